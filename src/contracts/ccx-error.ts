@@ -1,0 +1,55 @@
+/**
+ * The one error type that crosses module boundaries. Every expected failure carries a stable code that a person can look up,
+ * whether trying again can help, and the error behind it. Anything else that is thrown is a bug.
+ */
+
+/** Few values on purpose: the category becomes a metric label. */
+export type ErrorCategory = 'input' | 'configuration' | 'connection' | 'storage' | 'delivery' | 'limit' | 'internal';
+
+export interface CcxErrorOptions {
+  /** Stable, upper-case, never reused for another meaning, e.g. `ARCHIVE_NOT_GZIP`. */
+  readonly code: string;
+  readonly category: ErrorCategory;
+  /** True where the same call may succeed later without anybody changing anything. */
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+  /** What to change, for the person who reads the message at night: names the setting. */
+  readonly hint?: string;
+}
+
+export class CcxError extends Error {
+  readonly code: string;
+  readonly category: ErrorCategory;
+  readonly retryable: boolean;
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: CcxErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CcxError';
+    this.code = options.code;
+    this.category = options.category;
+    this.retryable = options.retryable ?? false;
+    this.hint = options.hint;
+  }
+}
+
+/** The stable code of any thrown value; `UNKNOWN` for what is not ours, so that unknown never passes as fine. */
+export function errorCode(error: unknown): string {
+  return error instanceof CcxError ? error.code : 'UNKNOWN';
+}
+
+/** One line for a log or a dead-letter header: the message and its causes, without stacks. */
+export function errorText(error: unknown): string {
+  const parts: string[] = [];
+  let current: unknown = error;
+  while (current !== undefined && current !== null && parts.length < 5) {
+    parts.push(current instanceof Error ? current.message : String(current));
+    current = current instanceof Error ? current.cause : undefined;
+  }
+  return parts.join(': ');
+}
+
+/** For the last arm of a switch over a closed union: the compiler proves that it is never reached. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,75 @@
+/**
+ * A record that could not be processed, kept with its original value, key and headers plus the headers below.
+ * Produced by: every consumer → consumed by: `ccx dead-letters`, people. Source: data-pipeline.md 2.5 (value only in the reference).
+ */
+export const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
+/** Text of the error, at most 1024 bytes. */
+export const DEAD_LETTER_HEADER_REASON = 'x-ccx-error-reason';
+/** File name of the step that refused it. */
+export const DEAD_LETTER_HEADER_STEP = 'x-ccx-step';
+export const DEAD_LETTER_HEADER_SERVICE = 'x-ccx-service';
+export const DEAD_LETTER_HEADER_SOURCE_TOPIC = 'x-ccx-source-topic';
+export const DEAD_LETTER_HEADER_SOURCE_PARTITION = 'x-ccx-source-partition';
+export const DEAD_LETTER_HEADER_SOURCE_OFFSET = 'x-ccx-source-offset';
+/** RFC 3339, when it was put aside. */
+export const DEAD_LETTER_HEADER_TIME = 'x-ccx-time';
+export const DEAD_LETTER_HEADER_REQUEST_ID = 'x-ccx-request-id';
+
+export interface DeadLetterInfo {
+  readonly code: string;
+  readonly reason: string;
+  readonly step: string;
+  readonly service: string;
+  readonly sourceTopic: string;
+  readonly sourcePartition: number;
+  readonly sourceOffset: bigint;
+  readonly time: string;
+  readonly requestId?: string;
+}
+
+const reasonBytesMax = 1024;
+
+export function deadLetterHeaders(info: DeadLetterInfo): Record<string, string> {
+  const headers: Record<string, string> = {
+    [DEAD_LETTER_HEADER_CODE]: info.code,
+    [DEAD_LETTER_HEADER_REASON]: cutUtf8(info.reason, reasonBytesMax),
+    [DEAD_LETTER_HEADER_STEP]: info.step,
+    [DEAD_LETTER_HEADER_SERVICE]: info.service,
+    [DEAD_LETTER_HEADER_SOURCE_TOPIC]: info.sourceTopic,
+    [DEAD_LETTER_HEADER_SOURCE_PARTITION]: String(info.sourcePartition),
+    [DEAD_LETTER_HEADER_SOURCE_OFFSET]: String(info.sourceOffset),
+    [DEAD_LETTER_HEADER_TIME]: info.time,
+  };
+  if (info.requestId !== undefined) headers[DEAD_LETTER_HEADER_REQUEST_ID] = info.requestId;
+  return headers;
+}
+
+/** The dead-letter headers of a record, or undefined when it has none (a reader of the reference's topics meets such). */
+export function parseDeadLetterHeaders(header: (name: string) => string | undefined): DeadLetterInfo | undefined {
+  const code = header(DEAD_LETTER_HEADER_CODE);
+  const partition = Number(header(DEAD_LETTER_HEADER_SOURCE_PARTITION));
+  const offset = header(DEAD_LETTER_HEADER_SOURCE_OFFSET);
+  if (code === undefined || !Number.isInteger(partition) || offset === undefined || !/^\d+$/.test(offset))
+    return undefined;
+  const requestId = header(DEAD_LETTER_HEADER_REQUEST_ID);
+  return {
+    code,
+    reason: header(DEAD_LETTER_HEADER_REASON) ?? '',
+    step: header(DEAD_LETTER_HEADER_STEP) ?? '',
+    service: header(DEAD_LETTER_HEADER_SERVICE) ?? '',
+    sourceTopic: header(DEAD_LETTER_HEADER_SOURCE_TOPIC) ?? '',
+    sourcePartition: partition,
+    sourceOffset: BigInt(offset),
+    time: header(DEAD_LETTER_HEADER_TIME) ?? '',
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+}
+
+/** The longest prefix of whole code points within `bytesMax` bytes of UTF-8. */
+export function cutUtf8(text: string, bytesMax: number): string {
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length <= bytesMax) return text;
+  let end = bytesMax;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end -= 1;
+  return bytes.subarray(0, end).toString('utf8');
+}

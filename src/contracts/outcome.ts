@@ -1,0 +1,30 @@
+/**
+ * What a step of a pipeline may answer. Expected outcomes are values; `throw` is for bugs. One component at the end of each
+ * pipeline turns everything that is not `done` into its effect (a counter, a dead letter, a pause).
+ */
+import type { CcxError } from './ccx-error.ts';
+
+export type Outcome<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  /** The message is of no concern to us; `reason` is a metric label. */
+  | { readonly kind: 'drop'; readonly reason: string }
+  /** The message is bad and will stay bad; it goes to the dead-letter topic with the error's code and text. */
+  | { readonly kind: 'dead-letter'; readonly error: CcxError }
+  /** Something that we need is away; the same message is tried again and nothing behind it is acknowledged first. */
+  | { readonly kind: 'retry'; readonly error: CcxError; readonly afterMs: number };
+
+export function done<T>(value: T): Outcome<T> {
+  return { kind: 'done', value };
+}
+
+export function drop(reason: string): Outcome<never> {
+  return { kind: 'drop', reason };
+}
+
+export function deadLetter(error: CcxError): Outcome<never> {
+  return { kind: 'dead-letter', error };
+}
+
+export function retry(error: CcxError, afterMs: number): Outcome<never> {
+  return { kind: 'retry', error, afterMs };
+}

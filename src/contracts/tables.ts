@@ -1,0 +1,50 @@
+/**
+ * The notification database as everybody shares it: schema `public`, version 8. Schema `ccx` is ours alone.
+ * Written by: notification writer (`new_reports`), notification service (`reported`, `read_errors`). Source: notification-writer.md 5.
+ */
+
+/** Seed rows of `states`. */
+export const STATE_SENT = 1;
+export const STATE_SAME = 2;
+export const STATE_LOWER = 3;
+export const STATE_ERROR = 4;
+
+/** Seed rows of `event_targets`. */
+export const TARGET_NOTIFICATIONS_BACKEND = 1;
+export const TARGET_SERVICE_LOG = 2;
+
+/** Seed rows of `notification_types`. */
+export const NOTIFICATION_TYPE_INSTANT = 1;
+
+/** Timestamps are text as PostgreSQL writes them: `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC, no zone. */
+export interface NewReportRow {
+  readonly org_id: number;
+  readonly account_number: number;
+  /** character(36), blank-padded. */
+  readonly cluster: string;
+  readonly report: string;
+  readonly updated_at: string;
+  readonly kafka_offset: bigint;
+}
+
+export interface ReportedRow {
+  readonly org_id: number;
+  readonly account_number: number;
+  readonly cluster: string;
+  readonly notification_type: number;
+  readonly state: number;
+  readonly report: string;
+  readonly updated_at: string;
+  readonly notified_at: string;
+  readonly error_log: string | null;
+  readonly event_type_id: number;
+}
+
+export interface ReadErrorRow {
+  readonly error_id: number;
+  readonly org_id: number;
+  readonly cluster: string;
+  readonly updated_at: string;
+  readonly error_text: string;
+  readonly created_at: string;
+}

@@ -1,0 +1,126 @@
+/**
+ * The message bus as our services use it: Kafka's semantics, narrowed. Two adapters pass the same contract suite
+ * (`bus.contract.ts`): `postgres/` for the embedded default, `kafka/` for production. A service cannot tell which one it is on.
+ *
+ * What both promise: records with the same key go to the same partition; order within a partition; an offset is visible only
+ * after all smaller ones; a record stays due until a member of its group commits a position past it; after a crash or a
+ * rebalance uncommitted records are delivered again (so consumers are idempotent).
+ * What stays with callers: serialising, retry policy, dead letters.
+ */
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** A position is the offset of the next record to read: last processed + 1. */
+export interface Position extends TopicPartition {
+  readonly offset: bigint;
+}
+
+export interface RecordHeader {
+  readonly name: string;
+  readonly value: Buffer;
+}
+
+export interface BusRecord extends TopicPartition {
+  readonly offset: bigint;
+  readonly key: Buffer | null;
+  /** Null is Kafka's tombstone. */
+  readonly value: Buffer | null;
+  readonly headers: readonly RecordHeader[];
+  /** Milliseconds since the epoch, set by the producer or the broker. */
+  readonly timestampMs: number;
+}
+
+export interface OutgoingRecord {
+  readonly topic: string;
+  /** Same key, same partition. Null or absent: any partition. */
+  readonly key?: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Producer {
+  /** Resolves when every record is durable (Kafka: acks from all in-sync replicas), with positions in the order given. All or error. */
+  send(records: readonly OutgoingRecord[]): Promise<readonly Position[]>;
+  close(): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  /** Where a group without a committed position starts. */
+  readonly startAt: 'earliest' | 'latest';
+  /** Upper bound of what is fetched and not yet handed out. */
+  readonly bufferedBytesMax?: number;
+  /** Called after partitions were taken from this member; records of theirs that are in flight may be redelivered elsewhere. */
+  readonly onRevoked?: (partitions: readonly TopicPartition[]) => void;
+}
+
+export interface PollOptions {
+  readonly recordsMax: number;
+  /** How long to wait for the first record; an empty answer after that is normal. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Consumer {
+  /** The next records in order per partition; never again the same ones within one assignment of the partition. */
+  poll(options: PollOptions): Promise<readonly BusRecord[]>;
+  /**
+   * Stores positions for the group, durable when it resolves. A position of a partition that this member no longer owns is
+   * refused with code `BUS_FENCED` (not retryable): drop the work, somebody else has it.
+   */
+  commit(positions: readonly Position[]): Promise<void>;
+  /** What this member owns now. */
+  assignment(): readonly TopicPartition[];
+  /** Stop and resume handing out records of partitions, for back-pressure; commits and membership go on. */
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  /** Leaves the group; what is not committed is due again. */
+  close(): Promise<void>;
+}
+
+export interface TopicSpec {
+  readonly name: string;
+  readonly partitions: number;
+  /** Records older than this may be dropped; absent keeps the adapter's default. */
+  readonly retentionMs?: number;
+  readonly retentionBytes?: number;
+}
+
+export interface PartitionLag extends TopicPartition {
+  /** Next offset to read for the group; null when it never committed. */
+  readonly committed: bigint | null;
+  /** Offset that the next record will get. */
+  readonly end: bigint;
+  /** Oldest offset still stored. */
+  readonly start: bigint;
+}
+
+export interface BusAdmin {
+  /** Creates what is missing; leaves existing topics as they are. */
+  ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
+  deleteTopic(name: string): Promise<void>;
+  listTopics(): Promise<readonly string[]>;
+  /** Every partition of the topics, with the group's position. */
+  lag(groupId: string, topics: readonly string[]): Promise<readonly PartitionLag[]>;
+  /** Reads a range without a group, for dead letters and tools: up to `recordsMax` records from `from` on. */
+  read(from: Position, recordsMax: number): Promise<readonly BusRecord[]>;
+}
+
+export interface Bus {
+  readonly kind: 'postgres' | 'kafka';
+  readonly admin: BusAdmin;
+  createProducer(): Promise<Producer>;
+  createConsumer(options: ConsumerOptions): Promise<Consumer>;
+  /** Rejects with a clear `CcxError` when the bus cannot be reached now. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The last header of that name as UTF-8 text; duplicate names are folded to the last one, as the reference does. */
+export function headerText(record: Pick<BusRecord, 'headers'>, name: string): string | undefined {
+  return record.headers.findLast((header) => header.name === name)?.value.toString('utf8');
+}

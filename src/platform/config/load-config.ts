@@ -1,0 +1,124 @@
+/**
+ * One option table plus its sources → one typed configuration. Precedence: flag, environment, file, default. An empty environment value
+ * counts as unset. Unknown keys of a file are warned about, never fatal: new configuration must run on old code too.
+ */
+import { readFileSync } from 'node:fs';
+import { parse as parseToml } from 'smol-toml';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { type ConfigOf, environmentName, type OptionSpec, type OptionTable } from './options.ts';
+import { parseOption } from './parse-value.ts';
+
+export interface ConfigSources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Values of flags by option key (`section.key`), as text. */
+  readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
+  /** Path of a TOML file; absent means none. */
+  readonly file?: string;
+}
+
+export interface LoadedConfig<Table extends OptionTable> {
+  readonly config: ConfigOf<Table>;
+  /** Where each value came from, for `--show-configuration` and error texts. */
+  readonly origin: Readonly<Record<string, 'flag' | 'environment' | 'file' | 'default'>>;
+  readonly warnings: readonly string[];
+}
+
+export function loadConfig<Table extends OptionTable>(table: Table, sources: ConfigSources): LoadedConfig<Table> {
+  const fileValues = sources.file === undefined ? undefined : readTomlFile(sources.file);
+  const config: Record<string, unknown> = {};
+  const origin: Record<string, 'flag' | 'environment' | 'file' | 'default'> = {};
+  const warnings: string[] = [];
+
+  for (const [key, spec] of Object.entries(table.options)) {
+    const found = findValue(table, key, spec, sources, fileValues);
+    if (found !== undefined && spec.removed !== undefined) {
+      throw new CcxError(`${found.where} is no longer an option`, {
+        code: 'CONFIG_REMOVED_OPTION',
+        category: 'configuration',
+        hint: `use ${spec.removed} instead`,
+      });
+    }
+    config[key] = found === undefined ? spec.default : parseOption(spec, found.raw, found.where);
+    origin[key] = found?.origin ?? 'default';
+  }
+  for (const key of fileValues?.keys() ?? []) {
+    if (!Object.keys(table.options).some((known) => known.toLowerCase() === key)) {
+      warnings.push(`${sources.file}: unknown key ${key} is ignored`);
+    }
+  }
+  return { config: config as ConfigOf<Table>, origin, warnings };
+}
+
+interface FoundValue {
+  readonly raw: unknown;
+  readonly origin: 'flag' | 'environment' | 'file';
+  readonly where: string;
+}
+
+function findValue(
+  table: OptionTable,
+  key: string,
+  spec: OptionSpec,
+  sources: ConfigSources,
+  fileValues: ReadonlyMap<string, unknown> | undefined,
+): FoundValue | undefined {
+  const flag = sources.flags?.[key];
+  if (flag !== undefined) return { raw: flag, origin: 'flag', where: `--${spec.flag ?? key}` };
+
+  const lowerKey = key.toLowerCase();
+  const inFile = fileValues?.has(lowerKey) ?? false;
+  const counts =
+    spec.envCounts === 'in-file' ? inFile : spec.envCounts === 'known-key' ? inFile || fileValues === undefined : true;
+  if (counts) {
+    const name = environmentName(table, key);
+    const text = sources.env[name];
+    if (text !== undefined && text !== '') return { raw: text, origin: 'environment', where: name };
+    const path = spec.secret === true ? sources.env[`${name}_FILE`] : undefined;
+    if (path !== undefined && path !== '') {
+      return { raw: readSecretFile(path, `${name}_FILE`), origin: 'environment', where: `${name}_FILE` };
+    }
+  }
+  if (inFile) return { raw: fileValues?.get(lowerKey), origin: 'file', where: `${key} in ${sources.file}` };
+  return undefined;
+}
+
+function readSecretFile(path: string, where: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw new CcxError(`${where} names a file that cannot be read: ${path}`, {
+      code: 'CONFIG_SECRET_FILE',
+      category: 'configuration',
+      cause,
+      hint: `change ${where}`,
+    });
+  }
+}
+
+/** Keys of a TOML file as `section.key`, lower case (the reference's keys are case-insensitive). */
+function readTomlFile(path: string): Map<string, unknown> {
+  let document: Record<string, unknown>;
+  try {
+    document = parseToml(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new CcxError(`fatal error config file: ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      code: 'CONFIG_FILE',
+      category: 'configuration',
+      cause,
+      hint: 'check that the file exists, is readable and is TOML',
+    });
+  }
+  const values = new Map<string, unknown>();
+  const walk = (prefix: string, node: Record<string, unknown>) => {
+    for (const [name, value] of Object.entries(node)) {
+      const key = prefix === '' ? name : `${prefix}.${name}`;
+      if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)) {
+        walk(key, value as Record<string, unknown>);
+      } else {
+        values.set(key.toLowerCase(), value);
+      }
+    }
+  };
+  walk('', document);
+  return values;
+}

@@ -1,0 +1,67 @@
+/**
+ * Configuration declared once. A role's table of options is the single source of its environment names, TOML keys, flags, `--help`
+ * text, `docs/configuration.md` and TypeScript type.
+ */
+
+/** What the value of an option is after parsing: duration in ms, bytes as a number, list as an array of strings. */
+interface OptionValues {
+  string: string;
+  integer: number;
+  boolean: boolean;
+  /** Go duration text (`1m30s`); milliseconds. */
+  duration: number;
+  /** `104857600`, `100MiB`, `1.5 GB`. */
+  bytes: number;
+  list: readonly string[];
+}
+
+export type OptionType = keyof OptionValues;
+
+export interface OptionSpec<Type extends OptionType = OptionType> {
+  readonly type: Type;
+  /** Works as it is: new code must run on an old configuration. */
+  readonly default: OptionValues[Type];
+  readonly description: string;
+  /** Full environment name where it is not derived from the table's prefix and the key. */
+  readonly env?: string;
+  /** Long flag on `ccx <role>`, without dashes. Absent: no flag. */
+  readonly flag?: string;
+  /** Never shown; may also come from the file that `<ENV>_FILE` names. */
+  readonly secret?: boolean;
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** How text is split into a list; default comma, without trimming. */
+  readonly split?: 'comma' | 'whitespace' | 'comma-or-whitespace';
+  /**
+   * Whether an environment variable counts. `always` is ours; the drop-in binaries follow the reference: `known-key` counts only if the
+   * file lists the key or there is no file, `in-file` only if the file lists it. Source: notification-service.md 3.3.
+   */
+  readonly envCounts?: 'always' | 'known-key' | 'in-file';
+  /** Set on an option that no longer exists: using it fails and names the successor. */
+  readonly removed?: string;
+}
+
+export interface OptionTable {
+  /** Role, or drop-in binary, that it belongs to. */
+  readonly name: string;
+  /** `CCX_WRITER` gives `CCX_WRITER__SECTION__KEY` for the key `section.key`. */
+  readonly envPrefix: string;
+  /** Keyed `section.key`, as in TOML. */
+  readonly options: Readonly<Record<string, OptionSpec>>;
+}
+
+export type ConfigOf<Table extends OptionTable> = {
+  readonly [Key in keyof Table['options']]: OptionValues[Table['options'][Key]['type']];
+};
+
+/** Identity function that keeps the literal types of a table. */
+export function defineOptions<const Table extends OptionTable>(table: Table): Table {
+  return table;
+}
+
+/** `storage.pg_host` with prefix `CCX_NOTIFICATION_WRITER` → `CCX_NOTIFICATION_WRITER__STORAGE__PG_HOST`. */
+export function environmentName(table: OptionTable, key: string): string {
+  const explicit = table.options[key]?.env;
+  return explicit ?? `${table.envPrefix}__${key.replaceAll('.', '__').replaceAll('-', '_')}`.toUpperCase();
+}

@@ -1,0 +1,47 @@
+/**
+ * PostgreSQL as our services use it: statements, transactions, a borrowed connection for cursors, COPY and LISTEN. Timestamps stay
+ * text and bigint stays bigint: a JavaScript Date would cut microseconds and the row would then not be found again.
+ */
+import type pg from 'pg';
+
+export interface QueryResult<Row> {
+  readonly rows: Row[];
+  readonly rowCount: number;
+}
+
+export interface Queryable {
+  /** Rows as objects by column name. A name (`options.name`) makes it a prepared statement on its connection. */
+  query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    options?: { readonly name?: string },
+  ): Promise<QueryResult<Row>>;
+}
+
+/** A connection borrowed from the pool; `client` is the driver's own, for cursors and COPY streams. */
+export interface Connection extends Queryable {
+  readonly client: pg.PoolClient;
+}
+
+export interface TransactionOptions {
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
+  readonly readOnly?: boolean;
+}
+
+export interface Database extends Queryable {
+  /** Commits what `work` did when it resolves; rolls back and rethrows when it rejects. A failed commit rejects too. */
+  transaction<T>(work: (tx: Connection) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Calls `onNotify` for each NOTIFY, and once after every reconnect (something may have been missed). Resolves to its stop function. */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Rejects with a clear `CcxError` when the server cannot be used now. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** `postgres://user:password@host:port/name?sslmode=…`, reserved characters percent-encoded. */
+  readonly url: string;
+  readonly applicationName: string;
+  readonly connectionsMax?: number;
+}

@@ -1,0 +1,84 @@
+/**
+ * Outgoing HTTP with a deadline and a bounded answer. Failures without an answer become `CcxError`s that say whether the request may
+ * have reached the other side; what a status code means is the caller's business.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { answerBytesMax, callMsMax } from './limits.ts';
+
+export interface HttpCall {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  readonly deadlineMs?: number;
+  readonly answerBytesMax?: number;
+  /** Whether redirects are followed; default no, so that a link cannot lead elsewhere. */
+  readonly followRedirects?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+/** Codes: `HTTP_TIMEOUT`, `HTTP_UNREACHABLE`, `HTTP_ANSWER_TOO_LARGE`. All but the last are retryable. */
+export async function callHttp(url: string, call: HttpCall = {}): Promise<HttpAnswer> {
+  const deadlineMs = call.deadlineMs ?? callMsMax;
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
+  try {
+    const response = await fetch(url, {
+      method: call.method ?? 'GET',
+      headers: call.headers ?? {},
+      body: call.body === undefined ? null : typeof call.body === 'string' ? call.body : new Uint8Array(call.body),
+      redirect: call.followRedirects === true ? 'follow' : 'manual',
+      signal,
+    });
+    const body = await readBounded(response, call.answerBytesMax ?? answerBytesMax);
+    return { status: response.status, headers: response.headers, body };
+  } catch (cause) {
+    if (cause instanceof CcxError) throw cause;
+    if (deadline.aborted) {
+      throw new CcxError(`no answer from ${originOf(url)} within ${deadlineMs} ms`, {
+        code: 'HTTP_TIMEOUT',
+        category: 'connection',
+        retryable: true,
+        cause,
+      });
+    }
+    throw new CcxError(`cannot reach ${originOf(url)}`, {
+      code: 'HTTP_UNREACHABLE',
+      category: 'connection',
+      retryable: true,
+      cause,
+    });
+  }
+}
+
+async function readBounded(response: Response, bytesMax: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  if (response.body !== null) {
+    for await (const chunk of response.body) {
+      size += chunk.byteLength;
+      if (size > bytesMax) {
+        throw new CcxError(`the answer of ${originOf(response.url)} is larger than ${bytesMax} bytes`, {
+          code: 'HTTP_ANSWER_TOO_LARGE',
+          category: 'limit',
+        });
+      }
+      chunks.push(chunk);
+    }
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Scheme and host only: paths and queries of links carry signatures. */
+function originOf(url: string): string {
+  try {
+    return new URL(url).origin;
+  } catch {
+    return '(not a URL)';
+  }
+}

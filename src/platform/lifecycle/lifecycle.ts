@@ -1,0 +1,52 @@
+/**
+ * Ordered stop. Every acquisition registers its named cleanup at once; `stop` runs them in reverse order, each within its time, and
+ * reports which failed or took too long, so that a half-started process leaks nothing and a stuck one still ends.
+ */
+import { errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
+import { cleanupMsMax } from './limits.ts';
+
+export interface StopReport {
+  readonly failed: readonly { readonly name: string; readonly error: string }[];
+}
+
+export class Lifecycle {
+  readonly #clock: Clock;
+  readonly #cleanups: { readonly name: string; readonly run: () => Promise<void> | void }[] = [];
+  #stopping: Promise<StopReport> | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Registers a cleanup under a name; call it on the line after the acquisition. */
+  defer(name: string, run: () => Promise<void> | void): void {
+    this.#cleanups.push({ name, run });
+  }
+
+  /** Runs every cleanup once, last registered first. Safe to call twice: both callers get the same report. */
+  stop(): Promise<StopReport> {
+    this.#stopping ??= this.#run();
+    return this.#stopping;
+  }
+
+  async #run(): Promise<StopReport> {
+    const failed: { name: string; error: string }[] = [];
+    for (const cleanup of this.#cleanups.reverse()) {
+      const timeout = new AbortController();
+      try {
+        const late = this.#clock.sleep(cleanupMsMax, timeout.signal).then(
+          () => 'late' as const,
+          () => 'done' as const,
+        );
+        const outcome = await Promise.race([Promise.resolve(cleanup.run()).then(() => 'done' as const), late]);
+        if (outcome === 'late') failed.push({ name: cleanup.name, error: `not stopped within ${cleanupMsMax} ms` });
+      } catch (error) {
+        failed.push({ name: cleanup.name, error: errorText(error) });
+      } finally {
+        timeout.abort();
+      }
+    }
+    return { failed };
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What the notification service needs from the outside, in its own words. Targets implement `Target`; the run, the outbox and the ledger
+ * use nothing else of them.
+ */
+import type { CcxError } from '../../contracts/ccx-error.ts';
+import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
+
+export type TargetName = 'notification-backend' | 'service-log';
+
+/** What makes an issue the same issue, within an organization and a cluster; details do not count. */
+export interface IssueKey {
+  readonly type: string;
+  readonly component: string;
+  readonly errorKey: string;
+}
+
+/** An issue that was decided to be told about, with what rendering needs. */
+export interface DueIssue extends IssueKey {
+  /** Raw JSON text of the report item's `details`, byte for byte; `null` when absent. */
+  readonly details: string;
+  readonly totalRisk: number;
+  readonly rule: RuleContent;
+  readonly content: ErrorKeyContent;
+}
+
+export interface DueCluster {
+  readonly orgId: number;
+  readonly accountNumber: number;
+  /** Without blank padding. */
+  readonly cluster: string;
+  /** `new_reports.updated_at` as PostgreSQL text with microseconds. */
+  readonly reportUpdatedAt: string;
+  /** Absent when the reference's writer stored the report. */
+  readonly requestId: string | undefined;
+  readonly issues: readonly DueIssue[];
+}
+
+/** One message as it will go out; stored in the outbox before anything is sent. */
+export interface OutgoingNotification {
+  /** UUIDv4, minted once at decision time. */
+  readonly id: string;
+  readonly target: TargetName;
+  readonly cluster: string;
+  /** The issues that this message tells about: all of the cluster's on Kafka, exactly one in Service Log. */
+  readonly issues: readonly IssueKey[];
+  /** Exact body. */
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export type DeliveryResult =
+  | { readonly kind: 'delivered'; readonly detail: string }
+  /** This message will never be accepted: it becomes dead with the error as its reason. */
+  | { readonly kind: 'rejected'; readonly error: CcxError }
+  /** Certainly not accepted, may be later. */
+  | { readonly kind: 'retry'; readonly error: CcxError; readonly afterMs: number }
+  /** The answer was lost: it may have been accepted. Only a look-up or the same id may follow. */
+  | { readonly kind: 'unknown'; readonly error: CcxError; readonly afterMs: number }
+  /** The whole target is out of order (credentials, permission, rate limit): nothing else is tried before `afterMs`. */
+  | { readonly kind: 'paused'; readonly error: CcxError; readonly afterMs: number };
+
+export interface DeliveryAttempt {
+  readonly notification: OutgoingNotification;
+  /** True when an earlier attempt ended as `unknown` or was cut short by a crash. */
+  readonly mayHaveArrived: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Target {
+  readonly name: TargetName;
+  /** Row of `event_targets`. */
+  readonly eventTargetId: 1 | 2;
+  /** Renders the messages for one cluster's due issues. Rejects with a `CcxError` when nothing can be rendered. */
+  compose(cluster: DueCluster, context: ComposeContext): Promise<readonly OutgoingNotification[]>;
+  /** Never rejects: every failure is a result. */
+  deliver(attempt: DeliveryAttempt): Promise<DeliveryResult>;
+  /** Rejects with a clear `CcxError` when the target cannot be used (credentials, address). */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ComposeContext {
+  readonly now: Date;
+  readonly uuid: () => string;
+}
+
+export interface ContentSource {
+  /** The newest content; rejects with code `CONTENT_UNAVAILABLE` when there is none. */
+  load(): Promise<RuleContentDirectory>;
+}
