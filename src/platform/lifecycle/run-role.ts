@@ -1,0 +1,51 @@
+/**
+ * The life of one `ccx <role>` process: start, wait for a signal, stop in reverse order, set the exit code. Used by every service's
+ * `commands.ts`, so that all roles start, fail and stop alike.
+ */
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { waitForSignal } from './signals.ts';
+
+export interface RoleRun {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  /** Builds the service; registers a cleanup after every acquisition. What it throws ends the process with a clear line. */
+  readonly start: (lifecycle: Lifecycle) => Promise<void>;
+  /** Exit code of a start that failed; default 1. */
+  readonly exitCodeOf?: (error: unknown) => number;
+}
+
+/** Resolves to the exit code: 0 after an orderly stop, else the failure's code. Never throws, never ends the process itself. */
+export async function runRole(run: RoleRun): Promise<number> {
+  const lifecycle = new Lifecycle(run.clock);
+  const signalled = waitForSignal();
+  let exitCode = 0;
+  try {
+    await Promise.race([run.start(lifecycle), signalled]);
+    const signal = await signalled;
+    run.telemetry.log.info({ signal }, 'stopping');
+  } catch (error) {
+    exitCode = run.exitCodeOf?.(error) ?? 1;
+    run.telemetry.log.error(
+      { code: error instanceof CcxError ? error.code : 'UNKNOWN', error: errorText(error) },
+      'cannot start',
+    );
+    process.stderr.write(`${describeFailure(error)}\n`);
+  }
+  const report = await lifecycle.stop();
+  for (const failure of report.failed)
+    run.telemetry.log.error({ step: failure.name, error: failure.error }, 'did not stop cleanly');
+  if (report.failed.length > 0 && exitCode === 0) exitCode = 1;
+  return exitCode;
+}
+
+/** One or two lines for a person: what failed, its code, what to change. Stacks are for bugs only. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof CcxError) {
+    const hint = error.hint === undefined ? '' : `\n  ${error.hint}`;
+    return `ccx: ${errorText(error)} [${error.code}]${hint}`;
+  }
+  return `ccx: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
