@@ -2,6 +2,8 @@
  * A record that could not be processed, kept with its original value, key and headers plus the headers below.
  * Produced by: every consumer → consumed by: `ccx dead-letters`, people. Source: data-pipeline.md 2.5 (value only in the reference).
  */
+import { cutUtf8 } from './cut-utf8.ts';
+
 export const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
 /** Text of the error, at most 1024 bytes. */
 export const DEAD_LETTER_HEADER_REASON = 'x-ccx-error-reason';
@@ -63,13 +65,4 @@ export function parseDeadLetterHeaders(header: (name: string) => string | undefi
     time: header(DEAD_LETTER_HEADER_TIME) ?? '',
     ...(requestId === undefined ? {} : { requestId }),
   };
-}
-
-/** The longest prefix of whole code points within `bytesMax` bytes of UTF-8. */
-export function cutUtf8(text: string, bytesMax: number): string {
-  const bytes = Buffer.from(text, 'utf8');
-  if (bytes.length <= bytesMax) return text;
-  let end = bytesMax;
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end -= 1;
-  return bytes.subarray(0, end).toString('utf8');
 }

@@ -72,6 +72,11 @@ export interface Target {
   readonly eventTargetId: 1 | 2;
   /** Renders the messages for one cluster's due issues. Rejects with a `CcxError` when nothing can be rendered. */
   compose(cluster: DueCluster, context: ComposeContext): Promise<readonly OutgoingNotification[]>;
+  /**
+   * The same message under a new id and the time of now, for a manual retry: the backend would swallow the old id for a day and not know
+   * it any more after that.
+   */
+  reissue(notification: OutgoingNotification, context: ComposeContext): OutgoingNotification;
   /** Never rejects: every failure is a result. */
   deliver(attempt: DeliveryAttempt): Promise<DeliveryResult>;
   /** Rejects with a clear `CcxError` when the target cannot be used (credentials, address). */
