@@ -3,6 +3,7 @@
  * text and bigint stays bigint: a JavaScript Date would cut microseconds and the row would then not be found again.
  */
 import type pg from 'pg';
+import type { Clock } from '../clock/clock.ts';
 
 export interface QueryResult<Row> {
   readonly rows: Row[];
@@ -44,4 +45,8 @@ export interface DatabaseOptions {
   readonly url: string;
   readonly applicationName: string;
   readonly connectionsMax?: number;
+  /** The setting that `url` came from, for the hints of errors; default `--database`. */
+  readonly setting?: string;
+  /** Paces reconnects of `listen`; the system's clock by default. */
+  readonly clock?: Clock;
 }

@@ -1,0 +1,185 @@
+/**
+ * The `Database` port on the `pg` driver: a pool whose connections speak UTC and hand out timestamps as text, transactions that never
+ * lie about their outcome, and LISTEN that comes back by itself. Called by composition roots and commands; nothing connects before the
+ * first statement, and retrying is left to the caller, who knows whether its work may be repeated.
+ */
+import pg from 'pg';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { createSystemClock } from '../clock/clock.ts';
+import { parseDatabaseUrl } from './connection-url.ts';
+import type { Connection, Database, DatabaseOptions, QueryResult, TransactionOptions } from './database.ts';
+import {
+  type DatabaseAddress,
+  isConnectionBroken,
+  mapConnectError,
+  mapStatementError,
+  sqlState,
+} from './database-error.ts';
+import { acquireMsMax, connectionIdleMsMax, connectionsMaxDefault, rollbackMsMax, serverVersionMin } from './limits.ts';
+import { Listener } from './listener.ts';
+
+/** Throws `CcxError` code `DATABASE_URL` when the URL cannot be used; an unreachable server is found out by `check()` or the first statement. */
+export function connectDatabase(options: DatabaseOptions): Database {
+  const clock = options.clock ?? createSystemClock();
+  const setting = options.setting ?? 'the database URL (--database)';
+  const { address, client } = parseDatabaseUrl({ url: options.url, applicationName: options.applicationName, setting });
+  const pool = new pg.Pool({
+    ...client,
+    // The pool's timeout also covers waiting for a free connection, which may take much longer than connecting.
+    connectionTimeoutMillis: acquireMsMax,
+    Client: clientClass(client.connectionTimeoutMillis),
+    max: options.connectionsMax ?? connectionsMaxDefault,
+    idleTimeoutMillis: connectionIdleMsMax,
+  } as pg.PoolConfig);
+  // An idle connection that breaks is taken out of the pool by the driver; the next statement opens another and reports what it meets.
+  pool.on('error', () => undefined);
+  const listener = new Listener(client, address, clock);
+
+  const withConnection = <T>(work: (connection: Connection) => Promise<T>) => borrow(pool, address, work);
+  const transaction = <T>(work: (tx: Connection) => Promise<T>, how: TransactionOptions = {}) =>
+    withConnection(async (connection) => {
+      await connection.query(beginStatement(how));
+      let result: T;
+      try {
+        result = await work(connection);
+      } catch (error) {
+        await rollBack(connection.client, (ms, signal) => clock.sleep(ms, signal));
+        throw error;
+      }
+      await commit(connection.client);
+      return result;
+    });
+
+  let closing: Promise<void> | undefined;
+  return {
+    query: (text, values, how) => withConnection((connection) => connection.query(text, values, how)),
+    transaction,
+    withConnection,
+    listen: (channel, onNotify) => listener.listen(channel, onNotify),
+    check: () => withConnection((connection) => checkServer(connection, address)),
+    close() {
+      closing ??= listener.close().then(() => pool.end());
+      return closing;
+    },
+  };
+}
+
+/** The pool hands its own options to each client; this keeps the shorter time limit of connecting. */
+function clientClass(connectMs: number | undefined): typeof pg.Client {
+  return class extends pg.Client {
+    constructor(config?: string | pg.ClientConfig) {
+      super({ ...(config as pg.ClientConfig), connectionTimeoutMillis: connectMs });
+    }
+  };
+}
+
+async function borrow<T>(
+  pool: pg.Pool,
+  address: DatabaseAddress,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  let client: pg.PoolClient;
+  try {
+    client = await pool.connect();
+  } catch (error) {
+    throw mapConnectError(error, address);
+  }
+  let broken: Error | undefined;
+  // While borrowed nobody else listens: without this a lost connection would end the process.
+  const onError = (error: Error) => {
+    broken ??= error;
+  };
+  client.on('error', onError);
+  try {
+    return await work({ client, query: (text, values, how) => runStatement(client, text, values, how) });
+  } catch (error) {
+    if (error instanceof CcxError && error.code.startsWith('DATABASE_') && isConnectionBroken(error.cause))
+      broken ??= error;
+    // Errors of the caller's own making pass as they are: the broken connection of an unrelated call is not ours to explain.
+    throw broken !== undefined || sqlState(error) !== undefined ? mapStatementError(error) : error;
+  } finally {
+    client.off('error', onError);
+    // A connection with an open transaction would hand it to the next borrower.
+    const dirty = client.getTransactionStatus() !== 'I';
+    client.release(broken ?? dirty);
+  }
+}
+
+async function runStatement<Row extends object>(
+  client: pg.PoolClient,
+  text: string,
+  values: readonly unknown[] | undefined,
+  how: { readonly name?: string } | undefined,
+): Promise<QueryResult<Row>> {
+  try {
+    const answer: pg.QueryResult | pg.QueryResult[] = await client.query({
+      text,
+      ...(values === undefined ? {} : { values: values as unknown[] }),
+      ...(how?.name === undefined ? {} : { name: how.name }),
+    });
+    // Several statements in one text answer with a list; the last one counts.
+    const result = Array.isArray(answer) ? answer.at(-1)! : answer;
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+  } catch (error) {
+    throw mapStatementError(error);
+  }
+}
+
+function beginStatement(how: TransactionOptions): string {
+  const isolation = how.isolation === undefined ? '' : ` ISOLATION LEVEL ${how.isolation.toUpperCase()}`;
+  return `BEGIN${isolation}${how.readOnly === true ? ' READ ONLY' : ''}`;
+}
+
+/**
+ * PostgreSQL answers COMMIT of a failed transaction with success and the tag ROLLBACK: a caller that swallowed an error would believe
+ * its work was stored. A connection that breaks here leaves the outcome unknown, so only work that may be repeated is tried again.
+ */
+async function commit(client: pg.PoolClient): Promise<void> {
+  let tag: string;
+  try {
+    tag = (await client.query('COMMIT')).command;
+  } catch (cause) {
+    if (!isConnectionBroken(cause)) throw mapStatementError(cause);
+    throw new CcxError('the connection broke during COMMIT: whether the transaction was stored is unknown', {
+      code: 'DATABASE_COMMIT_UNKNOWN',
+      category: 'connection',
+      retryable: true,
+      cause,
+    });
+  }
+  if (tag !== 'COMMIT') {
+    throw new CcxError('the transaction was rolled back because one of its statements had failed', {
+      code: 'DATABASE_ROLLED_BACK',
+      category: 'internal',
+    });
+  }
+}
+
+/** Bounded: an abandoned cursor or COPY keeps the connection busy, and ROLLBACK would wait behind it for ever. */
+async function rollBack(
+  client: pg.PoolClient,
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const timer = new AbortController();
+  const rolledBack = client.query('ROLLBACK').then(
+    () => undefined,
+    // The connection is then discarded on release, which makes the server roll back.
+    () => undefined,
+  );
+  await Promise.race([rolledBack, sleep(rollbackMsMax, timer.signal).catch(() => undefined)]);
+  timer.abort();
+}
+
+async function checkServer(connection: Connection, address: DatabaseAddress): Promise<void> {
+  const { rows } = await connection.query<{ version: number }>(
+    `SELECT current_setting('server_version_num')::int AS version`,
+  );
+  const major = Math.floor((rows[0]?.version ?? 0) / 10_000);
+  if (major < serverVersionMin) {
+    throw new CcxError(`the database server at ${address.host}:${address.port} is PostgreSQL ${major}`, {
+      code: 'DATABASE_TOO_OLD',
+      category: 'configuration',
+      hint: `use PostgreSQL ${serverVersionMin} or newer in ${address.setting}`,
+    });
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * Which errors of the driver and the server are worth another try, and what a person is told when no connection comes about.
+ * A statement's own error (a constraint, a missing table) stays the driver's `DatabaseError` with its SQLSTATE; only errors where
+ * retrying matters become `CcxError`s.
+ */
+import { CcxError, type ErrorCategory } from '../../contracts/ccx-error.ts';
+
+/** Where a connection leads and which setting says so, for error texts; never with a password. */
+export interface DatabaseAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly setting: string;
+}
+
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+const certificateCodes = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+/** The driver has no codes for these; the texts are pg 8's and pg-pool 3's. */
+const lostConnectionText =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Query read timeout|write after end|This socket has been ended)/;
+
+/** SQLSTATE of a server error, or undefined for anything else. Node's error codes are longer or start with E. */
+export function sqlState(error: unknown): string | undefined {
+  if (error instanceof CcxError) return sqlState(error.cause);
+  const code = codeOf(error);
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !networkCodes.has(code) && hasSeverity(error)
+    ? code
+    : undefined;
+}
+
+/** True where the same work may succeed when it is done again: lost connection, conflict, shutdown, lack of resources. */
+export function isRetryableDatabaseError(error: unknown): boolean {
+  if (error instanceof CcxError) return error.code.startsWith('DATABASE_') && error.retryable;
+  return describeRetryable(error) !== undefined;
+}
+
+/** Turns an error where retrying matters into a retryable `CcxError`; gives every other error back as it is. */
+export function mapStatementError(error: unknown): unknown {
+  if (error instanceof CcxError) return error;
+  const description = describeRetryable(error);
+  if (description === undefined) return error;
+  return new CcxError(description.message, { ...description, retryable: true, cause: error });
+}
+
+/** True when the connection itself can no longer be used, whatever the statement was. */
+export function isConnectionBroken(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === undefined)
+    return error instanceof Error && (isNetworkError(error) || lostConnectionText.test(error.message));
+  return state.startsWith('08') || isShutdown(state) || severityOf(error) === 'FATAL';
+}
+
+interface Description {
+  readonly message: string;
+  readonly code: string;
+  readonly category: ErrorCategory;
+  readonly hint?: string;
+}
+
+function describeRetryable(error: unknown): Description | undefined {
+  const state = sqlState(error);
+  if (state === undefined) {
+    const lost = error instanceof Error && (isNetworkError(error) || lostConnectionText.test(error.message));
+    return lost
+      ? { message: 'the connection to the database broke', code: 'DATABASE_LOST', category: 'connection' }
+      : undefined;
+  }
+  if (state.startsWith('08')) {
+    return { message: 'the connection to the database broke', code: 'DATABASE_LOST', category: 'connection' };
+  }
+  if (isShutdown(state)) {
+    return { message: 'the database server is going down or coming up', code: 'DATABASE_LOST', category: 'connection' };
+  }
+  if (state === '40001' || state === '40P01') {
+    return { message: 'another transaction got in the way', code: 'DATABASE_CONFLICT', category: 'storage' };
+  }
+  if (state === '53100') {
+    return {
+      message: 'the disk of the database is full',
+      code: 'DATABASE_DISK_FULL',
+      category: 'storage',
+      hint: 'free space on the volume of the database, or shorten the retention',
+    };
+  }
+  if (state.startsWith('53')) {
+    return {
+      message: 'the database server lacks resources',
+      code: 'DATABASE_OVERLOADED',
+      category: 'storage',
+      hint: 'raise max_connections or the memory of the server, or lower the number of connections of its clients',
+    };
+  }
+  return undefined;
+}
+
+/** What to tell when no connection came about. Codes: `DATABASE_UNREACHABLE` (retryable), `_AUTH`, `_MISSING`, `_PERMISSION`, `_TLS`, `_OVERLOADED`, `_BUSY`, `_CLOSED`, `_REFUSED`. */
+export function mapConnectError(error: unknown, address: DatabaseAddress): CcxError {
+  if (error instanceof CcxError) return error;
+  const state = sqlState(error);
+  const described = state === undefined ? describeLocalFailure(error, address) : describeRefusal(state, error, address);
+  return new CcxError(described.message, { ...described, cause: error });
+}
+
+interface ConnectDescription extends Description {
+  readonly retryable: boolean;
+}
+
+function describeLocalFailure(error: unknown, address: DatabaseAddress): ConnectDescription {
+  const message = error instanceof Error ? error.message : String(error);
+  const where = `${address.host}:${address.port}`;
+  if (/^timeout exceeded when trying to connect/.test(message)) {
+    return {
+      message: 'no connection of the pool became free in time',
+      code: 'DATABASE_BUSY',
+      category: 'connection',
+      retryable: true,
+      hint: 'allow more connections to this service, or look for a statement that never ends',
+    };
+  }
+  if (/^Cannot use a pool after calling end/.test(message)) {
+    return { message: 'the database was closed', code: 'DATABASE_CLOSED', category: 'internal', retryable: false };
+  }
+  if (/does not support SSL connections/.test(message)) {
+    return {
+      message: `the database server at ${where} does not speak TLS`,
+      code: 'DATABASE_TLS',
+      category: 'configuration',
+      retryable: false,
+      hint: `add sslmode=disable to ${address.setting} if the way there is trusted, or switch TLS on in the server`,
+    };
+  }
+  if (certificateCodes.has(codeOf(error) ?? '')) {
+    return {
+      message: `the certificate of the database server at ${where} is not trusted`,
+      code: 'DATABASE_TLS',
+      category: 'configuration',
+      retryable: false,
+      hint: `name the right authority with sslrootcert=<file> in ${address.setting}`,
+    };
+  }
+  if (/client password must be|no password supplied/i.test(message)) {
+    return {
+      message: `the database server at ${where} wants a password for user "${address.user}"`,
+      code: 'DATABASE_AUTH',
+      category: 'configuration',
+      retryable: false,
+      hint: `put the password into ${address.setting}`,
+    };
+  }
+  return {
+    message: `cannot reach the database server at ${where}`,
+    code: 'DATABASE_UNREACHABLE',
+    category: 'connection',
+    retryable: true,
+    hint: `check that the server runs and that ${address.setting} names its host and port`,
+  };
+}
+
+function describeRefusal(state: string, error: unknown, address: DatabaseAddress): ConnectDescription {
+  const where = `${address.host}:${address.port}`;
+  const message = error instanceof Error ? error.message : String(error);
+  if (state === '28P01' || state === '28000') {
+    const encryption = /no (pg_hba\.conf entry|encryption)/.test(message);
+    return {
+      message: encryption
+        ? `the database server at ${where} does not let user "${address.user}" in this way`
+        : `the database server at ${where} refuses user "${address.user}"`,
+      code: 'DATABASE_AUTH',
+      category: 'configuration',
+      retryable: false,
+      hint: encryption
+        ? `add sslmode=require to ${address.setting} if the server demands TLS, else allow this address in its pg_hba.conf`
+        : `correct user and password in ${address.setting}`,
+    };
+  }
+  if (state === '3D000') {
+    return {
+      message: `the server at ${where} has no database "${address.database}"`,
+      code: 'DATABASE_MISSING',
+      category: 'configuration',
+      retryable: false,
+      hint: `create it (CREATE DATABASE "${address.database}") or name another one in ${address.setting}`,
+    };
+  }
+  if (state === '42501') {
+    return {
+      message: `user "${address.user}" may not connect to database "${address.database}" at ${where}`,
+      code: 'DATABASE_PERMISSION',
+      category: 'storage',
+      retryable: false,
+      hint: `GRANT CONNECT ON DATABASE "${address.database}" TO "${address.user}"`,
+    };
+  }
+  if (state.startsWith('53')) {
+    return {
+      message: `the database server at ${where} has no room for another connection`,
+      code: 'DATABASE_OVERLOADED',
+      category: 'storage',
+      retryable: true,
+      hint: 'raise max_connections of the server, or lower the number of connections of its clients',
+    };
+  }
+  const temporary = isShutdown(state) || state.startsWith('08');
+  return {
+    message: temporary
+      ? `the database server at ${where} is not ready`
+      : `the database server at ${where} refuses the connection`,
+    code: temporary ? 'DATABASE_UNREACHABLE' : 'DATABASE_REFUSED',
+    category: 'connection',
+    retryable: temporary,
+    hint: `the server's answer says why; the address comes from ${address.setting}`,
+  };
+}
+
+/** admin shutdown, crash shutdown, cannot connect now. */
+function isShutdown(state: string): boolean {
+  return state === '57P01' || state === '57P02' || state === '57P03';
+}
+
+function isNetworkError(error: unknown): boolean {
+  return networkCodes.has(codeOf(error) ?? '');
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function hasSeverity(error: unknown): boolean {
+  return severityOf(error) !== undefined;
+}
+
+function severityOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('severity' in error)) return undefined;
+  return typeof error.severity === 'string' ? error.severity : undefined;
+}

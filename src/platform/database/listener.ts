@@ -1,0 +1,125 @@
+/**
+ * LISTEN on one dedicated connection for all channels of a database. A notification is only a hint: after every reconnect each channel
+ * gets one empty call, since something may have been missed. Used by `connectDatabase`; polling is the callers' business.
+ */
+import pg from 'pg';
+import type { Clock } from '../clock/clock.ts';
+import { type DatabaseAddress, mapConnectError } from './database-error.ts';
+import { listenRetryMsMax, listenRetryMsMin } from './limits.ts';
+
+type OnNotify = (payload: string) => void;
+
+export class Listener {
+  readonly #config: pg.ClientConfig;
+  readonly #address: DatabaseAddress;
+  readonly #clock: Clock;
+  readonly #channels = new Map<string, Set<OnNotify>>();
+  readonly #closing = new AbortController();
+  #client: pg.Client | undefined;
+  #connecting: Promise<pg.Client> | undefined;
+  #reconnecting: Promise<void> | undefined;
+
+  constructor(config: pg.ClientConfig, address: DatabaseAddress, clock: Clock) {
+    this.#config = config;
+    this.#address = address;
+    this.#clock = clock;
+  }
+
+  /** Resolves once the server listens; rejects when the first connection fails. During a reconnect it resolves at once. */
+  async listen(channel: string, onNotify: OnNotify): Promise<() => Promise<void>> {
+    // An own function object per call, so that one callback may be registered twice and each stop removes its own.
+    const own: OnNotify = (payload) => onNotify(payload);
+    const listeners = this.#channels.get(channel) ?? new Set<OnNotify>();
+    listeners.add(own);
+    this.#channels.set(channel, listeners);
+    const stop = async () => {
+      if (!listeners.delete(own) || listeners.size > 0) return;
+      this.#channels.delete(channel);
+      await this.#unlisten(channel);
+    };
+    if (this.#reconnecting === undefined) {
+      try {
+        const client = await this.#connected();
+        await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      } catch (error) {
+        listeners.delete(own);
+        if (listeners.size === 0) this.#channels.delete(channel);
+        throw mapConnectError(error, this.#address);
+      }
+    }
+    return stop;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#channels.clear();
+    await this.#reconnecting;
+    await this.#connecting?.catch(() => undefined);
+    await this.#disconnect();
+  }
+
+  async #unlisten(channel: string): Promise<void> {
+    if (this.#channels.size === 0) {
+      await this.#disconnect();
+    } else {
+      // A broken connection forgets its channels by itself; the reconnect asks for the remaining ones only.
+      await this.#client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  #connected(): Promise<pg.Client> {
+    if (this.#client !== undefined) return Promise.resolve(this.#client);
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client(this.#config);
+    client.on('error', () => this.#onLost(client));
+    client.on('end', () => this.#onLost(client));
+    client.on('notification', (message) => {
+      for (const onNotify of [...(this.#channels.get(message.channel) ?? [])]) onNotify(message.payload ?? '');
+    });
+    await client.connect();
+    if (this.#closing.signal.aborted) {
+      await client.end().catch(() => undefined);
+      throw new Error('Cannot use a pool after calling end on the pool');
+    }
+    this.#client = client;
+    return client;
+  }
+
+  #onLost(client: pg.Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    client.end().catch(() => undefined);
+    this.#reconnecting ??= this.#reconnect().finally(() => {
+      this.#reconnecting = undefined;
+    });
+  }
+
+  async #reconnect(): Promise<void> {
+    let delayMs = listenRetryMsMin;
+    while (this.#channels.size > 0 && !this.#closing.signal.aborted) {
+      try {
+        await this.#clock.sleep(delayMs * (0.5 + this.#clock.random()), this.#closing.signal);
+        const client = await this.#connected();
+        for (const channel of [...this.#channels.keys()]) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+        break;
+      } catch {
+        // Not told to anybody: statements on the pool meet the same outage and say so.
+        await this.#disconnect();
+        delayMs = Math.min(delayMs * 2, listenRetryMsMax);
+      }
+    }
+    for (const listeners of [...this.#channels.values()]) for (const onNotify of [...listeners]) onNotify('');
+  }
+}
