@@ -6,6 +6,7 @@ import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { cleanupMsMax } from './limits.ts';
 import { waitForSignal } from './signals.ts';
 
 export interface RoleRun {
@@ -23,7 +24,9 @@ export async function runRole(run: RoleRun): Promise<number> {
   const signalled = waitForSignal();
   let exitCode = 0;
   try {
-    await Promise.race([run.start(lifecycle), signalled]);
+    const started = run.start(lifecycle);
+    if ((await Promise.race([started.then(() => undefined), signalled])) !== undefined)
+      await settled(started, run.clock);
     const signal = await signalled;
     run.telemetry.log.info({ signal }, 'stopping');
   } catch (error) {
@@ -39,6 +42,16 @@ export async function runRole(run: RoleRun): Promise<number> {
     run.telemetry.log.error({ step: failure.name, error: failure.error }, 'did not stop cleanly');
   if (report.failed.length > 0 && exitCode === 0) exitCode = 1;
   return exitCode;
+}
+
+/** A start that a signal interrupts gets a moment to finish, so that everything it acquires is registered for cleanup. */
+async function settled(started: Promise<void>, clock: Clock): Promise<void> {
+  const patience = new AbortController();
+  await Promise.race([
+    started.catch(() => undefined),
+    clock.sleep(cleanupMsMax, patience.signal).catch(() => undefined),
+  ]);
+  patience.abort();
 }
 
 /** One or two lines for a person: what failed, its code, what to change. Stacks are for bugs only. */

@@ -1,0 +1,43 @@
+/** docs/configuration.md from the option tables: every setting with its environment name, key, flag, type and default. */
+import { environmentName, type OptionSpec, type OptionTable } from '../../src/platform/config/options.ts';
+import { optionTables } from './option-tables.ts';
+
+export function renderConfigurationPage(): string {
+  const sections = optionTables.flatMap((table) => ['', `## ${table.name}`, '', ...tableRows(table)]);
+  return [
+    '# Configuration',
+    '',
+    'Generated from the option tables by `npm run generate`; do not edit.',
+    '',
+    'A value comes from the first of: flag, environment, file (`--config FILE`, TOML), default. An empty environment variable counts as unset. Secrets may also come from the file that the variable with the suffix `_FILE` names.',
+    ...sections,
+    '',
+  ].join('\n');
+}
+
+function tableRows(table: OptionTable): string[] {
+  const rows = Object.entries(table.options)
+    .filter(([, spec]) => spec.removed === undefined)
+    .map(([key, spec]) => {
+      const flag = spec.flag === undefined ? '' : `\`--${spec.flag}\``;
+      return `| \`${key}\` | \`${environmentName(table, key)}\` | ${flag} | ${spec.type} | ${shownDefault(spec)} | ${cell(spec.description)} |`;
+    });
+  return ['| key in the file | environment | flag | type | default | meaning |', '|---|---|---|---|---|---|', ...rows];
+}
+
+function shownDefault(spec: OptionSpec): string {
+  if (spec.secret === true) return '(secret)';
+  if (spec.type === 'duration') return `\`${durationText(Number(spec.default))}\``;
+  return `\`${cell(JSON.stringify(spec.default))}\``;
+}
+
+function durationText(ms: number): string {
+  if (ms % 3_600_000 === 0 && ms !== 0) return `${ms / 3_600_000}h`;
+  if (ms % 60_000 === 0 && ms !== 0) return `${ms / 60_000}m`;
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+/** A pipe would end the table's cell. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}

@@ -1,0 +1,95 @@
+/**
+ * `ccx <command>`: one binary for every role and tool. Each command's code is loaded only when it is asked for, so that a role starts
+ * fast and a fault in one cannot keep another from starting.
+ */
+import { Command } from 'commander';
+import { readProcessInput } from './platform/config/process-input.ts';
+import type { ProcessInput } from './platform/config/process-input.ts';
+import { describeFailure } from './platform/lifecycle/run-role.ts';
+
+interface CommandModule {
+  /** The commands that the module registers, with what `ccx --help` says of them. */
+  readonly commands: Readonly<Record<string, string>>;
+  readonly register: (program: Command, input: ProcessInput) => Promise<void>;
+}
+
+const modules: readonly CommandModule[] = [
+  {
+    commands: { 'all-in-one': 'everything in one process on an embedded PostgreSQL: archives in, notifications out' },
+    register: async (program, input) => (await import('./dev/all-in-one/commands.ts')).registerAllInOneCommands(program, input),
+  },
+  {
+    commands: { ingress: 'role: takes uploads, stores archives, announces them' },
+    register: async (program, input) => (await import('./services/ingress/commands.ts')).registerIngressCommands(program, input),
+  },
+  {
+    commands: { 'data-pipeline': 'role: fetches announced archives, runs the rules, publishes reports' },
+    register: async (program, input) =>
+      (await import('./services/data-pipeline/commands.ts')).registerDataPipelineCommands(program, input),
+  },
+  {
+    commands: { writer: 'role: stores reports in the notification database' },
+    register: async (program, input) =>
+      (await import('./services/notification-writer/commands.ts')).registerNotificationWriterCommands(program, input),
+  },
+  {
+    commands: {
+      notifier: 'role: decides what is new and tells the owners',
+      explain: 'what was decided about a cluster, why, and when it could next be notified',
+      notifications: 'lists notifications by state, and tries dead ones again',
+    },
+    register: async (program, input) =>
+      (await import('./services/notification-service/commands.ts')).registerNotificationServiceCommands(program, input),
+  },
+  {
+    commands: { content: "role: serves the rules' content" },
+    register: async (program, input) =>
+      (await import('./services/content-service/commands.ts')).registerContentServiceCommands(program, input),
+  },
+  {
+    commands: {
+      tracker: 'role: keeps what the services did with each request',
+      trace: "one archive's way through the hops, and where it stopped",
+    },
+    register: async (program, input) =>
+      (await import('./services/payload-tracker/commands.ts')).registerPayloadTrackerCommands(program, input),
+  },
+  {
+    commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
+    register: async (program, input) =>
+      (await import('./dev/cluster-simulator/commands.ts')).registerClusterSimulatorCommands(program, input),
+  },
+];
+
+/** Runs one invocation. Commands set `process.exitCode` themselves when they fail later. */
+async function runCli(input: ProcessInput): Promise<void> {
+  const program = new Command('ccx')
+    .description('From the archive that an OpenShift cluster uploads to the notification its owners read.')
+    .showHelpAfterError('(ccx --help lists the commands)')
+    .exitOverride();
+  const wanted = input.args.find((argument) => !argument.startsWith('-'));
+  for (const module of modules) {
+    if (wanted !== undefined && wanted in module.commands) await module.register(program, input);
+    else for (const [name, description] of Object.entries(module.commands)) program.command(name).description(description);
+  }
+  if (input.args.length === 0) {
+    program.outputHelp();
+    return;
+  }
+  await program.parseAsync([...input.args], { from: 'user' });
+}
+
+try {
+  await runCli(readProcessInput());
+} catch (error) {
+  if (isHelpOrUsage(error)) process.exitCode = error.exitCode;
+  else {
+    process.stderr.write(`${describeFailure(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+/** Commander reports help, version and usage errors by throwing; they have said all there is to say. */
+function isHelpOrUsage(error: unknown): error is { readonly exitCode: number } {
+  return error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.');
+}

@@ -1,0 +1,72 @@
+/** Text → value: Go's durations, booleans and integers, sizes and lists. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseBoolean, parseBytes, parseDuration, parseInteger, splitList } from './parse-value.ts';
+
+test('durations follow Go', () => {
+  const table: [string, number | undefined][] = [
+    ['1m30s', 90_000],
+    ['15s', 15_000],
+    ['1.5h', 5_400_000],
+    ['250ms', 250],
+    ['-1s', -1000],
+    ['0', 0],
+    ['', 0],
+    ['1', undefined],
+    ['1d', undefined],
+    ['s', undefined],
+    ['1s ', 1000],
+    ['1s2', undefined],
+  ];
+  for (const [text, expected] of table) assert.equal(parseDuration(text), expected, text);
+});
+
+test('booleans are the words of Go, empty is false', () => {
+  for (const text of ['1', 't', 'T', 'TRUE', 'true', 'True']) assert.equal(parseBoolean(text), true);
+  for (const text of ['0', 'f', 'F', 'FALSE', 'false', 'False', '']) assert.equal(parseBoolean(text), false);
+  for (const text of ['yes', 'on', 'tRUE', '2']) assert.equal(parseBoolean(text), undefined);
+});
+
+test('integers take base prefixes and underscores', () => {
+  const table: [string, number | undefined][] = [
+    ['0x10', 16],
+    ['0o17', 15],
+    ['0b11', 3],
+    ['010', 8],
+    ['1_000', 1000],
+    ['-5', -5],
+    ['0', 0],
+    ['', 0],
+    ['08', 8],
+    ['1.5', undefined],
+    ['ten', undefined],
+    ['9007199254740993', undefined],
+  ];
+  for (const [text, expected] of table) assert.equal(parseInteger(text), expected, text);
+});
+
+test('sizes take decimal and binary units', () => {
+  const table: [string, number | undefined][] = [
+    ['100MiB', 104_857_600],
+    ['104857600', 104_857_600],
+    ['1.5 GB', 1_500_000_000],
+    ['1k', 1000],
+    ['2Ki', 2048],
+    ['', undefined],
+    ['-1', undefined],
+    ['1X', undefined],
+  ];
+  for (const [text, expected] of table) assert.equal(parseBytes(text), expected, text);
+});
+
+test('any whole number survives being written and read', () => {
+  fc.assert(fc.property(fc.maxSafeInteger(), (value) => parseInteger(String(value)) === value));
+});
+
+test('lists split as their option says', () => {
+  assert.deepEqual(splitList('a, b', 'comma'), ['a', ' b']);
+  assert.deepEqual(splitList(' a  b ', 'whitespace'), ['a', 'b']);
+  assert.deepEqual(splitList('a, b c', 'comma-or-whitespace'), ['a', 'b', 'c']);
+  assert.deepEqual(splitList('', 'comma'), []);
+});

@@ -1,0 +1,183 @@
+/**
+ * What a machine holds about the repository itself: the import graph, dead files, links of the documentation, generated pages and
+ * the diagram against the topology. Everything else about style is for the reader.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { generatedPages } from '../scripts/docs/generated-pages.ts';
+import { isTestFile, listFiles, readSourceTree, repositoryRoot } from '../scripts/docs/source-tree.ts';
+import { HOPS } from '../src/topology.ts';
+
+const tree = readSourceTree();
+const production = [...tree.values()].filter((file) => file.path.startsWith('src/') && !isTestFile(file.path));
+
+/** May a file of this layer import that file? The table of docs/architecture.md, "Import graph". */
+function mayImport(from: string, to: string): boolean {
+  const [fromLayer, fromName] = layerOf(from);
+  const [toLayer, toName] = layerOf(to);
+  switch (fromLayer) {
+    case 'contracts':
+      return toLayer === 'contracts';
+    case 'rules':
+      return toLayer === 'contracts' || toLayer === 'rules';
+    case 'platform':
+      return toLayer === 'contracts' || toLayer === 'platform';
+    case 'services':
+      return (
+        toLayer === 'contracts' ||
+        toLayer === 'platform' ||
+        toLayer === 'rules' ||
+        (toLayer === 'services' && toName === fromName)
+      );
+    case 'topology':
+      return toLayer === 'contracts';
+    case 'cli':
+    case 'bin':
+    case 'dev':
+      if (toLayer === 'services') return /^src\/services\/[^/]+\/(service|commands)\.ts$/.test(to);
+      return toLayer !== 'bin' && (toLayer !== 'cli' || fromLayer === 'bin');
+    default:
+      return false;
+  }
+}
+
+function layerOf(path: string): [string, string] {
+  const parts = path.split('/');
+  return [(parts[1] ?? '').replace(/\.ts$/, ''), parts[2] ?? ''];
+}
+
+test('source files import only what their layer may see', () => {
+  const wrong: string[] = [];
+  for (const file of production) {
+    for (const target of file.imports) {
+      if (!tree.has(target)) wrong.push(`${file.path} imports ${target}, which does not exist`);
+      else if (!target.startsWith('src/') || isTestFile(target))
+        wrong.push(`${file.path} imports ${target}, which is for tests or tools`);
+      else if (!mayImport(file.path, target)) wrong.push(`${file.path} must not import ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('decisions import contracts and each other only', () => {
+  const wrong = production
+    .filter((file) => file.path.includes('/decide/'))
+    .flatMap((file) =>
+      file.imports
+        .filter((target) => !target.startsWith('src/contracts/') && dirname(target) !== dirname(file.path))
+        .map((target) => `${file.path} imports ${target}`),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+test('imports have no cycles', () => {
+  const cycles: string[] = [];
+  const state = new Map<string, 'open' | 'closed'>();
+  const visit = (path: string, trail: readonly string[]) => {
+    const known = state.get(path);
+    if (known === 'closed') return;
+    if (known === 'open') {
+      cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '));
+      return;
+    }
+    state.set(path, 'open');
+    for (const target of tree.get(path)?.imports ?? []) visit(target, [...trail, path]);
+    state.set(path, 'closed');
+  };
+  for (const file of tree.values()) visit(file.path, []);
+  assert.deepEqual(cycles, []);
+});
+
+test('no file only passes on what others export', () => {
+  const barrels = production.filter((file) => /^export (\*|\{[^}]*\}) from /m.test(file.text)).map((file) => file.path);
+  assert.deepEqual(barrels, []);
+});
+
+test('every source file is used by something other than its own test', () => {
+  const used = new Set<string>();
+  for (const file of tree.values()) {
+    for (const target of file.imports) {
+      const own = file.path.replace(/(\.[a-z]+)?\.test\.ts$/, '.ts') === target;
+      if (!own) used.add(target);
+    }
+  }
+  const entryPoints = /^src\/(cli|bin\/[^/]+)\.ts$/;
+  const dead = production
+    .filter((file) => !used.has(file.path) && !entryPoints.test(file.path))
+    .map((file) => file.path);
+  assert.deepEqual(dead, []);
+});
+
+test('every source file says at its head what it is for', () => {
+  const silent = [...tree.values()].filter((file) => file.header.length < 20).map((file) => file.path);
+  assert.deepEqual(silent, []);
+});
+
+test('time, randomness, environment and process end are touched only where they belong', () => {
+  const rules: [RegExp, RegExp][] = [
+    [/\bDate\.now\(|new Date\(\)|Math\.random\(|\brandomUUID\(|\bset(Timeout|Interval)\(/, /^src\/platform\/clock\//],
+    [/process\.(env|argv)\b/, /^src\/platform\/config\/process-input\.ts$/],
+    [/process\.exit\(/, /^$/],
+  ];
+  const wrong: string[] = [];
+  for (const file of production) {
+    const code = file.text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/[^\n]*/g, '$1');
+    for (const [pattern, allowed] of rules) {
+      const match = allowed.test(file.path) ? null : pattern.exec(code);
+      if (match !== null) wrong.push(`${file.path}: ${match[0]}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('every step of a service appears in its pipeline under the name of its file', () => {
+  const wrong: string[] = [];
+  for (const file of production.filter((candidate) =>
+    /^src\/services\/[^/]+\/steps\/[^/]+\.ts$/.test(candidate.path),
+  )) {
+    const [, , service = '', , name = ''] = file.path.split('/');
+    const exported = name.replace(/\.ts$/, '').replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    const pipeline = tree.get(`src/services/${service}/pipeline.ts`);
+    if (!new RegExp(`export (async )?(function\\*? |const )${exported}\\b`).test(file.text))
+      wrong.push(`${file.path} exports no ${exported}`);
+    if (pipeline?.imports.includes(file.path) !== true) wrong.push(`${file.path} is not in its service's pipeline.ts`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('links of the documentation lead somewhere', () => {
+  const broken: string[] = [];
+  const pages = listFiles('.', (path) => path.endsWith('.md') && !path.includes('/data/'));
+  for (const page of pages.filter((path) => !path.startsWith('src/rules/catalog/'))) {
+    const text = readFileSync(join(repositoryRoot, page), 'utf8')
+      .replace(/```[\s\S]*?```/g, '')
+      .replace(/`[^`\n]*`/g, '');
+    for (const match of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      const target = match[1]!;
+      if (/^([a-z]+:|#)/.test(target)) continue;
+      if (!existsSync(resolve(repositoryRoot, dirname(page), target.replace(/#.*$/, ''))))
+        broken.push(`${page}: ${target}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+for (const page of generatedPages) {
+  test(`${page.path} says what the code says`, () => {
+    const present = readFileSync(join(repositoryRoot, page.path), 'utf8');
+    assert.equal(present, page.render(), `${page.path} is stale: npm run generate`);
+  });
+}
+
+test('the topology has twelve hops behind the cluster, and each hop has its folder', () => {
+  assert.deepEqual(
+    HOPS.map((hop) => hop.number),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+  );
+  assert.deepEqual(
+    HOPS.filter((hop) => !existsSync(join(repositoryRoot, hop.folder))).map((hop) => hop.folder),
+    [],
+  );
+});
