@@ -1,66 +1,100 @@
 /**
  * Which position may be committed while records finish out of order. Worked example: 5, 6, 7 are taken; 6 and 7 finish first,
  * nothing may be committed; when 5 finishes the position becomes 8. Used by every consumer that keeps many records in flight.
+ *
+ * `committable` and `inFlight` are called once per finished record or per loop turn, so they must not look at what did not change:
+ * the first costs what newly became committable, the second is a counter.
  */
 import type { BusRecord, Position, TopicPartition } from './bus.ts';
+import { compactAfterTaken } from './limits.ts';
 
 interface PartitionWindow {
   readonly topic: string;
   readonly partition: number;
-  /** Taken offsets in order; `true` once finished. */
+  /** Offsets in the order they were taken; those before `head` are committed and only wait for compaction. */
+  order: bigint[];
+  head: number;
+  /** What was taken and is not committable yet; `true` once finished. */
   readonly taken: Map<bigint, boolean>;
-  next: bigint | undefined;
+  unfinished: number;
 }
 
 export class OffsetTracker {
   readonly #windows = new Map<string, PartitionWindow>();
+  /** Windows whose oldest record has finished: the only ones that can advance. */
+  readonly #ready = new Set<PartitionWindow>();
+  #inFlight = 0;
 
   /** Registers a record as in flight. Records of one partition must be taken in offset order. */
   take(record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>): void {
     const key = windowKey(record);
     let window = this.#windows.get(key);
     if (window === undefined) {
-      window = { topic: record.topic, partition: record.partition, taken: new Map(), next: undefined };
+      const { topic, partition } = record;
+      window = { topic, partition, order: [], head: 0, taken: new Map(), unfinished: 0 };
       this.#windows.set(key, window);
     }
+    const known = window.taken.get(record.offset);
+    if (known === false) return;
+    // Taken again after it finished: it is in flight once more and holds its place.
+    if (known === undefined) window.order.push(record.offset);
     window.taken.set(record.offset, false);
+    window.unfinished += 1;
+    this.#inFlight += 1;
+    if (window.order[window.head] === record.offset) this.#ready.delete(window);
   }
 
+  /** Marks a record as done. Records that were never taken, or whose partition was forgotten, are ignored. */
   finish(record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>): void {
     const window = this.#windows.get(windowKey(record));
-    if (window?.taken.has(record.offset)) window.taken.set(record.offset, true);
+    if (window?.taken.get(record.offset) !== false) return;
+    window.taken.set(record.offset, true);
+    window.unfinished -= 1;
+    this.#inFlight -= 1;
+    if (window.order[window.head] === record.offset) this.#ready.add(window);
   }
 
   /** Positions that advanced since the last call: the contiguous finished head of each partition. */
   committable(): Position[] {
     const positions: Position[] = [];
-    for (const window of this.#windows.values()) {
-      let advanced = false;
-      for (const [offset, finished] of window.taken) {
-        if (!finished) break;
+    for (const window of this.#ready) {
+      let last: bigint | undefined;
+      for (;;) {
+        const offset = window.order[window.head];
+        if (offset === undefined || window.taken.get(offset) !== true) break;
         window.taken.delete(offset);
-        window.next = offset + 1n;
-        advanced = true;
+        window.head += 1;
+        last = offset;
       }
-      if (advanced && window.next !== undefined) {
-        positions.push({ topic: window.topic, partition: window.partition, offset: window.next });
-      }
+      compact(window);
+      if (last !== undefined) positions.push({ topic: window.topic, partition: window.partition, offset: last + 1n });
     }
+    this.#ready.clear();
     return positions;
   }
 
   /** Forgets partitions that were taken away; their records belong to another member now. */
   forget(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#windows.delete(windowKey(partition));
+    for (const partition of partitions) {
+      const window = this.#windows.get(windowKey(partition));
+      if (window === undefined) continue;
+      this.#inFlight -= window.unfinished;
+      this.#ready.delete(window);
+      this.#windows.delete(windowKey(partition));
+    }
   }
 
+  /** Records taken and neither finished nor forgotten. */
   inFlight(): number {
-    let count = 0;
-    for (const window of this.#windows.values()) {
-      for (const finished of window.taken.values()) if (!finished) count += 1;
-    }
-    return count;
+    return this.#inFlight;
   }
+}
+
+/** Cuts the committed front off once it is most of the list, so that the cost per record stays constant. */
+function compact(window: PartitionWindow): void {
+  if (window.head < compactAfterTaken || window.head * 2 < window.order.length) return;
+  window.order = window.order.slice(window.head);
+  window.head = 0;
 }
 
 function windowKey(partition: TopicPartition): string {

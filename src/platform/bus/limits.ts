@@ -1,0 +1,16 @@
+/** Limits that both adapters share. */
+
+/** Key, value and headers of one record. Kafka's default bound of a request and of a broker's batch; larger ones need both sides changed. */
+export const recordBytesMaxDefault = 1_048_576;
+/** Fetched and not yet handed out, per consumer, unless it says otherwise: a few hundred reports. */
+export const bufferedBytesMaxDefault = 16 * 1024 * 1024;
+/** One answer of `read()`: enough for a page of dead letters, bounded whatever `recordsMax` says. */
+export const readBytesMax = 64 * 1024 * 1024;
+/** Records of one `read()`, whatever the caller asks for. */
+export const readRecordsMax = 10_000;
+/** Committed offsets that an offset tracker keeps before it cuts its list; small enough to be nothing, large enough to be rare. */
+export const compactAfterTaken = 1_024;
+/** Kafka's own bound of a topic's name. */
+export const topicNameLengthMax = 249;
+/** Partitions of a topic of the embedded bus: a lock and a row each; more than a small installation has consumers. */
+export const partitionsMax = 256;
