@@ -60,6 +60,16 @@ export function defineOptions<const Table extends OptionTable>(table: Table): Ta
   return table;
 }
 
+/** The same table with other defaults, for a program that runs a role in its own way. Unknown keys do not compile. */
+export function withDefaults<Table extends OptionTable>(
+  table: Table,
+  defaults: { readonly [Key in keyof Table['options']]?: OptionValues[Table['options'][Key]['type']] },
+): Table {
+  const options: Record<string, OptionSpec> = { ...table.options };
+  for (const [key, value] of Object.entries(defaults)) options[key] = { ...options[key]!, default: value as never };
+  return { ...table, options };
+}
+
 /** `storage.pg_host` with prefix `CCX_NOTIFICATION_WRITER` → `CCX_NOTIFICATION_WRITER__STORAGE__PG_HOST`. */
 export function environmentName(table: OptionTable, key: string): string {
   const explicit = table.options[key]?.env;
