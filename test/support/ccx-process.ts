@@ -1,0 +1,89 @@
+/** Runs the real `ccx` in a process of its own, as its user would, and lets a test read what it prints, wait for it and kill it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const killAtEvent = new URL('../faults/kill-at-event.ts', import.meta.url).href;
+
+export interface CcxProcess {
+  readonly child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Resolves with the first match in standard output; rejects when the process ends or the time is up without one. */
+  waitForOutput(pattern: RegExp, withinMs: number): Promise<RegExpExecArray>;
+  /** Resolves with exit code or signal. */
+  exited(withinMs: number): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface CcxRun {
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** `event:n`: SIGKILL at the n-th such business event. */
+  readonly killAt?: string;
+}
+
+export function startCcx(run: CcxRun): CcxProcess {
+  const preload = run.killAt === undefined ? [] : ['--import', killAtEvent];
+  const child = spawn(process.execPath, [...preload, cli, ...run.args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: process.env['HOME'] ?? '',
+      ...run.env,
+      ...(run.killAt === undefined ? {} : { CCX_TEST_KILL_AT: run.killAt }),
+    },
+  });
+  let out = '';
+  let err = '';
+  const watchers = new Set<() => void>();
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    out += chunk;
+    for (const watcher of watchers) watcher();
+  });
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    err += chunk;
+  });
+  const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+
+  return {
+    child,
+    stdout: () => out,
+    stderr: () => err,
+    async waitForOutput(pattern, withinMs) {
+      const matched = new Promise<RegExpExecArray>((resolve) => {
+        const look = () => {
+          const match = pattern.exec(out);
+          if (match === null) return;
+          watchers.delete(look);
+          resolve(match);
+        };
+        watchers.add(look);
+        look();
+      });
+      return within(
+        Promise.race([matched, ended.then(() => Promise.reject(new Error(`ended without ${pattern}:\n${out}\n${err}`)))]),
+        withinMs,
+        () => `no ${pattern} within ${withinMs} ms:\n${out}\n${err}`,
+      );
+    },
+    async exited(withinMs) {
+      const [code, signal] = await within(ended, withinMs, () => `still running after ${withinMs} ms:\n${out}\n${err}`);
+      return { code, signal };
+    },
+    kill: (signal) => void child.kill(signal),
+  };
+}
+
+async function within<T>(work: Promise<T>, ms: number, describe: () => string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(describe())), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
