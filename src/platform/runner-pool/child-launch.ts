@@ -1,0 +1,69 @@
+/**
+ * With which flags, environment and pipes a runner child is started. A child works on hostile input and runs code that is only
+ * trusted, so it gets no secret of ours, no right to write files or start programs, and sees no file outside this program.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { heapShareOfMemory } from './limits.ts';
+
+export interface ChildLaunch {
+  readonly module: URL;
+  readonly childBytesMax: number;
+  /** In addition to the fixed environment; never a secret. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const programRoot = fileURLToPath(new URL('../../../', import.meta.url));
+const childMain = fileURLToPath(new URL('./child-main.ts', import.meta.url));
+
+/** Starts the process; it then waits for its `start` message. May throw, or emit `error`, when the system refuses. */
+export function launchChild(launch: ChildLaunch): ChildProcess {
+  const child = fork(childMain, [], {
+    execPath: process.execPath,
+    execArgv: childFlags(launch),
+    env: { TZ: 'UTC', LANG: 'C.UTF-8', ...launch.env },
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+    // A session of its own: Ctrl-C in a terminal reaches the service only, which then stops in its own order.
+    detached: true,
+  });
+  if (child.pid !== undefined) preferForOomKill(child.pid);
+  return child;
+}
+
+function childFlags(launch: ChildLaunch): string[] {
+  const heapMegabytes = Math.max(16, Math.floor((launch.childBytesMax * heapShareOfMemory) / 2 ** 20));
+  return [
+    `--max-old-space-size=${heapMegabytes}`,
+    '--permission',
+    // The thread that ends an orphan is a worker.
+    '--allow-worker',
+    '--disable-warning=SecurityWarning',
+    ...[...readableFolders(launch.module)].map((folder) => `--allow-fs-read=${join(folder, '*')}`),
+  ];
+}
+
+/** The program, its packages (which may be a link to elsewhere) and the module's own folder, as real paths. */
+function readableFolders(module: URL): Set<string> {
+  const folders = new Set<string>();
+  for (const folder of [programRoot, join(programRoot, 'node_modules'), dirname(fileURLToPath(module))]) {
+    try {
+      folders.add(folder.replace(/\/$/, ''));
+      folders.add(realpathSync(folder));
+    } catch {
+      // A folder that does not exist needs no permission.
+    }
+  }
+  return folders;
+}
+
+/** When the machine runs out of memory the kernel shall take a replaceable child, not the service. */
+function preferForOomKill(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
+  } catch {
+    // Not Linux, or not allowed: the kernel then decides by size, which is also the child that is too large.
+  }
+}

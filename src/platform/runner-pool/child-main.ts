@@ -1,0 +1,68 @@
+/**
+ * Entry of every runner child: loads the module that it is told, then runs one job at a time. Started by `launchChild` only. What
+ * contains a job (deadline, memory) is outside, in the parent; what ends an orphan is the thread started here.
+ */
+import { writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { cutUtf8 } from '../../contracts/cut-utf8.ts';
+import { labelBytesMax } from './limits.ts';
+import {
+  type FromChild,
+  type JobFailure,
+  LABEL_FD,
+  type RunJob,
+  type RunnerModule,
+  type ToChild,
+} from './runner-job.ts';
+import type { ParentWatch } from './watch-parent.ts';
+
+const loaded = Promise.withResolvers<RunJob<unknown, unknown>>();
+
+process.on('message', (message: ToChild) => {
+  // A rejection here is a module that cannot be loaded: it ends the process, and the parent reads why on stderr.
+  void (message.kind === 'start' ? start(message) : runOne(message));
+});
+
+async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void> {
+  const watch: ParentWatch = { parentPid: message.parentPid, checkMs: message.parentCheckMs };
+  new Worker(new URL('./watch-parent.ts', import.meta.url), { workerData: watch }).unref();
+  const module: Partial<RunnerModule<unknown, unknown>> = await import(message.module);
+  if (typeof module.runJob !== 'function') throw new Error(`${message.module} exports no function runJob`);
+  loaded.resolve(module.runJob);
+  tell({ kind: 'ready' });
+}
+
+async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void> {
+  const { id } = message;
+  const runJob = await loaded.promise;
+  try {
+    const value = await runJob(message.job, { label: (text) => writeLabel(id, text) });
+    tell({ kind: 'result', id, value });
+  } catch (error) {
+    tell({ kind: 'failed', id, error: describeFailure(error) });
+  }
+}
+
+/** One line, `<job id> <label>`: a label that arrives after its job ended is then recognised as stale. */
+function writeLabel(id: number, text: string): void {
+  writeSync(LABEL_FD, `${id} ${cutUtf8(text.replaceAll(/[\r\n]/g, ' '), labelBytesMax)}\n`);
+}
+
+function tell(message: FromChild): void {
+  process.send?.(message);
+}
+
+function describeFailure(error: unknown): JobFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? error.stack : undefined;
+  if (!(error instanceof CcxError)) return { message, stack };
+  return {
+    message,
+    stack,
+    code: error.code,
+    category: error.category,
+    retryable: error.retryable,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  };
+}

@@ -1,0 +1,283 @@
+/**
+ * One child process of the runner pool: started, given one job at a time, watched from outside while it works, killed when it goes
+ * over a limit. Used by `runner-pool.ts`, which decides how many there are and who gets which job. A child that was killed or that
+ * died is not used again.
+ */
+import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { type CcxErrorOptions, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
+import { type ChildLaunch, launchChild } from './child-launch.ts';
+import { LabelReader } from './label-reader.ts';
+import { childStartMsMax, drainMsMax, parentCheckMs, startBackoffMsMax, stderrBytesMax, watchMs } from './limits.ts';
+import type { ReadMemory } from './resident-memory.ts';
+import { RunnerError } from './runner-error.ts';
+import { type FromChild, type JobFailure, LABEL_FD, type ToChild } from './runner-job.ts';
+
+export interface RunnerChildOptions extends ChildLaunch {
+  readonly clock: Clock;
+  readonly readMemory: ReadMemory;
+  readonly onReady: () => void;
+  /** Called once, after the process is gone and its job, if any, was settled. */
+  readonly onEnd: (end: ChildEnd) => void;
+}
+
+export interface ChildEnd {
+  /** Why it ended, also when it was killed on purpose. */
+  readonly error: RunnerError;
+  /** It served a job, ended in one, or at least lived a while; a child that did nothing of that counts as a failed start. */
+  readonly worked: boolean;
+}
+
+export interface JobLimits {
+  readonly jobMsMax: number;
+  /** Longest time under one label. */
+  readonly stepMsMax: number;
+}
+
+interface RunningJob {
+  readonly id: number;
+  readonly limits: JobLimits;
+  readonly startedMs: number;
+  readonly settled: PromiseWithResolvers<unknown>;
+  readonly stopWatching: () => void;
+  label: string | undefined;
+  labelledMs: number;
+}
+
+export class RunnerChild {
+  readonly #options: RunnerChildOptions;
+  readonly #clock: Clock;
+  readonly #labels = new LabelReader((id, text) => this.#onLabel(id, text));
+  #process: ChildProcess | undefined;
+  #ready = false;
+  #ended = false;
+  #endNoticed = false;
+  #jobsFinished = 0;
+  #current: RunningJob | undefined;
+  /** Set before a kill of ours, so that the end is not taken for a crash. */
+  #verdict: RunnerError | undefined;
+  #stderr = '';
+  #readyMs = 0;
+  readonly #startPatience = new AbortController();
+  readonly #drainPatience = new AbortController();
+
+  constructor(options: RunnerChildOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+  }
+
+  /** Starts the process. Every failure, also one of the operating system, is told through `onEnd`. */
+  start(): void {
+    let child: ChildProcess;
+    try {
+      child = launchChild(this.#options);
+    } catch (cause) {
+      queueMicrotask(() => this.#end(startFailed('the operating system refused to start it', cause)));
+      return;
+    }
+    this.#process = child;
+    child.on('error', (cause) => {
+      // Without a process there will be no exit; with one, the error is about the channel and the exit tells the rest.
+      if (child.pid === undefined) this.#end(startFailed('the operating system refused to start it', cause));
+    });
+    child.on('message', (message) => this.#onMessage(message as FromChild));
+    child.on('exit', (code, signal) => this.#onExit(code, signal));
+    child.on('close', (code, signal) => this.#end(this.#verdict ?? this.#crash(code, signal)));
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-stderrBytesMax);
+    });
+    (child.stdio[LABEL_FD] as Readable | undefined)?.on('data', (chunk: Buffer) => this.#labels.push(chunk));
+    this.#send({ kind: 'start', module: this.#options.module.href, parentPid: process.pid, parentCheckMs });
+    this.#clock.sleep(childStartMsMax, this.#startPatience.signal).then(
+      () => this.#kill(startFailed(`not ready within ${childStartMsMax} ms`)),
+      () => undefined,
+    );
+  }
+
+  get idle(): boolean {
+    return this.#ready && !this.#ended && this.#verdict === undefined && this.#current === undefined;
+  }
+
+  get ready(): boolean {
+    return this.#ready && !this.#ended;
+  }
+
+  get jobsFinished(): number {
+    return this.#jobsFinished;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Runs one job on an idle child. Rejects with a `RunnerError`; unless the job itself failed, the child is gone by then. */
+  run(id: number, job: unknown, limits: JobLimits, signal?: AbortSignal): Promise<unknown> {
+    if (!this.idle) throw new Error('a runner child runs one job at a time');
+    const settled = Promise.withResolvers<unknown>();
+    const startedMs = this.#clock.monotonicMs();
+    const watch = this.#clock.every(watchMs, () => this.#inspect());
+    const cancel = () => this.#kill(this.#overrun('RUNNER_CANCELLED', 'cancelled by the caller'));
+    signal?.addEventListener('abort', cancel, { once: true });
+    this.#current = {
+      id,
+      limits,
+      startedMs,
+      settled,
+      stopWatching: () => {
+        watch();
+        signal?.removeEventListener('abort', cancel);
+      },
+      label: undefined,
+      labelledMs: startedMs,
+    };
+    this.#send({ kind: 'job', id, job });
+    return settled.promise;
+  }
+
+  /** Ends the process, idle or not; a running job is rejected with `reason`. */
+  kill(reason: RunnerError): void {
+    this.#kill(reason);
+  }
+
+  /** Looks at a busy child from outside. A verdict is reached only after everything that it has already sent was read. */
+  async #inspect(): Promise<void> {
+    const job = this.#current;
+    const pid = this.#process?.pid;
+    if (job === undefined || pid === undefined || this.#verdict !== undefined) return;
+    const bytes = await this.#options.readMemory(pid);
+    if (this.#current !== job) return;
+    if (bytes !== undefined && bytes > this.#options.childBytesMax) {
+      await pendingInputRead();
+      if (this.#current === job) {
+        const text = `holds ${bytes} bytes, more than ${this.#options.childBytesMax}`;
+        this.#kill(this.#overrun('RUNNER_MEMORY', text));
+      }
+      return;
+    }
+    if (this.#lateness(job) === undefined) return;
+    await pendingInputRead();
+    const late = this.#lateness(job);
+    if (this.#current === job && late !== undefined) this.#kill(this.#overrun('RUNNER_TIMEOUT', late));
+  }
+
+  #lateness(job: RunningJob): string | undefined {
+    const now = this.#clock.monotonicMs();
+    if (now - job.labelledMs > job.limits.stepMsMax) return `no end of the step within ${job.limits.stepMsMax} ms`;
+    if (now - job.startedMs > job.limits.jobMsMax) return `no result within ${job.limits.jobMsMax} ms`;
+    return undefined;
+  }
+
+  #overrun(code: string, text: string): RunnerError {
+    const label = this.#current?.label;
+    return new RunnerError(`runner in ${label ?? '(no step yet)'}: ${text}`, { code, category: 'limit', label });
+  }
+
+  #kill(verdict: RunnerError): void {
+    if (this.#ended || this.#verdict !== undefined) return;
+    this.#verdict = verdict;
+    this.#startPatience.abort();
+    this.#process?.kill('SIGKILL');
+  }
+
+  #onMessage(message: FromChild): void {
+    if (message.kind === 'ready') {
+      this.#startPatience.abort();
+      if (this.#verdict !== undefined || this.#ended) return;
+      this.#ready = true;
+      this.#readyMs = this.#clock.monotonicMs();
+      this.#options.onReady();
+      return;
+    }
+    const job = this.#current;
+    if (job === undefined || job.id !== message.id) return;
+    this.#release(job);
+    this.#jobsFinished += 1;
+    if (message.kind === 'result') job.settled.resolve(message.value);
+    else job.settled.reject(failureOf(message.error, job.label));
+  }
+
+  #onLabel(id: number, text: string): void {
+    if (this.#current?.id !== id) return;
+    this.#current.label = text;
+    this.#current.labelledMs = this.#clock.monotonicMs();
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    this.#endNoticed = true;
+    this.#startPatience.abort();
+    // Normally 'close' follows at once. It does not while somebody else still holds a pipe open.
+    this.#clock.sleep(drainMsMax, this.#drainPatience.signal).then(
+      () => this.#end(this.#verdict ?? this.#crash(code, signal)),
+      () => undefined,
+    );
+  }
+
+  #crash(code: number | null, signal: NodeJS.Signals | null): RunnerError {
+    const label = this.#current?.label;
+    const outOfHeap = this.#stderr.includes('heap out of memory');
+    const how = signal === null ? `exit code ${code}` : signal;
+    const cause = this.#stderr === '' ? undefined : new Error(this.#stderr.trim());
+    if (this.#current === undefined) return startFailed(`it ended with ${how}`, cause);
+    return new RunnerError(
+      `runner in ${label ?? '(no step yet)'}: ${outOfHeap ? 'the heap is full' : `the process ended with ${how}`}`,
+      {
+        code: outOfHeap ? 'RUNNER_MEMORY' : 'RUNNER_CRASHED',
+        category: outOfHeap ? 'limit' : 'internal',
+        cause,
+        label,
+      },
+    );
+  }
+
+  #end(error: RunnerError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#startPatience.abort();
+    this.#drainPatience.abort();
+    const job = this.#current;
+    if (job !== undefined) {
+      this.#release(job);
+      job.settled.reject(error);
+    }
+    const livedLong = this.#ready && this.#clock.monotonicMs() - this.#readyMs > startBackoffMsMax;
+    this.#options.onEnd({ error, worked: job !== undefined || this.#jobsFinished > 0 || livedLong });
+  }
+
+  #release(job: RunningJob): void {
+    job.stopWatching();
+    this.#current = undefined;
+  }
+
+  #send(message: ToChild): void {
+    // A failed write means that the process is going; its exit is what is told.
+    if (!this.#endNoticed) this.#process?.send(message, () => undefined);
+  }
+}
+
+/** One turn of the event loop: this process may have been the slow one, and the answer may be waiting in a pipe. */
+function pendingInputRead(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(() => setImmediate(resolve));
+  });
+}
+
+function startFailed(text: string, cause?: unknown): RunnerError {
+  return new RunnerError(`a runner child is of no use: ${text}`, {
+    code: 'RUNNER_UNAVAILABLE',
+    category: 'internal',
+    retryable: true,
+    ...(cause === undefined ? {} : { cause: cause instanceof Error ? new Error(errorText(cause)) : cause }),
+  });
+}
+
+function failureOf(failure: JobFailure, label: string | undefined): RunnerError {
+  const options: CcxErrorOptions = {
+    code: failure.code ?? 'RUNNER_JOB_FAILED',
+    category: failure.category ?? 'internal',
+    retryable: failure.retryable ?? false,
+    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+    ...(failure.stack === undefined ? {} : { cause: new Error(failure.stack) }),
+  };
+  return new RunnerError(failure.message, { ...options, label });
+}

@@ -1,0 +1,45 @@
+/**
+ * What a module must export to be run by the runner pool, and what passes between parent and child. Imported by the modules that
+ * are run, by the child's entry and by the parent.
+ */
+import type { ErrorCategory } from '../../contracts/ccx-error.ts';
+
+/** Handed to a job. */
+export interface JobContext {
+  /**
+   * Says what the job is about to do, e.g. a rule's module. It leaves the process synchronously, so that whoever kills a child that no
+   * longer answers still knows what it was in.
+   */
+  label(text: string): void;
+}
+
+/** The module's export `runJob`. Job and result travel by structured clone: plain data, Buffers, Maps, BigInts. */
+export type RunJob<Job, Result> = (job: Job, context: JobContext) => Promise<Result> | Result;
+
+export interface RunnerModule<Job, Result> {
+  readonly runJob: RunJob<Job, Result>;
+}
+
+/** Parent → child. */
+export type ToChild =
+  | { readonly kind: 'start'; readonly module: string; readonly parentPid: number; readonly parentCheckMs: number }
+  | { readonly kind: 'job'; readonly id: number; readonly job: unknown };
+
+/** Child → parent. */
+export type FromChild =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: JobFailure };
+
+/** A thrown value as data; the members after `stack` are there when a `CcxError` was thrown. */
+export interface JobFailure {
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code?: string;
+  readonly category?: ErrorCategory;
+  readonly retryable?: boolean;
+  readonly hint?: string;
+}
+
+/** The file descriptor that labels are written to: stdin, stdout, stderr and the message channel come before it. */
+export const LABEL_FD = 4;

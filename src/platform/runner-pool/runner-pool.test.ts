@@ -1,0 +1,267 @@
+/** What a job can do to a child, and that nothing else notices. */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { TestJob } from '../../../test/support/runner-jobs.ts';
+import { createSystemClock } from '../clock/clock.ts';
+import { memoryReader, readFromPs } from './resident-memory.ts';
+import { RunnerError } from './runner-error.ts';
+import { createRunnerPool, type RunnerPool, type RunnerPoolOptions } from './runner-pool.ts';
+
+const clock = createSystemClock();
+const MiB = 1024 * 1024;
+const module = new URL('../../../test/support/runner-jobs.ts', import.meta.url);
+
+function poolOf(options: Partial<RunnerPoolOptions> = {}): RunnerPool<TestJob, unknown> {
+  return createRunnerPool<TestJob, unknown>({
+    module,
+    size: 1,
+    clock,
+    jobMsMax: 30_000,
+    childBytesMax: 400 * MiB,
+    jobsPerChildMax: 1_000,
+    ...options,
+  });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await clock.sleep(5);
+}
+
+function refusedWith(code: string, label?: string) {
+  return (error: unknown) => {
+    assert.ok(error instanceof RunnerError, String(error));
+    assert.equal(error.code, code, error.message);
+    if (label !== undefined) assert.equal(error.label, label);
+    return true;
+  };
+}
+
+describe('a runner pool', () => {
+  let pool: RunnerPool<TestJob, unknown>;
+  before(() => {
+    pool = poolOf({ size: 2 });
+  });
+  after(() => pool.close());
+
+  test('gives back what the job returned, buffers and big integers included', async () => {
+    const value = { bytes: Buffer.from([1, 2, 3]), big: 12n, map: new Map([['a', 1]]) };
+    const result = (await pool.run({ do: 'echo', value })) as { value: typeof value };
+    assert.deepEqual(result.value, value);
+    assert.equal(pool.state().startFailures, 0);
+  });
+
+  test('runs a hundred jobs at once on its two children, each answered with its own result', async () => {
+    const jobs = Array.from({ length: 100 }, (_, index) => pool.run({ do: 'echo', value: index }));
+    const results = (await Promise.all(jobs)) as { value: number; pid: number }[];
+    assert.deepEqual(
+      results.map((result) => result.value),
+      Array.from({ length: 100 }, (_, index) => index),
+    );
+    assert.ok(new Set(results.map((result) => result.pid)).size <= 2);
+  });
+
+  test('passes on an error of ours with its code and hint', async () => {
+    await assert.rejects(pool.run({ do: 'throw-coded' }), (error: unknown) => {
+      assert.ok(error instanceof RunnerError);
+      assert.deepEqual([error.code, error.category, error.hint], ['ARCHIVE_NOT_GZIP', 'input', 'upload a gzip']);
+      return true;
+    });
+  });
+
+  test('turns any other error of a job into RUNNER_JOB_FAILED and keeps the child', async () => {
+    const before = [...pool.state().pids];
+    await assert.rejects(pool.run({ do: 'throw' }), refusedWith('RUNNER_JOB_FAILED', 'rule throw'));
+    assert.deepEqual(pool.state().pids, before);
+  });
+
+  test('names the step of a child that ended itself, and replaces the child', async () => {
+    await assert.rejects(pool.run({ do: 'exit' }), refusedWith('RUNNER_CRASHED', 'rule exit'));
+    assert.deepEqual(((await pool.run({ do: 'echo', value: 1 })) as { value: number }).value, 1);
+  });
+
+  test('names the step of a child that died of a rejection nobody handled', async () => {
+    await assert.rejects(pool.run({ do: 'reject-later' }), refusedWith('RUNNER_CRASHED', 'rule reject-later'));
+  });
+
+  test('is not confused by a flood of labels that try to look like others', async () => {
+    assert.equal(await pool.run({ do: 'flood-labels' }), 'flooded');
+    await assert.rejects(pool.run({ do: 'throw' }), refusedWith('RUNNER_JOB_FAILED', 'rule throw'));
+  });
+
+  test('shows a child neither the environment nor files outside the program', async () => {
+    const names = (await pool.run({ do: 'environment' })) as string[];
+    const expected = ['LANG', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'TZ'];
+    assert.deepEqual(
+      names.filter((name) => !expected.includes(name)),
+      [],
+    );
+    await assert.rejects(pool.run({ do: 'read-file', path: '/etc/hostname' }), (error: unknown) => {
+      assert.ok(error instanceof RunnerError);
+      assert.match(error.message, /restricted|denied|permission/i);
+      return true;
+    });
+  });
+
+  test('replaces a child that dies while it is idle', async () => {
+    await pool.run({ do: 'echo', value: 0 });
+    await until(() => pool.state().idle === 2);
+    const [victim] = pool.state().pids;
+    process.kill(victim!, 'SIGKILL');
+    await until(() => pool.state().idle === 2 && !pool.state().pids.includes(victim!));
+  });
+});
+
+describe('limits of a runner', () => {
+  test('a job that loops forever ends at its deadline with its step, and the job beside it never notices', async () => {
+    const pool = poolOf({ size: 2, jobMsMax: 300 });
+    try {
+      await until(() => pool.state().idle === 2);
+      const looping = assert.rejects(pool.run({ do: 'loop' }), refusedWith('RUNNER_TIMEOUT', 'rule loop'));
+      for (let index = 0; index < 20; index += 1) await pool.run({ do: 'echo', value: index });
+      await looping;
+      await until(() => pool.state().idle === 2);
+    } finally {
+      await pool.close();
+    }
+  });
+
+  test('a step that takes too long is named although the whole job still has time', async () => {
+    const pool = poolOf({ stepMsMax: 250 });
+    try {
+      assert.equal(await pool.run({ do: 'steps', steps: 8, stepMs: 50 }), 8);
+      await assert.rejects(pool.run({ do: 'loop' }), refusedWith('RUNNER_TIMEOUT', 'rule loop'));
+    } finally {
+      await pool.close();
+    }
+  });
+
+  test('a job that eats buffers is killed near the limit, one that eats the heap too', async () => {
+    const pool = poolOf({ childBytesMax: 256 * MiB });
+    try {
+      await assert.rejects(pool.run({ do: 'eat-buffers' }), refusedWith('RUNNER_MEMORY', 'rule eat-buffers'));
+      await assert.rejects(pool.run({ do: 'eat-heap' }), refusedWith('RUNNER_MEMORY', 'rule eat-heap'));
+      assert.ok(await pool.run({ do: 'echo', value: 'alive' }));
+    } finally {
+      await pool.close();
+    }
+  });
+
+  test('a child is replaced after its number of jobs', async () => {
+    const pool = poolOf({ jobsPerChildMax: 2 });
+    try {
+      const pids: number[] = [];
+      for (let index = 0; index < 5; index += 1) {
+        pids.push(((await pool.run({ do: 'echo', value: index })) as { pid: number }).pid);
+      }
+      assert.deepEqual([pids[0] === pids[1], pids[1] === pids[2], pids[2] === pids[3]], [true, false, true]);
+    } finally {
+      await pool.close();
+    }
+  });
+
+  test('one job more than may wait is refused as retryable, the others are answered', async () => {
+    const pool = poolOf({ queuedJobsMax: 2 });
+    try {
+      await until(() => pool.state().idle === 1);
+      const accepted = [1, 2, 3].map((value) => pool.run({ do: 'echo', value }));
+      await assert.rejects(pool.run({ do: 'echo', value: 4 }), (error: unknown) => {
+        assert.ok(error instanceof RunnerError);
+        assert.deepEqual([error.code, error.retryable], ['RUNNER_QUEUE_FULL', true]);
+        return true;
+      });
+      await Promise.all(accepted);
+    } finally {
+      await pool.close();
+    }
+  });
+
+  test('a cancelled job leaves the queue, or its child is killed and replaced', async () => {
+    const pool = poolOf();
+    try {
+      await until(() => pool.state().idle === 1);
+      const running = new AbortController();
+      const waiting = new AbortController();
+      const first = assert.rejects(
+        pool.run({ do: 'loop' }, { signal: running.signal }),
+        refusedWith('RUNNER_CANCELLED'),
+      );
+      const second = assert.rejects(
+        pool.run({ do: 'echo', value: 2 }, { signal: waiting.signal }),
+        refusedWith('RUNNER_CANCELLED'),
+      );
+      waiting.abort();
+      await second;
+      running.abort();
+      await first;
+      assert.ok(await pool.run({ do: 'echo', value: 3 }));
+    } finally {
+      await pool.close();
+    }
+  });
+});
+
+describe('starting and ending runners', () => {
+  test('a module that cannot be loaded refuses the waiting jobs with its reason instead of keeping them', async () => {
+    const pool = poolOf({ module: new URL('./no-such-module.ts', import.meta.url) });
+    try {
+      await assert.rejects(pool.run({ do: 'echo', value: 1 }), (error: unknown) => {
+        assert.ok(error instanceof RunnerError);
+        assert.deepEqual([error.code, error.retryable], ['RUNNER_UNAVAILABLE', true]);
+        assert.match(String((error.cause as Error).cause), /no-such-module/);
+        return true;
+      });
+      assert.ok(pool.state().startFailures >= 3);
+      await assert.rejects(pool.run({ do: 'echo', value: 2 }), refusedWith('RUNNER_UNAVAILABLE'));
+    } finally {
+      await pool.close();
+    }
+  });
+
+  test('closing rejects what runs and what waits, and leaves no process', async () => {
+    const pool = poolOf();
+    await until(() => pool.state().idle === 1);
+    const pids = pool.state().pids;
+    const running = assert.rejects(pool.run({ do: 'loop' }), refusedWith('RUNNER_CLOSED'));
+    const waiting = assert.rejects(pool.run({ do: 'echo', value: 1 }), refusedWith('RUNNER_CLOSED'));
+    await Promise.all([pool.close(), pool.close(), running, waiting]);
+    for (const pid of pids) assert.throws(() => process.kill(pid, 0));
+    await assert.rejects(pool.run({ do: 'echo', value: 2 }), refusedWith('RUNNER_CLOSED'));
+  });
+
+  test('no child outlives a parent that was killed, idle or in a busy loop', async () => {
+    const parent = fork(new URL('../../../test/support/runner-pool-parent.ts', import.meta.url), [], { silent: true });
+    const [message] = (await once(parent, 'message')) as [{ pids: number[] }];
+    assert.equal(message.pids.length, 2);
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    await until(() => message.pids.every((pid) => !isAlive(pid)));
+  });
+
+  test('memory of a process is read from outside, and a process that is gone has none', async () => {
+    const bytes = await memoryReader(process.platform)(process.pid);
+    assert.ok(bytes !== undefined && bytes > 10 * MiB);
+    assert.equal(await memoryReader('linux')(2 ** 30), undefined);
+    if (existsSync('/bin/ps')) assert.ok(((await readFromPs(process.pid)) ?? 0) > 10 * MiB);
+  });
+});
+
+/** A killed orphan stays in the process table as a zombie where nobody collects it. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  return !isZombie(pid);
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

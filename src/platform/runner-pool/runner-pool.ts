@@ -1,0 +1,260 @@
+/**
+ * A small pool of child processes for work that may loop, eat memory or die: running rules over an archive, rendering templates. Each
+ * child runs one job at a time with a deadline and a memory limit that are watched from here, since a process in a busy loop watches
+ * nothing; worker threads were tried and take the whole process down when memory runs out. A child that was killed or died is
+ * replaced; jobs in other children never notice. What to do about a failed job is the caller's business.
+ */
+import type { Clock } from '../clock/clock.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { createRunnerPoolEvents, type RunnerPoolEvents } from './events.ts';
+import { startBackoffMsMax, startBackoffMsMin, startFailuresMax } from './limits.ts';
+import { memoryReader } from './resident-memory.ts';
+import { type ChildEnd, RunnerChild } from './runner-child.ts';
+import { RunnerError } from './runner-error.ts';
+
+export interface RunnerPoolOptions {
+  /** File URL of a module that exports `runJob` (`runner-job.ts`); it is loaded in the children, not here. */
+  readonly module: URL;
+  /** Number of children, all started at once. */
+  readonly size: number;
+  readonly clock: Clock;
+  readonly telemetry?: Telemetry;
+  /** Value of the metric label `pool`. */
+  readonly name?: string;
+  /** Deadline of one job, without the time it waits for a child. */
+  readonly jobMsMax: number;
+  /** Longest time under one label; the job's deadline when absent. Keeps the blame with the step that is slow. */
+  readonly stepMsMax?: number;
+  /** Resident memory of one child; includes Node itself, about 60 MB. */
+  readonly childBytesMax: number;
+  /** A child is replaced after so many jobs, which bounds what a leak can cost. */
+  readonly jobsPerChildMax: number;
+  /** Jobs that may wait for a child; one more is refused with `RUNNER_QUEUE_FULL`. */
+  readonly queuedJobsMax?: number;
+  /** Environment of the children in addition to a fixed minimum. Never a secret. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface RunOptions {
+  /** Gives the job up: it leaves the queue, or its child is killed. Rejects with `RUNNER_CANCELLED`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunnerPoolState {
+  readonly starting: number;
+  readonly idle: number;
+  readonly busy: number;
+  readonly queued: number;
+  /** Failed starts in a row; 0 again once a child has worked. */
+  readonly startFailures: number;
+  readonly pids: readonly number[];
+}
+
+export interface RunnerPool<Job, Result> {
+  /** Resolves to what `runJob` returned, or rejects with a `RunnerError`. */
+  run(job: Job, options?: RunOptions): Promise<Result>;
+  state(): RunnerPoolState;
+  /** Ends every child and rejects what waits or runs with `RUNNER_CLOSED`. Resolves when no process is left. */
+  close(): Promise<void>;
+}
+
+/** Ends of children that are nobody's fault. */
+const onPurpose: ReadonlySet<string> = new Set(['RUNNER_RETIRED', 'RUNNER_CANCELLED']);
+
+/** Waiting jobs per child, where the caller does not say. */
+const queuedJobsPerChild = 64;
+
+export function createRunnerPool<Job, Result>(options: RunnerPoolOptions): RunnerPool<Job, Result> {
+  const pool = new Pool(options);
+  pool.fill();
+  return {
+    run: (job, runOptions = {}) => pool.run(job, runOptions) as Promise<Result>,
+    state: () => pool.state(),
+    close: () => pool.close(),
+  };
+}
+
+interface QueuedJob {
+  readonly job: unknown;
+  readonly signal: AbortSignal | undefined;
+  readonly settled: PromiseWithResolvers<unknown>;
+  readonly onAbort: () => void;
+}
+
+class Pool {
+  readonly #options: RunnerPoolOptions;
+  readonly #events: RunnerPoolEvents;
+  readonly #children = new Set<RunnerChild>();
+  readonly #queue: QueuedJob[] = [];
+  readonly #queuedJobsMax: number;
+  readonly #closing = new AbortController();
+  readonly #allEnded = Promise.withResolvers<void>();
+  #nextJobId = 1;
+  #startFailures = 0;
+  #lastStartFailure: RunnerError | undefined;
+  #pausing = false;
+
+  constructor(options: RunnerPoolOptions) {
+    this.#options = options;
+    this.#events = createRunnerPoolEvents(options.name ?? 'runner', options.telemetry);
+    this.#queuedJobsMax = options.queuedJobsMax ?? options.size * queuedJobsPerChild;
+  }
+
+  /** Starts children until there are `size`, unless starting is paused after failures. */
+  fill(): void {
+    while (!this.#closing.signal.aborted && !this.#pausing && this.#children.size < this.#options.size) {
+      const child: RunnerChild = new RunnerChild({
+        ...this.#options,
+        readMemory: memoryReader(process.platform),
+        onReady: () => this.#dispatch(),
+        onEnd: (end) => this.#onEnd(child, end),
+      });
+      this.#children.add(child);
+      child.start();
+    }
+  }
+
+  run(job: unknown, { signal }: RunOptions): Promise<unknown> {
+    if (this.#closing.signal.aborted) return Promise.reject(closed());
+    if (signal?.aborted) return Promise.reject(cancelled());
+    if (this.#hopeless()) return Promise.reject(this.#unavailable());
+    if (this.#queue.length >= this.#queuedJobsMax) {
+      return Promise.reject(
+        new RunnerError(`${this.#queue.length} jobs wait for a runner`, {
+          code: 'RUNNER_QUEUE_FULL',
+          category: 'limit',
+          retryable: true,
+        }),
+      );
+    }
+    const queued: QueuedJob = {
+      job,
+      signal,
+      settled: Promise.withResolvers(),
+      onAbort: () => this.#leaveQueue(queued),
+    };
+    this.#queue.push(queued);
+    signal?.addEventListener('abort', queued.onAbort, { once: true });
+    this.#dispatch();
+    return queued.settled.promise;
+  }
+
+  state(): RunnerPoolState {
+    const children = [...this.#children];
+    const idle = children.filter((child) => child.idle).length;
+    const ready = children.filter((child) => child.ready).length;
+    return {
+      starting: children.length - ready,
+      idle,
+      busy: ready - idle,
+      queued: this.#queue.length,
+      startFailures: this.#startFailures,
+      pids: children.flatMap((child) => child.pid ?? []),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort();
+      for (const queued of this.#queue.splice(0)) queued.settled.reject(closed());
+      for (const child of this.#children) child.kill(closed());
+      if (this.#children.size === 0) this.#allEnded.resolve();
+    }
+    await this.#allEnded.promise;
+  }
+
+  #dispatch(): void {
+    for (const child of this.#children) {
+      if (this.#queue.length === 0) return;
+      if (child.idle) void this.#runOn(child, this.#queue.shift()!);
+    }
+  }
+
+  async #runOn(child: RunnerChild, queued: QueuedJob): Promise<void> {
+    queued.signal?.removeEventListener('abort', queued.onAbort);
+    const id = this.#nextJobId;
+    this.#nextJobId += 1;
+    const { jobMsMax, stepMsMax } = this.#options;
+    try {
+      const limits = { jobMsMax, stepMsMax: stepMsMax ?? jobMsMax };
+      queued.settled.resolve(await child.run(id, queued.job, limits, queued.signal));
+    } catch (error) {
+      queued.settled.reject(error);
+    }
+    if (child.jobsFinished > 0) this.#startFailures = 0;
+    if (child.jobsFinished >= this.#options.jobsPerChildMax) child.kill(retired());
+    this.#dispatch();
+  }
+
+  #leaveQueue(queued: QueuedJob): void {
+    const index = this.#queue.indexOf(queued);
+    if (index < 0) return;
+    this.#queue.splice(index, 1);
+    queued.settled.reject(cancelled());
+  }
+
+  #onEnd(child: RunnerChild, end: ChildEnd): void {
+    this.#children.delete(child);
+    if (this.#closing.signal.aborted) {
+      if (this.#children.size === 0) this.#allEnded.resolve();
+      return;
+    }
+    if (!onPurpose.has(end.error.code)) this.#events.runnerReplaced(end.error);
+    if (end.worked) {
+      this.#startFailures = 0;
+      this.fill();
+      return;
+    }
+    this.#startFailures += 1;
+    this.#lastStartFailure = end.error;
+    if (this.#hopeless()) for (const queued of this.#queue.splice(0)) queued.settled.reject(this.#unavailable());
+    void this.#fillLater();
+  }
+
+  /** Starts again after a pause that doubles with each failure in a row, so that a broken install does not become a fork bomb. */
+  async #fillLater(): Promise<void> {
+    if (this.#pausing) return;
+    this.#pausing = true;
+    const pauseMs = Math.min(startBackoffMsMax, startBackoffMsMin * 2 ** (this.#startFailures - 1));
+    try {
+      await this.#options.clock.sleep(pauseMs, this.#closing.signal);
+    } catch {
+      return;
+    }
+    this.#pausing = false;
+    this.fill();
+  }
+
+  #hopeless(): boolean {
+    return this.#startFailures >= startFailuresMax && ![...this.#children].some((child) => child.ready);
+  }
+
+  #unavailable(): RunnerError {
+    return new RunnerError(`no runner child can be started (${this.#startFailures} attempts in a row failed)`, {
+      code: 'RUNNER_UNAVAILABLE',
+      category: 'internal',
+      retryable: true,
+      cause: this.#lastStartFailure,
+    });
+  }
+}
+
+function retired(): RunnerError {
+  return new RunnerError('a runner child served its number of jobs', {
+    code: 'RUNNER_RETIRED',
+    category: 'internal',
+    retryable: true,
+  });
+}
+
+function closed(): RunnerError {
+  return new RunnerError('the runner pool is closed', {
+    code: 'RUNNER_CLOSED',
+    category: 'internal',
+    retryable: true,
+  });
+}
+
+function cancelled(): RunnerError {
+  return new RunnerError('the job was given up', { code: 'RUNNER_CANCELLED', category: 'internal' });
+}
