@@ -1,0 +1,45 @@
+/** An operator's resource, or a component that the version operator manages, is set to Unmanaged. Source: data-pipeline.md 7.5 (9). */
+import type { OperatorResource } from '../../../engine/facts/operators.ts';
+import { defineRule } from '../../../engine/rule.ts';
+import { makeFail, makeNone } from '../../../engine/verdict.ts';
+
+/** Cluster operators whose resource has another name, by `group/kind` or kind. */
+const operatorNames: Readonly<Record<string, string>> = {
+  cloudcredential: 'cloud-credential',
+  clustercsidriver: 'storage',
+  csisnapshotcontroller: 'csi-snapshot-controller',
+  'imageregistry.operator.openshift.io/config': 'image-registry',
+  ingresscontroller: 'ingress',
+  insightsoperator: 'insights',
+  kubeapiserver: 'kube-apiserver',
+  kubecontrollermanager: 'kube-controller-manager',
+  kubescheduler: 'kube-scheduler',
+  kubestorageversionmigrator: 'kube-storage-version-migrator',
+  openshiftapiserver: 'openshift-apiserver',
+  openshiftcontrollermanager: 'openshift-controller-manager',
+  'operator.openshift.io/config': 'config-operator',
+  'samples.operator.openshift.io/config': 'openshift-samples',
+  serviceca: 'service-ca',
+};
+
+export const operatorUnmanaged = defineRule({
+  module: 'ccx_rules_ocp.external.rules.operator_unmanaged',
+  errorKeys: ['OPERATOR_UNMANAGED'],
+  requires: [],
+  requiresAny: [['operatorResources', 'clusterVersion']],
+  links: { jira: ['https://issues.redhat.com/browse/INSIGHTOCP-49'] },
+  evaluate({ operatorResources = [], clusterVersion }) {
+    const unmanaged = [
+      ...operatorResources.filter((resource) => resource.managementState === 'Unmanaged').map(operatorName),
+      ...(clusterVersion?.overrides ?? []).filter((override) => override.unmanaged).map((override) => override.name),
+    ];
+    if (unmanaged.length === 0) return makeNone();
+    return makeFail('OPERATOR_UNMANAGED', { unmanaged_operators: [...new Set(unmanaged)].sort() });
+  },
+});
+
+function operatorName(resource: OperatorResource): string {
+  const names = [`${resource.group}/${resource.kind}`, resource.kind];
+  const known = names.find((name) => Object.hasOwn(operatorNames, name));
+  return known === undefined ? resource.kind : operatorNames[known]!;
+}

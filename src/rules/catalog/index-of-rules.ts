@@ -1,0 +1,36 @@
+/**
+ * Every rule that runs, in the order in which its findings are listed. Adding a rule: make its folder below `external/` or `internal/`
+ * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Rule } from '../engine/rule.ts';
+import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
+import { imageRegistryStorage } from './external/image_registry_storage/rule.ts';
+import { mcpSetToPause } from './external/mcp_set_to_pause/rule.ts';
+import { nodesRequirementsCheck } from './external/nodes_requirements_check/rule.ts';
+import { ocpVersionEndOfLife } from './external/ocp_version_end_of_life/rule.ts';
+import { ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/rule.ts';
+import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
+import { unsupportedCniPlugin } from './external/unsupported_cni_plugin/rule.ts';
+import { webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/rule.ts';
+import { highSeverityAlerts } from './internal/high_severity_alerts/rule.ts';
+import { operatorsCheck } from './internal/operators_check/rule.ts';
+import { versionInfo } from './version_info/rule.ts';
+
+export const allRules: readonly Rule[] = [
+  controlPlaneReplicas,
+  imageRegistryStorage,
+  mcpSetToPause,
+  nodesRequirementsCheck,
+  ocpVersionEndOfLife,
+  ocpVersionEndOfLifeEus,
+  operatorUnmanaged,
+  unsupportedCniPlugin,
+  webhookTimeoutIsLargerThanDefault,
+  highSeverityAlerts,
+  operatorsCheck,
+  versionInfo,
+];
+
+/** Root of the rules' texts, for `loadContent`: the folder of this file. */
+export const CATALOG_CONTENT_ROOT: string = fileURLToPath(new URL('.', import.meta.url));

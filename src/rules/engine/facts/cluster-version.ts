@@ -1,0 +1,55 @@
+/** The cluster's version, from `config/version.json`. Source: data-pipeline.md 7.4. */
+import type { ArchiveView } from '../archive-view.ts';
+import { field, listAt, textAt } from '../json-access.ts';
+import { parseVersion, type SemanticVersion } from '../semantic-version.ts';
+
+export interface ComponentOverride {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly unmanaged: boolean;
+}
+
+export interface ClusterVersion {
+  /** The newest version that was installed completely, e.g. `4.17.3`. */
+  readonly current: string;
+  readonly parsed: SemanticVersion;
+  /** First two numbers of `current`, e.g. `4.17`. */
+  readonly branch: string;
+  /** What the cluster is moving to; equal to `current` when it is at rest. */
+  readonly desired: string;
+  readonly channel: string;
+  /** True for the community distribution, whose life cycle is not the product's. */
+  readonly isOkd: boolean;
+  readonly overrides: readonly ComponentOverride[];
+}
+
+/** Absent while no installation has completed: rules about a version must not guess one. */
+export function readClusterVersion(archive: ArchiveView): ClusterVersion | undefined {
+  const document = archive.json('config/version.json');
+  // The history is ordered newest first.
+  const completed = listAt(document, 'status', 'history').find((entry) => textAt(entry, 'state') === 'Completed');
+  const current = textAt(completed, 'version');
+  const parsed = current === undefined ? undefined : parseVersion(current);
+  if (current === undefined || parsed === undefined) return undefined;
+  return {
+    current,
+    parsed,
+    branch: `${parsed.major}.${parsed.minor}`,
+    desired: textAt(document, 'status', 'desired', 'version') ?? current,
+    channel: textAt(document, 'spec', 'channel') ?? '',
+    isOkd: /okd|scos/i.test(current),
+    overrides: listAt(document, 'spec', 'overrides').flatMap((override) => {
+      const name = textAt(override, 'name');
+      if (name === undefined) return [];
+      return [
+        {
+          kind: textAt(override, 'kind') ?? '',
+          namespace: textAt(override, 'namespace') ?? '',
+          name,
+          unmanaged: field(override, 'unmanaged') === true,
+        },
+      ];
+    }),
+  };
+}

@@ -1,0 +1,64 @@
+/** Cluster operators and the custom resources that configure them, from `config/clusteroperator/`. Source: data-pipeline.md 7.4. */
+import type { ArchiveView } from '../archive-view.ts';
+import { field, listAt, textAt } from '../json-access.ts';
+import { type Condition, readCondition } from './conditions.ts';
+
+/** The "operator object" of rule details. */
+export type ClusterOperator = {
+  readonly name: string;
+  readonly version: string;
+  readonly available: Condition;
+  readonly degraded: Condition;
+  readonly progressing: Condition;
+  readonly upgradeable: Condition;
+};
+
+/** Absent when the archive holds no readable cluster operator. In order of name. */
+export function readClusterOperators(archive: ArchiveView): readonly ClusterOperator[] | undefined {
+  const operators: ClusterOperator[] = [];
+  for (const path of archive.jsonFilesIn('config/clusteroperator')) {
+    const resource = archive.json(path);
+    const name = textAt(resource, 'metadata', 'name');
+    if (name === undefined || !Array.isArray(field(resource, 'status', 'conditions'))) continue;
+    const versions = listAt(resource, 'status', 'versions');
+    const version = versions.find((entry) => textAt(entry, 'name') === 'operator');
+    operators.push({
+      name,
+      version: textAt(version, 'version') ?? '',
+      available: readCondition(resource, 'Available'),
+      degraded: readCondition(resource, 'Degraded'),
+      progressing: readCondition(resource, 'Progressing'),
+      upgradeable: readCondition(resource, 'Upgradeable'),
+    });
+  }
+  return operators.length === 0 ? undefined : operators.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+export interface OperatorResource {
+  /** API group, e.g. `operator.openshift.io`. */
+  readonly group: string;
+  /** Lower-case kind; taken from the path, since the files often lack `kind`. */
+  readonly kind: string;
+  readonly name: string;
+  /** `Managed`, `Unmanaged`, `Removed`, or empty when the resource has no such setting. */
+  readonly managementState: string;
+}
+
+/** Resources at `config/clusteroperator/<group>/<kind>[/<namespace>]/<name>.json`. Absent when there are none. */
+export function readOperatorResources(archive: ArchiveView): readonly OperatorResource[] | undefined {
+  const root = 'config/clusteroperator';
+  const resources: OperatorResource[] = [];
+  for (const path of archive.below(root)) {
+    const parts = path.slice(root.length + 1).split('/');
+    if (!path.endsWith('.json') || parts.length < 3) continue;
+    const resource = archive.json(path);
+    if (field(resource, 'spec') === undefined) continue;
+    resources.push({
+      group: parts[0]!,
+      kind: parts[1]!,
+      name: textAt(resource, 'metadata', 'name') ?? parts.at(-1)!.slice(0, -'.json'.length),
+      managementState: textAt(resource, 'spec', 'managementState') ?? '',
+    });
+  }
+  return resources.length === 0 ? undefined : resources;
+}

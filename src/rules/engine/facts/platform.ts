@@ -1,0 +1,46 @@
+/** The cluster-wide singletons of `config.openshift.io` that rules ask about: infrastructure, network, proxy. */
+import type { ArchiveView } from '../archive-view.ts';
+import { objectAt, textAt } from '../json-access.ts';
+
+export interface Infrastructure {
+  /** `AWS`, `Azure`, `BareMetal`, `None`, `VSphere`, …; empty when unknown. */
+  readonly platform: string;
+  /** `HighlyAvailable`, `SingleReplica`, `External`, `DualReplica`, `HighlyAvailableArbiter`; empty before 4.8. */
+  readonly controlPlaneTopology: string;
+  readonly infrastructureTopology: string;
+}
+
+export function readInfrastructure(archive: ArchiveView): Infrastructure | undefined {
+  const document = archive.json('config/infrastructure.json');
+  if (objectAt(document, 'status') === undefined) return undefined;
+  return {
+    platform: textAt(document, 'status', 'platformStatus', 'type') ?? textAt(document, 'status', 'platform') ?? '',
+    controlPlaneTopology: textAt(document, 'status', 'controlPlaneTopology') ?? '',
+    infrastructureTopology: textAt(document, 'status', 'infrastructureTopology') ?? '',
+  };
+}
+
+export interface Network {
+  /** `OVNKubernetes`, `OpenShiftSDN` or a third party's name. */
+  readonly networkType: string;
+}
+
+/** Absent while no network type is set. */
+export function readNetwork(archive: ArchiveView): Network | undefined {
+  const document = archive.json('config/network.json');
+  const networkType = textAt(document, 'spec', 'networkType') ?? textAt(document, 'status', 'networkType');
+  return networkType === undefined || networkType === '' ? undefined : { networkType };
+}
+
+export interface Proxy {
+  readonly httpProxy: string;
+  readonly httpsProxy: string;
+}
+
+/** Absent when the cluster uses no proxy. */
+export function readProxy(archive: ArchiveView): Proxy | undefined {
+  const document = archive.json('config/proxy.json');
+  const value = (name: string) => textAt(document, 'spec', name) || textAt(document, 'status', name) || '';
+  const proxy = { httpProxy: value('httpProxy'), httpsProxy: value('httpsProxy') };
+  return proxy.httpProxy === '' && proxy.httpsProxy === '' ? undefined : proxy;
+}

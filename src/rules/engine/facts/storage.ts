@@ -1,0 +1,65 @@
+/** The image registry's configuration and the persistent volumes that the operator collects. Source: data-pipeline.md 7.4, 7.5. */
+import type { ArchiveView } from '../archive-view.ts';
+import { objectAt, textAt } from '../json-access.ts';
+import { type Condition, readCondition } from './conditions.ts';
+
+/** Members of `spec.storage` that name a place to store images. */
+export const REGISTRY_STORAGE_BACKENDS = ['azure', 'emptyDir', 'gcs', 'ibmcos', 'oss', 'pvc', 's3', 'swift'] as const;
+
+export interface ImageRegistry {
+  readonly name: string;
+  readonly managementState: string;
+  /** Configured back ends, in order; normally one. */
+  readonly backends: readonly string[];
+  /** The claim's name when `pvc` is configured; the operator's default when it is left empty. */
+  readonly claim: string | undefined;
+  readonly available: Condition;
+  readonly degraded: Condition;
+  readonly storageExists: Condition;
+}
+
+const paths = [
+  'config/clusteroperator/imageregistry.operator.openshift.io/config/cluster.json',
+  'config/imageregistry.json',
+];
+
+export function readImageRegistry(archive: ArchiveView): ImageRegistry | undefined {
+  const resource = paths.map((path) => archive.json(path)).find((found) => objectAt(found, 'spec') !== undefined);
+  if (resource === undefined) return undefined;
+  const storage = objectAt(resource, 'spec', 'storage');
+  const backends = REGISTRY_STORAGE_BACKENDS.filter((backend) => objectAt(storage, backend) !== undefined);
+  return {
+    name: textAt(resource, 'metadata', 'name') ?? 'cluster',
+    managementState: textAt(resource, 'spec', 'managementState') ?? '',
+    backends,
+    claim: backends.includes('pvc') ? textAt(storage, 'pvc', 'claim') || 'image-registry-storage' : undefined,
+    available: readCondition(resource, 'Available'),
+    degraded: readCondition(resource, 'Degraded'),
+    storageExists: readCondition(resource, 'StorageExists'),
+  };
+}
+
+export interface PersistentVolume {
+  readonly name: string;
+  readonly phase: string;
+  readonly claimNamespace: string;
+  readonly claimName: string;
+}
+
+/** Absent when the archive holds none: the operator collects only volumes that the registry or monitoring use. */
+export function readPersistentVolumes(archive: ArchiveView): readonly PersistentVolume[] | undefined {
+  const volumes = archive.jsonFilesIn('config/persistentvolumes').flatMap((path) => {
+    const resource = archive.json(path);
+    const name = textAt(resource, 'metadata', 'name');
+    if (name === undefined) return [];
+    return [
+      {
+        name,
+        phase: textAt(resource, 'status', 'phase') ?? '',
+        claimNamespace: textAt(resource, 'spec', 'claimRef', 'namespace') ?? '',
+        claimName: textAt(resource, 'spec', 'claimRef', 'name') ?? '',
+      },
+    ];
+  });
+  return volumes.length === 0 ? undefined : volumes;
+}

@@ -1,0 +1,37 @@
+/**
+ * Reading values of unknown shape. Facts and rules use these for everything that comes out of an archive: each answers `undefined` (or
+ * an empty list) where the value is absent or of another type, so no reader can be made to throw or to look at a prototype.
+ */
+import { isJsonObject, type JsonObject, type JsonValue } from '../../contracts/json.ts';
+
+type Unknown = JsonValue | undefined;
+
+/** The value at a path of member names, own properties only. */
+export function field(value: Unknown, ...names: readonly string[]): Unknown {
+  let current: Unknown = value;
+  for (const name of names) {
+    if (!isJsonObject(current) || !Object.hasOwn(current, name)) return undefined;
+    current = current[name];
+  }
+  return current;
+}
+
+export function textAt(value: Unknown, ...names: readonly string[]): string | undefined {
+  const found = field(value, ...names);
+  return typeof found === 'string' ? found : undefined;
+}
+
+export function numberAt(value: Unknown, ...names: readonly string[]): number | undefined {
+  const found = field(value, ...names);
+  return typeof found === 'number' ? found : undefined;
+}
+
+export function listAt(value: Unknown, ...names: readonly string[]): readonly JsonValue[] {
+  const found = field(value, ...names);
+  return Array.isArray(found) ? found : [];
+}
+
+export function objectAt(value: Unknown, ...names: readonly string[]): JsonObject | undefined {
+  const found = field(value, ...names);
+  return isJsonObject(found) ? found : undefined;
+}

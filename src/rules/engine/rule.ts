@@ -1,0 +1,46 @@
+/** What a rule is: a name, the facts it needs, and a pure function from those facts to a verdict. */
+import type { FactName, Facts, FactsWith } from './facts.ts';
+import type { Verdict } from './verdict.ts';
+
+export interface RuleContext {
+  /** When the archive was gathered, as its announcement says; never the machine's time. Source: data-pipeline.md 7.5 (30). */
+  readonly now: Date;
+}
+
+export interface Rule {
+  /** Rule FQDN: `python_module` of its content; its component in reports is `<module>.report`. */
+  readonly module: string;
+  /** Every key that it may answer with; its content has a directory for each. Empty for a rule that only informs. */
+  readonly errorKeys: readonly string[];
+  /** Facts that must be there. */
+  readonly requires: readonly FactName[];
+  /** Groups of facts of each of which at least one must be there. */
+  readonly requiresAny: readonly (readonly FactName[])[];
+  readonly tags: readonly string[];
+  readonly links: Readonly<Record<string, readonly string[]>>;
+  /** Called only when what it requires is there. Pure and bounded: no clock, no I/O, no state between archives. */
+  evaluate(facts: Facts, context: RuleContext): Verdict;
+}
+
+export interface RuleDefinition<Required extends FactName> {
+  readonly module: string;
+  readonly errorKeys: readonly string[];
+  readonly requires: readonly Required[];
+  readonly requiresAny?: readonly (readonly FactName[])[];
+  readonly tags?: readonly string[];
+  readonly links?: Readonly<Record<string, readonly string[]>>;
+  readonly evaluate: (facts: FactsWith<Required>, context: RuleContext) => Verdict;
+}
+
+/** The required facts are typed as present inside `evaluate`; the engine calls it only when they are. */
+export function defineRule<const Required extends FactName>(definition: RuleDefinition<Required>): Rule {
+  return {
+    module: definition.module,
+    errorKeys: definition.errorKeys,
+    requires: definition.requires,
+    requiresAny: definition.requiresAny ?? [],
+    tags: definition.tags ?? [],
+    links: definition.links ?? {},
+    evaluate: (facts, context) => definition.evaluate(facts as FactsWith<Required>, context),
+  };
+}
