@@ -27,7 +27,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     ...client,
     // The pool's timeout also covers waiting for a free connection, which may take much longer than connecting.
     connectionTimeoutMillis: acquireMsMax,
-    Client: clientClass(client.connectionTimeoutMillis),
+    Client: clientClass(client),
     max: options.connectionsMax ?? connectionsMaxDefault,
     idleTimeoutMillis: connectionIdleMsMax,
   } as pg.PoolConfig);
@@ -64,11 +64,11 @@ export function connectDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/** The pool hands its own options to each client; this keeps the shorter time limit of connecting. */
-function clientClass(connectMs: number | undefined): typeof pg.Client {
+/** The pool would hand its own options to each client: without this a connect could take as long as the wait for a free connection. */
+function clientClass(config: pg.ClientConfig): typeof pg.Client {
   return class extends pg.Client {
-    constructor(config?: string | pg.ClientConfig) {
-      super({ ...(config as pg.ClientConfig), connectionTimeoutMillis: connectMs });
+    constructor() {
+      super(config);
     }
   };
 }

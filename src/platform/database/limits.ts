@@ -17,3 +17,26 @@ export const listenRetryMsMin = 100;
 export const listenRetryMsMax = 5_000;
 /** The oldest server that the schema is tested for. */
 export const serverVersionMin = 13;
+
+/** Start of the embedded server until it answers; a crash recovery after a power cut reads all WAL since the last checkpoint. */
+export const embeddedStartMsMax = 120_000;
+/** Between two looks at a server that is starting or stopping. */
+export const embeddedPollMs = 20;
+/** Fast shutdown writes a checkpoint; together with the next one it stays below the limit of one cleanup (10 s). */
+export const embeddedFastStopMsMax = 7_000;
+/** Immediate shutdown writes nothing; the next start recovers from WAL. */
+export const embeddedImmediateStopMsMax = 2_000;
+/** The server notices that its dead owner's connection is closed well within this. */
+export const embeddedOwnerReleaseMsMax = 3_000;
+/** Between two tries to get the ownership connection back after the server restarted itself. */
+export const embeddedOwnerRetryMs = 250;
+/** Another process may take the free port between our look and the server's bind. */
+export const embeddedPortTriesMax = 5;
+/** server.log is set aside (one generation) when it is larger than this at a start. */
+export const embeddedLogBytesMax = 1024 * 1024;
+/** How much of server.log an error quotes. */
+export const embeddedLogTailBytesMax = 2048;
+/** The start time in postmaster.pid is taken a moment before the one the server reports; recovery lies in between on slow disks. */
+export const embeddedStartTimeToleranceSeconds = 60;
+/** A half-initialised folder older than this was left by a start that was killed; initdb takes a second. */
+export const embeddedLeftoverMsMin = 10 * 60_000;

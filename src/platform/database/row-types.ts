@@ -10,6 +10,7 @@ const asBigInt = (value: string): bigint => BigInt(value);
 
 const oidInt8 = 20;
 const oidInt8Array = 1016;
+const oidTextArray: number = 1009;
 
 /** date, time, timestamp, timestamptz, interval, timetz. */
 const textOids = [1082, 1083, 1114, 1184, 1186, 1266];
@@ -20,7 +21,7 @@ type TextParser = (value: string) => unknown;
 type TextArray = readonly (string | null | TextArray)[];
 
 /** The driver's parser of text[], which leaves elements alone. */
-const parseTextArray = pg.types.getTypeParser(1009, 'text') as (value: string) => TextArray;
+const parseTextArray = pg.types.getTypeParser(oidTextArray, 'text') as (value: string) => TextArray;
 
 function eachElement(array: TextArray, convert: (value: string) => unknown): unknown[] {
   return array.map((item) =>

@@ -1,0 +1,73 @@
+/**
+ * `postmaster.pid`, the file by which a PostgreSQL server says that it owns a data folder, and what can be learnt about the process it
+ * names. Source: PostgreSQL's miscadmin.h, LOCK_FILE_LINE_*.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface PostmasterFile {
+  readonly pid: number;
+  readonly dataFolder: string;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+  readonly port: number;
+  /** `starting`, `stopping`, `ready`, `standby`; empty while the file is being written. */
+  readonly status: string;
+}
+
+/** Undefined when there is none or it is still being written. */
+export async function readPostmasterFile(dataFolder: string): Promise<PostmasterFile | undefined> {
+  const text = await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '');
+  return parsePostmasterFile(text);
+}
+
+export function parsePostmasterFile(text: string): PostmasterFile | undefined {
+  const lines = text.split('\n').map((line) => line.trim());
+  const pid = Number(lines[0]);
+  const startedAt = Number(lines[2]);
+  const port = Number(lines[3]);
+  if (
+    lines.length < 4 ||
+    !Number.isInteger(pid) ||
+    pid <= 0 ||
+    !Number.isInteger(startedAt) ||
+    !Number.isInteger(port)
+  ) {
+    return undefined;
+  }
+  return { pid, dataFolder: lines[1]!, startedAt, port, status: lines[7] ?? '' };
+}
+
+/** A process of another user counts as alive; one that ended but was not collected by its parent yet does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return true;
+  }
+}
+
+/** Whether `pid` is a PostgreSQL server working in `dataFolder` and not a stranger that got a recycled number. */
+export async function servesFolder(pid: number, dataFolder: string): Promise<boolean> {
+  if (process.platform === 'linux') {
+    // The server makes its data folder the working directory.
+    const [folder, program] = await Promise.all([
+      readlink(`/proc/${pid}/cwd`).catch(() => ''),
+      readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+    ]);
+    return folder === dataFolder && program.includes('postgres');
+  }
+  return new Promise((resolve) => {
+    execFile('ps', ['-o', 'command=', '-p', String(pid)], (_error, output) => {
+      resolve(output.includes('postgres') && output.includes(dataFolder));
+    });
+  });
+}

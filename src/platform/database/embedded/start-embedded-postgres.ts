@@ -1,0 +1,325 @@
+/**
+ * PostgreSQL's real server from npm, for an installation without anything else: found, initialised, started, watched and stopped here.
+ * Called by the all-in-one runner, by `ccx` commands that need a database of their own, and by the tests. It owns the server process
+ * and its data folder; databases and schemas inside are the callers' business.
+ *
+ * Layout of `dataDir`: `cluster/` (PostgreSQL's data folder, password file included) and `server.log`.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { composeDatabaseUrl } from '../connection-url.ts';
+import {
+  embeddedFastStopMsMax,
+  embeddedImmediateStopMsMax,
+  embeddedLogBytesMax,
+  embeddedLogTailBytesMax,
+  embeddedPollMs,
+  embeddedPortTriesMax,
+  embeddedStartMsMax,
+  embeddedStartTimeToleranceSeconds,
+} from '../limits.ts';
+import { locatePackage, type PostgresBinaries, prepareBinaries } from './binaries.ts';
+import { acquireOwnership, type Ownership } from './ownership.ts';
+import { isAlive, type PostmasterFile, readPostmasterFile, servesFolder } from './postmaster-file.ts';
+import { EMBEDDED_USER, type PreparedFolder, prepareFolder, serverEnvironment } from './prepare-folder.ts';
+import { chooseServerUser, type ServerUser } from './server-user.ts';
+
+export interface EmbeddedPostgresOptions {
+  /** Created when missing; everything of the server lies below it. */
+  readonly dataDir: string;
+  readonly clock: Clock;
+  /** One line per step, for a person who watches. */
+  readonly log?: (line: string) => void;
+  /** A free port by default. */
+  readonly port?: number;
+  /** Server settings beyond ours, e.g. `{ fsync: 'off' }` in tests. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface EmbeddedPostgres {
+  /** With password, to the maintenance database `postgres`; see `createDatabaseIfMissing` and `withDatabaseName`. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** True when the server was already running because its former owner died. */
+  readonly adopted: boolean;
+  /** Resolves when the server is gone: after `stop`, or because it died. */
+  readonly gone: Promise<void>;
+  /** Fast shutdown, then immediate, then kill; bounded by about ten seconds. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Codes: `EMBEDDED_POSTGRES_UNSUPPORTED`, `_NO_USER`, `_FOLDER`, `_VERSION`, `_INIT`, `_CACHE`, `_IN_USE`, `_PORT`, `_START`.
+ * As root the server runs as another account. It gets a session of its own, so that Ctrl-C does not stop it before its users.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const user = chooseServerUser(process.getuid?.());
+  const binaries = await prepareBinaries(locatePackage(), { user, uuid: options.clock.uuid });
+  const folder = await prepareFolder({
+    dataDir: options.dataDir,
+    binaries,
+    user,
+    uuid: options.clock.uuid,
+    now: options.clock.now,
+  });
+  const context: StartContext = {
+    options,
+    user,
+    binaries,
+    folder,
+    logFile: join(dirname(folder.cluster), 'server.log'),
+  };
+  const adopted = await adoptRunning(context);
+  if (adopted !== undefined) return adopted;
+  return startServer(context);
+}
+
+interface StartContext {
+  readonly options: EmbeddedPostgresOptions;
+  readonly user: ServerUser | undefined;
+  readonly binaries: PostgresBinaries;
+  readonly folder: PreparedFolder;
+  readonly logFile: string;
+}
+
+/** Takes over the server of a dead owner, or clears what it left; undefined when a server has to be started. */
+async function adoptRunning(context: StartContext): Promise<EmbeddedPostgres | undefined> {
+  const { options, folder } = context;
+  const file = await settledPostmasterFile(context);
+  if (file === undefined || !isAlive(file.pid)) return undefined;
+  const ownership = await acquireOwnership({ url: urlOf(folder, file.port), clock: options.clock }).catch(
+    () => undefined,
+  );
+  if (ownership === 'in-use') throw inUse(context, file.pid);
+  if (ownership !== undefined && isSameServer(ownership, file, folder.cluster)) {
+    if (options.port !== undefined && options.port !== file.port) {
+      options.log?.(`restarting PostgreSQL to move it from port ${file.port} to ${options.port}`);
+      await ownership.release();
+      await stopProcess(file.pid, options.clock);
+      return undefined;
+    }
+    options.log?.(`took over the PostgreSQL that was left running (process ${file.pid})`);
+    return running(context, { port: file.port, pid: file.pid, adopted: true }, ownership);
+  }
+  await ownership?.release();
+  if (await servesFolder(file.pid, folder.cluster)) {
+    options.log?.(`stopping a PostgreSQL that does not answer (process ${file.pid})`);
+    await stopProcess(file.pid, options.clock);
+  } else {
+    // The number belongs to another process by now; PostgreSQL itself would refuse to start because of it.
+    options.log?.(`removing postmaster.pid of a server that is gone`);
+    await rm(join(folder.cluster, 'postmaster.pid'), { force: true });
+  }
+  return undefined;
+}
+
+/** A server that is starting or stopping is given its time; what is left afterwards counts. */
+async function settledPostmasterFile({ options, folder }: StartContext): Promise<PostmasterFile | undefined> {
+  const deadlineMs = options.clock.monotonicMs() + embeddedStartMsMax;
+  for (;;) {
+    const file = await readPostmasterFile(folder.cluster);
+    const settled = file === undefined || /^(ready|standby)/.test(file.status) || !isAlive(file.pid);
+    if (settled || !(await servesFolder(file.pid, folder.cluster))) return file;
+    if (options.clock.monotonicMs() >= deadlineMs) return file;
+    await options.clock.sleep(embeddedPollMs);
+  }
+}
+
+function isSameServer(ownership: Ownership, file: PostmasterFile, cluster: string): boolean {
+  const { identity } = ownership;
+  return (
+    identity.pid === file.pid &&
+    identity.dataFolder === cluster &&
+    Math.abs(identity.startedAt - file.startedAt) <= embeddedStartTimeToleranceSeconds
+  );
+}
+
+async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
+  const { options, folder } = context;
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await findFreePort());
+    const started = await launch(context, port);
+    if (started.kind === 'ready') {
+      const ownership = await acquireOwnership({ url: urlOf(folder, port), clock: options.clock });
+      if (ownership === 'in-use') throw inUse(context, started.pid);
+      options.log?.(
+        `PostgreSQL ${context.binaries.majorVersion} listens on 127.0.0.1:${port}, data in ${folder.cluster}`,
+      );
+      return running(context, { port, pid: started.pid, adopted: false }, ownership);
+    }
+    if (/Address already in use|could not create any TCP\/IP sockets/.test(started.log)) {
+      if (options.port === undefined && attempt < embeddedPortTriesMax) continue;
+      throw new CcxError(`port ${port} of the embedded PostgreSQL is taken`, {
+        code: 'EMBEDDED_POSTGRES_PORT',
+        category: 'configuration',
+        hint: 'choose another port, or leave it out to get a free one',
+      });
+    }
+    if (/lock file "postmaster\.pid" already exists/.test(started.log)) {
+      // Another process started the same folder between our look and ours.
+      const adopted = await adoptRunning(context);
+      if (adopted !== undefined) return adopted;
+      if (attempt < embeddedPortTriesMax) continue;
+    }
+    throw new CcxError(`the embedded PostgreSQL did not start: ${started.reason}`, {
+      code: 'EMBEDDED_POSTGRES_START',
+      category: 'storage',
+      cause: started.log === '' ? undefined : new Error(started.log),
+      hint: `see ${context.logFile}, or use a server of your own with --database`,
+    });
+  }
+}
+
+type Launch =
+  | { readonly kind: 'ready'; readonly pid: number }
+  | { readonly kind: 'failed'; readonly reason: string; readonly log: string };
+
+async function launch({ options, user, binaries, folder, logFile }: StartContext, port: number): Promise<Launch> {
+  const { clock } = options;
+  const { descriptor, offset } = openLog(logFile);
+  const child = spawn(binaries.postgres, ['-D', folder.cluster, ...settingFlags(port, options.settings ?? {})], {
+    cwd: folder.cluster,
+    env: serverEnvironment,
+    detached: true,
+    stdio: ['ignore', descriptor, descriptor],
+    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+  });
+  closeSync(descriptor);
+  let ended: string | undefined;
+  child.once('error', (error) => {
+    ended = error.message;
+  });
+  child.once('exit', (code, signal) => {
+    ended ??= `it exited with ${signal ?? `code ${code}`}`;
+  });
+  // The server may outlive us: its next owner adopts it.
+  child.unref();
+  const deadlineMs = clock.monotonicMs() + embeddedStartMsMax;
+  while (ended === undefined) {
+    const file = await readPostmasterFile(folder.cluster);
+    if (file !== undefined && file.pid === child.pid && file.status === 'ready')
+      return { kind: 'ready', pid: file.pid };
+    if (clock.monotonicMs() >= deadlineMs && child.pid !== undefined) {
+      await stopProcess(child.pid, clock);
+      ended = `it was not ready within ${embeddedStartMsMax / 1000} s`;
+      break;
+    }
+    await clock.sleep(embeddedPollMs);
+  }
+  return { kind: 'failed', reason: ended, log: readTail(logFile, offset) };
+}
+
+/** Loopback only and no unix socket: a socket folder would be another place with rights to get wrong. */
+function settingFlags(port: number, settings: Readonly<Record<string, string>>): string[] {
+  const all: Record<string, string> = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    TimeZone: 'UTC',
+    log_timezone: 'UTC',
+    // Statement errors reach their clients anyway; without them the log stays small enough not to need rotation at run time.
+    log_min_messages: 'log',
+    log_checkpoints: 'off',
+    ...settings,
+  };
+  return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+function running(
+  { options, folder }: StartContext,
+  server: { readonly port: number; readonly pid: number; readonly adopted: boolean },
+  ownership: Ownership,
+): EmbeddedPostgres {
+  let stopping: Promise<void> | undefined;
+  return {
+    ...server,
+    url: urlOf(folder, server.port),
+    gone: ownership.serverGone,
+    stop() {
+      stopping ??= (async () => {
+        // Ownership goes last: until the server is gone nobody else may take it over.
+        const file = await readPostmasterFile(folder.cluster);
+        if (file?.pid === server.pid) await stopProcess(server.pid, options.clock);
+        await ownership.release();
+      })();
+      return stopping;
+    },
+  };
+}
+
+/** SIGINT is PostgreSQL's fast shutdown, SIGQUIT the immediate one. */
+async function stopProcess(pid: number, clock: Clock): Promise<void> {
+  const steps: readonly [NodeJS.Signals, number][] = [
+    ['SIGINT', embeddedFastStopMsMax],
+    ['SIGQUIT', embeddedImmediateStopMsMax],
+    ['SIGKILL', embeddedImmediateStopMsMax],
+  ];
+  for (const [signal, waitMs] of steps) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      return;
+    }
+    const deadlineMs = clock.monotonicMs() + waitMs;
+    while (isAlive(pid) && clock.monotonicMs() < deadlineMs) await clock.sleep(embeddedPollMs);
+    if (!isAlive(pid)) return;
+  }
+}
+
+function inUse({ folder }: StartContext, pid: number): CcxError {
+  return new CcxError(
+    `the data in ${folder.cluster} is in use by another running program (PostgreSQL process ${pid})`,
+    {
+      code: 'EMBEDDED_POSTGRES_IN_USE',
+      category: 'configuration',
+      hint: 'stop the other program first, or choose another folder with --data',
+    },
+  );
+}
+
+function urlOf(folder: PreparedFolder, port: number): string {
+  return composeDatabaseUrl({
+    user: EMBEDDED_USER,
+    password: folder.password,
+    host: '127.0.0.1',
+    port,
+    database: 'postgres',
+    parameters: 'sslmode=disable',
+  });
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function openLog(path: string): { readonly descriptor: number; readonly offset: number } {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > embeddedLogBytesMax) renameSync(path, `${path}.1`);
+  return { descriptor: openSync(path, 'a', 0o600), offset: size > embeddedLogBytesMax ? 0 : size };
+}
+
+/** What this attempt wrote, at most the last bytes of it. */
+function readTail(path: string, offset: number): string {
+  const descriptor = openSync(path, 'r');
+  try {
+    const size = statSync(path).size;
+    const from = Math.max(offset, size - embeddedLogTailBytesMax);
+    const buffer = Buffer.alloc(size - from);
+    readSync(descriptor, buffer, 0, buffer.length, from);
+    return buffer.toString('utf8').trim();
+  } finally {
+    closeSync(descriptor);
+  }
+}
