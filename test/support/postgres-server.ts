@@ -1,0 +1,79 @@
+/**
+ * A throw-away PostgreSQL for tests: one per test run (`scripts/test.ts`) or one per test file that is run alone. Nothing is left behind
+ * even when the run is killed: a watchdog process outlives it, stops the server and removes the folder.
+ */
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { isEmbeddedPostgresSupported } from '../../src/platform/database/embedded/binaries.ts';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+
+/** Set by the test run for its test files; may also name a server of your own, whose user may create databases. */
+export const TEST_SERVER_VARIABLE = 'CCX_TEST_POSTGRES_URL';
+
+export interface TestServer {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Why no test server can be had, or undefined. */
+export function whyNoTestServer(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  if (env[TEST_SERVER_VARIABLE] !== undefined || isEmbeddedPostgresSupported()) return undefined;
+  return `no embedded PostgreSQL for ${process.platform}-${process.arch}; set ${TEST_SERVER_VARIABLE} to a server of your own`;
+}
+
+/** What a crash would lose does not matter here; connections are many because every test file brings its own pools. */
+const testSettings = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  max_connections: '300',
+};
+
+export async function startTestServer(): Promise<TestServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'ccx-test-postgres-'));
+  // As root the server runs as another account, which has to get in.
+  await chmod(folder, 0o711);
+  try {
+    const server = await startEmbeddedPostgres({
+      dataDir: join(folder, 'postgres'),
+      clock: createSystemClock(),
+      settings: testSettings,
+    });
+    const dismissWatchdog = startWatchdog(server.pid, folder);
+    return {
+      url: server.url,
+      async stop() {
+        dismissWatchdog();
+        await server.stop();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Waits for a word on its standard input; the end of input without it means that we died. In a session of its own, like the server. */
+function startWatchdog(pid: number, folder: string): () => void {
+  const script = `read -r word; [ "$word" = dismissed ] && exit 0
+    kill -QUIT "$1"; tries=0
+    while kill -0 "$1" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+    rm -rf "$2"`;
+  const child = spawn('/bin/sh', ['-c', script, 'watchdog', String(pid), folder], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
+  child.unref();
+  (child.stdin as unknown as { unref(): void }).unref();
+  return () => {
+    child.stdin.end('dismissed\n');
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * Databases for `*.pg.test.ts`: each call gives a fresh one on a shared embedded server. Under `npm test` the server is the run's; a test
+ * file that is run alone starts its own at the first call and stops it after its last test.
+ */
+import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
+import { after } from 'node:test';
+import pg from 'pg';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import { connectDatabase } from '../../src/platform/database/connect-database.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import { createDatabaseIfMissing } from '../../src/platform/database/embedded/create-database.ts';
+import { startTestServer, TEST_SERVER_VARIABLE, type TestServer, whyNoTestServer } from './postgres-server.ts';
+
+export interface TestDatabase {
+  readonly database: Database;
+  readonly url: string;
+  /** Closes `database` and removes it from the server. */
+  drop(): Promise<void>;
+}
+
+const { env } = readProcessInput();
+const unavailable = whyNoTestServer(env);
+if (unavailable !== undefined) {
+  // Ends before the file's first test: there is nothing here that could be run.
+  console.log(`skipped: ${unavailable}`);
+  process.exit(0);
+}
+
+const own: { server?: Promise<TestServer> } = {};
+after(async () => {
+  await (await own.server)?.stop();
+});
+
+/** URL of the server's maintenance database, with the right to create databases and roles. */
+export async function testServerUrl(): Promise<string> {
+  assertSuffix(process.argv[1] ?? '');
+  const given = env[TEST_SERVER_VARIABLE];
+  if (given !== undefined) return given;
+  own.server ??= startTestServer();
+  return (await own.server).url;
+}
+
+/** A fresh, empty database. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const serverUrl = await testServerUrl();
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const url = await createDatabaseIfMissing(serverUrl, name);
+  const database = connectDatabase({ url, applicationName: basename(process.argv[1] ?? 'test') });
+  return {
+    database,
+    url,
+    async drop() {
+      await database.close();
+      await runOnServer(serverUrl, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+    },
+  };
+}
+
+async function runOnServer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The suffix of a test says what it needs, so that whoever lacks it can leave it out by name. */
+function assertSuffix(path: string): void {
+  if (!/\.(pg|kafka)\.test\.ts$/.test(path)) {
+    throw new Error(
+      `${basename(path)} uses PostgreSQL: name it ${basename(path).replace(/(\.\w+)?\.test\.ts$/, '')}.pg.test.ts`,
+    );
+  }
+}
