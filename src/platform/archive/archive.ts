@@ -5,6 +5,7 @@ export type ArchiveFiles = ReadonlyMap<string, Buffer>;
 
 export interface ArchiveLimits {
   readonly packedBytesMax: number;
+  /** Bytes of the tar stream: contents, headers and padding alike, since a bomb may hide in any of them. */
   readonly unpackedBytesMax: number;
   readonly entryBytesMax: number;
   readonly entriesMax: number;
@@ -12,4 +13,24 @@ export interface ArchiveLimits {
   readonly ratioMax: number;
   readonly pathBytesMax: number;
   readonly pathDepthMax: number;
+}
+
+/** What was met while the archive was read; for events and metrics. */
+export interface ArchiveSummary {
+  readonly format: 'tar' | 'tar.gz';
+  readonly packedBytes: number;
+  readonly unpackedBytes: number;
+  /** Every entry that is not an extended header: files, directories and what was skipped. */
+  readonly entries: number;
+  /** Links, devices, FIFOs and kinds that we do not know: nothing of them is kept. */
+  readonly skippedEntries: number;
+  /** Files that a later entry of the same path replaced. */
+  readonly duplicateEntries: number;
+  /** The common parent directory that was taken off every path, if there was one. */
+  readonly strippedDirectory: string | undefined;
+}
+
+export interface OpenedArchive {
+  readonly files: ArchiveFiles;
+  readonly summary: ArchiveSummary;
 }

@@ -1,0 +1,453 @@
+/** What opening an archive accepts, refuses and costs. Every code `ARCHIVE_*` has its case; every limit is tried at its value and one past. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { describe, test } from 'node:test';
+import { createGzip, deflateRawSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { Header } from 'tar';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { ArchiveLimits } from './archive.ts';
+import { defaultArchiveLimits, extendedHeaderBytesMax, ratioCheckedFromBytes } from './limits.ts';
+import { openArchive, openArchiveWithSummary } from './open-archive.ts';
+import { packArchive, packTar } from './pack-archive.ts';
+
+const marker = { path: 'config/id', body: 'c25da893-5ba1-4229-9432-c8ec9334c4a0' };
+const realArchives = new URL('../../../../shared/data/archives/', import.meta.url);
+
+interface RawEntry {
+  readonly path: string;
+  readonly type?: Header['type'];
+  readonly body?: Buffer | string;
+  readonly linkpath?: string;
+  readonly size?: number;
+}
+
+/** A tar file as no packer of ours would write it. */
+function rawTar(entries: readonly (RawEntry | Buffer)[], end: Buffer = Buffer.alloc(1024)): Buffer {
+  const blocks: Buffer[] = [];
+  for (const entry of entries) {
+    if (Buffer.isBuffer(entry)) {
+      blocks.push(entry);
+      continue;
+    }
+    const body = Buffer.from(entry.body ?? '');
+    const header = new Header({
+      path: entry.path,
+      mode: 0o640,
+      uid: 0,
+      gid: 0,
+      size: entry.size ?? body.length,
+      mtime: new Date(0),
+      type: entry.type ?? 'File',
+      ...(entry.linkpath === undefined ? {} : { linkpath: entry.linkpath }),
+    });
+    const block = Buffer.alloc(512);
+    header.encode(block);
+    blocks.push(block, body, Buffer.alloc((512 - (body.length % 512)) % 512));
+  }
+  return Buffer.concat([...blocks, end]);
+}
+
+/** A pax header with these records before the next entry. */
+function paxHeader(records: string, type: RawEntry['type'] = 'ExtendedHeader'): Buffer {
+  return rawTar([{ path: 'PaxHeader/x', type, body: records }], Buffer.alloc(0));
+}
+
+function paxRecord(key: string, value: string): string {
+  const rest = Buffer.byteLength(` ${key}=${value}\n`);
+  let length = rest + 1;
+  while (String(length).length + rest !== length) length += 1;
+  return `${length} ${key}=${value}\n`;
+}
+
+function withLimits(limits: Partial<ArchiveLimits>): ArchiveLimits {
+  return { ...defaultArchiveLimits, ...limits };
+}
+
+async function codeOf(source: Readable | Buffer, limits?: ArchiveLimits): Promise<string> {
+  try {
+    await openArchive(source, limits);
+    return 'opened';
+  } catch (error) {
+    assert.ok(error instanceof CcxError, `a ${String(error)} is no CcxError`);
+    return error.code;
+  }
+}
+
+function withChecksum(block: Buffer): Buffer {
+  let sum = 8 * 0x20;
+  for (let at = 0; at < 512; at += 1) if (at < 148 || at >= 156) sum += block[at]!;
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return block;
+}
+
+describe('opening an archive', () => {
+  test('gives the files of a gzip-compressed and of a plain tar alike', async () => {
+    const files = [marker, { path: 'config/version.json', body: '{}' }, { path: 'empty', body: '' }];
+    for (const packed of [packArchive(files), packTar(files)]) {
+      const opened = await openArchive(packed);
+      assert.deepEqual([...opened.keys()].sort(), ['config/id', 'config/version.json', 'empty']);
+      assert.equal(opened.get('config/id')?.toString(), marker.body);
+      assert.equal(opened.get('empty')?.length, 0);
+    }
+  });
+
+  test('gives the same files from a stream of any chunk size', async () => {
+    const packed = packArchive([marker, { path: 'a', body: 'x'.repeat(5_000) }]);
+    for (const plain of [packed, packTar([marker, { path: 'a', body: 'x'.repeat(5_000) }])]) {
+      for (const size of [1, 7, 511, 512, 513, 100_000]) {
+        const chunks: Buffer[] = [];
+        for (let at = 0; at < plain.length; at += size) chunks.push(plain.subarray(at, at + size));
+        const opened = await openArchive(Readable.from(chunks));
+        assert.equal(opened.get('a')?.toString(), 'x'.repeat(5_000));
+      }
+    }
+  });
+
+  test('tells what it met on the way', async () => {
+    const tar = rawTar([
+      { path: './top/', type: 'Directory' },
+      { path: './top/config/id', body: 'one' },
+      { path: './top/config/id', body: 'two' },
+      { path: './top/link', type: 'SymbolicLink', linkpath: '/etc/passwd' },
+      { path: './top/pipe', type: 'FIFO' },
+      { path: './top/disk', type: 'BlockDevice' },
+      { path: './top/hard', type: 'Link', linkpath: 'config/id' },
+    ]);
+    const { files, summary } = await openArchiveWithSummary(gzipSync(tar));
+    assert.deepEqual([...files.keys()], ['config/id']);
+    assert.equal(files.get('config/id')?.toString(), 'two', 'the last entry of a path wins');
+    assert.deepEqual(
+      { ...summary, packedBytes: 0 },
+      {
+        format: 'tar.gz',
+        packedBytes: 0,
+        unpackedBytes: tar.length,
+        entries: 7,
+        skippedEntries: 4,
+        duplicateEntries: 1,
+        strippedDirectory: 'top',
+      },
+    );
+  });
+
+  test('takes one common parent directory off, and only one', async () => {
+    assert.deepEqual([...(await openArchive(packTar([{ path: 'must/config/id', body: '' }]))).keys()], ['config/id']);
+    assert.equal(await codeOf(packTar([{ path: 'a/b/config/id', body: '' }])), 'ARCHIVE_NOT_INSIGHTS');
+    const beside = packTar([
+      { path: 'must/config/id', body: '' },
+      { path: 'other/file', body: '' },
+    ]);
+    assert.equal(await codeOf(beside), 'ARCHIVE_NOT_INSIGHTS');
+  });
+
+  test('knows an operator archive by any one of its markers', async () => {
+    for (const path of [
+      'config/version.json',
+      'config/id',
+      'config/featuregate.json',
+      'insights-operator/gathers.json',
+    ]) {
+      assert.equal(await codeOf(packArchive([{ path, body: '{}' }])), 'opened', path);
+    }
+  });
+
+  test('says of anything else what the reference says', async () => {
+    await assert.rejects(openArchive(packArchive([{ path: 'etc/hosts', body: '' }])), {
+      code: 'ARCHIVE_NOT_INSIGHTS',
+      message: 'Cannot detect execution context',
+    });
+    await assert.rejects(openArchive(packArchive([])), {
+      code: 'ARCHIVE_NOT_INSIGHTS',
+      message: /^Cannot detect execution context/,
+    });
+  });
+
+  test('reads long and non-ASCII paths from pax and GNU headers', async () => {
+    const long = `config/${'d'.repeat(120)}/${'f'.repeat(120)}`;
+    const accented = 'config/configmaps/ns/naïve/ключ';
+    const packed = await openArchive(packArchive([marker, { path: long, body: '1' }, { path: accented, body: '2' }]));
+    assert.equal(packed.get(long)?.toString(), '1');
+    assert.equal(packed.get(accented)?.toString(), '2');
+    const gnu = rawTar([
+      { path: '././@LongLink', type: 'NextFileHasLongPath', body: `${long}\0` },
+      { path: 'cut', body: '3' },
+      marker,
+    ]);
+    assert.equal((await openArchive(gnu)).get(long)?.toString(), '3');
+  });
+
+  test('applies a pax size to the entry behind it and to no other', async () => {
+    const tar = rawTar([
+      paxHeader(paxRecord('size', '3')),
+      { path: 'config/id', body: 'abc', size: 0 },
+      { path: 'b', body: 'd' },
+    ]);
+    const files = await openArchive(tar);
+    assert.equal(files.get('config/id')?.toString(), 'abc');
+    assert.equal(files.get('b')?.toString(), 'd');
+  });
+
+  test('does not unpack a second layer of gzip', async () => {
+    assert.equal(await codeOf(gzipSync(packArchive([marker]))), 'ARCHIVE_NOT_TAR');
+  });
+
+  test('destroys the stream it was given, whatever happens', async () => {
+    const good = Readable.from([packArchive([marker])]);
+    await openArchive(good);
+    assert.equal(good.destroyed, true);
+    const bad = Readable.from([Buffer.from('no archive at all')]);
+    assert.equal(await codeOf(bad), 'ARCHIVE_FORMAT_UNSUPPORTED');
+    assert.equal(bad.destroyed, true);
+  });
+});
+
+describe('an archive is refused', () => {
+  const tar = packTar([marker, { path: 'a', body: 'x'.repeat(2_000) }]);
+  const packed = gzipSync(tar);
+  const zip = Buffer.concat([Buffer.from('PK\x03\x04'), deflateRawSync(tar)]);
+  const overlongPax = paxHeader(paxRecord('comment', 'c'.repeat(extendedHeaderBytesMax)));
+  const cases: readonly { readonly title: string; readonly bytes: Buffer; readonly code: string }[] = [
+    { title: 'empty', bytes: Buffer.alloc(0), code: 'ARCHIVE_EMPTY' },
+    { title: 'a zip', bytes: zip, code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
+    { title: 'bzip2', bytes: Buffer.from('BZh91AY&SY'), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
+    { title: 'xz', bytes: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
+    { title: 'text', bytes: Buffer.from('x'.repeat(600)), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
+    { title: 'gzip of text', bytes: gzipSync('x'.repeat(600)), code: 'ARCHIVE_NOT_TAR' },
+    { title: 'gzip cut in the middle', bytes: packed.subarray(0, packed.length / 2), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'gzip without its last byte', bytes: packed.subarray(0, -1), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'gzip cut in its header', bytes: packed.subarray(0, 2), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'tar cut in a file', bytes: tar.subarray(0, 2_000), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'tar cut in a header', bytes: tar.subarray(0, 1_200), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'tar cut in the padding', bytes: tar.subarray(0, 600), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'tar cut between two entries', bytes: tar.subarray(0, 1_024), code: 'ARCHIVE_TRUNCATED' },
+    { title: 'gzip of a cut tar', bytes: gzipSync(tar.subarray(0, 2_000)), code: 'ARCHIVE_TRUNCATED' },
+    {
+      title: 'garbage behind the gzip',
+      bytes: Buffer.concat([packed, Buffer.from('garbage')]),
+      code: 'ARCHIVE_CORRUPT',
+    },
+    {
+      title: 'garbage behind the tar',
+      bytes: Buffer.concat([tar, Buffer.from('garbage')]),
+      code: 'ARCHIVE_TRAILING_DATA',
+    },
+    {
+      title: 'a second tar behind the end mark',
+      bytes: gzipSync(Buffer.concat([tar, tar])),
+      code: 'ARCHIVE_TRAILING_DATA',
+    },
+    { title: 'a lone zero block', bytes: rawTar([marker, Buffer.alloc(512), marker]), code: 'ARCHIVE_TRAILING_DATA' },
+    { title: 'a flipped byte in the gzip data', bytes: flipped(packed, packed.length - 6), code: 'ARCHIVE_CORRUPT' },
+    { title: 'a flipped byte in the second header', bytes: flipped(tar, 1_024), code: 'ARCHIVE_CORRUPT' },
+    { title: 'a pax header that is none', bytes: rawTar([paxHeader('12 nonsense'), marker]), code: 'ARCHIVE_CORRUPT' },
+    {
+      title: 'a pax size that is none',
+      bytes: rawTar([paxHeader(paxRecord('size', '1e99')), marker]),
+      code: 'ARCHIVE_CORRUPT',
+    },
+    { title: 'a huge extended header', bytes: rawTar([overlongPax, marker]), code: 'ARCHIVE_HEADER_TOO_LARGE' },
+    { title: 'a parent directory', bytes: rawTar([{ path: '../config/id' }]), code: 'ARCHIVE_PATH_UNSAFE' },
+    { title: 'a parent directory inside', bytes: rawTar([{ path: 'config/../../id' }]), code: 'ARCHIVE_PATH_UNSAFE' },
+    {
+      title: 'a parent directory of Windows',
+      bytes: rawTar([{ path: 'config\\..\\id' }]),
+      code: 'ARCHIVE_PATH_UNSAFE',
+    },
+    { title: 'an absolute path', bytes: rawTar([{ path: '/config/id' }]), code: 'ARCHIVE_PATH_UNSAFE' },
+    { title: 'a drive letter', bytes: rawTar([{ path: 'C:\\config\\id' }]), code: 'ARCHIVE_PATH_UNSAFE' },
+    {
+      title: 'a directory that leads out',
+      bytes: rawTar([{ path: '../', type: 'Directory' }, marker]),
+      code: 'ARCHIVE_PATH_UNSAFE',
+    },
+    {
+      title: 'a NUL in a pax name',
+      bytes: rawTar([paxHeader(paxRecord('path', 'config/id\0x')), marker]),
+      code: 'ARCHIVE_PATH_UNSAFE',
+    },
+    { title: 'something behind the NUL of a name', bytes: nulInName(), code: 'ARCHIVE_PATH_UNSAFE' },
+    { title: 'a file that is the root', bytes: rawTar([{ path: './.' }, marker]), code: 'ARCHIVE_PATH_UNSAFE' },
+    {
+      title: 'a tar.gz at its top level',
+      bytes: packTar([marker, { path: 'inner.tar.gz', body: 'x' }]),
+      code: 'ARCHIVE_NESTED',
+    },
+    {
+      title: 'a zip at its top level',
+      bytes: packTar([marker, { path: './inner.zip', body: 'x' }]),
+      code: 'ARCHIVE_NESTED',
+    },
+    { title: 'no operator archive', bytes: packTar([{ path: 'etc/hosts', body: 'x' }]), code: 'ARCHIVE_NOT_INSIGHTS' },
+  ];
+  for (const { title, bytes, code } of cases) {
+    test(`${title}: ${code}`, async () => {
+      assert.equal(await codeOf(bytes), code);
+      assert.equal(await codeOf(Readable.from([bytes])), code, 'from a stream');
+    });
+  }
+
+  test('zeros behind the end are padding, however they come', async () => {
+    assert.equal(await codeOf(Buffer.concat([tar, Buffer.alloc(10_240)])), 'opened');
+    assert.equal(await codeOf(gzipSync(Buffer.concat([tar, Buffer.alloc(10_240)]))), 'opened');
+  });
+
+  test('a source that fails is not the archive: the error is retryable', async () => {
+    const source = Readable.from(
+      (async function* () {
+        yield packed.subarray(0, 100);
+        throw new Error('connection reset');
+      })(),
+    );
+    await assert.rejects(openArchive(source), { code: 'ARCHIVE_UNREADABLE', retryable: true });
+  });
+});
+
+describe('limits hold at their value and not one past it', () => {
+  test('entries', async () => {
+    const files = [marker, ...Array.from({ length: 9 }, (_, n) => ({ path: `f${n}`, body: '' }))];
+    assert.equal(await codeOf(packTar(files), withLimits({ entriesMax: 10 })), 'opened');
+    assert.equal(await codeOf(packTar(files), withLimits({ entriesMax: 9 })), 'ARCHIVE_TOO_MANY_ENTRIES');
+  });
+
+  test('extended headers count, too', async () => {
+    const comments = Array.from({ length: 10 }, () => paxHeader(paxRecord('comment', 'c')));
+    assert.equal(await codeOf(rawTar([...comments, marker]), withLimits({ entriesMax: 10 })), 'opened');
+    assert.equal(
+      await codeOf(rawTar([...comments, marker]), withLimits({ entriesMax: 9 })),
+      'ARCHIVE_TOO_MANY_ENTRIES',
+    );
+  });
+
+  test('bytes of one file', async () => {
+    const packed = packArchive([marker, { path: 'a', body: 'x'.repeat(1_000) }]);
+    assert.equal(await codeOf(packed, withLimits({ entryBytesMax: 1_000 })), 'opened');
+    assert.equal(await codeOf(packed, withLimits({ entryBytesMax: 999 })), 'ARCHIVE_ENTRY_TOO_LARGE');
+  });
+
+  test('unpacked bytes', async () => {
+    const tar = packTar([marker]);
+    for (const bytes of [tar, gzipSync(tar)]) {
+      assert.equal(await codeOf(bytes, withLimits({ unpackedBytesMax: tar.length })), 'opened');
+      assert.equal(await codeOf(bytes, withLimits({ unpackedBytesMax: tar.length - 1 })), 'ARCHIVE_UNPACKED_TOO_LARGE');
+    }
+  });
+
+  test('packed bytes', async () => {
+    const packed = packArchive([marker]);
+    assert.equal(await codeOf(packed, withLimits({ packedBytesMax: packed.length })), 'opened');
+    assert.equal(await codeOf(packed, withLimits({ packedBytesMax: packed.length - 1 })), 'ARCHIVE_PACKED_TOO_LARGE');
+  });
+
+  test('bytes of a path', async () => {
+    const path = `config/${'x'.repeat(93)}`;
+    const packed = packArchive([marker, { path, body: '' }]);
+    assert.equal(await codeOf(packed, withLimits({ pathBytesMax: 100 })), 'opened');
+    assert.equal(await codeOf(packed, withLimits({ pathBytesMax: 99 })), 'ARCHIVE_PATH_TOO_LONG');
+  });
+
+  test('directories of a path', async () => {
+    const packed = packArchive([marker, { path: 'a/b/c/d/file', body: '' }]);
+    assert.equal(await codeOf(packed, withLimits({ pathDepthMax: 4 })), 'opened');
+    assert.equal(await codeOf(packed, withLimits({ pathDepthMax: 3 })), 'ARCHIVE_PATH_TOO_DEEP');
+  });
+
+  test('ratio, from the least number of bytes on', async () => {
+    const body = Buffer.alloc(ratioCheckedFromBytes);
+    const bomb = packArchive([marker, { path: 'zeros', body }]);
+    assert.equal(await codeOf(bomb), 'ARCHIVE_RATIO');
+    assert.equal(await codeOf(bomb, withLimits({ ratioMax: 1_100 })), 'opened', 'deflate never passes 1032');
+    const small = packArchive([marker, { path: 'zeros', body: body.subarray(0, ratioCheckedFromBytes - 4_096) }]);
+    assert.equal(await codeOf(small), 'opened');
+  });
+
+  test('a file that claims more than the whole archive may hold is refused by its header alone', async () => {
+    const claim = rawTar([marker, { path: 'big', type: 'TapeVolumeHeader', size: 2 ** 33 }], Buffer.alloc(0));
+    assert.equal(await codeOf(claim), 'ARCHIVE_UNPACKED_TOO_LARGE');
+  });
+});
+
+describe('a bomb', () => {
+  test('of 1000:1 is stopped early: most of it is never read', async () => {
+    const total = 512 * 1024 * 1024;
+    const zeros = Buffer.alloc(1024 * 1024);
+    const header = rawTar([{ path: 'a', type: 'TapeVolumeHeader', size: 2 ** 25 }], Buffer.alloc(0));
+    let produced = 0;
+    const plain = Readable.from(
+      (function* () {
+        yield header;
+        for (; produced < total; produced += zeros.length) yield zeros;
+      })(),
+    );
+    const before = process.memoryUsage().rss;
+    assert.equal(await codeOf(plain.pipe(createGzip())), 'ARCHIVE_RATIO');
+    plain.destroy();
+    assert.ok(produced < total / 4, `${produced} bytes were produced`);
+    assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024, 'memory stays bounded');
+  });
+});
+
+describe('whatever bytes come', () => {
+  const tar = packTar([marker, { path: 'a/b', body: 'x'.repeat(700) }, { path: 'ключ', body: '1' }]);
+  const packed = gzipSync(tar);
+
+  test('a cut or changed archive opens or fails with a code, and never hangs', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(tar, packed),
+        fc.array(fc.record({ at: fc.nat(), bit: fc.integer({ min: 0, max: 7 }) }), { maxLength: 4 }),
+        fc.option(fc.nat(), { nil: undefined }),
+        fc.boolean(),
+        async (original, flips, cut, streamed) => {
+          const bytes = Buffer.from(original);
+          for (const { at, bit } of flips) bytes[at % bytes.length]! ^= 1 << bit;
+          const damaged = cut === undefined ? bytes : bytes.subarray(0, cut % (bytes.length + 1));
+          const code = await codeOf(streamed ? Readable.from([damaged]) : damaged);
+          assert.match(code, /^(opened|ARCHIVE_[A-Z_]+)$/);
+          assert.notEqual(code, 'ARCHIVE_UNREADABLE');
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  test('a header with any content and a right checksum opens or fails with a code', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 512, maxLength: 512 }), fc.nat(600), async (block, bodyBytes) => {
+        const bytes = Buffer.concat([withChecksum(Buffer.from(block)), Buffer.alloc(bodyBytes, 1), rawTar([marker])]);
+        assert.match(await codeOf(bytes), /^(opened|ARCHIVE_[A-Z_]+)$/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('real archives', { skip: existsSync(realArchives) ? false : '../shared/data/archives is absent' }, () => {
+  const expected = [
+    { name: 'rapid-recommendations.tar.gz', files: 187 },
+    { name: 'insights-operator-docs-sample.tar.gz', files: 224 },
+    { name: 'ocp_with_id.tar', files: 1 },
+  ];
+  for (const { name, files } of expected) {
+    test(`${name} holds ${files} files`, async () => {
+      const { files: opened, summary } = await openArchiveWithSummary(readFileSync(new URL(name, realArchives)));
+      assert.equal(opened.size, files);
+      assert.equal(summary.skippedEntries, 0);
+      assert.ok(opened.get('config/id')!.length >= 36);
+    });
+  }
+});
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[at]! ^= 0xff;
+  return copy;
+}
+
+function nulInName(): Buffer {
+  const tar = rawTar([marker]);
+  tar.write('evil', 50, 'latin1');
+  withChecksum(tar.subarray(0, 512));
+  return tar;
+}
