@@ -5,7 +5,7 @@
 import { cutUtf8 } from './cut-utf8.ts';
 
 export const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
-/** Text of the error, at most 1024 bytes. */
+/** Text of the error on one line, at most 1024 bytes. */
 export const DEAD_LETTER_HEADER_REASON = 'x-ccx-error-reason';
 /** File name of the step that refused it. */
 export const DEAD_LETTER_HEADER_STEP = 'x-ccx-step';
@@ -30,11 +30,14 @@ export interface DeadLetterInfo {
 }
 
 const reasonBytesMax = 1024;
+/** Request ids are 32 or 36 characters; what claims to be one may be anything. */
+const requestIdBytesMax = 256;
 
+/** The texts may quote hostile input, so they are made one line of plain characters before they are cut. */
 export function deadLetterHeaders(info: DeadLetterInfo): Record<string, string> {
   const headers: Record<string, string> = {
     [DEAD_LETTER_HEADER_CODE]: info.code,
-    [DEAD_LETTER_HEADER_REASON]: cutUtf8(info.reason, reasonBytesMax),
+    [DEAD_LETTER_HEADER_REASON]: cutUtf8(oneLine(info.reason), reasonBytesMax),
     [DEAD_LETTER_HEADER_STEP]: info.step,
     [DEAD_LETTER_HEADER_SERVICE]: info.service,
     [DEAD_LETTER_HEADER_SOURCE_TOPIC]: info.sourceTopic,
@@ -42,17 +45,18 @@ export function deadLetterHeaders(info: DeadLetterInfo): Record<string, string> 
     [DEAD_LETTER_HEADER_SOURCE_OFFSET]: String(info.sourceOffset),
     [DEAD_LETTER_HEADER_TIME]: info.time,
   };
-  if (info.requestId !== undefined) headers[DEAD_LETTER_HEADER_REQUEST_ID] = info.requestId;
+  if (info.requestId !== undefined) {
+    headers[DEAD_LETTER_HEADER_REQUEST_ID] = cutUtf8(oneLine(info.requestId), requestIdBytesMax);
+  }
   return headers;
 }
 
 /** The dead-letter headers of a record, or undefined when it has none (a reader of the reference's topics meets such). */
 export function parseDeadLetterHeaders(header: (name: string) => string | undefined): DeadLetterInfo | undefined {
   const code = header(DEAD_LETTER_HEADER_CODE);
-  const partition = Number(header(DEAD_LETTER_HEADER_SOURCE_PARTITION));
-  const offset = header(DEAD_LETTER_HEADER_SOURCE_OFFSET);
-  if (code === undefined || !Number.isInteger(partition) || offset === undefined || !/^\d+$/.test(offset))
-    return undefined;
+  const partition = header(DEAD_LETTER_HEADER_SOURCE_PARTITION) ?? '';
+  const offset = header(DEAD_LETTER_HEADER_SOURCE_OFFSET) ?? '';
+  if (code === undefined || !/^\d{1,9}$/.test(partition) || !/^\d{1,19}$/.test(offset)) return undefined;
   const requestId = header(DEAD_LETTER_HEADER_REQUEST_ID);
   return {
     code,
@@ -60,9 +64,14 @@ export function parseDeadLetterHeaders(header: (name: string) => string | undefi
     step: header(DEAD_LETTER_HEADER_STEP) ?? '',
     service: header(DEAD_LETTER_HEADER_SERVICE) ?? '',
     sourceTopic: header(DEAD_LETTER_HEADER_SOURCE_TOPIC) ?? '',
-    sourcePartition: partition,
+    sourcePartition: Number(partition),
     sourceOffset: BigInt(offset),
     time: header(DEAD_LETTER_HEADER_TIME) ?? '',
     ...(requestId === undefined ? {} : { requestId }),
   };
+}
+
+/** Control characters (a NUL would be refused by some stores, a line break would forge a log line) become blanks. */
+function oneLine(text: string): string {
+  return text.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
 }

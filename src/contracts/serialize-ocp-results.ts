@@ -1,0 +1,74 @@
+/**
+ * A message of topic `ccx.ocp.results` as the bytes that are sent: checked against the strictest of its readers, members in the order
+ * of the reference, one newline at the end. Called by the data pipeline (hop 6); the reading side is `parse-ocp-results.ts`.
+ * Source: data-pipeline.md 5.2, 5.3.
+ */
+import { z } from 'zod';
+import { CcxError } from './ccx-error.ts';
+import { isUuid } from './identifiers.ts';
+import type { OcpResultsMessage } from './ocp-results.ts';
+
+/** The writer reads both numbers into an unsigned 32-bit integer. */
+const unsigned32 = z.int().min(0).max(4_294_967_295);
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+const gatheringTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
+
+/** What every item of a report has in common; `details` is what templates see. */
+const item = z.looseObject({
+  component: z.string().min(1),
+  key: z.string().min(1),
+  details: z.looseObject({}),
+  tags: z.array(z.string()),
+  links: z.record(z.string(), z.array(z.string())),
+});
+
+const reportSchema = z.looseObject({
+  system: z.looseObject({}),
+  reports: z.array(item.extend({ rule_id: z.string().min(1), type: z.literal('rule') })),
+  fingerprints: z.array(z.unknown()),
+  skips: z.array(z.looseObject({ rule_fqdn: z.string().min(1), type: z.literal('skip') })),
+  /** The results aggregator decodes these details into a map of strings. */
+  info: z.array(item.extend({ type: z.literal('info'), details: z.record(z.string(), z.string()) })),
+  pass: z.array(item.extend({ type: z.literal('pass') })),
+  analysis_metadata: z.looseObject({ start: z.string(), finish: z.string() }),
+});
+
+const messageSchema = z.strictObject({
+  OrgID: unsigned32,
+  ClusterName: z.string().refine(isUuid, 'must be a UUID'),
+  Report: reportSchema,
+  LastChecked: z.string().regex(rfc3339, 'must be RFC 3339'),
+  Version: z.literal(2),
+  RequestId: z.string().nullable(),
+  Metadata: z.strictObject({ gathering_time: z.string().regex(gatheringTime, 'must be YYYY-MM-DDTHH:MM:SSZ') }),
+  AccountNumber: unsigned32,
+});
+
+/** Throws `REPORT_INVALID`, naming the members at fault (never their values). Non-ASCII text is escaped, as in the reference. */
+export function serializeOcpResults(message: OcpResultsMessage): string {
+  const result = messageSchema.safeParse(message);
+  if (!result.success) {
+    const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new CcxError(`Error encoding the response to publish: ${faults.join('; ')}`, {
+      code: 'REPORT_INVALID',
+      category: 'input',
+    });
+  }
+  const ordered: OcpResultsMessage = {
+    OrgID: message.OrgID,
+    ClusterName: message.ClusterName,
+    Report: message.Report,
+    LastChecked: message.LastChecked,
+    Version: message.Version,
+    RequestId: message.RequestId,
+    Metadata: message.Metadata,
+    AccountNumber: message.AccountNumber,
+  };
+  return `${escapeNonAscii(JSON.stringify(ordered))}\n`;
+}
+
+/** In JSON text such characters occur inside strings only, so that the escape is always legal there. */
+function escapeNonAscii(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
