@@ -1,0 +1,50 @@
+/**
+ * The baseline: a secret that the configuration holds, or a file that somebody keeps up to date (Kubernetes, Vault Agent, External
+ * Secrets). The file is read each time it is asked for, so a rotation needs no restart.
+ */
+import { readFile } from 'node:fs/promises';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { secretBytesMax } from './limits.ts';
+import type { Secret, SecretRequest } from './secret-source.ts';
+
+/** Code `SECRET_MISSING` when the value is empty. */
+export function createConstantSecret(request: SecretRequest): Secret {
+  const value = async () => {
+    if (request.configured !== '') return request.configured;
+    throw new CcxError(`${request.setting} is not set`, {
+      code: 'SECRET_MISSING',
+      category: 'configuration',
+      hint: `set ${request.setting}, or ${request.setting}_FILE to a file that holds it`,
+    });
+  };
+  return { setting: request.setting, value, reload: value };
+}
+
+/** Code `SECRET_FILE` when the file gave no value yet. Once it did, a moment without it (files are swapped) changes nothing. */
+export function createFileSecret(setting: string, path: string): Secret {
+  let lastGood: string | undefined;
+  const value = async () => {
+    try {
+      lastGood = await readSecretFile(path);
+    } catch (cause) {
+      if (lastGood === undefined) {
+        throw new CcxError(`${setting}_FILE names a file that holds no secret: ${path}`, {
+          code: 'SECRET_FILE',
+          category: 'configuration',
+          cause,
+          hint: `check the file that ${setting}_FILE names: it must be readable and not empty`,
+        });
+      }
+    }
+    return lastGood;
+  };
+  return { setting, value, reload: value };
+}
+
+/** One trailing line end belongs to the editor, not to the secret; the same rule as `loadConfig`. */
+export async function readSecretFile(path: string): Promise<string> {
+  const text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  if (text === '') throw new Error('the file is empty');
+  if (Buffer.byteLength(text) > secretBytesMax) throw new Error(`the file is larger than ${secretBytesMax} bytes`);
+  return text;
+}

@@ -1,0 +1,76 @@
+/**
+ * The secret source of one process: constants, files and Vault behind one interface. Called by the roles' `commands.ts`, which hand the
+ * `Secret`s to their services.
+ */
+import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { createConstantSecret, createFileSecret } from './configured-secret.ts';
+import type { Secret, SecretRequest, SecretSource } from './secret-source.ts';
+import { createVaultClient } from './vault/vault-client.ts';
+import { createVaultSecrets, parseVaultReference } from './vault/vault-secrets.ts';
+import { createVaultSession } from './vault/vault-session.ts';
+import type { VaultSettings } from './vault/vault-settings.ts';
+
+export interface SecretSourceOptions {
+  /** Absent: a setting of the form `vault:…` is an error. */
+  readonly vault: VaultSettings | undefined;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** Nothing is read before a secret is asked for its value, or `check`. */
+export function openSecretSource({ vault, clock, telemetry }: SecretSourceOptions): SecretSource {
+  const opened: Secret[] = [];
+  const store = vault === undefined ? undefined : openVault(vault, { clock, telemetry });
+  return {
+    secret(request) {
+      const secret = openSecret(request, store);
+      opened.push(secret);
+      return secret;
+    },
+    async check() {
+      for (const secret of opened) await secret.value();
+    },
+    async close() {
+      await store?.close();
+    },
+  };
+}
+
+type Vault = ReturnType<typeof openVault>;
+
+function openSecret(request: SecretRequest, vault: Vault | undefined): Secret {
+  if (request.file !== undefined) return createFileSecret(request.setting, request.file);
+  const reference = parseVaultReference(request.configured, request.setting);
+  if (reference === undefined) return createConstantSecret(request);
+  if (vault !== undefined) return vault.secret(reference, request.setting);
+  throw new CcxError(`${request.setting} is kept in Vault, but no Vault is configured`, {
+    code: 'CONFIG_INVALID',
+    category: 'configuration',
+    hint: 'set vault.address (or VAULT_ADDR)',
+  });
+}
+
+function openVault(settings: VaultSettings, { clock, telemetry }: Pick<SecretSourceOptions, 'clock' | 'telemetry'>) {
+  const client = createVaultClient(settings, clock);
+  const session = createVaultSession({
+    client,
+    auth: settings.auth,
+    clock,
+    onRenewalFailed: (error) =>
+      telemetry.log.warn({ code: errorCode(error), error: errorText(error) }, 'the Vault token is not renewed'),
+  });
+  const secret = createVaultSecrets({
+    settings,
+    client,
+    session,
+    clock,
+    onKeptLastGood: (setting, error) =>
+      telemetry.log.warn(
+        { setting, code: errorCode(error), error: errorText(error) },
+        'the secret is not read again; its last good value stays in use',
+      ),
+  });
+  return { secret, close: () => session.close() };
+}

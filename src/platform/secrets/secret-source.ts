@@ -1,0 +1,49 @@
+/**
+ * Secrets as our services use them: a value that can be asked for again, because secrets are rotated while a service runs. Services
+ * hold a `Secret`, never its text. Two adapters: what the environment, a file or the configuration says (`configured-secret.ts`), and
+ * Vault or OpenBao (`vault/`). Which one a setting uses is decided by its value, in `open-secret-source.ts`.
+ *
+ * What both promise: no value is ever part of an error, a log line or an object that is logged; errors name the setting to change.
+ */
+import type { LoadedConfig } from '../config/load-config.ts';
+import { environmentName, type OptionTable } from '../config/options.ts';
+
+export interface Secret {
+  /** The setting that it fills; safe to show. */
+  readonly setting: string;
+  /** The value, read when it is first asked for and again when it may have changed. The last good one while the source is away. */
+  value(): Promise<string>;
+  /** Reads from the source now, after the value was refused by whoever it was shown to. The last good one while the source is away. */
+  reload(): Promise<string>;
+}
+
+export interface SecretRequest {
+  /** How a person names the setting, for error texts: its environment name. */
+  readonly setting: string;
+  /** The setting's value: the secret itself, or `vault:<path>#<field>`. */
+  readonly configured: string;
+  /** The file that the value came from; read again each time. */
+  readonly file?: string;
+}
+
+export interface SecretSource {
+  secret(request: SecretRequest): Secret;
+  /** Reads every secret that was asked for; rejects with a clear `CcxError` of the first that cannot be had. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The request for a secret option of a loaded configuration, with the file behind `<ENV>_FILE` if that is where it came from. */
+export function secretRequest<Table extends OptionTable>(options: {
+  readonly table: Table;
+  readonly key: keyof Table['options'] & string;
+  readonly loaded: LoadedConfig<Table>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}): SecretRequest {
+  const { table, key, loaded, env } = options;
+  const setting = environmentName(table, key);
+  const configured = String(loaded.config[key]);
+  const fromEnvironment = loaded.origin[key] === 'environment';
+  const file = fromEnvironment && (env[setting] ?? '') === '' ? env[`${setting}_FILE`] : undefined;
+  return { setting, configured, ...(file === undefined || file === '' ? {} : { file }) };
+}

@@ -1,0 +1,136 @@
+/**
+ * One call to the HTTP API of Vault or OpenBao (they are the same, under `/v1`), with its status codes turned into errors that say
+ * what to change. What Vault writes into its errors is never repeated: nobody can promise that it holds no secret.
+ * Source: consumers.md 3.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { callHttp, type HttpAnswer } from '../../http/http-client.ts';
+import { vaultAnswerBytesMax, vaultCallMsMax, vaultRetryMs, vaultTriesMax } from '../limits.ts';
+import type { VaultSettings } from './vault-settings.ts';
+
+export interface VaultRequest {
+  readonly method: 'GET' | 'POST';
+  /** Below `/v1`, e.g. `auth/approle/login`. */
+  readonly path: string;
+  readonly token?: string;
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly signal?: AbortSignal;
+}
+
+export interface VaultClient {
+  /**
+   * The answer's JSON document; also that of a 404, which tells a deleted secret from one that never was.
+   * Codes: `VAULT_UNREACHABLE`, `VAULT_SEALED`, `VAULT_UNAVAILABLE` (retryable, tried again here first), `VAULT_FORBIDDEN`,
+   * `VAULT_REFUSED`, `VAULT_ANSWER`, `VAULT_TOKEN`.
+   */
+  call(request: VaultRequest): Promise<{ readonly status: number; readonly document: unknown }>;
+}
+
+/** Sealed or in maintenance, standby, standby of another region, not yet caught up, too many requests. */
+const transientStatuses = new Set([412, 429, 472, 473, 500, 502, 503, 504]);
+
+export function createVaultClient(settings: VaultSettings, clock: Clock): VaultClient {
+  return {
+    async call(request) {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return readAnswer(settings, request, await send(settings, request));
+        } catch (error) {
+          if (!(error instanceof CcxError) || !error.retryable || tries >= vaultTriesMax) throw error;
+          await clock.sleep(vaultRetryMs * 2 ** (tries - 1), request.signal);
+        }
+      }
+    },
+  };
+}
+
+async function send(settings: VaultSettings, request: VaultRequest): Promise<HttpAnswer> {
+  const headers: Record<string, string> = { 'X-Vault-Request': 'true' };
+  if (request.token !== undefined) headers['X-Vault-Token'] = headerSafe(request.token);
+  if (settings.namespace !== '') headers['X-Vault-Namespace'] = settings.namespace;
+  if (request.body !== undefined) headers['Content-Type'] = 'application/json';
+  const call = {
+    method: request.method,
+    headers,
+    deadlineMs: vaultCallMsMax,
+    answerBytesMax: vaultAnswerBytesMax,
+    ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
+  };
+  const url = `${settings.address}/v1/${request.path}`;
+  try {
+    const answer = await callHttp(url, call);
+    const leader = leaderOf(url, answer);
+    return leader === undefined ? answer : await callHttp(leader, call);
+  } catch (cause) {
+    throw new CcxError(`Vault cannot be reached at ${settings.address}`, {
+      code: 'VAULT_UNREACHABLE',
+      category: 'connection',
+      retryable: true,
+      cause,
+      hint: 'check vault.address (VAULT_ADDR) and the network',
+    });
+  }
+}
+
+/** The HTTP client quotes a header value that it cannot send, so it must never see one. */
+function headerSafe(token: string): string {
+  if (/^[\u0021-\u007e]+$/.test(token)) return token;
+  throw failure('the Vault token holds characters that no token has', 'VAULT_TOKEN', false, 'check vault.token');
+}
+
+/** A standby node sends on to the active one. Followed once and never from https to http: the token goes along. */
+function leaderOf(url: string, answer: HttpAnswer): string | undefined {
+  const location = answer.headers.get('location');
+  if (answer.status !== 307 || location === null) return undefined;
+  const target = URL.parse(location, url);
+  return target !== null && target.protocol === new URL(url).protocol ? target.href : undefined;
+}
+
+function readAnswer(settings: VaultSettings, request: VaultRequest, answer: HttpAnswer) {
+  const { status } = answer;
+  if (status === 503) {
+    throw failure(`Vault at ${settings.address} is sealed or in maintenance`, 'VAULT_SEALED', true, 'unseal Vault');
+  }
+  if (transientStatuses.has(status)) {
+    throw failure(
+      `Vault at ${settings.address} answers ${status}`,
+      'VAULT_UNAVAILABLE',
+      true,
+      'check the state of Vault',
+    );
+  }
+  if (status === 403) {
+    throw failure(
+      `Vault does not permit ${request.method} ${request.path}`,
+      'VAULT_FORBIDDEN',
+      false,
+      `the token or role is invalid, or its policy lacks ${request.path} (for KV version 2 with data/ in the path); check vault.auth and vault.mount`,
+    );
+  }
+  if (status === 204) return { status, document: {} };
+  if (status !== 200 && status !== 404) {
+    throw failure(
+      `Vault refuses ${request.method} ${request.path} with ${status}`,
+      'VAULT_REFUSED',
+      false,
+      'check vault.auth, vault.auth_mount and the role',
+    );
+  }
+  try {
+    return { status, document: JSON.parse(answer.body.toString('utf8')) as unknown };
+  } catch {
+    // The cause would quote the body.
+    throw failure(
+      `${settings.address} does not answer like Vault`,
+      'VAULT_ANSWER',
+      false,
+      'check vault.address: is something else, such as a proxy, listening there?',
+    );
+  }
+}
+
+function failure(message: string, code: string, retryable: boolean, hint: string): CcxError {
+  return new CcxError(message, { code, category: retryable ? 'connection' : 'configuration', retryable, hint });
+}
