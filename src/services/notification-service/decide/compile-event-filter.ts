@@ -1,0 +1,182 @@
+/**
+ * The event filter language of the reference: integer arithmetic and comparisons over an issue's likelihood, impact, total risk and the
+ * target's thresholds. An expression is compiled once, and everything that could be wrong with it whatever the values are is found then.
+ * Evaluated by `verdicts.ts` once per rule and error key. Source: notification-service.md 7.1, with all its verified outcomes; an
+ * unbalanced `)`, which crashes the reference, is an error here.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { type OperatorText, tokenizeEventFilter } from './tokenize-event-filter.ts';
+
+export const DEFAULT_EVENT_FILTER = 'totalRisk >= totalRiskThreshold';
+
+const filterNames = [
+  'likelihood',
+  'impact',
+  'totalRisk',
+  'severity',
+  'likelihoodThreshold',
+  'impactThreshold',
+  'severityThreshold',
+  'totalRiskThreshold',
+] as const;
+
+export type FilterName = (typeof filterNames)[number];
+export type FilterValues = Readonly<Record<FilterName, number>>;
+
+export interface EventFilter {
+  /** True when the expression's value is above zero; `undefined` when it cannot be evaluated, which only a division by zero can cause. */
+  passes(values: FilterValues): boolean | undefined;
+  /** Tokens that the language does not know and leaves out, as the reference does; worth a warning. */
+  readonly dropped: readonly string[];
+}
+
+type Instruction =
+  | { readonly kind: 'push'; readonly value: bigint }
+  | { readonly kind: 'load'; readonly name: FilterName }
+  | { readonly kind: 'apply'; readonly operator: OperatorText };
+
+const priorities: Readonly<Record<OperatorText, number>> = {
+  '*': 5,
+  '/': 5,
+  '%': 5,
+  '+': 4,
+  '-': 4,
+  '==': 3,
+  '!=': 3,
+  '<': 3,
+  '<=': 3,
+  '>': 3,
+  '>=': 3,
+  '&&': 2,
+  '||': 1,
+};
+
+/** Empty text means `totalRisk >= totalRiskThreshold`. Throws `CcxError` code `EVENT_FILTER_INVALID`; `setting` names the key to change. */
+export function compileEventFilter(text: string, setting: string): EventFilter {
+  const expression = text === '' ? DEFAULT_EVENT_FILTER : text;
+  const tokens = tokenizeEventFilter(expression);
+  const refuse = (what: string): never => {
+    throw new CcxError(`the event filter ${JSON.stringify(expression)} cannot be used: ${what}`, {
+      code: 'EVENT_FILTER_INVALID',
+      category: 'configuration',
+      hint: `change ${setting}; it is integer arithmetic such as ${JSON.stringify(DEFAULT_EVENT_FILTER)}`,
+    });
+  };
+  const program: Instruction[] = [];
+  const waiting: (OperatorText | '(')[] = [];
+  const dropped: string[] = [];
+  for (const token of tokens) {
+    switch (token.kind) {
+      case 'integer':
+        program.push({ kind: 'push', value: token.value });
+        break;
+      case 'name':
+        program.push({ kind: 'load', name: knownName(token.text) ?? refuse(`unknown identifier ${token.text}`) });
+        break;
+      case 'operator':
+        while (waiting.length > 0 && bindsAsMuch(waiting.at(-1)!, token.text)) {
+          program.push({ kind: 'apply', operator: waiting.pop() as OperatorText });
+        }
+        waiting.push(token.text);
+        break;
+      case 'open':
+        waiting.push('(');
+        break;
+      case 'close':
+        while (waiting.length > 0 && waiting.at(-1) !== '(') {
+          program.push({ kind: 'apply', operator: waiting.pop() as OperatorText });
+        }
+        if (waiting.pop() !== '(') refuse('a closing parenthesis has no opening one');
+        break;
+      case 'dropped':
+        dropped.push(token.text);
+        break;
+    }
+  }
+  while (waiting.length > 0) {
+    const operator = waiting.pop()!;
+    if (operator === '(') return refuse('an opening parenthesis is not closed');
+    program.push({ kind: 'apply', operator });
+  }
+  checkOperands(program, refuse);
+  return { dropped, passes: (values) => evaluate(program, values) };
+}
+
+function knownName(text: string): FilterName | undefined {
+  return filterNames.find((name) => name === text);
+}
+
+/** All operators are left-associative: one on the stack of the same priority is applied first. */
+function bindsAsMuch(waiting: OperatorText | '(', next: OperatorText): boolean {
+  return waiting !== '(' && priorities[waiting] >= priorities[next];
+}
+
+/** Every instruction is always executed, so the number of operands is known without values. */
+function checkOperands(program: readonly Instruction[], refuse: (what: string) => never): void {
+  let depth = 0;
+  for (const instruction of program) {
+    if (instruction.kind !== 'apply') depth += 1;
+    else if (depth < 2) refuse(`operator ${instruction.operator} has an operand missing`);
+    else depth -= 1;
+  }
+  if (depth === 0) refuse('it has no value');
+  if (depth > 1) refuse('it has more than one value');
+}
+
+function evaluate(program: readonly Instruction[], values: FilterValues): boolean | undefined {
+  const stack: bigint[] = [];
+  for (const instruction of program) {
+    switch (instruction.kind) {
+      case 'push':
+        stack.push(instruction.value);
+        break;
+      case 'load':
+        stack.push(BigInt(values[instruction.name]));
+        break;
+      case 'apply': {
+        const right = stack.pop()!;
+        const left = stack.pop()!;
+        if (right === 0n && (instruction.operator === '/' || instruction.operator === '%')) return undefined;
+        stack.push(apply(instruction.operator, left, right));
+        break;
+      }
+    }
+  }
+  return stack[0]! > 0n;
+}
+
+/** Signed 64-bit arithmetic that wraps; comparisons and logic give 0 or 1. */
+function apply(operator: OperatorText, left: bigint, right: bigint): bigint {
+  switch (operator) {
+    case '*':
+      return BigInt.asIntN(64, left * right);
+    case '/':
+      return BigInt.asIntN(64, left / right);
+    case '%':
+      return left % right;
+    case '+':
+      return BigInt.asIntN(64, left + right);
+    case '-':
+      return BigInt.asIntN(64, left - right);
+    case '==':
+      return truth(left === right);
+    case '!=':
+      return truth(left !== right);
+    case '<':
+      return truth(left < right);
+    case '<=':
+      return truth(left <= right);
+    case '>':
+      return truth(left > right);
+    case '>=':
+      return truth(left >= right);
+    case '&&':
+      return truth(left !== 0n && right !== 0n);
+    case '||':
+      return truth(left !== 0n || right !== 0n);
+  }
+}
+
+function truth(condition: boolean): bigint {
+  return condition ? 1n : 0n;
+}

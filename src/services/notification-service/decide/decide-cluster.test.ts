@@ -1,0 +1,267 @@
+/**
+ * The decision as a table: every state that an issue can be in × everything that can be observed of it. Leaving out a cell does not
+ * compile. Then the properties that hold over whole timelines.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type ClusterSituation, decideCluster, type LedgerIssue, type LedgerState } from './decide-cluster.ts';
+import { NOTIFY_REASONS, type NotifyReason, QUIET_REASONS, type Reason, reasonSentence } from './reasons.ts';
+import type { Verdict } from './verdicts.ts';
+
+const cooldownMicros = 1_000n;
+const now = 10_000n;
+const key = { type: 'rule', component: 'a.rule.report', errorKey: 'KEY' };
+const passing = { kind: 'pass', totalRisk: 3 } as Verdict;
+
+/** The past of one issue. `-waiting` and `-over` say whether its cooldown is running at `now`. */
+const pasts = {
+  unseen: undefined,
+  open: past('open', null),
+  pending: past('pending', null),
+  'pending-again': past('pending', now - 5_000n),
+  'notified-waiting': past('notified', now - cooldownMicros + 1n),
+  'notified-over': past('notified', now - cooldownMicros),
+  'removed-waiting': past('removed', now - 1n),
+  'removed-over': past('removed', now - 5_000n),
+  'dead-waiting': past('dead', now - 1n),
+  'dead-over': past('dead', now - cooldownMicros),
+  'dead-without-wait': past('dead', null),
+  'unknown-waiting': past('unknown', now - 1n),
+  'unknown-over': past('unknown', now - cooldownMicros),
+  'open-resolved': past('open', null, true),
+  'pending-resolved': past('pending', null, true),
+  'notified-resolved-waiting': past('notified', now - 1n, true),
+  'notified-resolved-over': past('notified', now - cooldownMicros, true),
+  'removed-resolved': past('removed', now - 1n, true),
+  'dead-resolved-waiting': past('dead', now - 1n, true),
+  'dead-resolved-over': past('dead', now - cooldownMicros, true),
+  'unknown-resolved-waiting': past('unknown', now - 1n, true),
+  'unknown-resolved-over': past('unknown', now - cooldownMicros, true),
+} satisfies Record<string, LedgerIssue | undefined>;
+
+/** What is seen of the issue now; the first that holds decides. */
+const observations = {
+  gone: { present: false },
+  'cluster-not-allowed': { present: true, allowed: false, disabled: 'disabled-by-cluster', verdict: 'below-threshold' },
+  'disabled-by-cluster': { present: true, disabled: 'disabled-by-cluster', verdict: 'content-missing' },
+  'disabled-by-org': { present: true, disabled: 'disabled-by-org', verdict: 'below-threshold' },
+  'content-missing': { present: true, verdict: 'content-missing' },
+  'below-threshold': { present: true, verdict: 'below-threshold' },
+  'filter-failed': { present: true, verdict: 'filter-failed' },
+  'filtered-by-tag': { present: true, verdict: 'filtered-by-tag' },
+  passing: { present: true },
+} as const satisfies Record<string, Observation>;
+
+interface Observation {
+  readonly present: boolean;
+  readonly allowed?: boolean;
+  readonly disabled?: 'disabled-by-cluster' | 'disabled-by-org';
+  readonly verdict?: 'below-threshold' | 'filter-failed' | 'filtered-by-tag' | 'content-missing';
+}
+
+type Past = keyof typeof pasts;
+type Seen = keyof typeof observations;
+/** The reason, or `none` where nothing about the issue changes. */
+type Cell = Reason | 'none';
+
+/** Filters answer before the past is asked, whatever it was. */
+const filtered = {
+  'cluster-not-allowed': 'cluster-not-allowed',
+  'disabled-by-cluster': 'disabled-by-cluster',
+  'disabled-by-org': 'disabled-by-org',
+  'content-missing': 'content-missing',
+  'below-threshold': 'below-threshold',
+  'filter-failed': 'filter-failed',
+  'filtered-by-tag': 'filtered-by-tag',
+} as const satisfies Record<Exclude<Seen, 'gone' | 'passing'>, Reason>;
+
+const table: Record<Past, Record<Seen, Cell>> = {
+  unseen: { ...filtered, gone: 'none', passing: 'new' },
+  open: { ...filtered, gone: 'resolved', passing: 'new' },
+  pending: { ...filtered, gone: 'resolved', passing: 'pending' },
+  'pending-again': { ...filtered, gone: 'resolved', passing: 'pending' },
+  'notified-waiting': { ...filtered, gone: 'resolved', passing: 'already-notified' },
+  'notified-over': { ...filtered, gone: 'resolved', passing: 'cooldown-over' },
+  'removed-waiting': { ...filtered, gone: 'resolved', passing: 'record-removed' },
+  'removed-over': { ...filtered, gone: 'resolved', passing: 'record-removed' },
+  'dead-waiting': { ...filtered, gone: 'resolved', passing: 'given-up' },
+  'dead-over': { ...filtered, gone: 'resolved', passing: 'tried-again' },
+  'dead-without-wait': { ...filtered, gone: 'resolved', passing: 'tried-again' },
+  'unknown-waiting': { ...filtered, gone: 'resolved', passing: 'arrival-unknown' },
+  'unknown-over': { ...filtered, gone: 'resolved', passing: 'tried-again' },
+  'open-resolved': { ...filtered, gone: 'none', passing: 'new' },
+  'pending-resolved': { ...filtered, gone: 'none', passing: 'pending' },
+  'notified-resolved-waiting': { ...filtered, gone: 'none', passing: 'already-notified' },
+  'notified-resolved-over': { ...filtered, gone: 'none', passing: 'recurred' },
+  'removed-resolved': { ...filtered, gone: 'none', passing: 'record-removed' },
+  'dead-resolved-waiting': { ...filtered, gone: 'none', passing: 'given-up' },
+  'dead-resolved-over': { ...filtered, gone: 'none', passing: 'tried-again' },
+  'unknown-resolved-waiting': { ...filtered, gone: 'none', passing: 'arrival-unknown' },
+  'unknown-resolved-over': { ...filtered, gone: 'none', passing: 'tried-again' },
+};
+
+function past(state: LedgerState, clockMicros: bigint | null, resolved = false): LedgerIssue {
+  return { ...key, state, clockMicros, resolved };
+}
+
+function situation(before: LedgerIssue | undefined, seen: Observation): ClusterSituation {
+  return {
+    reportIssues: seen.present ? [{ ...key, position: 4 }] : [],
+    ledger: before === undefined ? [] : [before],
+    allowed: seen.allowed ?? true,
+    disabled: () => seen.disabled,
+    verdict: () => (seen.verdict === undefined ? passing : { kind: seen.verdict }),
+    cooldownMicros,
+    nowMicros: now,
+  };
+}
+
+for (const [before, row] of Object.entries(table) as [Past, Record<Seen, Cell>][]) {
+  test(`an issue that was ${before} is decided by what is seen of it`, () => {
+    for (const [seen, expected] of Object.entries(row) as [Seen, Cell][]) {
+      const decisions = decideCluster(situation(pasts[before], observations[seen]));
+      assert.deepEqual(
+        decisions.map((decision) => [decision.reason, decision.notify]),
+        expected === 'none' ? [] : [[expected, expected in NOTIFY_REASONS]],
+        `${before} × ${seen}`,
+      );
+    }
+  });
+}
+
+test('an answer that time will change says when', () => {
+  for (const [name, start] of [
+    ['notified', now - 3n],
+    ['dead', now - 4n],
+    ['unknown', now - 5n],
+  ] as [LedgerState, bigint][]) {
+    const [decision] = decideCluster(situation(past(name, start), observations.passing));
+    assert.equal(decision?.nextEligibleMicros, start + cooldownMicros);
+  }
+  assert.equal(decideCluster(situation(pasts.pending, observations.passing))[0]?.nextEligibleMicros, null);
+});
+
+test('without a cooldown everything that passes is told each time, except what is on its way', () => {
+  const decide = (before: LedgerIssue) =>
+    decideCluster({ ...situation(before, observations.passing), cooldownMicros: undefined })[0]?.reason;
+  assert.equal(decide(past('notified', now)), 'cooldown-over');
+  assert.equal(decide(past('dead', now)), 'tried-again');
+  assert.equal(decide(past('unknown', now)), 'tried-again');
+  assert.equal(decide(past('pending', null)), 'pending');
+});
+
+test('a clock that was started in the future still holds', () => {
+  assert.equal(
+    decideCluster(situation(past('notified', now + 99n), observations.passing))[0]?.reason,
+    'already-notified',
+  );
+});
+
+test('decisions come in report order, then what is newly resolved', () => {
+  const issue = (errorKey: string) => ({ ...key, errorKey });
+  const decisions = decideCluster({
+    ...situation(undefined, observations.gone),
+    reportIssues: [
+      { ...issue('B'), position: 0 },
+      { ...issue('A'), position: 1 },
+    ],
+    ledger: [
+      { ...issue('C'), state: 'open', clockMicros: null, resolved: false },
+      { ...issue('A'), state: 'notified', clockMicros: now, resolved: false },
+    ],
+  });
+  assert.deepEqual(
+    decisions.map(({ issue: decided, reason, position }) => [decided.errorKey, reason, position]),
+    [
+      ['B', 'new', 0],
+      ['A', 'already-notified', 1],
+      ['C', 'resolved', undefined],
+    ],
+  );
+});
+
+test('every reason has its own sentence, and an unknown one is shown as it is', () => {
+  const sentences = [...Object.values(NOTIFY_REASONS), ...Object.values(QUIET_REASONS)];
+  assert.equal(new Set(sentences).size, sentences.length);
+  for (const sentence of sentences) assert.match(sentence, /^[A-Z][^.]*\.$/);
+  assert.equal(reasonSentence('resolved'), QUIET_REASONS.resolved);
+  assert.equal(reasonSentence('toString'), '(toString)');
+});
+
+/** Plays reports against a ledger that records each notification at once; answers when which issue was told. */
+function play(
+  reports: readonly (readonly string[])[],
+  stepMicros: bigint,
+): { key: string; at: bigint; reason: string }[] {
+  const ledger = new Map<string, LedgerIssue>();
+  const told: { key: string; at: bigint; reason: string }[] = [];
+  for (const [index, errorKeys] of reports.entries()) {
+    const at = BigInt(index) * stepMicros;
+    const decisions = decideCluster({
+      ...situation(undefined, observations.gone),
+      reportIssues: errorKeys.map((errorKey, position) => ({ ...key, errorKey, position })),
+      ledger: [...ledger.values()],
+      nowMicros: at,
+    });
+    for (const { issue, reason, notify, position } of decisions) {
+      const before = ledger.get(issue.errorKey);
+      if (notify) told.push({ key: issue.errorKey, at, reason });
+      ledger.set(issue.errorKey, {
+        ...issue,
+        state: notify ? 'notified' : (before?.state ?? 'open'),
+        clockMicros: notify ? at : (before?.clockMicros ?? null),
+        resolved: position === undefined,
+      });
+    }
+  }
+  return told;
+}
+
+test('whatever the reports: no issue is told twice within its cooldown, and none that stays is forgotten', () => {
+  const reports = fc.array(fc.uniqueArray(fc.constantFrom('A', 'B', 'C')), { maxLength: 30 });
+  fc.assert(
+    fc.property(reports, fc.bigInt({ min: 1n, max: 1_500n }), (sequence, step) => {
+      const told = play(sequence, step);
+      for (const errorKey of ['A', 'B', 'C'] as const) {
+        const times = told.filter((entry) => entry.key === errorKey).map((entry) => entry.at);
+        for (const [index, at] of times.entries()) {
+          if (index > 0) assert.ok(at - times[index - 1]! >= cooldownMicros);
+        }
+        for (const [index, seen] of sequence.entries()) {
+          if (!seen.includes(errorKey)) continue;
+          const at = BigInt(index) * step;
+          assert.ok(
+            times.some((time) => time <= at && at - time < cooldownMicros),
+            `${errorKey} at ${at} was not told`,
+          );
+        }
+      }
+    }),
+  );
+});
+
+test('a new issue does not touch the clocks of the others', () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { maxLength: 30 }), (withNews) => {
+      const plain = play(
+        withNews.map(() => ['A']),
+        300n,
+      );
+      const mixed = play(
+        withNews.map((news, index) => (news ? ['A', `N${index}`] : ['A'])),
+        300n,
+      );
+      assert.deepEqual(
+        mixed.filter((entry) => entry.key === 'A'),
+        plain,
+      );
+    }),
+  );
+});
+
+/** The names are stored and shown, so the sets must stay apart. */
+test('a reason either notifies or does not', () => {
+  const both = Object.keys(NOTIFY_REASONS).filter((name): name is NotifyReason => name in QUIET_REASONS);
+  assert.deepEqual(both, []);
+});

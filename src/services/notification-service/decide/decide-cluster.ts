@@ -1,0 +1,122 @@
+/**
+ * The decision: for every issue of a cluster's newest report, and for every issue that the ledger remembers and the report has lost,
+ * whether to notify and why. Pure; called by the decide step for each target, and by nothing else that sends.
+ *
+ * The clock is per issue. It starts when the issue's notification was delivered (or given up, or its arrival became unknowable) and ends
+ * one cooldown later; no other issue touches it. An issue that vanishes is resolved; one that comes back inside its cooldown stays quiet:
+ * its owners were told within the cooldown, and a flapping issue would otherwise mail them at every flap. The reference does the same as
+ * long as nothing else was sent in between, and notifies at once when something was. Source: architecture.md 7, notification-service.md 8.
+ */
+import { type Issue, issueIdentity } from './issue.ts';
+import type { ReportIssue } from './read-report.ts';
+import type { NotifyReason, QuietReason, Reason } from './reasons.ts';
+import type { Verdict } from './verdicts.ts';
+
+/** What became of the last notification of an issue. */
+export type LedgerState =
+  /** Seen, and no notification of it counts. */
+  | 'open'
+  /** A message about it is in the outbox. */
+  | 'pending'
+  /** Delivered; the `sent` row that it was recorded with is in `reported`. */
+  | 'notified'
+  /** Delivered, but that row is gone. */
+  | 'removed'
+  /** Refused for good, listed as dead. */
+  | 'dead'
+  /** Possibly delivered, listed. */
+  | 'unknown';
+
+export interface LedgerIssue extends Issue {
+  readonly state: LedgerState;
+  /** When its clock started, microseconds since the epoch; null while nothing started it. */
+  readonly clockMicros: bigint | null;
+  /** True when the last report considered did not contain it. */
+  readonly resolved: boolean;
+}
+
+export interface ClusterSituation {
+  readonly reportIssues: readonly ReportIssue[];
+  readonly ledger: readonly LedgerIssue[];
+  readonly allowed: boolean;
+  readonly disabled: (issue: Issue) => 'disabled-by-cluster' | 'disabled-by-org' | undefined;
+  readonly verdict: (issue: Issue) => Verdict;
+  /** Undefined: no cooldown, everything that passes is notified each time it is looked at. */
+  readonly cooldownMicros: bigint | undefined;
+  readonly nowMicros: bigint;
+}
+
+export interface Decision {
+  readonly issue: Issue;
+  /** Position in the report; undefined for an issue that is not in it any more. */
+  readonly position: number | undefined;
+  readonly notify: boolean;
+  readonly reason: Reason;
+  /** When the passing of time alone would change the answer; null when it would not. */
+  readonly nextEligibleMicros: bigint | null;
+}
+
+/** Decisions in report order, then the newly resolved issues. An issue that was resolved before gets none: nothing about it changed. */
+export function decideCluster(situation: ClusterSituation): Decision[] {
+  const remembered = new Map(situation.ledger.map((issue) => [issueIdentity(issue), issue]));
+  const decisions = situation.reportIssues.map((issue): Decision => {
+    const past = remembered.get(issueIdentity(issue));
+    remembered.delete(issueIdentity(issue));
+    const { position, ...key } = issue;
+    return { issue: key, position, ...decideIssue(situation, key, past) };
+  });
+  for (const past of remembered.values()) {
+    if (past.resolved) continue;
+    const { type, component, errorKey } = past;
+    decisions.push({
+      issue: { type, component, errorKey },
+      position: undefined,
+      notify: false,
+      reason: 'resolved',
+      nextEligibleMicros: null,
+    });
+  }
+  return decisions;
+}
+
+type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros'>;
+
+function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssue | undefined): Answer {
+  if (!situation.allowed) return quiet('cluster-not-allowed');
+  const disabled = situation.disabled(issue);
+  if (disabled !== undefined) return quiet(disabled);
+  const verdict = situation.verdict(issue);
+  if (verdict.kind !== 'pass') return quiet(verdict.kind);
+  if (past === undefined) return tell('new');
+  const waitUntil = clockEnd(situation, past);
+  const waiting = waitUntil !== undefined && situation.nowMicros < waitUntil;
+  switch (past.state) {
+    case 'open':
+      return tell('new');
+    case 'pending':
+      return quiet('pending');
+    case 'notified':
+      if (waiting) return quiet('already-notified', waitUntil);
+      return tell(past.resolved ? 'recurred' : 'cooldown-over');
+    case 'removed':
+      return tell('record-removed');
+    case 'dead':
+      return waiting ? quiet('given-up', waitUntil) : tell('tried-again');
+    case 'unknown':
+      return waiting ? quiet('arrival-unknown', waitUntil) : tell('tried-again');
+  }
+}
+
+/** Undefined when no clock runs: there is no cooldown, or nothing started it. */
+function clockEnd(situation: ClusterSituation, past: LedgerIssue): bigint | undefined {
+  if (situation.cooldownMicros === undefined || past.clockMicros === null) return undefined;
+  return past.clockMicros + situation.cooldownMicros;
+}
+
+function tell(reason: NotifyReason): Answer {
+  return { notify: true, reason, nextEligibleMicros: null };
+}
+
+function quiet(reason: QuietReason, nextEligibleMicros: bigint | null = null): Answer {
+  return { notify: false, reason, nextEligibleMicros };
+}

@@ -1,0 +1,81 @@
+/**
+ * Reads a stored report: which issues it holds, the raw text of an issue's details, and the same report without some of its issues.
+ * Only `type`, `component`, `key` and the text of `details` count. Never throws on what a row may hold; judging the issues is
+ * `decide-cluster.ts`'s. Source: notification-service.md 8.1, 7.3.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { type Issue, issueIdentity } from './issue.ts';
+import { issueKeyBytesMax, reportIssuesMax } from './limits.ts';
+
+export interface ReportIssue extends Issue {
+  /** Position in the report's `reports`; of the first one where an issue occurs twice. */
+  readonly position: number;
+}
+
+export type ReadReport =
+  | { readonly kind: 'read'; readonly issues: readonly ReportIssue[]; readonly hasElements: boolean }
+  | { readonly kind: 'unreadable'; readonly error: CcxError };
+
+/** Issues in report order, each once. An error's code is `REPORT_UNREADABLE`. */
+export function readReport(text: string): ReadReport {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    return unreadable('it is not JSON', cause);
+  }
+  if (document === null) return { kind: 'read', issues: [], hasElements: false };
+  if (!isObject(document)) return unreadable('it is not an object');
+  const elements = ownMember(document, 'reports');
+  if (elements === undefined || elements === null) return { kind: 'read', issues: [], hasElements: false };
+  if (!Array.isArray(elements)) return unreadable('reports is not a list');
+  if (elements.length > reportIssuesMax) return unreadable(`it has more than ${reportIssuesMax} issues`);
+  const issues = new Map<string, ReportIssue>();
+  for (const [position, element] of elements.entries()) {
+    if (element === null) continue;
+    const issue = readIssue(element, position);
+    if (typeof issue === 'string') return unreadable(issue);
+    const identity = issueIdentity(issue);
+    if (!issues.has(identity)) issues.set(identity, issue);
+  }
+  return { kind: 'read', issues: [...issues.values()], hasElements: elements.length > 0 };
+}
+
+function readIssue(element: unknown, position: number): ReportIssue | string {
+  if (!isObject(element)) return `reports[${position}] is not an object`;
+  const type = readText(element, 'type');
+  const component = readText(element, 'component');
+  const errorKey = readText(element, 'key');
+  if (type === undefined || component === undefined || errorKey === undefined) {
+    return `reports[${position}] has a type, component or key that is not text`;
+  }
+  const bytes = Buffer.byteLength(type) + Buffer.byteLength(component) + Buffer.byteLength(errorKey);
+  if (bytes > issueKeyBytesMax) return `reports[${position}] has a type, component and key of ${bytes} bytes`;
+  // PostgreSQL has no NUL in text, and the issue's identity uses it as separator.
+  if (`${type}${component}${errorKey}`.includes('\0')) return `reports[${position}] has a NUL in its key`;
+  return { type, component, errorKey, position };
+}
+
+/** A missing or null member is the empty text, as in the reference; undefined when it is something else. */
+function readText(element: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = ownMember(element, name);
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value.toWellFormed() : undefined;
+}
+
+function ownMember(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function unreadable(why: string, cause?: unknown): ReadReport {
+  const error = new CcxError(`the stored report cannot be used: ${why}`, {
+    code: 'REPORT_UNREADABLE',
+    category: 'input',
+    cause,
+  });
+  return { kind: 'unreadable', error };
+}

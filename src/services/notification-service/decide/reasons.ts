@@ -1,0 +1,44 @@
+/**
+ * Every answer that a decision can have, by name, with the one sentence that a person reads. The names are metric labels, values of the
+ * ledger and what `ccx explain` prints, so a name never changes its meaning. Source: architecture.md 7.
+ */
+
+/** Reasons to notify. */
+export const NOTIFY_REASONS = {
+  new: 'It was not notified before.',
+  'cooldown-over': 'It was notified before, it is still there, and its cooldown has ended.',
+  recurred: 'It was notified before, had gone, and is back after its cooldown has ended.',
+  'record-removed':
+    'It was notified before, but the record of that was removed from the table reported, which asks for it again.',
+  'tried-again': 'Its last notification did not go out for certain, and the wait after that has ended.',
+} as const;
+
+/** Reasons not to notify. */
+export const QUIET_REASONS = {
+  'already-notified': 'It was notified within its cooldown; that it had gone in between does not end the cooldown.',
+  pending: 'An earlier notification of it is still on its way.',
+  'given-up':
+    'Its last notification was refused and is listed as dead; it is tried again when its cooldown has ended, or by a manual retry.',
+  'arrival-unknown':
+    'Whether its last notification arrived is not known; it is listed, and tried again when its cooldown has ended, or by a manual retry.',
+  resolved: 'The newest report does not contain it any more.',
+  'below-threshold': 'The event filter of the target does not let it pass.',
+  'filter-failed': 'The event filter of the target cannot be evaluated for it, because it divides by zero.',
+  'filtered-by-tag': 'Its rule does not have all the tags that the target asks for.',
+  'disabled-by-cluster': 'Its rule is disabled for this cluster.',
+  'disabled-by-org': 'Its rule is disabled for this organization.',
+  'content-missing': 'The rule content knows nothing of it; it is decided again as soon as the content does.',
+  'cluster-not-allowed': 'The list of allowed or blocked clusters leaves this cluster out.',
+  'render-failed': 'It is due, but its text could not be rendered; it is tried again soon.',
+} as const;
+
+export type NotifyReason = keyof typeof NOTIFY_REASONS;
+export type QuietReason = keyof typeof QUIET_REASONS;
+export type Reason = NotifyReason | QuietReason;
+
+const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...QUIET_REASONS };
+
+/** The sentence of a reason; a name that a newer version stored is shown as it is. */
+export function reasonSentence(reason: string): string {
+  return Object.hasOwn(sentences, reason) ? sentences[reason]! : `(${reason})`;
+}

@@ -1,0 +1,83 @@
+/**
+ * What a target's filters say of every rule and error key that the content knows, computed once per content and settings: the filters see
+ * nothing of the report but the rule and the key. Used for each issue of each report, and once more before a message is sent.
+ * Source: notification-service.md 6.4, 7.1, 7.2; consumers.md D8 (content that is missing is no zero risk).
+ */
+import {
+  type ErrorKeyContent,
+  type RuleContent,
+  type RuleContentDirectory,
+  ruleNameOfComponent,
+  totalRisk,
+} from '../../../contracts/rule-content.ts';
+import type { EventFilter } from './compile-event-filter.ts';
+
+export type Verdict =
+  | {
+      readonly kind: 'pass';
+      readonly totalRisk: number;
+      readonly rule: RuleContent;
+      readonly content: ErrorKeyContent;
+    }
+  | { readonly kind: 'below-threshold' | 'filter-failed' | 'filtered-by-tag' | 'content-missing' };
+
+export interface FilterPolicy {
+  readonly filter: EventFilter;
+  readonly likelihoodThreshold: number;
+  readonly impactThreshold: number;
+  readonly severityThreshold: number;
+  readonly totalRiskThreshold: number;
+  readonly tagFilterEnabled: boolean;
+  /** A rule must have all of them; an empty list lets everything pass. */
+  readonly tags: readonly string[];
+}
+
+export interface Verdicts {
+  of(component: string, errorKey: string): Verdict;
+  /** One line per rule and error key in a fixed order: what a decision depends on, and nothing else of the content. */
+  readonly summary: readonly string[];
+}
+
+const contentMissing: Verdict = { kind: 'content-missing' };
+
+export function createVerdicts(content: RuleContentDirectory, policy: FilterPolicy): Verdicts {
+  const byRule = new Map<string, Map<string, Verdict>>();
+  const summary: string[] = [];
+  for (const [name, rule] of Object.entries(content.rules)) {
+    const byKey = new Map<string, Verdict>();
+    byRule.set(name, byKey);
+    for (const [errorKey, texts] of Object.entries(rule.error_keys)) {
+      const verdict = judge(rule, texts, policy);
+      byKey.set(errorKey, verdict);
+      summary.push(`${name}|${errorKey}|${verdict.kind}`);
+    }
+  }
+  return {
+    of: (component, errorKey) => byRule.get(ruleNameOfComponent(component))?.get(errorKey) ?? contentMissing,
+    summary: summary.sort(),
+  };
+}
+
+function judge(rule: RuleContent, content: ErrorKeyContent, policy: FilterPolicy): Verdict {
+  const likelihood = content.metadata.likelihood;
+  const impact = content.metadata.impact.impact;
+  const risk = totalRisk(impact, likelihood);
+  const passes = policy.filter.passes({
+    likelihood,
+    impact,
+    totalRisk: risk,
+    severity: 0,
+    likelihoodThreshold: policy.likelihoodThreshold,
+    impactThreshold: policy.impactThreshold,
+    severityThreshold: policy.severityThreshold,
+    totalRiskThreshold: policy.totalRiskThreshold,
+  });
+  if (passes === undefined) return { kind: 'filter-failed' };
+  if (!passes) return { kind: 'below-threshold' };
+  if (policy.tagFilterEnabled && !hasAllTags(content.metadata.tags, policy.tags)) return { kind: 'filtered-by-tag' };
+  return { kind: 'pass', totalRisk: risk, rule, content };
+}
+
+function hasAllTags(tags: readonly string[], wanted: readonly string[]): boolean {
+  return wanted.every((tag) => tags.includes(tag));
+}
