@@ -1,0 +1,3 @@
+-- The column that refers to it went with step 2.
+
+DROP TABLE event_targets;

@@ -1,0 +1,3 @@
+-- The sequence goes with the table.
+
+DROP TABLE read_errors;
