@@ -16,6 +16,17 @@ export const TARGET_SERVICE_LOG = 2;
 /** Seed rows of `notification_types`. */
 export const NOTIFICATION_TYPE_INSTANT = 1;
 
+/** `NOTIFY` channel: the writer has committed reports. A hint without payload; whoever waits for reports polls as well. */
+export const CHANNEL_REPORT_STORED = 'ccx_report_stored';
+
+/**
+ * The writer's record of what it stored, one row per row of `new_reports` that it wrote: how a repeat is recognised, and how a report
+ * row finds its request. Written by: notification writer → read by: notification writer, notification service.
+ */
+export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
+/** What happened to each request. Written and read as `trace-event.ts` says. */
+export const TABLE_TRACE = 'ccx.trace';
+
 /** Timestamps are text as PostgreSQL writes them: `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC, no zone. */
 export interface NewReportRow {
   readonly org_id: number;

@@ -1,0 +1,276 @@
+/**
+ * Reads a message of topic `ccx.ocp.results` with the acceptance rules of the reference's writer, in one pass over its bytes: which
+ * attributes count, in which order they are checked, what is refused. The members of `Report` are not built, only located, because
+ * most are dropped and the rest is stored byte for byte (`shrink-report.ts`). Called by the notification writer (hop 7).
+ * What a message from the past or the future means is not judged here. Source: notification-writer.md 4.1, 4.2, 4.4, 4.5.
+ */
+import { CcxError } from './ccx-error.ts';
+import { JsonScanner, type JsonSlice, JsonSyntaxError } from './json-scanner.ts';
+import { decodeJsonString, ExpectedNames } from './json-text.ts';
+
+/** One top-level member of `Report`: where its value lies in the message. */
+export interface ReportMember extends JsonSlice {
+  /** Length of the value in canonical text. */
+  readonly canonicalBytes: number;
+  /** True when the value is canonical text as it is. */
+  readonly isCanonical: boolean;
+}
+
+/** `Report` as slices of the message; a key that occurs twice is its last occurrence, as in the reference. */
+export interface ReportSlices {
+  readonly text: Buffer;
+  readonly members: ReadonlyMap<string, ReportMember>;
+}
+
+export interface ReceivedReport {
+  /** 0 … 4294967295; the table takes half of that. */
+  readonly orgId: number;
+  readonly accountNumber: number;
+  /** A UUID in one of four spellings, as received. */
+  readonly clusterName: string;
+  /** As received; empty when missing. */
+  readonly lastChecked: string;
+  /** 0 when missing. */
+  readonly version: number;
+  /** Empty when missing: the message is then not tracked. */
+  readonly requestId: string;
+  readonly report: ReportSlices;
+}
+
+/** What is known of a message that was refused, for the tracker and for people. */
+export interface RefusedReport {
+  readonly error: CcxError;
+  /** Empty when the message is not even JSON. */
+  readonly requestId: string;
+  readonly orgId: number | undefined;
+  readonly clusterName: string | undefined;
+}
+
+export type OcpResultsParse =
+  | { readonly kind: 'received'; readonly report: ReceivedReport }
+  | { readonly kind: 'refused'; readonly refused: RefusedReport };
+
+/** Checked in this order; the first missing one is told. Only presence matters, the value may be null. */
+const requiredReportKeys = ['fingerprints', 'reports', 'system'] as const;
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const NULL_START = 0x6e;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+const unsigned32Max = 4_294_967_295;
+const unsigned8Max = 255;
+
+/** Never throws. Codes: `REPORT_NOT_JSON`, `REPORT_WRONG_TYPE`, `REPORT_MISSING_ATTRIBUTE`, `REPORT_CLUSTER_NOT_UUID`, `REPORT_STRUCTURE`. */
+export function parseOcpResults(value: Buffer | null): OcpResultsParse {
+  const attributes = new Attributes(value ?? Buffer.alloc(0));
+  try {
+    attributes.read();
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    // Nothing of a text that is not JSON counts, however much of it was readable.
+    return refuse(inputError('REPORT_NOT_JSON', error.message), new Attributes(Buffer.alloc(0)));
+  }
+  const { orgId, accountNumber, clusterName, report } = attributes;
+  if (attributes.typeError !== undefined) {
+    return refuse(inputError('REPORT_WRONG_TYPE', attributes.typeError), attributes);
+  }
+  if (orgId === undefined) return refuse(missing('OrgID'), attributes);
+  if (accountNumber === undefined) return refuse(missing('AccountNumber'), attributes);
+  if (clusterName === undefined) return refuse(missing('ClusterName'), attributes);
+  if (report === undefined) return refuse(missing('Report'), attributes);
+  if (!isLenientUuid(clusterName)) {
+    return refuse(inputError('REPORT_CLUSTER_NOT_UUID', 'cluster name is not a UUID'), attributes);
+  }
+  const absent = requiredReportKeys.find((key) => !report.has(key));
+  if (absent !== undefined) {
+    return refuse(inputError('REPORT_STRUCTURE', `Improper report structure, missing key ${absent}`), attributes);
+  }
+  const { lastChecked, version, requestId } = attributes;
+  return {
+    kind: 'received',
+    report: {
+      orgId,
+      accountNumber,
+      clusterName,
+      lastChecked,
+      version,
+      requestId,
+      report: { text: attributes.text, members: report },
+    },
+  };
+}
+
+/** The message's attributes as they come by; a repeated one replaces its predecessor, the first type error is kept. */
+class Attributes {
+  readonly text: Buffer;
+  readonly scanner: JsonScanner;
+  orgId: number | undefined;
+  accountNumber: number | undefined;
+  clusterName: string | undefined;
+  lastChecked = '';
+  version = 0;
+  requestId = '';
+  report: Map<string, ReportMember> | undefined;
+  typeError: string | undefined;
+
+  constructor(text: Buffer) {
+    this.text = text;
+    this.scanner = new JsonScanner(text);
+  }
+
+  /** Walks over the whole text; throws `JsonSyntaxError`. */
+  read(): void {
+    const scanner = this.scanner;
+    const start = scanner.skipSpace(0);
+    const first = this.text[start];
+    let at: number;
+    if (first === OPEN_BRACE) {
+      at = this.#readMembers(start, expectedAttributes, (name, from) => this.#readAttribute(name, from));
+    } else {
+      at = scanner.skipValue(start, 0);
+      // `null` is an object with everything missing.
+      if (first !== NULL_START) this.typeError = `the message is ${kindOf(first)}, expected an object`;
+    }
+    at = scanner.skipSpace(at);
+    if (at < this.text.length) scanner.fail(at);
+  }
+
+  /** Steps over the object at `from`; `readValue` must step over each value. */
+  #readMembers(from: number, expected: ExpectedNames, readValue: (name: string, from: number) => number): number {
+    const scanner = this.scanner;
+    let at = scanner.skipSpace(from + 1);
+    if (this.text[at] === CLOSE_BRACE) return at + 1;
+    for (;;) {
+      const keyEnd = scanner.skipString(at);
+      const name = expected.decode(this.text, at, keyEnd);
+      at = scanner.skipSpace(readValue(name, scanner.skipByte(keyEnd, COLON)));
+      if (this.text[at] === CLOSE_BRACE) return at + 1;
+      at = scanner.skipByte(at, COMMA);
+    }
+  }
+
+  #readAttribute(name: string, from: number): number {
+    const attribute = attributeNames.get(name) ?? attributeNames.get(foldName(name));
+    if (attribute === 'Report') return this.#readReport(from);
+    const end = this.scanner.skipValue(from, 1);
+    if (attribute !== undefined) this.#takeScalar(attribute, from, end);
+    return end;
+  }
+
+  /** A null unsets the attributes that may be missing and leaves the others as an earlier member set them. */
+  #takeScalar(attribute: string, from: number, end: number): void {
+    switch (attribute) {
+      case 'OrgID':
+        this.orgId = this.#unsigned(attribute, from, end, unsigned32Max);
+        return;
+      case 'AccountNumber':
+        this.accountNumber = this.#unsigned(attribute, from, end, unsigned32Max);
+        return;
+      case 'Version':
+        this.version = this.#unsigned(attribute, from, end, unsigned8Max) ?? this.version;
+        return;
+      case 'ClusterName':
+        this.clusterName = this.#string(attribute, from, end);
+        return;
+      case 'LastChecked':
+        this.lastChecked = this.#string(attribute, from, end) ?? this.lastChecked;
+        return;
+      default:
+        this.requestId = this.#string(attribute, from, end) ?? this.requestId;
+    }
+  }
+
+  #unsigned(attribute: string, from: number, end: number, max: number): number | undefined {
+    const first = this.text[from];
+    if (first === NULL_START) return undefined;
+    const literal = this.text.toString('latin1', from, Math.min(end, from + numberBytesShown));
+    if (/^\d+$/.test(literal) && Number(literal) <= max) return Number(literal);
+    const found = kindOf(first) === 'a number' ? `the number ${literal}` : kindOf(first);
+    this.typeError ??= `attribute '${attribute}' is ${found}, expected an integer from 0 to ${max}`;
+    return undefined;
+  }
+
+  #string(attribute: string, from: number, end: number): string | undefined {
+    const first = this.text[from];
+    if (first === QUOTE) return decodeJsonString(this.text, from, end);
+    if (first !== NULL_START) this.typeError ??= `attribute '${attribute}' is ${kindOf(first)}, expected a string`;
+    return undefined;
+  }
+
+  #readReport(from: number): number {
+    const first = this.text[from];
+    if (first !== OPEN_BRACE) {
+      if (first === NULL_START) this.report = undefined;
+      else this.typeError ??= `attribute 'Report' is ${kindOf(first)}, expected an object`;
+      return this.scanner.skipValue(from, 1);
+    }
+    // A second `Report` is merged into the first one.
+    const members = this.report ?? new Map<string, ReportMember>();
+    this.report = members;
+    const { scanner } = this;
+    return this.#readMembers(from, expectedReportKeys, (key, start) => {
+      const { whitespaceBytes, escapeGrowthBytes } = scanner;
+      const end = scanner.skipValue(start, 2);
+      const removed = scanner.whitespaceBytes - whitespaceBytes;
+      const added = scanner.escapeGrowthBytes - escapeGrowthBytes;
+      const isCanonical = removed === 0 && added === 0;
+      members.set(key, { start, end, canonicalBytes: end - start - removed + added, isCanonical });
+      return end;
+    });
+  }
+}
+
+const attributes = ['OrgID', 'AccountNumber', 'ClusterName', 'Report', 'LastChecked', 'Version', 'RequestId'];
+const expectedAttributes = new ExpectedNames([...attributes, 'Metadata']);
+const attributeNames: ReadonlyMap<string, string> = new Map(
+  attributes.flatMap((name) => [
+    [name, name],
+    [foldName(name), name],
+  ]),
+);
+
+/** Expected only; every other key is kept too. */
+const expectedReportKeys = new ExpectedNames([...requiredReportKeys, 'skips', 'info', 'pass', 'analysis_metadata']);
+
+/** Go's case folding: beside the ASCII letters, the long s and the Kelvin sign are letters of our names. */
+function foldName(name: string): string {
+  return name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
+}
+
+/** Longer literals are out of every range; this is how much of them an error shows. */
+const numberBytesShown = 24;
+
+function kindOf(firstByte: number | undefined): string {
+  if (firstByte === QUOTE) return 'a string';
+  if (firstByte === 0x5b) return 'an array';
+  if (firstByte === OPEN_BRACE) return 'an object';
+  if (firstByte === 0x74 || firstByte === 0x66) return 'a boolean';
+  return firstByte === NULL_START ? 'null' : 'a number';
+}
+
+const hyphenated = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const lenientUuid = new RegExp(
+  `^(?:${hyphenated}|[0-9a-f]{32}|[\\x00-\\x7f]${hyphenated}[\\x00-\\x7f]|urn:uuid:${hyphenated})$`,
+  'i',
+);
+
+/** Hyphenated, 32 digits, between any two one-byte characters (meant for braces), or `urn:uuid:`. Source: notification-writer.md 4.2. */
+export function isLenientUuid(text: string): boolean {
+  return lenientUuid.test(text);
+}
+
+function missing(attribute: string): CcxError {
+  return inputError('REPORT_MISSING_ATTRIBUTE', `missing required attribute '${attribute}'`);
+}
+
+function inputError(code: string, message: string): CcxError {
+  return new CcxError(message, { code, category: 'input' });
+}
+
+function refuse(error: CcxError, known: Attributes): OcpResultsParse {
+  const { requestId, orgId, clusterName } = known;
+  return { kind: 'refused', refused: { error, requestId, orgId, clusterName } };
+}

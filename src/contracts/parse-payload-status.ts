@@ -1,0 +1,90 @@
+/**
+ * Reads a message of topic `platform.payload-status`. Many services of other teams write there, so everything that can be understood is
+ * taken: any status word, numbers for text, a blank for the `T` of the time, a missing zone. Called by the payload tracker.
+ * Source: ingress.md A.8.
+ */
+import { CcxError } from './ccx-error.ts';
+import { isJsonObject, type JsonValue } from './json.ts';
+import { type Moment, parseRfc3339 } from './rfc3339.ts';
+
+export interface ReceivedStatus {
+  /** Lower case, as are `status` and `source`. */
+  readonly service: string;
+  readonly source: string | undefined;
+  readonly account: string | undefined;
+  readonly orgId: string | undefined;
+  readonly requestId: string;
+  readonly inventoryId: string | undefined;
+  readonly systemId: string | undefined;
+  /** One of `PayloadStatus`, or a word of somebody else's. */
+  readonly status: string;
+  readonly statusMessage: string | undefined;
+  readonly date: Moment;
+}
+
+export type PayloadStatusParse =
+  | { readonly kind: 'received'; readonly status: ReceivedStatus }
+  | { readonly kind: 'refused'; readonly error: CcxError };
+
+/** Never throws. Codes: `STATUS_NOT_JSON`, `STATUS_MISSING_MEMBER`, `STATUS_DATE`. */
+export function parsePayloadStatus(value: Buffer | null): PayloadStatusParse {
+  let document: JsonValue;
+  try {
+    document = JSON.parse(value?.toString('utf8') ?? '') as JsonValue;
+  } catch (cause) {
+    return refuse('STATUS_NOT_JSON', 'the status is not JSON', cause);
+  }
+  if (!isJsonObject(document)) return refuse('STATUS_NOT_JSON', 'the status is not a JSON object');
+  const member = (name: string) => textOf(document[name]);
+
+  const requestId = member('request_id');
+  if (requestId === undefined) return refuseMissing('request_id');
+  const service = member('service');
+  if (service === undefined) return refuseMissing('service');
+  const status = member('status');
+  if (status === undefined) return refuseMissing('status');
+  const written = member('date');
+  if (written === undefined) return refuseMissing('date');
+  const date = parseDate(written);
+  if (date === undefined) return refuse('STATUS_DATE', `date is not RFC 3339: ${written.slice(0, 40)}`);
+
+  return {
+    kind: 'received',
+    status: {
+      service: service.toLowerCase(),
+      source: member('source')?.toLowerCase(),
+      account: member('account'),
+      orgId: member('org_id'),
+      requestId,
+      inventoryId: member('inventory_id'),
+      systemId: member('system_id'),
+      status: status.toLowerCase(),
+      statusMessage: member('status_msg'),
+      date,
+    },
+  };
+}
+
+/** Text and numbers; empty and everything else is as good as absent. */
+function textOf(value: JsonValue | undefined): string | undefined {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && value !== '' ? value.toWellFormed() : undefined;
+}
+
+/** Years that every reader of the table can show. */
+const canonicalYear = /^(?!0000)\d{4}-/;
+
+function parseDate(written: string): Moment | undefined {
+  const text = written.trim().replace(/^(\d{4}-\d\d-\d\d) /, '$1T');
+  const zoned = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`;
+  const moment = parseRfc3339(zoned);
+  return moment !== undefined && canonicalYear.test(moment.canonical) ? moment : undefined;
+}
+
+function refuseMissing(member: string): PayloadStatusParse {
+  return refuse('STATUS_MISSING_MEMBER', `the status has no ${member}`);
+}
+
+function refuse(code: string, message: string, cause?: unknown): PayloadStatusParse {
+  return { kind: 'refused', error: new CcxError(message, { code, category: 'input', cause }) };
+}
