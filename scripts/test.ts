@@ -1,0 +1,110 @@
+/**
+ * `npm test`: finds the test files, starts one throw-away PostgreSQL for all of them, runs `node --test`, and leaves nothing behind.
+ *
+ *   npm test                                   everything that needs nothing but Node
+ *   npm test -- --kafka --browser              also what needs a Kafka or a browser
+ *   npm test -- src/platform/bus follow-an     only files whose path contains one of these
+ *   npm test -- --test-name-pattern=lease      options with `--test…` go to node (write them with `=`)
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readProcessInput } from '../src/platform/config/process-input.ts';
+import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
+
+/** Suffixes that need something which a plain checkout does not bring; each has a flag of its name. */
+const optionalSuffixes = ['kafka', 'browser'];
+
+/** Two at least: test files mostly wait for something, and one that hangs should not hold up all others. */
+const concurrencyMin = 2;
+
+const { env, args } = readProcessInput();
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+process.exitCode = await runTests();
+
+async function runTests(): Promise<number> {
+  const nodeOptions = args.filter((argument) => argument.startsWith('--test'));
+  const flags = args.filter((argument) => argument.startsWith('--') && !argument.startsWith('--test'));
+  const filters = args.filter((argument) => !argument.startsWith('-')).map((filter) => filter.replace(/^\.\//, ''));
+  const unknown = flags.find((flag) => !optionalSuffixes.includes(flag.slice(2)));
+  if (unknown !== undefined) {
+    console.error(`unknown option ${unknown}; known: ${optionalSuffixes.map((suffix) => `--${suffix}`).join(', ')}`);
+    return 2;
+  }
+  const noServer = whyNoTestServer(env);
+  const leftOut = optionalSuffixes.filter((suffix) => !flags.includes(`--${suffix}`));
+  if (noServer !== undefined) leftOut.push('pg');
+  const found = findTests(filters);
+  const files = found.filter((file) => !leftOut.includes(suffixOf(file)));
+  tellLeftOut(found, leftOut, noServer);
+  if (files.length === 0) {
+    console.error(filters.length === 0 ? 'no test files' : `no test file matches ${filters.join(', ')}`);
+    return 1;
+  }
+  return runWithServer(files, nodeOptions);
+}
+
+function findTests(filters: readonly string[]): string[] {
+  return globSync('{src,test,bench}/**/*.test.ts', { cwd: root })
+    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .sort();
+}
+
+/** `pg` of `x.pg.test.ts`; empty for `x.test.ts`. */
+function suffixOf(file: string): string {
+  return /\.([a-z]+)\.test\.ts$/.exec(file)?.[1] ?? '';
+}
+
+function tellLeftOut(found: readonly string[], leftOut: readonly string[], noServer: string | undefined): void {
+  const parts = leftOut.flatMap((suffix) => {
+    const count = found.filter((file) => suffixOf(file) === suffix).length;
+    return count === 0 ? [] : [`*.${suffix}.test.ts (${count} files, ${suffix === 'pg' ? noServer : `--${suffix}`})`];
+  });
+  if (parts.length > 0) console.log(`left out: ${parts.join('; ')}`);
+}
+
+async function runWithServer(files: readonly string[], nodeOptions: readonly string[]): Promise<number> {
+  const needsServer = env[TEST_SERVER_VARIABLE] === undefined && files.some((file) => /pg|kafka/.test(suffixOf(file)));
+  const interrupted = new AbortController();
+  const interrupt = (signal: NodeJS.Signals) => interrupted.abort(signal);
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  const server = needsServer ? await startTestServer() : undefined;
+  try {
+    const childEnv = server === undefined ? env : { ...env, [TEST_SERVER_VARIABLE]: server.url };
+    return await runNode(['--test', ...withConcurrency(nodeOptions), ...files], childEnv, interrupted.signal);
+  } finally {
+    await server?.stop();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+function withConcurrency(nodeOptions: readonly string[]): readonly string[] {
+  if (nodeOptions.some((option) => option.startsWith('--test-concurrency'))) return nodeOptions;
+  return [`--test-concurrency=${Math.max(concurrencyMin, availableParallelism())}`, ...nodeOptions];
+}
+
+/** Resolves to the exit code of the tests; 130 or 143 when they were interrupted. */
+function runNode(
+  nodeArguments: readonly string[],
+  childEnv: Readonly<Record<string, string | undefined>>,
+  interrupted: AbortSignal,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    if (interrupted.aborted) {
+      resolve(interruptedCode(interrupted));
+      return;
+    }
+    const child = spawn(process.execPath, nodeArguments, { cwd: root, env: childEnv, stdio: 'inherit' });
+    interrupted.addEventListener('abort', () => child.kill('SIGTERM'));
+    child.once('error', reject);
+    child.once('close', (code) => resolve(interrupted.aborted ? interruptedCode(interrupted) : (code ?? 1)));
+  });
+}
+
+function interruptedCode(interrupted: AbortSignal): number {
+  return interrupted.reason === 'SIGINT' ? 130 : 143;
+}
