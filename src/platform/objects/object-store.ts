@@ -1,12 +1,27 @@
 /**
- * Where archives lie between ingress and the data pipeline. Two adapters pass the same contract suite: a directory (embedded
- * default) and S3. Keys are request ids, or paths below `outbox/` that ingress keeps for itself.
+ * Where archives lie between ingress and the data pipeline. Two adapters pass the same contract suite (`object-store.contract.ts`): a
+ * directory (embedded default) and S3. Keys are request ids, or paths below the reserved folders that ingress keeps for itself.
  */
 import type { Readable } from 'node:stream';
 
+/** Announcements that wait for the bus. */
+export const OUTBOX_PREFIX = 'outbox/';
+/** What ingress processes share, such as the keys that sign download links. Never given out. */
+export const INGRESS_PREFIX = 'ingress/';
+
+const reservedPrefixes = [OUTBOX_PREFIX, INGRESS_PREFIX] as const;
+
+/**
+ * Whether a key lies in a reserved folder. Request ids come from clients: one that passes for a key in there would let a client write
+ * announcements of its own or read the signing keys, so ingress refuses it on the way in and on the way out.
+ */
+export function isReservedKey(key: string): boolean {
+  return reservedPrefixes.some((prefix) => key.startsWith(prefix));
+}
+
 export interface ObjectMetadata {
   readonly contentType?: string;
-  /** Short text values; names are lower case. */
+  /** Short ASCII values; names are lower case. */
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -16,14 +31,26 @@ export interface StoredObject extends ObjectMetadata {
   readonly storedAt: Date;
 }
 
+/** Both ends belong to it, as in HTTP; they must lie within the object. */
+export interface ByteRange {
+  readonly start: number;
+  readonly endInclusive: number;
+}
+
 export interface ObjectStore {
-  /** Stores the whole stream or nothing; durable when it resolves. An existing object of that key is replaced. */
+  /** Stores the whole stream or nothing; durable when it resolves. An existing object of that key is replaced. A failed stream is destroyed. */
   put(key: string, body: Readable | Buffer, metadata?: ObjectMetadata): Promise<StoredObject>;
-  /** The object and its bytes, or undefined when there is none. The caller consumes or destroys the stream. */
-  get(key: string): Promise<{ readonly object: StoredObject; readonly body: Readable } | undefined>;
+  /** The object and its bytes (or a part of them), or undefined when there is none. The caller consumes or destroys the stream. */
+  get(key: string, range?: ByteRange): Promise<{ readonly object: StoredObject; readonly body: Readable } | undefined>;
+  /** Removes the object; nothing happens where there is none. */
   delete(key: string): Promise<void>;
-  /** Keys with that prefix in ascending order, streamed. */
+  /** Keys with that prefix in ascending order of their UTF-8 bytes, streamed; without content type and labels. */
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Rejects with a clear `CcxError` when the store cannot be used now. */
   check(): Promise<void>;
+  /**
+   * A link by which anybody who has it can read the object for that time, where the store itself serves objects (S3). Absent where it
+   * does not: ingress then serves them at `/download/{id}`.
+   */
+  readonly signLink?: (key: string, lifetimeMs: number) => Promise<string>;
 }
