@@ -1,0 +1,297 @@
+/** The `Database` port against a real server: types, outcomes of transactions, lost connections, LISTEN. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import Cursor from 'pg-cursor';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { createManualClock } from '../clock/manual-clock.ts';
+import { connectDatabase } from './connect-database.ts';
+import { withDatabaseName } from './connection-url.ts';
+import { isRetryableDatabaseError, sqlState } from './database-error.ts';
+import { rollbackMsMax } from './limits.ts';
+
+describe('connectDatabase', () => {
+  let context: TestDatabase;
+  before(async () => {
+    context = await createTestDatabase();
+    await context.database.query('CREATE TABLE item (id integer PRIMARY KEY, name text)');
+  });
+  after(() => context.drop());
+
+  const open = (url = context.url, connectionsMax = 2) =>
+    connectDatabase({ url, applicationName: 'test', connectionsMax });
+  const terminateOthers = () =>
+    context.database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'test'`,
+    );
+
+  test('timestamps keep their microseconds as text in UTC and int8 arrives as bigint', async () => {
+    const { rows } = await context.database.query(`
+      SELECT timestamp '2026-11-21 16:15:49.123456' AS zoneless, timestamptz '2026-11-21 16:15:49.1+02' AS zoned,
+             date '2026-11-21' AS day, interval '1 day 02:00' AS span, 9007199254740993::int8 AS big, 7::int4 AS small,
+             ARRAY[1::int8, NULL] AS bigs, ARRAY[timestamp '2026-01-01'] AS times, 1.50::numeric AS price,
+             '{"a":1}'::json AS document, '\\x00ff'::bytea AS bytes, count(*) AS n FROM generate_series(1, 3)`);
+    assert.deepEqual(rows, [
+      {
+        zoneless: '2026-11-21 16:15:49.123456',
+        zoned: '2026-11-21 14:15:49.1+00',
+        day: '2026-11-21',
+        span: '1 day 02:00:00',
+        big: 9_007_199_254_740_993n,
+        small: 7,
+        bigs: [1n, null],
+        times: ['2026-01-01 00:00:00'],
+        price: '1.50',
+        document: { a: 1 },
+        bytes: Buffer.from([0, 255]),
+        n: 3n,
+      },
+    ]);
+  });
+
+  test('values go out as parameters, named statements are prepared, rowCount counts', async () => {
+    const inserted = await context.database.query('INSERT INTO item VALUES ($1, $2), ($3, $4)', [1, "it's", 2, null]);
+    assert.equal(inserted.rowCount, 2);
+    const named = { name: 'item-by-id' };
+    for (const [id, name] of [
+      [1, "it's"],
+      [2, null],
+    ] as const) {
+      const { rows } = await context.database.query<{ name: string | null }>(
+        'SELECT name FROM item WHERE id = $1',
+        [id],
+        named,
+      );
+      assert.deepEqual(rows, [{ name }]);
+    }
+    assert.equal((await context.database.query('SELECT 1; SELECT 2 AS last')).rows[0]?.['last'], 2);
+  });
+
+  test('a transaction keeps everything or nothing', async () => {
+    await assert.rejects(
+      context.database.transaction(async (tx) => {
+        await tx.query('INSERT INTO item VALUES (10)');
+        throw new Error('changed my mind');
+      }),
+      /changed my mind/,
+    );
+    const answer = await context.database.transaction(async (tx) => {
+      await tx.query('INSERT INTO item VALUES (11)');
+      return 'kept';
+    });
+    assert.equal(answer, 'kept');
+    const { rows } = await context.database.query('SELECT id FROM item WHERE id IN (10, 11)');
+    assert.deepEqual(rows, [{ id: 11 }]);
+  });
+
+  test("a constraint's error keeps its SQLSTATE and the connection stays in use", async () => {
+    const database = open(context.url, 1);
+    const pid = async () => (await database.query('SELECT pg_backend_pid() AS pid')).rows[0]?.['pid'];
+    const first = await pid();
+    await database.query('INSERT INTO item VALUES (20)');
+    await assert.rejects(database.query('INSERT INTO item VALUES (20)'), (error) => sqlState(error) === '23505');
+    assert.equal(await pid(), first);
+    await database.close();
+  });
+
+  test('COMMIT that fails rejects, and a swallowed statement error does not pass as stored', async () => {
+    await context.database.query(`CREATE TABLE parent (id integer PRIMARY KEY);
+      CREATE TABLE child (id integer REFERENCES parent DEFERRABLE INITIALLY DEFERRED)`);
+    await assert.rejects(
+      context.database.transaction((tx) => tx.query('INSERT INTO child VALUES (1)')),
+      (error) => sqlState(error) === '23503',
+    );
+    await assert.rejects(
+      context.database.transaction(async (tx) => {
+        await tx.query('INSERT INTO parent VALUES (1)');
+        await tx.query('SELECT 1/0').catch(() => undefined);
+      }),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_ROLLED_BACK' && !error.retryable,
+    );
+    assert.equal((await context.database.query('SELECT * FROM parent')).rowCount, 0);
+  });
+
+  test('isolation and read-only are those asked for', async () => {
+    const { rows } = await context.database.transaction(
+      (tx) =>
+        tx.query(
+          `SELECT current_setting('transaction_isolation') AS level, current_setting('transaction_read_only') AS ro`,
+        ),
+      { isolation: 'repeatable read', readOnly: true },
+    );
+    assert.deepEqual(rows, [{ level: 'repeatable read', ro: 'on' }]);
+  });
+
+  test('two transactions in conflict: one of them gets a retryable error', async () => {
+    const bump = (id: number) => (tx: { query: typeof context.database.query }) =>
+      tx.query('UPDATE item SET name = $2 WHERE id = $1', [id, 'x']);
+    await assert.rejects(
+      context.database.transaction(
+        async (tx) => {
+          await tx.query('SELECT * FROM item');
+          await context.database.query(`INSERT INTO item VALUES (30) ON CONFLICT (id) DO UPDATE SET name = 'y'`);
+          await context.database.query(`UPDATE item SET name = 'z' WHERE id = 11`);
+          await bump(11)(tx);
+        },
+        { isolation: 'serializable' },
+      ),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_CONFLICT' && isRetryableDatabaseError(error),
+    );
+  });
+
+  test('a connection that is cut is told as retryable, is not handed out again, and the next statement works', async () => {
+    const database = open();
+    const lost = database.query('SELECT pg_sleep(30)');
+    const ended = assert.rejects(
+      lost,
+      (error) => error instanceof CcxError && error.code === 'DATABASE_LOST' && error.retryable,
+    );
+    await waitFor(async () => (await activeSleepers()) === 1n);
+    await terminateOthers();
+    await ended;
+    assert.equal((await database.query('SELECT 1 AS one')).rows[0]?.['one'], 1);
+    // One that is cut while idle is noticed by the pool, not by the next caller.
+    await terminateOthers();
+    await waitFor(async () => {
+      await database.check();
+      return true;
+    });
+    await database.close();
+  });
+
+  test('a connection that breaks between two statements of a transaction does not end the process', async () => {
+    const database = open();
+    await assert.rejects(
+      database.transaction(async (tx) => {
+        await tx.query('INSERT INTO item VALUES (40)');
+        await terminateOthers();
+        await new Promise<void>((resolve) => tx.client.once('end', () => resolve()));
+      }),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_COMMIT_UNKNOWN' && error.retryable,
+    );
+    assert.equal((await database.query('SELECT 1 FROM item WHERE id = 40')).rowCount, 0);
+    await database.close();
+  });
+
+  test('a cursor that its reader abandoned does not block the rollback for ever', async () => {
+    const clock = createManualClock();
+    const database = connectDatabase({ url: context.url, applicationName: 'test', connectionsMax: 1, clock });
+    const failed = database.transaction(async (tx) => {
+      await tx.query('INSERT INTO item VALUES (50)');
+      const cursor = tx.client.query(new Cursor('SELECT generate_series(1, 100000)'));
+      await cursor.read(1);
+      throw new Error('reader gave up');
+    });
+    const rejected = assert.rejects(failed, /reader gave up/);
+    await waitFor(async () => (await idleInTransaction()) === 1n);
+    await clock.advance(rollbackMsMax);
+    await rejected;
+    assert.equal((await database.query('SELECT 1 FROM item WHERE id = 50')).rowCount, 0);
+    await database.close();
+  });
+
+  test('a connection left inside a transaction is not handed to the next borrower', async () => {
+    const database = open(context.url, 1);
+    await database.withConnection((connection) => connection.query('BEGIN'));
+    const { rows } = await database.query(`SELECT now() = statement_timestamp() AS own`);
+    assert.deepEqual(rows, [{ own: true }]);
+    await database.close();
+  });
+
+  test("an error of the caller's own passes through withConnection unchanged", async () => {
+    const own = Object.assign(new Error('fetch failed'), { code: 'ECONNREFUSED' });
+    await assert.rejects(
+      context.database.withConnection(() => Promise.reject(own)),
+      (error) => error === own,
+    );
+  });
+
+  test('LISTEN calls for each NOTIFY, and once after a reconnect for what may have been missed', async () => {
+    const database = open();
+    const heard: string[] = [];
+    const stop = await database.listen('Topic "a"', (payload) => heard.push(payload));
+    const stopTwin = await database.listen('Topic "a"', (payload) => heard.push(`twin ${payload}`));
+    const notify = (payload: string) => context.database.query('SELECT pg_notify($1, $2)', ['Topic "a"', payload]);
+    await notify('one');
+    await waitFor(async () => heard.length === 2);
+    assert.deepEqual(heard, ['one', 'twin one']);
+    await stopTwin();
+    heard.length = 0;
+    await terminateOthers();
+    await waitFor(async () => heard.length === 1);
+    assert.deepEqual(heard, ['']);
+    await notify('two');
+    await waitFor(async () => heard.length === 2);
+    await stop();
+    await notify('three');
+    await database.query('SELECT 1');
+    assert.deepEqual(heard, ['', 'two']);
+    await database.close();
+  });
+
+  test('check accepts a server that can be used and says what is wrong with one that cannot', async () => {
+    await context.database.check();
+    const wrong = new URL(context.url);
+    wrong.password = 'wrong';
+    const expectCode = async (url: string, code: string) => {
+      const database = open(url);
+      await assert.rejects(database.check(), (error) => error instanceof CcxError && error.code === code, code);
+      await database.close();
+    };
+    await expectCode(wrong.href, 'DATABASE_AUTH');
+    await expectCode(withDatabaseName(context.url, 'no-such-database'), 'DATABASE_MISSING');
+    await expectCode(context.url.replace('sslmode=disable', 'sslmode=require'), 'DATABASE_TLS');
+    await expectCode(context.url.replace(/:\d+\//, `:${await unusedPort()}/`), 'DATABASE_UNREACHABLE');
+  });
+
+  test('a server that accepts and then says nothing is given up after connect_timeout', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const port = (silent.address() as { port: number }).port;
+    const database = open(`postgres://u@127.0.0.1:${port}/d?connect_timeout=1`);
+    await assert.rejects(
+      database.check(),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_UNREACHABLE',
+    );
+    await database.close();
+    silent.close();
+  });
+
+  test('after close every call is refused, and closing twice is harmless', async () => {
+    const database = open();
+    await database.query('SELECT 1');
+    await Promise.all([database.close(), database.close()]);
+    await assert.rejects(
+      database.query('SELECT 1'),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_CLOSED',
+    );
+    await assert.rejects(
+      database.listen('x', () => undefined),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_CLOSED',
+    );
+  });
+
+  const activeSleepers = () => countActivity(`query LIKE '%pg_sleep%' AND state = 'active'`);
+  const idleInTransaction = () => countActivity(`query LIKE '%generate_series%' AND query NOT LIKE '%pg_stat%'`);
+  const countActivity = async (condition: string) => {
+    const { rows } = await context.database.query<{ n: bigint }>(
+      `SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'test' AND ${condition}`,
+    );
+    return rows[0]!.n;
+  };
+});
+
+async function unusedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Until `condition` holds; the test's own time limit ends it otherwise. */
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false))) await new Promise((resolve) => setImmediate(resolve));
+}
