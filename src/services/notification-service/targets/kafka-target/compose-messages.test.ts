@@ -1,0 +1,139 @@
+/** Due issues → messages: fields, addresses, and the split of what is too large. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clusterId, dueCluster, dueIssue } from '../../../../../test/support/due-cluster.ts';
+import { parseNotificationMessage } from '../../../../contracts/notification-message.ts';
+import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
+import { notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from '../limits.ts';
+import { composeMessages } from './compose-messages.ts';
+
+const settings = {
+  clusterDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}#insights',
+  ruleDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}/insights/{module}/{error_key}',
+};
+
+function context() {
+  const clock = createManualClock('2026-11-21T16:00:00.500Z');
+  return { now: clock.now(), uuid: () => clock.uuid() };
+}
+
+test('one message with one event per issue, in report order', () => {
+  const issues = [dueIssue(), dueIssue({ rule: 'other', errorKey: 'OTHER', totalRisk: 4, description: 'Other' })];
+  const [sent, ...more] = composeMessages(dueCluster(issues, { accountNumber: 12 }), settings, context());
+  assert.deepEqual(more, []);
+  assert.deepEqual(parseNotificationMessage(sent!.body), {
+    id: sent!.id,
+    bundle: 'openshift',
+    application: 'advisor',
+    event_type: 'new-recommendation',
+    timestamp: '2026-11-21T16:00:00.5Z',
+    account_id: '12',
+    org_id: '7654321',
+    events: [
+      {
+        metadata: {},
+        payload: {
+          publish_date: '2026-11-21T15:59:00.12Z',
+          rule_description: 'A node is not ready',
+          rule_url: `https://console.redhat.com/openshift/details/${clusterId}/insights/ccx_rules_ocp|external|rules|node_not_ready|report/NODE_NOT_READY`,
+          total_risk: '3',
+        },
+      },
+      {
+        metadata: {},
+        payload: {
+          publish_date: '2026-11-21T15:59:00.12Z',
+          rule_description: 'Other',
+          rule_url: `https://console.redhat.com/openshift/details/${clusterId}/insights/ccx_rules_ocp|external|rules|other|report/OTHER`,
+          total_risk: '4',
+        },
+      },
+    ],
+    context: {
+      display_name: clusterId,
+      host_url: `https://console.redhat.com/openshift/details/${clusterId}#insights`,
+    },
+  });
+  assert.equal(sent!.target, 'notification-backend');
+  assert.equal(sent!.cluster, clusterId);
+  assert.deepEqual(sent!.headers, { 'rh-message-id': sent!.id });
+  assert.deepEqual(
+    sent!.issues.map((issue) => issue.errorKey),
+    ['NODE_NOT_READY', 'OTHER'],
+  );
+});
+
+test('a report from the future is published a few seconds ago', () => {
+  const [sent] = composeMessages(
+    dueCluster(undefined, { reportUpdatedAt: '2026-11-21 17:00:00' }),
+    settings,
+    context(),
+  );
+  assert.equal(parseNotificationMessage(sent!.body).events[0]!.payload.publish_date, '2026-11-21T15:59:55.5Z');
+});
+
+test('risks outside of the known ones are bounded, and an empty description is replaced', () => {
+  const issues = [
+    dueIssue({ totalRisk: 7, description: ' ' }),
+    dueIssue({ totalRisk: 0, description: '', ruleName: '' }),
+  ];
+  const [sent] = composeMessages(dueCluster(issues), settings, context());
+  const payloads = parseNotificationMessage(sent!.body).events.map((event) => event.payload);
+  assert.deepEqual(
+    payloads.map((payload) => [payload.total_risk, payload.rule_description]),
+    [
+      ['4', 'Node not ready'],
+      ['0', 'NODE_NOT_READY'],
+    ],
+  );
+});
+
+test('empty address templates, as without a configuration file, give a message all the same', () => {
+  const [sent] = composeMessages(dueCluster(), { clusterDetailsUri: '', ruleDetailsUri: '' }, context());
+  assert.equal(parseNotificationMessage(sent!.body).context.host_url, '');
+});
+
+test('an organization that nobody belongs to is refused before it is stored', () => {
+  assert.throws(() => composeMessages(dueCluster(undefined, { orgId: 0 }), settings, context()), {
+    code: 'NOTIFICATION_INVALID',
+  });
+});
+
+test('five thousand issues become several messages, each within the limit and with its own id, the same each time', () => {
+  const issues = Array.from({ length: 5000 }, (_, i) =>
+    dueIssue({ errorKey: `KEY_${i}`, description: `${i} `.repeat(40) }),
+  );
+  const parts = composeMessages(dueCluster(issues), settings, context());
+  assert.ok(parts.length > 1);
+  assert.equal(new Set(parts.map((part) => part.id)).size, parts.length);
+  for (const part of parts) assert.ok(Buffer.byteLength(part.body) <= notificationBytesMax);
+  assert.deepEqual(
+    parts.flatMap((part) => part.issues.map((issue) => issue.errorKey)),
+    issues.map((issue) => issue.errorKey),
+  );
+  assert.deepEqual(composeMessages(dueCluster(issues), settings, context()), parts);
+});
+
+test('a message at the limit is one, a byte more makes two', () => {
+  const withDescription = (bytes: number) => {
+    const issues = Array.from({ length: 12 }, (_, i) => dueIssue({ description: 'x'.repeat(i < 11 ? 85_000 : bytes) }));
+    return composeMessages(dueCluster(issues), settings, context());
+  };
+  const short = withDescription(1);
+  assert.equal(short.length, 1);
+  const fill = 1 + notificationBytesMax - Buffer.byteLength(short[0]!.body);
+  // One byte is kept for the comma that the last event does not have.
+  assert.equal(withDescription(fill - 1).length, 1);
+  assert.equal(withDescription(fill).length, 2);
+});
+
+test('a description and an address of absurd length cost no notification', () => {
+  const long = dueIssue({
+    description: '\u0001'.repeat(ruleDescriptionBytesMax + 1),
+    component: `${'x'.repeat(ruleUrlBytesMax)}.node_not_ready.report`,
+  });
+  const [sent] = composeMessages(dueCluster([long]), settings, context());
+  const { payload } = parseNotificationMessage(sent!.body).events[0]!;
+  assert.equal(payload.rule_description.length, ruleDescriptionBytesMax);
+  assert.equal(payload.rule_url, `https://console.redhat.com/openshift/details/${clusterId}#insights`);
+});

@@ -1,0 +1,54 @@
+/** What is certain after a request without an answer. */
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { callHttp } from '../../../platform/http/http-client.ts';
+import { transportFailure } from './transport-failure.ts';
+
+async function failureOf(url: string): Promise<unknown> {
+  return callHttp(url, { deadlineMs: 2000 }).then(
+    () => assert.fail('it answered'),
+    (error: unknown) => error,
+  );
+}
+
+test('nobody listening and a name that does not resolve are certain', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${port}/`)), 'never-sent');
+  assert.equal(transportFailure(await failureOf('http://name.invalid/')), 'never-sent');
+});
+
+test('an address that is none needs a person', async () => {
+  assert.equal(transportFailure(await failureOf('http://a b/')), 'misconfigured');
+});
+
+test('a connection that breaks after the request is not certain', async (t) => {
+  const server = createServer((socket) => socket.on('data', () => socket.resetAndDestroy()));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${port}/`)), 'unknown');
+});
+
+test('the codes along the causes count, also of several addresses tried in vain', () => {
+  const refused = Object.assign(new Error('x'), { code: 'ECONNREFUSED' });
+  const both = new AggregateError([refused, Object.assign(new Error('y'), { code: 'ENETUNREACH' })]);
+  const wrapped = new CcxError('z', {
+    code: 'BUS_UNREACHABLE',
+    category: 'connection',
+    cause: new Error('w', { cause: both }),
+  });
+  assert.equal(transportFailure(wrapped), 'never-sent');
+  assert.equal(transportFailure(Object.assign(new Error('x'), { code: 'CERT_HAS_EXPIRED' })), 'misconfigured');
+});
+
+test('anything else is unknown', () => {
+  for (const thrown of [undefined, 'text', new Error('x'), Object.assign(new Error('x'), { code: 'ECONNRESET' })]) {
+    assert.equal(transportFailure(thrown), 'unknown');
+  }
+});

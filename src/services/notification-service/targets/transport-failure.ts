@@ -1,0 +1,49 @@
+/**
+ * Whether a request that got no answer may have reached the other side. Only what fails before a byte of it is sent is certain not to;
+ * for all else the answer is "unknown". Used by both targets.
+ */
+
+/** `never-sent` may be tried again; `misconfigured` needs somebody to act first; `unknown` needs a look-up or the same id. */
+export type TransportFailure = 'never-sent' | 'misconfigured' | 'unknown';
+
+/** No connection came about. The last two are the database's own, behind the embedded bus. */
+const neverSentCodes = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'DATABASE_UNREACHABLE',
+  'DATABASE_BUSY',
+]);
+
+/** The address is none, or the other side's certificate is not trusted: the handshake ends before the request. */
+const misconfiguredCodes = new Set([
+  'ERR_INVALID_URL',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+/** Deeper chains than this are no chains of causes. */
+const causesMax = 10;
+
+export function transportFailure(error: unknown): TransportFailure {
+  const codes = codesOf(error, 0);
+  if (codes.some((code) => misconfiguredCodes.has(code))) return 'misconfigured';
+  return codes.some((code) => neverSentCodes.has(code)) ? 'never-sent' : 'unknown';
+}
+
+/** Codes along the causes; of several addresses that were tried in vain, those of all. */
+function codesOf(error: unknown, depth: number): string[] {
+  if (!(error instanceof Error) || depth > causesMax) return [];
+  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
+  const tried = error instanceof AggregateError ? error.errors.flatMap((one) => codesOf(one, depth + 1)) : [];
+  return [...own, ...tried, ...codesOf(error.cause, depth + 1)];
+}
