@@ -4,6 +4,7 @@ declare module 'pg-cursor' {
   import type { Connection, Submittable } from 'pg';
 
   /** Rows of one statement, fetched in portions. Close it before the connection is used for anything else. */
+  // biome-ignore lint/style/noDefaultExport: the package has one
   export default class Cursor<Row = Record<string, unknown>> implements Submittable {
     constructor(text: string, values?: readonly unknown[]);
     submit(connection: Connection): void;
