@@ -1,0 +1,149 @@
+/**
+ * JSON into fields as Go's `encoding/json` fills a struct: unknown members are ignored, names match without regard to case, null leaves the
+ * zero value, a wrong type refuses the whole document. Used for what the reference ingress decodes: identities and upload metadata.
+ * Source: ingress.md A.3.2, A.4.5.
+ */
+import { JsonScanner, JsonSyntaxError } from './json-scanner.ts';
+import { parseRfc3339 } from './rfc3339.ts';
+
+export type GoType =
+  | { readonly kind: 'string' | 'bool' | 'number' | 'time' }
+  | { readonly kind: 'list' | 'map'; readonly of: GoType }
+  /** `name` is the Go type's, which stands in error texts. */
+  | { readonly kind: 'struct'; readonly name: string; readonly fields: Readonly<Record<string, GoType>> };
+
+/** Members that were present and not null, under the names of the struct; values have the types of the struct. */
+export type GoValue = string | boolean | number | readonly GoValue[] | { readonly [name: string]: GoValue };
+
+export type GoDecoding =
+  | { readonly kind: 'decoded'; readonly value: { readonly [name: string]: GoValue } }
+  /** `text` is worded as Go's decoder words it. */
+  | { readonly kind: 'refused'; readonly text: string };
+
+/** The document must be an object or null. Never throws. */
+export function decodeLikeGo(text: Buffer, type: Extract<GoType, { kind: 'struct' }>): GoDecoding {
+  try {
+    const scanner = new JsonScanner(text);
+    const end = scanner.skipSpace(scanner.skipValue(scanner.skipSpace(0), 0));
+    if (end < text.length) scanner.fail(end);
+    const value = decodeValue(JSON.parse(text.toString('utf8')), type, { struct: '', path: '' });
+    return { kind: 'decoded', value: (value ?? {}) as { readonly [name: string]: GoValue } };
+  } catch (error) {
+    if (error instanceof JsonSyntaxError || error instanceof GoTypeError || error instanceof SyntaxError) {
+      return { kind: 'refused', text: error.message };
+    }
+    throw error;
+  }
+}
+
+class GoTypeError extends Error {}
+
+/** Where in the document: the struct around the field, and the names from the root down to it. */
+interface Place {
+  readonly struct: string;
+  readonly path: string;
+}
+
+/** Undefined for null: the field keeps its zero value. */
+function decodeValue(value: unknown, type: GoType, place: Place): GoValue | undefined {
+  if (value === null) return undefined;
+  switch (type.kind) {
+    case 'string':
+      return typeof value === 'string' ? value.toWellFormed() : mismatch(value, 'string', place);
+    case 'bool':
+      return typeof value === 'boolean' ? value : mismatch(value, 'bool', place);
+    case 'number':
+      return typeof value === 'number' ? value : mismatch(value, 'float64', place);
+    case 'time':
+      return decodeTime(value);
+    case 'list':
+      if (!Array.isArray(value)) return mismatch(value, `[]${goName(type.of)}`, place);
+      return value.map((item) => decodeValue(item, type.of, place) ?? zeroOf(type.of));
+    case 'map':
+      if (!isObject(value)) return mismatch(value, `map[string]${goName(type.of)}`, place);
+      return Object.fromEntries(
+        Object.entries(value).map(([name, item]) => [name, decodeValue(item, type.of, place) ?? zeroOf(type.of)]),
+      );
+    case 'struct':
+      return decodeStruct(value, type, place);
+  }
+}
+
+function decodeStruct(value: unknown, type: Extract<GoType, { kind: 'struct' }>, place: Place): GoValue {
+  if (!isObject(value)) return mismatch(value, goName(type), place);
+  const decoded: Record<string, GoValue> = {};
+  for (const [written, item] of Object.entries(value)) {
+    const name = fieldNamed(type.fields, written);
+    if (name === undefined) continue;
+    const path = place.path === '' ? name : `${place.path}.${name}`;
+    const field = decodeValue(item, type.fields[name]!, { struct: type.name, path });
+    if (field !== undefined) decoded[name] = field;
+  }
+  return decoded;
+}
+
+function fieldNamed(fields: Readonly<Record<string, GoType>>, written: string): string | undefined {
+  if (Object.hasOwn(fields, written)) return written;
+  const folded = fold(written);
+  return Object.keys(fields).find((name) => fold(name) === folded);
+}
+
+/** Go folds the long s, too; lower-casing does the Kelvin sign. */
+function fold(name: string): string {
+  return name.replaceAll('ſ', 's').toLowerCase();
+}
+
+/** `time.Time` insists on the letter of RFC 3339, where `time.Parse` does not. */
+function decodeTime(value: unknown): string {
+  const strict = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+  if (typeof value !== 'string') throw new GoTypeError('Time.UnmarshalJSON: input is not a JSON string');
+  if (!strict.test(value) || parseRfc3339(value) === undefined) {
+    throw new GoTypeError(`parsing time ${JSON.stringify(value)}: not RFC 3339`);
+  }
+  return value;
+}
+
+function mismatch(value: unknown, wanted: string, place: Place): never {
+  const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  const into = place.struct === '' ? 'Go value' : `Go struct field ${place.struct}.${place.path}`;
+  throw new GoTypeError(`json: cannot unmarshal ${found} into ${into} of type ${wanted}`);
+}
+
+function goName(type: GoType): string {
+  switch (type.kind) {
+    case 'number':
+      return 'float64';
+    case 'time':
+      return 'time.Time';
+    case 'list':
+      return `[]${goName(type.of)}`;
+    case 'map':
+      return `map[string]${goName(type.of)}`;
+    case 'struct':
+      return `identity.${type.name}`;
+    default:
+      return type.kind;
+  }
+}
+
+function zeroOf(type: GoType): GoValue {
+  switch (type.kind) {
+    case 'string':
+      return '';
+    case 'time':
+      return '0001-01-01T00:00:00Z';
+    case 'bool':
+      return false;
+    case 'number':
+      return 0;
+    case 'list':
+      return [];
+    case 'map':
+    case 'struct':
+      return {};
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
