@@ -1,0 +1,190 @@
+/**
+ * A real Apache Kafka (KRaft) on free ports of 127.0.0.1: one broker or three, with TLS and SASL listeners on demand. For tests, bench and
+ * CI; `node scripts/kafka/start-kafka.ts [--brokers 3] [--secure]` starts one for a person and stops it on Ctrl-C.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BrokerPorts, kafkaUsers, renderBrokerConfig } from './broker-config.ts';
+import { makeCertificates } from './certificates.ts';
+import { kafkaClassPath } from './kafka-jars.ts';
+
+export interface KafkaOptions {
+  readonly brokers?: 1 | 3;
+  readonly secure?: boolean;
+}
+
+export interface KafkaCluster {
+  /** `host:port` of each broker, plain text. */
+  readonly addresses: readonly string[];
+  readonly sslAddresses: readonly string[];
+  readonly saslPlaintextAddresses: readonly string[];
+  readonly saslSslAddresses: readonly string[];
+  /** Folder with `ca.pem`, `other-ca.pem`, `client.pem`, `client.key`; empty text without `secure`. */
+  readonly certificates: string;
+  readonly users: typeof kafkaUsers;
+  /** Ends one broker's process and waits for its end. SIGTERM lets it hand its partitions over. */
+  stopBroker(index: number, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Starts a stopped broker again on its data and waits until it serves. */
+  startBroker(index: number): Promise<void>;
+  /** Ends everything and removes its files. */
+  stop(): Promise<void>;
+}
+
+const readyMsMax = 60_000;
+const clusterId = 'Y2N4LW5vdGlmaWNhdGlvbg';
+
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+  const count = options.brokers ?? 1;
+  const classPath = kafkaClassPath();
+  const root = mkdtempSync(join(tmpdir(), 'ccx-kafka-'));
+  const certificates = options.secure === true ? join(root, 'certificates') : '';
+  if (certificates !== '') makeCertificates(certificates);
+
+  const ports = await freePorts(count * 5);
+  const nodes = Array.from({ length: count }, (_, index) => {
+    const [plaintext = 0, controller = 0, ssl = 0, saslPlaintext = 0, saslSsl = 0] = ports.slice(
+      index * 5,
+      index * 5 + 5,
+    );
+    return {
+      nodeId: index + 1,
+      folder: join(root, `broker-${index + 1}`),
+      ports: { plaintext, controller, ssl, saslPlaintext, saslSsl },
+    };
+  });
+  const voters = nodes.map((node) => `${node.nodeId}@127.0.0.1:${node.ports.controller}`);
+  const children = new Map<number, ChildProcess>();
+
+  const launch = async (index: number) => {
+    const node = nodes[index]!;
+    const child = spawn(
+      'java',
+      ['-Xmx512m', '-Dlog4j2.level=INFO', '-cp', classPath, 'kafka.Kafka', join(node.folder, 'server.properties')],
+      {
+        cwd: node.folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    children.set(index, child);
+    await untilStarted(child);
+  };
+  const end = async (index: number, signal: 'SIGTERM' | 'SIGKILL') => {
+    const child = children.get(index);
+    children.delete(index);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
+  const stop = async () => {
+    await Promise.all(nodes.map((_, index) => end(index, 'SIGKILL')));
+    rmSync(root, { recursive: true, force: true });
+  };
+
+  try {
+    for (const node of nodes) {
+      mkdirSync(node.folder, { recursive: true });
+      const securityFolder = certificates === '' ? undefined : certificates;
+      writeFileSync(
+        join(node.folder, 'server.properties'),
+        renderBrokerConfig({ ...node, voters, securityFolder, replicas: count }),
+      );
+      format(classPath, node.folder, certificates !== '');
+    }
+    await Promise.all(nodes.map((_, index) => launch(index)));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const addresses = (name: keyof BrokerPorts) => nodes.map((node) => `127.0.0.1:${node.ports[name]}`);
+  return {
+    addresses: addresses('plaintext'),
+    sslAddresses: addresses('ssl'),
+    saslPlaintextAddresses: addresses('saslPlaintext'),
+    saslSslAddresses: addresses('saslSsl'),
+    certificates,
+    users: kafkaUsers,
+    stopBroker: end,
+    startBroker: launch,
+    stop,
+  };
+}
+
+function format(classPath: string, folder: string, withUsers: boolean): void {
+  const scram = withUsers
+    ? Object.entries(kafkaUsers).flatMap(([user, password]) =>
+        ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+          '--add-scram',
+          `${mechanism}=[name=${user},password=${password}]`,
+        ]),
+      )
+    : [];
+  const args = [
+    '-cp',
+    classPath,
+    'kafka.tools.StorageTool',
+    'format',
+    '--cluster-id',
+    clusterId,
+    '--config',
+    join(folder, 'server.properties'),
+    ...scram,
+  ];
+  execFileSync('java', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Resolves when the broker says that it serves; rejects with its last lines when it ends or takes too long. */
+async function untilStarted(child: ChildProcess): Promise<void> {
+  const lines: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const fail = (reason: string) => reject(new Error(`Kafka ${reason}:\n${lines.slice(-30).join('')}`));
+    const timer = setTimeout(() => fail(`did not start within ${readyMsMax} ms`), readyMsMax);
+    const read = (chunk: Buffer) => {
+      const text = chunk.toString();
+      lines.push(text);
+      if (lines.length > 200) lines.shift();
+      if (text.includes('Kafka Server started')) {
+        clearTimeout(timer);
+        resolve();
+      }
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      fail('ended');
+    });
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+if (import.meta.main) {
+  const cluster = await startKafka({
+    brokers: process.argv.includes('--brokers') && process.argv.includes('3') ? 3 : 1,
+    secure: process.argv.includes('--secure'),
+  });
+  process.stdout.write(`Kafka serves on ${cluster.addresses.join(',')}\n`);
+  process.once('SIGINT', () => void cluster.stop());
+  process.once('SIGTERM', () => void cluster.stop());
+}
