@@ -1,6 +1,6 @@
 /**
  * Walks JSON text in a Buffer once, checks it as strictly as Go's `encoding/json` does, and tells where values begin and end without
- * building them; copies a value as canonical text. Used by `parse-ocp-results.ts` and `shrink-report.ts`, where most of a message is
+ * building them; copies a value as canonical text. Used by `parse-ocp-results.ts` and `shrunk-report.ts`, where most of a message is
  * thrown away and the rest is kept byte for byte. Decoding of strings is in `json-text.ts`. Source: notification-writer.md 4.1, 4.6.
  *
  * Positions go in and out as numbers instead of living in a field, each byte of a string costs one table look-up, and the constants are

@@ -1,6 +1,6 @@
 /**
  * Reads and writes single JSON strings as Go's `encoding/json` does, on text that `JsonScanner` has already found valid. Used by
- * `parse-ocp-results.ts` and `shrink-report.ts`. Source: notification-writer.md 4.1, 4.6.
+ * `parse-ocp-results.ts` and `shrunk-report.ts`. Source: notification-writer.md 4.1, 4.6.
  */
 import { isUtf8 } from 'node:buffer';
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isLenientUuid, type OcpResultsParse, parseOcpResults } from './parse-ocp-results.ts';
-import { DROPPED_REPORT_KEYS, shrinkReport } from './shrink-report.ts';
+import { DROPPED_REPORT_KEYS, shrinkReportText } from './shrunk-report.ts';
 
 const cluster = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
 
@@ -42,7 +42,7 @@ function refused(text: string | Buffer) {
 }
 
 function shrunk(report: string): string {
-  return shrinkReport(received(message({ Report: report })).report).text.toString('utf8');
+  return shrinkReportText(received(message({ Report: report })).report).text.toString('utf8');
 }
 
 test('a complete message is read attribute by attribute', () => {
@@ -214,7 +214,7 @@ test('a repeated report is merged key by key, unless a null was in between', () 
   const first = '{"fingerprints":1,"reports":[1],"a":1}';
   const second = '{"system":1,"reports":[2]}';
   const merged = received(`${message({ Report: first }).slice(0, -1)},"report":${second}}`);
-  assert.equal(shrinkReport(merged.report).text.toString(), '{"a":1,"reports":[2]}');
+  assert.equal(shrinkReportText(merged.report).text.toString(), '{"a":1,"reports":[2]}');
   const cut = refused(`${message({ Report: first }).slice(0, -1)},"Report":null,"report":${second}}`);
   assert.equal(cut.message, 'Improper report structure, missing key fingerprints');
 });
@@ -261,7 +261,7 @@ test('invalid UTF-8 becomes U+FFFD byte by byte in strings and keys and stays as
   );
   assert.equal(report.requestId, 'a\ufffd\ufffdb');
   assert.deepEqual(
-    shrinkReport(report.report).text,
+    shrinkReportText(report.report).text,
     Buffer.concat([Buffer.from('{"k\ufffd":1,"reports":"'), Buffer.from([0xe2]), Buffer.from('"}')]),
   );
 });
@@ -270,11 +270,14 @@ test('a report of dropped members only is an empty object, and the original size
   const report = received(
     message({ Report: '{"system" : {"a": "<"}, "fingerprints":[ ], "reports":[],"pass":[1]}' }),
   ).report;
-  const { text, originalBytes } = shrinkReport(report);
+  const { text, originalBytes } = shrinkReportText(report);
   assert.equal(text.toString(), '{"reports":[]}');
   assert.equal(originalBytes, '{"fingerprints":[],"pass":[1],"reports":[],"system":{"a":"\\u003c"}}'.length);
   assert.equal(
-    shrinkReport({ text: report.text, members: new Map([['system', report.members.get('system')!]]) }).text.toString(),
+    shrinkReportText({
+      text: report.text,
+      members: new Map([['system', report.members.get('system')!]]),
+    }).text.toString(),
     '{}',
   );
 });
@@ -285,7 +288,7 @@ test('whatever JSON a report holds, what is kept means the same as before', () =
     fc.property(fc.dictionary(key, fc.jsonValue({ maxDepth: 3 })), fc.nat(4), (members, indent) => {
       const report: Record<string, unknown> = { ...members, fingerprints: 0, reports: members, system: 0 };
       const value = { OrgID: 1, AccountNumber: 1, ClusterName: cluster, Report: report };
-      const text = shrinkReport(received(JSON.stringify(value, null, indent)).report).text.toString('utf8');
+      const text = shrinkReportText(received(JSON.stringify(value, null, indent)).report).text.toString('utf8');
       const wanted = JSON.parse(JSON.stringify(report)) as Record<string, unknown>;
       for (const dropped of DROPPED_REPORT_KEYS) delete wanted[dropped];
       const keys = Object.keys(wanted).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -318,7 +321,7 @@ test('real messages are received, and what is kept of them means the same as bef
     const model = JSON.parse(bytes.toString('utf8')) as Record<string, Record<string, unknown>>;
     const report = received(bytes);
     assert.equal(report.orgId, model['OrgID'], name);
-    const kept = JSON.parse(shrinkReport(report.report).text.toString('utf8')) as Record<string, unknown>;
+    const kept = JSON.parse(shrinkReportText(report.report).text.toString('utf8')) as Record<string, unknown>;
     for (const dropped of DROPPED_REPORT_KEYS) delete model['Report']![dropped];
     assert.deepEqual(kept, model['Report'], name);
   }

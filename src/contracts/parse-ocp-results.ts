@@ -1,7 +1,7 @@
 /**
  * Reads a message of topic `ccx.ocp.results` with the acceptance rules of the reference's writer, in one pass over its bytes: which
  * attributes count, in which order they are checked, what is refused. The members of `Report` are not built, only located, because
- * most are dropped and the rest is stored byte for byte (`shrink-report.ts`). Called by the notification writer (hop 7).
+ * most are dropped and the rest is stored byte for byte (`shrunk-report.ts`). Called by the notification writer (hop 7).
  * What a message from the past or the future means is not judged here. Source: notification-writer.md 4.1, 4.2, 4.4, 4.5.
  */
 import { CcxError } from './ccx-error.ts';

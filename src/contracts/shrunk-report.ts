@@ -1,6 +1,6 @@
 /**
  * The report text that `new_reports` keeps: the members that notifications need, keys sorted bytewise, values verbatim. The bulky
- * members are skipped where they lie and never copied. Called by the notification writer (hop 8). Source: notification-writer.md 3.4, 4.6.
+ * members are skipped where they lie and never copied. Called by the notification writer (hop 7). Source: notification-writer.md 3.4, 4.6.
  */
 import { writeCanonical } from './json-scanner.ts';
 import { encodeJsonString } from './json-text.ts';
@@ -29,7 +29,7 @@ interface KeptMember extends ReportMember {
   readonly prefix: string;
 }
 
-export function shrinkReport(report: ReportSlices): ShrunkReport {
+export function shrinkReportText(report: ReportSlices): ShrunkReport {
   const kept: KeptMember[] = [];
   let originalBytes = braces(report.members.size);
   let bytes = 0;

@@ -1,0 +1,146 @@
+/**
+ * Table `ccx.trace`: what happened to each request, as the services tell it. Written by the payload tracker (from the status topic) and,
+ * inside the transactions of their own effects, by the notification writer and the notification service; read by `ccx trace` and by
+ * ingress's `/track`. Telling the same event twice is telling it once, so that redelivered work needs no care.
+ * The tables come from `migrateCcx(database, 'trace')`, which every caller runs at start.
+ */
+import { cutUtf8 } from '../../contracts/cut-utf8.ts';
+import { storedRequestId } from '../../contracts/identifiers.ts';
+import { parseRfc3339 } from '../../contracts/rfc3339.ts';
+import { TABLE_TRACE } from '../../contracts/tables.ts';
+import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { smallintArray, textArray, timestampArray } from '../database/binary-arrays.ts';
+import type { Queryable } from '../database/database.ts';
+import { traceDetailBytesMax, traceReadRowsMax, traceWordBytesMax } from './limits.ts';
+
+/** An event as it was read back. */
+export interface RecordedTraceEvent extends TraceEvent {
+  /** Grows with every row. */
+  readonly id: bigint;
+  /** When the table took it: RFC 3339, UTC. */
+  readonly recordedAt: string;
+}
+
+const insertText = `
+  INSERT INTO ${TABLE_TRACE} (request_id, service, status, happened_at, hop, detail, org_id, account, cluster, source, inventory_id, system_id)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamp[], $5::smallint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+  ON CONFLICT DO NOTHING`;
+
+/**
+ * Stores events in one round trip, in the caller's transaction if it has one. Texts are made fit for the table, so that no event can
+ * fail the transaction it rides in; an event without a request id or a readable time is left out.
+ */
+export async function recordTraceEvents(queryable: Queryable, events: readonly TraceEvent[]): Promise<void> {
+  const rows: { readonly event: TraceEvent; readonly micros: bigint }[] = [];
+  for (const event of events) {
+    const micros = parseRfc3339(event.at)?.micros;
+    if (event.requestId !== '' && micros !== undefined && isStorable(micros)) rows.push({ event, micros });
+  }
+  if (rows.length === 0) return;
+  // In order of the key: two processes that tell overlapping batches then wait for each other in one direction only.
+  rows.sort((left, right) => compare(left.event, right.event));
+  const word = (value: (event: TraceEvent) => string | undefined, bytesMax = traceWordBytesMax) =>
+    textArray(rows.map(({ event }) => storableText(value(event), bytesMax)));
+  await queryable.query(
+    insertText,
+    [
+      textArray(rows.map(({ event }) => storedRequestId(event.requestId))),
+      word((event) => event.service),
+      word((event) => event.status),
+      timestampArray(rows.map(({ micros }) => micros)),
+      smallintArray(rows.map(({ event }) => event.hop)),
+      word((event) => event.detail, traceDetailBytesMax),
+      word((event) => event.orgId),
+      word((event) => event.account),
+      word((event) => event.cluster),
+      word((event) => event.source),
+      word((event) => event.inventoryId),
+      word((event) => event.systemId),
+    ],
+    { name: 'record-trace-events' },
+  );
+}
+
+interface TraceRow {
+  readonly id: bigint;
+  readonly request_id: string;
+  readonly service: string;
+  readonly status: string;
+  readonly happened_at: string;
+  readonly hop: number | null;
+  readonly detail: string | null;
+  readonly org_id: string | null;
+  readonly account: string | null;
+  readonly cluster: string | null;
+  readonly source: string | null;
+  readonly inventory_id: string | null;
+  readonly system_id: string | null;
+  readonly recorded_at: string;
+}
+
+/**
+ * What is known of a request, oldest first. An id that is a UUID is found in both spellings, with hyphens and without, because the
+ * operator, people and ingress write it differently. At most `traceReadRowsMax` events, the oldest ones.
+ */
+export async function readTrace(queryable: Queryable, requestId: string): Promise<readonly RecordedTraceEvent[]> {
+  const { rows } = await queryable.query<TraceRow>(
+    `SELECT id, request_id, service, status, happened_at, hop, detail, org_id, account, cluster, source, inventory_id, system_id, recorded_at
+       FROM ${TABLE_TRACE} WHERE request_id = ANY($1::text[]) ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}`,
+    [textArray(spellings(requestId))],
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    requestId: row.request_id,
+    service: row.service,
+    status: row.status,
+    at: rfc3339Of(row.happened_at),
+    recordedAt: rfc3339Of(row.recorded_at),
+    ...present('hop', row.hop),
+    ...present('detail', row.detail),
+    ...present('orgId', row.org_id),
+    ...present('account', row.account),
+    ...present('cluster', row.cluster),
+    ...present('source', row.source),
+    ...present('inventoryId', row.inventory_id),
+    ...present('systemId', row.system_id),
+  }));
+}
+
+const uuidForms = /^(?:urn:uuid:|\{)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;
+
+function spellings(requestId: string): string[] {
+  const given = storedRequestId(requestId);
+  const groups = uuidForms
+    .exec(requestId)
+    ?.slice(1)
+    .map((group) => group.toLowerCase());
+  return groups === undefined ? [given] : [...new Set([given, groups.join(''), groups.join('-')])];
+}
+
+function present<Name extends string, T>(name: Name, value: T | null): { readonly [Key in Name]?: T } {
+  return value === null ? {} : ({ [name]: value } as { readonly [Key in Name]: T });
+}
+
+/** PostgreSQL's text of a timestamp in UTC, `2026-11-21 16:15:49.824983`. */
+function rfc3339Of(timestamp: string): string {
+  return `${timestamp.replace(' ', 'T')}Z`;
+}
+
+/** The server's timestamps begin in 4713 BC, but years outside 1 … 9999 have no RFC 3339 text. */
+const firstMicros = -62_135_596_800_000_000n;
+const lastMicros = 253_402_300_799_999_999n;
+
+function isStorable(micros: bigint): boolean {
+  return micros >= firstMicros && micros <= lastMicros;
+}
+
+/** PostgreSQL's texts cannot hold NUL; keys of an index have a limit. */
+function storableText(text: string | undefined, bytesMax: number): string | undefined {
+  if (text === undefined) return undefined;
+  return cutUtf8(text.toWellFormed().replaceAll('\0', '\ufffd'), bytesMax);
+}
+
+function compare(left: TraceEvent, right: TraceEvent): number {
+  if (left.requestId !== right.requestId) return left.requestId < right.requestId ? -1 : 1;
+  return left.at < right.at ? -1 : left.at === right.at ? 0 : 1;
+}
