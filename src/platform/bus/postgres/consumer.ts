@@ -1,0 +1,343 @@
+/**
+ * A group member on the embedded bus. Two things run side by side: membership (renewed three times per lease, brought up to date when
+ * the group changes) says which partitions are ours; `poll` reads those. They meet in `#cursors`: a partition that is let go leaves
+ * the map at once, so records of a read that was under way are thrown away and never handed out.
+ *
+ * The same rules bind a member that merely believes to be one: past the end of its lease, by its own clock, it hands out nothing.
+ */
+import type { Clock } from '../../clock/clock.ts';
+import type { Database } from '../../database/database.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
+import { closed, fenced, topicUnknown } from '../bus-errors.ts';
+import { bufferedBytesMaxDefault } from '../limits.ts';
+import { withBusErrors } from './bus-error-of.ts';
+import type { BusHint } from './channel.ts';
+import { commitPositions } from './commit-positions.ts';
+import * as events from './events.ts';
+import { renewalsPerLease } from './limits.ts';
+import {
+  joinGroup,
+  leaveGroup,
+  type Member,
+  type OwnedPartition,
+  renewLease,
+  synchronizeMember,
+} from './membership.ts';
+import type { ReadCursor, RecordReader } from './record-reader.ts';
+
+export interface PostgresConsumerDependencies {
+  readonly database: Database;
+  readonly reader: RecordReader;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly leaseMs: number;
+  readonly pollEveryMs: number;
+  /** Called once, when the consumer is closed. */
+  readonly onClosed: (consumer: PostgresConsumer) => void;
+}
+
+interface ConsumerCursor extends ReadCursor {
+  /** Where this assignment began: a commit below it belongs to an earlier one. */
+  readonly from: bigint;
+  position: bigint;
+}
+
+export class PostgresConsumer implements Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #dependencies: PostgresConsumerDependencies;
+  /** By `<topic>/<partition>`. */
+  readonly #cursors = new Map<string, ConsumerCursor>();
+  readonly #paused = new Set<string>();
+  #member: Member;
+  /** Until then a hint would find no member and take it for one that lost its lease. */
+  #joined = false;
+  #generation: bigint | undefined;
+  #leaseUntilMs = 0;
+  #missingTopics: readonly string[] = [];
+  #stopRenewing: () => void = () => undefined;
+  #synchronizing: Promise<void> | undefined;
+  #synchronizeAgain = false;
+  #failing = false;
+  /** Which partition is served first; moves on with every poll. */
+  #turn = 0;
+  #polling: Promise<unknown> = Promise.resolve();
+  /** Counts reasons to look again; a waiting poll is woken through the controller. */
+  #wakes = 0;
+  #waiting: AbortController | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ConsumerOptions, dependencies: PostgresConsumerDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#member = this.#newMember();
+  }
+
+  /** Joins the group; resolves with the first assignment, which is empty while others still hold everything. */
+  async start(): Promise<void> {
+    const { database, clock, leaseMs } = this.#dependencies;
+    await withBusErrors(async () => {
+      await joinGroup(database, this.#member);
+      this.#joined = true;
+      await this.#synchronize();
+    });
+    this.#stopRenewing = clock.every(leaseMs / renewalsPerLease, () => this.#renew());
+  }
+
+  async poll(options: PollOptions): Promise<readonly BusRecord[]> {
+    if (this.#closing !== undefined) throw closed('consumer');
+    const turn = this.#polling.then(() => this.#poll(options));
+    this.#polling = turn.catch(() => undefined);
+    return await withBusErrors(() => turn);
+  }
+
+  async commit(positions: readonly Position[]): Promise<void> {
+    if (this.#closing !== undefined) throw closed('consumer');
+    const wanted = new Map<string, { readonly position: Position; readonly cursor: ConsumerCursor }>();
+    const refused: TopicPartition[] = [];
+    for (const position of positions) {
+      const cursor = this.#cursors.get(keyOf(position));
+      // A position outside what this assignment handed out belongs to an earlier one, or to an earlier topic of that name.
+      if (cursor === undefined || position.offset < cursor.from || position.offset > cursor.position) {
+        refused.push(position);
+      } else {
+        wanted.set(keyOf(position), { position, cursor });
+      }
+    }
+    if (wanted.size > 0) {
+      const { database } = this.#dependencies;
+      const entries = [...wanted.values()];
+      const stored = await withBusErrors(() =>
+        commitPositions(
+          database,
+          this.#member,
+          entries.map(({ position, cursor }) => ({ ...cursor, offset: position.offset })),
+        ),
+      );
+      for (const { position, cursor } of entries) {
+        if (!stored.has(`${cursor.topicId}/${cursor.partition}`)) refused.push(position);
+      }
+    }
+    if (refused.length === 0) return;
+    // The rows know better than we do who owns what.
+    this.#synchronizeSoon();
+    throw fenced(refused);
+  }
+
+  assignment(): readonly TopicPartition[] {
+    return [...this.#cursors.values()].map(({ topic, partition }) => ({ topic, partition }));
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) if (this.#cursors.has(keyOf(partition))) this.#paused.add(keyOf(partition));
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#paused.delete(keyOf(partition));
+    this.#wake();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Called by the bus for every NOTIFY. */
+  onHint(hint: BusHint): void {
+    if (!this.#joined) return;
+    if (hint.kind === 'records') {
+      for (const cursor of this.#cursors.values()) {
+        if (cursor.topicId !== hint.topicId) continue;
+        this.#wake();
+        return;
+      }
+    } else if (hint.kind === 'anything' || hint.groupId === this.#options.groupId) {
+      this.#synchronizeSoon();
+      this.#wake();
+    }
+  }
+
+  async #poll({ recordsMax, waitMs, signal }: PollOptions): Promise<readonly BusRecord[]> {
+    const { clock, pollEveryMs } = this.#dependencies;
+    const deadlineMs = clock.monotonicMs() + waitMs;
+    // A poll that was waiting when the consumer was closed ends with nothing.
+    while (this.#closing === undefined) {
+      const wakes = this.#wakes;
+      await this.#ensureLease();
+      const records = await this.#read(recordsMax);
+      if (records.length > 0) return records;
+      if (this.#missingTopics.length > 0) throw topicUnknown(this.#missingTopics);
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0 || signal?.aborted === true) return [];
+      if (wakes === this.#wakes) await this.#waitForWake(Math.min(leftMs, pollEveryMs), signal);
+    }
+    return [];
+  }
+
+  async #read(recordsMax: number): Promise<readonly BusRecord[]> {
+    const { reader, telemetry } = this.#dependencies;
+    const readable = [...this.#cursors].filter(([key]) => !this.#paused.has(key)).map(([, cursor]) => cursor);
+    if (readable.length === 0) return [];
+    this.#turn = (this.#turn + 1) % readable.length;
+    const pages = await reader.read([...readable.slice(this.#turn), ...readable.slice(0, this.#turn)], {
+      recordsMax,
+      bytesMax: this.#options.bufferedBytesMax ?? bufferedBytesMaxDefault,
+    });
+    // A topic that is gone, or gone and made again: the hint about it may be on its way, or lost.
+    if (readable.some((cursor) => cursor.head === undefined)) await this.#synchronize();
+    if (!this.#leaseHolds()) return [];
+    return pages.flatMap(({ cursor, records, next, dropped }) => {
+      // Let go, or paused, while the read was under way.
+      if (this.#cursors.get(keyOf(cursor)) !== cursor || this.#paused.has(keyOf(cursor))) return [];
+      if (dropped > 0n) {
+        const { topic, partition } = cursor;
+        events.recordsSkipped(telemetry, this.#options.groupId, { topic, partition, records: dropped });
+      }
+      cursor.position = next;
+      return records;
+    });
+  }
+
+  #leaseHolds(): boolean {
+    return this.#dependencies.clock.monotonicMs() < this.#leaseUntilMs;
+  }
+
+  /** Past the lease, or after it was lost, everything is let go before the member asks for its place again. */
+  async #ensureLease(): Promise<void> {
+    if (this.#leaseHolds()) return;
+    this.#letGo([...this.#cursors.values()]);
+    await this.#synchronize();
+  }
+
+  async #renew(): Promise<void> {
+    const { database, clock, telemetry, leaseMs } = this.#dependencies;
+    const startedMs = clock.monotonicMs();
+    try {
+      const answer = await renewLease(database, this.#member, this.#generation);
+      if (answer !== 'stale') this.#leaseUntilMs = startedMs + leaseMs;
+      if (answer !== 'unchanged') await this.#synchronize();
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) events.membershipFailed(telemetry, this.#options.groupId, error);
+      this.#failing = true;
+    }
+  }
+
+  #synchronizeSoon(): void {
+    if (this.#closing !== undefined) return;
+    this.#synchronize().catch((error) => {
+      events.membershipFailed(this.#dependencies.telemetry, this.#options.groupId, error);
+    });
+  }
+
+  /** One at a time; a call during a run makes it run once more, and every caller waits for the last run. */
+  #synchronize(): Promise<void> {
+    this.#synchronizeAgain = true;
+    this.#synchronizing ??= this.#runSynchronize().finally(() => {
+      this.#synchronizing = undefined;
+    });
+    return this.#synchronizing;
+  }
+
+  async #runSynchronize(): Promise<void> {
+    while (this.#synchronizeAgain && this.#closing === undefined) {
+      this.#synchronizeAgain = false;
+      await this.#synchronizeOnce();
+    }
+  }
+
+  async #synchronizeOnce(): Promise<void> {
+    const { database, clock, telemetry, leaseMs } = this.#dependencies;
+    const startedMs = clock.monotonicMs();
+    const answer = await synchronizeMember(database, this.#member, (partition) => {
+      const cursor = this.#cursors.get(keyOf(partition));
+      if (cursor !== undefined) this.#letGo([cursor]);
+    });
+    if (answer.kind === 'stale') {
+      events.memberFenced(telemetry, this.#options.groupId);
+      this.#letGo([...this.#cursors.values()]);
+      this.#member = this.#newMember();
+      this.#generation = undefined;
+      await joinGroup(database, this.#member);
+      this.#synchronizeAgain = true;
+      return;
+    }
+    this.#leaseUntilMs = startedMs + leaseMs;
+    this.#generation = answer.generation;
+    this.#missingTopics = answer.missingTopics;
+    this.#takeOver(answer.owned);
+  }
+
+  #takeOver(owned: readonly OwnedPartition[]): void {
+    const ownedIds = new Map(owned.map((partition) => [keyOf(partition), partition.topicId]));
+    // A topic that was deleted and made again has another id: what was read of the old one says nothing about the new one.
+    this.#letGo([...this.#cursors.values()].filter((cursor) => ownedIds.get(keyOf(cursor)) !== cursor.topicId));
+    const taken = owned.filter((partition) => !this.#cursors.has(keyOf(partition)));
+    if (taken.length === 0) return;
+    for (const { topicId, topic, partition, position } of taken) {
+      this.#cursors.set(keyOf({ topic, partition }), {
+        topicId,
+        topic,
+        partition,
+        from: position,
+        position,
+        head: undefined,
+      });
+    }
+    events.partitionsAssigned(this.#dependencies.telemetry, this.#options.groupId, taken);
+    this.#wake();
+  }
+
+  #letGo(cursors: readonly ConsumerCursor[]): void {
+    if (cursors.length === 0) return;
+    for (const cursor of cursors) {
+      this.#cursors.delete(keyOf(cursor));
+      this.#paused.delete(keyOf(cursor));
+    }
+    const partitions = cursors.map(({ topic, partition }) => ({ topic, partition }));
+    events.partitionsRevoked(this.#dependencies.telemetry, this.#options.groupId, partitions);
+    try {
+      this.#options.onRevoked?.(partitions);
+    } catch (error) {
+      events.callbackFailed(this.#dependencies.telemetry, this.#options.groupId, error);
+    }
+  }
+
+  #wake(): void {
+    this.#wakes += 1;
+    this.#waiting?.abort();
+  }
+
+  async #waitForWake(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#waiting = new AbortController();
+    const signals = signal === undefined ? this.#waiting.signal : AbortSignal.any([this.#waiting.signal, signal]);
+    await this.#dependencies.clock.sleep(ms, signals).catch(() => undefined);
+    this.#waiting = undefined;
+  }
+
+  #newMember(): Member {
+    const { groupId, topics, startAt } = this.#options;
+    const { clock, leaseMs } = this.#dependencies;
+    return { groupId, memberId: clock.uuid(), topics: [...new Set(topics)], startAt, leaseMs };
+  }
+
+  async #close(): Promise<void> {
+    const { database, telemetry, onClosed } = this.#dependencies;
+    onClosed(this);
+    this.#stopRenewing();
+    this.#wake();
+    await this.#polling;
+    await this.#synchronizing?.catch(() => undefined);
+    this.#cursors.clear();
+    try {
+      await leaveGroup(database, this.#member);
+    } catch (error) {
+      // Then the lease ends by itself.
+      events.membershipFailed(telemetry, this.#options.groupId, error);
+    }
+  }
+}
+
+function keyOf(partition: TopicPartition): string {
+  return `${partition.topic}/${partition.partition}`;
+}

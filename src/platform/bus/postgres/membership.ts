@@ -1,0 +1,275 @@
+/**
+ * Who belongs to a group of the embedded bus and who owns which partition, as rows: the SQL side of `consumer.ts`. Every change is made
+ * under the lock of the group's row, and time is the database's, so members agree whatever their own clocks say.
+ *
+ * A partition changes hands in two steps, so that two live members never read it at once: its owner lets go when it sees that the
+ * assignment gives it to somebody else, and only then the other takes it. A member whose lease ran out is put out of the group by whoever
+ * looks next. Lock order everywhere in the bus: groups, topics, partitions, positions in order.
+ */
+import type { Connection, Database } from '../../database/database.ts';
+import type { ConsumerOptions, TopicPartition } from '../bus.ts';
+import { type AssignableMember, assignPartitions } from './assign-partitions.ts';
+import { busChannel, groupHint } from './channel.ts';
+
+export interface Member {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly topics: readonly string[];
+  readonly leaseMs: number;
+  readonly startAt: ConsumerOptions['startAt'];
+}
+
+export interface OwnedPartition extends TopicPartition {
+  readonly topicId: bigint;
+  /** Where its owner starts to read when it takes the partition over. */
+  readonly position: bigint;
+}
+
+/** `stale`: the lease ran out, the member is out of the group and joins again under a new id. */
+export type Synchronized =
+  | { readonly kind: 'stale' }
+  | {
+      readonly kind: 'member';
+      readonly generation: bigint;
+      readonly owned: readonly OwnedPartition[];
+      readonly missingTopics: readonly string[];
+    };
+
+/** Makes the group if need be and enters it; the assignment comes with the next `synchronizeMember`. */
+export async function joinGroup(database: Database, member: Member): Promise<void> {
+  await database.transaction(async (tx) => {
+    await tx.query('INSERT INTO ccx.bus_groups (group_id) VALUES ($1) ON CONFLICT DO NOTHING', [member.groupId]);
+    await tx.query('SELECT FROM ccx.bus_groups WHERE group_id = $1 FOR UPDATE', [member.groupId]);
+    await tx.query(
+      `INSERT INTO ccx.bus_members (member_id, group_id, topics, lease_until)
+       VALUES ($1, $2, $3::text[], clock_timestamp() + $4 * interval '1 millisecond')`,
+      [member.memberId, member.groupId, member.topics, member.leaseMs],
+    );
+    await advanceGeneration(tx, member.groupId);
+  });
+}
+
+/** One statement, three times per lease. `changed` asks for `synchronizeMember`: the generation moved or somebody's lease ran out. */
+export async function renewLease(
+  database: Database,
+  member: Member,
+  knownGeneration: bigint | undefined,
+): Promise<'stale' | 'changed' | 'unchanged'> {
+  const { rows } = await database.query<{ generation: bigint; expired: boolean }>(
+    `UPDATE ccx.bus_members m SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
+     WHERE m.group_id = $1 AND m.member_id = $2 AND m.lease_until > clock_timestamp()
+     RETURNING (SELECT generation FROM ccx.bus_groups g WHERE g.group_id = $1),
+               EXISTS (SELECT FROM ccx.bus_members o WHERE o.group_id = $1 AND o.lease_until <= clock_timestamp()) AS expired`,
+    [member.groupId, member.memberId, member.leaseMs],
+    { name: 'ccx-bus-renew' },
+  );
+  const row = rows[0];
+  if (row === undefined) return 'stale';
+  return row.expired || row.generation !== knownGeneration ? 'changed' : 'unchanged';
+}
+
+/**
+ * Brings rows and member together: puts expired members out, lets go of what the assignment gives to others, takes what is free and
+ * ours. `letGo` is called before the rows say so, and must stop handing records out at once.
+ */
+export async function synchronizeMember(
+  database: Database,
+  member: Member,
+  letGo: (partition: TopicPartition) => void,
+): Promise<Synchronized> {
+  return await database.transaction(async (tx) => {
+    await tx.query('SELECT FROM ccx.bus_groups WHERE group_id = $1 FOR UPDATE', [member.groupId]);
+    const renewed = await tx.query(
+      `UPDATE ccx.bus_members SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
+       WHERE group_id = $1 AND member_id = $2 AND lease_until > clock_timestamp()`,
+      [member.groupId, member.memberId, member.leaseMs],
+    );
+    if (renewed.rowCount === 0) return { kind: 'stale' };
+
+    const expired = await tx.query(
+      'DELETE FROM ccx.bus_members WHERE group_id = $1 AND lease_until <= clock_timestamp()',
+      [member.groupId],
+    );
+    const { rows: members } = await tx.query<{ member_id: string; topics: string[] }>(
+      'SELECT member_id, topics FROM ccx.bus_members WHERE group_id = $1 ORDER BY joined',
+      [member.groupId],
+    );
+    const assignable = members.map((row): AssignableMember => ({ memberId: row.member_id, topics: row.topics }));
+    const rows = await lockPositions(tx, member, assignable);
+    const changes = decideChanges(member, assignable, rows);
+    for (const { row } of changes.filter((change) => change.kind === 'let-go')) letGo(row);
+    await storeChanges(tx, member, changes);
+
+    // Taking a free partition concerns nobody else; everything else may give another member something to take.
+    const news = expired.rowCount > 0 || changes.some((change) => change.kind !== 'take');
+    const generation = await (news ? advanceGeneration(tx, member.groupId) : readGeneration(tx, member.groupId));
+    const present = new Set(rows.map((row) => row.topic));
+    return {
+      kind: 'member',
+      generation,
+      owned: ownedAfter(member, rows, changes),
+      missingTopics: member.topics.filter((topic) => !present.has(topic)),
+    };
+  });
+}
+
+/** Leaves in good order: the partitions are free at once and not only when the lease ends. */
+export async function leaveGroup(database: Database, member: Member): Promise<void> {
+  await database.transaction(async (tx) => {
+    await tx.query('SELECT FROM ccx.bus_groups WHERE group_id = $1 FOR UPDATE', [member.groupId]);
+    await tx.query(
+      `WITH locked AS (
+         SELECT topic_id, partition FROM ccx.bus_positions WHERE group_id = $1 AND owner = $2
+         ORDER BY topic_id, partition FOR UPDATE
+       )
+       UPDATE ccx.bus_positions p SET owner = NULL FROM locked l
+       WHERE p.group_id = $1 AND p.topic_id = l.topic_id AND p.partition = l.partition`,
+      [member.groupId, member.memberId],
+    );
+    await tx.query('DELETE FROM ccx.bus_members WHERE member_id = $1', [member.memberId]);
+    await advanceGeneration(tx, member.groupId);
+  });
+}
+
+interface PositionRow extends TopicPartition {
+  readonly topicId: bigint;
+  readonly owner: string | null;
+  readonly committed: bigint | null;
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** Every partition of the topics that anybody in the group reads, locked in order; rows that are missing are made. */
+async function lockPositions(
+  tx: Connection,
+  member: Member,
+  members: readonly AssignableMember[],
+): Promise<PositionRow[]> {
+  const topics = [...new Set(members.flatMap((other) => other.topics))];
+  await tx.query(
+    `INSERT INTO ccx.bus_positions (group_id, topic_id, partition)
+     SELECT $1, p.topic_id, p.partition FROM ccx.bus_topics t JOIN ccx.bus_partitions p USING (topic_id)
+     WHERE t.name = ANY($2::text[])
+     ORDER BY p.topic_id, p.partition
+     ON CONFLICT DO NOTHING`,
+    [member.groupId, topics],
+  );
+  const { rows } = await tx.query<{
+    topic_id: bigint;
+    name: string;
+    partition: number;
+    owner: string | null;
+    committed: bigint | null;
+    start_offset: bigint;
+    next_offset: bigint;
+  }>(
+    `SELECT g.topic_id, t.name, g.partition, g.owner, g.committed, p.start_offset, p.next_offset
+     FROM ccx.bus_positions g
+     JOIN ccx.bus_topics t ON t.topic_id = g.topic_id
+     JOIN ccx.bus_partitions p ON p.topic_id = g.topic_id AND p.partition = g.partition
+     WHERE g.group_id = $1 AND t.name = ANY($2::text[])
+     ORDER BY g.topic_id, g.partition
+     FOR UPDATE OF g`,
+    [member.groupId, topics],
+  );
+  return rows.map((row) => ({
+    topicId: row.topic_id,
+    topic: row.name,
+    partition: row.partition,
+    owner: row.owner,
+    committed: row.committed,
+    start: row.start_offset,
+    end: row.next_offset,
+  }));
+}
+
+type Change =
+  | { readonly kind: 'let-go' | 'free'; readonly row: PositionRow }
+  /** `committed` is stored with the new owner. */
+  | { readonly kind: 'take'; readonly row: PositionRow; readonly committed: bigint | null };
+
+function decideChanges(
+  member: Member,
+  members: readonly AssignableMember[],
+  rows: readonly PositionRow[],
+): readonly Change[] {
+  const partitionCounts = new Map<string, number>();
+  for (const row of rows) partitionCounts.set(row.topic, (partitionCounts.get(row.topic) ?? 0) + 1);
+  const assigned = assignPartitions(
+    members,
+    [...partitionCounts].map(([name, partitions]) => ({ name, partitions })),
+  );
+  const alive = new Set(members.map((other) => other.memberId));
+  return rows.flatMap((row): Change[] => {
+    const target = assigned.get(`${row.topic}/${row.partition}`);
+    const orphaned = row.owner !== null && !alive.has(row.owner);
+    if (target === member.memberId) {
+      if (row.owner === null || orphaned) return [{ kind: 'take', row, committed: positionToStore(member, row) }];
+      return [];
+    }
+    if (row.owner === member.memberId) return [{ kind: 'let-go', row }];
+    return orphaned ? [{ kind: 'free', row }] : [];
+  });
+}
+
+/**
+ * A group that starts at the newest record stores that position at once: without it, a restart before the first commit would start at a
+ * newer one and skip what came in between.
+ */
+function positionToStore(member: Member, row: PositionRow): bigint | null {
+  return row.committed ?? (member.startAt === 'latest' ? row.end : null);
+}
+
+/** Where to read on. A position that retention has passed moves up to the oldest record; one past the end (a restored backup) hides nothing. */
+function startOf(row: PositionRow, committed: bigint | null): bigint {
+  if (committed === null || committed < row.start || committed > row.end) return row.start;
+  return committed;
+}
+
+async function storeChanges(tx: Connection, member: Member, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  const values = changes.map((change) => {
+    const { topicId, partition } = change.row;
+    const committed = change.kind === 'take' ? change.committed : change.row.committed;
+    return `(${topicId}, ${partition}, ${committed ?? 'NULL'}::bigint, ${change.kind === 'take' ? '$2' : 'NULL'}::uuid)`;
+  });
+  // The rows are locked already, so their order here does not matter. $2 must be mentioned even if nothing is taken.
+  await tx.query(
+    `UPDATE ccx.bus_positions p SET owner = v.owner, committed = v.committed
+     FROM (VALUES ${values.join(', ')}) AS v (topic_id, partition, committed, owner)
+     WHERE p.group_id = $1 AND p.topic_id = v.topic_id AND p.partition = v.partition AND $2::uuid IS NOT NULL`,
+    [member.groupId, member.memberId],
+  );
+}
+
+function ownedAfter(
+  member: Member,
+  rows: readonly PositionRow[],
+  changes: readonly Change[],
+): readonly OwnedPartition[] {
+  const changed = new Map(changes.map((change) => [change.row, change]));
+  return rows.flatMap((row) => {
+    const change = changed.get(row);
+    const mine = change === undefined ? row.owner === member.memberId : change.kind === 'take';
+    if (!mine) return [];
+    const committed = change?.kind === 'take' ? change.committed : row.committed;
+    const { topicId, topic, partition } = row;
+    return [{ topicId, topic, partition, position: startOf(row, committed) }];
+  });
+}
+
+async function advanceGeneration(tx: Connection, groupId: string): Promise<bigint> {
+  const { rows } = await tx.query<{ generation: bigint }>(
+    `UPDATE ccx.bus_groups SET generation = generation + 1 WHERE group_id = $1
+     RETURNING generation, pg_notify('${busChannel}', $2)`,
+    [groupId, groupHint(groupId)],
+  );
+  return rows[0]!.generation;
+}
+
+async function readGeneration(tx: Connection, groupId: string): Promise<bigint> {
+  const { rows } = await tx.query<{ generation: bigint }>('SELECT generation FROM ccx.bus_groups WHERE group_id = $1', [
+    groupId,
+  ]);
+  return rows[0]!.generation;
+}

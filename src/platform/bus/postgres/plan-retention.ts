@@ -1,0 +1,52 @@
+/**
+ * What retention does with the segments of one topic. Pure; called by `retention.ts` with what the database says.
+ */
+import { segmentBytesMax, segmentBytesMin, segmentMsMax, segmentsPerRetention } from './limits.ts';
+
+export interface SegmentState {
+  readonly segment: bigint;
+  readonly bytes: number;
+  /** Since the segment was opened. */
+  readonly openedMsAgo: number;
+  /** Since it was closed: its youngest record is at least that old. Null while it takes records. */
+  readonly closedMsAgo: number | null;
+  /** Whether any partition has a record in it. */
+  readonly empty: boolean;
+}
+
+export interface RetentionLimits {
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+}
+
+export interface RetentionPlan {
+  readonly drop: readonly bigint[];
+  /** Whether the open segment is old or large enough to be closed. */
+  readonly roll: boolean;
+}
+
+/** `segments` are in order, oldest first; the last one is open. Only whole prefixes are dropped, so offsets keep having no gaps. */
+export function planRetention(segments: readonly SegmentState[], limits: RetentionLimits): RetentionPlan {
+  const drop: bigint[] = [];
+  let bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  for (const segment of segments) {
+    if (segment.closedMsAgo === null) break;
+    if (segment.closedMsAgo < limits.retentionMs && bytes <= limits.retentionBytes) break;
+    drop.push(segment.segment);
+    bytes -= segment.bytes;
+  }
+  const open = segments.at(-1);
+  const roll =
+    open !== undefined &&
+    !open.empty &&
+    (open.openedMsAgo >= segmentMs(limits.retentionMs) || open.bytes >= segmentBytes(limits.retentionBytes));
+  return { drop, roll };
+}
+
+function segmentMs(retentionMs: number): number {
+  return Math.min(segmentMsMax, retentionMs / segmentsPerRetention);
+}
+
+function segmentBytes(retentionBytes: number): number {
+  return Math.max(segmentBytesMin, Math.min(segmentBytesMax, retentionBytes / segmentsPerRetention));
+}

@@ -1,0 +1,155 @@
+/**
+ * The producing side of the embedded bus. Sends that arrive while a transaction is under way wait and share the next one, so that many
+ * callers with one record each cost one fsync together, not one each.
+ */
+import type { Clock } from '../../clock/clock.ts';
+import type { Database } from '../../database/database.ts';
+import type { OutgoingRecord, Position, Producer } from '../bus.ts';
+import { closed, topicUnknown } from '../bus-errors.ts';
+import { type PreparedRecord, prepareRecord } from '../outgoing-record.ts';
+import { createPartitioner } from '../partitioner.ts';
+import { type AppendRecord, appendRecords } from './append.ts';
+import { busErrorOf } from './bus-error-of.ts';
+import { encodeHeaders } from './header-encoding.ts';
+import { staleTopicAttemptsMax, transactionBytesMax, transactionRecordsMax } from './limits.ts';
+import type { Topic, TopicDirectory } from './topics.ts';
+
+export interface PostgresProducerDependencies {
+  readonly database: Database;
+  readonly topics: TopicDirectory;
+  readonly clock: Clock;
+  readonly recordBytesMax: number;
+}
+
+interface WaitingSend {
+  readonly records: readonly PreparedRecord[];
+  readonly bytes: number;
+  readonly resolve: (positions: readonly Position[]) => void;
+  readonly reject: (error: unknown) => void;
+  attempts: number;
+}
+
+export class PostgresProducer implements Producer {
+  readonly #dependencies: PostgresProducerDependencies;
+  readonly #choosePartition = createPartitioner();
+  #waiting: WaitingSend[] = [];
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(dependencies: PostgresProducerDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
+    if (this.#closed) throw closed('producer');
+    if (records.length === 0) return [];
+    const prepared = records.map((record) => prepareRecord(record, this.#dependencies.recordBytesMax));
+    const bytes = prepared.reduce((sum, record) => sum + record.bytes, 0);
+    return await new Promise((resolve, reject) => {
+      this.#waiting.push({ records: prepared, bytes, resolve, reject, attempts: 0 });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  /** Waits for what was sent before. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#sendTogether(this.#takeBatch());
+    this.#running = undefined;
+  }
+
+  #takeBatch(): WaitingSend[] {
+    let records = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const send of this.#waiting) {
+      records += send.records.length;
+      bytes += send.bytes;
+      if (count > 0 && (records > transactionRecordsMax || bytes > transactionBytesMax)) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #sendTogether(sends: readonly WaitingSend[]): Promise<void> {
+    const ready: { readonly send: WaitingSend; readonly topics: ReadonlyMap<string, Topic> }[] = [];
+    for (const send of sends) {
+      // Each on its own: a send to an unknown topic must not fail its neighbours.
+      const topics = await this.#dependencies.topics
+        .resolve(send.records.map((record) => record.topic))
+        .catch((error) => {
+          send.reject(busErrorOf(error));
+          return undefined;
+        });
+      if (topics !== undefined) ready.push({ send, topics });
+    }
+    if (ready.length === 0) return;
+
+    const rows = ready.flatMap(({ send, topics }) =>
+      send.records.map((record) => this.#rowOf(record, topics.get(record.topic)!)),
+    );
+    try {
+      const offsets = await this.#append(rows);
+      if (offsets === undefined) {
+        this.#tryAgain(ready.map(({ send }) => send));
+        return;
+      }
+      let at = 0;
+      for (const { send } of ready) {
+        const start = at;
+        at += send.records.length;
+        send.resolve(
+          send.records.map(({ topic }, index) => ({
+            topic,
+            partition: rows[start + index]!.partition,
+            offset: offsets[start + index]!,
+          })),
+        );
+      }
+    } catch (error) {
+      for (const { send } of ready) send.reject(busErrorOf(error));
+    }
+  }
+
+  async #append(rows: readonly AppendRecord[]): Promise<readonly bigint[] | undefined> {
+    const { database, clock } = this.#dependencies;
+    const now = clock.now().getTime();
+    let offsets: readonly bigint[] | undefined;
+    const rollBack = new Error('a topic was deleted');
+    try {
+      await database.transaction(async (tx) => {
+        offsets = await appendRecords(tx, rows, now);
+        if (offsets === undefined) throw rollBack;
+      });
+    } catch (error) {
+      if (error !== rollBack) throw error;
+    }
+    return offsets;
+  }
+
+  /** A topic was deleted under us: look again, and let each send find out by itself whether its topics are still there. */
+  #tryAgain(sends: readonly WaitingSend[]): void {
+    const topicNames = [...new Set(sends.flatMap((send) => send.records.map((record) => record.topic)))];
+    this.#dependencies.topics.forget(topicNames);
+    for (const send of [...sends].reverse()) {
+      send.attempts += 1;
+      if (send.attempts > staleTopicAttemptsMax) send.reject(topicUnknown(topicNames));
+      else this.#waiting.unshift(send);
+    }
+  }
+
+  #rowOf(record: PreparedRecord, topic: Topic): AppendRecord {
+    return {
+      topicId: topic.topicId,
+      partition: this.#choosePartition({ topic: topic.name, partitions: topic.partitions, key: record.key }),
+      key: record.key,
+      headers: encodeHeaders(record.headers),
+      value: record.value,
+      bytes: record.bytes,
+    };
+  }
+}

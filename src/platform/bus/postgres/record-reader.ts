@@ -1,0 +1,159 @@
+/**
+ * Reads records of the embedded bus from given positions: who may read what is decided elsewhere (`consumer.ts` for groups, `admin.ts`
+ * for `read()`). Two statements per read: the heads of the partitions, then exact offset ranges of segment tables; ranges and not
+ * LIMIT, because offsets have no gaps and a range stays cheap whatever plan the server picks.
+ */
+import type { Database, Queryable } from '../../database/database.ts';
+import { sqlState } from '../../database/database-error.ts';
+import type { BusRecord } from '../bus.ts';
+import { decodeHeaders } from './header-encoding.ts';
+import { droppedSegmentAttemptsMax } from './limits.ts';
+import { SegmentDirectory } from './segments.ts';
+import { shareOut } from './share-out.ts';
+
+/** A place to read from. The reader keeps `head` up to date; `position` belongs to the caller. */
+export interface ReadCursor {
+  readonly topicId: bigint;
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: bigint;
+  /** Offset that the next record will get, as last seen; undefined before the first look or when the topic is gone. */
+  head: bigint | undefined;
+}
+
+export interface ReadLimits {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+}
+
+export interface CursorPage<Cursor extends ReadCursor> {
+  readonly cursor: Cursor;
+  readonly records: readonly BusRecord[];
+  /** Where to read on. */
+  readonly next: bigint;
+  /** Offsets between the position and the first record that retention had dropped before they were read. */
+  readonly dropped: bigint;
+}
+
+interface Range<Cursor extends ReadCursor> {
+  readonly cursor: Cursor;
+  readonly table: string;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+interface RecordRow {
+  range: number;
+  offset: bigint;
+  timestamp_ms: bigint;
+  key: Buffer | null;
+  headers: Buffer | null;
+  value: Buffer | null;
+}
+
+const undefinedTable = '42P01';
+
+export class RecordReader {
+  readonly #database: Database;
+  readonly #segments = new SegmentDirectory();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Pages of those cursors that have something; none when everything was read. The first record of a page may exceed `bytesMax`. */
+  async read<Cursor extends ReadCursor>(cursors: readonly Cursor[], limits: ReadLimits): Promise<CursorPage<Cursor>[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      if (cursors.some((cursor) => cursor.head === undefined || cursor.position >= cursor.head)) {
+        await this.#lookAtHeads(this.#database, cursors);
+      }
+      try {
+        return await this.#readRanges(this.#chooseRanges(cursors, limits.recordsMax), limits.bytesMax);
+      } catch (error) {
+        if (sqlState(error) !== undefinedTable || attempt >= droppedSegmentAttemptsMax) throw error;
+        // Retention dropped a segment, or somebody the topic, between the look and the read.
+        for (const cursor of cursors) {
+          this.#segments.forget(cursor.topicId);
+          cursor.head = undefined;
+        }
+      }
+    }
+  }
+
+  async #lookAtHeads(queryable: Queryable, cursors: readonly ReadCursor[]): Promise<void> {
+    const topicIds = [...new Set(cursors.map((cursor) => cursor.topicId))];
+    const { rows } = await queryable.query<{
+      topic_id: bigint;
+      partition: number;
+      next_offset: bigint;
+      segment: bigint;
+    }>(
+      'SELECT topic_id, partition, next_offset, segment FROM ccx.bus_partitions WHERE topic_id = ANY($1::bigint[])',
+      [topicIds.map(String)],
+      { name: 'ccx-bus-heads' },
+    );
+    for (const topicId of topicIds) {
+      const row = rows.find((candidate) => candidate.topic_id === topicId);
+      if (row !== undefined) await this.#segments.refresh(queryable, topicId, row.segment);
+    }
+    for (const cursor of cursors) {
+      cursor.head = rows.find(
+        (row) => row.topic_id === cursor.topicId && row.partition === cursor.partition,
+      )?.next_offset;
+    }
+  }
+
+  #chooseRanges<Cursor extends ReadCursor>(cursors: readonly Cursor[], recordsMax: number): Range<Cursor>[] {
+    const places = cursors.flatMap((cursor) => {
+      if (cursor.head === undefined) return [];
+      const place = this.#segments.locate(cursor.topicId, cursor.partition, cursor.position);
+      if (place === undefined) return [];
+      const end = place.end !== undefined && place.end < cursor.head ? place.end : cursor.head;
+      return place.from < end ? [{ cursor, table: place.table, from: place.from, end }] : [];
+    });
+    const shares = shareOut(
+      places.map(({ from, end }) => Number(end - from)),
+      recordsMax,
+    );
+    return places
+      .map(({ cursor, table, from }, index) => ({ cursor, table, from, to: from + BigInt(shares[index]!) }))
+      .filter(({ from, to }) => from < to);
+  }
+
+  /** `bytes` is summed inside the server, so what does not fit into `bytesMax` is neither uncompressed nor sent. */
+  async #readRanges<Cursor extends ReadCursor>(
+    ranges: readonly Range<Cursor>[],
+    bytesMax: number,
+  ): Promise<CursorPage<Cursor>[]> {
+    if (ranges.length === 0) return [];
+    const bytesEach = Math.max(1, Math.floor(bytesMax / ranges.length));
+    const parts = ranges.map(
+      ({ cursor, table, from, to }, index) => `
+      SELECT ${index} AS range, "offset", timestamp_ms, key, headers, value
+      FROM (SELECT *, sum(bytes) OVER (ORDER BY "offset") AS total FROM ${table}
+            WHERE partition = ${cursor.partition} AND "offset" >= ${from} AND "offset" < ${to}) AS page
+      WHERE total - bytes < ${bytesEach}`,
+    );
+    const { rows } = await this.#database.query<RecordRow>(parts.join('\nUNION ALL'));
+    const pages = ranges.map((): BusRecord[] => []);
+    for (const row of rows) pages[row.range]!.push(recordOf(ranges[row.range]!.cursor, row));
+    return ranges.map(({ cursor, from, to }, index) => {
+      const records = pages[index]!.sort((a, b) => (a.offset < b.offset ? -1 : 1));
+      // An empty page of a range that must hold records means that somebody deleted rows by hand; reading on is better than standing still.
+      const next = records.length === 0 ? to : records.at(-1)!.offset + 1n;
+      return { cursor, records, next, dropped: from - cursor.position };
+    });
+  }
+}
+
+function recordOf(cursor: ReadCursor, row: RecordRow): BusRecord {
+  return {
+    topic: cursor.topic,
+    partition: cursor.partition,
+    offset: row.offset,
+    key: row.key,
+    value: row.value,
+    headers: decodeHeaders(row.headers),
+    timestampMs: Number(row.timestamp_ms),
+  };
+}

@@ -1,0 +1,165 @@
+/**
+ * Keeps the embedded bus within its bounds of age and size: closes segments, drops the oldest ones as whole tables. Runs in every process
+ * of the bus; an advisory lock per topic lets one of them work. Nothing here waits long for anybody: a lock that a slow producer or reader
+ * holds puts the topic off to the next run.
+ *
+ * As on Kafka, retention does not ask whether a group has read what it drops; it says so in the log.
+ */
+import type { Connection, Database } from '../../database/database.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import * as events from './events.ts';
+import { segmentLockMsMax } from './limits.ts';
+import { planRetention, type RetentionLimits, type SegmentState } from './plan-retention.ts';
+import { createSegmentTable, segmentTable } from './segments.ts';
+
+export interface RetentionDependencies {
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  /** For topics that were created without limits of their own. */
+  readonly defaults: RetentionLimits;
+}
+
+export interface RetentionReport {
+  readonly segmentsClosed: number;
+  readonly segmentsDropped: number;
+  readonly bytesDropped: number;
+  /** Topics that could not be looked after this time. */
+  readonly topicsPutOff: number;
+}
+
+interface TopicRow {
+  readonly topic_id: bigint;
+  readonly name: string;
+  readonly retention_ms: bigint | null;
+  readonly retention_bytes: bigint | null;
+}
+
+/** One pass over all topics. Rejects only when the topics cannot be listed. */
+export async function applyRetention(dependencies: RetentionDependencies): Promise<RetentionReport> {
+  const { database, telemetry, defaults } = dependencies;
+  const report = { segmentsClosed: 0, segmentsDropped: 0, bytesDropped: 0, topicsPutOff: 0 };
+  const { rows } = await database.query<TopicRow>(
+    'SELECT topic_id, name, retention_ms, retention_bytes FROM ccx.bus_topics ORDER BY topic_id',
+  );
+  for (const topic of rows) {
+    const limits = {
+      retentionMs: Number(topic.retention_ms ?? defaults.retentionMs),
+      retentionBytes: Number(topic.retention_bytes ?? defaults.retentionBytes),
+    };
+    try {
+      const done = await database.transaction((tx) => retainTopic(tx, topic, limits, telemetry));
+      report.segmentsClosed += done.closed;
+      report.segmentsDropped += done.dropped;
+      report.bytesDropped += done.bytes;
+      if (done.dropped > 0) {
+        events.segmentsDropped(telemetry, { topic: topic.name, segments: done.dropped, bytes: done.bytes });
+      }
+    } catch (error) {
+      report.topicsPutOff += 1;
+      events.retentionFailed(telemetry, topic.name, error);
+    }
+  }
+  return report;
+}
+
+async function retainTopic(
+  tx: Connection,
+  topic: TopicRow,
+  limits: RetentionLimits,
+  telemetry: Telemetry,
+): Promise<{ closed: number; dropped: number; bytes: number }> {
+  const nothing = { closed: 0, dropped: 0, bytes: 0 };
+  const { rows: locked } = await tx.query<{ locked: boolean }>(
+    `SELECT pg_try_advisory_xact_lock(hashtext('ccx.bus_retention'), $1::int) AS locked`,
+    [Number(topic.topic_id % 0x7fffffffn)],
+  );
+  if (locked[0]?.locked !== true) return nothing;
+  await tx.query(`SET LOCAL lock_timeout = ${segmentLockMsMax}`);
+
+  const segments = await readSegments(tx, topic.topic_id);
+  const plan = planRetention(segments, limits);
+  if (plan.drop.length > 0) await dropSegments(tx, topic, plan.drop, telemetry);
+  const closed = plan.roll && (await openNextSegment(tx, topic.topic_id)) ? 1 : 0;
+  const dropped = segments.filter(({ segment }) => plan.drop.includes(segment));
+  return { closed, dropped: dropped.length, bytes: dropped.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+async function readSegments(tx: Connection, topicId: bigint): Promise<SegmentState[]> {
+  const { rows } = await tx.query<{
+    segment: bigint;
+    bytes: bigint;
+    opened_ms_ago: number;
+    closed_ms_ago: number | null;
+    empty: boolean;
+  }>(
+    `SELECT segment,
+            pg_total_relation_size(format('ccx.bus_records_%s_%s', topic_id, segment)::regclass) AS bytes,
+            extract(epoch FROM clock_timestamp() - opened_at)::float8 * 1000 AS opened_ms_ago,
+            extract(epoch FROM clock_timestamp() - closed_at)::float8 * 1000 AS closed_ms_ago,
+            first_offsets = coalesce(
+              lead(first_offsets) OVER (ORDER BY segment),
+              (SELECT array_agg(next_offset ORDER BY partition) FROM ccx.bus_partitions p WHERE p.topic_id = s.topic_id)
+            ) AS empty
+     FROM ccx.bus_segments s WHERE topic_id = $1 ORDER BY segment`,
+    [topicId],
+  );
+  return rows.map((row) => ({
+    segment: row.segment,
+    bytes: Number(row.bytes),
+    openedMsAgo: row.opened_ms_ago,
+    closedMsAgo: row.closed_ms_ago,
+    empty: row.empty,
+  }));
+}
+
+async function dropSegments(
+  tx: Connection,
+  topic: TopicRow,
+  segments: readonly bigint[],
+  telemetry: Telemetry,
+): Promise<void> {
+  // The new start first: a member that looks now finds the records that stay. Rows are locked in order, as producers do.
+  await tx.query('SELECT FROM ccx.bus_partitions WHERE topic_id = $1 ORDER BY partition FOR UPDATE', [topic.topic_id]);
+  await tx.query('DELETE FROM ccx.bus_segments WHERE topic_id = $1 AND segment = ANY($2::bigint[])', [
+    topic.topic_id,
+    segments.map(String),
+  ]);
+  await tx.query(
+    `UPDATE ccx.bus_partitions p SET start_offset = s.first_offsets[p.partition + 1]
+     FROM (SELECT first_offsets FROM ccx.bus_segments WHERE topic_id = $1 ORDER BY segment LIMIT 1) s
+     WHERE p.topic_id = $1`,
+    [topic.topic_id],
+  );
+  const { rows: unread } = await tx.query<{ group_id: string; records: string }>(
+    `SELECT g.group_id, sum(p.start_offset - g.committed)::text AS records
+     FROM ccx.bus_positions g JOIN ccx.bus_partitions p USING (topic_id, partition)
+     WHERE g.topic_id = $1 AND g.committed < p.start_offset GROUP BY g.group_id`,
+    [topic.topic_id],
+  );
+  for (const { group_id: group, records } of unread) {
+    events.unreadRecordsDropped(telemetry, { topic: topic.name, group, records });
+  }
+  for (const segment of segments) await tx.query(`DROP TABLE ${segmentTable(topic.topic_id, segment)}`);
+}
+
+/** Closes the open segment under the locks of all partitions: no producer is between its offset and its row then. */
+async function openNextSegment(tx: Connection, topicId: bigint): Promise<boolean> {
+  const { rows } = await tx.query<{ next_offset: bigint; segment: bigint }>(
+    'SELECT next_offset, segment FROM ccx.bus_partitions WHERE topic_id = $1 ORDER BY partition FOR UPDATE',
+    [topicId],
+  );
+  const segment = rows[0]?.segment;
+  if (segment === undefined) return false;
+  await createSegmentTable(tx, topicId, segment + 1n);
+  await tx.query('UPDATE ccx.bus_segments SET closed_at = clock_timestamp() WHERE topic_id = $1 AND segment = $2', [
+    topicId,
+    segment,
+  ]);
+  await tx.query('INSERT INTO ccx.bus_segments (topic_id, segment, first_offsets) VALUES ($1, $2, $3::bigint[])', [
+    topicId,
+    segment + 1n,
+    rows.map((row) => String(row.next_offset)),
+  ]);
+  await tx.query('UPDATE ccx.bus_partitions SET segment = $2 WHERE topic_id = $1', [topicId, segment + 1n]);
+  return true;
+}
