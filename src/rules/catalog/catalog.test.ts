@@ -1,0 +1,277 @@
+/**
+ * The catalog as a whole: rules, texts and samples belong together, texts say what they must and render with what the rules say, and the
+ * rules do on real archives what they should.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parse as parseYaml } from 'yaml';
+import {
+  evaluateSample,
+  SAMPLE_CLUSTER_ID,
+  SAMPLE_NOW,
+  sampleFiles,
+  sampleNow,
+} from '../../../test/support/rule-samples.ts';
+import { totalRisk } from '../../contracts/rule-content.ts';
+import { openArchive } from '../../platform/archive/open-archive.ts';
+import { createManualClock } from '../../platform/clock/manual-clock.ts';
+import { loadContent } from '../content/load-content.ts';
+import { createReportRenderer } from '../content/render-report.ts';
+import { evaluateArchive } from '../engine/evaluate-archive.ts';
+import { RULES_VERSION } from '../engine/version.ts';
+import { healthyCluster } from './healthy-cluster.ts';
+import { allRules, CATALOG_CONTENT_ROOT } from './index-of-rules.ts';
+import { allSamples } from './index-of-samples.ts';
+import type { Edit } from './sample.ts';
+
+const { directory, status } = await loadContent(CATALOG_CONTENT_ROOT);
+const rulesWithTexts = allRules.filter((rule) => rule.errorKeys.length > 0);
+const shortName = (module: string) => module.slice(module.lastIndexOf('.') + 1);
+const keysOf = (value: object) => Object.keys(value).sort();
+
+test('every rule folder is well formed', () => {
+  assert.deepEqual(
+    Object.entries(status).filter(([, state]) => !state.loaded),
+    [],
+  );
+});
+
+test('every rule has texts for each of its error keys, and every text has a rule', () => {
+  assert.deepEqual(keysOf(directory.rules), rulesWithTexts.map((rule) => shortName(rule.module)).sort());
+  for (const rule of rulesWithTexts) {
+    const content = directory.rules[shortName(rule.module)]!;
+    assert.deepEqual(keysOf(content.error_keys), [...rule.errorKeys].sort(), rule.module);
+    assert.equal(content.plugin.python_module, rule.module);
+  }
+});
+
+test('the folder of a rule tells whether it is internal', () => {
+  for (const rule of rulesWithTexts) {
+    assert.equal(status[shortName(rule.module)]?.type, rule.module.split('.')[1], rule.module);
+  }
+});
+
+test('every rule that finds fault has samples, and they are listed in the same order', () => {
+  assert.deepEqual(
+    allSamples.map((samples) => samples.rule.module),
+    rulesWithTexts.map((rule) => rule.module),
+  );
+  for (const { rule, fires, silent } of allSamples) {
+    assert.deepEqual(keysOf(fires), [...rule.errorKeys].sort(), rule.module);
+    assert.ok(silent.length > 0, rule.module);
+  }
+});
+
+test('no two rules share a module, a short name or an error key', () => {
+  for (const values of [
+    allRules.map((rule) => rule.module),
+    allRules.map((rule) => shortName(rule.module)),
+    allRules.flatMap((rule) => rule.errorKeys),
+  ]) {
+    assert.equal(new Set(values).size, values.length);
+  }
+});
+
+/** Likelihood and impact that the published rules have or are assumed to have. Source: data-pipeline.md 7.2. */
+const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact: string, totalRisk: number]>> = {
+  CONTROL_PLANE_NODE_REPLICAS: [3, 'Unsupported Functionality', 3],
+  IMAGE_REGISTRY_STORAGE_NOT_CONFIGURED: [2, 'Inaccessible Storage', 2],
+  IMAGE_REGISTRY_EMPTYDIR: [2, 'Inaccessible Storage', 2],
+  IMAGE_REGISTRY_PVC_NOT_BOUND: [2, 'Inaccessible Storage', 2],
+  MCP_SET_TO_PAUSE: [3, 'Unapplied Configuration', 2],
+  NODES_MINIMUM_REQUIREMENTS_NOT_MET: [3, 'System Performance Loss', 2],
+  OCP4X_EOL_APPROACHING: [3, 'Product Supportability', 2],
+  OCP4X_BEYOND_EOL: [4, 'Product Supportability', 3],
+  OCP4X_EUS_EOL_APPROACHING: [3, 'Product Supportability', 2],
+  OCP4X_EUS_BEYOND_EOL: [3, 'Product Supportability', 2],
+  OPERATOR_UNMANAGED: [2, 'Product Supportability', 2],
+  UNSUPPORTED_CNI_PLUGIN: [2, 'Unsupported Functionality', 2],
+  WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT: [2, 'OpenShift Performance Loss', 2],
+  // Not published; both tell of something that is broken now.
+  HIGH_SEVERITY_ALERTS: [4, 'Cluster Availability', 3],
+  OPERATOR_ISSUE: [4, 'Service Inoperation', 3],
+};
+
+test('likelihood, impact and total risk of every error key are the agreed ones', () => {
+  const risks = Object.values(directory.rules)
+    .flatMap((rule) => Object.entries(rule.error_keys))
+    .map(([key, { metadata }]) => {
+      const risk = totalRisk(metadata.impact.impact, metadata.likelihood);
+      return [key, [metadata.likelihood, metadata.impact.name, risk]] as const;
+    });
+  assert.deepEqual(Object.fromEntries(risks), agreedRisks);
+});
+
+test('metadata uses the names, the tags and the date format that the tables allow', async () => {
+  const config = parseYaml(await readFile(join(CATALOG_CONTENT_ROOT, 'config.yaml'), 'utf8'));
+  const groups: Readonly<Record<string, readonly string[]>> = config.tags;
+  const known = new Set(Object.values(groups).flat());
+  for (const [name, rule] of Object.entries(directory.rules)) {
+    for (const [key, { metadata, resolution }] of Object.entries(rule.error_keys)) {
+      assert.ok(metadata.resolution_risk > 0, `${key}: resolution_risk is not in the table`);
+      assert.match(metadata.publish_date, /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/, key);
+      assert.equal(metadata.status, 'active', key);
+      assert.ok(metadata.description.length <= 255, `${key}: the description is longer than a Service Log summary`);
+      assert.ok(
+        !metadata.description.includes('{{'),
+        `${key}: the notification backend prints the description as it is`,
+      );
+      assert.deepEqual(
+        metadata.tags.filter((tag) => !known.has(tag)),
+        [],
+        key,
+      );
+      assert.ok(resolution !== '', key);
+      if (status[name]?.type === 'external') {
+        assert.ok(
+          metadata.tags.some((tag) => groups['impact_category']!.includes(tag)),
+          `${key}: no impact category`,
+        );
+      }
+    }
+  }
+});
+
+test('texts that may not hold template code hold none', () => {
+  for (const rule of Object.values(directory.rules)) {
+    for (const [key, content] of Object.entries(rule.error_keys)) {
+      assert.ok(!content.generic.includes('{{') && !content.summary.includes('{{'), key);
+    }
+  }
+});
+
+test('every folder below a rule is one of its error keys', async () => {
+  for (const type of ['external', 'internal']) {
+    for (const entry of await readdir(join(CATALOG_CONTENT_ROOT, type))) {
+      const below = await readdir(join(CATALOG_CONTENT_ROOT, type, entry), { withFileTypes: true });
+      const folders = below.filter((child) => child.isDirectory()).map((child) => child.name);
+      assert.deepEqual(folders.sort(), keysOf(directory.rules[entry]?.error_keys ?? {}), entry);
+    }
+  }
+});
+
+for (const { rule, fires } of allSamples) {
+  for (const [key, samples] of Object.entries(fires)) {
+    test(`the texts of ${key} render with whatever the rule says`, () => {
+      const renderer = createReportRenderer(Object.values(directory.rules));
+      for (const sample of samples) {
+        const hits = evaluateSample([rule], sampleFiles(sample), sampleNow(sample)).report.reports;
+        const { rendered, failures } = renderer.render(hits);
+        assert.deepEqual(failures, []);
+        const text = `${rendered[0]!.description}\n${rendered[0]!.reason}\n${rendered[0]!.resolution}`;
+        for (const leftover of ['undefined', 'null', 'NaN', '[object', '{{', '}}\n']) {
+          assert.ok(!text.includes(leftover), `${sample.title}: ${leftover} in\n${text}`);
+        }
+        assert.ok(Buffer.byteLength(text) < 4_000, 'longer than a Service Log description');
+        for (const name of namesIn(hits[0]!.details))
+          assert.ok(text.includes(name), `${sample.title}: ${name} is not told`);
+      }
+    });
+  }
+}
+
+/** The names of objects that a rule complains about; an owner must read them. */
+function namesIn(details: unknown): string[] {
+  if (Array.isArray(details)) return details.flatMap((item) => (typeof item === 'string' ? [item] : namesIn(item)));
+  if (typeof details !== 'object' || details === null) return [];
+  return Object.entries(details).flatMap(([member, value]) =>
+    member === 'name' && typeof value === 'string' ? [value] : member === 'info' ? [] : namesIn(value),
+  );
+}
+
+test('a healthy cluster fires nothing and lacks nothing, today and years from now', () => {
+  for (const now of [new Date('2023-05-01T00:00:00Z'), SAMPLE_NOW, new Date('2035-01-01T00:00:00Z')]) {
+    const files = healthyCluster({ clusterId: SAMPLE_CLUSTER_ID, now });
+    const { report, failures, brokenFiles } = evaluateSample(allRules, files, now);
+    assert.deepEqual(
+      { reports: report.reports, skips: report.skips, failures, brokenFiles },
+      {
+        reports: [],
+        skips: [],
+        failures: [],
+        brokenFiles: [],
+      },
+    );
+    assert.equal(report.info.length, 1);
+  }
+});
+
+test('on the healthy cluster each error key can be had alone', () => {
+  for (const { fires } of allSamples) {
+    for (const [key, [sample]] of Object.entries(fires)) {
+      const { report } = evaluateSample(allRules, sampleFiles(sample), sampleNow(sample));
+      assert.deepEqual(
+        report.reports.map((hit) => hit.key),
+        [key],
+      );
+    }
+  }
+});
+
+test('one error key of every rule can be had at once', () => {
+  const together = allSamples.filter(
+    ({ rule }) => rule.module !== 'ccx_rules_ocp.external.rules.ocp_version_end_of_life_eus',
+  );
+  const edits: Edit[] = together.map(({ fires }) => Object.values(fires)[0]![0].edit);
+  const files = edits.reduce(
+    (current, edit) => edit(current),
+    healthyCluster({ clusterId: SAMPLE_CLUSTER_ID, now: SAMPLE_NOW }),
+  );
+  const { report } = evaluateSample(allRules, files, SAMPLE_NOW);
+  assert.deepEqual(
+    report.reports.map((hit) => hit.key),
+    together.map(({ fires }) => Object.keys(fires)[0]),
+  );
+});
+
+test('the version that reports name is the version of the package', () => {
+  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
+  assert.equal(RULES_VERSION, manifest.version);
+});
+
+const archives = new URL('../../../../shared/data/archives/', import.meta.url);
+const noArchives = existsSync(archives) ? false : 'the folder of real inputs is not beside the repository';
+
+async function hitsOf(name: string): Promise<Readonly<Record<string, unknown>>> {
+  const files = await openArchive(readFileSync(new URL(name, archives)));
+  const { report, failures } = evaluateArchive({ files, rules: allRules, now: SAMPLE_NOW, clock: createManualClock() });
+  assert.deepEqual(failures, []);
+  const { rendered } = createReportRenderer(Object.values(directory.rules)).render(report.reports);
+  assert.equal(rendered.length, report.reports.length);
+  return Object.fromEntries(report.reports.map((hit) => [hit.key, hit.details]));
+}
+
+test("the operator's documented sample archive fires exactly four rules", { skip: noArchives }, async () => {
+  const hits = await hitsOf('insights-operator-docs-sample.tar.gz');
+  assert.deepEqual(keysOf(hits), [
+    'CONTROL_PLANE_NODE_REPLICAS',
+    'HIGH_SEVERITY_ALERTS',
+    'OCP4X_BEYOND_EOL',
+    'OPERATOR_ISSUE',
+  ]);
+  assert.deepEqual(hits['CONTROL_PLANE_NODE_REPLICAS'], {
+    version: '4.7',
+    replica_count: 1,
+    type: 'rule',
+    error_key: 'CONTROL_PLANE_NODE_REPLICAS',
+  });
+  const { operators } = hits['OPERATOR_ISSUE'] as { operators: { operator: { name: string } }[] };
+  assert.deepEqual(
+    operators.map(({ operator }) => operator.name),
+    ['ingress'],
+  );
+  const { alerts } = hits['HIGH_SEVERITY_ALERTS'] as { alerts: { name: string }[] };
+  assert.deepEqual(
+    alerts.map(({ name }) => name),
+    ['ClusterVersionOperatorDown'],
+  );
+});
+
+test('a genuine archive of a healthy cluster fires nothing but the end of life of its release', {
+  skip: noArchives,
+}, async () => {
+  assert.deepEqual(keysOf(await hitsOf('rapid-recommendations.tar.gz')), ['OCP4X_BEYOND_EOL']);
+});
