@@ -1,0 +1,273 @@
+/**
+ * The data pipeline's options, and their values as the settings that `service.ts` takes. Three names are the reference's own
+ * (`CDP_*`, data-pipeline.md 1.4); its YAML file is not read.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { STATUS_SERVICE_DATA_PIPELINE } from '../../contracts/service-names.ts';
+import {
+  GROUP_DATA_PIPELINE,
+  SERVICE_OPENSHIFT,
+  TOPIC_OCP_RESULTS,
+  TOPIC_PAYLOAD_STATUS,
+  TOPIC_PIPELINE_DEAD_LETTERS,
+  TOPIC_UPLOAD_ANNOUNCE,
+} from '../../contracts/topics.ts';
+import type { ArchiveLimits } from '../../platform/archive/archive.ts';
+import {
+  defaultArchiveLimits,
+  entriesMax,
+  entryBytesMax,
+  packedBytesMax,
+  unpackedBytesMax,
+} from '../../platform/archive/limits.ts';
+import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import {
+  archiveMsDefault,
+  downloadAnswerMsDefault,
+  downloadMsDefault,
+  downloadRetryMsDefault,
+  downloadStallMsDefault,
+  inFlightArchivesDefault,
+  inFlightBytesDefault,
+  quarantineMsDefault,
+  ruleMsDefault,
+  runnerBytesDefault,
+  runnersDefault,
+} from './limits.ts';
+
+export const dataPipelineOptions = defineOptions({
+  name: 'data-pipeline',
+  envPrefix: 'CCX_DATA_PIPELINE',
+  options: {
+    'incoming.topic': {
+      type: 'string',
+      default: TOPIC_UPLOAD_ANNOUNCE,
+      env: 'CDP_INCOMING_TOPIC',
+      description: 'Topic of the announcements; platform.upload.buckit goes with incoming.platform_service "none"',
+    },
+    'incoming.group_id': {
+      type: 'string',
+      default: GROUP_DATA_PIPELINE,
+      env: 'CDP_GROUP_ID',
+      description: 'Consumer group',
+    },
+    'incoming.platform_service': {
+      type: 'string',
+      default: SERVICE_OPENSHIFT,
+      description: 'Value that the header service must have; "none" takes every record',
+    },
+    'incoming.max_record_age': {
+      type: 'duration',
+      default: 0,
+      min: 0,
+      description: 'Older records are dropped and counted; 0 takes all (the reference drops after 2h)',
+    },
+    'incoming.start_at': {
+      type: 'string',
+      default: 'earliest',
+      choices: ['earliest', 'latest'],
+      description: 'Where a group without a committed offset starts',
+    },
+    'results.topic': { type: 'string', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
+    'dead_letters.topic': {
+      type: 'string',
+      default: TOPIC_PIPELINE_DEAD_LETTERS,
+      env: 'CDP_DEAD_LETTER_QUEUE_TOPIC',
+      description: 'Topic of what cannot be processed',
+    },
+    'statuses.topic': {
+      type: 'string',
+      default: TOPIC_PAYLOAD_STATUS,
+      description: 'Topic of status messages for the payload tracker; "none" sends none',
+    },
+    'statuses.service_name': {
+      type: 'string',
+      default: STATUS_SERVICE_DATA_PIPELINE,
+      description: 'Name of this service in status messages and dead letters',
+    },
+    'download.max_archive_size': {
+      type: 'bytes',
+      default: packedBytesMax,
+      min: 1,
+      description: 'Larger archives are put aside',
+    },
+    'download.allow_unsafe_links': {
+      type: 'boolean',
+      default: false,
+      description: 'Follows links to every host; otherwise presigned Amazon S3 links and download.allowed_hosts only',
+    },
+    'download.allowed_hosts': {
+      type: 'list',
+      default: [],
+      split: 'comma-or-whitespace',
+      description: 'Further hosts that archives are fetched from: host, host:port or *.domain',
+    },
+    'download.answer_timeout': {
+      type: 'duration',
+      default: downloadAnswerMsDefault,
+      min: 1,
+      description: 'From request to the headers of the answer',
+    },
+    'download.stall_timeout': {
+      type: 'duration',
+      default: downloadStallMsDefault,
+      min: 1,
+      description: 'Longest silence within an archive',
+    },
+    'download.timeout': {
+      type: 'duration',
+      default: downloadMsDefault,
+      min: 1,
+      description: 'One download as a whole',
+    },
+    'download.retry_for': {
+      type: 'duration',
+      default: downloadRetryMsDefault,
+      min: 0,
+      description: 'How long a failed download is tried again before the announcement is put aside',
+    },
+    'archive.max_unpacked_size': {
+      type: 'bytes',
+      default: unpackedBytesMax,
+      min: 1,
+      description: 'Bytes of the unpacked tar stream',
+    },
+    'archive.max_entry_size': { type: 'bytes', default: entryBytesMax, min: 1, description: 'Bytes of one file' },
+    'archive.max_entries': { type: 'integer', default: entriesMax, min: 1, description: 'Entries of one archive' },
+    'rules.runners': {
+      type: 'integer',
+      default: runnersDefault,
+      min: 1,
+      max: 64,
+      description: 'Processes that rules run in; one archive each at a time',
+    },
+    'rules.archive_time_limit': {
+      type: 'duration',
+      default: archiveMsDefault,
+      min: 1,
+      description: 'Opening one archive and running all rules',
+    },
+    'rules.rule_time_limit': {
+      type: 'duration',
+      default: ruleMsDefault,
+      min: 1,
+      description: 'One rule, or opening the archive; a rule that takes longer is left out',
+    },
+    'rules.memory_limit': {
+      type: 'bytes',
+      default: runnerBytesDefault,
+      min: 128 * 1024 * 1024,
+      description: 'Resident memory of one runner process',
+    },
+    'rules.quarantine': {
+      type: 'duration',
+      default: quarantineMsDefault,
+      min: 0,
+      description: 'How long a rule that took a runner down is left out',
+    },
+    'in_flight.archives': {
+      type: 'integer',
+      default: inFlightArchivesDefault,
+      min: 1,
+      max: 1_000,
+      description: 'Announcements worked on at once',
+    },
+    'in_flight.bytes': {
+      type: 'bytes',
+      default: inFlightBytesDefault,
+      min: 1,
+      description: 'Packed bytes held at once; at least download.max_archive_size',
+    },
+  },
+});
+
+export interface DataPipelineSettings {
+  readonly incoming: {
+    readonly topic: string;
+    readonly groupId: string;
+    /** Empty: no filter. */
+    readonly platformService: string;
+    /** 0: no limit. */
+    readonly recordAgeMsMax: number;
+    readonly startAt: 'earliest' | 'latest';
+  };
+  readonly resultsTopic: string;
+  readonly deadLettersTopic: string;
+  /** Empty: no statuses. */
+  readonly statusesTopic: string;
+  readonly serviceName: string;
+  readonly download: {
+    readonly allowUnsafeLinks: boolean;
+    readonly allowedHosts: readonly string[];
+    readonly answerMsMax: number;
+    readonly stallMsMax: number;
+    readonly downloadMsMax: number;
+    readonly retryMsMax: number;
+  };
+  readonly archiveLimits: ArchiveLimits;
+  readonly rules: {
+    readonly runners: number;
+    readonly archiveMsMax: number;
+    readonly ruleMsMax: number;
+    readonly runnerBytesMax: number;
+    readonly quarantineMs: number;
+  };
+  readonly inFlightArchivesMax: number;
+  readonly inFlightBytesMax: number;
+}
+
+/** Throws `CONFIG_INVALID` where two settings contradict each other. */
+export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions>): DataPipelineSettings {
+  if (config['in_flight.bytes'] < config['download.max_archive_size']) {
+    throw new CcxError(
+      'in_flight.bytes is smaller than download.max_archive_size: such an archive could never be fetched',
+      {
+        code: 'CONFIG_INVALID',
+        category: 'configuration',
+        hint: 'raise in_flight.bytes or lower download.max_archive_size',
+      },
+    );
+  }
+  return {
+    incoming: {
+      topic: config['incoming.topic'],
+      groupId: config['incoming.group_id'],
+      platformService: noneAsEmpty(config['incoming.platform_service']),
+      recordAgeMsMax: config['incoming.max_record_age'],
+      startAt: config['incoming.start_at'] === 'latest' ? 'latest' : 'earliest',
+    },
+    resultsTopic: config['results.topic'],
+    deadLettersTopic: config['dead_letters.topic'],
+    statusesTopic: noneAsEmpty(config['statuses.topic']),
+    serviceName: config['statuses.service_name'],
+    download: {
+      allowUnsafeLinks: config['download.allow_unsafe_links'],
+      allowedHosts: config['download.allowed_hosts'],
+      answerMsMax: config['download.answer_timeout'],
+      stallMsMax: config['download.stall_timeout'],
+      downloadMsMax: config['download.timeout'],
+      retryMsMax: config['download.retry_for'],
+    },
+    archiveLimits: {
+      ...defaultArchiveLimits,
+      packedBytesMax: config['download.max_archive_size'],
+      unpackedBytesMax: config['archive.max_unpacked_size'],
+      entryBytesMax: config['archive.max_entry_size'],
+      entriesMax: config['archive.max_entries'],
+    },
+    rules: {
+      runners: config['rules.runners'],
+      archiveMsMax: config['rules.archive_time_limit'],
+      ruleMsMax: config['rules.rule_time_limit'],
+      runnerBytesMax: config['rules.memory_limit'],
+      quarantineMs: config['rules.quarantine'],
+    },
+    inFlightArchivesMax: config['in_flight.archives'],
+    inFlightBytesMax: config['in_flight.bytes'],
+  };
+}
+
+/** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */
+function noneAsEmpty(text: string): string {
+  return text.trim().toLowerCase() === 'none' ? '' : text;
+}

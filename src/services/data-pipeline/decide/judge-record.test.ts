@@ -1,0 +1,37 @@
+/** The first rows of the decision table of data-pipeline.md 2.2, row by row. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { judgeRecord, type RecordFacts, type RecordPolicy, type RecordVerdict } from './judge-record.ts';
+
+const now = new Date('2026-11-21T16:00:00Z');
+const filtering: RecordPolicy = { platformService: 'openshift', recordAgeMsMax: 7_200_000 };
+const legacy: RecordPolicy = { platformService: '', recordAgeMsMax: 0 };
+const fresh = now.getTime() - 1000;
+
+const rows: readonly [string, Partial<RecordFacts>, RecordPolicy, RecordVerdict][] = [
+  ['a record of our service is taken', {}, filtering, 'accepted'],
+  [
+    'a record without headers is dropped while the filter is on',
+    { headers: 0, service: undefined },
+    filtering,
+    'no-headers',
+  ],
+  ['headers without the service are those of another service', { service: undefined }, filtering, 'other-service'],
+  ['another service is dropped', { service: 'advisor' }, filtering, 'other-service'],
+  ['the service is compared as it is written', { service: 'OpenShift' }, filtering, 'other-service'],
+  ['without a filter no header is needed', { headers: 0, service: undefined }, legacy, 'accepted'],
+  ['without a filter every service is taken', { service: 'advisor' }, legacy, 'accepted'],
+  ['a record of exactly the age limit is taken', { timestampMs: now.getTime() - 7_200_000 }, filtering, 'accepted'],
+  ['one millisecond more is too old', { timestampMs: now.getTime() - 7_200_001 }, filtering, 'too-old'],
+  ['without an age limit nothing is too old', { timestampMs: 1 }, { ...filtering, recordAgeMsMax: 0 }, 'accepted'],
+  ['a record of unknown age is taken', { timestampMs: -1 }, filtering, 'accepted'],
+  ['a record from the future is taken', { timestampMs: now.getTime() + 60_000 }, filtering, 'accepted'],
+  ['the service is looked at before the age', { service: 'advisor', timestampMs: 1 }, filtering, 'other-service'],
+];
+
+for (const [title, facts, policy, verdict] of rows) {
+  test(title, () => {
+    const record: RecordFacts = { headers: 1, service: 'openshift', timestampMs: fresh, ...facts };
+    assert.equal(judgeRecord(record, policy, now), verdict);
+  });
+}

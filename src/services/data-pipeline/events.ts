@@ -1,0 +1,217 @@
+/**
+ * What happened, one function per business event: its log line, its metrics, its status message for the payload tracker and its
+ * announcement. The log texts of the reference that other people's tests and tools search for are kept (data-pipeline.md 1.5).
+ * Nothing here throws and nothing is awaited.
+ */
+import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
+import type { BusRecord, Position } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { PipelineMetrics } from './metrics.ts';
+import type { RuleRunResult } from './runner/rule-run.ts';
+import type { StatusSender } from './status-sender.ts';
+import type { Journey } from './upload.ts';
+
+export interface PipelineEventsOptions {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly metrics: PipelineMetrics;
+  readonly statuses: StatusSender;
+}
+
+export type PipelineEvents = ReturnType<typeof createPipelineEvents>;
+
+export function createPipelineEvents(options: PipelineEventsOptions) {
+  return { ...intakeEvents(options), ...archiveEvents(options), ...failureEvents(options) };
+}
+
+function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOptions) {
+  const { log } = telemetry;
+  return {
+    consumingStarted(topic: string, brokers: string): void {
+      log.info({ topic }, `Consuming topic '${topic}' from brokers ${brokers}`);
+    },
+    recordTaken(record: BusRecord): void {
+      log.debug(placeOf(record), 'Deserializing incoming message');
+    },
+    /** Hop 3. */
+    announcementAccepted(journey: Journey): void {
+      metrics.received.inc();
+      log.debug(contextOf(journey), 'JSON schema validated');
+      log.debug(contextOf(journey), 'Identity schema validated');
+      log.debug(contextOf(journey), 'Extracted URL from input message');
+      if (journey.subject !== undefined) statuses.tell(journey.subject, 'received');
+      telemetry.announce('announcement-accepted', hop(journey, 3, clock));
+    },
+    announcementDropped(record: BusRecord, reason: string): void {
+      metrics.dropped.inc({ reason });
+      if (reason === 'other-service') metrics.filtered.inc();
+      log[reason === 'too-old' ? 'info' : 'debug']({ ...placeOf(record), reason }, 'record dropped');
+      telemetry.announce('announcement-dropped', { reason });
+    },
+    offsetsCommitted(positions: readonly Position[]): void {
+      telemetry.announce('offsets-committed', {
+        positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      });
+    },
+    stopFailed(what: string, error: string): void {
+      log.error({ what, error }, 'did not stop cleanly');
+    },
+    busUnavailable(doing: 'poll' | 'commit', error: unknown): void {
+      metrics.retries.inc({ step: doing, code: errorCode(error) });
+      log.warn({ doing, code: errorCode(error), error: errorText(error) }, 'the bus is unavailable, trying again');
+      telemetry.announce('bus-unavailable', { doing, code: errorCode(error) });
+    },
+  };
+}
+
+function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOptions) {
+  const { log } = telemetry;
+  return {
+    downloadStarted(journey: Journey, host: string): void {
+      log.debug({ ...contextOf(journey), host }, 'Downloading');
+    },
+    archiveDownloaded(journey: Journey, bytes: number): void {
+      metrics.downloaded.observe(bytes);
+      metrics.archiveBytes.observe(bytes);
+      metrics.downloadSeconds.observe(seconds(clock.monotonicMs() - journey.receivedMs));
+      log.debug({ ...contextOf(journey), bytes }, 'Saved in memory');
+    },
+    /** Hops 4 and 5: both are known when the runner has answered. */
+    rulesEvaluated(journey: Journey, result: RuleRunResult, packedBytes: number): void {
+      const archive = result.archiveKind;
+      metrics.archiveSize.observe({ archive }, packedBytes);
+      metrics.extracted.inc({ archive });
+      if (result.remoteConfigurationVersion !== undefined) {
+        metrics.remoteConfiguration.inc({ version: result.remoteConfigurationVersion });
+      }
+      telemetry.announce('archive-opened', {
+        ...hop(journey, 4, clock),
+        files: result.files,
+        unpackedBytes: result.unpackedBytes,
+        openMs: result.openMs,
+      });
+      metrics.processed.inc({ archive });
+      metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
+      metrics.brokerInstances.set(result.rulesRun);
+      metrics.brokerExceptions.set(result.failures.length);
+      metrics.brokerTracebacks.set(result.failures.length);
+      log.debug(
+        { ...contextOf(journey), files: result.files, brokenFiles: result.brokenFiles, rulesMs: result.rulesMs },
+        'rules evaluated',
+      );
+      if (journey.subject !== undefined) statuses.tell(journey.subject, 'processing');
+      telemetry.announce('rules-evaluated', {
+        ...hop(journey, 5, clock),
+        cluster: result.clusterId,
+        rules: result.rulesRun,
+        failures: result.failures.length,
+        rulesMs: result.rulesMs,
+      });
+    },
+    /** Hop 6. */
+    reportPublished(journey: Journey, message: OcpResultsMessage): void {
+      const archive = journey.archiveKind;
+      const publishMs = clock.monotonicMs() - (journey.evaluatedMs ?? journey.receivedMs);
+      metrics.published.inc({ archive });
+      metrics.publishSeconds.observe({ archive }, seconds(publishMs));
+      const { OrgID, AccountNumber, ClusterName, LastChecked, Version } = message;
+      log.debug(contextOf(journey), 'Message has been sent successfully.');
+      log.debug(
+        `Message context: OrgId=${OrgID}, AccountNumber=${AccountNumber}, ClusterName="${ClusterName}", ` +
+          `LastChecked="${LastChecked}", Version=${Version}`,
+      );
+      log.info(
+        { ...contextOf(journey), cluster: ClusterName, hits: message.Report.reports.length },
+        'Status: Success; report published',
+      );
+      if (journey.subject !== undefined) statuses.tell(journey.subject, 'success');
+      telemetry.announce('report-published', {
+        ...hop(journey, 6, clock),
+        cluster: ClusterName,
+        hits: message.Report.reports.length,
+      });
+    },
+  };
+}
+
+function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOptions) {
+  const { log } = telemetry;
+  return {
+    stepRetried(journey: Journey, step: string, error: CcxError, afterMs: number): void {
+      metrics.retries.inc({ step, code: error.code });
+      log.warn(
+        { ...contextOf(journey), step, code: error.code, error: errorText(error), afterMs: Math.round(afterMs) },
+        'step failed, trying again',
+      );
+      telemetry.announce('step-retried', { requestId: journey.subject?.requestId ?? null, step, code: error.code });
+    },
+    /** A rule threw, or took its runner down; the other rules' results arrive. */
+    ruleFailed(journey: Journey, rule: string, code: string, error: string): void {
+      metrics.ruleFailures.inc({ rule, code });
+      if (code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive: journey.archiveKind });
+      log.warn({ ...contextOf(journey), rule, code, error }, 'a rule failed; the others go on');
+      telemetry.announce('rule-failed', { requestId: journey.subject?.requestId ?? null, rule, code });
+    },
+    ruleQuarantined(rule: string): void {
+      log.error({ rule }, 'a rule took runners down on several clusters; it is left out for all of them for a while');
+      telemetry.announce('rule-quarantined', { rule });
+    },
+    messageDeadLettered(journey: Journey, step: string, error: CcxError): void {
+      metrics.deadLetters.inc({ step, code: error.code });
+      // As in the reference, a record that could not even be read counts as neither received nor failed.
+      if (journey.subject !== undefined) {
+        const archive = journey.archiveKind;
+        metrics.failures.inc({ archive });
+        if (error.code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive });
+        if (journey.downloadedMs === undefined) {
+          metrics.downloadSeconds.observe(seconds(clock.monotonicMs() - journey.receivedMs));
+          metrics.processSeconds.observe({ archive }, 0);
+        } else if (journey.evaluatedMs === undefined) {
+          metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
+        }
+        metrics.publishSeconds.observe({ archive }, 0);
+        statuses.tell(journey.subject, 'error', errorText(error));
+      }
+      log.warn(
+        { ...contextOf(journey), ...placeOf(journey.record), step, code: error.code, error: errorText(error) },
+        'message put into the dead-letter topic',
+      );
+      telemetry.announce('message-dead-lettered', {
+        requestId: journey.subject?.requestId ?? null,
+        code: error.code,
+        step,
+      });
+    },
+    /** Something that is not an expected failure: a bug of ours. The message goes to the dead-letter topic. */
+    unexpectedFailure(journey: Journey, step: string, error: unknown): void {
+      const stack = error instanceof Error ? error.stack : String(error);
+      log.error({ ...contextOf(journey), step, stack }, 'unexpected failure');
+    },
+  };
+}
+
+function placeOf(record: BusRecord) {
+  return { topic: record.topic, partition: record.partition, offset: String(record.offset) };
+}
+
+function contextOf(journey: Journey) {
+  return { requestId: journey.subject?.requestId ?? null, orgId: journey.subject?.orgId };
+}
+
+function hop(journey: Journey, number: number, clock: Clock) {
+  return {
+    requestId: journey.subject?.requestId ?? null,
+    hop: number,
+    elapsedMs: clock.monotonicMs() - journey.receivedMs,
+  };
+}
+
+function sinceDownload(journey: Journey, clock: Clock): number {
+  return clock.monotonicMs() - (journey.downloadedMs ?? journey.receivedMs);
+}
+
+function seconds(milliseconds: number): number {
+  return milliseconds / 1000;
+}

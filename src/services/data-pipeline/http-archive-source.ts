@@ -1,0 +1,155 @@
+/**
+ * Fetches archives over HTTP: into memory, never more than allowed, with a deadline for the answer, for silence and for the whole.
+ * Whether a link may be followed at all is decided before (`decide/is-allowed-link.ts`). Redirects are not followed: they would lead
+ * around that decision. The texts are the reference's where it has one for the case. Source: data-pipeline.md 3.1.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { judgeAnswer } from './decide/judge-answer.ts';
+import { downloadWatchMs } from './limits.ts';
+import type { ArchiveSource, DownloadRequest } from './ports.ts';
+
+export interface HttpArchiveSourceOptions {
+  readonly clock: Clock;
+  /** Until the headers of the answer. */
+  readonly answerMsMax: number;
+  /** Between two pieces of the body. */
+  readonly stallMsMax: number;
+  readonly downloadMsMax: number;
+}
+
+export function createHttpArchiveSource(options: HttpArchiveSourceOptions): ArchiveSource {
+  return { download: (request) => download(request, options) };
+}
+
+async function download(request: DownloadRequest, options: HttpArchiveSourceOptions): Promise<Buffer> {
+  const watch = new DownloadWatch(options);
+  try {
+    const response = await fetch(request.url, {
+      redirect: 'manual',
+      // Otherwise a server may pack the archive once more, and its length would no longer be the archive's.
+      headers: { 'accept-encoding': 'identity', accept: '*/*' },
+      signal: AbortSignal.any([request.signal, watch.signal]),
+    });
+    watch.answered();
+    checkStatus(response);
+    const body = await readBody(response, request, watch);
+    if (body.length === 0) throw new CcxError('Empty input archive', { code: 'ARCHIVE_EMPTY', category: 'input' });
+    return body;
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (error instanceof CcxError) throw error;
+    if (watch.late !== undefined) {
+      throw connectionError('DOWNLOAD_TIMEOUT', watch.late, error);
+    }
+    throw connectionError('DOWNLOAD_UNREACHABLE', undefined, error);
+  } finally {
+    watch.stop();
+  }
+}
+
+function checkStatus(response: Response): void {
+  const verdict = judgeAnswer(response.status);
+  if (verdict === 'archive') return;
+  const isRedirect = response.status >= 300 && response.status < 400;
+  const answered = `the server answered ${response.status}${isRedirect ? ', a redirect, which is not followed' : ''}`;
+  response.body?.cancel().catch(() => undefined);
+  throw new CcxError(`Unknown error while downloading the file: ${answered}`, {
+    code: isRedirect ? 'DOWNLOAD_REDIRECTED' : 'DOWNLOAD_STATUS',
+    category: 'connection',
+    retryable: verdict === 'try-again',
+  });
+}
+
+async function readBody(response: Response, request: DownloadRequest, watch: DownloadWatch): Promise<Buffer> {
+  const announced = announcedLength(response);
+  if (announced !== undefined) checkRoom(announced, request);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    watch.progressed();
+    size += chunk.byteLength;
+    checkRoom(size, request);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Undefined for a chunked body, and for one that was packed although we asked for it as it is. */
+function announcedLength(response: Response): number | undefined {
+  if (response.headers.has('content-encoding')) return undefined;
+  const text = response.headers.get('content-length');
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function checkRoom(bytes: number, request: DownloadRequest): void {
+  if (bytes > request.bytesMax) {
+    throw new CcxError('The archive is too big. Skipping', {
+      code: 'ARCHIVE_TOO_BIG',
+      category: 'limit',
+      hint: 'download.max_archive_size sets the limit',
+    });
+  }
+  if (!request.reserve(bytes)) {
+    throw new CcxError('no room for the archive at the moment', {
+      code: 'DOWNLOAD_NO_ROOM',
+      category: 'limit',
+      retryable: true,
+    });
+  }
+}
+
+function connectionError(code: string, detail: string | undefined, cause: unknown): CcxError {
+  const text = 'Connection error while downloading the file';
+  return new CcxError(detail === undefined ? text : `${text}: ${detail}`, {
+    code,
+    category: 'connection',
+    retryable: true,
+    cause,
+  });
+}
+
+/** The three deadlines of one download, looked at in one timer. */
+class DownloadWatch {
+  readonly #clock: Clock;
+  readonly #options: HttpArchiveSourceOptions;
+  readonly #startedMs: number;
+  readonly #abort = new AbortController();
+  readonly stop: () => void;
+  #phaseMs: number;
+  #hasAnswered = false;
+  /** Which deadline has passed. */
+  late: string | undefined;
+
+  constructor(options: HttpArchiveSourceOptions) {
+    this.#clock = options.clock;
+    this.#options = options;
+    this.#startedMs = this.#clock.monotonicMs();
+    this.#phaseMs = this.#startedMs;
+    this.stop = this.#clock.every(downloadWatchMs, () => this.#look());
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  answered(): void {
+    this.#hasAnswered = true;
+    this.progressed();
+  }
+
+  progressed(): void {
+    this.#phaseMs = this.#clock.monotonicMs();
+  }
+
+  #look(): void {
+    const { answerMsMax, stallMsMax, downloadMsMax } = this.#options;
+    const now = this.#clock.monotonicMs();
+    const phaseMsMax = this.#hasAnswered ? stallMsMax : answerMsMax;
+    if (now - this.#startedMs > downloadMsMax) this.late = `not complete within ${downloadMsMax} ms`;
+    else if (now - this.#phaseMs > phaseMsMax) {
+      this.late = this.#hasAnswered ? `silence for ${stallMsMax} ms` : `no answer within ${answerMsMax} ms`;
+    } else return;
+    this.#abort.abort();
+  }
+}

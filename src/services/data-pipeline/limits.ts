@@ -1,0 +1,68 @@
+/** Limits of the data pipeline that are not configuration. Those that are have their defaults here, too. */
+
+const second = 1_000;
+const minute = 60 * second;
+const mebibyte = 1024 * 1024;
+
+/** Archives worked on at once: enough to hide download latency behind the rules, few enough to finish during a stop. */
+export const inFlightArchivesDefault = 16;
+/** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
+export const inFlightBytesDefault = 256 * mebibyte;
+
+/** Headers of the answer; a link to a host that does not answer is told soon. Source: data-pipeline.md 3.1. */
+export const downloadAnswerMsDefault = 10 * second;
+/** Silence within a body. Source: data-pipeline.md 3.1. */
+export const downloadStallMsDefault = 60 * second;
+/** One download from request to last byte: 100 MiB at 350 kB/s. */
+export const downloadMsDefault = 5 * minute;
+/**
+ * How long a download is tried again before the announcement is put aside. Long enough for a restart of the object store; while it
+ * lasts the announcement holds one of the places in flight, so that a store that is away slows the pipeline instead of emptying the topic.
+ */
+export const downloadRetryMsDefault = 15 * minute;
+/** How often the deadlines of a download are looked at; an overrun is noticed at most this late. */
+export const downloadWatchMs = 250;
+
+/** Pause before a step is tried again; doubles with each attempt, with jitter. */
+export const retryMsMin = 500;
+export const retryMsMax = 30 * second;
+
+/** One poll of the bus; a stop does not wait for it. */
+export const pollWaitMs = 1 * second;
+/** Pause after the bus refused a poll or a commit. */
+export const busPauseMs = 1 * second;
+/** Partitions are resumed once the archives in flight fell to this share of the maximum: fewer, larger polls. */
+export const resumeShare = 0.75;
+
+/** Share of the stop's time that archives in flight get to finish; the rest is for commits and for closing. */
+export const drainMsMax = 6 * second;
+
+/** Two children on two cores; each holds at most one archive. */
+export const runnersDefault = 2;
+/** One archive: opening it and all rules. A genuine one takes 10 to 50 ms. */
+export const archiveMsDefault = 60 * second;
+/** One rule, or opening the archive. Keeps the blame with the rule that is slow. */
+export const ruleMsDefault = 10 * second;
+/** 100 MiB packed cost a child three times that while they arrive; plus 64 MiB unpacked, what the rules parse, and Node itself. */
+export const runnerBytesDefault = 1024 * mebibyte;
+/** Bounds what a leak in a rule can cost; a new child takes 0.1 to 0.2 s, next to another that works on. */
+export const jobsPerRunnerMax = 1_000;
+
+/** Rules that one archive may lose by kills before it is put aside: each costs up to the time limit of a rule. */
+export const killedRulesPerArchiveMax = 8;
+/** Attempts of an archive whose runner died outside any rule: the second one tells an accident from a bad archive. */
+export const unexplainedDeathsMax = 2;
+
+/** How long a killed rule is left out. Source of the decision: README.md, "A rule that takes a runner down". */
+export const quarantineMsDefault = 60 * minute;
+/** Different clusters on which a rule must have been killed before it is left out for all. */
+export const quarantineClustersMin = 3;
+/** Pairs of rule and cluster that are remembered; the oldest is forgotten first. */
+export const quarantinePairsMax = 10_000;
+
+/** Status messages that wait for the bus; more are dropped, oldest first, and counted. They are told, not promised. */
+export const statusesQueuedMax = 1_000;
+/** Status messages in one send. */
+export const statusBatchMax = 100;
+/** Text of an error in a status message. */
+export const statusTextBytesMax = 1_024;

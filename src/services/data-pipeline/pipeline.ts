@@ -1,0 +1,174 @@
+/**
+ * The way of one announcement: its steps in order, and what becomes of it. A step answers with an outcome; here `retry` becomes a pause
+ * and another attempt, `drop` a counter, `dead-letter` a record in the dead-letter topic. Called by the intake for every record.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Outcome } from '../../contracts/outcome.ts';
+import type { BusRecord } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { RecordPolicy } from './decide/judge-record.ts';
+import type { PipelineEvents } from './events.ts';
+import type { WorkControl } from './intake.ts';
+import type { StepAttempt } from './ports.ts';
+import { checkAnnouncement } from './steps/check-announcement.ts';
+import { type FetchTools, fetchArchive } from './steps/fetch-archive.ts';
+import { identifyUpload } from './steps/identify-upload.ts';
+import { type PublishTools, publishReport } from './steps/publish-report.ts';
+import { type PutAsideTools, putAsideRecord } from './steps/put-aside-record.ts';
+import { type RunRulesTools, runRules } from './steps/run-rules.ts';
+import type { Journey } from './upload.ts';
+
+export interface PipelineTools {
+  readonly clock: Clock;
+  readonly events: PipelineEvents;
+  readonly check: RecordPolicy;
+  readonly fetch: FetchTools;
+  readonly rules: Omit<RunRulesTools, 'onRuleKilled' | 'onRuleQuarantined'>;
+  readonly publish: PublishTools;
+  readonly putAside: PutAsideTools;
+}
+
+type Ended =
+  | { readonly kind: 'published' }
+  | { readonly kind: 'dropped'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly step: string; readonly error: CcxError };
+
+/** Resolves to true when the record's offset may be committed, to false when the work was given up. Never rejects. */
+export async function processRecord(record: BusRecord, tools: PipelineTools, control: WorkControl): Promise<boolean> {
+  const run = new PipelineRun(record, tools, control);
+  try {
+    const ended = await run.steps();
+    if (ended.kind === 'dropped') tools.events.announcementDropped(record, ended.reason);
+    if (ended.kind === 'failed') await run.putAside(ended.step, ended.error);
+    return true;
+  } catch (error) {
+    if (!run.givenUp) tools.events.unexpectedFailure(run.journey, 'pipeline', error);
+    return false;
+  }
+}
+
+class PipelineRun {
+  readonly journey: Journey;
+  readonly #tools: PipelineTools;
+  readonly #control: WorkControl;
+
+  constructor(record: BusRecord, tools: PipelineTools, control: WorkControl) {
+    this.#tools = tools;
+    this.#control = control;
+    this.journey = {
+      record,
+      receivedMs: tools.clock.monotonicMs(),
+      subject: undefined,
+      downloadedMs: undefined,
+      evaluatedMs: undefined,
+      archiveKind: 'ocp',
+    };
+  }
+
+  get givenUp(): boolean {
+    return this.#control.abandoned.aborted || this.#control.stopping.aborted;
+  }
+
+  async steps(): Promise<Ended> {
+    const { journey } = this;
+    const { clock, events, ...tools } = this.#tools;
+
+    events.recordTaken(journey.record);
+    const checked = await this.#step('check-announcement', () =>
+      checkAnnouncement(journey.record, tools.check, clock.now()),
+    );
+    if (checked.kind !== 'done') return ended('check-announcement', checked);
+    const announcement = checked.value;
+    const { identity } = announcement.identity;
+    journey.subject = {
+      requestId: announcement.request_id ?? null,
+      orgId: identity.internal.org_id,
+      account: identity.account_number,
+    };
+    events.announcementAccepted(journey);
+
+    const identified = await this.#step('identify-upload', () => identifyUpload(announcement, clock.now()));
+    if (identified.kind !== 'done') return ended('identify-upload', identified);
+    const upload = identified.value;
+
+    events.downloadStarted(journey, hostOf(upload.url));
+    const fetched = await this.#step('fetch-archive', (attempt) => fetchArchive(upload, tools.fetch, attempt));
+    if (fetched.kind !== 'done') return ended('fetch-archive', fetched);
+    const { packed, lease } = fetched.value;
+    journey.downloadedMs = clock.monotonicMs();
+    events.archiveDownloaded(journey, packed.length);
+
+    const evaluated = await this.#step('run-rules', (attempt) =>
+      runRules(upload, packed, { ...tools.rules, ...this.#ruleEvents() }, attempt),
+    ).finally(() => lease.release());
+    if (evaluated.kind !== 'done') return ended('run-rules', evaluated);
+    journey.archiveKind = evaluated.value.archiveKind;
+    journey.evaluatedMs = clock.monotonicMs();
+    events.rulesEvaluated(journey, evaluated.value, packed.length);
+    for (const { component, error } of evaluated.value.failures) {
+      events.ruleFailed(journey, component, 'RULE_THREW', error);
+    }
+
+    const published = await this.#step('publish-report', (attempt) =>
+      publishReport(upload, evaluated.value, tools.publish, attempt),
+    );
+    if (published.kind !== 'done') return ended('publish-report', published);
+    events.reportPublished(journey, published.value);
+    return { kind: 'published' };
+  }
+
+  async putAside(step: string, error: CcxError): Promise<void> {
+    const { clock, events, putAside } = this.#tools;
+    const reason = { step, error, requestId: this.journey.subject?.requestId ?? null, now: clock.now() };
+    await this.#step('put-aside-record', (attempt) => putAsideRecord(this.journey.record, reason, putAside, attempt));
+    events.messageDeadLettered(this.journey, step, error);
+  }
+
+  /** Attempts until the outcome is not `retry`. Rejects only when the work is given up, or the bus client has a bug. */
+  async #step<T>(
+    name: string,
+    attempt: (attempt: StepAttempt) => Outcome<T> | Promise<Outcome<T>>,
+  ): Promise<Exclude<Outcome<T>, { kind: 'retry' }>> {
+    const { clock, events } = this.#tools;
+    const { abandoned, stopping } = this.#control;
+    const startedMs = clock.monotonicMs();
+    for (let number = 1; ; number += 1) {
+      abandoned.throwIfAborted();
+      let outcome: Outcome<T>;
+      try {
+        outcome = await attempt({ number, elapsedMs: clock.monotonicMs() - startedMs, signal: abandoned });
+      } catch (error) {
+        abandoned.throwIfAborted();
+        if (name === 'put-aside-record') throw error;
+        events.unexpectedFailure(this.journey, name, error);
+        return { kind: 'dead-letter', error: unexpected(error) };
+      }
+      if (outcome.kind !== 'retry') return outcome;
+      events.stepRetried(this.journey, name, outcome.error, outcome.afterMs);
+      await clock.sleep(outcome.afterMs, AbortSignal.any([abandoned, stopping]));
+    }
+  }
+
+  #ruleEvents() {
+    const { events } = this.#tools;
+    return {
+      onRuleKilled: (rule: string, error: CcxError) => events.ruleFailed(this.journey, rule, error.code, error.message),
+      onRuleQuarantined: (rule: string) => events.ruleQuarantined(rule),
+    };
+  }
+}
+
+function ended(step: string, outcome: Exclude<Outcome<never>, { kind: 'done' | 'retry' }>): Ended {
+  return outcome.kind === 'drop'
+    ? { kind: 'dropped', reason: outcome.reason }
+    : { kind: 'failed', step, error: outcome.error };
+}
+
+function unexpected(cause: unknown): CcxError {
+  return new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
+}
+
+/** For a log: the rest of a link carries a signature. */
+function hostOf(url: string): string {
+  return URL.parse(url)?.host ?? '(not a URL)';
+}

@@ -1,0 +1,37 @@
+/** What the data pipeline needs from the outside, in its own words. */
+import type { OutgoingRecord } from '../../platform/bus/bus.ts';
+import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
+
+/** Where archives are fetched from. */
+export interface ArchiveSource {
+  /** The whole archive. Rejects with a `CcxError` (codes `DOWNLOAD_*`, `ARCHIVE_EMPTY`, `ARCHIVE_TOO_BIG`), or with the signal's reason. */
+  download(request: DownloadRequest): Promise<Buffer>;
+}
+
+export interface DownloadRequest {
+  readonly url: string;
+  readonly bytesMax: number;
+  /** Asked before that many bytes in all are held; a refusal ends the download with `DOWNLOAD_NO_ROOM`. */
+  readonly reserve: (bytes: number) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Where rules run. Rejects with a `RunnerError`. */
+export interface RuleRunners {
+  run(job: RuleRun, options: { readonly signal: AbortSignal }): Promise<RuleRunResult>;
+}
+
+/** Where reports and dead letters go. */
+export interface RecordSender {
+  send(records: readonly OutgoingRecord[]): Promise<unknown>;
+}
+
+/** What a step is told about its attempts at one announcement. */
+export interface StepAttempt {
+  /** 1 is the first. */
+  readonly number: number;
+  /** Since the first attempt of this step. */
+  readonly elapsedMs: number;
+  /** Aborts when the work is to be given up: the partition was lost, or the service stops. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,33 @@
+/** What the service and its rule runners tell each other. Travels by structured clone between the processes. */
+import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
+
+export interface RuleRun {
+  /** The archive as it was downloaded. */
+  readonly packed: Buffer;
+  readonly limits: ArchiveLimits;
+  /** From the announcement or the identity; without one the archive's `config/id` counts. */
+  readonly clusterId: string | undefined;
+  /** ISO 8601; what rules compare dates with. */
+  readonly gatheredAt: string;
+  /** Modules of rules that must not run. */
+  readonly leaveOut: readonly string[];
+}
+
+export interface RuleRunResult {
+  readonly clusterId: string;
+  /** JSON text of a `Report`. */
+  readonly reportJson: string;
+  readonly archiveKind: 'ocp' | 'hypershift';
+  readonly remoteConfigurationVersion: string | undefined;
+  readonly files: number;
+  readonly unpackedBytes: number;
+  /** Files that rules asked for and that are no JSON. */
+  readonly brokenFiles: number;
+  /** Rules that ran to an end, whatever they said. */
+  readonly rulesRun: number;
+  /** Rules and facts that threw. */
+  readonly failures: readonly { readonly component: string; readonly error: string }[];
+  /** Milliseconds from the job's arrival in the runner to the opened archive, and from there to the report. */
+  readonly openMs: number;
+  readonly rulesMs: number;
+}

@@ -1,0 +1,104 @@
+/** What a runner does with one archive: labels before each step, the cluster before any rule, all rules that can run. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testArchive, testCluster } from '../../../../test/support/announcements.ts';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { defaultArchiveLimits } from '../../../platform/archive/limits.ts';
+import { packArchive } from '../../../platform/archive/pack-archive.ts';
+import { allRules } from '../../../rules/catalog/index-of-rules.ts';
+import { defineRule, type Rule } from '../../../rules/engine/rule.ts';
+import type { RuleRun } from './rule-run.ts';
+import { runRulesOverArchive } from './run-rules-over-archive.ts';
+
+function rule(name: string, evaluate: () => void = () => undefined): Rule {
+  return defineRule({
+    module: `test.rules.${name}`,
+    errorKeys: ['TOLD'],
+    requires: [],
+    evaluate: () => {
+      evaluate();
+      return { type: 'rule', key: 'TOLD', details: { name } };
+    },
+  });
+}
+
+async function run(change: Partial<RuleRun> = {}, rules: readonly Rule[] = [rule('one'), rule('two')]) {
+  const labels: string[] = [];
+  const job: RuleRun = {
+    packed: testArchive(),
+    limits: defaultArchiveLimits,
+    clusterId: undefined,
+    gatheredAt: '2026-01-30T10:08:55Z',
+    leaveOut: [],
+    ...change,
+  };
+  const result = await runRulesOverArchive(job, rules, { label: (text) => labels.push(text) }).catch((error) => error);
+  return { labels, result };
+}
+
+test('every step is named before it begins', async () => {
+  const { labels } = await run();
+  assert.deepEqual(labels, [
+    'open the archive',
+    'find the cluster',
+    'rule test.rules.one',
+    'rule test.rules.two',
+    'write the report',
+  ]);
+});
+
+test('the announced cluster counts before the one in the archive', async () => {
+  const announced = '00000000-0000-4000-8000-000000000001';
+  assert.equal((await run({ clusterId: announced })).result.clusterId, announced);
+  assert.equal((await run()).result.clusterId, testCluster);
+});
+
+for (const [what, id] of [
+  ['no id', undefined],
+  ['an id that is no UUID', 'not-a-cluster'],
+  ['an id after a blank', ` ${testCluster}`],
+] as const) {
+  test(`an archive with ${what} ends before any rule`, async () => {
+    const files = [{ path: 'config/version.json', body: '{}' }];
+    if (id !== undefined) files.push({ path: 'config/id', body: id });
+    const { labels, result } = await run({ packed: packArchive(files) });
+    assert.ok(result instanceof CcxError);
+    assert.equal(result.code, 'CLUSTER_ID_MISSING');
+    assert.equal(
+      labels.some((label) => label.startsWith('rule ')),
+      false,
+    );
+  });
+}
+
+test('a rule that throws costs itself only, and is told', async () => {
+  const broken = rule('broken', () => {
+    throw new TypeError('no such field');
+  });
+  const { result } = await run({}, [rule('one'), broken, rule('two')]);
+  const report = JSON.parse(result.reportJson);
+  assert.deepEqual(
+    report.reports.map((hit: { rule_id: string }) => hit.rule_id),
+    ['one|TOLD', 'two|TOLD'],
+  );
+  assert.deepEqual(result.failures, [{ component: 'test.rules.broken', error: 'no such field' }]);
+  assert.equal(result.rulesRun, 2);
+});
+
+test('a rule that is left out neither runs nor is named', async () => {
+  const { labels, result } = await run({ leaveOut: ['test.rules.one'] });
+  assert.equal(labels.includes('rule test.rules.one'), false);
+  assert.equal(result.rulesRun, 1);
+});
+
+test('a file that is no JSON is counted and the others are read', async () => {
+  const { result } = await run({ packed: testArchive({ 'config/infrastructure.json': '{"broken":' }) }, allRules);
+  assert.ok(result.brokenFiles >= 1);
+  assert.equal(JSON.parse(result.reportJson).info[0].details.version, '4.17.3');
+});
+
+test('a limit of the archive is its error', async () => {
+  const { result } = await run({ limits: { ...defaultArchiveLimits, entriesMax: 1 } });
+  assert.ok(result instanceof CcxError);
+  assert.equal(result.code, 'ARCHIVE_TOO_MANY_ENTRIES');
+});

@@ -1,0 +1,65 @@
+/**
+ * Packed archive → report text, inside a runner: opens it under limits, finds the cluster, runs the rules. Called by the runner's entry
+ * with the whole catalog, and by tests with rules that misbehave. Deadlines and memory are watched from outside; here every step says
+ * its name before it begins, so that a kill can be blamed on it.
+ */
+import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
+import { openArchiveWithSummary } from '../../../platform/archive/open-archive.ts';
+import { createSystemClock } from '../../../platform/clock/clock.ts';
+import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
+import { readClusterId } from '../../../rules/engine/cluster-id.ts';
+import { evaluateArchive } from '../../../rules/engine/evaluate-archive.ts';
+import type { Rule } from '../../../rules/engine/rule.ts';
+import { RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
+import type { RuleRun, RuleRunResult } from './rule-run.ts';
+
+/** Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster. */
+export async function runRulesOverArchive(
+  run: RuleRun,
+  rules: readonly Rule[],
+  context: JobContext,
+): Promise<RuleRunResult> {
+  const clock = createSystemClock();
+  const startedMs = clock.monotonicMs();
+  context.label('open the archive');
+  const { files, summary } = await openArchiveWithSummary(run.packed, run.limits);
+  context.label('find the cluster');
+  const clusterId = run.clusterId ?? readClusterId(files);
+  if (clusterId === undefined) throw clusterIdMissing();
+  const openedMs = clock.monotonicMs();
+
+  const leaveOut = new Set(run.leaveOut);
+  const evaluation = evaluateArchive({
+    files,
+    rules,
+    now: new Date(run.gatheredAt),
+    skipRules: leaveOut,
+    beforeRule: (module) => context.label(`${RULE_LABEL_PREFIX}${module}`),
+    clock,
+  });
+  context.label('write the report');
+  const reportJson = JSON.stringify(evaluation.report);
+
+  const failedRules = evaluation.failures.filter(({ component }) => rules.some((rule) => rule.module === component));
+  return {
+    clusterId,
+    reportJson,
+    archiveKind: evaluation.archiveKind,
+    remoteConfigurationVersion: evaluation.remoteConfigurationVersion,
+    files: files.size,
+    unpackedBytes: summary.unpackedBytes,
+    brokenFiles: evaluation.brokenFiles.length,
+    rulesRun: rules.filter((rule) => !leaveOut.has(rule.module)).length - failedRules.length,
+    failures: evaluation.failures.map(({ component, cause }) => ({ component, error: errorText(cause) })),
+    openMs: openedMs - startedMs,
+    rulesMs: clock.monotonicMs() - openedMs,
+  };
+}
+
+/** A report without a cluster is of no use to anybody; the reference publishes it and its readers refuse it. Source: data-pipeline.md 6.3. */
+function clusterIdMissing(): CcxError {
+  return new CcxError('no valid cluster id in the announcement, the identity or the file config/id', {
+    code: 'CLUSTER_ID_MISSING',
+    category: 'input',
+  });
+}

@@ -1,0 +1,160 @@
+/**
+ * Composition root of the data pipeline (hops 3 to 6): announcements in, reports out. Started by `ccx data-pipeline` and by the
+ * all-in-one process; both own the bus and close it after this service has stopped.
+ */
+import type { Bus } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { ByteBudget } from './byte-budget.ts';
+import type { DataPipelineSettings } from './config.ts';
+import { createPipelineEvents } from './events.ts';
+import { createHttpArchiveSource } from './http-archive-source.ts';
+import { Intake } from './intake.ts';
+import {
+  jobsPerRunnerMax,
+  killedRulesPerArchiveMax,
+  quarantineClustersMin,
+  quarantinePairsMax,
+  unexplainedDeathsMax,
+} from './limits.ts';
+import { createPipelineMetrics } from './metrics.ts';
+import { processRecord } from './pipeline.ts';
+import { RuleQuarantine } from './rule-quarantine.ts';
+import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
+import { StatusSender } from './status-sender.ts';
+
+export interface DataPipelineDependencies {
+  readonly bus: Bus;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  /** The module that runs in the runners; tests pass one with rules that misbehave. */
+  readonly runnerModule?: URL;
+  /** How the log names the bus: the brokers' addresses. */
+  readonly brokers?: string;
+}
+
+const ruleRunnerModule = new URL('./runner/rule-runner.ts', import.meta.url);
+
+/** Rejects with a `CcxError` when the bus cannot be used at the start, leaving nothing behind; later it waits for the bus. */
+export async function startDataPipeline(
+  settings: DataPipelineSettings,
+  dependencies: DataPipelineDependencies,
+): Promise<RunningService> {
+  const lifecycle = new Lifecycle(dependencies.clock);
+  try {
+    return await build(settings, dependencies, lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+async function build(
+  settings: DataPipelineSettings,
+  { bus, telemetry, clock, runnerModule, brokers }: DataPipelineDependencies,
+  lifecycle: Lifecycle,
+): Promise<RunningService> {
+  const random = () => clock.random();
+  const producer = await bus.createProducer();
+  lifecycle.defer('producer', () => producer.close());
+
+  const statuses = new StatusSender({
+    sender: producer,
+    topic: settings.statusesTopic,
+    service: settings.serviceName,
+    clock,
+    onDropped: (count) => metrics.statusesDropped.inc(count),
+  });
+  lifecycle.defer('statuses', () => statuses.close());
+
+  const budget = new ByteBudget(settings.inFlightBytesMax);
+  const quarantine = new RuleQuarantine({
+    clock,
+    quarantineMs: settings.rules.quarantineMs,
+    clustersMin: quarantineClustersMin,
+    pairsMax: quarantinePairsMax,
+  });
+  /** Somebody may scrape before the group is joined. */
+  const started: { intake?: Intake } = {};
+  const metrics = createPipelineMetrics(telemetry.registry, {
+    inFlight: () => started.intake?.inFlight() ?? 0,
+    inFlightBytes: () => budget.used(),
+    rulesQuarantined: () => quarantine.general().length,
+  });
+  const events = createPipelineEvents({ telemetry, clock, metrics, statuses });
+
+  const runners = createRunnerPool<RuleRun, RuleRunResult>({
+    module: runnerModule ?? ruleRunnerModule,
+    name: 'rules',
+    size: settings.rules.runners,
+    clock,
+    telemetry,
+    jobMsMax: settings.rules.archiveMsMax,
+    stepMsMax: settings.rules.ruleMsMax,
+    childBytesMax: settings.rules.runnerBytesMax,
+    jobsPerChildMax: jobsPerRunnerMax,
+    queuedJobsMax: settings.inFlightArchivesMax,
+  });
+  lifecycle.defer('rule runners', () => runners.close());
+
+  const { download, incoming } = settings;
+  const tools = {
+    clock,
+    events,
+    check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
+    fetch: {
+      source: createHttpArchiveSource({ clock, ...download }),
+      budget,
+      linkPolicy: download,
+      archiveBytesMax: settings.archiveLimits.packedBytesMax,
+      retryMsMax: download.retryMsMax,
+      random,
+    },
+    rules: {
+      runners,
+      quarantine,
+      archiveLimits: settings.archiveLimits,
+      failureLimits: { killedRulesMax: killedRulesPerArchiveMax, unexplainedDeathsMax },
+      random,
+    },
+    publish: { sender: producer, topic: settings.resultsTopic, random },
+    putAside: { sender: producer, topic: settings.deadLettersTopic, service: settings.serviceName, random },
+  };
+
+  const intake = await Intake.open({
+    bus,
+    topic: incoming.topic,
+    groupId: incoming.groupId,
+    startAt: incoming.startAt,
+    inFlightMax: settings.inFlightArchivesMax,
+    clock,
+    events,
+    process: (record, control) => processRecord(record, tools, control),
+  });
+  started.intake = intake;
+  lifecycle.defer('intake', () => intake.stop());
+  events.consumingStarted(incoming.topic, brokers ?? bus.kind);
+  intake.start();
+
+  return {
+    name: 'data-pipeline',
+    async readiness() {
+      const reasons: string[] = [];
+      const trouble = intake.trouble();
+      if (trouble !== undefined) reasons.push(trouble);
+      const { idle, busy, startFailures } = runners.state();
+      if (idle + busy === 0) {
+        reasons.push(startFailures > 0 ? 'no rule runner can be started' : 'no rule runner has started yet');
+      }
+      return { ready: reasons.length === 0, reasons };
+    },
+    idle: async () => (await intake.idle()) && statuses.idle(),
+    async stop() {
+      const report = await lifecycle.stop();
+      for (const failure of report.failed) events.stopFailed(failure.name, failure.error);
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * Hop 4, first half: the archive behind the announced link, in memory, within the bytes that all archives together may take. What may
+ * pass is tried again with pauses; what will not, or not in time, is put aside. Source: data-pipeline.md 3.1.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
+import { backoffMs } from '../backoff.ts';
+import type { ByteBudget, ByteLease } from '../byte-budget.ts';
+import { isAllowedLink, type LinkPolicy } from '../decide/is-allowed-link.ts';
+import type { ArchiveSource, StepAttempt } from '../ports.ts';
+import type { Upload } from '../upload.ts';
+
+export interface FetchTools {
+  readonly source: ArchiveSource;
+  readonly budget: ByteBudget;
+  readonly linkPolicy: LinkPolicy;
+  readonly archiveBytesMax: number;
+  /** Attempts go on for so long. */
+  readonly retryMsMax: number;
+  readonly random: () => number;
+}
+
+export interface FetchedArchive {
+  readonly packed: Buffer;
+  /** To be released once the archive is not needed any more. */
+  readonly lease: ByteLease;
+}
+
+export async function fetchArchive(
+  upload: Upload,
+  tools: FetchTools,
+  attempt: StepAttempt,
+): Promise<Outcome<FetchedArchive>> {
+  if (!isAllowedLink(upload.url, tools.linkPolicy)) return deadLetter(linkRefused());
+  try {
+    return done(await fetchWithinBudget(upload, tools, attempt.signal));
+  } catch (error) {
+    if (!(error instanceof CcxError)) throw error;
+    const afterMs = backoffMs(attempt.number, tools.random());
+    const isInTime = attempt.elapsedMs + afterMs <= tools.retryMsMax;
+    return error.retryable && isInTime ? retry(error, afterMs) : deadLetter(error);
+  }
+}
+
+/**
+ * Reserves what ingress counted, or the most where it did not say. An archive that turns out larger than announced, with no room
+ * left to grow, is dropped and fetched again after the most was reserved: waiting for more while holding some could block all.
+ */
+async function fetchWithinBudget(upload: Upload, tools: FetchTools, signal: AbortSignal): Promise<FetchedArchive> {
+  const { archiveBytesMax } = tools;
+  const announced = upload.announcedBytes;
+  const isPlausible = announced !== undefined && announced > 0 && announced <= archiveBytesMax;
+  const first = isPlausible ? announced : archiveBytesMax;
+  try {
+    return await fetchReserved(first, upload, tools, signal);
+  } catch (error) {
+    const outgrown = error instanceof CcxError && error.code === 'DOWNLOAD_NO_ROOM' && first < archiveBytesMax;
+    if (!outgrown) throw error;
+    return await fetchReserved(archiveBytesMax, upload, tools, signal);
+  }
+}
+
+async function fetchReserved(
+  bytes: number,
+  upload: Upload,
+  tools: FetchTools,
+  signal: AbortSignal,
+): Promise<FetchedArchive> {
+  const lease = await tools.budget.acquire(bytes, signal);
+  try {
+    const packed = await tools.source.download({
+      url: upload.url,
+      bytesMax: tools.archiveBytesMax,
+      reserve: (size) => lease.tryGrow(size),
+      signal,
+    });
+    lease.shrink(packed.length);
+    return { packed, lease };
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+function linkRefused(): CcxError {
+  return new CcxError('Invalid URL format', {
+    code: 'DOWNLOAD_LINK_REFUSED',
+    category: 'input',
+    hint: 'name the host in download.allowed_hosts, or set download.allow_unsafe_links',
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * Hops 4 and 5: opens the archive and runs the rules over it, in a runner process. A rule that takes its runner down costs that rule: the
+ * archive runs again without it, and for a while the next ones do, too. Source: data-pipeline.md 4, 6.3; architecture.md 6.
+ */
+import type { CcxError } from '../../../contracts/ccx-error.ts';
+import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
+import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
+import { RunnerError } from '../../../platform/runner-pool/runner-error.ts';
+import { backoffMs } from '../backoff.ts';
+import { answerRunnerFailure, RULE_LABEL_PREFIX, type RunnerFailureLimits } from '../decide/answer-runner-failure.ts';
+import type { RuleRunners, StepAttempt } from '../ports.ts';
+import type { RuleQuarantine } from '../rule-quarantine.ts';
+import type { RuleRunResult } from '../runner/rule-run.ts';
+import type { Upload } from '../upload.ts';
+
+export interface RunRulesTools {
+  readonly runners: RuleRunners;
+  readonly quarantine: RuleQuarantine;
+  readonly archiveLimits: ArchiveLimits;
+  readonly failureLimits: RunnerFailureLimits;
+  readonly random: () => number;
+  readonly onRuleKilled: (rule: string, error: CcxError) => void;
+  readonly onRuleQuarantined: (rule: string) => void;
+}
+
+export async function runRules(
+  upload: Upload,
+  packed: Buffer,
+  tools: RunRulesTools,
+  attempt: StepAttempt,
+): Promise<Outcome<RuleRunResult>> {
+  // Without an id the organization stands for its clusters: the archive, which could tell, was not opened yet.
+  const cluster = upload.clusterId ?? `organization ${upload.orgId}`;
+  const leaveOut = tools.quarantine.leftOutFor(cluster);
+  const soFar = { killedRules: 0, unexplainedDeaths: 0 };
+  for (;;) {
+    const result = await runOnce(upload, packed, leaveOut, tools, attempt.signal);
+    if (!(result instanceof RunnerError)) return done(result);
+
+    if (result.label?.startsWith(RULE_LABEL_PREFIX) !== true) soFar.unexplainedDeaths += 1;
+    const answer = answerRunnerFailure(result, soFar, tools.failureLimits);
+    switch (answer.kind) {
+      case 'without-rule':
+        soFar.killedRules += 1;
+        leaveOut.add(answer.rule);
+        tools.onRuleKilled(answer.rule, result);
+        if (tools.quarantine.add(answer.rule, cluster)) tools.onRuleQuarantined(answer.rule);
+        continue;
+      case 'again':
+        continue;
+      case 'later':
+        return retry(result, backoffMs(attempt.number, tools.random()));
+      case 'give-up':
+        return deadLetter(result);
+    }
+  }
+}
+
+async function runOnce(
+  upload: Upload,
+  packed: Buffer,
+  leaveOut: ReadonlySet<string>,
+  tools: RunRulesTools,
+  signal: AbortSignal,
+): Promise<RuleRunResult | RunnerError> {
+  try {
+    const job = {
+      packed,
+      limits: tools.archiveLimits,
+      clusterId: upload.clusterId,
+      gatheredAt: upload.gatheredAt.toISOString(),
+      leaveOut: [...leaveOut],
+    };
+    return await tools.runners.run(job, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof RunnerError) return error;
+    throw error;
+  }
+}
