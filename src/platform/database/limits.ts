@@ -27,7 +27,7 @@ export const embeddedFastStopMsMax = 7_000;
 /** Immediate shutdown writes nothing; the next start recovers from WAL. */
 export const embeddedImmediateStopMsMax = 2_000;
 /** The server notices that its dead owner's connection is closed well within this. */
-export const embeddedOwnerReleaseMsMax = 3_000;
+export const embeddedOwnerReleaseMsMax = 2_000;
 /** Between two tries to get the ownership connection back after the server restarted itself. */
 export const embeddedOwnerRetryMs = 250;
 /** Another process may take the free port between our look and the server's bind. */

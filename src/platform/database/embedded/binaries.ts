@@ -135,11 +135,11 @@ async function copyToCache(
       const partial = `${copy}.partial-${options.uuid()}`;
       await copyTree(join(location.root, 'native'), partial);
       if (!(await makeLinks(partial, links))) throw new Error(`cannot make links in ${partial}`);
-      await rm(copy, { recursive: true, force: true });
-      await rename(partial, copy).catch(async (error: unknown) => {
-        // Another process finished the same copy first: then that one is used.
-        await rm(partial, { recursive: true, force: true });
-        if (!(await isComplete(join(location.root, 'native'), copy, links))) throw error;
+      await rename(partial, copy).catch(async () => {
+        // A copy is there: of another process, which is used, or a damaged one, which is replaced.
+        const theirs = await isComplete(join(location.root, 'native'), copy, links);
+        await rm(theirs ? partial : copy, { recursive: true, force: true });
+        if (!theirs) await rename(partial, copy);
       });
       return copy;
     } catch (error) {

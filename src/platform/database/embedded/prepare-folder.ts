@@ -8,6 +8,7 @@ import { chmod, chown, mkdir, readdir, readFile, realpath, rename, rm, stat, wri
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
 import { embeddedLeftoverMsMin } from '../limits.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { findClosedFolder, type ServerUser } from './server-user.ts';
@@ -27,8 +28,9 @@ export interface PrepareFolderOptions {
   readonly dataDir: string;
   readonly binaries: PostgresBinaries;
   readonly user: ServerUser | undefined;
-  readonly uuid: () => string;
-  readonly now: () => Date;
+  readonly clock: Clock;
+  /** False leaves the new folder to the operating system's own time of writing. */
+  readonly sync: boolean;
 }
 
 /** The programs run in an environment of their own: a foreign LANG, PGDATA or LD_PRELOAD must not change what they do. */
@@ -42,7 +44,7 @@ export const serverEnvironment: Readonly<Record<string, string>> = {
 export async function prepareFolder(options: PrepareFolderOptions): Promise<PreparedFolder> {
   const dataDir = await makeReachable(options.dataDir, options.user);
   const cluster = join(dataDir, 'cluster');
-  await removeLeftovers(dataDir, options.now());
+  await removeLeftovers(dataDir, options.clock.now());
   if ((await stat(cluster).catch(() => undefined)) === undefined) await initialise(dataDir, cluster, options);
   await checkVersion(cluster, options.binaries.majorVersion);
   return { cluster, password: await readPassword(cluster) };
@@ -52,9 +54,10 @@ export async function prepareFolder(options: PrepareFolderOptions): Promise<Prep
 async function makeReachable(dataDir: string, user: ServerUser | undefined): Promise<string> {
   let folder: string;
   try {
-    const firstCreated = await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    folder = await realpath(dataDir);
     // Root keeps the folders; the server's account only passes through them to its own folder inside.
+    const firstCreated = await mkdir(dataDir, { recursive: true, mode: user === undefined ? 0o700 : 0o711 });
+    folder = await realpath(dataDir);
+    // Again, because a strict umask takes the right to pass away.
     if (firstCreated !== undefined && user !== undefined) await openForPassage(folder, await realpath(firstCreated));
   } catch (cause) {
     throw folderError(`the data folder ${dataDir} cannot be created`, cause);
@@ -88,10 +91,10 @@ function folderError(message: string, cause: unknown): CcxError {
 }
 
 async function initialise(dataDir: string, cluster: string, options: PrepareFolderOptions): Promise<void> {
-  const { user, binaries } = options;
-  const fresh = join(dataDir, `${initialising}${options.uuid()}`);
+  const { user } = options;
+  const fresh = join(dataDir, `${initialising}${options.clock.uuid()}`);
   const password = randomBytes(24).toString('base64url');
-  const passwordPath = join(dataDir, `${initialising}${options.uuid()}.password`);
+  const passwordPath = join(dataDir, `${initialising}${options.clock.uuid()}.password`);
   try {
     await mkdir(fresh, { mode: 0o700 });
     await writeFile(passwordPath, `${password}\n`, { mode: 0o600, flag: 'wx' });
@@ -99,7 +102,7 @@ async function initialise(dataDir: string, cluster: string, options: PrepareFold
       await chown(fresh, user.uid, user.gid);
       await chown(passwordPath, user.uid, user.gid);
     }
-    await runInitdb(binaries, fresh, passwordPath, user);
+    await runInitdb(options, fresh, passwordPath);
     await rename(passwordPath, join(fresh, passwordFile));
     await rename(fresh, cluster);
   } catch (error) {
@@ -124,17 +127,20 @@ async function removeLeftovers(dataDir: string, now: Date): Promise<void> {
 }
 
 async function runInitdb(
-  binaries: PostgresBinaries,
+  { binaries, user, sync }: PrepareFolderOptions,
   folder: string,
   passwordPath: string,
-  user: ServerUser | undefined,
 ): Promise<void> {
   const flags = ['-E', 'UTF8', '--locale=C', '-A', 'scram-sha-256', '-U', EMBEDDED_USER, `--pwfile=${passwordPath}`];
-  await promisify(execFile)(binaries.initdb, ['-D', folder, ...flags, '--no-instructions'], {
-    cwd: folder,
-    env: serverEnvironment,
-    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
-  });
+  await promisify(execFile)(
+    binaries.initdb,
+    ['-D', folder, ...flags, '--no-instructions', ...(sync ? [] : ['--no-sync'])],
+    {
+      cwd: folder,
+      env: serverEnvironment,
+      ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+    },
+  );
 }
 
 function initError(cause: unknown): CcxError {

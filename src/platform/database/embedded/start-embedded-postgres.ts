@@ -66,8 +66,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     dataDir: options.dataDir,
     binaries,
     user,
-    uuid: options.clock.uuid,
-    now: options.clock.now,
+    clock: options.clock,
+    // What a power cut may take need not be flushed at the beginning either.
+    sync: options.settings?.['fsync'] !== 'off',
   });
   const context: StartContext = {
     options,
@@ -147,8 +148,7 @@ async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
     const port = options.port ?? (await findFreePort());
     const started = await launch(context, port);
     if (started.kind === 'ready') {
-      const ownership = await acquireOwnership({ url: urlOf(folder, port), clock: options.clock });
-      if (ownership === 'in-use') throw inUse(context, started.pid);
+      const ownership = await ownStarted(context, started.pid, port);
       options.log?.(
         `PostgreSQL ${context.binaries.majorVersion} listens on 127.0.0.1:${port}, data in ${folder.cluster}`,
       );
@@ -175,6 +175,24 @@ async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
       hint: `see ${context.logFile}, or use a server of your own with --database`,
     });
   }
+}
+
+/** A server that we started and cannot use is stopped again: nobody would ever stop it otherwise. */
+async function ownStarted(context: StartContext, pid: number, port: number): Promise<Ownership> {
+  const { clock } = context.options;
+  const ownership = await acquireOwnership({ url: urlOf(context.folder, port), clock }).catch(
+    async (cause: unknown) => {
+      await stopProcess(pid, clock);
+      throw new CcxError('the embedded PostgreSQL started but does not let us in', {
+        code: 'EMBEDDED_POSTGRES_START',
+        category: 'storage',
+        cause,
+        hint: `restore ${context.folder.cluster}/ccx-password, or choose another folder with --data`,
+      });
+    },
+  );
+  if (ownership === 'in-use') throw inUse(context, pid);
+  return ownership;
 }
 
 type Launch =
