@@ -1,0 +1,77 @@
+/** The content service's options: keys and environment names of the hosted service. Source: data-pipeline.md 8.4. */
+import { fileURLToPath } from 'node:url';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
+
+export const contentServiceOptions = defineOptions({
+  name: 'content',
+  envPrefix: 'INSIGHTS_CONTENT_SERVICE',
+  options: {
+    'server.address': { type: 'string', default: ':8080', flag: 'address', description: 'Where to listen, host:port' },
+    'server.api_prefix': { type: 'string', default: '/api/v1/', description: 'Begin of every path' },
+    'server.api_spec_file': {
+      type: 'string',
+      default: '',
+      description: "OpenAPI document to serve under its file name instead of the service's own",
+    },
+    'groups.path': {
+      type: 'string',
+      default: '',
+      description: 'YAML file with the groups of rules; default the usual five',
+    },
+    'content.path': {
+      type: 'string',
+      default: '',
+      flag: 'content',
+      description: "Folder with the rules' content; default the rules of this program",
+    },
+    'metrics.namespace': { type: 'string', default: '', description: 'Put before metric names, with an underscore' },
+    'logging.log_level': {
+      type: 'string',
+      default: 'info',
+      choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      description: 'Least severe lines that are logged',
+    },
+  },
+});
+
+export interface ContentServiceSettings {
+  readonly host: string;
+  /** 0 picks any free port. */
+  readonly port: number;
+  /** Begins and ends with a slash. */
+  readonly apiPrefix: string;
+  readonly specFile: string;
+  readonly groupsFile: string;
+  readonly contentRoot: string;
+  readonly metricsNamespace: string;
+}
+
+const besideThisFile = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+export function contentServiceSettings(config: ConfigOf<typeof contentServiceOptions>): ContentServiceSettings {
+  const prefix = config['server.api_prefix'];
+  return {
+    ...parseAddress(config['server.address']),
+    apiPrefix: `/${prefix.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/'),
+    specFile: config['server.api_spec_file'] || besideThisFile('openapi.json'),
+    groupsFile: config['groups.path'] || besideThisFile('groups.yaml'),
+    contentRoot: config['content.path'] || CATALOG_CONTENT_ROOT,
+    metricsNamespace: config['metrics.namespace'],
+  };
+}
+
+/** Go's form: `:8080` is every address of the machine, `[::1]:8080` has brackets. */
+function parseAddress(address: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw new CcxError(`server.address is not host:port: ${address}`, {
+      code: 'CONFIG_INVALID',
+      category: 'configuration',
+      hint: 'change server.address, for example to 127.0.0.1:8080',
+    });
+  }
+  return { host: match[1] || match[2] || '0.0.0.0', port };
+}

@@ -1,0 +1,188 @@
+/** The content service over HTTP, as the notification service and the smart proxy see it. Source: data-pipeline.md 8.4. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+import { loadConfig } from '../../platform/config/load-config.ts';
+import { decodeRuleContent } from '../../platform/gob/rule-content-gob.ts';
+import { callHttp } from '../../platform/http/http-client.ts';
+import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
+import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
+import { loadContent } from '../../rules/content/load-content.ts';
+import { contentServiceOptions, contentServiceSettings } from './config.ts';
+import { startContentService } from './service.ts';
+
+function settingsOf(env: Readonly<Record<string, string>>) {
+  const all = { INSIGHTS_CONTENT_SERVICE__SERVER__ADDRESS: '127.0.0.1:0', ...env };
+  return contentServiceSettings(loadConfig(contentServiceOptions, { env: all }).config);
+}
+
+async function start(context: TestContext, env: Readonly<Record<string, string>> = {}) {
+  const dependencies = { telemetry: createSilentTelemetry(), clock: createSystemClock() };
+  const service = await startContentService(settingsOf(env), dependencies);
+  context.after(() => service.stop());
+  const get = async (path: string) => {
+    const answer = await callHttp(`${service.url}${path}`);
+    return { ...answer, text: answer.body.toString('utf8'), type: answer.headers.get('content-type') };
+  };
+  return { service, get };
+}
+
+/** A content root with these files. */
+async function contentRoot(context: TestContext, files: Readonly<Record<string, string>>): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), 'ccx-content-service-'));
+  context.after(() => rm(root, { recursive: true }));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(root, path, '..'), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  return root;
+}
+
+test('the prefix itself says that the service is there', async (context) => {
+  const { get } = await start(context);
+  assert.deepEqual(JSON.parse((await get('/api/v1/')).text), { status: 'ok' });
+});
+
+test('content is served as gob and, on request, as JSON', async (context) => {
+  const { directory } = await loadContent(CATALOG_CONTENT_ROOT);
+  const { get } = await start(context);
+  const gob = await get('/api/v1/content');
+  assert.equal(gob.type, 'application/octet-stream');
+  assert.deepEqual(decodeRuleContent(gob.body), directory);
+  const json = await get('/api/v1/content?format=json');
+  assert.equal(json.type, 'application/json; charset=utf-8');
+  assert.deepEqual(JSON.parse(json.text), directory);
+});
+
+test('groups are served with title, description and tags', async (context) => {
+  const { get } = await start(context);
+  const { groups, status } = JSON.parse((await get('/api/v1/groups')).text);
+  assert.equal(status, 'ok');
+  assert.deepEqual(
+    groups.map((group: { title: string; tags: string[] }) => [group.title, group.tags]),
+    [
+      ['Service Availability', ['service_availability']],
+      ['Security', ['security']],
+      ['Fault Tolerance', ['fault_tolerance']],
+      ['Performance', ['performance']],
+      ['Best Practices', ['best_practices']],
+    ],
+  );
+});
+
+test('the status tells which rules were loaded, and a filter chooses among them', async (context) => {
+  const root = await contentRoot(context, {
+    'config.yaml': 'impact: {}\n',
+    'external/rules/good/plugin.yaml': 'name: Good\n',
+    'external/rules/bad/plugin.yaml': 'name: [\n',
+    'internal/hidden/plugin.yaml': 'name: Hidden\n',
+  });
+  const { get } = await start(context, { INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: root });
+  const rulesOf = async (query: string) => JSON.parse((await get(`/api/v1/status${query}`)).text).rules;
+  const all = await rulesOf('');
+  assert.deepEqual(Object.keys(all), ['bad', 'good', 'hidden']);
+  assert.deepEqual(all.good, { type: 'external', loaded: true, error: '' });
+  assert.equal(all.bad.loaded, false);
+  assert.notEqual(all.bad.error, '');
+  for (const [query, names] of [
+    ['?external', ['bad', 'good']],
+    ['?internal', ['hidden']],
+    ['?internal=0&rule=good', ['good', 'hidden']],
+    ['?rule=bad&rule=hidden', ['bad', 'hidden']],
+    ['?rule=unknown', []],
+    ['?other=1', ['bad', 'good', 'hidden']],
+  ] as const) {
+    assert.deepEqual(Object.keys(await rulesOf(query)), names, query);
+  }
+});
+
+test('versions are told under the names of the hosted service', async (context) => {
+  const { get } = await start(context);
+  assert.deepEqual(Object.keys(JSON.parse((await get('/api/v1/info')).text).info), [
+    'BuildVersion',
+    'BuildTime',
+    'BuildBranch',
+    'BuildCommit',
+    'UtilsVersion',
+    'OCPRulesVersion',
+  ]);
+});
+
+test('requests are counted under the names of the hosted service, with a namespace when asked for', async (context) => {
+  const { get } = await start(context, { INSIGHTS_CONTENT_SERVICE__METRICS__NAMESPACE: 'content' });
+  await get('/api/v1/groups');
+  await get('/api/v1/nothing');
+  const { text, type } = await get('/api/v1/metrics');
+  assert.match(type ?? '', /^text\/plain/);
+  assert.match(text, /^content_api_endpoints_requests\{endpoint="\/api\/v1\/groups"\} 1$/m);
+  assert.match(text, /^content_api_endpoints_response_time_bucket\{le="20",endpoint="\/api\/v1\/groups"\} 1$/m);
+  assert.match(text, /^content_api_endpoints_status_codes\{status_code="200"\} 1$/m);
+  assert.ok(!text.includes('nothing'));
+});
+
+test('the OpenAPI document lists exactly the paths that are served', async (context) => {
+  const { get } = await start(context);
+  const { paths } = JSON.parse((await get('/api/v1/openapi.json')).text);
+  for (const path of Object.keys(paths)) assert.equal((await get(`/api/v1${path}`)).status, 200, path);
+  assert.equal(Object.keys(paths).length, 7);
+});
+
+test('another prefix is served in the place of the usual one', async (context) => {
+  const { get } = await start(context, { INSIGHTS_CONTENT_SERVICE__SERVER__API_PREFIX: 'rules' });
+  assert.equal((await get('/rules/groups')).status, 200);
+  assert.equal((await get('/api/v1/groups')).status, 404);
+});
+
+test('it is ready with rules and not ready without, and says what to change', async (context) => {
+  const { service, get } = await start(context);
+  assert.deepEqual(await service.readiness(), { ready: true, reasons: [] });
+  assert.equal((await get('/ready')).status, 200);
+  assert.equal(await service.idle(), true);
+
+  const root = await contentRoot(context, { 'config.yaml': 'impact: {}\n' });
+  const empty = await start(context, { INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: root });
+  const { status, text } = await empty.get('/ready');
+  assert.equal(status, 503);
+  assert.match(text, /content\.path/);
+});
+
+const isError = (code: string) => (error: unknown) => error instanceof CcxError && error.code === code && !!error.hint;
+
+test('files that cannot be read stop the start with the setting to change', async (context) => {
+  const groups = await contentRoot(context, { 'groups.yaml': 'security: none\n' });
+  for (const [env, code] of [
+    [{ INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: '/nowhere' }, 'CONTENT_UNREADABLE'],
+    [{ INSIGHTS_CONTENT_SERVICE__GROUPS__PATH: '/nowhere' }, 'GROUPS_UNREADABLE'],
+    [{ INSIGHTS_CONTENT_SERVICE__GROUPS__PATH: join(groups, 'groups.yaml') }, 'GROUPS_UNREADABLE'],
+    [{ INSIGHTS_CONTENT_SERVICE__SERVER__API_SPEC_FILE: '/nowhere.json' }, 'SPEC_FILE_UNREADABLE'],
+  ] as const) {
+    await assert.rejects(start(context, env), isError(code));
+  }
+});
+
+test('an address that is taken stops the start', async (context) => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  context.after(() => other.close());
+  const { port } = other.address() as { port: number };
+  const env = { INSIGHTS_CONTENT_SERVICE__SERVER__ADDRESS: `127.0.0.1:${port}` };
+  await assert.rejects(start(context, env), isError('HTTP_LISTEN'));
+});
+
+test('an address is read as Go reads it', () => {
+  const addressOf = (text: string) => {
+    const { host, port } = settingsOf({ INSIGHTS_CONTENT_SERVICE__SERVER__ADDRESS: text });
+    return [host, port];
+  };
+  assert.deepEqual(addressOf(':8080'), ['0.0.0.0', 8080]);
+  assert.deepEqual(addressOf('localhost:80'), ['localhost', 80]);
+  assert.deepEqual(addressOf('[::1]:8080'), ['::1', 8080]);
+  for (const text of ['8080', 'host', 'host:', '::1:80', 'host:99999']) {
+    assert.throws(() => addressOf(text), isError('CONFIG_INVALID'), text);
+  }
+});

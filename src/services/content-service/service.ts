@@ -1,0 +1,105 @@
+/** Composition root of the content service: reads a content folder once and serves it. Started by `ccx content`. */
+import { readFile } from 'node:fs/promises';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { encodeRuleContent } from '../../platform/gob/rule-content-gob.ts';
+import { createHttpServer } from '../../platform/http/http-server.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { loadContent } from '../../rules/content/load-content.ts';
+import type { ContentServiceSettings } from './config.ts';
+import { createContentServiceEvents } from './events.ts';
+import { loadGroups } from './groups.ts';
+import { requestBodyBytesMax } from './limits.ts';
+import { addContentRoutes } from './routes.ts';
+
+export interface ContentServiceDependencies {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+export interface RunningContentService extends RunningService {
+  /** Where it listens, e.g. `http://127.0.0.1:8080`, without the API prefix. */
+  readonly url: string;
+}
+
+/** Rejects with a `CcxError` when a file cannot be read or the address cannot be listened on. */
+export async function startContentService(
+  settings: ContentServiceSettings,
+  { telemetry, clock }: ContentServiceDependencies,
+): Promise<RunningContentService> {
+  const lifecycle = new Lifecycle(clock);
+  const events = createContentServiceEvents(telemetry, settings.metricsNamespace);
+
+  const { directory, status } = await loadContent(settings.contentRoot);
+  const groups = await loadGroups(settings.groupsFile);
+  const openApi = await readSpecFile(settings.specFile);
+  events.contentLoaded(settings.contentRoot, status);
+
+  const server = createHttpServer({
+    host: settings.host,
+    port: settings.port,
+    bodyBytesMax: requestBodyBytesMax,
+    portSetting: 'server.address',
+  });
+  lifecycle.defer('http server', () => server.close());
+
+  let inFlight = 0;
+  server.app.addHook('onRequest', async () => {
+    inFlight += 1;
+  });
+  server.app.addHook('onResponse', async (request, reply) => {
+    inFlight -= 1;
+    const endpoint = request.routeOptions.url;
+    if (endpoint === undefined) return;
+    events.requestAnswered({ endpoint, statusCode: reply.statusCode, elapsedMs: reply.elapsedTime });
+  });
+
+  const hasRules = Object.keys(directory.rules).length > 0;
+  const readiness = async () => ({
+    ready: hasRules,
+    reasons: hasRules ? [] : [`no rule content below ${settings.contentRoot}: change content.path`],
+  });
+  addContentRoutes(server.app, settings.apiPrefix, settings.specFile, {
+    contentGob: encodeRuleContent(directory),
+    contentJson: JSON.stringify(directory),
+    groups,
+    status,
+    openApi,
+    metrics: () => telemetry.registry.metrics(),
+  });
+  server.app.get('/ready', async (_request, reply) => {
+    const answer = await readiness();
+    return reply.code(answer.ready ? 200 : 503).send(answer);
+  });
+
+  try {
+    const url = await server.listen();
+    return {
+      name: 'content-service',
+      url,
+      readiness,
+      idle: async () => inFlight === 0,
+      stop: async () => {
+        await lifecycle.stop();
+      },
+    };
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+async function readSpecFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new CcxError(`the OpenAPI document cannot be read: ${path}`, {
+      code: 'SPEC_FILE_UNREADABLE',
+      category: 'configuration',
+      cause,
+      hint: "change server.api_spec_file, or leave it out for the service's own",
+    });
+  }
+}
