@@ -28,8 +28,9 @@ if (unavailable !== undefined) {
   process.exit(0);
 }
 
-const own: { server?: Promise<TestServer>; templateReady?: boolean } = {};
+const own: { server?: Promise<TestServer>; templateReady?: boolean; stopped?: boolean } = {};
 after(async () => {
+  own.stopped = true;
   await (await own.server)?.stop();
 });
 
@@ -58,6 +59,8 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
     url,
     async drop() {
       await database.close();
+      // A file's own `after` runs behind the one above: the server is gone then, and the database with it.
+      if (own.stopped === true) return;
       await onServer(serverUrl, (client) =>
         client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
       );
