@@ -92,7 +92,11 @@ class PipelineRun {
     const upload = identified.value;
 
     events.downloadStarted(journey, hostOf(upload.url));
-    const fetched = await this.#step('fetch-archive', (attempt) => fetchArchive(upload, tools.fetch, attempt));
+    // A stop need not wait for a download: nothing is lost by fetching again.
+    const fetchSignal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
+    const fetched = await this.#step('fetch-archive', (attempt) =>
+      fetchArchive(upload, tools.fetch, { ...attempt, signal: fetchSignal }),
+    );
     if (fetched.kind !== 'done') return ended('fetch-archive', fetched);
     const { packed, lease } = fetched.value;
     journey.downloadedMs = clock.monotonicMs();
@@ -138,8 +142,7 @@ class PipelineRun {
       try {
         outcome = await attempt({ number, elapsedMs: clock.monotonicMs() - startedMs, signal: abandoned });
       } catch (error) {
-        abandoned.throwIfAborted();
-        if (name === 'put-aside-record') throw error;
+        if (this.givenUp || name === 'put-aside-record') throw error;
         events.unexpectedFailure(this.journey, name, error);
         return { kind: 'dead-letter', error: unexpected(error) };
       }

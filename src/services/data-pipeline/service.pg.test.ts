@@ -1,0 +1,463 @@
+/** The service as a whole, on the embedded bus: announcements and archives go in, reports and dead letters come out. */
+import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { existsSync, readFileSync } from 'node:fs';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  announcementRecord,
+  testArchive,
+  testCluster,
+  testIdentity,
+  testOrg,
+} from '../../../test/support/announcements.ts';
+import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { type DeadLetterInfo, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
+import { encodeIdentity } from '../../contracts/identity.ts';
+import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
+import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
+import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
+import { packArchive, packTar } from '../../platform/archive/pack-archive.ts';
+import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/bus/bus.ts';
+import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+import { loadConfig } from '../../platform/config/load-config.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import {
+  BUSINESS_EVENT_CHANNEL,
+  type BusinessEvent,
+  createSilentTelemetry,
+  type Telemetry,
+} from '../../platform/telemetry/telemetry.ts';
+import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import { startDataPipeline } from './service.ts';
+
+const clock = createSystemClock();
+const runnerModule = new URL('../../../test/support/misbehaving-rules.ts', import.meta.url);
+const realArchive = fileURLToPath(
+  new URL('../../../../shared/data/archives/rapid-recommendations.tar.gz', import.meta.url),
+);
+const realAnnouncement = fileURLToPath(
+  new URL('../../../../shared/data/messages/platform-upload-announce.json', import.meta.url),
+);
+
+const shared: { base?: TestDatabase; server?: ArchiveServer; proxy?: TcpProxy } = {};
+/** What each test has of its own: topics, a bus through a breakable way, the service. */
+interface Bench {
+  readonly topics: { readonly in: string; readonly out: string; readonly dead: string; readonly status: string };
+  readonly database: Database;
+  readonly bus: PostgresBus;
+  readonly events: BusinessEvent[];
+  readonly services: RunningService[];
+  telemetry: Telemetry;
+}
+let bench: Bench;
+let tests = 0;
+
+before(async () => {
+  shared.base = await createTestDatabase();
+  shared.server = await startArchiveServer();
+  const { hostname, port } = new URL(shared.base.url);
+  shared.proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+});
+after(async () => {
+  await shared.proxy?.close();
+  await shared.server?.close();
+  await shared.base?.drop();
+});
+
+beforeEach(async () => {
+  tests += 1;
+  const topics = { in: `in-${tests}`, out: `out-${tests}`, dead: `dead-${tests}`, status: `status-${tests}` };
+  const url = new URL(shared.base!.url);
+  url.port = String(shared.proxy!.port);
+  const database = connectDatabase({ url: url.toString(), applicationName: 'pipeline test' });
+  const bus = await createPostgresBus({ database, clock, pollEveryMs: 50, leaseMs: 5_000 });
+  await bus.admin.ensureTopics(Object.values(topics).map((name) => ({ name, partitions: 1 })));
+  bench = { topics, database, bus, events: [], services: [], telemetry: createSilentTelemetry('data-pipeline') };
+  subscribe(BUSINESS_EVENT_CHANNEL, onEvent);
+});
+afterEach(async () => {
+  unsubscribe(BUSINESS_EVENT_CHANNEL, onEvent);
+  shared.proxy!.restore();
+  await Promise.all(bench.services.map((service) => service.stop()));
+  await bench.bus.close();
+  await bench.database.close();
+});
+
+function onEvent(message: unknown): void {
+  bench.events.push(message as BusinessEvent);
+}
+
+function settings(change: Partial<DataPipelineSettings> = {}): DataPipelineSettings {
+  const loaded = dataPipelineSettings(loadConfig(dataPipelineOptions, { env: {} }).config);
+  return {
+    ...loaded,
+    incoming: { ...loaded.incoming, topic: bench.topics.in },
+    resultsTopic: bench.topics.out,
+    deadLettersTopic: bench.topics.dead,
+    statusesTopic: bench.topics.status,
+    download: { ...loaded.download, allowedHosts: [shared.server!.host], retryMsMax: 60_000 },
+    rules: { ...loaded.rules, ruleMsMax: 700, runnerBytesMax: 400 * 1024 * 1024 },
+    ...change,
+  };
+}
+
+async function start(change: Partial<DataPipelineSettings> = {}, module: URL | undefined = runnerModule) {
+  bench.telemetry = createSilentTelemetry('data-pipeline');
+  const service = await startDataPipeline(settings(change), {
+    bus: bench.bus,
+    telemetry: bench.telemetry,
+    clock,
+    ...(module === undefined ? {} : { runnerModule: module }),
+  });
+  bench.services.push(service);
+  return service;
+}
+
+async function announce(...records: readonly OutgoingRecord[]): Promise<void> {
+  const producer = await bench.bus.createProducer();
+  await producer.send(records.map((record) => ({ ...record, topic: bench.topics.in })));
+  await producer.close();
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await clock.sleep(10);
+}
+
+async function untilIdle(service: RunningService): Promise<void> {
+  await until(() => service.idle());
+}
+
+function read(topic: string): Promise<readonly BusRecord[]> {
+  return bench.bus.admin.read({ topic, partition: 0, offset: 0n }, 1_000);
+}
+
+async function reports(): Promise<OcpResultsMessage[]> {
+  return (await read(bench.topics.out)).map((record) => JSON.parse(String(record.value)) as OcpResultsMessage);
+}
+
+async function deadLetters(): Promise<DeadLetterInfo[]> {
+  const records = await read(bench.topics.dead);
+  return records.map((record) => {
+    const info = parseDeadLetterHeaders((name) => headerText(record, name));
+    assert.ok(info);
+    return info;
+  });
+}
+
+async function committed(): Promise<bigint | null> {
+  const lags = await bench.bus.admin.lag('ccx_data_pipeline_app', [bench.topics.in]);
+  return lags[0]!.committed;
+}
+
+function eventsOf(requestId: string): string[] {
+  return bench.events.filter(({ fields }) => fields['requestId'] === requestId).map(({ event }) => event);
+}
+
+async function metric(name: string): Promise<unknown> {
+  const metrics = await bench.telemetry.registry.getMetricsAsJSON();
+  return metrics.find((one) => one.name === name)?.values;
+}
+
+/** An announcement of an archive that lies on the server under the request's id. */
+function upload(requestId: string, archive: Buffer, change: Readonly<Record<string, unknown>> = {}): OutgoingRecord {
+  return announcementRecord({
+    request_id: requestId,
+    url: shared.server!.serve(`/${bench.topics.in}/${requestId}`, archive),
+    size: archive.length,
+    ...change,
+  });
+}
+
+function archiveThat(deed: string): Buffer {
+  return testArchive({ 'config/proxy.json': JSON.stringify({ spec: { httpProxy: `http://does-${deed}` } }) });
+}
+
+const withoutClusterId = encodeIdentity(testIdentity({ system: {} }));
+
+describe('an announced archive', () => {
+  test('becomes one report with the members of the announcement, told hop by hop and status by status', async () => {
+    const service = await start();
+    await announce(upload('req-1', testArchive(), { b64_identity: withoutClusterId }));
+    await untilIdle(service);
+
+    const records = await read(bench.topics.out);
+    assert.equal(records.length, 1);
+    assert.equal(String(records[0]?.key), testCluster);
+    assert.deepEqual(records[0]?.headers, []);
+    assert.equal(parseOcpResults(records[0]!.value).kind, 'received');
+    const [report] = await reports();
+    assert.deepEqual(
+      { ...report, Report: Object.keys(report!.Report) },
+      {
+        OrgID: testOrg,
+        ClusterName: testCluster,
+        Report: ['system', 'reports', 'fingerprints', 'skips', 'info', 'pass', 'analysis_metadata'],
+        LastChecked: '2026-01-30T10:09:11.611Z',
+        Version: 2,
+        RequestId: 'req-1',
+        Metadata: { gathering_time: '2026-01-30T10:08:55Z' },
+        AccountNumber: 10,
+      },
+    );
+    assert.ok(report?.Report.reports.some((hit) => hit.rule_id === 'witness|SEEN'));
+    assert.deepEqual(report?.Report.info[0]?.details['version'], '4.17.3');
+
+    assert.deepEqual(eventsOf('req-1'), [
+      'announcement-accepted',
+      'archive-opened',
+      'rules-evaluated',
+      'report-published',
+    ]);
+    assert.equal(await committed(), 1n);
+    const statuses = (await read(bench.topics.status)).map(
+      (one) => JSON.parse(String(one.value)) as PayloadStatusMessage,
+    );
+    assert.deepEqual(
+      statuses.map(({ service: name, request_id, org_id, status }) => [name, request_id, org_id, status]),
+      ['received', 'processing', 'success'].map((status) => ['ccx-data-pipeline', 'req-1', String(testOrg), status]),
+    );
+    assert.deepEqual(await metric('ccx_published_total'), [
+      { value: 1, labels: { archive: 'ocp' } },
+      { value: 0, labels: { archive: 'hypershift' } },
+    ]);
+    assert.deepEqual((await service.readiness()).ready, true);
+  });
+
+  test('from a real operator becomes a report of the real rules', { skip: !existsSync(realArchive) }, async () => {
+    const announcement = JSON.parse(readFileSync(realAnnouncement, 'utf8'));
+    const service = await start({}, undefined);
+    const url = shared.server!.serve('/real', readFileSync(realArchive));
+    await announce(announcementRecord({ ...announcement, url, size: undefined }));
+    await untilIdle(service);
+    const [report] = await reports();
+    assert.deepEqual(
+      [report?.OrgID, report?.AccountNumber, report?.RequestId],
+      [123456, 789000, announcement.request_id],
+    );
+    assert.equal(report?.LastChecked, '2020-12-09T16:17:42.822020204Z');
+    assert.ok((report?.Report.reports.length ?? 0) + (report?.Report.skips.length ?? 0) > 0);
+    assert.equal(report?.Report.info[0]?.info_id, 'version_info|CLUSTER_VERSION_INFO');
+  });
+
+  test('of another service, without headers or too old is dropped and counted', async () => {
+    const service = await start({
+      incoming: { ...settings().incoming, recordAgeMsMax: 1_000 },
+    });
+    const ours = upload('req-1', testArchive());
+    await announce({ ...ours, headers: { service: 'advisor' } }, { topic: ours.topic, value: ours.value });
+    await untilIdle(service);
+    assert.deepEqual([(await reports()).length, (await deadLetters()).length, await committed()], [0, 0, 2n]);
+    assert.deepEqual(await metric('ccx_consumer_filtered_total'), [{ value: 1, labels: {} }]);
+    assert.deepEqual(
+      bench.events.filter(({ event }) => event === 'announcement-dropped').map(({ fields }) => fields['reason']),
+      ['other-service', 'no-headers'],
+    );
+  });
+
+  test('on the legacy topic needs no header', async () => {
+    const service = await start({ incoming: { ...settings().incoming, platformService: '' } });
+    const { topic, value } = upload('req-1', testArchive());
+    await announce({ topic, value });
+    await untilIdle(service);
+    assert.equal((await reports()).length, 1);
+  });
+});
+
+describe('what cannot be processed', () => {
+  test('goes to the dead-letter topic with its reason, and what comes behind it is published', async () => {
+    const service = await start({ archiveLimits: { ...settings().archiveLimits, packedBytesMax: 1024 * 1024 } });
+    const whole = testArchive();
+    const nested = packArchive([{ path: 'inner.tar.gz', body: whole }]);
+    const bomb = packArchive([
+      { path: 'config/id', body: testCluster },
+      { path: 'logs/zeros', body: Buffer.alloc(60 * 1024 * 1024) },
+    ]);
+    const nobody = packArchive([{ path: 'config/version.json', body: '{}' }]);
+    const moved = shared.server!.serve('/moved', (_, response) => response.writeHead(302, { location: '/x' }).end());
+    const forbidden = shared.server!.serve('/forbidden', (_, response) => response.writeHead(403).end('<Error/>'));
+    const cases: readonly [OutgoingRecord, string, string, string?][] = [
+      [{ ...announcementRecord(), value: 'not json' }, 'check-announcement', 'ANNOUNCEMENT_NOT_JSON'],
+      [{ ...announcementRecord(), value: null }, 'check-announcement', 'ANNOUNCEMENT_MISSING'],
+      [
+        announcementRecord({ b64_identity: encodeIdentity(testIdentity({ internal: { org_id: 'x' } })) }),
+        'identify-upload',
+        'ANNOUNCEMENT_ORG_ID',
+      ],
+      [announcementRecord({ url: 'http://elsewhere.example/a' }), 'fetch-archive', 'DOWNLOAD_LINK_REFUSED'],
+      [announcementRecord({ url: `http://${shared.server!.host}/absent` }), 'fetch-archive', 'DOWNLOAD_STATUS'],
+      [announcementRecord({ url: forbidden }), 'fetch-archive', 'DOWNLOAD_STATUS'],
+      [announcementRecord({ url: moved }), 'fetch-archive', 'DOWNLOAD_REDIRECTED'],
+      [upload('empty', Buffer.alloc(0)), 'fetch-archive', 'ARCHIVE_EMPTY'],
+      [upload('large', Buffer.alloc(1024 * 1024 + 1)), 'fetch-archive', 'ARCHIVE_TOO_BIG'],
+      [upload('text', Buffer.from('<Error>Expired</Error>')), 'run-rules', 'ARCHIVE_FORMAT_UNSUPPORTED'],
+      [upload('cut', whole.subarray(0, whole.length - 30)), 'run-rules', 'ARCHIVE_TRUNCATED'],
+      [upload('nested', nested), 'run-rules', 'ARCHIVE_NESTED'],
+      [upload('bomb', bomb), 'run-rules', 'ARCHIVE_ENTRY_TOO_LARGE', 'ARCHIVE_RATIO'],
+      [upload('other', packTar([{ path: 'readme', body: 'x' }])), 'run-rules', 'ARCHIVE_NOT_INSIGHTS'],
+      [upload('nobody', nobody, { b64_identity: withoutClusterId }), 'run-rules', 'CLUSTER_ID_MISSING'],
+    ];
+    await announce(...cases.map(([record]) => record), upload('good', whole));
+    await untilIdle(service);
+
+    const letters = (await deadLetters()).sort((a, b) => Number(a.sourceOffset - b.sourceOffset));
+    assert.equal(letters.length, cases.length);
+    for (const [index, [, step, ...codes]] of cases.entries()) {
+      const letter = letters[index]!;
+      assert.deepEqual(
+        [letter.sourceOffset, letter.step, codes.includes(letter.code)],
+        [BigInt(index), step, true],
+        letter.code,
+      );
+    }
+    const kept = await read(bench.topics.dead);
+    const byOffset = (offset: number) =>
+      kept.find((record) => headerText(record, 'x-ccx-source-offset') === String(offset));
+    assert.equal(String(byOffset(0)?.value), 'not json');
+    assert.equal(byOffset(1)?.value, null);
+    assert.deepEqual(
+      (await reports()).map((report) => report.RequestId),
+      ['good'],
+    );
+    assert.equal(await committed(), BigInt(cases.length + 1));
+    const errors = (await read(bench.topics.status)).map(
+      (one) => JSON.parse(String(one.value)) as PayloadStatusMessage,
+    );
+    assert.match(
+      errors.find(({ request_id, status }) => request_id === 'large' && status === 'error')?.status_msg ?? '',
+      /too big/,
+    );
+  });
+
+  test('broken JSON inside an archive costs what depends on it, not the archive', async () => {
+    const service = await start();
+    await announce(
+      upload('req-1', testArchive({ 'config/infrastructure.json': '{"status":', 'config/proxy.json': '[' })),
+    );
+    await untilIdle(service);
+    const [report] = await reports();
+    assert.ok(report?.Report.reports.some((hit) => hit.rule_id === 'witness|SEEN'));
+    assert.ok(report?.Report.skips.some((skip) => skip.rule_fqdn === 'test.rules.loops.report'));
+  });
+});
+
+describe('a rule that misbehaves', () => {
+  for (const [deed, code] of [
+    ['throws', 'RULE_THREW'],
+    ['loops', 'RUNNER_TIMEOUT'],
+    ['eats', 'RUNNER_MEMORY'],
+    ['exits', 'RUNNER_CRASHED'],
+  ] as const) {
+    test(`and ${deed} costs itself: the other rules' results and the other archives arrive`, async () => {
+      const service = await start();
+      await announce(
+        upload('bad', archiveThat(deed)),
+        upload('good-1', testArchive()),
+        upload('good-2', testArchive()),
+      );
+      await untilIdle(service);
+      const published = await reports();
+      assert.deepEqual(published.map((report) => report.RequestId).sort(), ['bad', 'good-1', 'good-2']);
+      for (const report of published) assert.ok(report.Report.reports.some((hit) => hit.rule_id === 'witness|SEEN'));
+      assert.equal((await deadLetters()).length, 0);
+      const failed = bench.events.filter(({ event }) => event === 'rule-failed').map(({ fields }) => fields);
+      assert.deepEqual(failed, [{ requestId: 'bad', rule: `test.rules.${deed}`, code }]);
+      assert.equal(await committed(), 3n);
+    });
+  }
+
+  test('is left out of the next archive of its cluster', async () => {
+    const service = await start();
+    await announce(upload('first', archiveThat('loops')));
+    await untilIdle(service);
+    await announce(upload('second', archiveThat('loops')));
+    await untilIdle(service);
+    assert.equal((await reports()).length, 2);
+    assert.equal(bench.events.filter(({ event }) => event === 'rule-failed').length, 1);
+  });
+});
+
+describe('what is away for a while', () => {
+  test('an object store that answers 503 is asked again; nothing is acknowledged before', async () => {
+    const service = await start();
+    const archive = testArchive();
+    let isAway = true;
+    const url = shared.server!.serve('/comes-back', (_, response) => {
+      if (isAway) response.writeHead(503).end();
+      else response.end(archive);
+    });
+    await announce(announcementRecord({ request_id: 'waits', url }), upload('passes', archive));
+    await until(async () => (await reports()).length === 1 && (shared.server!.requests.get('/comes-back') ?? 0) >= 2);
+    assert.equal(await committed(), null);
+    isAway = false;
+    await untilIdle(service);
+    assert.deepEqual(
+      (await reports()).map((report) => report.RequestId),
+      ['passes', 'waits'],
+    );
+    assert.equal(await committed(), 2n);
+  });
+
+  test('a bus that dies with reports in flight gets each of them when it is back', async () => {
+    const service = await start();
+    const requests = Array.from({ length: 20 }, (_, index) => `req-${index}`);
+    await announce(...requests.map((request) => upload(request, testArchive())));
+    await until(() => bench.events.some(({ event }) => event === 'rules-evaluated'));
+    shared.proxy!.cut();
+    await until(() => bench.events.some(({ event }) => event === 'step-retried' || event === 'bus-unavailable'));
+    shared.proxy!.restore();
+    await until(() => service.idle().catch(() => false));
+    const published = new Set((await reports()).map((report) => report.RequestId));
+    assert.deepEqual([...published].sort(), [...requests].sort());
+    assert.equal(await committed(), 20n);
+    assert.equal((await deadLetters()).length, 0);
+  });
+
+  test('work that a stop interrupts is done after the next start', async () => {
+    const archive = testArchive();
+    let answers = 0;
+    const url = shared.server!.serve('/slow', (_, response) => {
+      answers += 1;
+      if (answers > 1) response.end(archive);
+    });
+    const first = await start({ download: { ...settings().download, answerMsMax: 60_000 } });
+    await announce(announcementRecord({ request_id: 'slow', url }), upload('quick', archive));
+    await until(async () => (await reports()).length === 1 && answers === 1);
+    await first.stop();
+    assert.equal(await committed(), null);
+    const second = await start();
+    await untilIdle(second);
+    const published = (await reports()).map((report) => report.RequestId);
+    assert.deepEqual([...new Set(published)].sort(), ['quick', 'slow']);
+    assert.equal(await committed(), 2n);
+  });
+});
+
+describe('many archives at once', () => {
+  test('are bounded by count and bytes, and all arrive', async () => {
+    const archive = testArchive({ 'config/padding': 'x'.repeat(10_000) });
+    const most = { count: 0, bytes: 0 };
+    const service = await start({
+      inFlightArchivesMax: 4,
+      inFlightBytesMax: archive.length * 2,
+      archiveLimits: { ...settings().archiveLimits, packedBytesMax: archive.length * 2 },
+    });
+    const requests = Array.from({ length: 60 }, (_, index) => `req-${index}`);
+    await announce(...requests.map((request) => upload(request, archive)));
+    await until(async () => {
+      const [inFlight] = (await metric('ccx_data_pipeline_in_flight')) as { value: number }[];
+      const [bytes] = (await metric('ccx_data_pipeline_in_flight_bytes')) as { value: number }[];
+      most.count = Math.max(most.count, inFlight!.value);
+      most.bytes = Math.max(most.bytes, bytes!.value);
+      return await service.idle();
+    });
+    assert.ok(most.count <= 4 && most.bytes <= archive.length * 2, JSON.stringify(most));
+    assert.equal(new Set((await reports()).map((report) => report.RequestId)).size, 60);
+    assert.equal(await committed(), 60n);
+  });
+});

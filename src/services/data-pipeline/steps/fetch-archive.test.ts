@@ -1,0 +1,129 @@
+/** What is tried again, for how long, and that nothing is held meanwhile. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { ByteBudget } from '../byte-budget.ts';
+import type { DownloadRequest, StepAttempt } from '../ports.ts';
+import type { Upload } from '../upload.ts';
+import { type FetchTools, fetchArchive } from './fetch-archive.ts';
+
+const upload: Upload = {
+  url: 'http://store/archive',
+  announcedBytes: 100,
+  requestId: 'req-1',
+  orgId: 1,
+  accountNumber: 0,
+  clusterId: undefined,
+  lastChecked: '2026-01-30T10:09:11Z',
+  gatheredAt: new Date('2026-01-30T10:08:55Z'),
+};
+const first: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortController().signal };
+
+function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: Partial<FetchTools> = {}): FetchTools {
+  return {
+    source: { download },
+    budget: new ByteBudget(1000),
+    linkPolicy: { allowUnsafeLinks: true, allowedHosts: [] },
+    archiveBytesMax: 1000,
+    retryMsMax: 60_000,
+    random: () => 0.5,
+    ...change,
+  };
+}
+
+function failing(code: string, retryable: boolean) {
+  return () => Promise.reject(new CcxError('trouble', { code, category: 'connection', retryable }));
+}
+
+test('an archive is handed on with a lease of its own size', async () => {
+  const given = tools(async ({ reserve }) => {
+    assert.ok(reserve(60));
+    return Buffer.alloc(60);
+  });
+  const outcome = await fetchArchive(upload, given, first);
+  assert.ok(outcome.kind === 'done');
+  assert.deepEqual([outcome.value.packed.length, given.budget.used()], [60, 60]);
+  outcome.value.lease.release();
+  assert.equal(given.budget.used(), 0);
+});
+
+test('a link to a host that is not allowed is put aside without a request', async () => {
+  const given = tools(() => assert.fail('asked'), { linkPolicy: { allowUnsafeLinks: false, allowedHosts: ['minio'] } });
+  const outcome = await fetchArchive(upload, given, first);
+  assert.ok(outcome.kind === 'dead-letter');
+  assert.deepEqual([outcome.error.code, outcome.error.message], ['DOWNLOAD_LINK_REFUSED', 'Invalid URL format']);
+  assert.match(outcome.error.hint ?? '', /download\.allowed_hosts/);
+});
+
+test('what may pass is tried again with growing pauses, and nothing is held meanwhile', async () => {
+  const given = tools(failing('DOWNLOAD_UNREACHABLE', true));
+  const pauses = [];
+  for (const number of [1, 2, 3]) {
+    const outcome = await fetchArchive(upload, given, { ...first, number });
+    assert.ok(outcome.kind === 'retry');
+    pauses.push(outcome.afterMs);
+    assert.equal(given.budget.used(), 0);
+  }
+  assert.deepEqual(pauses, [375, 750, 1500]);
+});
+
+test('what will not pass, or has been tried long enough, is put aside', async () => {
+  const never = await fetchArchive(upload, tools(failing('DOWNLOAD_STATUS', false)), first);
+  assert.equal(never.kind, 'dead-letter');
+  const given = tools(failing('DOWNLOAD_UNREACHABLE', true));
+  const inTime = await fetchArchive(upload, given, { ...first, elapsedMs: 60_000 - 375 });
+  const late = await fetchArchive(upload, given, { ...first, elapsedMs: 60_000 - 374 });
+  assert.deepEqual([inTime.kind, late.kind], ['retry', 'dead-letter']);
+});
+
+test('an archive larger than announced grows into free room', async () => {
+  const given = tools(async ({ reserve }) => {
+    assert.ok(reserve(900));
+    return Buffer.alloc(900);
+  });
+  const outcome = await fetchArchive(upload, given, first);
+  assert.equal(outcome.kind, 'done');
+  assert.equal(given.budget.used(), 900);
+});
+
+test('without room to grow it is dropped, and fetched again once the most is reserved', async () => {
+  const budget = new ByteBudget(1000);
+  const other = await budget.acquire(500, first.signal);
+  const reserved: number[] = [];
+  const given = tools(
+    async ({ reserve }) => {
+      reserved.push(budget.used());
+      if (!reserve(900)) {
+        // The other archive ends while this one waits in line for the most.
+        queueMicrotask(() => other.release());
+        throw new CcxError('no room', { code: 'DOWNLOAD_NO_ROOM', category: 'limit', retryable: true });
+      }
+      return Buffer.alloc(900);
+    },
+    { budget },
+  );
+  const outcome = await fetchArchive(upload, given, first);
+  assert.equal(outcome.kind, 'done');
+  assert.deepEqual([reserved, budget.used()], [[600, 1000], 900]);
+});
+
+test('an announcement without a plausible size reserves the most', async () => {
+  for (const announcedBytes of [undefined, 0, -5, 1001]) {
+    const given = tools(async () => {
+      assert.equal(given.budget.used(), 1000);
+      return Buffer.alloc(1);
+    });
+    assert.equal((await fetchArchive({ ...upload, announcedBytes }, given, first)).kind, 'done');
+  }
+});
+
+test('a download that is given up rejects and holds nothing', async () => {
+  const giveUp = new AbortController();
+  const given = tools(async ({ signal }) => {
+    giveUp.abort();
+    signal.throwIfAborted();
+    return Buffer.alloc(1);
+  });
+  await assert.rejects(fetchArchive(upload, given, { ...first, signal: giveUp.signal }), { name: 'AbortError' });
+  assert.equal(given.budget.used(), 0);
+});

@@ -1,0 +1,90 @@
+/** What is sent as a report, and what a failing bus means for it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testCluster } from '../../../../test/support/announcements.ts';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Report } from '../../../contracts/report.ts';
+import { TOPIC_OCP_RESULTS } from '../../../contracts/topics.ts';
+import type { OutgoingRecord } from '../../../platform/bus/bus.ts';
+import type { StepAttempt } from '../ports.ts';
+import type { RuleRunResult } from '../runner/rule-run.ts';
+import type { Upload } from '../upload.ts';
+import { publishReport } from './publish-report.ts';
+
+const upload: Upload = {
+  url: 'http://store/archive',
+  announcedBytes: 100,
+  requestId: 'req-1',
+  orgId: 11789772,
+  accountNumber: 0,
+  clusterId: undefined,
+  lastChecked: '2026-01-30T10:09:11.611Z',
+  gatheredAt: new Date('2026-01-30T10:08:55Z'),
+};
+const report: Report = {
+  system: { metadata: {}, hostname: null },
+  reports: [],
+  fingerprints: [],
+  skips: [],
+  info: [],
+  pass: [],
+  analysis_metadata: { start: '', finish: '', execution_context: '', plugin_sets: {} },
+};
+const result = { clusterId: testCluster, reportJson: JSON.stringify(report) } as RuleRunResult;
+const second: StepAttempt = { number: 2, elapsedMs: 500, signal: new AbortController().signal };
+
+async function publish(answer: () => Promise<unknown>, evaluated = result) {
+  const sent: OutgoingRecord[] = [];
+  const sender = {
+    send: (records: readonly OutgoingRecord[]) => {
+      sent.push(...records);
+      return answer();
+    },
+  };
+  const tools = { sender, topic: TOPIC_OCP_RESULTS, random: () => 0.5 };
+  return { outcome: await publishReport(upload, evaluated, tools, second), sent };
+}
+
+test('the message holds the report and the announcement, on one line, keyed by the cluster', async () => {
+  const { outcome, sent } = await publish(async () => undefined);
+  assert.equal(outcome.kind, 'done');
+  assert.equal(sent.length, 1);
+  const { topic, key, value, headers } = sent[0]!;
+  assert.deepEqual([topic, key, headers], [TOPIC_OCP_RESULTS, testCluster, undefined]);
+  assert.ok(typeof value === 'string' && value.endsWith('}\n'));
+  assert.deepEqual(JSON.parse(value), {
+    OrgID: 11789772,
+    ClusterName: testCluster,
+    Report: report,
+    LastChecked: '2026-01-30T10:09:11.611Z',
+    Version: 2,
+    RequestId: 'req-1',
+    Metadata: { gathering_time: '2026-01-30T10:08:55Z' },
+    AccountNumber: 0,
+  });
+});
+
+for (const [what, error] of [
+  ['an unreachable bus', new CcxError('away', { code: 'BUS_UNREACHABLE', category: 'connection', retryable: true })],
+  ['a missing topic', new CcxError('no topic', { code: 'BUS_TOPIC_UNKNOWN', category: 'configuration' })],
+  ['a failure nobody expected', new Error('socket hang up')],
+] as const) {
+  test(`${what} means another try, never a dead letter`, async () => {
+    const { outcome } = await publish(() => Promise.reject(error));
+    assert.ok(outcome.kind === 'retry');
+    assert.equal(outcome.afterMs, 750);
+  });
+}
+
+test('a report that no bus would take is put aside', async () => {
+  const tooLarge = new CcxError('too large', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' });
+  const { outcome } = await publish(() => Promise.reject(tooLarge));
+  assert.ok(outcome.kind === 'dead-letter');
+  assert.equal(outcome.error.code, 'BUS_RECORD_TOO_LARGE');
+});
+
+test('a report that readers would refuse is put aside and not sent', async () => {
+  const { outcome, sent } = await publish(async () => undefined, { ...result, reportJson: '{"reports":[]}' });
+  assert.ok(outcome.kind === 'dead-letter');
+  assert.deepEqual([outcome.error.code, sent.length], ['REPORT_INVALID', 0]);
+});

@@ -1,0 +1,82 @@
+/** A dead letter is the record itself with a note, and it is not given up. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { busRecord } from '../../../../test/support/announcements.ts';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { parseDeadLetterHeaders } from '../../../contracts/dead-letter.ts';
+import { TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
+import type { OutgoingRecord } from '../../../platform/bus/bus.ts';
+import type { StepAttempt } from '../ports.ts';
+import { putAsideRecord } from './put-aside-record.ts';
+
+const attempt: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortController().signal };
+const reason = {
+  step: 'run-rules',
+  error: new CcxError('the archive ends too early', {
+    code: 'ARCHIVE_TRUNCATED',
+    category: 'input',
+    cause: new Error('unexpected end of file'),
+  }),
+  requestId: 'req-1',
+  now: new Date('2026-11-21T16:00:00Z'),
+};
+
+async function putAside(
+  record = busRecord('value', { partition: 3, offset: 42n, key: Buffer.from('key') }),
+  answers = [() => Promise.resolve()],
+) {
+  const sent: OutgoingRecord[] = [];
+  const sender = {
+    send: (records: readonly OutgoingRecord[]) => {
+      const answer = answers[Math.min(sent.length, answers.length - 1)]!;
+      sent.push(...records);
+      return answer();
+    },
+  };
+  const tools = { sender, topic: TOPIC_PIPELINE_DEAD_LETTERS, service: 'ccx-data-pipeline', random: () => 0.5 };
+  return { outcome: await putAsideRecord(record, reason, tools, attempt), sent };
+}
+
+test('key, value and headers are kept, and our headers say what happened', async () => {
+  const { outcome, sent } = await putAside();
+  assert.equal(outcome.kind, 'done');
+  const letter = sent[0]!;
+  assert.deepEqual(
+    [letter.topic, String(letter.key), String(letter.value)],
+    [TOPIC_PIPELINE_DEAD_LETTERS, 'key', 'value'],
+  );
+  assert.equal(letter.headers?.['service'], 'openshift');
+  assert.deepEqual(
+    parseDeadLetterHeaders((name) => letter.headers?.[name]),
+    {
+      code: 'ARCHIVE_TRUNCATED',
+      reason: 'the archive ends too early: unexpected end of file',
+      step: 'run-rules',
+      service: 'ccx-data-pipeline',
+      sourceTopic: TOPIC_UPLOAD_ANNOUNCE,
+      sourcePartition: 3,
+      sourceOffset: 42n,
+      time: '2026-11-21T16:00:00.000Z',
+      requestId: 'req-1',
+    },
+  );
+});
+
+test('a tombstone stays one', async () => {
+  assert.equal((await putAside(busRecord(null))).sent[0]?.value, null);
+});
+
+test('while the bus is away it is tried again', async () => {
+  const away = () =>
+    Promise.reject(new CcxError('away', { code: 'BUS_UNREACHABLE', category: 'connection', retryable: true }));
+  assert.equal((await putAside(undefined, [away])).outcome.kind, 'retry');
+});
+
+test('a record that our headers make too large is put aside without its value, which lies at its source', async () => {
+  const tooLarge = () => Promise.reject(new CcxError('too large', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' }));
+  const { outcome, sent } = await putAside(undefined, [tooLarge, () => Promise.resolve()]);
+  assert.equal(outcome.kind, 'done');
+  assert.equal(sent[1]?.value, null);
+  assert.ok(parseDeadLetterHeaders((name) => sent[1]?.headers?.[name]));
+  assert.equal((await putAside(undefined, [tooLarge])).outcome.kind, 'retry');
+});

@@ -1,0 +1,123 @@
+/** What becomes of an archive whose runner gives no result, attempt by attempt. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { defaultArchiveLimits } from '../../../platform/archive/limits.ts';
+import { createManualClock } from '../../../platform/clock/manual-clock.ts';
+import { RunnerError } from '../../../platform/runner-pool/runner-error.ts';
+import type { StepAttempt } from '../ports.ts';
+import { RuleQuarantine } from '../rule-quarantine.ts';
+import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
+import type { Upload } from '../upload.ts';
+import { runRules } from './run-rules.ts';
+
+const upload: Upload = {
+  url: 'http://store/archive',
+  announcedBytes: 100,
+  requestId: 'req-1',
+  orgId: 7,
+  accountNumber: 0,
+  clusterId: 'cluster-a',
+  lastChecked: '2026-01-30T10:09:11Z',
+  gatheredAt: new Date('2026-01-30T10:08:55Z'),
+};
+const first: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortController().signal };
+const result = { clusterId: 'cluster-a' } as RuleRunResult;
+
+function death(code: string, label: string | undefined, retryable = false): RunnerError {
+  return new RunnerError('died', { code, category: 'limit', label, retryable });
+}
+
+/** Runners that answer one after the other as told; the last answer repeats. */
+function make(answers: readonly (RunnerError | RuleRunResult)[]) {
+  const jobs: RuleRun[] = [];
+  const killed: string[] = [];
+  const quarantined: string[] = [];
+  const tools = {
+    runners: {
+      run: async (job: RuleRun) => {
+        const answer = answers[Math.min(jobs.length, answers.length - 1)]!;
+        jobs.push(job);
+        if (answer instanceof RunnerError) throw answer;
+        return answer;
+      },
+    },
+    quarantine: new RuleQuarantine({ clock: createManualClock(), quarantineMs: 1000, clustersMin: 2, pairsMax: 10 }),
+    archiveLimits: defaultArchiveLimits,
+    failureLimits: { killedRulesMax: 2, unexplainedDeathsMax: 2 },
+    random: () => 0.5,
+    onRuleKilled: (rule: string) => killed.push(rule),
+    onRuleQuarantined: (rule: string) => quarantined.push(rule),
+  };
+  return { tools, jobs, killed, quarantined };
+}
+
+const packed = Buffer.from('archive');
+const run = (of: ReturnType<typeof make>, change: Partial<Upload> = {}) =>
+  runRules({ ...upload, ...change }, packed, of.tools, first);
+
+test('an archive whose rules run to an end is done at once', async () => {
+  const given = make([result]);
+  assert.deepEqual(await run(given), { kind: 'done', value: result });
+  assert.deepEqual(given.jobs[0], {
+    packed,
+    limits: defaultArchiveLimits,
+    clusterId: 'cluster-a',
+    gatheredAt: '2026-01-30T10:08:55.000Z',
+    leaveOut: [],
+  });
+});
+
+test('each rule that takes its runner down is left out of the next attempt', async () => {
+  const given = make([death('RUNNER_TIMEOUT', 'rule slow'), death('RUNNER_MEMORY', 'rule greedy'), result]);
+  assert.equal((await run(given)).kind, 'done');
+  assert.deepEqual(
+    given.jobs.map((job) => job.leaveOut),
+    [[], ['slow'], ['slow', 'greedy']],
+  );
+  assert.deepEqual(given.killed, ['slow', 'greedy']);
+});
+
+test('one killed rule more than an archive may lose puts the archive aside', async () => {
+  const deaths = ['one', 'two', 'three'].map((rule) => death('RUNNER_CRASHED', `rule ${rule}`));
+  const outcome = await run(make(deaths));
+  assert.ok(outcome.kind === 'dead-letter');
+  assert.equal(outcome.error.code, 'RUNNER_CRASHED');
+});
+
+test('the next archive of that cluster does not pay again, one of another cluster does, and then none', async () => {
+  const given = make([death('RUNNER_TIMEOUT', 'rule slow'), result]);
+  await run(given);
+  await run(given);
+  assert.deepEqual(given.jobs.at(-1)?.leaveOut, ['slow']);
+  const other = make([death('RUNNER_TIMEOUT', 'rule slow'), result]);
+  const shared = { ...other, tools: { ...other.tools, quarantine: given.tools.quarantine } };
+  await run(shared, { clusterId: 'cluster-b' });
+  assert.deepEqual(
+    other.jobs.map((job) => job.leaveOut),
+    [[], ['slow']],
+  );
+  assert.deepEqual(other.quarantined, ['slow']);
+  await run(shared, { clusterId: 'cluster-c' });
+  assert.deepEqual(other.jobs.at(-1)?.leaveOut, ['slow']);
+});
+
+test('a death outside any rule is tried once more', async () => {
+  const given = make([death('RUNNER_MEMORY', 'open the archive'), result]);
+  assert.equal((await run(given)).kind, 'done');
+  const twice = await run(make([death('RUNNER_MEMORY', 'open the archive')]));
+  assert.ok(twice.kind === 'dead-letter');
+  assert.equal(twice.error.code, 'RUNNER_MEMORY');
+});
+
+test('a bad archive is put aside with its own code after one attempt', async () => {
+  const given = make([death('ARCHIVE_TRUNCATED', 'open the archive')]);
+  const outcome = await run(given);
+  assert.ok(outcome.kind === 'dead-letter');
+  assert.deepEqual([outcome.error.code, given.jobs.length], ['ARCHIVE_TRUNCATED', 1]);
+});
+
+test('without a runner the archive waits', async () => {
+  const outcome = await run(make([death('RUNNER_UNAVAILABLE', undefined, true)]));
+  assert.ok(outcome.kind === 'retry');
+  assert.equal(outcome.afterMs, 375);
+});
