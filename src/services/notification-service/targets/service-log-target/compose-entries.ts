@@ -1,0 +1,90 @@
+/**
+ * Due issues of one cluster → one Service Log entry each, in report order, with rendered texts that fit. Source: notification-service.md
+ * 10.2.
+ */
+import {
+  fitDescription,
+  fitSummary,
+  SERVICE_LOG_SERVICE_NAME,
+  serialiseServiceLogEntry,
+  serviceLogSeverity,
+} from '../../../../contracts/service-log-entry.ts';
+import type { ComposeContext, DueCluster, DueIssue, IssueKey, OutgoingNotification } from '../../ports.ts';
+import { fillUri, moduleOfComponent } from '../uri-template.ts';
+import { fallbackTexts } from './fallback-texts.ts';
+import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
+import { cleanLine, safeLinkTarget, safeMarkdown } from './safe-text.ts';
+
+export interface EntrySettings {
+  readonly createdBy: string;
+  readonly username: string;
+  /** `service_log.rule_details_uri`: `{module}`, `{error_key}`. */
+  readonly ruleDetailsUri: string;
+}
+
+/** What is worth a log line and a counter, told to whoever owns the service's events. Must not throw. */
+export interface ServiceLogNotes {
+  /** The issue goes out with plain texts, since its templates could not be rendered. */
+  renderingFellBack(info: IssueKey & { readonly cluster: string; readonly code: string; readonly why: string }): void;
+  /** A total risk outside of 1 to 4; severity `Info` is taken, as in the reference. */
+  severityUnknown(info: IssueKey & { readonly cluster: string; readonly totalRisk: number }): void;
+}
+
+export interface EntryComposer {
+  readonly settings: EntrySettings;
+  readonly renderer: TemplateRenderer;
+  readonly notes: ServiceLogNotes;
+}
+
+/** Rejects with the renderer's error when it is away: nothing is told then, and the next run tries again. */
+export async function composeEntries(
+  cluster: DueCluster,
+  context: ComposeContext,
+  composer: EntryComposer,
+): Promise<OutgoingNotification[]> {
+  if (cluster.issues.length === 0) return [];
+  const rendered = await composer.renderer.render(cluster);
+  return cluster.issues.map((issue, index) => {
+    const texts = textsOf({ cluster, issue, rendered: rendered[index] }, composer);
+    const { type, component, errorKey } = issue;
+    const severity = serviceLogSeverity(issue.totalRisk);
+    if (severity === undefined) {
+      const { totalRisk } = issue;
+      composer.notes.severityUnknown({ cluster: cluster.cluster, type, component, errorKey, totalRisk });
+    }
+    const id = context.uuid();
+    const body = serialiseServiceLogEntry({
+      cluster_uuid: cluster.cluster,
+      description: texts.description,
+      service_name: SERVICE_LOG_SERVICE_NAME,
+      severity: severity ?? 'Info',
+      summary: texts.summary,
+      created_by: composer.settings.createdBy,
+      username: composer.settings.username,
+      event_stream_id: id,
+    });
+    const issues = [{ type, component, errorKey }];
+    return { id, target: 'service-log', cluster: cluster.cluster, issues, body, headers: {} };
+  });
+}
+
+interface IssueToTell {
+  readonly cluster: DueCluster;
+  readonly issue: DueIssue;
+  readonly rendered: RenderedIssue | undefined;
+}
+
+function textsOf({ cluster, issue, rendered }: IssueToTell, { settings, notes }: EntryComposer) {
+  const { type, component, errorKey } = issue;
+  const plain = fallbackTexts(issue);
+  if (rendered?.kind !== 'rendered') {
+    const [code, why] =
+      rendered === undefined ? ['TEMPLATE_FAILED', 'no result'] : [rendered.error.code, rendered.error.message];
+    notes.renderingFellBack({ cluster: cluster.cluster, type, component, errorKey, code, why });
+  }
+  const texts = rendered?.kind === 'rendered' ? rendered : plain;
+  const module = rendered?.kind === 'rendered' ? rendered.ruleId : moduleOfComponent(component);
+  const url = fillUri(settings.ruleDetailsUri, { module, error_key: errorKey });
+  const summary = fitSummary(cleanLine(texts.description)) || fitSummary(cleanLine(plain.description)) || errorKey;
+  return { summary: fitSummary(summary), description: fitDescription(safeMarkdown(texts.reason), safeLinkTarget(url)) };
+}

@@ -1,0 +1,206 @@
+/**
+ * One entry to Service Log, which knows no idempotency: after anything ambiguous it is looked up before it is posted again. Every failure
+ * is a result; a target that is out of order stays so for everybody until its time is over. Source: consumers.md 2.3, 5.2 F15 to F19.
+ */
+import { z } from 'zod';
+import { CcxError, errorText, unreachable } from '../../../../contracts/ccx-error.ts';
+import { parseServiceLogEntry, type ServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
+import type { Clock } from '../../../../platform/clock/clock.ts';
+import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
+import type { DeliveryAttempt, DeliveryResult } from '../../ports.ts';
+import {
+  retryAfterMs as notAcceptedAfterMs,
+  pausedLimitedMs,
+  pausedMisconfiguredMs,
+  pausedUnavailableMs,
+  unknownAfterMs,
+} from '../limits.ts';
+import { transportFailure } from '../transport-failure.ts';
+import { classifyStatus } from './classify-status.ts';
+import { lookUpEntry } from './look-up-entry.ts';
+import { retryAfterMs } from './retry-after.ts';
+import { jsonBody, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
+
+export interface EntryDelivery {
+  readonly api: ServiceLogApi;
+  readonly clock: Clock;
+}
+
+/** A deliverer for one target; it remembers that the target is paused. */
+export function createEntryDeliverer(delivery: EntryDelivery): (attempt: DeliveryAttempt) => Promise<DeliveryResult> {
+  const { clock } = delivery;
+  let pause: { readonly untilMs: number; readonly error: CcxError } | undefined;
+  return async (attempt) => {
+    const leftMs = (pause?.untilMs ?? 0) - clock.monotonicMs();
+    if (pause !== undefined && leftMs > 0) return { kind: 'paused', error: pause.error, afterMs: leftMs };
+    const result = await deliverEntry(attempt, delivery);
+    // A success of a call that was under way already does not end a pause.
+    if (result.kind === 'paused') pause = { untilMs: clock.monotonicMs() + result.afterMs, error: result.error };
+    return result;
+  };
+}
+
+async function deliverEntry(attempt: DeliveryAttempt, delivery: EntryDelivery): Promise<DeliveryResult> {
+  const { notification, mayHaveArrived, signal } = attempt;
+  let entry: ServiceLogEntry;
+  try {
+    entry = checkedEntry(notification.id, notification.body);
+  } catch (error) {
+    return { kind: 'rejected', error: asCcxError(error) };
+  }
+  if (signal.aborted) {
+    const error = failure('the delivery was called off before it began', 'DELIVERY_ABORTED');
+    return mayHaveArrived ? unknown(error) : { kind: 'retry', error, afterMs: notAcceptedAfterMs };
+  }
+  if (mayHaveArrived) {
+    const known = await lookUp(entry, attempt, delivery);
+    if (known !== 'absent') return known;
+  }
+  const posted = await post(entry, attempt, delivery);
+  if (posted.kind !== 'unknown' || signal.aborted) return posted;
+  const found = await lookUp(entry, attempt, delivery);
+  // Absent now may still be on its way; the next attempt looks again before it posts.
+  return found === 'absent' || found.kind !== 'delivered' ? posted : found;
+}
+
+async function post(
+  entry: ServiceLogEntry,
+  attempt: DeliveryAttempt,
+  delivery: EntryDelivery,
+): Promise<DeliveryResult> {
+  const { api, clock } = delivery;
+  const request = {
+    method: 'POST',
+    url: api.postUrl,
+    body: attempt.notification.body,
+    signal: attempt.signal,
+  } as const;
+  let answer: HttpAnswer;
+  try {
+    answer = await api.call(request);
+  } catch (error) {
+    return resultOfCallError(error);
+  }
+  return resultOfAnswer(answer, entry, clock.now());
+}
+
+/**
+ * Whether it is there already; `absent` when it certainly is not now. A look-up that fails leaves the outcome unknown, unless it fails for
+ * a reason that holds for the whole target.
+ */
+async function lookUp(
+  entry: ServiceLogEntry,
+  { signal }: DeliveryAttempt,
+  { api, clock }: EntryDelivery,
+): Promise<DeliveryResult | 'absent'> {
+  try {
+    const result = await lookUpEntry(entry, { api, clock, signal });
+    if (result.kind === 'absent') return 'absent';
+    if (result.kind === 'found') return { kind: 'delivered', detail: `${result.id} (found by look-up)` };
+    const { status } = result.answer;
+    if (status === 401 || status === 429) return resultOfAnswer(result.answer, entry, clock.now());
+    return unknown(statusError(result.answer, 'SERVICE_LOG_LOOK_UP', { retryable: true }));
+  } catch (error) {
+    const failed = resultOfCallError(error);
+    if (failed.kind !== 'retry') return failed;
+    return unknown(failed.error);
+  }
+}
+
+function resultOfAnswer(answer: HttpAnswer, entry: ServiceLogEntry, now: Date): DeliveryResult {
+  const meaning = classifyStatus(answer.status, readErrorDocument(answer) !== undefined);
+  const wait = retryAfterMs(answer.headers.get('retry-after'), now);
+  switch (meaning) {
+    case 'created':
+      return { kind: 'delivered', detail: describeEcho(answer, entry) };
+    case 'rejected':
+      return { kind: 'rejected', error: statusError(answer, 'SERVICE_LOG_REJECTED', { retryable: false }) };
+    case 'unauthorized':
+      return paused(answer, 'SERVICE_LOG_UNAUTHORIZED', {
+        afterMs: pausedMisconfiguredMs,
+        hint: 'a new token was refused too: check service_log.client_id and what it may do',
+      });
+    case 'target-refused':
+      return paused(answer, 'SERVICE_LOG_REFUSED', {
+        afterMs: pausedMisconfiguredMs,
+        hint: 'check service_log.url and the permissions of service_log.client_id',
+      });
+    case 'limited':
+      return paused(answer, 'SERVICE_LOG_LIMITED', { afterMs: wait ?? pausedLimitedMs });
+    case 'not-accepted': {
+      const error = statusError(answer, 'SERVICE_LOG_UNAVAILABLE', { retryable: true });
+      return { kind: 'retry', error, afterMs: wait ?? notAcceptedAfterMs };
+    }
+    case 'ambiguous':
+      return unknown(statusError(answer, 'SERVICE_LOG_AMBIGUOUS', { retryable: true }), wait);
+    default:
+      return unreachable(meaning);
+  }
+}
+
+/** No answer: tokens and secrets fail before anything is posted; for the rest it depends on how far the request came. */
+function resultOfCallError(thrown: unknown): DeliveryResult {
+  const error = asCcxError(thrown);
+  if (error.code.startsWith('SERVICE_LOG_')) return unknown(error);
+  if (!error.code.startsWith('HTTP_')) {
+    return { kind: 'paused', error, afterMs: error.retryable ? pausedUnavailableMs : pausedMisconfiguredMs };
+  }
+  const failed = transportFailure(error);
+  switch (failed) {
+    case 'never-sent':
+      return { kind: 'retry', error, afterMs: notAcceptedAfterMs };
+    case 'misconfigured':
+      return { kind: 'paused', error, afterMs: pausedMisconfiguredMs };
+    case 'unknown':
+      return unknown(error);
+    default:
+      return unreachable(failed);
+  }
+}
+
+const echoSchema = z.object({
+  id: z.string().default('without id'),
+  cluster_uuid: z.string().optional(),
+  summary: z.string().optional(),
+  severity: z.string().optional(),
+  service_name: z.string().optional(),
+});
+
+/** A server that stored something else than it was sent has stored it all the same: it is said, not posted again. */
+function describeEcho(answer: HttpAnswer, entry: ServiceLogEntry): string {
+  const parsed = echoSchema.safeParse(jsonBody(answer));
+  if (!parsed.success) return 'created, without an echo';
+  const names = ['cluster_uuid', 'summary', 'severity', 'service_name'] as const;
+  const differing = names.filter((name) => parsed.data[name] !== entry[name]);
+  return differing.length === 0 ? parsed.data.id : `${parsed.data.id} (the echo differs in ${differing.join(', ')})`;
+}
+
+function checkedEntry(id: string, body: string): ServiceLogEntry {
+  const entry = parseServiceLogEntry(body);
+  if (entry.event_stream_id === id) return entry;
+  throw failure('the ids of the notification and its body differ', 'SERVICE_LOG_ENTRY_INVALID');
+}
+
+function unknown(error: CcxError, afterMs = unknownAfterMs): DeliveryResult {
+  return { kind: 'unknown', error, afterMs };
+}
+
+function paused(answer: HttpAnswer, code: string, options: { afterMs: number; hint?: string }): DeliveryResult {
+  const { afterMs, hint } = options;
+  const error = statusError(answer, code, { retryable: true, ...(hint === undefined ? {} : { hint }) });
+  return { kind: 'paused', error, afterMs };
+}
+
+function failure(message: string, code: string): CcxError {
+  return new CcxError(message, { code, category: 'delivery', retryable: true });
+}
+
+function asCcxError(thrown: unknown): CcxError {
+  if (thrown instanceof CcxError) return thrown;
+  return new CcxError(`Service Log failed in a way that we do not know: ${errorText(thrown)}`, {
+    code: 'HTTP_UNEXPECTED',
+    category: 'delivery',
+    retryable: true,
+    cause: thrown,
+  });
+}

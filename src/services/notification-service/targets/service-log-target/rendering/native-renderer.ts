@@ -1,0 +1,133 @@
+/**
+ * Renders with our own template functions, in child processes that are watched for time and memory, since a template is code. One issue is
+ * one job, so a template that loops costs its own issue only; one that keeps looping is left alone for a while.
+ */
+import { CcxError, errorCode, errorText } from '../../../../../contracts/ccx-error.ts';
+import type { Clock } from '../../../../../platform/clock/clock.ts';
+import { createRunnerPool, type RunnerPool } from '../../../../../platform/runner-pool/runner-pool.ts';
+import type { Telemetry } from '../../../../../platform/telemetry/telemetry.ts';
+import type { DueIssue } from '../../../ports.ts';
+import {
+  renderChildBytesMax,
+  renderChildren,
+  renderMsMax,
+  rendersAtOnceMax,
+  rendersPerChildMax,
+  templateRestMs,
+  templateStopsMax,
+} from '../../limits.ts';
+import { moduleOfComponent } from '../../uri-template.ts';
+import { harmlessDetails } from '../safe-text.ts';
+import { createBoundedWork } from './bounded-work.ts';
+import type { RenderAnswer, RenderJob } from './render-job.ts';
+import type { RenderedIssue, TemplateRenderer } from './template-renderer.ts';
+
+export interface NativeRendererOptions {
+  readonly clock: Clock;
+  readonly telemetry?: Telemetry;
+  /** Time of one issue; default 5 s. */
+  readonly renderMsMax?: number;
+}
+
+/** The children start with the first text: a run without one needs none. */
+export function createNativeRenderer(options: NativeRendererOptions): TemplateRenderer {
+  const { clock, telemetry } = options;
+  const startPool = (): RunnerPool<RenderJob, RenderAnswer> =>
+    createRunnerPool({
+      module: new URL('./render-child.ts', import.meta.url),
+      name: 'renderer',
+      size: renderChildren,
+      clock,
+      ...(telemetry === undefined ? {} : { telemetry }),
+      jobMsMax: options.renderMsMax ?? renderMsMax,
+      childBytesMax: renderChildBytesMax,
+      jobsPerChildMax: rendersPerChildMax,
+    });
+  const bounded = createBoundedWork(rendersAtOnceMax);
+  const rests = createTemplateRests(clock);
+  let pool: RunnerPool<RenderJob, RenderAnswer> | undefined;
+  return {
+    render(cluster) {
+      pool ??= startPool();
+      const children = pool;
+      return Promise.all(cluster.issues.map((issue) => bounded.run(() => renderIssue(issue, children, rests))));
+    },
+    close: async () => pool?.close(),
+  };
+}
+
+/** Ends of a job that are the template's doing. Anything else from the pool means that the pool itself is of no use now. */
+const stoppedCodes = new Set(['RUNNER_TIMEOUT', 'RUNNER_MEMORY', 'RUNNER_CRASHED']);
+
+async function renderIssue(
+  issue: DueIssue,
+  pool: RunnerPool<RenderJob, RenderAnswer>,
+  rests: TemplateRests,
+): Promise<RenderedIssue> {
+  const job = jobOf(issue);
+  // By the content's own names: those of the report could be made up without end.
+  const template = `${issue.rule.plugin.python_module} ${job.errorKey}`;
+  if (rests.isResting(template))
+    return failed(issue, 'TEMPLATE_RESTING', 'its template was stopped several times in a row');
+  try {
+    const answer = await pool.run(job);
+    rests.ended(template);
+    if (answer.kind === 'rendered') return answer;
+    return failed(issue, 'TEMPLATE_FAILED', `${answer.why}: ${answer.detail}`);
+  } catch (error) {
+    const code = errorCode(error);
+    if (stoppedCodes.has(code)) {
+      rests.stopped(template);
+      return failed(issue, 'TEMPLATE_STOPPED', errorText(error));
+    }
+    if (code === 'RUNNER_JOB_FAILED') return failed(issue, 'TEMPLATE_FAILED', errorText(error));
+    throw new CcxError('texts cannot be rendered now', {
+      code: 'RENDERER_UNAVAILABLE',
+      category: 'internal',
+      retryable: true,
+      cause: error,
+    });
+  }
+}
+
+/** The rule under the module of the report: content is found by the rule's short name, and the texts are rendered for what was found. */
+function jobOf(issue: DueIssue): RenderJob {
+  const module = moduleOfComponent(issue.component);
+  return {
+    rule: {
+      ...issue.rule,
+      plugin: { ...issue.rule.plugin, python_module: module },
+      error_keys: { [issue.errorKey]: issue.content },
+    },
+    component: `${module}.report`,
+    errorKey: issue.errorKey,
+    details: harmlessDetails(issue.details),
+  };
+}
+
+interface TemplateRests {
+  isResting(template: string): boolean;
+  stopped(template: string): void;
+  ended(template: string): void;
+}
+
+/** Without it, a template that always loops would cost every cluster of a fleet its full time. */
+function createTemplateRests(clock: Clock): TemplateRests {
+  const stops = new Map<string, { count: number; untilMs: number }>();
+  return {
+    isResting: (template) => (stops.get(template)?.untilMs ?? 0) > clock.monotonicMs(),
+    stopped(template) {
+      const count = (stops.get(template)?.count ?? 0) + 1;
+      stops.set(template, { count, untilMs: count >= templateStopsMax ? clock.monotonicMs() + templateRestMs : 0 });
+    },
+    ended: (template) => void stops.delete(template),
+  };
+}
+
+function failed(issue: DueIssue, code: string, why: string): RenderedIssue {
+  const error = new CcxError(`the texts of ${issue.component} ${issue.errorKey} cannot be rendered: ${why}`, {
+    code,
+    category: 'input',
+  });
+  return { kind: 'failed', error };
+}

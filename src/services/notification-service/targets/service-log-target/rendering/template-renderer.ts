@@ -1,0 +1,23 @@
+/**
+ * What the Service Log target needs of a renderer: texts for the issues of one cluster. Two implementations: in child processes of our own
+ * (`native-renderer.ts`) and over the hosted renderer service (`remote-renderer.ts`).
+ */
+import type { CcxError } from '../../../../../contracts/ccx-error.ts';
+import type { DueCluster } from '../../../ports.ts';
+
+export type RenderedIssue =
+  | {
+      readonly kind: 'rendered';
+      /** The rule's module, dots kept; goes into the link. */
+      readonly ruleId: string;
+      readonly description: string;
+      readonly reason: string;
+    }
+  /** This issue's texts cannot be made; the others' may. */
+  | { readonly kind: 'failed'; readonly error: CcxError };
+
+export interface TemplateRenderer {
+  /** One result per issue, in the cluster's order. Rejects with a `CcxError` when the renderer itself is away. */
+  render(cluster: DueCluster): Promise<readonly RenderedIssue[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,66 @@
+/**
+ * Target 2, OCM Service Log: one entry per issue, posted once. The notification's id is the entry's `event_stream_id`, by which an entry
+ * is found again when an answer was lost.
+ */
+import { parseServiceLogEntry, serialiseServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
+import { TARGET_SERVICE_LOG } from '../../../../contracts/tables.ts';
+import type { Clock } from '../../../../platform/clock/clock.ts';
+import type { Secret } from '../../../../platform/secrets/secret-source.ts';
+import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
+import type { Target } from '../../ports.ts';
+import { serviceLogCallMsDefault } from '../limits.ts';
+import { composeEntries, type EntrySettings, type ServiceLogNotes } from './compose-entries.ts';
+import { createEntryDeliverer } from './deliver-entry.ts';
+import { createNativeRenderer } from './rendering/native-renderer.ts';
+import { createRemoteRenderer } from './rendering/remote-renderer.ts';
+import { createServiceLogApi } from './service-log-api.ts';
+import { createTokenSource, TOKEN_URL_DEFAULT } from './tokens.ts';
+
+export interface ServiceLogTargetSettings extends EntrySettings {
+  readonly url: string;
+  /** Empty: the hosted sign-on server. */
+  readonly tokenUrl: string;
+  /** One call; 0 or less is the default. */
+  readonly timeoutMs: number;
+  /** From `templateRendererUrl`; absent: texts are rendered here, in child processes. */
+  readonly rendererUrl?: string;
+}
+
+export interface ServiceLogTargetDependencies {
+  readonly clientId: Secret;
+  readonly clientSecret: Secret;
+  readonly notes: ServiceLogNotes;
+  readonly clock: Clock;
+  readonly telemetry?: Telemetry;
+}
+
+export function createServiceLogTarget(
+  settings: ServiceLogTargetSettings,
+  { clientId, clientSecret, notes, clock, telemetry }: ServiceLogTargetDependencies,
+): Target {
+  const tokens = createTokenSource({ tokenUrl: settings.tokenUrl || TOKEN_URL_DEFAULT, clientId, clientSecret, clock });
+  const renderer =
+    settings.rendererUrl === undefined
+      ? createNativeRenderer({ clock, ...(telemetry === undefined ? {} : { telemetry }) })
+      : createRemoteRenderer({ url: settings.rendererUrl });
+  const timeoutMs = settings.timeoutMs > 0 ? settings.timeoutMs : serviceLogCallMsDefault;
+  const api = createServiceLogApi({ url: settings.url, timeoutMs, tokens });
+  return {
+    name: 'service-log',
+    eventTargetId: TARGET_SERVICE_LOG,
+    compose: (cluster, context) => composeEntries(cluster, context, { settings, renderer, notes }),
+    reissue(notification, context) {
+      const id = context.uuid();
+      const body = serialiseServiceLogEntry({ ...parseServiceLogEntry(notification.body), event_stream_id: id });
+      return { ...notification, id, body };
+    },
+    deliver: createEntryDeliverer({ api, clock }),
+    async check() {
+      await tokens.token();
+    },
+    async close() {
+      tokens.close();
+      await renderer.close();
+    },
+  };
+}
