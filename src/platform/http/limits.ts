@@ -10,3 +10,5 @@ export const requestMsMax = 60_000;
 export const callMsMax = 10_000;
 /** Largest answer read into memory, unless the caller says otherwise. */
 export const answerBytesMax = 16 * 1024 * 1024;
+/** `/metrics` and `/ready` take no body. */
+export const operationsBodyBytesMax = 1_024;

@@ -1,0 +1,31 @@
+/**
+ * What a role without an HTTP interface of its own shows to Prometheus and to Kubernetes: `/metrics`, `/ready`, `/live`. Started by the
+ * roles' `commands.ts`; in the all-in-one process ingress serves this for all.
+ */
+import type { Registry } from 'prom-client';
+import type { Readiness } from '../lifecycle/running-service.ts';
+import { createHttpServer, type HttpServer } from './http-server.ts';
+import { operationsBodyBytesMax } from './limits.ts';
+
+export interface OperationsServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The setting that a person changes when the address is taken. */
+  readonly portSetting: string;
+  readonly registry: Registry;
+  readonly readiness: () => Promise<Readiness>;
+}
+
+export function createOperationsServer(options: OperationsServerOptions): HttpServer {
+  const server = createHttpServer({ ...options, bodyBytesMax: operationsBodyBytesMax });
+  server.app.get('/metrics', async (_request, reply) =>
+    reply.type(options.registry.contentType).send(await options.registry.metrics()),
+  );
+  server.app.get('/ready', async (_request, reply) => {
+    const readiness = await options.readiness();
+    return reply.code(readiness.ready ? 200 : 503).send(readiness);
+  });
+  // Answers as long as the event loop turns: a process that waits for its bus is alive, and a restart would not help it.
+  server.app.get('/live', async () => ({ alive: true }));
+  return server;
+}
