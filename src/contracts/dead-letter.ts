@@ -4,6 +4,8 @@
  */
 import { cutUtf8 } from './cut-utf8.ts';
 
+/** What all of them begin with: a replay takes them off again. */
+export const DEAD_LETTER_HEADER_PREFIX = 'x-ccx-';
 export const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
 /** Text of the error on one line, at most 1024 bytes. */
 export const DEAD_LETTER_HEADER_REASON = 'x-ccx-error-reason';

@@ -15,6 +15,13 @@ export const TOPIC_WRITER_DEAD_LETTERS = 'ccx.notification.writer.dead.letter.qu
 /** Ours: what the payload tracker cannot read. */
 export const TOPIC_TRACKER_DEAD_LETTERS = 'ccx.payload.tracker.dead.letter.queue';
 
+/** Every topic that holds dead letters, for `ccx dead-letters`. */
+export const DEAD_LETTER_TOPICS: readonly string[] = [
+  TOPIC_PIPELINE_DEAD_LETTERS,
+  TOPIC_WRITER_DEAD_LETTERS,
+  TOPIC_TRACKER_DEAD_LETTERS,
+];
+
 export const GROUP_DATA_PIPELINE = 'ccx_data_pipeline_app';
 export const GROUP_WRITER = 'ccx_notification_app';
 export const GROUP_TRACKER = 'ccx_payload_tracker_app';

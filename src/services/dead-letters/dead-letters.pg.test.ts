@@ -1,0 +1,98 @@
+/** Dead letters can be listed, looked at, put back as they were, and be done with; what was done is remembered. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTestDatabase } from '../../../test/support/postgres.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { deadLetterHeaders } from '../../contracts/dead-letter.ts';
+import { HEADER_SERVICE } from '../../contracts/headers.ts';
+import { TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { type Bus, headerText } from '../../platform/bus/bus.ts';
+import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+import { type DeadLetters, openDeadLetters } from './service.ts';
+
+async function withLetters(work: (letters: DeadLetters, bus: Bus) => Promise<void>): Promise<void> {
+  const { database, drop } = await createTestDatabase();
+  const bus = await createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 });
+  try {
+    await bus.admin.ensureTopics([
+      { name: TOPIC_PIPELINE_DEAD_LETTERS, partitions: 2 },
+      { name: TOPIC_UPLOAD_ANNOUNCE, partitions: 1 },
+    ]);
+    await work(await openDeadLetters({ bus, database }), bus);
+  } finally {
+    await bus.close();
+    await drop();
+  }
+}
+
+async function putAside(bus: Bus, value: string, code = 'ARCHIVE_TRUNCATED'): Promise<void> {
+  const producer = await bus.createProducer();
+  const info = { code, reason: 'why', step: 'run-rules', service: 'data-pipeline', sourceTopic: TOPIC_UPLOAD_ANNOUNCE };
+  const headers = deadLetterHeaders({ ...info, sourcePartition: 0, sourceOffset: 7n, time: '2026-11-21T16:00:00Z' });
+  await producer.send([
+    { topic: TOPIC_PIPELINE_DEAD_LETTERS, key: 'k', value, headers: { [HEADER_SERVICE]: 'openshift', ...headers } },
+  ]);
+  await producer.close();
+}
+
+async function ids(letters: DeadLetters, handledToo = false): Promise<string[]> {
+  const found: string[] = [];
+  for await (const letter of letters.list({ handledToo }))
+    found.push(`${letter.record.value?.toString()} ${letter.state}`);
+  return found.sort();
+}
+
+test('letters are listed with their reason until they are handled', async () => {
+  await withLetters(async (letters, bus) => {
+    for (let i = 0; i < 250; i += 1) await putAside(bus, `letter ${String(i).padStart(3, '0')}`);
+    assert.equal((await ids(letters)).length, 250);
+    const first = (await letters.list()[Symbol.asyncIterator]().next()).value;
+    assert.equal(first?.info?.code, 'ARCHIVE_TRUNCATED');
+    assert.equal(first?.info?.step, 'run-rules');
+    await letters.discard(first!.id, 'seen');
+    assert.equal((await ids(letters)).length, 249);
+    assert.equal((await ids(letters, true)).filter((line) => line.endsWith('discarded')).length, 1);
+  });
+});
+
+test('a replayed letter is back on its topic as it was, without our headers', async () => {
+  await withLetters(async (letters, bus) => {
+    await putAside(bus, 'the original');
+    const letter = (await letters.list()[Symbol.asyncIterator]().next()).value!;
+    await letters.replay(letter.id);
+    const [record] = await bus.admin.read({ topic: TOPIC_UPLOAD_ANNOUNCE, partition: 0, offset: 0n }, 10);
+    assert.equal(record?.value?.toString(), 'the original');
+    assert.equal(record?.key?.toString(), 'k');
+    assert.equal(headerText(record!, HEADER_SERVICE), 'openshift');
+    assert.deepEqual(
+      record?.headers.map((header) => header.name),
+      [HEADER_SERVICE],
+    );
+    assert.deepEqual(await ids(letters), []);
+    assert.deepEqual(await ids(letters, true), ['the original replayed']);
+  });
+});
+
+test('a letter of the reference services carries a value only: it can be discarded but not replayed', async () => {
+  await withLetters(async (letters, bus) => {
+    const producer = await bus.createProducer();
+    await producer.send([{ topic: TOPIC_PIPELINE_DEAD_LETTERS, value: 'bare' }]);
+    await producer.close();
+    const letter = (await letters.list()[Symbol.asyncIterator]().next()).value!;
+    assert.equal(letter.info, undefined);
+    await assert.rejects(letters.replay(letter.id), hasCode('DEAD_LETTER_NO_SOURCE'));
+    assert.equal((await letters.discard(letter.id, '')).state, 'discarded');
+  });
+});
+
+test('what is no letter is refused by name', async () => {
+  await withLetters(async (letters) => {
+    await assert.rejects(letters.find('nonsense'), hasCode('DEAD_LETTER_ID'));
+    await assert.rejects(letters.find(`${TOPIC_PIPELINE_DEAD_LETTERS}/0/99`), hasCode('DEAD_LETTER_UNKNOWN'));
+  });
+});
+
+function hasCode(code: string) {
+  return (error: unknown) => error instanceof CcxError && error.code === code;
+}
