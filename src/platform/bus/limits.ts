@@ -1,7 +1,7 @@
 /** Limits that both adapters share. */
 
-/** Key, value and headers of one record. Kafka's default bound of a request and of a broker's batch; larger ones need both sides changed. */
-export const recordBytesMaxDefault = 1_048_576;
+/** Key, value and headers of one record. What librdkafka allows by default: fits a broker whose limit of a batch, framing included, is the default. */
+export const recordBytesMaxDefault = 1_000_000;
 /** Fetched and not yet handed out, per consumer, unless it says otherwise: a few hundred reports. */
 export const bufferedBytesMaxDefault = 16 * 1024 * 1024;
 /** One answer of `read()`: enough for a page of dead letters, bounded whatever `recordsMax` says. */

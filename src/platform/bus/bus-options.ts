@@ -1,0 +1,184 @@
+/**
+ * The bus's part of a role's option table, and how its values become settings. Every role spreads `busOptions` into its own table, so
+ * the same keys, flags and environment names mean the same everywhere. The drop-in binaries have keys of their own and build
+ * `BusSettings` themselves.
+ */
+import type { OptionSpec } from '../config/options.ts';
+import {
+  busSettingNames,
+  type KafkaSecurity,
+  type KafkaSettingNames,
+  parseKafkaSecurity,
+} from './kafka/kafka-security.ts';
+import { deliveryMsDefault } from './kafka/limits.ts';
+import { createOauthTokens } from './kafka/oauth-tokens.ts';
+import { recordBytesMaxDefault } from './limits.ts';
+import { leaseMsDefault, retentionBytesDefault, retentionMsDefault } from './postgres/limits.ts';
+
+export const busOptions = {
+  'bus.kind': {
+    type: 'string',
+    default: 'postgres',
+    choices: ['postgres', 'kafka'],
+    description: 'postgres: topics are tables of the database, nothing else to install. kafka: brokers of your own',
+    flag: 'bus',
+  },
+  'bus.brokers': {
+    type: 'list',
+    default: ['localhost:9092'],
+    split: 'comma-or-whitespace',
+    description: 'Kafka brokers to start from, host:port',
+    flag: 'brokers',
+  },
+  'bus.client_id': {
+    type: 'string',
+    default: '',
+    description: 'How this process is called in logs of the brokers; default ccx-<role>',
+  },
+  'bus.security_protocol': {
+    type: 'string',
+    default: 'PLAINTEXT',
+    description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, in any case',
+  },
+  'bus.ca_file': {
+    type: 'string',
+    default: '',
+    description: 'PEM file with the certificate authority of the brokers; empty: the system knows it',
+  },
+  'bus.certificate_file': {
+    type: 'string',
+    default: '',
+    description: 'PEM file with a client certificate, where brokers ask for one',
+  },
+  'bus.key_file': { type: 'string', default: '', description: 'PEM file with the key of the client certificate' },
+  'bus.sasl_mechanism': {
+    type: 'string',
+    default: 'PLAIN',
+    description: 'PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, with a protocol that starts with SASL_',
+  },
+  'bus.sasl_user': { type: 'string', default: '', description: 'User; the client id for OAUTHBEARER' },
+  'bus.sasl_password': {
+    type: 'string',
+    default: '',
+    secret: true,
+    description: 'Password; the client secret for OAUTHBEARER',
+  },
+  'bus.oauth_token_url': {
+    type: 'string',
+    default: '',
+    description: 'Where OAUTHBEARER gets its tokens (client credentials grant)',
+  },
+  'bus.oauth_scope': {
+    type: 'string',
+    default: '',
+    description: 'Scope of the token, where the token service wants one',
+  },
+  'bus.session_timeout': {
+    type: 'duration',
+    default: leaseMsDefault,
+    min: 1_000,
+    description: 'How long a consumer that is not heard of keeps its partitions',
+  },
+  'bus.delivery_timeout': {
+    type: 'duration',
+    default: deliveryMsDefault,
+    min: 1_000,
+    description: 'How long Kafka may take to acknowledge a record before sending it is an error',
+  },
+  'bus.record_bytes_max': {
+    type: 'bytes',
+    default: recordBytesMaxDefault,
+    min: 1_024,
+    description: 'Largest record; brokers and topics have a limit of their own',
+  },
+  'bus.retention': {
+    type: 'duration',
+    default: retentionMsDefault,
+    min: 60_000,
+    description: 'How long postgres topics keep records, unless a topic says otherwise',
+  },
+  'bus.retention_bytes': {
+    type: 'bytes',
+    default: retentionBytesDefault,
+    min: 1024 * 1024,
+    description: 'How many bytes a postgres topic keeps, unless it says otherwise',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+/** The loaded values of `busOptions`, whatever else the role's table holds. */
+export type BusConfig = {
+  readonly [Key in keyof typeof busOptions]: (typeof busOptions)[Key]['type'] extends 'list'
+    ? readonly string[]
+    : (typeof busOptions)[Key]['type'] extends 'string'
+      ? string
+      : number;
+};
+
+export interface PostgresBusSettings {
+  readonly kind: 'postgres';
+  readonly leaseMs?: number;
+  readonly recordBytesMax?: number;
+  readonly retentionMs?: number;
+  readonly retentionBytes?: number;
+}
+
+export interface KafkaBusSettings {
+  readonly kind: 'kafka';
+  /** `host:port`; a port may be missing (9092). */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly security: KafkaSecurity;
+  readonly sessionMs?: number;
+  readonly deliveryMsMax?: number;
+  readonly recordBytesMax?: number;
+  /** What the settings are called where they came from; the keys of `busOptions` by default. */
+  readonly settingNames?: KafkaSettingNames;
+}
+
+export type BusSettings = PostgresBusSettings | KafkaBusSettings;
+
+/** Throws `BUS_SECURITY` where security settings cannot be honoured; `role` names the client. */
+export function busSettings(config: BusConfig, role: string): BusSettings {
+  const recordBytesMax = config['bus.record_bytes_max'];
+  if (config['bus.kind'] !== 'kafka') {
+    return {
+      kind: 'postgres',
+      leaseMs: config['bus.session_timeout'],
+      recordBytesMax,
+      retentionMs: config['bus.retention'],
+      retentionBytes: config['bus.retention_bytes'],
+    };
+  }
+  const user = config['bus.sasl_user'];
+  const password = config['bus.sasl_password'];
+  const tokenUrl = config['bus.oauth_token_url'];
+  const security = parseKafkaSecurity({
+    protocol: config['bus.security_protocol'],
+    caFile: config['bus.ca_file'],
+    certificateFile: config['bus.certificate_file'],
+    keyFile: config['bus.key_file'],
+    mechanism: config['bus.sasl_mechanism'],
+    user,
+    password,
+    ...(tokenUrl === ''
+      ? {}
+      : {
+          token: createOauthTokens({
+            url: tokenUrl,
+            clientId: user,
+            clientSecret: password,
+            scope: config['bus.oauth_scope'],
+          }),
+        }),
+  });
+  return {
+    kind: 'kafka',
+    brokers: config['bus.brokers'],
+    clientId: config['bus.client_id'] || `ccx-${role}`,
+    security,
+    sessionMs: config['bus.session_timeout'],
+    deliveryMsMax: config['bus.delivery_timeout'],
+    recordBytesMax,
+    settingNames: busSettingNames,
+  };
+}

@@ -1,0 +1,60 @@
+/** The client credentials grant against a local token service. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { errorCode } from '../../../contracts/ccx-error.ts';
+import { createOauthTokens } from './oauth-tokens.ts';
+
+async function withTokenService(
+  answer: (request: IncomingMessage, body: string, response: ServerResponse) => void,
+  run: (url: string) => Promise<void>,
+): Promise<void> {
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    answer(request, body, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    await run(`http://127.0.0.1:${(server.address() as AddressInfo).port}/token`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test('credentials go in the header, grant and scope in the body, the token comes back', async () => {
+  await withTokenService(
+    (request, body, response) => {
+      assert.equal(request.headers.authorization, `Basic ${Buffer.from('an%20id:s%3Aecret').toString('base64')}`);
+      assert.equal(body, 'grant_type=client_credentials&scope=kafka');
+      response.end(JSON.stringify({ access_token: 'the-token', expires_in: 60 }));
+    },
+    async (url) => {
+      const token = createOauthTokens({ url, clientId: 'an id', clientSecret: 's:ecret', scope: 'kafka' });
+      assert.equal(await token(), 'the-token');
+    },
+  );
+});
+
+for (const [status, body] of [
+  [401, '{"error":"invalid_client"}'],
+  [200, 'not json'],
+  [200, '{"token_type":"bearer"}'],
+] as const) {
+  test(`an answer ${status} ${body} is a clear error`, async () => {
+    await withTokenService(
+      (_request, _body, response) => {
+        response.statusCode = status;
+        response.end(body);
+      },
+      async (url) => {
+        const token = createOauthTokens({ url, clientId: 'a', clientSecret: 'b' });
+        await assert.rejects(token(), (error) => errorCode(error) === 'BUS_AUTH');
+      },
+    );
+  });
+}

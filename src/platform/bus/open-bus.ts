@@ -1,0 +1,35 @@
+/**
+ * The one place that knows which adapter stands behind the bus. Called by composition roots and commands with the role's settings; the
+ * Kafka client is loaded only where it is used.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
+import type { Database } from '../database/database.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { Bus } from './bus.ts';
+import type { BusSettings } from './bus-options.ts';
+import { createPostgresBus } from './postgres/postgres-bus.ts';
+
+export interface BusDependencies {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** Needed by `bus.kind = postgres`; stays open when the bus is closed. */
+  readonly database?: Database;
+}
+
+/** Rejects with `BUS_UNREACHABLE` (retryable) while the database is away; a Kafka bus opens without its brokers and says so in `check()`. */
+export async function openBus(settings: BusSettings, dependencies: BusDependencies): Promise<Bus> {
+  const { clock, telemetry, database } = dependencies;
+  if (settings.kind === 'kafka') {
+    throw new CcxError('this build has no Kafka adapter yet', { code: 'BUS_KIND', category: 'configuration' });
+  }
+  if (database === undefined) {
+    throw new CcxError('bus.kind = postgres needs a database, and this role has none', {
+      code: 'BUS_KIND',
+      category: 'configuration',
+      hint: 'set bus.kind = kafka and bus.brokers, or configure the database',
+    });
+  }
+  const { kind: _, ...options } = settings;
+  return await createPostgresBus({ ...options, database, clock, telemetry });
+}
