@@ -177,7 +177,8 @@ async function checkVersion(cluster: string, majorVersion: string): Promise<void
   );
 }
 
-async function readPassword(cluster: string): Promise<string> {
+/** The password of `EMBEDDED_USER`; only the folder's owner may read it. Code: `EMBEDDED_POSTGRES_FOLDER`. */
+export async function readPassword(cluster: string): Promise<string> {
   try {
     return (await readFile(join(cluster, passwordFile), 'utf8')).trim();
   } catch (cause) {

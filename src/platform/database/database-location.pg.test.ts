@@ -1,0 +1,61 @@
+/** Tools find the database they were told about, and say what to do when there is none. */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Command } from 'commander';
+import { testServerUrl } from '../../../test/support/postgres.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { createSystemClock } from '../clock/clock.ts';
+import { connectDatabase } from './connect-database.ts';
+import {
+  addDatabaseLocation,
+  EMBEDDED_DATABASE_NAME,
+  EMBEDDED_POSTGRES_FOLDER,
+  locateDatabase,
+} from './database-location.ts';
+import { createDatabaseIfMissing } from './embedded/create-database.ts';
+import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
+
+function located(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+  const command = addDatabaseLocation(new Command()).exitOverride();
+  command.parse(args, { from: 'user' });
+  return locateDatabase(command, { env, args: [...args], programName: 'ccx' });
+}
+
+test('a named URL wins over everything', async () => {
+  assert.equal(
+    await located(['--database', 'postgres://a/b'], { CCX_DATABASE_URL: 'postgres://c/d' }),
+    'postgres://a/b',
+  );
+  assert.equal(await located([], { CCX_DATABASE_URL: 'postgres://c/d' }), 'postgres://c/d');
+});
+
+test('the embedded server of a running installation is found by its data folder, and not once it is stopped', async () => {
+  await testServerUrl();
+  const folder = mkdtempSync(join(tmpdir(), 'ccx-location-'));
+  // The embedded server may run as another account.
+  chmodSync(folder, 0o755);
+  try {
+    const dataDir = join(folder, 'data');
+    const server = await startEmbeddedPostgres({
+      dataDir: join(dataDir, EMBEDDED_POSTGRES_FOLDER),
+      clock: createSystemClock(),
+    });
+    try {
+      await createDatabaseIfMissing(server.url, EMBEDDED_DATABASE_NAME);
+      const database = connectDatabase({ url: await located(['--data', dataDir]), applicationName: 'test' });
+      await database.check();
+      await database.close();
+    } finally {
+      await server.stop();
+    }
+    await assert.rejects(located(['--data', dataDir]), (error: unknown) => {
+      assert.ok(error instanceof CcxError);
+      return error.code === 'DATABASE_LOCATION' && /--data DIR/.test(error.hint ?? '');
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

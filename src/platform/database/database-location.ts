@@ -1,0 +1,37 @@
+/**
+ * Which database a tool (`ccx trace`, `ccx explain`, `ccx dead-letters`) looks at: one named by URL, or the embedded one of an all-in-one
+ * installation that runs on a data folder. Used by the services' `commands.ts`.
+ */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { ProcessInput } from '../config/process-input.ts';
+import { defaultDataFolder } from './embedded/default-data-folder.ts';
+import { findRunningServer } from './embedded/running-server.ts';
+
+/** Name of the database on the embedded server. */
+export const EMBEDDED_DATABASE_NAME = 'notification';
+/** Folder of the embedded server below an installation's data folder. */
+export const EMBEDDED_POSTGRES_FOLDER = 'postgres';
+
+export function addDatabaseLocation(command: Command): Command {
+  return command
+    .option('--database <url>', 'PostgreSQL to look at, postgres://user:password@host/name (also CCX_DATABASE_URL)')
+    .option('--data <dir>', `data folder of a running all-in-one installation (default ${defaultDataFolder()})`);
+}
+
+/** Resolves to the URL. Code `DATABASE_LOCATION` when nothing is named and no installation runs. */
+export async function locateDatabase(command: Command, input: ProcessInput): Promise<string> {
+  const { database, data } = command.opts<{ database?: string; data?: string }>();
+  if (database !== undefined) return database;
+  const fromEnvironment = input.env['CCX_DATABASE_URL'] ?? '';
+  if (data === undefined && fromEnvironment !== '') return fromEnvironment;
+  const folder = data ?? defaultDataFolder();
+  const url = await findRunningServer(join(folder, EMBEDDED_POSTGRES_FOLDER), EMBEDDED_DATABASE_NAME);
+  if (url !== undefined) return url;
+  throw new CcxError(`no all-in-one installation runs on the data folder ${folder}`, {
+    code: 'DATABASE_LOCATION',
+    category: 'configuration',
+    hint: 'start it with ccx all-in-one --data DIR, name its folder with --data DIR, or name another database with --database URL',
+  });
+}
