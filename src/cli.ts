@@ -3,8 +3,8 @@
  * fast and a fault in one cannot keep another from starting.
  */
 import { Command } from 'commander';
-import { readProcessInput } from './platform/config/process-input.ts';
 import type { ProcessInput } from './platform/config/process-input.ts';
+import { readProcessInput } from './platform/config/process-input.ts';
 import { describeFailure } from './platform/lifecycle/run-role.ts';
 
 interface CommandModule {
@@ -16,11 +16,13 @@ interface CommandModule {
 const modules: readonly CommandModule[] = [
   {
     commands: { 'all-in-one': 'everything in one process on an embedded PostgreSQL: archives in, notifications out' },
-    register: async (program, input) => (await import('./dev/all-in-one/commands.ts')).registerAllInOneCommands(program, input),
+    register: async (program, input) =>
+      (await import('./dev/all-in-one/commands.ts')).registerAllInOneCommands(program, input),
   },
   {
     commands: { ingress: 'role: takes uploads, stores archives, announces them' },
-    register: async (program, input) => (await import('./services/ingress/commands.ts')).registerIngressCommands(program, input),
+    register: async (program, input) =>
+      (await import('./services/ingress/commands.ts')).registerIngressCommands(program, input),
   },
   {
     commands: { 'data-pipeline': 'role: fetches announced archives, runs the rules, publishes reports' },
@@ -55,6 +57,11 @@ const modules: readonly CommandModule[] = [
       (await import('./services/payload-tracker/commands.ts')).registerPayloadTrackerCommands(program, input),
   },
   {
+    commands: { 'dead-letters': 'messages that could not be processed: list, show, replay, discard' },
+    register: async (program, input) =>
+      (await import('./services/dead-letters/commands.ts')).registerDeadLettersCommands(program, input),
+  },
+  {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
     register: async (program, input) =>
       (await import('./dev/cluster-simulator/commands.ts')).registerClusterSimulatorCommands(program, input),
@@ -70,7 +77,8 @@ async function runCli(input: ProcessInput): Promise<void> {
   const wanted = input.args.find((argument) => !argument.startsWith('-'));
   for (const module of modules) {
     if (wanted !== undefined && wanted in module.commands) await module.register(program, input);
-    else for (const [name, description] of Object.entries(module.commands)) program.command(name).description(description);
+    else
+      for (const [name, description] of Object.entries(module.commands)) program.command(name).description(description);
   }
   if (input.args.length === 0) {
     program.outputHelp();
@@ -91,5 +99,7 @@ try {
 
 /** Commander reports help, version and usage errors by throwing; they have said all there is to say. */
 function isHelpOrUsage(error: unknown): error is { readonly exitCode: number } {
-  return error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.');
+  return (
+    error instanceof Error && 'exitCode' in error && 'code' in error && String(error.code).startsWith('commander.')
+  );
 }
