@@ -20,6 +20,7 @@ import {
   packedBytesMax,
   unpackedBytesMax,
 } from '../../platform/archive/limits.ts';
+import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import {
   archiveMsDefault,
@@ -39,6 +40,14 @@ export const dataPipelineOptions = defineOptions({
   name: 'data-pipeline',
   envPrefix: 'CCX_DATA_PIPELINE',
   options: {
+    ...busOptions,
+    'database.url': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'CCX_DATABASE_URL',
+      description: 'postgres://user:password@host:port/name, for bus.kind = postgres only',
+    },
     'incoming.topic': {
       type: 'string',
       default: TOPIC_UPLOAD_ANNOUNCE,
@@ -177,6 +186,21 @@ export const dataPipelineOptions = defineOptions({
       default: inFlightBytesDefault,
       min: 1,
       description: 'Packed bytes held at once; at least download.max_archive_size',
+    },
+    'operations.host': { type: 'string', default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
+    'operations.port': {
+      type: 'integer',
+      default: 8000,
+      min: 0,
+      max: 65_535,
+      flag: 'operations-port',
+      description: 'Port of /metrics, /ready and /live; 0 picks any',
+    },
+    'logging.log_level': {
+      type: 'string',
+      default: 'info',
+      choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      description: 'Least severe lines that are logged',
     },
   },
 });

@@ -44,7 +44,7 @@ async function download(request: DownloadRequest, options: HttpArchiveSourceOpti
     }
     throw connectionError('DOWNLOAD_UNREACHABLE', undefined, error);
   } finally {
-    watch.stop();
+    watch.end();
   }
 }
 
@@ -53,7 +53,6 @@ function checkStatus(response: Response): void {
   if (verdict === 'archive') return;
   const isRedirect = response.status >= 300 && response.status < 400;
   const answered = `the server answered ${response.status}${isRedirect ? ', a redirect, which is not followed' : ''}`;
-  response.body?.cancel().catch(() => undefined);
   throw new CcxError(`Unknown error while downloading the file: ${answered}`, {
     code: isRedirect ? 'DOWNLOAD_REDIRECTED' : 'DOWNLOAD_STATUS',
     category: 'connection',
@@ -115,7 +114,7 @@ class DownloadWatch {
   readonly #options: HttpArchiveSourceOptions;
   readonly #startedMs: number;
   readonly #abort = new AbortController();
-  readonly stop: () => void;
+  readonly #stop: () => void;
   #phaseMs: number;
   #hasAnswered = false;
   /** Which deadline has passed. */
@@ -126,7 +125,7 @@ class DownloadWatch {
     this.#options = options;
     this.#startedMs = this.#clock.monotonicMs();
     this.#phaseMs = this.#startedMs;
-    this.stop = this.#clock.every(downloadWatchMs, () => this.#look());
+    this.#stop = this.#clock.every(downloadWatchMs, () => this.#look());
   }
 
   get signal(): AbortSignal {
@@ -140,6 +139,12 @@ class DownloadWatch {
 
   progressed(): void {
     this.#phaseMs = this.#clock.monotonicMs();
+  }
+
+  /** Closes the connection of a body that was not read to its end. */
+  end(): void {
+    this.#stop();
+    this.#abort.abort();
   }
 
   #look(): void {

@@ -7,7 +7,7 @@ import type { Bus, BusRecord, Consumer, ConsumerOptions, Position, TopicPartitio
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { PipelineEvents } from './events.ts';
 import { Intake, type WorkControl } from './intake.ts';
-import { busPauseMs, drainMsMax } from './limits.ts';
+import { busPauseMs, drainMsMax, uncommittedRecordsMax } from './limits.ts';
 
 const topic = 'announcements';
 
@@ -173,6 +173,23 @@ describe('room', () => {
     assert.equal(await next, 1);
     assert.deepEqual([scripted.resumed, started.length], [scripted.paused, 5]);
   });
+});
+
+test('one record that takes long lets only so many pass by', async () => {
+  const { scripted, intake, finish } = await open(2);
+  scripted.put(0, 0, uncommittedRecordsMax - 2);
+  await intake.runOnce();
+  await finish(uncommittedRecordsMax - 2);
+  scripted.put(0, uncommittedRecordsMax - 1);
+  assert.equal(await intake.runOnce(), 1, 'one less than the bound still passes');
+  await finish(uncommittedRecordsMax - 1);
+  scripted.put(0, uncommittedRecordsMax);
+  const next = intake.runOnce();
+  await scripted.clock.advance(0);
+  assert.deepEqual([scripted.paused.length, scripted.waiting.length], [1, 1]);
+  await finish(0);
+  assert.equal(await next, 1);
+  assert.equal(scripted.committed(), uncommittedRecordsMax);
 });
 
 describe('the bus away, and stopping', () => {

@@ -6,7 +6,7 @@ import { errorText } from '../../contracts/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { PipelineEvents } from './events.ts';
-import { busPauseMs, drainMsMax, pollWaitMs, resumeShare } from './limits.ts';
+import { busPauseMs, drainMsMax, pollWaitMs, resumeShare, uncommittedRecordsMax } from './limits.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 
 export interface IntakeOptions {
@@ -41,7 +41,6 @@ export class Intake {
   readonly #consumer: Consumer;
   readonly #committer: OffsetCommitter;
   #loop: Promise<void> = Promise.resolve();
-  #paused: readonly TopicPartition[] = [];
   #roomMade = Promise.withResolvers<void>();
   /** Why the last poll failed; undefined once one has succeeded. */
   #trouble: string | undefined = 'the bus was not polled yet';
@@ -168,17 +167,19 @@ export class Intake {
 
   /** While there is no room the partitions are paused, so that the bus client fetches nothing ahead. */
   async #waitForRoom(): Promise<void> {
-    const { inFlightMax } = this.#options;
-    if (this.#works.size < inFlightMax) return;
-    this.#paused = this.#consumer.assignment();
-    this.#consumer.pause(this.#paused);
-    const resumeAt = Math.floor(inFlightMax * resumeShare);
-    while (this.#works.size > resumeAt && !this.#stopping.signal.aborted) {
+    if (this.#hasRoom(this.#options.inFlightMax - 1)) return;
+    const paused = this.#consumer.assignment();
+    this.#consumer.pause(paused);
+    const resumeAt = Math.floor(this.#options.inFlightMax * resumeShare);
+    while (!this.#hasRoom(resumeAt) && !this.#stopping.signal.aborted) {
       this.#roomMade = Promise.withResolvers();
       await this.#roomMade.promise;
     }
-    this.#consumer.resume(this.#paused);
-    this.#paused = [];
+    this.#consumer.resume(paused);
+  }
+
+  #hasRoom(inFlightMax: number): boolean {
+    return this.#works.size <= inFlightMax && this.#committer.spread() < uncommittedRecordsMax;
   }
 
   #makeRoom(): void {

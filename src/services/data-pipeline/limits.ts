@@ -34,6 +34,12 @@ export const busPauseMs = 1 * second;
 /** Partitions are resumed once the archives in flight fell to this share of the maximum: fewer, larger polls. */
 export const resumeShare = 0.75;
 
+/**
+ * Offsets of one partition that may be taken past one that is not done. It bounds what a crash repeats, and what has to be remembered,
+ * while one archive is tried again and others pass by.
+ */
+export const uncommittedRecordsMax = 10_000;
+
 /** Share of the stop's time that archives in flight get to finish; the rest is for commits and for closing. */
 export const drainMsMax = 6 * second;
 

@@ -20,6 +20,8 @@ export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions;
   readonly #tracker = new OffsetTracker();
   readonly #pending = new Map<string, Position>();
+  /** Per partition: the first offset that is not done yet, and the one behind the last that was taken. */
+  readonly #windows = new Map<string, { first: bigint; end: bigint }>();
   readonly #stopping = new AbortController();
   #committing: Promise<void> | undefined;
 
@@ -29,17 +31,37 @@ export class OffsetCommitter {
 
   take(record: BusRecord): void {
     this.#tracker.take(record);
+    const window = this.#windows.get(keyOf(record));
+    if (window === undefined) this.#windows.set(keyOf(record), { first: record.offset, end: record.offset + 1n });
+    else window.end = record.offset + 1n;
+  }
+
+  /**
+   * How many offsets lie between what could be committed and what was taken, at most over all partitions: what would be delivered again
+   * after a crash. One slow record makes it grow while others pass by.
+   */
+  spread(): number {
+    let most = 0n;
+    for (const { first, end } of this.#windows.values()) most = end - first > most ? end - first : most;
+    return Number(most);
   }
 
   finish(record: BusRecord): void {
     this.#tracker.finish(record);
-    for (const position of this.#tracker.committable()) this.#pending.set(keyOf(position), position);
+    for (const position of this.#tracker.committable()) {
+      this.#pending.set(keyOf(position), position);
+      const window = this.#windows.get(keyOf(position));
+      if (window !== undefined) window.first = position.offset;
+    }
     if (this.#pending.size > 0) this.#committing ??= this.#commitAll();
   }
 
   forget(partitions: readonly TopicPartition[]): void {
     this.#tracker.forget(partitions);
-    for (const partition of partitions) this.#pending.delete(keyOf(partition));
+    for (const partition of partitions) {
+      this.#pending.delete(keyOf(partition));
+      this.#windows.delete(keyOf(partition));
+    }
   }
 
   /** True when everything that is finished is committed. */

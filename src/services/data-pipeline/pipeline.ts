@@ -10,13 +10,14 @@ import type { RecordPolicy } from './decide/judge-record.ts';
 import type { PipelineEvents } from './events.ts';
 import type { WorkControl } from './intake.ts';
 import type { StepAttempt } from './ports.ts';
+import type { RuleRunResult } from './runner/rule-run.ts';
 import { checkAnnouncement } from './steps/check-announcement.ts';
 import { type FetchTools, fetchArchive } from './steps/fetch-archive.ts';
 import { identifyUpload } from './steps/identify-upload.ts';
 import { type PublishTools, publishReport } from './steps/publish-report.ts';
 import { type PutAsideTools, putAsideRecord } from './steps/put-aside-record.ts';
 import { type RunRulesTools, runRules } from './steps/run-rules.ts';
-import type { Journey } from './upload.ts';
+import type { Journey, Upload } from './upload.ts';
 
 export interface PipelineTools {
   readonly clock: Clock;
@@ -32,6 +33,11 @@ type Ended =
   | { readonly kind: 'published' }
   | { readonly kind: 'dropped'; readonly reason: string }
   | { readonly kind: 'failed'; readonly step: string; readonly error: CcxError };
+
+interface Evaluated {
+  readonly kind: 'evaluated';
+  readonly result: RuleRunResult;
+}
 
 /** Resolves to true when the record's offset may be committed, to false when the work was given up. Never rejects. */
 export async function processRecord(record: BusRecord, tools: PipelineTools, control: WorkControl): Promise<boolean> {
@@ -91,11 +97,27 @@ class PipelineRun {
     if (identified.kind !== 'done') return ended('identify-upload', identified);
     const upload = identified.value;
 
+    const evaluated = await this.#evaluate(upload);
+    if (evaluated.kind !== 'evaluated') return evaluated;
+    const { result } = evaluated;
+
+    const published = await this.#step('publish-report', (attempt) =>
+      publishReport(upload, result, tools.publish, attempt),
+    );
+    if (published.kind !== 'done') return ended('publish-report', published);
+    events.reportPublished(journey, published.value);
+    return { kind: 'published' };
+  }
+
+  /** A function of its own, so that the archive's bytes are free, as their lease is, while the report waits for the bus. */
+  async #evaluate(upload: Upload): Promise<Exclude<Ended, { kind: 'published' }> | Evaluated> {
+    const { journey } = this;
+    const { clock, events, ...tools } = this.#tools;
     events.downloadStarted(journey, hostOf(upload.url));
     // A stop need not wait for a download: nothing is lost by fetching again.
-    const fetchSignal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
+    const signal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
     const fetched = await this.#step('fetch-archive', (attempt) =>
-      fetchArchive(upload, tools.fetch, { ...attempt, signal: fetchSignal }),
+      fetchArchive(upload, tools.fetch, { ...attempt, signal }),
     );
     if (fetched.kind !== 'done') return ended('fetch-archive', fetched);
     const { packed, lease } = fetched.value;
@@ -106,19 +128,12 @@ class PipelineRun {
       runRules(upload, packed, { ...tools.rules, ...this.#ruleEvents() }, attempt),
     ).finally(() => lease.release());
     if (evaluated.kind !== 'done') return ended('run-rules', evaluated);
-    journey.archiveKind = evaluated.value.archiveKind;
+    const result = evaluated.value;
+    journey.archiveKind = result.archiveKind;
     journey.evaluatedMs = clock.monotonicMs();
-    events.rulesEvaluated(journey, evaluated.value, packed.length);
-    for (const { component, error } of evaluated.value.failures) {
-      events.ruleFailed(journey, component, 'RULE_THREW', error);
-    }
-
-    const published = await this.#step('publish-report', (attempt) =>
-      publishReport(upload, evaluated.value, tools.publish, attempt),
-    );
-    if (published.kind !== 'done') return ended('publish-report', published);
-    events.reportPublished(journey, published.value);
-    return { kind: 'published' };
+    events.rulesEvaluated(journey, result, packed.length);
+    for (const { component, error } of result.failures) events.ruleFailed(journey, component, 'RULE_THREW', error);
+    return { kind: 'evaluated', result };
   }
 
   async putAside(step: string, error: CcxError): Promise<void> {
@@ -161,7 +176,10 @@ class PipelineRun {
   }
 }
 
-function ended(step: string, outcome: Exclude<Outcome<never>, { kind: 'done' | 'retry' }>): Ended {
+function ended(
+  step: string,
+  outcome: Exclude<Outcome<never>, { kind: 'done' | 'retry' }>,
+): Exclude<Ended, { kind: 'published' }> {
   return outcome.kind === 'drop'
     ? { kind: 'dropped', reason: outcome.reason }
     : { kind: 'failed', step, error: outcome.error };

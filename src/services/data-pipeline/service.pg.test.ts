@@ -411,7 +411,7 @@ describe('what is away for a while', () => {
     shared.proxy!.cut();
     await until(() => bench.events.some(({ event }) => event === 'step-retried' || event === 'bus-unavailable'));
     shared.proxy!.restore();
-    await until(() => service.idle().catch(() => false));
+    await untilIdle(service);
     const published = new Set((await reports()).map((report) => report.RequestId));
     assert.deepEqual([...published].sort(), [...requests].sort());
     assert.equal(await committed(), 20n);

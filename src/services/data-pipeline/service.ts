@@ -151,7 +151,8 @@ async function build(
       }
       return { ready: reasons.length === 0, reasons };
     },
-    idle: async () => (await intake.idle()) && statuses.idle(),
+    // While the bus cannot be asked, nobody knows whether there is more to do.
+    idle: async () => (await intake.idle().catch(() => false)) && statuses.idle(),
     async stop() {
       const report = await lifecycle.stop();
       for (const failure of report.failed) events.stopFailed(failure.name, failure.error);

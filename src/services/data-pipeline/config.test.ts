@@ -1,0 +1,54 @@
+/** The defaults work as they are; the reference's names are read; settings that contradict each other are told by name. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { loadConfig } from '../../platform/config/load-config.ts';
+import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
+
+const settingsOf = (env: Readonly<Record<string, string>>) =>
+  dataPipelineSettings(loadConfig(dataPipelineOptions, { env }).config);
+
+test('without any setting it is the deployed configuration of the reference, less the record age', () => {
+  const settings = settingsOf({});
+  assert.deepEqual(settings.incoming, {
+    topic: 'platform.upload.announce',
+    groupId: 'ccx_data_pipeline_app',
+    platformService: 'openshift',
+    recordAgeMsMax: 0,
+    startAt: 'earliest',
+  });
+  assert.deepEqual(
+    [settings.resultsTopic, settings.deadLettersTopic, settings.statusesTopic, settings.serviceName],
+    ['ccx.ocp.results', 'dead.letter.queue', 'platform.payload-status', 'ccx-data-pipeline'],
+  );
+  assert.equal(settings.archiveLimits.packedBytesMax, 104_857_600);
+  assert.deepEqual([settings.download.allowUnsafeLinks, settings.download.allowedHosts], [false, []]);
+});
+
+test('the environment names of the reference are read, ours beside them', () => {
+  const settings = settingsOf({
+    CDP_INCOMING_TOPIC: 'platform.upload.buckit',
+    CDP_GROUP_ID: 'group',
+    CDP_DEAD_LETTER_QUEUE_TOPIC: 'dead',
+    CCX_DATA_PIPELINE__INCOMING__PLATFORM_SERVICE: 'none',
+    CCX_DATA_PIPELINE__INCOMING__MAX_RECORD_AGE: '2h',
+    CCX_DATA_PIPELINE__STATUSES__TOPIC: 'None',
+    CCX_DATA_PIPELINE__DOWNLOAD__MAX_ARCHIVE_SIZE: '10 MiB',
+    CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: 'minio:9000, *.store.example',
+  });
+  assert.deepEqual([settings.incoming.topic, settings.incoming.groupId], ['platform.upload.buckit', 'group']);
+  assert.deepEqual([settings.incoming.platformService, settings.incoming.recordAgeMsMax], ['', 7_200_000]);
+  assert.deepEqual([settings.deadLettersTopic, settings.statusesTopic], ['dead', '']);
+  assert.equal(settings.archiveLimits.packedBytesMax, 10 * 1024 * 1024);
+  assert.deepEqual(settings.download.allowedHosts, ['minio:9000', '*.store.example']);
+});
+
+test('room for less than one archive is refused by name', () => {
+  const exact = { CCX_DATA_PIPELINE__IN_FLIGHT__BYTES: '100MiB' };
+  assert.equal(settingsOf(exact).inFlightBytesMax, 104_857_600);
+  assert.throws(
+    () => settingsOf({ CCX_DATA_PIPELINE__IN_FLIGHT__BYTES: '104857599' }),
+    (error: unknown) =>
+      error instanceof CcxError && error.code === 'CONFIG_INVALID' && /in_flight\.bytes/.test(error.message),
+  );
+});
