@@ -1,0 +1,44 @@
+/** The flags of `ccx simulate`. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Command } from 'commander';
+import { registerClusterSimulatorCommands } from './commands.ts';
+import { clustersMax, parallelUploadsMax } from './limits.ts';
+import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
+
+function program(): Command {
+  const root = new Command('ccx')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  registerClusterSimulatorCommands(root, { env: {}, args: [], programName: 'ccx' });
+  const [simulate] = root.commands;
+  simulate!.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+  return root;
+}
+
+for (const [flag, max] of [
+  ['--clusters', clustersMax],
+  ['--parallel', parallelUploadsMax],
+] as const) {
+  test(`${flag} takes up to its limit and not one more`, () => {
+    const parsed = (value: string) => program().commands[0]!.parseOptions([flag, value]);
+    assert.doesNotThrow(() => parsed(String(max)));
+    for (const value of [String(max + 1), '0', '-1', 'many', '']) {
+      assert.throws(() => parsed(value), { code: 'commander.invalidArgument' }, value);
+    }
+  });
+}
+
+test('the help lists every finding that can be asked for', () => {
+  let help = '';
+  const simulate = program().commands[0]!.configureOutput({ writeOut: (text) => (help += text) });
+  simulate.outputHelp();
+  for (const finding of SIMULATED_FINDINGS) assert.ok(help.includes(finding), finding);
+});
+
+test('a finding that no rule reports is refused before anything is uploaded', async () => {
+  await assert.rejects(
+    program().parseAsync(['simulate', '--findings', 'UNHEARD_OF', '--url', 'http://127.0.0.1:1/'], { from: 'user' }),
+    { code: 'SIMULATE_FINDINGS' },
+  );
+});

@@ -1,0 +1,72 @@
+/** Many clusters upload, some at a time. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+import { type FleetOptions, type FleetUpload, simulateFleet } from './simulate-fleet.ts';
+
+async function fleet(context: TestContext, listener: RequestListener, more: Partial<FleetOptions> = {}) {
+  const server = createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => server.close());
+  const uploads: FleetUpload[] = [];
+  const refused = await simulateFleet(
+    {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/upload`,
+      clusters: 6,
+      seed: 1,
+      parallel: 3,
+      owner: { orgId: '7', account: '8' },
+      ...more,
+    },
+    createSystemClock(),
+    (upload) => uploads.push(upload),
+  );
+  return { refused, uploads };
+}
+
+test('each cluster uploads once, with the identity of its owner, no more than so many at a time', async (context) => {
+  const clusters: string[] = [];
+  let open = 0;
+  let openMost = 0;
+  const { refused, uploads } = await fleet(context, async (request, response) => {
+    open += 1;
+    openMost = Math.max(openMost, open);
+    const { identity } = JSON.parse(Buffer.from(String(request.headers['x-rh-identity']), 'base64').toString());
+    assert.equal(identity.internal.org_id, '7');
+    assert.equal(identity.account_number, '8');
+    clusters.push(identity.system.cluster_id);
+    for await (const _ of request);
+    open -= 1;
+    response.writeHead(202, { 'x-rh-insights-request-id': `r-${identity.system.cluster_id}` }).end();
+  });
+  assert.equal(refused, 0);
+  assert.ok(openMost <= 3);
+  assert.equal(new Set(clusters).size, 6);
+  assert.deepEqual(uploads.map(({ clusterId }) => clusterId).sort(), clusters.sort());
+  for (const { clusterId, status, requestId, error } of uploads) {
+    assert.deepEqual({ status, requestId, error }, { status: 202, requestId: `r-${clusterId}`, error: undefined });
+  }
+});
+
+test('uploads that are refused or get no answer are counted and told', async (context) => {
+  let count = 0;
+  const { refused, uploads } = await fleet(
+    context,
+    async (request, response) => {
+      for await (const _ of request);
+      count += 1;
+      if (count === 1) response.writeHead(401).end('token expired\n');
+      else if (count === 2) response.destroy();
+      else response.writeHead(202).end();
+    },
+    { parallel: 1, clusters: 3, findings: ['OPERATOR_ISSUE'], token: 'secret' },
+  );
+  assert.equal(refused, 2);
+  assert.equal(uploads[0]?.error, 'token expired');
+  assert.match(uploads[1]?.error ?? '', /UPLOAD_FAILED/);
+  assert.deepEqual(uploads[2]?.findings, ['OPERATOR_ISSUE']);
+});
