@@ -46,13 +46,18 @@ export function createNativeRenderer(options: NativeRendererOptions): TemplateRe
   const bounded = createBoundedWork(rendersAtOnceMax);
   const rests = createTemplateRests(clock);
   let pool: RunnerPool<RenderJob, RenderAnswer> | undefined;
+  let closed = false;
   return {
-    render(cluster) {
+    async render(cluster) {
+      if (closed) throw unavailable(new Error('the renderer is closed'));
       pool ??= startPool();
       const children = pool;
       return Promise.all(cluster.issues.map((issue) => bounded.run(() => renderIssue(issue, children, rests))));
     },
-    close: async () => pool?.close(),
+    async close() {
+      closed = true;
+      await pool?.close();
+    },
   };
 }
 
@@ -81,13 +86,17 @@ async function renderIssue(
       return failed(issue, 'TEMPLATE_STOPPED', errorText(error));
     }
     if (code === 'RUNNER_JOB_FAILED') return failed(issue, 'TEMPLATE_FAILED', errorText(error));
-    throw new CcxError('texts cannot be rendered now', {
-      code: 'RENDERER_UNAVAILABLE',
-      category: 'internal',
-      retryable: true,
-      cause: error,
-    });
+    throw unavailable(error);
   }
+}
+
+function unavailable(cause: unknown): CcxError {
+  return new CcxError('texts cannot be rendered now', {
+    code: 'RENDERER_UNAVAILABLE',
+    category: 'internal',
+    retryable: true,
+    cause,
+  });
 }
 
 /** The rule under the module of the report: content is found by the rule's short name, and the texts are rendered for what was found. */
