@@ -7,11 +7,11 @@ import { z } from 'zod';
 import { CcxError } from './ccx-error.ts';
 import { isUuid } from './identifiers.ts';
 import type { OcpResultsMessage } from './ocp-results.ts';
+import { parseRfc3339 } from './rfc3339.ts';
 
 /** The writer reads both numbers into an unsigned 32-bit integer. */
 const unsigned32 = z.int().min(0).max(4_294_967_295);
 
-const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 const gatheringTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
 
 /** What every item of a report has in common; `details` is what templates see. */
@@ -38,7 +38,7 @@ const messageSchema = z.strictObject({
   OrgID: unsigned32,
   ClusterName: z.string().refine(isUuid, 'must be a UUID'),
   Report: reportSchema,
-  LastChecked: z.string().regex(rfc3339, 'must be RFC 3339'),
+  LastChecked: z.string().refine((text) => parseRfc3339(text) !== undefined, 'must be RFC 3339'),
   Version: z.literal(2),
   RequestId: z.string().nullable(),
   Metadata: z.strictObject({ gathering_time: z.string().regex(gatheringTime, 'must be YYYY-MM-DDTHH:MM:SSZ') }),

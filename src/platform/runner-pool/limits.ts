@@ -30,3 +30,6 @@ export const stderrBytesMax = 4_096;
  * gives up by itself shortly before the watcher would kill.
  */
 export const heapShareOfMemory = 0.75;
+
+/** Jobs that may wait per child, where the caller does not say: a second of work of ordinary archives. */
+export const queuedJobsPerChildMax = 64;

@@ -7,7 +7,7 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createRunnerPoolEvents, type RunnerPoolEvents } from './events.ts';
-import { startBackoffMsMax, startBackoffMsMin, startFailuresMax } from './limits.ts';
+import { queuedJobsPerChildMax, startBackoffMsMax, startBackoffMsMin, startFailuresMax } from './limits.ts';
 import { memoryReader } from './resident-memory.ts';
 import { type ChildEnd, RunnerChild } from './runner-child.ts';
 import { RunnerError } from './runner-error.ts';
@@ -61,9 +61,6 @@ export interface RunnerPool<Job, Result> {
 /** Ends of children that are nobody's fault. */
 const onPurpose: ReadonlySet<string> = new Set(['RUNNER_RETIRED', 'RUNNER_CANCELLED']);
 
-/** Waiting jobs per child, where the caller does not say. */
-const queuedJobsPerChild = 64;
-
 export function createRunnerPool<Job, Result>(options: RunnerPoolOptions): RunnerPool<Job, Result> {
   const pool = new Pool(options);
   pool.fill();
@@ -97,7 +94,7 @@ class Pool {
   constructor(options: RunnerPoolOptions) {
     this.#options = options;
     this.#events = createRunnerPoolEvents(options.name ?? 'runner', options.telemetry);
-    this.#queuedJobsMax = options.queuedJobsMax ?? options.size * queuedJobsPerChild;
+    this.#queuedJobsMax = options.queuedJobsMax ?? options.size * queuedJobsPerChildMax;
   }
 
   /** Starts children until there are `size`, unless starting is paused after failures. */
