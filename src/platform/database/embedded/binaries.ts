@@ -68,6 +68,8 @@ function unsupported(platform: string, cause?: unknown): CcxError {
 
 function hasGlibc(): boolean {
   if (process.platform !== 'linux') return true;
+  // Network interfaces would be looked up by name, which can take seconds.
+  process.report.excludeNetwork = true;
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
   return report.header?.glibcVersionRuntime !== undefined;
 }

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { CcxError } from '../../../contracts/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { connectDatabase } from '../connect-database.ts';
+import { embeddedLogBytesMax } from '../limits.ts';
 import { isEmbeddedPostgresSupported } from './binaries.ts';
 import { createDatabaseIfMissing } from './create-database.ts';
 import { isAlive } from './postmaster-file.ts';
@@ -261,6 +262,20 @@ describe('startEmbeddedPostgres', { skip }, () => {
     const server = await start({ clock: { ...clock, now: () => new Date(Date.parse('2100-01-01')) } });
     assert.equal(existsSync(join(dataDir, 'initialising-old')), false);
     assert.deepEqual(await query(server.url, 'SELECT 1 AS one'), [{ one: 1 }]);
+  });
+
+  test('the log is set aside at a start when it is past its limit, and not at the limit', async () => {
+    useTemplate();
+    const log = join(dataDir, 'server.log');
+    for (const [bytes, setAside] of [
+      [embeddedLogBytesMax, false],
+      [embeddedLogBytesMax + 1, true],
+    ] as const) {
+      await writeFile(log, Buffer.alloc(bytes, 'x'));
+      await (await start()).stop();
+      assert.equal(existsSync(`${log}.1`), setAside, `${bytes} bytes`);
+      assert.match(readFileSync(log, 'utf8'), /ready to accept connections/);
+    }
   });
 
   test('a data folder in a place closed to the server is one clear error', { skip: !isRoot }, async () => {
