@@ -68,9 +68,12 @@ function unsupported(platform: string, cause?: unknown): CcxError {
 
 function hasGlibc(): boolean {
   if (process.platform !== 'linux') return true;
-  // Network interfaces would be looked up by name, which can take seconds.
-  process.report.excludeNetwork = true;
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  const reporter = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
+  const before = reporter.excludeNetwork;
+  // The names of network interfaces would be looked up, which can take seconds.
+  reporter.excludeNetwork = true;
+  const report = reporter.getReport() as { header?: { glibcVersionRuntime?: string } };
+  reporter.excludeNetwork = before;
   return report.header?.glibcVersionRuntime !== undefined;
 }
 
