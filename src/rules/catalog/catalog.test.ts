@@ -25,7 +25,7 @@ import { RULES_VERSION } from '../engine/version.ts';
 import { healthyCluster } from './healthy-cluster.ts';
 import { allRules, CATALOG_CONTENT_ROOT } from './index-of-rules.ts';
 import { allSamples } from './index-of-samples.ts';
-import type { Edit } from './sample.ts';
+import { chain, type Edit, withFile, withoutFiles } from './sample.ts';
 
 const { directory, status } = await loadContent(CATALOG_CONTENT_ROOT);
 const rulesWithTexts = allRules.filter((rule) => rule.errorKeys.length > 0);
@@ -172,6 +172,39 @@ for (const { rule, fires } of allSamples) {
     });
   }
 }
+
+test('a finding too large for its details is told all the same', () => {
+  const renderer = createReportRenderer(Object.values(directory.rules));
+  const listing = ['MCP_SET_TO_PAUSE', 'NODES_MINIMUM_REQUIREMENTS_NOT_MET', 'OPERATOR_UNMANAGED', 'OPERATOR_ISSUE'];
+  for (const key of [...listing, 'WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT', 'HIGH_SEVERITY_ALERTS']) {
+    const { rule } = allSamples.find(({ fires }) => Object.hasOwn(fires, key))!;
+    const details = { type: 'rule', error_key: key, max_detail_length_error: 70_000 };
+    const { rendered, failures } = renderer.render([{ component: `${rule.module}.report`, key, details }]);
+    assert.deepEqual(failures, []);
+    assert.match(rendered[0]!.reason, /too many to be listed here/);
+    assert.ok(!rendered[0]!.reason.includes('undefined'));
+  }
+});
+
+test('even when every operator is broken and says a lot, all of them are told', () => {
+  const edits = Array.from(
+    { length: 40 },
+    (_, index): Edit =>
+      withFile(`config/clusteroperator/operator-${index}.json`, {
+        metadata: { name: `operator-${index}` },
+        status: {
+          conditions: ['Available', 'Degraded'].map((type) => ({
+            type,
+            status: type === 'Degraded' ? 'True' : 'False',
+            message: 'x'.repeat(30_000),
+          })),
+        },
+      }),
+  );
+  const files = sampleFiles({ edit: chain(withoutFiles('config/clusteroperator'), ...edits) });
+  const [hit] = evaluateSample(allRules, files, SAMPLE_NOW).report.reports;
+  assert.equal((hit?.details['operators'] as unknown[] | undefined)?.length, 40);
+});
 
 /** The names of objects that a rule complains about; an owner must read them. */
 function namesIn(details: unknown): string[] {

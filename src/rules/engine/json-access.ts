@@ -3,6 +3,7 @@
  * an empty list) where the value is absent or of another type, so no reader can be made to throw or to look at a prototype.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../contracts/json.ts';
+import { nameCharactersMax } from './limits.ts';
 
 type Unknown = JsonValue | undefined;
 
@@ -19,6 +20,12 @@ export function field(value: Unknown, ...names: readonly string[]): Unknown {
 export function textAt(value: Unknown, ...names: readonly string[]): string | undefined {
   const found = field(value, ...names);
   return typeof found === 'string' ? found : undefined;
+}
+
+/** A name of an object, undefined when it is empty or longer than any name may be. */
+export function nameAt(value: Unknown, ...names: readonly string[]): string | undefined {
+  const name = textAt(value, ...names);
+  return name === undefined || name === '' || name.length > nameCharactersMax ? undefined : name;
 }
 
 export function numberAt(value: Unknown, ...names: readonly string[]): number | undefined {

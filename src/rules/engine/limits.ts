@@ -8,3 +8,9 @@ export const detailCharactersMax = 65_535;
 export const clusterIdCharacters = 36;
 /** Broken files that are listed by name; the rest are only counted, so that a hostile archive cannot fill a log. */
 export const brokenFilesListedMax = 100;
+/** Kubernetes allows no longer name; what is longer comes from no cluster. */
+export const nameCharactersMax = 253;
+/** OpenShift's longest versions, nightly builds, have some fifty characters. */
+export const versionCharactersMax = 253;
+/** Messages in details are cut to this, so that a cluster on which much is wrong still fits into the limit of details. */
+export const messageCharactersMax = 1_000;

@@ -1,5 +1,7 @@
 /** Versions as OpenShift writes them: semantic versions, compared by precedence (a pre-release is before its release). */
 
+import { versionCharactersMax } from './limits.ts';
+
 export interface SemanticVersion {
   readonly major: number;
   readonly minor: number;
@@ -12,6 +14,7 @@ const pattern = /^v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?:-([0-9A-Za-z.-]+))?(?:\+[0
 
 /** Undefined when the text is no version. Build metadata is dropped. */
 export function parseVersion(text: string): SemanticVersion | undefined {
+  if (text.length > versionCharactersMax) return undefined;
   const match = pattern.exec(text);
   if (match === null) return undefined;
   return {

@@ -1,6 +1,6 @@
 /** Firing alerts as Alertmanager's v2 API lists them, from `config/alerts.json`. Source: ingress.md B.4.1. */
 import type { ArchiveView } from '../archive-view.ts';
-import { textAt } from '../json-access.ts';
+import { nameAt, textAt } from '../json-access.ts';
 
 export interface Alert {
   readonly name: string;
@@ -18,16 +18,16 @@ export function readAlerts(archive: ArchiveView): readonly Alert[] | undefined {
   const document = archive.json('config/alerts.json');
   if (!Array.isArray(document)) return undefined;
   return document.flatMap((alert) => {
-    const name = textAt(alert, 'labels', 'alertname');
+    const name = nameAt(alert, 'labels', 'alertname');
     if (name === undefined) return [];
     return [
       {
         name,
-        namespace: textAt(alert, 'labels', 'namespace') ?? '',
+        namespace: nameAt(alert, 'labels', 'namespace') ?? '',
         severity: textAt(alert, 'labels', 'severity') ?? '',
         state: textAt(alert, 'status', 'state') ?? '',
         summary: textAt(alert, 'annotations', 'summary') ?? textAt(alert, 'annotations', 'message') ?? '',
-        startsAt: textAt(alert, 'startsAt') ?? '',
+        startsAt: nameAt(alert, 'startsAt') ?? '',
       },
     ];
   });

@@ -1,6 +1,6 @@
 /** The cluster's version, from `config/version.json`. Source: data-pipeline.md 7.4. */
 import type { ArchiveView } from '../archive-view.ts';
-import { field, listAt, textAt } from '../json-access.ts';
+import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { parseVersion, type SemanticVersion } from '../semantic-version.ts';
 
 export interface ComponentOverride {
@@ -40,7 +40,7 @@ export function readClusterVersion(archive: ArchiveView): ClusterVersion | undef
     channel: textAt(document, 'spec', 'channel') ?? '',
     isOkd: /okd|scos/i.test(current),
     overrides: listAt(document, 'spec', 'overrides').flatMap((override) => {
-      const name = textAt(override, 'name');
+      const name = nameAt(override, 'name');
       if (name === undefined) return [];
       return [
         {

@@ -1,6 +1,6 @@
 /** Kubernetes status conditions in the shape that rule details and templates use. Source: data-pipeline.md 7.4. */
 import type { JsonValue } from '../../../contracts/json.ts';
-import { listAt, textAt } from '../json-access.ts';
+import { listAt, nameAt, textAt } from '../json-access.ts';
 
 /** A type, not an interface, so that it is assignable to JSON details as it is. */
 export type Condition = {
@@ -20,7 +20,7 @@ export function readCondition(resource: JsonValue | undefined, type: string): Co
   const status = textAt(condition, 'status');
   return {
     status: status === 'True' ? true : status === 'False' ? false : null,
-    last_trans_time: textAt(condition, 'lastTransitionTime') ?? null,
+    last_trans_time: nameAt(condition, 'lastTransitionTime') ?? null,
     reason: textAt(condition, 'reason') ?? '',
     message: textAt(condition, 'message') ?? '',
   };

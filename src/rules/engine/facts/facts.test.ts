@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { JsonValue } from '../../../contracts/json.ts';
 import { createArchiveView } from '../archive-view.ts';
 import { createFacts, FACT_NAMES } from '../facts.ts';
+import { nameCharactersMax, versionCharactersMax } from '../limits.ts';
 
 function factsOf(files: Readonly<Record<string, JsonValue>>) {
   const entries = Object.entries(files).map(([path, value]): [string, Buffer] => [
@@ -139,6 +140,19 @@ test('the registry is read from where older archives have it, too', () => {
   const { facts } = factsOf({ 'config/imageregistry.json': registry });
   assert.deepEqual(facts.imageRegistry?.backends, ['pvc', 's3']);
   assert.equal(facts.imageRegistry?.claim, 'image-registry-storage');
+});
+
+test('a name may be as long as Kubernetes allows, and what has a longer one is no object', () => {
+  const nodesNamed = (length: number) =>
+    factsOf({ 'config/node/n.json': { metadata: { name: 'n'.repeat(length) } } }).facts.nodes?.length;
+  assert.equal(nodesNamed(nameCharactersMax), 1);
+  assert.equal(nodesNamed(nameCharactersMax + 1), undefined);
+  const versionOf = (length: number) =>
+    factsOf({
+      'config/version.json': { status: { history: [{ state: 'Completed', version: '4.17.0-'.padEnd(length, 'x') }] } },
+    }).facts.clusterVersion?.current.length;
+  assert.equal(versionOf(versionCharactersMax), versionCharactersMax);
+  assert.equal(versionOf(versionCharactersMax + 1), undefined);
 });
 
 test('volumes, webhooks and alerts without a name are left out', () => {

@@ -1,6 +1,6 @@
 /** Machine config pools, from `config/machineconfigpools/`. The file name is not the truth: the pool's own name is. Source: data-pipeline.md 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
-import { field, textAt } from '../json-access.ts';
+import { field, nameAt } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
 
 export interface MachineConfigPool {
@@ -16,7 +16,7 @@ export function readMachineConfigPools(archive: ArchiveView): readonly MachineCo
   const pools = new Map<string, MachineConfigPool>();
   for (const path of archive.jsonFilesIn('config/machineconfigpools')) {
     const resource = archive.json(path);
-    const name = textAt(resource, 'metadata', 'name');
+    const name = nameAt(resource, 'metadata', 'name');
     if (name === undefined) continue;
     pools.set(name, {
       name,

@@ -1,6 +1,6 @@
 /** Nodes, from `config/node/`. Source: data-pipeline.md 7.4. */
 import type { ArchiveView } from '../archive-view.ts';
-import { field, listAt, objectAt, textAt } from '../json-access.ts';
+import { field, listAt, nameAt, objectAt, textAt } from '../json-access.ts';
 import { parseQuantity } from '../quantity.ts';
 import { type Condition, readCondition } from './conditions.ts';
 
@@ -25,7 +25,7 @@ export function readNodes(archive: ArchiveView): readonly Node[] | undefined {
   const nodes: Node[] = [];
   for (const path of archive.jsonFilesIn('config/node')) {
     const resource = archive.json(path);
-    const name = textAt(resource, 'metadata', 'name');
+    const name = nameAt(resource, 'metadata', 'name');
     if (name === undefined) continue;
     nodes.push({
       name,

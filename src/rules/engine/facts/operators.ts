@@ -1,6 +1,6 @@
 /** Cluster operators and the custom resources that configure them, from `config/clusteroperator/`. Source: data-pipeline.md 7.4. */
 import type { ArchiveView } from '../archive-view.ts';
-import { field, listAt, textAt } from '../json-access.ts';
+import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
 
 /** The "operator object" of rule details. */
@@ -18,13 +18,13 @@ export function readClusterOperators(archive: ArchiveView): readonly ClusterOper
   const operators: ClusterOperator[] = [];
   for (const path of archive.jsonFilesIn('config/clusteroperator')) {
     const resource = archive.json(path);
-    const name = textAt(resource, 'metadata', 'name');
+    const name = nameAt(resource, 'metadata', 'name');
     if (name === undefined || !Array.isArray(field(resource, 'status', 'conditions'))) continue;
     const versions = listAt(resource, 'status', 'versions');
     const version = versions.find((entry) => textAt(entry, 'name') === 'operator');
     operators.push({
       name,
-      version: textAt(version, 'version') ?? '',
+      version: nameAt(version, 'version') ?? '',
       available: readCondition(resource, 'Available'),
       degraded: readCondition(resource, 'Degraded'),
       progressing: readCondition(resource, 'Progressing'),
@@ -56,7 +56,7 @@ export function readOperatorResources(archive: ArchiveView): readonly OperatorRe
     resources.push({
       group: parts[0]!,
       kind: parts[1]!,
-      name: textAt(resource, 'metadata', 'name') ?? parts.at(-1)!.slice(0, -'.json'.length),
+      name: nameAt(resource, 'metadata', 'name') ?? parts.at(-1)!.slice(0, -'.json'.length),
       managementState: textAt(resource, 'spec', 'managementState') ?? '',
     });
   }

@@ -1,6 +1,6 @@
 /** The cluster-wide singletons of `config.openshift.io` that rules ask about: infrastructure, network, proxy. */
 import type { ArchiveView } from '../archive-view.ts';
-import { objectAt, textAt } from '../json-access.ts';
+import { nameAt, objectAt, textAt } from '../json-access.ts';
 
 export interface Infrastructure {
   /** `AWS`, `Azure`, `BareMetal`, `None`, `VSphere`, …; empty when unknown. */
@@ -14,7 +14,7 @@ export function readInfrastructure(archive: ArchiveView): Infrastructure | undef
   const document = archive.json('config/infrastructure.json');
   if (objectAt(document, 'status') === undefined) return undefined;
   return {
-    platform: textAt(document, 'status', 'platformStatus', 'type') ?? textAt(document, 'status', 'platform') ?? '',
+    platform: nameAt(document, 'status', 'platformStatus', 'type') ?? nameAt(document, 'status', 'platform') ?? '',
     controlPlaneTopology: textAt(document, 'status', 'controlPlaneTopology') ?? '',
     infrastructureTopology: textAt(document, 'status', 'infrastructureTopology') ?? '',
   };
@@ -28,8 +28,8 @@ export interface Network {
 /** Absent while no network type is set. */
 export function readNetwork(archive: ArchiveView): Network | undefined {
   const document = archive.json('config/network.json');
-  const networkType = textAt(document, 'spec', 'networkType') ?? textAt(document, 'status', 'networkType');
-  return networkType === undefined || networkType === '' ? undefined : { networkType };
+  const networkType = nameAt(document, 'spec', 'networkType') ?? nameAt(document, 'status', 'networkType');
+  return networkType === undefined ? undefined : { networkType };
 }
 
 export interface Proxy {

@@ -1,6 +1,6 @@
 /** The image registry's configuration and the persistent volumes that the operator collects. Source: data-pipeline.md 7.4, 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
-import { objectAt, textAt } from '../json-access.ts';
+import { nameAt, objectAt, textAt } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
 
 /** Members of `spec.storage` that name a place to store images. */
@@ -29,10 +29,10 @@ export function readImageRegistry(archive: ArchiveView): ImageRegistry | undefin
   const storage = objectAt(resource, 'spec', 'storage');
   const backends = REGISTRY_STORAGE_BACKENDS.filter((backend) => objectAt(storage, backend) !== undefined);
   return {
-    name: textAt(resource, 'metadata', 'name') ?? 'cluster',
+    name: nameAt(resource, 'metadata', 'name') ?? 'cluster',
     managementState: textAt(resource, 'spec', 'managementState') ?? '',
     backends,
-    claim: backends.includes('pvc') ? textAt(storage, 'pvc', 'claim') || 'image-registry-storage' : undefined,
+    claim: backends.includes('pvc') ? (nameAt(storage, 'pvc', 'claim') ?? 'image-registry-storage') : undefined,
     available: readCondition(resource, 'Available'),
     degraded: readCondition(resource, 'Degraded'),
     storageExists: readCondition(resource, 'StorageExists'),
@@ -50,7 +50,7 @@ export interface PersistentVolume {
 export function readPersistentVolumes(archive: ArchiveView): readonly PersistentVolume[] | undefined {
   const volumes = archive.jsonFilesIn('config/persistentvolumes').flatMap((path) => {
     const resource = archive.json(path);
-    const name = textAt(resource, 'metadata', 'name');
+    const name = nameAt(resource, 'metadata', 'name');
     if (name === undefined) return [];
     return [
       {

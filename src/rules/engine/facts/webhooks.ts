@@ -1,6 +1,6 @@
 /** Admission webhooks, from the two webhook configuration directories. Source: data-pipeline.md 7.4, 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
-import { listAt, numberAt, textAt } from '../json-access.ts';
+import { listAt, nameAt, numberAt, textAt } from '../json-access.ts';
 
 export interface Webhook {
   readonly kind: 'mutating' | 'validating';
@@ -22,11 +22,11 @@ export function readWebhooks(archive: ArchiveView): readonly Webhook[] | undefin
   for (const kind of ['mutating', 'validating'] as const) {
     for (const path of archive.jsonFilesIn(`config/${kind}webhookconfigurations`)) {
       const resource = archive.json(path);
-      const configuration = textAt(resource, 'metadata', 'name');
+      const configuration = nameAt(resource, 'metadata', 'name');
       if (configuration === undefined) continue;
       seen = true;
       for (const webhook of listAt(resource, 'webhooks')) {
-        const name = textAt(webhook, 'name');
+        const name = nameAt(webhook, 'name');
         if (name === undefined) continue;
         webhooks.set(`${configuration}\n${name}\n${kind}`, {
           kind,

@@ -1,7 +1,9 @@
 /** The managed image registry has no storage, storage that does not last, or a claim that nothing fulfils. Source: data-pipeline.md 7.5 (15). */
+import { cutText } from '../../../engine/cut-text.ts';
 import type { Condition } from '../../../engine/facts/conditions.ts';
 import type { ImageRegistry } from '../../../engine/facts/storage.ts';
 import type { Facts } from '../../../engine/facts.ts';
+import { messageCharactersMax } from '../../../engine/limits.ts';
 import { defineRule } from '../../../engine/rule.ts';
 import { makeFail, makeNone } from '../../../engine/verdict.ts';
 
@@ -62,8 +64,8 @@ function describe(registry: ImageRegistry, type: string, condition: Condition) {
     storage: registry.backends,
     condition: {
       type,
-      reason: condition.reason,
-      message: condition.message,
+      reason: cutText(condition.reason, messageCharactersMax),
+      message: cutText(condition.message, messageCharactersMax),
       lastTransitionTime: condition.last_trans_time,
     },
   };

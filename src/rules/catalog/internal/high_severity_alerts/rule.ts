@@ -1,5 +1,7 @@
 /** A critical alert is firing and nobody silenced it. Source: data-pipeline.md 7.5 (generic checks). */
+import { cutText } from '../../../engine/cut-text.ts';
 import type { Alert } from '../../../engine/facts/alerts.ts';
+import { messageCharactersMax } from '../../../engine/limits.ts';
 import { defineRule } from '../../../engine/rule.ts';
 import { makeFail, makeNone } from '../../../engine/verdict.ts';
 
@@ -20,7 +22,8 @@ function grouped(alerts: readonly Alert[]) {
     const key = `${alert.name}\n${alert.namespace}`;
     const group = groups.get(key);
     if (group === undefined) {
-      const { name, namespace, summary, startsAt } = alert;
+      const { name, namespace, startsAt } = alert;
+      const summary = cutText(alert.summary, messageCharactersMax);
       groups.set(key, { name, namespace, count: 1, since: startsAt, summary });
     } else {
       group.count += 1;

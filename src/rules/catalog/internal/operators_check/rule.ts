@@ -1,5 +1,8 @@
 /** A cluster operator is not available, or degraded. Source: data-pipeline.md 7.3, 7.5 (generic checks). */
+import { cutText } from '../../../engine/cut-text.ts';
+import type { Condition } from '../../../engine/facts/conditions.ts';
 import type { ClusterOperator } from '../../../engine/facts/operators.ts';
+import { messageCharactersMax } from '../../../engine/limits.ts';
 import { defineRule } from '../../../engine/rule.ts';
 import { makeFail, makeNone } from '../../../engine/verdict.ts';
 
@@ -8,12 +11,36 @@ export const operatorsCheck = defineRule({
   errorKeys: ['OPERATOR_ISSUE'],
   requires: ['clusterOperators'],
   evaluate({ clusterOperators }) {
-    const operators = clusterOperators
-      .map((operator) => ({ operator, issues: issuesOf(operator) }))
-      .filter(({ issues }) => issues.length > 0);
+    const broken = clusterOperators.filter((operator) => issuesOf(operator).length > 0);
+    // Shared among all messages, so that every operator is told even when all of them are broken and say a lot.
+    const charactersMax = Math.min(messageCharactersMax, Math.floor(allMessagesCharactersMax / (broken.length * 6)));
+    const operators = broken.map((operator) => {
+      const told = brief(operator, charactersMax);
+      return { operator: told, issues: issuesOf(told) };
+    });
     return operators.length === 0 ? makeNone() : makeFail('OPERATOR_ISSUE', { operators });
   },
 });
+
+/** Six messages of each operator: those of its four conditions, two of which are issues. Leaves room for names, times and escapes. */
+const allMessagesCharactersMax = 36_000;
+
+/** The same with its messages cut. */
+function brief(operator: ClusterOperator, charactersMax: number): ClusterOperator {
+  const cut = (condition: Condition): Condition => ({
+    ...condition,
+    reason: cutText(condition.reason, charactersMax),
+    message: cutText(condition.message, charactersMax),
+  });
+  const { available, degraded, progressing, upgradeable } = operator;
+  return {
+    ...operator,
+    available: cut(available),
+    degraded: cut(degraded),
+    progressing: cut(progressing),
+    upgradeable: cut(upgradeable),
+  };
+}
 
 /** Each issue as [what, reason, message], in the words that the texts print. */
 function issuesOf({ available, degraded }: ClusterOperator): (readonly [string, string, string])[] {
