@@ -3,26 +3,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { reportCluster, reportMessage } from '../../test/support/report-messages.ts';
 import { isLenientUuid, type OcpResultsParse, parseOcpResults } from './parse-ocp-results.ts';
 import { DROPPED_REPORT_KEYS, shrinkReportText } from './shrunk-report.ts';
 
-const cluster = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
-
-/** A message as text, attribute by attribute, so that a test can spell one of them as it likes. */
-function message(changes: Readonly<Record<string, string | undefined>> = {}): string {
-  const attributes: Record<string, string | undefined> = {
-    OrgID: '1',
-    AccountNumber: '2',
-    ClusterName: JSON.stringify(cluster),
-    Report: '{"fingerprints":[],"reports":[],"system":{}}',
-    LastChecked: '"2020-01-23T16:15:59Z"',
-    Version: '2',
-    RequestId: '"3nl2vda87ld6e3s25jlk7n2dna"',
-    ...changes,
-  };
-  const members = Object.entries(attributes).filter(([, value]) => value !== undefined);
-  return `{${members.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
-}
+const cluster = reportCluster;
 
 function parse(text: string | Buffer): OcpResultsParse {
   return parseOcpResults(Buffer.from(text as string));
@@ -42,16 +27,16 @@ function refused(text: string | Buffer) {
 }
 
 function shrunk(report: string): string {
-  return shrinkReportText(received(message({ Report: report })).report).text.toString('utf8');
+  return shrinkReportText(received(reportMessage({ Report: report })).report).text.toString('utf8');
 }
 
 test('a complete message is read attribute by attribute', () => {
-  const { report, ...attributes } = received(message());
+  const { report, ...attributes } = received(reportMessage());
   assert.deepEqual(attributes, {
     orgId: 1,
     accountNumber: 2,
     clusterName: cluster,
-    lastChecked: '2020-01-23T16:15:59Z',
+    lastChecked: '2020-01-23T16:15:59.478901889Z',
     version: 2,
     requestId: '3nl2vda87ld6e3s25jlk7n2dna',
   });
@@ -60,7 +45,7 @@ test('a complete message is read attribute by attribute', () => {
 
 test('what may be missing may be null too', () => {
   for (const value of [undefined, 'null']) {
-    const report = received(message({ LastChecked: value, Version: value, RequestId: value }));
+    const report = received(reportMessage({ LastChecked: value, Version: value, RequestId: value }));
     assert.deepEqual([report.lastChecked, report.version, report.requestId], ['', 0, '']);
   }
 });
@@ -68,11 +53,21 @@ test('what may be missing may be null too', () => {
 const wrong: readonly (readonly [string, string | null, string, string])[] = [
   ['an empty value', '', 'REPORT_NOT_JSON', 'unexpected end of JSON input'],
   ['a text', 'not JSON at all', 'REPORT_NOT_JSON', "invalid character 'o' at byte 1"],
-  ['a cut message', message().slice(0, -1), 'REPORT_NOT_JSON', 'unexpected end of JSON input'],
-  ['trailing garbage', `${message()}x`, 'REPORT_NOT_JSON', `invalid character 'x' at byte ${message().length}`],
-  ['a second value', `${message()} {}`, 'REPORT_NOT_JSON', `invalid character '{' at byte ${message().length + 1}`],
-  ['a byte order mark', `\ufeff${message()}`, 'REPORT_NOT_JSON', 'invalid character 0xef at byte 0'],
-  ['an array', `[${message()}]`, 'REPORT_WRONG_TYPE', 'the message is an array, expected an object'],
+  ['a cut message', reportMessage().slice(0, -1), 'REPORT_NOT_JSON', 'unexpected end of JSON input'],
+  [
+    'trailing garbage',
+    `${reportMessage()}x`,
+    'REPORT_NOT_JSON',
+    `invalid character 'x' at byte ${reportMessage().length}`,
+  ],
+  [
+    'a second value',
+    `${reportMessage()} {}`,
+    'REPORT_NOT_JSON',
+    `invalid character '{' at byte ${reportMessage().length + 1}`,
+  ],
+  ['a byte order mark', `\ufeff${reportMessage()}`, 'REPORT_NOT_JSON', 'invalid character 0xef at byte 0'],
+  ['an array', `[${reportMessage()}]`, 'REPORT_WRONG_TYPE', 'the message is an array, expected an object'],
   ['a string', '"x"', 'REPORT_WRONG_TYPE', 'the message is a string, expected an object'],
   ['a number', '-1', 'REPORT_WRONG_TYPE', 'the message is a number, expected an object'],
   ['null', ' null ', 'REPORT_MISSING_ATTRIBUTE', "missing required attribute 'OrgID'"],
@@ -101,7 +96,7 @@ test('required attributes are missed in the order of the reference, null or abse
   order.forEach((name, index) => {
     for (const value of [undefined, 'null']) {
       const changes = Object.fromEntries(order.slice(index).map((later) => [later, value]));
-      const answer = refused(message(changes));
+      const answer = refused(reportMessage(changes));
       assert.equal(answer.code, 'REPORT_MISSING_ATTRIBUTE');
       assert.equal(answer.message, `missing required attribute '${name}'`);
       assert.equal(answer.requestId, '3nl2vda87ld6e3s25jlk7n2dna', 'the request is known');
@@ -110,40 +105,40 @@ test('required attributes are missed in the order of the reference, null or abse
 });
 
 test('integers are accepted in their whole range and nothing else is', () => {
-  assert.equal(received(message({ OrgID: '4294967295' })).orgId, 4_294_967_295);
-  assert.equal(received(message({ AccountNumber: '0' })).accountNumber, 0);
-  assert.equal(received(message({ Version: '255' })).version, 255);
+  assert.equal(received(reportMessage({ OrgID: '4294967295' })).orgId, 4_294_967_295);
+  assert.equal(received(reportMessage({ AccountNumber: '0' })).accountNumber, 0);
+  assert.equal(received(reportMessage({ Version: '255' })).version, 255);
   const bad = ['4294967296', '-1', '-0', '1.0', '1e2', '"1"', 'true', '{}', '[]', `1${'0'.repeat(400)}`];
   for (const value of bad) {
     for (const name of ['OrgID', 'AccountNumber', 'Version']) {
-      const answer = refused(message({ [name]: value }));
+      const answer = refused(reportMessage({ [name]: value }));
       assert.equal(answer.code, 'REPORT_WRONG_TYPE', `${name} ${value}`);
       assert.match(answer.message, new RegExp(`^attribute '${name}' is `));
       assert.ok(answer.message.length < 120, 'a long number is not repeated in full');
     }
   }
-  assert.equal(refused(message({ Version: '256' })).code, 'REPORT_WRONG_TYPE');
+  assert.equal(refused(reportMessage({ Version: '256' })).code, 'REPORT_WRONG_TYPE');
 });
 
 test('strings must be strings and the report an object', () => {
   for (const value of ['1', 'true', '[]', '{}']) {
     for (const name of ['ClusterName', 'LastChecked', 'RequestId'])
-      assert.equal(refused(message({ [name]: value })).code, 'REPORT_WRONG_TYPE', `${name} ${value}`);
+      assert.equal(refused(reportMessage({ [name]: value })).code, 'REPORT_WRONG_TYPE', `${name} ${value}`);
   }
   for (const value of ['1', 'true', '[]', '"{}"'])
-    assert.equal(refused(message({ Report: value })).code, 'REPORT_WRONG_TYPE', value);
+    assert.equal(refused(reportMessage({ Report: value })).code, 'REPORT_WRONG_TYPE', value);
 });
 
 test('a type error does not keep later attributes from being known, and the first one is told', () => {
-  const answer = refused(message({ OrgID: '"1"', Version: '"2"' }));
+  const answer = refused(reportMessage({ OrgID: '"1"', Version: '"2"' }));
   assert.equal(answer.message, "attribute 'OrgID' is a string, expected an integer from 0 to 4294967295");
   assert.equal(answer.requestId, '3nl2vda87ld6e3s25jlk7n2dna');
   assert.equal(answer.clusterName, cluster);
 });
 
 test('a type error comes before a missing attribute, a syntax error before both', () => {
-  assert.equal(refused(message({ OrgID: undefined, Version: '"2"' })).code, 'REPORT_WRONG_TYPE');
-  assert.equal(refused(message({ OrgID: '"1"', RequestId: '"a"}' })).code, 'REPORT_NOT_JSON');
+  assert.equal(refused(reportMessage({ OrgID: undefined, Version: '"2"' })).code, 'REPORT_WRONG_TYPE');
+  assert.equal(refused(reportMessage({ OrgID: '"1"', RequestId: '"a"}' })).code, 'REPORT_NOT_JSON');
 });
 
 test('attribute names are matched in any case, escapes and letters that fold to ours included', () => {
@@ -154,29 +149,32 @@ test('attribute names are matched in any case, escapes and letters that fold to 
     [report.orgId, report.accountNumber, report.lastChecked, report.version, report.requestId],
     [1, 2, 'then', 3, 'r'],
   );
-  assert.equal(refused(message({ OrgID: undefined, 'Org-ID': '1', 'OrgID ': '1' })).code, 'REPORT_MISSING_ATTRIBUTE');
+  assert.equal(
+    refused(reportMessage({ OrgID: undefined, 'Org-ID': '1', 'OrgID ': '1' })).code,
+    'REPORT_MISSING_ATTRIBUTE',
+  );
 });
 
 test('of repeated attributes the last one counts, and null unsets only what may not be missing', () => {
-  assert.equal(received(message().replace('{', '{"orgid":7,"version":9,')).orgId, 1);
-  const again = message().slice(0, -1);
+  assert.equal(received(reportMessage().replace('{', '{"orgid":7,"version":9,')).orgId, 1);
+  const again = reportMessage().slice(0, -1);
   assert.equal(received(`${again},"orgid":7}`).orgId, 7);
   assert.equal(refused(`${again},"orgid":null}`).message, "missing required attribute 'OrgID'");
   const kept = received(`${again},"lastChecked":null,"version":null,"requestid":null}`);
   assert.deepEqual(
     [kept.lastChecked, kept.version, kept.requestId],
-    ['2020-01-23T16:15:59Z', 2, '3nl2vda87ld6e3s25jlk7n2dna'],
+    ['2020-01-23T16:15:59.478901889Z', 2, '3nl2vda87ld6e3s25jlk7n2dna'],
   );
 });
 
 test('unknown attributes are ignored whatever they are', () => {
-  received(message({ Metadata: '{"gathering_time":"x"}', __proto__x: '[[[]]]', '': 'null' }));
+  received(reportMessage({ Metadata: '{"gathering_time":"x"}', __proto__x: '[[[]]]', '': 'null' }));
 });
 
 test('cluster names are UUIDs in four spellings, one-byte braces of any kind', () => {
   const digits = cluster.replaceAll('-', '');
   for (const name of [cluster, cluster.toUpperCase(), digits, `{${cluster}}`, `x${cluster}\n`, `URN:uuid:${cluster}`]) {
-    assert.equal(received(message({ ClusterName: JSON.stringify(name) })).clusterName, name);
+    assert.equal(received(reportMessage({ ClusterName: JSON.stringify(name) })).clusterName, name);
   }
   for (const name of [
     '',
@@ -189,20 +187,20 @@ test('cluster names are UUIDs in four spellings, one-byte braces of any kind', (
     cluster.replace('5', 'g'),
   ]) {
     assert.equal(isLenientUuid(name), false, name);
-    const answer = refused(message({ ClusterName: JSON.stringify(name) }));
+    const answer = refused(reportMessage({ ClusterName: JSON.stringify(name) }));
     assert.deepEqual([answer.code, answer.message], ['REPORT_CLUSTER_NOT_UUID', 'cluster name is not a UUID']);
   }
 });
 
 test('a report must have three keys, in this order of complaint, whatever their values', () => {
-  received(message({ Report: '{"system":null,"reports":"x","fingerprints":0}' }));
+  received(reportMessage({ Report: '{"system":null,"reports":"x","fingerprints":0}' }));
   const cases = {
     '{}': 'fingerprints',
     '{"fingerprints":1}': 'reports',
     '{"fingerprints":1,"reports":1,"System":1}': 'system',
   };
   for (const [report, key] of Object.entries(cases)) {
-    const answer = refused(message({ Report: report }));
+    const answer = refused(reportMessage({ Report: report }));
     assert.deepEqual(
       [answer.code, answer.message],
       ['REPORT_STRUCTURE', `Improper report structure, missing key ${key}`],
@@ -213,17 +211,17 @@ test('a report must have three keys, in this order of complaint, whatever their 
 test('a repeated report is merged key by key, unless a null was in between', () => {
   const first = '{"fingerprints":1,"reports":[1],"a":1}';
   const second = '{"system":1,"reports":[2]}';
-  const merged = received(`${message({ Report: first }).slice(0, -1)},"report":${second}}`);
+  const merged = received(`${reportMessage({ Report: first }).slice(0, -1)},"report":${second}}`);
   assert.equal(shrinkReportText(merged.report).text.toString(), '{"a":1,"reports":[2]}');
-  const cut = refused(`${message({ Report: first }).slice(0, -1)},"Report":null,"report":${second}}`);
+  const cut = refused(`${reportMessage({ Report: first }).slice(0, -1)},"Report":null,"report":${second}}`);
   assert.equal(cut.message, 'Improper report structure, missing key fingerprints');
 });
 
 test('nesting inside the report counts from the message, as the reference counts', () => {
   const nested = (levels: number) =>
     `{"fingerprints":1,"reports":1,"system":${'['.repeat(levels)}${']'.repeat(levels)}}`;
-  received(message({ Report: nested(9998) }));
-  assert.equal(refused(message({ Report: nested(9999) })).message, 'exceeded max depth');
+  received(reportMessage({ Report: nested(9998) }));
+  assert.equal(refused(reportMessage({ Report: nested(9999) })).message, 'exceeded max depth');
 });
 
 test('the stored text is the example of the reference, byte for byte', () => {
@@ -257,7 +255,9 @@ test('invalid UTF-8 becomes U+FFFD byte by byte in strings and keys and stays as
   const bytes = (text: string) =>
     Buffer.from(text.replaceAll('?', '\u0080'), 'latin1').map((byte) => (byte === 0x80 ? 0xe2 : byte));
   const report = received(
-    Buffer.from(bytes(message({ RequestId: '"a??b"', Report: '{"fingerprints":1,"reports":"?","system":1,"k?":1}' }))),
+    Buffer.from(
+      bytes(reportMessage({ RequestId: '"a??b"', Report: '{"fingerprints":1,"reports":"?","system":1,"k?":1}' })),
+    ),
   );
   assert.equal(report.requestId, 'a\ufffd\ufffdb');
   assert.deepEqual(
@@ -268,7 +268,7 @@ test('invalid UTF-8 becomes U+FFFD byte by byte in strings and keys and stays as
 
 test('a report of dropped members only is an empty object, and the original size counts what was dropped', () => {
   const report = received(
-    message({ Report: '{"system" : {"a": "<"}, "fingerprints":[ ], "reports":[],"pass":[1]}' }),
+    reportMessage({ Report: '{"system" : {"a": "<"}, "fingerprints":[ ], "reports":[],"pass":[1]}' }),
   ).report;
   const { text, originalBytes } = shrinkReportText(report);
   assert.equal(text.toString(), '{"reports":[]}');

@@ -1,0 +1,84 @@
+/** `ccx writer`: runs the notification writer until a signal. */
+import type { Command } from 'commander';
+import pino from 'pino';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { openBus } from '../../platform/bus/open-bus.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { runRole } from '../../platform/lifecycle/run-role.ts';
+import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
+import {
+  type NotificationWriterConfig,
+  noneAsEmpty,
+  notificationWriterOptions,
+  notificationWriterSettings,
+  writerBusSettings,
+  writerDatabaseSettings,
+} from './config.ts';
+import { createMetricsServer } from './metrics-server.ts';
+import { startNotificationWriter } from './service.ts';
+
+export function registerNotificationWriterCommands(program: Command, input: ProcessInput): void {
+  const command = program.command('writer').description('role: stores reports in the notification database');
+  addTableOptions(command, notificationWriterOptions).action(async () => {
+    const { config, warnings } = loadCommandConfig(command, notificationWriterOptions, input);
+    const telemetry = createTelemetry({
+      service: 'writer',
+      level: logLevel(config['logging.log_level']),
+      ...(config['logging.use_stderr'] ? { destination: pino.destination(2) } : {}),
+    });
+    for (const warning of warnings) telemetry.log.warn(warning);
+    if (!config['broker.enabled']) {
+      telemetry.log.info('broker.enabled is false, nothing to do');
+      return;
+    }
+    const clock = createSystemClock();
+    process.exitCode = await runRole({
+      telemetry,
+      clock,
+      exitCodeOf: writerExitCode,
+      start: (lifecycle) => startWriterRole({ config, telemetry, clock, lifecycle }),
+    });
+  });
+}
+
+interface WriterRole {
+  readonly config: NotificationWriterConfig;
+  readonly telemetry: ReturnType<typeof createTelemetry>;
+  readonly clock: ReturnType<typeof createSystemClock>;
+  readonly lifecycle: Lifecycle;
+}
+
+async function startWriterRole({ config, telemetry, clock, lifecycle }: WriterRole): Promise<void> {
+  const settings = notificationWriterSettings(config);
+  const database = connectDatabase({ ...writerDatabaseSettings(config), applicationName: 'ccx-writer', clock });
+  lifecycle.defer('database', () => database.close());
+  const bus = await openBus(writerBusSettings(config), { clock, telemetry, database });
+  lifecycle.defer('bus', () => bus.close());
+  const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });
+  lifecycle.defer(writer.name, () => writer.stop());
+
+  const address = noneAsEmpty(config['metrics.address']);
+  if (address === '') return;
+  const server = createMetricsServer({ address, registry: telemetry.registry, readiness: () => writer.readiness() });
+  lifecycle.defer('metrics server', () => server.close());
+  telemetry.log.info({ url: await server.listen() }, 'listening');
+}
+
+/** Exit codes of the reference: 5 for storage, 2 for the bus, 1 for everything else. Source: notification-writer.md 1.4. */
+export function writerExitCode(error: unknown): number {
+  if (!(error instanceof CcxError)) return 1;
+  if (error.category === 'configuration' && !error.code.startsWith('DATABASE_')) return 1;
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(error.code)) return 5;
+  return error.code.startsWith('BUS_') ? 2 : 1;
+}
+
+/** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-writer.md 10. */
+export function logLevel(text: string): LogLevel {
+  const level = text.trim().toLowerCase();
+  if (level === 'warning') return 'warn';
+  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
+}

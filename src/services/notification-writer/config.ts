@@ -1,0 +1,303 @@
+/**
+ * The writer's options, and their values as the settings that `service.ts` and the adapters take. The keys of the first table are the
+ * reference's own, so that a configuration of the hosted writer is one of ours; the second table is what it does not know.
+ * Source: notification-writer.md 2.3.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
+import {
+  GROUP_WRITER,
+  TOPIC_OCP_RESULTS,
+  TOPIC_PAYLOAD_STATUS,
+  TOPIC_WRITER_DEAD_LETTERS,
+} from '../../contracts/topics.ts';
+import { type BusConfig, type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
+import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
+import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
+import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
+import {
+  batchBytesDefault,
+  batchRecordsDefault,
+  batchRecordsMax,
+  batchWaitMsDefault,
+  futureToleranceMsDefault,
+  storedMessageRetentionMsDefault,
+} from './limits.ts';
+
+/** Keys of the reference. The defaults make `ccx writer` work as it is; the drop-in program has its own. */
+export const referenceOptions = {
+  'broker.addresses': {
+    type: 'string',
+    default: '',
+    description: 'Kafka brokers, host:port separated by commas; when set, they are used instead of the bus.* settings',
+  },
+  'broker.security_protocol': {
+    type: 'string',
+    default: 'PLAINTEXT',
+    description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for broker.addresses',
+  },
+  'broker.cert_path': {
+    type: 'string',
+    default: '',
+    description: 'PEM file with the certificate authority of the brokers',
+  },
+  'broker.sasl_mechanism': { type: 'string', default: '', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
+  'broker.sasl_username': { type: 'string', default: '', description: 'User at the brokers' },
+  'broker.sasl_password': { type: 'string', default: '', secret: true, description: 'Password at the brokers' },
+  'broker.topic': { type: 'string', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
+  'broker.group': { type: 'string', default: GROUP_WRITER, description: 'Consumer group' },
+  'broker.enabled': {
+    type: 'boolean',
+    default: true,
+    description: 'False: the service ends at once, with exit code 0',
+  },
+  'broker.disable_api_versions_request': {
+    type: 'boolean',
+    default: false,
+    description: 'Accepted for old configurations; without effect, because the client always negotiates',
+  },
+  'storage.db_driver': { type: 'string', default: 'postgres', description: 'Only postgres works' },
+  'storage.pg_username': { type: 'string', default: 'postgres', description: 'User of the notification database' },
+  'storage.pg_password': { type: 'string', default: 'postgres', secret: true, description: 'Password of that user' },
+  'storage.pg_host': {
+    type: 'string',
+    default: 'localhost',
+    description: 'Host of the database, or the folder of its socket',
+  },
+  'storage.pg_port': { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port of the database' },
+  'storage.pg_db_name': { type: 'string', default: 'notification', description: 'Name of the database' },
+  'storage.pg_params': { type: 'string', default: 'sslmode=disable', description: 'Further parameters as in a URL' },
+  'storage.log_sql_queries': {
+    type: 'boolean',
+    default: false,
+    description: 'Accepted for old configurations; without effect, as in the reference',
+  },
+  'logging.debug': {
+    type: 'boolean',
+    default: false,
+    description: 'The drop-in program: lines for people instead of JSON',
+  },
+  'logging.use_stderr': { type: 'boolean', default: false, description: 'Log to standard error' },
+  'logging.log_level': { type: 'string', default: 'info', description: 'debug, info, warn, error or fatal' },
+  'logging.logging_to_cloud_watch_enabled': {
+    type: 'boolean',
+    default: false,
+    description: 'Not supported: collect standard output instead',
+  },
+  'logging.logging_to_sentry_enabled': {
+    type: 'boolean',
+    default: false,
+    description: 'Not supported: alert on the log or on the metrics instead',
+  },
+  'metrics.namespace': {
+    type: 'string',
+    default: 'notification_writer',
+    description: 'In front of the names of the metrics',
+  },
+  'metrics.address': { type: 'string', default: ':8080', description: 'Address of GET /metrics; "none" for no server' },
+  'tracker.topic': {
+    type: 'string',
+    default: TOPIC_PAYLOAD_STATUS,
+    description: 'Topic of status messages for the payload tracker; "none" sends none',
+  },
+  'tracker.service_name': {
+    type: 'string',
+    default: STATUS_SERVICE_WRITER,
+    description: 'Name of this service in status messages',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+/** Keys that the reference does not know. */
+export const additionalOptions = {
+  'broker.start_at': {
+    type: 'string',
+    default: 'earliest',
+    choices: ['earliest', 'latest'],
+    description: 'Where a group without a committed offset starts',
+  },
+  'storage.url': {
+    type: 'string',
+    default: '',
+    secret: true,
+    description: 'postgres://user:password@host:port/name instead of the storage.pg_* settings',
+    flag: 'database',
+  },
+  'storage.ensure_schema': {
+    type: 'boolean',
+    default: false,
+    description: 'Brings the notification schema up to date at start instead of demanding it',
+  },
+  'storage.record_retention': {
+    type: 'duration',
+    default: storedMessageRetentionMsDefault,
+    min: 3_600_000,
+    description:
+      'How long the record of what was stored is kept if nobody cleans new_reports; a repeat is recognised as long',
+  },
+  'batch.records': {
+    type: 'integer',
+    default: batchRecordsDefault,
+    min: 1,
+    max: batchRecordsMax,
+    description: 'Messages stored in one transaction; 1 stores one by one, as the reference does',
+  },
+  'batch.bytes': {
+    type: 'bytes',
+    default: batchBytesDefault,
+    min: 1,
+    description: 'Bytes of messages stored in one transaction',
+  },
+  'batch.wait': {
+    type: 'duration',
+    default: batchWaitMsDefault,
+    min: 0,
+    description: 'How long a batch waits for more messages',
+  },
+  'check.future_tolerance': {
+    type: 'duration',
+    default: futureToleranceMsDefault,
+    min: 0,
+    description:
+      'How far ahead of our clock LastChecked may be; 0 is the reference, which loses reports as soon as clocks differ',
+  },
+  'dead_letters.topic': {
+    type: 'string',
+    default: TOPIC_WRITER_DEAD_LETTERS,
+    description: 'Topic of what cannot be stored',
+  },
+  'trace.enabled': {
+    type: 'boolean',
+    default: true,
+    description: 'Writes hops 7 and 8 of each request into ccx.trace',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+export const notificationWriterOptions = defineOptions({
+  name: 'writer',
+  envPrefix: 'CCX_NOTIFICATION_WRITER',
+  options: { ...referenceOptions, ...additionalOptions, ...busOptions },
+});
+
+export type NotificationWriterConfig = ConfigOf<typeof notificationWriterOptions>;
+
+export interface NotificationWriterSettings {
+  readonly topic: string;
+  readonly groupId: string;
+  readonly startAt: 'earliest' | 'latest';
+  readonly deadLettersTopic: string;
+  /** Empty: no statuses. */
+  readonly statusesTopic: string;
+  readonly serviceName: string;
+  readonly batch: { readonly recordsMax: number; readonly bytesMax: number; readonly waitMs: number };
+  /** 0: nothing from the future at all. */
+  readonly futureToleranceMs: number;
+  readonly traced: boolean;
+  readonly ensureSchema: boolean;
+  readonly recordRetentionMs: number;
+  readonly metricsNamespace: string;
+}
+
+/** Throws `CONFIG_INVALID` where a setting asks for what there is not. */
+export function notificationWriterSettings(config: NotificationWriterConfig): NotificationWriterSettings {
+  refuseUnsupported(config);
+  return {
+    topic: config['broker.topic'],
+    groupId: config['broker.group'],
+    startAt: config['broker.start_at'] === 'latest' ? 'latest' : 'earliest',
+    deadLettersTopic: config['dead_letters.topic'],
+    statusesTopic: noneAsEmpty(config['tracker.topic']),
+    serviceName: config['tracker.service_name'],
+    batch: {
+      recordsMax: config['batch.records'],
+      bytesMax: config['batch.bytes'],
+      waitMs: config['batch.wait'],
+    },
+    futureToleranceMs: config['check.future_tolerance'],
+    traced: config['trace.enabled'],
+    ensureSchema: config['storage.ensure_schema'],
+    recordRetentionMs: config['storage.record_retention'],
+    metricsNamespace: config['metrics.namespace'],
+  };
+}
+
+/** Alternatives are named, because whoever switched one of these on counts on it. */
+function refuseUnsupported(config: NotificationWriterConfig): void {
+  if (config['storage.db_driver'] !== 'postgres') {
+    throw new CcxError(`driver ${config['storage.db_driver']} is not supported`, {
+      code: 'WRITER_DRIVER',
+      category: 'storage',
+      hint: 'set storage.db_driver to postgres',
+    });
+  }
+  const unsupported = {
+    'logging.logging_to_cloud_watch_enabled': 'let the platform collect standard output, which is JSON',
+    'logging.logging_to_sentry_enabled': 'alert on log lines of level error, or on the metrics',
+  } as const;
+  for (const [key, hint] of Object.entries(unsupported)) {
+    if (config[key as keyof typeof unsupported]) {
+      throw new CcxError(`${key} is not supported`, { code: 'CONFIG_INVALID', category: 'configuration', hint });
+    }
+  }
+}
+
+export interface WriterDatabaseSettings {
+  readonly url: string;
+  /** Where the URL came from, for error texts. */
+  readonly setting: string;
+}
+
+/** `storage.url`, or the reference's parts put together with reserved characters encoded. */
+export function writerDatabaseSettings(config: NotificationWriterConfig): WriterDatabaseSettings {
+  if (config['storage.url'] !== '') return { url: config['storage.url'], setting: 'storage.url (--database)' };
+  const url = composeDatabaseUrl({
+    user: config['storage.pg_username'],
+    password: config['storage.pg_password'],
+    host: config['storage.pg_host'],
+    port: config['storage.pg_port'],
+    database: config['storage.pg_db_name'],
+    parameters: config['storage.pg_params'],
+  });
+  return { url, setting: 'storage.pg_host and its neighbours' };
+}
+
+const brokerSettingNames: KafkaSettingNames = {
+  brokers: 'broker.addresses',
+  protocol: 'broker.security_protocol',
+  caFile: 'broker.cert_path',
+  certificateFile: 'broker.cert_path',
+  mechanism: 'broker.sasl_mechanism',
+  user: 'broker.sasl_username',
+  password: 'broker.sasl_password',
+};
+
+/** The reference's brokers if there are any, else the bus.* settings that all our roles share. */
+export function writerBusSettings(config: NotificationWriterConfig): BusSettings {
+  if (config['broker.addresses'] === '') return busSettings(config as BusConfig, 'writer');
+  return {
+    kind: 'kafka',
+    brokers: config['broker.addresses']
+      .split(',')
+      .map((address) => address.trim())
+      .filter((address) => address !== ''),
+    clientId: config['bus.client_id'] || 'ccx-writer',
+    security: parseKafkaSecurity(
+      {
+        protocol: config['broker.security_protocol'],
+        caFile: config['broker.cert_path'],
+        mechanism: config['broker.sasl_mechanism'],
+        user: config['broker.sasl_username'],
+        password: config['broker.sasl_password'],
+      },
+      brokerSettingNames,
+    ),
+    sessionMs: config['bus.session_timeout'],
+    deliveryMsMax: config['bus.delivery_timeout'],
+    recordBytesMax: config['bus.record_bytes_max'],
+    settingNames: brokerSettingNames,
+  };
+}
+
+/** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */
+export function noneAsEmpty(text: string): string {
+  return text.trim().toLowerCase() === 'none' ? '' : text;
+}

@@ -1,0 +1,190 @@
+/**
+ * What happened, one function per business event: its log line, its metrics, its status messages for the payload tracker and its
+ * announcement. Nothing here throws and nothing is awaited.
+ */
+import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { WriterMetrics } from './metrics.ts';
+import type { ParsedReport, ReportSubject } from './report.ts';
+import type { StatusSender } from './status-sender.ts';
+import type { RefusedRecord } from './steps/put-aside-records.ts';
+import type { StoredReport } from './store.ts';
+
+export interface WriterEventsOptions {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly metrics: WriterMetrics;
+  readonly statuses: StatusSender;
+}
+
+/** One message from taking to storing. */
+export interface Journey {
+  readonly record: BusRecord;
+  readonly subject: ReportSubject;
+  /** By the monotonic clock. */
+  readonly takenMs: number;
+}
+
+export type WriterEvents = ReturnType<typeof createWriterEvents>;
+
+/** The schema version that the pipeline writes; another one is warned about and stored. */
+const expectedVersion = 2;
+
+export function createWriterEvents(options: WriterEventsOptions) {
+  return { ...checkEvents(options), ...outcomeEvents(options), ...serviceEvents(options) };
+}
+
+function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOptions) {
+  const { log } = telemetry;
+  return {
+    recordTaken(record: BusRecord): void {
+      metrics.consumed.inc();
+      log.debug(placeOf(record), 'message taken');
+    },
+    /** Read and valid; nothing is known of its time yet. */
+    reportReceived({ record, subject }: Journey, version: number): void {
+      metrics.parsed.inc();
+      statuses.tell(subject.requestId, 'received', clock.nowMicros());
+      if (version !== expectedVersion) {
+        log.warn(
+          { ...placeOf(record), ...contextOf(subject), version },
+          `schema version is not ${expectedVersion}; the message is stored all the same`,
+        );
+      }
+      metrics.versionChecked.inc();
+    },
+    reportShrunk({ subject }: Journey, report: ParsedReport): void {
+      metrics.marshaled.inc();
+      metrics.shrunk.inc();
+      log.debug(
+        { ...contextOf(subject), originalBytes: report.originalBytes, shrunkBytes: report.text.length },
+        'report shrunk',
+      );
+    },
+    timeChecked(): void {
+      metrics.timeChecked.inc();
+    },
+    /** Hop 7. */
+    reportParsed({ subject, takenMs }: Journey): void {
+      telemetry.announce('report-parsed', {
+        requestId: subject.requestId,
+        hop: 7,
+        elapsedMs: clock.monotonicMs() - takenMs,
+        cluster: subject.cluster,
+      });
+    },
+  };
+}
+
+function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOptions) {
+  const { log } = telemetry;
+  const tellOutcome = (subject: ReportSubject, outcome: 'success' | 'error') => {
+    // Both carry the same time, as in the reference.
+    const now = clock.nowMicros();
+    statuses.tell(subject.requestId, 'processed', now);
+    statuses.tell(subject.requestId, outcome, now);
+  };
+  return {
+    /** Hop 8. */
+    reportStored({ record, subject, takenMs }: Journey, bytes: number, updatedAt: string): void {
+      metrics.stored.inc();
+      metrics.storedBytes.inc(bytes);
+      tellOutcome(subject, 'success');
+      log.debug({ ...placeOf(record), ...contextOf(subject), bytes, updatedAt }, 'report stored');
+      telemetry.announce('report-stored', {
+        requestId: subject.requestId,
+        hop: 8,
+        elapsedMs: clock.monotonicMs() - takenMs,
+        orgId: subject.orgId,
+        cluster: subject.cluster,
+        updatedAt,
+      });
+    },
+    reportRepeated({ record, subject }: Journey, by: Extract<StoredReport, { kind: 'repeated' }>['by']): void {
+      metrics.repeats.inc();
+      tellOutcome(subject, 'success');
+      log.info({ ...placeOf(record), ...contextOf(subject), by }, 'message was stored before; no second row');
+      telemetry.announce('report-repeated', { requestId: subject.requestId, by, cluster: subject.cluster });
+    },
+    messageDeadLettered({ record, subject, step, error }: RefusedRecord): void {
+      metrics.errors.inc();
+      metrics.deadLetters.inc({ step, code: error.code });
+      tellOutcome(subject, 'error');
+      log.warn(
+        { ...placeOf(record), ...contextOf(subject), step, code: error.code, error: errorText(error) },
+        'message put into the dead-letter topic',
+      );
+      telemetry.announce('message-dead-lettered', { requestId: subject.requestId, code: error.code, step });
+    },
+    batchFinished(batch: { records: number; stored: number; repeated: number; refused: number; ms: number }): void {
+      metrics.batchRecords.observe(batch.records);
+      metrics.batchSeconds.observe(batch.ms / 1000);
+      log.info({ ...batch, ms: Math.round(batch.ms) }, 'batch finished');
+    },
+    offsetsCommitted(positions: readonly Position[]): void {
+      telemetry.announce('offsets-committed', {
+        positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      });
+    },
+  };
+}
+
+function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
+  const { log } = telemetry;
+  return {
+    started(details: Readonly<Record<string, unknown>>): void {
+      log.info(details, 'notification writer started');
+    },
+    warned(warning: string): void {
+      log.warn(warning);
+    },
+    stepRetried(step: string, error: CcxError, afterMs: number): void {
+      metrics.retries.inc({ step, code: error.code });
+      log.warn(
+        { step, code: error.code, error: errorText(error), hint: error.hint, afterMs: Math.round(afterMs) },
+        'step failed, trying again; nothing behind it is acknowledged',
+      );
+      telemetry.announce('step-retried', { step, code: error.code });
+    },
+    partitionsLost(partitions: readonly TopicPartition[]): void {
+      log.info({ partitions }, 'partitions were taken away; another writer has them now');
+    },
+    statusesDropped(count: number, code: string): void {
+      metrics.statusesDropped.inc(count);
+      log.warn({ count, code }, 'status messages dropped; reports are not affected');
+    },
+    traceFailed(error: unknown): void {
+      log.warn(
+        { code: errorCode(error), error: errorText(error) },
+        'the trace could not be written; reports are not affected',
+      );
+    },
+    maintenanceFinished(removed: number): void {
+      if (removed > 0) log.info({ removed }, 'records of reports that are gone were removed');
+    },
+    maintenanceFailed(error: unknown): void {
+      log.warn(
+        { code: errorCode(error), error: errorText(error) },
+        'records of reports that are gone could not be removed',
+      );
+    },
+    /** Something that is not an expected failure: a bug of ours. Work goes on after a pause. */
+    unexpectedFailure(doing: string, error: unknown): void {
+      log.error({ doing, stack: error instanceof Error ? error.stack : String(error) }, 'unexpected failure');
+      telemetry.announce('unexpected-failure', { doing });
+    },
+    stopFailed(what: string, error: string): void {
+      log.error({ what, error }, 'did not stop cleanly');
+    },
+  };
+}
+
+function placeOf(record: BusRecord) {
+  return { topic: record.topic, partition: record.partition, offset: String(record.offset) };
+}
+
+function contextOf(subject: ReportSubject) {
+  return { requestId: subject.requestId, organization: subject.orgId, cluster: subject.cluster };
+}

@@ -1,0 +1,46 @@
+/** Limits of the notification writer that are not configuration. Those that are have their defaults here, too. */
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const mebibyte = 1024 * 1024;
+
+/** Messages of one transaction: past a few hundred the round trips no longer count, and a retry repeats less. */
+export const batchRecordsDefault = 500;
+/** What one configuration may ask for; the parameters of a statement are held in memory twice. */
+export const batchRecordsMax = 10_000;
+/** Bytes of the messages of one transaction. One message that is larger makes a batch of its own. */
+export const batchBytesDefault = 16 * mebibyte;
+/** How long a batch waits for more after its first message: a burst becomes one transaction, a single message is hardly later. */
+export const batchWaitMsDefault = 10;
+
+/** Clocks of the pipeline and the writer differ; the reference loses every report that comes from a clock ahead of its own. */
+export const futureToleranceMsDefault = 60 * second;
+
+/** Largest number that the integer columns hold; the message format allows twice that. */
+export const tableIntegerMax = 2_147_483_647;
+/** Bytes that the column `cluster` holds. */
+export const clusterBytesMax = 36;
+
+/** One poll of the bus; a stop interrupts it. */
+export const pollWaitMs = 1 * second;
+/** Pause before something that failed for lack of a database or a bus is tried again; doubles with each attempt, with jitter. */
+export const retryMsMin = 100;
+export const retryMsMax = 15 * second;
+/** Two writers may want the same microsecond of one cluster once or twice; more often than this it is no accident. */
+export const conflictAttemptsMax = 5;
+
+/** Status messages that wait for the bus. Beyond it the oldest are dropped and counted: they are told, not promised. */
+export const statusesQueuedMax = 30_000;
+/** Status messages sent at once. */
+export const statusBatchMax = 1_000;
+
+/** How often records of reports that are gone are removed. */
+export const maintenanceEveryMs = 10 * minute;
+/** Rows removed at once, so that no statement holds up anybody for long. */
+export const maintenanceRowsMax = 5_000;
+/** How long the writer remembers what it stored if nobody cleans `new_reports`: longer than any topic is kept. */
+export const storedMessageRetentionMsDefault = 30 * 24 * hour;
+
+/** A request of the metrics server has no body. */
+export const metricsBodyBytesMax = 1024;

@@ -1,0 +1,65 @@
+/**
+ * `GET /metrics` on the writer's own address, with the answers of the reference: text format 0.0.4, and the plain 404 of Go for every other
+ * path. `/live` and `/ready` are ours and can be left out. Source: notification-writer.md 9.
+ */
+import type { Registry } from 'prom-client';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
+import type { Readiness } from '../../platform/lifecycle/running-service.ts';
+import { metricsBodyBytesMax } from './limits.ts';
+
+export interface MetricsServerOptions {
+  /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */
+  readonly address: string;
+  readonly registry: Registry;
+  /** Absent: no `/live` and `/ready`. */
+  readonly readiness?: () => Promise<Readiness>;
+}
+
+const metricsType = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
+const plainType = 'text/plain; charset=utf-8';
+
+/** Throws `CONFIG_INVALID` for an address that is none; `listen` rejects with `HTTP_LISTEN`. */
+export function createMetricsServer(options: MetricsServerOptions): HttpServer {
+  const { registry, readiness } = options;
+  const server = createHttpServer({
+    ...parseAddress(options.address),
+    bodyBytesMax: metricsBodyBytesMax,
+    portSetting: 'metrics.address',
+  });
+  const { app } = server;
+  app.get('/metrics', async (_request, reply) =>
+    reply.header('content-type', metricsType).send(await registry.metrics()),
+  );
+  if (readiness !== undefined) {
+    app.get('/live', (_request, reply) => reply.header('content-type', plainType).send('ok\n'));
+    app.get('/ready', async (_request, reply) => {
+      const { ready, reasons } = await readiness();
+      return reply
+        .code(ready ? 200 : 503)
+        .header('content-type', plainType)
+        .send(ready ? 'ok\n' : `${reasons.join('\n')}\n`);
+    });
+  }
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .header('content-type', plainType)
+      .header('x-content-type-options', 'nosniff')
+      .send('404 page not found\n'),
+  );
+  return server;
+}
+
+function parseAddress(address: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3] ?? -1);
+  if (match === null || port > 65_535) {
+    throw new CcxError(`metrics.address is not host:port: ${JSON.stringify(address)}`, {
+      code: 'CONFIG_INVALID',
+      category: 'configuration',
+      hint: 'write metrics.address as :8080 or 127.0.0.1:8080, or "none" for no server',
+    });
+  }
+  return { host: match[1] ?? match[2] ?? '', port };
+}

@@ -1,0 +1,241 @@
+/**
+ * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
+ * after the other; storing and putting aside take the batch as a whole and are tried until they succeed. Called by the intake.
+ */
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import type { Outcome } from '../../contracts/outcome.ts';
+import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
+import { formatRfc3339 } from '../../contracts/rfc3339.ts';
+import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
+import type { TraceEvent } from '../../contracts/trace-event.ts';
+import type { BusRecord } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { recordTraceEvents } from '../../platform/telemetry/trace-log.ts';
+import type { Journey, WriterEvents } from './events.ts';
+import type { StepAttempt } from './ports.ts';
+import type { ReportRow, ReportSubject } from './report.ts';
+import { checkReport } from './steps/check-report.ts';
+import { parseReport } from './steps/parse-report.ts';
+import { prepareRow } from './steps/prepare-row.ts';
+import { type PutAsideTools, putAsideRecords, type RefusedRecord } from './steps/put-aside-records.ts';
+import { shrinkReport } from './steps/shrink-report.ts';
+import { type StoreResult, storeReports } from './steps/store-reports.ts';
+import type { StoredReport } from './store.ts';
+
+export interface PipelineTools {
+  readonly clock: Clock;
+  readonly events: WriterEvents;
+  readonly database: Database;
+  readonly futureToleranceMs: number;
+  readonly putAside: Omit<PutAsideTools, 'time'>;
+  /** False: nothing is written into `ccx.trace`. */
+  readonly traced: boolean;
+}
+
+export interface BatchControl {
+  /** Aborts the pauses between attempts; the batch is then given up, and its messages are delivered again. */
+  readonly stopping: AbortSignal;
+  /** False once the message's partition was taken away: its new owner stores it. */
+  readonly owns: (record: BusRecord) => boolean;
+  /** What keeps the batch from going on, or undefined when it goes on. */
+  readonly onHeldUp: (by: 'database' | 'bus', error: CcxError | undefined) => void;
+}
+
+/** A message that is fit to be stored. */
+interface AcceptedReport {
+  readonly journey: Journey;
+  readonly row: ReportRow;
+  readonly parsedAt: bigint;
+}
+
+/** Resolves when every message of the batch is stored, recognised or put aside; rejects with the abort reason when it was given up. */
+export async function processBatch(
+  records: readonly BusRecord[],
+  tools: PipelineTools,
+  control: BatchControl,
+): Promise<void> {
+  const batch = new BatchRun(tools, control);
+  for (const record of records) batch.judge(record);
+  await batch.store();
+  await batch.putAside();
+  batch.finish(records.length);
+}
+
+class BatchRun {
+  readonly #tools: PipelineTools;
+  readonly #control: BatchControl;
+  readonly #startedMs: number;
+  #accepted: AcceptedReport[] = [];
+  readonly #refused: RefusedRecord[] = [];
+  #stored = 0;
+  #repeated = 0;
+
+  constructor(tools: PipelineTools, control: BatchControl) {
+    this.#tools = tools;
+    this.#control = control;
+    this.#startedMs = tools.clock.monotonicMs();
+  }
+
+  /** Parse, shrink, check, prepare: no step waits for anything. A bug in one of them costs the message its place, not the others theirs. */
+  judge(record: BusRecord): void {
+    const { clock, events } = this.#tools;
+    const takenMs = clock.monotonicMs();
+    events.recordTaken(record);
+    const { subject, outcome } = parseReport(record);
+    const journey: Journey = { record, subject, takenMs };
+    if (outcome.kind !== 'done') {
+      this.#refuse(journey, 'parse-report', errorOf(outcome));
+      return;
+    }
+    try {
+      this.#judgeReceived(journey, outcome.value);
+    } catch (cause) {
+      events.unexpectedFailure('judge', cause);
+      const error = new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
+      this.#refuse(journey, 'check-report', error);
+    }
+  }
+
+  #judgeReceived(journey: Journey, received: ReceivedReport): undefined {
+    const { clock, events, futureToleranceMs } = this.#tools;
+    events.reportReceived(journey, received.version);
+
+    const shrunk = shrinkReport(received);
+    events.reportShrunk(journey, shrunk);
+
+    const checked = checkReport(shrunk, futureToleranceMs, clock.nowMicros());
+    if (checked.kind !== 'done') return this.#refuse(journey, 'check-report', errorOf(checked));
+    events.timeChecked();
+
+    const prepared = prepareRow(journey.record, checked.value);
+    if (prepared.kind !== 'done') return this.#refuse(journey, 'prepare-row', errorOf(prepared));
+    events.reportParsed(journey);
+    this.#accepted.push({ journey, row: prepared.value, parsedAt: clock.nowMicros() });
+  }
+
+  async store(): Promise<void> {
+    const { events, database } = this.#tools;
+    let lastAttempt: StepAttempt = { number: 1, random: 0 };
+    const results = await this.#untilDone('store-reports', 'database', (attempt) => {
+      this.#accepted = this.#accepted.filter(({ journey }) => this.#control.owns(journey.record));
+      const traceOf = (index: number, result: StoredReport) =>
+        this.#traceOf(this.#accepted[index]!, settled(result, attempt));
+      lastAttempt = attempt;
+      return storeReports(
+        this.#accepted.map(({ row }) => row),
+        { database, traceOf },
+        attempt,
+      );
+    });
+    results.forEach((answer, index) => {
+      const { journey, row } = this.#accepted[index]!;
+      const result = settled(answer, lastAttempt);
+      switch (result.kind) {
+        case 'stored':
+          this.#stored += 1;
+          events.reportStored(journey, row.text.length, result.updatedAt);
+          break;
+        case 'repeated':
+          this.#repeated += 1;
+          events.reportRepeated(journey, result.by);
+          break;
+        case 'refused':
+          this.#refused.push({ ...journey, step: 'store-reports', error: result.error });
+      }
+    });
+  }
+
+  async putAside(): Promise<void> {
+    const { clock, events, putAside, database, traced } = this.#tools;
+    const refused = this.#refused.filter(({ record }) => this.#control.owns(record));
+    if (refused.length === 0) return;
+    const time = () => formatRfc3339(clock.nowMicros());
+    await this.#untilDone('put-aside-records', 'bus', (attempt) =>
+      putAsideRecords(refused, { ...putAside, time }, attempt),
+    );
+    for (const one of refused) events.messageDeadLettered(one);
+    if (!traced) return;
+    // Not part of a guarantee, so that it is tried once: the dead letter itself says as much.
+    await recordTraceEvents(
+      database,
+      refused.map((one) => ({
+        ...traceContext(one.subject),
+        status: 'message-dead-lettered',
+        detail: `${one.error.code}: ${errorText(one.error)}`,
+        at: time(),
+      })),
+    ).catch((error: unknown) => events.traceFailed(error));
+  }
+
+  finish(records: number): void {
+    const { clock, events } = this.#tools;
+    const ms = clock.monotonicMs() - this.#startedMs;
+    events.batchFinished({
+      records,
+      stored: this.#stored,
+      repeated: this.#repeated,
+      refused: this.#refused.length,
+      ms,
+    });
+  }
+
+  /** Hops 7 and 8, in the transaction that makes the row; of a repeat they were told before. */
+  #traceOf({ journey, parsedAt }: AcceptedReport, result: StoredReport): readonly TraceEvent[] {
+    if (!this.#tools.traced || journey.subject.requestId === '') return [];
+    const context = traceContext(journey.subject);
+    const now = formatRfc3339(this.#tools.clock.nowMicros());
+    if (result.kind === 'repeated') {
+      return [{ ...context, status: 'report-repeated', detail: `recognised by its ${result.by}`, at: now }];
+    }
+    return [
+      { ...context, status: 'report-parsed', hop: 7, at: formatRfc3339(parsedAt) },
+      { ...context, status: 'report-stored', hop: 8, detail: `updated_at ${result.updatedAt}`, at: now },
+    ];
+  }
+
+  #refuse({ record, subject }: Journey, step: string, error: CcxError): undefined {
+    this.#refused.push({ record, subject, step, error });
+  }
+
+  /** Attempts until the outcome is done, which for these two steps it will be as soon as database and bus are there. */
+  async #untilDone<T>(
+    step: string,
+    needs: 'database' | 'bus',
+    attempt: (attempt: StepAttempt) => Promise<Outcome<T>>,
+  ): Promise<T> {
+    const { clock, events } = this.#tools;
+    for (let number = 1; ; number += 1) {
+      const outcome = await attempt({ number, random: clock.random() });
+      if (outcome.kind === 'done') {
+        this.#control.onHeldUp(needs, undefined);
+        return outcome.value;
+      }
+      if (outcome.kind !== 'retry') throw new Error(`step ${step} answered ${outcome.kind}`);
+      this.#control.onHeldUp(needs, outcome.error);
+      events.stepRetried(step, outcome.error, outcome.afterMs);
+      await clock.sleep(outcome.afterMs, this.#control.stopping);
+    }
+  }
+}
+
+/** These steps either have a value or refuse. */
+function errorOf(outcome: Exclude<Outcome<unknown>, { kind: 'done' }>): CcxError {
+  if (outcome.kind === 'dead-letter') return outcome.error;
+  throw new Error(`a step that waits for nothing answered ${outcome.kind}`);
+}
+
+/** What a second attempt finds at a message's own position is what the first one stored before its answer was lost. */
+function settled<Result extends StoreResult>(result: Result, attempt: StepAttempt): Result | StoredReport {
+  if (attempt.number === 1 || result.kind !== 'repeated' || result.by !== 'position') return result;
+  return { kind: 'stored', updatedAt: result.updatedAt };
+}
+
+function traceContext({ requestId, orgId, cluster }: ReportSubject) {
+  return {
+    requestId,
+    service: STATUS_SERVICE_WRITER,
+    ...(orgId === undefined ? {} : { orgId: String(orgId) }),
+    ...(cluster === undefined ? {} : { cluster }),
+  };
+}

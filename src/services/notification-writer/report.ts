@@ -1,0 +1,44 @@
+/** What is known of one message at each stage of its way through the writer. Made by the steps, held together by `pipeline.ts`. */
+import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
+import type { Moment } from '../../contracts/rfc3339.ts';
+import type { BusRecord } from '../../platform/bus/bus.ts';
+
+/** After `parse-report` and `shrink-report`. */
+export interface ParsedReport {
+  readonly received: ReceivedReport;
+  /** The text for the table, bytes as the sender wrote them. */
+  readonly text: Buffer;
+  /** Size of the whole report in the same canonical form. */
+  readonly originalBytes: number;
+}
+
+/** After `check-report`. */
+export interface CheckedReport extends ParsedReport {
+  readonly lastChecked: Moment;
+  /** When it was found fit, in microseconds; becomes `updated_at`. Strictly increasing within this process. */
+  readonly processedAt: bigint;
+}
+
+/** After `prepare-row`: what the table is asked to take. */
+export interface ReportRow {
+  readonly record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>;
+  /** Of the message as it came. */
+  readonly sha256: Buffer;
+  /** As tables keep it; empty when the message had none. */
+  readonly requestId: string;
+  readonly orgId: number;
+  readonly accountNumber: number;
+  readonly cluster: string;
+  /** Canonical text of `LastChecked`. */
+  readonly lastChecked: string;
+  readonly processedAt: bigint;
+  readonly text: Buffer;
+}
+
+/** Whom a message is about, for status messages, traces, logs and dead letters; as far as it could be read. */
+export interface ReportSubject {
+  /** Empty: the message is not tracked. */
+  readonly requestId: string;
+  readonly orgId: number | undefined;
+  readonly cluster: string | undefined;
+}

@@ -1,0 +1,164 @@
+/**
+ * Composition root of the notification writer (hops 7 and 8): reports in, rows of `new_reports` out. Started by `ccx writer`, by the
+ * drop-in program and by the all-in-one process; they own bus and database and close them after this service has stopped.
+ */
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import type { Bus } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { ensureNotificationSchema } from '../../platform/database/notification-schema/ensure-notification-schema.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { NotificationWriterSettings } from './config.ts';
+import { createWriterEvents, type WriterEvents } from './events.ts';
+import { Health } from './health.ts';
+import { Intake } from './intake.ts';
+import { maintenanceEveryMs } from './limits.ts';
+import { createWriterMetrics } from './metrics.ts';
+import { type PipelineTools, processBatch } from './pipeline.ts';
+import { followNewReports } from './retention.ts';
+import { StatusSender } from './status-sender.ts';
+
+export interface NotificationWriterDependencies {
+  readonly bus: Bus;
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+/**
+ * Resolves once it takes messages. Rejects with `WRITER_NO_TABLE` when the notification schema is missing, with the migration's code when
+ * our own tables cannot be brought up, and with the bus's code when the topic or the bus is not there.
+ */
+export async function startNotificationWriter(
+  settings: NotificationWriterSettings,
+  { bus, database, telemetry, clock }: NotificationWriterDependencies,
+): Promise<RunningService> {
+  const lifecycle = new Lifecycle(clock);
+  try {
+    const metrics = createWriterMetrics(telemetry.registry, settings.metricsNamespace);
+    const warnings = await bringUpTables(database, settings);
+
+    const sender = await bus.createProducer();
+    lifecycle.defer('producer', () => sender.close());
+    const statuses = new StatusSender({
+      sender,
+      topic: settings.statusesTopic,
+      serviceName: settings.serviceName,
+      clock,
+      onDropped: (count, code) => events.statusesDropped(count, code),
+    });
+    lifecycle.defer('statuses', () => statuses.close());
+    const events: WriterEvents = createWriterEvents({ telemetry, clock, metrics, statuses });
+    for (const warning of warnings) events.warned(warning);
+
+    const tools: PipelineTools = {
+      clock,
+      events,
+      database,
+      futureToleranceMs: settings.futureToleranceMs,
+      putAside: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
+      traced: settings.traced,
+    };
+    const health = new Health();
+    const intake = new Intake({
+      clock,
+      events,
+      health,
+      bounds: settings.batch,
+      process: (records, control) => processBatch(records, tools, control),
+    });
+    await bringUpTopics(bus, settings, events);
+    const consumer = await bus.createConsumer({
+      groupId: settings.groupId,
+      topics: [settings.topic],
+      startAt: settings.startAt,
+      onRevoked: (partitions) => intake.partitionsLost(partitions),
+    });
+    lifecycle.defer('consumer', () => consumer.close());
+    intake.start(consumer);
+    lifecycle.defer('intake', () => intake.stop());
+    lifecycle.defer('maintenance', startMaintenance(settings, { database, clock, events }));
+    events.started({ topic: settings.topic, group: settings.groupId, startAt: settings.startAt, bus: bus.kind });
+
+    return {
+      name: 'notification-writer',
+      readiness: async () => health.readiness(),
+      idle: async () => intake.idle() && (await nothingLeft(bus, settings)) && intake.idle() && statuses.idle(),
+      stop: async () => {
+        const report = await lifecycle.stop();
+        for (const { name, error } of report.failed) events.stopFailed(name, error);
+      },
+    };
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+/** Our own tables always; the shared ones only if asked, because their schema is other programs' business too. */
+async function bringUpTables(database: Database, settings: NotificationWriterSettings): Promise<string[]> {
+  const results = [
+    ...(settings.ensureSchema ? [await ensureNotificationSchema(database)] : []),
+    await migrateCcx(database, 'writer'),
+    ...(settings.traced ? [await migrateCcx(database, 'trace')] : []),
+  ];
+  const { rows } = await database.query<{ found: boolean }>(`SELECT to_regclass('new_reports') IS NOT NULL AS found`);
+  if (rows[0]?.found !== true) {
+    throw new CcxError('the notification database has no table new_reports', {
+      code: 'WRITER_NO_TABLE',
+      category: 'storage',
+      hint: 'run ccx-notification-writer --db-init-migration, --db-init and --migrate latest, or set storage.ensure_schema',
+    });
+  }
+  return results.flatMap(({ warning }) => (warning === undefined ? [] : [warning]));
+}
+
+/**
+ * The dead-letter topic is ours, so that nobody else creates it, and without it the first bad message would hold up all others. On the
+ * embedded bus nobody creates the other topics either, when roles are started one by one.
+ */
+async function bringUpTopics(bus: Bus, settings: NotificationWriterSettings, events: WriterEvents): Promise<void> {
+  const names = [settings.deadLettersTopic];
+  if (bus.kind === 'postgres') names.push(settings.topic, settings.statusesTopic);
+  const topics = names.filter((name) => name !== '').map((name) => ({ name, partitions: 1 }));
+  try {
+    await bus.admin.ensureTopics(topics);
+  } catch (error) {
+    // Brokers may keep the right to create topics to themselves; then it has to be there already.
+    if (bus.kind === 'postgres') throw error;
+    events.warned(
+      `topic ${settings.deadLettersTopic} could not be created, make sure that it exists: ${errorText(error)}`,
+    );
+  }
+}
+
+interface MaintenanceTools {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly events: WriterEvents;
+}
+
+/** Answers with its stop function, which waits for the pass under way: the caller closes the database next. */
+function startMaintenance(settings: NotificationWriterSettings, tools: MaintenanceTools): () => Promise<void> {
+  const { database, clock, events } = tools;
+  const stopping = new AbortController();
+  let pass: Promise<void> = Promise.resolve();
+  const stopTimer = clock.every(maintenanceEveryMs, () => {
+    const work = followNewReports(database, { retentionMs: settings.recordRetentionMs, signal: stopping.signal });
+    pass = work.then(events.maintenanceFinished, events.maintenanceFailed);
+    return pass;
+  });
+  return async () => {
+    stopTimer();
+    stopping.abort();
+    await pass;
+  };
+}
+
+async function nothingLeft(bus: Bus, settings: NotificationWriterSettings): Promise<boolean> {
+  const partitions = await bus.admin.lag(settings.groupId, [settings.topic]);
+  return partitions.every(({ committed, start, end }) => (committed ?? start) >= end);
+}

@@ -1,0 +1,47 @@
+/**
+ * Whether the table can hold a report that passed all checks: the message format allows numbers, cluster names and bytes that the
+ * columns do not. Told here, with a reason, and not by the database in the middle of a batch. Source: notification-writer.md 4.1, 4.2, 4.6.
+ */
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { storedRequestId } from '../../../contracts/identifiers.ts';
+import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
+import type { BusRecord } from '../../../platform/bus/bus.ts';
+import { clusterBytesMax, tableIntegerMax } from '../limits.ts';
+import type { CheckedReport, ReportRow } from '../report.ts';
+
+/** Codes: `REPORT_NUMBER_TOO_LARGE`, `REPORT_CLUSTER_TOO_LONG`, `REPORT_NOT_UTF8`. */
+export function prepareRow(record: BusRecord, report: CheckedReport): Outcome<ReportRow> {
+  const { orgId, accountNumber, clusterName, requestId } = report.received;
+  for (const [name, value] of [['OrgID', orgId] as const, ['AccountNumber', accountNumber] as const]) {
+    if (value > tableIntegerMax) {
+      return refuse(
+        'REPORT_NUMBER_TOO_LARGE',
+        `${name} ${value} is larger than ${tableIntegerMax}, the most that new_reports holds`,
+      );
+    }
+  }
+  if (Buffer.byteLength(clusterName) > clusterBytesMax) {
+    return refuse(
+      'REPORT_CLUSTER_TOO_LONG',
+      `cluster name ${JSON.stringify(clusterName)} is longer than ${clusterBytesMax} characters`,
+    );
+  }
+  if (!isUtf8(report.text)) return refuse('REPORT_NOT_UTF8', 'the report holds bytes that are not UTF-8');
+  return done({
+    record: { topic: record.topic, partition: record.partition, offset: record.offset },
+    sha256: hash('sha256', record.value ?? Buffer.alloc(0), 'buffer'),
+    requestId: requestId === '' ? '' : storedRequestId(requestId),
+    orgId,
+    accountNumber,
+    cluster: clusterName,
+    lastChecked: report.lastChecked.canonical,
+    processedAt: report.processedAt,
+    text: report.text,
+  });
+}
+
+function refuse(code: string, message: string): Outcome<never> {
+  return deadLetter(new CcxError(message, { code, category: 'input' }));
+}

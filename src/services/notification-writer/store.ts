@@ -1,0 +1,176 @@
+/**
+ * The writer's SQL: reports into `new_reports`, and the record of what was stored beside them, as one statement per batch. Called by the
+ * step `store-reports`; retrying is its business.
+ *
+ * What holds afterwards, also with several writers at once: a message that was stored makes no second row while the first is there; rows
+ * of one cluster have strictly increasing microseconds, so that no two rows of the primary key meet and the newest row is the last one
+ * stored.
+ */
+import { CHANNEL_REPORT_STORED, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import {
+  bigintArray,
+  byteaArray,
+  integerArray,
+  textArray,
+  timestampArray,
+} from '../../platform/database/binary-arrays.ts';
+import type { Connection } from '../../platform/database/database.ts';
+import type { ReportRow } from './report.ts';
+
+export type StoredReport =
+  /** `updatedAt` is the row's time as PostgreSQL writes it. */
+  | { readonly kind: 'stored'; readonly updatedAt: string }
+  /** By what it was recognised (its place on the bus, or its request, cluster and time), and the time of the row that is there. */
+  | { readonly kind: 'repeated'; readonly by: 'position' | 'request'; readonly updatedAt: string };
+
+/** A row of a batch with its number, which tells the rows apart in the answers. */
+interface NumberedRow {
+  readonly nr: number;
+  readonly row: ReportRow;
+}
+
+/**
+ * Stores a batch in the caller's transaction and answers for each row in the order given. Rejects with the database's error; then nothing
+ * of the batch may be committed.
+ */
+export async function storeReports(tx: Connection, rows: readonly ReportRow[]): Promise<StoredReport[]> {
+  const results: (StoredReport | undefined)[] = new Array(rows.length).fill(undefined);
+  let waiting: NumberedRow[] = rows.map((row, nr) => ({ nr, row }));
+  let storedAny = false;
+  while (waiting.length > 0) {
+    for (const { nr, updated_at: updatedAt } of await insertReports(tx, withoutTwins(waiting))) {
+      results[nr] = { kind: 'stored', updatedAt };
+      storedAny = true;
+    }
+    waiting = waiting.filter(({ nr }) => results[nr] === undefined);
+    if (waiting.length === 0) break;
+    // Rare from here on: what was not taken is a repeat, unless the report it repeats is no longer there.
+    const forgotten = await forgetRecordsWithoutReport(tx, waiting);
+    for (const { nr, by, updated_at: updatedAt } of await findRepeats(tx, waiting)) {
+      const known = results[nr];
+      if (known?.kind !== 'repeated' || by === 'position') results[nr] = { kind: 'repeated', by, updatedAt };
+    }
+    const left = waiting.filter(({ nr }) => results[nr] === undefined);
+    if (left.length === waiting.length && forgotten === 0) {
+      throw new Error(`${left.length} reports were neither stored nor recognised as repeats`);
+    }
+    waiting = left;
+  }
+  if (storedAny) await tx.query('SELECT pg_notify($1, $2)', [CHANNEL_REPORT_STORED, '']);
+  return results as StoredReport[];
+}
+
+/** A record that was delivered twice within one batch is one record: the statement below joins by position. */
+function withoutTwins(rows: readonly NumberedRow[]): NumberedRow[] {
+  const byPosition = new Map<string, NumberedRow>();
+  for (const numbered of rows) {
+    const { record, sha256 } = numbered.row;
+    const key = `${record.topic}/${record.partition}/${record.offset}/${sha256.toString('latin1')}`;
+    if (!byPosition.has(key)) byPosition.set(key, numbered);
+  }
+  return [...byPosition.values()];
+}
+
+const newReportsColumns = 'org_id, account_number, cluster, report, updated_at, kafka_offset';
+const recordColumns = 'topic, partition, "offset", sha256, request_id, org_id, cluster, last_checked, updated_at';
+const position = 'topic, partition, "offset", sha256';
+
+/**
+ * placed: the time of each row is when it was processed, or just after the newest row of its cluster if that is not earlier (a clock that
+ * was set back, another writer whose clock is ahead). claimed: the record decides who may store, because its unique keys hold between
+ * transactions too. The report is inserted for claimed rows only.
+ */
+const insertText = `
+  WITH incoming AS (
+    SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::timestamp[], $12::text[])
+      AS t (nr, topic, partition, "offset", sha256, request_id, org_id, account_number, cluster, last_checked, processed_at, report)
+  ), placed AS MATERIALIZED (
+    SELECT i.*, greatest(i.processed_at, newest.updated_at + i.place * interval '1 microsecond') AS updated_at
+      FROM (SELECT *, row_number() OVER (PARTITION BY org_id, cluster ORDER BY nr) AS place FROM incoming) i
+      LEFT JOIN LATERAL (
+        SELECT max(n.updated_at) AS updated_at FROM new_reports n
+         WHERE n.org_id = i.org_id AND n.cluster = i.cluster::bpchar AND n.updated_at < 'infinity'
+      ) newest ON true
+  ), claimed AS (
+    INSERT INTO ${TABLE_STORED_MESSAGE} (${recordColumns})
+    SELECT ${recordColumns} FROM placed ORDER BY nr
+    ON CONFLICT DO NOTHING RETURNING ${position}
+  ), stored AS (
+    INSERT INTO new_reports (${newReportsColumns})
+    SELECT org_id, account_number, cluster, report, updated_at, "offset" FROM placed JOIN claimed USING (${position})
+  )
+  SELECT nr, updated_at::text AS updated_at FROM placed JOIN claimed USING (${position})`;
+
+async function insertReports(tx: Connection, rows: readonly NumberedRow[]) {
+  const answer = await tx.query<{ nr: number; updated_at: string }>(
+    insertText,
+    [
+      ...keyArrays(rows),
+      integerArray(rows.map(({ row }) => row.orgId)),
+      integerArray(rows.map(({ row }) => row.accountNumber)),
+      textArray(rows.map(({ row }) => row.cluster)),
+      textArray(rows.map(({ row }) => row.lastChecked)),
+      timestampArray(rows.map(({ row }) => row.processedAt)),
+      textArray(rows.map(({ row }) => row.text)),
+    ],
+    { name: 'store-reports' },
+  );
+  return answer.rows;
+}
+
+/** Parameters 1 to 6. */
+function keyArrays(rows: readonly NumberedRow[]): Buffer[] {
+  return [
+    integerArray(rows.map(({ nr }) => nr)),
+    textArray(rows.map(({ row }) => row.record.topic)),
+    integerArray(rows.map(({ row }) => row.record.partition)),
+    bigintArray(rows.map(({ row }) => row.record.offset)),
+    byteaArray(rows.map(({ row }) => row.sha256)),
+    textArray(rows.map(({ row }) => row.requestId)),
+  ];
+}
+
+const incomingKeys = `
+  WITH incoming AS (
+    SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[])
+      AS t (nr, topic, partition, "offset", sha256, request_id, cluster, last_checked)
+  )`;
+const matchesPosition =
+  's.topic = i.topic AND s.partition = i.partition AND s."offset" = i."offset" AND s.sha256 = i.sha256';
+const matchesRequest = `i.request_id <> '' AND s.request_id <> '' AND s.request_id = i.request_id
+  AND s.cluster = i.cluster::bpchar AND s.last_checked = i.last_checked`;
+const hasNoReport = `NOT EXISTS (
+  SELECT FROM new_reports n WHERE n.org_id = s.org_id AND n.cluster = s.cluster AND n.updated_at = s.updated_at)`;
+
+/** `new_reports` is the truth: whoever empties it and sends the messages again gets the rows again. Answers how many records went. */
+async function forgetRecordsWithoutReport(tx: Connection, rows: readonly NumberedRow[]): Promise<number> {
+  const { rowCount } = await tx.query(
+    `${incomingKeys}
+     DELETE FROM ${TABLE_STORED_MESSAGE} s USING (
+       SELECT s.ctid FROM ${TABLE_STORED_MESSAGE} s JOIN incoming i ON ${matchesPosition} WHERE ${hasNoReport}
+       UNION
+       SELECT s.ctid FROM ${TABLE_STORED_MESSAGE} s JOIN incoming i ON ${matchesRequest} WHERE ${hasNoReport}
+     ) stale WHERE s.ctid = stale.ctid`,
+    repeatParameters(rows),
+  );
+  return rowCount;
+}
+
+async function findRepeats(tx: Connection, rows: readonly NumberedRow[]) {
+  const answer = await tx.query<{ nr: number; by: 'position' | 'request'; updated_at: string }>(
+    `${incomingKeys}
+     SELECT i.nr, 'position' AS by, s.updated_at::text AS updated_at FROM ${TABLE_STORED_MESSAGE} s JOIN incoming i ON ${matchesPosition}
+     UNION ALL
+     SELECT i.nr, 'request', s.updated_at::text FROM ${TABLE_STORED_MESSAGE} s JOIN incoming i ON ${matchesRequest}`,
+    repeatParameters(rows),
+  );
+  return answer.rows;
+}
+
+function repeatParameters(rows: readonly NumberedRow[]): Buffer[] {
+  return [
+    ...keyArrays(rows),
+    textArray(rows.map(({ row }) => row.cluster)),
+    textArray(rows.map(({ row }) => row.lastChecked)),
+  ];
+}
