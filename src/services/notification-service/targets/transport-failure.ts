@@ -44,6 +44,6 @@ export function transportFailure(error: unknown): TransportFailure {
 function codesOf(error: unknown, depth: number): string[] {
   if (!(error instanceof Error) || depth > causesMax) return [];
   const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
-  const tried = error instanceof AggregateError ? error.errors.flatMap((one) => codesOf(one, depth + 1)) : [];
-  return [...own, ...tried, ...codesOf(error.cause, depth + 1)];
+  const tried = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
+  return [...own, ...[...tried, error.cause].flatMap((inner) => codesOf(inner, depth + 1))];
 }

@@ -78,8 +78,10 @@ test('a new issue of the same message has a new id everywhere and the time of no
 const system = (code: string) => Object.assign(new Error(code), { code });
 const failures: readonly [CcxErrorOptions | Error, DeliveryResult['kind']][] = [
   [{ code: 'BUS_RECORD_TOO_LARGE', category: 'limit' }, 'rejected'],
+  [{ code: 'BUS_RECORD_REFUSED', category: 'input' }, 'rejected'],
   [{ code: 'BUS_INVALID', category: 'internal' }, 'rejected'],
   [{ code: 'BUS_TOPIC_UNKNOWN', category: 'configuration' }, 'paused'],
+  [{ code: 'BUS_TOPIC_PERMISSION', category: 'configuration' }, 'paused'],
   [{ code: 'BUS_AUTH', category: 'configuration' }, 'paused'],
   [{ code: 'BUS_TLS', category: 'configuration' }, 'paused'],
   [{ code: 'BUS_CLOSED', category: 'internal' }, 'retry'],

@@ -1,6 +1,6 @@
 /**
  * What an error of the bus means for the message that was being sent. The last arm is "unknown": the same id follows, which the backend
- * recognises. Source: `src/platform/bus/bus-errors.ts`, consumers.md 5.2 F11 to F14.
+ * recognises. Source: `src/platform/bus/bus-errors.ts` and the adapters', consumers.md 5.2 F11 to F14.
  */
 import { CcxError, errorText } from '../../../../contracts/ccx-error.ts';
 import type { DeliveryResult } from '../../ports.ts';
@@ -8,7 +8,7 @@ import { pausedMisconfiguredMs, retryAfterMs, unknownAfterMs } from '../limits.t
 import { transportFailure } from '../transport-failure.ts';
 
 /** The message itself is at fault, whatever the state of the bus. */
-const rejectedCodes = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_INVALID', 'NOTIFICATION_INVALID']);
+const rejectedCodes = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_RECORD_REFUSED', 'BUS_INVALID', 'NOTIFICATION_INVALID']);
 
 export function resultOfBusError(thrown: unknown): DeliveryResult {
   const error = asCcxError(thrown);

@@ -9,7 +9,8 @@ import {
   serialiseServiceLogEntry,
   serviceLogSeverity,
 } from '../../../../contracts/service-log-entry.ts';
-import type { ComposeContext, DueCluster, DueIssue, IssueKey, OutgoingNotification } from '../../ports.ts';
+import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
+import type { TargetEvents } from '../events.ts';
 import { fillUri, moduleOfComponent } from '../uri-template.ts';
 import { fallbackTexts } from './fallback-texts.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
@@ -22,18 +23,10 @@ export interface EntrySettings {
   readonly ruleDetailsUri: string;
 }
 
-/** What is worth a log line and a counter, told to whoever owns the service's events. Must not throw. */
-export interface ServiceLogNotes {
-  /** The issue goes out with plain texts, since its templates could not be rendered. */
-  renderingFellBack(info: IssueKey & { readonly cluster: string; readonly code: string; readonly why: string }): void;
-  /** A total risk outside of 1 to 4; severity `Info` is taken, as in the reference. */
-  severityUnknown(info: IssueKey & { readonly cluster: string; readonly totalRisk: number }): void;
-}
-
 export interface EntryComposer {
   readonly settings: EntrySettings;
   readonly renderer: TemplateRenderer;
-  readonly notes: ServiceLogNotes;
+  readonly events: Pick<TargetEvents, 'renderingFellBack'>;
 }
 
 /** Rejects with the renderer's error when it is away: nothing is told then, and the next run tries again. */
@@ -47,17 +40,13 @@ export async function composeEntries(
   return cluster.issues.map((issue, index) => {
     const texts = textsOf({ cluster, issue, rendered: rendered[index] }, composer);
     const { type, component, errorKey } = issue;
-    const severity = serviceLogSeverity(issue.totalRisk);
-    if (severity === undefined) {
-      const { totalRisk } = issue;
-      composer.notes.severityUnknown({ cluster: cluster.cluster, type, component, errorKey, totalRisk });
-    }
     const id = context.uuid();
     const body = serialiseServiceLogEntry({
       cluster_uuid: cluster.cluster,
       description: texts.description,
       service_name: SERVICE_LOG_SERVICE_NAME,
-      severity: severity ?? 'Info',
+      // Outside of the known risks the reference takes Info; the run counts those.
+      severity: serviceLogSeverity(issue.totalRisk) ?? 'Info',
       summary: texts.summary,
       created_by: composer.settings.createdBy,
       username: composer.settings.username,
@@ -74,13 +63,13 @@ interface IssueToTell {
   readonly rendered: RenderedIssue | undefined;
 }
 
-function textsOf({ cluster, issue, rendered }: IssueToTell, { settings, notes }: EntryComposer) {
-  const { type, component, errorKey } = issue;
+function textsOf({ cluster, issue, rendered }: IssueToTell, { settings, events }: EntryComposer) {
+  const { component, errorKey } = issue;
   const plain = fallbackTexts(issue);
   if (rendered?.kind !== 'rendered') {
     const [code, why] =
       rendered === undefined ? ['TEMPLATE_FAILED', 'no result'] : [rendered.error.code, rendered.error.message];
-    notes.renderingFellBack({ cluster: cluster.cluster, type, component, errorKey, code, why });
+    events.renderingFellBack({ cluster: cluster.cluster, component, errorKey, code, why });
   }
   const texts = rendered?.kind === 'rendered' ? rendered : plain;
   const module = rendered?.kind === 'rendered' ? rendered.ruleId : moduleOfComponent(component);

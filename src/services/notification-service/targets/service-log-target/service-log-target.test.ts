@@ -13,7 +13,7 @@ import type { Fault } from '../../../../dev/fake-receivers/fault-plan.ts';
 import { startFakeServiceLog } from '../../../../dev/fake-receivers/service-log/fake-service-log.ts';
 import { startFakeTokenEndpoint } from '../../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
 import { openSecretSource } from '../../../../platform/secrets/open-secret-source.ts';
-import { createTelemetry } from '../../../../platform/telemetry/telemetry.ts';
+import { createSilentTelemetry, createTelemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { DeliveryResult, OutgoingNotification } from '../../ports.ts';
 import {
   lookUpPageSize,
@@ -49,13 +49,12 @@ async function setUp(t: TestContext, change: { url?: string } = {}) {
       createdBy: 'service-account-ccx-notification-service',
       username: 'insights-advisor',
       ruleDetailsUri: 'https://c/{module}|{error_key}',
-      // Nobody listens there: these tests are about delivery, and texts are made from the notes of a fallback below.
+      // No renderer listens there: these tests are about delivery.
       rendererUrl: `${log.url}/rendered_reports`,
     },
     {
       clientId: secrets.secret({ setting: 'ID', configured: 'CLIENT_ID' }),
       clientSecret: secrets.secret({ setting: 'SECRET', configured: secret }),
-      notes: { renderingFellBack: () => undefined, severityUnknown: () => undefined },
       clock,
       telemetry,
     },
@@ -362,8 +361,8 @@ test('a post address that is not the known one leaves an ambiguous outcome unkno
     {
       clientId: constant('CLIENT_ID'),
       clientSecret: constant(secret),
-      notes: { renderingFellBack: () => undefined, severityUnknown: () => undefined },
       clock,
+      telemetry: createSilentTelemetry(),
     },
   );
   const { signal } = new AbortController();

@@ -8,8 +8,9 @@ import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { Target } from '../../ports.ts';
+import { createTargetEvents } from '../events.ts';
 import { serviceLogCallMsDefault } from '../limits.ts';
-import { composeEntries, type EntrySettings, type ServiceLogNotes } from './compose-entries.ts';
+import { composeEntries, type EntrySettings } from './compose-entries.ts';
 import { createEntryDeliverer } from './deliver-entry.ts';
 import { createNativeRenderer } from './rendering/native-renderer.ts';
 import { createRemoteRenderer } from './rendering/remote-renderer.ts';
@@ -29,26 +30,26 @@ export interface ServiceLogTargetSettings extends EntrySettings {
 export interface ServiceLogTargetDependencies {
   readonly clientId: Secret;
   readonly clientSecret: Secret;
-  readonly notes: ServiceLogNotes;
   readonly clock: Clock;
-  readonly telemetry?: Telemetry;
+  readonly telemetry: Telemetry;
 }
 
 export function createServiceLogTarget(
   settings: ServiceLogTargetSettings,
-  { clientId, clientSecret, notes, clock, telemetry }: ServiceLogTargetDependencies,
+  { clientId, clientSecret, clock, telemetry }: ServiceLogTargetDependencies,
 ): Target {
   const tokens = createTokenSource({ tokenUrl: settings.tokenUrl || TOKEN_URL_DEFAULT, clientId, clientSecret, clock });
   const renderer =
     settings.rendererUrl === undefined
-      ? createNativeRenderer({ clock, ...(telemetry === undefined ? {} : { telemetry }) })
+      ? createNativeRenderer({ clock, telemetry })
       : createRemoteRenderer({ url: settings.rendererUrl });
+  const events = createTargetEvents(telemetry);
   const timeoutMs = settings.timeoutMs > 0 ? settings.timeoutMs : serviceLogCallMsDefault;
   const api = createServiceLogApi({ url: settings.url, timeoutMs, tokens });
   return {
     name: 'service-log',
     eventTargetId: TARGET_SERVICE_LOG,
-    compose: (cluster, context) => composeEntries(cluster, context, { settings, renderer, notes }),
+    compose: (cluster, context) => composeEntries(cluster, context, { settings, renderer, events }),
     reissue(notification, context) {
       const id = context.uuid();
       const body = serialiseServiceLogEntry({ ...parseServiceLogEntry(notification.body), event_stream_id: id });
