@@ -1,0 +1,215 @@
+/**
+ * Sees to it that every stored archive is announced: at once while the bus answers, otherwise by way of the outbox, in order, as soon as it
+ * is back. Made by `service.ts`; asked by `steps/announce-upload.ts`.
+ */
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { HEADER_SERVICE } from '../../contracts/headers.ts';
+import { parseRfc3339 } from '../../contracts/rfc3339.ts';
+import { serializeUploadAnnouncement } from '../../contracts/upload-announcement.ts';
+import type { OutgoingRecord } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { BusSender } from './bus-sender.ts';
+import type { IngressEvents } from './events.ts';
+import { orphanScanEveryMs, relayEveryMs, relayRecordsMax, stopFlushMsMax } from './limits.ts';
+import type { KeptAnnouncement, Outbox } from './outbox.ts';
+import type { ArchiveLinks } from './ports.ts';
+
+export interface AnnouncerOptions {
+  readonly topic: string;
+  readonly sender: BusSender;
+  readonly outbox: Outbox;
+  readonly links: ArchiveLinks;
+  /** Rejects while the bus cannot be used. */
+  readonly checkBus: () => Promise<void>;
+  readonly clock: Clock;
+  readonly events: IngressEvents;
+}
+
+/** What the bus refuses whatever its state: another try is of no use. */
+const unsendable = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_INVALID']);
+
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  #stopRelay: (() => void) | undefined;
+  #relaying: Promise<void> | undefined;
+  #sending = 0;
+  #lastScanMs: number;
+  /** Why the last attempt failed; undefined once one has succeeded. */
+  #trouble: string | undefined;
+
+  constructor(options: AnnouncerOptions) {
+    this.#options = options;
+    this.#lastScanMs = options.clock.monotonicMs();
+  }
+
+  /** Begins to send what an earlier process has left. */
+  start(): void {
+    this.#stopRelay = this.#options.clock.every(relayEveryMs, () => this.relayOnce());
+  }
+
+  /**
+   * `sent`: the bus has it. `kept`: it lies in the outbox. Rejects with `OUTBOX_FULL` or an error of the object store when it is neither,
+   * with `BUS_RECORD_TOO_LARGE` when it can never be sent.
+   */
+  async announce(kept: KeptAnnouncement): Promise<'sent' | 'kept'> {
+    const { outbox, events } = this.#options;
+    // Nothing overtakes what waits, and nobody waits for a bus that has just failed.
+    if (outbox.entries > 0) {
+      await outbox.keep(kept);
+      events.announcementKept(kept.requestId, this.#trouble ?? 'others wait');
+      return 'kept';
+    }
+    const copy: { key?: string } = {};
+    this.#sending += 1;
+    try {
+      await this.#options.sender.sendAnd([this.#recordOf(kept)], () => {
+        // Acknowledged after we gave up waiting: the copy in the outbox need not go out, too. Where it does, that is a repeat, no loss.
+        if (copy.key !== undefined) outbox.remove(copy.key).catch(() => undefined);
+      });
+      this.#trouble = undefined;
+      return 'sent';
+    } catch (error) {
+      if (error instanceof CcxError && unsendable.has(error.code)) throw error;
+      this.#trouble = errorText(error);
+      copy.key = await outbox.keep(kept);
+      events.announcementKept(kept.requestId, this.#trouble);
+      return 'kept';
+    } finally {
+      this.#sending -= 1;
+    }
+  }
+
+  /** True while a new announcement could neither be sent nor kept. */
+  isFull(): boolean {
+    return this.#options.outbox.isFull();
+  }
+
+  idle(): boolean {
+    return this.#sending === 0 && this.#relaying === undefined && this.#options.outbox.entries === 0;
+  }
+
+  /** One sentence when the bus is away, for people. */
+  trouble(): string | undefined {
+    const waiting = this.#options.outbox.entries;
+    if (this.#trouble === undefined && waiting === 0) return undefined;
+    return `${waiting} announcements wait in the outbox: ${this.#trouble ?? 'they are being sent'}`;
+  }
+
+  /** Sends what waits, oldest first, until nothing is left or the bus fails. Never rejects. */
+  async relayOnce(): Promise<void> {
+    this.#relaying ??= this.#relay().finally(() => {
+      this.#relaying = undefined;
+    });
+    await this.#relaying;
+  }
+
+  /** Gives what waits a last chance, bounded in time; the rest stays in the outbox for the next start. */
+  async stop(): Promise<void> {
+    this.#stopRelay?.();
+    const patience = new AbortController();
+    const late = this.#options.clock.sleep(stopFlushMsMax, patience.signal).catch(() => undefined);
+    await Promise.race([this.relayOnce(), late]);
+    patience.abort();
+  }
+
+  async #relay(): Promise<void> {
+    try {
+      await this.#scanForOrphans();
+      while (await this.#relayBatch()) {
+        // Until nothing waits.
+      }
+    } catch (error) {
+      this.#trouble = errorText(error);
+      this.#options.events.relayFailed(error);
+    }
+  }
+
+  /** True when there may be more. */
+  async #relayBatch(): Promise<boolean> {
+    const { outbox, sender, events } = this.#options;
+    const keys = outbox.oldest(relayRecordsMax);
+    if (keys.length === 0) return false;
+    const due: { readonly key: string; readonly kept: KeptAnnouncement }[] = [];
+    for (const key of keys) {
+      const kept = await this.#readFresh(key);
+      if (kept !== undefined) due.push({ key, kept });
+    }
+    try {
+      if (due.length > 0) await sender.send(due.map(({ kept }) => this.#recordOf(kept)));
+    } catch (error) {
+      if (!(error instanceof CcxError && unsendable.has(error.code))) throw error;
+      await this.#sendOneByOne(due);
+      return true;
+    }
+    this.#trouble = undefined;
+    for (const { key, kept } of due) {
+      await outbox.remove(key);
+      events.announcementRelayed(kept.requestId, this.#ageMs(kept));
+    }
+    return true;
+  }
+
+  /** One of a batch cannot be sent at all, and the bus does not say which. */
+  async #sendOneByOne(due: readonly { readonly key: string; readonly kept: KeptAnnouncement }[]): Promise<void> {
+    const { outbox, sender, events } = this.#options;
+    for (const { key, kept } of due) {
+      try {
+        await sender.send([this.#recordOf(kept)]);
+        await outbox.remove(key);
+        events.announcementRelayed(kept.requestId, this.#ageMs(kept));
+      } catch (error) {
+        if (!(error instanceof CcxError && unsendable.has(error.code))) throw error;
+        events.announcementSetAside(kept.requestId, await outbox.setAside(key), error);
+      }
+    }
+  }
+
+  /** With a link that has its whole life before it; the one that was made at the upload may have ended while it waited. */
+  async #readFresh(key: string): Promise<KeptAnnouncement | undefined> {
+    const kept = await this.#readOrPutAside(key);
+    if (kept === undefined) return undefined;
+    const url = await this.#options.links.create(kept.requestId);
+    return { ...kept, announcement: { ...kept.announcement, url } };
+  }
+
+  async #readOrPutAside(key: string): Promise<KeptAnnouncement | undefined> {
+    const { outbox, events } = this.#options;
+    try {
+      const kept = await outbox.read(key);
+      if (kept === undefined) await outbox.remove(key);
+      return kept;
+    } catch (error) {
+      if (!(error instanceof CcxError && error.code === 'OUTBOX_ENTRY_BROKEN')) throw error;
+      events.announcementSetAside('', await outbox.setAside(key), error);
+      return undefined;
+    }
+  }
+
+  async #scanForOrphans(): Promise<void> {
+    const { clock, outbox, events } = this.#options;
+    if (clock.monotonicMs() - this.#lastScanMs < orphanScanEveryMs) return;
+    this.#lastScanMs = clock.monotonicMs();
+    const adopted = await outbox.adoptOrphans(() =>
+      this.#options.checkBus().then(
+        () => true,
+        () => false,
+      ),
+    );
+    if (adopted > 0) events.orphansAdopted(adopted);
+  }
+
+  /** Since the archive was stored. */
+  #ageMs(kept: KeptAnnouncement): number {
+    const storedAt = parseRfc3339(kept.announcement.timestamp)?.micros;
+    return storedAt === undefined ? 0 : Number((this.#options.clock.nowMicros() - storedAt) / 1000n);
+  }
+
+  #recordOf(kept: KeptAnnouncement): OutgoingRecord {
+    return {
+      topic: this.#options.topic,
+      key: kept.queueKey,
+      value: serializeUploadAnnouncement(kept.announcement),
+      headers: { [HEADER_SERVICE]: kept.service },
+    };
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * A producer that comes when it is needed: the bus may be away when ingress starts, and again later. Used by the announcer and the status
+ * reporter, one each, so that waiting status messages hold up no announcement.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Bus, OutgoingRecord, Producer } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { IngressEvents } from './events.ts';
+import type { RecordSender } from './ports.ts';
+import { withDeadline } from './with-deadline.ts';
+
+export interface BusSenderOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly events: IngressEvents;
+  readonly deadlineMs: number;
+}
+
+export class BusSender implements RecordSender {
+  readonly #options: BusSenderOptions;
+  #producer: Promise<Producer> | undefined;
+  #closed = false;
+
+  constructor(options: BusSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects after the deadline; the records may then still arrive. */
+  async send(records: readonly OutgoingRecord[]): Promise<void> {
+    await this.sendAnd(records, () => undefined);
+  }
+
+  /** As `send`; also says when records that were given up have arrived after all. */
+  async sendAnd(records: readonly OutgoingRecord[], arrivedLate: () => void): Promise<void> {
+    const { clock, events, deadlineMs } = this.#options;
+    const topic = records[0]?.topic ?? '';
+    const state = { late: false };
+    const startedMs = clock.monotonicMs();
+    const done = events.sendStarted();
+    const sending = this.#sendNow(records).then(() => {
+      events.recordsAcknowledged(topic, records.length, clock.monotonicMs() - startedMs);
+      if (state.late) arrivedLate();
+    });
+    sending.then(done, done);
+    try {
+      await withDeadline(sending, { clock, ms: deadlineMs, late: () => tooSlow(deadlineMs) });
+    } catch (error) {
+      state.late = true;
+      events.sendFailed(topic, records.length, error);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const producer = await this.#producer?.catch(() => undefined);
+    await producer?.close();
+  }
+
+  async #sendNow(records: readonly OutgoingRecord[]): Promise<void> {
+    const producer = await this.#getProducer();
+    await producer.send(records);
+  }
+
+  #getProducer(): Promise<Producer> {
+    if (this.#closed) throw new CcxError('ingress is stopping', { code: 'BUS_CLOSED', category: 'internal' });
+    if (this.#producer === undefined) {
+      const opening = this.#options.bus.createProducer();
+      this.#producer = opening;
+      opening.catch(() => {
+        if (this.#producer === opening) this.#producer = undefined;
+      });
+    }
+    return this.#producer;
+  }
+}
+
+function tooSlow(ms: number): CcxError {
+  return new CcxError(`the bus did not acknowledge within ${ms} ms`, {
+    code: 'BUS_TIMEOUT',
+    category: 'connection',
+    retryable: true,
+  });
+}

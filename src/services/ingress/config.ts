@@ -1,0 +1,482 @@
+/**
+ * The options of ingress: every environment name of the reference with its default, and ours. Source: ingress.md A.11.
+ *
+ * The reference splits its lists in three ways; a value that it accepts means the same here. What has no effect here is accepted with a
+ * warning, so that a deployment of the reference starts as it is; what would silently be missing is refused.
+ */
+import { hostname } from 'node:os';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
+import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import { concurrentUploadsMax, linkLifetimeMs, outboxBytesMax, outboxEntriesMax } from './limits.ts';
+
+export const ingressOptions = defineOptions({
+  name: 'ingress',
+  envPrefix: 'CCX_INGRESS',
+  options: {
+    'logging.level': {
+      type: 'string',
+      default: 'INFO',
+      env: 'INGRESS_LOGLEVEL',
+      description: 'DEBUG, ERROR; anything else is INFO',
+    },
+    'process.hostname': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_HOSTNAME',
+      description:
+        'name of this process: a restarted one recognises its own outbox by it; empty: the host name of the system',
+    },
+    'web.host': {
+      type: 'string',
+      default: '0.0.0.0',
+      flag: 'host',
+      description: 'address that both listeners listen on',
+    },
+    'web.port': {
+      type: 'integer',
+      default: 3000,
+      min: 0,
+      max: 65_535,
+      env: 'INGRESS_WEBPORT',
+      flag: 'port',
+      description: 'port of uploads; 0 takes any free one',
+    },
+    'web.base_url': {
+      type: 'string',
+      default: 'http://localhost:3000',
+      env: 'INGRESS_SERVICEBASEURL',
+      description: 'how consumers reach the web listener, for download links',
+    },
+    'metrics.port': {
+      type: 'integer',
+      default: 8080,
+      min: 0,
+      max: 65_535,
+      env: 'INGRESS_METRICSPORT',
+      flag: 'metrics-port',
+      description: 'port of metrics and probes; 0 takes any free one',
+    },
+    'auth.enabled': {
+      type: 'boolean',
+      default: true,
+      env: 'INGRESS_AUTH',
+      description: 'whether uploads need an identity; without, there is no /track either',
+    },
+    'gateway.tokens_file': {
+      type: 'string',
+      default: '',
+      flag: 'tokens-file',
+      description:
+        'JSON file of bearer tokens; set, ingress is its own gateway and operators can upload to it directly',
+    },
+    'gateway.trust_identity_header': {
+      type: 'boolean',
+      default: false,
+      description:
+        'with a tokens file: whether requests without a token may bring x-rh-identity; only where clients cannot connect',
+    },
+    'upload.valid_types': {
+      type: 'list',
+      default: ['unit', 'announce'],
+      env: 'INGRESS_VALID_UPLOAD_TYPES',
+      split: 'comma',
+      description: 'services that may be uploaded for; operators need openshift',
+    },
+    'upload.bytes_max': {
+      type: 'integer',
+      default: 104_857_600,
+      min: 0,
+      env: 'INGRESS_DEFAULTMAXSIZE',
+      description: 'largest file, in bytes',
+    },
+    'upload.bytes_max_by_service': {
+      type: 'string',
+      default: '{}',
+      env: 'INGRESS_MAXSIZEMAP',
+      description:
+        'JSON object: service to bytes as text, e.g. {"qpc": "157286400"}; replaces the default for that service',
+    },
+    'upload.denied_org_ids': {
+      type: 'list',
+      default: [],
+      env: 'INGRESS_DENY_LISTED_ORGIDS',
+      split: 'comma-or-whitespace',
+      description: 'organizations that may not upload',
+    },
+    'upload.concurrent_max': {
+      type: 'integer',
+      default: concurrentUploadsMax,
+      min: 1,
+      description: 'uploads in work at once; more are answered 503',
+    },
+    'upload.memory_bytes': {
+      type: 'integer',
+      default: 8_388_608,
+      env: 'INGRESS_MAXUPLOADMEM',
+      description: 'no effect: uploads are streamed, not gathered',
+    },
+    'tracker.url': {
+      type: 'string',
+      default: 'http://payload-tracker/v1/payloads/',
+      env: 'INGRESS_PAYLOADTRACKERURL',
+      description: 'payload tracker; the request id is appended',
+    },
+    'tracker.timeout_seconds': {
+      type: 'integer',
+      default: 10,
+      min: 1,
+      env: 'INGRESS_HTTPCLIENTTIMEOUT',
+      description: 'how long the payload tracker may take',
+    },
+    'tracker.trusted_certificates': {
+      type: 'list',
+      default: [],
+      split: 'comma-or-whitespace',
+      description: 'certificate names (the end of x509.subject_dn) that may see every request',
+    },
+    'outbox.entries_max': {
+      type: 'integer',
+      default: outboxEntriesMax,
+      min: 0,
+      description: 'announcements that may wait while the bus is away; past it uploads are answered 503',
+    },
+    'outbox.bytes_max': {
+      type: 'bytes',
+      default: outboxBytesMax,
+      min: 0,
+      description: 'their bytes in all',
+    },
+    'links.signed': {
+      type: 'boolean',
+      default: true,
+      description: 'whether /download needs a signature; off, whoever knows a request id gets the archive',
+    },
+    'links.key': {
+      type: 'string',
+      default: '',
+      secret: true,
+      description: 'key that signs download links; empty: one is made and kept in the object store',
+    },
+    'links.lifetime': {
+      type: 'duration',
+      default: linkLifetimeMs,
+      min: 1_000,
+      description: 'how long an announced link is valid',
+    },
+    'storage.implementation': {
+      type: 'string',
+      default: 's3',
+      choices: ['s3', 'filebased'],
+      env: 'INGRESS_STAGERIMPLEMENTATION',
+      description: 'where archives are stored',
+    },
+    'storage.path': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_STORAGEFILESYSTEMPATH',
+      flag: 'storage-path',
+      description: 'directory of archives, for filebased',
+    },
+    'storage.retention_age': {
+      type: 'duration',
+      default: 72 * 3_600_000,
+      min: 60_000,
+      description: 'how long a filebased archive is kept',
+    },
+    'storage.retention_bytes': {
+      type: 'bytes',
+      default: 10 * 1024 ** 3,
+      min: 0,
+      description: 'how much of filebased archives is kept in all; the oldest go first',
+    },
+    'storage.free_bytes_min': {
+      type: 'bytes',
+      default: 512 * 1024 ** 2,
+      min: 0,
+      description: 'free space of the disk below which nothing more is stored, for filebased',
+    },
+    'storage.bucket': {
+      type: 'string',
+      default: 'available',
+      env: 'INGRESS_STAGEBUCKET',
+      description: 'bucket of archives, for s3',
+    },
+    'storage.endpoint': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_MINIOENDPOINT',
+      description: 'host:port of an S3 server; empty is Amazon',
+    },
+    'storage.access_key': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'INGRESS_MINIOACCESSKEY',
+      description: 'access key, for s3',
+    },
+    'storage.secret_key': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'INGRESS_MINIOSECRETKEY',
+      description: 'secret key, for s3',
+    },
+    'storage.region': { type: 'string', default: '', env: 'INGRESS_STORAGEREGION', description: 'region, for s3' },
+    'storage.use_ssl': {
+      type: 'boolean',
+      default: false,
+      env: 'INGRESS_USESSL',
+      description: 'whether the S3 server is reached by TLS',
+    },
+    'kafka.brokers': {
+      type: 'list',
+      default: ['kafka:29092'],
+      env: 'INGRESS_KAFKABROKERS',
+      split: 'comma-or-whitespace',
+      description: 'brokers, host:port',
+    },
+    'kafka.announce_topic': {
+      type: 'string',
+      default: TOPIC_UPLOAD_ANNOUNCE,
+      env: 'INGRESS_KAFKAANNOUNCETOPIC',
+      description: 'topic of announcements',
+    },
+    'kafka.tracker_topic': {
+      type: 'string',
+      default: TOPIC_PAYLOAD_STATUS,
+      env: 'INGRESS_KAFKATRACKERTOPIC',
+      description: 'topic of status messages',
+    },
+    'kafka.security_protocol': {
+      type: 'string',
+      default: 'PLAINTEXT',
+      env: 'INGRESS_KAFKASECURITYPROTOCOL',
+      description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL',
+    },
+    'kafka.username': { type: 'string', default: '', env: 'INGRESS_KAFKAUSERNAME', description: 'user name for SASL' },
+    'kafka.password': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'INGRESS_KAFKAPASSWORD',
+      description: 'password for SASL',
+    },
+    'kafka.sasl_mechanism': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_SASLMECHANISM',
+      description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512',
+    },
+    'kafka.ca': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_KAFKACA',
+      description: 'file with the certificate authority of the brokers; set, TLS is used',
+    },
+    'kafka.group_id': {
+      type: 'string',
+      default: 'ingress',
+      env: 'INGRESS_KAFKAGROUPID',
+      description: 'no effect: ingress consumes nothing',
+    },
+    'kafka.delivery_reports': {
+      type: 'boolean',
+      default: true,
+      env: 'INGRESS_KAFKADELIVERYREPORTS',
+      description: 'no effect: every delivery is waited for',
+    },
+    'build.commit': {
+      type: 'string',
+      default: 'notrunninginopenshift',
+      env: 'OPENSHIFT_BUILD_COMMIT',
+      description: 'commit that /version and the metric tell',
+    },
+    'tls.ca_path': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_TLSCAPATH',
+      description: 'no effect, as in the reference',
+    },
+    'debug.profile': {
+      type: 'boolean',
+      default: false,
+      env: 'INGRESS_PROFILE',
+      description: 'no effect: use `node --inspect` or `node --cpu-prof`',
+    },
+    'debug.enabled': {
+      type: 'boolean',
+      default: false,
+      env: 'INGRESS_DEBUG',
+      description: 'no effect: whole requests are never logged',
+    },
+    'debug.user_agent': {
+      type: 'string',
+      default: 'unspecified',
+      env: 'INGRESS_DEBUGUSERAGENT',
+      description: 'no effect: whole requests are never logged',
+    },
+    'cloudwatch.log_group': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_LOGGROUP',
+      description: 'only together with the access key',
+    },
+    'cloudwatch.region': {
+      type: 'string',
+      default: '',
+      env: 'INGRESS_AWSREGION',
+      description: 'only together with the access key',
+    },
+    'cloudwatch.access_key_id': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'INGRESS_AWSACCESSKEYID',
+      description: 'refused: send standard output to CloudWatch with an agent',
+    },
+    'cloudwatch.secret_access_key': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'INGRESS_AWSSECRETACCESSKEY',
+      description: 'only together with the access key',
+    },
+    'clowder.config': {
+      type: 'string',
+      default: '',
+      env: 'ACG_CONFIG',
+      description: 'refused: a Clowder document is not read; set the options by themselves',
+    },
+  },
+});
+
+export type IngressConfig = ConfigOf<typeof ingressOptions>;
+
+/** What the running service needs to know. Adapters (bus, object store) have settings of their own. */
+export interface IngressSettings {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly webPort: number;
+  readonly metricsPort: number;
+  /** As consumers reach the web listener. Undefined: where it really listens. */
+  readonly baseUrl: string | undefined;
+  readonly instance: string;
+  readonly authEnabled: boolean;
+  /** Empty: no gateway. */
+  readonly tokensFile: string;
+  readonly trustIdentityHeader: boolean;
+  readonly acceptedServices: readonly string[];
+  readonly defaultBytesMax: number;
+  readonly bytesMaxByService: ReadonlyMap<string, number>;
+  readonly deniedOrgIds: readonly string[];
+  readonly concurrentUploadsMax: number;
+  readonly trackerUrl: string;
+  readonly trackerTimeoutMs: number;
+  readonly trustedCertificates: readonly string[];
+  readonly outboxEntriesMax: number;
+  readonly outboxBytesMax: number;
+  readonly linksSigned: boolean;
+  readonly linksKey: string;
+  readonly linksLifetimeMs: number;
+  readonly announceTopic: string;
+  /** Empty: no status messages. */
+  readonly statusTopic: string;
+  readonly version: string;
+  readonly commit: string;
+  /** Settings that were given but have no effect, for a warning at start. */
+  readonly ignored: readonly { readonly setting: string; readonly why: string }[];
+}
+
+/** Throws `CONFIG_*` for settings that contradict each other or that would silently be missing. */
+export function ingressSettings(
+  loaded: Pick<LoadedConfig<typeof ingressOptions>, 'config' | 'origin'>,
+  version: string,
+): IngressSettings {
+  const { config, origin } = loaded;
+  refuseMissing(config);
+  return {
+    host: config['web.host'],
+    webPort: config['web.port'],
+    metricsPort: config['metrics.port'],
+    baseUrl: origin['web.base_url'] === 'default' ? undefined : config['web.base_url'].replace(/\/+$/, ''),
+    instance: config['process.hostname'] || hostname() || 'unknown',
+    authEnabled: config['auth.enabled'],
+    tokensFile: config['gateway.tokens_file'],
+    trustIdentityHeader: config['gateway.trust_identity_header'],
+    acceptedServices: config['upload.valid_types'],
+    defaultBytesMax: config['upload.bytes_max'],
+    bytesMaxByService: parseSizeMap(config['upload.bytes_max_by_service']),
+    deniedOrgIds: config['upload.denied_org_ids'],
+    concurrentUploadsMax: config['upload.concurrent_max'],
+    trackerUrl: config['tracker.url'],
+    trackerTimeoutMs: config['tracker.timeout_seconds'] * 1_000,
+    trustedCertificates: config['tracker.trusted_certificates'],
+    outboxEntriesMax: config['outbox.entries_max'],
+    outboxBytesMax: config['outbox.bytes_max'],
+    linksSigned: config['links.signed'],
+    linksKey: config['links.key'],
+    linksLifetimeMs: config['links.lifetime'],
+    announceTopic: config['kafka.announce_topic'],
+    statusTopic: config['kafka.tracker_topic'],
+    version,
+    commit: config['build.commit'],
+    ignored: ignoredSettings(config),
+  };
+}
+
+function refuseMissing(config: IngressConfig): void {
+  if (!config['auth.enabled'] && config['gateway.tokens_file'] !== '') {
+    throw refused(
+      'tokens are of no use with INGRESS_AUTH=false',
+      'set only one of INGRESS_AUTH and gateway.tokens_file',
+    );
+  }
+  if (config['cloudwatch.access_key_id'] !== '') {
+    throw refused(
+      'ingress does not send its log to CloudWatch',
+      'unset INGRESS_AWSACCESSKEYID and let an agent collect standard output',
+    );
+  }
+  if (config['clowder.config'] !== '') {
+    throw refused(
+      'ingress does not read Clowder documents',
+      'unset ACG_CONFIG and set the INGRESS_* names by themselves',
+    );
+  }
+}
+
+function ignoredSettings(config: IngressConfig): { setting: string; why: string }[] {
+  const ignored: { setting: string; why: string }[] = [];
+  if (config['debug.profile']) {
+    ignored.push({ setting: 'INGRESS_PROFILE', why: 'there is no profiler to switch on; use node --cpu-prof' });
+  }
+  if (config['debug.enabled']) {
+    ignored.push({ setting: 'INGRESS_DEBUG', why: 'whole requests are never logged: they hold identities' });
+  }
+  return ignored;
+}
+
+/** A text that is no integer counts as 0, so every non-empty file of that service is refused; anything but an object of texts is an error. */
+function parseSizeMap(text: string): ReadonlyMap<string, number> {
+  const wrong = () =>
+    refused('INGRESS_MAXSIZEMAP is no JSON object from service to bytes as text', 'e.g. {"qpc": "157286400"}');
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw wrong();
+  }
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) throw wrong();
+  return new Map(
+    Object.entries(document).map(([service, bytes]): [string, number] => {
+      if (typeof bytes !== 'string') throw wrong();
+      return [service, /^[+-]?\d{1,15}$/.test(bytes) ? Number(bytes) : 0];
+    }),
+  );
+}
+
+function refused(message: string, hint: string): CcxError {
+  return new CcxError(message, { code: 'CONFIG_INVALID', category: 'configuration', hint });
+}

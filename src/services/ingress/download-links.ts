@@ -1,0 +1,47 @@
+/**
+ * Links to archives that ingress serves itself, at `/download/{id}`, for object stores that serve nothing. Signed and valid for a day, unless
+ * signing is switched off: the reference gives archives to whoever knows an id. Source: ingress.md A.6.2, A.14.
+ */
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { ArchiveLinks } from './ports.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+export interface DownloadLinksOptions {
+  /** Of the web listener, as consumers reach it; without a slash at its end. */
+  readonly baseUrl: () => string;
+  /** Absent: links are not signed and do not end. */
+  readonly keys: SigningKeys | undefined;
+  readonly lifetimeMs: number;
+  readonly clock: Clock;
+}
+
+export class DownloadLinks implements ArchiveLinks {
+  readonly #options: DownloadLinksOptions;
+
+  constructor(options: DownloadLinksOptions) {
+    this.#options = options;
+  }
+
+  async create(requestId: string): Promise<string> {
+    const { baseUrl, keys, lifetimeMs, clock } = this.#options;
+    const url = `${baseUrl()}/download/${encodeURIComponent(requestId)}`;
+    if (keys === undefined) return url;
+    const expires = Math.floor((clock.now().getTime() + lifetimeMs) / 1000);
+    return `${url}?expires=${expires}&signature=${keys.sign(signedText(requestId, String(expires)))}`;
+  }
+
+  /** Whether a request for that id may be served, and why not. */
+  async judge(requestId: string, query: URLSearchParams): Promise<'valid' | 'expired' | 'forbidden'> {
+    const { keys, clock } = this.#options;
+    if (keys === undefined) return 'valid';
+    const expires = query.get('expires') ?? '';
+    const isSigned = await keys.verify(signedText(requestId, expires), query.get('signature') ?? '');
+    if (!isSigned) return 'forbidden';
+    return clock.now().getTime() <= Number(expires) * 1000 ? 'valid' : 'expired';
+  }
+}
+
+/** The id comes last, so that no id can pass for another one with another end. */
+function signedText(requestId: string, expires: string): string {
+  return `download\n${expires}\n${requestId}`;
+}

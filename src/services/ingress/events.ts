@@ -1,0 +1,278 @@
+/**
+ * What happened, one function per business event: its log line, its metrics, its status message for the payload tracker and its
+ * announcement. Log texts are the reference's where it has one (ingress.md A.10.2). Identities, tokens and bodies are never passed in here.
+ * Nothing throws and nothing is awaited.
+ */
+import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { StoredObject } from '../../platform/objects/object-store.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { userAgentLabel } from './decide/user-agent.ts';
+import { userAgentCharactersMax, userAgentsMax } from './limits.ts';
+import type { IngressMetrics } from './metrics.ts';
+import type { StatusReporter } from './status-reporter.ts';
+import type { IncomingUpload, Principal, ReceivedForm } from './upload.ts';
+import type { Reply } from './web/reply.ts';
+
+export interface IngressEventsOptions {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly metrics: IngressMetrics;
+  /** The reporter sends by way of the bus, whose events are told here: so it comes later. */
+  readonly statuses: () => StatusReporter | undefined;
+}
+
+export type IngressEvents = ReturnType<typeof createIngressEvents>;
+
+export function createIngressEvents(options: IngressEventsOptions) {
+  const labels = new Set<string>();
+  /** Anybody may send any User-Agent: only so many make a label of their own. */
+  const agentOf = (upload: IncomingUpload) => {
+    const label = userAgentLabel(upload.userAgent).slice(0, userAgentCharactersMax);
+    if (labels.has(label)) return label;
+    if (labels.size >= userAgentsMax) return 'other';
+    labels.add(label);
+    return label;
+  };
+  return {
+    ...requestEvents(options, agentOf),
+    ...uploadEvents(options, agentOf),
+    ...outboxEvents(options),
+    ...busEvents(options),
+    ...sideEvents(options),
+  };
+}
+
+type AgentOf = (upload: IncomingUpload) => string;
+
+function requestEvents({ telemetry, clock, metrics }: IngressEventsOptions, agentOf: AgentOf) {
+  const { log } = telemetry;
+  return {
+    testAnswered(upload: IncomingUpload): void {
+      log.debug({ request_id: upload.requestId }, 'test request answered');
+      telemetry.announce('test-answered', { requestId: upload.requestId });
+    },
+    /** It is neither a test nor denied, and is about to be read. */
+    uploadBegun(upload: IncomingUpload): void {
+      metrics.requests.inc({ useragent: agentOf(upload) });
+    },
+    uploadRefused(upload: IncomingUpload, principal: Principal | undefined, refusal: Reply): void {
+      const code = refusal.code ?? 'UNKNOWN';
+      metrics.refused.inc({ code });
+      log[refusal.status >= 500 ? 'error' : 'warn'](
+        {
+          request_id: upload.requestId,
+          account: principal?.accountNumber,
+          org_id: principal?.orgId,
+          status_code: refusal.status,
+          code,
+          bytes: upload.body.bytesRead,
+        },
+        refusalTexts[code] ?? 'upload refused',
+      );
+      telemetry.announce('upload-refused', { requestId: upload.requestId, status: refusal.status, code });
+    },
+    uploadAnswered(upload: IncomingUpload, status: number): void {
+      metrics.responses.inc({ useragent: agentOf(upload), code: String(status) });
+      log.info(
+        {
+          request_id: upload.requestId,
+          status_code: status,
+          client: upload.clientAddress,
+          user_agent: upload.userAgent.slice(0, userAgentCharactersMax),
+          elapsed_ms: Math.round(clock.monotonicMs() - upload.receivedMs),
+        },
+        'request answered',
+      );
+    },
+  };
+}
+
+const refusalTexts: Readonly<Record<string, string>> = {
+  ORGANIZATION_DENIED: 'Upload rejected due to customer being denylisted',
+  FORM_INVALID: 'File or upload field not found',
+  CONTENT_TYPE_UNKNOWN: 'Unable to validate',
+  STAGE_FAILED: 'Error staging',
+  IDENTITY_NOT_BASE64: 'Failed to decode Identity header',
+  IDENTITY_NOT_JSON: 'Failed to decode Identity header',
+};
+
+function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOptions, agentOf: AgentOf) {
+  const { log } = telemetry;
+  const context = (upload: IncomingUpload, principal: Principal, form: ReceivedForm) => ({
+    request_id: upload.requestId,
+    account: principal.accountNumber,
+    org_id: principal.orgId,
+    service: form.type.service,
+    size: form.sizeBytes,
+    'content-type': form.contentType,
+  });
+  const hop = (upload: IncomingUpload, number: 1 | 2) => ({
+    requestId: upload.requestId,
+    hop: number,
+    elapsedMs: clock.monotonicMs() - upload.receivedMs,
+  });
+  const subject = (upload: IncomingUpload, principal: Principal) => ({
+    requestId: upload.requestId,
+    account: principal.accountNumber,
+    orgId: principal.orgId,
+  });
+  return {
+    /** The upload goes on without: the reference is silent about it, too, except at its debug level. */
+    metadataDiscarded(upload: IncomingUpload, why: string): void {
+      log.debug({ request_id: upload.requestId, error: why }, 'metadata discarded');
+    },
+    queryMetadataIgnored(upload: IncomingUpload): void {
+      log.warn({ request_id: upload.requestId }, 'metadata in the URL is ignored; send it as a part of the form');
+    },
+    /** Hop 1. */
+    uploadValidated(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
+      metrics.payloadSizes.observe({ useragent: agentOf(upload) }, form.sizeBytes);
+      log.info(context(upload, principal, form), 'Payload received');
+      statuses()?.report(subject(upload, principal), 'received', 'Payload received by ingress');
+      telemetry.announce('upload-validated', {
+        ...hop(upload, 1),
+        sizeBytes: form.sizeBytes,
+        service: form.type.service,
+      });
+    },
+    /** Hop 2, first half. `stageMs`: from the end of the form. */
+    archiveStored(upload: IncomingUpload, principal: Principal, stored: StagedArchive): void {
+      metrics.stageSeconds.observe(stored.stageMs / 1000);
+      const { service } = stored.form.type;
+      statuses()?.report(subject(upload, principal), 'success', `Sent to validation service: ${service}`);
+      telemetry.announce('archive-stored', { ...hop(upload, 2), sizeBytes: stored.object.sizeBytes });
+    },
+    stagingFailed(upload: IncomingUpload, principal: Principal, failure: { stageMs: number; error: unknown }): void {
+      metrics.stageSeconds.observe(failure.stageMs / 1000);
+      log.error(
+        { request_id: upload.requestId, code: errorCode(failure.error), error: errorText(failure.error) },
+        'Error staging',
+      );
+      statuses()?.report(
+        subject(upload, principal),
+        'error',
+        `the archive could not be stored: ${errorCode(failure.error)}`,
+      );
+    },
+    /** Hop 2, second half: the bus has it. */
+    uploadAnnounced(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
+      metrics.messagesProduced.inc({ service: form.type.service });
+      log.info(context(upload, principal, form), 'Payload sent to validation service');
+      telemetry.announce('upload-announced', hop(upload, 2));
+    },
+    /** Hop 2, second half: it lies in the outbox, and goes out later. */
+    uploadKept(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
+      metrics.messagesProduced.inc({ service: form.type.service });
+      log.info(context(upload, principal, form), 'Payload accepted, its announcement waits for the bus');
+    },
+    announcingFailed(upload: IncomingUpload, principal: Principal, error: unknown): void {
+      log.error(
+        { request_id: upload.requestId, code: errorCode(error), error: errorText(error) },
+        'Error publishing to kafka',
+      );
+      statuses()?.report(
+        subject(upload, principal),
+        'error',
+        `the archive could not be announced: ${errorCode(error)}`,
+      );
+    },
+  };
+}
+
+export interface StagedArchive {
+  readonly form: ReceivedForm;
+  readonly object: StoredObject;
+  readonly stageMs: number;
+}
+
+function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
+  const { log } = telemetry;
+  return {
+    announcementKept(requestId: string, why: string): void {
+      metrics.announcementsKept.inc();
+      log.warn({ request_id: requestId, error: why }, 'announcement put into the outbox');
+      telemetry.announce('announcement-kept', { requestId });
+    },
+    /** Late, but as good as at once: hop 2 is done. */
+    announcementRelayed(requestId: string, elapsedMs: number): void {
+      metrics.announcementsRelayed.inc();
+      log.info({ request_id: requestId, elapsed_ms: elapsedMs }, 'announcement sent from the outbox');
+      telemetry.announce('announcement-relayed', { requestId });
+      telemetry.announce('upload-announced', { requestId, hop: 2, elapsedMs });
+    },
+    announcementSetAside(requestId: string, where: string, error: unknown): void {
+      metrics.announcementsSetAside.inc();
+      log.error(
+        { request_id: requestId, object: where, code: errorCode(error), error: errorText(error) },
+        'announcement cannot be sent and was put aside',
+      );
+      telemetry.announce('announcement-set-aside', { requestId, code: errorCode(error) });
+    },
+    orphansAdopted(count: number): void {
+      log.info({ count }, 'announcements of an ingress that is gone are sent by this one');
+    },
+    relayFailed(error: unknown): void {
+      log.warn({ code: errorCode(error), error: errorText(error) }, 'the outbox cannot be sent yet');
+    },
+  };
+}
+
+function busEvents({ telemetry, metrics }: IngressEventsOptions) {
+  const { log } = telemetry;
+  return {
+    /** The function that comes back ends what has begun. */
+    sendStarted(): () => void {
+      metrics.sendsInFlight.inc();
+      return () => metrics.sendsInFlight.dec();
+    },
+    recordsAcknowledged(topic: string, count: number, elapsedMs: number): void {
+      metrics.kafkaProduced.inc({ topic }, count);
+      metrics.publishSeconds.observe({ topic }, elapsedMs / 1000);
+    },
+    sendFailed(topic: string, count: number, error: unknown): void {
+      metrics.kafkaFailures.inc({ topic }, count);
+      log.warn({ topic, count, code: errorCode(error), error: errorText(error) }, 'Error publishing to kafka');
+    },
+    statusesDropped(count: number): void {
+      metrics.statusesDropped.inc(count);
+    },
+  };
+}
+
+function sideEvents({ telemetry }: IngressEventsOptions) {
+  const { log } = telemetry;
+  return {
+    serving(webUrl: string, metricsUrl: string): void {
+      log.info({ web: webUrl, metrics: metricsUrl }, 'ingress takes uploads');
+    },
+    settingIgnored(setting: string, why: string): void {
+      log.warn({ setting }, why);
+    },
+    stopFailed(what: string, error: string): void {
+      log.error({ what, error }, 'did not stop cleanly');
+    },
+    /** A bug, or a request that the server itself could not read. */
+    requestFailed(requestId: string, error: unknown): void {
+      log.error(
+        { request_id: requestId, error: errorText(error), stack: error instanceof Error ? error.stack : undefined },
+        'request failed',
+      );
+    },
+    trackerUnavailable(requestId: string, error: unknown): void {
+      log.warn(
+        { request_id: requestId, code: errorCode(error), error: errorText(error) },
+        'the payload tracker does not answer',
+      );
+    },
+    tokensLoaded(count: number): void {
+      log.info({ count }, 'gateway tokens loaded');
+    },
+    tokensNotReloaded(error: unknown): void {
+      log.error(
+        { code: errorCode(error), error: errorText(error) },
+        'gateway tokens could not be read again; the ones from before stay',
+      );
+    },
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Which token belongs to whom, from a JSON file that an administrator keeps:
+ * `{"tokens":[{"sha256":"<hex of the token's SHA-256>","org_id":"1","account_number":"1","cluster_id":"<uuid, optional>"}]}`.
+ * Only hashes are stored, so the file gives no token away. It is read again when it changes; a file that cannot be read leaves the table as
+ * it was. Source: ingress.md C.2.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { isUuid } from '../../../contracts/identifiers.ts';
+import type { Clock } from '../../../platform/clock/clock.ts';
+import { tokenFileBytesMax, tokenFileCheckedEveryMs } from '../limits.ts';
+
+export interface TokenOwner {
+  readonly orgId: string;
+  readonly accountNumber: string;
+  /** Lower case. Absent: the token is good for every cluster of the organization. */
+  readonly clusterId: string | undefined;
+}
+
+export interface TokenTable {
+  find(token: string): TokenOwner | undefined;
+}
+
+export interface TokenFile extends TokenTable {
+  /** Reads the file again if it has changed. Rejects with a `TOKENS_*` code and leaves the table as it was. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+export interface TokenFileOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly onLoaded: (count: number) => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+const fileSchema = z.object({
+  tokens: z.array(
+    z.object({
+      sha256: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
+      org_id: z.string().regex(/^[0-9]{1,10}$/, 'must be digits: reports carry the organization as a number'),
+      account_number: z
+        .string()
+        .regex(/^[0-9]{0,10}$/, 'must be digits')
+        .default(''),
+      cluster_id: z.string().refine(isUuid, 'must be a UUID').optional(),
+    }),
+  ),
+});
+
+/** Codes: `TOKENS_UNREADABLE`, `TOKENS_INVALID`. */
+export async function openTokenFile(options: TokenFileOptions): Promise<TokenFile> {
+  const state = { owners: new Map<string, TokenOwner>(), version: '' };
+  const reload = async () => {
+    const version = await versionOf(options.path);
+    if (version === state.version) return;
+    state.owners = parseTokens(await readText(options.path), options.path);
+    state.version = version;
+    options.onLoaded(state.owners.size);
+  };
+  await reload();
+  const stop = options.clock.every(tokenFileCheckedEveryMs, () => reload().catch(options.onFailed));
+  return {
+    // A map from hashes: how long a look-up takes says nothing about the token.
+    find: (token) => state.owners.get(createHash('sha256').update(token).digest('hex')),
+    reload,
+    close: stop,
+  };
+}
+
+async function versionOf(path: string): Promise<string> {
+  try {
+    const { size, mtimeMs, ino } = await stat(path);
+    if (size > tokenFileBytesMax) throw invalid(path, `it is larger than ${tokenFileBytesMax} bytes`);
+    return `${ino}:${size}:${mtimeMs}`;
+  } catch (cause) {
+    throw cause instanceof CcxError ? cause : unreadable(path, cause);
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function parseTokens(text: string, path: string): Map<string, TokenOwner> {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    // Not the parser's words: they quote the file.
+    throw invalid(path, 'it is not JSON');
+  }
+  const parsed = fileSchema.safeParse(document);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw invalid(path, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+  }
+  const owners = new Map<string, TokenOwner>();
+  for (const { sha256, org_id, account_number, cluster_id } of parsed.data.tokens) {
+    const key = sha256.toLowerCase();
+    if (owners.has(key)) throw invalid(path, 'it lists one token twice');
+    owners.set(key, { orgId: org_id, accountNumber: account_number, clusterId: cluster_id?.toLowerCase() });
+  }
+  return owners;
+}
+
+const hint = 'check the file that gateway.tokens_file names';
+
+function unreadable(path: string, cause: unknown): CcxError {
+  return new CcxError(`the token file ${path} cannot be read`, {
+    code: 'TOKENS_UNREADABLE',
+    category: 'configuration',
+    cause,
+    hint,
+  });
+}
+
+function invalid(path: string, why: string): CcxError {
+  return new CcxError(`the token file ${path} is refused: ${why}`, {
+    code: 'TOKENS_INVALID',
+    category: 'configuration',
+    hint,
+  });
+}

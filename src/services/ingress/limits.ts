@@ -1,0 +1,68 @@
+/** Limits of ingress. The operator refuses to send 10 MiB of archive and gives up after 60 s (ingress.md B.3). */
+
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+/** Becomes a storage key, a Kafka value and a URL; a gateway's are 32 characters. */
+export const requestIdCharactersMax = 128;
+
+/** Everything of a form that is not the chosen file: boundaries, part headers, values, other parts. */
+export const formOverheadBytesMax = mebibyte;
+/** Go's limit (1000 parts pass, more are a bad form). */
+export const partsMax = 1000;
+/** One part's headers; a genuine part has two short lines. */
+export const partHeaderBytesMax = 16 * kibibyte;
+/** Between a boundary and its line end there may only be blanks. */
+export const boundaryLineBytesMax = 256;
+/** RFC 2046 says 70; the operator's has 60. */
+export const boundaryCharactersMax = 200;
+/** It becomes part of the announcement, where a byte may become six (`\u003c`), and Kafka takes messages up to 1 MB. */
+export const metadataBytesMax = 128 * kibibyte;
+/** A connectivity check's whole body. */
+export const testBodyBytesMax = mebibyte;
+
+/** After a refusal so much is still read and thrown away, because a client that is still writing does not see the answer otherwise. */
+export const drainBytesMax = 16 * mebibyte;
+export const drainMsMax = 5_000;
+/** The same under overload, when reading is what we cannot afford. */
+export const overloadDrainBytesMax = mebibyte;
+
+/** Uploads in work at once; each holds a connection, a file and two buffers of 64 KiB. More get 503. */
+export const concurrentUploadsMax = 64;
+export const retryAfterSeconds = 30;
+
+/** From the last byte of the form until the object is durable; leaves the operator's 60 s some room. */
+export const stageMsMax = 45_000;
+/** How long the bus may take to acknowledge before the announcement is kept in the outbox. */
+export const announceMsMax = 5_000;
+
+/** Announcements that may wait for the bus: a day of a fleet of a thousand clusters at two-hour intervals. */
+export const outboxEntriesMax = 12_000;
+export const outboxBytesMax = 64 * mebibyte;
+export const relayEveryMs = 1_000;
+export const relayRecordsMax = 100;
+/** How often the outbox is looked through for announcements of processes that are gone. */
+export const orphanScanEveryMs = 20_000;
+/** A living owner sends its own within seconds once the bus works; what is still there after this time of a working bus has none. */
+export const orphanAfterMs = 60_000;
+/** Stopping waits so long for what the bus has not taken yet; one cleanup has 10 s, and a send in flight may take five of them. */
+export const stopFlushMsMax = 3_000;
+
+/** Status messages that wait while the bus is away; older ones are dropped, they never hold up an upload (the reference's queue size). */
+export const statusesWaitingMax = 1_000;
+export const statusesPerSendMax = 100;
+export const statusRetryMs = 1_000;
+
+/** Distinct values of the `useragent` label; the next ones are counted as `other`. */
+export const userAgentsMax = 100;
+export const userAgentCharactersMax = 120;
+
+export const linkLifetimeMs = 24 * 3_600_000;
+export const signingKeyBytes = 32;
+/** A wrong signature makes us look whether another process has made a key; not more often than this. */
+export const signingKeyReloadMs = 1_000;
+
+export const trackerAnswerBytesMax = 4 * mebibyte;
+
+export const tokenFileBytesMax = 16 * mebibyte;
+export const tokenFileCheckedEveryMs = 15_000;

@@ -1,0 +1,91 @@
+/**
+ * The metrics of ingress. Names, labels and buckets of the first group are the reference's, without `_total`, so that dashboards go on
+ * working; ours have the prefix `ccx_ingress_`. Written by `events.ts` only. Source: ingress.md A.10.1.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** Defaults of the reference's client library. */
+const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Values that are asked for when somebody scrapes. */
+export interface IngressGauges {
+  readonly uploadsInFlight: () => number;
+  readonly outboxEntries: () => number;
+  readonly outboxBytes: () => number;
+}
+
+export type IngressMetrics = ReturnType<typeof createIngressMetrics>;
+
+export function createIngressMetrics(registry: Registry, build: { readonly version: string; readonly commit: string }) {
+  const registers = [registry];
+  // One process may run several services on one registry.
+  if (registry.getSingleMetric('process_cpu_user_seconds_total') === undefined)
+    collectDefaultMetrics({ register: registry });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter<L>({ name, help, labelNames: [...labelNames], registers });
+  new Gauge({ name: 'ingress_version', help: 'Build of ingress', labelNames: ['commit', 'version'], registers }).set(
+    build,
+    1,
+  );
+  return {
+    requests: counter('ingress_requests', 'Uploads that passed the test and the deny list', ['useragent']),
+    payloadSizes: new Histogram({
+      name: 'ingress_payload_sizes',
+      help: 'Bytes of the uploaded file',
+      labelNames: ['useragent'],
+      buckets: [10_240, 102_400, 1_024_000, 10_240_000],
+      registers,
+    }),
+    stageSeconds: new Histogram({
+      name: 'ingress_stage_seconds',
+      help: 'Seconds from the end of the form until the archive is stored, or could not be',
+      buckets: secondsBuckets,
+      registers,
+    }),
+    responses: counter('ingress_responses', 'Answers to uploads', ['useragent', 'code']),
+    messagesProduced: counter('ingress_message_produced', 'Announcements sent or kept', ['service']),
+    kafkaProduced: counter('ingress_kafka_produced', 'Messages that the bus has acknowledged', ['topic']),
+    kafkaFailures: counter('ingress_kafka_produce_failures', 'Messages that could not be sent; each attempt counts', [
+      'topic',
+    ]),
+    publishSeconds: new Histogram({
+      name: 'ingress_publish_seconds',
+      help: 'Seconds until the bus has acknowledged a message',
+      labelNames: ['topic'],
+      buckets: secondsBuckets,
+      registers,
+    }),
+    sendsInFlight: new Gauge({
+      name: 'ingress_kafka_producer_go_routine_count',
+      help: 'Sends that the bus has not answered yet',
+      registers,
+    }),
+    statusesDropped: counter(
+      'ccx_ingress_statuses_dropped_total',
+      'Status messages given up while the bus was away',
+      [],
+    ),
+    announcementsKept: counter('ccx_ingress_announcements_kept_total', 'Announcements put into the outbox', []),
+    announcementsRelayed: counter('ccx_ingress_announcements_relayed_total', 'Announcements sent from the outbox', []),
+    announcementsSetAside: counter(
+      'ccx_ingress_announcements_set_aside_total',
+      'Announcements that the bus will never take',
+      [],
+    ),
+    refused: counter('ccx_ingress_refused_total', 'Uploads refused, by reason', ['code']),
+    gauges(read: IngressGauges): void {
+      const gauge = (name: string, help: string, value: () => number) =>
+        new Gauge({
+          name,
+          help,
+          registers,
+          collect() {
+            this.set(value());
+          },
+        });
+      gauge('ccx_ingress_uploads_in_flight', 'Uploads in work', read.uploadsInFlight);
+      gauge('ccx_ingress_outbox_entries', 'Announcements that wait for the bus', read.outboxEntries);
+      gauge('ccx_ingress_outbox_bytes', 'Bytes of the announcements that wait for the bus', read.outboxBytes);
+    },
+  };
+}

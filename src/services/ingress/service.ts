@@ -1,0 +1,222 @@
+/**
+ * Composition root of ingress (hops 1 and 2): two listeners, the object store that it is given, the bus that it is given. Started by
+ * `ccx ingress` and by the all-in-one process.
+ */
+
+import { errorText } from '../../contracts/ccx-error.ts';
+import type { Bus } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { Announcer } from './announcer.ts';
+import { createAuthenticator } from './authenticator.ts';
+import { BusSender } from './bus-sender.ts';
+import type { IngressSettings } from './config.ts';
+import { DownloadLinks } from './download-links.ts';
+import { createIngressEvents, type IngressEvents } from './events.ts';
+import { openTokenFile, type TokenFile } from './gateway/token-table.ts';
+import { announceMsMax } from './limits.ts';
+import { createIngressMetrics } from './metrics.ts';
+import { Outbox } from './outbox.ts';
+import type { ArchiveLinks } from './ports.ts';
+import { SigningKeys } from './signing-keys.ts';
+import { StatusReporter } from './status-reporter.ts';
+import { UploadSlots } from './upload-slots.ts';
+import { createMetricsListener } from './web/metrics-listener.ts';
+import { createWebListener, type ReadyAnswer, WEB_PREFIXES } from './web/web-listener.ts';
+
+export interface IngressDependencies {
+  readonly bus: Bus;
+  readonly objects: ObjectStore;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+export interface RunningIngress extends RunningService {
+  /** Web listener, e.g. `http://127.0.0.1:3000`. */
+  readonly baseUrl: string;
+  /** Where clusters upload to. */
+  readonly uploadUrl: string;
+  /** Metrics listener; `/metrics` below it. */
+  readonly metricsUrl: string;
+}
+
+/** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
+export async function startIngress(
+  settings: IngressSettings,
+  dependencies: IngressDependencies,
+): Promise<RunningIngress> {
+  const lifecycle = new Lifecycle(dependencies.clock);
+  try {
+    return await build(settings, dependencies, lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+async function build(
+  settings: IngressSettings,
+  { bus, objects, telemetry, clock }: IngressDependencies,
+  lifecycle: Lifecycle,
+): Promise<RunningIngress> {
+  const metrics = createIngressMetrics(telemetry.registry, { version: settings.version, commit: settings.commit });
+  const late: { statuses?: StatusReporter; webUrl?: string } = {};
+  const events = createIngressEvents({ telemetry, clock, metrics, statuses: () => late.statuses });
+  for (const { setting, why } of settings.ignored) events.settingIgnored(setting, why);
+
+  const statusSender = new BusSender({ bus, clock, events, deadlineMs: announceMsMax });
+  lifecycle.defer('status producer', () => statusSender.close());
+  if (settings.statusTopic !== '') {
+    const statuses = new StatusReporter({
+      sender: statusSender,
+      topic: settings.statusTopic,
+      clock,
+      onDropped: (count) => events.statusesDropped(count),
+    });
+    late.statuses = statuses;
+    lifecycle.defer('status messages', () => statuses.stop());
+  }
+
+  const tokens = await openTokens(settings, clock, events);
+  if (tokens !== undefined) lifecycle.defer('token file', () => tokens.close());
+  const authenticator = createAuthenticator({
+    enabled: settings.authEnabled,
+    tokens,
+    trustIdentityHeader: settings.trustIdentityHeader,
+  });
+
+  const download = await openDownloadLinks(settings, { objects, clock, baseUrl: () => late.webUrl ?? '' });
+  const links: ArchiveLinks = download ?? storeLinks(objects, settings.linksLifetimeMs);
+  const outbox = await Outbox.open({
+    objects,
+    clock,
+    instance: settings.instance,
+    entriesMax: settings.outboxEntriesMax,
+    bytesMax: settings.outboxBytesMax,
+  });
+  const announceSender = new BusSender({ bus, clock, events, deadlineMs: announceMsMax });
+  lifecycle.defer('announcement producer', () => announceSender.close());
+  const announcer = new Announcer({
+    topic: settings.announceTopic,
+    sender: announceSender,
+    outbox,
+    links,
+    checkBus: () => bus.check(),
+    clock,
+    events,
+  });
+  lifecycle.defer('outbox', () => announcer.stop());
+
+  const slots = new UploadSlots(settings.concurrentUploadsMax);
+  metrics.gauges({
+    uploadsInFlight: () => slots.taken,
+    outboxEntries: () => outbox.entries,
+    outboxBytes: () => outbox.bytes,
+  });
+  const readiness = () => assessReadiness(objects, announcer);
+
+  const metricsListener = createMetricsListener({
+    host: settings.host,
+    port: settings.metricsPort,
+    registry: telemetry.registry,
+  });
+  lifecycle.defer('metrics listener', () => metricsListener.close());
+  const web = createWebListener({
+    host: settings.host,
+    port: settings.webPort,
+    version: settings.version,
+    commit: settings.commit,
+    clock,
+    upload: {
+      objects,
+      clock,
+      events,
+      authenticator,
+      announcer,
+      links,
+      slots,
+      acceptedServices: new Set(settings.acceptedServices),
+      deniedOrgIds: new Set(settings.deniedOrgIds),
+      sizeLimits: { defaultBytesMax: settings.defaultBytesMax, bytesMaxByService: settings.bytesMaxByService },
+    },
+    track: {
+      trackerUrl: settings.trackerUrl,
+      timeoutMs: settings.trackerTimeoutMs,
+      trustedCertificates: new Set(settings.trustedCertificates),
+      events,
+    },
+    download: download === undefined ? undefined : { objects, links: download },
+    ready: readiness,
+  });
+  // Stopped first: uploads in work are finished, and announced, before anything that they need goes away.
+  lifecycle.defer('web listener', () => web.close());
+
+  const metricsUrl = reachable(await metricsListener.listen());
+  const baseUrl = reachable(await web.listen());
+  late.webUrl = settings.baseUrl ?? baseUrl;
+  announcer.start();
+  events.serving(baseUrl, metricsUrl);
+
+  return {
+    name: 'ingress',
+    baseUrl,
+    uploadUrl: `${baseUrl}${WEB_PREFIXES[0]}/upload`,
+    metricsUrl,
+    async readiness(): Promise<Readiness> {
+      const { ready, reasons } = await readiness();
+      return { ready, reasons };
+    },
+    idle: async () => slots.taken === 0 && announcer.idle() && (late.statuses?.idle() ?? true),
+    async stop() {
+      const report = await lifecycle.stop();
+      for (const { name, error } of report.failed) events.stopFailed(name, error);
+    },
+  };
+}
+
+async function openTokens(
+  settings: IngressSettings,
+  clock: Clock,
+  events: IngressEvents,
+): Promise<TokenFile | undefined> {
+  if (settings.tokensFile === '') return undefined;
+  return await openTokenFile({
+    path: settings.tokensFile,
+    clock,
+    onLoaded: (count) => events.tokensLoaded(count),
+    onFailed: (error) => events.tokensNotReloaded(error),
+  });
+}
+
+/** Undefined where the object store serves its objects itself. */
+async function openDownloadLinks(
+  settings: IngressSettings,
+  { objects, clock, baseUrl }: { readonly objects: ObjectStore; readonly clock: Clock; readonly baseUrl: () => string },
+): Promise<DownloadLinks | undefined> {
+  if (objects.signLink !== undefined) return undefined;
+  const keys = settings.linksSigned
+    ? await SigningKeys.open({ objects, clock, configuredKey: settings.linksKey })
+    : undefined;
+  return new DownloadLinks({ baseUrl, keys, lifetimeMs: settings.linksLifetimeMs, clock });
+}
+
+function storeLinks(objects: ObjectStore, lifetimeMs: number): ArchiveLinks {
+  return { create: async (requestId) => await objects.signLink!(requestId, lifetimeMs) };
+}
+
+/** An absent bus is a note and no reason: uploads are still taken as long as the outbox has room. */
+async function assessReadiness(objects: ObjectStore, announcer: Announcer): Promise<ReadyAnswer> {
+  const reasons: string[] = [];
+  await objects.check().catch((error: unknown) => reasons.push(errorText(error)));
+  const trouble = announcer.trouble();
+  if (announcer.isFull()) reasons.push(`the outbox is full: ${trouble ?? ''}`);
+  return { ready: reasons.length === 0, reasons, notes: trouble === undefined ? [] : [trouble] };
+}
+
+/** A listener on all addresses is reached by this one from here. */
+function reachable(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+}

@@ -1,0 +1,230 @@
+/**
+ * Reads the form once, as a stream: the file goes on into the object store as it comes, nothing is spooled. Which part is the file, what a
+ * wrong type or size means, and in which order these are found out is the reference's. Source: ingress.md A.4.2 to A.4.5.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { AnnouncementMetadata } from '../../../contracts/upload-announcement.ts';
+import { absentMetadata, decodeUploadMetadata } from '../../../contracts/upload-metadata.ts';
+import type { Clock } from '../../../platform/clock/clock.ts';
+import type { ObjectStore } from '../../../platform/objects/object-store.ts';
+import { ArchiveStaging } from '../archive-staging.ts';
+import { type SizeLimits, sizeLimit } from '../decide/size-limit.ts';
+import { type UploadType, uploadType } from '../decide/upload-type.ts';
+import type { IngressEvents } from '../events.ts';
+import { drainBytesMax, formOverheadBytesMax, metadataBytesMax } from '../limits.ts';
+import { formBoundary, MultipartReader, type PartHeader } from '../multipart-reader.ts';
+import { type IncomingUpload, next, type Principal, type ReceivedForm, reply, type StepResult } from '../upload.ts';
+import { empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
+
+export interface FormTools {
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  readonly events: IngressEvents;
+  readonly acceptedServices: ReadonlySet<string>;
+  readonly sizeLimits: SizeLimits;
+}
+
+export async function receiveForm(
+  upload: IncomingUpload,
+  principal: Principal,
+  tools: FormTools,
+): Promise<StepResult<ReceivedForm>> {
+  const boundary = formBoundary(upload.contentType);
+  if (boundary === undefined) return reply(fileNotFound());
+  if (new URLSearchParams(upload.query).has('metadata')) tools.events.queryMetadataIgnored(upload);
+  const reception = new FormReception(upload, principal, tools);
+  try {
+    return await reception.readForm(boundary);
+  } catch (error) {
+    await reception.abandon();
+    if (error instanceof Refusal) return reply(error.reply);
+    // The client went away in the middle, or sent what is no form: both are told alike, and the first one hears nothing.
+    if (!(error instanceof CcxError) || error.code === 'FORM_INVALID') return reply(fileNotFound());
+    throw error;
+  }
+}
+
+/** Ends the reading early. */
+class Refusal extends Error {
+  readonly reply: Reply;
+
+  constructor(answer: Reply) {
+    super(answer.code ?? '');
+    this.reply = answer;
+  }
+}
+
+/** The part that will be the archive, unless a better one follows. */
+interface Candidate {
+  readonly name: 'file' | 'upload';
+  readonly contentType: string;
+  readonly type: UploadType | undefined;
+  readonly bytesMax: number;
+  readonly staging: ArchiveStaging | undefined;
+  sizeBytes: number;
+}
+
+class FormReception {
+  readonly #upload: IncomingUpload;
+  readonly #principal: Principal;
+  readonly #tools: FormTools;
+  #candidate: Candidate | undefined;
+  /** Of an `upload` that a `file` has replaced. */
+  #replacedBytes = 0;
+  #metadataFile: Buffer | 'too large' | undefined;
+  #metadataValue: Buffer | 'too large' | undefined;
+  #testValue: Buffer | 'too large' | undefined;
+
+  constructor(upload: IncomingUpload, principal: Principal, tools: FormTools) {
+    this.#upload = upload;
+    this.#principal = principal;
+    this.#tools = tools;
+  }
+
+  async readForm(boundary: string): Promise<StepResult<ReceivedForm>> {
+    const reader = new MultipartReader({ next: () => this.#nextChunk() }, boundary);
+    for (;;) {
+      const part = await reader.nextPart();
+      if (part === undefined) break;
+      await this.#readPart(part, reader);
+    }
+    // What follows the last boundary has no meaning; the request has to be read to its end.
+    while ((await this.#nextChunk()) !== undefined) {
+      // Counted by the call.
+    }
+    return this.#result();
+  }
+
+  async abandon(): Promise<void> {
+    await this.#candidate?.staging?.abandon();
+  }
+
+  async #nextChunk(): Promise<Buffer | undefined> {
+    const { body } = this.#upload;
+    const fileBytes = this.#replacedBytes + (this.#candidate?.sizeBytes ?? 0);
+    if (body.bytesRead - fileBytes > formOverheadBytesMax) {
+      const bytesMax = this.#candidate?.bytesMax ?? this.#tools.sizeLimits.defaultBytesMax;
+      throw new Refusal(tooLarge(bytesMax, body.bytesRead));
+    }
+    return await body.next();
+  }
+
+  async #readPart(part: PartHeader, reader: MultipartReader): Promise<void> {
+    if (part.filename !== '') {
+      if ((part.name === 'file' || part.name === 'upload') && this.#mayBecomeTheArchive(part.name)) {
+        await this.#readFile(part.name, part, reader);
+      } else if (part.name === 'metadata') {
+        this.#metadataFile ??= await collect(reader);
+      }
+    } else if (part.name === 'metadata') {
+      this.#metadataValue ??= await collect(reader);
+    } else if (part.name === 'test') {
+      this.#testValue ??= await collect(reader);
+    }
+    // Whatever is left of the part, the reader skips.
+  }
+
+  /** The first `file` counts, and the first `upload` only where there is no `file`. */
+  #mayBecomeTheArchive(name: 'file' | 'upload'): boolean {
+    return this.#candidate === undefined || (this.#candidate.name === 'upload' && name === 'file');
+  }
+
+  async #readFile(name: 'file' | 'upload', part: PartHeader, reader: MultipartReader): Promise<void> {
+    await this.abandon();
+    this.#replacedBytes = this.#candidate?.sizeBytes ?? 0;
+    const { acceptedServices, sizeLimits } = this.#tools;
+    const type = uploadType(part.contentType, acceptedServices);
+    const bytesMax = sizeLimit(type?.service, sizeLimits);
+    const staging = type === undefined ? undefined : this.#beginStaging();
+    const candidate: Candidate = { name, contentType: part.contentType, type, bytesMax, staging, sizeBytes: 0 };
+    this.#candidate = candidate;
+    // A `file` is final: its refusal need not wait for the end of the form. An `upload` may still be replaced.
+    const isFinal = name === 'file';
+    if (type === undefined && isFinal) throw new Refusal(typeNotAccepted());
+    for (;;) {
+      const chunk = await reader.chunk();
+      if (chunk === undefined) break;
+      candidate.sizeBytes += chunk.length;
+      if (candidate.sizeBytes <= bytesMax) await staging?.write(chunk);
+      // So much more is read that an answer can say how large a file is that is only a little too large.
+      else if (isFinal && candidate.sizeBytes > bytesMax + drainBytesMax) break;
+      else if (candidate.sizeBytes - bytesMax <= chunk.length) await staging?.abandon();
+    }
+    if (isFinal && candidate.sizeBytes > bytesMax) throw new Refusal(tooLarge(bytesMax, candidate.sizeBytes));
+  }
+
+  #beginStaging(): ArchiveStaging {
+    const { objects, clock } = this.#tools;
+    const { accountNumber, orgId } = this.#principal;
+    const key = this.#upload.requestId;
+    return new ArchiveStaging({
+      objects,
+      clock,
+      key,
+      // What the reference writes beside its objects, whatever the archive's real type. Source: ingress.md A.6.1.
+      metadata: {
+        contentType: 'application/gzip',
+        labels: { requestid: key, account: headerSafe(accountNumber), org: headerSafe(orgId) },
+      },
+    });
+  }
+
+  async #result(): Promise<StepResult<ReceivedForm>> {
+    const candidate = this.#candidate;
+    if (candidate === undefined) {
+      if (this.#testValue?.toString() !== 'test') return reply(fileNotFound());
+      return reply(json(200, uploadBody(this.#upload.requestId, this.#principal.accountNumber, this.#principal.orgId)));
+    }
+    const { contentType, type, sizeBytes, bytesMax, staging } = candidate;
+    if (type === undefined || staging === undefined) return reply(typeNotAccepted());
+    if (sizeBytes > bytesMax) {
+      await staging.abandon();
+      return reply(tooLarge(bytesMax, sizeBytes));
+    }
+    const document = this.#metadataFile ?? this.#metadataValue;
+    const metadata = this.#readMetadata(document);
+    return next({ contentType, type, sizeBytes, staging, metadata, hasMetadata: document !== undefined });
+  }
+
+  #readMetadata(document: Buffer | 'too large' | undefined): AnnouncementMetadata {
+    if (document === undefined) return absentMetadata;
+    const { events, clock } = this.#tools;
+    const decoding =
+      document === 'too large'
+        ? ({ kind: 'discarded', text: `it has more than ${metadataBytesMax} bytes` } as const)
+        : decodeUploadMetadata(document, clock.nowMicros());
+    if (decoding.kind === 'decoded') return decoding.metadata;
+    events.metadataDiscarded(this.#upload, decoding.text);
+    return absentMetadata;
+  }
+}
+
+/** A small part as a whole. */
+async function collect(reader: MultipartReader): Promise<Buffer | 'too large'> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    const chunk = await reader.chunk();
+    if (chunk === undefined) return Buffer.concat(chunks);
+    bytes += chunk.length;
+    if (bytes > metadataBytesMax) return 'too large';
+    chunks.push(chunk);
+  }
+}
+
+function fileNotFound(): Reply {
+  return text(400, 'File or upload field not found', 'FORM_INVALID');
+}
+
+function typeNotAccepted(): Reply {
+  return empty(415, 'CONTENT_TYPE_UNKNOWN');
+}
+
+function tooLarge(bytesMax: number, bytes: number): Reply {
+  return text(413, `File exceeds maximum file size (${bytesMax}) for upload: ${bytes}`, 'FILE_TOO_LARGE');
+}
+
+/** Labels become headers in S3. */
+function headerSafe(value: string): string {
+  return /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value);
+}

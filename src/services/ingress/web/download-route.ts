@@ -1,0 +1,93 @@
+/** `GET /download/{id}`: an archive from the object store, whole or in part. Only for stores that serve nothing themselves. Source: ingress.md A.6.2. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isReservedKey, type ObjectStore, type StoredObject } from '../../../platform/objects/object-store.ts';
+import { decideRange } from '../decide/byte-range.ts';
+import type { DownloadLinks } from '../download-links.ts';
+import { pathSegment } from './path-segment.ts';
+import { empty, goError, type Reply } from './reply.ts';
+import { notFound, sendReply } from './send-reply.ts';
+
+export interface DownloadTools {
+  readonly objects: ObjectStore;
+  readonly links: DownloadLinks;
+}
+
+export async function serveDownload(
+  request: FastifyRequest,
+  response: FastifyReply,
+  tools: DownloadTools,
+): Promise<FastifyReply> {
+  const id = pathSegment(request, '/download/');
+  if (id === undefined) return sendReply(response, notFound());
+  const name = id.replace(/[^\p{L}\p{N}]/gu, '');
+  // What lies in the reserved folders (signing keys, other people's announcements) is nobody's to fetch.
+  if (name === '' || isReservedKey(id)) return sendReply(response, goError(400, 'Bad Request: Invalid request ID'));
+  const verdict = await tools.links.judge(id, new URLSearchParams(request.raw.url?.split('?')[1] ?? ''));
+  if (verdict !== 'valid') {
+    return sendReply(
+      response,
+      goError(403, verdict === 'expired' ? 'Forbidden: the link has expired' : 'Forbidden: the link is not valid'),
+    );
+  }
+  return await sendObject(request, response, { objects: tools.objects, id, name });
+}
+
+async function sendObject(
+  request: FastifyRequest,
+  response: FastifyReply,
+  { objects, id, name }: { readonly objects: ObjectStore; readonly id: string; readonly name: string },
+): Promise<FastifyReply> {
+  const found = await objects.get(id);
+  if (found === undefined) return sendReply(response, notFound());
+  const { object } = found;
+  found.body.on('error', () => undefined);
+  const headers = {
+    'content-disposition': `attachment; filename=${encodeURIComponent(name)}.tar.gz`,
+    'content-type': 'application/gzip',
+    'accept-ranges': 'bytes',
+    'last-modified': object.storedAt.toUTCString(),
+  };
+  if (isNotModified(request, object)) {
+    found.body.destroy();
+    return sendReply(response, { ...empty(304), headers: { 'last-modified': headers['last-modified'] } });
+  }
+  const range = isRangeStale(request, object)
+    ? ({ kind: 'whole' } as const)
+    : decideRange(request.headers.range, object.sizeBytes);
+  if (range.kind === 'whole') {
+    return await response
+      .code(200)
+      .headers({ ...headers, 'content-length': object.sizeBytes })
+      .send(found.body);
+  }
+  found.body.destroy();
+  if (range.kind === 'unsatisfiable') {
+    const refusal: Reply = goError(416, 'invalid range: failed to overlap');
+    return sendReply(response, {
+      ...refusal,
+      headers: { ...refusal.headers, 'content-range': `bytes */${object.sizeBytes}` },
+    });
+  }
+  const part = await objects.get(id, range);
+  if (part === undefined) return sendReply(response, notFound());
+  return await response
+    .code(206)
+    .headers({
+      ...headers,
+      'content-length': range.endInclusive - range.start + 1,
+      'content-range': `bytes ${range.start}-${range.endInclusive}/${object.sizeBytes}`,
+    })
+    .send(part.body);
+}
+
+/** Headers know seconds only. */
+function isNotModified(request: FastifyRequest, object: StoredObject): boolean {
+  const since = Date.parse(request.headers['if-modified-since'] ?? '');
+  return Math.floor(object.storedAt.getTime() / 1000) * 1000 <= since;
+}
+
+/** The part was meant of an older object. */
+function isRangeStale(request: FastifyRequest, object: StoredObject): boolean {
+  const condition = request.headers['if-range'];
+  return condition !== undefined && condition !== object.storedAt.toUTCString();
+}

@@ -1,0 +1,58 @@
+/** `GET …/track/{id}`: what the payload tracker knows of a request, for those whom it concerns. Source: ingress.md A.9. */
+import { callHttp } from '../../../platform/http/http-client.ts';
+import { isTrackableId, mayTrack } from '../decide/track-access.ts';
+import type { IngressEvents } from '../events.ts';
+import { trackerAnswerBytesMax } from '../limits.ts';
+import type { Principal } from '../upload.ts';
+import { empty, json, type Reply, text } from './reply.ts';
+
+export interface TrackTools {
+  /** The id is appended as it is. */
+  readonly trackerUrl: string;
+  readonly timeoutMs: number;
+  readonly trustedCertificates: ReadonlySet<string>;
+  readonly events: IngressEvents;
+}
+
+export interface TrackQuestion {
+  readonly id: string;
+  readonly verbosity: string | null;
+  readonly principal: Principal;
+}
+
+interface TrackerDocument {
+  readonly data?: readonly (Readonly<Record<string, unknown>> | null)[];
+}
+
+/** What is left of an entry for who does not ask for more, in this order. */
+const briefMembers = ['status_msg', 'date', 'inventory_id', 'service', 'status'] as const;
+
+export async function answerTrack({ id, verbosity, principal }: TrackQuestion, tools: TrackTools): Promise<Reply> {
+  if (!isTrackableId(id)) return text(400, 'request id is not an uuid');
+  let body: Buffer;
+  let document: TrackerDocument;
+  try {
+    const answer = await callHttp(`${tools.trackerUrl}${encodeURIComponent(id)}`, {
+      deadlineMs: tools.timeoutMs,
+      answerBytesMax: trackerAnswerBytesMax,
+    });
+    // Its status is not looked at: for an unknown request it answers 404 with a document that has no data.
+    body = answer.body;
+    document = JSON.parse(body.toString('utf8')) as TrackerDocument;
+  } catch (error) {
+    tools.events.trackerUnavailable(id, error);
+    return empty(500);
+  }
+  const entries = Array.isArray(document?.data) ? document.data : [];
+  const newest = entries[0];
+  if (entries.length === 0) return empty(404);
+  if (!mayTrack(principal, newest?.['org_id'], tools.trustedCertificates)) return empty(403);
+  // Go's Atoi: anything that is no number is 0.
+  const level = /^[+-]?\d+$/.test(verbosity ?? '') ? Number(verbosity) : 0;
+  if (level >= 2) return { status: 200, body: body.toString('utf8'), headers: { 'content-type': 'application/json' } };
+  const brief = briefMembers.flatMap((name): [string, unknown][] => {
+    const value = newest?.[name];
+    return typeof value === 'string' && value !== '' ? [[name, value]] : [];
+  });
+  return json(200, Object.fromEntries(brief));
+}

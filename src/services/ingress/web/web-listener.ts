@@ -1,0 +1,221 @@
+/**
+ * The web listener: which path leads to what, under both prefixes, and the request id that every answer carries. Answers for unknown paths
+ * and methods are those of Go's chi router. Source: ingress.md A.2, A.3.1.
+ */
+import { isIP } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/headers.ts';
+import type { Clock } from '../../../platform/clock/clock.ts';
+import { createHttpServer, type HttpServer } from '../../../platform/http/http-server.ts';
+import { isReservedKey } from '../../../platform/objects/object-store.ts';
+import type { Credentials } from '../authenticator.ts';
+import { decideRequestId } from '../decide/request-id.ts';
+import { drainBytesMax, drainMsMax, overloadDrainBytesMax, requestIdCharactersMax } from '../limits.ts';
+import { handleUpload, type UploadTools } from '../pipeline.ts';
+import type { IncomingUpload, Principal } from '../upload.ts';
+import { type DownloadTools, serveDownload } from './download-route.ts';
+import { openapiDocument } from './openapi-document.ts';
+import { pathSegment } from './path-segment.ts';
+import { empty, goError, json, type Reply, text } from './reply.ts';
+import { RequestBody } from './request-body.ts';
+import { methodNotAllowed, notFound, sendReply } from './send-reply.ts';
+import { answerTrack, type TrackTools } from './track-route.ts';
+
+export const WEB_PREFIXES = ['/api/ingress/v1', '/r/insights/platform/ingress/v1'] as const;
+
+/** Methods that chi knows; another one is answered without `Allow`. */
+const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE']);
+
+export interface WebListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly version: string;
+  readonly commit: string;
+  readonly clock: Clock;
+  readonly upload: UploadTools;
+  readonly track: TrackTools;
+  /** Absent where the object store serves archives itself. */
+  readonly download: DownloadTools | undefined;
+  readonly ready: () => Promise<ReadyAnswer>;
+}
+
+export interface ReadyAnswer {
+  readonly ready: boolean;
+  readonly reasons: readonly string[];
+  /** What is worth knowing although it is ready. */
+  readonly notes: readonly string[];
+}
+
+export function createWebListener(options: WebListenerOptions): HttpServer {
+  const server = createHttpServer({
+    host: options.host,
+    port: options.port,
+    bodyBytesMax: 0,
+    portSetting: 'INGRESS_WEBPORT',
+  });
+  const { app } = server;
+  // Bodies are read by the upload's steps, as streams, whatever their type says.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  app.addHook('onRequest', async (request, response) => {
+    const refusal = giveRequestId(request, response, options.clock);
+    return refusal === undefined ? undefined : await answer(request, response, refusal, options.clock);
+  });
+  app.setErrorHandler(async (error, request, response) => {
+    options.upload.events.requestFailed(requestIdOf(response), error);
+    return sendReply(response, isClientError(error) ? badUpload(request) : empty(500));
+  });
+
+  addRoutes(server, options);
+  app.setNotFoundHandler((request, response) => {
+    const allow = allowedMethod(request, options);
+    if (!knownMethods.has(request.method)) return sendReply(response, methodNotAllowed(''));
+    return sendReply(response, allow === undefined ? notFound() : methodNotAllowed(allow));
+  });
+  return server;
+}
+
+function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
+  const { authenticator } = options.upload;
+  const identified =
+    (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>
+    async (request: FastifyRequest, response: FastifyReply) => {
+      const authenticated = authenticator.authenticate(credentialsOf(request));
+      const reply = authenticated.kind === 'reply' ? authenticated.reply : await handle(request, authenticated.value);
+      return await answer(request, response, reply, options.clock);
+    };
+  const lubdub = () => text(200, 'lubdub');
+  const version = json(200, { version: options.version, commit: options.commit });
+  const openapi = json(200, openapiDocument(options.version));
+
+  app.get('/', (_request, response) => sendReply(response, lubdub()));
+  app.get('/ready', async (_request, response) => {
+    const ready = await options.ready();
+    return sendReply(response, json(ready.ready ? 200 : 503, ready));
+  });
+  const { download } = options;
+  if (download !== undefined) app.get('/download/*', (request, response) => serveDownload(request, response, download));
+  for (const prefix of WEB_PREFIXES) {
+    app.get(prefix, identified(lubdub));
+    app.get(`${prefix}/`, identified(lubdub));
+    app.get(`${prefix}/version`, (_request, response) => sendReply(response, version));
+    app.get(`${prefix}/openapi.json`, (_request, response) => sendReply(response, openapi));
+    app.post(`${prefix}/upload`, (request, response) => answerUpload(request, response, options));
+    if (!authenticator.enabled) continue;
+    app.get(
+      `${prefix}/track/*`,
+      identified(async (request, principal) => {
+        const id = pathSegment(request, `${prefix}/track/`);
+        if (id === undefined) return notFound();
+        const verbosity = new URLSearchParams(queryOf(request)).get('verbosity');
+        return await answerTrack({ id, verbosity, principal }, options.track);
+      }),
+    );
+  }
+}
+
+async function answerUpload(
+  request: FastifyRequest,
+  response: FastifyReply,
+  { clock, upload: tools }: WebListenerOptions,
+): Promise<FastifyReply> {
+  const upload: IncomingUpload = {
+    requestId: requestIdOf(response),
+    contentType: request.headers['content-type'],
+    query: queryOf(request),
+    ...credentialsOf(request),
+    clientAddress: clientAddress(request),
+    body: new RequestBody(request.raw),
+    receivedMs: clock.monotonicMs(),
+  };
+  let reply: Reply;
+  try {
+    reply = await handleUpload(upload, tools);
+  } catch (error) {
+    tools.events.requestFailed(upload.requestId, error);
+    reply = empty(500, 'UNKNOWN');
+  }
+  tools.events.uploadAnswered(upload, reply.status);
+  return await answer(request, response, reply, clock, upload.body);
+}
+
+/**
+ * Sends a reply after what is left of the body was thrown away: a client that still writes would otherwise see a reset connection and not
+ * our status. Bounded; beyond that the connection is closed.
+ */
+async function answer(
+  request: FastifyRequest,
+  response: FastifyReply,
+  reply: Reply,
+  clock: Clock,
+  body: RequestBody = new RequestBody(request.raw),
+): Promise<FastifyReply> {
+  const bytesMax = reply.status === 503 ? overloadDrainBytesMax : drainBytesMax;
+  const isAtEnd = await body.drain({ bytesMax, msMax: drainMsMax, clock });
+  if (!isAtEnd) response.header('connection', 'close');
+  return sendReply(response, reply);
+}
+
+function giveRequestId(request: FastifyRequest, response: FastifyReply, clock: Clock): Reply | undefined {
+  const policy = { charactersMax: requestIdCharactersMax, isReserved: isReservedKey };
+  const decision = decideRequestId(firstHeader(request, HEADER_REQUEST_ID), policy);
+  response.header(HEADER_REQUEST_ID, decision.kind === 'given' ? decision.id : clock.uuid().replaceAll('-', ''));
+  return decision.kind === 'refused' ? goError(400, 'Bad Request: invalid x-rh-insights-request-id header') : undefined;
+}
+
+function requestIdOf(response: FastifyReply): string {
+  return String(response.getHeader(HEADER_REQUEST_ID) ?? '');
+}
+
+function credentialsOf(request: FastifyRequest): Credentials {
+  return {
+    identityHeader: firstHeader(request, HEADER_IDENTITY),
+    authorization: request.headers.authorization,
+    userAgent: request.headers['user-agent'] ?? '',
+  };
+}
+
+/** Go takes the first of several; Node would join them. */
+function firstHeader(request: FastifyRequest, name: string): string | undefined {
+  return request.raw.headersDistinct[name]?.[0];
+}
+
+function queryOf(request: FastifyRequest): string {
+  const url = request.raw.url ?? '';
+  const mark = url.indexOf('?');
+  return mark === -1 ? '' : url.slice(mark + 1);
+}
+
+/** For the log, as the proxies in front tell it. Source: ingress.md A.3.3. */
+function clientAddress(request: FastifyRequest): string {
+  const told =
+    firstHeader(request, 'true-client-ip') ??
+    firstHeader(request, 'x-real-ip') ??
+    firstHeader(request, 'x-forwarded-for')?.split(',', 1)[0]?.trim();
+  return told !== undefined && isIP(told) !== 0 ? told : (request.socket.remoteAddress ?? '');
+}
+
+/** The method that the path is there for, undefined for a path that is not there. */
+function allowedMethod(request: FastifyRequest, options: WebListenerOptions): string | undefined {
+  const path = (request.raw.url ?? '').split('?', 1)[0]!;
+  if (path === '/' || path === '/ready') return 'GET';
+  if (options.download !== undefined && pathSegment(request, '/download/') !== undefined) return 'GET';
+  for (const prefix of WEB_PREFIXES) {
+    if (path === `${prefix}/upload`) return 'POST';
+    if ([prefix, `${prefix}/`, `${prefix}/version`, `${prefix}/openapi.json`].includes(path)) return 'GET';
+    if (options.upload.authenticator.enabled && pathSegment(request, `${prefix}/track/`) !== undefined) return 'GET';
+  }
+  return undefined;
+}
+
+/** The server could not make sense of the request before any of our code saw it. */
+function isClientError(error: unknown): boolean {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  return status >= 400 && status < 500;
+}
+
+function badUpload(request: FastifyRequest): Reply {
+  return request.url.includes('/upload')
+    ? text(400, 'File or upload field not found', 'FORM_INVALID')
+    : goError(400, 'Bad Request');
+}
