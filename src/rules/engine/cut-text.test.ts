@@ -1,4 +1,4 @@
-/** Shortening texts. */
+/** How long texts are shortened for the details of a finding. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cutText } from './cut-text.ts';
