@@ -4,6 +4,7 @@
  */
 import type { CcxError } from '../../contracts/ccx-error.ts';
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
+import type { DisabledRules } from './decide/disabled-rules.ts';
 
 export type TargetName = 'notification-backend' | 'service-log';
 
@@ -92,4 +93,9 @@ export interface ComposeContext {
 export interface ContentSource {
   /** The newest content; rejects with code `CONTENT_UNAVAILABLE` when there is none. */
   load(): Promise<RuleContentDirectory>;
+}
+
+export interface DisabledRulesSource {
+  /** Everything that is disabled now; rejects with code `DISABLED_RULES_UNAVAILABLE`. */
+  load(): Promise<DisabledRules>;
 }

@@ -13,10 +13,16 @@ export interface ReportIssue extends Issue {
 }
 
 export type ReadReport =
-  | { readonly kind: 'read'; readonly issues: readonly ReportIssue[]; readonly hasElements: boolean }
+  | {
+      readonly kind: 'read';
+      /** Each issue once, in report order. */
+      readonly issues: readonly ReportIssue[];
+      /** What stands at each position, repetitions included. */
+      readonly elements: readonly (Issue | undefined)[];
+    }
   | { readonly kind: 'unreadable'; readonly error: CcxError };
 
-/** Issues in report order, each once. An error's code is `REPORT_UNREADABLE`. */
+/** An error's code is `REPORT_UNREADABLE`. */
 export function readReport(text: string): ReadReport {
   let document: unknown;
   try {
@@ -24,24 +30,26 @@ export function readReport(text: string): ReadReport {
   } catch (cause) {
     return unreadable('it is not JSON', cause);
   }
-  if (document === null) return { kind: 'read', issues: [], hasElements: false };
+  if (document === null) return { kind: 'read', issues: [], elements: [] };
   if (!isObject(document)) return unreadable('it is not an object');
   const elements = ownMember(document, 'reports');
-  if (elements === undefined || elements === null) return { kind: 'read', issues: [], hasElements: false };
+  if (elements === undefined || elements === null) return { kind: 'read', issues: [], elements: [] };
   if (!Array.isArray(elements)) return unreadable('reports is not a list');
   if (elements.length > reportIssuesMax) return unreadable(`it has more than ${reportIssuesMax} issues`);
   const issues = new Map<string, ReportIssue>();
+  const read: (Issue | undefined)[] = [];
   for (const [position, element] of elements.entries()) {
-    if (element === null) continue;
-    const issue = readIssue(element, position);
+    const issue = element === null ? undefined : readIssue(element, position);
     if (typeof issue === 'string') return unreadable(issue);
+    read.push(issue);
+    if (issue === undefined) continue;
     const identity = issueIdentity(issue);
-    if (!issues.has(identity)) issues.set(identity, issue);
+    if (!issues.has(identity)) issues.set(identity, { ...issue, position });
   }
-  return { kind: 'read', issues: [...issues.values()], hasElements: elements.length > 0 };
+  return { kind: 'read', issues: [...issues.values()], elements: read };
 }
 
-function readIssue(element: unknown, position: number): ReportIssue | string {
+function readIssue(element: unknown, position: number): Issue | string {
   if (!isObject(element)) return `reports[${position}] is not an object`;
   const type = readText(element, 'type');
   const component = readText(element, 'component');
@@ -53,7 +61,7 @@ function readIssue(element: unknown, position: number): ReportIssue | string {
   if (bytes > issueKeyBytesMax) return `reports[${position}] has a type, component and key of ${bytes} bytes`;
   // PostgreSQL has no NUL in text, and the issue's identity uses it as separator.
   if (`${type}${component}${errorKey}`.includes('\0')) return `reports[${position}] has a NUL in its key`;
-  return { type, component, errorKey, position };
+  return { type, component, errorKey };
 }
 
 /** A missing or null member is the empty text, as in the reference; undefined when it is something else. */

@@ -1,0 +1,42 @@
+/**
+ * Rule content from a content service, in gob as the hosted one sends it. One bounded request; anything but success is a failure, where
+ * the reference looks at the body only. Keeping the last good content is the caller's. Source: notification-service.md 6.1, 17.27.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { decodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
+import { callHttp } from '../../../platform/http/http-client.ts';
+import { contentBytesMax, contentMsMax } from '../limits.ts';
+import type { ContentSource } from '../ports.ts';
+
+export interface ContentServer {
+  /** `dependencies.content_server`, e.g. `localhost:8082`; `http://` is added unless it starts with `http`. */
+  readonly server: string;
+  /** `dependencies.content_endpoint`, appended as it is. */
+  readonly endpoint: string;
+}
+
+export function createServerContent(options: ContentServer): ContentSource {
+  const address = `${options.server}${options.endpoint}`;
+  const url = address.startsWith('http') ? address : `http://${address}`;
+  return {
+    async load() {
+      try {
+        const answer = await callHttp(url, {
+          deadlineMs: contentMsMax,
+          answerBytesMax: contentBytesMax,
+          followRedirects: true,
+        });
+        if (answer.status !== 200) throw new Error(`the content service answered with status ${answer.status}`);
+        return decodeRuleContent(answer.body);
+      } catch (cause) {
+        throw new CcxError(`rule content is not available from ${options.server}`, {
+          code: 'CONTENT_UNAVAILABLE',
+          category: 'connection',
+          retryable: true,
+          cause,
+          hint: 'check dependencies.content_server and dependencies.content_endpoint, and that the content service runs',
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * Disabled rules from the results aggregator's database: two tables, read completely. The reference reads them and never looks at them
+ * again. Source: notification-service.md 5.4; consumers.md D15.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Database, Queryable } from '../../platform/database/database.ts';
+import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
+import type { DisabledRulesSource } from './ports.ts';
+
+/** Rejects with code `DISABLED_RULES_UNAVAILABLE`. The database is the caller's to close. */
+export function createDisabledRulesDatabase(database: Database): DisabledRulesSource {
+  return {
+    async load() {
+      try {
+        return await database.transaction(readBoth, { isolation: 'repeatable read', readOnly: true });
+      } catch (cause) {
+        throw new CcxError('the disabled rules cannot be read from the aggregator database', {
+          code: 'DISABLED_RULES_UNAVAILABLE',
+          category: 'storage',
+          retryable: true,
+          cause,
+          hint: 'check the section aggregator_storage, or set disabled_rules.ignore to notify without them',
+        });
+      }
+    },
+  };
+}
+
+async function readBoth(queryable: Queryable) {
+  const ofClusters = await queryable.query<DisabledRow>(
+    `SELECT cluster_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM cluster_rule_toggle WHERE disabled = 1`,
+  );
+  const ofOrganizations = await queryable.query<DisabledRow>(
+    `SELECT org_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM rule_disable`,
+  );
+  return collectDisabledRules(ofClusters.rows, ofOrganizations.rows);
+}

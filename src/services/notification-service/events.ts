@@ -1,0 +1,356 @@
+/**
+ * What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is
+ * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
+ */
+import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { Decision } from './decide/decide-cluster.ts';
+import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
+import type { Target } from './ports.ts';
+import type { ClaimedMessage, DeliveryOutcome, LoadedReport, RenderedCluster } from './run.ts';
+import type { RunSummary } from './run-summary.ts';
+
+export interface EventsOptions {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly metrics: NotificationMetrics;
+}
+
+export type Events = ReturnType<typeof createEvents>;
+
+export function createEvents(options: EventsOptions) {
+  return { ...runEvents(options), ...decisionEvents(options), ...deliveryEvents(options), ...troubleEvents(options) };
+}
+
+function runEvents({ telemetry, clock, metrics }: EventsOptions) {
+  const { log } = telemetry;
+  return {
+    statusChanged(status: (typeof SERVICE_STATUS)[keyof typeof SERVICE_STATUS]): void {
+      metrics.serviceStatus.set(status);
+    },
+    operationTimed(operation: Operation, startedMs: number): void {
+      metrics.operationSeconds.observe({ operation }, (clock.monotonicMs() - startedMs) / 1000);
+    },
+    contentLoaded(rules: number, ageMs: number): void {
+      metrics.contentAgeSeconds.set(ageMs / 1000);
+      log.debug({ rules }, 'rule content loaded');
+    },
+    firstRunHeldBack(target: Target, messagesMax: number): void {
+      log.info(
+        { target: target.name, messagesMax },
+        'first run of this target: messages past the cap become due in portions',
+      );
+    },
+    sentRowsRemoved(count: number): void {
+      if (count === 0) return;
+      metrics.removedRows.inc(count);
+      log.info({ count }, 'rows were removed from reported; their issues are notified again');
+      telemetry.announce('sent-rows-removed', { count });
+    },
+    notificationReissued(target: Target, oldId: string, id: string): void {
+      log.info({ target: target.name, oldId, id }, 'tried again under a new id, as asked');
+      telemetry.announce('notification-reissued', { target: target.name, oldId, id });
+    },
+    unsentRowsWritten(target: Target, rows: { readonly same: number; readonly error: number }): void {
+      metrics.notSentSameState.inc(rows.same);
+      metrics.notSentErrorState.inc(rows.error);
+      telemetry.announce('unsent-rows-written', { target: target.name, ...rows });
+    },
+    outboxCounted(rows: readonly { readonly target: string; readonly state: string; readonly count: number }[]): void {
+      metrics.outbox.reset();
+      for (const { target, state, count } of rows) metrics.outbox.set({ target, state }, count);
+    },
+    targetGauged(target: string, gauges: { readonly oldestSeconds: number; readonly paused: boolean }): void {
+      metrics.outboxOldestSeconds.set({ target }, gauges.oldestSeconds);
+      metrics.targetPaused.set({ target }, gauges.paused ? 1 : 0);
+    },
+    expiredDeleted(deleted: ReadonlyMap<string, number>): void {
+      const rows = Object.fromEntries([...deleted].filter(([, count]) => count > 0));
+      if (Object.keys(rows).length > 0) log.info(rows, 'expired rows deleted');
+    },
+    runFinished(summary: RunSummary): void {
+      metrics.runs.inc({ result: 'ok' });
+      metrics.runSeconds.set(summary.elapsedMs / 1000);
+      metrics.lastRunTimestamp.set(clock.now().getTime() / 1000);
+      const worthTelling = summary.reports > 0 || summary.delivered > 0 || summary.failed > 0;
+      log[worthTelling ? 'info' : 'debug'](summary, 'run finished');
+      telemetry.announce('run-finished', { ...summary });
+    },
+    runFailed(error: unknown): void {
+      metrics.runs.inc({ result: 'failed' });
+      log.error({ code: errorCode(error), error: errorText(error), stack: stackOf(error) }, 'run failed');
+      telemetry.announce('run-failed', { code: errorCode(error) });
+    },
+  };
+}
+
+function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
+  const { log } = telemetry;
+  const elapsed = (startedMs: number) => clock.monotonicMs() - startedMs;
+  return {
+    /** Hop 9. */
+    reportLoaded(report: LoadedReport, startedMs: number): void {
+      telemetry.announce('report-loaded', {
+        requestId: report.requestId ?? null,
+        hop: 9,
+        elapsedMs: elapsed(startedMs),
+        cluster: report.cluster,
+        orgId: report.orgId,
+      });
+    },
+    foreignRowsTakenIn(count: number): void {
+      if (count > 0) metrics.foreignRows.inc(count);
+    },
+    foreignRowUnreadable(where: { readonly cluster: string; readonly notifiedAt: string }, error: CcxError): void {
+      log.warn(
+        { ...where, code: error.code, error: errorText(error) },
+        'a sent row of reported holds no report; it counts for nothing',
+      );
+    },
+    /** Hop 10, issue by issue, once the decisions are stored. */
+    clusterDecided(
+      cluster: RenderedCluster,
+      idOf: (issue: Decision['issue']) => string | undefined,
+      startedMs: number,
+    ): void {
+      const { report, runTarget, outcome, unreadable } = cluster;
+      const target = runTarget.target.name;
+      metrics.reports.inc({ target, outcome });
+      const where = { target, cluster: report.cluster, 'org id': report.orgId };
+      if (unreadable !== undefined) {
+        (report.text === undefined ? metrics.readReportForClusterErrors : metrics.deserializeReportErrors).inc();
+        log.warn({ ...where, code: unreadable.code, error: errorText(unreadable) }, 'report skipped');
+      }
+      for (const decision of cluster.decisions) {
+        const undelivered = decision.notify && idOf(decision.issue) === undefined;
+        const reason = undelivered ? 'render-failed' : decision.reason;
+        metrics.decisions.inc({ target, reason });
+        if (reason === 'already-notified' && target === 'service-log') metrics.notSentSameState.inc();
+        if (decision.notify) {
+          metrics.reportWithHighImpact.inc();
+          const { type, component, errorKey } = decision.issue;
+          log.debug(
+            { ...where, type, rule: component, 'error key': errorKey, reason },
+            'Report with impact higher than configured threshold detected',
+          );
+        }
+        telemetry.announce('issue-decided', {
+          requestId: report.requestId ?? null,
+          hop: 10,
+          elapsedMs: elapsed(startedMs),
+          target,
+          reason,
+          cluster: report.cluster,
+          component: decision.issue.component,
+          errorKey: decision.issue.errorKey,
+        });
+      }
+      if (outcome === 'issues' && !cluster.decisions.some(({ notify }) => notify)) {
+        log.debug(where, 'No new issues to notify');
+      }
+      for (const message of cluster.messages) {
+        telemetry.announce('notification-enqueued', {
+          target,
+          id: message.id,
+          requestId: report.requestId ?? null,
+          cluster: report.cluster,
+        });
+      }
+    },
+    riskWithoutSeverity(totalRisk: number): void {
+      metrics.totalRiskNoSeverity.inc();
+      log.warn({ totalRisk }, 'no severity stands for this total risk');
+    },
+    renderFailed(where: { readonly target: string; readonly cluster: string }, error: CcxError): void {
+      metrics.renderFailures.inc({ target: where.target, code: error.code });
+      metrics.notSentErrorState.inc();
+      log.warn({ ...where, code: error.code, error: errorText(error) }, 'Rendering reports failed for this cluster');
+      telemetry.announce('render-failed', { ...where, code: error.code });
+    },
+    clustersLeftToOthers(count: number): void {
+      if (count > 0) log.debug({ count }, 'decided by another process meanwhile');
+    },
+  };
+}
+
+function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
+  const { log } = telemetry;
+  return {
+    notificationAttempted(target: Target, message: ClaimedMessage): void {
+      telemetry.announce('notification-attempted', {
+        target: target.name,
+        id: message.notification.id,
+        requestId: message.requestId ?? null,
+        attempt: message.attempts,
+      });
+    },
+    /** Hop 11 when it was delivered. */
+    attemptEnded(
+      target: Target,
+      message: ClaimedMessage,
+      ended: { readonly outcome: DeliveryOutcome; readonly kind: string; readonly startedMs: number },
+    ): void {
+      const { outcome, kind, startedMs } = ended;
+      const elapsedMs = clock.monotonicMs() - startedMs;
+      const { id, cluster } = message.notification;
+      metrics.attempts.inc({ target: target.name, result: kind });
+      metrics.operationSeconds.observe(
+        { operation: target.name === 'service-log' ? 'send_notification_servicelog' : 'send_notification_kafka' },
+        elapsedMs / 1000,
+      );
+      if (outcome.kind === 'delivered') {
+        if (target.name === 'service-log') metrics.sent.inc();
+        log.debug({ target: target.name, id, cluster, detail: outcome.detail }, 'notification delivered');
+        telemetry.announce('notification-delivered', {
+          requestId: message.requestId ?? null,
+          hop: 11,
+          elapsedMs,
+          target: target.name,
+          id,
+          cluster,
+        });
+        return;
+      }
+      if (!('error' in outcome)) return;
+      log.warn(
+        {
+          target: target.name,
+          id,
+          cluster,
+          attempt: message.attempts,
+          kind,
+          code: outcome.error.code,
+          error: errorText(outcome.error),
+        },
+        'attempt to deliver failed',
+      );
+      telemetry.announce('notification-failed', {
+        target: target.name,
+        id,
+        kind,
+        code: outcome.error.code,
+        requestId: message.requestId ?? null,
+      });
+    },
+    targetPaused(target: Target, error: CcxError, afterMs: number): void {
+      log.error(
+        { target: target.name, code: error.code, error: errorText(error), afterMs },
+        'target paused: nothing is tried until then',
+      );
+      telemetry.announce('target-paused', { target: target.name, code: error.code, afterMs });
+    },
+    /** Hop 12 for what is finished. `leftOver`: not delivered, and this run does not try it again. */
+    outcomeRecorded(
+      target: Target,
+      message: ClaimedMessage,
+      recorded: { readonly outcome: DeliveryOutcome; readonly leftOver: boolean; readonly startedMs: number },
+    ): void {
+      const { outcome } = recorded;
+      const { id, cluster } = message.notification;
+      if (recorded.leftOver) metrics.notSentErrorState.inc();
+      if (outcome.kind === 'later' || outcome.kind === 'released') return;
+      const state = outcome.kind === 'listed' ? 'unknown' : outcome.kind;
+      metrics.finished.inc({ target: target.name, state });
+      if (outcome.kind === 'dead' || outcome.kind === 'listed') {
+        log.error(
+          { target: target.name, id, cluster, code: outcome.error.code, error: errorText(outcome.error) },
+          `notification is listed as ${state}`,
+        );
+        telemetry.announce('notification-dead', {
+          target: target.name,
+          id,
+          code: outcome.error.code,
+          requestId: message.requestId ?? null,
+        });
+      }
+      if (outcome.kind === 'withdrawn')
+        log.info(
+          { target: target.name, id, cluster, reason: outcome.reason },
+          'notification withdrawn before it was sent',
+        );
+      telemetry.announce('outcome-recorded', {
+        requestId: message.requestId ?? null,
+        hop: 12,
+        elapsedMs: clock.monotonicMs() - recorded.startedMs,
+        target: target.name,
+        id,
+        cluster,
+        state,
+      });
+    },
+    clustersRecorded(target: Target, sentRows: number, startedMs: number): void {
+      metrics.sent.inc(sentRows);
+      if (target.name === 'service-log') {
+        metrics.operationSeconds.observe(
+          { operation: 'update_notification_record_state_servicelog' },
+          (clock.monotonicMs() - startedMs) / 1000,
+        );
+      }
+    },
+    outcomeTakenOver(target: Target, count: number): void {
+      if (count > 0)
+        log.warn(
+          { target: target.name, count },
+          'leases ended before their outcome was recorded; another process has these messages',
+        );
+    },
+  };
+}
+
+function troubleEvents({ telemetry, metrics }: EventsOptions) {
+  const { log } = telemetry;
+  return {
+    bothTargetsEnabled(): void {
+      log.warn('both targets are enabled: Service Log entries are mailed to the same people as notifications');
+    },
+    noTargetEnabled(): void {
+      log.error('No known event destination configured. Aborting.');
+    },
+    filterTokensDropped(section: string, dropped: readonly string[]): void {
+      log.warn(
+        { setting: `${section}.event_filter`, dropped },
+        'the event filter has tokens that the language does not know; they are left out',
+      );
+    },
+    contentUnavailable(error: unknown, ageMs: number | undefined): void {
+      metrics.fetchContentErrors.inc();
+      if (ageMs !== undefined) metrics.contentAgeSeconds.set(ageMs / 1000);
+      log.error(
+        { code: errorCode(error), error: errorText(error), ageMs },
+        ageMs === undefined ? 'no rule content' : 'rule content could not be renewed; the last good one is used',
+      );
+      telemetry.announce('content-unavailable', { code: errorCode(error), known: ageMs !== undefined });
+    },
+    disabledRulesUnavailable(error: unknown, ageMs: number | undefined): void {
+      log.error({ code: errorCode(error), error: errorText(error), ageMs }, 'disabled rules could not be read');
+      telemetry.announce('disabled-rules-unavailable', { code: errorCode(error), known: ageMs !== undefined });
+    },
+    clustersUnreadable(error: unknown): void {
+      metrics.readClusterListErrors.inc();
+      log.error({ code: errorCode(error), error: errorText(error) }, 'the clusters to look at could not be read');
+    },
+    reportedUnreadable(error: unknown): void {
+      metrics.readReportedErrors.inc();
+      log.error({ code: errorCode(error), error: errorText(error) }, 'what was notified before could not be read');
+    },
+    targetUnusable(target: Target, error: unknown): void {
+      metrics.producerSetupErrors.inc();
+      log.error({ target: target.name, code: errorCode(error), error: errorText(error) }, 'target cannot be used');
+    },
+    storageUnusable(error: unknown): void {
+      metrics.storageSetupErrors.inc();
+      log.error({ code: errorCode(error), error: errorText(error) }, 'the notification database cannot be used');
+    },
+    metricsNotPushed(error: unknown): void {
+      log.warn({ code: errorCode(error), error: errorText(error) }, 'metrics could not be pushed');
+    },
+    stopFailed(what: string, error: string): void {
+      log.error({ what, error }, 'did not stop cleanly');
+    },
+  };
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error && !('code' in error) ? error.stack : undefined;
+}

@@ -1,0 +1,87 @@
+/**
+ * Follow mode: runs again when the writer says that it stored reports, when something becomes due, and at a steady interval. Hints only
+ * make it quicker; polling is the truth. Most cycles look at recent reports and at what is due; now and then, and whenever something
+ * is unclear, all clusters are compared. Started by the composition root; one cycle at a time.
+ */
+import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { followOverlapMs, followRetryMs } from './limits.ts';
+import type { FinishedRun } from './run-once.ts';
+import type { NotificationServiceSettings } from './settings.ts';
+import { nextDueMicros } from './store/next-due.ts';
+import { microsOfMs } from './timestamps.ts';
+
+export interface FollowOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly settings: NotificationServiceSettings['follow'];
+  readonly signal: AbortSignal;
+  /** One cycle; rejects when it failed, which the callee has announced. */
+  readonly runOnce: (sinceMicros: bigint | undefined) => Promise<FinishedRun>;
+}
+
+export interface Following {
+  /** True while a hint waits for its cycle. */
+  hinted(): boolean;
+  /** Resolves when the loop has ended, after its signal was aborted. */
+  readonly ended: Promise<void>;
+}
+
+export async function follow(options: FollowOptions): Promise<Following> {
+  const alarm = createAlarm();
+  const stopListening = await options.database.listen(CHANNEL_REPORT_STORED, alarm.ring);
+  options.signal.addEventListener('abort', alarm.ring);
+  const ended = loop(options, alarm).finally(async () => {
+    options.signal.removeEventListener('abort', alarm.ring);
+    await stopListening();
+  });
+  return { hinted: alarm.rung, ended };
+}
+
+async function loop(options: FollowOptions, alarm: Alarm): Promise<void> {
+  const { clock, settings, signal } = options;
+  let sinceMicros: bigint | undefined;
+  let sweptMs = clock.monotonicMs();
+  while (!signal.aborted) {
+    if (clock.monotonicMs() - sweptMs >= settings.fullSweepMs) sinceMicros = undefined;
+    if (sinceMicros === undefined) sweptMs = clock.monotonicMs();
+    alarm.reset();
+    let waitMs = followRetryMs;
+    try {
+      const { run } = await options.runOnce(sinceMicros);
+      sinceMicros = run.startedMicros - microsOfMs(followOverlapMs);
+      const due = await nextDueMicros(run);
+      const dueMs = due === undefined ? settings.pollMs : Number(due - run.time.nowMicros()) / 1000;
+      waitMs = Math.max(settings.minGapMs, Math.min(settings.pollMs, dueMs));
+    } catch {
+      // Told by the run itself. What it had found may be half done, so everything is compared again.
+      sinceMicros = undefined;
+    }
+    await alarm.wait(clock, waitMs);
+    // A burst of hints is one cycle, not one each.
+    if (alarm.rung() && waitMs > settings.minGapMs) await clock.sleep(settings.minGapMs, signal).catch(() => undefined);
+  }
+}
+
+interface Alarm {
+  readonly ring: () => void;
+  readonly rung: () => boolean;
+  readonly reset: () => void;
+  /** Until it rings, or for that long. */
+  readonly wait: (clock: Clock, ms: number) => Promise<void>;
+}
+
+function createAlarm(): Alarm {
+  let ringing = new AbortController();
+  return {
+    ring: () => ringing.abort(),
+    rung: () => ringing.signal.aborted,
+    reset() {
+      ringing = new AbortController();
+    },
+    async wait(clock, ms) {
+      await clock.sleep(ms, ringing.signal).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** Limits of the notification service. What an operator may want to change is in `config.ts`; these hold whatever the configuration says. */
+
+/** Clusters read, decided and written together: large enough that round trips do not count, small enough for one short transaction. */
+export const setClustersMax = 500;
+/** Report text read together; one report alone may be larger and then is a set of its own. Bounds the memory of a run. */
+export const setReportBytesMax = 16 * 1024 * 1024;
+/** `sent` rows of other writers read together with a set: a week of them for each of its clusters is far below. */
+export const foreignRowsMax = 20_000;
+/** Rows that one statement adds to `reported`: the server copies their report texts. */
+export const unsentRowsMax = 2_000;
+/** Rows that one statement of the retention deletes, so that no lock and no WAL burst lasts. */
+export const retentionRowsMax = 5_000;
+/** Tries to find a free microsecond in the key of `reported`; each try that fails means that somebody else took one. */
+export const reportedMovesMax = 1_000;
+/** Manual retries taken up in one run; the rest follows in the next. */
+export const reissuesMax = 500;
+/** The backend forgets ids after a day counted from the message's timestamp; past this an unknown outcome is listed, not sent again. */
+export const unknownResendMsMax = 20 * 3_600_000;
+/** A transaction that met a conflict or a lost connection is done again this often; each is safe to repeat. */
+export const transactionTriesMax = 5;
+/** Pause before such a repetition, multiplied by its number. */
+export const transactionRetryMs = 100;
+/** Text of an error in `read_errors` (its column) and in the outbox. */
+export const errorTextCharsMax = 1_000;
+/** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
+export const followOverlapMs = 10 * 60_000;
+/** How long one follow cycle delivers before it looks for new reports again. */
+export const followDeliverMsMax = 30_000;
+/** After a cycle that failed. */
+export const followRetryMs = 5_000;
+/** A report whose text could not be rendered is tried again by a follow cycle after this. */
+export const renderRetryMs = 60_000;
+/** How much of its lease an attempt leaves unused, so that its outcome can be recorded under the lease. */
+export const leaseMarginMs = 20_000;
+/** When the process stops, attempts in flight get this long before they are cut short; the whole stop has 10 s. */
+export const stopPatienceMs = 5_000;
+/** Last known disabled rules are used this long while their database is away; after that nothing is decided or sent. */
+export const disabledRulesAgeMsMax = 3_600_000;
+/** One answer of the content service. */
+export const contentMsMax = 10_000;
+export const contentBytesMax = 64 * 1024 * 1024;
+/** One push to the Pushgateway. */
+export const pushMsMax = 10_000;

@@ -1,0 +1,23 @@
+/** The steps of one run in order, and nothing else: hops 9 to 12. */
+import type { Run } from './run.ts';
+import { decideIssues } from './steps/decide-issues.ts';
+import { deliverNotifications } from './steps/deliver-notifications.ts';
+import { enqueueNotifications } from './steps/enqueue-notifications.ts';
+import { loadReports } from './steps/load-reports.ts';
+import { recordOutcomes } from './steps/record-outcomes.ts';
+import { renderNotifications } from './steps/render-notifications.ts';
+import { writeUnsentRows } from './steps/write-unsent-rows.ts';
+
+export async function runPipeline(run: Run): Promise<void> {
+  for await (const loaded of loadReports(run)) {
+    const decided = await decideIssues(run, loaded);
+    const rendered = await renderNotifications(run, decided);
+    await enqueueNotifications(run, rendered);
+  }
+  const targets = run.targets.map(async (runTarget) => {
+    for await (const batch of deliverNotifications(run, runTarget)) await recordOutcomes(run, batch);
+    await writeUnsentRows(run, runTarget);
+  });
+  const outcomes = await Promise.allSettled(targets);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}

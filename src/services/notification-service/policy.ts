@@ -1,0 +1,76 @@
+/**
+ * A target's settings made ready for deciding: the filter compiled at start, the cooldown measured by the database, the verdict of every
+ * rule, and a hash that changes exactly when some decision could. Used by the composition root and by each run.
+ */
+import { createHash } from 'node:crypto';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import type { Queryable } from '../../platform/database/database.ts';
+import { sqlState } from '../../platform/database/database-error.ts';
+import type { ClusterFilter } from './decide/allowed-clusters.ts';
+import { compileEventFilter } from './decide/compile-event-filter.ts';
+import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdicts.ts';
+import type { TargetPolicySettings } from './settings.ts';
+
+export interface CompiledPolicy extends FilterPolicy {
+  readonly settings: TargetPolicySettings;
+}
+
+export interface TargetPolicy {
+  readonly verdicts: Verdicts;
+  /** Undefined: no cooldown. */
+  readonly cooldownMicros: bigint | undefined;
+  readonly hash: string;
+}
+
+/** Throws `CcxError` code `EVENT_FILTER_INVALID`. */
+export function compilePolicy(settings: TargetPolicySettings): CompiledPolicy {
+  const filter = compileEventFilter(settings.eventFilter, `${settings.section}.event_filter`);
+  return { ...settings, settings, filter };
+}
+
+/** A change of the meaning of a stored decision must change this number, so that everything is looked at once more. */
+const decisionVersion = 1;
+
+export function preparePolicy(inputs: {
+  readonly policy: CompiledPolicy;
+  readonly content: RuleContentDirectory;
+  readonly clusters: ClusterFilter;
+  readonly cooldownMicros: bigint | undefined;
+}): TargetPolicy {
+  const verdicts = createVerdicts(inputs.content, inputs.policy);
+  const { allowOnly, allowed, block, blocked } = inputs.clusters;
+  const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
+  const decisive = [decisionVersion, inputs.policy.settings.cooldown.trim(), clusters, verdicts.summary];
+  const hash = createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 32);
+  return { verdicts, cooldownMicros: inputs.cooldownMicros, hash };
+}
+
+/**
+ * Length of the cooldown that ends now, as the server counts months and days. Undefined when there is none: blank text, a first word `0`
+ * (both as in the reference), or an interval that is not positive. Code: `COOLDOWN_INVALID`.
+ */
+export async function measureCooldown(
+  queryable: Queryable,
+  settings: TargetPolicySettings,
+  nowText: string,
+): Promise<bigint | undefined> {
+  const text = settings.cooldown.trim();
+  if (text === '' || text.split(' ')[0] === '0') return undefined;
+  try {
+    const { rows } = await queryable.query<{ micros: bigint }>(
+      `SELECT ((extract(epoch FROM $1::timestamp) - extract(epoch FROM $1::timestamp - $2::interval)) * 1000000)::bigint AS micros`,
+      [nowText, text],
+    );
+    const micros = rows[0]!.micros;
+    return micros > 0n ? micros : undefined;
+  } catch (cause) {
+    if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
+    throw new CcxError(`the cooldown ${JSON.stringify(text)} is not an interval`, {
+      code: 'COOLDOWN_INVALID',
+      category: 'configuration',
+      cause,
+      hint: `change ${settings.section}.cooldown to a PostgreSQL interval such as "1 week"`,
+    });
+  }
+}

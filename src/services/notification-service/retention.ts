@@ -1,0 +1,35 @@
+/** When the retention runs: at the end of a run, but not of each. What it deletes is `store/retention.ts`'s. */
+import type { Run } from './run.ts';
+import type { ServiceState } from './run-once.ts';
+import { deleteExpired, type RetentionBounds } from './store/retention.ts';
+import { microsOfMs, timestampText } from './timestamps.ts';
+
+export interface Retention {
+  deleteExpired(run: Run): Promise<void>;
+}
+
+export function createRetention({ settings, clock, events }: ServiceState): Retention {
+  let doneMs: number | undefined;
+  return {
+    async deleteExpired(run) {
+      if (run.signal.aborted) return;
+      if (doneMs !== undefined && clock.monotonicMs() - doneMs < settings.retention.everyMs) return;
+      doneMs = clock.monotonicMs();
+      events.expiredDeleted(await deleteExpired(run.database, boundsOf(run)));
+    },
+  };
+}
+
+function boundsOf(run: Run): RetentionBounds {
+  const nowMicros = run.time.nowMicros();
+  const { outboxMs, ledgerMs, reportsMaxAge } = run.settings.retention;
+  const cooldowns = run.targets.map(({ policy }) => policy.cooldownMicros ?? 0n);
+  const longest = cooldowns.reduce((longer, cooldown) => (cooldown > longer ? cooldown : longer), 0n);
+  return {
+    outboxBefore: timestampText(nowMicros - microsOfMs(outboxMs)),
+    ledgerBefore: timestampText(nowMicros - microsOfMs(ledgerMs)),
+    cooldownSince: timestampText(nowMicros - longest),
+    reportsMaxAge,
+    now: timestampText(nowMicros),
+  };
+}

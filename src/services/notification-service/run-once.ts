@@ -1,0 +1,139 @@
+/**
+ * One run from beginning to end: what time it is, content, disabled rules, what others changed, then the pipeline. The public single step
+ * of the service; follow mode repeats it. Rejects when the run could not be done; what it had stored by then counts.
+ */
+
+import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { DisabledRules } from './decide/disabled-rules.ts';
+import type { Events } from './events.ts';
+import type { Kept } from './keep-last-good.ts';
+import { SERVICE_STATUS } from './metrics.ts';
+import { runPipeline } from './pipeline.ts';
+import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
+import type { Target } from './ports.ts';
+import type { Run, RunTarget } from './run.ts';
+import { createTally, finishTally, type RunSummary } from './run-summary.ts';
+import type { NotificationServiceSettings } from './settings.ts';
+import { readGauges } from './store/gauges.ts';
+import { countWaiting, isFirstRun, reissueRequested } from './store/outbox.ts';
+import { followDisabledRules, forgetRemovedRows } from './store/reconcile.ts';
+import type { TimeSource } from './time-source.ts';
+import { microsOfMs, timestampText } from './timestamps.ts';
+
+/** What lasts from run to run. */
+export interface ServiceState {
+  readonly settings: NotificationServiceSettings;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly time: TimeSource;
+  readonly events: Events;
+  readonly content: Kept<RuleContentDirectory>;
+  readonly disabledRules: Kept<DisabledRules>;
+  readonly targets: readonly { readonly target: Target; readonly policy: CompiledPolicy }[];
+  readonly signal: AbortSignal;
+}
+
+export interface RunRequest {
+  /** The policies of the run before, to notice that they changed. */
+  readonly previous?: readonly RunTarget[];
+  /** Look only at what was stored since; ignored when policies changed. */
+  readonly sinceMicros?: bigint;
+  /** The disabled rules that the reports were last made due for. */
+  readonly followedRules?: DisabledRules;
+}
+
+export interface FinishedRun {
+  readonly summary: RunSummary;
+  readonly run: Run;
+  readonly followedRules: DisabledRules;
+}
+
+export async function runOnce(state: ServiceState, request: RunRequest = {}): Promise<FinishedRun> {
+  const startedMs = state.clock.monotonicMs();
+  const { events } = state;
+  events.statusChanged(SERVICE_STATUS.starting);
+  await state.time.synchronize(state.database);
+  events.statusChanged(SERVICE_STATUS.fetchingContent);
+  const content = await loadContent(state);
+  const targets = await prepareTargets(state, content);
+  const unchanged = targets.every(({ policy }, index) => request.previous?.[index]?.policy.hash === policy.hash);
+  const run = await beginRun(state, { targets, sinceMicros: unchanged ? request.sinceMicros : undefined });
+  events.statusChanged(SERVICE_STATUS.readingReported);
+  const rules = await run.disabledRules();
+  if (rules !== request.followedRules) await followDisabledRules(run, rules);
+  events.sentRowsRemoved(await forgetRemovedRows(run));
+  for (const runTarget of targets) {
+    for (const { old, next } of await reissueRequested(run, runTarget)) {
+      events.notificationReissued(runTarget.target, old.id, next.id);
+    }
+  }
+  events.statusChanged(SERVICE_STATUS.processingClusters);
+  const processingMs = state.clock.monotonicMs();
+  await runPipeline(run);
+  events.operationTimed('process_clusters', processingMs);
+  await readGauges(run);
+  const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
+  events.runFinished(summary);
+  events.statusChanged(SERVICE_STATUS.inactive);
+  return { summary, run, followedRules: rules };
+}
+
+async function loadContent(state: ServiceState): Promise<RuleContentDirectory> {
+  const startedMs = state.clock.monotonicMs();
+  const content = await state.content.get();
+  state.events.operationTimed('fetch_content', startedMs);
+  state.events.contentLoaded(Object.keys(content.rules).length, state.content.ageMs() ?? 0);
+  return content;
+}
+
+async function prepareTargets(state: ServiceState, content: RuleContentDirectory): Promise<RunTarget[]> {
+  const nowMicros = state.time.nowMicros();
+  const targets: RunTarget[] = [];
+  for (const { target, policy } of state.targets) {
+    const cooldownMicros = await measureCooldown(state.database, policy.settings, timestampText(nowMicros));
+    targets.push({
+      target,
+      policy: preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros }),
+      dueMicros: await dueMoments(state, target),
+    });
+  }
+  return targets;
+}
+
+/** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
+async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
+  const { messagesMax, everyMs } = state.settings.firstRun;
+  if (messagesMax === 0 || !(await isFirstRun(state, target.eventTargetId))) return () => state.time.nowMicros();
+  const startMicros = state.time.nowMicros();
+  let given = await countWaiting(state, target.eventTargetId);
+  return () => {
+    const portion = Math.floor(given / messagesMax);
+    given += 1;
+    if (portion === 1 && given === messagesMax + 1) state.events.firstRunHeldBack(target, messagesMax);
+    return portion === 0 ? state.time.nowMicros() : startMicros + microsOfMs(everyMs) * BigInt(portion);
+  };
+}
+
+async function beginRun(
+  state: ServiceState,
+  how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
+): Promise<Run> {
+  const { rows } = await state.database.query<{ kept: boolean }>('SELECT to_regclass($1) IS NOT NULL AS kept', [
+    TABLE_STORED_MESSAGE,
+  ]);
+  const { settings, database, clock, time, events, signal } = state;
+  return {
+    ...{ settings, database, clock, time, events, signal },
+    id: clock.uuid(),
+    tally: createTally(),
+    startedMicros: time.nowMicros(),
+    targets: how.targets,
+    clusters: settings.clusters,
+    disabledRules: () => state.disabledRules.get(),
+    sinceMicros: how.sinceMicros,
+    requestIdsKept: rows[0]!.kept,
+  };
+}

@@ -1,0 +1,161 @@
+/** What the steps of one run share, and what they hand to each other. Built by `run-once.ts`; a step gets everything it needs from here. */
+import type { CcxError } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { ClusterFilter } from './decide/allowed-clusters.ts';
+import type { Decision } from './decide/decide-cluster.ts';
+import type { DisabledRules } from './decide/disabled-rules.ts';
+import type { ReportIssue } from './decide/read-report.ts';
+import type { Events } from './events.ts';
+import type { TargetPolicy } from './policy.ts';
+import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
+import type { RunTally } from './run-summary.ts';
+import type { NotificationServiceSettings } from './settings.ts';
+import type { TimeSource } from './time-source.ts';
+
+export interface RunTarget {
+  readonly target: Target;
+  readonly policy: TargetPolicy;
+  /** Assigns the moments at which new messages become due; staggers those of a first run. */
+  readonly dueMicros: () => bigint;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly settings: NotificationServiceSettings;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly time: TimeSource;
+  readonly events: Events;
+  readonly tally: RunTally;
+  readonly startedMicros: bigint;
+  readonly targets: readonly RunTarget[];
+  readonly clusters: ClusterFilter;
+  /** As known now; read again when what is known has become old. */
+  readonly disabledRules: () => Promise<DisabledRules>;
+  /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
+  readonly sinceMicros: bigint | undefined;
+  /** Whether the writer keeps request ids beside its rows (the reference's does not). */
+  readonly requestIdsKept: boolean;
+  /** Aborted when the process is to stop: nothing new is begun. */
+  readonly signal: AbortSignal;
+}
+
+/** What one target last did with a cluster. */
+export interface Considered {
+  readonly orgId: number;
+  readonly reportUpdatedAt: string;
+  readonly policyHash: string;
+  readonly nextDueMicros: bigint | null;
+  readonly version: bigint;
+}
+
+export interface LoadedReport {
+  readonly orgId: number;
+  readonly accountNumber: number;
+  /** Without blank padding. */
+  readonly cluster: string;
+  /** PostgreSQL text with microseconds. */
+  readonly updatedAt: string;
+  readonly requestId: string | undefined;
+  /** Undefined when it is larger than may be read. */
+  readonly text: string | undefined;
+  readonly bytes: number;
+  /** By event target id; absent when the target never considered the cluster. */
+  readonly considered: ReadonlyMap<number, Considered>;
+  /** Event target ids that it is due for. */
+  readonly dueFor: ReadonlySet<number>;
+}
+
+export interface LoadedSet {
+  readonly reports: readonly LoadedReport[];
+  readonly startedMs: number;
+}
+
+/** A `sent` row of `reported` that the ledger takes in: every issue of it counts as notified then. */
+export interface ForeignSentRow {
+  readonly eventTargetId: number;
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly notifiedAt: string;
+  readonly issues: readonly IssueKey[];
+}
+
+export type ReportOutcome = 'issues' | 'empty' | 'unreadable' | 'not-allowed';
+
+/** One cluster as decided for one target. */
+export interface DecidedCluster {
+  readonly runTarget: RunTarget;
+  readonly report: LoadedReport;
+  /** Version of what was considered before; 0 for nothing. */
+  readonly previousVersion: bigint;
+  /** False when only time, settings, content or disabled rules made it due again. */
+  readonly isNewReport: boolean;
+  readonly outcome: ReportOutcome;
+  readonly unreadable: CcxError | undefined;
+  readonly reportIssues: readonly ReportIssue[];
+  readonly decisions: readonly Decision[];
+  /** The report without disabled issues; undefined when it has none. */
+  readonly filteredReport: string | undefined;
+}
+
+export interface DecidedSet {
+  readonly clusters: readonly DecidedCluster[];
+  readonly foreignRows: readonly ForeignSentRow[];
+  readonly startedMs: number;
+}
+
+export interface RenderedCluster extends DecidedCluster {
+  readonly messages: readonly OutgoingNotification[];
+  readonly renderError: CcxError | undefined;
+}
+
+export interface RenderedSet extends Omit<DecidedSet, 'clusters'> {
+  readonly clusters: readonly RenderedCluster[];
+}
+
+/** A message that this process may send until its lease ends. */
+export interface ClaimedMessage {
+  readonly notification: OutgoingNotification;
+  readonly orgId: number;
+  readonly accountNumber: number;
+  readonly reportUpdatedAt: string;
+  readonly decisionId: string;
+  readonly requestId: string | undefined;
+  /** This attempt included. */
+  readonly attempts: number;
+  readonly mayHaveArrived: boolean;
+  readonly decidedMicros: bigint;
+  readonly dueMicros: bigint;
+  /** One-shot: until when this run keeps trying it. */
+  readonly runDeadlineMicros: bigint;
+}
+
+export type DeliveryOutcome =
+  | { readonly kind: 'delivered'; readonly atMicros: bigint; readonly detail: string }
+  /** Refused for good; `hold` starts the issue's clock, so that it is not refused again at each run. */
+  | { readonly kind: 'dead'; readonly error: CcxError; readonly hold: boolean }
+  /** Possibly arrived and too old to be repeated. */
+  | { readonly kind: 'listed'; readonly error: CcxError }
+  | {
+      readonly kind: 'later';
+      readonly error: CcxError;
+      readonly nextAttemptMicros: bigint;
+      readonly mayHaveArrived: boolean;
+    }
+  /** Claimed and not tried. */
+  | { readonly kind: 'released' }
+  /** The settings or the disabled rules no longer let one of its issues pass. */
+  | { readonly kind: 'withdrawn'; readonly reason: string };
+
+export interface DeliveredMessage {
+  readonly message: ClaimedMessage;
+  readonly outcome: DeliveryOutcome;
+}
+
+export interface DeliveredBatch {
+  readonly runTarget: RunTarget;
+  readonly leaseToken: string;
+  readonly messages: readonly DeliveredMessage[];
+  readonly startedMs: number;
+}

@@ -1,0 +1,231 @@
+/**
+ * The notification service, put together: hops 9 to 12. Started by `ccx notifier`, by the all-in-one process and by tests; whoever starts it
+ * brings the database, the targets and the content, and closes them afterwards.
+ */
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
+import { createEvents, type Events } from './events.ts';
+import { type Following, follow } from './follow.ts';
+import { keepLastGood } from './keep-last-good.ts';
+import { disabledRulesAgeMsMax } from './limits.ts';
+import { createMetrics } from './metrics.ts';
+import { compilePolicy } from './policy.ts';
+import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
+import { startPushing } from './push-metrics.ts';
+import { createRetention } from './retention.ts';
+import { type FinishedRun, runOnce, type ServiceState } from './run-once.ts';
+import type { RunSummary } from './run-summary.ts';
+import type { NotificationServiceSettings } from './settings.ts';
+import { anyReportDue } from './store/due-reports.ts';
+import { anyMessageWaiting } from './store/next-due.ts';
+import { createTimeSource } from './time-source.ts';
+
+export interface NotificationServiceDependencies {
+  /** The notification database at version 8, with the right to add tables to schema `ccx`. */
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly content: ContentSource;
+  /** The enabled targets, one of each at most. */
+  readonly targets: readonly Target[];
+  /** Absent: no rule is treated as disabled. */
+  readonly disabledRules?: DisabledRulesSource;
+}
+
+export interface NotificationService extends RunningService {
+  /** One run; in follow mode between two cycles. Rejects when it could not be done. */
+  runOnce(): Promise<RunSummary>;
+  /** Of the last run that ended well. */
+  readonly summary: RunSummary | undefined;
+}
+
+/**
+ * Brings the service's tables up and checks what cannot work: `NO_TARGET`, `EVENT_FILTER_INVALID`, a database or a target that cannot be
+ * used. Following, a target that is only away for now is waited for.
+ */
+export async function startNotificationService(
+  settings: NotificationServiceSettings,
+  dependencies: NotificationServiceDependencies,
+): Promise<NotificationService> {
+  const { database, telemetry, clock } = dependencies;
+  const lifecycle = new Lifecycle(clock);
+  const stopping = new AbortController();
+  const metrics = createMetrics(telemetry.registry, settings.metrics);
+  const events = createEvents({ telemetry, clock, metrics });
+  const targets = selectTargets(settings, dependencies.targets, events);
+  await prepareStorage(database, events);
+  await checkTargets(settings, dependencies.targets, events);
+  const state: ServiceState = {
+    ...{ settings, database, clock, events, targets, signal: stopping.signal },
+    time: createTimeSource(clock, settings.timeSource),
+    content: keepLastGood({
+      clock,
+      load: () => dependencies.content.load(),
+      refreshMs: settings.contentRefreshMs,
+      onFailure: events.contentUnavailable,
+    }),
+    disabledRules: keepLastGood({
+      clock,
+      load: async () => (await dependencies.disabledRules?.load()) ?? NOTHING_DISABLED,
+      refreshMs: settings.disabledRulesRefreshMs,
+      ageMsMax: disabledRulesAgeMsMax,
+      onFailure: events.disabledRulesUnavailable,
+    }),
+  };
+  const runner = createRunner(state);
+  const { push } = settings.metrics;
+  const pusher =
+    push === undefined
+      ? undefined
+      : startPushing(push, { registry: telemetry.registry, clock, events, signal: stopping.signal });
+  if (pusher !== undefined) lifecycle.defer('metrics push', () => pusher.stop());
+  let following: Following | undefined;
+  if (settings.mode === 'follow') {
+    following = await follow({
+      ...{ database, clock, settings: settings.follow, signal: stopping.signal },
+      runOnce: (sinceMicros) => runner.run(sinceMicros),
+    });
+  }
+  lifecycle.defer('runs', async () => {
+    stopping.abort();
+    await following?.ended;
+    await runner.settled();
+  });
+
+  return {
+    name: 'notification-service',
+    get summary() {
+      return runner.last()?.summary;
+    },
+    async runOnce() {
+      const { summary } = await runner.run(undefined);
+      if (settings.mode === 'once') await pusher?.final();
+      return summary;
+    },
+    readiness: () => readiness(database, runner, settings),
+    async idle() {
+      const run = runner.last()?.run;
+      if (run === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
+        return false;
+      return !(await anyMessageWaiting(run)) && !(await anyReportDue(run));
+    },
+    async stop() {
+      const { failed } = await lifecycle.stop();
+      for (const { name, error } of failed) events.stopFailed(name, error);
+    },
+  };
+}
+
+function selectTargets(
+  settings: NotificationServiceSettings,
+  targets: readonly Target[],
+  events: Events,
+): ServiceState['targets'] {
+  if (targets.length === 0) {
+    events.noTargetEnabled();
+    throw new CcxError('no target for notifications is enabled', {
+      code: 'NO_TARGET',
+      category: 'configuration',
+      hint: 'set kafka_broker.enabled or service_log.enabled to true',
+    });
+  }
+  if (targets.length > 1) events.bothTargetsEnabled();
+  return targets.map((target) => {
+    const policy = compilePolicy(settings.policies[target.name]);
+    if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.settings.section, policy.filter.dropped);
+    return { target, policy };
+  });
+}
+
+async function prepareStorage(database: Database, events: Events): Promise<void> {
+  try {
+    await database.check();
+    await migrateCcx(database, 'notifier');
+    await migrateCcx(database, 'trace');
+  } catch (error) {
+    events.storageUnusable(error);
+    throw error;
+  }
+}
+
+async function checkTargets(
+  settings: NotificationServiceSettings,
+  targets: readonly Target[],
+  events: Events,
+): Promise<void> {
+  for (const target of targets) {
+    try {
+      await target.check();
+    } catch (error) {
+      events.targetUnusable(target, error);
+      // A broker that is away comes back; wrong credentials or addresses do not mend themselves.
+      if (settings.mode === 'follow' && error instanceof CcxError && error.retryable) continue;
+      throw error;
+    }
+  }
+}
+
+type Runner = ReturnType<typeof createRunner>;
+
+/** One run at a time, whoever asks for it; remembers how the last one went. */
+function createRunner(state: ServiceState) {
+  const retention = createRetention(state);
+  let last: FinishedRun | undefined;
+  let failure: unknown;
+  let queue: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+
+  const runNow = async (sinceMicros: bigint | undefined): Promise<FinishedRun> => {
+    try {
+      const finished = await runOnce(state, {
+        ...(last === undefined ? {} : { previous: last.run.targets, followedRules: last.followedRules }),
+        ...(sinceMicros === undefined ? {} : { sinceMicros }),
+      });
+      await retention.deleteExpired(finished.run);
+      last = finished;
+      failure = undefined;
+      return finished;
+    } catch (error) {
+      failure = error;
+      state.events.runFailed(error);
+      throw error;
+    }
+  };
+  return {
+    last: () => last,
+    failure: () => failure,
+    busy: () => waiting > 0,
+    async run(sinceMicros: bigint | undefined): Promise<FinishedRun> {
+      waiting += 1;
+      const run = queue.then(() => runNow(sinceMicros));
+      queue = run.catch(() => undefined);
+      try {
+        return await run;
+      } finally {
+        waiting -= 1;
+      }
+    },
+    async settled(): Promise<void> {
+      await queue;
+    },
+  };
+}
+
+async function readiness(database: Database, runner: Runner, settings: NotificationServiceSettings) {
+  const reasons: string[] = [];
+  try {
+    await database.check();
+  } catch (error) {
+    reasons.push(errorText(error));
+  }
+  const failure = runner.failure();
+  if (failure !== undefined) reasons.push(`the last run failed: ${errorText(failure)}`);
+  else if (settings.mode === 'follow' && runner.last() === undefined) reasons.push('no run has ended yet');
+  return { ready: reasons.length === 0, reasons };
+}

@@ -1,0 +1,138 @@
+/**
+ * Hop 10: decides every issue of a set for every target that is due. Reads the ledger and other writers' `sent` rows; everything else is
+ * `decide/`. Nothing is changed here: decisions count when the enqueue step has stored them together with the messages.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { isClusterAllowed } from '../decide/allowed-clusters.ts';
+import { decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
+import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
+import { reportBytesMax } from '../decide/limits.ts';
+import { type ReadReport, readReport } from '../decide/read-report.ts';
+import { withoutElements } from '../decide/report-slices.ts';
+import { takeInForeign } from '../decide/take-in-foreign.ts';
+import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
+import { ledgerKey, readLedger, readUnseenSentRows } from '../store/read-set.ts';
+import { timestampMicros, timestampText } from '../timestamps.ts';
+
+export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet> {
+  const past = await readPast(run, set);
+  const disabledRules = await run.disabledRules();
+  const clusters = set.reports.flatMap((report) => {
+    const read = readText(report);
+    const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules) };
+    return run.targets
+      .filter(({ target }) => report.dueFor.has(target.eventTargetId))
+      .map((runTarget) =>
+        decideForTarget(run, { ...shared, runTarget, disabledRules, ledger: past.ledgerOf(runTarget, report) }),
+      );
+  });
+  return { clusters, foreignRows: past.foreignRows, startedMs: set.startedMs };
+}
+
+interface Past {
+  readonly foreignRows: readonly ForeignSentRow[];
+  readonly ledgerOf: (runTarget: RunTarget, report: LoadedReport) => readonly LedgerIssue[];
+}
+
+async function readPast(run: Run, set: LoadedSet): Promise<Past> {
+  const startedMs = run.clock.monotonicMs();
+  const nowMicros = run.time.nowMicros();
+  const wanted = set.reports.flatMap((report) =>
+    run.targets
+      .filter(({ target }) => report.dueFor.has(target.eventTargetId))
+      .map(({ target, policy }) => ({
+        eventTargetId: target.eventTargetId,
+        orgId: report.orgId,
+        cluster: report.cluster,
+        cooldownMicros: policy.cooldownMicros,
+      })),
+  );
+  const within = wanted.flatMap(({ cooldownMicros, ...key }) =>
+    cooldownMicros === undefined ? [] : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
+  );
+  try {
+    const ledger = await readLedger(run.database, wanted);
+    const unseen = within.length === 0 ? [] : await readUnseenSentRows(run.database, within);
+    run.events.operationTimed('read_previously_reported', startedMs);
+    run.events.foreignRowsTakenIn(unseen.length);
+    const foreignRows = unseen.map(({ report, ...row }): ForeignSentRow => {
+      const read = report === undefined ? tooLarge() : readReport(report);
+      // Taken in without issues: a row that cannot be read is looked at once, and counts for nothing.
+      if (read.kind === 'unreadable') run.events.foreignRowUnreadable(row, read.error);
+      return { ...row, issues: read.kind === 'read' ? read.issues : [] };
+    });
+    const foreign = Map.groupBy(foreignRows, (row) => ledgerKey(row.eventTargetId, row.orgId, row.cluster));
+    return {
+      foreignRows,
+      ledgerOf(runTarget, report) {
+        const key = ledgerKey(runTarget.target.eventTargetId, report.orgId, report.cluster);
+        const rows = (foreign.get(key) ?? []).map((row) => ({
+          ...row,
+          notifiedMicros: timestampMicros(row.notifiedAt),
+        }));
+        return takeInForeign(ledger.get(key) ?? [], rows);
+      },
+    };
+  } catch (error) {
+    run.events.reportedUnreadable(error);
+    throw error;
+  }
+}
+
+function readText(report: LoadedReport): ReadReport {
+  return report.text === undefined ? tooLarge() : readReport(report.text);
+}
+
+function tooLarge(): ReadReport {
+  const error = new CcxError(`the stored report is larger than ${reportBytesMax} bytes`, {
+    code: 'REPORT_TOO_LARGE',
+    category: 'limit',
+  });
+  return { kind: 'unreadable', error };
+}
+
+/** What `reported` gets in place of the report: who reads it back must not take a disabled issue for a notified one. */
+function withoutDisabled(report: LoadedReport, read: ReadReport, rules: DisabledRules): string | undefined {
+  if (read.kind === 'unreadable' || report.text === undefined) return undefined;
+  const disabled = read.elements.map((issue) => issue !== undefined && disabledBy(rules, report, issue) !== undefined);
+  return disabled.includes(true) ? withoutElements(report.text, (position) => disabled[position] === true) : undefined;
+}
+
+function decideForTarget(
+  run: Run,
+  subject: {
+    readonly report: LoadedReport;
+    readonly read: ReadReport;
+    readonly filteredReport: string | undefined;
+    readonly runTarget: RunTarget;
+    readonly disabledRules: DisabledRules;
+    readonly ledger: readonly LedgerIssue[];
+  },
+): DecidedCluster {
+  const { report, read, runTarget, filteredReport } = subject;
+  const { verdicts, cooldownMicros } = runTarget.policy;
+  const considered = report.considered.get(runTarget.target.eventTargetId);
+  const common = {
+    runTarget,
+    report,
+    previousVersion: considered?.version ?? 0n,
+    isNewReport:
+      considered === undefined || considered.orgId !== report.orgId || report.updatedAt > considered.reportUpdatedAt,
+    filteredReport,
+  };
+  if (read.kind === 'unreadable') {
+    return { ...common, outcome: 'unreadable', unreadable: read.error, reportIssues: [], decisions: [] };
+  }
+  const allowed = isClusterAllowed(run.clusters, report.cluster);
+  const decisions = decideCluster({
+    reportIssues: read.issues,
+    ledger: subject.ledger,
+    allowed,
+    disabled: (issue) => disabledBy(subject.disabledRules, report, issue),
+    verdict: (issue) => verdicts.of(issue.component, issue.errorKey),
+    cooldownMicros,
+    nowMicros: run.time.nowMicros(),
+  });
+  const outcome = !allowed ? 'not-allowed' : read.issues.length === 0 ? 'empty' : 'issues';
+  return { ...common, outcome, unreadable: undefined, reportIssues: read.issues, decisions };
+}

@@ -1,0 +1,194 @@
+/**
+ * Hop 11: claims due messages of one target and hands them to it, a few at a time, under a lease. Yields each claimed batch with its
+ * outcomes; the record step stores them before the next batch is claimed. A one-shot run waits for retries until each message's
+ * deadline; a follow cycle leaves them to a later cycle.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { isClusterAllowed } from '../decide/allowed-clusters.ts';
+import { disabledBy } from '../decide/disabled-rules.ts';
+import { inParallel } from '../in-parallel.ts';
+import { followDeliverMsMax, leaseMarginMs, stopPatienceMs, unknownResendMsMax } from '../limits.ts';
+import type { DeliveryResult } from '../ports.ts';
+import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, DeliveryOutcome, Run, RunTarget } from '../run.ts';
+import { claimMessages, nextAttemptMicros, pauseTarget } from '../store/outbox.ts';
+import { microsOfMs } from '../timestamps.ts';
+
+export async function* deliverNotifications(run: Run, runTarget: RunTarget): AsyncGenerator<DeliveredBatch> {
+  const follow = run.settings.mode === 'follow';
+  const endMs = run.clock.monotonicMs() + (follow ? followDeliverMsMax : run.settings.delivery.runDeadlineMs);
+  while (!run.signal.aborted && run.clock.monotonicMs() < endMs) {
+    const startedMs = run.clock.monotonicMs();
+    const leaseToken = run.clock.uuid();
+    const claimed = await claimMessages(run, runTarget, {
+      token: leaseToken,
+      messagesMax: run.settings.delivery.claimMax,
+    });
+    if (claimed.length > 0) {
+      const messages = await deliverBatch(run, runTarget, claimed);
+      yield { runTarget, leaseToken, messages, startedMs };
+      // A target that takes nothing must not keep new reports waiting; the next cycle tries what is due then.
+      if (follow && messages.every(({ outcome }) => outcome.kind === 'later' || outcome.kind === 'released')) return;
+      continue;
+    }
+    if (follow || !(await waitForRetry(run, runTarget))) return;
+  }
+}
+
+/** False when nothing that this run tried becomes due before its deadline. */
+async function waitForRetry(run: Run, runTarget: RunTarget): Promise<boolean> {
+  const next = await nextAttemptMicros(run, runTarget);
+  if (next === undefined) return false;
+  const waitMs = Number(next - run.time.nowMicros()) / 1000;
+  if (waitMs > run.settings.delivery.deadlineMs) return false;
+  await run.clock.sleep(Math.max(waitMs, 0), run.signal).catch(() => undefined);
+  return !run.signal.aborted;
+}
+
+async function deliverBatch(
+  run: Run,
+  runTarget: RunTarget,
+  claimed: readonly ClaimedMessage[],
+): Promise<DeliveredMessage[]> {
+  const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
+  const cut = new AbortController();
+  const timers = new AbortController();
+  const cutAfter = (ms: number) =>
+    run.clock.sleep(ms, timers.signal).then(
+      () => cut.abort(),
+      () => undefined,
+    );
+  const onStop = () => void cutAfter(stopPatienceMs);
+  const lease = cutAfter(leaseEndsMs - run.clock.monotonicMs());
+  run.signal.addEventListener('abort', onStop);
+  let stopped = false;
+  const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
+  try {
+    await inParallel(claimed, run.settings.delivery.concurrency, async (message) => {
+      // The clock is asked as well: a process that was stopped for longer than its lease runs this before its timers.
+      if (stopped || run.signal.aborted || cut.signal.aborted || run.clock.monotonicMs() >= leaseEndsMs) return;
+      const outcome = (await withdrawal(run, runTarget, message)) ?? expiry(run, message);
+      if (outcome !== undefined) {
+        outcomes.set(message, outcome);
+        return;
+      }
+      const attempted = await attempt(run, runTarget, { message, signal: cut.signal });
+      outcomes.set(message, attempted.outcome);
+      stopped ||= attempted.targetPaused;
+    });
+  } finally {
+    run.signal.removeEventListener('abort', onStop);
+    timers.abort();
+    await lease;
+  }
+  return claimed.map((message) => ({ message, outcome: outcomes.get(message) ?? { kind: 'released' } }));
+}
+
+/** Disabled rules and the target's setting once more, right before the send: both may be younger than the decision. */
+async function withdrawal(
+  run: Run,
+  { policy }: RunTarget,
+  message: ClaimedMessage,
+): Promise<DeliveryOutcome | undefined> {
+  const { cluster, issues } = message.notification;
+  if (!isClusterAllowed(run.clusters, cluster)) return { kind: 'withdrawn', reason: 'cluster-not-allowed' };
+  const rules = await run.disabledRules();
+  for (const issue of issues) {
+    const disabled = disabledBy(rules, { orgId: message.orgId, cluster }, issue);
+    if (disabled !== undefined) return { kind: 'withdrawn', reason: disabled };
+    const verdict = policy.verdicts.of(issue.component, issue.errorKey).kind;
+    // Content that is gone now was there when the message was rendered.
+    if (verdict !== 'pass' && verdict !== 'content-missing') return { kind: 'withdrawn', reason: verdict };
+  }
+  return undefined;
+}
+
+/** What must not, or need not, be tried any more. */
+function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined {
+  const nowMicros = run.time.nowMicros();
+  const { retryWindowMs } = run.settings.delivery;
+  if (message.mayHaveArrived) {
+    if (nowMicros - message.decidedMicros <= microsOfMs(unknownResendMsMax)) return undefined;
+    const error = new CcxError('it may have arrived, and it is too old to be repeated under its id', {
+      code: 'OUTCOME_UNKNOWN',
+      category: 'delivery',
+      hint: 'ccx notifications retry sends it again under a new id',
+    });
+    return { kind: 'listed', error };
+  }
+  if (nowMicros - message.dueMicros <= microsOfMs(retryWindowMs)) return undefined;
+  const error = new CcxError(`not delivered within ${retryWindowMs / 3_600_000} h`, {
+    code: 'RETRY_WINDOW_OVER',
+    category: 'delivery',
+    hint: 'its issues are decided again; delivery.retry_window says how long one message is tried',
+  });
+  return { kind: 'dead', error, hold: false };
+}
+
+async function attempt(
+  run: Run,
+  runTarget: RunTarget,
+  { message, signal }: { readonly message: ClaimedMessage; readonly signal: AbortSignal },
+): Promise<{ readonly outcome: DeliveryOutcome; readonly targetPaused: boolean }> {
+  const { target } = runTarget;
+  const startedMs = run.clock.monotonicMs();
+  run.events.notificationAttempted(target, message);
+  const result = await deliverSafely(runTarget, message, signal);
+  const nowMicros = run.time.nowMicros();
+  const outcome = outcomeOf(run, message, { result, nowMicros });
+  run.events.attemptEnded(target, message, { outcome, kind: result.kind, startedMs });
+  if (result.kind === 'delivered') run.tally.delivered += 1;
+  else run.tally.failed += 1;
+  if (result.kind !== 'paused') return { outcome, targetPaused: false };
+  await pauseTarget(run, runTarget, { untilMicros: nowMicros + microsOfMs(result.afterMs), error: result.error });
+  run.events.targetPaused(target, result.error, result.afterMs);
+  return { outcome, targetPaused: true };
+}
+
+/** A target that throws has a bug; what it sent before is not known. */
+async function deliverSafely(
+  { target }: RunTarget,
+  message: ClaimedMessage,
+  signal: AbortSignal,
+): Promise<DeliveryResult> {
+  try {
+    return await target.deliver({ notification: message.notification, mayHaveArrived: message.mayHaveArrived, signal });
+  } catch (cause) {
+    const error = new CcxError('the target failed in an unexpected way', {
+      code: 'TARGET_FAILED',
+      category: 'internal',
+      cause,
+    });
+    return { kind: 'unknown', error, afterMs: 0 };
+  }
+}
+
+function outcomeOf(
+  run: Run,
+  message: ClaimedMessage,
+  { result, nowMicros }: { readonly result: DeliveryResult; readonly nowMicros: bigint },
+): DeliveryOutcome {
+  switch (result.kind) {
+    case 'delivered':
+      return { kind: 'delivered', atMicros: nowMicros, detail: result.detail };
+    case 'rejected':
+      return { kind: 'dead', error: result.error, hold: true };
+    case 'paused':
+    case 'retry':
+    case 'unknown': {
+      const waitMs = Math.max(result.afterMs, result.kind === 'paused' ? 0 : backoffMs(run, message.attempts));
+      return {
+        kind: 'later',
+        error: result.error,
+        nextAttemptMicros: nowMicros + microsOfMs(waitMs),
+        mayHaveArrived: message.mayHaveArrived || result.kind === 'unknown',
+      };
+    }
+  }
+}
+
+/** Doubles with each attempt between the two bounds, less up to a quarter so that messages that failed together spread out. */
+function backoffMs(run: Run, attempts: number): number {
+  const { backoffMinMs, backoffMaxMs } = run.settings.delivery;
+  const full = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(attempts - 1, 30));
+  return full * (1 - run.clock.random() / 4);
+}

@@ -1,0 +1,145 @@
+/**
+ * Which clusters are to be looked at: the newest report of each, unless it was considered with the same settings, content and disabled
+ * rules and nothing in it has become due. The server compares; only keys of what is due come over, through a cursor, so the run holds
+ * neither all clusters nor a long transaction. Called by the load step. Source: notification-service.md 5.2, 19; architecture.md 7.
+ */
+import type { Connection, Database } from '../../../platform/database/database.ts';
+import { reportBytesMax } from '../decide/limits.ts';
+import { setClustersMax, setReportBytesMax } from '../limits.ts';
+import type { Run } from '../run.ts';
+import { timestampText } from '../timestamps.ts';
+
+export interface DueKey {
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly updatedAt: string;
+  readonly bytes: number;
+}
+
+/** The newest report per cluster over all its organizations, from the primary key alone; a cluster that moved has one newest report. */
+const newestOfAll = `
+  SELECT DISTINCT ON (cluster) cluster, org_id, updated_at
+    FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM new_reports GROUP BY org_id, cluster) AS per_org
+   ORDER BY cluster, updated_at DESC, org_id`;
+
+/** Only clusters with a report that was stored since a moment, or with something that became due. */
+const newestOfSome = `
+  SELECT DISTINCT ON (r.cluster) r.cluster, r.org_id, r.updated_at
+    FROM (SELECT cluster FROM new_reports WHERE updated_at > $4::timestamp
+           UNION
+          SELECT cluster FROM ccx.notification_considered
+           WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp) AS some
+    JOIN new_reports AS r USING (cluster)
+   ORDER BY r.cluster, r.updated_at DESC, r.org_id`;
+
+function dueStatement(newest: string): string {
+  return `
+  WITH newest AS (${newest}),
+  wanted AS (SELECT * FROM unnest($1::int[], $2::text[]) AS w(event_type_id, policy_hash))
+  SELECT DISTINCT n.cluster, n.org_id, n.updated_at
+    FROM newest AS n
+   CROSS JOIN wanted AS w
+    LEFT JOIN ccx.notification_considered AS c ON c.event_type_id = w.event_type_id AND c.cluster = n.cluster
+   WHERE c.cluster IS NULL
+      OR c.org_id <> n.org_id
+      OR n.updated_at > c.report_updated_at
+      OR c.policy_hash <> w.policy_hash
+      OR c.next_due_at <= $3::timestamp`;
+}
+
+/** Sets of at most so many clusters and so many bytes of report text, by cluster. A report larger than both bounds is a set of its own. */
+export async function* dueReports(run: Run): AsyncGenerator<readonly DueKey[]> {
+  const borrowed = await borrow(run.database);
+  try {
+    await declareCursor(borrowed.connection, run);
+    for (;;) {
+      const { rows } = await borrowed.connection.query<DueRow>(`FETCH ${setClustersMax} FROM ccx_due_reports`);
+      if (rows.length === 0) break;
+      yield* inBytes(rows.map(dueKey));
+    }
+    await borrowed.connection.query('CLOSE ccx_due_reports');
+  } finally {
+    await borrowed.release();
+  }
+}
+
+/** True when at least one cluster is due. */
+export async function anyReportDue(run: Pick<Run, 'database' | 'targets' | 'time'>): Promise<boolean> {
+  const { rows } = await run.database.query<{ due: boolean }>(
+    `SELECT EXISTS (${dueStatement(newestOfAll)}) AS due`,
+    dueParameters(run),
+  );
+  return rows[0]!.due;
+}
+
+interface DueRow {
+  readonly org_id: number;
+  readonly cluster: string;
+  readonly updated_at: string;
+  readonly bytes: number;
+}
+
+function dueParameters(run: Pick<Run, 'targets' | 'time'>): unknown[] {
+  return [
+    run.targets.map(({ target }) => target.eventTargetId),
+    run.targets.map(({ policy }) => policy.hash),
+    timestampText(run.time.nowMicros()),
+  ];
+}
+
+/** Held over the end of its transaction: the server keeps the keys, and no snapshot stays open while messages are composed. */
+async function declareCursor(connection: Connection, run: Run): Promise<void> {
+  const some = run.sinceMicros;
+  const due = dueStatement(some === undefined ? newestOfAll : newestOfSome);
+  await connection.query('BEGIN READ ONLY');
+  await connection.query(
+    `DECLARE ccx_due_reports NO SCROLL CURSOR WITH HOLD FOR
+     SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
+       FROM (${due}) AS d
+       JOIN new_reports AS r USING (org_id, cluster, updated_at)
+      ORDER BY d.cluster`,
+    some === undefined ? dueParameters(run) : [...dueParameters(run), timestampText(some)],
+  );
+  await connection.query('COMMIT');
+}
+
+function dueKey(row: DueRow): DueKey {
+  return { orgId: row.org_id, cluster: row.cluster, updatedAt: row.updated_at, bytes: row.bytes };
+}
+
+function* inBytes(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
+  let set: DueKey[] = [];
+  let bytes = 0;
+  for (const key of keys) {
+    // What is too large to be read costs nothing.
+    const cost = key.bytes > reportBytesMax ? 0 : key.bytes;
+    if (set.length > 0 && bytes + cost > setReportBytesMax) {
+      yield set;
+      set = [];
+      bytes = 0;
+    }
+    set.push(key);
+    bytes += cost;
+  }
+  if (set.length > 0) yield set;
+}
+
+/** A connection for as long as the caller iterates; `withConnection` wants its work as one function. */
+async function borrow(database: Database): Promise<{ connection: Connection; release: () => Promise<void> }> {
+  const borrowed = Promise.withResolvers<Connection>();
+  const released = Promise.withResolvers<void>();
+  const done = database.withConnection(async (connection) => {
+    borrowed.resolve(connection);
+    await released.promise;
+    // A cursor that an error left open would meet the next borrower under the same name.
+    await connection.query('CLOSE ALL').catch(() => undefined);
+  });
+  done.catch(borrowed.reject);
+  return {
+    connection: await borrowed.promise,
+    async release() {
+      released.resolve();
+      await done;
+    },
+  };
+}

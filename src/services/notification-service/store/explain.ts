@@ -1,0 +1,129 @@
+/**
+ * Reads what `ccx explain` and `ccx notifications` show: the ledger of a cluster with the state of its messages, and messages by state.
+ * Writes only the wish to try a message again; the running service takes it up. Source: consumers.md 4.4 R5, R8.
+ */
+
+import { STATE_SENT } from '../../../contracts/tables.ts';
+import type { Queryable } from '../../../platform/database/database.ts';
+import type { LedgerState } from '../decide/decide-cluster.ts';
+import type { IssueKey } from '../ports.ts';
+
+export interface ExplainedIssue {
+  readonly event_type_id: number;
+  readonly org_id: number;
+  readonly type: string;
+  readonly component: string;
+  readonly error_key: string;
+  readonly state: LedgerState;
+  readonly first_seen_at: string;
+  readonly last_seen_at: string;
+  readonly resolved_at: string | null;
+  readonly last_notified_at: string | null;
+  readonly next_eligible_at: string | null;
+  readonly last_reason: string;
+  readonly decided_at: string;
+  /** Of the message that told of it last, or is to. */
+  readonly notification_id: string | null;
+  readonly message_state: string | null;
+  readonly attempts: number | null;
+  readonly next_attempt_at: string | null;
+  readonly error_code: string | null;
+  readonly error_text: string | null;
+  /** False when its row of `reported` was removed since: the next run notifies again. */
+  readonly counts: boolean;
+}
+
+export interface ExplainedTarget {
+  readonly event_type_id: number;
+  readonly org_id: number;
+  readonly report_updated_at: string;
+  readonly outcome: string;
+  readonly render_error: string | null;
+  readonly next_due_at: string | null;
+  readonly decided_at: string;
+  readonly paused_until: string | null;
+  readonly pause_text: string | null;
+  /** Newest report of the cluster; later than `report_updated_at` while it waits to be decided. */
+  readonly newest_report_at: string | null;
+}
+
+export async function readExplanation(
+  queryable: Queryable,
+  cluster: string,
+): Promise<{ readonly targets: readonly ExplainedTarget[]; readonly issues: readonly ExplainedIssue[] }> {
+  const targets = await queryable.query<ExplainedTarget>(
+    `SELECT c.event_type_id, c.org_id, c.report_updated_at, c.outcome, c.render_error, c.next_due_at, c.decided_at, t.paused_until,
+            t.pause_text, (SELECT max(n.updated_at) FROM new_reports AS n WHERE n.cluster = c.cluster) AS newest_report_at
+       FROM ccx.notification_considered AS c
+       LEFT JOIN ccx.notification_targets AS t USING (event_type_id)
+      WHERE c.cluster = $1::character(36) ORDER BY c.event_type_id`,
+    [cluster],
+  );
+  const issues = await queryable.query<ExplainedIssue>(
+    `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state, l.first_seen_at, l.last_seen_at, l.resolved_at,
+            l.last_notified_at, l.next_eligible_at, l.last_reason, l.decided_at, l.notification_id, o.state AS message_state, o.attempts,
+            o.next_attempt_at, o.error_code, o.error_text,
+            l.reported_at IS NULL OR EXISTS (SELECT FROM reported AS r
+              WHERE r.org_id = l.org_id AND r.cluster = l.cluster AND r.notified_at = l.reported_at AND r.state = ${STATE_SENT}) AS counts
+       FROM ccx.notification_ledger AS l
+       LEFT JOIN ccx.notification_outbox AS o ON o.id = l.notification_id
+      WHERE l.event_type_id = ANY($2::int[]) AND l.cluster = $1::character(36)
+      ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
+    [cluster, [1, 2]],
+  );
+  return { targets: targets.rows, issues: issues.rows };
+}
+
+export const LISTED_STATES = ['pending', 'claimed', 'delivered', 'dead', 'unknown', 'withdrawn'] as const;
+export type ListedState = (typeof LISTED_STATES)[number];
+
+export interface ListedMessage {
+  readonly id: string;
+  readonly event_type_id: number;
+  readonly org_id: number;
+  readonly cluster: string;
+  readonly state: ListedState;
+  readonly attempts: number;
+  readonly decided_at: string;
+  readonly next_attempt_at: string | null;
+  readonly delivered_at: string | null;
+  readonly finished_at: string | null;
+  readonly error_code: string | null;
+  readonly error_text: string | null;
+  readonly replaced_by: string | null;
+  readonly issues: readonly IssueKey[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** Newest first. */
+export async function listMessages(
+  queryable: Queryable,
+  wanted: { readonly states: readonly ListedState[]; readonly cluster?: string; readonly rowsMax: number },
+): Promise<ListedMessage[]> {
+  const { rows } = await queryable.query<ListedMessage>(
+    `SELECT id, event_type_id, org_id, rtrim(cluster) AS cluster, state, attempts, decided_at, next_attempt_at, delivered_at, finished_at,
+            error_code, error_text, replaced_by, issues, headers, body
+       FROM ccx.notification_outbox
+      WHERE state = ANY($1) AND ($2::character(36) IS NULL OR cluster = $2::character(36))
+      ORDER BY decided_at DESC, id LIMIT $3`,
+    [wanted.states, wanted.cluster ?? null, wanted.rowsMax],
+  );
+  return rows;
+}
+
+/** Marks finished messages that did not certainly arrive; answers the ids that were marked. */
+export async function requestRetry(
+  queryable: Queryable,
+  wanted: { readonly ids: readonly string[] } | { readonly states: readonly ('dead' | 'unknown')[] },
+): Promise<string[]> {
+  const [condition, value] =
+    'ids' in wanted ? ['id = ANY($1::uuid[])', wanted.ids] : ['state = ANY($1)', wanted.states];
+  const { rows } = await queryable.query<{ id: string }>(
+    `UPDATE ccx.notification_outbox SET retry_requested_at = now()
+      WHERE ${condition} AND state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL
+     RETURNING id`,
+    [value],
+  );
+  return rows.map(({ id }) => id);
+}

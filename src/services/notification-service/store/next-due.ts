@@ -1,0 +1,29 @@
+/** When there is something to do without a new report: a message to try, a cooldown that ends. Called between follow cycles, and to know whether the service is idle. */
+import type { Run } from '../run.ts';
+import { timestampMicros } from '../timestamps.ts';
+
+/** Undefined: nothing without a new report. A claimed message counts at the end of its lease, one of a paused target at the pause's end. */
+export async function nextDueMicros(run: Pick<Run, 'database' | 'targets'>): Promise<bigint | undefined> {
+  const { rows } = await run.database.query<{ next: string | null }>(
+    `SELECT least(
+       (SELECT min(next_due_at) FROM ccx.notification_considered WHERE event_type_id = ANY($1::int[])),
+       (SELECT min(greatest(o.next_attempt_at, t.paused_until))
+          FROM ccx.notification_outbox AS o LEFT JOIN ccx.notification_targets AS t USING (event_type_id)
+         WHERE o.event_type_id = ANY($1::int[]) AND o.next_attempt_at IS NOT NULL)) AS next`,
+    [run.targets.map(({ target }) => target.eventTargetId)],
+  );
+  const next = rows[0]?.next;
+  return next === null || next === undefined ? undefined : timestampMicros(next);
+}
+
+/** True while a message waits to be sent, is being sent, or a retry was asked for. */
+export async function anyMessageWaiting(run: Pick<Run, 'database' | 'targets'>): Promise<boolean> {
+  const { rows } = await run.database.query<{ waiting: boolean }>(
+    `SELECT EXISTS (SELECT FROM ccx.notification_outbox
+                     WHERE event_type_id = ANY($1::int[])
+                       AND (next_attempt_at IS NOT NULL
+                            OR (retry_requested_at IS NOT NULL AND replaced_by IS NULL AND finished_at IS NOT NULL))) AS waiting`,
+    [run.targets.map(({ target }) => target.eventTargetId)],
+  );
+  return rows[0]!.waiting;
+}

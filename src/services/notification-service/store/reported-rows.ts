@@ -1,0 +1,171 @@
+/**
+ * Writes to `reported`, the table that everybody shares: rows for what was sent, and rows `same` or `error` for what was not. The report's
+ * text is copied inside the server. The primary key has no target, so `notified_at` moves by a microsecond until the key is free; a row
+ * is never dropped. Called by the record and close steps. Source: notification-service.md 11.1; architecture.md 7.
+ */
+import { NOTIFICATION_TYPE_INSTANT, STATE_ERROR, STATE_SAME, type STATE_SENT } from '../../../contracts/tables.ts';
+import type { Connection, Queryable } from '../../../platform/database/database.ts';
+import { reportedMovesMax } from '../limits.ts';
+import type { Run } from '../run.ts';
+import { timestampText } from '../timestamps.ts';
+import { rowsJson } from './rows.ts';
+
+const columns =
+  'org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id';
+
+export interface ToldCluster {
+  readonly orgId: number;
+  readonly accountNumber: number;
+  readonly cluster: string;
+  readonly reportUpdatedAt: string;
+  readonly state: typeof STATE_SENT | typeof STATE_ERROR;
+  readonly errorLog: string;
+  /** Written when the report itself is no longer in `new_reports`: what was told, in the report's form. */
+  readonly substitute: string;
+}
+
+/** One row per cluster, at most one of each cluster per call; answers their `notified_at` by cluster. */
+export async function insertToldRows(
+  tx: Connection,
+  run: Pick<Run, 'time'>,
+  { eventTargetId, clusters }: { readonly eventTargetId: number; readonly clusters: readonly ToldCluster[] },
+): Promise<Map<string, string>> {
+  const written = new Map<string, string>();
+  let missing = clusters;
+  for (let moves = 0; missing.length > 0; moves += 1) {
+    if (moves > reportedMovesMax) throw new Error(`no free key in reported for cluster ${missing[0]!.cluster}`);
+    const notifiedAt = timestampText(run.time.nowMicros());
+    const { rows } = await tx.query<{ cluster: string }>(
+      `INSERT INTO reported (${columns})
+       SELECT s.org_id, coalesce(n.account_number, s.account_number), s.cluster, ${NOTIFICATION_TYPE_INSTANT}, s.state,
+              coalesce(c.filtered_report, n.report, s.substitute), s.updated_at, $2::timestamp, s.error_log, $3::int
+         FROM json_to_recordset($1) AS s(org_id int, account_number int, cluster character(36), updated_at timestamp, state int,
+              error_log text, substitute text)
+         LEFT JOIN new_reports AS n USING (org_id, cluster, updated_at)
+         LEFT JOIN ccx.notification_considered AS c
+           ON c.event_type_id = $3::int AND c.cluster = s.cluster AND c.org_id = s.org_id AND c.report_updated_at = s.updated_at
+       ON CONFLICT DO NOTHING
+       RETURNING rtrim(cluster) AS cluster`,
+      [
+        rowsJson(
+          missing.map((one) => ({
+            org_id: one.orgId,
+            account_number: one.accountNumber,
+            cluster: one.cluster,
+            updated_at: one.reportUpdatedAt,
+            state: one.state,
+            error_log: one.errorLog,
+            substitute: one.substitute,
+          })),
+        ),
+        notifiedAt,
+        eventTargetId,
+      ],
+    );
+    for (const row of rows) written.set(row.cluster, notifiedAt);
+    missing = missing.filter(({ cluster }) => !written.has(cluster));
+  }
+  return written;
+}
+
+/**
+ * What `same` and `error` rows are made from: the report considered last, the error of a message that did not go out, or of rendering.
+ * `$1` is the target.
+ */
+const unsentSelect = `
+  SELECT n.org_id, n.account_number, n.cluster, ${NOTIFICATION_TYPE_INSTANT},
+         CASE WHEN coalesce(failed.text, c.render_error) IS NULL THEN ${STATE_SAME} ELSE ${STATE_ERROR} END,
+         coalesce(c.filtered_report, n.report), n.updated_at, $2::timestamp, coalesce(failed.text, c.render_error, ''), $1::int
+    FROM chosen
+    JOIN ccx.notification_considered AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
+    JOIN new_reports AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at`;
+
+/** For clusters of one target whose new report had nothing to tell (`same`), or nothing that could be rendered (`error`). */
+export async function insertUnsentRows(
+  tx: Connection,
+  run: Pick<Run, 'time'>,
+  { eventTargetId, clusters }: { readonly eventTargetId: number; readonly clusters: readonly string[] },
+): Promise<void> {
+  let missing = clusters;
+  for (let moves = 0; missing.length > 0; moves += 1) {
+    if (moves > reportedMovesMax) throw new Error(`no free key in reported for cluster ${missing[0]!}`);
+    const { rows } = await tx.query<{ cluster: string }>(
+      `WITH chosen AS (SELECT unnest($3::character(36)[]) AS cluster),
+       made AS (
+         INSERT INTO reported (${columns})
+         ${unsentSelect}
+           CROSS JOIN (SELECT NULL::text AS text) AS failed
+         ON CONFLICT DO NOTHING
+         RETURNING org_id, cluster)
+       SELECT rtrim(c.cluster) AS cluster
+         FROM chosen JOIN ccx.notification_considered AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
+         JOIN new_reports AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at
+        WHERE NOT EXISTS (SELECT FROM made WHERE made.org_id = c.org_id AND made.cluster = c.cluster)`,
+      [eventTargetId, timestampText(run.time.nowMicros()), missing],
+    );
+    missing = rows.map(({ cluster }) => cluster);
+  }
+}
+
+export interface UnsentPage {
+  /** Where the next page begins; undefined at the end. */
+  readonly next: string | undefined;
+  readonly same: number;
+  readonly error: number;
+}
+
+/**
+ * One-shot runs: a row for every cluster of the target that has issues and got no row since the run began, a page of clusters at a time.
+ * `error` where a message of it is unfinished or was given up in this run. Source: notification-service.md 11.1.
+ */
+export async function insertUnsentPage(
+  queryable: Queryable,
+  run: Pick<Run, 'time' | 'startedMicros'>,
+  page: { readonly eventTargetId: number; readonly after: string; readonly rowsMax: number },
+): Promise<UnsentPage> {
+  let same = 0;
+  let error = 0;
+  for (let moves = 0; moves <= reportedMovesMax; moves += 1) {
+    const { rows } = await queryable.query<{ last: string | null; missed: boolean; same: number; error: number }>(
+      `WITH page AS (
+         SELECT cluster, org_id, report_updated_at, outcome FROM ccx.notification_considered
+          WHERE event_type_id = $1::int AND cluster > $4::character(36) ORDER BY cluster LIMIT $5),
+       chosen AS (
+         SELECT p.cluster, p.org_id, p.report_updated_at FROM page AS p
+          WHERE p.outcome = 'issues'
+            AND NOT EXISTS (SELECT FROM reported AS r
+                             WHERE r.org_id = p.org_id AND r.cluster = p.cluster AND r.event_type_id = $1::int
+                               AND r.notified_at >= $3::timestamp)),
+       made AS (
+         INSERT INTO reported (${columns})
+         ${unsentSelect}
+           LEFT JOIN LATERAL (
+             SELECT coalesce(o.error_code || ': ' || o.error_text, CASE WHEN o.due_at > $2::timestamp
+                      THEN 'HELD_BACK: held back until ' || o.due_at::text ELSE 'NOT_TRIED: not tried before the run ended' END) AS text
+               FROM ccx.notification_outbox AS o
+              WHERE o.event_type_id = $1::int AND o.cluster = n.cluster AND o.org_id = n.org_id
+                AND (o.finished_at IS NULL OR (o.state IN ('dead', 'unknown') AND o.finished_at >= $3::timestamp))
+              ORDER BY o.decided_at DESC LIMIT 1) AS failed ON true
+         ON CONFLICT DO NOTHING
+         RETURNING cluster, state)
+       SELECT (SELECT rtrim(max(cluster)) FROM page) AS last,
+              EXISTS (SELECT FROM chosen AS h JOIN new_reports AS n ON n.org_id = h.org_id AND n.cluster = h.cluster
+                         AND n.updated_at = h.report_updated_at
+                       WHERE NOT EXISTS (SELECT FROM made WHERE made.cluster = h.cluster)) AS missed,
+              (SELECT count(*)::int FROM made WHERE state = ${STATE_SAME}) AS same,
+              (SELECT count(*)::int FROM made WHERE state = ${STATE_ERROR}) AS error`,
+      [
+        page.eventTargetId,
+        timestampText(run.time.nowMicros()),
+        timestampText(run.startedMicros),
+        page.after,
+        page.rowsMax,
+      ],
+    );
+    const row = rows[0]!;
+    same += row.same;
+    error += row.error;
+    if (!row.missed) return { next: row.last ?? undefined, same, error };
+  }
+  throw new Error('no free key in reported');
+}

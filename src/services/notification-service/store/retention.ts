@@ -1,0 +1,75 @@
+/**
+ * Deletes what nobody needs any more, in bounded pieces: finished messages, resolved issues, what was considered of clusters that report no
+ * longer, and, where the settings say so, old reports. Never what a cooldown still counts by. Called at the end of a run, now and then.
+ * Source: architecture.md 5 (retention of whatever the embedded default stores).
+ */
+import type { Queryable } from '../../../platform/database/database.ts';
+import { retentionRowsMax } from '../limits.ts';
+
+export interface RetentionBounds {
+  /** Timestamps of the notification database. */
+  readonly outboxBefore: string;
+  readonly ledgerBefore: string;
+  /** Start of the longest cooldown that ends now; `sent` rows since then count. */
+  readonly cooldownSince: string;
+  /** PostgreSQL interval; empty: reports are left to others. */
+  readonly reportsMaxAge: string;
+  readonly now: string;
+}
+
+/** Each deletes at most so many rows and answers with a row count; run until it deletes fewer. */
+const statements = {
+  notification_outbox: `
+    DELETE FROM ccx.notification_outbox WHERE id IN (
+      SELECT id FROM ccx.notification_outbox WHERE finished_at < least($1::timestamp, $2::timestamp) ORDER BY finished_at LIMIT $3)`,
+  notification_ledger: `
+    DELETE FROM ccx.notification_ledger WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ccx.notification_ledger
+       WHERE resolved_at IS NOT NULL AND state <> 'pending' AND last_seen_at < $1::timestamp
+         AND coalesce(clock_at < $2::timestamp, true) LIMIT $3))`,
+  notification_considered: `
+    DELETE FROM ccx.notification_considered WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ccx.notification_considered AS c
+       WHERE decided_at < least($1::timestamp, $2::timestamp)
+         AND NOT EXISTS (SELECT FROM new_reports AS n WHERE n.cluster = c.cluster) LIMIT $3))`,
+  notification_sent_rows: `
+    DELETE FROM ccx.notification_sent_rows WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ccx.notification_sent_rows AS s
+       WHERE notified_at < least($1::timestamp, $2::timestamp)
+         AND NOT EXISTS (SELECT FROM reported AS r
+                          WHERE r.org_id = s.org_id AND r.cluster = s.cluster AND r.notified_at = s.notified_at) LIMIT $3))`,
+  new_reports: `
+    DELETE FROM new_reports WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM new_reports WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
+  reported: `
+    DELETE FROM reported WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM reported WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
+} as const;
+
+export type RetainedTable = keyof typeof statements;
+
+/** Rows deleted by table. */
+export async function deleteExpired(
+  queryable: Queryable,
+  bounds: RetentionBounds,
+): Promise<Map<RetainedTable, number>> {
+  const deleted = new Map<RetainedTable, number>();
+  const until = async (table: RetainedTable, before: string, other: string) => {
+    let total = 0;
+    for (;;) {
+      const { rowCount } = await queryable.query(statements[table], [before, other, retentionRowsMax]);
+      total += rowCount;
+      if (rowCount < retentionRowsMax) break;
+    }
+    deleted.set(table, total);
+  };
+  await until('notification_outbox', bounds.outboxBefore, bounds.cooldownSince);
+  await until('notification_ledger', bounds.ledgerBefore, bounds.cooldownSince);
+  await until('notification_considered', bounds.ledgerBefore, bounds.cooldownSince);
+  await until('notification_sent_rows', bounds.ledgerBefore, bounds.cooldownSince);
+  if (bounds.reportsMaxAge !== '') {
+    await until('new_reports', bounds.now, bounds.reportsMaxAge);
+    await until('reported', bounds.now, bounds.reportsMaxAge);
+  }
+  return deleted;
+}

@@ -1,0 +1,262 @@
+/**
+ * Writes one set of decisions in one transaction: what was considered, the ledger, the outgoing messages, and for new reports without news
+ * their row in `reported`. A cluster whose version moved since it was read was decided or told by another process meanwhile: it is left
+ * out, and looked at again in the next run. Called by the enqueue step. Source: architecture.md 6, 7.
+ */
+import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
+import type { Connection } from '../../../platform/database/database.ts';
+import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
+import { messageOf } from '../message-of.ts';
+import type { ForeignSentRow, RenderedCluster, RenderedSet, Run } from '../run.ts';
+import { microsOfMs, timestampText } from '../timestamps.ts';
+import { traceOfDecisions } from '../trace.ts';
+import { insertUnsentRows } from './reported-rows.ts';
+import { rowsJson } from './rows.ts';
+import { transact } from './transact.ts';
+
+/** The clusters that were written; the others belong to somebody else now. */
+export async function writeDecisions(run: Run, set: RenderedSet): Promise<readonly RenderedCluster[]> {
+  return transact(run, async (tx) => {
+    const nowMicros = run.time.nowMicros();
+    const taken = await writeConsidered(tx, run, { set, nowMicros });
+    const clusters = set.clusters.filter((cluster) => taken.has(takenKey(cluster)));
+    await takeInForeignRows(tx, {
+      rows: set.foreignRows.filter((row) => taken.has(`${row.eventTargetId}/${row.cluster}`)),
+      clusters,
+      nowMicros,
+    });
+    await writeLedger(tx, { clusters, nowMicros });
+    await writeMessages(tx, { clusters, nowMicros });
+    await writeReadErrors(tx, { clusters, nowMicros });
+    if (run.settings.mode === 'follow') {
+      const without = clusters.filter((cluster) => cluster.isNewReport && cluster.messages.length === 0);
+      for (const { target } of run.targets) {
+        const rows = without.filter(
+          (cluster) => cluster.outcome === 'issues' && cluster.runTarget.target.eventTargetId === target.eventTargetId,
+        );
+        await insertUnsentRows(tx, run, {
+          eventTargetId: target.eventTargetId,
+          clusters: rows.map(({ report }) => report.cluster),
+        });
+      }
+    }
+    await recordTraceEvents(tx, traceOfDecisions(clusters, run.time));
+    return clusters;
+  });
+}
+
+interface Written {
+  readonly clusters: readonly RenderedCluster[];
+  readonly nowMicros: bigint;
+}
+
+function takenKey(cluster: RenderedCluster): string {
+  return `${cluster.runTarget.target.eventTargetId}/${cluster.report.cluster}`;
+}
+
+async function writeConsidered(
+  tx: Connection,
+  run: Run,
+  { set, nowMicros }: { readonly set: RenderedSet; readonly nowMicros: bigint },
+): Promise<ReadonlySet<string>> {
+  const rows = set.clusters.map((cluster) => {
+    const due = nextDue(run, cluster, nowMicros);
+    return {
+      event_type_id: cluster.runTarget.target.eventTargetId,
+      cluster: cluster.report.cluster,
+      org_id: cluster.report.orgId,
+      report_updated_at: cluster.report.updatedAt,
+      policy_hash: cluster.runTarget.policy.hash,
+      outcome: cluster.outcome,
+      filtered_report: cluster.filteredReport,
+      render_error: cluster.renderError === undefined ? null : shortError(cluster.renderError),
+      next_due_at: due === null ? null : timestampText(due),
+      version: cluster.previousVersion + 1n,
+    };
+  });
+  const { rows: taken } = await tx.query<{ event_type_id: number; cluster: string }>(
+    `INSERT INTO ccx.notification_considered AS c
+            (event_type_id, cluster, org_id, report_updated_at, policy_hash, outcome, filtered_report, render_error, next_due_at,
+             version, decided_at)
+     SELECT s.*, $2::timestamp
+       FROM json_to_recordset($1) AS s(event_type_id int, cluster character(36), org_id int, report_updated_at timestamp,
+            policy_hash text, outcome text, filtered_report text, render_error text, next_due_at timestamp, version bigint)
+     ON CONFLICT (event_type_id, cluster) DO UPDATE
+        SET org_id = excluded.org_id, report_updated_at = excluded.report_updated_at, policy_hash = excluded.policy_hash,
+            outcome = excluded.outcome, filtered_report = excluded.filtered_report, render_error = excluded.render_error,
+            next_due_at = excluded.next_due_at, version = excluded.version, decided_at = excluded.decided_at
+      WHERE c.version = excluded.version - 1
+     RETURNING event_type_id, rtrim(cluster) AS cluster`,
+    [rowsJson(rows), timestampText(nowMicros)],
+  );
+  return new Set(taken.map((row) => `${row.event_type_id}/${row.cluster}`));
+}
+
+/** When the cluster is to be decided again although nothing changed; the earliest of its issues' reasons. */
+function nextDue(run: Run, cluster: RenderedCluster, nowMicros: bigint): bigint | null {
+  const moments = cluster.decisions
+    .map((decision) => decision.nextEligibleMicros)
+    .filter((moment): moment is bigint => moment !== null);
+  const once = run.settings.mode === 'once';
+  if (cluster.renderError !== undefined) moments.push(once ? nowMicros : nowMicros + microsOfMs(renderRetryMs));
+  // Without a cooldown each one-shot run tells everything again, as the reference does; following, only a newer report would.
+  if (once && cluster.runTarget.policy.cooldownMicros === undefined && cluster.outcome === 'issues')
+    moments.push(nowMicros);
+  return moments.reduce<bigint | null>((first, moment) => (first === null || moment < first ? moment : first), null);
+}
+
+/** The issues of other writers' `sent` rows count as notified when those rows say, unless something newer is known. */
+async function takeInForeignRows(
+  tx: Connection,
+  { rows, clusters, nowMicros }: Written & { readonly rows: readonly ForeignSentRow[] },
+): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.query(
+    `INSERT INTO ccx.notification_sent_rows (org_id, cluster, notified_at, event_type_id, ours)
+     SELECT s.org_id, s.cluster, s.notified_at, s.event_type_id, false
+       FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp, event_type_id int)
+     ON CONFLICT DO NOTHING`,
+    [
+      rowsJson(
+        rows.map((row) => ({
+          org_id: row.orgId,
+          cluster: row.cluster,
+          notified_at: row.notifiedAt,
+          event_type_id: row.eventTargetId,
+        })),
+      ),
+    ],
+  );
+  const cooldowns = new Map<number, bigint | undefined>(
+    clusters.map(({ runTarget }) => [runTarget.target.eventTargetId, runTarget.policy.cooldownMicros] as const),
+  );
+  const issues = rows.flatMap((row) =>
+    row.issues.map((issue) => ({
+      event_type_id: row.eventTargetId,
+      org_id: row.orgId,
+      cluster: row.cluster,
+      type: issue.type,
+      component: issue.component,
+      error_key: issue.errorKey,
+      notified_at: row.notifiedAt,
+      cooldown: String(cooldowns.get(row.eventTargetId) ?? 0n),
+    })),
+  );
+  await tx.query(
+    `INSERT INTO ccx.notification_ledger AS l
+            (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at, last_seen_at, resolved_at,
+             last_notified_at, clock_at, reported_at, last_reason, decided_at, next_eligible_at)
+     SELECT DISTINCT ON (event_type_id, org_id, cluster, type, component, error_key)
+            event_type_id, org_id, cluster, type, component, error_key, 'notified', notified_at, notified_at, $2::timestamp,
+            notified_at, notified_at, notified_at, 'already-notified', $2::timestamp,
+            notified_at + cooldown * interval '1 microsecond'
+       FROM json_to_recordset($1) AS s(event_type_id int, org_id int, cluster character(36), type text, component text,
+            error_key text, notified_at timestamp, cooldown bigint)
+      ORDER BY event_type_id, org_id, cluster, type, component, error_key, notified_at DESC
+     ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
+        SET state = CASE WHEN l.state = 'pending' THEN l.state ELSE 'notified' END,
+            last_notified_at = excluded.last_notified_at, clock_at = excluded.clock_at, reported_at = excluded.reported_at,
+            next_eligible_at = excluded.next_eligible_at
+      WHERE l.clock_at IS NULL OR l.clock_at < excluded.clock_at`,
+    [rowsJson(issues), timestampText(nowMicros)],
+  );
+}
+
+async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
+  const rows = clusters.flatMap((cluster) => {
+    const idOf = messageOf(cluster);
+    return cluster.decisions.map((decision) => {
+      const notificationId = decision.notify ? idOf(decision.issue) : undefined;
+      return {
+        event_type_id: cluster.runTarget.target.eventTargetId,
+        org_id: cluster.report.orgId,
+        cluster: cluster.report.cluster,
+        type: decision.issue.type,
+        component: decision.issue.component,
+        error_key: decision.issue.errorKey,
+        seen_at: cluster.report.updatedAt,
+        resolved: decision.position === undefined,
+        notification_id: notificationId,
+        reason: decision.notify && notificationId === undefined ? 'render-failed' : decision.reason,
+        next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
+      };
+    });
+  });
+  if (rows.length === 0) return;
+  await tx.query(
+    `INSERT INTO ccx.notification_ledger AS l
+            (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at, last_seen_at, resolved_at,
+             notification_id, last_reason, decided_at, next_eligible_at)
+     SELECT event_type_id, org_id, cluster, type, component, error_key,
+            CASE WHEN notification_id IS NULL THEN 'open' ELSE 'pending' END,
+            seen_at, seen_at, CASE WHEN resolved THEN $2::timestamp END, notification_id, reason, $2::timestamp, next_eligible_at
+       FROM json_to_recordset($1) AS s(event_type_id int, org_id int, cluster character(36), type text, component text,
+            error_key text, seen_at timestamp, resolved boolean, notification_id uuid, reason text, next_eligible_at timestamp)
+     ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
+        SET state = CASE WHEN excluded.notification_id IS NULL THEN l.state ELSE 'pending' END,
+            last_seen_at = CASE WHEN excluded.resolved_at IS NULL THEN excluded.last_seen_at ELSE l.last_seen_at END,
+            resolved_at = CASE WHEN excluded.resolved_at IS NULL THEN NULL ELSE coalesce(l.resolved_at, excluded.resolved_at) END,
+            notification_id = coalesce(excluded.notification_id, l.notification_id),
+            last_reason = excluded.last_reason, decided_at = excluded.decided_at, next_eligible_at = excluded.next_eligible_at`,
+    [rowsJson(rows), timestampText(nowMicros)],
+  );
+}
+
+async function writeMessages(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
+  const rows = clusters.flatMap((cluster) => {
+    const decisionId = cluster.messages[0]?.id;
+    return cluster.messages.map((message) => ({
+      id: message.id,
+      event_type_id: cluster.runTarget.target.eventTargetId,
+      org_id: cluster.report.orgId,
+      account_number: cluster.report.accountNumber,
+      cluster: cluster.report.cluster,
+      report_updated_at: cluster.report.updatedAt,
+      decision_id: decisionId,
+      request_id: cluster.report.requestId,
+      issues: JSON.stringify(message.issues),
+      headers: JSON.stringify(message.headers),
+      body: message.body,
+      due_at: timestampText(cluster.runTarget.dueMicros()),
+    }));
+  });
+  if (rows.length === 0) return;
+  await tx.query(
+    `INSERT INTO ccx.notification_outbox
+            (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
+             state, decided_at, due_at, next_attempt_at)
+     SELECT id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues::json,
+            headers::json, body, 'pending', $2::timestamp, due_at, due_at
+       FROM json_to_recordset($1) AS s(id uuid, event_type_id int, org_id int, account_number int, cluster character(36),
+            report_updated_at timestamp, decision_id uuid, request_id text, issues text, headers text, body text, due_at timestamp)`,
+    [rowsJson(rows), timestampText(nowMicros)],
+  );
+}
+
+/** Once per stored report, for both targets together. The lock keeps the report while its error is written. */
+async function writeReadErrors(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
+  const rows = new Map(
+    clusters
+      .filter((cluster) => cluster.unreadable !== undefined)
+      .map(({ report, unreadable }) => [
+        report.cluster,
+        { org_id: report.orgId, cluster: report.cluster, updated_at: report.updatedAt, text: shortError(unreadable) },
+      ]),
+  );
+  if (rows.size === 0) return;
+  await tx.query(
+    `INSERT INTO read_errors (org_id, cluster, updated_at, error_text, created_at)
+     SELECT n.org_id, n.cluster, n.updated_at, s.text, $2::timestamp
+       FROM json_to_recordset($1) AS s(org_id int, cluster character(36), updated_at timestamp, text text)
+       JOIN new_reports AS n USING (org_id, cluster, updated_at)
+      WHERE NOT EXISTS (SELECT FROM read_errors AS e
+                         WHERE e.org_id = n.org_id AND e.cluster = n.cluster AND e.updated_at = n.updated_at)
+        FOR KEY SHARE OF n`,
+    [rowsJson([...rows.values()]), timestampText(nowMicros)],
+  );
+}
+
+function shortError(error: unknown): string {
+  return `${errorCode(error)}: ${errorText(error)}`.slice(0, errorTextCharsMax);
+}

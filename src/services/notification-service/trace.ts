@@ -1,0 +1,87 @@
+/** The lines of hops 9 to 12 in a request's trace. Written in the transactions of the effects that they tell of. Source: architecture.md 2. */
+import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
+import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { messageOf } from './message-of.ts';
+import type { DeliveredMessage, DeliveryOutcome, RenderedCluster, RunTarget } from './run.ts';
+import type { TimeSource } from './time-source.ts';
+import { isoText } from './timestamps.ts';
+
+/** For reports that are new or told about; what is only looked at again adds nothing to its request. */
+export function traceOfDecisions(clusters: readonly RenderedCluster[], time: TimeSource): TraceEvent[] {
+  const traced = clusters.filter(
+    ({ report, isNewReport, messages }) => report.requestId !== undefined && (isNewReport || messages.length > 0),
+  );
+  return [...Map.groupBy(traced, ({ report }) => report)].flatMap(([report, decided]): TraceEvent[] => {
+    const common = {
+      requestId: report.requestId!,
+      service: STATUS_SERVICE_NOTIFIER,
+      orgId: String(report.orgId),
+      account: String(report.accountNumber),
+      cluster: report.cluster,
+    };
+    const detail = decided.map((cluster) => `${cluster.runTarget.target.name}: ${summaryOf(cluster)}`).join('; ');
+    return [
+      { ...common, status: 'report-loaded', hop: 9, at: isoText(time.nowMicros()) },
+      { ...common, status: 'issue-decided', hop: 10, detail, at: isoText(time.nowMicros()) },
+    ];
+  });
+}
+
+/** `new 1, already-notified 2` */
+function summaryOf(cluster: RenderedCluster): string {
+  if (cluster.unreadable !== undefined) return `unreadable, ${errorText(cluster.unreadable)}`;
+  const idOf = messageOf(cluster);
+  const reasons = Map.groupBy(cluster.decisions, (decision) =>
+    decision.notify && idOf(decision.issue) === undefined ? 'render-failed' : decision.reason,
+  );
+  return reasons.size === 0 ? 'no issues' : [...reasons].map(([reason, all]) => `${reason} ${all.length}`).join(', ');
+}
+
+/** Hop 11 when it was delivered, hop 12 when its outcome is final. */
+export function traceOfOutcomes(
+  { target }: RunTarget,
+  messages: readonly DeliveredMessage[],
+  time: TimeSource,
+): TraceEvent[] {
+  return messages.flatMap(({ message, outcome }) => {
+    if (message.requestId === undefined) return [];
+    const { id, cluster } = message.notification;
+    const common = {
+      requestId: message.requestId,
+      service: STATUS_SERVICE_NOTIFIER,
+      orgId: String(message.orgId),
+      account: String(message.accountNumber),
+      cluster,
+    };
+    return linesOf(outcome, `${target.name} ${id}`, time).map((line) => ({ ...common, ...line }));
+  });
+}
+
+function linesOf(
+  outcome: DeliveryOutcome,
+  named: string,
+  time: TimeSource,
+): Pick<TraceEvent, 'status' | 'hop' | 'detail' | 'at'>[] {
+  const at = isoText(time.nowMicros());
+  switch (outcome.kind) {
+    case 'delivered':
+      return [
+        { status: 'notification-delivered', hop: 11, detail: named, at: isoText(outcome.atMicros) },
+        { status: 'outcome-recorded', hop: 12, detail: `${named}: delivered`, at },
+      ];
+    case 'dead':
+    case 'listed':
+      return [{ status: 'notification-dead', detail: `${named}: ${describe(outcome.error)}`, at }];
+    case 'withdrawn':
+      return [{ status: 'outcome-recorded', hop: 12, detail: `${named}: withdrawn, ${outcome.reason}`, at }];
+    case 'later':
+      return [{ status: 'notification-failed', detail: `${named}: ${describe(outcome.error)}`, at }];
+    case 'released':
+      return [];
+  }
+}
+
+function describe(error: unknown): string {
+  return `${errorCode(error)}, ${errorText(error)}`;
+}

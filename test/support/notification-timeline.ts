@@ -1,0 +1,385 @@
+/**
+ * A notification service on a fresh database with targets that do as they are told and a clock that a test moves: `at 0 a report, one
+ * notification; an hour later the same report, none`. Used by the notification service's `*.pg.test.ts`.
+ */
+import { CcxError } from '../../src/contracts/ccx-error.ts';
+import type { RuleContentDirectory } from '../../src/contracts/rule-content.ts';
+import { createManualClock, type ManualClock } from '../../src/platform/clock/manual-clock.ts';
+import type { Connection, Database } from '../../src/platform/database/database.ts';
+import { createSilentTelemetry, type Telemetry } from '../../src/platform/telemetry/telemetry.ts';
+import {
+  collectDisabledRules,
+  NOTHING_DISABLED,
+} from '../../src/services/notification-service/decide/disabled-rules.ts';
+import type {
+  DeliveryAttempt,
+  DeliveryResult,
+  DueCluster,
+  OutgoingNotification,
+  Target,
+  TargetName,
+} from '../../src/services/notification-service/ports.ts';
+import type { RunSummary } from '../../src/services/notification-service/run-summary.ts';
+import { type NotificationService, startNotificationService } from '../../src/services/notification-service/service.ts';
+import type {
+  NotificationServiceSettings,
+  TargetPolicySettings,
+} from '../../src/services/notification-service/settings.ts';
+import { createTestDatabase } from './postgres.ts';
+
+export const hourMs = 3_600_000;
+export const dayMs = 24 * hourMs;
+
+/** Impact and likelihood by error key of the one rule `test_rule`; tags by error key. */
+export type Risks = Readonly<Record<string, { readonly risk: number; readonly tags?: readonly string[] }>>;
+
+export const defaultRisks: Risks = {
+  CRITICAL: { risk: 4, tags: ['openshift'] },
+  IMPORTANT: { risk: 3, tags: ['openshift', 'osd_customer'] },
+  MODERATE: { risk: 2, tags: ['openshift'] },
+  LOW: { risk: 1, tags: [] },
+};
+
+export function contentOf(risks: Risks): RuleContentDirectory {
+  const texts = { generic: '', summary: '', resolution: '', more_info: '', reason: '', HasReason: false };
+  const errorKeys = Object.entries(risks).map(([key, { risk, tags = [] }]) => [
+    key,
+    {
+      ...texts,
+      total_risk: 0,
+      metadata: {
+        description: `about ${key}`,
+        impact: { name: 'impact', impact: risk },
+        likelihood: risk,
+        publish_date: '2026-01-01 00:00:00',
+        resolution_risk: 1,
+        status: 'active',
+        tags,
+      },
+    },
+  ]);
+  const plugin = {
+    name: 'test',
+    node_id: '',
+    product_code: 'OCP4',
+    python_module: 'ccx_rules_ocp.external.rules.test_rule',
+  };
+  return {
+    config: { impact: {}, resolution_risk: {} },
+    rules: { test_rule: { ...texts, plugin, error_keys: Object.fromEntries(errorKeys) } },
+  };
+}
+
+export function reportOf(...errorKeys: string[]): string {
+  return JSON.stringify({
+    reports: errorKeys.map((key) => ({
+      rule_id: `test_rule|${key}`,
+      component: 'ccx_rules_ocp.external.rules.test_rule.report',
+      type: 'rule',
+      key,
+      details: { of: key },
+    })),
+  });
+}
+
+export interface FakeTarget extends Target {
+  /** Every attempt, in order. */
+  readonly attempts: DeliveryAttempt[];
+  /** Messages that arrived, repetitions included. */
+  readonly arrived: OutgoingNotification[];
+  /** Error keys of what arrived since the last call. */
+  told(): string[];
+  /** Decides the result of each attempt; what is `delivered` or `unknown` has arrived. */
+  answer: (attempt: DeliveryAttempt) => DeliveryResult | Promise<DeliveryResult>;
+  /** Replaces composing where it is set. */
+  composing: ((cluster: DueCluster) => Promise<void>) | undefined;
+}
+
+export function createFakeTarget(name: TargetName): FakeTarget {
+  const attempts: DeliveryAttempt[] = [];
+  const arrived: OutgoingNotification[] = [];
+  let toldUntil = 0;
+  const target: FakeTarget = {
+    name,
+    eventTargetId: name === 'service-log' ? 2 : 1,
+    attempts,
+    arrived,
+    answer: () => ({ kind: 'delivered', detail: 'accepted' }),
+    composing: undefined,
+    told() {
+      const keys = arrived.slice(toldUntil).flatMap(({ issues }) => issues.map(({ errorKey }) => errorKey));
+      toldUntil = arrived.length;
+      return keys.sort();
+    },
+    async compose(cluster, context) {
+      await target.composing?.(cluster);
+      const message = (issues: DueCluster['issues']): OutgoingNotification => {
+        const id = context.uuid();
+        const keys = issues.map(({ type, component, errorKey }) => ({ type, component, errorKey }));
+        const body = JSON.stringify({ id, issues: issues.map(({ errorKey, details }) => [errorKey, details]) });
+        return { id, target: name, cluster: cluster.cluster, issues: keys, body, headers: { 'rh-message-id': id } };
+      };
+      return name === 'service-log' ? cluster.issues.map((issue) => message([issue])) : [message(cluster.issues)];
+    },
+    reissue(notification, context) {
+      const id = context.uuid();
+      return {
+        ...notification,
+        id,
+        body: notification.body.replace(notification.id, id),
+        headers: { 'rh-message-id': id },
+      };
+    },
+    async deliver(attempt) {
+      attempts.push(attempt);
+      const result = await target.answer(attempt);
+      if (result.kind === 'delivered' || result.kind === 'unknown') arrived.push(attempt.notification);
+      return result;
+    },
+    check: async () => undefined,
+    close: async () => undefined,
+  };
+  return target;
+}
+
+export const failure = (code = 'TEST_FAILURE') =>
+  new CcxError('as the test wants it', { code, category: 'delivery', retryable: true });
+
+export function policyOf(section: string, changes: Partial<TargetPolicySettings> = {}): TargetPolicySettings {
+  return {
+    section,
+    cooldown: '24h',
+    eventFilter: 'totalRisk >= totalRiskThreshold',
+    likelihoodThreshold: 0,
+    impactThreshold: 0,
+    severityThreshold: 0,
+    totalRiskThreshold: 2,
+    tagFilterEnabled: false,
+    tags: [],
+    ...changes,
+  };
+}
+
+export function testSettings(changes: Partial<NotificationServiceSettings> = {}): NotificationServiceSettings {
+  return {
+    mode: 'once',
+    timeSource: 'clock',
+    policies: { 'notification-backend': policyOf('kafka_broker'), 'service-log': policyOf('service_log') },
+    clusters: { allowOnly: false, allowed: new Set(), block: false, blocked: new Set() },
+    contentRefreshMs: 0,
+    disabledRulesRefreshMs: 0,
+    follow: { pollMs: 10_000, minGapMs: 0, fullSweepMs: hourMs },
+    delivery: {
+      concurrency: 4,
+      claimMax: 100,
+      deadlineMs: 0,
+      runDeadlineMs: hourMs,
+      leaseMs: 120_000,
+      retryWindowMs: 3 * dayMs,
+      backoffMinMs: 1_000,
+      backoffMaxMs: 60_000,
+    },
+    firstRun: { messagesMax: 0, everyMs: hourMs },
+    metrics: { namespace: 'test', subsystem: '' },
+    retention: { outboxMs: 30 * dayMs, ledgerMs: 90 * dayMs, reportsMaxAge: '', everyMs: hourMs },
+    ...changes,
+  };
+}
+
+export interface ReportedSummary {
+  readonly cluster: string;
+  readonly state: number;
+  readonly target: number;
+  readonly notifiedAt: string;
+  readonly errorLog: string;
+}
+
+export interface Timeline {
+  readonly database: Database;
+  readonly clock: ManualClock;
+  readonly kafka: FakeTarget;
+  readonly serviceLog: FakeTarget;
+  /** Statements that the service has sent, transactions' BEGIN and COMMIT not counted. */
+  readonly statements: { count: number };
+  readonly service: () => NotificationService;
+  /** A report as the writer stores it, at the clock's now; answers its `updated_at`. */
+  store(
+    report: string,
+    where?: { readonly cluster?: string; readonly orgId?: number; readonly at?: string },
+  ): Promise<string>;
+  /** One run of a service of its own, as cron does it. */
+  run(): Promise<RunSummary>;
+  /** Another service on the same database, which lives until `end`. */
+  another(changes?: Partial<NotificationServiceSettings>, telemetry?: Telemetry): Promise<NotificationService>;
+  /** From the next run on. */
+  configure(changes: Partial<NotificationServiceSettings>): void;
+  setRisks(risks: Risks): void;
+  disable(rows: Parameters<typeof collectDisabledRules>): void;
+  /** A row of `reported` that somebody else wrote. */
+  storeSent(
+    report: string,
+    row?: { readonly cluster?: string; readonly orgId?: number; readonly target?: number; readonly hoursAgo?: number },
+  ): Promise<void>;
+  reported(): Promise<ReportedSummary[]>;
+  ledger(): Promise<
+    {
+      readonly key: string;
+      readonly target: number;
+      readonly state: string;
+      readonly reason: string;
+      readonly resolved: boolean;
+    }[]
+  >;
+  outboxStates(): Promise<Record<string, number>>;
+  end(): Promise<void>;
+}
+
+export const testCluster = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
+export const testOrg = 11_789_772;
+
+export interface TimelineOptions {
+  readonly targets?: readonly TargetName[];
+  readonly settings?: Partial<NotificationServiceSettings>;
+}
+
+export async function createTimeline(options: TimelineOptions = {}): Promise<Timeline> {
+  const { database, drop } = await createTestDatabase({ migrated: true });
+  const clock = createManualClock();
+  const kafka = createFakeTarget('notification-backend');
+  const serviceLog = createFakeTarget('service-log');
+  const names = options.targets ?? ['notification-backend'];
+  const targets = [kafka, serviceLog].filter(({ name }) => names.includes(name));
+  const statements = { count: 0 };
+  let settings = testSettings(options.settings);
+  let content = contentOf(defaultRisks);
+  let disabled = NOTHING_DISABLED;
+  const living: NotificationService[] = [];
+
+  const another = async (changes: Partial<NotificationServiceSettings> = {}, telemetry = createSilentTelemetry()) => {
+    const service = await startNotificationService(
+      { ...settings, ...changes },
+      {
+        database: counting(database, statements),
+        telemetry,
+        clock,
+        content: { load: async () => content },
+        targets,
+        disabledRules: { load: async () => disabled },
+      },
+    );
+    living.push(service);
+    return service;
+  };
+  return {
+    ...{ database, clock, kafka, serviceLog, statements, another },
+    service: () => living.at(-1)!,
+    async store(report, where = {}) {
+      const at = where.at ?? timestampOf(clock);
+      await database.query(
+        'INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at) VALUES ($1, 7, $2, $3, $4::timestamp)',
+        [where.orgId ?? testOrg, where.cluster ?? testCluster, report, at],
+      );
+      return at;
+    },
+    async run() {
+      const service = await another();
+      try {
+        return await service.runOnce();
+      } finally {
+        await service.stop();
+      }
+    },
+    configure(changes) {
+      settings = { ...settings, ...changes };
+    },
+    setRisks(risks) {
+      content = contentOf(risks);
+    },
+    disable(rows) {
+      disabled = collectDisabledRules(...rows);
+    },
+    async storeSent(report, row = {}) {
+      const at = new Date(clock.now().getTime() - (row.hoursAgo ?? 1) * hourMs).toISOString();
+      await database.query(
+        `INSERT INTO reported (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+         VALUES ($1, 7, $2, 1, 1, $3, $4::timestamptz AT TIME ZONE 'UTC', $4::timestamptz AT TIME ZONE 'UTC', '', $5)`,
+        [row.orgId ?? testOrg, row.cluster ?? testCluster, report, at, row.target ?? 1],
+      );
+    },
+    async reported() {
+      const { rows } = await database.query<ReportedSummary>(
+        `SELECT rtrim(cluster) AS cluster, state, event_type_id AS target, notified_at AS "notifiedAt", error_log AS "errorLog"
+           FROM reported ORDER BY notified_at, event_type_id`,
+      );
+      return rows;
+    },
+    async ledger() {
+      const { rows } = await database.query<{
+        key: string;
+        target: number;
+        state: string;
+        reason: string;
+        resolved: boolean;
+      }>(
+        `SELECT error_key AS key, event_type_id AS target, state, last_reason AS reason, resolved_at IS NOT NULL AS resolved
+           FROM ccx.notification_ledger ORDER BY error_key, event_type_id`,
+      );
+      return rows;
+    },
+    async outboxStates() {
+      const { rows } = await database.query<{ state: string; count: number }>(
+        'SELECT state, count(*)::int AS count FROM ccx.notification_outbox GROUP BY state ORDER BY state',
+      );
+      return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+    },
+    async end() {
+      for (const service of living) await service.stop();
+      await drop();
+    },
+  };
+}
+
+/** `2026-11-21 16:00:00.000001`: each call a microsecond later, as the writer does it. */
+function timestampOf(clock: ManualClock): string {
+  const micros = clock.nowMicros();
+  const milliseconds = new Date(Number(micros / 1000n)).toISOString().replace('T', ' ').slice(0, -1);
+  return `${milliseconds}${String(micros % 1000n).padStart(3, '0')}`;
+}
+
+/** The same database; every statement adds one. */
+function counting(database: Database, statements: { count: number }): Database {
+  const counted = (connection: Connection): Connection => ({
+    client: connection.client,
+    query(text, values, how) {
+      statements.count += 1;
+      return connection.query(text, values, how);
+    },
+  });
+  return {
+    ...database,
+    query(text, values, how) {
+      statements.count += 1;
+      return database.query(text, values, how);
+    },
+    transaction: (work, how) => database.transaction((tx) => work(counted(tx)), how),
+    withConnection: (work) => database.withConnection((connection) => work(counted(connection))),
+  };
+}
+
+/**
+ * Telemetry that throws out of the service at the n-th event of that name, as a crash right behind that effect would end it: nothing that
+ * follows is done, and nothing is tidied up but what a test's `end` tidies.
+ */
+export function createCrashingTelemetry(event: string, nth = 1): Telemetry {
+  const telemetry = createSilentTelemetry();
+  let seen = 0;
+  return {
+    ...telemetry,
+    announce(name, fields) {
+      telemetry.announce(name, fields);
+      if (name !== event) return;
+      seen += 1;
+      if (seen === nth) throw new Error(`crash at ${event} ${nth}`);
+    },
+  };
+}
