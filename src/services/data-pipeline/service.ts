@@ -9,7 +9,7 @@ import type { RunningService } from '../../platform/lifecycle/running-service.ts
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';
-import type { DataPipelineSettings } from './config.ts';
+import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { createPipelineEvents } from './events.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
 import { Intake } from './intake.ts';
@@ -159,3 +159,6 @@ async function build(
     },
   };
 }
+
+/** What a process that runs this service among others needs of it besides `startDataPipeline`. */
+export const dataPipelineRole = { options: dataPipelineOptions, settings: dataPipelineSettings } as const;

@@ -4,7 +4,6 @@
  */
 
 import { errorText } from '../../contracts/ccx-error.ts';
-import type { Bus } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
@@ -13,14 +12,14 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { Announcer } from './announcer.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { BusSender } from './bus-sender.ts';
-import type { IngressSettings } from './config.ts';
+import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
 import { DownloadLinks } from './download-links.ts';
 import { createIngressEvents, type IngressEvents } from './events.ts';
 import { openTokenFile, type TokenFile } from './gateway/token-table.ts';
 import { announceMsMax } from './limits.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
-import type { ArchiveLinks } from './ports.ts';
+import type { ArchiveLinks, SendingBus } from './ports.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { StatusReporter } from './status-reporter.ts';
 import { UploadSlots } from './upload-slots.ts';
@@ -28,7 +27,7 @@ import { createMetricsListener } from './web/metrics-listener.ts';
 import { createWebListener, type ReadyAnswer, WEB_PREFIXES } from './web/web-listener.ts';
 
 export interface IngressDependencies {
-  readonly bus: Bus;
+  readonly bus: SendingBus;
   readonly objects: ObjectStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -220,3 +219,6 @@ async function assessReadiness(objects: ObjectStore, announcer: Announcer): Prom
 function reachable(url: string): string {
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 }
+
+/** What a process that runs this service among others needs of it besides `startIngress`. */
+export const ingressRole = { options: ingressOptions, settings: ingressSettings } as const;

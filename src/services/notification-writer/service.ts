@@ -3,18 +3,19 @@
  * drop-in program and by the all-in-one process; they own bus and database and close them after this service has stopped.
  */
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
+import { hasReadEverything } from '../../platform/bus/group-lag.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ensureNotificationSchema } from '../../platform/database/notification-schema/ensure-notification-schema.ts';
+import { Health } from '../../platform/lifecycle/health.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { NotificationWriterSettings } from './config.ts';
+import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { createWriterEvents, type WriterEvents } from './events.ts';
-import { Health } from './health.ts';
-import { Intake } from './intake.ts';
 import { maintenanceEveryMs } from './limits.ts';
 import { createWriterMetrics } from './metrics.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
@@ -63,7 +64,7 @@ export async function startNotificationWriter(
       traced: settings.traced,
     };
     const health = new Health();
-    const intake = new Intake({
+    const intake = new BatchIntake({
       clock,
       events,
       health,
@@ -86,7 +87,11 @@ export async function startNotificationWriter(
     return {
       name: 'notification-writer',
       readiness: async () => health.readiness(),
-      idle: async () => intake.idle() && (await nothingLeft(bus, settings)) && intake.idle() && statuses.idle(),
+      idle: async () =>
+        intake.idle() &&
+        (await hasReadEverything(bus, settings.groupId, [settings.topic])) &&
+        intake.idle() &&
+        statuses.idle(),
       stop: async () => {
         const report = await lifecycle.stop();
         for (const { name, error } of report.failed) events.stopFailed(name, error);
@@ -158,7 +163,8 @@ function startMaintenance(settings: NotificationWriterSettings, tools: Maintenan
   };
 }
 
-async function nothingLeft(bus: Bus, settings: NotificationWriterSettings): Promise<boolean> {
-  const partitions = await bus.admin.lag(settings.groupId, [settings.topic]);
-  return partitions.every(({ committed, start, end }) => (committed ?? start) >= end);
-}
+/** What a process that runs this service among others needs of it besides `startNotificationWriter`. */
+export const notificationWriterRole = {
+  options: notificationWriterOptions,
+  settings: notificationWriterSettings,
+} as const;
