@@ -81,7 +81,8 @@ export class Announcer {
 
   /** True while a new announcement could neither be sent nor kept. */
   isFull(): boolean {
-    return this.#options.outbox.isFull();
+    // An empty outbox may be "full", too, where it is configured away: then the bus decides.
+    return this.#options.outbox.entries > 0 && this.#options.outbox.isFull();
   }
 
   idle(): boolean {

@@ -3,14 +3,14 @@
  * reporter, one each, so that waiting status messages hold up no announcement.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
-import type { Bus, OutgoingRecord, Producer } from '../../platform/bus/bus.ts';
+import type { OutgoingRecord, Producer } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { IngressEvents } from './events.ts';
-import type { RecordSender } from './ports.ts';
+import type { RecordSender, SendingBus } from './ports.ts';
 import { withDeadline } from './with-deadline.ts';
 
 export interface BusSenderOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<SendingBus, 'createProducer'>;
   readonly clock: Clock;
   readonly events: IngressEvents;
   readonly deadlineMs: number;

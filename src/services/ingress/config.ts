@@ -7,6 +7,8 @@
 import { hostname } from 'node:os';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import type { BusSettings } from '../../platform/bus/bus-options.ts';
+import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import { concurrentUploadsMax, linkLifetimeMs, outboxBytesMax, outboxEntriesMax } from './limits.ts';
@@ -230,6 +232,20 @@ export const ingressOptions = defineOptions({
       env: 'INGRESS_USESSL',
       description: 'whether the S3 server is reached by TLS',
     },
+    'bus.kind': {
+      type: 'string',
+      default: 'kafka',
+      choices: ['kafka', 'postgres'],
+      flag: 'bus',
+      description: 'kafka: the brokers below; postgres: topics are tables of the database, nothing else to install',
+    },
+    'database.url': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'CCX_DATABASE_URL',
+      description: 'postgres://user:password@host:port/name, for bus.kind = postgres only',
+    },
     'kafka.brokers': {
       type: 'list',
       default: ['kafka:29092'],
@@ -354,6 +370,42 @@ export const ingressOptions = defineOptions({
 
 export type IngressConfig = ConfigOf<typeof ingressOptions>;
 
+/** How the bus is reached. A certificate authority means TLS, where the reference silently stays without. Throws `BUS_SECURITY`. */
+export function ingressBusSettings(config: IngressConfig): BusSettings {
+  if (config['bus.kind'] === 'postgres') return { kind: 'postgres' };
+  const user = config['kafka.username'];
+  const caFile = config['kafka.ca'];
+  const protocol = config['kafka.security_protocol'];
+  const isPlain = protocol.toUpperCase() === 'PLAINTEXT';
+  const security = parseKafkaSecurity(
+    {
+      protocol: isPlain && caFile !== '' ? (user === '' ? 'SSL' : 'SASL_SSL') : protocol,
+      caFile,
+      mechanism: config['kafka.sasl_mechanism'],
+      user,
+      password: config['kafka.password'],
+    },
+    kafkaSettingNames,
+  );
+  return {
+    kind: 'kafka',
+    brokers: config['kafka.brokers'],
+    clientId: 'ccx-ingress',
+    security,
+    settingNames: kafkaSettingNames,
+  };
+}
+
+const kafkaSettingNames: KafkaSettingNames = {
+  brokers: 'INGRESS_KAFKABROKERS',
+  protocol: 'INGRESS_KAFKASECURITYPROTOCOL',
+  caFile: 'INGRESS_KAFKACA',
+  certificateFile: 'a client certificate, which ingress has no setting for',
+  mechanism: 'INGRESS_SASLMECHANISM',
+  user: 'INGRESS_KAFKAUSERNAME',
+  password: 'INGRESS_KAFKAPASSWORD',
+};
+
 /** What the running service needs to know. Adapters (bus, object store) have settings of their own. */
 export interface IngressSettings {
   readonly host: string;
@@ -454,6 +506,13 @@ function ignoredSettings(config: IngressConfig): { setting: string; why: string 
   }
   if (config['debug.enabled']) {
     ignored.push({ setting: 'INGRESS_DEBUG', why: 'whole requests are never logged: they hold identities' });
+  }
+  const isPlain = config['kafka.security_protocol'].toUpperCase() === 'PLAINTEXT' && config['kafka.ca'] === '';
+  if (config['bus.kind'] === 'kafka' && config['kafka.username'] !== '' && isPlain) {
+    ignored.push({
+      setting: 'INGRESS_KAFKAUSERNAME',
+      why: 'PLAINTEXT uses no user; set INGRESS_KAFKASECURITYPROTOCOL to SASL_SSL or SASL_PLAINTEXT',
+    });
   }
   return ignored;
 }

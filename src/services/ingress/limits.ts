@@ -66,3 +66,8 @@ export const trackerAnswerBytesMax = 4 * mebibyte;
 
 export const tokenFileBytesMax = 16 * mebibyte;
 export const tokenFileCheckedEveryMs = 15_000;
+
+/** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */
+export const announcePartitions = 8;
+/** The hosted status topic has as many. */
+export const statusPartitions = 3;

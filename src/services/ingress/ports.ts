@@ -1,5 +1,8 @@
 /** What ingress needs from the outside, in its own words. */
-import type { OutgoingRecord } from '../../platform/bus/bus.ts';
+import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
+
+/** What ingress uses of the bus: it sends, and asks whether it could. */
+export type SendingBus = Pick<Bus, 'createProducer' | 'check'>;
 
 /** Where archives can be fetched from. */
 export interface ArchiveLinks {

@@ -1,0 +1,130 @@
+/** `ccx ingress`: takes uploads until a signal. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { openBus } from '../../platform/bus/open-bus.ts';
+import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
+import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { runRole } from '../../platform/lifecycle/run-role.ts';
+import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
+import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
+import { createLateBus, type OpenedBus } from './late-bus.ts';
+import { announcePartitions, statusPartitions } from './limits.ts';
+import { startIngress } from './service.ts';
+
+interface RoleTools {
+  readonly config: IngressConfig;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly lifecycle: Lifecycle;
+}
+
+export function registerIngressCommands(program: Command, input: ProcessInput): void {
+  const command = program.command('ingress').description('role: takes uploads, stores archives, announces them');
+  addTableOptions(command, ingressOptions).action(async () => {
+    const loaded = loadCommandConfig(command, ingressOptions, input);
+    const { config, warnings } = loaded;
+    const settings = ingressSettings(loaded, packageVersion());
+    const clock = createSystemClock();
+    const telemetry = createTelemetry({ service: 'ingress', level: logLevel(config['logging.level']) });
+    for (const warning of warnings) telemetry.log.warn(warning);
+    process.exitCode = await runRole({
+      telemetry,
+      clock,
+      start: async (lifecycle) => {
+        const tools = { config, clock, telemetry, lifecycle };
+        const objects = await openObjects(tools);
+        const bus = createLateBus(() => openIngressBus(tools));
+        lifecycle.defer('bus', () => bus.close());
+        await bus.tryNow();
+        const ingress = await startIngress(settings, { bus, objects, telemetry, clock });
+        lifecycle.defer(ingress.name, () => ingress.stop());
+      },
+    });
+  });
+}
+
+async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<OpenedBus> {
+  const settings = ingressBusSettings(config);
+  if (settings.kind === 'kafka') {
+    const bus = await openBus(settings, { clock, telemetry });
+    return { bus, close: () => bus.close() };
+  }
+  const url = config['database.url'];
+  if (url === '') {
+    throw new CcxError('bus.kind = postgres needs a database', {
+      code: 'CONFIG_INVALID',
+      category: 'configuration',
+      hint: 'set database.url (CCX_DATABASE_URL)',
+    });
+  }
+  const database = connectDatabase({
+    url,
+    applicationName: 'ccx ingress',
+    setting: 'database.url (CCX_DATABASE_URL)',
+  });
+  try {
+    const bus = await openBus(settings, { clock, telemetry, database });
+    // Brokers have administrators; tables have nobody else who would make them.
+    await bus.admin.ensureTopics([
+      { name: config['kafka.announce_topic'], partitions: announcePartitions },
+      { name: config['kafka.tracker_topic'], partitions: statusPartitions },
+    ]);
+    return {
+      bus,
+      async close() {
+        await bus.close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function openObjects({ config, clock, telemetry, lifecycle }: RoleTools): Promise<ObjectStore> {
+  if (config['storage.implementation'] === 's3') {
+    throw new CcxError('this build stores archives in a directory only', {
+      code: 'CONFIG_INVALID',
+      category: 'configuration',
+      hint: 'set INGRESS_STAGERIMPLEMENTATION=filebased and INGRESS_STORAGEFILESYSTEMPATH',
+    });
+  }
+  if (config['storage.path'] === '') {
+    throw new CcxError('filebased storage needs a directory', {
+      code: 'CONFIG_INVALID',
+      category: 'configuration',
+      hint: 'set INGRESS_STORAGEFILESYSTEMPATH',
+    });
+  }
+  const store = await openDirectoryStore({
+    path: config['storage.path'],
+    clock,
+    freeBytesMin: config['storage.free_bytes_min'],
+    retention: { ageMs: config['storage.retention_age'], totalBytes: config['storage.retention_bytes'] },
+    onRetention(report) {
+      if (report instanceof CcxError) telemetry.log.error({ code: report.code }, report.message);
+      else if (report.removedObjects > 0) telemetry.log.info({ ...report }, 'old archives removed');
+    },
+  });
+  lifecycle.defer('object store', () => store.close());
+  return store;
+}
+
+function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    readonly version: string;
+  };
+  return manifest.version;
+}
+
+/** In the words of the reference. */
+function logLevel(text: string): LogLevel {
+  return text === 'DEBUG' ? 'debug' : text === 'ERROR' ? 'error' : 'info';
+}
