@@ -14,3 +14,8 @@ export const compactAfterTaken = 1_024;
 export const topicNameLengthMax = 249;
 /** Partitions of a topic of the embedded bus: a lock and a row each; more than a small installation has consumers. */
 export const partitionsMax = 256;
+/** One poll of a batch intake; a stop interrupts it. */
+export const intakePollMs = 1_000;
+/** Pause of a batch intake before something that failed for lack of a database or a bus is tried again; doubles with each attempt. */
+export const intakeRetryMsMin = 100;
+export const intakeRetryMsMax = 15_000;

@@ -9,7 +9,6 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { WriterMetrics } from './metrics.ts';
 import type { ParsedReport, ReportSubject } from './report.ts';
 import type { StatusSender } from './status-sender.ts';
-import type { RefusedRecord } from './steps/put-aside-records.ts';
 import type { StoredReport } from './store.ts';
 
 export interface WriterEventsOptions {
@@ -108,7 +107,7 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
       log.info({ ...placeOf(record), ...contextOf(subject), by }, 'message was stored before; no second row');
       telemetry.announce('report-repeated', { requestId: subject.requestId, by, cluster: subject.cluster });
     },
-    messageDeadLettered({ record, subject, step, error }: RefusedRecord): void {
+    messageDeadLettered({ record, subject }: Journey, step: string, error: CcxError): void {
       metrics.errors.inc();
       metrics.deadLetters.inc({ step, code: error.code });
       tellOutcome(subject, 'error');

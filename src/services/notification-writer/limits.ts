@@ -22,11 +22,9 @@ export const tableIntegerMax = 2_147_483_647;
 /** Bytes that the column `cluster` holds. */
 export const clusterBytesMax = 36;
 
-/** One poll of the bus; a stop interrupts it. */
-export const pollWaitMs = 1 * second;
-/** Pause before something that failed for lack of a database or a bus is tried again; doubles with each attempt, with jitter. */
-export const retryMsMin = 100;
-export const retryMsMax = 15 * second;
+/** Pause before status messages are sent again; doubles with each attempt, with jitter. */
+export const statusRetryMsMin = 250;
+export const statusRetryMsMax = 15 * second;
 /** Two writers may want the same microsecond of one cluster once or twice; more often than this it is no accident. */
 export const conflictAttemptsMax = 5;
 

@@ -8,17 +8,18 @@ import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
 import { formatRfc3339 } from '../../contracts/rfc3339.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import type { BatchControl, StepAttempt } from '../../platform/bus/batch-intake.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
+import type { PutAsideTarget } from '../../platform/bus/put-aside.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/telemetry/trace-log.ts';
 import type { Journey, WriterEvents } from './events.ts';
-import type { StepAttempt } from './ports.ts';
 import type { ReportRow, ReportSubject } from './report.ts';
 import { checkReport } from './steps/check-report.ts';
 import { parseReport } from './steps/parse-report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
-import { type PutAsideTools, putAsideRecords, type RefusedRecord } from './steps/put-aside-records.ts';
+import { putAsideRecords } from './steps/put-aside-records.ts';
 import { shrinkReport } from './steps/shrink-report.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { StoredReport } from './store.ts';
@@ -28,18 +29,9 @@ export interface PipelineTools {
   readonly events: WriterEvents;
   readonly database: Database;
   readonly futureToleranceMs: number;
-  readonly putAside: Omit<PutAsideTools, 'time'>;
+  readonly putAside: Omit<PutAsideTarget, 'time'>;
   /** False: nothing is written into `ccx.trace`. */
   readonly traced: boolean;
-}
-
-export interface BatchControl {
-  /** Aborts the pauses between attempts; the batch is then given up, and its messages are delivered again. */
-  readonly stopping: AbortSignal;
-  /** False once the message's partition was taken away: its new owner stores it. */
-  readonly owns: (record: BusRecord) => boolean;
-  /** What keeps the batch from going on, or undefined when it goes on. */
-  readonly onHeldUp: (by: 'database' | 'bus', error: CcxError | undefined) => void;
 }
 
 /** A message that is fit to be stored. */
@@ -47,6 +39,12 @@ interface AcceptedReport {
   readonly journey: Journey;
   readonly row: ReportRow;
   readonly parsedAt: bigint;
+}
+
+interface RefusedReport {
+  readonly journey: Journey;
+  readonly step: string;
+  readonly error: CcxError;
 }
 
 /** Resolves when every message of the batch is stored, recognised or put aside; rejects with the abort reason when it was given up. */
@@ -67,7 +65,7 @@ class BatchRun {
   readonly #control: BatchControl;
   readonly #startedMs: number;
   #accepted: AcceptedReport[] = [];
-  readonly #refused: RefusedRecord[] = [];
+  readonly #refused: RefusedReport[] = [];
   #stored = 0;
   #repeated = 0;
 
@@ -116,8 +114,8 @@ class BatchRun {
 
   async store(): Promise<void> {
     const { events, database } = this.#tools;
-    let lastAttempt: StepAttempt = { number: 1, random: 0 };
-    const results = await this.#untilDone('store-reports', 'database', (attempt) => {
+    let lastAttempt: StepAttempt = { number: 1, retryMs: 0 };
+    const results = await this.#control.untilDone('store-reports', 'database', (attempt) => {
       this.#accepted = this.#accepted.filter(({ journey }) => this.#control.owns(journey.record));
       const traceOf = (index: number, result: StoredReport) =>
         this.#traceOf(this.#accepted[index]!, settled(result, attempt));
@@ -141,28 +139,34 @@ class BatchRun {
           events.reportRepeated(journey, result.by);
           break;
         case 'refused':
-          this.#refused.push({ ...journey, step: 'store-reports', error: result.error });
+          this.#refuse(journey, 'store-reports', result.error);
       }
     });
   }
 
   async putAside(): Promise<void> {
     const { clock, events, putAside, database, traced } = this.#tools;
-    const refused = this.#refused.filter(({ record }) => this.#control.owns(record));
+    const refused = this.#refused.filter(({ journey }) => this.#control.owns(journey.record));
     if (refused.length === 0) return;
     const time = () => formatRfc3339(clock.nowMicros());
-    await this.#untilDone('put-aside-records', 'bus', (attempt) =>
-      putAsideRecords(refused, { ...putAside, time }, attempt),
+    const letters = refused.map(({ journey, step, error }) => ({
+      record: journey.record,
+      requestId: journey.subject.requestId,
+      step,
+      error,
+    }));
+    await this.#control.untilDone('put-aside-records', 'bus', (attempt) =>
+      putAsideRecords(letters, { ...putAside, time }, attempt),
     );
-    for (const one of refused) events.messageDeadLettered(one);
+    for (const { journey, step, error } of refused) events.messageDeadLettered(journey, step, error);
     if (!traced) return;
     // Not part of a guarantee, so that it is tried once: the dead letter itself says as much.
     await recordTraceEvents(
       database,
-      refused.map((one) => ({
-        ...traceContext(one.subject),
+      refused.map(({ journey, error }) => ({
+        ...traceContext(journey.subject),
         status: 'message-dead-lettered',
-        detail: `${one.error.code}: ${errorText(one.error)}`,
+        detail: `${error.code}: ${errorText(error)}`,
         at: time(),
       })),
     ).catch((error: unknown) => events.traceFailed(error));
@@ -194,28 +198,8 @@ class BatchRun {
     ];
   }
 
-  #refuse({ record, subject }: Journey, step: string, error: CcxError): undefined {
-    this.#refused.push({ record, subject, step, error });
-  }
-
-  /** Attempts until the outcome is done, which for these two steps it will be as soon as database and bus are there. */
-  async #untilDone<T>(
-    step: string,
-    needs: 'database' | 'bus',
-    attempt: (attempt: StepAttempt) => Promise<Outcome<T>>,
-  ): Promise<T> {
-    const { clock, events } = this.#tools;
-    for (let number = 1; ; number += 1) {
-      const outcome = await attempt({ number, random: clock.random() });
-      if (outcome.kind === 'done') {
-        this.#control.onHeldUp(needs, undefined);
-        return outcome.value;
-      }
-      if (outcome.kind !== 'retry') throw new Error(`step ${step} answered ${outcome.kind}`);
-      this.#control.onHeldUp(needs, outcome.error);
-      events.stepRetried(step, outcome.error, outcome.afterMs);
-      await clock.sleep(outcome.afterMs, this.#control.stopping);
-    }
+  #refuse(journey: Journey, step: string, error: CcxError): undefined {
+    this.#refused.push({ journey, step, error });
   }
 }
 

@@ -6,13 +6,13 @@
 import { errorCode } from '../../contracts/ccx-error.ts';
 import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payload-status.ts';
 import { formatRfc3339 } from '../../contracts/rfc3339.ts';
+import type { Producer } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { backoffMs } from './backoff.ts';
-import { statusBatchMax, statusesQueuedMax } from './limits.ts';
-import type { RecordSender } from './ports.ts';
+import { backoffMs } from '../../platform/lifecycle/backoff.ts';
+import { statusBatchMax, statusesQueuedMax, statusRetryMsMax, statusRetryMsMin } from './limits.ts';
 
 export interface StatusSenderOptions {
-  readonly sender: RecordSender;
+  readonly sender: Pick<Producer, 'send'>;
   /** Empty: no status is sent. */
   readonly topic: string;
   /** Field `service` of the messages. */
@@ -20,6 +20,8 @@ export interface StatusSenderOptions {
   readonly clock: Clock;
   readonly onDropped: (count: number, code: string) => void;
 }
+
+const retryBounds = { msMin: statusRetryMsMin, msMax: statusRetryMsMax };
 
 export class StatusSender {
   readonly #options: StatusSenderOptions;
@@ -69,7 +71,9 @@ export class StatusSender {
         failures = 0;
       } catch {
         failures += 1;
-        await clock.sleep(backoffMs(failures, clock.random()), this.#stopping.signal).catch(() => undefined);
+        await clock
+          .sleep(backoffMs(retryBounds, failures, clock.random()), this.#stopping.signal)
+          .catch(() => undefined);
       }
     }
     this.#sending = undefined;

@@ -5,12 +5,11 @@
 import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
 import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
+import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { isRetryableDatabaseError, sqlState } from '../../../platform/database/database-error.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
-import { backoffMs } from '../backoff.ts';
 import { conflictAttemptsMax } from '../limits.ts';
-import type { StepAttempt } from '../ports.ts';
 import type { ReportRow } from '../report.ts';
 import { type StoredReport, storeReports as storeRows } from '../store.ts';
 
@@ -35,7 +34,7 @@ export async function storeReports(
   try {
     return done(await storeOrSplit(numbered, tools, attempt));
   } catch (cause) {
-    return retry(storeError(cause), backoffMs(attempt.number, attempt.random));
+    return retry(storeError(cause), attempt.retryMs);
   }
 }
 

@@ -1,44 +1,76 @@
 /**
- * Takes messages from the bus in batches, has each batch processed, and only then commits its offsets: a message is acknowledged when it
- * is stored, recognised or put aside, and not before. One batch at a time; while the database or the bus is away nothing more is taken.
- * Called by the service; `runOnce` is one turn of the loop.
+ * Takes records from the bus in batches, has each batch processed, and only then commits its offsets: a record is acknowledged when its
+ * effect is durable, and not before. One batch at a time; while the database or the bus is away nothing more is taken. Used by the services
+ * that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
-import type { BusRecord, Consumer, Position, TopicPartition } from '../../platform/bus/bus.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import { backoffMs } from './backoff.ts';
-import type { WriterEvents } from './events.ts';
-import type { Health } from './health.ts';
-import { pollWaitMs } from './limits.ts';
-import type { BatchControl } from './pipeline.ts';
+import type { Outcome } from '../../contracts/outcome.ts';
+import type { Clock } from '../clock/clock.ts';
+import { backoffMs } from '../lifecycle/backoff.ts';
+import type { Health, Need } from '../lifecycle/health.ts';
+import type { BusRecord, Consumer, Position, TopicPartition } from './bus.ts';
+import { intakePollMs, intakeRetryMsMax, intakeRetryMsMin } from './limits.ts';
 
 export interface BatchBounds {
   readonly recordsMax: number;
+  /** One record that is larger makes a batch of its own. */
   readonly bytesMax: number;
   /** How long a batch waits for more once it has something. */
   readonly waitMs: number;
 }
 
-export interface IntakeOptions {
+/** What the service's events make of what happens here. */
+export interface IntakeEvents {
+  offsetsCommitted(positions: readonly Position[]): void;
+  /** `step` is a step of the service, `take-records` or `commit-offsets`. */
+  stepRetried(step: string, error: CcxError, afterMs: number): void;
+  partitionsLost(partitions: readonly TopicPartition[]): void;
+  /** A bug; the same records are processed again after a pause. */
+  unexpectedFailure(doing: string, error: unknown): void;
+}
+
+export interface BatchIntakeOptions {
   readonly clock: Clock;
-  readonly events: WriterEvents;
+  readonly events: IntakeEvents;
   readonly health: Health;
   readonly bounds: BatchBounds;
+  /** Resolves when the effect of every record is durable; rejects when the batch was given up. */
   readonly process: (records: readonly BusRecord[], control: BatchControl) => Promise<void>;
 }
 
-export class Intake {
-  readonly #options: IntakeOptions;
+/** Which try of a step this is. */
+export interface StepAttempt {
+  /** Counts from 1. */
+  readonly number: number;
+  /** Pause before the next one, should this one fail. */
+  readonly retryMs: number;
+}
+
+/** What the processing of a batch may ask of the intake. */
+export interface BatchControl {
+  /** False once the record's partition was taken away: its new owner processes it. */
+  owns(record: BusRecord): boolean;
+  /**
+   * Makes attempts until one is done, for steps that a missing database or bus can hold up but nothing else. Readiness says so meanwhile.
+   * Rejects when the service stops.
+   */
+  untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<Outcome<T>>): Promise<T>;
+}
+
+const retryBounds = { msMin: intakeRetryMsMin, msMax: intakeRetryMsMax };
+
+export class BatchIntake {
+  readonly #options: BatchIntakeOptions;
   readonly #stopping = new AbortController();
   /** How often each partition was taken away. */
   readonly #losses = new Map<string, number>();
   /** What was taken and is not yet acknowledged, in portions; the bus hands nothing out twice, so nothing leaves this list before that. */
   readonly #taken: BusRecord[][] = [];
-  /** The number of losses of its partition when a message was taken: a message taken before the last one belongs to somebody else. */
+  /** The number of losses of its partition when a record was taken: a record taken before the last one belongs to somebody else. */
   readonly #takenAt = new Map<BusRecord, number>();
   #loop: Promise<void> | undefined;
 
-  constructor(options: IntakeOptions) {
+  constructor(options: BatchIntakeOptions) {
     this.#options = options;
   }
 
@@ -64,8 +96,8 @@ export class Intake {
   }
 
   /**
-   * One batch, or nothing within `waitMs`. Resolves to the number of messages that were acknowledged. After a rejection the next turn goes
-   * on with the same messages.
+   * One batch, or nothing within `waitMs`. Resolves to the number of records that were acknowledged. After a rejection the next turn goes
+   * on with the same records.
    */
   async runOnce(consumer: Consumer, waitMs: number): Promise<number> {
     if (this.#taken.length === 0) await this.#take(consumer, waitMs);
@@ -89,17 +121,16 @@ export class Intake {
     let failures = 0;
     while (!this.#stopping.signal.aborted) {
       try {
-        await this.runOnce(consumer, pollWaitMs);
+        await this.runOnce(consumer, intakePollMs);
         health.report('bus', undefined);
         failures = 0;
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         failures += 1;
-        const known = error instanceof CcxError ? error : unexpected(error);
         if (!(error instanceof CcxError)) events.unexpectedFailure('intake', error);
-        health.report('bus', known);
-        const afterMs = backoffMs(failures, clock.random());
-        events.stepRetried('take-messages', known, afterMs);
+        health.report('bus', asCcxError(error));
+        const afterMs = backoffMs(retryBounds, failures, clock.random());
+        events.stepRetried('take-records', asCcxError(error), afterMs);
         await clock.sleep(afterMs, this.#stopping.signal).catch(() => undefined);
       }
     }
@@ -113,7 +144,7 @@ export class Intake {
     while (records.length > 0 && records.length < bounds.recordsMax && bytes < bounds.bytesMax) {
       const leftMs = Math.floor(closesAt - clock.monotonicMs());
       if (leftMs <= 0 || this.#stopping.signal.aborted) break;
-      // The messages that are here must not wait for a bus that is away: the next turn finds out.
+      // The records that are here must not wait for a bus that is away: the next turn finds out.
       const more = await this.#poll(consumer, bounds.recordsMax - records.length, leftMs).catch(() => []);
       if (more.length === 0) break;
       records.push(...more);
@@ -123,8 +154,7 @@ export class Intake {
   }
 
   async #poll(consumer: Consumer, recordsMax: number, waitMs: number): Promise<BusRecord[]> {
-    const { signal } = this.#stopping;
-    const records = await consumer.poll({ recordsMax, waitMs, signal });
+    const records = await consumer.poll({ recordsMax, waitMs, signal: this.#stopping.signal });
     for (const record of records) this.#takenAt.set(record, this.#lossesOf(record));
     return [...records];
   }
@@ -140,12 +170,12 @@ export class Intake {
         events.offsetsCommitted(positions);
         return;
       } catch (error) {
-        // Somebody else has the partition: what we stored is a repeat to them.
+        // Somebody else has the partition now: what was stored here is a repeat to them.
         if (error instanceof CcxError && error.code === 'BUS_FENCED') return;
-        const known = error instanceof CcxError ? error : unexpected(error);
-        if (!known.retryable) throw known;
+        const known = asCcxError(error);
+        if (!known.retryable) throw error;
         health.report('bus', known);
-        const afterMs = backoffMs(attempt, clock.random());
+        const afterMs = backoffMs(retryBounds, attempt, clock.random());
         events.stepRetried('commit-offsets', known, afterMs);
         await clock.sleep(afterMs, this.#stopping.signal);
       }
@@ -153,12 +183,25 @@ export class Intake {
   }
 
   #control(): BatchControl {
-    const { health } = this.#options;
     return {
-      stopping: this.#stopping.signal,
       owns: (record) => this.#owns(record),
-      onHeldUp: (part, error) => health.report(part, error),
+      untilDone: (step, needs, attempt) => this.#untilDone(step, needs, attempt),
     };
+  }
+
+  async #untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<Outcome<T>>): Promise<T> {
+    const { clock, events, health } = this.#options;
+    for (let number = 1; ; number += 1) {
+      const outcome = await attempt({ number, retryMs: backoffMs(retryBounds, number, clock.random()) });
+      if (outcome.kind === 'done') {
+        health.report(needs, undefined);
+        return outcome.value;
+      }
+      if (outcome.kind !== 'retry') throw new Error(`step ${step} answered ${outcome.kind}`);
+      health.report(needs, outcome.error);
+      events.stepRetried(step, outcome.error, outcome.afterMs);
+      await clock.sleep(outcome.afterMs, this.#stopping.signal);
+    }
   }
 
   #owns(record: BusRecord): boolean {
@@ -170,7 +213,7 @@ export class Intake {
   }
 }
 
-/** In order, each within the bounds unless a single message is larger than them. */
+/** In order, each within the bounds unless a single record is larger than them. */
 function portions(records: readonly BusRecord[], bytesMax: number): BusRecord[][] {
   const found: BusRecord[][] = [];
   let bytes = 0;
@@ -208,6 +251,7 @@ function partitionKey({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
-function unexpected(cause: unknown): CcxError {
-  return new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
+function asCcxError(error: unknown): CcxError {
+  if (error instanceof CcxError) return error;
+  return new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause: error });
 }
