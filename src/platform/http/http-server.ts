@@ -2,7 +2,8 @@
  * A bounded HTTP server: header, body and idle time have limits, and closing it waits for requests in flight but not for idle
  * connections. Routes belong to the services.
  */
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { headersMsMax, idleMsMax, requestMsMax } from './limits.ts';
@@ -37,6 +38,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     routerOptions: { ignoreTrailingSlash: false },
     http: { headersTimeout: headersMsMax },
   });
+  const silent = watchSilentConnections(app.server);
   return {
     app,
     async listen() {
@@ -54,6 +56,31 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
       return `http://${host}:${address.port}`;
     },
-    close: () => app.close(),
+    async close() {
+      const closed = app.close();
+      silent.close();
+      await closed;
+    },
+  };
+}
+
+/**
+ * Connections that have not sent a request, as load balancers keep them. Node counts them as busy, so that closing would wait for them
+ * for a minute.
+ */
+function watchSilentConnections(server: Server): { close(): void } {
+  const silent = new Set<Socket>();
+  let closing = false;
+  server.on('connection', (socket: Socket) => {
+    if (closing) socket.destroy();
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket));
+  return {
+    close() {
+      closing = true;
+      for (const socket of silent) socket.destroy();
+    },
   };
 }
