@@ -1,0 +1,34 @@
+/** What a started installation says: where things are, and the line that uploads an archive. */
+import { HEADER_IDENTITY } from '../../contracts/headers.ts';
+import { encodeIdentity } from '../../contracts/identity.ts';
+import type { AllInOne } from './start-all-in-one.ts';
+import { identityOf } from './upload-files.ts';
+
+export function describeInstallation(installation: AllInOne): string {
+  const { ingress, folder, operationsUrl, receivers } = installation;
+  const rows: [string, string][] = [
+    ['uploads', ingress.uploadUrl],
+    ['metrics', `${operationsUrl}/metrics`],
+    ['readiness', `${operationsUrl}/ready`],
+    ['data', folder.root],
+  ];
+  if (receivers.backend !== undefined) rows.push(['notification backend', 'a stand-in; what it would mail is in receivers/notification-backend.jsonl']);
+  if (receivers.serviceLog !== undefined) rows.push(['Service Log', `a stand-in, ${receivers.serviceLog.postUrl}`]);
+  return [
+    '',
+    'CCX Notifications runs. Ctrl-C stops it.',
+    '',
+    ...rows.map(([name, text]) => `  ${name.padEnd(21)} ${text}`),
+    '',
+    'Upload an archive:',
+    '',
+    `  ${curlLine(ingress.uploadUrl)}`,
+    '',
+  ].join('\n');
+}
+
+/** The identity names no cluster: the archive's own id counts then. */
+function curlLine(uploadUrl: string): string {
+  const part = 'file=@archive.tar.gz;type=application/vnd.redhat.openshift.periodic';
+  return `curl -sS -H '${HEADER_IDENTITY}: ${encodeIdentity(identityOf(undefined))}' -F '${part}' ${uploadUrl}`;
+}

@@ -1,0 +1,67 @@
+/**
+ * The stand-ins for whoever receives notifications, and what they got. A real receiver that is configured takes the place of its stand-in.
+ * What was received is kept in files, so that a restarted installation still shows it.
+ */
+import { join } from 'node:path';
+import type { Bus } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import {
+  type FakeNotificationBackend,
+  startFakeNotificationBackend,
+} from '../fake-receivers/notification-backend/fake-notification-backend.ts';
+import { type FakeServiceLog, startFakeServiceLog } from '../fake-receivers/service-log/fake-service-log.ts';
+import { type FakeTokenEndpoint, startFakeTokenEndpoint } from '../fake-receivers/token-endpoint/fake-token-endpoint.ts';
+
+export interface StandIns {
+  readonly notificationBackend: boolean;
+  readonly serviceLog: boolean;
+}
+
+export interface Receivers {
+  /** Absent where a real one is configured. */
+  readonly backend: FakeNotificationBackend | undefined;
+  readonly serviceLog: FakeServiceLog | undefined;
+  readonly tokens: FakeTokenEndpoint | undefined;
+  /** What the stand-in wants to see; any would do for a process that talks to itself. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  idle(): Promise<boolean>;
+  stop(): Promise<void>;
+}
+
+const host = '127.0.0.1';
+const clientId = 'CLIENT_ID';
+
+export async function startReceivers(options: {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly folder: string;
+  readonly standIns: StandIns;
+}): Promise<Receivers> {
+  const { bus, clock, folder, standIns } = options;
+  const started: { stop(): Promise<void> }[] = [];
+  const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
+    started.push(part);
+    return part;
+  };
+  const stop = async () => {
+    for (const part of started.splice(0).reverse()) await part.stop();
+  };
+  try {
+    const backend = standIns.notificationBackend
+      ? keep(await startFakeNotificationBackend({ bus, clock, file: join(folder, 'notification-backend.jsonl') }))
+      : undefined;
+    const tokens = standIns.serviceLog ? keep(await startFakeTokenEndpoint({ host, port: 0, clock, clientId })) : undefined;
+    const serviceLog = standIns.serviceLog
+      ? keep(await startFakeServiceLog({ host, port: 0, clock, file: join(folder, 'service-log.jsonl') }))
+      : undefined;
+    return {
+      ...{ backend, serviceLog, tokens, clientId, stop },
+      clientSecret: clock.uuid(),
+      idle: async () => (await backend?.idle()) ?? true,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

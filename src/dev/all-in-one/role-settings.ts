@@ -1,0 +1,77 @@
+/**
+ * Each service's settings as they are here: its own environment names count, its defaults give way to what an installation of one process
+ * needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of `ccx all-in-one` win over both.
+ */
+import { busSettings, busOptions, type BusSettings } from '../../platform/bus/bus-options.ts';
+import { loadConfig, type LoadedConfig } from '../../platform/config/load-config.ts';
+import { defineOptions, type OptionTable, withDefaults } from '../../platform/config/options.ts';
+import { dataPipelineRole } from '../../services/data-pipeline/service.ts';
+import { ingressRole } from '../../services/ingress/service.ts';
+import { notificationServiceRole } from '../../services/notification-service/service.ts';
+import { notificationWriterRole } from '../../services/notification-writer/service.ts';
+import { payloadTrackerRole } from '../../services/payload-tracker/service.ts';
+import type { AllInOneSettings } from './config.ts';
+import type { StandIns } from './receivers.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The bus of all services; security settings of the brokers come from the environment. */
+const allInOneBus = defineOptions({ name: 'all-in-one', envPrefix: 'CCX_ALL_IN_ONE', options: { ...busOptions } });
+
+export type RoleSettings = ReturnType<typeof loadRoleSettings>;
+
+export function loadRoleSettings(settings: AllInOneSettings, env: Environment, version: string) {
+  const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => loadConfig(table, { env });
+  const loopback = isLoopback(settings.host);
+
+  const ingress = load(
+    withDefaults(ingressRole.options, {
+      'upload.valid_types': ['openshift'],
+      // On an address that others reach, a caller must not say who it is once there are tokens to prove it.
+      'gateway.trust_identity_header': loopback,
+    }),
+  );
+  const dataPipeline = load(dataPipelineRole.options);
+  const writer = load(notificationWriterRole.options);
+  const tracker = load(payloadTrackerRole.options);
+  const notifier = load(
+    withDefaults(notificationServiceRole.options, {
+      'kafka_broker.enabled': true,
+      'kafka_broker.total_risk_threshold': 2,
+      'kafka_broker.tag_filter_enabled': false,
+      'service_log.enabled': true,
+      'service_log.total_risk_threshold': 2,
+      'service_log.tag_filter_enabled': false,
+    }),
+  );
+  const standIns: StandIns = {
+    notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
+    serviceLog: notifier.origin['service_log.url'] === 'default',
+  };
+  return {
+    bus: allInOneBusSettings(settings, env),
+    ingress: {
+      ...ingressRole.settings(ingress, version),
+      host: settings.host,
+      webPort: settings.port,
+      metricsPort: 0,
+    },
+    dataPipeline: dataPipelineRole.settings(dataPipeline.config),
+    writer: notificationWriterRole.settings(writer.config),
+    tracker: payloadTrackerRole.settings(tracker.config),
+    notifier,
+    standIns,
+  };
+}
+
+function allInOneBusSettings({ kafkaBrokers, retention }: AllInOneSettings, env: Environment): BusSettings {
+  const { config } = loadConfig(
+    withDefaults(allInOneBus, { 'bus.retention': retention.topicsMs, 'bus.retention_bytes': retention.topicsBytes }),
+    { env, ...(kafkaBrokers.length === 0 ? {} : { flags: { 'bus.kind': 'kafka', 'bus.brokers': kafkaBrokers.join(',') } }) },
+  );
+  return busSettings(config, 'all-in-one');
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}

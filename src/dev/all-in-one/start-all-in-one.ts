@@ -1,0 +1,189 @@
+/**
+ * Composition root of the all-in-one process: PostgreSQL, topics, object store, all services and, where no real receiver is configured, the
+ * stand-ins for the notification backend and Service Log. Started by `ccx all-in-one` and by tests; one straight function on purpose,
+ * because every part needs what came before it.
+ */
+import { Registry } from 'prom-client';
+import { TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS, TOPIC_PAYLOAD_STATUS, DEAD_LETTER_TOPICS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import type { Bus, TopicSpec } from '../../platform/bus/bus.ts';
+import { openBus } from '../../platform/bus/open-bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import { EMBEDDED_DATABASE_NAME } from '../../platform/database/database-location.ts';
+import { createDatabaseIfMissing } from '../../platform/database/embedded/create-database.ts';
+import { startEmbeddedPostgres } from '../../platform/database/embedded/start-embedded-postgres.ts';
+import { ensureNotificationSchema } from '../../platform/database/notification-schema/ensure-notification-schema.ts';
+import { createOperationsServer } from '../../platform/http/operations-server.ts';
+import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
+import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
+import { createTelemetry, type Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { startDataPipeline } from '../../services/data-pipeline/service.ts';
+import { type RunningIngress, startIngress } from '../../services/ingress/service.ts';
+import { startNotificationWriter } from '../../services/notification-writer/service.ts';
+import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
+import { type AllInOneSettings } from './config.ts';
+import { type DataFolder, dataFolderAt } from './data-folder.ts';
+import { type Receivers, startReceivers } from './receivers.ts';
+import { loadRoleSettings } from './role-settings.ts';
+import { startNotifier } from './start-notifier.ts';
+
+export interface AllInOneDependencies {
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Every acquisition registers its cleanup here; the caller stops it. */
+  readonly lifecycle: Lifecycle;
+  readonly log: NodeJS.WritableStream;
+  /** One line per step that takes time, for a person who waits. */
+  readonly progress: (line: string) => void;
+  readonly version: string;
+}
+
+export interface AllInOne {
+  readonly folder: DataFolder;
+  readonly ingress: RunningIngress;
+  readonly bus: Bus;
+  readonly databaseUrl: string;
+  /** Resolves when the embedded server is gone, whether it was stopped or died; never for a server of your own. */
+  readonly databaseGone: Promise<void>;
+  readonly operationsUrl: string;
+  readonly receivers: Receivers;
+  readonly services: readonly RunningService[];
+  readiness(): Promise<Readiness>;
+  /** Resolves to true once nothing is in flight anywhere, to false when that takes longer than `msMax`. */
+  waitUntilIdle(msMax: number): Promise<boolean>;
+}
+
+/** Three partitions let three members share a topic; the hosted topics have between 1 and 64. */
+const partitions = 3;
+
+const topics: readonly TopicSpec[] = [
+  ...[TOPIC_UPLOAD_ANNOUNCE, TOPIC_OCP_RESULTS, TOPIC_NOTIFICATIONS, TOPIC_PAYLOAD_STATUS].map((name) => ({ name, partitions })),
+  ...DEAD_LETTER_TOPICS.map((name) => ({ name, partitions: 1 })),
+];
+
+export async function startAllInOne(settings: AllInOneSettings, dependencies: AllInOneDependencies): Promise<AllInOne> {
+  const { clock, env, lifecycle, progress } = dependencies;
+  const registries: Registry[] = [];
+  const telemetryOf = (service: string): Telemetry => {
+    const telemetry = createTelemetry({ service, level: settings.logLevel, destination: dependencies.log as never });
+    registries.push(telemetry.registry);
+    return telemetry;
+  };
+  const folder = dataFolderAt(settings.dataFolder);
+
+  const { databaseUrl, databaseGone } = await openPostgres(folder, settings, dependencies);
+  // Topics get connections of their own, so that a busy service cannot keep another from its bus.
+  const database = connectDatabase({ url: databaseUrl, applicationName: 'ccx all-in-one' });
+  lifecycle.defer('database', () => database.close());
+  const busDatabase = connectDatabase({ url: databaseUrl, applicationName: 'ccx all-in-one topics' });
+  lifecycle.defer('database of the topics', () => busDatabase.close());
+  await ensureNotificationSchema(database);
+
+  const busTelemetry = telemetryOf('bus');
+  const roles = loadRoleSettings(settings, env, dependencies.version);
+  const bus = await openBus(roles.bus, { clock, telemetry: busTelemetry, database: busDatabase });
+  lifecycle.defer('bus', () => bus.close());
+  await bus.admin.ensureTopics(topics);
+
+  const objects = await openDirectoryStore({
+    path: folder.objects,
+    clock,
+    retention: { ageMs: settings.retention.archivesMs, totalBytes: settings.retention.archivesBytes },
+  });
+  lifecycle.defer('object store', () => objects.close());
+
+  const receivers = await startReceivers({ bus, clock, folder: folder.receivers, standIns: roles.standIns });
+  lifecycle.defer('receivers', () => receivers.stop());
+
+  const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });
+  lifecycle.defer(tracker.name, () => tracker.stop());
+  const notifier = await startNotifier(roles.notifier, {
+    ...{ bus, database, clock, receivers, env },
+    telemetry: telemetryOf('notifier'),
+    lifecycle,
+  });
+  lifecycle.defer(notifier.name, () => notifier.stop());
+  const writer = await startNotificationWriter(roles.writer, { bus, database, telemetry: telemetryOf('writer'), clock });
+  lifecycle.defer(writer.name, () => writer.stop());
+
+  // Before the pipeline, which fetches only from hosts that it is told about, and this one's port may be any free one.
+  const ingress = await startIngress(
+    { ...roles.ingress, trackerUrl: `${tracker.url}/v1/payloads/` },
+    { bus, objects, telemetry: telemetryOf('ingress'), clock },
+  );
+  lifecycle.defer(ingress.name, () => ingress.stop());
+  const pipeline = await startDataPipeline(
+    {
+      ...roles.dataPipeline,
+      download: { ...roles.dataPipeline.download, allowedHosts: [...roles.dataPipeline.download.allowedHosts, new URL(ingress.baseUrl).host] },
+    },
+    { bus, telemetry: telemetryOf('data-pipeline'), clock },
+  );
+  lifecycle.defer(pipeline.name, () => pipeline.stop());
+
+  const services: readonly RunningService[] = [ingress, pipeline, writer, notifier, tracker];
+  const readiness = () => readinessOf(services);
+  const operations = createOperationsServer({
+    host: settings.host,
+    port: settings.operationsPort,
+    portSetting: '--operations-port',
+    registry: Registry.merge(registries) as Registry,
+    readiness,
+  });
+  lifecycle.defer('operations server', () => operations.close());
+  const operationsUrl = await operations.listen();
+  progress('all services run');
+
+  return {
+    ...{ folder, ingress, bus, databaseUrl, databaseGone, operationsUrl, receivers, services, readiness },
+    waitUntilIdle: (msMax) => waitUntilIdle({ services, receivers, clock, msMax }),
+  };
+}
+
+async function openPostgres(
+  folder: DataFolder,
+  settings: AllInOneSettings,
+  { clock, lifecycle, progress }: AllInOneDependencies,
+): Promise<Pick<AllInOne, 'databaseUrl' | 'databaseGone'>> {
+  if (settings.databaseUrl !== '') return { databaseUrl: settings.databaseUrl, databaseGone: new Promise(() => undefined) };
+  progress('starting PostgreSQL');
+  const server = await startEmbeddedPostgres({ dataDir: folder.postgres, clock, log: progress });
+  lifecycle.defer('PostgreSQL', () => server.stop());
+  return { databaseUrl: await createDatabaseIfMissing(server.url, EMBEDDED_DATABASE_NAME), databaseGone: server.gone };
+}
+
+async function readinessOf(services: readonly RunningService[]): Promise<Readiness> {
+  const reasons: string[] = [];
+  for (const service of services) {
+    const { reasons: missing } = await service.readiness();
+    reasons.push(...missing.map((reason) => `${service.name}: ${reason}`));
+  }
+  return { ready: reasons.length === 0, reasons };
+}
+
+/** How often everybody is asked. Twice in a row everybody must be idle: work may be on its way from one that is to one that was asked before. */
+const idlePollMs = 20;
+
+async function waitUntilIdle(wait: {
+  readonly services: readonly RunningService[];
+  readonly receivers: Receivers;
+  readonly clock: Clock;
+  readonly msMax: number;
+}): Promise<boolean> {
+  const { services, receivers, clock, msMax } = wait;
+  const deadlineMs = clock.monotonicMs() + msMax;
+  let rounds = 0;
+  while (rounds < 2) {
+    const idle = (await receivers.idle()) && (await allIdle(services));
+    rounds = idle ? rounds + 1 : 0;
+    if (clock.monotonicMs() > deadlineMs) return false;
+    if (rounds < 2) await clock.sleep(idlePollMs);
+  }
+  return true;
+}
+
+async function allIdle(services: readonly RunningService[]): Promise<boolean> {
+  for (const service of services) if (!(await service.idle())) return false;
+  return true;
+}
