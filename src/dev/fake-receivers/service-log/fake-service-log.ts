@@ -162,10 +162,7 @@ export async function startFakeServiceLog(options: FakeServiceLogOptions): Promi
     behaviour,
     async stop() {
       stopping.abort();
-      const closed = server.close();
-      // A client that gave up on a fault may leave a connection without a request, which is not closed as an idle one.
-      app.server.closeAllConnections();
-      await closed;
+      await server.close();
       await records.close();
     },
   };
