@@ -18,6 +18,8 @@ export const boundaryLineBytesMax = 256;
 export const boundaryCharactersMax = 200;
 /** It becomes part of the announcement, where a byte may become six (`\u003c`), and Kafka takes messages up to 1 MB. */
 export const metadataBytesMax = 128 * kibibyte;
+/** No body is gathered by the HTTP server itself: the steps of an upload read it, and nobody else has one. */
+export const gatheredBodyBytesMax = 1;
 /** A connectivity check's whole body. */
 export const testBodyBytesMax = mebibyte;
 

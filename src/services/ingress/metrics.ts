@@ -24,7 +24,7 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Counter<L>({ name, help, labelNames: [...labelNames], registers });
   new Gauge({ name: 'ingress_version', help: 'Build of ingress', labelNames: ['commit', 'version'], registers }).set(
-    build,
+    { commit: build.commit, version: build.version },
     1,
   );
   return {

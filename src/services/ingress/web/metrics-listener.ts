@@ -1,6 +1,7 @@
 /** The second listener: `lubdub` for probes, Prometheus text for whoever scrapes. Source: ingress.md A.1. */
 import type { Registry } from 'prom-client';
 import { createHttpServer, type HttpServer } from '../../../platform/http/http-server.ts';
+import { gatheredBodyBytesMax } from '../limits.ts';
 import { text } from './reply.ts';
 import { notFound, sendReply } from './send-reply.ts';
 
@@ -14,7 +15,7 @@ export function createMetricsListener(options: MetricsListenerOptions): HttpServ
   const server = createHttpServer({
     host: options.host,
     port: options.port,
-    bodyBytesMax: 0,
+    bodyBytesMax: gatheredBodyBytesMax,
     portSetting: 'INGRESS_METRICSPORT',
   });
   server.app.get('/', (_request, response) => sendReply(response, text(200, 'lubdub')));

@@ -4,7 +4,8 @@ import { empty, goError, type Reply } from './reply.ts';
 
 export function sendReply(response: FastifyReply, reply: Reply): FastifyReply {
   response.code(reply.status).headers(reply.headers);
-  return response.send(reply.body);
+  // As bytes: the server would add a charset to the type of a text, and the type of JSON is the reference's to the letter.
+  return reply.body === '' ? response.send() : response.send(Buffer.from(reply.body));
 }
 
 export function notFound(): Reply {

@@ -10,7 +10,13 @@ import { createHttpServer, type HttpServer } from '../../../platform/http/http-s
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
 import { decideRequestId } from '../decide/request-id.ts';
-import { drainBytesMax, drainMsMax, overloadDrainBytesMax, requestIdCharactersMax } from '../limits.ts';
+import {
+  drainBytesMax,
+  drainMsMax,
+  gatheredBodyBytesMax,
+  overloadDrainBytesMax,
+  requestIdCharactersMax,
+} from '../limits.ts';
 import { handleUpload, type UploadTools } from '../pipeline.ts';
 import type { IncomingUpload, Principal } from '../upload.ts';
 import { type DownloadTools, serveDownload } from './download-route.ts';
@@ -50,7 +56,7 @@ export function createWebListener(options: WebListenerOptions): HttpServer {
   const server = createHttpServer({
     host: options.host,
     port: options.port,
-    bodyBytesMax: 0,
+    bodyBytesMax: gatheredBodyBytesMax,
     portSetting: 'INGRESS_WEBPORT',
   });
   const { app } = server;
