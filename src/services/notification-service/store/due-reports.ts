@@ -28,7 +28,7 @@ const newestOfSome = `
     FROM (SELECT cluster FROM new_reports WHERE updated_at > $4::timestamp
            UNION
           SELECT cluster FROM ccx.notification_considered
-           WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp) AS some
+           WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp) AS wanted
     JOIN new_reports AS r USING (cluster)
    ORDER BY r.cluster, r.updated_at DESC, r.org_id`;
 
