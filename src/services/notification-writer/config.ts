@@ -119,6 +119,7 @@ export const additionalOptions = {
     type: 'string',
     default: '',
     secret: true,
+    env: 'CCX_DATABASE_URL',
     description: 'postgres://user:password@host:port/name instead of the storage.pg_* settings',
     flag: 'database',
   },
@@ -248,7 +249,8 @@ export interface WriterDatabaseSettings {
 
 /** `storage.url`, or the reference's parts put together with reserved characters encoded. */
 export function writerDatabaseSettings(config: NotificationWriterConfig): WriterDatabaseSettings {
-  if (config['storage.url'] !== '') return { url: config['storage.url'], setting: 'storage.url (--database)' };
+  if (config['storage.url'] !== '')
+    return { url: config['storage.url'], setting: 'storage.url (--database, CCX_DATABASE_URL)' };
   const url = composeDatabaseUrl({
     user: config['storage.pg_username'],
     password: config['storage.pg_password'],

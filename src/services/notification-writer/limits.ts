@@ -25,9 +25,6 @@ export const clusterBytesMax = 36;
 /** Pause before status messages are sent again; doubles with each attempt, with jitter. */
 export const statusRetryMsMin = 250;
 export const statusRetryMsMax = 15 * second;
-/** Two writers may want the same microsecond of one cluster once or twice; more often than this it is no accident. */
-export const conflictAttemptsMax = 5;
-
 /** Status messages that wait for the bus. Beyond it the oldest are dropped and counted: they are told, not promised. */
 export const statusesQueuedMax = 30_000;
 /** Status messages sent at once. */

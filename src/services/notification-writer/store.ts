@@ -33,7 +33,7 @@ interface NumberedRow {
  * Stores a batch in the caller's transaction and answers for each row in the order given. Rejects with the database's error; then nothing
  * of the batch may be committed.
  */
-export async function storeReports(tx: Connection, rows: readonly ReportRow[]): Promise<StoredReport[]> {
+export async function insertReportBatch(tx: Connection, rows: readonly ReportRow[]): Promise<StoredReport[]> {
   const results: (StoredReport | undefined)[] = new Array(rows.length).fill(undefined);
   let waiting: NumberedRow[] = rows.map((row, nr) => ({ nr, row }));
   let storedAny = false;

@@ -7,11 +7,11 @@ import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
-import { isRetryableDatabaseError, sqlState } from '../../../platform/database/database-error.ts';
+import { sqlState } from '../../../platform/database/database-error.ts';
+import { storeRows } from '../../../platform/database/store-rows.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
-import { conflictAttemptsMax } from '../limits.ts';
 import type { ReportRow } from '../report.ts';
-import { type StoredReport, storeReports as storeRows } from '../store.ts';
+import { insertReportBatch, type StoredReport } from '../store.ts';
 
 export type StoreResult =
   | StoredReport
@@ -27,60 +27,31 @@ export interface StoreTools {
 /** Answers for each row in the order given. Codes: `REPORT_NOT_STORABLE` of a row; those of the database, or `WRITER_STORE_FAILED`, of a retry. */
 export async function storeReports(
   rows: readonly ReportRow[],
-  tools: StoreTools,
+  { database, traceOf }: StoreTools,
   attempt: StepAttempt,
 ): Promise<Outcome<readonly StoreResult[]>> {
   const numbered = rows.map((row, index) => ({ row, index }));
   try {
-    return done(await storeOrSplit(numbered, tools, attempt));
+    const results = await storeRows<(typeof numbered)[number], StoreResult>(numbered, {
+      attempt: attempt.number,
+      refuse: (_row, cause) => ({ kind: 'refused', error: notStorable(cause) }),
+      store: (part) =>
+        database.transaction(async (tx) => {
+          const stored = await insertReportBatch(
+            tx,
+            part.map(({ row }) => row),
+          );
+          await recordTraceEvents(
+            tx,
+            stored.flatMap((result, at) => traceOf(part[at]!.index, result)),
+          );
+          return stored;
+        }),
+    });
+    return done(results);
   } catch (cause) {
     return retry(storeError(cause), attempt.retryMs);
   }
-}
-
-interface NumberedRow {
-  readonly row: ReportRow;
-  readonly index: number;
-}
-
-async function storeOrSplit(
-  rows: readonly NumberedRow[],
-  tools: StoreTools,
-  attempt: StepAttempt,
-): Promise<readonly StoreResult[]> {
-  if (rows.length === 0) return [];
-  try {
-    return await tools.database.transaction(async (tx) => {
-      const results = await storeRows(
-        tx,
-        rows.map(({ row }) => row),
-      );
-      await recordTraceEvents(
-        tx,
-        results.flatMap((result, at) => tools.traceOf(rows[at]!.index, result)),
-      );
-      return results;
-    });
-  } catch (error) {
-    if (!isFaultOfTheRow(error, attempt.number)) throw error;
-    if (rows.length === 1) return [{ kind: 'refused', error: notStorable(error) }];
-    // The left half first: rows of one cluster keep their order.
-    const middle = Math.ceil(rows.length / 2);
-    const left = await storeOrSplit(rows.slice(0, middle), tools, attempt);
-    return [...left, ...(await storeOrSplit(rows.slice(middle), tools, attempt))];
-  }
-}
-
-/**
- * Data exceptions, violated constraints, limits of one row, a trigger that says no. Everything else (a missing table, a missing right,
- * a lost connection, a bug) would be the same for every row, so nothing may be put aside for it.
- */
-function isFaultOfTheRow(error: unknown, attempts: number): boolean {
-  const state = sqlState(error);
-  if (state === undefined || isRetryableDatabaseError(error)) return false;
-  // Another writer took the same microsecond of the same cluster; the next attempt sees its row and steps aside.
-  if (state === '23505' && attempts <= conflictAttemptsMax) return false;
-  return /^(22|23|54)/.test(state) || state === 'P0001';
 }
 
 function notStorable(cause: unknown): CcxError {

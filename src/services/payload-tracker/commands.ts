@@ -1,0 +1,101 @@
+/** `ccx tracker`: runs the payload tracker until a signal. `ccx trace <request-id>`: one request's way through the hops. */
+import type { Command } from 'commander';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { busSettings } from '../../platform/bus/bus-options.ts';
+import { openBus } from '../../platform/bus/open-bus.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { sqlState } from '../../platform/database/database-error.ts';
+import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
+import { runRole } from '../../platform/lifecycle/run-role.ts';
+import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
+import { type RecordedTraceEvent, readTrace } from '../../platform/telemetry/trace-log.ts';
+import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
+import { describeTrace } from './decide/describe-trace.ts';
+import { formatTrace } from './format-trace.ts';
+import { startPayloadTracker } from './service.ts';
+
+export function registerPayloadTrackerCommands(program: Command, input: ProcessInput): void {
+  registerTracker(program, input);
+  registerTrace(program, input);
+}
+
+function registerTracker(program: Command, input: ProcessInput): void {
+  const command = program.command('tracker').description('role: keeps what the services did with each request');
+  addTableOptions(command, payloadTrackerOptions).action(async () => {
+    const { config, warnings } = loadCommandConfig(command, payloadTrackerOptions, input);
+    const settings = payloadTrackerSettings(config);
+    if (config['database.url'] === '') {
+      throw new CcxError('the payload tracker needs a database', {
+        code: 'CONFIG_INVALID',
+        category: 'configuration',
+        hint: 'set database.url (--database, CCX_DATABASE_URL)',
+      });
+    }
+    const clock = createSystemClock();
+    const telemetry = createTelemetry({ service: 'tracker', level: config['logging.level'] as LogLevel });
+    for (const warning of warnings) telemetry.log.warn(warning);
+    process.exitCode = await runRole({
+      telemetry,
+      clock,
+      start: async (lifecycle) => {
+        const database = connectDatabase({
+          url: config['database.url'],
+          applicationName: 'ccx tracker',
+          setting: 'database.url (--database, CCX_DATABASE_URL)',
+          clock,
+        });
+        lifecycle.defer('database', () => database.close());
+        const bus = await openBus(busSettings(config, 'tracker'), { clock, telemetry, database });
+        lifecycle.defer('bus', () => bus.close());
+        const tracker = await startPayloadTracker(settings, { bus, database, telemetry, clock });
+        lifecycle.defer(tracker.name, () => tracker.stop());
+      },
+    });
+  });
+}
+
+function registerTrace(program: Command, input: ProcessInput): void {
+  const command = program
+    .command('trace')
+    .description("one archive's way through the hops, and where it stopped")
+    .argument('<request-id>', 'the id that ingress answered the upload with, in any spelling')
+    .option('--json', 'the same for programs');
+  addDatabaseLocation(command).action(async (requestId: string, options: { readonly json?: boolean }) => {
+    const database = connectDatabase({ url: await locateDatabase(command, input), applicationName: 'ccx trace' });
+    try {
+      const events = await readKnown(database, requestId);
+      if (events.length === 0) {
+        process.stderr.write(unknownText(requestId));
+        process.exitCode = 1;
+        return;
+      }
+      const story = describeTrace(events);
+      process.stdout.write(`${options.json === true ? JSON.stringify(story, null, 2) : formatTrace(story)}\n`);
+    } finally {
+      await database.close();
+    }
+  });
+}
+
+/** A database in which nothing was ever traced has no table; that is as much as knowing nothing. */
+async function readKnown(database: Database, requestId: string): Promise<readonly RecordedTraceEvent[]> {
+  try {
+    return await readTrace(database, requestId);
+  } catch (error) {
+    if (sqlState(error) === '42P01') return [];
+    throw error;
+  }
+}
+
+function unknownText(requestId: string): string {
+  return [
+    `nothing is known of request ${JSON.stringify(requestId)}`,
+    '  It may be older than the retention of the trace, it may belong to another installation (--data DIR or --database URL),',
+    '  or no service has told of it yet: the id is in the answer of the upload, as x-rh-insights-request-id and request_id.',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,116 @@
+/** The payload tracker's options, and their values as the settings that `service.ts` takes. */
+import { GROUP_TRACKER, TOPIC_PAYLOAD_STATUS, TOPIC_TRACKER_DEAD_LETTERS } from '../../contracts/topics.ts';
+import type { BatchBounds } from '../../platform/bus/batch-intake.ts';
+import { busOptions } from '../../platform/bus/bus-options.ts';
+import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import {
+  batchBytesDefault,
+  batchRecordsDefault,
+  batchRecordsMax,
+  batchWaitMsDefault,
+  httpPortDefault,
+  retentionAgeMsDefault,
+  retentionRowsDefault,
+} from './limits.ts';
+
+export const payloadTrackerOptions = defineOptions({
+  name: 'tracker',
+  envPrefix: 'CCX_TRACKER',
+  options: {
+    'incoming.topic': { type: 'string', default: TOPIC_PAYLOAD_STATUS, description: 'Topic of the status messages' },
+    'incoming.group_id': { type: 'string', default: GROUP_TRACKER, description: 'Consumer group' },
+    'incoming.start_at': {
+      type: 'string',
+      default: 'earliest',
+      choices: ['earliest', 'latest'],
+      description: 'Where a group without a committed offset starts',
+    },
+    'dead_letters.topic': {
+      type: 'string',
+      default: TOPIC_TRACKER_DEAD_LETTERS,
+      description: 'Topic of what cannot be read',
+    },
+    'batch.records': {
+      type: 'integer',
+      default: batchRecordsDefault,
+      min: 1,
+      max: batchRecordsMax,
+      description: 'Statuses stored in one transaction',
+    },
+    'batch.bytes': {
+      type: 'bytes',
+      default: batchBytesDefault,
+      min: 1,
+      description: 'Bytes of statuses stored in one transaction',
+    },
+    'batch.wait': {
+      type: 'duration',
+      default: batchWaitMsDefault,
+      min: 0,
+      description: 'How long a batch waits for more statuses',
+    },
+    'retention.age': {
+      type: 'duration',
+      default: retentionAgeMsDefault,
+      min: 60_000,
+      description: 'How long events are kept',
+    },
+    'retention.rows': {
+      type: 'integer',
+      default: retentionRowsDefault,
+      min: 1_000,
+      description: 'How many events are kept; the oldest go first',
+    },
+    'http.host': { type: 'string', default: '0.0.0.0', flag: 'host', description: 'Address to listen on' },
+    'http.port': {
+      type: 'integer',
+      default: httpPortDefault,
+      min: 0,
+      max: 65_535,
+      flag: 'port',
+      description: 'Port of /v1/payloads, /metrics, /ready and /live; 0 takes any free one',
+    },
+    'database.url': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'CCX_DATABASE_URL',
+      flag: 'database',
+      description: 'postgres://user:password@host:port/name of the database that keeps the events',
+    },
+    'logging.level': {
+      type: 'string',
+      default: 'info',
+      choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      flag: 'log-level',
+      description: 'Least level of the JSON log lines',
+    },
+    ...busOptions,
+  },
+});
+
+export interface PayloadTrackerSettings {
+  readonly topic: string;
+  readonly groupId: string;
+  readonly startAt: 'earliest' | 'latest';
+  readonly deadLettersTopic: string;
+  readonly batch: BatchBounds;
+  readonly retention: { readonly ageMs: number; readonly rowsMax: number };
+  readonly http: { readonly host: string; readonly port: number };
+}
+
+export function payloadTrackerSettings(config: ConfigOf<typeof payloadTrackerOptions>): PayloadTrackerSettings {
+  return {
+    topic: config['incoming.topic'],
+    groupId: config['incoming.group_id'],
+    startAt: config['incoming.start_at'] === 'latest' ? 'latest' : 'earliest',
+    deadLettersTopic: config['dead_letters.topic'],
+    batch: {
+      recordsMax: config['batch.records'],
+      bytesMax: config['batch.bytes'],
+      waitMs: config['batch.wait'],
+    },
+    retention: { ageMs: config['retention.age'], rowsMax: config['retention.rows'] },
+    http: { host: config['http.host'], port: config['http.port'] },
+  };
+}

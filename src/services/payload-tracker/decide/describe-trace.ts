@@ -1,0 +1,93 @@
+/** One request's events as a story: what happened when, with which pauses, how far it came, and why it went no further. */
+import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
+import { isTraceFailure, type TraceEvent } from '../../../contracts/trace-event.ts';
+import { hopNames, lastHop } from './hops.ts';
+
+export interface TraceStory {
+  readonly requestId: string;
+  readonly orgId: string | undefined;
+  readonly account: string | undefined;
+  readonly cluster: string | undefined;
+  /** Oldest first. */
+  readonly lines: readonly TraceLine[];
+  /** 0 when no event finished a hop. */
+  readonly reachedHop: number;
+  readonly totalMs: number;
+  readonly ending: TraceEnding;
+}
+
+export interface TraceLine {
+  readonly at: string;
+  /** Since the line before; absent on the first. */
+  readonly afterMs: number | undefined;
+  readonly hop: number | undefined;
+  readonly service: string;
+  readonly status: string;
+  readonly detail: string | undefined;
+  readonly failed: boolean;
+}
+
+export interface TraceEnding {
+  /** `decided`: nothing was due for this report, or it is not yet sent. */
+  readonly kind: 'complete' | 'failed' | 'decided' | 'under-way';
+  readonly text: string;
+}
+
+/** `events` oldest first, at least one. */
+export function describeTrace(events: readonly TraceEvent[]): TraceStory {
+  const moments = events.map((event) => parseRfc3339(event.at)?.micros ?? 0n);
+  const lines = events.map((event, index) => ({
+    at: event.at,
+    afterMs: index === 0 ? undefined : milliseconds(moments[index]! - moments[index - 1]!),
+    hop: event.hop,
+    service: event.service,
+    status: event.status,
+    detail: event.detail,
+    failed: isTraceFailure(event.status),
+  }));
+  const first = <Member extends 'orgId' | 'account' | 'cluster'>(member: Member) =>
+    events.find((event) => event[member] !== undefined)?.[member];
+  const reachedHop = Math.max(0, ...events.map(({ hop }) => hop ?? 0));
+  return {
+    requestId: events[0]!.requestId,
+    orgId: first('orgId'),
+    account: first('account'),
+    cluster: first('cluster'),
+    lines,
+    reachedHop,
+    totalMs: milliseconds(moments.at(-1)! - moments[0]!),
+    ending: endingOf(lines, reachedHop),
+  };
+}
+
+function endingOf(lines: readonly TraceLine[], reachedHop: number): TraceEnding {
+  const failures = lines.filter(({ failed }) => failed);
+  const lastFailure = failures.at(-1);
+  // A failure counts while nothing came after it: messages are tried again, and one target may fail where another succeeds.
+  const lastProgress = lines.findLastIndex(({ hop }) => hop !== undefined);
+  if (lastFailure !== undefined && lines.lastIndexOf(lastFailure) > lastProgress) {
+    const where = reachedHop === 0 ? 'before the first hop' : `after hop ${reachedHop}, ${hopNames[reachedHop]?.done}`;
+    return { kind: 'failed', text: `stopped ${where}: ${lastFailure.service}: ${reasonOf(lastFailure)}` };
+  }
+  const aside = lastFailure === undefined ? '' : `; before that ${lastFailure.service}: ${reasonOf(lastFailure)}`;
+  if (reachedHop === lastHop) return { kind: 'complete', text: `all ${lastHop} hops done${aside}` };
+  if (reachedHop === 10) {
+    const decision = lines.findLast(({ hop }) => hop === 10)?.detail;
+    const what = decision === undefined ? '' : `: ${decision}`;
+    return { kind: 'decided', text: `decided${what}; nothing was due, or it is not yet delivered${aside}` };
+  }
+  const next = hopNames[reachedHop + 1];
+  const come = reachedHop === 0 ? 'no hop is finished' : `came to hop ${reachedHop}, ${hopNames[reachedHop]?.done}`;
+  return {
+    kind: 'under-way',
+    text: `${come}; hop ${reachedHop + 1} (${next?.service}: ${next?.done}) has not happened yet${aside}`,
+  };
+}
+
+function reasonOf({ status, detail }: TraceLine): string {
+  return detail === undefined ? status : `${status}, ${detail}`;
+}
+
+function milliseconds(micros: bigint): number {
+  return Number(micros) / 1000;
+}

@@ -1,0 +1,95 @@
+/** What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is awaited. */
+import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { parseRfc3339 } from '../../contracts/rfc3339.ts';
+import type { TraceEvent } from '../../contracts/trace-event.ts';
+import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { TrackerMetrics } from './metrics.ts';
+
+export type TrackerEvents = ReturnType<typeof createTrackerEvents>;
+
+interface TrackerEventsOptions {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly metrics: TrackerMetrics;
+}
+
+export function createTrackerEvents(options: TrackerEventsOptions) {
+  return { ...statusEvents(options), ...serviceEvents(options) };
+}
+
+function statusEvents({ telemetry, clock, metrics }: TrackerEventsOptions) {
+  const { log } = telemetry;
+  return {
+    recordTaken(): void {
+      metrics.consumed.inc();
+    },
+    statusStored({ requestId, service, status, at }: TraceEvent): void {
+      metrics.stored.inc();
+      const happened = parseRfc3339(at)?.micros;
+      const delay = happened === undefined ? 0 : Number(clock.nowMicros() - happened) / 1e6;
+      metrics.delaySeconds.observe(Math.max(0, delay));
+      telemetry.announce('status-stored', { requestId, service, status });
+    },
+    messageDeadLettered(record: BusRecord, step: string, error: CcxError): void {
+      metrics.deadLetters.inc({ step, code: error.code });
+      const { topic, partition, offset } = record;
+      log.warn(
+        { topic, partition, offset: String(offset), step, code: error.code, error: errorText(error) },
+        'message put into the dead-letter topic',
+      );
+      telemetry.announce('message-dead-lettered', { code: error.code, step });
+    },
+    batchFinished(records: number, ms: number): void {
+      metrics.batchSeconds.observe(ms / 1000);
+      log.debug({ records, ms: Math.round(ms) }, 'batch finished');
+    },
+    offsetsCommitted(positions: readonly Position[]): void {
+      telemetry.announce('offsets-committed', {
+        positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      });
+    },
+  };
+}
+
+function serviceEvents({ telemetry, metrics }: TrackerEventsOptions) {
+  const { log } = telemetry;
+  return {
+    started(details: Readonly<Record<string, unknown>>): void {
+      log.info(details, 'payload tracker started');
+    },
+    warned(warning: string): void {
+      log.warn(warning);
+    },
+    stepRetried(step: string, error: CcxError, afterMs: number): void {
+      metrics.retries.inc({ step, code: error.code });
+      log.warn(
+        { step, code: error.code, error: errorText(error), hint: error.hint, afterMs: Math.round(afterMs) },
+        'step failed, trying again; nothing behind it is acknowledged',
+      );
+      telemetry.announce('step-retried', { step, code: error.code });
+    },
+    partitionsLost(partitions: readonly TopicPartition[]): void {
+      log.info({ partitions }, 'partitions were taken away; another tracker has them now');
+    },
+    eventsPruned(count: number): void {
+      metrics.pruned.inc(count);
+      if (count > 0) log.info({ count }, 'old events removed');
+    },
+    pruningFailed(error: unknown): void {
+      log.warn({ code: errorCode(error), error: errorText(error) }, 'old events could not be removed');
+    },
+    questionFailed(error: unknown): void {
+      log.warn({ code: errorCode(error), error: errorText(error) }, 'a question about a request could not be answered');
+    },
+    /** Something that is not an expected failure: a bug of ours. Work goes on after a pause. */
+    unexpectedFailure(doing: string, error: unknown): void {
+      log.error({ doing, stack: error instanceof Error ? error.stack : String(error) }, 'unexpected failure');
+      telemetry.announce('unexpected-failure', { doing });
+    },
+    stopFailed(what: string, error: string): void {
+      log.error({ what, error }, 'did not stop cleanly');
+    },
+  };
+}
