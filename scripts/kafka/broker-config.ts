@@ -7,6 +7,13 @@ export interface BrokerPorts {
   readonly ssl: number;
   readonly saslPlaintext: number;
   readonly saslSsl: number;
+  readonly mutualTls: number;
+}
+
+/** A plain text listener that tells its clients to come back through another port: where a test's proxy listens. */
+export interface ProxiedListener {
+  readonly port: number;
+  readonly advertisedPort: number;
 }
 
 export interface BrokerConfig {
@@ -18,6 +25,7 @@ export interface BrokerConfig {
   /** Present: TLS and SASL listeners are on as well, with the keys below that folder. */
   readonly securityFolder: string | undefined;
   readonly replicas: number;
+  readonly proxied: ProxiedListener | undefined;
 }
 
 /** Accounts of the SASL listeners: user and password. */
@@ -32,7 +40,13 @@ export function renderBrokerConfig(config: BrokerConfig): string {
       `SSL://127.0.0.1:${ports.ssl}`,
       `SASL_PLAINTEXT://127.0.0.1:${ports.saslPlaintext}`,
       `SASL_SSL://127.0.0.1:${ports.saslSsl}`,
+      `MUTUAL_TLS://127.0.0.1:${ports.mutualTls}`,
     );
+  }
+  const advertised = listeners.filter((listener) => !listener.startsWith('CONTROLLER'));
+  if (config.proxied !== undefined) {
+    listeners.push(`PROXIED://127.0.0.1:${config.proxied.port}`);
+    advertised.push(`PROXIED://127.0.0.1:${config.proxied.advertisedPort}`);
   }
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
@@ -41,9 +55,9 @@ export function renderBrokerConfig(config: BrokerConfig): string {
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'listener.security.protocol.map':
-      'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+      'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,MUTUAL_TLS:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
     listeners: listeners.join(','),
-    'advertised.listeners': listeners.filter((listener) => !listener.startsWith('CONTROLLER')).join(','),
+    'advertised.listeners': advertised.join(','),
     'log.dirs': join(config.folder, 'data'),
     'num.partitions': '3',
     'default.replication.factor': String(config.replicas),
@@ -54,6 +68,8 @@ export function renderBrokerConfig(config: BrokerConfig): string {
     'transaction.state.log.min.isr': String(Math.min(2, config.replicas)),
     'transaction.state.log.num.partitions': '4',
     'group.initial.rebalance.delay.ms': '0',
+    // Tests want members to be missed soon.
+    'group.min.session.timeout.ms': '500',
     'auto.create.topics.enable': 'false',
     'controlled.shutdown.enable': 'true',
     // Tests kill brokers and wait for the failover; production keeps longer sessions.
@@ -70,7 +86,8 @@ export function renderBrokerConfig(config: BrokerConfig): string {
       'ssl.keystore.location': join(config.securityFolder, 'broker.pem'),
       'ssl.truststore.type': 'PEM',
       'ssl.truststore.location': join(config.securityFolder, 'ca.pem'),
-      'ssl.client.auth': 'requested',
+      'ssl.client.auth': 'none',
+      'listener.name.mutual_tls.ssl.client.auth': 'required',
     };
     Object.assign(properties, tls, { 'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER' });
     const plainUsers = Object.entries(kafkaUsers).map(([user, password]) => `user_${user}="${password}"`);

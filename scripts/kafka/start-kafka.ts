@@ -8,13 +8,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrokerPorts, kafkaUsers, renderBrokerConfig } from './broker-config.ts';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import { type BrokerPorts, kafkaUsers, type ProxiedListener, renderBrokerConfig } from './broker-config.ts';
 import { makeCertificates } from './certificates.ts';
 import { kafkaClassPath } from './kafka-jars.ts';
+import { startWatchdog } from './watchdog.ts';
 
 export interface KafkaOptions {
   readonly brokers?: 1 | 3;
   readonly secure?: boolean;
+  /** Of the first broker. */
+  readonly proxied?: ProxiedListener;
 }
 
 export interface KafkaCluster {
@@ -23,6 +27,8 @@ export interface KafkaCluster {
   readonly sslAddresses: readonly string[];
   readonly saslPlaintextAddresses: readonly string[];
   readonly saslSslAddresses: readonly string[];
+  /** TLS, and only for clients with a certificate. */
+  readonly mutualTlsAddresses: readonly string[];
   /** Folder with `ca.pem`, `other-ca.pem`, `client.pem`, `client.key`; empty text without `secure`. */
   readonly certificates: string;
   readonly users: typeof kafkaUsers;
@@ -35,6 +41,7 @@ export interface KafkaCluster {
 }
 
 const readyMsMax = 60_000;
+const portsPerBroker = 6;
 const clusterId = 'Y2N4LW5vdGlmaWNhdGlvbg';
 
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
@@ -44,20 +51,19 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const certificates = options.secure === true ? join(root, 'certificates') : '';
   if (certificates !== '') makeCertificates(certificates);
 
-  const ports = await freePorts(count * 5);
+  const ports = await freePorts(count * portsPerBroker);
   const nodes = Array.from({ length: count }, (_, index) => {
-    const [plaintext = 0, controller = 0, ssl = 0, saslPlaintext = 0, saslSsl = 0] = ports.slice(
-      index * 5,
-      index * 5 + 5,
-    );
+    const first = index * portsPerBroker;
+    const [plaintext = 0, controller = 0, ssl = 0, saslPlaintext = 0, saslSsl = 0, mutualTls = 0] = ports.slice(first);
     return {
       nodeId: index + 1,
       folder: join(root, `broker-${index + 1}`),
-      ports: { plaintext, controller, ssl, saslPlaintext, saslSsl },
+      ports: { plaintext, controller, ssl, saslPlaintext, saslSsl, mutualTls },
     };
   });
   const voters = nodes.map((node) => `${node.nodeId}@127.0.0.1:${node.ports.controller}`);
   const children = new Map<number, ChildProcess>();
+  const watchdog = startWatchdog(root);
 
   const launch = async (index: number) => {
     const node = nodes[index]!;
@@ -70,6 +76,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
       },
     );
     children.set(index, child);
+    watchdog.guard(child);
     await untilStarted(child);
   };
   const end = async (index: number, signal: 'SIGTERM' | 'SIGKILL') => {
@@ -82,6 +89,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   };
   const stop = async () => {
     await Promise.all(nodes.map((_, index) => end(index, 'SIGKILL')));
+    watchdog.dismiss();
     rmSync(root, { recursive: true, force: true });
   };
 
@@ -91,7 +99,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
       const securityFolder = certificates === '' ? undefined : certificates;
       writeFileSync(
         join(node.folder, 'server.properties'),
-        renderBrokerConfig({ ...node, voters, securityFolder, replicas: count }),
+        renderBrokerConfig({
+          ...node,
+          voters,
+          securityFolder,
+          replicas: count,
+          proxied: node.nodeId === 1 ? options.proxied : undefined,
+        }),
       );
       format(classPath, node.folder, certificates !== '');
     }
@@ -106,6 +120,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     sslAddresses: addresses('ssl'),
     saslPlaintextAddresses: addresses('saslPlaintext'),
     saslSslAddresses: addresses('saslSsl'),
+    mutualTlsAddresses: addresses('mutualTls'),
     certificates,
     users: kafkaUsers,
     stopBroker: end,
@@ -165,7 +180,8 @@ async function untilStarted(child: ChildProcess): Promise<void> {
   });
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports of 127.0.0.1 that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();
@@ -180,11 +196,21 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 if (import.meta.main) {
+  const { args } = readProcessInput();
   const cluster = await startKafka({
-    brokers: process.argv.includes('--brokers') && process.argv.includes('3') ? 3 : 1,
-    secure: process.argv.includes('--secure'),
+    brokers: args.join(' ').includes('--brokers 3') ? 3 : 1,
+    secure: args.includes('--secure'),
   });
-  process.stdout.write(`Kafka serves on ${cluster.addresses.join(',')}\n`);
+  if (args.includes('--secure')) {
+    process.stdout.write(
+      `SSL on ${cluster.sslAddresses.join(',')}, SASL_PLAINTEXT on ${cluster.saslPlaintextAddresses.join(',')}, ` +
+        `SASL_SSL on ${cluster.saslSslAddresses.join(',')}; users ${Object.entries(cluster.users)
+          .map((user) => user.join('/'))
+          .join(', ')}; ` +
+        `certificates in ${cluster.certificates}\n`,
+    );
+  }
+  process.stdout.write(`Kafka serves on ${cluster.addresses.join(',')}; Ctrl-C ends it\n`);
   process.once('SIGINT', () => void cluster.stop());
   process.once('SIGTERM', () => void cluster.stop());
 }

@@ -21,7 +21,9 @@ export interface BusDependencies {
 export async function openBus(settings: BusSettings, dependencies: BusDependencies): Promise<Bus> {
   const { clock, telemetry, database } = dependencies;
   if (settings.kind === 'kafka') {
-    throw new CcxError('this build has no Kafka adapter yet', { code: 'BUS_KIND', category: 'configuration' });
+    const { createKafkaBus } = await import('./kafka/kafka-bus.ts');
+    const { kind: _, ...options } = settings;
+    return createKafkaBus({ ...options, clock, telemetry });
   }
   if (database === undefined) {
     throw new CcxError('bus.kind = postgres needs a database, and this role has none', {

@@ -10,11 +10,11 @@ import type { Database } from '../../database/database.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { closed, fenced, topicUnknown } from '../bus-errors.ts';
+import * as events from '../bus-events.ts';
 import { bufferedBytesMaxDefault } from '../limits.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import type { BusHint } from './channel.ts';
 import { commitPositions } from './commit-positions.ts';
-import * as events from './events.ts';
 import { renewalsPerLease } from './limits.ts';
 import {
   joinGroup,

@@ -6,10 +6,10 @@
 import type { Database, Queryable } from '../../database/database.ts';
 import { sqlState } from '../../database/database-error.ts';
 import type { BusRecord } from '../bus.ts';
+import { shareOut } from '../share-out.ts';
 import { decodeHeaders } from './header-encoding.ts';
 import { droppedSegmentAttemptsMax } from './limits.ts';
 import { SegmentDirectory } from './segments.ts';
-import { shareOut } from './share-out.ts';
 
 /** A place to read from. The reader keeps `head` up to date; `position` belongs to the caller. */
 export interface ReadCursor {

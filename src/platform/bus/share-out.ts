@@ -1,6 +1,6 @@
 /**
  * How many records of each partition one look fetches: as even as what is there allows, so that a partition with a long backlog does not
- * starve the others. Pure; called by `record-reader.ts`.
+ * starve the others. Pure; called by both adapters.
  */
 
 /** `available[i]` records wait in partition i; at most `total` are taken. Earlier partitions get the odd ones, so callers rotate. */

@@ -1,0 +1,43 @@
+/**
+ * What the bus says about its consumers: one function per event that a person should find in the log, the same on either adapter. Records
+ * and positions are counted by the services, which know what they mean.
+ */
+import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { TopicPartition } from './bus.ts';
+
+const name = (partition: TopicPartition): string => `${partition.topic}/${partition.partition}`;
+
+export function partitionsAssigned(telemetry: Telemetry, groupId: string, partitions: readonly TopicPartition[]): void {
+  telemetry.log.info({ group: groupId, partitions: partitions.map(name) }, 'bus: partitions assigned');
+}
+
+export function partitionsRevoked(telemetry: Telemetry, groupId: string, partitions: readonly TopicPartition[]): void {
+  telemetry.log.info({ group: groupId, partitions: partitions.map(name) }, 'bus: partitions revoked');
+}
+
+export function memberFenced(telemetry: Telemetry, groupId: string): void {
+  telemetry.log.warn({ group: groupId }, 'bus: the lease of this member ran out, it joins its group again');
+}
+
+export function membershipFailed(telemetry: Telemetry, groupId: string, error: unknown): void {
+  telemetry.log.warn(
+    { group: groupId, code: errorCode(error), error: errorText(error) },
+    'bus: membership could not be renewed, trying again',
+  );
+}
+
+export function recordsSkipped(
+  telemetry: Telemetry,
+  groupId: string,
+  skipped: TopicPartition & { readonly records: bigint },
+): void {
+  telemetry.log.error(
+    { group: groupId, partition: name(skipped), records: String(skipped.records) },
+    'bus: retention dropped records before this group read them',
+  );
+}
+
+export function callbackFailed(telemetry: Telemetry, groupId: string, error: unknown): void {
+  telemetry.log.error({ group: groupId, error: errorText(error) }, 'bus: onRevoked threw');
+}

@@ -1,0 +1,226 @@
+/** Topics, positions and plain reads on Kafka. Reads and questions are tried again for a while; changes are made once. */
+import { FetchIsolationLevels } from '@platformatic/kafka';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
+import { closed, invalid, unreachable } from '../bus-errors.ts';
+import { readBytesMax, readRecordsMax } from '../limits.ts';
+import { retryUntil } from './backoff.ts';
+import type { KafkaCluster, TopicInfo } from './cluster.ts';
+import * as codes from './kafka-codes.ts';
+import { clusterFailed, topicFailed } from './kafka-errors.ts';
+import {
+  answerMarginMs,
+  fetchBytesMax,
+  fetchPartitionBytesMax,
+  fetchWaitMs,
+  requestMsMax,
+  topicReadyMsMax,
+} from './limits.ts';
+import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
+import { apis } from './protocol.ts';
+import { readableRecords } from './readable-records.ts';
+
+export interface KafkaAdminDependencies {
+  readonly cluster: KafkaCluster;
+  readonly clock: Clock;
+  /** How long a question is asked again while brokers are away. */
+  readonly patienceMs: number;
+  readonly isClosed: () => boolean;
+}
+
+export class KafkaAdmin implements BusAdmin {
+  readonly #dependencies: KafkaAdminDependencies;
+
+  constructor(dependencies: KafkaAdminDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    const { cluster } = this.#dependencies;
+    if (specs.length === 0) return;
+    const known = await this.#ask(() =>
+      cluster.topics(
+        specs.map(({ name }) => name),
+        { fresh: true },
+      ),
+    );
+    const missing: TopicSpec[] = [];
+    for (const spec of specs) {
+      const topic = known.get(spec.name)!;
+      if (!(topic instanceof CcxError)) continue;
+      if (topic.code !== 'BUS_TOPIC_UNKNOWN') throw topic;
+      missing.push(spec);
+    }
+    if (missing.length === 0) return;
+    const answer = await this.#ask(() =>
+      cluster.requestAny(apis.createTopics, [missing.map(newTopic), requestMsMax, false], {
+        timeoutMs: requestMsMax + answerMarginMs,
+      }),
+    );
+    for (const { name, errorCode, errorMessage } of answer.topics) {
+      // Another process was faster.
+      if (errorCode === codes.NONE || errorCode === codes.TOPIC_ALREADY_EXISTS) continue;
+      if (errorCode === codes.INVALID_TOPIC || errorCode === codes.INVALID_PARTITIONS) {
+        throw invalid(`Kafka does not make topic ${name}: ${errorMessage ?? 'its name or number of partitions'}`);
+      }
+      throw clusterFailed(errorCode, `create topic ${name}`);
+    }
+    await this.#waitUntilReady(missing.map(({ name }) => name));
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    const { cluster } = this.#dependencies;
+    const answer = await this.#ask(() =>
+      cluster.requestAny(apis.deleteTopics, [[{ name, topicId: nobodysTopicId }], requestMsMax], {
+        timeoutMs: requestMsMax + answerMarginMs,
+      }),
+    );
+    const code = answer.responses[0]?.errorCode ?? -1;
+    cluster.forgetTopic(name);
+    if (code === codes.TOPIC_AUTHORIZATION_FAILED) throw clusterFailed(code, `delete topic ${name}`);
+    if (code !== codes.NONE) throw topicFailed(code, name);
+    await this.#waitFor(`topic ${name} to be gone`, async () => {
+      const topic = (await cluster.topics([name], { fresh: true })).get(name);
+      return topic instanceof CcxError && !topic.retryable;
+    });
+  }
+
+  async listTopics(): Promise<readonly string[]> {
+    return await this.#ask(() => this.#dependencies.cluster.listTopics());
+  }
+
+  async lag(groupId: string, topicNames: readonly string[]): Promise<readonly PartitionLag[]> {
+    const { cluster } = this.#dependencies;
+    return await this.#ask(async () => {
+      const topics = await this.#existing(topicNames);
+      const partitions = topics.flatMap(({ name: topic, partitions: all }) =>
+        all.map((_, partition) => ({ topic, partition })),
+      );
+      const coordinator = await cluster.coordinatorOf(groupId);
+      const [committed, starts, ends] = await Promise.all([
+        readCommitted(cluster, coordinator, groupId, partitions),
+        listOffsets(cluster, partitions, 'earliest'),
+        listOffsets(cluster, partitions, 'latest'),
+      ]);
+      return partitions.map((partition) => ({
+        ...partition,
+        committed: committed.get(partitionKey(partition)) ?? null,
+        start: starts.get(partitionKey(partition))!,
+        end: ends.get(partitionKey(partition))!,
+      }));
+    });
+  }
+
+  async read(from: Position, recordsMax: number): Promise<readonly BusRecord[]> {
+    const { cluster } = this.#dependencies;
+    const { partitions } = await this.#ask(async () => (await this.#existing([from.topic]))[0]!);
+    if (from.partition < 0 || from.partition >= partitions.length) {
+      throw invalid(`topic ${from.topic} has partitions 0 to ${partitions.length - 1}, not ${from.partition}`);
+    }
+    const [start, end] = await this.#ask(async () => [
+      (await listOffsets(cluster, [from], 'earliest')).get(partitionKey(from))!,
+      (await listOffsets(cluster, [from], 'latest')).get(partitionKey(from))!,
+    ]);
+    const records: BusRecord[] = [];
+    const wanted = Math.min(recordsMax, readRecordsMax);
+    let bytesLeft = readBytesMax;
+    let next = from.offset > start! ? from.offset : start!;
+    while (records.length < wanted && next < end! && bytesLeft > 0) {
+      const page = await this.#ask(() => this.#readPage(from, next));
+      for (const record of page.records.slice(0, wanted - records.length)) records.push(record);
+      bytesLeft -= page.bytes;
+      next = page.next;
+    }
+    return records;
+  }
+
+  async #readPage({ topic: name, partition }: Position, offset: bigint) {
+    const { cluster } = this.#dependencies;
+    const topic = await cluster.topic(name);
+    const wanted = {
+      partition,
+      fetchOffset: offset,
+      partitionMaxBytes: fetchPartitionBytesMax,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    };
+    const answer = await cluster.request(
+      topic.partitions[partition]?.leader ?? -1,
+      apis.fetch,
+      [
+        fetchWaitMs,
+        1,
+        fetchBytesMax,
+        FetchIsolationLevels.READ_COMMITTED,
+        0,
+        -1,
+        [{ topicId: topic.topicId, partitions: [wanted] }],
+        [],
+        '',
+      ],
+      { timeoutMs: fetchWaitMs + answerMarginMs },
+    );
+    const fetched = answer.responses[0]?.partitions[0];
+    const code = answer.errorCode === codes.NONE ? (fetched?.errorCode ?? -1) : answer.errorCode;
+    if (code !== codes.NONE) {
+      cluster.forgetTopic(name);
+      throw code === codes.UNKNOWN_TOPIC_ID
+        ? unreachable(`topic ${name} changed`, undefined, '')
+        : topicFailed(code, name);
+    }
+    return readableRecords({ topic: name, partition }, fetched!, offset);
+  }
+
+  async #existing(names: readonly string[]): Promise<readonly TopicInfo[]> {
+    const topics = await this.#dependencies.cluster.topics(names, { fresh: true });
+    return names.map((name) => {
+      const topic = topics.get(name)!;
+      if (topic instanceof CcxError) throw topic;
+      return topic;
+    });
+  }
+
+  /** Until every broker that may be asked knows the topics, and every partition has a leader. */
+  async #waitUntilReady(names: readonly string[]): Promise<void> {
+    const { cluster } = this.#dependencies;
+    await this.#waitFor(`topics ${names.join(', ')} to have leaders`, async () => {
+      for (const node of await cluster.nodes()) {
+        const answer = await cluster.request(node, apis.metadata, [[...names], false, false]);
+        const ready = answer.topics.every(
+          (topic) => topic.errorCode === codes.NONE && topic.partitions.every((partition) => partition.leaderId >= 0),
+        );
+        if (!ready) return false;
+      }
+      return true;
+    });
+  }
+
+  async #waitFor(what: string, condition: () => Promise<boolean>): Promise<void> {
+    const { clock } = this.#dependencies;
+    await retryUntil({ clock, deadlineMs: clock.monotonicMs() + topicReadyMsMax }, async () => {
+      if (!(await condition())) throw unreachable(`waited in vain for ${what}`, undefined, 'check the brokers');
+    });
+  }
+
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    const { clock, patienceMs, isClosed } = this.#dependencies;
+    if (isClosed()) throw closed('bus');
+    return await retryUntil({ clock, deadlineMs: clock.monotonicMs() + patienceMs }, question);
+  }
+}
+
+/** What a request says that names a topic instead. */
+const nobodysTopicId = '00000000-0000-0000-0000-000000000000';
+/** The brokers' own defaults for replicas. */
+const brokersDefault = -1;
+
+function newTopic({ name, partitions, retentionMs, retentionBytes }: TopicSpec) {
+  const configs = [];
+  if (retentionMs !== undefined) configs.push({ name: 'retention.ms', value: String(retentionMs) });
+  if (retentionBytes !== undefined) {
+    // Kafka counts per partition, we per topic.
+    configs.push({ name: 'retention.bytes', value: String(Math.ceil(retentionBytes / partitions)) });
+  }
+  return { name, numPartitions: partitions, replicationFactor: brokersDefault, assignments: [], configs };
+}

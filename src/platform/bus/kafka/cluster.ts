@@ -1,0 +1,245 @@
+/**
+ * The brokers as the adapter sees them: where they are, who leads which partition, and one way to ask any of them something. Everything in
+ * the adapter that sends a request goes through here; repeating a failed one is the caller's decision (`backoff.ts`).
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { unreachable } from '../bus-errors.ts';
+import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './connections.ts';
+import { NONE, UNSUPPORTED_VERSION } from './kafka-codes.ts';
+import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
+import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
+import { metadataMsMax, requestMsMax } from './limits.ts';
+import { type Api, answerOf, apis, unsupportedApis } from './protocol.ts';
+
+export interface PartitionInfo {
+  /** Node id; -1 while the partition has no leader. */
+  readonly leader: number;
+}
+
+export interface TopicInfo {
+  readonly name: string;
+  /** Another one after the topic was deleted and made again. */
+  readonly topicId: string;
+  /** Indexed by partition. */
+  readonly partitions: readonly PartitionInfo[];
+  readonly seenMs: number;
+}
+
+export interface ClusterOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly security: KafkaSecurity;
+  readonly names: KafkaSettingNames;
+  readonly clock: Clock;
+}
+
+interface RequestLimits {
+  readonly purpose?: Purpose;
+  readonly timeoutMs?: number;
+}
+
+const groupCoordinator = 0;
+
+export class KafkaCluster {
+  readonly #options: ClusterOptions;
+  readonly #connections: BrokerConnections;
+  readonly #bootstrap: readonly BrokerAddress[];
+  #nodes: ReadonlyMap<number, BrokerAddress> = new Map();
+  readonly #topics = new Map<string, TopicInfo>();
+  readonly #refreshing = new Map<string, Promise<ReadonlyMap<string, TopicInfo | CcxError>>>();
+  #versionsChecked = false;
+  /** Which address is asked first; moves on when one fails. */
+  #turn = 0;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#connections = new BrokerConnections(options);
+    this.#bootstrap = options.brokers.map((broker) => parseAddress(broker, options.names));
+    if (this.#bootstrap.length === 0) throw noBrokers(options.names);
+  }
+
+  /** Asks one broker. Error codes inside the answer are the caller's; a failed connection is `BUS_UNREACHABLE`, `BUS_AUTH` or `BUS_TLS`. */
+  async request<Arguments extends unknown[], Answer>(
+    node: number,
+    api: Api<Arguments, Answer>,
+    args: Arguments,
+    limits: RequestLimits = {},
+  ): Promise<Answer> {
+    const address = this.#nodes.get(node);
+    if (address === undefined) {
+      throw unreachable(`the cluster knows no broker ${node} now`, undefined, 'check the brokers');
+    }
+    return await this.#requestAt(address, api, args, limits);
+  }
+
+  /** Asks whichever broker answers, known ones and those of the setting. */
+  async requestAny<Arguments extends unknown[], Answer>(
+    api: Api<Arguments, Answer>,
+    args: Arguments,
+    limits: RequestLimits = {},
+  ): Promise<Answer> {
+    await this.#checkVersions();
+    return await this.#tryEach((address) => this.#requestAt(address, api, args, limits));
+  }
+
+  /** Per name what is known, not older than `metadataMsMax`, or why the topic cannot be used. `fresh` asks the brokers in any case. */
+  async topics(
+    names: readonly string[],
+    options: { readonly fresh?: boolean } = {},
+  ): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
+    const oldest = this.#options.clock.monotonicMs() - metadataMsMax;
+    const wanted = [...new Set(names)];
+    const missing = wanted.filter((name) => {
+      const known = this.#topics.get(name);
+      return options.fresh === true || known === undefined || known.seenMs < oldest;
+    });
+    const asked = missing.length === 0 ? undefined : await this.#refresh(missing);
+    return new Map(wanted.map((name) => [name, asked?.get(name) ?? this.#topics.get(name) ?? topicFailed(-1, name)]));
+  }
+
+  /** One topic that must exist; throws why it cannot be used. */
+  async topic(name: string, options: { readonly fresh?: boolean } = {}): Promise<TopicInfo> {
+    const topic = (await this.topics([name], options)).get(name)!;
+    if (topic instanceof CcxError) throw topic;
+    return topic;
+  }
+
+  /** A broker said that what we know of the topic is old. */
+  forgetTopic(name: string): void {
+    this.#topics.delete(name);
+  }
+
+  async listTopics(): Promise<readonly string[]> {
+    const answer = await this.requestAny(apis.metadata, [null, false, false]);
+    return answer.topics.flatMap((topic) => (topic.isInternal || topic.name == null ? [] : [topic.name])).sort();
+  }
+
+  /** Node id of the broker that keeps the group; throws retryable errors while there is none. */
+  async coordinatorOf(groupId: string): Promise<number> {
+    const answer = await this.requestAny(apis.findCoordinator, [groupCoordinator, [groupId]]);
+    const found = answer.coordinators[0];
+    if (found === undefined || found.errorCode !== NONE) throw groupFailed(found?.errorCode ?? -1, groupId);
+    // It may be a broker that no topic of ours has led us to.
+    this.#nodes = new Map([...this.#nodes, [found.nodeId, { host: found.host, port: found.port }]]);
+    return found.nodeId;
+  }
+
+  /** Every broker that the cluster has now. */
+  async nodes(): Promise<readonly number[]> {
+    await this.#refresh([]);
+    return [...this.#nodes.keys()];
+  }
+
+  async close(): Promise<void> {
+    await this.#connections.close();
+  }
+
+  #refresh(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
+    const key = [...names].sort().join(' ');
+    const running = this.#refreshing.get(key);
+    if (running !== undefined) return running;
+    const refreshing = this.#askMetadata(names).finally(() => this.#refreshing.delete(key));
+    this.#refreshing.set(key, refreshing);
+    return refreshing;
+  }
+
+  async #askMetadata(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
+    // Never made by asking: a mistyped topic is an error, not a new topic.
+    const answer = await this.requestAny(apis.metadata, [[...names], false, false]);
+    this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    const asked = new Map<string, TopicInfo | CcxError>();
+    for (const topic of answer.topics) {
+      const name = topic.name ?? '';
+      if (topic.errorCode !== NONE || topic.partitions.length === 0) {
+        this.#topics.delete(name);
+        asked.set(name, topicFailed(topic.errorCode, name));
+        continue;
+      }
+      const partitions: PartitionInfo[] = [];
+      for (const partition of topic.partitions) partitions[partition.partitionIndex] = { leader: partition.leaderId };
+      const info = { name, topicId: topic.topicId, partitions, seenMs: this.#options.clock.monotonicMs() };
+      this.#topics.set(name, info);
+      asked.set(name, info);
+    }
+    return asked;
+  }
+
+  async #checkVersions(): Promise<void> {
+    if (this.#versionsChecked) return;
+    const answer = await this.#tryEach((address) => this.#requestAt(address, apis.apiVersions, ['ccx', '1'], {}));
+    const unsupported = unsupportedApis(answer.apiKeys);
+    if (answer.errorCode === UNSUPPORTED_VERSION || unsupported.length > 0) {
+      throw new CcxError(`the Kafka brokers are too old: they lack ${unsupported.join(', ')}`, {
+        code: 'BUS_BROKER_TOO_OLD',
+        category: 'configuration',
+        hint: 'use brokers of Kafka 3.1 or newer (tested with 3.9 and 4.1)',
+      });
+    }
+    this.#versionsChecked = true;
+  }
+
+  async #tryEach<Answer>(ask: (address: BrokerAddress) => Promise<Answer>): Promise<Answer> {
+    const known = [...this.#nodes.values()];
+    const isKnown = (address: BrokerAddress) =>
+      known.some(({ host, port }) => host === address.host && port === address.port);
+    const addresses = [...known, ...this.#bootstrap.filter((address) => !isKnown(address))];
+    const failures: CcxError[] = [];
+    for (let tried = 0; tried < addresses.length; tried += 1) {
+      try {
+        return await ask(addresses[(this.#turn + tried) % addresses.length]!);
+      } catch (error) {
+        if (!(error instanceof CcxError)) throw error;
+        failures.push(error);
+      }
+    }
+    this.#turn += 1;
+    throw mostTelling(failures) ?? noBrokers(this.#options.names);
+  }
+
+  async #requestAt<Arguments extends unknown[], Answer>(
+    address: BrokerAddress,
+    api: Api<Arguments, Answer>,
+    args: Arguments,
+    { purpose = 'control', timeoutMs = requestMsMax }: RequestLimits,
+  ): Promise<Answer> {
+    const connection = await this.#connections.get(address, purpose);
+    const timer = new AbortController();
+    const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(() => {
+      throw new Error(`no answer within ${timeoutMs} ms`);
+    });
+    try {
+      return await Promise.race([api.async(connection, ...args), late]);
+    } catch (error) {
+      const answer = answerOf<Answer>(error);
+      if (answer !== undefined) return answer;
+      // Answers come in the order of requests: behind one that is lost nothing else would arrive in time.
+      destroy(connection);
+      throw this.#connections.failed(error, address);
+    } finally {
+      timer.abort();
+    }
+  }
+}
+
+const defaultPort = 9092;
+
+function parseAddress(text: string, names: KafkaSettingNames): BrokerAddress {
+  const match = /^(\[[^\]]+\]|[^:\s]+)(?::(\d{1,5}))?$/.exec(text.trim());
+  if (match === null) {
+    throw new CcxError(`${JSON.stringify(text)} is no address of a Kafka broker`, {
+      code: 'BUS_ADDRESS',
+      category: 'configuration',
+      hint: `write ${names.brokers} as host:port, separated by commas`,
+    });
+  }
+  return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2] ?? defaultPort) };
+}
+
+function noBrokers(names: KafkaSettingNames): CcxError {
+  return new CcxError('no Kafka broker is configured', {
+    code: 'BUS_ADDRESS',
+    category: 'configuration',
+    hint: `set ${names.brokers}`,
+  });
+}

@@ -1,0 +1,91 @@
+/**
+ * What members of a classic consumer group tell each other through the coordinator: which topics they read, and who gets which partition.
+ * Version 0 of Kafka's embedded format; later versions only add fields behind it, which are skipped when others send them.
+ */
+import type { TopicPartition } from '../bus.ts';
+
+const version = 0;
+const noUserData = -1;
+
+export function encodeSubscription(topics: readonly string[]): Buffer {
+  return Buffer.concat([int16(version), int32(topics.length), ...topics.map(string), int32(noUserData)]);
+}
+
+/** Topics that the member reads, whatever version it speaks. */
+export function decodeSubscription(encoded: Buffer): readonly string[] {
+  const reader = new FieldReader(encoded);
+  reader.int16();
+  return reader.array(() => reader.string());
+}
+
+export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  const fields = [...topics].flatMap(([topic, indexes]) => [
+    string(topic),
+    int32(indexes.length),
+    ...indexes.map(int32),
+  ]);
+  return Buffer.concat([int16(version), int32(topics.size), ...fields, int32(noUserData)]);
+}
+
+/** An empty buffer is a member without partitions. */
+export function decodeAssignment(encoded: Buffer): readonly TopicPartition[] {
+  if (encoded.length === 0) return [];
+  const reader = new FieldReader(encoded);
+  reader.int16();
+  return reader
+    .array(() => {
+      const topic = reader.string();
+      return reader.array(() => ({ topic, partition: reader.int32() }));
+    })
+    .flat();
+}
+
+class FieldReader {
+  readonly #data: Buffer;
+  #at = 0;
+
+  constructor(data: Buffer) {
+    this.#data = data;
+  }
+
+  int16(): number {
+    this.#at += 2;
+    return this.#data.readInt16BE(this.#at - 2);
+  }
+
+  int32(): number {
+    this.#at += 4;
+    return this.#data.readInt32BE(this.#at - 4);
+  }
+
+  string(): string {
+    const length = this.int16();
+    this.#at += length;
+    return this.#data.toString('utf8', this.#at - length, this.#at);
+  }
+
+  array<Item>(read: () => Item): Item[] {
+    const items: Item[] = [];
+    for (let left = this.int32(); left > 0; left -= 1) items.push(read());
+    return items;
+  }
+}
+
+function int16(value: number): Buffer {
+  const field = Buffer.alloc(2);
+  field.writeInt16BE(value);
+  return field;
+}
+
+function int32(value: number): Buffer {
+  const field = Buffer.alloc(4);
+  field.writeInt32BE(value);
+  return field;
+}
+
+function string(value: string): Buffer {
+  const text = Buffer.from(value, 'utf8');
+  return Buffer.concat([int16(text.length), text]);
+}

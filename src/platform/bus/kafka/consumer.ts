@@ -1,0 +1,393 @@
+/**
+ * A group member on Kafka. The session (`group-session.ts`) says what this member owns, the fetcher keeps the owned partitions filled,
+ * `poll` hands out and `commit` stores positions after processing. Nothing is committed by itself, and nothing that an earlier
+ * assignment handed out can be committed under a later one.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
+import { closed, fenced, unreachable } from '../bus-errors.ts';
+import * as events from '../bus-events.ts';
+import { bufferedBytesMaxDefault } from '../limits.ts';
+import { shareOut } from '../share-out.ts';
+import { pause, pauseBefore, retryUntil } from './backoff.ts';
+import type { KafkaCluster } from './cluster.ts';
+import { commitOffsets } from './commit-offsets.ts';
+import { type FetchCursor, Fetcher } from './fetcher.ts';
+import { GroupSession } from './group-session.ts';
+import { commitMsMax, firstJoinMsMax, sessionMsDefault, troubleMsMin } from './limits.ts';
+import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
+
+export interface KafkaConsumerDependencies {
+  /** This consumer's own: a rebalance or a fetch that waits must not hold up anybody else's requests. */
+  readonly cluster: KafkaCluster;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly sessionMs?: number;
+  readonly onClosed: (consumer: KafkaConsumer) => void;
+}
+
+interface ConsumerCursor extends FetchCursor {
+  /** Where this assignment began; undefined until it is known. */
+  from: bigint | undefined;
+  /** Behind the last record that was handed out. */
+  handed: bigint;
+}
+
+type TroubleSource = 'group' | 'fetch' | 'positions';
+
+export class KafkaConsumer implements Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #dependencies: KafkaConsumerDependencies;
+  readonly #session: GroupSession;
+  readonly #fetcher: Fetcher;
+  readonly #cursors = new Map<string, ConsumerCursor>();
+  readonly #trouble = new Map<TroubleSource, { readonly error: CcxError; readonly sinceMs: number }>();
+  readonly #closed = new AbortController();
+  /** Counts assignments, so that what was begun for an earlier one ends. */
+  #assignments = 0;
+  #firstAssignment = Promise.withResolvers<void>();
+  #turn = 0;
+  #polling: Promise<unknown> = Promise.resolve();
+  #wakes = 0;
+  #waiting: AbortController | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ConsumerOptions, dependencies: KafkaConsumerDependencies) {
+    this.#options = { ...options, topics: [...new Set(options.topics)] };
+    this.#dependencies = dependencies;
+    const { cluster, clock, sessionMs = sessionMsDefault } = dependencies;
+    this.#session = new GroupSession({
+      cluster,
+      clock,
+      groupId: options.groupId,
+      topics: this.#options.topics,
+      sessionMs,
+      listener: {
+        onAssigned: (partitions, continuous) => this.#onAssigned(partitions, continuous),
+        onLost: () => {
+          events.memberFenced(dependencies.telemetry, options.groupId);
+          this.#letGo([...this.#cursors.values()]);
+        },
+        onTrouble: (error) => this.#note('group', error),
+      },
+    });
+    this.#fetcher = new Fetcher({
+      cluster,
+      clock,
+      bufferedBytesMax: options.bufferedBytesMax ?? bufferedBytesMaxDefault,
+      listener: {
+        onRecords: () => this.#wake(),
+        onOutOfRange: (cursor) => void this.#locate([cursor as ConsumerCursor]),
+        onTopicGone: (cursor) => {
+          this.#letGo([cursor as ConsumerCursor]);
+          this.#session.doubt({ rejoin: true });
+        },
+        onTrouble: (error) => this.#note('fetch', error),
+      },
+    });
+  }
+
+  /** Joins the group; resolves with the first assignment. Rejects when a topic cannot be used or the group cannot be joined in time. */
+  async start(): Promise<void> {
+    const { cluster, clock } = this.#dependencies;
+    const deadlineMs = clock.monotonicMs() + firstJoinMsMax;
+    await retryUntil({ clock, deadlineMs: clock.monotonicMs() + troubleMsMin }, async () => {
+      for (const topic of this.#options.topics) await cluster.topic(topic);
+    });
+    this.#session.start();
+    const timer = new AbortController();
+    const late = clock.sleep(Math.max(0, deadlineMs - clock.monotonicMs()), timer.signal).then(() => {
+      const trouble = this.#trouble.get('group')?.error;
+      throw (
+        trouble ??
+        unreachable(`group ${this.#options.groupId} did not come to an assignment`, undefined, 'check the brokers')
+      );
+    });
+    try {
+      await Promise.race([this.#firstAssignment.promise, late]);
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async poll(options: PollOptions): Promise<readonly BusRecord[]> {
+    if (this.#closing !== undefined) throw closed('consumer');
+    const turn = this.#polling.then(() => this.#poll(options));
+    this.#polling = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async commit(positions: readonly Position[]): Promise<void> {
+    if (this.#closing !== undefined) throw closed('consumer');
+    const wanted = new Map<ConsumerCursor, Position>();
+    const refused: TopicPartition[] = [];
+    for (const position of positions) {
+      const cursor = this.#cursors.get(partitionKey(position));
+      // A position outside what this assignment handed out belongs to an earlier one, or to an earlier topic of that name.
+      if (cursor?.from === undefined || position.offset < cursor.from || position.offset > cursor.handed) {
+        refused.push(position);
+      } else {
+        wanted.set(cursor, position);
+      }
+    }
+    if (wanted.size > 0) refused.push(...(await this.#store(wanted)));
+    if (refused.length > 0) throw fenced(refused);
+  }
+
+  assignment(): readonly TopicPartition[] {
+    return [...this.#cursors.values()].map(({ topic, partition }) => ({ topic, partition }));
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#setPaused(partition, true);
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) this.#setPaused(partition, false);
+    this.#fetcher.pump();
+    this.#wake();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #poll({ recordsMax, waitMs, signal }: PollOptions): Promise<readonly BusRecord[]> {
+    const { cluster, clock } = this.#dependencies;
+    const deadlineMs = clock.monotonicMs() + waitMs;
+    // A poll that was waiting when the consumer was closed ends with nothing.
+    while (this.#closing === undefined) {
+      const wakes = this.#wakes;
+      const records = this.#take(recordsMax);
+      if (records.length > 0) return records;
+      this.#throwTrouble();
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0 || signal?.aborted === true) {
+        await this.#throwMissingTopic(cluster);
+        return [];
+      }
+      if (wakes === this.#wakes) await this.#waitForWake(leftMs, signal);
+    }
+    return [];
+  }
+
+  #take(recordsMax: number): readonly BusRecord[] {
+    if (!this.#session.isSettled()) return [];
+    const cursors = [...this.#cursors.values()].filter((cursor) => !cursor.paused && cursor.buffered.length > 0);
+    if (cursors.length === 0) return [];
+    this.#turn = (this.#turn + 1) % cursors.length;
+    const rotated = [...cursors.slice(this.#turn), ...cursors.slice(0, this.#turn)];
+    const shares = shareOut(
+      rotated.map((cursor) => cursor.buffered.length),
+      recordsMax,
+    );
+    const records = rotated.flatMap((cursor, index) => {
+      const taken = cursor.buffered.splice(0, shares[index]!);
+      if (taken.length > 0) cursor.handed = taken.at(-1)!.offset + 1n;
+      // Shares of the buffer are averages: which record brought which byte does not matter.
+      const left = cursor.buffered.length / (cursor.buffered.length + taken.length);
+      cursor.bufferedBytes = Math.round(cursor.bufferedBytes * left);
+      return taken;
+    });
+    this.#fetcher.pump();
+    return records;
+  }
+
+  /** What keeps failing is told to whoever waits for records; a leader that moves is not worth telling. */
+  #throwTrouble(): void {
+    const { clock } = this.#dependencies;
+    for (const { error, sinceMs } of this.#trouble.values()) {
+      if (!error.retryable || clock.monotonicMs() - sinceMs >= troubleMsMin) throw error;
+    }
+  }
+
+  async #throwMissingTopic(cluster: KafkaCluster): Promise<void> {
+    const topics = await cluster.topics(this.#options.topics).catch(() => undefined);
+    for (const topic of topics?.values() ?? []) if (topic instanceof CcxError && !topic.retryable) throw topic;
+  }
+
+  /** Answers with what was refused. Positions of partitions that changed hands meanwhile are not stored. */
+  async #store(wanted: ReadonlyMap<ConsumerCursor, Position>): Promise<readonly TopicPartition[]> {
+    const { cluster, clock } = this.#dependencies;
+    const isMine = (cursor: ConsumerCursor) => this.#cursors.get(partitionKey(cursor)) === cursor;
+    const entries = [...wanted].map(([cursor, position]) => ({ position, isMine: () => isMine(cursor) }));
+    return await commitOffsets({
+      cluster,
+      clock,
+      session: this.#session,
+      groupId: this.#options.groupId,
+      entries,
+      deadlineMs: clock.monotonicMs() + commitMsMax,
+      signal: this.#closed.signal,
+    });
+  }
+
+  #onAssigned(partitions: readonly TopicPartition[], continuous: boolean): void {
+    this.#assignments += 1;
+    const kept = new Set(continuous ? partitions.map(partitionKey) : []);
+    this.#letGo([...this.#cursors.values()].filter((cursor) => !kept.has(partitionKey(cursor))));
+    this.#takeOver(partitions, this.#assignments).catch((error) => this.#firstAssignment.reject(error));
+  }
+
+  async #takeOver(partitions: readonly TopicPartition[], assignment: number): Promise<void> {
+    const { cluster, clock, telemetry } = this.#dependencies;
+    const { signal } = this.#closed;
+    const topics = await retryUntil({ clock, deadlineMs: Number.POSITIVE_INFINITY, signal }, () =>
+      cluster.topics(partitions.map(({ topic }) => topic)),
+    );
+    if (assignment !== this.#assignments || signal.aborted) return;
+    const taken: ConsumerCursor[] = [];
+    for (const { topic, partition } of partitions) {
+      const info = topics.get(topic)!;
+      // Deleted since; the session sees it too.
+      if (info instanceof CcxError) continue;
+      const known = this.#cursors.get(partitionKey({ topic, partition }));
+      if (known?.topicId === info.topicId) continue;
+      // Deleted and made again: what was read of the old one says nothing about the new one.
+      if (known !== undefined) this.#letGo([known]);
+      taken.push({
+        topic,
+        partition,
+        topicId: info.topicId,
+        next: undefined,
+        from: undefined,
+        handed: 0n,
+        buffered: [],
+        bufferedBytes: 0,
+        paused: false,
+        fetching: false,
+      });
+    }
+    for (const cursor of taken) {
+      this.#cursors.set(partitionKey(cursor), cursor);
+      this.#fetcher.add(cursor);
+    }
+    if (taken.length > 0) events.partitionsAssigned(telemetry, this.#options.groupId, taken);
+    this.#firstAssignment.resolve();
+    await this.#locate(taken);
+  }
+
+  /** Finds out where to read on, however long that takes, for those that are still ours. */
+  async #locate(cursors: readonly ConsumerCursor[]): Promise<void> {
+    const { clock } = this.#dependencies;
+    for (let failures = 0; ; failures += 1) {
+      const waiting = cursors.filter(
+        (cursor) => cursor.next === undefined && this.#cursors.get(partitionKey(cursor)) === cursor,
+      );
+      if (waiting.length === 0 || this.#closed.signal.aborted) break;
+      try {
+        await this.#locateOnce(waiting);
+        this.#note('positions', undefined);
+      } catch (error) {
+        if (!(error instanceof CcxError)) throw error;
+        this.#note('positions', error);
+        await pause(clock, pauseBefore(failures, clock), this.#closed.signal);
+      }
+    }
+    this.#fetcher.pump();
+    this.#wake();
+  }
+
+  async #locateOnce(cursors: readonly ConsumerCursor[]): Promise<void> {
+    const { cluster, telemetry } = this.#dependencies;
+    const { groupId, startAt } = this.#options;
+    const coordinator = await cluster.coordinatorOf(groupId);
+    const [committed, starts, ends] = await Promise.all([
+      readCommitted(cluster, coordinator, groupId, cursors),
+      listOffsets(cluster, cursors, 'earliest'),
+      listOffsets(cluster, cursors, 'latest'),
+    ]);
+    const initial = new Map<ConsumerCursor, Position>();
+    const located = cursors.map((cursor) => {
+      const key = partitionKey(cursor);
+      const start = starts.get(key)!;
+      const end = ends.get(key)!;
+      const wanted = cursor.from === undefined ? committed.get(key) : cursor.handed;
+      if (wanted === undefined && startAt === 'latest') initial.set(cursor, { ...cursor, offset: end });
+      let position = wanted ?? (startAt === 'latest' ? end : start);
+      if (wanted !== undefined && (wanted < start || wanted > end)) {
+        // Dropped by retention, or cut off by a broker that lost records: the oldest record hides nothing.
+        const records = start > wanted ? start - wanted : 0n;
+        if (records > 0n) events.recordsSkipped(telemetry, groupId, { ...cursor, records });
+        position = start;
+      }
+      return { cursor, position };
+    });
+    // Stored before anything is read: a restart before the first commit would start behind what came in between.
+    if (initial.size > 0) {
+      for (const { cursor, position } of located) if (initial.has(cursor)) cursor.from = position;
+      await this.#store(initial);
+    }
+    for (const { cursor, position } of located) {
+      cursor.from = cursor.from === undefined || position < cursor.from ? position : cursor.from;
+      cursor.handed = position;
+      cursor.next = position;
+    }
+  }
+
+  #letGo(cursors: readonly ConsumerCursor[]): void {
+    if (cursors.length === 0) return;
+    for (const cursor of cursors) {
+      this.#cursors.delete(partitionKey(cursor));
+      this.#fetcher.remove(cursor);
+    }
+    const { telemetry } = this.#dependencies;
+    const partitions = cursors.map(({ topic, partition }) => ({ topic, partition }));
+    events.partitionsRevoked(telemetry, this.#options.groupId, partitions);
+    try {
+      this.#options.onRevoked?.(partitions);
+    } catch (error) {
+      events.callbackFailed(telemetry, this.#options.groupId, error);
+    }
+  }
+
+  #setPaused(partition: TopicPartition, paused: boolean): void {
+    const cursor = this.#cursors.get(partitionKey(partition));
+    if (cursor !== undefined) cursor.paused = paused;
+  }
+
+  #note(source: TroubleSource, error: CcxError | undefined): void {
+    const known = this.#trouble.get(source);
+    if (error === undefined) {
+      this.#trouble.delete(source);
+      return;
+    }
+    const { clock, telemetry } = this.#dependencies;
+    if (known?.error.code !== error.code) events.membershipFailed(telemetry, this.#options.groupId, error);
+    this.#trouble.set(source, { error, sinceMs: known?.sinceMs ?? clock.monotonicMs() });
+    if (!error.retryable) {
+      this.#firstAssignment.reject(error);
+      this.#wake();
+    }
+  }
+
+  #wake(): void {
+    this.#wakes += 1;
+    this.#waiting?.abort();
+  }
+
+  async #waitForWake(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#waiting = new AbortController();
+    const signals = signal === undefined ? this.#waiting.signal : AbortSignal.any([this.#waiting.signal, signal]);
+    await pause(this.#dependencies.clock, Math.min(ms, troubleMsMin), signals);
+    this.#waiting = undefined;
+  }
+
+  async #close(): Promise<void> {
+    this.#dependencies.onClosed(this);
+    this.#closed.abort();
+    // Nobody may be waiting for it any more.
+    this.#firstAssignment.promise.catch(() => undefined);
+    this.#wake();
+    await this.#polling;
+    await this.#session.close();
+    this.#cursors.clear();
+    const fetcherClosed = this.#fetcher.close();
+    await this.#dependencies.cluster.close();
+    await fetcherClosed;
+    await this.#session.ended();
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * What goes wrong with Kafka, in the codes of the bus and with the setting to change. Connection failures come as chains of the client
+ * library's and Node's errors; the broker's answers come as numbers (`kafka-codes.ts`).
+ */
+import { AuthenticationError, GenericError, protocolErrorsCodesById, UserError } from '@platformatic/kafka';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { topicUnknown, unreachable } from '../bus-errors.ts';
+import * as codes from './kafka-codes.ts';
+import type { KafkaSettingNames } from './kafka-security.ts';
+
+/** Node's names for a certificate that is not believed, or a handshake that does not come about. */
+const tlsCode =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_|HOSTNAME_MISMATCH$|EPROTO$)/;
+
+/** A connection that did not come about or broke. `address` is `host:port` or all of them. */
+export function connectionFailed(error: unknown, address: string, names: KafkaSettingNames): CcxError {
+  const chain = chainOf(error);
+  const ours = chain.find((link) => link instanceof CcxError);
+  if (ours instanceof CcxError) return ours;
+  if (chain.some((link) => link instanceof AuthenticationError)) {
+    return new CcxError(`the Kafka broker ${address} refused the login`, {
+      code: 'BUS_AUTH',
+      category: 'configuration',
+      cause: error,
+      hint: `change ${names.mechanism}, ${names.user} or ${names.password}`,
+    });
+  }
+  if (chain.some((link) => tlsCode.test(codeOf(link)))) {
+    return new CcxError(`no trusted TLS connection to the Kafka broker ${address}`, {
+      code: 'BUS_TLS',
+      category: 'configuration',
+      cause: error,
+      hint: `change ${names.caFile} (or ${names.certificateFile}), or the host name in ${names.brokers}`,
+    });
+  }
+  if (chain.some((link) => link instanceof UserError && /TLS/.test(link.message))) {
+    return new CcxError(`the Kafka broker ${address} and this client disagree about TLS`, {
+      code: 'BUS_TLS',
+      category: 'configuration',
+      cause: error,
+      hint: `change ${names.protocol}, or the port in ${names.brokers}`,
+    });
+  }
+  const unresolved = chain.some((link) => ['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA'].includes(codeOf(link)));
+  return unreachable(
+    unresolved
+      ? `the name of the Kafka broker ${address} cannot be resolved`
+      : `cannot reach the Kafka broker ${address}`,
+    error,
+    unresolved
+      ? `change ${names.brokers}, or what the brokers advertise`
+      : `check that the broker runs, that ${names.brokers} names it and that ${names.protocol} is what it expects`,
+  );
+}
+
+/** Which of several brokers' failures to tell: one that a person has to act upon says more than one that may pass. */
+export function mostTelling(failures: readonly CcxError[]): CcxError | undefined {
+  return failures.find((failure) => !failure.retryable) ?? failures[0];
+}
+
+/** What a broker's error code about a topic means. Codes that may pass become `BUS_UNREACHABLE`, which is retryable. */
+export function topicFailed(code: number, topic: string): CcxError {
+  switch (code) {
+    case codes.UNKNOWN_TOPIC_OR_PARTITION:
+    case codes.UNKNOWN_TOPIC_ID:
+    case codes.INVALID_TOPIC:
+      return topicUnknown([topic]);
+    case codes.TOPIC_AUTHORIZATION_FAILED:
+      return new CcxError(`this user may not use topic ${topic}`, {
+        code: 'BUS_TOPIC_PERMISSION',
+        category: 'configuration',
+        hint: 'grant the operation on the topic to the user of bus.sasl_user, or change the setting that names the topic',
+      });
+    case codes.MESSAGE_TOO_LARGE:
+    case codes.RECORD_LIST_TOO_LARGE:
+      return new CcxError(`a record for ${topic} is larger than the broker or the topic takes`, {
+        code: 'BUS_RECORD_TOO_LARGE',
+        category: 'limit',
+        hint: 'raise max.message.bytes of the topic and message.max.bytes of the brokers, or send less',
+      });
+    case codes.INVALID_RECORD:
+      return new CcxError(`topic ${topic} does not take records like this (a compacted topic wants a key)`, {
+        code: 'BUS_RECORD_REFUSED',
+        category: 'input',
+      });
+    default:
+      return passing(code, `topic ${topic}`);
+  }
+}
+
+/** What a broker's error code about a group or the cluster means. */
+export function groupFailed(code: number, groupId: string): CcxError {
+  if (code === codes.GROUP_AUTHORIZATION_FAILED) {
+    return new CcxError(`this user may not use consumer group ${groupId}`, {
+      code: 'BUS_GROUP_PERMISSION',
+      category: 'configuration',
+      hint: 'grant READ on the group to the user of bus.sasl_user, or change the setting that names the group',
+    });
+  }
+  return passing(code, `group ${groupId}`);
+}
+
+export function clusterFailed(code: number, doing: string): CcxError {
+  if (code === codes.CLUSTER_AUTHORIZATION_FAILED || code === codes.TOPIC_AUTHORIZATION_FAILED) {
+    return new CcxError(`this user may not ${doing}`, {
+      code: 'BUS_PERMISSION',
+      category: 'configuration',
+      hint: 'let somebody with the right do it, or grant it to the user of bus.sasl_user',
+    });
+  }
+  return passing(code, doing);
+}
+
+export function codeName(code: number): string {
+  return protocolErrorsCodesById[code] ?? `error ${code}`;
+}
+
+function passing(code: number, about: string): CcxError {
+  return unreachable(`Kafka answered ${codeName(code)} for ${about}`, undefined, 'check the brokers');
+}
+
+function codeOf(link: unknown): string {
+  const code = (link as { code?: unknown }).code;
+  return typeof code === 'string' ? code : '';
+}
+
+/** An error, its causes and the members of collections among them. */
+function chainOf(error: unknown): unknown[] {
+  const links: unknown[] = [];
+  const visit = (link: unknown): void => {
+    if (link === undefined || link === null || links.includes(link)) return;
+    links.push(link);
+    if (link instanceof AggregateError || GenericError.isGenericError(link as Error)) {
+      for (const member of (link as { errors?: unknown[] }).errors ?? []) visit(member);
+    }
+    if (link instanceof Error) visit(link.cause);
+  };
+  visit(error);
+  return links;
+}

@@ -1,0 +1,241 @@
+/**
+ * The way of records into one partition, one batch at a time. A batch keeps its producer id and sequence number over all its tries, so the
+ * broker stores it once however often the answer is lost; the next batch goes only when this one is decided. Called by `producer.ts`.
+ */
+import { type MessageRecord, NumericMap } from '@platformatic/kafka';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { unreachable } from '../bus-errors.ts';
+import type { PreparedRecord } from '../outgoing-record.ts';
+import { pause, pauseBefore } from './backoff.ts';
+import type { KafkaCluster } from './cluster.ts';
+import * as codes from './kafka-codes.ts';
+import { topicFailed } from './kafka-errors.ts';
+import {
+  batchBytesMax,
+  headerFramingBytesMax,
+  produceMsMax,
+  recordFramingBytesMax,
+  unknownTopicMsMax,
+} from './limits.ts';
+import type { ProducerId, ProducerIdentity } from './producer-identity.ts';
+import { apis } from './protocol.ts';
+
+export interface LaneOptions {
+  readonly topic: string;
+  readonly partition: number;
+  readonly cluster: KafkaCluster;
+  readonly clock: Clock;
+  readonly identity: ProducerIdentity;
+}
+
+export interface LaneEntry {
+  readonly records: readonly PreparedRecord[];
+  readonly timestampMs: number;
+  /** On `clock.monotonicMs()`. */
+  readonly deadlineMs: number;
+}
+
+interface WaitingEntry extends LaneEntry {
+  readonly resolve: (offsets: readonly bigint[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** Records taken into batches so far; a large entry takes several. */
+  taken: number;
+  readonly offsets: bigint[];
+}
+
+interface Batch {
+  readonly messages: MessageRecord[];
+  /** Whose records these are, in order: entry and how many. */
+  readonly parts: { readonly entry: WaitingEntry; readonly count: number }[];
+  readonly deadlineMs: number;
+}
+
+const acksFromAll = -1;
+
+export class PartitionLane {
+  readonly #options: LaneOptions;
+  readonly #waiting: WaitingEntry[] = [];
+  #running = false;
+  #sequence: { readonly producer: ProducerId; next: number } | undefined;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the offsets of the entry's records. After a rejection some of them may be stored all the same. */
+  append(entry: LaneEntry): Promise<readonly bigint[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...entry, resolve, reject, taken: 0, offsets: [] });
+      if (!this.#running) void this.#drain();
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#running = true;
+    // Everything that is sent in the same turn of the event loop travels together.
+    await Promise.resolve();
+    for (let batch = this.#nextBatch(); batch !== undefined; batch = this.#nextBatch()) {
+      try {
+        this.#settle(batch, await this.#deliver(batch));
+      } catch (error) {
+        for (const { entry } of batch.parts) this.#fail(entry, error);
+      }
+    }
+    this.#running = false;
+  }
+
+  #nextBatch(): Batch | undefined {
+    const messages: MessageRecord[] = [];
+    const parts: Batch['parts'] = [];
+    let bytes = 0;
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.#waiting) {
+      let count = 0;
+      for (const record of entry.records.slice(entry.taken)) {
+        const cost = record.bytes + recordFramingBytesMax + record.headers.length * headerFramingBytesMax;
+        if (messages.length > 0 && bytes + cost > batchBytesMax) break;
+        bytes += cost;
+        count += 1;
+        messages.push(this.#messageOf(record, entry.timestampMs));
+      }
+      if (count === 0) break;
+      entry.taken += count;
+      parts.push({ entry, count });
+      deadlineMs = Math.min(deadlineMs, entry.deadlineMs);
+      if (entry.taken < entry.records.length) break;
+    }
+    return parts.length === 0 ? undefined : { messages, parts, deadlineMs };
+  }
+
+  #messageOf(record: PreparedRecord, timestampMs: number): MessageRecord {
+    const { topic, partition } = this.#options;
+    return {
+      topic,
+      partition,
+      timestamp: BigInt(timestampMs),
+      ...(record.key === null ? {} : { key: record.key }),
+      // The library's type has no tombstones, its encoder does.
+      value: record.value as Buffer,
+      headers: new Map(record.headers.map(([name, value]) => [Buffer.from(name, 'utf8'), value])),
+    };
+  }
+
+  #settle(batch: Batch, baseOffset: bigint): void {
+    let offset = baseOffset;
+    for (const { entry, count } of batch.parts) {
+      for (let n = 0; n < count; n += 1) {
+        entry.offsets.push(offset);
+        offset += 1n;
+      }
+      if (entry.offsets.length < entry.records.length) continue;
+      this.#remove(entry);
+      entry.resolve(entry.offsets);
+    }
+  }
+
+  #fail(entry: WaitingEntry, error: unknown): void {
+    this.#remove(entry);
+    entry.reject(error);
+  }
+
+  #remove(entry: WaitingEntry): void {
+    const at = this.#waiting.indexOf(entry);
+    if (at !== -1) this.#waiting.splice(at, 1);
+  }
+
+  /** Until the broker has it, says that it never will, or the time is over. Answers with the offset of the first record. */
+  async #deliver(batch: Batch): Promise<bigint> {
+    const { clock, identity } = this.#options;
+    let stamp: { readonly producer: ProducerId; readonly sequence: number } | undefined;
+    let unknownUntilMs: number | undefined;
+    for (let attempt = 0; ; attempt += 1) {
+      let failure: CcxError;
+      try {
+        stamp ??= await this.#stamp(batch);
+        const leftMs = batch.deadlineMs - clock.monotonicMs();
+        const outcome = await this.#produce(batch, stamp, Math.max(1, Math.min(leftMs, produceMsMax)));
+        if (outcome.kind === 'stored') return outcome.offset;
+        if (outcome.kind === 'producer-lost') {
+          // The broker no longer knows this producer (its state expired, or a batch before us failed half-way).
+          await identity.discard(stamp.producer);
+          this.#sequence = undefined;
+          stamp = undefined;
+        }
+        failure = outcome.error;
+      } catch (error) {
+        if (!(error instanceof CcxError)) throw error;
+        failure = error;
+      }
+      const pauseMs = pauseBefore(attempt, clock);
+      if (failure.code === 'BUS_TOPIC_UNKNOWN') unknownUntilMs ??= clock.monotonicMs() + unknownTopicMsMax;
+      // A topic that was just made is unknown to some brokers for a moment.
+      const passing = failure.retryable || clock.monotonicMs() < (unknownUntilMs ?? 0);
+      if (!passing || clock.monotonicMs() + pauseMs >= batch.deadlineMs) {
+        // Whether the last try was stored is unknown: its sequence number must not be used for anything else.
+        this.#sequence = undefined;
+        if (stamp !== undefined) await identity.discard(stamp.producer);
+        throw failure;
+      }
+      await pause(clock, pauseMs, undefined);
+    }
+  }
+
+  async #stamp(batch: Batch): Promise<{ producer: ProducerId; sequence: number }> {
+    const producer = await this.#options.identity.current();
+    if (this.#sequence?.producer !== producer) this.#sequence = { producer, next: 0 };
+    const sequence = this.#sequence.next;
+    // Sequence numbers wrap around as Java's int does, without the sign.
+    this.#sequence.next = (sequence + batch.messages.length) % 0x80000000;
+    return { producer, sequence };
+  }
+
+  async #produce(
+    batch: Batch,
+    stamp: { readonly producer: ProducerId; readonly sequence: number },
+    timeoutMs: number,
+  ): Promise<
+    | { readonly kind: 'stored'; readonly offset: bigint }
+    | { readonly kind: 'failed' | 'producer-lost'; readonly error: CcxError }
+  > {
+    const { topic, partition, cluster } = this.#options;
+    try {
+      const leader = (await cluster.topic(topic)).partitions[partition]?.leader ?? -1;
+      const sequences = new NumericMap([[`${topic}:${partition}`, stamp.sequence]]);
+      const answer = await cluster.request(
+        leader,
+        apis.produce,
+        [
+          acksFromAll,
+          timeoutMs,
+          batch.messages,
+          { producerId: stamp.producer.id, producerEpoch: stamp.producer.epoch, sequences },
+        ],
+        { purpose: 'produce', timeoutMs },
+      );
+      const stored = typeof answer === 'boolean' ? undefined : answer.responses[0]?.partitionResponses[0];
+      const code = stored?.errorCode ?? -1;
+      if (
+        stored !== undefined &&
+        (code === codes.NONE || (code === codes.DUPLICATE_SEQUENCE_NUMBER && stored.baseOffset >= 0n))
+      ) {
+        return { kind: 'stored', offset: stored.baseOffset };
+      }
+      cluster.forgetTopic(topic);
+      if (producerLost.has(code)) {
+        const error = unreachable(`Kafka lost the state of this producer for ${topic}`, undefined, 'check the brokers');
+        return { kind: 'producer-lost', error };
+      }
+      return { kind: 'failed', error: topicFailed(code, topic) };
+    } catch (error) {
+      cluster.forgetTopic(topic);
+      throw error;
+    }
+  }
+}
+
+const producerLost: ReadonlySet<number> = new Set([
+  codes.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  codes.UNKNOWN_PRODUCER_ID,
+  codes.INVALID_PRODUCER_EPOCH,
+]);

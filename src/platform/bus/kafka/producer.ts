@@ -1,0 +1,121 @@
+/**
+ * The producing side of the Kafka adapter: acks from all in-sync replicas, a producer id with sequence numbers so that a repeated try is
+ * stored once, and a deadline per send. Order within a partition holds whatever fails, because each partition has its own lane with one
+ * request under way; sends that wait meanwhile share the next one.
+ *
+ * Not the client library's producer: it repeats batches of several partitions together, so one leader that moves holds up the others, and
+ * after a lost answer a later batch may overtake an earlier one.
+ */
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { OutgoingRecord, Position, Producer } from '../bus.ts';
+import { closed } from '../bus-errors.ts';
+import { prepareRecord } from '../outgoing-record.ts';
+import { createPartitioner } from '../partitioner.ts';
+import { retryUntil } from './backoff.ts';
+import type { KafkaCluster, TopicInfo } from './cluster.ts';
+import { unknownTopicMsMax } from './limits.ts';
+import { PartitionLane } from './partition-lane.ts';
+import { ProducerIdentity } from './producer-identity.ts';
+
+export interface KafkaProducerDependencies {
+  readonly cluster: KafkaCluster;
+  readonly clock: Clock;
+  readonly recordBytesMax: number;
+  readonly deliveryMsMax: number;
+}
+
+export class KafkaProducer implements Producer {
+  readonly #dependencies: KafkaProducerDependencies;
+  readonly #choosePartition = createPartitioner();
+  readonly #identity: ProducerIdentity;
+  readonly #lanes = new Map<string, PartitionLane>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(dependencies: KafkaProducerDependencies) {
+    this.#dependencies = dependencies;
+    this.#identity = new ProducerIdentity(dependencies.cluster);
+  }
+
+  async send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
+    if (this.#closed) throw closed('producer');
+    if (records.length === 0) return [];
+    const sending = this.#send(records);
+    this.#underWay.add(sending);
+    try {
+      return await sending;
+    } finally {
+      this.#underWay.delete(sending);
+    }
+  }
+
+  /** Waits for what was sent before, each until its own deadline. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
+    const { clock, recordBytesMax, deliveryMsMax } = this.#dependencies;
+    const deadlineMs = clock.monotonicMs() + deliveryMsMax;
+    const timestampMs = clock.now().getTime();
+    const prepared = records.map((record) => prepareRecord(record, recordBytesMax));
+    const topics = await this.#resolveTopics(new Set(prepared.map((record) => record.topic)), deadlineMs);
+
+    const byLane = new Map<PartitionLane, number[]>();
+    const partitions = prepared.map((record, index) => {
+      const { name: topic, partitions: all } = topics.get(record.topic)!;
+      const partition = this.#choosePartition({ topic, partitions: all.length, key: record.key });
+      const lane = this.#laneOf(topic, partition);
+      const indexes = byLane.get(lane);
+      if (indexes === undefined) byLane.set(lane, [index]);
+      else indexes.push(index);
+      return partition;
+    });
+
+    const offsets: bigint[] = [];
+    // All lanes end before the answer: after an error nothing of this send arrives any more.
+    const outcomes = await Promise.allSettled(
+      [...byLane].map(async ([lane, indexes]) => {
+        const entry = { records: indexes.map((index) => prepared[index]!), timestampMs, deadlineMs };
+        const stored = await lane.append(entry);
+        for (const [at, index] of indexes.entries()) offsets[index] = stored[at]!;
+      }),
+    );
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
+    return prepared.map(({ topic }, index) => ({ topic, partition: partitions[index]!, offset: offsets[index]! }));
+  }
+
+  async #resolveTopics(names: ReadonlySet<string>, deadlineMs: number): Promise<ReadonlyMap<string, TopicInfo>> {
+    const { cluster, clock } = this.#dependencies;
+    const unknownUntilMs = clock.monotonicMs() + unknownTopicMsMax;
+    return await retryUntil({ clock, deadlineMs }, async () => {
+      const found = await cluster.topics([...names]);
+      const topics = new Map<string, TopicInfo>();
+      for (const [name, topic] of found) {
+        if (!(topic instanceof CcxError)) topics.set(name, topic);
+        else throw clock.monotonicMs() < unknownUntilMs ? asPassing(topic) : topic;
+      }
+      return topics;
+    });
+  }
+
+  #laneOf(topic: string, partition: number): PartitionLane {
+    const key = `${topic}/${partition}`;
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      const { cluster, clock } = this.#dependencies;
+      lane = new PartitionLane({ topic, partition, cluster, clock, identity: this.#identity });
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+}
+
+/** A topic that was just made may not have reached every broker: for a moment, unknown is worth another try. */
+function asPassing(error: CcxError): CcxError {
+  if (error.code !== 'BUS_TOPIC_UNKNOWN') return error;
+  return new CcxError(error.message, { ...error, retryable: true, cause: error });
+}

@@ -1,0 +1,66 @@
+/**
+ * A real Kafka for `*.kafka.test.ts`. One broker is shared by whoever asks for the plain one in this process; a broker of your own is named
+ * in CCX_TEST_KAFKA (host:port). Where Java or Maven is missing the file is skipped and says so; with CCX_REQUIRE_KAFKA=1 that is a
+ * failure, so that a build cannot pass by leaving these tests out.
+ */
+import { basename } from 'node:path';
+import { after } from 'node:test';
+import { missingForKafka } from '../../scripts/kafka/kafka-jars.ts';
+import { freePorts, type KafkaCluster, type KafkaOptions, startKafka } from '../../scripts/kafka/start-kafka.ts';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+const { env } = readProcessInput();
+const ownBroker = env['CCX_TEST_KAFKA'];
+const missing = missingForKafka();
+
+if (!/\.kafka\.test\.ts$/.test(process.argv[1] ?? '')) {
+  throw new Error(`${basename(process.argv[1] ?? '')} uses Kafka: its name has to end in .kafka.test.ts`);
+}
+if (missing.length > 0 && ownBroker === undefined) {
+  const reason = `no Kafka can be started here: ${missing.join(' and ')} is missing`;
+  if (env['CCX_REQUIRE_KAFKA'] === '1') throw new Error(`${reason}, and CCX_REQUIRE_KAFKA=1 wants it`);
+  // Ends before the file's first test: there is nothing here that could be run.
+  console.log(`skipped: ${reason}`);
+  process.exit(0);
+}
+
+const started: KafkaCluster[] = [];
+const shared: { broker?: Promise<KafkaCluster> } = {};
+after(async () => {
+  await Promise.all(started.map((cluster) => cluster.stop()));
+});
+
+/** A cluster of its own for this file; stopped after its last test. */
+export async function startTestKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+  const cluster = await startKafka(options);
+  started.push(cluster);
+  return cluster;
+}
+
+/** `host:port` of a broker without security, shared within the file or given from outside. */
+export async function testKafkaBrokers(): Promise<readonly string[]> {
+  if (ownBroker !== undefined) return ownBroker.split(',');
+  shared.broker ??= startTestKafka();
+  return (await shared.broker).addresses;
+}
+
+export interface FaultyKafka {
+  readonly cluster: KafkaCluster;
+  /** The way of clients that come to `proxiedBrokers`; those of `cluster.addresses` go around it. */
+  readonly proxy: TcpProxy;
+  readonly proxiedBrokers: readonly string[];
+}
+
+/** One broker with a second way in that can be cut or frozen. */
+export async function startFaultyKafka(): Promise<FaultyKafka> {
+  const [port = 0, advertisedPort = 0] = await freePorts(2);
+  const proxy = await startTcpProxy({ host: '127.0.0.1', port, listenPort: advertisedPort });
+  try {
+    const cluster = await startTestKafka({ proxied: { port, advertisedPort } });
+    return { cluster, proxy, proxiedBrokers: [`127.0.0.1:${advertisedPort}`] };
+  } catch (error) {
+    await proxy.close();
+    throw error;
+  }
+}
