@@ -37,7 +37,7 @@ export function registerAllInOneCommands(program: Command, input: ProcessInput):
     const signalled = waitForSignal();
     // With --json standard output belongs to the summary alone.
     const tell = (line: string) => void (flags.json === true ? process.stderr : process.stdout).write(`${line}\n`);
-    const summary = collectRunSummary((event) => {
+    const summary = collectRunSummary(clock, (event) => {
       const line = narrate(event);
       if (line !== undefined) tell(`${clock.now().toISOString().slice(11, 19)}  ${line}`);
     });
@@ -79,10 +79,13 @@ async function serve(
   const { flags, clock, tell, signalled } = context;
   const work = async () => {
     if (flags.demo === true && installation.folder.isNew()) await runDemonstration(installation, { clock, tell });
-    if (flags.upload.length > 0) tell('--upload takes effect with --once; for a running installation use the curl line above');
+    if (flags.upload.length > 0)
+      tell('--upload takes effect with --once; for a running installation use the curl line above');
   };
   // A database that dies is not mended from here; whoever supervises the process starts it again.
-  const failed = installation.databaseGone.then(() => Promise.reject(new Error('PostgreSQL ended; its log is in the data folder')));
+  const failed = installation.databaseGone.then(() =>
+    Promise.reject(new Error('PostgreSQL ended; its log is in the data folder')),
+  );
   await Promise.race([signalled, failed, work().then(() => signalled)]);
 }
 

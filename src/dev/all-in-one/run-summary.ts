@@ -3,6 +3,7 @@
  * so the services know nothing of it.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Clock } from '../../platform/clock/clock.ts';
 import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../../platform/telemetry/telemetry.ts';
 
 /** The JSON object of `ccx all-in-one --once --json`, next to `uploads` and `refused`, which the uploader counts. */
@@ -15,14 +16,8 @@ export interface RunCounts {
   /** Delivered notifications by target. */
   readonly notifications: Readonly<Record<string, number>>;
   readonly deadLetters: number;
-  /** Sum of the time spent in each hop, milliseconds, by hop number. */
+  /** By hop number: milliseconds between the end of the hop before and the end of this one, waiting included, summed over all requests. */
   readonly elapsedMs: Readonly<Record<string, number>>;
-}
-
-export interface DeliveredNotification {
-  readonly target: string;
-  readonly cluster: string;
-  readonly id: string;
 }
 
 export interface RunSummary {
@@ -30,19 +25,29 @@ export interface RunSummary {
   close(): void;
 }
 
-export function collectRunSummary(onEvent: (event: BusinessEvent) => void = () => undefined): RunSummary {
+/** Requests whose times are remembered; more are in flight only where the times no longer matter to anybody. */
+const timedRequestsMax = 10_000;
+
+export function collectRunSummary(clock: Clock, onEvent: (event: BusinessEvent) => void = () => undefined): RunSummary {
   const tally = { announced: 0, reports: 0, stored: 0, deadLetters: 0 };
   const decisions = new Map<string, number>();
   const notifications = new Map<string, number>();
-  const elapsedMs = new Map<string, number>();
+  /** Request id → hop → when it last ended. */
+  const ends = new Map<string, Map<number, number>>();
   const add = (map: Map<string, number>, key: unknown, amount = 1) =>
     map.set(String(key), (map.get(String(key)) ?? 0) + amount);
 
   const listen = (message: unknown) => {
     const event = message as BusinessEvent;
     const { fields } = event;
-    if (typeof fields['hop'] === 'number' && typeof fields['elapsedMs'] === 'number') {
-      add(elapsedMs, fields['hop'], fields['elapsedMs']);
+    if (typeof fields['hop'] === 'number' && typeof fields['requestId'] === 'string') {
+      noteEnd({
+        ends,
+        requestId: fields['requestId'],
+        hop: fields['hop'],
+        elapsedMs: Number(fields['elapsedMs'] ?? 0),
+        nowMs: clock.monotonicMs() - Number(fields['endedMsAgo'] ?? 0),
+      });
     }
     switch (event.event) {
       case 'upload-announced':
@@ -73,10 +78,42 @@ export function collectRunSummary(onEvent: (event: BusinessEvent) => void = () =
       ...tally,
       decisions: sorted(decisions),
       notifications: sorted(notifications),
-      elapsedMs: Object.fromEntries([...elapsedMs].map(([hop, ms]) => [hop, Math.round(ms * 1000) / 1000])),
+      elapsedMs: sumByHop(ends),
     }),
     close: () => void unsubscribe(BUSINESS_EVENT_CHANNEL, listen),
   };
+}
+
+interface HopEnd {
+  readonly ends: Map<string, Map<number, number>>;
+  readonly requestId: string;
+  readonly hop: number;
+  readonly elapsedMs: number;
+  readonly nowMs: number;
+}
+
+function noteEnd({ ends, requestId, hop, elapsedMs, nowMs }: HopEnd): void {
+  let hops = ends.get(requestId);
+  if (hops === undefined) {
+    // What came before the first hop that is seen is that hop's own time.
+    hops = new Map([[hop - 1, nowMs - elapsedMs]]);
+    ends.set(requestId, hops);
+    const [oldest] = ends.keys();
+    if (ends.size > timedRequestsMax && oldest !== undefined) ends.delete(oldest);
+  }
+  hops.set(hop, nowMs);
+}
+
+function sumByHop(ends: ReadonlyMap<string, ReadonlyMap<number, number>>): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const hops of ends.values()) {
+    const order = [...hops].sort(([a], [b]) => a - b);
+    for (const [index, [hop, endMs]] of order.entries()) {
+      const before = order[index - 1];
+      if (before !== undefined) sums[hop] = (sums[hop] ?? 0) + Math.max(0, endMs - before[1]);
+    }
+  }
+  return Object.fromEntries(Object.entries(sums).map(([hop, ms]) => [hop, Math.round(ms * 10) / 10]));
 }
 
 function sorted(map: ReadonlyMap<string, number>): Record<string, number> {

@@ -91,6 +91,8 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
         files: result.files,
         unpackedBytes: result.unpackedBytes,
         openMs: result.openMs,
+        // The runner opens and evaluates in one go; this hop ended when the rules began.
+        endedMsAgo: result.rulesMs,
       });
       metrics.processed.inc({ archive });
       metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
