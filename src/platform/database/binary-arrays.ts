@@ -1,7 +1,7 @@
 /**
  * PostgreSQL arrays in the server's binary format, for `unnest($1::text[], …)`: a batch of any size is one prepared statement with one
  * parameter per column, texts travel as they are, and nothing is quoted, escaped or parsed on either side. The driver sends a Buffer as a
- * binary parameter. Used by the stores that write batches; why, with figures, is in docs/decisions.
+ * binary parameter. Used by the stores that write batches; why, with figures, is in docs/decisions/0004-batches-as-binary-arrays.md.
  */
 
 /** Element types by their object identifiers, which are fixed in the server's catalog. */

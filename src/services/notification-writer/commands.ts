@@ -1,7 +1,7 @@
 /** `ccx writer`: runs the notification writer until a signal. */
 import type { Command } from 'commander';
 import pino from 'pino';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { errorCode } from '../../contracts/ccx-error.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
@@ -70,10 +70,9 @@ async function startWriterRole({ config, telemetry, clock, lifecycle }: WriterRo
 
 /** Exit codes of the reference: 5 for storage, 2 for the bus, 1 for everything else. Source: notification-writer.md 1.4. */
 export function writerExitCode(error: unknown): number {
-  if (!(error instanceof CcxError)) return 1;
-  if (error.category === 'configuration' && !error.code.startsWith('DATABASE_')) return 1;
-  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(error.code)) return 5;
-  return error.code.startsWith('BUS_') ? 2 : 1;
+  const code = errorCode(error);
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(code)) return 5;
+  return code.startsWith('BUS_') ? 2 : 1;
 }
 
 /** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-writer.md 10. */

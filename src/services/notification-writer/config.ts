@@ -24,6 +24,8 @@ import {
   storedMessageRetentionMsDefault,
 } from './limits.ts';
 
+const accepted = 'Accepted for old configurations; without effect';
+
 /** Keys of the reference. The defaults make `ccx writer` work as it is; the drop-in program has its own. */
 export const referenceOptions = {
   'broker.addresses': {
@@ -89,6 +91,15 @@ export const referenceOptions = {
     default: false,
     description: 'Not supported: alert on the log or on the metrics instead',
   },
+  'cloudwatch.aws_access_id': { type: 'string', default: '', description: accepted },
+  'cloudwatch.aws_secret_key': { type: 'string', default: '', secret: true, description: accepted },
+  'cloudwatch.aws_session_token': { type: 'string', default: '', secret: true, description: accepted },
+  'cloudwatch.aws_region': { type: 'string', default: '', description: accepted },
+  'cloudwatch.log_group': { type: 'string', default: '', description: accepted },
+  'cloudwatch.stream_name': { type: 'string', default: '', description: accepted },
+  'cloudwatch.debug': { type: 'boolean', default: false, description: accepted },
+  'sentry.dsn': { type: 'string', default: '', secret: true, description: accepted },
+  'sentry.environment': { type: 'string', default: '', description: accepted },
   'metrics.namespace': {
     type: 'string',
     default: 'notification_writer',

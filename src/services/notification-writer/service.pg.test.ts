@@ -420,6 +420,22 @@ describe('a repeat', () => {
   });
 });
 
+test('two writers that get the same messages at the same time store each of them once', async () => {
+  const messages = Array.from({ length: 300 }, (_, index) =>
+    reportMessage({ RequestId: index % 3 === 0 ? '""' : `"r${index % 100}"`, OrgID: String(index % 7) }),
+  );
+  await send(...messages);
+  const batch = { recordsMax: 16, bytesMax: 1_000_000, waitMs: 0 };
+  const both = [await start({ groupId: 'one', batch }), await start({ groupId: 'two', batch })];
+  for (const service of both) await until(() => service.idle());
+  const anonymous = messages.filter((text) => text.includes('"RequestId":""')).length;
+  const named = new Set(messages.flatMap((text) => /"RequestId":"(r\d+)"/.exec(text)?.slice(1) ?? [])).size;
+  const found = await rows();
+  assert.equal(found.length, anonymous + named);
+  assert.equal(new Set(found.map(({ org_id, updated_at }) => `${org_id} ${updated_at}`)).size, found.length);
+  assert.equal((await deadLetters()).length, 0);
+});
+
 describe('rows of one cluster', () => {
   const anonymous = { RequestId: '""' };
 
