@@ -5,6 +5,7 @@ import { contentServiceOptions } from '../../src/services/content-service/config
 import { dataPipelineOptions } from '../../src/services/data-pipeline/config.ts';
 import { deadLettersOptions } from '../../src/services/dead-letters/config.ts';
 import { ingressOptions } from '../../src/services/ingress/config.ts';
+import { notificationServiceOptions } from '../../src/services/notification-service/config.ts';
 import { notificationWriterOptions } from '../../src/services/notification-writer/config.ts';
 import { payloadTrackerOptions } from '../../src/services/payload-tracker/config.ts';
 
@@ -13,6 +14,7 @@ export const optionTables: readonly OptionTable[] = [
   ingressOptions,
   dataPipelineOptions,
   notificationWriterOptions,
+  notificationServiceOptions,
   contentServiceOptions,
   payloadTrackerOptions,
   deadLettersOptions,

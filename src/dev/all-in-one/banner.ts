@@ -12,7 +12,8 @@ export function describeInstallation(installation: AllInOne): string {
     ['readiness', `${operationsUrl}/ready`],
     ['data', folder.root],
   ];
-  if (receivers.backend !== undefined) rows.push(['notification backend', 'a stand-in; what it would mail is in receivers/notification-backend.jsonl']);
+  if (receivers.backend !== undefined)
+    rows.push(['notification backend', 'a stand-in; what it would mail is in receivers/notification-backend.jsonl']);
   if (receivers.serviceLog !== undefined) rows.push(['Service Log', `a stand-in, ${receivers.serviceLog.postUrl}`]);
   return [
     '',

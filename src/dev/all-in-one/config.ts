@@ -13,7 +13,8 @@ export const allInOneOptions = defineOptions({
       type: 'string',
       default: '',
       flag: 'data',
-      description: 'Folder that keeps everything; default ./data (as root in a closed folder /var/lib/ccx-notifications)',
+      description:
+        'Folder that keeps everything; default ./data (as root in a closed folder /var/lib/ccx-notifications)',
     },
     'run.host': { type: 'string', default: '127.0.0.1', flag: 'host', description: 'Address that ingress listens on' },
     'run.port': {

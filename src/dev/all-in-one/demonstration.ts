@@ -27,7 +27,8 @@ export async function runDemonstration(
   const { backend, serviceLog } = installation.receivers;
   const mail = backend?.notifications().at(-1)?.mail;
   const entries = serviceLog?.entries().length ?? 0;
-  if (mail !== undefined) tell(`\nA notification arrived. Its owners would read:\n\n${indent(`${mail.subject}\n\n${mail.text}`)}`);
+  if (mail !== undefined)
+    tell(`\nA notification arrived. Its owners would read:\n\n${indent(`${mail.subject}\n\n${mail.text}`)}`);
   if (entries > 0) tell(`Service Log has ${entries} ${entries === 1 ? 'entry' : 'entries'} about it.`);
   if (!arrived) tell('Not everything has arrived yet; it goes on. ccx trace and ccx dead-letters list tell more.');
   tell(`\nLook closer:\n  ccx explain ${cluster.clusterId}\n  ccx trace ${upload.requestId}\n`);

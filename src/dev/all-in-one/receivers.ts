@@ -10,7 +10,10 @@ import {
   startFakeNotificationBackend,
 } from '../fake-receivers/notification-backend/fake-notification-backend.ts';
 import { type FakeServiceLog, startFakeServiceLog } from '../fake-receivers/service-log/fake-service-log.ts';
-import { type FakeTokenEndpoint, startFakeTokenEndpoint } from '../fake-receivers/token-endpoint/fake-token-endpoint.ts';
+import {
+  type FakeTokenEndpoint,
+  startFakeTokenEndpoint,
+} from '../fake-receivers/token-endpoint/fake-token-endpoint.ts';
 
 export interface StandIns {
   readonly notificationBackend: boolean;
@@ -51,7 +54,9 @@ export async function startReceivers(options: {
     const backend = standIns.notificationBackend
       ? keep(await startFakeNotificationBackend({ bus, clock, file: join(folder, 'notification-backend.jsonl') }))
       : undefined;
-    const tokens = standIns.serviceLog ? keep(await startFakeTokenEndpoint({ host, port: 0, clock, clientId })) : undefined;
+    const tokens = standIns.serviceLog
+      ? keep(await startFakeTokenEndpoint({ host, port: 0, clock, clientId }))
+      : undefined;
     const serviceLog = standIns.serviceLog
       ? keep(await startFakeServiceLog({ host, port: 0, clock, file: join(folder, 'service-log.jsonl') }))
       : undefined;

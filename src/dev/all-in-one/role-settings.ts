@@ -2,8 +2,8 @@
  * Each service's settings as they are here: its own environment names count, its defaults give way to what an installation of one process
  * needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of `ccx all-in-one` win over both.
  */
-import { busSettings, busOptions, type BusSettings } from '../../platform/bus/bus-options.ts';
-import { loadConfig, type LoadedConfig } from '../../platform/config/load-config.ts';
+import { type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
+import { type LoadedConfig, loadConfig } from '../../platform/config/load-config.ts';
 import { defineOptions, type OptionTable, withDefaults } from '../../platform/config/options.ts';
 import { dataPipelineRole } from '../../services/data-pipeline/service.ts';
 import { ingressRole } from '../../services/ingress/service.ts';
@@ -34,16 +34,7 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
   const dataPipeline = load(dataPipelineRole.options);
   const writer = load(notificationWriterRole.options);
   const tracker = load(payloadTrackerRole.options);
-  const notifier = load(
-    withDefaults(notificationServiceRole.options, {
-      'kafka_broker.enabled': true,
-      'kafka_broker.total_risk_threshold': 2,
-      'kafka_broker.tag_filter_enabled': false,
-      'service_log.enabled': true,
-      'service_log.total_risk_threshold': 2,
-      'service_log.tag_filter_enabled': false,
-    }),
-  );
+  const notifier = loadNotifierConfig(env);
   const standIns: StandIns = {
     notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
     serviceLog: notifier.origin['service_log.url'] === 'default',
@@ -59,15 +50,40 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
     dataPipeline: dataPipelineRole.settings(dataPipeline.config),
     writer: notificationWriterRole.settings(writer.config),
     tracker: payloadTrackerRole.settings(tracker.config),
-    notifier,
     standIns,
   };
+}
+
+/**
+ * Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would. `defaults` are the stand-ins' addresses,
+ * which give way to real ones of the environment.
+ */
+export function loadNotifierConfig(
+  env: Environment,
+  defaults: Parameters<typeof withDefaults<typeof notificationServiceRole.options>>[1] = {},
+): LoadedConfig<typeof notificationServiceRole.options> {
+  const table = withDefaults(notificationServiceRole.options, {
+    'kafka_broker.enabled': true,
+    'kafka_broker.total_risk_threshold': 2,
+    'kafka_broker.tag_filter_enabled': false,
+    'service_log.enabled': true,
+    'service_log.total_risk_threshold': 2,
+    'service_log.tag_filter_enabled': false,
+    'cleaner.enabled': true,
+    'follow.poll': 1_000,
+    'follow.min_gap': 50,
+    ...defaults,
+  });
+  return loadConfig(table, { env });
 }
 
 function allInOneBusSettings({ kafkaBrokers, retention }: AllInOneSettings, env: Environment): BusSettings {
   const { config } = loadConfig(
     withDefaults(allInOneBus, { 'bus.retention': retention.topicsMs, 'bus.retention_bytes': retention.topicsBytes }),
-    { env, ...(kafkaBrokers.length === 0 ? {} : { flags: { 'bus.kind': 'kafka', 'bus.brokers': kafkaBrokers.join(',') } }) },
+    {
+      env,
+      ...(kafkaBrokers.length === 0 ? {} : { flags: { 'bus.kind': 'kafka', 'bus.brokers': kafkaBrokers.join(',') } }),
+    },
   );
   return busSettings(config, 'all-in-one');
 }

@@ -23,9 +23,13 @@ export async function runOnce(installation: AllInOne, context: OnceContext): Pro
   const started = context.clock.monotonicMs();
   try {
     const uploads: FileUpload[] = [];
-    for (const file of context.files) uploads.push(await uploadFile(file, { uploadUrl: installation.ingress.uploadUrl, clock: context.clock }));
+    for (const file of context.files)
+      uploads.push(await uploadFile(file, { uploadUrl: installation.ingress.uploadUrl, clock: context.clock }));
     if (uploads.some((upload) => upload.accepted)) installation.folder.markUsed();
-    const idle = await Promise.race([installation.waitUntilIdle(context.idleMsMax), context.signalled.then(() => false)]);
+    const idle = await Promise.race([
+      installation.waitUntilIdle(context.idleMsMax),
+      context.signalled.then(() => false),
+    ]);
     const complaints = [
       ...uploads.flatMap((upload) => complaintOf(upload, ends)),
       ...(idle ? [] : ['not everything had reached its end when the time was up; start again to go on']),
@@ -69,8 +73,11 @@ function watchEnds(): Ends {
 function complaintOf(upload: FileUpload, ends: Ends): string[] {
   if (!upload.accepted) return [`${upload.file} was refused: ${upload.reason}`];
   const code = ends.dead.get(upload.requestId);
-  if (code !== undefined) return [`${upload.file} was put aside: ${code} (request ${upload.requestId}; ccx dead-letters list)`];
-  return ends.stored.has(upload.requestId) ? [] : [`${upload.file} did not become a report (request ${upload.requestId})`];
+  if (code !== undefined)
+    return [`${upload.file} was put aside: ${code} (request ${upload.requestId}; ccx dead-letters list)`];
+  return ends.stored.has(upload.requestId)
+    ? []
+    : [`${upload.file} did not become a report (request ${upload.requestId})`];
 }
 
 type Counts = ReturnType<RunSummary['counts']> & { readonly uploads: number; readonly refused: number };

@@ -4,7 +4,13 @@
  * because every part needs what came before it.
  */
 import { Registry } from 'prom-client';
-import { TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS, TOPIC_PAYLOAD_STATUS, DEAD_LETTER_TOPICS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import {
+  DEAD_LETTER_TOPICS,
+  TOPIC_NOTIFICATIONS,
+  TOPIC_OCP_RESULTS,
+  TOPIC_PAYLOAD_STATUS,
+  TOPIC_UPLOAD_ANNOUNCE,
+} from '../../contracts/topics.ts';
 import type { Bus, TopicSpec } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -22,7 +28,7 @@ import { startDataPipeline } from '../../services/data-pipeline/service.ts';
 import { type RunningIngress, startIngress } from '../../services/ingress/service.ts';
 import { startNotificationWriter } from '../../services/notification-writer/service.ts';
 import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
-import { type AllInOneSettings } from './config.ts';
+import type { AllInOneSettings } from './config.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { type Receivers, startReceivers } from './receivers.ts';
 import { loadRoleSettings } from './role-settings.ts';
@@ -58,7 +64,10 @@ export interface AllInOne {
 const partitions = 3;
 
 const topics: readonly TopicSpec[] = [
-  ...[TOPIC_UPLOAD_ANNOUNCE, TOPIC_OCP_RESULTS, TOPIC_NOTIFICATIONS, TOPIC_PAYLOAD_STATUS].map((name) => ({ name, partitions })),
+  ...[TOPIC_UPLOAD_ANNOUNCE, TOPIC_OCP_RESULTS, TOPIC_NOTIFICATIONS, TOPIC_PAYLOAD_STATUS].map((name) => ({
+    name,
+    partitions,
+  })),
   ...DEAD_LETTER_TOPICS.map((name) => ({ name, partitions: 1 })),
 ];
 
@@ -98,13 +107,17 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
 
   const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });
   lifecycle.defer(tracker.name, () => tracker.stop());
-  const notifier = await startNotifier(roles.notifier, {
-    ...{ bus, database, clock, receivers, env },
+  const notifier = await startNotifier({
+    ...{ bus, database, clock, receivers, env, lifecycle },
     telemetry: telemetryOf('notifier'),
-    lifecycle,
   });
   lifecycle.defer(notifier.name, () => notifier.stop());
-  const writer = await startNotificationWriter(roles.writer, { bus, database, telemetry: telemetryOf('writer'), clock });
+  const writer = await startNotificationWriter(roles.writer, {
+    bus,
+    database,
+    telemetry: telemetryOf('writer'),
+    clock,
+  });
   lifecycle.defer(writer.name, () => writer.stop());
 
   // Before the pipeline, which fetches only from hosts that it is told about, and this one's port may be any free one.
@@ -116,7 +129,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const pipeline = await startDataPipeline(
     {
       ...roles.dataPipeline,
-      download: { ...roles.dataPipeline.download, allowedHosts: [...roles.dataPipeline.download.allowedHosts, new URL(ingress.baseUrl).host] },
+      download: {
+        ...roles.dataPipeline.download,
+        allowedHosts: [...roles.dataPipeline.download.allowedHosts, new URL(ingress.baseUrl).host],
+      },
     },
     { bus, telemetry: telemetryOf('data-pipeline'), clock },
   );
@@ -146,7 +162,8 @@ async function openPostgres(
   settings: AllInOneSettings,
   { clock, lifecycle, progress }: AllInOneDependencies,
 ): Promise<Pick<AllInOne, 'databaseUrl' | 'databaseGone'>> {
-  if (settings.databaseUrl !== '') return { databaseUrl: settings.databaseUrl, databaseGone: new Promise(() => undefined) };
+  if (settings.databaseUrl !== '')
+    return { databaseUrl: settings.databaseUrl, databaseGone: new Promise(() => undefined) };
   progress('starting PostgreSQL');
   const server = await startEmbeddedPostgres({ dataDir: folder.postgres, clock, log: progress });
   lifecycle.defer('PostgreSQL', () => server.stop());

@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
-import type { Identity } from '../../contracts/identity.ts';
 import { isUuid } from '../../contracts/identifiers.ts';
+import type { Identity } from '../../contracts/identity.ts';
 import { openArchive } from '../../platform/archive/open-archive.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { uploadArchive } from '../cluster-simulator/upload-archive.ts';
@@ -28,12 +28,22 @@ const unknownCluster = '00000000-0000-0000-0000-000000000000';
 const clusterIdPath = 'config/id';
 
 /** Never rejects: what went wrong is part of the answer. */
-export async function uploadFile(file: string, context: { readonly uploadUrl: string; readonly clock: Clock }): Promise<FileUpload> {
+export async function uploadFile(
+  file: string,
+  context: { readonly uploadUrl: string; readonly clock: Clock },
+): Promise<FileUpload> {
   let archive: Buffer;
   try {
     archive = await readFile(file);
   } catch (error) {
-    return { file, requestId: '', cluster: undefined, status: 0, accepted: false, reason: `cannot be read: ${errorText(error)}` };
+    return {
+      file,
+      requestId: '',
+      cluster: undefined,
+      status: 0,
+      accepted: false,
+      reason: `cannot be read: ${errorText(error)}`,
+    };
   }
   return uploadBytes({ file, archive, gatheredAt: context.clock.now() }, context);
 }

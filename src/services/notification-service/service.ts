@@ -9,12 +9,14 @@ import type { Database } from '../../platform/database/database.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
 import { createEvents, type Events } from './events.ts';
 import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { disabledRulesAgeMsMax } from './limits.ts';
 import { createMetrics } from './metrics.ts';
+import { openNotificationParts } from './open-parts.ts';
 import { compilePolicy } from './policy.ts';
 import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
@@ -229,3 +231,10 @@ async function readiness(database: Database, runner: Runner, settings: Notificat
   else if (settings.mode === 'follow' && runner.last() === undefined) reasons.push('no run has ended yet');
   return { ready: reasons.length === 0, reasons };
 }
+
+/** What a process that runs this service among others needs of it besides `startNotificationService`. */
+export const notificationServiceRole = {
+  options: notificationServiceOptions,
+  settings: notificationServiceSettings,
+  openParts: openNotificationParts,
+} as const;

@@ -1,0 +1,326 @@
+/**
+ * The notification service's settings: the reference's keys with its shipped values, plus ours. Every consumer of this table gets the same
+ * settings; where the parts come from (database, brokers, secrets) is put together in `open-parts.ts`.
+ * Source: notification-service.md 3.4.
+ */
+import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
+import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
+import { busOptions } from '../../platform/bus/bus-options.ts';
+import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
+import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
+import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
+import type { MetricsSettings, NotificationServiceSettings, TargetPolicySettings } from './settings.ts';
+
+const minuteMs = 60_000;
+const dayMs = 24 * 3_600_000;
+const accepted = 'Accepted for old configurations; without effect';
+
+/** Thresholds, filter, tags and cooldown of one target. */
+function policyOptions<Section extends string>(
+  section: Section,
+  defaults: { readonly totalRisk: number; readonly tagFilter: boolean; readonly tags: readonly string[] },
+) {
+  const options = {
+    likelihood_threshold: { type: 'integer', default: 0, description: 'Value of likelihoodThreshold in the filter' },
+    impact_threshold: { type: 'integer', default: 0, description: 'Value of impactThreshold in the filter' },
+    severity_threshold: { type: 'integer', default: 0, description: 'Value of severityThreshold in the filter' },
+    total_risk_threshold: {
+      type: 'integer',
+      default: defaults.totalRisk,
+      description: 'Value of totalRiskThreshold in the filter: 1 low, 2 moderate, 3 important, 4 critical',
+    },
+    event_filter: {
+      type: 'string',
+      default: DEFAULT_EVENT_FILTER,
+      description: 'An issue passes when this expression is greater than 0',
+    },
+    tag_filter_enabled: {
+      type: 'boolean',
+      default: defaults.tagFilter,
+      description: 'Only rules that have all the tags',
+    },
+    tags: { type: 'list', default: defaults.tags, description: 'The tags of the tag filter' },
+    cooldown: {
+      type: 'string',
+      default: '1 week',
+      description: 'How long an issue that was notified is not notified again; PostgreSQL interval, 0 for none',
+    },
+  } as const satisfies Record<string, OptionSpec>;
+  type Prefixed = { [Key in keyof typeof options & string as `${Section}.${Key}`]: (typeof options)[Key] };
+  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
+}
+
+/** One database, named by parts as the reference does. */
+function storageOptions<Section extends string>(section: Section, database: string) {
+  const options = {
+    db_driver: { type: 'string', default: 'postgres', choices: ['postgres'], description: 'Only postgres works' },
+    pg_username: { type: 'string', default: 'postgres', description: 'User' },
+    pg_password: { type: 'string', default: 'postgres', secret: true, description: 'Password' },
+    pg_host: { type: 'string', default: 'localhost', description: 'Host' },
+    pg_port: { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port' },
+    pg_db_name: { type: 'string', default: database, description: 'Name of the database' },
+    pg_params: { type: 'string', default: 'sslmode=disable', description: 'Further parameters as in a URL' },
+    log_sql_queries: { type: 'boolean', default: false, description: accepted },
+  } as const satisfies Record<string, OptionSpec>;
+  type Prefixed = { [Key in keyof typeof options & string as `${Section}.${Key}`]: (typeof options)[Key] };
+  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
+}
+
+export const notificationServiceOptions = defineOptions({
+  name: 'notifier',
+  envPrefix: 'CCX_NOTIFICATION_SERVICE',
+  options: {
+    'storage.url': {
+      type: 'string',
+      default: '',
+      secret: true,
+      env: 'CCX_DATABASE_URL',
+      flag: 'database',
+      description:
+        'Notification database, postgres://user:password@host:port/name, instead of the storage.pg_* settings',
+    },
+    ...storageOptions('storage', 'notification'),
+    ...storageOptions('aggregator_storage', 'aggregator'),
+    'disabled_rules.ignore': {
+      type: 'boolean',
+      default: true,
+      flag: 'ignore-disabled-rules',
+      description: 'Do not read disabled rules from the aggregator database; nothing is treated as disabled then',
+    },
+    'kafka_broker.enabled': {
+      type: 'boolean',
+      default: true,
+      description: 'Notify through the notification backend, topic platform.notifications.ingress',
+    },
+    'kafka_broker.addresses': {
+      type: 'string',
+      default: '',
+      description: 'Kafka brokers of that topic, host:port separated by commas; empty: the bus of the bus.* settings',
+    },
+    'kafka_broker.security_protocol': {
+      type: 'string',
+      default: 'PLAINTEXT',
+      description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for kafka_broker.addresses',
+    },
+    'kafka_broker.cert_path': {
+      type: 'string',
+      default: '',
+      description: 'PEM file with the authority of the brokers',
+    },
+    'kafka_broker.sasl_mechanism': {
+      type: 'string',
+      default: 'PLAIN',
+      description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512',
+    },
+    'kafka_broker.sasl_username': { type: 'string', default: '', description: 'User at the brokers' },
+    'kafka_broker.sasl_password': { type: 'string', default: '', secret: true, description: 'Password at the brokers' },
+    'kafka_broker.topic': { type: 'string', default: TOPIC_NOTIFICATIONS, description: 'Topic of the notifications' },
+    'kafka_broker.timeout': { type: 'duration', default: minuteMs, description: 'How long one message may take' },
+    ...policyOptions('kafka_broker', { totalRisk: 2, tagFilter: false, tags: [] }),
+    'service_log.enabled': { type: 'boolean', default: false, description: 'Notify through Service Log' },
+    'service_log.client_id': { type: 'string', default: '', secret: true, description: 'OAuth client' },
+    'service_log.client_secret': {
+      type: 'string',
+      default: '',
+      secret: true,
+      description: 'Secret of the OAuth client',
+    },
+    'service_log.created_by': {
+      type: 'string',
+      default: `service-account-${STATUS_SERVICE_NOTIFIER}`,
+      description: 'Field created_by of entries',
+    },
+    'service_log.username': { type: 'string', default: 'insights-advisor', description: 'Field username of entries' },
+    'service_log.token_url': { type: 'string', default: '', description: 'Token service; empty: the hosted one' },
+    'service_log.url': {
+      type: 'string',
+      default: 'https://api.openshift.com/api/service_logs/v1/cluster_logs/',
+      description: 'Where entries are posted',
+    },
+    'service_log.timeout': { type: 'duration', default: 15_000, description: 'How long one call may take' },
+    'service_log.rule_details_uri': {
+      type: 'string',
+      default: 'https://console.redhat.com/openshift/insights/advisor/recommendations/{module}|{error_key}',
+      description: 'Link at the end of an entry',
+    },
+    ...policyOptions('service_log', { totalRisk: 0, tagFilter: true, tags: ['osd_customer'] }),
+    'dependencies.content_server': {
+      type: 'string',
+      default: '',
+      description: 'Content service, host:port; empty: the content that comes with this program',
+    },
+    'dependencies.content_endpoint': {
+      type: 'string',
+      default: '/api/v1/content',
+      description: 'Path of the content, appended to the server',
+    },
+    'dependencies.content_folder': {
+      type: 'string',
+      default: '',
+      description: "Content folder to read instead, in the content service's layout",
+    },
+    'dependencies.template_renderer_server': {
+      type: 'string',
+      default: '',
+      description: 'Template renderer for Service Log texts; empty: rendered here',
+    },
+    'dependencies.template_renderer_endpoint': {
+      type: 'string',
+      default: '/v1/rendered_reports',
+      description: 'Path of the renderer',
+    },
+    'notifications.insights_advisor_url': { type: 'string', default: '', description: accepted },
+    'notifications.cluster_details_uri': {
+      type: 'string',
+      default: 'https://console.redhat.com/openshift/details/{cluster_id}#insights',
+      description: 'Link to a cluster',
+    },
+    'notifications.rule_details_uri': {
+      type: 'string',
+      default: 'https://console.redhat.com/openshift/details/{cluster_id}/insights/{module}/{error_key}',
+      description: 'Link to a rule',
+    },
+    'processing.filter_allowed_clusters': { type: 'boolean', default: false, description: 'Only allowed_clusters' },
+    'processing.allowed_clusters': { type: 'list', default: [], description: 'Clusters to notify about' },
+    'processing.filter_blocked_clusters': { type: 'boolean', default: false, description: 'All but blocked_clusters' },
+    'processing.blocked_clusters': { type: 'list', default: [], description: 'Clusters not to notify about' },
+    'metrics.job_name': { type: 'string', default: 'ccx_notification_service', description: 'Job at the Pushgateway' },
+    'metrics.namespace': { type: 'string', default: 'ccx_notification_service', description: 'First part of names' },
+    'metrics.subsystem': { type: 'string', default: 'to_notification_backend', description: 'Second part of names' },
+    'metrics.gateway_url': { type: 'string', default: 'localhost:9091', description: 'Pushgateway' },
+    'metrics.gateway_auth_token': {
+      type: 'string',
+      default: '',
+      secret: true,
+      description: 'Basic credentials of the Pushgateway, encoded; empty: nothing is pushed',
+    },
+    'metrics.retries': { type: 'integer', default: 3, min: 0, description: 'Tries of the last push' },
+    'metrics.retry_after': { type: 'duration', default: minuteMs, description: 'Pause between them' },
+    'metrics.gateway_time_between_push': { type: 'duration', default: 30_000, description: 'Pause between pushes' },
+    'cleaner.max_age': {
+      type: 'string',
+      default: '90 days',
+      description: 'Age at which rows of new_reports and reported are deleted; PostgreSQL interval',
+    },
+    'cleaner.enabled': { type: 'boolean', default: false, description: 'Delete them while the service runs' },
+    'follow.poll': { type: 'duration', default: 5_000, min: 10, description: 'How late a report may be noticed' },
+    'follow.min_gap': { type: 'duration', default: 200, min: 0, description: 'Shortest pause between two runs' },
+    'follow.full_sweep': {
+      type: 'duration',
+      default: 10 * minuteMs,
+      min: 1_000,
+      description: 'All clusters are looked at',
+    },
+    'delivery.concurrency': {
+      type: 'integer',
+      default: 8,
+      min: 1,
+      max: 1_000,
+      description: 'Attempts at once per target',
+    },
+    'delivery.claim': { type: 'integer', default: 200, min: 1, max: 5_000, description: 'Messages claimed together' },
+    'delivery.deadline': { type: 'duration', default: minuteMs, min: 1_000, description: 'With --once: one message' },
+    'delivery.run_deadline': { type: 'duration', default: 50 * minuteMs, min: 1_000, description: 'With --once: all' },
+    'delivery.lease': { type: 'duration', default: 2 * minuteMs, min: 30_000, description: 'Claim of a dead process' },
+    'delivery.retry_window': {
+      type: 'duration',
+      default: dayMs,
+      min: minuteMs,
+      description: 'After this a message that certainly did not arrive is given up and listed as dead',
+    },
+    'delivery.backoff_min': { type: 'duration', default: 500, min: 1, description: 'First pause after a failure' },
+    'delivery.backoff_max': { type: 'duration', default: 5 * minuteMs, min: 1, description: 'Longest pause' },
+    'first_run.messages': { type: 'integer', default: 1_000, min: 1, description: 'Messages of a first run at once' },
+    'first_run.every': {
+      type: 'duration',
+      default: 10 * minuteMs,
+      min: 1_000,
+      description: 'As many again after this',
+    },
+    'retention.outbox': { type: 'duration', default: 30 * dayMs, min: dayMs, description: 'Finished messages' },
+    'retention.ledger': { type: 'duration', default: 180 * dayMs, min: dayMs, description: 'Resolved issues' },
+    'operations.host': { type: 'string', default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
+    'operations.port': { type: 'integer', default: 9103, min: 0, max: 65_535, description: 'Their port' },
+    'logging.log_level': { type: 'string', default: 'info', description: 'debug, info, warn, error or fatal' },
+    ...vaultOptions,
+    ...busOptions,
+  },
+});
+
+export type NotificationServiceConfig = ConfigOf<typeof notificationServiceOptions>;
+
+export function notificationServiceSettings(
+  config: NotificationServiceConfig,
+  mode: NotificationServiceSettings['mode'],
+): NotificationServiceSettings {
+  return {
+    mode,
+    timeSource: 'database',
+    policies: {
+      'notification-backend': policyOf(config, 'kafka_broker'),
+      'service-log': policyOf(config, 'service_log'),
+    },
+    clusters: {
+      allowOnly: config['processing.filter_allowed_clusters'],
+      allowed: new Set(config['processing.allowed_clusters']),
+      block: config['processing.filter_blocked_clusters'],
+      blocked: new Set(config['processing.blocked_clusters']),
+    },
+    contentRefreshMs: 5 * minuteMs,
+    disabledRulesRefreshMs: minuteMs,
+    follow: {
+      pollMs: config['follow.poll'],
+      minGapMs: config['follow.min_gap'],
+      fullSweepMs: config['follow.full_sweep'],
+    },
+    delivery: {
+      concurrency: config['delivery.concurrency'],
+      claimMax: config['delivery.claim'],
+      deadlineMs: config['delivery.deadline'],
+      runDeadlineMs: config['delivery.run_deadline'],
+      leaseMs: config['delivery.lease'],
+      retryWindowMs: config['delivery.retry_window'],
+      backoffMinMs: config['delivery.backoff_min'],
+      backoffMaxMs: config['delivery.backoff_max'],
+    },
+    firstRun: { messagesMax: config['first_run.messages'], everyMs: config['first_run.every'] },
+    metrics: metricsOf(config),
+    retention: {
+      outboxMs: config['retention.outbox'],
+      ledgerMs: config['retention.ledger'],
+      reportsMaxAge: config['cleaner.enabled'] ? config['cleaner.max_age'] : '',
+      everyMs: 60 * minuteMs,
+    },
+  };
+}
+
+function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | 'service_log'): TargetPolicySettings {
+  return {
+    section,
+    cooldown: config[`${section}.cooldown`],
+    eventFilter: config[`${section}.event_filter`],
+    likelihoodThreshold: config[`${section}.likelihood_threshold`],
+    impactThreshold: config[`${section}.impact_threshold`],
+    severityThreshold: config[`${section}.severity_threshold`],
+    totalRiskThreshold: config[`${section}.total_risk_threshold`],
+    tagFilterEnabled: config[`${section}.tag_filter_enabled`],
+    tags: config[`${section}.tags`],
+  };
+}
+
+/** Pushing wants a namespace and a token, as in the reference. Source: notification-service.md 12.3. */
+function metricsOf(config: NotificationServiceConfig): MetricsSettings {
+  const names = { namespace: config['metrics.namespace'], subsystem: config['metrics.subsystem'] };
+  if (names.namespace === '' || config['metrics.gateway_auth_token'] === '') return names;
+  return {
+    ...names,
+    push: {
+      gatewayUrl: config['metrics.gateway_url'],
+      jobName: config['metrics.job_name'],
+      authToken: config['metrics.gateway_auth_token'],
+      retries: config['metrics.retries'],
+      retryAfterMs: config['metrics.retry_after'],
+      everyMs: config['metrics.gateway_time_between_push'],
+    },
+  };
+}

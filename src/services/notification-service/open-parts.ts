@@ -1,0 +1,180 @@
+/**
+ * What the notification service works with, opened from its configuration: targets with their brokers and credentials, rule content,
+ * disabled rules. Called by `ccx notifier` and by the all-in-one process; everything that is opened here is closed by the given lifecycle.
+ */
+import type { Bus } from '../../platform/bus/bus.ts';
+import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
+import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
+import { openBus } from '../../platform/bus/open-bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
+import { environmentName } from '../../platform/config/options.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { openSecretSource } from '../../platform/secrets/open-secret-source.ts';
+import { secretRequest } from '../../platform/secrets/secret-source.ts';
+import { vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
+import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
+import { createFolderContent } from './content/folder-content.ts';
+import { createServerContent } from './content/server-content.ts';
+import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
+import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
+import { openTargets, type TargetsSettings } from './targets/open-targets.ts';
+import { templateRendererUrl } from './targets/service-log-target/rendering/renderer-url.ts';
+
+export interface NotificationParts {
+  readonly targets: readonly Target[];
+  readonly content: ContentSource;
+  readonly disabledRules?: DisabledRulesSource;
+}
+
+export interface OpenPartsOptions {
+  readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly lifecycle: Lifecycle;
+  readonly database: Database;
+  /** The bus that this process has already; absent: the one that the settings name is opened. */
+  readonly bus?: Bus;
+}
+
+/** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
+export async function openNotificationParts(options: OpenPartsOptions): Promise<NotificationParts> {
+  const { loaded, env, clock, telemetry, lifecycle } = options;
+  const { config } = loaded;
+  const secrets = openSecretSource({
+    vault: vaultSettings({ config, env, environmentName: (key) => environmentName(notificationServiceOptions, key) }),
+    clock,
+    telemetry,
+  });
+  lifecycle.defer('secrets', () => secrets.close());
+  const secret = (key: 'service_log.client_id' | 'service_log.client_secret') =>
+    secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded, env }));
+
+  const settings = targetsSettings(config);
+  const targets = await openTargets(settings, {
+    clock,
+    telemetry,
+    ...(settings.kafka === undefined ? {} : { bus: await notificationBus(options) }),
+    ...(settings.serviceLog === undefined
+      ? {}
+      : {
+          credentials: { clientId: secret('service_log.client_id'), clientSecret: secret('service_log.client_secret') },
+        }),
+  });
+  for (const target of targets) lifecycle.defer(`target ${target.name}`, () => target.close());
+  const disabledRules = openDisabledRules(options);
+  return { targets, content: contentSource(config), ...(disabledRules === undefined ? {} : { disabledRules }) };
+}
+
+function targetsSettings(config: NotificationServiceConfig): TargetsSettings {
+  const renderer = config['dependencies.template_renderer_server'];
+  return {
+    ...(config['kafka_broker.enabled']
+      ? {
+          kafka: {
+            topic: config['kafka_broker.topic'],
+            clusterDetailsUri: config['notifications.cluster_details_uri'],
+            ruleDetailsUri: config['notifications.rule_details_uri'],
+          },
+        }
+      : {}),
+    ...(config['service_log.enabled']
+      ? {
+          serviceLog: {
+            url: config['service_log.url'],
+            tokenUrl: config['service_log.token_url'],
+            timeoutMs: config['service_log.timeout'],
+            createdBy: config['service_log.created_by'],
+            username: config['service_log.username'],
+            ruleDetailsUri: config['service_log.rule_details_uri'],
+            ...(renderer === ''
+              ? {}
+              : { rendererUrl: templateRendererUrl(renderer, config['dependencies.template_renderer_endpoint']) }),
+          },
+        }
+      : {}),
+  };
+}
+
+const brokerSettingNames: KafkaSettingNames = {
+  brokers: 'kafka_broker.addresses',
+  protocol: 'kafka_broker.security_protocol',
+  caFile: 'kafka_broker.cert_path',
+  certificateFile: 'kafka_broker.cert_path',
+  mechanism: 'kafka_broker.sasl_mechanism',
+  user: 'kafka_broker.sasl_username',
+  password: 'kafka_broker.sasl_password',
+};
+
+/** The brokers of the notification backend if they are named, else the bus that this process has, else the one of the bus.* settings. */
+async function notificationBus({ loaded, clock, telemetry, lifecycle, database, bus }: OpenPartsOptions): Promise<Bus> {
+  const { config } = loaded;
+  const named = config['kafka_broker.addresses'] !== '';
+  if (!named && bus !== undefined) return bus;
+  const settings = named ? brokerSettings(config) : busSettings(config, 'notifier');
+  const opened = await openBus(settings, { clock, telemetry, database });
+  lifecycle.defer('bus of the notification backend', () => opened.close());
+  return opened;
+}
+
+function brokerSettings(config: NotificationServiceConfig): BusSettings {
+  return {
+    kind: 'kafka',
+    brokers: config['kafka_broker.addresses']
+      .split(',')
+      .map((address) => address.trim())
+      .filter((address) => address !== ''),
+    clientId: config['bus.client_id'] || 'ccx-notifier',
+    security: parseKafkaSecurity(
+      {
+        protocol: config['kafka_broker.security_protocol'],
+        caFile: config['kafka_broker.cert_path'],
+        mechanism: config['kafka_broker.sasl_mechanism'],
+        user: config['kafka_broker.sasl_username'],
+        password: config['kafka_broker.sasl_password'],
+      },
+      brokerSettingNames,
+    ),
+    deliveryMsMax: config['kafka_broker.timeout'],
+    recordBytesMax: config['bus.record_bytes_max'],
+    settingNames: brokerSettingNames,
+  };
+}
+
+function contentSource(config: NotificationServiceConfig): ContentSource {
+  const server = config['dependencies.content_server'];
+  if (server !== '') return createServerContent({ server, endpoint: config['dependencies.content_endpoint'] });
+  return createFolderContent({
+    folder: config['dependencies.content_folder'] || CATALOG_CONTENT_ROOT,
+    setting: 'dependencies.content_folder',
+  });
+}
+
+function openDisabledRules({ loaded, lifecycle }: OpenPartsOptions): DisabledRulesSource | undefined {
+  if (loaded.config['disabled_rules.ignore']) return undefined;
+  const aggregator = connectDatabase({
+    url: storageUrl(loaded.config, 'aggregator_storage'),
+    applicationName: 'ccx-notifier',
+    setting: 'aggregator_storage.pg_host and its neighbours',
+  });
+  lifecycle.defer('aggregator database', () => aggregator.close());
+  return createDisabledRulesDatabase(aggregator);
+}
+
+/** The URL of a database that is named by its parts. */
+export function storageUrl(config: NotificationServiceConfig, section: 'storage' | 'aggregator_storage'): string {
+  return composeDatabaseUrl({
+    user: config[`${section}.pg_username`],
+    password: config[`${section}.pg_password`],
+    host: config[`${section}.pg_host`],
+    port: config[`${section}.pg_port`],
+    database: config[`${section}.pg_db_name`],
+    parameters: config[`${section}.pg_params`],
+  });
+}
