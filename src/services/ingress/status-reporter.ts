@@ -8,7 +8,7 @@ import type { PayloadStatus, PayloadStatusMessage } from '../../contracts/payloa
 import { formatRfc3339 } from '../../contracts/rfc3339.ts';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { statusesPerSendMax, statusesWaitingMax, statusRetryMs, stopFlushMsMax } from './limits.ts';
+import { statusesPerSendMax, statusesWaitingMax, statusRetryMs } from './limits.ts';
 import type { RecordSender } from './ports.ts';
 
 export interface StatusReporterOptions {
@@ -29,6 +29,8 @@ export class StatusReporter {
   readonly #waiting: string[] = [];
   readonly #stopping = new AbortController();
   #sending: Promise<void> | undefined;
+  /** Whether the last attempt succeeded. */
+  #works = true;
 
   constructor(options: StatusReporterOptions) {
     this.#options = options;
@@ -56,14 +58,11 @@ export class StatusReporter {
     return this.#waiting.length === 0 && this.#sending === undefined;
   }
 
-  /** Sends what still waits, for a while; drops the rest. */
+  /** Ends the send under way, sends the rest if the bus has answered last time, drops it otherwise. */
   async stop(): Promise<void> {
-    const patience = new AbortController();
-    const late = this.#options.clock.sleep(stopFlushMsMax, patience.signal).catch(() => undefined);
-    await Promise.race([this.#sending, late]);
-    patience.abort();
     this.#stopping.abort();
     await this.#sending;
+    while (this.#waiting.length > 0 && this.#works) await this.#sendBatch();
     if (this.#waiting.length > 0) this.#options.onDropped(this.#waiting.splice(0).length);
   }
 
@@ -71,15 +70,21 @@ export class StatusReporter {
     // What is reported in the same turn goes out together.
     await Promise.resolve();
     while (this.#waiting.length > 0 && !this.#stopping.signal.aborted) {
-      const batch = this.#waiting.splice(0, statusesPerSendMax);
-      try {
-        await this.#options.sender.send(batch.map((value) => ({ topic: this.#options.topic, value })));
-      } catch {
-        this.#putBack(batch);
-        await this.#options.clock.sleep(statusRetryMs, this.#stopping.signal).catch(() => undefined);
-      }
+      await this.#sendBatch();
+      if (!this.#works) await this.#options.clock.sleep(statusRetryMs, this.#stopping.signal).catch(() => undefined);
     }
     this.#sending = undefined;
+  }
+
+  async #sendBatch(): Promise<void> {
+    const batch = this.#waiting.splice(0, statusesPerSendMax);
+    try {
+      await this.#options.sender.send(batch.map((value) => ({ topic: this.#options.topic, value })));
+      this.#works = true;
+    } catch {
+      this.#works = false;
+      this.#putBack(batch);
+    }
   }
 
   #putBack(batch: readonly string[]): void {

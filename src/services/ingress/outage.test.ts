@@ -1,0 +1,325 @@
+/** Ingress while the bus is away, slow or choosy: nothing that was accepted is lost, and nobody is told what is not so. */
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import {
+  archiveKeys,
+  type BenchOptions,
+  type Exchange,
+  filePart,
+  type IngressBench,
+  metadataPart,
+  send,
+  startIngressBench,
+  upload,
+} from '../../../test/support/ingress-bench.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { HEADER_REQUEST_ID } from '../../contracts/headers.ts';
+import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { createManualClock } from '../../platform/clock/manual-clock.ts';
+import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
+import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
+import {
+  announceMsMax,
+  linkLifetimeMs,
+  orphanAfterMs,
+  orphanScanEveryMs,
+  outboxBytesMax,
+  outboxEntriesMax,
+  relayEveryMs,
+  relayRecordsMax,
+  statusRetryMs,
+} from './limits.ts';
+import { Outbox } from './outbox.ts';
+import { startIngress } from './service.ts';
+
+async function bench(t: TestContext, options: BenchOptions = {}) {
+  const clock = createManualClock();
+  return { clock, ...bindings(await startIngressBench(t, { clock, ...options })) };
+}
+
+/** The bench stays one object: what it holds changes with a restart. */
+function bindings(it: IngressBench) {
+  return { it, bus: it.bus, objects: it.objects };
+}
+
+async function uploadAs(it: IngressBench, id: string, queueKey?: string): Promise<Exchange> {
+  const parts = [filePart(`archive ${id}`), ...(queueKey === undefined ? [] : [metadataPart({ queue_key: queueKey })])];
+  return await upload(it, parts, { headers: { [HEADER_REQUEST_ID]: id } });
+}
+
+const outboxBounds = { entriesMax: outboxEntriesMax, bytesMax: outboxBytesMax };
+
+function announcedIds(bus: IngressBench['bus']): string[] {
+  return bus
+    .of(TOPIC_UPLOAD_ANNOUNCE)
+    .map(({ value }) => (JSON.parse(String(value)) as { request_id: string }).request_id);
+}
+
+async function outboxKeys(objects: ObjectStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of objects.list('outbox/')) keys.push(key);
+  return keys;
+}
+
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('while the bus is away', () => {
+  test('uploads are accepted and their announcements kept; they go out in order when it is back', async (t) => {
+    const { clock, it, bus, objects } = await bench(t);
+    bus.mode = 'down';
+    const ids = ['id1', 'id2', 'id3'];
+    for (const id of ids) {
+      assert.equal((await uploadAs(it, id, `key of ${id}`)).status, 202);
+      await clock.advance(10);
+    }
+    assert.equal((await outboxKeys(objects)).length, 3);
+    assert.deepEqual(announcedIds(bus), []);
+    assert.equal(await it.ingress.idle(), false);
+    await clock.advance(relayEveryMs);
+    await eventually(
+      async () => (await it.metric('ingress_kafka_produce_failures', { topic: TOPIC_UPLOAD_ANNOUNCE })) >= 2,
+    );
+    assert.equal((await outboxKeys(objects)).length, 3, 'a failed attempt loses nothing');
+
+    bus.mode = 'up';
+    await clock.advance(relayEveryMs);
+    const records = await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 3);
+    assert.deepEqual(announcedIds(bus), ids);
+    assert.deepEqual(
+      records.map(({ key }) => key),
+      ids.map((id) => `key of ${id}`),
+    );
+    assert.ok(records.every(({ headers }) => headers?.['service'] === 'openshift'));
+    await clock.advance(statusRetryMs);
+    await eventually(() => it.ingress.idle());
+    assert.deepEqual(await outboxKeys(objects), []);
+    assert.equal(await it.metric('ccx_ingress_announcements_kept_total'), 3);
+    assert.equal(await it.metric('ccx_ingress_announcements_relayed_total'), 3);
+    assert.equal(await it.metric('ingress_message_produced', { service: 'openshift' }), 3);
+  });
+
+  test('more than one batch goes out, and a new upload does not overtake', async (t) => {
+    const { clock, it, bus, objects } = await bench(t);
+    bus.mode = 'down';
+    await uploadAs(it, 'first');
+    const [sample] = await outboxKeys(objects);
+    const outbox = await Outbox.open({ ...outboxBounds, objects, clock, instance: it.settings.instance });
+    const kept = await outbox.read(String(sample));
+    assert.ok(kept);
+    const ids = Array.from({ length: relayRecordsMax + 5 }, (_, n) => `id${n}`);
+    const keep = (id: string) =>
+      outbox.keep({ ...kept, requestId: id, announcement: { ...kept.announcement, request_id: id } });
+    await Promise.all(ids.map(keep));
+    await it.restart();
+    bus.mode = 'up';
+    assert.equal((await uploadAs(it, 'last')).status, 202);
+    assert.deepEqual(announcedIds(bus), []);
+    await clock.advance(relayEveryMs);
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, ids.length + 2);
+    assert.deepEqual(announcedIds(bus), ['first', ...ids, 'last']);
+  });
+
+  test('a link that waited is made anew', async (t) => {
+    const { clock, it, bus } = await bench(t);
+    bus.mode = 'down';
+    await uploadAs(it, 'id1');
+    clock.setNow(new Date(clock.now().getTime() + linkLifetimeMs + 60_000));
+    bus.mode = 'up';
+    await clock.advance(relayEveryMs);
+    const [record] = await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 1);
+    const { url, timestamp } = JSON.parse(String(record?.value)) as { url: string; timestamp: string };
+    assert.equal((await send(url)).text, 'archive id1');
+    assert.match(timestamp, /^2026-11-21T16:00:00/, 'the time stays the one of the upload');
+  });
+
+  test('it is ready, and says what waits', async (t) => {
+    const { it, bus } = await bench(t);
+    bus.mode = 'down';
+    await uploadAs(it, 'id1');
+    assert.deepEqual(await it.ingress.readiness(), { ready: true, reasons: [] });
+    const ready = await send(`${it.ingress.baseUrl}/ready`);
+    assert.equal(ready.status, 200);
+    assert.deepEqual((JSON.parse(ready.text) as { notes: string[] }).notes, [
+      '1 announcements wait in the outbox: the bus is away',
+    ]);
+  });
+
+  test('it starts', async (t) => {
+    const { clock, it, bus } = await bench(t, { busMode: 'down' });
+    assert.equal((await uploadAs(it, 'id1')).status, 202);
+    bus.mode = 'up';
+    await clock.advance(relayEveryMs);
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 1);
+  });
+});
+
+describe('the outbox', () => {
+  test('takes its bound and not one more: then uploads are answered 503', async (t) => {
+    const { clock, it, bus, objects } = await bench(t, { settings: { outboxEntriesMax: 2 } });
+    bus.mode = 'down';
+    assert.equal((await uploadAs(it, 'id1')).status, 202);
+    assert.equal((await uploadAs(it, 'id2')).status, 202);
+    const refused = await uploadAs(it, 'id3');
+    assert.equal(refused.status, 503);
+    assert.match(String(refused.headers['retry-after']), /^\d+$/);
+    assert.deepEqual(await archiveKeys(objects), ['id1', 'id2'], 'told before anything is stored');
+    const ready = await send(`${it.ingress.baseUrl}/ready`);
+    assert.equal(ready.status, 503);
+    assert.equal((await it.ingress.readiness()).ready, false);
+
+    bus.mode = 'up';
+    await clock.advance(relayEveryMs);
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 2);
+    await eventually(async () => (await it.ingress.readiness()).ready);
+    assert.equal((await uploadAs(it, 'id4')).status, 202);
+  });
+
+  test('is bounded in bytes, too, and may be configured away', async (t) => {
+    const { it, bus } = await bench(t, { settings: { outboxBytesMax: 100 } });
+    bus.mode = 'down';
+    assert.equal((await uploadAs(it, 'id1')).status, 202);
+    assert.equal((await uploadAs(it, 'id2')).status, 503);
+    const none = await bench(t, { settings: { outboxEntriesMax: 0 } });
+    assert.equal((await uploadAs(none.it, 'id1')).status, 202);
+    none.bus.mode = 'down';
+    assert.equal((await uploadAs(none.it, 'id2')).status, 503);
+    assert.deepEqual(announcedIds(none.bus), ['id1']);
+  });
+
+  test('that cannot be written to is a 503: the client is not told of a success that may be lost', async (t) => {
+    const { it, bus } = await bench(t, {
+      objects: (store) => ({
+        put: async (key, body, metadata) => {
+          if (key.startsWith('outbox/'))
+            throw new CcxError('away', { code: 'OBJECTS_UNAVAILABLE', category: 'storage', retryable: true });
+          return await store.put(key, body, metadata);
+        },
+        get: (key, range) => store.get(key, range),
+        delete: (key) => store.delete(key),
+        list: (prefix) => store.list(prefix),
+        check: () => store.check(),
+      }),
+    });
+    bus.mode = 'down';
+    assert.equal((await uploadAs(it, 'id1')).status, 503);
+    bus.mode = 'up';
+    assert.equal((await uploadAs(it, 'id2')).status, 202);
+    assert.deepEqual(announcedIds(bus), ['id2']);
+  });
+
+  test('survives a restart under the same name', async (t) => {
+    const { clock, it, bus } = await bench(t);
+    bus.mode = 'down';
+    for (const id of ['id1', 'id2']) await uploadAs(it, id);
+    await it.restart();
+    bus.mode = 'up';
+    await clock.advance(relayEveryMs);
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 2);
+    assert.deepEqual(announcedIds(bus), ['id1', 'id2']);
+  });
+
+  test('of another process is left to it, until it has lain there while the bus worked', async (t) => {
+    const { clock, it, bus, objects } = await bench(t, { settings: { instance: 'gone' } });
+    bus.mode = 'down';
+    await uploadAs(it, 'id1');
+    const others = await openDirectoryStore({ path: it.path, clock, freeBytesMin: 0 });
+    const settings = { ...it.settings, instance: 'living' };
+    await it.ingress.stop();
+    const living = await startIngress(settings, { bus, objects: others, telemetry: createSilentTelemetry(), clock });
+    t.after(async () => {
+      await living.stop();
+      await others.close();
+    });
+    const pass = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += relayEveryMs) await clock.advance(relayEveryMs);
+    };
+    await pass(2 * orphanAfterMs);
+    assert.equal(
+      (await outboxKeys(objects)).length,
+      1,
+      'while the bus is away nobody can tell whether the owner lives',
+    );
+    bus.mode = 'up';
+    await pass(orphanScanEveryMs);
+    assert.deepEqual(announcedIds(bus), [], 'the owner comes first');
+    await pass(orphanAfterMs + 2 * orphanScanEveryMs);
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 1);
+    assert.deepEqual(announcedIds(bus), ['id1']);
+  });
+
+  test('is not held up by an entry that the bus will never take, nor by one that nobody understands', async (t) => {
+    const { clock, it, bus, objects } = await bench(t);
+    bus.mode = 'down';
+    for (const id of ['id1', 'huge', 'id3']) await uploadAs(it, id);
+    const [first] = await outboxKeys(objects);
+    await objects.put(String(first), Buffer.from('{"no":"announcement"}'));
+    bus.isRefused = ({ value }) => String(value).includes('"huge"');
+    bus.mode = 'up';
+    await clock.advance(relayEveryMs);
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 1);
+    await eventually(async () => (await outboxKeys(objects)).length === 0);
+    assert.deepEqual(announcedIds(bus), ['id3']);
+    const aside: string[] = [];
+    for await (const { key } of objects.list('ingress/unsendable-')) aside.push(key);
+    assert.equal(aside.length, 2, 'they are kept for a person to look at');
+    assert.equal(await it.metric('ccx_ingress_announcements_set_aside_total'), 2);
+  });
+});
+
+describe('a bus that does not answer', () => {
+  test('is waited for until the deadline; then the announcement is kept', async (t) => {
+    const { clock, it, bus, objects } = await bench(t);
+    bus.mode = 'silent';
+    const answering = uploadAs(it, 'id1');
+    await eventually(async () => (await it.metric('ingress_kafka_producer_go_routine_count')) >= 2);
+    await clock.advance(announceMsMax);
+    assert.equal((await answering).status, 202);
+    assert.equal((await outboxKeys(objects)).length, 1);
+    // The first attempt arrives after all: the copy must not go out, too.
+    bus.answer();
+    await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 1);
+    await eventually(async () => (await outboxKeys(objects)).length === 0);
+    await clock.advance(relayEveryMs);
+    assert.deepEqual(announcedIds(bus), ['id1']);
+  });
+
+  test('does not make the next upload wait as well', async (t) => {
+    const { clock, it, bus, objects } = await bench(t);
+    bus.mode = 'silent';
+    const first = uploadAs(it, 'id1');
+    await eventually(async () => (await it.metric('ingress_kafka_producer_go_routine_count')) >= 2);
+    await clock.advance(announceMsMax);
+    await first;
+    assert.equal((await uploadAs(it, 'id2')).status, 202);
+    assert.equal((await outboxKeys(objects)).length, 2);
+    bus.answer();
+  });
+});
+
+test('an announcement that the bus will never take is a 500, and nothing waits for it', async (t) => {
+  const { it, bus, objects } = await bench(t);
+  bus.isRefused = ({ topic }) => topic === TOPIC_UPLOAD_ANNOUNCE;
+  assert.equal((await uploadAs(it, 'id1')).status, 500);
+  assert.deepEqual(await outboxKeys(objects), []);
+});
+
+test('stopping finishes what the bus takes in time', async (t) => {
+  const { it, bus } = await bench(t);
+  bus.mode = 'down';
+  await uploadAs(it, 'id1');
+  bus.mode = 'up';
+  await it.ingress.stop();
+  assert.deepEqual(announcedIds(bus), ['id1']);
+});
+
+test('a start that fails leaves nothing open', async (t) => {
+  const { it, bus, objects, clock } = await bench(t);
+  const taken = Number(new URL(it.ingress.baseUrl).port);
+  const settings = { ...it.settings, webPort: taken };
+  await assert.rejects(startIngress(settings, { bus, objects, telemetry: createSilentTelemetry(), clock }), {
+    code: 'HTTP_LISTEN',
+  });
+});
