@@ -31,7 +31,8 @@ export async function runDemonstration(
     tell(`\nA notification arrived. Its owners would read:\n\n${indent(`${mail.subject}\n\n${mail.text}`)}`);
   if (entries > 0) tell(`Service Log has ${entries} ${entries === 1 ? 'entry' : 'entries'} about it.`);
   if (!arrived) tell('Not everything has arrived yet; it goes on. ccx trace and ccx dead-letters list tell more.');
-  tell(`\nLook closer:\n  ccx explain ${cluster.clusterId}\n  ccx trace ${upload.requestId}\n`);
+  const where = `--data ${installation.folder.root}`;
+  tell(`\nLook closer:\n  src/bin/ccx explain ${cluster.clusterId} ${where}\n  src/bin/ccx trace ${upload.requestId} ${where}\n`);
 }
 
 function indent(text: string): string {
