@@ -85,6 +85,25 @@ test('more bytes than a batch takes are several batches, in order, each committe
   );
 });
 
+test('behind a full batch the next one is fetched while it is processed, and nothing of it is lost', async () => {
+  const seen: number[][] = [];
+  const { polls, commits, turn } = bench(async (records) => {
+    seen.push(offsets(records));
+    if (seen.length === 1) assert.equal(polls.length, 2, 'one poll is ahead');
+    if (seen.length === 2) throw new Error('bug');
+  });
+  polls.push([record(0, 100)], [record(1, 100)], away, [record(2)]);
+  assert.equal(await turn(), 1);
+  await assert.rejects(turn(), /bug/);
+  assert.equal(await turn(), 1);
+  assert.equal(await turn(), 1);
+  assert.deepEqual(seen, [[0], [1], [1], [2]]);
+  assert.deepEqual(
+    commits.flat().map(({ offset }) => offset),
+    [1n, 2n, 3n],
+  );
+});
+
 test('records of a batch that failed are processed again before anything else is taken', async () => {
   const seen: number[][] = [];
   const { polls, turn } = bench(async (records) => {

@@ -1,6 +1,7 @@
 /**
  * Takes records from the bus in batches, has each batch processed, and only then commits its offsets: a record is acknowledged when its
- * effect is durable, and not before. One batch at a time; while the database or the bus is away nothing more is taken. Used by the services
+ * effect is durable, and not before. One batch at a time, the next one fetched meanwhile; while the database or the bus is away nothing more
+ * is taken. Used by the services
  * that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
@@ -68,6 +69,8 @@ export class BatchIntake {
   readonly #taken: BusRecord[][] = [];
   /** The number of losses of its partition when a record was taken: a record taken before the last one belongs to somebody else. */
   readonly #takenAt = new Map<BusRecord, number>();
+  /** What is fetched while a full batch is processed: where there was so much there is more. */
+  #ahead: Promise<BusRecord[]> | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(options: BatchIntakeOptions) {
@@ -83,6 +86,7 @@ export class BatchIntake {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
+    await this.#ahead;
   }
 
   idle(): boolean {
@@ -138,7 +142,9 @@ export class BatchIntake {
 
   async #take(consumer: Consumer, waitMs: number): Promise<void> {
     const { clock, bounds } = this.#options;
-    const records = await this.#poll(consumer, bounds.recordsMax, waitMs);
+    const ahead = (await this.#ahead) ?? [];
+    this.#ahead = undefined;
+    const records = ahead.length > 0 ? ahead : await this.#poll(consumer, bounds.recordsMax, waitMs);
     const closesAt = clock.monotonicMs() + bounds.waitMs;
     let bytes = bytesOf(records);
     while (records.length > 0 && records.length < bounds.recordsMax && bytes < bounds.bytesMax) {
@@ -151,6 +157,9 @@ export class BatchIntake {
       bytes += bytesOf(more);
     }
     this.#taken.push(...portions(records, bounds.bytesMax));
+    const isFull = records.length >= bounds.recordsMax || bytes >= bounds.bytesMax;
+    // A failure is met again, and told, by the next turn.
+    if (isFull) this.#ahead = this.#poll(consumer, bounds.recordsMax, 0).catch(() => []);
   }
 
   async #poll(consumer: Consumer, recordsMax: number, waitMs: number): Promise<BusRecord[]> {
