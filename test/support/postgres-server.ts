@@ -34,7 +34,8 @@ const testSettings = {
   max_connections: '300',
 };
 
-export async function startTestServer(): Promise<TestServer> {
+/** `settings` of the server; those of tests by default. */
+export async function startTestServer(settings: Readonly<Record<string, string>> = testSettings): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'ccx-test-postgres-'));
   // As root the server runs as another account, which has to get in.
   await chmod(folder, 0o711);
@@ -42,7 +43,7 @@ export async function startTestServer(): Promise<TestServer> {
     const server = await startEmbeddedPostgres({
       dataDir: join(folder, 'postgres'),
       clock: createSystemClock(),
-      settings: testSettings,
+      settings,
     });
     const dismissWatchdog = startWatchdog(server.pid, folder);
     return {
