@@ -1,17 +1,27 @@
 /**
  * Preloaded into a process under test (`node --import`): kills it with SIGKILL at the n-th call of a chosen business event, which is right
- * behind the effect that the event names. `CCX_TEST_KILL_AT=report-stored:2` names event and count. The product holds no code for this.
+ * behind the effect that the event names. The product holds no code for this.
+ *
+ *   CCX_TEST_KILL_AT=report-stored:2            the second such event of any service
+ *   CCX_TEST_KILL_AT=writer/offsets-committed:1 the first of one service (its name in the telemetry)
+ *   CCX_TEST_KILL_TOO=…/postmaster.pid          kills that PostgreSQL first, as a loss of power would
  */
 import { subscribe } from 'node:diagnostics_channel';
+import { readFileSync } from 'node:fs';
 import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../../src/platform/telemetry/telemetry.ts';
 
-const [wanted = '', countText = '1'] = (process.env['CCX_TEST_KILL_AT'] ?? '').split(':');
+const [, service, wanted = '', countText = '1'] =
+  /^(?:([^/]+)\/)?([^:]+)(?::(\d+))?$/.exec(process.env['CCX_TEST_KILL_AT'] ?? '') ?? [];
+const serverFile = process.env['CCX_TEST_KILL_TOO'] ?? '';
 const state = { left: Number(countText) };
 
 if (wanted !== '') {
   subscribe(BUSINESS_EVENT_CHANNEL, (message) => {
-    if ((message as BusinessEvent).event !== wanted) return;
+    const event = message as BusinessEvent;
+    if (event.event !== wanted || (service !== undefined && event.service !== service)) return;
     state.left -= 1;
-    if (state.left === 0) process.kill(process.pid, 'SIGKILL');
+    if (state.left > 0) return;
+    if (serverFile !== '') process.kill(Number(readFileSync(serverFile, 'utf8').split('\n')[0]), 'SIGKILL');
+    process.kill(process.pid, 'SIGKILL');
   });
 }

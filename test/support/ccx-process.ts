@@ -20,19 +20,25 @@ export interface CcxProcess {
 export interface CcxRun {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** `event:n`: SIGKILL at the n-th such business event. */
+  /** `event:n` or `service/event:n`: SIGKILL at the n-th such business event. */
   readonly killAt?: string;
+  /** With `killAt`: the `postmaster.pid` of a PostgreSQL that is killed at that moment as well. */
+  readonly killServerToo?: string;
+  /** Leads a process group of its own, by which a test finds what it left running. */
+  readonly ownGroup?: boolean;
 }
 
 export function startCcx(run: CcxRun): CcxProcess {
   const preload = run.killAt === undefined ? [] : ['--import', killAtEvent];
   const child = spawn(process.execPath, [...preload, cli, ...run.args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: run.ownGroup === true,
     env: {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
       ...run.env,
       ...(run.killAt === undefined ? {} : { CCX_TEST_KILL_AT: run.killAt }),
+      ...(run.killServerToo === undefined ? {} : { CCX_TEST_KILL_TOO: run.killServerToo }),
     },
   });
   let out = '';
@@ -63,7 +69,10 @@ export function startCcx(run: CcxRun): CcxProcess {
         look();
       });
       return within(
-        Promise.race([matched, ended.then(() => Promise.reject(new Error(`ended without ${pattern}:\n${out}\n${err}`)))]),
+        Promise.race([
+          matched,
+          ended.then(() => Promise.reject(new Error(`ended without ${pattern}:\n${out}\n${err}`))),
+        ]),
         withinMs,
         () => `no ${pattern} within ${withinMs} ms:\n${out}\n${err}`,
       );
