@@ -87,6 +87,11 @@ async function runCli(input: ProcessInput): Promise<void> {
   await program.parseAsync([...input.args], { from: 'user' });
 }
 
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 try {
   await runCli(readProcessInput());
 } catch (error) {

@@ -41,3 +41,5 @@ export const contentMsMax = 10_000;
 export const contentBytesMax = 64 * 1024 * 1024;
 /** One push to the Pushgateway. */
 export const pushMsMax = 10_000;
+/** Messages that `ccx notifications list` shows at once. */
+export const listedMessagesMax = 1_000;

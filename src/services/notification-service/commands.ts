@@ -1,0 +1,240 @@
+/** `ccx notifier`, `ccx explain <cluster>` and `ccx notifications list|retry`. */
+import type { Command } from 'commander';
+import { CcxError, errorCode } from '../../contracts/ccx-error.ts';
+import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
+import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
+import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { sqlState } from '../../platform/database/database-error.ts';
+import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
+import { createOperationsServer } from '../../platform/http/operations-server.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { describeFailure, runRole } from '../../platform/lifecycle/run-role.ts';
+import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
+import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
+import { listedMessagesMax } from './limits.ts';
+import { openNotificationParts, storageUrl } from './open-parts.ts';
+import { type NotificationService, startNotificationService } from './service.ts';
+import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
+
+export function registerNotificationServiceCommands(program: Command, input: ProcessInput): void {
+  registerRole(program, input);
+  registerExplain(program, input);
+  registerNotifications(program, input);
+}
+
+function registerRole(program: Command, input: ProcessInput): void {
+  const command = program
+    .command('notifier')
+    .description('role: decides what is new and tells the owners')
+    .option('--once', 'one run over all clusters, for a cron job, instead of following new reports');
+  addTableOptions(command, notificationServiceOptions).action(async (flags: { once?: boolean }) => {
+    const loaded = loadCommandConfig(command, notificationServiceOptions, input);
+    const clock = createSystemClock();
+    const telemetry = createTelemetry({ service: 'notifier', level: logLevel(loaded.config['logging.log_level']) });
+    for (const warning of loaded.warnings) telemetry.log.warn(warning);
+    const role: Role = { loaded, env: input.env, clock, telemetry };
+    process.exitCode =
+      flags.once === true
+        ? await runOneShot(role)
+        : await runRole({
+            ...{ telemetry, clock },
+            exitCodeOf: notifierExitCode,
+            start: async (lifecycle) => {
+              const service = await startRole(role, 'follow', lifecycle);
+              const server = createOperationsServer({
+                host: loaded.config['operations.host'],
+                port: loaded.config['operations.port'],
+                portSetting: 'operations.port',
+                registry: telemetry.registry,
+                readiness: () => service.readiness(),
+              });
+              lifecycle.defer('operations server', () => server.close());
+              telemetry.log.info({ url: await server.listen() }, 'listening');
+            },
+          });
+  });
+}
+
+interface Role {
+  readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
+  readonly env: ProcessInput['env'];
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+async function startRole(
+  { loaded, env, clock, telemetry }: Role,
+  mode: 'once' | 'follow',
+  lifecycle: Lifecycle,
+): Promise<NotificationService> {
+  const { config } = loaded;
+  const database = connectDatabase({
+    ...(config['storage.url'] === ''
+      ? { url: storageUrl(config, 'storage'), setting: 'storage.pg_host and its neighbours' }
+      : { url: config['storage.url'], setting: 'storage.url (--database, CCX_DATABASE_URL)' }),
+    applicationName: 'ccx-notifier',
+    clock,
+  });
+  lifecycle.defer('database', () => database.close());
+  const parts = await openNotificationParts({ loaded, env, clock, telemetry, lifecycle, database });
+  const settings = notificationServiceSettings(config, mode);
+  const service = await startNotificationService(settings, { database, telemetry, clock, ...parts });
+  lifecycle.defer(service.name, () => service.stop());
+  return service;
+}
+
+/** One run; undelivered messages stay pending for the next one and do not change the exit code, as in the reference. */
+async function runOneShot(role: Role): Promise<number> {
+  const lifecycle = new Lifecycle(role.clock);
+  let exitCode = 0;
+  try {
+    const service = await startRole(role, 'once', lifecycle);
+    print(JSON.stringify(await service.runOnce()));
+  } catch (error) {
+    process.stderr.write(`${describeFailure(error)}\n`);
+    exitCode = notifierExitCode(error);
+  }
+  const { failed } = await lifecycle.stop();
+  for (const { name, error } of failed) role.telemetry.log.error({ step: name, error }, 'did not stop cleanly');
+  return exitCode;
+}
+
+/** The reference's exit codes, as far as something of ours stands behind them; unknown is never 0. Source: notification-service.md 2.6. */
+export function notifierExitCode(error: unknown): number {
+  const code = errorCode(error);
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA)_/.test(code)) return 3;
+  if (code.startsWith('CONTENT_')) return 4;
+  if (code.startsWith('BUS_')) return 5;
+  if (code === 'EVENT_FILTER_INVALID') return 10;
+  if (/^(TOKEN|SECRET|VAULT)_/.test(code)) return 11;
+  return code === 'DISABLED_RULES_UNAVAILABLE' ? 12 : 1;
+}
+
+function registerExplain(program: Command, input: ProcessInput): void {
+  const command = program
+    .command('explain <cluster>')
+    .description('what was decided about each issue of a cluster, why, when it was last sent and could next be')
+    .option('--json', 'as one JSON object');
+  addDatabaseLocation(command).action((cluster: string, flags: { json?: boolean }) =>
+    withDatabase(command, input, async (database) => {
+      const explanation = await readExplanation(database, cluster);
+      if (explanation.targets.length === 0) {
+        throw new CcxError(`nothing was decided about cluster ${cluster}`, {
+          code: 'CLUSTER_UNKNOWN',
+          category: 'input',
+          hint: 'check the id; an archive of it that was taken shows its way with ccx trace <request-id>',
+        });
+      }
+      print(
+        flags.json === true ? JSON.stringify({ cluster, ...explanation }) : formatExplanation(cluster, explanation),
+      );
+    }),
+  );
+}
+
+function registerNotifications(program: Command, input: ProcessInput): void {
+  const group = program.command('notifications').description('notifications by state, and dead ones tried again');
+  const list = group
+    .command('list')
+    .description('newest first; without --state those that are not delivered')
+    .option('--state <state>', `one of ${LISTED_STATES.join(', ')}`)
+    .option('--cluster <id>', 'only of this cluster')
+    .option('--json', 'one JSON object per line, with headers and body');
+  addDatabaseLocation(list).action((flags: { state?: string; cluster?: string; json?: boolean }) =>
+    withDatabase(list, input, async (database) => {
+      const messages = await listMessages(database, {
+        states: statesOf(flags.state),
+        ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }),
+        rowsMax: listedMessagesMax,
+      });
+      for (const message of messages) {
+        print(
+          flags.json === true
+            ? JSON.stringify({ ...message, target: targetName(message.event_type_id) })
+            : formatMessage(message),
+        );
+      }
+      if (messages.length === 0 && flags.json !== true) print('none');
+    }),
+  );
+
+  const retry = group
+    .command('retry [ids...]')
+    .description(
+      'tries dead notifications, and those of unknown outcome, again under a new id; the running service takes them up',
+    )
+    .option('--all', 'all of them');
+  addDatabaseLocation(retry).action((ids: readonly string[], flags: { all?: boolean }) =>
+    withDatabase(retry, input, async (database) => {
+      if (ids.length === 0 && flags.all !== true) {
+        throw new CcxError('nothing to try again was named', {
+          code: 'RETRY_WHAT',
+          category: 'input',
+          hint: 'give ids (ccx notifications list shows them) or --all',
+        });
+      }
+      const marked = await requestRetry(database, flags.all === true ? { states: ['dead', 'unknown'] } : { ids });
+      for (const id of marked) print(`${id} will be sent under a new id`);
+      if (marked.length < ids.length) {
+        throw new CcxError('some of them are not dead, of unknown outcome, or were tried again before', {
+          code: 'RETRY_NOT_POSSIBLE',
+          category: 'input',
+          hint: 'ccx notifications list shows their states',
+        });
+      }
+    }),
+  );
+}
+
+function statesOf(state: string | undefined): readonly ListedState[] {
+  if (state === undefined) return LISTED_STATES.filter((listed) => listed !== 'delivered');
+  const known = LISTED_STATES.find((listed) => listed === state);
+  if (known !== undefined) return [known];
+  throw new CcxError(`${state} is no state of a notification`, {
+    code: 'NOTIFICATION_STATE',
+    category: 'input',
+    hint: `states are ${LISTED_STATES.join(', ')}`,
+  });
+}
+
+async function withDatabase(
+  command: Command,
+  input: ProcessInput,
+  work: (database: Database) => Promise<void>,
+): Promise<void> {
+  const database = connectDatabase({
+    url: await locateDatabase(command, input),
+    applicationName: `ccx ${command.name()}`,
+  });
+  try {
+    await work(database);
+  } catch (error) {
+    if (sqlState(error) !== undefinedTable) throw error;
+    throw new CcxError('no notification service of ours has worked on this database', {
+      code: 'NOTIFIER_NO_TABLE',
+      category: 'storage',
+      cause: error,
+      hint: 'name the right one with --database or --data, or start ccx notifier on it once',
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+/** PostgreSQL's code for a table that is not there. */
+const undefinedTable = '42P01';
+
+/** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-service.md 13. */
+function logLevel(text: string): LogLevel {
+  const level = text.trim().toLowerCase();
+  if (level === 'warning') return 'warn';
+  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

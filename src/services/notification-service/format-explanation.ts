@@ -1,0 +1,81 @@
+/** What `ccx explain` and `ccx notifications` print: the ledger in sentences, for a person and as JSON. Pure; called by `commands.ts`. */
+import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
+import { reasonSentence } from './decide/reasons.ts';
+import type { ExplainedIssue, ExplainedTarget, ListedMessage } from './store/explain.ts';
+
+export interface Explanation {
+  readonly targets: readonly ExplainedTarget[];
+  readonly issues: readonly ExplainedIssue[];
+}
+
+export function targetName(eventTypeId: number): string {
+  return eventTypeId === TARGET_NOTIFICATIONS_BACKEND ? 'notification backend' : 'Service Log';
+}
+
+/** Timestamps of the database are UTC without a zone. */
+function shown(timestamp: string | null): string {
+  return timestamp === null ? '-' : `${timestamp.slice(0, 19)} UTC`;
+}
+
+export function formatExplanation(cluster: string, explanation: Explanation): string {
+  const parts = explanation.targets.map((target) => {
+    const issues = explanation.issues.filter((issue) => issue.event_type_id === target.event_type_id);
+    return [`${targetName(target.event_type_id)}`, ...targetLines(target), ...issues.flatMap(issueLines)].join('\n');
+  });
+  return [`cluster ${cluster}`, ...parts].join('\n\n');
+}
+
+function targetLines(target: ExplainedTarget): string[] {
+  const lines = [
+    `  report of ${shown(target.report_updated_at)}, decided ${shown(target.decided_at)}${outcomeText(target.outcome)}`,
+  ];
+  if (target.newest_report_at !== null && target.newest_report_at > target.report_updated_at) {
+    lines.push(`  a newer report of ${shown(target.newest_report_at)} waits to be decided`);
+  }
+  if (target.render_error !== null) lines.push(`  its texts could not be rendered: ${target.render_error}`);
+  if (target.pause_text !== null && target.paused_until !== null) {
+    lines.push(`  the target is paused until ${shown(target.paused_until)}: ${target.pause_text}`);
+  }
+  return lines;
+}
+
+function outcomeText(outcome: string): string {
+  if (outcome === 'empty') return ': it contains no issues';
+  if (outcome === 'unreadable') return ': it cannot be read';
+  return outcome === 'not-allowed' ? ': the list of allowed or blocked clusters leaves the cluster out' : '';
+}
+
+function issueLines(issue: ExplainedIssue): string[] {
+  const sent = issue.last_notified_at === null ? 'never' : shown(issue.last_notified_at);
+  const id = issue.notification_id === null ? '' : `  (${issue.notification_id}${stateText(issue)})`;
+  return [
+    '',
+    `  ${issue.error_key}  ${issue.component}`,
+    `    ${issue.last_reason}: ${reasonSentence(issue.last_reason)}`,
+    `    last sent ${sent}${id}`,
+    `    next possible ${nextText(issue)}`,
+  ];
+}
+
+function stateText(issue: ExplainedIssue): string {
+  if (issue.message_state === null) return '';
+  const error = issue.error_code === null ? '' : `, ${issue.error_code}: ${issue.error_text ?? ''}`;
+  return `, ${issue.message_state}${error}`;
+}
+
+function nextText(issue: ExplainedIssue): string {
+  if (!issue.counts) return 'at once: the record that it was sent is gone from reported';
+  if (issue.resolved_at !== null) return 'when a report contains it again';
+  if (issue.message_state === 'pending' || issue.message_state === 'claimed') {
+    return `it is on its way, next attempt ${shown(issue.next_attempt_at)}`;
+  }
+  if (issue.next_eligible_at !== null) return `${shown(issue.next_eligible_at)}, if it is still there`;
+  return 'when what stands against it changes';
+}
+
+export function formatMessage(message: ListedMessage): string {
+  const keys = message.issues.map((issue) => issue.errorKey).join(', ');
+  const error = message.error_code === null ? '' : `  ${message.error_code}: ${message.error_text ?? ''}`;
+  const when = shown(message.finished_at ?? message.next_attempt_at ?? message.decided_at);
+  return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id)}  ${message.cluster}  ${keys}${error}`;
+}
