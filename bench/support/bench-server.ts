@@ -1,0 +1,54 @@
+/**
+ * The PostgreSQL of the benchmarks: the embedded one with the settings that an installation has (everything is flushed), or a server of
+ * your own. One for all benchmarks of a run, started when the first asks for it; gone afterwards even if the run is killed.
+ */
+import pg from 'pg';
+import { connectDatabase } from '../../src/platform/database/connect-database.ts';
+import { createDatabaseIfMissing } from '../../src/platform/database/embedded/create-database.ts';
+import { ensureNotificationSchema } from '../../src/platform/database/notification-schema/ensure-notification-schema.ts';
+import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
+import { startTestServer, type TestServer } from '../../test/support/postgres-server.ts';
+import type { BenchDatabase } from './benchmark.ts';
+
+/** A server whose user may create databases, to measure on it instead. */
+export const BENCH_SERVER_VARIABLE = 'CCX_BENCH_POSTGRES_URL';
+
+export interface BenchServer {
+  /** With the notification schema; closed and dropped by `lifecycle`. */
+  createDatabase(name: string, lifecycle: Lifecycle): Promise<BenchDatabase>;
+  stop(): Promise<void>;
+}
+
+export function createBenchServer(env: Readonly<Record<string, string | undefined>>): BenchServer {
+  const given = env[BENCH_SERVER_VARIABLE] ?? '';
+  let own: Promise<TestServer> | undefined;
+  const serverUrl = async () => {
+    if (given !== '') return given;
+    own ??= startTestServer({});
+    return (await own).url;
+  };
+  return {
+    async createDatabase(name, lifecycle) {
+      const server = await serverUrl();
+      const url = await createDatabaseIfMissing(server, name);
+      lifecycle.defer(`removal of ${name}`, () => dropDatabase(server, name));
+      const database = connectDatabase({ url, applicationName: 'ccx bench' });
+      lifecycle.defer(`database ${name}`, () => database.close());
+      await ensureNotificationSchema(database);
+      return { url, database };
+    },
+    async stop() {
+      await (await own)?.stop();
+    },
+  };
+}
+
+async function dropDatabase(server: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server });
+  await client.connect();
+  try {
+    await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,92 @@
+/** What a benchmark is, and what the runner hands to it. Each lies in a file `bench/<name>.ts` that exports `benchmark`. */
+import type { Clock } from '../../src/platform/clock/clock.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
+
+export interface Benchmark {
+  /** One line: what is measured against what. */
+  readonly description: string;
+  /** Why it cannot be run here (no broker, no such file), in one sentence; it is then skipped. */
+  readonly missing?: (context: BenchContext) => Promise<string | undefined>;
+  readonly run: (context: BenchContext) => Promise<Findings>;
+}
+
+export interface Findings {
+  readonly comparisons: readonly Comparison[];
+  /** What belongs to the ratios, or explains them: statements, shares, memory. */
+  readonly figures: readonly Figure[];
+}
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** One way of doing the same work. */
+export interface Contender {
+  readonly name: string;
+  /** Before every round, not timed. */
+  readonly prepare?: (round: number) => Promise<void> | void;
+  /** Timed; answers how many units of work it did. */
+  readonly run: (round: number) => Promise<number> | number;
+}
+
+export interface Contest {
+  readonly title: string;
+  /** What is counted, in the plural: `archives`. */
+  readonly unit: string;
+  readonly subject: Contender;
+  readonly baselines: readonly Contender[];
+  /** Rounds that count, at most; fewer where the time is up. */
+  readonly rounds?: number;
+  /** Time for all rounds together, the one that only warms up included. */
+  readonly budgetMs?: number;
+}
+
+export interface Comparison {
+  readonly title: string;
+  readonly unit: string;
+  readonly rounds: number;
+  readonly subject: Measured;
+  readonly baselines: readonly (Measured & { readonly ratio: Spread })[];
+}
+
+export interface Measured {
+  readonly name: string;
+  /** Units per second. */
+  readonly perSecond: Spread;
+}
+
+/** Over the rounds. */
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface BenchContext {
+  readonly clock: Clock;
+  /** True: sizes that only show that the benchmark still works; the figures mean nothing. */
+  readonly quick: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Cleanups of this benchmark; the runner runs them after it, last registered first. */
+  readonly lifecycle: Lifecycle;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** One or the other, by `quick`. */
+  size(full: number, quick: number): number;
+  /** Alternates the contenders, round by round. */
+  compare(contest: Contest): Promise<Comparison>;
+  /** A line for a person who waits. */
+  tell(line: string): void;
+  /** A folder of its own, removed afterwards; other accounts may enter it. */
+  temporaryFolder(): Promise<string>;
+  /** A fresh database with the notification schema, on a PostgreSQL that flushes as in production; dropped with its server. */
+  createDatabase(): Promise<BenchDatabase>;
+}
+
+export interface BenchDatabase {
+  readonly url: string;
+  readonly database: Database;
+}
