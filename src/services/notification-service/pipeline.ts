@@ -1,5 +1,5 @@
 /** The steps of one run in order, and nothing else: hops 9 to 12. */
-import type { Run } from './run.ts';
+import type { Run } from './run-context.ts';
 import { decideIssues } from './steps/decide-issues.ts';
 import { deliverNotifications } from './steps/deliver-notifications.ts';
 import { enqueueNotifications } from './steps/enqueue-notifications.ts';

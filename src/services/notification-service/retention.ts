@@ -1,5 +1,5 @@
 /** When the retention runs: at the end of a run, but not of each. What it deletes is `store/retention.ts`'s. */
-import type { Run } from './run.ts';
+import type { Run } from './run-context.ts';
 import type { ServiceState } from './run-once.ts';
 import { deleteExpired, type RetentionBounds } from './store/retention.ts';
 import { microsOfMs, timestampText } from './timestamps.ts';

@@ -1,44 +1,15 @@
-/** What the steps of one run share, and what they hand to each other. Built by `run-once.ts`; a step gets everything it needs from here. */
+/** What the steps of one run hand to each other. What they share is in `run-context.ts`. */
 import type { CcxError } from '../../contracts/ccx-error.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import type { Database } from '../../platform/database/database.ts';
-import type { ClusterFilter } from './decide/allowed-clusters.ts';
 import type { Decision } from './decide/decide-cluster.ts';
-import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { ReportIssue } from './decide/read-report.ts';
-import type { Events } from './events.ts';
 import type { TargetPolicy } from './policy.ts';
 import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
-import type { RunTally } from './run-summary.ts';
-import type { NotificationServiceSettings } from './settings.ts';
-import type { TimeSource } from './time-source.ts';
 
 export interface RunTarget {
   readonly target: Target;
   readonly policy: TargetPolicy;
   /** Assigns the moments at which new messages become due; staggers those of a first run. */
   readonly dueMicros: () => bigint;
-}
-
-export interface Run {
-  readonly id: string;
-  readonly settings: NotificationServiceSettings;
-  readonly database: Database;
-  readonly clock: Clock;
-  readonly time: TimeSource;
-  readonly events: Events;
-  readonly tally: RunTally;
-  readonly startedMicros: bigint;
-  readonly targets: readonly RunTarget[];
-  readonly clusters: ClusterFilter;
-  /** As known now; read again when what is known has become old. */
-  readonly disabledRules: () => Promise<DisabledRules>;
-  /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
-  readonly sinceMicros: bigint | undefined;
-  /** Whether the writer keeps request ids beside its rows (the reference's does not). */
-  readonly requestIdsKept: boolean;
-  /** Aborted when the process is to stop: nothing new is begun. */
-  readonly signal: AbortSignal;
 }
 
 /** What one target last did with a cluster. */

@@ -10,7 +10,8 @@ import { reportBytesMax } from '../decide/limits.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import { takeInForeign } from '../decide/take-in-foreign.ts';
-import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
+import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, RunTarget } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { ledgerKey, readLedger, readUnseenSentRows } from '../store/read-set.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 

@@ -1,6 +1,7 @@
 /** The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing and repeats nothing. */
 import { messageOf } from '../message-of.ts';
-import type { RenderedSet, Run } from '../run.ts';
+import type { RenderedSet } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { writeDecisions } from '../store/write-decisions.ts';
 
 export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<void> {

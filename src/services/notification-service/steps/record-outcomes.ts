@@ -2,7 +2,8 @@
  * Hop 12: stores what became of a batch in one transaction: outbox, `reported`, ledger. Until then a crash means that the same messages are
  * tried again, under the same ids.
  */
-import type { DeliveredBatch, DeliveredMessage, Run } from '../run.ts';
+import type { DeliveredBatch, DeliveredMessage } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { writeOutcomes } from '../store/outcomes.ts';
 
 export async function recordOutcomes(run: Run, batch: DeliveredBatch): Promise<void> {

@@ -7,7 +7,8 @@ import { issueIdentity } from '../decide/issue.ts';
 import { detailsByPosition } from '../decide/report-slices.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DueCluster, DueIssue, OutgoingNotification } from '../ports.ts';
-import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run } from '../run.ts';
+import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet } from '../run.ts';
+import type { Run } from '../run-context.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
   const clusters: RenderedCluster[] = set.clusters.map((cluster) => ({

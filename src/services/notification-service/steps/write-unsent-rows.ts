@@ -4,7 +4,8 @@
  * decided. Source: notification-service.md 11.1.
  */
 import { unsentRowsMax } from '../limits.ts';
-import type { Run, RunTarget } from '../run.ts';
+import type { RunTarget } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { insertUnsentPage } from '../store/reported-rows.ts';
 
 export async function writeUnsentRows(run: Run, { target }: RunTarget): Promise<void> {

@@ -6,7 +6,7 @@
 import type { Connection, Database } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/limits.ts';
 import { setClustersMax, setReportBytesMax } from '../limits.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
 
 export interface DueKey {

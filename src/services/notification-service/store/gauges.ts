@@ -1,5 +1,5 @@
 /** Counts what waits and what is listed, for metrics: decided and never finished must be seen from outside. Called at the end of a run. Source: consumers.md R15. */
-import type { Run } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { timestampMicros } from '../timestamps.ts';
 
 export async function readGauges(run: Run): Promise<void> {

@@ -1,5 +1,5 @@
 /** When there is something to do without a new report: a message to try, a cooldown that ends. Called between follow cycles, and to know whether the service is idle. */
-import type { Run } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { timestampMicros } from '../timestamps.ts';
 
 /** Undefined: nothing without a new report. A claimed message counts at the end of its lease, one of a paused target at the pause's end. */

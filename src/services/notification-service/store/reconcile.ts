@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { STATE_SENT } from '../../../contracts/tables.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
 import { rowsJson } from './rows.ts';
 import { transact } from './transact.ts';

@@ -6,7 +6,7 @@
 import { NOTIFICATION_TYPE_INSTANT, STATE_ERROR, STATE_SAME, type STATE_SENT } from '../../../contracts/tables.ts';
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import { reportedMovesMax } from '../limits.ts';
-import type { Run } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
 import { rowsJson } from './rows.ts';
 
