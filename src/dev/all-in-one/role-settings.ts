@@ -33,7 +33,8 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
   );
   const dataPipeline = load(dataPipelineRole.options);
   const writer = load(notificationWriterRole.options);
-  const tracker = load(payloadTrackerRole.options);
+  // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
+  const tracker = load(withDefaults(payloadTrackerRole.options, { 'http.host': settings.host, 'http.port': 0 }));
   const notifier = loadNotifierConfig(env);
   const standIns: StandIns = {
     notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
