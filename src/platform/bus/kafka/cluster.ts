@@ -215,7 +215,7 @@ export class KafkaCluster {
       if (answer !== undefined) return answer;
       // Answers come in the order of requests: behind one that is lost nothing else would arrive in time.
       destroy(connection);
-      throw this.#connections.failed(error, address);
+      throw this.#connections.failed(error, address, connection);
     } finally {
       timer.abort();
     }

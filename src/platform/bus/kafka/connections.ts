@@ -6,7 +6,7 @@
  * up everything behind it.
  */
 import { isIP } from 'node:net';
-import { Connection, type ConnectionOptions } from '@platformatic/kafka';
+import { AuthenticationError, Connection, type ConnectionOptions } from '@platformatic/kafka';
 import type { CcxError } from '../../../contracts/ccx-error.ts';
 import { connectionFailed } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
@@ -28,6 +28,8 @@ export interface ConnectionsOptions {
 export class BrokerConnections {
   readonly #options: ConnectionsOptions;
   readonly #open = new Map<string, Promise<Connection>>();
+  /** Why a socket broke. Requests on it only hear that it was closed; a TLS 1.3 server refuses a client certificate after the handshake. */
+  readonly #broken = new WeakMap<Connection, Error>();
   #closed = false;
 
   constructor(options: ConnectionsOptions) {
@@ -56,7 +58,10 @@ export class BrokerConnections {
 
   async #connect(address: BrokerAddress, onGone: () => void): Promise<Connection> {
     const connection = new Connection(this.#options.clientId, this.#connectionOptions(address.host));
-    connection.on('error', onGone);
+    connection.on('error', (error) => {
+      this.#broken.set(connection, error);
+      onGone();
+    });
     connection.on('close', onGone);
     connection.on('closing', onGone);
     try {
@@ -67,14 +72,18 @@ export class BrokerConnections {
     } catch (error) {
       onGone();
       destroy(connection);
-      throw this.failed(error, address);
+      throw this.failed(error, address, connection);
     }
     if (this.#closed) destroy(connection);
     return connection;
   }
 
-  failed(error: unknown, address: BrokerAddress): CcxError {
-    return connectionFailed(error, `${address.host}:${address.port}`, this.#options.names);
+  failed(error: unknown, address: BrokerAddress, connection: Connection): CcxError {
+    return connectionFailed(
+      this.#broken.get(connection) ?? error,
+      `${address.host}:${address.port}`,
+      this.#options.names,
+    );
   }
 
   #connectionOptions(host: string): ConnectionOptions {
@@ -100,7 +109,7 @@ export class BrokerConnections {
         : {
             sasl:
               sasl.mechanism === 'OAUTHBEARER'
-                ? { mechanism: sasl.mechanism, token: sasl.token }
+                ? { mechanism: sasl.mechanism, token: sasl.token, authBytesValidator: checkTokenAnswer }
                 : { mechanism: sasl.mechanism, username: sasl.user, password: sasl.password },
           }),
     };
@@ -109,5 +118,16 @@ export class BrokerConnections {
 
 /** At once, without waiting for what is under way. */
 export function destroy(connection: Connection): void {
+  // `close` alone would wait for the socket to drain; it is what ends the timer of the next login.
+  connection.close().catch(() => undefined);
   connection.socket?.destroy();
+}
+
+/**
+ * A broker refuses a token with a success that says so in its text (RFC 7628); an accepted one has no text. The library's own check
+ * calls back twice and lets the connection pass.
+ */
+function checkTokenAnswer(answer: Buffer, callback: (error: Error | null, answer?: Buffer) => void): void {
+  if (answer.length === 0) callback(null, answer);
+  else callback(new AuthenticationError(`the broker refused the token: ${answer.toString('utf8')}`));
 }

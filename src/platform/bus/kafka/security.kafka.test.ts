@@ -1,0 +1,251 @@
+/** Every way to log in, on a real broker with TLS, SASL and access rules; and every way to get it wrong, with its code and setting. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
+import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
+import { startTestKafka } from '../../../../test/support/kafka.ts';
+import type { CcxError } from '../../../contracts/ccx-error.ts';
+import { createSystemClock } from '../../clock/clock.ts';
+import type { Bus } from '../bus.ts';
+import {
+  createTopic,
+  rejectsWith,
+  send,
+  subscribe,
+  take,
+  texts,
+  uniqueGroup,
+} from '../contract/bus-harness.contract.ts';
+import { createKafkaBus } from './kafka-bus.ts';
+import { type KafkaSecuritySettings, parseKafkaSecurity } from './kafka-security.ts';
+
+const clock = createSystemClock();
+const state: { cluster?: KafkaCluster } = {};
+const cluster = (): KafkaCluster => state.cluster!;
+const certificate = (name: string): string => join(cluster().certificates, name);
+
+function open(brokers: readonly string[], settings: KafkaSecuritySettings): Bus {
+  return createKafkaBus({
+    brokers,
+    clientId: 'security-test',
+    security: parseKafkaSecurity(settings),
+    clock,
+    sessionMs: 3_000,
+    deliveryMsMax: 5_000,
+  });
+}
+
+async function withBus(bus: Bus, run: (bus: Bus) => Promise<void>): Promise<void> {
+  try {
+    await run(bus);
+  } finally {
+    await bus.close();
+  }
+}
+
+/** As a broker without a token service takes them: `alg: none`. */
+async function unsecuredToken(): Promise<string> {
+  const seconds = Math.floor(clock.now().getTime() / 1000);
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg: 'none' })}.${part({ sub: 'ccx', iat: seconds, exp: seconds + 300 })}.`;
+}
+
+const ccx = { user: 'ccx', password: 'ccx-secret' };
+
+describe('Kafka security', () => {
+  before(async () => {
+    state.cluster = await startTestKafka({ secure: true });
+  });
+  after(async () => {
+    await state.cluster?.stop();
+  });
+
+  const ways: readonly (readonly [string, () => [readonly string[], KafkaSecuritySettings]])[] = [
+    [
+      'TLS with the right authority',
+      () => [cluster().sslAddresses, { protocol: 'SSL', caFile: certificate('ca.pem') }],
+    ],
+    [
+      'a client certificate',
+      () => [
+        cluster().mutualTlsAddresses,
+        {
+          protocol: 'ssl',
+          caFile: certificate('ca.pem'),
+          certificateFile: certificate('client.pem'),
+          keyFile: certificate('client.key'),
+        },
+      ],
+    ],
+    ...(['PLAIN', 'SCRAM-SHA-256', 'scram-sha-512'].flatMap((mechanism) => [
+      [
+        `${mechanism} without encryption`,
+        () => [cluster().saslPlaintextAddresses, { protocol: 'SASL_PLAINTEXT', mechanism, ...ccx }],
+      ] as const,
+      [
+        `${mechanism} with TLS and an authority of its own`,
+        () => [cluster().saslSslAddresses, { protocol: 'sasl_ssl', mechanism, caFile: certificate('ca.pem'), ...ccx }],
+      ] as const,
+    ]) as (readonly [string, () => [readonly string[], KafkaSecuritySettings]])[]),
+    [
+      'OAUTHBEARER',
+      () => [
+        cluster().saslPlaintextAddresses,
+        { protocol: 'SASL_PLAINTEXT', mechanism: 'OAUTHBEARER', token: unsecuredToken },
+      ],
+    ],
+  ];
+  for (const [name, settings] of ways) {
+    test(`records go there and back with ${name}`, async () => {
+      await withBus(open(...settings()), async (bus) => {
+        await bus.check();
+        const topic = await createTopic(bus);
+        await send(bus, [{ topic, key: 'k', value: 'v' }]);
+        assert.deepEqual(texts(await take(await subscribe(bus, topic), 1)), ['v']);
+      });
+    });
+  }
+
+  const mistakes: readonly (readonly [string, string, RegExp, () => [readonly string[], KafkaSecuritySettings]])[] = [
+    [
+      'a wrong password',
+      'BUS_AUTH',
+      /bus\.sasl_password/,
+      () => [cluster().saslPlaintextAddresses, { protocol: 'SASL_PLAINTEXT', user: 'ccx', password: 'wrong' }],
+    ],
+    [
+      'a wrong password with SCRAM',
+      'BUS_AUTH',
+      /bus\.sasl_password/,
+      () => [
+        cluster().saslPlaintextAddresses,
+        { protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-512', user: 'ccx', password: 'wrong' },
+      ],
+    ],
+    [
+      'an expired token',
+      'BUS_AUTH',
+      /bus\.sasl_mechanism/,
+      () => [
+        cluster().saslPlaintextAddresses,
+        {
+          protocol: 'SASL_PLAINTEXT',
+          mechanism: 'OAUTHBEARER',
+          token: async () => 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.',
+        },
+      ],
+    ],
+    [
+      'another authority',
+      'BUS_TLS',
+      /bus\.ca_file/,
+      () => [cluster().sslAddresses, { protocol: 'SSL', caFile: certificate('other-ca.pem') }],
+    ],
+    [
+      'an authority that the system does not know',
+      'BUS_TLS',
+      /bus\.ca_file/,
+      () => [cluster().sslAddresses, { protocol: 'SSL' }],
+    ],
+    [
+      'no client certificate where one is wanted',
+      'BUS_TLS',
+      /bus\.certificate_file/,
+      () => [cluster().mutualTlsAddresses, { protocol: 'SSL', caFile: certificate('ca.pem') }],
+    ],
+    ['plain text to a TLS port', 'BUS_TLS', /bus\.security_protocol/, () => [cluster().sslAddresses, { protocol: '' }]],
+    [
+      'TLS to a plain text port',
+      'BUS_TLS',
+      /bus\.security_protocol/,
+      () => [cluster().addresses, { protocol: 'SSL', caFile: certificate('ca.pem') }],
+    ],
+    [
+      'no login where one is wanted',
+      'BUS_UNREACHABLE',
+      /bus\.security_protocol/,
+      () => [cluster().saslPlaintextAddresses, { protocol: 'PLAINTEXT' }],
+    ],
+    [
+      'a host that cannot be resolved',
+      'BUS_UNREACHABLE',
+      /bus\.brokers/,
+      () => [['no-such-host.invalid:9092'], { protocol: 'PLAINTEXT' }],
+    ],
+  ];
+  for (const [name, code, hint, settings] of mistakes) {
+    test(`${name} is ${code} and names its setting, in check and in every call`, async () => {
+      await withBus(open(...settings()), async (bus) => {
+        const told = async (promise: Promise<unknown>) => {
+          await assert.rejects(promise, (error: CcxError) => {
+            assert.equal(error.code, code, String(error));
+            assert.match(error.hint ?? '', hint);
+            return true;
+          });
+        };
+        await told(bus.check());
+        await told(send(bus, [{ topic: 'any', value: 'v' }]));
+        await told(subscribe(bus, 'any'));
+        await told(bus.admin.listTopics());
+      });
+    });
+  }
+
+  test('one broker of the list that answers is enough', async () => {
+    const brokers = ['no-such-host.invalid:9092', '127.0.0.1:1', ...cluster().addresses];
+    await withBus(open(brokers, { protocol: 'PLAINTEXT' }), (bus) => bus.check());
+  });
+
+  test('a topic that this user may not use is BUS_TOPIC_PERMISSION, whatever is done with it', async () => {
+    await withBus(open(cluster().addresses, { protocol: '' }), async (superuser) => {
+      const hidden = await createTopic(superuser);
+      const unwritable = await createTopic(superuser);
+      const unreadable = await createTopic(superuser);
+      await send(superuser, [{ topic: unreadable, value: 'secret' }]);
+      await deny([
+        [ResourceTypes.TOPIC, hidden, AclOperations.ALL],
+        [ResourceTypes.TOPIC, unwritable, AclOperations.WRITE],
+        [ResourceTypes.TOPIC, unreadable, AclOperations.READ],
+        [ResourceTypes.GROUP, 'forbidden-group', AclOperations.ALL],
+      ]);
+      await withBus(open(cluster().saslPlaintextAddresses, { protocol: 'SASL_PLAINTEXT', ...ccx }), async (bus) => {
+        await bus.check();
+        await rejectsWith(send(bus, [{ topic: hidden, value: 'v' }]), 'BUS_TOPIC_PERMISSION');
+        await rejectsWith(subscribe(bus, hidden), 'BUS_TOPIC_PERMISSION');
+        await rejectsWith(bus.admin.lag('any', [hidden]), 'BUS_TOPIC_PERMISSION');
+        await rejectsWith(send(bus, [{ topic: unwritable, value: 'v' }]), 'BUS_TOPIC_PERMISSION');
+        await rejectsWith(bus.admin.read({ topic: unreadable, partition: 0, offset: 0n }, 1), 'BUS_TOPIC_PERMISSION');
+        const consumer = await subscribe(bus, unreadable, { groupId: uniqueGroup() }).catch((error) => error);
+        // Joining shows nothing of the topic; reading is refused at the latest by the first poll that would bring something.
+        if (consumer instanceof Error) assert.equal((consumer as CcxError).code, 'BUS_TOPIC_PERMISSION');
+        else await rejectsWith(pollForEver(consumer), 'BUS_TOPIC_PERMISSION');
+        const readable = await createTopic(superuser);
+        await rejectsWith(subscribe(bus, readable, { groupId: 'forbidden-group' }), 'BUS_GROUP_PERMISSION');
+      });
+    });
+  });
+});
+
+async function pollForEver(consumer: Awaited<ReturnType<typeof subscribe>>): Promise<never> {
+  for (;;) await consumer.poll({ recordsMax: 1, waitMs: 200 });
+}
+
+type Resource = (typeof ResourceTypes)[keyof typeof ResourceTypes];
+type Operation = (typeof AclOperations)[keyof typeof AclOperations];
+
+async function deny(rules: readonly (readonly [Resource, string, Operation])[]): Promise<void> {
+  const admin = new Admin({ clientId: 'security-test-admin', bootstrapBrokers: [...cluster().addresses] });
+  await admin.createAcls({
+    creations: rules.map(([resourceType, resourceName, operation]) => ({
+      resourceType,
+      resourceName,
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+      principal: 'User:ccx',
+      host: '*',
+      operation,
+      permissionType: AclPermissionTypes.DENY,
+    })),
+  });
+  await admin.close();
+}
