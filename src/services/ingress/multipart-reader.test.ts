@@ -1,0 +1,204 @@
+/** Forms in any pieces, with any content, cut anywhere: parts come out as they were put in, or the form is refused; nothing hangs. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { boundaryCharactersMax, boundaryLineBytesMax, partHeaderBytesMax, partsMax } from './limits.ts';
+import { formBoundary, MultipartReader, type PartHeader } from './multipart-reader.ts';
+
+interface ReadPart extends PartHeader {
+  readonly body: Buffer;
+}
+
+function sourceOf(bytes: Buffer, sizes: readonly number[] = [bytes.length]) {
+  const state = { at: 0, turn: 0 };
+  return {
+    async next() {
+      if (state.at >= bytes.length) return undefined;
+      const size = Math.max(1, sizes[state.turn % sizes.length] ?? 1);
+      state.turn += 1;
+      const chunk = bytes.subarray(state.at, state.at + size);
+      state.at += size;
+      return chunk;
+    },
+  };
+}
+
+async function readAll(bytes: Buffer, boundary: string, sizes?: readonly number[]): Promise<ReadPart[]> {
+  const reader = new MultipartReader(sourceOf(bytes, sizes), boundary);
+  const parts: ReadPart[] = [];
+  for (;;) {
+    const header = await reader.nextPart();
+    if (header === undefined) return parts;
+    const chunks: Buffer[] = [];
+    for (;;) {
+      const chunk = await reader.chunk();
+      if (chunk === undefined) break;
+      assert.ok(chunk.length > 0);
+      chunks.push(Buffer.from(chunk));
+    }
+    parts.push({ ...header, body: Buffer.concat(chunks) });
+  }
+}
+
+async function outcome(bytes: Buffer, boundary = 'b', sizes?: readonly number[]): Promise<ReadPart[] | string> {
+  try {
+    return await readAll(bytes, boundary, sizes);
+  } catch (error) {
+    assert.ok(error instanceof CcxError, String(error));
+    return error.code;
+  }
+}
+
+const simple = '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nbody\r\n--b--\r\n';
+
+describe('parts', () => {
+  test('of any content, in any pieces, come out as they were put in', async () => {
+    // Content out of the very characters that boundaries are made of finds what random bytes do not.
+    const tricky = fc.array(fc.constantFrom('\r', '\n', '\r\n', '-', '--', '--b', '\r\n--', '\r\n--b', 'b', ' ', 'x'), {
+      maxLength: 30,
+    });
+    const body = fc.oneof(
+      tricky.map((pieces) => Buffer.from(pieces.join(''))),
+      fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    );
+    const part = fc.record({
+      name: fc.stringMatching(/^[a-z]{1,8}$/),
+      filename: fc.stringMatching(/^[a-z.]{0,8}$/),
+      body,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(part, { maxLength: 6 }),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 }),
+        fc.constantFrom('', 'preamble\r\n', '\r\n'),
+        fc.constantFrom('--\r\n', '--', '--\r\nepilogue\r\n--b\r\n'),
+        async (parts, sizes, preamble, end) => {
+          const boundary = 'boundary';
+          fc.pre(parts.every((one) => !one.body.includes('boundary')));
+          const pieces: (Buffer | string)[] = [preamble];
+          for (const { name, filename, body: bytes } of parts) {
+            pieces.push(`--${boundary}\r\ncontent-disposition: form-data; name="${name}"; filename="${filename}"\r\n`);
+            pieces.push('Content-Type: Text/Plain; X=y\r\n\r\n', bytes, '\r\n');
+          }
+          pieces.push(`--${boundary}${end}`);
+          const bytes = Buffer.concat(pieces.map((piece) => Buffer.from(piece)));
+          const read = await readAll(bytes, boundary, sizes);
+          assert.deepEqual(
+            read,
+            parts.map((one) => ({ ...one, contentType: 'Text/Plain; X=y' })),
+          );
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('of a form that is cut or changed anywhere come out or are refused', async () => {
+    const whole = Buffer.from(`pre\r\n${simple.slice(0, -6)} \t\r\nContent-Type: x\r\n\r\n\r\n--b--\r\n`);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(whole.length),
+        fc.array(fc.record({ at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) }), { maxLength: 3 }),
+        fc.integer({ min: 1, max: 50 }),
+        async (cut, changes, size) => {
+          const bytes = Buffer.from(whole);
+          for (const { at, byte } of changes) bytes[at % bytes.length] = byte;
+          const result = await outcome(bytes.subarray(0, cut), 'b', [size]);
+          assert.ok(Array.isArray(result) || result === 'FORM_INVALID');
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('may lack headers, a body, or even the line end before the next boundary', async () => {
+    const read = (text: string) => outcome(Buffer.from(text));
+    const nameless = { name: '', filename: '', contentType: '' };
+    assert.deepEqual(await read('--b\r\n\r\nbody\r\n--b--'), [{ ...nameless, body: Buffer.from('body') }]);
+    assert.deepEqual(await read('--b\r\n\r\n\r\n--b--'), [{ ...nameless, body: Buffer.alloc(0) }]);
+    assert.deepEqual(await read('--b\r\n\r\n--b--'), [{ ...nameless, body: Buffer.alloc(0) }]);
+    assert.deepEqual(await read('--b--'), []);
+    assert.deepEqual(await read('--b \t\r\n\r\nx\r\n--bb\r\n--b--'), [{ ...nameless, body: Buffer.from('x\r\n--bb') }]);
+  });
+
+  test('that nobody reads are skipped', async () => {
+    const reader = new MultipartReader(sourceOf(Buffer.from(simple.replace('--b--', `${simple}`))), 'b');
+    assert.equal((await reader.nextPart())?.name, 'a');
+    assert.equal((await reader.nextPart())?.name, 'a');
+    assert.equal(await reader.nextPart(), undefined);
+    assert.equal(await reader.nextPart(), undefined);
+    assert.equal(await reader.chunk(), undefined);
+  });
+});
+
+describe('a part’s disposition', () => {
+  for (const [disposition, name, filename] of [
+    ['form-data; name="file"; filename="a.tar.gz"', 'file', 'a.tar.gz'],
+    ['form-data; name=file; filename=a', 'file', 'a'],
+    ['FORM-DATA ; NAME = "file" ;filename="a"', 'file', 'a'],
+    ['form-data; name="a \\"b\\" c"; filename="x\\\\y"', 'a "b" c', 'x\\y'],
+    ['form-data; filename="a;b"; name="file"', 'file', 'a;b'],
+    ["form-data; name=file; filename*=UTF-8''a", 'file', "UTF-8''a"],
+    ['form-data; name="file"; filename=""', 'file', ''],
+    ['form-data; name="file"; name="other"', '', ''],
+    ['attachment; name="file"; filename="a"', '', ''],
+    ['', '', ''],
+  ] as const) {
+    test(`${disposition || '(none)'} names ${JSON.stringify(name)}`, async () => {
+      const [part] = await readAll(Buffer.from(`--b\r\nContent-Disposition: ${disposition}\r\n\r\n\r\n--b--`), 'b');
+      assert.deepEqual([part?.name, part?.filename], [name, filename]);
+    });
+  }
+
+  test('may go on in the next line; the first of several counts', async () => {
+    const header = 'Content-Disposition: form-data;\r\n name="a"\r\nContent-Disposition: form-data; name="b"';
+    const [part] = await readAll(Buffer.from(`--b\r\n${header}\r\n\r\n\r\n--b--`), 'b');
+    assert.equal(part?.name, 'a');
+  });
+});
+
+describe('limits hold at their value and not one past it', () => {
+  test('parts', async () => {
+    const many = (count: number) => Buffer.from(`${'--b\r\n\r\n\r\n'.repeat(count)}--b--`);
+    assert.equal((await outcome(many(partsMax))).length, partsMax);
+    assert.equal(await outcome(many(partsMax + 1)), 'FORM_INVALID');
+  });
+
+  test('headers of a part', async () => {
+    // The line end behind the boundary is the first two bytes of what is searched.
+    const part = (bytes: number) => Buffer.from(`--b\r\nx: ${'y'.repeat(bytes - 5)}\r\n\r\n\r\n--b--`);
+    assert.equal((await outcome(part(partHeaderBytesMax))).length, 1);
+    assert.equal(await outcome(part(partHeaderBytesMax + 1)), 'FORM_INVALID');
+    const endless = Buffer.from(`--b\r\n${'x'.repeat(10 * partHeaderBytesMax)}`);
+    assert.equal(await outcome(endless, 'b', [1_000]), 'FORM_INVALID');
+  });
+
+  test('blanks behind a boundary', async () => {
+    const line = (bytes: number) => Buffer.from(`--b${' '.repeat(bytes)}\r\n\r\n\r\n--b--`);
+    assert.equal((await outcome(line(boundaryLineBytesMax))).length, 1);
+    assert.equal(await outcome(line(boundaryLineBytesMax + 1)), 'FORM_INVALID');
+  });
+
+  test('characters of a boundary', () => {
+    const type = (length: number) => `multipart/form-data; boundary=${'b'.repeat(length)}`;
+    assert.equal(formBoundary(type(boundaryCharactersMax))?.length, boundaryCharactersMax);
+    assert.equal(formBoundary(type(boundaryCharactersMax + 1)), undefined);
+  });
+});
+
+test('the boundary of a content type', () => {
+  for (const [type, boundary] of [
+    ['multipart/form-data; boundary=abc', 'abc'],
+    ['Multipart/Form-Data; charset=utf-8; BOUNDARY="a b"', 'a b'],
+    ['multipart/form-data;boundary=abc;', 'abc'],
+    ['multipart/form-data', undefined],
+    ['multipart/form-data; boundary=', undefined],
+    ['multipart/mixed; boundary=abc', undefined],
+    ['multipart/form-data; boundary=a; boundary=b', undefined],
+    ['', undefined],
+    [undefined, undefined],
+  ] as const) {
+    assert.equal(formBoundary(type), boundary, String(type));
+  }
+});
