@@ -1,7 +1,13 @@
 /** The benchmarks by name, in the order in which they run. A new one is a file `bench/<name>.ts` and a line here. */
+import { benchmark as bus } from '../bus.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
+import { benchmark as parseReport } from '../parse-report.ts';
+import { benchmark as runRules } from '../run-rules.ts';
 import type { Benchmark } from './benchmark.ts';
 
 export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'open-archive': openArchive,
+  'parse-report': parseReport,
+  'run-rules': runRules,
+  bus,
 };

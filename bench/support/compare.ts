@@ -6,10 +6,10 @@ import type { Clock } from '../../src/platform/clock/clock.ts';
 import type { Comparison, Contender, Contest, Spread } from './benchmark.ts';
 
 /** Enough for a median that one disturbed round does not move. */
-const roundsDefault = 9;
+const roundsDefault = 15;
 /** Fewer say nothing about the spread. They are run even if the time is up. */
 const roundsMin = 3;
-const budgetMsDefault = 10_000;
+const budgetMsDefault = 6_000;
 
 export interface CompareOptions {
   readonly clock: Clock;
