@@ -2,11 +2,17 @@
  * A notification service on a fresh database with targets that do as they are told and a clock that a test moves: `at 0 a report, one
  * notification; an hour later the same report, none`. Used by the notification service's `*.pg.test.ts`.
  */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { CcxError } from '../../src/contracts/ccx-error.ts';
 import type { RuleContentDirectory } from '../../src/contracts/rule-content.ts';
-import { createManualClock, type ManualClock } from '../../src/platform/clock/manual-clock.ts';
+import type { ManualClock } from '../../src/platform/clock/manual-clock.ts';
 import type { Connection, Database } from '../../src/platform/database/database.ts';
-import { createSilentTelemetry, type Telemetry } from '../../src/platform/telemetry/telemetry.ts';
+import {
+  BUSINESS_EVENT_CHANNEL,
+  type BusinessEvent,
+  createSilentTelemetry,
+  type Telemetry,
+} from '../../src/platform/telemetry/telemetry.ts';
 import {
   collectDisabledRules,
   NOTHING_DISABLED,
@@ -26,6 +32,7 @@ import type {
   TargetPolicySettings,
 } from '../../src/services/notification-service/settings.ts';
 import { createTestDatabase } from './postgres.ts';
+import { createWatchedClock, type WatchedClock } from './watched-clock.ts';
 
 export const hourMs = 3_600_000;
 export const dayMs = 24 * hourMs;
@@ -196,12 +203,13 @@ export interface ReportedSummary {
 
 export interface Timeline {
   readonly database: Database;
-  readonly clock: ManualClock;
+  readonly clock: WatchedClock;
   readonly kafka: FakeTarget;
   readonly serviceLog: FakeTarget;
   /** Statements that the service has sent, transactions' BEGIN and COMMIT not counted. */
   readonly statements: { count: number };
-  readonly service: () => NotificationService;
+  /** So many next commits are done, and their answer is lost. */
+  readonly faults: { commitsLost: number };
   /** A report as the writer stores it, at the clock's now; answers its `updated_at`. */
   store(
     report: string,
@@ -214,6 +222,8 @@ export interface Timeline {
   /** From the next run on. */
   configure(changes: Partial<NotificationServiceSettings>): void;
   setRisks(risks: Risks): void;
+  /** Lets the content source fail, and no content be kept from before. */
+  failContent(fails: boolean): void;
   disable(rows: Parameters<typeof collectDisabledRules>): void;
   /** A row of `reported` that somebody else wrote. */
   storeSent(
@@ -244,25 +254,32 @@ export interface TimelineOptions {
 
 export async function createTimeline(options: TimelineOptions = {}): Promise<Timeline> {
   const { database, drop } = await createTestDatabase({ migrated: true });
-  const clock = createManualClock();
+  const clock = createWatchedClock();
   const kafka = createFakeTarget('notification-backend');
   const serviceLog = createFakeTarget('service-log');
   const names = options.targets ?? ['notification-backend'];
   const targets = [kafka, serviceLog].filter(({ name }) => names.includes(name));
   const statements = { count: 0 };
+  const faults = { commitsLost: 0 };
   let settings = testSettings(options.settings);
   let content = contentOf(defaultRisks);
   let disabled = NOTHING_DISABLED;
+  let contentFails = false;
   const living: NotificationService[] = [];
 
   const another = async (changes: Partial<NotificationServiceSettings> = {}, telemetry = createSilentTelemetry()) => {
     const service = await startNotificationService(
       { ...settings, ...changes },
       {
-        database: counting(database, statements),
+        database: watched(database, statements, faults),
         telemetry,
         clock,
-        content: { load: async () => content },
+        content: {
+          load: async () => {
+            if (contentFails) throw failure('CONTENT_UNAVAILABLE');
+            return content;
+          },
+        },
         targets,
         disabledRules: { load: async () => disabled },
       },
@@ -271,8 +288,7 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
     return service;
   };
   return {
-    ...{ database, clock, kafka, serviceLog, statements, another },
-    service: () => living.at(-1)!,
+    ...{ database, clock, kafka, serviceLog, statements, faults, another },
     async store(report, where = {}) {
       const at = where.at ?? timestampOf(clock);
       await database.query(
@@ -294,6 +310,9 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
     },
     setRisks(risks) {
       content = contentOf(risks);
+    },
+    failContent(fails) {
+      contentFails = fails;
     },
     disable(rows) {
       disabled = collectDisabledRules(...rows);
@@ -346,8 +365,8 @@ function timestampOf(clock: ManualClock): string {
   return `${milliseconds}${String(micros % 1000n).padStart(3, '0')}`;
 }
 
-/** The same database; every statement adds one. */
-function counting(database: Database, statements: { count: number }): Database {
+/** The same database; every statement adds one, and the answer of a commit may get lost. */
+function watched(database: Database, statements: { count: number }, faults: { commitsLost: number }): Database {
   const counted = (connection: Connection): Connection => ({
     client: connection.client,
     query(text, values, how) {
@@ -361,9 +380,46 @@ function counting(database: Database, statements: { count: number }): Database {
       statements.count += 1;
       return database.query(text, values, how);
     },
-    transaction: (work, how) => database.transaction((tx) => work(counted(tx)), how),
+    async transaction(work, how) {
+      const result = await database.transaction((tx) => work(counted(tx)), how);
+      if (faults.commitsLost > 0) {
+        faults.commitsLost -= 1;
+        throw new CcxError('as the test wants it', {
+          code: 'DATABASE_COMMIT_UNKNOWN',
+          category: 'connection',
+          retryable: true,
+        });
+      }
+      return result;
+    },
     withConnection: (work) => database.withConnection((connection) => work(counted(connection))),
   };
+}
+
+/** Waits for the work and moves the clock over its pauses of up to a minute; answers them. A watch over a lease is longer, and not a pause. */
+export async function passPauses(line: Timeline, work: Promise<unknown>): Promise<number[]> {
+  const ended = work.then(() => undefined);
+  const pauses: number[] = [];
+  for (;;) {
+    const pause = await Promise.race([ended, line.clock.nextSleep()]);
+    if (pause === undefined) return pauses;
+    if (pause > 60_000) continue;
+    pauses.push(pause);
+    await line.clock.advance(pause);
+  }
+}
+
+/** Resolves with the next such event of any service in this process. */
+export function nextEvent(name: string): Promise<BusinessEvent> {
+  return new Promise((resolve) => {
+    const listener = (message: unknown) => {
+      const event = message as BusinessEvent;
+      if (event.event !== name) return;
+      unsubscribe(BUSINESS_EVENT_CHANNEL, listener);
+      resolve(event);
+    };
+    subscribe(BUSINESS_EVENT_CHANNEL, listener);
+  });
 }
 
 /**

@@ -52,7 +52,7 @@ async function loop(options: FollowOptions, alarm: Alarm): Promise<void> {
       const { run } = await options.runOnce(sinceMicros);
       sinceMicros = run.startedMicros - microsOfMs(followOverlapMs);
       const due = await nextDueMicros(run);
-      const dueMs = due === undefined ? settings.pollMs : Number(due - run.time.nowMicros()) / 1000;
+      const dueMs = due === undefined ? settings.pollMs : Math.ceil(Number(due - run.time.nowMicros()) / 1000);
       waitMs = Math.max(settings.minGapMs, Math.min(settings.pollMs, dueMs));
     } catch {
       // Told by the run itself. What it had found may be half done, so everything is compared again.
@@ -60,7 +60,8 @@ async function loop(options: FollowOptions, alarm: Alarm): Promise<void> {
     }
     await alarm.wait(clock, waitMs);
     // A burst of hints is one cycle, not one each.
-    if (alarm.rung() && waitMs > settings.minGapMs) await clock.sleep(settings.minGapMs, signal).catch(() => undefined);
+    const early = settings.minGapMs > 0 && alarm.rung() && waitMs > settings.minGapMs;
+    if (early) await clock.sleep(settings.minGapMs, signal).catch(() => undefined);
   }
 }
 

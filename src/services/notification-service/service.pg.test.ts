@@ -7,6 +7,7 @@ import {
   defaultRisks,
   failure,
   hourMs,
+  passPauses,
   policyOf,
   reportOf,
   type Timeline,
@@ -307,7 +308,9 @@ test('a one-shot run retries until the deadline of the message', () =>
     line.kafka.answer = () =>
       failures-- > 0 ? { kind: 'retry', error: failure(), afterMs: 0 } : { kind: 'delivered', detail: '' };
     await line.store(reportOf('CRITICAL'));
-    await whileAdvancing(line, line.run());
+    const waits = (await passPauses(line, line.run())).filter((ms) => ms > 10);
+    assert.equal(waits.length, 3);
+    assert.ok(waits[0]! <= 1_000 && waits[1]! > waits[0]! && waits[2]! > waits[1]!, String(waits));
     assert.equal(line.kafka.attempts.length, 4);
     assert.deepEqual(await states(line), [1]);
   }));
@@ -480,6 +483,14 @@ test('a change of settings or content is looked at in the next run, and repeats 
     assert.equal((await line.run()).reports, 0);
   }));
 
+test('without any content a run fails, and nothing is taken for a risk of zero', () =>
+  timeline({}, async (line) => {
+    line.failContent(true);
+    await line.store(reportOf('CRITICAL'));
+    await assert.rejects(line.run(), { code: 'CONTENT_UNAVAILABLE' });
+    assert.deepEqual(await line.ledger(), []);
+  }));
+
 test('clusters that are not allowed get neither messages nor rows', () =>
   timeline({}, async (line) => {
     line.configure({ clusters: { allowOnly: true, allowed: new Set(['a']), block: false, blocked: new Set() } });
@@ -563,13 +574,3 @@ test('details reach the target byte for byte', () =>
     await line.run();
     assert.equal((JSON.parse(line.kafka.arrived[0]!.body) as { issues: string[][] }).issues[0]![1], details);
   }));
-
-/** Moves the clock for as long as the work sleeps. */
-async function whileAdvancing<T>(line: Timeline, work: Promise<T>): Promise<T> {
-  const state = { done: false };
-  const finished = work.finally(() => {
-    state.done = true;
-  });
-  while (!state.done) await line.clock.advance(1_000);
-  return finished;
-}

@@ -9,7 +9,8 @@ import { disabledBy } from '../decide/disabled-rules.ts';
 import { inParallel } from '../in-parallel.ts';
 import { followDeliverMsMax, leaseMarginMs, stopPatienceMs, unknownResendMsMax } from '../limits.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, DeliveryOutcome, Run, RunTarget } from '../run.ts';
+import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, DeliveryOutcome, RunTarget } from '../run.ts';
+import type { Run } from '../run-context.ts';
 import { claimMessages, nextAttemptMicros, pauseTarget } from '../store/outbox.ts';
 import { microsOfMs } from '../timestamps.ts';
 
@@ -38,7 +39,7 @@ export async function* deliverNotifications(run: Run, runTarget: RunTarget): Asy
 async function waitForRetry(run: Run, runTarget: RunTarget): Promise<boolean> {
   const next = await nextAttemptMicros(run, runTarget);
   if (next === undefined) return false;
-  const waitMs = Number(next - run.time.nowMicros()) / 1000;
+  const waitMs = Math.ceil(Number(next - run.time.nowMicros()) / 1000);
   if (waitMs > run.settings.delivery.deadlineMs) return false;
   await run.clock.sleep(Math.max(waitMs, 0), run.signal).catch(() => undefined);
   return !run.signal.aborted;

@@ -1,0 +1,172 @@
+/** Follow mode: a stored report is told without being asked for, and `reported` gets a row for new reports only. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  createTimeline,
+  dayMs,
+  failure,
+  hourMs,
+  nextEvent,
+  reportOf,
+  type Timeline,
+  type TimelineOptions,
+  testSettings,
+} from '../../../test/support/notification-timeline.ts';
+import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
+import { leaseMarginMs } from './limits.ts';
+import type { NotificationService } from './service.ts';
+
+async function following(
+  options: TimelineOptions,
+  tell: (line: Timeline, service: NotificationService) => Promise<void>,
+): Promise<void> {
+  const line = await createTimeline({ ...options, settings: { mode: 'follow', ...options.settings } });
+  try {
+    const finished = nextEvent('run-finished');
+    const service = await line.another();
+    await finished;
+    await asleep(line);
+    await tell(line, service);
+  } finally {
+    await line.end();
+  }
+}
+
+/** Waits for the cycle that the work sets off, until the service sleeps again. */
+async function cycle(line: Timeline, work: () => Promise<unknown>): Promise<void> {
+  const finished = nextEvent('run-finished');
+  await work();
+  await finished;
+  await asleep(line);
+}
+
+/** Each claimed batch is watched for the end of its lease, which is no pause of the service. */
+const leaseWatchMs = testSettings().delivery.leaseMs - leaseMarginMs;
+
+async function asleep(line: Timeline): Promise<void> {
+  while ((await line.clock.nextSleep()) === leaseWatchMs);
+}
+
+async function storeAndHint(line: Timeline, report: string): Promise<void> {
+  await line.store(report);
+  await line.database.query(`NOTIFY ${CHANNEL_REPORT_STORED}`);
+}
+
+test('a hint sets off a cycle, a repeated report leaves one row more, and time alone leaves none', () =>
+  following({}, async (line) => {
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+    await cycle(line, () => line.clock.advance(10_000));
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), []);
+    assert.deepEqual(
+      (await line.reported()).map(({ state }) => state),
+      [1, 2],
+    );
+  }));
+
+test('without a hint polling finds the report', () =>
+  following({}, async (line) => {
+    await line.store(reportOf('CRITICAL'));
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
+test('the end of a cooldown is told at its moment, from the old report, with a row of its own', () =>
+  following({ settings: { follow: { pollMs: 100 * dayMs, minGapMs: 0, fullSweepMs: 100 * dayMs } } }, async (line) => {
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+    await line.clock.advance(dayMs - 1_000);
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    await cycle(line, () => line.clock.advance(1_001));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    assert.deepEqual(
+      (await line.reported()).map(({ state }) => state),
+      [1, 1],
+    );
+  }));
+
+test('a failed delivery is retried with back-off, and leaves no row before it is final', () =>
+  following({ targets: ['service-log'] }, async (line) => {
+    line.serviceLog.answer = () => ({ kind: 'retry', error: failure(), afterMs: 5_000 });
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+    assert.equal(line.serviceLog.attempts.length, 1);
+    assert.deepEqual(await line.reported(), []);
+    line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
+    await cycle(line, () => line.clock.advance(5_001));
+    const [row] = await line.reported();
+    assert.deepEqual([row!.state, row!.errorLog.startsWith('REFUSED')], [4, true]);
+    assert.equal(line.serviceLog.attempts.length, 2);
+  }));
+
+test('entries of one decision that are delivered later share its row', () =>
+  following({ targets: ['service-log'] }, async (line) => {
+    line.serviceLog.answer = ({ notification }) =>
+      notification.issues[0]!.errorKey === 'CRITICAL'
+        ? { kind: 'retry', error: failure(), afterMs: 5_000 }
+        : { kind: 'delivered', detail: '' };
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL', 'IMPORTANT')));
+    line.serviceLog.answer = () => ({ kind: 'delivered', detail: '' });
+    await cycle(line, () => line.clock.advance(5_001));
+    assert.deepEqual(line.serviceLog.told(), ['CRITICAL', 'IMPORTANT']);
+    assert.deepEqual(
+      (await line.reported()).map(({ state }) => state),
+      [1],
+    );
+  }));
+
+test('it is idle when everything is told, and not while something waits', () =>
+  following({}, async (line, service) => {
+    assert.equal(await service.idle(), true);
+    await line.store(reportOf('CRITICAL'));
+    assert.equal(await service.idle(), false);
+    line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.equal(await service.idle(), false);
+    line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.equal(await service.idle(), true);
+    assert.equal(service.summary?.delivered, 1);
+  }));
+
+test('a cycle that fails says so in readiness, and the next one makes good', () =>
+  following({}, async (line, service) => {
+    assert.deepEqual(await service.readiness(), { ready: true, reasons: [] });
+    await line.database.query('ALTER TABLE reported RENAME TO hidden');
+    const failed = nextEvent('run-failed');
+    await line.clock.advance(10_000);
+    await failed;
+    await asleep(line);
+    assert.match((await service.readiness()).reasons[0]!, /last run failed/);
+    await line.database.query('ALTER TABLE hidden RENAME TO reported');
+    await line.store(reportOf('CRITICAL'));
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    assert.equal((await service.readiness()).ready, true);
+  }));
+
+test('while the content cannot be renewed the last good one is used', () =>
+  following({}, async (line) => {
+    line.failContent(true);
+    const told = nextEvent('content-unavailable');
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+    assert.deepEqual((await told).fields, { code: 'CONTENT_UNAVAILABLE', known: true });
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
+test('a full sweep finds what the recent reports do not show', () =>
+  following({ settings: { follow: { pollMs: 10_000, minGapMs: 0, fullSweepMs: hourMs } } }, async (line) => {
+    await line.store(reportOf('CRITICAL'), { at: '2026-11-20 00:00:00' });
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), [], 'stored with an old time, as a writer with a wrong clock would');
+    await cycle(line, () => line.clock.advance(hourMs));
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
+test('a run that is asked for takes its turn between two cycles', () =>
+  following({ settings: { delivery: testSettings().delivery } }, async (line, service) => {
+    await line.store(reportOf('CRITICAL'));
+    await Promise.all([service.runOnce(), service.runOnce()]);
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
