@@ -19,11 +19,24 @@ export const NOTIFICATION_TYPE_INSTANT = 1;
 /** `NOTIFY` channel: the writer has committed reports. A hint without payload; whoever waits for reports polls as well. */
 export const CHANNEL_REPORT_STORED = 'ccx_report_stored';
 
+/** Reports, as far as notifications need them. Written by: notification writer → read by: notification service. */
+export const TABLE_NEW_REPORTS = 'new_reports';
+/** What was notified, what was looked at without news, what failed. Written by: notification service → read by: whoever asks. */
+export const TABLE_REPORTED = 'reported';
+
 /**
  * The writer's record of what it stored, one row per row of `new_reports` that it wrote: how a repeat is recognised, and how a report
  * row finds its request. Written by: notification writer → read by: notification writer, notification service.
  */
 export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
+/** Our tables that lose their meaning with rows of `new_reports`, and with rows of `reported`; who empties one of those empties these too. */
+export const COMPANIONS_OF_NEW_REPORTS: readonly string[] = [TABLE_STORED_MESSAGE];
+export const COMPANIONS_OF_REPORTED: readonly string[] = [
+  'ccx.notification_outbox',
+  'ccx.notification_ledger',
+  'ccx.notification_considered',
+  'ccx.notification_sent_rows',
+];
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 
