@@ -12,9 +12,14 @@ export function describeInstallation(installation: AllInOne): string {
     ['readiness', `${operationsUrl}/ready`],
     ['data', folder.root],
   ];
-  if (receivers.backend !== undefined)
-    rows.push(['notification backend', 'a stand-in; what it would mail is in receivers/notification-backend.jsonl']);
-  if (receivers.serviceLog !== undefined) rows.push(['Service Log', `a stand-in, ${receivers.serviceLog.postUrl}`]);
+  if (receivers.backend !== undefined) {
+    const mails = receivers.backend.notifications().length;
+    rows.push(['notification backend', `a stand-in, ${mails} mailed so far (receivers/notification-backend.jsonl)`]);
+  }
+  if (receivers.serviceLog !== undefined) {
+    const entries = receivers.serviceLog.entries().length;
+    rows.push(['Service Log', `a stand-in, ${entries} posted so far (${receivers.serviceLog.postUrl})`]);
+  }
   return [
     '',
     'CCX Notifications runs. Ctrl-C stops it.',
