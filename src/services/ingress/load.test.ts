@@ -1,11 +1,10 @@
-/** Many uploads at once: bounded in number, in memory and in what they leave behind. What is logged of them tells nobody's secrets. */
+/** Many uploads at once: bounded in number and in what they leave behind (memory: commands.pg.test.ts). What is logged of them tells nobody's secrets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import {
-  archiveKeys,
   BOUNDARY,
   filePart,
   form,
@@ -18,8 +17,6 @@ import {
 } from '../../../test/support/ingress-bench.ts';
 import { createRecordingBus } from '../../../test/support/recording-bus.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
-import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
-import { createSystemClock } from '../../platform/clock/clock.ts';
 import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { startIngress } from './service.ts';
 
@@ -47,44 +44,6 @@ describe('uploads at once', () => {
     open[1]!.destroy();
     while (!(await bench.ingress.idle())) await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(await unfinishedFiles(bench.path), []);
-  });
-
-  test('cost memory for what is under way, not for what they carry', async (t) => {
-    const bench = await startIngressBench(t);
-    const uploads = 24;
-    const fileBytes = 4 * 1024 * 1024;
-    const piece = Buffer.alloc(64 * 1024, 1);
-    const head = form([filePart('')]).subarray(0, -`\r\n--${BOUNDARY}--\r\n`.length);
-    const body = function* () {
-      yield head;
-      for (let sent = 0; sent < fileBytes; sent += piece.length) yield piece;
-      yield Buffer.from(`\r\n--${BOUNDARY}--\r\n`);
-    };
-    const rss = { most: process.memoryUsage().rss };
-    const before = rss.most;
-    const stopWatching = createSystemClock().every(5, () => {
-      rss.most = Math.max(rss.most, process.memoryUsage().rss);
-    });
-    const answers = await Promise.all(
-      Array.from({ length: uploads }, () =>
-        send(bench.ingress.uploadUrl, {
-          method: 'POST',
-          headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}`, 'x-rh-identity': userIdentity },
-          body: body(),
-        }),
-      ),
-    );
-    stopWatching();
-    assert.ok(answers.every(({ status }) => status === 202));
-    assert.equal((await archiveKeys(bench.objects)).length, uploads);
-    assert.deepEqual(await unfinishedFiles(bench.path), []);
-    assert.equal(bench.bus.of(TOPIC_UPLOAD_ANNOUNCE).length, uploads);
-    const grown = (rss.most - before) / (1024 * 1024);
-    const carried = (uploads * fileBytes) / (1024 * 1024);
-    assert.ok(
-      grown < carried * 0.8,
-      `${Math.round(grown)} MiB more for ${carried} MiB of uploads, the client's share included`,
-    );
   });
 });
 

@@ -1,0 +1,274 @@
+/** `ccx ingress` as an operator runs it: killed between every two effects, without its bus, under load. Guarantees 1 to 3. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { type CcxProcess, startCcx } from '../../../test/support/ccx-process.ts';
+import {
+  BOUNDARY,
+  type Exchange,
+  filePart,
+  form,
+  metadataPart,
+  send,
+  unfinishedFiles,
+  userIdentity,
+} from '../../../test/support/ingress-bench.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { HEADER_REQUEST_ID } from '../../contracts/headers.ts';
+import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
+
+const clock = createSystemClock();
+const startMsMax = 60_000;
+/** Nothing listens there. */
+const databaseAway = 'postgres://nobody:x@127.0.0.1:1/none';
+const shared: { base?: TestDatabase; bus?: PostgresBus } = {};
+
+before(async () => {
+  shared.base = await createTestDatabase();
+  shared.bus = await createPostgresBus({ database: shared.base.database, clock });
+});
+after(async () => {
+  await shared.bus?.close();
+  await shared.base?.drop();
+});
+
+interface Role {
+  readonly role: CcxProcess;
+  readonly url: string;
+}
+
+async function storage(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'ccx-ingress-'));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function startRole(
+  t: TestContext,
+  path: string,
+  options: { killAt?: string; databaseUrl?: string } = {},
+): Promise<Role> {
+  const role = startCcx({
+    args: [
+      'ingress',
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '0',
+      '--metrics-port',
+      '0',
+      '--bus',
+      'postgres',
+      '--storage-path',
+      path,
+    ],
+    ...(options.killAt === undefined ? {} : { killAt: options.killAt }),
+    env: {
+      INGRESS_STAGERIMPLEMENTATION: 'filebased',
+      INGRESS_VALID_UPLOAD_TYPES: 'openshift',
+      CCX_INGRESS__STORAGE__FREE_BYTES_MIN: '0',
+      CCX_DATABASE_URL: options.databaseUrl ?? shared.base!.url,
+    },
+  });
+  t.after(() => role.kill('SIGKILL'));
+  const [, url = ''] = await role.waitForOutput(/"web":"(http:[^"]+)"/, startMsMax);
+  return { role, url };
+}
+
+async function uploadTo(url: string, id: string, body: Buffer | string = `archive ${id}`): Promise<Exchange> {
+  return await send(`${url}/api/ingress/v1/upload`, {
+    method: 'POST',
+    headers: {
+      'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+      'x-rh-identity': userIdentity,
+      [HEADER_REQUEST_ID]: id,
+    },
+    body: form([filePart(body), metadataPart({ custom_metadata: { gathering_time: '2026-11-21T16:00:00Z' } })]),
+  });
+}
+
+interface Announced {
+  readonly request_id: string;
+  readonly url: string;
+}
+
+/** Announcements of these ids, over all partitions. */
+async function announcements(ids: readonly string[]): Promise<Announced[]> {
+  const found: Announced[] = [];
+  for (const { partition, start, end } of await shared.bus!.admin.lag('reader', [TOPIC_UPLOAD_ANNOUNCE])) {
+    if (end === start) continue;
+    for (const record of await shared.bus!.admin.read(
+      { topic: TOPIC_UPLOAD_ANNOUNCE, partition, offset: start },
+      1_000,
+    )) {
+      const value = JSON.parse(String(record.value)) as Announced;
+      if (ids.includes(value.request_id)) found.push(value);
+    }
+  }
+  return found;
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await clock.sleep(20);
+}
+
+describe('a killed ingress', () => {
+  test('line 1: before the archive is stored nothing is left, and the same upload succeeds', async (t) => {
+    const path = await storage(t);
+    const killed = await startRole(t, path, { killAt: 'upload-validated' });
+    await assert.rejects(uploadTo(killed.url, 'line1'));
+    assert.equal((await killed.role.exited(10_000)).signal, 'SIGKILL');
+    const { url } = await startRole(t, path);
+    assert.deepEqual(await unfinishedFiles(path), []);
+    assert.equal((await uploadTo(url, 'line1')).status, 202);
+    assert.equal((await announcements(['line1'])).length, 1);
+  });
+
+  test('line 2: an archive whose announcement was not sent is there, and nobody is told of it', async (t) => {
+    const path = await storage(t);
+    const killed = await startRole(t, path, { killAt: 'archive-stored' });
+    await assert.rejects(uploadTo(killed.url, 'line2'));
+    await killed.role.exited(10_000);
+    assert.ok((await readdir(path)).includes('line2'));
+    const { url } = await startRole(t, path);
+    assert.deepEqual(await announcements(['line2']), []);
+    assert.equal((await uploadTo(url, 'line2')).status, 202);
+    assert.equal((await announcements(['line2'])).length, 1);
+  });
+
+  test('line 3: an announcement that the bus has is there, although the client heard nothing', async (t) => {
+    const path = await storage(t);
+    const killed = await startRole(t, path, { killAt: 'upload-announced' });
+    await assert.rejects(uploadTo(killed.url, 'line3'));
+    await killed.role.exited(10_000);
+    assert.equal((await announcements(['line3'])).length, 1);
+  });
+
+  test('line 3: an announcement in the outbox outlives the process and is sent by the next one', async (t) => {
+    const path = await storage(t);
+    const away = await startRole(t, path, { databaseUrl: databaseAway });
+    const ids = ['kept1', 'kept2', 'kept3'];
+    for (const id of ids) assert.equal((await uploadTo(away.url, id)).status, 202, away.role.stdout());
+    away.role.kill('SIGKILL');
+    await away.role.exited(10_000);
+    assert.equal((await readdir(join(path, 'outbox'))).length, 3);
+
+    await startRole(t, path);
+    await until(async () => (await announcements(ids)).length === 3);
+    for (const { request_id, url } of await announcements(ids)) {
+      assert.equal((await send(url)).text, `archive ${request_id}`, 'the link leads to the process that sent it');
+    }
+    await until(async () => (await readdir(join(path, 'outbox'))).length === 0);
+  });
+
+  test('line 3: killed in the middle of sending the outbox, it loses nothing', async (t) => {
+    const path = await storage(t);
+    const away = await startRole(t, path, { databaseUrl: databaseAway });
+    const ids = ['relay1', 'relay2', 'relay3', 'relay4'];
+    for (const id of ids) await uploadTo(away.url, id);
+    away.role.kill('SIGKILL');
+    await away.role.exited(10_000);
+    const killed = await startRole(t, path, { killAt: 'announcement-relayed:2' });
+    await killed.role.exited(10_000);
+    await startRole(t, path);
+    await until(async () => (await readdir(join(path, 'outbox'))).length === 0);
+    const sent = await announcements(ids);
+    assert.deepEqual([...new Set(sent.map(({ request_id }) => request_id))].sort(), ids, 'each at least once');
+  });
+});
+
+test('a signal ends it in order: what is under way is answered and announced', async (t) => {
+  const path = await storage(t);
+  const { role, url } = await startRole(t, path);
+  const body = Buffer.alloc(3_000_000, 7);
+  const bytes = form([filePart(body)]);
+  const slow = send(`${url}/api/ingress/v1/upload`, {
+    method: 'POST',
+    headers: {
+      'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+      'x-rh-identity': userIdentity,
+      [HEADER_REQUEST_ID]: 'signal',
+    },
+    body: (async function* () {
+      yield bytes.subarray(0, 1_000_000);
+      await until(async () => (await unfinishedFiles(path)).length > 0);
+      role.kill('SIGTERM');
+      await role.waitForOutput(/"stopping"/, 10_000);
+      yield bytes.subarray(1_000_000);
+    })(),
+  });
+  assert.equal((await slow).status, 202);
+  assert.deepEqual(await role.exited(20_000), { code: 0, signal: null });
+  assert.equal((await announcements(['signal'])).length, 1);
+  const lag = await shared.bus!.admin.lag('reader', [TOPIC_PAYLOAD_STATUS]);
+  assert.ok(lag.reduce((sum, { start, end }) => sum + Number(end - start), 0) >= 2, 'and its status messages are out');
+  assert.deepEqual((await readdir(path)).sort(), ['.unfinished', 'ingress', 'outbox', 'signal', 'signal.meta']);
+});
+
+test('it says in one line what is missing', async () => {
+  const cases: readonly [Record<string, string>, RegExp][] = [
+    [{}, /INGRESS_STAGERIMPLEMENTATION=filebased/],
+    [{ INGRESS_STAGERIMPLEMENTATION: 'filebased' }, /INGRESS_STORAGEFILESYSTEMPATH/],
+    [{ INGRESS_AWSACCESSKEYID: 'x' }, /CloudWatch/],
+  ];
+  for (const [env, pattern] of cases) {
+    const role = startCcx({ args: ['ingress'], env });
+    assert.equal((await role.exited(startMsMax)).code, 1);
+    assert.match(role.stderr(), pattern);
+    assert.doesNotMatch(role.stderr(), /\n\s+at /);
+  }
+});
+
+const canReadPeak = existsSync('/proc/self/status');
+test('many large uploads at once cost it little memory', { skip: canReadPeak ? false : 'needs /proc' }, async (t) => {
+  const path = await storage(t);
+  const { role, url } = await startRole(t, path);
+  await uploadTo(url, 'warm');
+  const before = peakMebibytes(role);
+  const uploads = 32;
+  const fileBytes = 8 * 1024 * 1024;
+  const piece = Buffer.alloc(64 * 1024, 1);
+  const end = `\r\n--${BOUNDARY}--\r\n`;
+  const head = form([filePart('')]).subarray(0, -end.length);
+  const answers = await Promise.all(
+    Array.from({ length: uploads }, (_, n) =>
+      send(`${url}/api/ingress/v1/upload`, {
+        method: 'POST',
+        headers: {
+          'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+          'x-rh-identity': userIdentity,
+          [HEADER_REQUEST_ID]: `load${n}`,
+        },
+        body: (function* () {
+          yield head;
+          for (let sent = 0; sent < fileBytes; sent += piece.length) yield piece;
+          yield Buffer.from(end);
+        })(),
+      }),
+    ),
+  );
+  assert.ok(answers.every(({ status }) => status === 202));
+  const grown = peakMebibytes(role) - before;
+  t.diagnostic(`${uploads} uploads of ${fileBytes / 2 ** 20} MiB: the peak grew by ${grown} MiB`);
+  assert.ok(grown < 160, `the peak grew by ${grown} MiB`);
+  assert.deepEqual(await unfinishedFiles(path), []);
+  const digest = createHash('sha256').update(Buffer.alloc(fileBytes, 1)).digest('hex');
+  assert.equal(
+    createHash('sha256')
+      .update(readFileSync(join(path, 'load7')))
+      .digest('hex'),
+    digest,
+  );
+});
+
+/** Largest resident size so far. */
+function peakMebibytes(role: CcxProcess): number {
+  const status = readFileSync(`/proc/${role.child.pid}/status`, 'utf8');
+  return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024);
+}
