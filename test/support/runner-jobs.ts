@@ -42,7 +42,12 @@ export async function runJob(job: TestJob, context: JobContext): Promise<unknown
     case 'throw':
       throw new TypeError('no such field');
     case 'throw-coded':
-      throw new CcxError('not a gzip', { code: 'ARCHIVE_NOT_GZIP', category: 'input', hint: 'upload a gzip' });
+      throw new CcxError('not a gzip', {
+        code: 'ARCHIVE_NOT_GZIP',
+        category: 'input',
+        hint: 'upload a gzip',
+        cause: new Error('wrong first byte'),
+      });
     case 'reject-later':
       void Promise.reject(new Error('nobody listens'));
       return new Promise((resolve) => setImmediate(() => setImmediate(() => resolve('never seen'))));

@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import { cutUtf8 } from '../../contracts/cut-utf8.ts';
 import { labelBytesMax } from './limits.ts';
 import {
@@ -55,11 +55,10 @@ function tell(message: FromChild): void {
 
 function describeFailure(error: unknown): JobFailure {
   const message = error instanceof Error ? error.message : String(error);
-  const stack = error instanceof Error ? error.stack : undefined;
-  if (!(error instanceof CcxError)) return { message, stack };
+  if (!(error instanceof CcxError)) return { message, cause: error instanceof Error ? error.stack : undefined };
   return {
     message,
-    stack,
+    cause: error.cause === undefined ? undefined : errorText(error.cause),
     code: error.code,
     category: error.category,
     retryable: error.retryable,

@@ -277,7 +277,7 @@ function failureOf(failure: JobFailure, label: string | undefined): RunnerError 
     category: failure.category ?? 'internal',
     retryable: failure.retryable ?? false,
     ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-    ...(failure.stack === undefined ? {} : { cause: new Error(failure.stack) }),
+    ...(failure.cause === undefined ? {} : { cause: new Error(failure.cause) }),
   };
   return new RunnerError(failure.message, { ...options, label });
 }

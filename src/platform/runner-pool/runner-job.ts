@@ -31,10 +31,11 @@ export type FromChild =
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: JobFailure };
 
-/** A thrown value as data; the members after `stack` are there when a `CcxError` was thrown. */
+/** A thrown value as data; the members after `cause` are there when a `CcxError` was thrown. */
 export interface JobFailure {
   readonly message: string;
-  readonly stack: string | undefined;
+  /** For people: of a `CcxError` the texts of its causes, of anything else, which is a bug, the stack. */
+  readonly cause: string | undefined;
   readonly code?: string;
   readonly category?: ErrorCategory;
   readonly retryable?: boolean;

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { TestJob } from '../../../test/support/runner-jobs.ts';
+import { errorText } from '../../contracts/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { memoryReader, readFromPs } from './resident-memory.ts';
 import { RunnerError } from './runner-error.ts';
@@ -63,10 +64,11 @@ describe('a runner pool', () => {
     assert.ok(new Set(results.map((result) => result.pid)).size <= 2);
   });
 
-  test('passes on an error of ours with its code and hint', async () => {
+  test('passes on an error of ours with its code, hint and causes, and without a stack', async () => {
     await assert.rejects(pool.run({ do: 'throw-coded' }), (error: unknown) => {
       assert.ok(error instanceof RunnerError);
       assert.deepEqual([error.code, error.category, error.hint], ['ARCHIVE_NOT_GZIP', 'input', 'upload a gzip']);
+      assert.equal(errorText(error), 'not a gzip: wrong first byte');
       return true;
     });
   });
