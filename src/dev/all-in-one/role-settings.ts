@@ -46,6 +46,7 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
       ...ingressRole.settings(ingress, version),
       host: settings.host,
       webPort: settings.port,
+      webPortSetting: '--port',
       metricsPort: 0,
     },
     dataPipeline: dataPipelineRole.settings(dataPipeline.config),

@@ -411,6 +411,8 @@ export interface IngressSettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly webPort: number;
+  /** What to change when that port is taken, for the error's hint; by default this table's own setting. */
+  readonly webPortSetting?: string;
   readonly metricsPort: number;
   /** As consumers reach the web listener. Undefined: where it really listens. */
   readonly baseUrl: string | undefined;

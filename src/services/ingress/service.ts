@@ -126,6 +126,7 @@ async function build(
   const web = createWebListener({
     host: settings.host,
     port: settings.webPort,
+    portSetting: settings.webPortSetting ?? 'INGRESS_WEBPORT',
     version: settings.version,
     commit: settings.commit,
     clock,

@@ -35,6 +35,8 @@ const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PA
 export interface WebListenerOptions {
   readonly host: string;
   readonly port: number;
+  /** What to change when the port is taken. */
+  readonly portSetting: string;
   readonly version: string;
   readonly commit: string;
   readonly clock: Clock;
@@ -57,7 +59,7 @@ export function createWebListener(options: WebListenerOptions): HttpServer {
     host: options.host,
     port: options.port,
     bodyBytesMax: gatheredBodyBytesMax,
-    portSetting: 'INGRESS_WEBPORT',
+    portSetting: options.portSetting,
   });
   const { app } = server;
   // Bodies are read by the upload's steps, as streams, whatever their type says.
@@ -131,7 +133,7 @@ async function answerUpload(
     query: queryOf(request),
     ...credentialsOf(request),
     clientAddress: clientAddress(request),
-    body: new RequestBody(request.raw),
+    body: new RequestBody(request.raw, clock),
     receivedMs: clock.monotonicMs(),
   };
   let reply: Reply;
@@ -154,10 +156,10 @@ async function answer(
   response: FastifyReply,
   reply: Reply,
   clock: Clock,
-  body: RequestBody = new RequestBody(request.raw),
+  body: RequestBody = new RequestBody(request.raw, clock),
 ): Promise<FastifyReply> {
   const bytesMax = reply.status === 503 ? overloadDrainBytesMax : drainBytesMax;
-  const isAtEnd = await body.drain({ bytesMax, msMax: drainMsMax, clock });
+  const isAtEnd = await body.drain({ bytesMax, msMax: drainMsMax });
   if (!isAtEnd) response.header('connection', 'close');
   return sendReply(response, reply);
 }
