@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parse as parseToml } from 'smol-toml';
+import { parse as parseYaml } from 'yaml';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { type ConfigOf, environmentName, type OptionSpec, type OptionTable } from './options.ts';
 import { parseOption } from './parse-value.ts';
@@ -12,7 +13,7 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Values of flags by option key (`section.key`), as text. */
   readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
-  /** Path of a TOML file; absent means none. */
+  /** Path of a TOML file (JSON or YAML by its extension); absent means none. */
   readonly file?: string;
 }
 
@@ -24,7 +25,7 @@ export interface LoadedConfig<Table extends OptionTable> {
 }
 
 export function loadConfig<Table extends OptionTable>(table: Table, sources: ConfigSources): LoadedConfig<Table> {
-  const fileValues = sources.file === undefined ? undefined : readTomlFile(sources.file);
+  const fileValues = sources.file === undefined ? undefined : readConfigFile(sources.file);
   const config: Record<string, unknown> = {};
   const origin: Record<string, 'flag' | 'environment' | 'file' | 'default'> = {};
   const warnings: string[] = [];
@@ -95,17 +96,22 @@ function readSecretFile(path: string, where: string): string {
   }
 }
 
-/** Keys of a TOML file as `section.key`, lower case (the reference's keys are case-insensitive). */
-function readTomlFile(path: string): Map<string, unknown> {
+/** Keys of a file as `section.key`, lower case (the reference's keys are case-insensitive). */
+function readConfigFile(path: string): Map<string, unknown> {
   let document: Record<string, unknown>;
+  let doing = '';
   try {
-    document = parseToml(readFileSync(path, 'utf8'));
+    const text = readFileSync(path, 'utf8');
+    // In the reference's words, which its own tests look for.
+    doing = 'While parsing config: ';
+    document = parseDocument(path, text);
   } catch (cause) {
-    throw new CcxError(`fatal error config file: ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CcxError(`fatal error config file: ${doing}${path}: ${reason}`, {
       code: 'CONFIG_FILE',
       category: 'configuration',
       cause,
-      hint: 'check that the file exists, is readable and is TOML',
+      hint: 'check that the file exists, is readable and is TOML (or JSON or YAML, as its name says)',
     });
   }
   const values = new Map<string, unknown>();
@@ -121,4 +127,14 @@ function readTomlFile(path: string): Map<string, unknown> {
   };
   walk('', document);
   return values;
+}
+
+/** An empty file says nothing; anything but a table of sections is an error. */
+function parseDocument(path: string, text: string): Record<string, unknown> {
+  const format = /\.(json|ya?ml)$/.exec(path)?.[1];
+  const document: unknown =
+    format === undefined ? parseToml(text) : format === 'json' ? JSON.parse(text) : parseYaml(text);
+  if (document === null || document === undefined) return {};
+  if (typeof document !== 'object' || Array.isArray(document)) throw new Error('no sections in it');
+  return document as Record<string, unknown>;
 }

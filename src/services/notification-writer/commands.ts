@@ -1,7 +1,6 @@
 /** `ccx writer`: runs the notification writer until a signal. */
 import type { Command } from 'commander';
 import pino from 'pino';
-import { errorCode } from '../../contracts/ccx-error.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
@@ -9,14 +8,16 @@ import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../platform/lifecycle/run-role.ts';
-import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
+import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {
+  logLevel,
   type NotificationWriterConfig,
   noneAsEmpty,
   notificationWriterOptions,
   notificationWriterSettings,
   writerBusSettings,
   writerDatabaseSettings,
+  writerExitCode,
 } from './config.ts';
 import { createMetricsServer } from './metrics-server.ts';
 import { startNotificationWriter } from './service.ts';
@@ -68,16 +69,8 @@ async function startWriterRole({ config, telemetry, clock, lifecycle }: WriterRo
   telemetry.log.info({ url: await server.listen() }, 'listening');
 }
 
-/** Exit codes of the reference: 5 for storage, 2 for the bus, 1 for everything else. Source: notification-writer.md 1.4. */
-export function writerExitCode(error: unknown): number {
-  const code = errorCode(error);
-  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(code)) return 5;
-  return code.startsWith('BUS_') ? 2 : 1;
-}
-
-/** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-writer.md 10. */
-export function logLevel(text: string): LogLevel {
-  const level = text.trim().toLowerCase();
-  if (level === 'warning') return 'warn';
-  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
+/** The drop-in program, loaded only where it runs. Resolves to the exit code. */
+export async function runNotificationWriterProgram(input: ProcessInput): Promise<number> {
+  const program = await import('./drop-in/program.ts');
+  return await program.runNotificationWriterProgram(input);
 }

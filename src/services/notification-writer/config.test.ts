@@ -4,13 +4,14 @@ import { test } from 'node:test';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
-import { logLevel, writerExitCode } from './commands.ts';
 import {
+  logLevel,
   notificationWriterOptions,
   notificationWriterSettings,
   referenceOptions,
   writerBusSettings,
   writerDatabaseSettings,
+  writerExitCode,
 } from './config.ts';
 
 function load(env: Readonly<Record<string, string>> = {}) {

@@ -3,7 +3,7 @@
  * reference's own, so that a configuration of the hosted writer is one of ours; the second table is what it does not know.
  * Source: notification-writer.md 2.3.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError, errorCode } from '../../contracts/ccx-error.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
 import {
   GROUP_WRITER,
@@ -15,6 +15,7 @@ import { type BusConfig, type BusSettings, busOptions, busSettings } from '../..
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
 import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
+import type { LogLevel } from '../../platform/telemetry/telemetry.ts';
 import {
   batchBytesDefault,
   batchRecordsDefault,
@@ -313,4 +314,18 @@ export function writerBusSettings(config: NotificationWriterConfig): BusSettings
 /** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */
 export function noneAsEmpty(text: string): string {
   return text.trim().toLowerCase() === 'none' ? '' : text;
+}
+
+/** Exit codes of the reference: 5 for storage, 2 for the bus, 1 for everything else. Source: notification-writer.md 1.4. */
+export function writerExitCode(error: unknown): number {
+  const code = errorCode(error);
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(code)) return 5;
+  return code.startsWith('BUS_') ? 2 : 1;
+}
+
+/** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-writer.md 10. */
+export function logLevel(text: string): LogLevel {
+  const level = text.trim().toLowerCase();
+  if (level === 'warning') return 'warn';
+  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
 }

@@ -1,0 +1,71 @@
+/**
+ * Command lines as Go's `flag` package reads them, for the two drop-in programs, whose users' scripts were written for it. `ccx` itself
+ * uses commander. Source: notification-writer.md 1.1, 1.2; notification-service.md 2.1.
+ */
+import { parseBoolean } from './parse-value.ts';
+
+export interface GoFlag {
+  readonly type: 'bool' | 'string';
+  /** As the help shows it. */
+  readonly usage: string;
+}
+
+export type GoFlagTable = Readonly<Record<string, GoFlag>>;
+
+/** Flags that were not given are absent: false and the empty text, in Go's words. */
+export type GoFlagValues<Table extends GoFlagTable> = {
+  readonly [Name in keyof Table]?: Table[Name]['type'] extends 'bool' ? boolean : string;
+};
+
+export type GoFlagResult<Table extends GoFlagTable> =
+  | { readonly kind: 'parsed'; readonly values: GoFlagValues<Table> }
+  /** `-h` and its relatives: the usage on standard error, exit code 0. */
+  | { readonly kind: 'help' }
+  /** This line and the usage on standard error, exit code 2. */
+  | { readonly kind: 'error'; readonly line: string };
+
+/** One or two dashes; reading stops at the first argument that is no flag, or behind `--`, and what follows is ignored. */
+export function parseGoFlags<const Table extends GoFlagTable>(
+  table: Table,
+  args: readonly string[],
+): GoFlagResult<Table> {
+  const values: Record<string, boolean | string> = {};
+  for (let index = 0; index < args.length; index += 1) {
+    const argument = args[index]!;
+    if (!argument.startsWith('-') || argument === '-' || argument === '--') break;
+    const body = argument.replace(/^--?/, '');
+    if (body.startsWith('-') || body.startsWith('=')) return { kind: 'error', line: `bad flag syntax: ${argument}` };
+    const equals = body.indexOf('=');
+    const name = equals === -1 ? body : body.slice(0, equals);
+    const given = equals === -1 ? undefined : body.slice(equals + 1);
+
+    const flag = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (flag === undefined) {
+      if (name === 'h' || name === 'help') return { kind: 'help' };
+      return { kind: 'error', line: `flag provided but not defined: -${name}` };
+    }
+    if (flag.type === 'bool') {
+      const value = given === undefined ? true : given === '' ? undefined : parseBoolean(given);
+      if (value === undefined) {
+        return { kind: 'error', line: `invalid boolean value ${JSON.stringify(given)} for -${name}: parse error` };
+      }
+      values[name] = value;
+    } else if (given !== undefined) {
+      values[name] = given;
+    } else {
+      index += 1;
+      const next = args[index];
+      if (next === undefined) return { kind: 'error', line: `flag needs an argument: -${name}` };
+      values[name] = next;
+    }
+  }
+  return { kind: 'parsed', values: values as GoFlagValues<Table> };
+}
+
+/** The whole help text with its line breaks; flags in alphabetical order, no defaults. */
+export function goUsage(programName: string, table: GoFlagTable): string {
+  const lines = Object.keys(table)
+    .sort()
+    .flatMap((name) => [`  -${name}${table[name]!.type === 'string' ? ' string' : ''}`, `    \t${table[name]!.usage}`]);
+  return `${[`Usage of ${programName}:`, ...lines].join('\n')}\n`;
+}

@@ -1,0 +1,71 @@
+/**
+ * Log lines in the two forms of the reference programs, for the drop-in programs: one JSON object per line (level first, then the fields,
+ * then time and message), or a coloured line for people. It stands behind the ordinary log as its destination and writes each line anew.
+ * Source: notification-writer.md 10.
+ */
+import type { DestinationStream } from 'pino';
+
+export interface ReferenceLogOptions {
+  readonly output: { write(text: string): unknown };
+  /** For people instead of for programs. */
+  readonly console: boolean;
+  /** Colours are emitted even when nobody looks, as in the reference, unless `NO_COLOR` is set. */
+  readonly colours: boolean;
+}
+
+interface LogLine {
+  readonly level: string;
+  readonly time: string;
+  readonly msg?: string;
+  readonly [field: string]: unknown;
+}
+
+export function referenceLog(options: ReferenceLogOptions): DestinationStream {
+  const format = options.console ? consoleLine : jsonLine;
+  return {
+    write(line) {
+      options.output.write(`${format(JSON.parse(line) as LogLine, options.colours)}\n`);
+    },
+  };
+}
+
+/** `service` says which program it is, which the reference's lines do not. */
+function jsonLine({ level, time, msg, service: _, ...fields }: LogLine): string {
+  return JSON.stringify({
+    level,
+    ...fields,
+    time: time.replace(/\.\d+Z$/, 'Z'),
+    ...(msg === undefined ? {} : { message: msg }),
+  });
+}
+
+const abbreviations: Readonly<Record<string, string>> = {
+  debug: 'DBG',
+  info: 'INF',
+  warn: 'WRN',
+  error: 'ERR',
+  fatal: 'FTL',
+};
+const levelColours: Readonly<Record<string, number>> = { debug: 33, info: 32, warn: 31, error: 31, fatal: 31 };
+
+/** `4:15PM INF message key=value`: fields in order of the alphabet, `error` before the others. */
+function consoleLine({ level, time, msg, service: _, ...fields }: LogLine, colours: boolean): string {
+  const paint = (text: string, colour: number) => (colours ? `\u001b[${colour}m${text}\u001b[0m` : text);
+  const at = new Date(time);
+  const clock = `${at.getUTCHours() % 12 || 12}:${String(at.getUTCMinutes()).padStart(2, '0')}${at.getUTCHours() < 12 ? 'AM' : 'PM'}`;
+  const names = Object.keys(fields).sort((left, right) => {
+    if (left === 'error' || right === 'error') return left === 'error' ? -1 : 1;
+    return left < right ? -1 : 1;
+  });
+  const shown = names.map((name) => {
+    const value = valueText(fields[name]);
+    return name === 'error' ? paint(`${name}=${value}`, 31) : `${paint(`${name}=`, 36)}${value}`;
+  });
+  const head = [paint(clock, 90), paint(abbreviations[level] ?? '???', levelColours[level] ?? 1)];
+  return [...head, ...(msg === undefined ? [] : [paint(msg, 1)]), ...shown].join(' ');
+}
+
+function valueText(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return /^[^\s"\\\u0000-\u001f\u007f-\u009f]+$/.test(text) ? text : JSON.stringify(text);
+}

@@ -1,0 +1,126 @@
+/** The drop-in program's configuration: zero values, file, environment, Clowder, in that order of weight. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { findProgramConfig, loadProgramConfig, type ProgramConfig } from './load-program-config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const prefix = 'CCX_NOTIFICATION_WRITER__';
+
+function load(env: Readonly<Record<string, string>>): ProgramConfig {
+  const input = { env, args: [], programName: 'ccx-notification-writer' };
+  return loadProgramConfig(input, findProgramConfig(input, folder));
+}
+
+function withFile(text: string, env: Readonly<Record<string, string>> = {}): ProgramConfig {
+  writeFileSync(join(folder, 'given.toml'), text);
+  return load({ CCX_NOTIFICATION_WRITER_CONFIG_FILE: join(folder, 'given'), ...env });
+}
+
+function withClowder(document: unknown, env: Readonly<Record<string, string>> = {}): ProgramConfig {
+  const path = join(folder, 'clowder.json');
+  writeFileSync(path, typeof document === 'string' ? document : JSON.stringify(document));
+  return load({
+    ACG_CONFIG: path,
+    [`${prefix}BROKER__TOPIC`]: 'ccx.ocp.results',
+    [`${prefix}STORAGE__PG_HOST`]: 'env',
+    ...env,
+  });
+}
+
+test('what nothing sets is empty, zero and false, and our own keys have working defaults', () => {
+  const { config, lines } = load({});
+  assert.deepEqual(
+    [config['broker.topic'], config['broker.enabled'], config['storage.pg_port'], config['storage.db_driver']],
+    ['', false, 0, ''],
+  );
+  assert.deepEqual(
+    [config['broker.start_at'], config['batch.records'], config['check.future_tolerance']],
+    ['latest', 500, 60_000],
+  );
+  assert.deepEqual(lines, ['Clowder is disabled']);
+});
+
+test('the environment counts with and without a file, and an empty value counts as unset', () => {
+  const file = '[broker]\ntopic = "file"\nenabled = 1\n[storage]\npg_port = "77"\n';
+  const { config } = withFile(file, { [`${prefix}BROKER__TOPIC`]: '', [`${prefix}BROKER__CERT_PATH`]: '/ca.pem' });
+  assert.deepEqual(
+    [config['broker.topic'], config['broker.enabled'], config['storage.pg_port'], config['broker.cert_path']],
+    ['file', true, 77, '/ca.pem'],
+  );
+  assert.equal(load({ [`${prefix}STORAGE__PG_PORT`]: '0x10' }).config['storage.pg_port'], 16);
+  assert.equal(load({ CCX_DATABASE_URL: 'postgres://other' }).config['storage.url'], '');
+});
+
+test('values that are none name their key', () => {
+  assert.throws(() => withFile('[storage]\npg_port = "many"'), /storage\.pg_port in .* cannot be read as integer/);
+  assert.throws(() => load({ [`${prefix}BROKER__ENABLED`]: 'maybe' }), /BROKER__ENABLED cannot be read as boolean/);
+});
+
+const clowder = {
+  kafka: {
+    brokers: [
+      {
+        hostname: 'a',
+        port: 9092,
+        authtype: 'sasl',
+        securityProtocol: 'SASL_SSL',
+        cacert: '-----BEGIN CERTIFICATE-----',
+        sasl: { username: 'u', password: 'p', saslMechanism: 'SCRAM-SHA-512' },
+      },
+      { hostname: 'b' },
+    ],
+    topics: [{ requestedName: 'ccx.ocp.results', name: 'mapped' }],
+  },
+  database: { hostname: 'db', port: 5433, name: 'n', username: 'du', password: 'dp', sslMode: 'require' },
+};
+
+test('Clowder beats file and environment, and a broker may lack its port', () => {
+  const { config, lines, clowderCa } = withClowder(clowder);
+  assert.deepEqual(lines, ['Clowder is enabled', 'kafka is configured to use authentication']);
+  assert.deepEqual(
+    [
+      config['broker.addresses'],
+      config['broker.topic'],
+      config['broker.security_protocol'],
+      config['broker.sasl_mechanism'],
+    ],
+    ['a:9092,b', 'mapped', 'SASL_SSL', 'SCRAM-SHA-512'],
+  );
+  assert.deepEqual(
+    [config['storage.pg_host'], config['storage.pg_port'], config['storage.pg_db_name'], config['storage.pg_username']],
+    ['db', 5433, 'n', 'du'],
+  );
+  assert.equal(clowderCa, '-----BEGIN CERTIFICATE-----');
+});
+
+test('what Clowder lacks is told and leaves the settings as they are', () => {
+  const empty = withClowder({});
+  assert.deepEqual(empty.lines, [
+    'Clowder is enabled',
+    'Clowder has no Kafka configuration',
+    'Clowder has no storage section',
+  ]);
+  assert.equal(empty.config['storage.pg_host'], 'env');
+  const partial = withClowder({ kafka: { brokers: [], topics: [] }, database: clowder.database });
+  assert.deepEqual(partial.lines.slice(1), [
+    'Clowder has no broker configurations',
+    'no mapping for topic ccx.ocp.results',
+  ]);
+  const noSasl = withClowder({ kafka: { brokers: [{ hostname: 'a', port: 1, authtype: 'sasl' }], topics: [] } });
+  assert.ok(noSasl.lines.includes('SASL configuration is missing'));
+  assert.equal(noSasl.config['broker.addresses'], 'a:1');
+});
+
+test('a Clowder document that cannot be read is told and otherwise as good as none', () => {
+  for (const document of ['{', { kafka: { brokers: [{}] } }]) {
+    const { lines, config } = withClowder(document);
+    assert.match(lines[0]!, /^cannot read .*clowder\.json: /);
+    assert.equal(lines[1], 'Clowder is disabled');
+    assert.equal(config['storage.pg_host'], 'env');
+  }
+});

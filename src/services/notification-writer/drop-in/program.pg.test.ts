@@ -1,0 +1,275 @@
+/** The drop-in program as scripts and the published black-box suite use it: started by its launcher, judged by output, exit code and tables. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
+
+const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-writer', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));
+after(() => rmSync(folder, { recursive: true }));
+
+let context: TestDatabase;
+let environment: Readonly<Record<string, string>>;
+before(() => undefined);
+beforeEach(async () => {
+  context = await createTestDatabase();
+  const url = new URL(context.url);
+  const settings = {
+    STORAGE__DB_DRIVER: 'postgres',
+    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
+    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
+    STORAGE__PG_HOST: url.hostname,
+    STORAGE__PG_PORT: url.port,
+    STORAGE__PG_DB_NAME: url.pathname.slice(1),
+    STORAGE__PG_PARAMS: 'sslmode=disable',
+    METRICS__NAMESPACE: 'notification-writer',
+  };
+  environment = Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_WRITER__${name}`, value]),
+  );
+});
+afterEach(() => context.drop());
+
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+  const child = spawn(launcher, args, {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] ?? '', ...environment, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+async function succeed(...args: string[]): Promise<Finished> {
+  const finished = await run(args);
+  assert.equal(finished.code, 0, `${args.join(' ')}: ${finished.stdout}${finished.stderr}`);
+  return finished;
+}
+
+async function schema(): Promise<void> {
+  await succeed('--db-init-migration');
+  await succeed('--db-init');
+  await succeed('--migrate', 'latest');
+}
+
+async function count(table: string): Promise<number> {
+  const { rows } = await context.database.query<{ count: bigint }>(`SELECT count(*) AS count FROM ${table}`);
+  return Number(rows[0]?.count);
+}
+
+const cluster = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
+
+async function addReport(table: 'new_reports' | 'reported', time: string): Promise<void> {
+  const insert =
+    table === 'new_reports'
+      ? `INSERT INTO new_reports VALUES (1, 2, $1, '', $2::timestamp, 0)`
+      : `INSERT INTO reported VALUES (1, 2, $1, 1, 1, '', $2::timestamp, $2::timestamp, NULL, 1)`;
+  await context.database.query(insert, [cluster, time]);
+}
+
+describe('flags', () => {
+  test('help is the block that the black-box suite looks for, on standard error', async () => {
+    const { code, stderr, stdout } = await run(['--help']);
+    assert.equal(code, 0);
+    assert.equal(stdout, '');
+    const lines = stderr.replaceAll('\t', '    ').split('\n');
+    assert.deepEqual(lines.slice(0, 5), [
+      'Usage of ccx-notification-writer:',
+      '  -authors',
+      '        show authors',
+      '  -check-kafka',
+      '        check connection to Kafka',
+    ]);
+    assert.equal(lines.filter((line) => line.startsWith('  -')).length, 18);
+    assert.ok(lines.includes('  -max-age string'));
+  });
+
+  test('version and authors are whole lines beside the line about Clowder', async () => {
+    const version = await succeed('--version');
+    assert.deepEqual(
+      version.stdout.split('\n').filter((line) => !line.startsWith('{')),
+      ['Clowder is disabled', 'CCX Notification Writer version 1.0', ''],
+    );
+    assert.match(
+      version.stderr,
+      /^\{"level":"info","filename":"config","time":"[^"]+","message":"Parsing configuration file"\}\n$/,
+    );
+    assert.ok((await succeed('-authors')).stdout.split('\n').includes('Pavel Tisnovsky, Red Hat Inc.'));
+  });
+
+  test('mistakes end with 2 and the usage', async () => {
+    const unknown = await run(['--unknown']);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /^flag provided but not defined: -unknown\nUsage of ccx-notification-writer:\n/);
+    assert.equal((await run(['--migrate'])).code, 2);
+  });
+
+  test('the configuration is shown without passwords', async () => {
+    const { stdout } = await run(['--show-configuration'], {
+      CCX_NOTIFICATION_WRITER__BROKER__ADDRESSES: 'broker:1',
+      CCX_NOTIFICATION_WRITER__BROKER__TOPIC: 'the-topic',
+      CCX_NOTIFICATION_WRITER__STORAGE__PG_PASSWORD: 'very-secret',
+    });
+    for (const text of ['broker:1', 'the-topic', 'notification-writer', '"message":"Storage configuration"'])
+      assert.ok(stdout.includes(text), text);
+    assert.ok(!stdout.includes('very-secret'));
+  });
+
+  test('a configuration that cannot be loaded ends everything with 1, even --version', async () => {
+    writeFileSync(join(folder, 'broken.toml'), 'this is [not TOML');
+    const broken = await run(['--version'], { CCX_NOTIFICATION_WRITER_CONFIG_FILE: './broken' });
+    assert.equal(broken.code, 1);
+    assert.match(broken.stderr, /fatal error config file: While parsing config:/);
+    const missing = await run(['--version'], { CCX_NOTIFICATION_WRITER_CONFIG_FILE: '' });
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /Not Found in/);
+  });
+
+  test('lines for people are chosen by logging.debug', async () => {
+    const { stdout } = await run(['--show-configuration'], {
+      CCX_NOTIFICATION_WRITER__LOGGING__DEBUG: 'true',
+      NO_COLOR: '1',
+    });
+    assert.match(stdout, /^\d{1,2}:\d\d[AP]M INF Metrics configuration Address="" Namespace=notification-writer$/m);
+  });
+});
+
+describe('the schema', () => {
+  test('is made, migrated, asked about, cleaned and dropped with the codes of the reference', async () => {
+    await succeed('--db-init-migration');
+    assert.equal(await count('migration_info'), 1);
+    await succeed('--db-init');
+    await succeed('--db-drop-tables');
+    assert.equal((await run(['--db-drop-tables'])).code, 5);
+    await schema();
+    const info = await succeed('--migration-info');
+    assert.match(info.stdout, /Current DB version: 8/);
+    assert.match(info.stdout, /Maximum available version: 8/);
+    await addReport('new_reports', '2990-01-01');
+    await succeed('--db-cleanup');
+    assert.equal(await count('new_reports'), 0);
+    assert.equal((await run(['--migrate', '9'])).code, 7);
+    await succeed('--db-init-migration');
+    assert.equal((await run(['--migrate', 'soon'])).code, 7, 'no number is no downgrade');
+    assert.equal((await run(['--migrate', '-1'])).code, 7);
+  });
+
+  test('truncating and cleaning up empties what we keep about the rows', async () => {
+    await schema();
+    await migrateCcx(context.database, 'writer');
+    await migrateCcx(context.database, 'notifier');
+    const remember = () =>
+      context.database.query(
+        `INSERT INTO ccx.notification_sent_rows VALUES (1, $1, now(), 1, true);`.replace('$1', `'${cluster}'`),
+      );
+    await remember();
+    await addReport('reported', '2020-01-01');
+    await succeed('--truncate-old-reports');
+    assert.deepEqual([await count('reported'), await count('ccx.notification_sent_rows')], [0, 0]);
+    await context.database.query(`INSERT INTO ccx.stored_message VALUES ('t', 0, 0, '', '', 1, $1, '', '2990-01-01')`, [
+      cluster,
+    ]);
+    await succeed('--db-cleanup');
+    assert.equal(await count('ccx.stored_message'), 0);
+  });
+});
+
+describe('old records', () => {
+  for (const [flag, table] of [
+    ['new-reports', 'new_reports'],
+    ['old-reports', 'reported'],
+  ] as const) {
+    test(`of ${table} are listed and cleaned by age`, async () => {
+      await schema();
+      await succeed(`--print-${flag}-for-cleanup`);
+      await succeed(`--${flag}-cleanup`);
+      for (const time of ['1990-01-01', '1990-01-02 12:30:45.5', '2990-01-01']) await addReport(table, time);
+      const { stdout } = await succeed(`--print-${flag}-for-cleanup`);
+      const listed = stdout.split('\n').filter((line) => line.includes(`Old report from \`${table}\` table`));
+      assert.equal(listed.length, 2);
+      const { 'Updated at': updatedAt, 'Organization ID': org, 'Account number': account } = JSON.parse(listed[1]!);
+      assert.deepEqual([updatedAt, org, account], ['1990-01-02T12:30:45Z', 1, 2]);
+      const cleaned = await succeed(`--${flag}-cleanup`);
+      assert.match(cleaned.stdout, /"Rows deleted":2/);
+      assert.equal(await count(table), 1);
+      await succeed(`--${flag}-cleanup`, '--max-age', '-2000 years');
+      assert.equal(await count(table), 0);
+      assert.equal((await run([`--${flag}-cleanup`, '--max-age', 'a while'])).code, 5);
+    });
+  }
+
+  test('of read_errors are listed and cleaned, and go with their reports', async () => {
+    await schema();
+    await addReport('new_reports', '1990-01-01');
+    await addReport('new_reports', '2990-01-01');
+    for (const time of ['1990-01-01', '2990-01-01']) {
+      await context.database.query(
+        `INSERT INTO read_errors (org_id, cluster, updated_at, error_text, created_at) VALUES (1, $1, $2::timestamp, 'x', now())`,
+        [cluster, time],
+      );
+    }
+    assert.match((await succeed('--print-read-errors-for-cleanup')).stdout, /"Account number":0/);
+    await succeed('--read-errors-cleanup');
+    assert.equal(await count('read_errors'), 1);
+  });
+
+  test('the record of stored messages is cleaned with the reports', async () => {
+    await schema();
+    await migrateCcx(context.database, 'writer');
+    for (const time of ['1990-01-01', '2990-01-01']) {
+      await context.database.query(
+        `INSERT INTO ccx.stored_message VALUES ('t', 0, 0, $1::bytea, '', 1, $2, '', $3::timestamp)`,
+        [Buffer.from(time), cluster, time],
+      );
+    }
+    await succeed('--new-reports-cleanup');
+    assert.equal(await count('ccx.stored_message'), 1);
+  });
+});
+
+describe('what is not there', () => {
+  test('a database that is away or a driver that does not exist ends with 5', async () => {
+    const away = await run(['--db-init'], { CCX_NOTIFICATION_WRITER__STORAGE__PG_PORT: '1' });
+    assert.equal(away.code, 5);
+    assert.match(away.stdout, /DATABASE_UNREACHABLE/);
+    const driver = await run(['--db-init'], { CCX_NOTIFICATION_WRITER__STORAGE__DB_DRIVER: 'oracle' });
+    assert.equal(driver.code, 5);
+    assert.match(driver.stdout, /driver oracle is not supported/);
+    assert.equal((await run(['--migrate', 'latest'], { CCX_NOTIFICATION_WRITER__STORAGE__PG_PORT: '1' })).code, 7);
+  });
+
+  test('brokers that are away end the check with 4 and the service with 2; a disabled broker ends it with 0', async () => {
+    const env = {
+      CCX_NOTIFICATION_WRITER__BROKER__ADDRESSES: '127.0.0.1:1,127.0.0.1:2',
+      CCX_NOTIFICATION_WRITER__BROKER__TOPIC: 't',
+      CCX_NOTIFICATION_WRITER__BROKER__GROUP: 'g',
+      CCX_NOTIFICATION_WRITER__METRICS__ADDRESS: '127.0.0.1:0',
+    };
+    const check = await run(['--check-kafka'], env);
+    assert.equal(check.code, 4);
+    assert.match(check.stdout, /Connection to broker/);
+    assert.match(check.stdout, /Couldn't connect to any of the provided brokers/);
+    const service = await run([], { ...env, CCX_NOTIFICATION_WRITER__BROKER__ENABLED: 'true' });
+    assert.equal(service.code, 2, service.stdout + service.stderr);
+    assert.equal((await run([], env)).code, 0);
+  });
+});

@@ -1,0 +1,211 @@
+/**
+ * The drop-in program `ccx-notification-writer`: the reference's command line, configuration, printed lines and exit codes around our
+ * service and the database operations of the platform. Started by `src/bin/ccx-notification-writer.ts`.
+ * Source: notification-writer.md 1, 3.1, 5, 8.
+ */
+import { CcxError, errorCode, errorText } from '../../../contracts/ccx-error.ts';
+import { COMPANIONS_OF_NEW_REPORTS, COMPANIONS_OF_REPORTED } from '../../../contracts/tables.ts';
+import type { BusSettings } from '../../../platform/bus/bus-options.ts';
+import { createSystemClock } from '../../../platform/clock/clock.ts';
+import { goUsage, parseGoFlags } from '../../../platform/config/go-flags.ts';
+import type { ProcessInput } from '../../../platform/config/process-input.ts';
+import { connectDatabase } from '../../../platform/database/connect-database.ts';
+import type { Database } from '../../../platform/database/database.ts';
+import { cleanup, dropTables, truncateReported } from '../../../platform/database/notification-schema/clear-schema.ts';
+import { initDatabase, initMigration } from '../../../platform/database/notification-schema/initialise-schema.ts';
+import { migrate, migrationInfo } from '../../../platform/database/notification-schema/migrate-schema.ts';
+import { referenceLog } from '../../../platform/telemetry/reference-log.ts';
+import { createTelemetry, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
+import { logLevel, notificationWriterSettings, writerBusSettings, writerDatabaseSettings } from '../config.ts';
+import { checkBrokers } from './check-brokers.ts';
+import { chooseOperation, maxAgeDefault, type WriterFlags, type WriterOperation, writerFlags } from './flags.ts';
+import { findProgramConfig, loadProgramConfig, type ProgramConfig } from './load-program-config.ts';
+import { type AgedTable, deleteOldRecords, listOldRecords } from './old-records.ts';
+import type { Program } from './program-context.ts';
+import { runService } from './run-service.ts';
+import { showConfiguration } from './show-configuration.ts';
+
+const exitConfiguration = 1;
+const exitFlags = 2;
+const exitBus = 2;
+const exitKafkaCheck = 4;
+const exitStorage = 5;
+const exitMigration = 7;
+
+/** Resolves to the exit code. Never throws, never ends the process itself. */
+export async function runNotificationWriterProgram(input: ProcessInput): Promise<number> {
+  const parsed = parseGoFlags(writerFlags, input.args);
+  if (parsed.kind !== 'parsed') {
+    const line = parsed.kind === 'error' ? `${parsed.line}\n` : '';
+    process.stderr.write(`${line}${goUsage(input.programName, writerFlags)}`);
+    return parsed.kind === 'error' ? exitFlags : 0;
+  }
+  let program: Program;
+  try {
+    program = openProgram(input, parsed.values);
+  } catch (error) {
+    earlyLog().error({ error: errorText(error), code: errorCode(error), ...hintOf(error) }, 'Load configuration');
+    return exitConfiguration;
+  }
+  const { log } = program.telemetry;
+  const operation = chooseOperation(parsed.values);
+  log.debug('started');
+  try {
+    const exitCode = await runOperation(operation, program);
+    if (exitCode === 0) log.debug('finished');
+    return exitCode;
+  } catch (error) {
+    log.error({ error: errorText(error), code: errorCode(error), ...hintOf(error) }, `operation ${operation} failed`);
+    return exitCodeOf(operation, error);
+  }
+}
+
+function openProgram(input: ProcessInput, flags: WriterFlags): Program {
+  const file = findProgramConfig(input, process.cwd());
+  earlyLog().info({ filename: file.name }, 'Parsing configuration file');
+  const loaded = loadProgramConfig(input, file);
+  for (const line of loaded.lines) process.stdout.write(`${line}\n`);
+  const { config } = loaded;
+  refuseUnsupportedLogging(config);
+  const telemetry = createTelemetry({
+    service: 'ccx-notification-writer',
+    level: logLevel(config['logging.log_level']),
+    destination: referenceLog({
+      output: config['logging.use_stderr'] ? process.stderr : process.stdout,
+      console: config['logging.debug'],
+      colours: (input.env['NO_COLOR'] ?? '') === '',
+    }),
+  });
+  for (const warning of loaded.warnings) telemetry.log.warn(warning);
+  return { ...loaded, flags, telemetry, clock: createSystemClock(), bus: () => withClowderCa(loaded) };
+}
+
+/** As the reference: before there is a configuration, lines go to standard error as JSON. */
+function earlyLog(): Telemetry['log'] {
+  const destination = referenceLog({ output: process.stderr, console: false, colours: false });
+  return createTelemetry({ service: 'ccx-notification-writer', level: 'debug', destination }).log;
+}
+
+function refuseUnsupportedLogging(config: ProgramConfig['config']): void {
+  notificationWriterSettings({ ...config, 'storage.db_driver': 'postgres' });
+}
+
+/** Clowder brings the certificate itself, not a path to it. */
+function withClowderCa({ config, clowderCa }: ProgramConfig): BusSettings {
+  const settings = writerBusSettings(config);
+  if (settings.kind !== 'kafka' || clowderCa === undefined || settings.security.tls === undefined) return settings;
+  return { ...settings, security: { ...settings.security, tls: { ...settings.security.tls, ca: clowderCa } } };
+}
+
+async function runOperation(operation: WriterOperation, program: Program): Promise<number> {
+  const { config, telemetry, clock } = program;
+  switch (operation) {
+    case 'version':
+      process.stdout.write('CCX Notification Writer version 1.0\n');
+      return 0;
+    case 'authors':
+      process.stdout.write('Pavel Tisnovsky, Red Hat Inc.\n');
+      return 0;
+    case 'show-configuration':
+      showConfiguration(config, telemetry.log);
+      return 0;
+    case 'check-kafka':
+      await checkBrokers(program.bus(), { telemetry, clock });
+      return 0;
+    case 'service':
+      return await runService(program);
+    default:
+      await withDatabase(program, (database) => runDatabaseOperation(operation, database, program));
+      return 0;
+  }
+}
+
+type DatabaseOperation = Exclude<
+  WriterOperation,
+  'version' | 'authors' | 'show-configuration' | 'check-kafka' | 'service'
+>;
+
+async function runDatabaseOperation(operation: DatabaseOperation, database: Database, program: Program): Promise<void> {
+  const { flags, telemetry, clock } = program;
+  const { log } = telemetry;
+  const onStatement = (statement: string) => log.info({ Statement: statement }, 'Executing statement');
+  const maxAge = flags['max-age'] || maxAgeDefault;
+  const old = { database, log, maxAge, now: clock.now() };
+  const list = (table: AgedTable) => listOldRecords(table, old);
+  const clean = (table: AgedTable) => deleteOldRecords(table, old);
+  switch (operation) {
+    case 'db-init':
+      log.info({ result: await initDatabase(database, { onStatement }) }, 'Database initialization');
+      return;
+    case 'db-init-migration':
+      log.info({ ...(await initMigration(database, { onStatement })) }, 'Migration information initialization');
+      return;
+    case 'db-cleanup':
+      return await cleanup(database, {
+        onStatement,
+        companionTables: [...COMPANIONS_OF_NEW_REPORTS, ...COMPANIONS_OF_REPORTED],
+      });
+    case 'db-drop-tables':
+      return await dropTables(database, {
+        onStatement,
+        companionTables: [...COMPANIONS_OF_NEW_REPORTS, ...COMPANIONS_OF_REPORTED],
+      });
+    case 'truncate-old-reports':
+      await truncateReported(database, { onStatement, companionTables: COMPANIONS_OF_REPORTED });
+      log.info('Table reported truncated');
+      return;
+    case 'migration-info': {
+      const { current, latest } = await migrationInfo(database);
+      log.info(`Current DB version: ${current}`);
+      log.info(`Maximum available version: ${latest}`);
+      return;
+    }
+    case 'migrate': {
+      const statement = (query: string) => log.debug({ query }, 'Executing statement');
+      const { from, to } = await migrate(database, flags.migrate ?? '', { onStatement: statement });
+      log.info({ from, to }, 'Database version');
+      return;
+    }
+    case 'print-new-reports-for-cleanup':
+      return await list('new_reports');
+    case 'new-reports-cleanup':
+      return await clean('new_reports');
+    case 'print-old-reports-for-cleanup':
+      return await list('reported');
+    case 'old-reports-cleanup':
+      return await clean('reported');
+    case 'print-read-errors-for-cleanup':
+      return await list('read_errors');
+    case 'read-errors-cleanup':
+      return await clean('read_errors');
+  }
+}
+
+async function withDatabase(program: Program, work: (database: Database) => Promise<void>): Promise<void> {
+  const { config, clock } = program;
+  notificationWriterSettings(config);
+  const database = connectDatabase({
+    ...writerDatabaseSettings(config),
+    applicationName: 'ccx-notification-writer',
+    clock,
+  });
+  try {
+    await work(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Every unknown failure has a code of its own operation: nothing that failed ends with 0. */
+function exitCodeOf(operation: WriterOperation, error: unknown): number {
+  if (operation === 'check-kafka') return exitKafkaCheck;
+  if (errorCode(error).startsWith('CONFIG_')) return exitConfiguration;
+  if (operation === 'migrate' || operation === 'migration-info') return exitMigration;
+  if (operation !== 'service') return exitStorage;
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(errorCode(error))) return exitStorage;
+  return errorCode(error).startsWith('BUS_') ? exitBus : exitConfiguration;
+}
+
+function hintOf(error: unknown): { readonly hint?: string } {
+  return error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {};
+}

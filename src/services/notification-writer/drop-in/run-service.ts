@@ -1,0 +1,64 @@
+/**
+ * The drop-in program's service mode: the configuration in the log, metrics first, then the same service as `ccx writer` on the reference's
+ * brokers. A metrics address that is taken is told and otherwise ignored, as in the reference. Source: notification-writer.md 3.1.
+ */
+import { errorText } from '../../../contracts/ccx-error.ts';
+import { openBus } from '../../../platform/bus/open-bus.ts';
+import { connectDatabase } from '../../../platform/database/connect-database.ts';
+import type { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
+import { runRole } from '../../../platform/lifecycle/run-role.ts';
+import { noneAsEmpty, notificationWriterSettings, writerDatabaseSettings, writerExitCode } from '../config.ts';
+import { createMetricsServer } from '../metrics-server.ts';
+import { startNotificationWriter } from '../service.ts';
+import type { Program } from './program-context.ts';
+import { showConfiguration } from './show-configuration.ts';
+
+/** What Go listens on when the address is empty. */
+const metricsAddressDefault = ':80';
+
+/** Resolves to the exit code, after a signal or at once where the broker is disabled. */
+export async function runService(program: Program): Promise<number> {
+  const { config, telemetry, clock } = program;
+  showConfiguration(config, telemetry.log);
+  if (config['metrics.namespace'] !== '')
+    telemetry.log.info({ namespace: config['metrics.namespace'] }, 'Setting metrics namespace');
+  notificationWriterSettings(config);
+  if (!config['broker.enabled']) {
+    telemetry.log.info('Broker is disabled, not starting it');
+    return 0;
+  }
+  return await runRole({
+    telemetry,
+    clock,
+    exitCodeOf: writerExitCode,
+    start: (lifecycle) => start(program, lifecycle),
+  });
+}
+
+async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
+  const { config, telemetry, clock } = program;
+  await startMetrics(program, lifecycle);
+  const bus = await openBus(program.bus(), { clock, telemetry });
+  lifecycle.defer('bus', () => bus.close());
+  await bus.check();
+  const database = connectDatabase({
+    ...writerDatabaseSettings(config),
+    applicationName: 'ccx-notification-writer',
+    clock,
+  });
+  lifecycle.defer('database', () => database.close());
+  const writer = await startNotificationWriter(notificationWriterSettings(config), { bus, database, telemetry, clock });
+  lifecycle.defer(writer.name, () => writer.stop());
+}
+
+async function startMetrics({ config, telemetry }: Program, lifecycle: Lifecycle): Promise<void> {
+  const address = config['metrics.address'] === '' ? metricsAddressDefault : noneAsEmpty(config['metrics.address']);
+  if (address === '') return;
+  try {
+    const server = createMetricsServer({ address, registry: telemetry.registry });
+    lifecycle.defer('metrics server', () => server.close());
+    telemetry.log.info({ address: await server.listen() }, 'Starting HTTP server');
+  } catch (error) {
+    telemetry.log.error({ error: errorText(error) }, 'Listen and serve');
+  }
+}
