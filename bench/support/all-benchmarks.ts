@@ -1,8 +1,10 @@
 /** The benchmarks by name, in the order in which they run. A new one is a file `bench/<name>.ts` and a line here. */
 import { benchmark as bus } from '../bus.ts';
+import { benchmark as decide } from '../decide.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
 import { benchmark as runRules } from '../run-rules.ts';
+import { benchmark as storeReports } from '../store-reports.ts';
 import type { Benchmark } from './benchmark.ts';
 
 export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
@@ -10,4 +12,6 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'parse-report': parseReport,
   'run-rules': runRules,
   bus,
+  'store-reports': storeReports,
+  decide,
 };

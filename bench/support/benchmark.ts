@@ -29,7 +29,13 @@ export interface Contender {
   /** Before every round, not timed. */
   readonly prepare?: (round: number) => Promise<void> | void;
   /** Timed; answers how many units of work it did. */
-  readonly run: (round: number) => Promise<number> | number;
+  readonly run: (round: number) => Promise<number | TimedWork> | number;
+}
+
+/** For work whose beginning is not the call: it took the time by itself. */
+export interface TimedWork {
+  readonly units: number;
+  readonly elapsedMs: number;
 }
 
 export interface Contest {

@@ -56,8 +56,10 @@ export async function compare(contest: Contest, { clock, quick, signal }: Compar
 async function measure(contender: Contender, round: number, clock: Clock): Promise<number> {
   await contender.prepare?.(round);
   const startedMs = clock.monotonicMs();
-  const units = await contender.run(round);
-  return (units * 1000) / (clock.monotonicMs() - startedMs);
+  const work = await contender.run(round);
+  return typeof work === 'number'
+    ? (work * 1000) / (clock.monotonicMs() - startedMs)
+    : (work.units * 1000) / work.elapsedMs;
 }
 
 export function spread(values: readonly number[]): Spread {
