@@ -91,6 +91,8 @@ function requestEvents({ telemetry, clock, metrics }: IngressEventsOptions, agen
 const refusalTexts: Readonly<Record<string, string>> = {
   ORGANIZATION_DENIED: 'Upload rejected due to customer being denylisted',
   FORM_INVALID: 'File or upload field not found',
+  BODY_STALLED: 'File or upload field not found',
+  CLIENT_GONE: 'File or upload field not found',
   CONTENT_TYPE_UNKNOWN: 'Unable to validate',
   STAGE_FAILED: 'Error staging',
   IDENTITY_NOT_BASE64: 'Failed to decode Identity header',

@@ -23,6 +23,9 @@ export const gatheredBodyBytesMax = 1;
 /** A connectivity check's whole body. */
 export const testBodyBytesMax = mebibyte;
 
+/** A client that sends nothing for so long gives its place to another one; the whole request has 60 s (platform/http). */
+export const bodyIdleMsMax = 20_000;
+
 /** After a refusal so much is still read and thrown away, because a client that is still writing does not see the answer otherwise. */
 export const drainBytesMax = 16 * mebibyte;
 export const drainMsMax = 5_000;

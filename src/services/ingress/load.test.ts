@@ -17,7 +17,9 @@ import {
 } from '../../../test/support/ingress-bench.ts';
 import { createRecordingBus } from '../../../test/support/recording-bus.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
+import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
+import { bodyIdleMsMax, drainMsMax } from './limits.ts';
 import { startIngress } from './service.ts';
 
 describe('uploads at once', () => {
@@ -45,6 +47,22 @@ describe('uploads at once', () => {
     while (!(await bench.ingress.idle())) await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(await unfinishedFiles(bench.path), []);
   });
+});
+
+test('a client that falls silent gives its place to another one', async (t) => {
+  const clock = createManualClock();
+  const bench = await startIngressBench(t, { clock, settings: { concurrentUploadsMax: 1 } });
+  const socket = await begin(bench.ingress.baseUrl);
+  while ((await unfinishedFiles(bench.path)).length < 1) await new Promise((resolve) => setImmediate(resolve));
+  // What was sent has to be read first: the clock starts with the last byte.
+  const answered = once(socket, 'data') as Promise<[Buffer]>;
+  while (!(await bench.ingress.idle())) await clock.advance(bodyIdleMsMax);
+  await clock.advance(drainMsMax);
+  const [answer] = await answered;
+  assert.match(answer.toString(), /^HTTP\/1\.1 400 Bad Request\r\n(.+\r\n)*connection: close\r\n/);
+  assert.equal(await bench.metric('ccx_ingress_refused_total', { code: 'BODY_STALLED' }), 1);
+  assert.deepEqual(await unfinishedFiles(bench.path), []);
+  assert.equal((await upload(bench, [filePart('x')])).status, 202);
 });
 
 test('no identity, token or body appears in the log, whatever is wrong with them', async (t) => {

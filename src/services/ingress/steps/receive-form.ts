@@ -38,8 +38,9 @@ export async function receiveForm(
   } catch (error) {
     await reception.abandon();
     if (error instanceof Refusal) return reply(error.reply);
-    // The client went away in the middle, or sent what is no form: both are told alike, and the first one hears nothing.
-    if (!(error instanceof CcxError) || error.code === 'FORM_INVALID') return reply(fileNotFound());
+    // The client fell silent or went away in the middle, or sent what is no form: all are told alike, and who went away hears nothing.
+    if (error instanceof CcxError) return reply(fileNotFound(error.code));
+    if (isConnectionError(error)) return reply(fileNotFound('CLIENT_GONE'));
     throw error;
   }
 }
@@ -199,6 +200,11 @@ class FormReception {
   }
 }
 
+/** What Node says of a request whose connection has ended. */
+function isConnectionError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(ECONN|EPIPE|ERR_STREAM)/.test(String(error.code));
+}
+
 /** A small part as a whole. */
 async function collect(reader: MultipartReader): Promise<Buffer | 'too large'> {
   const chunks: Buffer[] = [];
@@ -212,8 +218,8 @@ async function collect(reader: MultipartReader): Promise<Buffer | 'too large'> {
   }
 }
 
-function fileNotFound(): Reply {
-  return text(400, 'File or upload field not found', 'FORM_INVALID');
+function fileNotFound(code = 'FORM_INVALID'): Reply {
+  return text(400, 'File or upload field not found', code);
 }
 
 function typeNotAccepted(): Reply {

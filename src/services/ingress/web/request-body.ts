@@ -3,7 +3,10 @@
  * a refusal. Not `for await` over the request: leaving such a loop early destroys the connection, and the answer with it.
  */
 import type { Readable } from 'node:stream';
+import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
+import { bodyIdleMsMax } from '../limits.ts';
+import { withDeadline } from '../with-deadline.ts';
 
 export class RequestBody {
   bytesRead = 0;
@@ -12,15 +15,18 @@ export class RequestBody {
   /** A read that was given up waiting for; the next reader gets its chunk. */
   #reading: Promise<IteratorResult<Buffer>> | undefined;
 
-  constructor(stream: Readable) {
+  readonly #clock: Clock;
+
+  constructor(stream: Readable, clock: Clock) {
+    this.#clock = clock;
     this.#iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
-  /** The next bytes, undefined at the end. Rejects when the client went away. */
+  /** The next bytes, undefined at the end. Rejects when the client went away, and with `BODY_STALLED` when it says nothing any more. */
   async next(): Promise<Buffer | undefined> {
     if (this.ended) return undefined;
     this.#reading ??= this.#iterator.next();
-    const { done, value } = await this.#reading;
+    const { done, value } = await withDeadline(this.#reading, { clock: this.#clock, ms: bodyIdleMsMax, late: stalled });
     this.#reading = undefined;
     if (done === true) {
       this.ended = true;
@@ -47,10 +53,10 @@ export class RequestBody {
    * Reads and throws away up to a number of bytes, for up to a time. True when the body has ended: the connection can then be used again.
    * Never rejects.
    */
-  async drain(bounds: { readonly bytesMax: number; readonly msMax: number; readonly clock: Clock }): Promise<boolean> {
+  async drain(bounds: { readonly bytesMax: number; readonly msMax: number }): Promise<boolean> {
     if (this.ended) return true;
     const timer = new AbortController();
-    const late = bounds.clock.sleep(bounds.msMax, timer.signal).then(
+    const late = this.#clock.sleep(bounds.msMax, timer.signal).then(
       () => 'late' as const,
       () => 'late' as const,
     );
@@ -68,4 +74,11 @@ export class RequestBody {
       timer.abort();
     }
   }
+}
+
+function stalled(): CcxError {
+  return new CcxError(`the client has sent nothing for ${bodyIdleMsMax} ms`, {
+    code: 'BODY_STALLED',
+    category: 'input',
+  });
 }
