@@ -85,6 +85,26 @@ export function startCcx(run: CcxRun): CcxProcess {
   };
 }
 
+export interface CcxResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Far more than a command takes on a busy machine. */
+const commandMsMax = 120_000;
+
+/** One command to its end; one that does not end in time is killed, and the promise rejects. */
+export async function runCcx(args: readonly string[], env: CcxRun['env'] = {}): Promise<CcxResult> {
+  const command = startCcx({ args, env });
+  try {
+    const { code } = await command.exited(commandMsMax);
+    return { code, stdout: command.stdout(), stderr: command.stderr() };
+  } finally {
+    command.kill('SIGKILL');
+  }
+}
+
 async function within<T>(work: Promise<T>, ms: number, describe: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
