@@ -23,11 +23,10 @@ CREATE TABLE ccx.notification_ledger (
     next_eligible_at timestamp,
     PRIMARY KEY (event_type_id, org_id, cluster, type, component, error_key)
 ) WITH (fillfactor = 80);
-CREATE INDEX notification_ledger_resolved ON ccx.notification_ledger (last_seen_at) WHERE resolved_at IS NOT NULL;
 COMMENT ON TABLE ccx.notification_ledger IS 'What is known of each issue for each target: seen, notified, resolved, and why it was or was not notified last.';
 COMMENT ON COLUMN ccx.notification_ledger.event_type_id IS 'The target: event_targets.id.';
 COMMENT ON COLUMN ccx.notification_ledger.state IS 'Of its last notification: open (none counts), pending (in the outbox), notified, removed (its row in reported is gone), dead, unknown (possibly arrived).';
-COMMENT ON COLUMN ccx.notification_ledger.last_seen_at IS 'updated_at of the newest report that contained it.';
+COMMENT ON COLUMN ccx.notification_ledger.last_seen_at IS 'updated_at of the report that it was last written for; while it is there, it was seen when its cluster was considered last.';
 COMMENT ON COLUMN ccx.notification_ledger.resolved_at IS 'When a report without it was considered; NULL while it is there.';
 COMMENT ON COLUMN ccx.notification_ledger.clock_at IS 'Start of its cooldown: when it was delivered, given up, or listed as possibly arrived.';
 COMMENT ON COLUMN ccx.notification_ledger.reported_at IS 'notified_at of the sent row in reported that it counts by; it counts only while that row is there.';

@@ -260,6 +260,21 @@ test('a new issue does not touch the clocks of the others', () => {
   );
 });
 
+test('what the ledger already says is not told to it again', () => {
+  const nextEligibleMicros = now - 1n + cooldownMicros;
+  const decided = { reason: 'already-notified', nextEligibleMicros };
+  const changedAfter = (before: LedgerIssue, seen: Observation = observations.passing) =>
+    decideCluster(situation(before, seen)).map(({ changed }) => changed);
+  const known = { ...past('notified', now - 1n), decided };
+  assert.deepEqual(changedAfter(known), [false]);
+  assert.deepEqual(changedAfter({ ...known, resolved: true }), [true]);
+  assert.deepEqual(changedAfter(known, observations.gone), [true]);
+  assert.deepEqual(changedAfter(known, observations['below-threshold']), [true]);
+  assert.deepEqual(changedAfter({ ...known, clockMicros: now - 2n }), [true]);
+  assert.deepEqual(changedAfter({ ...known, clockMicros: now - cooldownMicros }), [true], 'it is told');
+  assert.deepEqual(changedAfter(past('notified', now - 1n)), [true], 'nothing is known to be stored');
+});
+
 /** The names are stored and shown, so the sets must stay apart. */
 test('a reason either notifies or does not', () => {
   const both = Object.keys(NOTIFY_REASONS).filter((name): name is NotifyReason => name in QUIET_REASONS);

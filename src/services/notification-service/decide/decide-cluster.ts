@@ -33,6 +33,8 @@ export interface LedgerIssue extends Issue {
   readonly clockMicros: bigint | null;
   /** True when the last report considered did not contain it. */
   readonly resolved: boolean;
+  /** What the ledger says was decided last; absent when that is about to change anyhow. */
+  readonly decided?: { readonly reason: string; readonly nextEligibleMicros: bigint | null };
 }
 
 export interface ClusterSituation {
@@ -54,6 +56,8 @@ export interface Decision {
   readonly reason: Reason;
   /** When the passing of time alone would change the answer; null when it would not. */
   readonly nextEligibleMicros: bigint | null;
+  /** False when the ledger already says all of this: most issues of most reports, and they need not be written. */
+  readonly changed: boolean;
 }
 
 /** Decisions in report order, then the newly resolved issues. An issue that was resolved before gets none: nothing about it changed. */
@@ -63,20 +67,25 @@ export function decideCluster(situation: ClusterSituation): Decision[] {
     const past = remembered.get(issueIdentity(issue));
     remembered.delete(issueIdentity(issue));
     const { position, ...key } = issue;
-    return { issue: key, position, ...decideIssue(situation, key, past) };
+    return describe({ issue: key, position, ...decideIssue(situation, key, past) }, past);
   });
   for (const past of remembered.values()) {
     if (past.resolved) continue;
     const { type, component, errorKey } = past;
-    decisions.push({
-      issue: { type, component, errorKey },
-      position: undefined,
-      notify: false,
-      reason: 'resolved',
-      nextEligibleMicros: null,
-    });
+    const gone = { issue: { type, component, errorKey }, position: undefined, ...quiet('resolved') };
+    decisions.push(describe(gone, past));
   }
   return decisions;
+}
+
+function describe(decision: Omit<Decision, 'changed'>, past: LedgerIssue | undefined): Decision {
+  const same =
+    !decision.notify &&
+    past?.decided !== undefined &&
+    past.resolved === (decision.position === undefined) &&
+    past.decided.reason === decision.reason &&
+    past.decided.nextEligibleMicros === decision.nextEligibleMicros;
+  return { ...decision, changed: !same };
 }
 
 type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros'>;

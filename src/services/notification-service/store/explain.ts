@@ -60,13 +60,16 @@ export async function readExplanation(
     [cluster],
   );
   const issues = await queryable.query<ExplainedIssue>(
-    `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state, l.first_seen_at, l.last_seen_at, l.resolved_at,
-            l.last_notified_at, l.next_eligible_at, l.last_reason, l.decided_at, l.notification_id, o.state AS message_state, o.attempts,
+    `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state, l.first_seen_at,
+            CASE WHEN l.resolved_at IS NULL THEN greatest(l.last_seen_at, c.report_updated_at) ELSE l.last_seen_at END AS last_seen_at,
+            l.resolved_at, l.last_notified_at, l.next_eligible_at, l.last_reason, greatest(l.decided_at, c.decided_at) AS decided_at, l.notification_id, o.state AS message_state, o.attempts,
             o.next_attempt_at, o.error_code, o.error_text,
             l.reported_at IS NULL OR EXISTS (SELECT FROM reported AS r
               WHERE r.org_id = l.org_id AND r.cluster = l.cluster AND r.notified_at = l.reported_at AND r.state = ${STATE_SENT}) AS counts
        FROM ccx.notification_ledger AS l
        LEFT JOIN ccx.notification_outbox AS o ON o.id = l.notification_id
+       LEFT JOIN ccx.notification_considered AS c
+         ON c.event_type_id = l.event_type_id AND c.cluster = l.cluster AND c.org_id = l.org_id
       WHERE l.event_type_id = ANY($2::int[]) AND l.cluster = $1::character(36)
       ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
     [cluster, [1, 2]],

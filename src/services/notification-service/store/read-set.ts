@@ -108,9 +108,11 @@ export async function readLedger(
     state: LedgerState;
     clock_at: string | null;
     resolved: boolean;
+    last_reason: string;
+    next_eligible_at: string | null;
   }>(
     `SELECT l.event_type_id, l.org_id, rtrim(l.cluster) AS cluster, l.type, l.component, l.error_key, l.state, l.clock_at,
-            l.resolved_at IS NOT NULL AS resolved
+            l.resolved_at IS NOT NULL AS resolved, l.last_reason, l.next_eligible_at
        FROM json_to_recordset($1) AS w(event_type_id int, org_id int, cluster character(36))
        JOIN ccx.notification_ledger AS l USING (event_type_id, org_id, cluster)`,
     [rowsJson(wanted.map((one) => ({ event_type_id: one.eventTargetId, org_id: one.orgId, cluster: one.cluster })))],
@@ -127,6 +129,10 @@ export async function readLedger(
       state: row.state,
       clockMicros: row.clock_at === null ? null : timestampMicros(row.clock_at),
       resolved: row.resolved,
+      decided: {
+        reason: row.last_reason,
+        nextEligibleMicros: row.next_eligible_at === null ? null : timestampMicros(row.next_eligible_at),
+      },
     });
   }
   return found;

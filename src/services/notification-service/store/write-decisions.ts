@@ -164,25 +164,32 @@ async function takeInForeignRows(
   );
 }
 
+/** Only what the ledger does not say yet: a report with the issues of the one before writes nothing here. */
 async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
   const rows = clusters.flatMap((cluster) => {
     const idOf = messageOf(cluster);
-    return cluster.decisions.map((decision) => {
-      const notificationId = decision.notify ? idOf(decision.issue) : undefined;
-      return {
-        event_type_id: cluster.runTarget.target.eventTargetId,
-        org_id: cluster.report.orgId,
-        cluster: cluster.report.cluster,
-        type: decision.issue.type,
-        component: decision.issue.component,
-        error_key: decision.issue.errorKey,
-        seen_at: cluster.report.updatedAt,
-        resolved: decision.position === undefined,
-        notification_id: notificationId,
-        reason: decision.notify && notificationId === undefined ? 'render-failed' : decision.reason,
-        next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
-      };
-    });
+    const eventTargetId = cluster.runTarget.target.eventTargetId;
+    const previousReportAt = cluster.report.considered.get(eventTargetId)?.reportUpdatedAt;
+    return cluster.decisions
+      .filter(({ changed }) => changed)
+      .map((decision) => {
+        const notificationId = decision.notify ? idOf(decision.issue) : undefined;
+        return {
+          event_type_id: cluster.runTarget.target.eventTargetId,
+          org_id: cluster.report.orgId,
+          cluster: cluster.report.cluster,
+          type: decision.issue.type,
+          component: decision.issue.component,
+          error_key: decision.issue.errorKey,
+          // Until it vanishes an issue was seen when its cluster was considered last, so that moment is written only then.
+          seen_at:
+            decision.position === undefined ? (previousReportAt ?? cluster.report.updatedAt) : cluster.report.updatedAt,
+          resolved: decision.position === undefined,
+          notification_id: notificationId,
+          reason: decision.notify && notificationId === undefined ? 'render-failed' : decision.reason,
+          next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
+        };
+      });
   });
   if (rows.length === 0) return;
   await tx.query(
@@ -196,7 +203,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
             error_key text, seen_at timestamp, resolved boolean, notification_id uuid, reason text, next_eligible_at timestamp)
      ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
         SET state = CASE WHEN excluded.notification_id IS NULL THEN l.state ELSE 'pending' END,
-            last_seen_at = CASE WHEN excluded.resolved_at IS NULL THEN excluded.last_seen_at ELSE l.last_seen_at END,
+            last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at),
             resolved_at = CASE WHEN excluded.resolved_at IS NULL THEN NULL ELSE coalesce(l.resolved_at, excluded.resolved_at) END,
             notification_id = coalesce(excluded.notification_id, l.notification_id),
             last_reason = excluded.last_reason, decided_at = excluded.decided_at, next_eligible_at = excluded.next_eligible_at`,
