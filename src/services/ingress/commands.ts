@@ -12,6 +12,7 @@ import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { applyClowder } from './clowder.ts';
 import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
 import { createLateBus, type OpenedBus } from './late-bus.ts';
 import { announcePartitions, statusPartitions } from './limits.ts';
@@ -27,8 +28,10 @@ interface RoleTools {
 export function registerIngressCommands(program: Command, input: ProcessInput): void {
   const command = program.command('ingress').description('role: takes uploads, stores archives, announces them');
   addTableOptions(command, ingressOptions).action(async () => {
-    const loaded = loadCommandConfig(command, ingressOptions, input);
-    const { config, warnings } = loaded;
+    const clowder = applyClowder(input.env);
+    const loaded = loadCommandConfig(command, ingressOptions, { ...input, env: clowder.env });
+    const { config } = loaded;
+    const warnings = [...loaded.warnings, ...clowder.warnings];
     const settings = ingressSettings(loaded, packageVersion());
     const clock = createSystemClock();
     const telemetry = createTelemetry({ service: 'ingress', level: logLevel(config['logging.level']) });
@@ -37,6 +40,7 @@ export function registerIngressCommands(program: Command, input: ProcessInput): 
       telemetry,
       clock,
       start: async (lifecycle) => {
+        lifecycle.defer('Clowder', () => clowder.cleanUp());
         const tools = { config, clock, telemetry, lifecycle };
         const objects = await openObjects(tools);
         const bus = createLateBus(() => openIngressBus(tools));

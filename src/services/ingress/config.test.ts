@@ -105,7 +105,6 @@ describe('settings', () => {
   test('refuse what would silently be missing', () => {
     const refused: readonly Readonly<Record<string, string>>[] = [
       { INGRESS_AWSACCESSKEYID: 'key' },
-      { ACG_CONFIG: '/cdapp/cdappconfig.json' },
       { INGRESS_AUTH: 'false', CCX_INGRESS__GATEWAY__TOKENS_FILE: 'tokens.json' },
       { INGRESS_STAGERIMPLEMENTATION: 'S3' },
       { INGRESS_WEBPORT: '65536' },

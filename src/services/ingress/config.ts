@@ -363,7 +363,7 @@ export const ingressOptions = defineOptions({
       type: 'string',
       default: '',
       env: 'ACG_CONFIG',
-      description: 'refused: a Clowder document is not read; set the options by themselves',
+      description: 'JSON document of Clowder; what it tells become defaults of the settings above',
     },
   },
 });
@@ -491,12 +491,6 @@ function refuseMissing(config: IngressConfig): void {
     throw refused(
       'ingress does not send its log to CloudWatch',
       'unset INGRESS_AWSACCESSKEYID and let an agent collect standard output',
-    );
-  }
-  if (config['clowder.config'] !== '') {
-    throw refused(
-      'ingress does not read Clowder documents',
-      'unset ACG_CONFIG and set the INGRESS_* names by themselves',
     );
   }
 }
