@@ -1,0 +1,103 @@
+/**
+ * A real operator and nobody in between: it has a token and no identity, and the installation knows the token's hash, as docs/operator.md
+ * says. The page's own example is the configuration of this test, so the page cannot go wrong unnoticed.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { encodeIdentity } from '../../src/contracts/identity.ts';
+import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
+import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import { type UploadAnswer, uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
+import { readTrace } from '../../src/platform/telemetry/trace-log.ts';
+import { describeTrace } from '../../src/services/payload-tracker/decide/describe-trace.ts';
+import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { type Installation, startInstallation } from '../support/installation.ts';
+
+const token = 'bm90LWEtcmVhbDp0b2tlbg==';
+const clusterId = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
+const otherCluster = '11111111-2222-4333-8444-555555555555';
+
+describe('an operator with a token', { skip: whyNoInstallation() }, () => {
+  let system: Installation;
+  let folder: TestFolder;
+  before(async () => {
+    folder = await createTestFolder();
+    const { variable, tokens } = await readOperatorPage();
+    const file = join(folder.path, 'tokens.json');
+    await writeFile(file, tokens);
+    // Off on an address that others reach; a test listens on this machine only.
+    system = await startInstallation({ [variable]: file, CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'false' });
+  });
+  after(async () => {
+    await system?.end();
+    await folder?.remove();
+  });
+
+  async function upload(
+    change: { readonly token?: string; readonly identity?: string; readonly cluster?: string } = { token },
+  ): Promise<UploadAnswer> {
+    const cluster = simulateCluster({
+      ...{ seed: 'operator', clusterId, now: system.clock.now() },
+      findings: ['CONTROL_PLANE_NODE_REPLICAS'],
+    });
+    return await uploadArchive({
+      url: system.ingress.uploadUrl,
+      archive: cluster.archive,
+      gatheredAt: cluster.gatheredAt,
+      clusterId: change.cluster ?? clusterId,
+      ...(change.token === undefined ? {} : { token: change.token }),
+      ...(change.identity === undefined ? {} : { identity: change.identity }),
+    });
+  }
+
+  test('is told apart from everybody else, and nothing of theirs is kept', async () => {
+    const refused = {
+      'an unknown token': await upload({ token: 'YW5vdGhlcjp0b2tlbg==' }),
+      'the token of another cluster': await upload({ token, cluster: otherCluster }),
+      'no token': await upload({}),
+      'an identity that nobody vouches for': await upload({ identity: encodeIdentity(identityOf(clusterId)) }),
+    };
+    for (const [who, answer] of Object.entries(refused)) assert.equal(answer.status, 401, `${who}: ${answer.body}`);
+    // The answer does not say why; the log and the metrics of the installation do.
+    assert.deepEqual(
+      system.events.seen('upload-refused').map(({ fields }) => fields['code']),
+      ['TOKEN_UNKNOWN', 'TOKEN_OF_ANOTHER_CLUSTER', 'TOKEN_MISSING', 'TOKEN_MISSING'],
+    );
+    assert.equal(system.events.seen('archive-stored').length, 0);
+  });
+
+  test('uploads, and its owners are told', async () => {
+    const answer = await upload();
+    assert.equal(answer.status, 202, answer.body);
+    // The operator brings no request id; the one in the answer is what its log shows.
+    const requestId = answer.requestId!;
+    await system.events.wait('outcome-recorded', { requestId }, 2);
+    assert.ok(await system.waitUntilIdle(30_000));
+
+    const [mail] = system.receivers.backend?.notifications() ?? [];
+    assert.equal(mail?.mail?.cluster, clusterId);
+    assert.equal(mail?.mail?.orgId, '1', 'the organization that the token file says');
+    assert.deepEqual(
+      system.receivers.serviceLog?.entries().map((entry) => entry.cluster_uuid),
+      [clusterId],
+    );
+    const story = describeTrace(await readTrace(system.database, requestId));
+    assert.deepEqual([story.ending.kind, story.orgId, story.cluster], ['complete', '1', clusterId]);
+  });
+});
+
+/** The example of docs/operator.md, filled in: the setting, and the content of the file that it names. */
+async function readOperatorPage(): Promise<{ readonly variable: string; readonly tokens: string }> {
+  const page = await readFile(new URL('../../docs/operator.md', import.meta.url), 'utf8');
+  const example = /```json\n(.*?)\n```/s.exec(page)?.[1] ?? '';
+  const variable = /^(CCX_\w+)=\S*tokens\.json /m.exec(page)?.[1];
+  assert.ok(variable !== undefined && example !== '', 'docs/operator.md has no example any more');
+  const tokens = example
+    .replace('<64 hexadecimal digits>', createHash('sha256').update(token).digest('hex'))
+    .replace('<uuid>', clusterId);
+  assert.ok(!tokens.includes('<'), tokens);
+  return { variable, tokens };
+}
