@@ -5,9 +5,11 @@ import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
 import { benchmark as runRules } from '../run-rules.ts';
 import { benchmark as storeReports } from '../store-reports.ts';
+import { benchmark as wholeFlow } from '../whole-flow.ts';
 import type { Benchmark } from './benchmark.ts';
 
 export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
+  'whole-flow': wholeFlow,
   'open-archive': openArchive,
   'parse-report': parseReport,
   'run-rules': runRules,
