@@ -328,6 +328,14 @@ describe('a stored report', () => {
     );
   });
 
+  test('leaves no trace where tracing is switched off, and nothing on the topic of statuses where that is', async () => {
+    await start({ traced: false, statusesTopic: '' });
+    await process(reportMessage(), 'bad');
+    assert.equal((await rows()).length, 1);
+    assert.deepEqual(await readTrace(shared.base!.database, requestId), []);
+    assert.deepEqual(await statuses(), []);
+  });
+
   test('is announced on the database, once per batch', async () => {
     const heard: string[] = [];
     const stop = await shared.base!.database.listen(CHANNEL_REPORT_STORED, (payload) => heard.push(payload));

@@ -20,6 +20,7 @@ import {
 import { readTrace, recordTraceEvents } from '../../platform/telemetry/trace-log.ts';
 import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import type { TrackerDocument } from './decide/tracker-document.ts';
+import { requestIdCharactersMax } from './limits.ts';
 import { type RunningPayloadTracker, startPayloadTracker } from './service.ts';
 
 const clock = createSystemClock();
@@ -182,6 +183,8 @@ test('a request is found in other spellings, with anything in its name, or said 
     data: [],
   });
   assert.equal((await ask('')).status, 400);
+  assert.equal((await ask('a'.repeat(requestIdCharactersMax))).status, 404);
+  assert.equal((await ask('a'.repeat(requestIdCharactersMax + 1))).status, 400);
 });
 
 test('what cannot be read is put aside with its reason, and the rest is stored', async () => {
