@@ -1,9 +1,16 @@
-/** What keeps a service from doing its work at the moment, for its readiness. Written by whatever meets the problem and its end. */
-import { type CcxError, errorText } from '../../contracts/ccx-error.ts';
+/**
+ * Whether a service can do its work: what it has met itself, and, where it has met nothing, what its database and its bus answer when they
+ * are asked. Problems are written by whatever meets them and their end; `GET /ready` reads them.
+ */
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
+import { probeMsMax } from './limits.ts';
 import type { Readiness } from './running-service.ts';
 
 /** What a service cannot work without. */
 export type Need = 'database' | 'bus';
+
+export type Probes = { readonly [Name in Need]?: () => Promise<void> };
 
 export class Health {
   readonly #problems = new Map<Need, CcxError>();
@@ -15,7 +22,47 @@ export class Health {
   }
 
   readiness(): Readiness {
-    const reasons = [...this.#problems].map(([need, error]) => `${need}: ${errorText(error)} [${error.code}]`);
-    return { ready: reasons.length === 0, reasons };
+    return readinessOf(this.#problems);
   }
+
+  /** Asks only when nothing is known to be wrong: an idle service meets nothing. An answer that takes too long is none. */
+  async probed(probes: Probes, clock: Clock): Promise<Readiness> {
+    if (this.#problems.size > 0) return this.readiness();
+    const found = new Map<Need, CcxError>();
+    await Promise.all(
+      Object.entries(probes).map(async ([need, probe]) => {
+        const error = await failureOf(probe, clock);
+        if (error !== undefined) found.set(need as Need, error);
+      }),
+    );
+    return readinessOf(found);
+  }
+}
+
+function readinessOf(problems: ReadonlyMap<Need, CcxError>): Readiness {
+  const reasons = [...problems].map(([need, error]) => `${need}: ${errorText(error)} [${error.code}]`).sort();
+  return { ready: reasons.length === 0, reasons };
+}
+
+async function failureOf(probe: () => Promise<void>, clock: Clock): Promise<CcxError | undefined> {
+  const answered = new AbortController();
+  const late = clock.sleep(probeMsMax, answered.signal).then(
+    () =>
+      new CcxError(`no answer within ${probeMsMax} ms`, {
+        code: 'PROBE_LATE',
+        category: 'connection',
+        retryable: true,
+      }),
+    () => undefined,
+  );
+  const failure = probe().then(
+    () => undefined,
+    (error: unknown) =>
+      error instanceof CcxError
+        ? error
+        : new CcxError('unexpected answer', { code: 'PROBE_FAILED', category: 'internal', cause: error }),
+  );
+  const first = await Promise.race([failure, late]);
+  answered.abort();
+  return first;
 }

@@ -84,9 +84,10 @@ export async function startNotificationWriter(
     lifecycle.defer('maintenance', startMaintenance(settings, { database, clock, events }));
     events.started({ topic: settings.topic, group: settings.groupId, startAt: settings.startAt, bus: bus.kind });
 
+    const probes = { database: () => database.check(), bus: () => bus.check() };
     return {
       name: 'notification-writer',
-      readiness: async () => health.readiness(),
+      readiness: () => health.probed(probes, clock),
       idle: async () =>
         intake.idle() &&
         (await hasReadEverything(bus, settings.groupId, [settings.topic])) &&

@@ -82,11 +82,13 @@ async function build(
   lifecycle.defer('intake', () => intake.stop());
   lifecycle.defer('retention', startRetention(settings, { database, clock, events }));
 
+  const probes = { database: () => database.check(), bus: () => bus.check() };
+  const readiness = () => health.probed(probes, clock);
   const server = createOperationsServer({
     ...settings.http,
     portSetting: 'http.port (--port)',
     registry: telemetry.registry,
-    readiness: async () => health.readiness(),
+    readiness,
   });
   registerTrackerRoutes(server.app, { database, events });
   lifecycle.defer('HTTP', () => server.close());
@@ -96,7 +98,7 @@ async function build(
   return {
     name: 'payload-tracker',
     url: url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'),
-    readiness: async () => health.readiness(),
+    readiness,
     idle: async () =>
       intake.idle() && (await hasReadEverything(bus, settings.groupId, [settings.topic])) && intake.idle(),
     stop: async () => {
