@@ -1,5 +1,6 @@
 /** docs/configuration.md from the option tables: every setting with its environment name, key, flag, type and default. */
 import { environmentName, type OptionSpec, type OptionTable } from '../../src/platform/config/options.ts';
+import { formatDuration } from '../../src/platform/config/parse-value.ts';
 import { optionTables } from './option-tables.ts';
 
 export function renderConfigurationPage(): string {
@@ -27,14 +28,8 @@ function tableRows(table: OptionTable): string[] {
 
 function shownDefault(spec: OptionSpec): string {
   if (spec.secret === true) return '(secret)';
-  if (spec.type === 'duration') return `\`${durationText(Number(spec.default))}\``;
+  if (spec.type === 'duration') return `\`${formatDuration(Number(spec.default))}\``;
   return `\`${cell(JSON.stringify(spec.default))}\``;
-}
-
-function durationText(ms: number): string {
-  if (ms % 3_600_000 === 0 && ms !== 0) return `${ms / 3_600_000}h`;
-  if (ms % 60_000 === 0 && ms !== 0) return `${ms / 60_000}m`;
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
 /** A pipe would end the table's cell. */

@@ -19,7 +19,7 @@ interface Flags {
   readonly demo?: boolean;
   readonly once?: boolean;
   readonly json?: boolean;
-  readonly upload: readonly string[];
+  readonly upload?: readonly string[];
 }
 
 export function registerAllInOneCommands(program: Command, input: ProcessInput): void {
@@ -28,7 +28,7 @@ export function registerAllInOneCommands(program: Command, input: ProcessInput):
     .description('everything in one process on an embedded PostgreSQL: archives in, notifications out')
     .option('--demo', 'on its first start, send a generated archive through')
     .option('--once', 'stop when the archives of --upload have gone through; exit code 1 unless each reached its end')
-    .option('--upload <file>', 'an archive to upload as an operator would; may be repeated', collect, [])
+    .option('--upload <file>', 'an archive to upload as an operator would; may be repeated', collect)
     .option('--json', 'with --once: the summary as one JSON object on standard output');
   addTableOptions(command, allInOneOptions).action(async (flags: Flags) => {
     const settings = allInOneSettings(loadCommandConfig(command, allInOneOptions, input).config);
@@ -48,7 +48,7 @@ export function registerAllInOneCommands(program: Command, input: ProcessInput):
       if (flags.once === true) {
         process.exitCode = await runOnce(installation, {
           ...{ clock, summary, signalled, tell },
-          files: flags.upload,
+          files: flags.upload ?? [],
           json: flags.json === true ? (line) => void process.stdout.write(`${line}\n`) : undefined,
           idleMsMax: settings.idleMsMax,
         });
@@ -79,7 +79,7 @@ async function serve(
   const { flags, clock, tell, signalled } = context;
   const work = async () => {
     if (flags.demo === true && installation.folder.isNew()) await runDemonstration(installation, { clock, tell });
-    if (flags.upload.length > 0)
+    if (flags.upload !== undefined)
       tell('--upload takes effect with --once; for a running installation use the curl line above');
   };
   // A database that dies is not mended from here; whoever supervises the process starts it again.
@@ -89,6 +89,6 @@ async function serve(
   await Promise.race([signalled, failed, work().then(() => signalled)]);
 }
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }

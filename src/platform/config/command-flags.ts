@@ -4,7 +4,8 @@
  */
 import { type Command, Option } from 'commander';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
-import { environmentName, type OptionTable } from './options.ts';
+import { environmentName, type OptionSpec, type OptionTable } from './options.ts';
+import { formatDuration } from './parse-value.ts';
 import type { ProcessInput } from './process-input.ts';
 
 /** Adds `--config FILE`, one flag per option that has one, and the list of environment names below the help. */
@@ -37,12 +38,17 @@ export function loadCommandConfig<Table extends OptionTable>(
 function environmentHelp(table: OptionTable): string {
   const lines = Object.entries(table.options)
     .filter(([, spec]) => spec.removed === undefined)
-    .map(([key, spec]) => {
-      const shown =
-        spec.secret === true ? 'secret; also from the file that *_FILE names' : JSON.stringify(spec.default);
-      return `  ${environmentName(table, key)}\n      ${spec.description} (${spec.type}, default ${shown})`;
-    });
+    .map(
+      ([key, spec]) =>
+        `  ${environmentName(table, key)}\n      ${spec.description} (${spec.type}${describeDefault(spec)})`,
+    );
   return `\nEnvironment:\n${lines.join('\n')}\n`;
+}
+
+/** As a person would write it. */
+function describeDefault(spec: OptionSpec): string {
+  if (spec.secret === true) return '; secret: also from the file that *_FILE names';
+  return `, default ${spec.type === 'duration' ? formatDuration(Number(spec.default)) : JSON.stringify(spec.default)}`;
 }
 
 /** How commander names the value of `--some-flag`. */

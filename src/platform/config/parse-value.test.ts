@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseBoolean, parseBytes, parseDuration, parseInteger, splitList } from './parse-value.ts';
+import { formatDuration, parseBoolean, parseBytes, parseDuration, parseInteger, splitList } from './parse-value.ts';
 
 test('durations follow Go', () => {
   const table: [string, number | undefined][] = [
@@ -20,6 +20,12 @@ test('durations follow Go', () => {
     ['1s2', undefined],
   ];
   for (const [text, expected] of table) assert.equal(parseDuration(text), expected, text);
+});
+
+test('a duration is shown in its largest whole unit, and what is shown is read back', () => {
+  const shown = [0, 250, 1_500, 90_000, 300_000, 259_200_000].map(formatDuration);
+  assert.deepEqual(shown, ['0s', '250ms', '1500ms', '90s', '5m', '72h']);
+  fc.assert(fc.property(fc.nat(10 ** 12), (ms) => parseDuration(formatDuration(ms)) === ms));
 });
 
 test('booleans are the words of Go, empty is false', () => {

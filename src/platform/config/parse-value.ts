@@ -60,6 +60,13 @@ export function parseDuration(text: string): number | undefined {
   return sign * total;
 }
 
+/** Milliseconds as the text that a person would write, which `parseDuration` reads back. */
+export function formatDuration(ms: number): string {
+  if (ms !== 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
+  if (ms !== 0 && ms % 60_000 === 0) return `${ms / 60_000}m`;
+  return ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`;
+}
+
 /** `100MiB`, `1.5 GB`, `104857600` → bytes, truncated; undefined when it is no size. */
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\s*$/i.exec(text);
