@@ -1,0 +1,296 @@
+/**
+ * `ccx all-in-one` as a person at a terminal, a script or a supervisor meets it: what it prints where, with which code it ends, what it
+ * says when something about its start is wrong, and that nothing is left running when it is gone.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { type CcxProcess, type CcxResult, runCcx, startCcx } from '../support/ccx-process.ts';
+import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { descendantsOf, stillAlive } from '../support/process-tree.ts';
+
+/** Only a failing test waits so long. */
+const waitMsMax = 120_000;
+/** A supervisor loses its patience after ten seconds or so; a busy machine gets some more. */
+const stopMsMax = 30_000;
+
+describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
+  let folder: TestFolder;
+  before(async () => {
+    folder = await createTestFolder();
+  });
+  after(() => folder.remove());
+
+  describe('--once', () => {
+    const once = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CcxResult> =>
+      runCcx(
+        ['all-in-one', '--once', '--data', join(folder.path, 'once'), '--port', '0', '--log-level', 'silent', ...args],
+        env,
+      );
+
+    test('without files it finishes what is under way and says what that was', async () => {
+      const { code, stdout, stderr } = await once([]);
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.match(stdout, /^ {2}uploads {11}0 \(0 refused\)$/m);
+      assert.match(stdout, /^ {2}reports {11}0 published, 0 stored$/m);
+    });
+
+    test('a file that does not exist is named, and the code is 1', async () => {
+      const missing = join(folder.path, 'missing.tar.gz');
+      const { code, stdout, stderr } = await once(['--upload', missing]);
+      assert.equal(code, 1);
+      assert.match(stdout, /^ {2}uploads {11}1 \(1 refused\)$/m);
+      assert.match(stderr, /^ccx: .*\/missing\.tar\.gz was refused: cannot be read: ENOENT: .*\n$/);
+    });
+
+    test('a refused upload is named with its reason, and the code is 1', async () => {
+      const large = join(folder.path, 'large.tar.gz');
+      await writeFile(large, Buffer.alloc(1_001));
+      const { code, stderr } = await once(['--upload', large], { INGRESS_DEFAULTMAXSIZE: '1000' });
+      assert.equal(code, 1);
+      assert.match(stderr, /^ccx: .*\/large\.tar\.gz was refused: status 413: File exceeds maximum file size .*\n$/);
+    });
+
+    test('garbage is taken, put aside with a code, and the code of the process is 1; --json keeps standard output for the summary', async () => {
+      const garbage = join(folder.path, 'garbage.tar.gz');
+      await writeFile(garbage, 'this is no archive');
+      const { code, stdout, stderr } = await once(['--json', '--upload', garbage]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^ccx: .*\/garbage\.tar\.gz was put aside: ARCHIVE_FORMAT_UNSUPPORTED \(request \w+; /m);
+
+      assert.equal(stdout.indexOf('\n'), stdout.length - 1, 'one line');
+      const { elapsedMs, ...summary } = JSON.parse(stdout) as { readonly elapsedMs: Record<string, number> };
+      assert.deepEqual(summary, {
+        uploads: 1,
+        refused: 0,
+        announced: 1,
+        reports: 0,
+        stored: 0,
+        deadLetters: 1,
+        decisions: {},
+        notifications: {},
+      });
+      assert.deepEqual(Object.keys(elapsedMs), ['1', '2', '3'], 'it came to hop 3');
+    });
+  });
+
+  describe('--demo', () => {
+    const living = new Set<CcxProcess>();
+    const data = () => join(folder.path, 'demo');
+    const start = (...args: string[]): CcxProcess => {
+      const process = startCcx({ args: ['all-in-one', '--data', data(), '--log-level', 'silent', ...args] });
+      living.add(process);
+      return process;
+    };
+    after(() => {
+      for (const process of living) process.kill('SIGKILL');
+    });
+
+    /** Stops it as the signal asks, in time, and looks for what it has left. */
+    async function stop(process: CcxProcess, signal: NodeJS.Signals): Promise<void> {
+      const family = descendantsOf(process.child.pid!);
+      assert.ok(family.length >= 2, 'PostgreSQL and its helpers, children that run rules');
+      process.kill(signal);
+      assert.deepEqual(await process.exited(stopMsMax), { code: 0, signal: null }, process.stderr());
+      assert.match(process.stdout(), /^stopping$/m);
+      assert.equal(process.stderr(), '');
+      assert.deepEqual(stillAlive(family), []);
+    }
+
+    test('the first start shows a notification; meanwhile nobody else gets the folder; SIGTERM ends it', async () => {
+      const first = start('--demo', '--port', '0');
+      await first.waitForOutput(/^A notification arrived\. Its owners would read:$/m, waitMsMax);
+      await first.waitForOutput(/^ {2}src\/bin\/ccx trace \w+ --data \S+$/m, waitMsMax);
+      assert.match(
+        first.stdout(),
+        /^ {4}\* The number of control plane nodes is not supported \[Important, just now\]$/m,
+      );
+      assert.match(first.stdout(), /^Service Log has 3 entries about it\.$/m);
+
+      const second = await runCcx(['all-in-one', '--data', data(), '--port', '0']);
+      assert.equal(second.code, 1);
+      const [line, hint, ...rest] = second.stderr.trimEnd().split('\n');
+      assert.match(
+        line!,
+        /^ccx: the data in \S+\/demo\/\S* is in use by another running program .*\[EMBEDDED_POSTGRES_IN_USE\]$/,
+      );
+      assert.match(hint!, /^ {2}.*--data/);
+      assert.deepEqual(rest, []);
+
+      await stop(first, 'SIGTERM');
+    });
+
+    test('the next start finds what was there and repeats nothing; SIGINT ends it', async () => {
+      const [firstDemo] = living;
+      const [, requestId] = /ccx trace (\w+) /.exec(firstDemo!.stdout())!;
+      const next = start('--demo', '--port', '0');
+      const [, uploads] = await next.waitForOutput(/^ {2}uploads +(http\S+)$/m, waitMsMax);
+      assert.match(next.stdout(), /^ {2}notification backend +a stand-in, 1 mailed so far /m);
+      assert.match(next.stdout(), /^ {2}Service Log +a stand-in, 3 posted so far /m);
+      assert.equal((await fetch(new URL('/', uploads))).status, 200);
+      const trace = await runCcx(['trace', requestId!, '--data', data()]);
+      assert.match(trace.stdout, /^all 12 hops done /m, trace.stderr);
+
+      await stop(next, 'SIGINT');
+      assert.doesNotMatch(next.stdout(), /First start|notification arrived|A notification/);
+    });
+
+    test('a port that is taken is said in one sentence, with the flag to change', async () => {
+      const other = createServer();
+      other.listen(0, '127.0.0.1');
+      await once(other, 'listening');
+      const { port } = other.address() as AddressInfo;
+      const { code, stderr } = await runCcx([
+        'all-in-one',
+        '--data',
+        data(),
+        '--port',
+        String(port),
+        '--log-level',
+        'silent',
+      ]);
+      other.close();
+      assert.equal(code, 1);
+      assert.equal(
+        stderr,
+        `ccx: cannot listen on 127.0.0.1:${port}: listen EADDRINUSE: address already in use 127.0.0.1:${port} [HTTP_LISTEN]\n` +
+          '  choose another port with --port\n',
+      );
+    });
+  });
+
+  test('a data folder that cannot be used is said in one sentence, with the flag to change', async () => {
+    const file = join(folder.path, 'file');
+    await writeFile(file, '');
+    const closed = join(folder.path, 'closed');
+    await mkdir(closed);
+    // The root account may write anywhere, but PostgreSQL does not run under it, and its account must be let in.
+    await chmod(closed, process.getuid?.() === 0 ? 0o700 : 0o500);
+    for (const path of [join(file, 'data'), join(closed, 'data')]) {
+      const { code, stderr } = await runCcx(['all-in-one', '--data', path, '--port', '0']);
+      assert.equal(code, 1, path);
+      const [line, hint, ...rest] = stderr.trimEnd().split('\n');
+      assert.match(line!, /^ccx: .*\[EMBEDDED_POSTGRES_FOLDER\]$/);
+      assert.match(hint!, /^ {2}.*--data/);
+      assert.deepEqual(rest, []);
+    }
+    await chmod(closed, 0o700);
+  });
+});
+
+test('a command, an option or a value that nobody knows is named', async () => {
+  const unknown = await runCcx(['all-inn-one']);
+  assert.deepEqual([unknown.code, unknown.stdout], [1, '']);
+  assert.match(unknown.stderr, /unknown command 'all-inn-one'/);
+  const option = await runCcx(['all-in-one', '--oncee']);
+  assert.equal(option.code, 1);
+  assert.match(option.stderr, /unknown option '--oncee'/);
+  const value = await runCcx(['all-in-one', '--port', '65536']);
+  assert.equal(value.code, 1);
+  assert.match(value.stderr, /^ccx: --port must be at most 65535 \[CONFIG_INVALID\]$/m);
+});
+
+test('ccx --help lists the commands', async () => {
+  const { code, stdout, stderr } = await runCcx(['--help']);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(stdout, commandsHelp);
+});
+
+test('ccx all-in-one --help lists flags and environment names with their defaults', async () => {
+  const { code, stdout, stderr } = await runCcx(['all-in-one', '--help']);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(stdout, allInOneHelp);
+});
+
+const commandsHelp = `Usage: ccx [options] [command]
+
+From the archive that an OpenShift cluster uploads to the notification its
+owners read.
+
+Options:
+  -h, --help      display help for command
+
+Commands:
+  all-in-one      everything in one process on an embedded PostgreSQL: archives
+                  in, notifications out
+  ingress         role: takes uploads, stores archives, announces them
+  data-pipeline   role: fetches announced archives, runs the rules, publishes
+                  reports
+  writer          role: stores reports in the notification database
+  notifier        role: decides what is new and tells the owners
+  explain         what was decided about a cluster, why, and when it could next
+                  be notified
+  notifications   lists notifications by state, and tries dead ones again
+  content         role: serves the rules' content
+  tracker         role: keeps what the services did with each request
+  trace           one archive's way through the hops, and where it stopped
+  dead-letters    messages that could not be processed: list, show, replay,
+                  discard
+  simulate        uploads archives of made-up clusters to an ingress
+  help [command]  display help for command
+`;
+
+const allInOneHelp = `Usage: ccx all-in-one [options]
+
+everything in one process on an embedded PostgreSQL: archives in, notifications
+out
+
+Options:
+  --demo                       on its first start, send a generated archive
+                               through
+  --once                       stop when the archives of --upload have gone
+                               through; exit code 1 unless each reached its end
+  --upload <file>              an archive to upload as an operator would; may be
+                               repeated
+  --json                       with --once: the summary as one JSON object on
+                               standard output
+  --config <file>              TOML file with the settings below (also
+                               CCX_ALL_IN_ONE_CONFIG_FILE)
+  --data <string>              Folder that keeps everything; default ./data (as
+                               root in a closed folder
+                               /var/lib/ccx-notifications) (run.data)
+  --host <string>              Address that ingress listens on (run.host)
+  --port <integer>             Port of ingress; 0 takes any free one (run.port)
+  --operations-port <integer>  Port of /metrics and /ready of all services
+                               together, on the same address; 0 takes any free
+                               one (run.operations_port)
+  --kafka <list>               Kafka brokers (host:port) to use in place of the
+                               embedded topics (run.kafka)
+  --database <string>          PostgreSQL to use in place of the embedded one,
+                               postgres://user:password@host/name (run.database)
+  --timeout <duration>         With --once: how long to wait until nothing is in
+                               flight (run.idle_timeout)
+  --log-level <string>         Least level of the JSON log lines on standard
+                               error (logging.level)
+  -h, --help                   display help for command
+
+Environment:
+  CCX_ALL_IN_ONE__RUN__DATA
+      Folder that keeps everything; default ./data (as root in a closed folder /var/lib/ccx-notifications) (string, default "")
+  CCX_ALL_IN_ONE__RUN__HOST
+      Address that ingress listens on (string, default "127.0.0.1")
+  CCX_ALL_IN_ONE__RUN__PORT
+      Port of ingress; 0 takes any free one (integer, default 3000)
+  CCX_ALL_IN_ONE__RUN__OPERATIONS_PORT
+      Port of /metrics and /ready of all services together, on the same address; 0 takes any free one (integer, default 0)
+  CCX_ALL_IN_ONE__RUN__KAFKA
+      Kafka brokers (host:port) to use in place of the embedded topics (list, default [])
+  CCX_ALL_IN_ONE__RUN__DATABASE
+      PostgreSQL to use in place of the embedded one, postgres://user:password@host/name (string; secret: also from the file that *_FILE names)
+  CCX_ALL_IN_ONE__RUN__IDLE_TIMEOUT
+      With --once: how long to wait until nothing is in flight (duration, default 5m)
+  CCX_ALL_IN_ONE__RETENTION__ARCHIVES
+      How long archives are kept (duration, default 72h)
+  CCX_ALL_IN_ONE__RETENTION__ARCHIVES_BYTES
+      How many bytes of archives are kept; the oldest go first (bytes, default 10737418240)
+  CCX_ALL_IN_ONE__RETENTION__TOPICS
+      How long embedded topics keep records, dead letters among them (duration, default 168h)
+  CCX_ALL_IN_ONE__RETENTION__TOPICS_BYTES
+      How many bytes one embedded topic keeps (bytes, default 1073741824)
+  CCX_ALL_IN_ONE__LOGGING__LEVEL
+      Least level of the JSON log lines on standard error (string, default "warn")
+
+`;
