@@ -4,7 +4,6 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { CcxError } from '../../src/contracts/ccx-error.ts';
-import type { RuleContentDirectory } from '../../src/contracts/rule-content.ts';
 import type { ManualClock } from '../../src/platform/clock/manual-clock.ts';
 import type { Connection, Database } from '../../src/platform/database/database.ts';
 import {
@@ -31,51 +30,12 @@ import type {
   NotificationServiceSettings,
   TargetPolicySettings,
 } from '../../src/services/notification-service/settings.ts';
+import { contentOf, defaultRisks, type Risks } from './notification-content.ts';
 import { createTestDatabase } from './postgres.ts';
 import { createWatchedClock, type WatchedClock } from './watched-clock.ts';
 
 export const hourMs = 3_600_000;
 export const dayMs = 24 * hourMs;
-
-/** Impact and likelihood by error key of the one rule `test_rule`; tags by error key. */
-export type Risks = Readonly<Record<string, { readonly risk: number; readonly tags?: readonly string[] }>>;
-
-export const defaultRisks: Risks = {
-  CRITICAL: { risk: 4, tags: ['openshift'] },
-  IMPORTANT: { risk: 3, tags: ['openshift', 'osd_customer'] },
-  MODERATE: { risk: 2, tags: ['openshift'] },
-  LOW: { risk: 1, tags: [] },
-};
-
-export function contentOf(risks: Risks): RuleContentDirectory {
-  const texts = { generic: '', summary: '', resolution: '', more_info: '', reason: '', HasReason: false };
-  const errorKeys = Object.entries(risks).map(([key, { risk, tags = [] }]) => [
-    key,
-    {
-      ...texts,
-      total_risk: 0,
-      metadata: {
-        description: `about ${key}`,
-        impact: { name: 'impact', impact: risk },
-        likelihood: risk,
-        publish_date: '2026-01-01 00:00:00',
-        resolution_risk: 1,
-        status: 'active',
-        tags,
-      },
-    },
-  ]);
-  const plugin = {
-    name: 'test',
-    node_id: '',
-    product_code: 'OCP4',
-    python_module: 'ccx_rules_ocp.external.rules.test_rule',
-  };
-  return {
-    config: { impact: {}, resolution_risk: {} },
-    rules: { test_rule: { ...texts, plugin, error_keys: Object.fromEntries(errorKeys) } },
-  };
-}
 
 export function reportOf(...errorKeys: string[]): string {
   return JSON.stringify({
@@ -100,6 +60,8 @@ export interface FakeTarget extends Target {
   answer: (attempt: DeliveryAttempt) => DeliveryResult | Promise<DeliveryResult>;
   /** Replaces composing where it is set. */
   composing: ((cluster: DueCluster) => Promise<void>) | undefined;
+  /** May be replaced. */
+  reissue: Target['reissue'];
 }
 
 export function createFakeTarget(name: TargetName): FakeTarget {

@@ -52,9 +52,17 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       log.info({ target: target.name, oldId, id }, 'tried again under a new id, as asked');
       telemetry.announce('notification-reissued', { target: target.name, oldId, id });
     },
+    notificationNotReissued(target: Target, id: string, error: unknown): void {
+      log.error({ target: target.name, id, code: errorCode(error), error: errorText(error) }, 'cannot be tried again');
+      telemetry.announce('notification-not-reissued', { target: target.name, id, code: errorCode(error) });
+    },
+    /** Following: new reports whose row in `reported` says that there was nothing to tell. */
+    newReportsWithoutNews(count: number): void {
+      metrics.notSentSameState.inc(count);
+    },
     unsentRowsWritten(target: Target, rows: { readonly same: number; readonly error: number }): void {
+      // What was not delivered was counted when it failed.
       metrics.notSentSameState.inc(rows.same);
-      metrics.notSentErrorState.inc(rows.error);
       telemetry.announce('unsent-rows-written', { target: target.name, ...rows });
     },
     outboxCounted(rows: readonly { readonly target: string; readonly state: string; readonly count: number }[]): void {
@@ -301,6 +309,9 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
 function troubleEvents({ telemetry, metrics }: EventsOptions) {
   const { log } = telemetry;
   return {
+    schemaAhead(warning: string): void {
+      log.warn(warning);
+    },
     bothTargetsEnabled(): void {
       log.warn('both targets are enabled: Service Log entries are mailed to the same people as notifications');
     },

@@ -12,6 +12,8 @@ export const unsentRowsMax = 2_000;
 export const retentionRowsMax = 5_000;
 /** Tries to find a free microsecond in the key of `reported`; each try that fails means that somebody else took one. */
 export const reportedMovesMax = 1_000;
+/** Bodies claimed together; one larger message is claimed alone. Together with the number of messages it bounds the memory of delivering. */
+export const claimBytesMax = 16 * 1024 * 1024;
 /** Manual retries taken up in one run; the rest follows in the next. */
 export const reissuesMax = 500;
 /** The backend forgets ids after a day counted from the message's timestamp; past this an unknown outcome is listed, not sent again. */

@@ -67,8 +67,9 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   if (rules !== request.followedRules) await followDisabledRules(run, rules);
   events.sentRowsRemoved(await forgetRemovedRows(run));
   for (const runTarget of targets) {
-    for (const { old, next } of await reissueRequested(run, runTarget)) {
-      events.notificationReissued(runTarget.target, old.id, next.id);
+    for (const { old, next, error } of await reissueRequested(run, runTarget)) {
+      if (next === undefined) events.notificationNotReissued(runTarget.target, old.id, error);
+      else events.notificationReissued(runTarget.target, old.id, next.id);
     }
   }
   events.statusChanged(SERVICE_STATUS.processingClusters);

@@ -1,10 +1,10 @@
 /** Timelines: reports arrive, runs happen, and this and nothing else is told. One-shot runs, as cron does them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultRisks } from '../../../test/support/notification-content.ts';
 import {
   createTimeline,
   dayMs,
-  defaultRisks,
   failure,
   hourMs,
   passPauses,

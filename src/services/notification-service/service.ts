@@ -148,12 +148,29 @@ function selectTargets(
 async function prepareStorage(database: Database, events: Events): Promise<void> {
   try {
     await database.check();
-    await migrateCcx(database, 'notifier');
-    await migrateCcx(database, 'trace');
+    await checkNotificationSchema(database);
+    for (const set of ['notifier', 'trace']) {
+      const { warning } = await migrateCcx(database, set);
+      if (warning !== undefined) events.schemaAhead(warning);
+    }
   } catch (error) {
     events.storageUnusable(error);
     throw error;
   }
+}
+
+/** The writer owns these tables; without them every run would fail with a less clear error. */
+async function checkNotificationSchema(database: Database): Promise<void> {
+  const { rows } = await database.query<{ missing: string }>(
+    `SELECT name AS missing FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL`,
+    [['new_reports', 'reported', 'read_errors']],
+  );
+  if (rows.length === 0) return;
+  throw new CcxError(`the notification database lacks ${rows.map(({ missing }) => missing).join(', ')}`, {
+    code: 'SCHEMA_MISSING',
+    category: 'storage',
+    hint: 'bring it to version 8 with the notification writer (ccx-notification-writer --migrate latest, or ccx writer)',
+  });
 }
 
 async function checkTargets(

@@ -15,6 +15,13 @@ export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<
     }
     run.tally.enqueued += cluster.messages.length;
   }
+  if (run.settings.mode === 'follow') {
+    const quiet = written.filter(
+      ({ isNewReport, outcome, messages, renderError }) =>
+        isNewReport && outcome === 'issues' && messages.length === 0 && renderError === undefined,
+    );
+    run.events.newReportsWithoutNews(quiet.length);
+  }
   const left = set.clusters.length - written.length;
   run.tally.leftToOthers += left;
   run.events.clustersLeftToOthers(left);

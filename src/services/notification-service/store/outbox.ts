@@ -2,10 +2,11 @@
  * The outbox from the sender's side: claiming messages under a lease, waiting for the next one, pausing a target, and taking up what a
  * person asked to be tried again. Called by the deliver and reissue steps; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+import { type CcxError, errorCode, errorText } from '../../../contracts/ccx-error.ts';
 import { STATE_SENT } from '../../../contracts/tables.ts';
-import { errorTextCharsMax, reissuesMax } from '../limits.ts';
-import type { IssueKey, OutgoingNotification, TargetName } from '../ports.ts';
+import type { Connection } from '../../../platform/database/database.ts';
+import { claimBytesMax, errorTextCharsMax, reissuesMax } from '../limits.ts';
+import type { IssueKey, OutgoingNotification, Target, TargetName } from '../ports.ts';
 import type { ClaimedMessage, RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
@@ -57,17 +58,18 @@ export async function claimMessages(
       }
     >(
       `WITH picked AS (
-         SELECT id, state FROM ccx.notification_outbox
+         SELECT id, state, cluster, next_attempt_at, octet_length(body) AS bytes FROM ccx.notification_outbox
           WHERE event_type_id = $1 AND next_attempt_at <= $2::timestamp
             AND (run_id IS DISTINCT FROM $6 OR run_deadline_at > $2::timestamp)
             AND NOT EXISTS (SELECT FROM ccx.notification_targets WHERE event_type_id = $1 AND paused_until > $2::timestamp)
-          ORDER BY next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED)
+          ORDER BY next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED),
+       summed AS (SELECT id, state, bytes, sum(bytes) OVER (ORDER BY next_attempt_at, cluster, id) AS total FROM picked)
        UPDATE ccx.notification_outbox AS o
           SET state = 'claimed', lease_token = $4, next_attempt_at = $5::timestamp, attempts = o.attempts + 1,
-              last_attempt_at = $2::timestamp, may_have_arrived = o.may_have_arrived OR picked.state = 'claimed',
+              last_attempt_at = $2::timestamp, may_have_arrived = o.may_have_arrived OR summed.state = 'claimed',
               run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at ELSE $7::timestamp END, run_id = $6
-         FROM picked
-        WHERE o.id = picked.id
+         FROM summed
+        WHERE o.id = summed.id AND summed.total - summed.bytes < $8
        RETURNING ${messageColumns}, o.attempts, o.may_have_arrived, o.decided_at, o.due_at, o.run_deadline_at`,
       [
         target.eventTargetId,
@@ -77,6 +79,7 @@ export async function claimMessages(
         timestampText(nowMicros + microsOfMs(delivery.leaseMs)),
         run.id,
         timestampText(nowMicros + microsOfMs(delivery.deadlineMs)),
+        claimBytesMax,
       ],
     ),
   );
@@ -152,7 +155,9 @@ export async function countWaiting(run: Pick<Run, 'database'>, eventTargetId: nu
 
 export interface Reissued {
   readonly old: OutgoingNotification;
-  readonly next: OutgoingNotification;
+  /** Undefined when the target cannot make a new message of the old one; it stays as it is, with the error as its reason. */
+  readonly next: OutgoingNotification | undefined;
+  readonly error: unknown;
 }
 
 /**
@@ -161,50 +166,73 @@ export interface Reissued {
  */
 export async function reissueRequested(run: Run, { target }: RunTarget): Promise<readonly Reissued[]> {
   return transact(run, async (tx) => {
-    const now = timestampText(run.time.nowMicros());
     const { rows } = await tx.query<OutboxRow>(
       `SELECT ${messageColumns} FROM ccx.notification_outbox AS o
         WHERE o.event_type_id = $1 AND o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL
         ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [target.eventTargetId, reissuesMax],
     );
-    if (rows.length === 0) return [];
-    const context = { now: run.time.now(), uuid: () => run.clock.uuid() };
-    const reissued = rows.map((row) => {
-      const old = notificationOf(row, target.name);
-      return { old, next: target.reissue(old, context) };
-    });
-    const pairs = rowsJson(
-      reissued.map(({ old, next }) => ({
-        old: old.id,
-        next: next.id,
-        body: next.body,
-        headers: JSON.stringify(next.headers),
-      })),
-    );
-    await tx.query(
-      `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid, body text, headers text)),
-       replaced AS (
-         UPDATE ccx.notification_outbox AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
-       INSERT INTO ccx.notification_outbox
-              (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
-               state, decided_at, due_at, next_attempt_at)
-       SELECT pairs.next, o.event_type_id, o.org_id, o.account_number, o.cluster, o.report_updated_at, pairs.next, o.request_id,
-              o.issues, pairs.headers::json, pairs.body, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
-         FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old`,
-      [pairs, now],
-    );
-    await tx.query(
-      `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid)),
-       told AS (
-         UPDATE ccx.notification_ledger AS l SET state = 'pending', notification_id = pairs.next
-           FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old
-          WHERE l.event_type_id = o.event_type_id AND l.org_id = o.org_id AND l.cluster = o.cluster AND l.notification_id = pairs.old)
-       UPDATE ccx.notification_considered AS c SET version = c.version + 1
-         FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old
-        WHERE c.event_type_id = o.event_type_id AND c.cluster = o.cluster`,
-      [pairs],
-    );
+    const reissued = rows.map((row) => reissueOne(run, target, notificationOf(row, target.name)));
+    await storeSuccessors(tx, run, reissued);
+    await storeRefusals(tx, reissued);
     return reissued;
   });
+}
+
+function reissueOne(run: Run, target: Target, old: OutgoingNotification): Reissued {
+  try {
+    const next = target.reissue(old, { now: run.time.now(), uuid: () => run.clock.uuid() });
+    return { old, next, error: undefined };
+  } catch (error) {
+    return { old, next: undefined, error };
+  }
+}
+
+async function storeSuccessors(tx: Connection, run: Run, reissued: readonly Reissued[]): Promise<void> {
+  const pairs = reissued.flatMap(({ old, next }) =>
+    next === undefined ? [] : [{ old: old.id, next: next.id, body: next.body, headers: JSON.stringify(next.headers) }],
+  );
+  if (pairs.length === 0) return;
+  await tx.query(
+    `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid, body text, headers text)),
+     replaced AS (
+       UPDATE ccx.notification_outbox AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
+     INSERT INTO ccx.notification_outbox
+            (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
+             state, decided_at, due_at, next_attempt_at)
+     SELECT pairs.next, o.event_type_id, o.org_id, o.account_number, o.cluster, o.report_updated_at, pairs.next, o.request_id,
+            o.issues, pairs.headers::json, pairs.body, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
+       FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old`,
+    [rowsJson(pairs), timestampText(run.time.nowMicros())],
+  );
+  await tx.query(
+    `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid)),
+     told AS (
+       UPDATE ccx.notification_ledger AS l SET state = 'pending', notification_id = pairs.next
+         FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old
+        WHERE l.event_type_id = o.event_type_id AND l.org_id = o.org_id AND l.cluster = o.cluster AND l.notification_id = pairs.old)
+     UPDATE ccx.notification_considered AS c SET version = c.version + 1
+       FROM (SELECT DISTINCT o.event_type_id, o.cluster FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old) AS told_of
+      WHERE c.event_type_id = told_of.event_type_id AND c.cluster = told_of.cluster`,
+    [rowsJson(pairs.map(({ old, next }) => ({ old, next })))],
+  );
+}
+
+/** The wish is dropped, or every later run would meet it again. */
+async function storeRefusals(tx: Connection, reissued: readonly Reissued[]): Promise<void> {
+  const refused = reissued.filter(({ next }) => next === undefined);
+  if (refused.length === 0) return;
+  await tx.query(
+    `UPDATE ccx.notification_outbox AS o SET retry_requested_at = NULL, error_code = r.code, error_text = r.text
+       FROM json_to_recordset($1) AS r(id uuid, code text, text text) WHERE o.id = r.id`,
+    [
+      rowsJson(
+        refused.map(({ old, error }) => ({
+          id: old.id,
+          code: errorCode(error),
+          text: `cannot be sent again: ${errorText(error)}`.slice(0, errorTextCharsMax),
+        })),
+      ),
+    ],
+  );
 }

@@ -1,0 +1,317 @@
+/** What the service keeps beside the run: traces, retention, disabled rules of the aggregator, metrics, and what people ask it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  createTimeline,
+  dayMs,
+  failure,
+  hourMs,
+  reportOf,
+  type Timeline,
+  testCluster,
+  testOrg,
+  testSettings,
+} from '../../../test/support/notification-timeline.ts';
+import { createTestDatabase } from '../../../test/support/postgres.ts';
+import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
+import { readTrace } from '../../platform/telemetry/trace-log.ts';
+import { disabledBy } from './decide/disabled-rules.ts';
+import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
+import { formatExplanation, formatMessage } from './format-explanation.ts';
+import { claimBytesMax } from './limits.ts';
+import { listMessages, readExplanation, requestRetry } from './store/explain.ts';
+import { createTimeSource } from './time-source.ts';
+
+const bothTargets = { targets: ['notification-backend', 'service-log'] } as const;
+
+async function storeRequestId(line: Timeline, requestId: string, updatedAt: string): Promise<void> {
+  await line.database.query(
+    `INSERT INTO ccx.stored_message (topic, partition, "offset", sha256, request_id, org_id, cluster, last_checked, updated_at)
+     VALUES ('t', 0, (SELECT count(*) FROM ccx.stored_message), ''::bytea, $1, $2, $3, '', $4::timestamp)`,
+    [requestId, testOrg, testCluster, updatedAt],
+  );
+}
+
+test('hops 9 to 12 of a request are in its trace, with what was decided', async () => {
+  const line = await createTimeline(bothTargets);
+  try {
+    await migrateCcx(line.database, 'writer');
+    line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
+    await storeRequestId(line, 'request-1', await line.store(reportOf('CRITICAL', 'LOW')));
+    await line.run();
+    await line.clock.advance(hourMs);
+    await line.run();
+    const events = await readTrace(line.database, 'request-1');
+    assert.deepEqual(events.map(({ status, hop }) => [status, hop]).sort(), [
+      ['issue-decided', 10],
+      ['notification-dead', undefined],
+      ['notification-delivered', 11],
+      ['outcome-recorded', 12],
+      ['report-loaded', 9],
+    ]);
+    const decided = events.find(({ status }) => status === 'issue-decided')!;
+    assert.equal(
+      decided.detail,
+      'notification-backend: new 1, below-threshold 1; service-log: new 1, below-threshold 1',
+    );
+    assert.equal(decided.orgId, String(testOrg));
+    assert.match(events.find(({ status }) => status === 'notification-dead')!.detail!, /REFUSED/);
+  } finally {
+    await line.end();
+  }
+});
+
+test('a report stored by another writer has no trace, and is told all the same', async () => {
+  const line = await createTimeline();
+  try {
+    await migrateCcx(line.database, 'writer');
+    await storeRequestId(line, '', await line.store(reportOf('CRITICAL')));
+    await line.run();
+    assert.equal(line.kafka.arrived.length, 1);
+    const { rows } = await line.database.query<{ count: number }>('SELECT count(*)::int AS count FROM ccx.trace');
+    assert.equal(rows[0]!.count, 0);
+  } finally {
+    await line.end();
+  }
+});
+
+test('retention deletes what is old and finished, and nothing that a cooldown counts by', async () => {
+  const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '', everyMs: 0 };
+  const line = await createTimeline({ settings: { retention } });
+  const count = async (table: string) =>
+    (await line.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`)).rows[0]!.count;
+  try {
+    await line.store(reportOf('CRITICAL'), { cluster: 'a' });
+    await line.run();
+    await line.clock.advance(hourMs);
+    await line.store(reportOf(), { cluster: 'a' });
+    await line.run();
+    await line.clock.advance(10 * hourMs);
+    await line.run();
+    assert.deepEqual([await count('ccx.notification_outbox'), await count('ccx.notification_ledger')], [1, 1]);
+    await line.clock.advance(14 * hourMs);
+    await line.run();
+    assert.deepEqual([await count('ccx.notification_outbox'), await count('ccx.notification_ledger')], [0, 0]);
+    assert.equal(await count('ccx.notification_considered'), 1, 'its cluster still has a report');
+    assert.equal(await count('ccx.notification_sent_rows'), 1, 'its row is still in reported');
+    line.configure({ retention: { ...retention, reportsMaxAge: '2 hours' } });
+    await line.store(reportOf('CRITICAL'), { cluster: 'b' });
+    await line.run();
+    await line.run();
+    assert.equal(await count('new_reports'), 1);
+    assert.equal(await count('reported'), 2, 'one row of each of the last two runs');
+    assert.deepEqual([await count('ccx.notification_considered'), await count('ccx.notification_sent_rows')], [1, 1]);
+    assert.equal(line.kafka.arrived.length, 2);
+  } finally {
+    await line.end();
+  }
+});
+
+test('disabled rules are read from the aggregator’s two tables; a database without them is one clear error', async () => {
+  const { database, drop } = await createTestDatabase();
+  try {
+    const source = createDisabledRulesDatabase(database);
+    await assert.rejects(source.load(), { code: 'DISABLED_RULES_UNAVAILABLE', hint: /aggregator_storage/ });
+    await database.query(`
+      CREATE TABLE cluster_rule_toggle (cluster_id varchar, rule_id varchar, error_key varchar, disabled smallint);
+      CREATE TABLE rule_disable (org_id varchar, rule_id varchar, error_key varchar);
+      INSERT INTO cluster_rule_toggle VALUES ('c1', 'a.b.test_rule.report', 'KEY', 1), ('c2', 'test_rule', 'KEY', 0);
+      INSERT INTO rule_disable VALUES ('7', 'test_rule', 'KEY')`);
+    const rules = await source.load();
+    const issue = { type: 'rule', component: 'a.b.test_rule.report', errorKey: 'KEY' };
+    const by = (orgId: number, cluster: string) => disabledBy(rules, { orgId, cluster }, issue);
+    assert.deepEqual([by(1, 'c1'), by(1, 'c2'), by(7, 'c2')], ['disabled-by-cluster', undefined, 'disabled-by-org']);
+  } finally {
+    await drop();
+  }
+});
+
+test('explain tells per target and issue what was decided, why, when it was sent and when it could next be', async () => {
+  const line = await createTimeline(bothTargets);
+  try {
+    line.serviceLog.answer = () => ({ kind: 'paused', error: failure('CREDENTIALS'), afterMs: hourMs });
+    await line.store(reportOf('CRITICAL', 'LOW'));
+    await line.run();
+    await line.clock.advance(hourMs / 2);
+    await line.store(reportOf('CRITICAL', 'LOW'));
+    await line.run();
+    const explanation = await readExplanation(line.database, testCluster);
+    const byKey = explanation.issues.map(({ event_type_id, error_key, last_reason, message_state }) =>
+      [event_type_id, error_key, last_reason, message_state].join(' '),
+    );
+    assert.deepEqual(byKey, [
+      '1 CRITICAL already-notified delivered',
+      '1 LOW below-threshold ',
+      '2 CRITICAL pending pending',
+      '2 LOW below-threshold ',
+    ]);
+    assert.equal(explanation.issues[0]!.last_seen_at, explanation.targets[0]!.report_updated_at);
+    const text = formatExplanation(testCluster, explanation);
+    assert.match(text, /already-notified: It was notified within its cooldown/);
+    assert.match(text, /last sent 2026-11-21 16:00:00 UTC/);
+    assert.match(text, /next possible 2026-11-22 16:00:00 UTC/);
+    assert.match(text, /target is paused until 2026-11-21 17:00:00 UTC/);
+    assert.match(text, /it is on its way/);
+    await line.database.query('TRUNCATE reported');
+    const emptied = formatExplanation(testCluster, await readExplanation(line.database, testCluster));
+    assert.match(emptied, /at once: the record that it was sent is gone/);
+  } finally {
+    await line.end();
+  }
+});
+
+test('messages are listed with their bytes, and only dead ones and those of unknown outcome are tried again', async () => {
+  const line = await createTimeline(bothTargets);
+  try {
+    line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    const [dead] = await listMessages(line.database, { states: ['dead'], rowsMax: 10 });
+    assert.equal(dead!.body, line.serviceLog.attempts[0]!.notification.body);
+    assert.match(formatMessage(dead!), new RegExp(`^${dead!.id}  dead .*${testCluster}  CRITICAL  REFUSED: `));
+    const [delivered] = await listMessages(line.database, { states: ['delivered'], cluster: testCluster, rowsMax: 10 });
+    assert.deepEqual(await requestRetry(line.database, { ids: [delivered!.id, dead!.id] }), [dead!.id]);
+    line.serviceLog.answer = () => ({ kind: 'delivered', detail: '' });
+    await line.run();
+    assert.equal(line.serviceLog.arrived.length, 1);
+    assert.deepEqual(
+      await requestRetry(line.database, { states: ['dead', 'unknown'] }),
+      [],
+      'it was tried again already',
+    );
+  } finally {
+    await line.end();
+  }
+});
+
+test('a message that the target cannot make anew stays dead with that reason, and holds nothing up', async () => {
+  const line = await createTimeline({ targets: ['service-log'] });
+  try {
+    line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    await requestRetry(line.database, { states: ['dead'] });
+    line.serviceLog.reissue = () => {
+      throw failure('NOT_READABLE');
+    };
+    await line.run();
+    const [dead] = await listMessages(line.database, { states: ['dead'], rowsMax: 10 });
+    assert.deepEqual([dead!.error_code, dead!.replaced_by], ['NOT_READABLE', null]);
+    await line.run();
+    assert.equal(line.serviceLog.attempts.length, 1);
+  } finally {
+    await line.end();
+  }
+});
+
+test('messages are claimed up to a number of bytes, and a larger one alone', async () => {
+  const line = await createTimeline();
+  try {
+    for (const cluster of ['a', 'b', 'c', 'd']) await line.store(reportOf('CRITICAL'), { cluster });
+    line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
+    await line.run();
+    await line.database.query('UPDATE ccx.notification_outbox SET body = repeat($1, $2)', ['x', claimBytesMax / 2]);
+    const claims: number[] = [];
+    line.kafka.answer = async () => {
+      const { rows } = await line.database.query<{ claimed: number }>(
+        `SELECT count(*)::int AS claimed FROM ccx.notification_outbox WHERE state = 'claimed'`,
+      );
+      claims.push(rows[0]!.claimed);
+      return { kind: 'delivered', detail: '' };
+    };
+    await line.clock.advance(hourMs);
+    await line.run();
+    assert.deepEqual(claims, [2, 2, 2, 2]);
+  } finally {
+    await line.end();
+  }
+});
+
+test('a database without the shared tables is one clear error', async () => {
+  const line = await createTimeline();
+  try {
+    await line.database.query('ALTER TABLE read_errors RENAME TO hidden');
+    await assert.rejects(line.run(), { code: 'SCHEMA_MISSING', message: /lacks read_errors/, hint: /version 8/ });
+  } finally {
+    await line.end();
+  }
+});
+
+test('metrics say what was decided, what waits and for how long', async () => {
+  const line = await createTimeline(bothTargets);
+  try {
+    line.serviceLog.answer = () => ({ kind: 'retry', error: failure('AWAY'), afterMs: 0 });
+    await line.store(reportOf('CRITICAL', 'LOW'));
+    await line.store('[]', { cluster: 'wrong' });
+    const telemetry = createSilentTelemetry();
+    const service = await line.another({ metrics: { namespace: 'ccx', subsystem: 'test' } }, telemetry);
+    await service.runOnce();
+    await line.clock.advance(90_001);
+    await service.runOnce();
+    const text = await telemetry.registry.metrics();
+    for (const series of [
+      'ccx_test_notification_sent 1',
+      'ccx_test_report_with_high_impact 2',
+      'ccx_test_notification_not_sent_error_state 2',
+      'ccx_test_deserialize_report_errors 2',
+      'ccx_notification_decisions_total{target="service-log",reason="below-threshold"} 1',
+      'ccx_notification_outbox_messages{target="service-log",state="pending"} 1',
+      'ccx_notification_outbox_oldest_seconds{target="service-log"} 90',
+      'ccx_notification_outbox_oldest_seconds{target="notification-backend"} 0',
+      'ccx_notification_attempts_total{target="service-log",result="retry"} 2',
+      'ccx_notification_reports_total{target="notification-backend",outcome="unreadable"} 1',
+      'ccx_test_service_status 0',
+    ]) {
+      assert.ok(text.includes(`${series}\n`), `${series} in\n${text}`);
+    }
+  } finally {
+    await line.end();
+  }
+});
+
+test('the time of decisions is the server’s, and never steps back', async () => {
+  const line = await createTimeline();
+  try {
+    const ours = createTimeSource(line.clock, 'clock');
+    await ours.synchronize(line.database);
+    assert.equal(ours.now().toISOString(), line.clock.now().toISOString());
+    const time = createTimeSource(line.clock, 'database');
+    const { rows } = await line.database.query<{ now: bigint }>(
+      'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now',
+    );
+    await time.synchronize(line.database);
+    const first = time.nowMicros();
+    assert.ok(first - rows[0]!.now < 60_000_000n && first > rows[0]!.now);
+    line.clock.setNow(new Date(line.clock.now().getTime() - dayMs));
+    assert.ok(time.nowMicros() > first);
+  } finally {
+    await line.end();
+  }
+});
+
+test('a service without a target, or with a filter that cannot be used, does not start', async () => {
+  await assert.rejects(
+    createTimeline({ targets: [] }).then(async (line) => {
+      try {
+        await line.run();
+      } finally {
+        await line.end();
+      }
+    }),
+    { code: 'NO_TARGET', category: 'configuration' },
+  );
+  const line = await createTimeline();
+  try {
+    const policies = testSettings().policies;
+    line.configure({
+      policies: {
+        ...policies,
+        'notification-backend': { ...policies['notification-backend'], eventFilter: 'totalRisk >' },
+      },
+    });
+    await assert.rejects(line.run(), { code: 'EVENT_FILTER_INVALID', hint: /kafka_broker\.event_filter/ });
+  } finally {
+    await line.end();
+  }
+});
