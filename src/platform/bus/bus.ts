@@ -42,7 +42,12 @@ export interface OutgoingRecord {
 }
 
 export interface Producer {
-  /** Resolves when every record is durable (Kafka: acks from all in-sync replicas), with positions in the order given. All or error. */
+  /**
+   * Resolves when every record is durable (Kafka: acks from all in-sync replicas), with positions in the order given. All or error:
+   * what no bus would take (`BUS_RECORD_TOO_LARGE`, `BUS_TOPIC_UNKNOWN`) is refused before anything is stored; after any other error,
+   * such as `BUS_UNREACHABLE` (retryable), some or all of the records may be stored, so whoever sends again may send twice.
+   * Sends that nobody waited for keep their order within a partition.
+   */
   send(records: readonly OutgoingRecord[]): Promise<readonly Position[]>;
   close(): Promise<void>;
 }
@@ -50,7 +55,10 @@ export interface Producer {
 export interface ConsumerOptions {
   readonly groupId: string;
   readonly topics: readonly string[];
-  /** Where a group without a committed position starts. */
+  /**
+   * Where a group without a committed position starts. `latest` is stored for the group at once, so a restart before its first commit
+   * does not skip what came in between.
+   */
   readonly startAt: 'earliest' | 'latest';
   /** Upper bound of what is fetched and not yet handed out. */
   readonly bufferedBytesMax?: number;
@@ -62,23 +70,30 @@ export interface PollOptions {
   readonly recordsMax: number;
   /** How long to wait for the first record; an empty answer after that is normal. */
   readonly waitMs: number;
+  /** Aborting ends the wait with an empty answer. */
   readonly signal?: AbortSignal;
 }
 
 export interface Consumer {
-  /** The next records in order per partition; never again the same ones within one assignment of the partition. */
+  /**
+   * The next records in order per partition; never again the same ones within one assignment of the partition. Where there are none
+   * because something fails (`BUS_UNREACHABLE`, `BUS_TOPIC_UNKNOWN`, `BUS_TOPIC_PERMISSION` …) it rejects once the wait is over; the
+   * consumer goes on by itself, so the answer to a failed poll is another poll. Positions that are not stored any more (retention) move
+   * up to the oldest record.
+   */
   poll(options: PollOptions): Promise<readonly BusRecord[]>;
   /**
-   * Stores positions for the group, durable when it resolves. A position of a partition that this member no longer owns is
-   * refused with code `BUS_FENCED` (not retryable): drop the work, somebody else has it.
+   * Stores positions for the group, durable when it resolves. A position of a partition that this member no longer owns, or that this
+   * assignment of it never handed out, is refused with code `BUS_FENCED` (not retryable): drop the work, somebody else has it. The other
+   * positions of a refused call are stored all the same.
    */
   commit(positions: readonly Position[]): Promise<void>;
   /** What this member owns now. */
   assignment(): readonly TopicPartition[];
-  /** Stop and resume handing out records of partitions, for back-pressure; commits and membership go on. */
+  /** Stop and resume handing out records of partitions, for back-pressure; commits and membership go on. A partition that is lost forgets it. */
   pause(partitions: readonly TopicPartition[]): void;
   resume(partitions: readonly TopicPartition[]): void;
-  /** Leaves the group; what is not committed is due again. */
+  /** Leaves the group; what is not committed is due again. A poll that waits ends with nothing. Never rejects because the bus is away. */
   close(): Promise<void>;
 }
 

@@ -16,7 +16,8 @@ import type { KafkaCluster } from './cluster.ts';
 import { commitOffsets } from './commit-offsets.ts';
 import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
-import { commitMsMax, firstJoinMsMax, sessionMsDefault, troubleMsMin } from './limits.ts';
+import { mostTelling } from './kafka-errors.ts';
+import { commitMsMax, firstJoinMsMax, retryMsMin, sessionMsDefault, troubleMsMin } from './limits.ts';
 import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
 
 export interface KafkaConsumerDependencies {
@@ -156,17 +157,16 @@ export class KafkaConsumer implements Consumer {
   }
 
   async #poll({ recordsMax, waitMs, signal }: PollOptions): Promise<readonly BusRecord[]> {
-    const { cluster, clock } = this.#dependencies;
+    const { clock } = this.#dependencies;
     const deadlineMs = clock.monotonicMs() + waitMs;
     // A poll that was waiting when the consumer was closed ends with nothing.
     while (this.#closing === undefined) {
       const wakes = this.#wakes;
       const records = this.#take(recordsMax);
       if (records.length > 0) return records;
-      this.#throwTrouble();
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0 || signal?.aborted === true) {
-        await this.#throwMissingTopic(cluster);
+        await this.#throwTrouble();
         return [];
       }
       if (wakes === this.#wakes) await this.#waitForWake(leftMs, signal);
@@ -197,16 +197,21 @@ export class KafkaConsumer implements Consumer {
   }
 
   /** What keeps failing is told to whoever waits for records; a leader that moves is not worth telling. */
-  #throwTrouble(): void {
-    const { clock } = this.#dependencies;
-    for (const { error, sinceMs } of this.#trouble.values()) {
-      if (!error.retryable || clock.monotonicMs() - sinceMs >= troubleMsMin) throw error;
+  async #throwTrouble(): Promise<void> {
+    const { cluster, clock } = this.#dependencies;
+    const troubles = [...this.#trouble.values()]
+      .filter(({ error, sinceMs }) => !error.retryable || clock.monotonicMs() - sinceMs >= troubleMsMin)
+      .map(({ error }) => error);
+    if (troubles.length === 0) {
+      const topics = await cluster.topics(this.#options.topics).catch(() => undefined);
+      for (const topic of topics?.values() ?? [])
+        if (topic instanceof CcxError && !topic.retryable) troubles.push(topic);
     }
-  }
-
-  async #throwMissingTopic(cluster: KafkaCluster): Promise<void> {
-    const topics = await cluster.topics(this.#options.topics).catch(() => undefined);
-    for (const topic of topics?.values() ?? []) if (topic instanceof CcxError && !topic.retryable) throw topic;
+    const error = mostTelling(troubles);
+    if (error === undefined) return;
+    // Whoever polls again at once must not keep the process from doing anything else.
+    await pause(clock, retryMsMin, this.#closed.signal);
+    throw error;
   }
 
   /** Answers with what was refused. Positions of partitions that changed hands meanwhile are not stored. */

@@ -19,7 +19,7 @@ export const answerMarginMs = 5_000;
 export const inflightsMax = 64;
 
 /** Leaders and partitions are asked again after this time, besides whenever a broker says that they changed. */
-export const metadataMsMax = 30_000;
+export const metadataMsMax = 10_000;
 /** A topic that was just made may be unknown to a broker for a moment. */
 export const unknownTopicMsMax = 1_000;
 /** Pause before a try is repeated: short at first, because most failures are a leader that moves. */

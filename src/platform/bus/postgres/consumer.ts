@@ -166,9 +166,13 @@ export class PostgresConsumer implements Consumer {
       await this.#ensureLease();
       const records = await this.#read(recordsMax);
       if (records.length > 0) return records;
-      if (this.#missingTopics.length > 0) throw topicUnknown(this.#missingTopics);
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0 || signal?.aborted === true) return [];
+      if (leftMs <= 0 || signal?.aborted === true) {
+        if (this.#missingTopics.length === 0) return [];
+        // Whoever polls again at once must not keep the process from doing anything else.
+        await this.#waitForWake(pollEveryMs, undefined);
+        throw topicUnknown(this.#missingTopics);
+      }
       if (wakes === this.#wakes) await this.#waitForWake(Math.min(leftMs, pollEveryMs), signal);
     }
     return [];
