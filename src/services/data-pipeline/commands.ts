@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
+import { type NeededTopic, requireTopics } from '../../platform/bus/require-topics.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
@@ -11,7 +12,7 @@ import { createOperationsServer } from '../../platform/http/operations-server.ts
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
-import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { startDataPipeline } from './service.ts';
 
 export function registerDataPipelineCommands(program: Command, input: ProcessInput): void {
@@ -32,6 +33,9 @@ export function registerDataPipelineCommands(program: Command, input: ProcessInp
         const database = openDatabase(bus, config['database.url'], lifecycle);
         const opened = await openBus(bus, { clock, telemetry, ...(database === undefined ? {} : { database }) });
         lifecycle.defer('bus', () => opened.close());
+        await requireTopics(opened, neededTopics(settings), (error) =>
+          telemetry.log.warn({ code: error.code, hint: error.hint }, error.message),
+        );
         const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
         const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers });
         lifecycle.defer(service.name, () => service.stop());
@@ -47,6 +51,20 @@ export function registerDataPipelineCommands(program: Command, input: ProcessInp
       },
     });
   });
+}
+
+function neededTopics({
+  incoming,
+  resultsTopic,
+  deadLettersTopic,
+  statusesTopic,
+}: DataPipelineSettings): NeededTopic[] {
+  return [
+    { name: incoming.topic, setting: 'incoming.topic (CDP_INCOMING_TOPIC)' },
+    { name: resultsTopic, setting: 'results.topic' },
+    { name: deadLettersTopic, setting: 'dead_letters.topic (CDP_DEAD_LETTER_QUEUE_TOPIC)' },
+    { name: statusesTopic, setting: 'statuses.topic', optional: true },
+  ];
 }
 
 /** The topics' database; none is opened where brokers carry them. */

@@ -6,11 +6,11 @@
 import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
 import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
+import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { PipelineMetrics } from './metrics.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
-import type { StatusSender } from './status-sender.ts';
 import type { Journey } from './upload.ts';
 
 export interface PipelineEventsOptions {
@@ -174,7 +174,7 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
           metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
         }
         metrics.publishSeconds.observe({ archive }, 0);
-        statuses.tell(journey.subject, 'error', errorText(error));
+        statuses.tell(journey.subject, 'error', { text: errorText(error) });
       }
       log.warn(
         { ...contextOf(journey), ...placeOf(journey.record), step, code: error.code, error: errorText(error) },

@@ -65,10 +65,3 @@ export const quarantineMsDefault = 60 * minute;
 export const quarantineClustersMin = 3;
 /** Pairs of rule and cluster that are remembered; the oldest is forgotten first. */
 export const quarantinePairsMax = 10_000;
-
-/** Status messages that wait for the bus; more are dropped, oldest first, and counted. They are told, not promised. */
-export const statusesQueuedMax = 1_000;
-/** Status messages in one send. */
-export const statusBatchMax = 100;
-/** Text of an error in a status message. */
-export const statusTextBytesMax = 1_024;

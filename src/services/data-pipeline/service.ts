@@ -3,6 +3,7 @@
  * all-in-one process; both own the bus and close it after this service has stopped.
  */
 import type { Bus } from '../../platform/bus/bus.ts';
+import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
@@ -24,7 +25,6 @@ import { createPipelineMetrics } from './metrics.ts';
 import { processRecord } from './pipeline.ts';
 import { RuleQuarantine } from './rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
-import { StatusSender } from './status-sender.ts';
 
 export interface DataPipelineDependencies {
   readonly bus: Bus;

@@ -1,8 +1,10 @@
 /** `ccx ingress`: takes uploads until a signal. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
+import { requireTopics } from '../../platform/bus/require-topics.ts';
 import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
@@ -45,7 +47,9 @@ export function registerIngressCommands(program: Command, input: ProcessInput): 
         const objects = await openObjects(tools);
         const bus = createLateBus(() => openIngressBus(tools));
         lifecycle.defer('bus', () => bus.close());
-        await bus.tryNow();
+        const away = await bus.tryNow();
+        if (away !== undefined)
+          warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
         const ingress = await startIngress(settings, { bus, objects, telemetry, clock });
         lifecycle.defer(ingress.name, () => ingress.stop());
       },
@@ -57,6 +61,12 @@ async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<
   const settings = ingressBusSettings(config);
   if (settings.kind === 'kafka') {
     const bus = await openBus(settings, { clock, telemetry });
+    try {
+      await checkBrokers(bus, { config, telemetry });
+    } catch (error) {
+      await bus.close();
+      throw error;
+    }
     return { bus, close: () => bus.close() };
   }
   const url = config['database.url'];
@@ -90,6 +100,21 @@ async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<
     await database.close();
     throw error;
   }
+}
+
+/** Rejects where a login or a topic is wrong, which ends the start, and while the brokers are away, which does not. */
+async function checkBrokers(bus: Bus, { config, telemetry }: Pick<RoleTools, 'config' | 'telemetry'>): Promise<void> {
+  const needed = [
+    { name: config['kafka.announce_topic'], setting: 'INGRESS_KAFKAANNOUNCETOPIC' },
+    { name: config['kafka.tracker_topic'], setting: 'INGRESS_KAFKATRACKERTOPIC', optional: true },
+  ];
+  // One try: uploads are taken without the brokers, so that nobody has to wait for them here.
+  await bus.check();
+  await requireTopics(bus, needed, (error) => warnOf(telemetry, error, 'status messages cannot be sent'));
+}
+
+function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
+  log.warn({ code: error.code, error: errorText(error), hint: error.hint }, text);
 }
 
 async function openObjects({ config, clock, telemetry, lifecycle }: RoleTools): Promise<ObjectStore> {

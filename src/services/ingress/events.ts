@@ -4,13 +4,13 @@
  * Nothing throws and nothing is awaited.
  */
 import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { userAgentLabel } from './decide/user-agent.ts';
 import { userAgentCharactersMax, userAgentsMax } from './limits.ts';
 import type { IngressMetrics } from './metrics.ts';
-import type { StatusReporter } from './status-reporter.ts';
 import type { IncomingUpload, Principal, ReceivedForm } from './upload.ts';
 import type { Reply } from './web/reply.ts';
 
@@ -19,7 +19,7 @@ export interface IngressEventsOptions {
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
   /** The reporter sends by way of the bus, whose events are told here: so it comes later. */
-  readonly statuses: () => StatusReporter | undefined;
+  readonly statuses: () => StatusSender | undefined;
 }
 
 export type IngressEvents = ReturnType<typeof createIngressEvents>;
@@ -131,7 +131,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     uploadValidated(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
       metrics.payloadSizes.observe({ useragent: agentOf(upload) }, form.sizeBytes);
       log.info(context(upload, principal, form), 'Payload received');
-      statuses()?.report(subject(upload, principal), 'received', 'Payload received by ingress');
+      statuses()?.tell(subject(upload, principal), 'received', { text: 'Payload received by ingress' });
       telemetry.announce('upload-validated', {
         ...hop(upload, 1),
         sizeBytes: form.sizeBytes,
@@ -142,7 +142,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     archiveStored(upload: IncomingUpload, principal: Principal, stored: StagedArchive): void {
       metrics.stageSeconds.observe(stored.stageMs / 1000);
       const { service } = stored.form.type;
-      statuses()?.report(subject(upload, principal), 'success', `Sent to validation service: ${service}`);
+      statuses()?.tell(subject(upload, principal), 'success', { text: `Sent to validation service: ${service}` });
       telemetry.announce('archive-stored', { ...hop(upload, 2), sizeBytes: stored.object.sizeBytes });
     },
     stagingFailed(upload: IncomingUpload, principal: Principal, failure: { stageMs: number; error: unknown }): void {
@@ -151,11 +151,9 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
         { request_id: upload.requestId, code: errorCode(failure.error), error: errorText(failure.error) },
         'Error staging',
       );
-      statuses()?.report(
-        subject(upload, principal),
-        'error',
-        `the archive could not be stored: ${errorCode(failure.error)}`,
-      );
+      statuses()?.tell(subject(upload, principal), 'error', {
+        text: `the archive could not be stored: ${errorCode(failure.error)}`,
+      });
     },
     /** Hop 2, second half: the bus has it. */
     uploadAnnounced(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
@@ -173,11 +171,9 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
         { request_id: upload.requestId, code: errorCode(error), error: errorText(error) },
         'Error publishing to kafka',
       );
-      statuses()?.report(
-        subject(upload, principal),
-        'error',
-        `the archive could not be announced: ${errorCode(error)}`,
-      );
+      statuses()?.tell(subject(upload, principal), 'error', {
+        text: `the archive could not be announced: ${errorCode(error)}`,
+      });
     },
   };
 }

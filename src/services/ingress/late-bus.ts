@@ -7,8 +7,8 @@ import type { Bus } from '../../platform/bus/bus.ts';
 import type { SendingBus } from './ports.ts';
 
 export interface LateBus extends SendingBus {
-  /** Tries once. Rejects only with what no waiting will mend: wrong settings. */
-  tryNow(): Promise<void>;
+  /** Tries once. Resolves with why the bus is away, if it is; rejects with what no waiting will mend: wrong settings. */
+  tryNow(): Promise<CcxError | undefined>;
   close(): Promise<void>;
 }
 
@@ -36,8 +36,10 @@ export function createLateBus(open: () => Promise<OpenedBus>): LateBus {
     async tryNow() {
       try {
         await get();
+        return undefined;
       } catch (error) {
-        if (!(error instanceof CcxError && error.retryable)) throw error;
+        if (error instanceof CcxError && error.retryable) return error;
+        throw error;
       }
     },
     async close() {

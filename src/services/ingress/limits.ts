@@ -53,11 +53,6 @@ export const orphanAfterMs = 60_000;
 /** Stopping waits so long for what the bus has not taken yet; one cleanup has 10 s, and a send in flight may take five of them. */
 export const stopFlushMsMax = 3_000;
 
-/** Status messages that wait while the bus is away; older ones are dropped, they never hold up an upload (the reference's queue size). */
-export const statusesWaitingMax = 1_000;
-export const statusesPerSendMax = 100;
-export const statusRetryMs = 1_000;
-
 /** Distinct values of the `useragent` label; the next ones are counted as `other`. */
 export const userAgentsMax = 100;
 export const userAgentCharactersMax = 120;

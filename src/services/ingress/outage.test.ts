@@ -15,6 +15,7 @@ import {
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { HEADER_REQUEST_ID } from '../../contracts/headers.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { statusRetryMsMax } from '../../platform/bus/limits.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
@@ -28,7 +29,6 @@ import {
   outboxEntriesMax,
   relayEveryMs,
   relayRecordsMax,
-  statusRetryMs,
 } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { startIngress } from './service.ts';
@@ -93,7 +93,7 @@ describe('while the bus is away', () => {
       ids.map((id) => `key of ${id}`),
     );
     assert.ok(records.every(({ headers }) => headers?.['service'] === 'openshift'));
-    await clock.advance(statusRetryMs);
+    await clock.advance(statusRetryMsMax);
     await eventually(() => it.ingress.idle());
     assert.deepEqual(await outboxKeys(objects), []);
     assert.equal(await it.metric('ccx_ingress_announcements_kept_total'), 3);

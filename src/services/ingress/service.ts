@@ -4,6 +4,8 @@
  */
 
 import { errorText } from '../../contracts/ccx-error.ts';
+import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
+import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
@@ -21,7 +23,6 @@ import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import type { ArchiveLinks, SendingBus } from './ports.ts';
 import { SigningKeys } from './signing-keys.ts';
-import { StatusReporter } from './status-reporter.ts';
 import { UploadSlots } from './upload-slots.ts';
 import { createMetricsListener } from './web/metrics-listener.ts';
 import { createWebListener, type ReadyAnswer, WEB_PREFIXES } from './web/web-listener.ts';
@@ -62,21 +63,22 @@ async function build(
   lifecycle: Lifecycle,
 ): Promise<RunningIngress> {
   const metrics = createIngressMetrics(telemetry.registry, { version: settings.version, commit: settings.commit });
-  const late: { statuses?: StatusReporter; webUrl?: string } = {};
+  const late: { statuses?: StatusSender; webUrl?: string } = {};
   const events = createIngressEvents({ telemetry, clock, metrics, statuses: () => late.statuses });
   for (const { setting, why } of settings.ignored) events.settingIgnored(setting, why);
 
   const statusSender = new BusSender({ bus, clock, events, deadlineMs: announceMsMax });
   lifecycle.defer('status producer', () => statusSender.close());
   if (settings.statusTopic !== '') {
-    const statuses = new StatusReporter({
+    const statuses = new StatusSender({
       sender: statusSender,
       topic: settings.statusTopic,
+      service: STATUS_SERVICE_INGRESS,
       clock,
       onDropped: (count) => events.statusesDropped(count),
     });
     late.statuses = statuses;
-    lifecycle.defer('status messages', () => statuses.stop());
+    lifecycle.defer('status messages', () => statuses.close());
   }
 
   const tokens = await openTokens(settings, clock, events);

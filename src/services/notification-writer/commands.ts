@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import pino from 'pino';
 import { openBus } from '../../platform/bus/open-bus.ts';
+import { requireTopics } from '../../platform/bus/require-topics.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
@@ -59,6 +60,14 @@ async function startWriterRole({ config, telemetry, clock, lifecycle }: WriterRo
   lifecycle.defer('database', () => database.close());
   const bus = await openBus(writerBusSettings(config), { clock, telemetry, database });
   lifecycle.defer('bus', () => bus.close());
+  // The dead-letter topic is not among them: the service makes it where it may.
+  const needed = [
+    { name: settings.topic, setting: 'broker.topic' },
+    { name: settings.statusesTopic, setting: 'tracker.topic', optional: true },
+  ];
+  await requireTopics(bus, needed, (error) =>
+    telemetry.log.warn({ code: error.code, hint: error.hint }, error.message),
+  );
   const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });
   lifecycle.defer(writer.name, () => writer.stop());
 

@@ -4,11 +4,11 @@
  */
 import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
 import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
+import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { WriterMetrics } from './metrics.ts';
 import type { ParsedReport, ReportSubject } from './report.ts';
-import type { StatusSender } from './status-sender.ts';
 import type { StoredReport } from './store.ts';
 
 export interface WriterEventsOptions {
@@ -45,7 +45,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
     /** Read and valid; nothing is known of its time yet. */
     reportReceived({ record, subject }: Journey, version: number): void {
       metrics.parsed.inc();
-      statuses.tell(subject.requestId, 'received', clock.nowMicros());
+      statuses.tell({ requestId: subject.requestId }, 'received');
       if (version !== expectedVersion) {
         log.warn(
           { ...placeOf(record), ...contextOf(subject), version },
@@ -82,8 +82,8 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
   const tellOutcome = (subject: ReportSubject, outcome: 'success' | 'error') => {
     // Both carry the same time, as in the reference.
     const now = clock.nowMicros();
-    statuses.tell(subject.requestId, 'processed', now);
-    statuses.tell(subject.requestId, outcome, now);
+    statuses.tell({ requestId: subject.requestId }, 'processed', { atMicros: now });
+    statuses.tell({ requestId: subject.requestId }, outcome, { atMicros: now });
   };
   return {
     /** Hop 8. */

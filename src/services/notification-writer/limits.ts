@@ -22,14 +22,6 @@ export const tableIntegerMax = 2_147_483_647;
 /** Bytes that the column `cluster` holds. */
 export const clusterBytesMax = 36;
 
-/** Pause before status messages are sent again; doubles with each attempt, with jitter. */
-export const statusRetryMsMin = 250;
-export const statusRetryMsMax = 15 * second;
-/** Status messages that wait for the bus. Beyond it the oldest are dropped and counted: they are told, not promised. */
-export const statusesQueuedMax = 30_000;
-/** Status messages sent at once. */
-export const statusBatchMax = 1_000;
-
 /** How often records of reports that are gone are removed. */
 export const maintenanceEveryMs = 10 * minute;
 /** Rows removed at once, so that no statement holds up anybody for long. */

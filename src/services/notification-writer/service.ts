@@ -6,6 +6,7 @@ import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { hasReadEverything } from '../../platform/bus/group-lag.ts';
+import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -20,7 +21,6 @@ import { maintenanceEveryMs } from './limits.ts';
 import { createWriterMetrics } from './metrics.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
-import { StatusSender } from './status-sender.ts';
 
 export interface NotificationWriterDependencies {
   readonly bus: Bus;
@@ -47,7 +47,7 @@ export async function startNotificationWriter(
     const statuses = new StatusSender({
       sender,
       topic: settings.statusesTopic,
-      serviceName: settings.serviceName,
+      service: settings.serviceName,
       clock,
       onDropped: (count, code) => events.statusesDropped(count, code),
     });

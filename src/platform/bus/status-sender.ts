@@ -1,0 +1,131 @@
+/**
+ * Tells the payload tracker what was done with a request id. Status messages are told, not promised: they wait in a bounded list, go out in
+ * batches in the order of telling, and never hold up or fail what they tell about. Used by the services' `events.ts`.
+ * Source: ingress.md A.8, data-pipeline.md 6.2, notification-writer.md 3.5.
+ */
+import { errorCode } from '../../contracts/ccx-error.ts';
+import { cutUtf8 } from '../../contracts/cut-utf8.ts';
+import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payload-status.ts';
+import { formatRfc3339 } from '../../contracts/rfc3339.ts';
+import type { Clock } from '../clock/clock.ts';
+import { backoffMs } from '../lifecycle/backoff.ts';
+import type { OutgoingRecord } from './bus.ts';
+import {
+  statusBatchMax,
+  statusesWaitingMax,
+  statusRetryMsMax,
+  statusRetryMsMin,
+  statusTextBytesMax,
+} from './limits.ts';
+
+export interface StatusSenderOptions {
+  /** A producer, or what stands before one. */
+  readonly sender: { send(records: readonly OutgoingRecord[]): Promise<unknown> };
+  /** Empty: no status is sent. */
+  readonly topic: string;
+  /** Field `service` of the messages. */
+  readonly service: string;
+  readonly clock: Clock;
+  readonly onDropped: (count: number, code: string) => void;
+}
+
+export interface StatusSubject {
+  /** Without one there is nothing to tell about. */
+  readonly requestId: string | null;
+  readonly account?: string | undefined;
+  readonly orgId?: string | undefined;
+}
+
+export interface StatusDetails {
+  readonly text?: string;
+  /** When it happened; now, unless several messages are to carry the same time. */
+  readonly atMicros?: bigint;
+}
+
+const retryBounds = { msMin: statusRetryMsMin, msMax: statusRetryMsMax };
+
+export class StatusSender {
+  readonly #options: StatusSenderOptions;
+  readonly #waiting: string[] = [];
+  readonly #stopping = new AbortController();
+  #sending: Promise<void> | undefined;
+
+  constructor(options: StatusSenderOptions) {
+    this.#options = options;
+  }
+
+  tell(subject: StatusSubject, status: PayloadStatus, details: StatusDetails = {}): void {
+    const { topic, service, clock } = this.#options;
+    const { requestId, account, orgId } = subject;
+    if (topic === '' || requestId === null || requestId === '' || this.#stopping.signal.aborted) return;
+    const message = serializePayloadStatus({
+      service,
+      ...(account === undefined ? {} : { account }),
+      ...(orgId === undefined ? {} : { org_id: orgId }),
+      request_id: requestId,
+      status,
+      ...(details.text === undefined ? {} : { status_msg: cutUtf8(details.text, statusTextBytesMax) }),
+      date: formatRfc3339(details.atMicros ?? clock.nowMicros()),
+    });
+    this.#waiting.push(message);
+    this.#dropExcess();
+    this.#sending ??= this.#sendAll();
+  }
+
+  /** True when nothing waits. */
+  idle(): boolean {
+    return this.#waiting.length === 0 && this.#sending === undefined;
+  }
+
+  /** Tries once to send what still waits, and takes nothing more. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#sending;
+    try {
+      while (this.#waiting.length > 0) await this.#sendBatch();
+    } catch (error) {
+      this.#drop(this.#waiting.length, errorCode(error));
+    }
+  }
+
+  async #sendAll(): Promise<void> {
+    // What is told in the same turn goes out in the same batch.
+    await Promise.resolve();
+    const { clock } = this.#options;
+    const { signal } = this.#stopping;
+    let failures = 0;
+    while (this.#waiting.length > 0 && !signal.aborted) {
+      try {
+        await this.#sendBatch();
+        failures = 0;
+      } catch {
+        failures += 1;
+        await clock.sleep(backoffMs(retryBounds, failures, clock.random()), signal).catch(() => undefined);
+      }
+    }
+    this.#sending = undefined;
+  }
+
+  async #sendBatch(): Promise<void> {
+    const { sender, topic } = this.#options;
+    const batch = this.#waiting.splice(0, statusBatchMax);
+    try {
+      await sender.send(batch.map((value) => ({ topic, value })));
+    } catch (error) {
+      this.#waiting.unshift(...batch);
+      this.#dropExcess();
+      throw error;
+    }
+  }
+
+  #dropExcess(): void {
+    if (this.#waiting.length > statusesWaitingMax)
+      this.#drop(this.#waiting.length - statusesWaitingMax, 'STATUS_QUEUE_FULL');
+  }
+
+  /** The oldest go first. */
+  #drop(count: number, code: string): void {
+    this.#waiting.splice(0, count);
+    this.#options.onDropped(count, code);
+  }
+}
