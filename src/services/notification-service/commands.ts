@@ -106,7 +106,8 @@ async function runOneShot(role: Role): Promise<number> {
 /** The reference's exit codes, as far as something of ours stands behind them; unknown is never 0. Source: notification-service.md 2.6. */
 export function notifierExitCode(error: unknown): number {
   const code = errorCode(error);
-  if (/^(DATABASE|CCX_MIGRATION|SCHEMA)_/.test(code)) return 3;
+  // An interval is the database's to judge, there as here.
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA)_/.test(code) || code === 'COOLDOWN_INVALID') return 3;
   if (code.startsWith('CONTENT_')) return 4;
   if (code.startsWith('BUS_')) return 5;
   if (code === 'EVENT_FILTER_INVALID') return 10;

@@ -1,0 +1,96 @@
+/** The option table: the reference's keys, names and shipped values, and what becomes of them (notification-service.md 3.4). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { loadConfig } from '../../platform/config/load-config.ts';
+import { environmentName } from '../../platform/config/options.ts';
+import { notifierExitCode } from './commands.ts';
+import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
+
+const load = (env: Record<string, string> = {}) => loadConfig(notificationServiceOptions, { env }).config;
+
+test('the shipped values of the policies are the reference’s', () => {
+  const { policies, clusters } = notificationServiceSettings(load(), 'once');
+  const common = {
+    cooldown: '1 week',
+    eventFilter: 'totalRisk >= totalRiskThreshold',
+    likelihoodThreshold: 0,
+    impactThreshold: 0,
+    severityThreshold: 0,
+  };
+  assert.deepEqual(policies, {
+    'notification-backend': {
+      ...common,
+      section: 'kafka_broker',
+      totalRiskThreshold: 2,
+      tagFilterEnabled: false,
+      tags: [],
+    },
+    'service-log': {
+      ...common,
+      section: 'service_log',
+      totalRiskThreshold: 0,
+      tagFilterEnabled: true,
+      tags: ['osd_customer'],
+    },
+  });
+  assert.deepEqual(clusters, { allowOnly: false, allowed: new Set(), block: false, blocked: new Set() });
+});
+
+test('each target and the cluster lists are set by the reference’s environment names', () => {
+  assert.equal(
+    environmentName(notificationServiceOptions, 'service_log.total_risk_threshold'),
+    'CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOTAL_RISK_THRESHOLD',
+  );
+  const settings = notificationServiceSettings(
+    load({
+      CCX_NOTIFICATION_SERVICE__SERVICE_LOG__COOLDOWN: '24h',
+      CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TAGS: 'a,b',
+      CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__TOTAL_RISK_THRESHOLD: '3',
+      CCX_NOTIFICATION_SERVICE__PROCESSING__FILTER_ALLOWED_CLUSTERS: 'T',
+      CCX_NOTIFICATION_SERVICE__PROCESSING__ALLOWED_CLUSTERS: 'x,y',
+    }),
+    'follow',
+  );
+  assert.deepEqual(
+    [settings.policies['service-log'].cooldown, settings.policies['service-log'].tags],
+    ['24h', ['a', 'b']],
+  );
+  assert.equal(settings.policies['notification-backend'].totalRiskThreshold, 3);
+  assert.deepEqual([settings.clusters.allowOnly, [...settings.clusters.allowed]], [true, ['x', 'y']]);
+});
+
+test('metrics are pushed only with a namespace and a token; old reports are deleted only when asked for', () => {
+  const token = { CCX_NOTIFICATION_SERVICE__METRICS__GATEWAY_AUTH_TOKEN: 'dG9rZW4=' };
+  assert.equal(notificationServiceSettings(load(), 'once').metrics.push, undefined);
+  assert.deepEqual(notificationServiceSettings(load(token), 'once').metrics.push, {
+    gatewayUrl: 'localhost:9091',
+    jobName: 'ccx_notification_service',
+    authToken: 'dG9rZW4=',
+    retries: 3,
+    retryAfterMs: 60_000,
+    everyMs: 30_000,
+  });
+  assert.equal(notificationServiceSettings(load(), 'follow').retention.reportsMaxAge, '');
+  const cleaning = load({ CCX_NOTIFICATION_SERVICE__CLEANER__ENABLED: 'true' });
+  assert.equal(notificationServiceSettings(cleaning, 'follow').retention.reportsMaxAge, '90 days');
+});
+
+test('every failure of a start or a run has the reference’s exit code, and an unknown one is none of success', () => {
+  const code = (name: string) => notifierExitCode(new CcxError('', { code: name, category: 'configuration' }));
+  const expected: [string, number][] = [
+    ['CONFIG_INVALID', 1],
+    ['NO_TARGET', 1],
+    ['DATABASE_LOST', 3],
+    ['SCHEMA_MISSING', 3],
+    ['CCX_MIGRATION_FAILED', 3],
+    ['COOLDOWN_INVALID', 3],
+    ['CONTENT_UNAVAILABLE', 4],
+    ['BUS_UNREACHABLE', 5],
+    ['EVENT_FILTER_INVALID', 10],
+    ['SECRET_MISSING', 11],
+    ['DISABLED_RULES_UNAVAILABLE', 12],
+  ];
+  for (const [name, exit] of expected) assert.equal(code(name), exit, name);
+  assert.equal(notifierExitCode(new Error('a bug')), 1);
+});
