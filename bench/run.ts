@@ -118,7 +118,7 @@ function contextOf(name: string, lifecycle: Lifecycle, tools: RunTools): BenchCo
     size: (full, small) => (quick ? small : full),
     compare: (contest) => compare(contest, { clock, quick, signal }),
     async temporaryFolder() {
-      const folder = await mkdtemp(join(tmpdir(), `ccx-bench-${name}-`));
+      const folder = await mkdtemp(join(tmpdir(), `ccx-measure-${name}-`));
       lifecycle.defer(`folder ${folder}`, () => rm(folder, { recursive: true, force: true }));
       // As root PostgreSQL runs as another account, which has to get in.
       await chmod(folder, 0o755);

@@ -40,7 +40,7 @@ export const benchmark: Benchmark = {
   async run(context) {
     const ours = await openFlow(context, {});
     const single = await openFlow(context, oneAtATime);
-    const archives = context.size(100, 4);
+    const archives = context.size(100, 2);
     const lone = await timeLoneArchives(context, ours);
     const flow = flowContender(context, ours, { name: 'the whole flow', archives });
     const comparison = await context.compare({

@@ -32,7 +32,7 @@ export async function describeMachine(clock: Clock): Promise<Machine> {
 }
 
 async function measureFlush(clock: Clock): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), 'ccx-bench-flush-'));
+  const folder = await mkdtemp(join(tmpdir(), 'ccx-measure-flush-'));
   try {
     const file = await open(join(folder, 'file'), 'w');
     const times: number[] = [];
