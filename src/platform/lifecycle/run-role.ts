@@ -2,7 +2,7 @@
  * The life of one `ccx <role>` process: start, wait for a signal, stop in reverse order, set the exit code. Used by every service's
  * `commands.ts`, so that all roles start, fail and stop alike.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -32,7 +32,11 @@ export async function runRole(run: RoleRun): Promise<number> {
   } catch (error) {
     exitCode = run.exitCodeOf?.(error) ?? 1;
     run.telemetry.log.error(
-      { code: error instanceof CcxError ? error.code : 'UNKNOWN', error: errorText(error) },
+      {
+        code: errorCode(error),
+        error: errorText(error),
+        ...(error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {}),
+      },
       'cannot start',
     );
     process.stderr.write(`${describeFailure(error)}\n`);

@@ -6,6 +6,7 @@ import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
+import { requireTopics } from '../../platform/bus/require-topics.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
@@ -23,7 +24,7 @@ import { createFolderContent } from './content/folder-content.ts';
 import { createServerContent } from './content/server-content.ts';
 import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
 import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
-import { openTargets, type TargetsSettings } from './targets/open-targets.ts';
+import { openTargets, type TargetBus, type TargetsSettings } from './targets/open-targets.ts';
 import { templateRendererUrl } from './targets/service-log-target/rendering/renderer-url.ts';
 
 export interface NotificationParts {
@@ -60,7 +61,7 @@ export async function openNotificationParts(options: OpenPartsOptions): Promise<
   const targets = await openTargets(settings, {
     clock,
     telemetry,
-    ...(settings.kafka === undefined ? {} : { bus: await notificationBus(options) }),
+    ...(settings.kafka === undefined ? {} : { bus: await notificationBus(options, settings.kafka.topic) }),
     ...(settings.serviceLog === undefined
       ? {}
       : {
@@ -113,14 +114,18 @@ const brokerSettingNames: KafkaSettingNames = {
 };
 
 /** The brokers of the notification backend if they are named, else the bus that this process has, else the one of the bus.* settings. */
-async function notificationBus({ loaded, clock, telemetry, lifecycle, database, bus }: OpenPartsOptions): Promise<Bus> {
-  const { config } = loaded;
+async function notificationBus(options: OpenPartsOptions, topic: string): Promise<TargetBus> {
+  const { clock, telemetry, lifecycle, database, bus } = options;
+  const { config } = options.loaded;
   const named = config['kafka_broker.addresses'] !== '';
   if (!named && bus !== undefined) return bus;
   const settings = named ? brokerSettings(config) : busSettings(config, 'notifier');
   const opened = await openBus(settings, { clock, telemetry, database });
   lifecycle.defer('bus of the notification backend', () => opened.close());
-  return opened;
+  return {
+    createProducer: () => opened.createProducer(),
+    check: () => requireTopics(opened, [{ name: topic, setting: 'kafka_broker.topic' }]),
+  };
 }
 
 function brokerSettings(config: NotificationServiceConfig): BusSettings {

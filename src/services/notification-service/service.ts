@@ -2,7 +2,9 @@
  * The notification service, put together: hops 9 to 12. Started by `ccx notifier`, by the all-in-one process and by tests; whoever starts it
  * brings the database, the targets and the content, and closes them afterwards.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+
+import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -163,7 +165,7 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
 async function checkNotificationSchema(database: Database): Promise<void> {
   const { rows } = await database.query<{ missing: string }>(
     `SELECT name AS missing FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL`,
-    [['new_reports', 'reported', 'read_errors']],
+    [[TABLE_NEW_REPORTS, TABLE_REPORTED, TABLE_READ_ERRORS]],
   );
   if (rows.length === 0) return;
   throw new CcxError(`the notification database lacks ${rows.map(({ missing }) => missing).join(', ')}`, {
@@ -185,6 +187,8 @@ async function checkTargets(
       events.targetUnusable(target, error);
       // A broker that is away comes back; wrong credentials or addresses do not mend themselves.
       if (settings.mode === 'follow' && error instanceof CcxError && error.retryable) continue;
+      // A cron job has nothing else to wait for: what cannot be sent stays pending for its next run.
+      if (settings.mode === 'once' && errorCode(error) === 'BUS_TOPIC_UNKNOWN') continue;
       throw error;
     }
   }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
+import { requireTopics } from '../../platform/bus/require-topics.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
@@ -51,6 +52,8 @@ function registerTracker(program: Command, input: ProcessInput): void {
         lifecycle.defer('database', () => database.close());
         const bus = await openBus(busSettings(config, 'tracker'), { clock, telemetry, database });
         lifecycle.defer('bus', () => bus.close());
+        // The dead-letter topic is not among them: the service makes it where it may.
+        await requireTopics(bus, [{ name: settings.topic, setting: 'incoming.topic' }]);
         const tracker = await startPayloadTracker(settings, { bus, database, telemetry, clock });
         lifecycle.defer(tracker.name, () => tracker.stop());
       },

@@ -1,12 +1,15 @@
 /**
  * The enabled delivery targets of one process. Called by whoever starts the notification service; closing them is the caller's too.
  */
-import type { Bus } from '../../../platform/bus/bus.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { Secret } from '../../../platform/secrets/secret-source.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import type { Target } from '../ports.ts';
-import { createKafkaTarget, type KafkaTargetSettings } from './kafka-target/kafka-target.ts';
+import {
+  createKafkaTarget,
+  type KafkaTargetDependencies,
+  type KafkaTargetSettings,
+} from './kafka-target/kafka-target.ts';
 import { createServiceLogTarget, type ServiceLogTargetSettings } from './service-log-target/service-log-target.ts';
 
 export interface TargetsSettings {
@@ -15,11 +18,14 @@ export interface TargetsSettings {
   readonly serviceLog?: ServiceLogTargetSettings;
 }
 
+/** What the Kafka target uses of a bus; `check` rejects while notifications cannot be sent at all. */
+export type TargetBus = KafkaTargetDependencies['bus'];
+
 export interface TargetsDependencies {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Needed for the Kafka target only. */
-  readonly bus?: Bus;
+  readonly bus?: TargetBus;
   /** Needed for the Service Log target only. */
   readonly credentials?: { readonly clientId: Secret; readonly clientSecret: Secret };
 }
