@@ -30,6 +30,10 @@ export const embeddedImmediateStopMsMax = 2_000;
 export const embeddedOwnerReleaseMsMax = 2_000;
 /** Between two tries to get the ownership connection back after the server restarted itself. */
 export const embeddedOwnerRetryMs = 250;
+/** How long the processes of a server that was killed may keep its memory from the next one: until the statement that each is in has ended. */
+export const embeddedOrphansMsMax = 30_000;
+/** Between two starts meanwhile. */
+export const embeddedOrphansPollMs = 250;
 /** Another process may take the free port between our look and the server's bind. */
 export const embeddedPortTriesMax = 5;
 /** server.log is set aside (one generation) when it is larger than this at a start. */

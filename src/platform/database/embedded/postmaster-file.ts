@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface PostmasterFile {
@@ -40,18 +40,36 @@ export function parsePostmasterFile(text: string): PostmasterFile | undefined {
   return { pid, dataFolder: lines[1]!, startedAt, port, status: lines[7] ?? '' };
 }
 
+/**
+ * Lets the next server of the folder take the file for what it is, the leftover of one that is gone, although a process has the number
+ * `pid` that it names: a stranger, or the dead server itself while nobody has collected it. PostgreSQL takes the number of its own parent,
+ * ours, for such a leftover. The file stays: by it PostgreSQL also sees whether processes of the old server still use its memory.
+ */
+export async function disownPostmasterFile(dataFolder: string, pid: number): Promise<void> {
+  if (!exists(pid)) return;
+  const path = join(dataFolder, 'postmaster.pid');
+  const text = await readFile(path, 'utf8').catch(() => '');
+  // Another start may have replaced it meanwhile.
+  if (Number(text.split('\n')[0]) === pid) await writeFile(path, text.replace(/^.*/, String(process.pid)));
+}
+
 /** A process of another user counts as alive; one that ended but was not collected by its parent yet does not. */
 export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
+  if (!exists(pid)) return false;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
   } catch {
     return true;
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

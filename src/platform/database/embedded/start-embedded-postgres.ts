@@ -8,7 +8,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { CcxError } from '../../../contracts/ccx-error.ts';
@@ -19,6 +18,8 @@ import {
   embeddedImmediateStopMsMax,
   embeddedLogBytesMax,
   embeddedLogTailBytesMax,
+  embeddedOrphansMsMax,
+  embeddedOrphansPollMs,
   embeddedPollMs,
   embeddedPortTriesMax,
   embeddedStartMsMax,
@@ -26,7 +27,13 @@ import {
 } from '../limits.ts';
 import { locatePackage, type PostgresBinaries, prepareBinaries } from './binaries.ts';
 import { acquireOwnership, type Ownership } from './ownership.ts';
-import { isAlive, type PostmasterFile, readPostmasterFile, servesFolder } from './postmaster-file.ts';
+import {
+  disownPostmasterFile,
+  isAlive,
+  type PostmasterFile,
+  readPostmasterFile,
+  servesFolder,
+} from './postmaster-file.ts';
 import { EMBEDDED_USER, type PreparedFolder, prepareFolder, serverEnvironment } from './prepare-folder.ts';
 import { chooseServerUser, type ServerUser } from './server-user.ts';
 
@@ -94,7 +101,11 @@ interface StartContext {
 async function adoptRunning(context: StartContext): Promise<EmbeddedPostgres | undefined> {
   const { options, folder } = context;
   const file = await settledPostmasterFile(context);
-  if (file === undefined || !isAlive(file.pid)) return undefined;
+  if (file === undefined) return undefined;
+  if (!isAlive(file.pid)) {
+    await disownPostmasterFile(folder.cluster, file.pid);
+    return undefined;
+  }
   const ownership = await acquireOwnership({ url: urlOf(folder, file.port), clock: options.clock }).catch(
     () => undefined,
   );
@@ -114,9 +125,9 @@ async function adoptRunning(context: StartContext): Promise<EmbeddedPostgres | u
     options.log?.(`stopping a PostgreSQL that does not answer (process ${file.pid})`);
     await stopProcess(file.pid, options.clock);
   } else {
-    // The number belongs to another process by now; PostgreSQL itself would refuse to start because of it.
-    options.log?.(`removing postmaster.pid of a server that is gone`);
-    await rm(join(folder.cluster, 'postmaster.pid'), { force: true });
+    // The number belongs to another process by now.
+    options.log?.(`postmaster.pid was left by a server that is gone`);
+    await disownPostmasterFile(folder.cluster, file.pid);
   }
   return undefined;
 }
@@ -144,6 +155,8 @@ function isSameServer(ownership: Ownership, file: PostmasterFile, cluster: strin
 
 async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
   const { options, folder } = context;
+  const { clock } = options;
+  const patienceMs = clock.monotonicMs() + embeddedOrphansMsMax;
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await findFreePort());
     const started = await launch(context, port);
@@ -161,6 +174,11 @@ async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
         category: 'configuration',
         hint: 'choose another port, or leave it out to get a free one',
       });
+    }
+    if (/pre-existing shared memory block/.test(started.log) && clock.monotonicMs() < patienceMs) {
+      // Processes of a server that was killed end as soon as they notice; a busy one takes a while.
+      await clock.sleep(embeddedOrphansPollMs);
+      continue;
     }
     if (/lock file "postmaster\.pid" already exists/.test(started.log)) {
       // Another process started the same folder between our look and ours.
