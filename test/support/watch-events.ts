@@ -14,6 +14,7 @@ export interface EventWatch {
 
 /** Far more than anything takes here; only a failing test waits so long. */
 const waitMsMax = 30_000;
+const eventsToldMax = 60;
 
 export function watchEvents(): EventWatch {
   const events: BusinessEvent[] = [];
@@ -40,8 +41,10 @@ export function watchEvents(): EventWatch {
         };
         const timer = setTimeout(() => {
           lookers.delete(look);
-          const came = events.map((event) => `${event.service} ${event.event} ${JSON.stringify(event.fields)}`);
-          reject(new Error(`no ${name} ${JSON.stringify(fields)}; what came:\n${came.join('\n')}`));
+          const came = events
+            .slice(-eventsToldMax)
+            .map((event) => `${event.service} ${event.event} ${JSON.stringify(event.fields)}`);
+          reject(new Error(`no ${name} ${JSON.stringify(fields)}; what came last:\n${came.join('\n')}`));
         }, waitMsMax);
         lookers.add(look);
         look();

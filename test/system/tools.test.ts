@@ -1,0 +1,203 @@
+/**
+ * The tools for people, each as a process of its own beside a living installation: where is my archive (`trace`), why was somebody told or
+ * not (`explain`), what did not arrive (`notifications`), what could not be processed (`dead-letters`).
+ */
+import assert from 'node:assert/strict';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { HEADER_SERVICE } from '../../src/contracts/headers.ts';
+import { SERVICE_OPENSHIFT, TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
+import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
+import { uploadBytes } from '../../src/dev/all-in-one/upload-files.ts';
+import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import { type CcxResult, runCcx } from '../support/ccx-process.ts';
+import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { type Installation, startInstallation } from '../support/installation.ts';
+
+describe('beside a living installation', { skip: whyNoInstallation() }, () => {
+  let system: Installation;
+  before(async () => {
+    system = await startInstallation();
+  });
+  after(() => system?.end());
+
+  const ccx = (...args: string[]): Promise<CcxResult> => runCcx([...args, '--data', system.folder.root]);
+
+  /** What a tool printed; it must have ended well. */
+  async function printed(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await ccx(...args);
+    assert.deepEqual([code, stderr], [0, ''], args.join(' '));
+    return stdout;
+  }
+
+  /** What a tool complained of; it must have ended badly. */
+  async function complained(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await ccx(...args);
+    assert.deepEqual([code, stdout], [1, ''], args.join(' '));
+    return stderr;
+  }
+
+  async function upload(archive: Buffer): Promise<string> {
+    const taken = await uploadBytes(
+      { file: 'archive', archive, gatheredAt: system.clock.now() },
+      { uploadUrl: system.ingress.uploadUrl, clock: system.clock },
+    );
+    assert.equal(taken.reason, '');
+    return taken.requestId;
+  }
+
+  async function uploadCluster(seed: string, findings: readonly string[]) {
+    const cluster = simulateCluster({ seed, now: system.clock.now(), findings });
+    const requestId = await upload(cluster.archive);
+    // One message to the backend, one entry per finding.
+    await system.events.wait('outcome-recorded', { requestId }, 1 + findings.length);
+    assert.ok(await system.waitUntilIdle(30_000));
+    return { requestId, clusterId: cluster.clusterId };
+  }
+
+  test('trace shows the way of an archive, and explain what was decided about its cluster', async () => {
+    const { requestId, clusterId } = await uploadCluster('healthy but for one', ['CONTROL_PLANE_NODE_REPLICAS']);
+
+    const trace = await printed('trace', requestId);
+    assert.match(trace, new RegExp(`^cluster +${clusterId}$`, 'm'));
+    assert.match(trace, /hop 1 +ingress +upload validated/);
+    assert.match(trace, /hop 8 +ccx-notification-writer +report stored/);
+    assert.match(
+      trace,
+      /hop 10 +ccx-notification-service +decided .*: notification-backend: new 1; service-log: new 1$/m,
+    );
+    assert.match(trace, /^all 12 hops done \(.* in all\)\n$/m);
+    // The operator's log writes the same id with hyphens.
+    const hyphened = requestId.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+    const story = JSON.parse(await printed('trace', hyphened, '--json')) as { readonly reachedHop: number };
+    assert.equal(story.reachedHop, 12);
+    assert.match(await complained('trace', 'nobody-knows-this'), /^nothing is known of request "nobody-knows-this"$/m);
+
+    const explanation = await printed('explain', clusterId);
+    const [backend = '', serviceLog = ''] = explanation.split(/^(?=notification backend$|Service Log$)/m).slice(1);
+    for (const part of [backend, serviceLog]) {
+      assert.match(
+        part,
+        /^ {2}CONTROL_PLANE_NODE_REPLICAS {2}ccx_rules_ocp\.external\.rules\.control_plane_replicas\.report$/m,
+      );
+      assert.match(part, /^ {4}new: It was not notified before\.$/m);
+      assert.match(part, /^ {4}last sent \S+ \S+ UTC {2}\([0-9a-f-]{36}, delivered\)$/m);
+      assert.match(part, /^ {4}next possible \S+ \S+ UTC, if it is still there$/m);
+    }
+    const { issues } = JSON.parse(await printed('explain', clusterId, '--json')) as { readonly issues: unknown[] };
+    assert.equal(issues.length, 2);
+    assert.match(await complained('explain', 'nobody-knows-this'), /\[CLUSTER_UNKNOWN\]$/m);
+  });
+
+  test('notifications lists what was not delivered and why, and tries it again under a new id', async () => {
+    assert.equal(await printed('notifications', 'list'), 'none\n');
+    system.receivers.serviceLog?.inject('post', { kind: 'status', status: 400 });
+    const { clusterId } = await uploadCluster('refused', ['MCP_SET_TO_PAUSE']);
+
+    const dead = await printed('notifications', 'list');
+    const [, id] = /^([0-9a-f-]{36}) {2}dead .*MCP_SET_TO_PAUSE {2}\S+: .*\n$/.exec(dead) ?? [];
+    assert.ok(id !== undefined, dead);
+    assert.ok(dead.includes(clusterId));
+    assert.match(
+      await printed('notifications', 'list', '--state', 'delivered', '--cluster', clusterId),
+      /^.* {2}notification backend {2}.*\n$/,
+    );
+
+    const before = system.receivers.serviceLog?.entries().length ?? 0;
+    assert.equal(await printed('notifications', 'retry', id), `${id} will be sent under a new id\n`);
+    const [again] = await system.events.wait('notification-reissued', { oldId: id });
+    await system.events.wait('outcome-recorded', { id: again?.fields['id'], state: 'delivered' });
+    const entries = system.receivers.serviceLog?.entries().slice(before) ?? [];
+    assert.deepEqual(
+      entries.map(({ cluster_uuid, event_stream_id }) => [cluster_uuid, event_stream_id]),
+      [[clusterId, again?.fields['id']]],
+    );
+    assert.match(await complained('notifications', 'retry', id), /\[RETRY_NOT_POSSIBLE\]$/m);
+    assert.match(await complained('notifications', 'retry'), /\[RETRY_WHAT\]$/m);
+  });
+
+  test('dead-letters shows what is wrong with garbage, byte for byte, and lets it be done with', async () => {
+    assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
+    const requestId = await upload(Buffer.from('this is no archive'));
+    await system.events.wait('message-dead-lettered', { requestId });
+    assert.ok(await system.waitUntilIdle(30_000));
+    assert.match(
+      await printed('trace', requestId),
+      /^stopped after hop 3, announcement accepted: ccx-data-pipeline: error, /m,
+    );
+
+    const list = await printed('dead-letters', 'list');
+    const [, id] =
+      new RegExp(`^(\\S+) {2}\\S+ {2}ARCHIVE_FORMAT_UNSUPPORTED {2}\\S+/run-rules {2}${requestId} {2}.*\\n$`).exec(
+        list,
+      ) ?? [];
+    assert.equal(id, `${TOPIC_PIPELINE_DEAD_LETTERS}/0/0`, list);
+    assert.equal(JSON.parse(await printed('dead-letters', 'list', '--json')).id, id);
+
+    const shown = await printed('dead-letters', 'show', id);
+    assert.match(shown, /^code +ARCHIVE_FORMAT_UNSUPPORTED$/m);
+    assert.match(shown, /^reason +Invalid content type: "application\/octet-stream"$/m);
+    assert.match(shown, new RegExp(`^came from +${TOPIC_UPLOAD_ANNOUNCE}/\\d/\\d+$`, 'm'));
+    const announcement = await announcementOf(requestId);
+    assert.equal(await printed('dead-letters', 'show', id, '--value'), announcement.text);
+
+    assert.equal(await printed('dead-letters', 'discard', id, '--note', 'a test'), `${id} is discarded\n`);
+    assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
+    assert.match(await printed('dead-letters', 'list', '--all'), / {2}\(discarded\)\n$/);
+    assert.match(
+      await complained('dead-letters', 'show', `${TOPIC_PIPELINE_DEAD_LETTERS}/0/99`),
+      /\[DEAD_LETTER_UNKNOWN\]$/m,
+    );
+  });
+
+  test('a letter whose cause is mended goes its way when it is replayed', async () => {
+    const { requestId: first } = await uploadCluster('mended', ['OPERATOR_UNMANAGED']);
+    // The archive is away, as on a store that has lost it, when it is announced once more, under another id.
+    const object = join(system.folder.objects, first);
+    await rename(object, `${object}.away`);
+    const requestId = 'replayed';
+    const announcement = { ...(await announcementOf(first)).value, request_id: requestId };
+    const producer = await system.bus.createProducer();
+    const headers = { [HEADER_SERVICE]: SERVICE_OPENSHIFT };
+    await producer.send([{ topic: TOPIC_UPLOAD_ANNOUNCE, value: JSON.stringify(announcement), headers }]);
+    await producer.close();
+    await system.events.wait('message-dead-lettered', { requestId });
+    const list = await printed('dead-letters', 'list');
+    const [, id] = /^(\S+) {2}\S+ {2}\S+ {2}\S+\/fetch-archive {2}replayed {2}.*\n$/.exec(list) ?? [];
+    assert.ok(id !== undefined, list);
+
+    await rename(`${object}.away`, object);
+    assert.equal(await printed('dead-letters', 'replay', id), `${id} is back on ${TOPIC_UPLOAD_ANNOUNCE}\n`);
+    await system.events.wait('report-stored', { requestId });
+    assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
+    assert.match(await printed('dead-letters', 'list', '--all'), /replayed {2}.* {2}\(replayed\)\n$/m);
+  });
+
+  async function announcementOf(requestId: string) {
+    const texts = (await system.readTopic(TOPIC_UPLOAD_ANNOUNCE)).map(({ value }) => value!.toString());
+    const text = texts.find((candidate) => candidate.includes(`"request_id":"${requestId}"`))!;
+    return { text, value: JSON.parse(text) as UploadAnnouncement };
+  }
+});
+
+test('without an installation the tools say so, and how to name one', async () => {
+  const folder = await createTestFolder();
+  try {
+    for (const tool of [
+      ['trace', 'x'],
+      ['explain', 'x'],
+      ['notifications', 'list'],
+      ['dead-letters', 'list'],
+    ]) {
+      const { code, stdout, stderr } = await runCcx([...tool, '--data', folder.path]);
+      assert.deepEqual([code, stdout], [1, ''], tool.join(' '));
+      const [line, hint, ...rest] = stderr.trimEnd().split('\n');
+      assert.equal(line, `ccx: no all-in-one installation runs on the data folder ${folder.path} [DATABASE_LOCATION]`);
+      assert.match(hint!, /^ {2}.*--data DIR.*--database URL/);
+      assert.deepEqual(rest, []);
+    }
+  } finally {
+    await folder.remove();
+  }
+});
