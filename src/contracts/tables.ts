@@ -24,6 +24,17 @@ export const TABLE_NEW_REPORTS = 'new_reports';
 /** What was notified, what was looked at without news, what failed. Written by: notification service → read by: whoever asks. */
 export const TABLE_REPORTED = 'reported';
 
+/** Reports that could not be read. Written by: notification service → read by: whoever asks. */
+export const TABLE_READ_ERRORS = 'read_errors';
+
+/** What the notification service remembers, beside `reported`; each is described in its migration. Written and read by: notification service. */
+export const TABLE_NOTIFICATION_LEDGER = 'ccx.notification_ledger';
+export const TABLE_NOTIFICATION_CONSIDERED = 'ccx.notification_considered';
+export const TABLE_NOTIFICATION_OUTBOX = 'ccx.notification_outbox';
+export const TABLE_NOTIFICATION_SENT_ROWS = 'ccx.notification_sent_rows';
+export const TABLE_NOTIFICATION_DISABLED_SCOPES = 'ccx.notification_disabled_scopes';
+export const TABLE_NOTIFICATION_TARGETS = 'ccx.notification_targets';
+
 /**
  * The writer's record of what it stored, one row per row of `new_reports` that it wrote: how a repeat is recognised, and how a report
  * row finds its request. Written by: notification writer → read by: notification writer, notification service.
@@ -32,11 +43,14 @@ export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
 /** Our tables that lose their meaning with rows of `new_reports`, and with rows of `reported`; who empties one of those empties these too. */
 export const COMPANIONS_OF_NEW_REPORTS: readonly string[] = [TABLE_STORED_MESSAGE];
 export const COMPANIONS_OF_REPORTED: readonly string[] = [
-  'ccx.notification_outbox',
-  'ccx.notification_ledger',
-  'ccx.notification_considered',
-  'ccx.notification_sent_rows',
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_SENT_ROWS,
 ];
+/** Rules disabled for a cluster and for an organization, in the results aggregator's database. Written by: smart proxy → read by: notification service. */
+export const TABLE_CLUSTER_RULE_TOGGLE = 'cluster_rule_toggle';
+export const TABLE_RULE_DISABLE = 'rule_disable';
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 

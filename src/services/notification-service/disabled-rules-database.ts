@@ -3,6 +3,7 @@
  * again. Source: notification-service.md 5.4; consumers.md D15.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
+import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE } from '../../contracts/tables.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import type { DisabledRulesSource } from './ports.ts';
@@ -28,10 +29,10 @@ export function createDisabledRulesDatabase(database: Database): DisabledRulesSo
 
 async function readBoth(queryable: Queryable) {
   const ofClusters = await queryable.query<DisabledRow>(
-    `SELECT cluster_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM cluster_rule_toggle WHERE disabled = 1`,
+    `SELECT cluster_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM ${TABLE_CLUSTER_RULE_TOGGLE} WHERE disabled = 1`,
   );
   const ofOrganizations = await queryable.query<DisabledRow>(
-    `SELECT org_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM rule_disable`,
+    `SELECT org_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM ${TABLE_RULE_DISABLE}`,
   );
   return collectDisabledRules(ofClusters.rows, ofOrganizations.rows);
 }

@@ -555,10 +555,10 @@ test('a first run past the cap delivers portion by portion and drops nothing', (
     assert.match(held[0]!.errorLog, /^HELD_BACK: /);
     await line.run();
     assert.equal(line.kafka.arrived.length, 2);
-    await line.clock.advance(hourMs);
+    await line.clock.advance(hourMs + 1);
     await line.run();
     assert.equal(line.kafka.arrived.length, 4);
-    await line.clock.advance(hourMs);
+    await line.clock.advance(hourMs + 1);
     await line.run();
     assert.equal(line.kafka.arrived.length, 5);
     await line.store(reportOf('CRITICAL'), { cluster: 'f' });

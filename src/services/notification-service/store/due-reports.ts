@@ -3,6 +3,7 @@
  * rules and nothing in it has become due. The server compares; only keys of what is due come over, through a cursor, so the run holds
  * neither all clusters nor a long transaction. Called by the load step. Source: notification-service.md 5.2, 19; architecture.md 7.
  */
+import { TABLE_NEW_REPORTS, TABLE_NOTIFICATION_CONSIDERED } from '../../../contracts/tables.ts';
 import type { Connection, Database } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/limits.ts';
 import { setClustersMax, setReportBytesMax } from '../limits.ts';
@@ -19,17 +20,17 @@ export interface DueKey {
 /** The newest report per cluster over all its organizations, from the primary key alone; a cluster that moved has one newest report. */
 const newestOfAll = `
   SELECT DISTINCT ON (cluster) cluster, org_id, updated_at
-    FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM new_reports GROUP BY org_id, cluster) AS per_org
+    FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM ${TABLE_NEW_REPORTS} GROUP BY org_id, cluster) AS per_org
    ORDER BY cluster, updated_at DESC, org_id`;
 
 /** Only clusters with a report that was stored since a moment, or with something that became due. */
 const newestOfSome = `
   SELECT DISTINCT ON (r.cluster) r.cluster, r.org_id, r.updated_at
-    FROM (SELECT cluster FROM new_reports WHERE updated_at > $4::timestamp
+    FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} WHERE updated_at > $4::timestamp
            UNION
-          SELECT cluster FROM ccx.notification_considered
+          SELECT cluster FROM ${TABLE_NOTIFICATION_CONSIDERED}
            WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp) AS wanted
-    JOIN new_reports AS r USING (cluster)
+    JOIN ${TABLE_NEW_REPORTS} AS r USING (cluster)
    ORDER BY r.cluster, r.updated_at DESC, r.org_id`;
 
 function dueStatement(newest: string): string {
@@ -39,7 +40,7 @@ function dueStatement(newest: string): string {
   SELECT DISTINCT n.cluster, n.org_id, n.updated_at
     FROM newest AS n
    CROSS JOIN wanted AS w
-    LEFT JOIN ccx.notification_considered AS c ON c.event_type_id = w.event_type_id AND c.cluster = n.cluster
+    LEFT JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = w.event_type_id AND c.cluster = n.cluster
    WHERE c.cluster IS NULL
       OR c.org_id <> n.org_id
       OR n.updated_at > c.report_updated_at
@@ -96,7 +97,7 @@ async function declareCursor(connection: Connection, run: Run): Promise<void> {
     `DECLARE ccx_due_reports NO SCROLL CURSOR WITH HOLD FOR
      SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
        FROM (${due}) AS d
-       JOIN new_reports AS r USING (org_id, cluster, updated_at)
+       JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
       ORDER BY d.cluster`,
     some === undefined ? dueParameters(run) : [...dueParameters(run), timestampText(some)],
   );

@@ -3,7 +3,15 @@
  * Writes only the wish to try a message again; the running service takes it up. Source: consumers.md 4.4 R5, R8.
  */
 
-import { STATE_SENT } from '../../../contracts/tables.ts';
+import {
+  STATE_SENT,
+  TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_TARGETS,
+  TABLE_REPORTED,
+} from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import type { IssueKey } from '../ports.ts';
@@ -53,9 +61,9 @@ export async function readExplanation(
 ): Promise<{ readonly targets: readonly ExplainedTarget[]; readonly issues: readonly ExplainedIssue[] }> {
   const targets = await queryable.query<ExplainedTarget>(
     `SELECT c.event_type_id, c.org_id, c.report_updated_at, c.outcome, c.render_error, c.next_due_at, c.decided_at, t.paused_until,
-            t.pause_text, (SELECT max(n.updated_at) FROM new_reports AS n WHERE n.cluster = c.cluster) AS newest_report_at
-       FROM ccx.notification_considered AS c
-       LEFT JOIN ccx.notification_targets AS t USING (event_type_id)
+            t.pause_text, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n WHERE n.cluster = c.cluster) AS newest_report_at
+       FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
+       LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
       WHERE c.cluster = $1::character(36) ORDER BY c.event_type_id`,
     [cluster],
   );
@@ -64,11 +72,11 @@ export async function readExplanation(
             CASE WHEN l.resolved_at IS NULL THEN greatest(l.last_seen_at, c.report_updated_at) ELSE l.last_seen_at END AS last_seen_at,
             l.resolved_at, l.last_notified_at, l.next_eligible_at, l.last_reason, greatest(l.decided_at, c.decided_at) AS decided_at, l.notification_id, o.state AS message_state, o.attempts,
             o.next_attempt_at, o.error_code, o.error_text,
-            l.reported_at IS NULL OR EXISTS (SELECT FROM reported AS r
+            l.reported_at IS NULL OR EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
               WHERE r.org_id = l.org_id AND r.cluster = l.cluster AND r.notified_at = l.reported_at AND r.state = ${STATE_SENT}) AS counts
-       FROM ccx.notification_ledger AS l
-       LEFT JOIN ccx.notification_outbox AS o ON o.id = l.notification_id
-       LEFT JOIN ccx.notification_considered AS c
+       FROM ${TABLE_NOTIFICATION_LEDGER} AS l
+       LEFT JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = l.notification_id
+       LEFT JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c
          ON c.event_type_id = l.event_type_id AND c.cluster = l.cluster AND c.org_id = l.org_id
       WHERE l.event_type_id = ANY($2::int[]) AND l.cluster = $1::character(36)
       ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
@@ -107,7 +115,7 @@ export async function listMessages(
   const { rows } = await queryable.query<ListedMessage>(
     `SELECT id, event_type_id, org_id, rtrim(cluster) AS cluster, state, attempts, decided_at, next_attempt_at, delivered_at, finished_at,
             error_code, error_text, replaced_by, issues, headers, body
-       FROM ccx.notification_outbox
+       FROM ${TABLE_NOTIFICATION_OUTBOX}
       WHERE state = ANY($1) AND ($2::character(36) IS NULL OR cluster = $2::character(36))
       ORDER BY decided_at DESC, id LIMIT $3`,
     [wanted.states, wanted.cluster ?? null, wanted.rowsMax],
@@ -123,7 +131,7 @@ export async function requestRetry(
   const [condition, value] =
     'ids' in wanted ? ['id = ANY($1::uuid[])', wanted.ids] : ['state = ANY($1)', wanted.states];
   const { rows } = await queryable.query<{ id: string }>(
-    `UPDATE ccx.notification_outbox SET retry_requested_at = now()
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET retry_requested_at = now()
       WHERE ${condition} AND state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL
      RETURNING id`,
     [value],

@@ -1,4 +1,5 @@
 /** Counts what waits and what is listed, for metrics: decided and never finished must be seen from outside. Called at the end of a run. Source: consumers.md R15. */
+import { TABLE_NOTIFICATION_OUTBOX, TABLE_NOTIFICATION_TARGETS } from '../../../contracts/tables.ts';
 import type { Run } from '../run-context.ts';
 import { timestampMicros } from '../timestamps.ts';
 
@@ -16,12 +17,12 @@ export async function readGauges(run: Run): Promise<void> {
        FROM unnest($1::int[]) AS ids(event_type_id)
        LEFT JOIN (
          SELECT event_type_id, state, count(*)::int AS count, min(due_at) FILTER (WHERE finished_at IS NULL) AS oldest
-           FROM (SELECT event_type_id, state, due_at, finished_at FROM ccx.notification_outbox WHERE finished_at IS NULL
+           FROM (SELECT event_type_id, state, due_at, finished_at FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE finished_at IS NULL
                   UNION ALL
-                 SELECT event_type_id, state, due_at, finished_at FROM ccx.notification_outbox
+                 SELECT event_type_id, state, due_at, finished_at FROM ${TABLE_NOTIFICATION_OUTBOX}
                   WHERE state IN ('dead', 'unknown') AND finished_at IS NOT NULL) AS open
           GROUP BY event_type_id, state) AS counted USING (event_type_id)
-       LEFT JOIN ccx.notification_targets AS t USING (event_type_id)`,
+       LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)`,
     [[...names.keys()]],
   );
   const nameOf = (id: number) => names.get(id) ?? String(id);

@@ -1,4 +1,9 @@
 /** When there is something to do without a new report: a message to try, a cooldown that ends. Called between follow cycles, and to know whether the service is idle. */
+import {
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_TARGETS,
+} from '../../../contracts/tables.ts';
 import type { Run } from '../run-context.ts';
 import { timestampMicros } from '../timestamps.ts';
 
@@ -6,9 +11,9 @@ import { timestampMicros } from '../timestamps.ts';
 export async function nextDueMicros(run: Pick<Run, 'database' | 'targets'>): Promise<bigint | undefined> {
   const { rows } = await run.database.query<{ next: string | null }>(
     `SELECT least(
-       (SELECT min(next_due_at) FROM ccx.notification_considered WHERE event_type_id = ANY($1::int[])),
+       (SELECT min(next_due_at) FROM ${TABLE_NOTIFICATION_CONSIDERED} WHERE event_type_id = ANY($1::int[])),
        (SELECT min(greatest(o.next_attempt_at, t.paused_until))
-          FROM ccx.notification_outbox AS o LEFT JOIN ccx.notification_targets AS t USING (event_type_id)
+          FROM ${TABLE_NOTIFICATION_OUTBOX} AS o LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
          WHERE o.event_type_id = ANY($1::int[]) AND o.next_attempt_at IS NOT NULL)) AS next`,
     [run.targets.map(({ target }) => target.eventTargetId)],
   );
@@ -19,7 +24,7 @@ export async function nextDueMicros(run: Pick<Run, 'database' | 'targets'>): Pro
 /** True while a message waits to be sent, is being sent, or a retry was asked for. */
 export async function anyMessageWaiting(run: Pick<Run, 'database' | 'targets'>): Promise<boolean> {
   const { rows } = await run.database.query<{ waiting: boolean }>(
-    `SELECT EXISTS (SELECT FROM ccx.notification_outbox
+    `SELECT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_OUTBOX}
                      WHERE event_type_id = ANY($1::int[])
                        AND (next_attempt_at IS NOT NULL
                             OR (retry_requested_at IS NOT NULL AND replaced_by IS NULL AND finished_at IS NOT NULL))) AS waiting`,

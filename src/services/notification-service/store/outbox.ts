@@ -3,7 +3,15 @@
  * person asked to be tried again. Called by the deliver and reissue steps; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
 import { type CcxError, errorCode, errorText } from '../../../contracts/ccx-error.ts';
-import { STATE_SENT } from '../../../contracts/tables.ts';
+import {
+  STATE_SENT,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_NOTIFICATION_TARGETS,
+  TABLE_REPORTED,
+} from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { claimBytesMax, errorTextCharsMax, reissuesMax } from '../limits.ts';
 import type { IssueKey, OutgoingNotification, Target, TargetName } from '../ports.ts';
@@ -58,13 +66,13 @@ export async function claimMessages(
       }
     >(
       `WITH picked AS (
-         SELECT id, state, cluster, next_attempt_at, octet_length(body) AS bytes FROM ccx.notification_outbox
+         SELECT id, state, cluster, next_attempt_at, octet_length(body) AS bytes FROM ${TABLE_NOTIFICATION_OUTBOX}
           WHERE event_type_id = $1 AND next_attempt_at <= $2::timestamp
             AND (run_id IS DISTINCT FROM $6 OR run_deadline_at > $2::timestamp)
-            AND NOT EXISTS (SELECT FROM ccx.notification_targets WHERE event_type_id = $1 AND paused_until > $2::timestamp)
+            AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp)
           ORDER BY next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED),
        summed AS (SELECT id, state, bytes, sum(bytes) OVER (ORDER BY next_attempt_at, cluster, id) AS total FROM picked)
-       UPDATE ccx.notification_outbox AS o
+       UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
           SET state = 'claimed', lease_token = $4, next_attempt_at = $5::timestamp, attempts = o.attempts + 1,
               last_attempt_at = $2::timestamp, may_have_arrived = o.may_have_arrived OR summed.state = 'claimed',
               run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at ELSE $7::timestamp END, run_id = $6
@@ -104,8 +112,8 @@ export async function claimMessages(
 export async function nextAttemptMicros(run: Run, { target }: RunTarget): Promise<bigint | undefined> {
   const { rows } = await run.database.query<{ next: string | null }>(
     `SELECT greatest(min(o.next_attempt_at), max(t.paused_until)) AS next
-       FROM ccx.notification_outbox AS o
-       LEFT JOIN ccx.notification_targets AS t ON t.event_type_id = o.event_type_id
+       FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+       LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t ON t.event_type_id = o.event_type_id
       WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed'
         AND o.run_id = $2 AND o.next_attempt_at <= o.run_deadline_at`,
     [target.eventTargetId, run.id],
@@ -121,7 +129,7 @@ export async function pauseTarget(
   pause: { readonly untilMicros: bigint; readonly error: CcxError },
 ): Promise<void> {
   await run.database.query(
-    `INSERT INTO ccx.notification_targets AS t (event_type_id, paused_until, pause_code, pause_text) VALUES ($1, $2, $3, $4)
+    `INSERT INTO ${TABLE_NOTIFICATION_TARGETS} AS t (event_type_id, paused_until, pause_code, pause_text) VALUES ($1, $2, $3, $4)
      ON CONFLICT (event_type_id) DO UPDATE
         SET paused_until = greatest(t.paused_until, excluded.paused_until), pause_code = excluded.pause_code,
             pause_text = excluded.pause_text`,
@@ -137,8 +145,8 @@ export async function pauseTarget(
 /** True when the target was never told anything that still shows: no notification of it in the ledger, and no `sent` row in `reported`. */
 export async function isFirstRun(run: Pick<Run, 'database'>, eventTargetId: number): Promise<boolean> {
   const { rows } = await run.database.query<{ first: boolean }>(
-    `SELECT NOT EXISTS (SELECT FROM ccx.notification_sent_rows WHERE event_type_id = $1)
-        AND NOT EXISTS (SELECT FROM reported WHERE event_type_id = $1 AND state = ${STATE_SENT}) AS first`,
+    `SELECT NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} WHERE event_type_id = $1)
+        AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} WHERE event_type_id = $1 AND state = ${STATE_SENT}) AS first`,
     [eventTargetId],
   );
   return rows[0]!.first;
@@ -147,7 +155,7 @@ export async function isFirstRun(run: Pick<Run, 'database'>, eventTargetId: numb
 /** How many messages of the target wait: where the stagger of a first run that was cut short goes on. */
 export async function countWaiting(run: Pick<Run, 'database'>, eventTargetId: number): Promise<number> {
   const { rows } = await run.database.query<{ waiting: number }>(
-    'SELECT count(*)::int AS waiting FROM ccx.notification_outbox WHERE event_type_id = $1 AND finished_at IS NULL',
+    `SELECT count(*)::int AS waiting FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE event_type_id = $1 AND finished_at IS NULL`,
     [eventTargetId],
   );
   return rows[0]!.waiting;
@@ -167,7 +175,7 @@ export interface Reissued {
 export async function reissueRequested(run: Run, { target }: RunTarget): Promise<readonly Reissued[]> {
   return transact(run, async (tx) => {
     const { rows } = await tx.query<OutboxRow>(
-      `SELECT ${messageColumns} FROM ccx.notification_outbox AS o
+      `SELECT ${messageColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
         WHERE o.event_type_id = $1 AND o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL
         ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [target.eventTargetId, reissuesMax],
@@ -196,23 +204,23 @@ async function storeSuccessors(tx: Connection, run: Run, reissued: readonly Reis
   await tx.query(
     `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid, body text, headers text)),
      replaced AS (
-       UPDATE ccx.notification_outbox AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
-     INSERT INTO ccx.notification_outbox
+       UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
+     INSERT INTO ${TABLE_NOTIFICATION_OUTBOX}
             (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
              state, decided_at, due_at, next_attempt_at)
      SELECT pairs.next, o.event_type_id, o.org_id, o.account_number, o.cluster, o.report_updated_at, pairs.next, o.request_id,
             o.issues, pairs.headers::json, pairs.body, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
-       FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old`,
+       FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old`,
     [rowsJson(pairs), timestampText(run.time.nowMicros())],
   );
   await tx.query(
     `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid)),
      told AS (
-       UPDATE ccx.notification_ledger AS l SET state = 'pending', notification_id = pairs.next
-         FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old
+       UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l SET state = 'pending', notification_id = pairs.next
+         FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old
         WHERE l.event_type_id = o.event_type_id AND l.org_id = o.org_id AND l.cluster = o.cluster AND l.notification_id = pairs.old)
-     UPDATE ccx.notification_considered AS c SET version = c.version + 1
-       FROM (SELECT DISTINCT o.event_type_id, o.cluster FROM pairs JOIN ccx.notification_outbox AS o ON o.id = pairs.old) AS told_of
+     UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c SET version = c.version + 1
+       FROM (SELECT DISTINCT o.event_type_id, o.cluster FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old) AS told_of
       WHERE c.event_type_id = told_of.event_type_id AND c.cluster = told_of.cluster`,
     [rowsJson(pairs.map(({ old, next }) => ({ old, next })))],
   );
@@ -223,7 +231,7 @@ async function storeRefusals(tx: Connection, reissued: readonly Reissued[]): Pro
   const refused = reissued.filter(({ next }) => next === undefined);
   if (refused.length === 0) return;
   await tx.query(
-    `UPDATE ccx.notification_outbox AS o SET retry_requested_at = NULL, error_code = r.code, error_text = r.text
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET retry_requested_at = NULL, error_code = r.code, error_text = r.text
        FROM json_to_recordset($1) AS r(id uuid, code text, text text) WHERE o.id = r.id`,
     [
       rowsJson(

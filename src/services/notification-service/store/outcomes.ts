@@ -4,7 +4,15 @@
  * Source: architecture.md 6, 7; notification-service.md 11.1.
  */
 import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
-import { STATE_ERROR, STATE_SENT } from '../../../contracts/tables.ts';
+import {
+  STATE_ERROR,
+  STATE_SENT,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_REPORTED,
+} from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
 import { errorTextCharsMax } from '../limits.ts';
@@ -43,7 +51,7 @@ type ToldRows = ReadonlyMap<string, string>;
 
 async function lockHeld(tx: Connection, batch: DeliveredBatch): Promise<ReadonlySet<string>> {
   const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM ccx.notification_outbox WHERE id = ANY($1::uuid[]) AND lease_token = $2 AND state = 'claimed'
+    `SELECT id FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE id = ANY($1::uuid[]) AND lease_token = $2 AND state = 'claimed'
       ORDER BY id FOR UPDATE`,
     [batch.messages.map(({ message }) => message.notification.id), batch.leaseToken],
   );
@@ -74,7 +82,7 @@ async function recordTold(
   });
   if (inserted.size > 0) {
     await tx.query(
-      `INSERT INTO ccx.notification_sent_rows (org_id, cluster, notified_at, event_type_id, ours)
+      `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} (org_id, cluster, notified_at, event_type_id, ours)
        SELECT s.org_id, s.cluster, s.notified_at, $2::int, true
          FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp)`,
       [
@@ -107,10 +115,10 @@ async function findRowsOfThisRun(
   const { rows } = await tx.query<{ cluster: string; reported_at: string }>(
     `SELECT DISTINCT ON (o.cluster) rtrim(o.cluster) AS cluster, o.reported_at
        FROM json_to_recordset($1) AS m(org_id int, cluster character(36), decision_id uuid)
-       JOIN ccx.notification_outbox AS o
+       JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o
          ON o.event_type_id = $2 AND o.cluster = m.cluster AND o.org_id = m.org_id AND o.reported_at IS NOT NULL
         AND (o.reported_run = $3 OR ($4 AND o.decision_id = m.decision_id))
-       JOIN reported AS r
+       JOIN ${TABLE_REPORTED} AS r
          ON r.org_id = o.org_id AND r.cluster = o.cluster AND r.notified_at = o.reported_at AND r.event_type_id = $2
         AND r.state = ${STATE_SENT}
       ORDER BY o.cluster, o.reported_at DESC`,
@@ -183,7 +191,7 @@ async function updateOutbox(
     reported_at: outcome.kind === 'delivered' ? rows.get(message.notification.cluster) : null,
   }));
   await tx.query(
-    `UPDATE ccx.notification_outbox AS o
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
         SET state = u.state, attempts = u.attempts, may_have_arrived = u.may_have_arrived, next_attempt_at = u.next_attempt_at,
             delivered_at = u.delivered_at, finished_at = u.finished_at, lease_token = NULL,
             error_code = coalesce(u.error_code, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_code END),
@@ -277,7 +285,7 @@ async function updateLedger(
   });
   if (updates.length === 0) return;
   await tx.query(
-    `UPDATE ccx.notification_ledger AS l
+    `UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
         SET state = CASE WHEN u.state <> 'withdrawn' THEN u.state WHEN l.reported_at IS NULL THEN 'open' ELSE 'notified' END,
             clock_at = CASE WHEN u.state = 'withdrawn' THEN l.clock_at ELSE u.clock_at END,
             last_notified_at = CASE WHEN u.state = 'notified' THEN u.clock_at ELSE l.last_notified_at END,
@@ -335,7 +343,7 @@ async function updateConsidered(
   });
   if (updates.length === 0) return;
   await tx.query(
-    `UPDATE ccx.notification_considered AS c
+    `UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
         SET next_due_at = least(c.next_due_at, u.due), version = c.version + 1
        FROM (SELECT cluster, min(due) AS due FROM json_to_recordset($1) AS s(cluster character(36), due timestamp)
               GROUP BY cluster) AS u

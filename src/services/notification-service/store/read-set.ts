@@ -3,7 +3,15 @@
  * rows that somebody else wrote. The versions of what was considered are read before the ledger: whatever changes after them is
  * noticed when the decisions are written. Called by the load and decide steps. Source: notification-service.md 5.2, 8.2.
  */
-import { STATE_SENT, TABLE_STORED_MESSAGE } from '../../../contracts/tables.ts';
+import {
+  STATE_SENT,
+  TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_REPORTED,
+  TABLE_STORED_MESSAGE,
+} from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/limits.ts';
@@ -52,11 +60,11 @@ export async function readReports(
             (SELECT json_agg(json_build_object(
                       'event_type_id', c.event_type_id, 'org_id', c.org_id, 'report_updated_at', c.report_updated_at::text,
                       'policy_hash', c.policy_hash, 'next_due_at', c.next_due_at::text, 'version', c.version::text))
-               FROM ccx.notification_considered AS c
+               FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
               WHERE c.cluster = r.cluster AND c.event_type_id = ANY($2::int[])) AS considered,
             ${requestId} AS request_id
        FROM json_to_recordset($1) AS k(org_id int, cluster character(36), updated_at timestamp)
-       JOIN new_reports AS r USING (org_id, cluster, updated_at)
+       JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
       ORDER BY r.cluster`,
     [
       rowsJson(keys.map((key) => ({ org_id: key.orgId, cluster: key.cluster, updated_at: key.updatedAt }))),
@@ -114,7 +122,7 @@ export async function readLedger(
     `SELECT l.event_type_id, l.org_id, rtrim(l.cluster) AS cluster, l.type, l.component, l.error_key, l.state, l.clock_at,
             l.resolved_at IS NOT NULL AS resolved, l.last_reason, l.next_eligible_at
        FROM json_to_recordset($1) AS w(event_type_id int, org_id int, cluster character(36))
-       JOIN ccx.notification_ledger AS l USING (event_type_id, org_id, cluster)`,
+       JOIN ${TABLE_NOTIFICATION_LEDGER} AS l USING (event_type_id, org_id, cluster)`,
     [rowsJson(wanted.map((one) => ({ event_type_id: one.eventTargetId, org_id: one.orgId, cluster: one.cluster })))],
   );
   const found = new Map<string, LedgerIssue[]>();
@@ -167,10 +175,10 @@ export async function readUnseenSentRows(
     `SELECT r.event_type_id, r.org_id, rtrim(r.cluster) AS cluster, r.notified_at,
             CASE WHEN octet_length(r.report) <= $2::int THEN r.report END AS report
        FROM json_to_recordset($1) AS w(event_type_id int, org_id int, cluster character(36), since timestamp)
-       JOIN reported AS r
+       JOIN ${TABLE_REPORTED} AS r
          ON r.event_type_id = w.event_type_id AND r.state = ${STATE_SENT} AND r.org_id = w.org_id AND r.cluster = w.cluster
         AND r.notified_at > w.since
-      WHERE NOT EXISTS (SELECT FROM ccx.notification_sent_rows AS s
+      WHERE NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
                          WHERE s.org_id = r.org_id AND s.cluster = r.cluster AND s.notified_at = r.notified_at)
       ORDER BY r.notified_at DESC
       LIMIT $3`,

@@ -3,7 +3,14 @@
  * the clusters concerned due again. Called at the start of each run. Source: architecture.md 7.
  */
 import { createHash } from 'node:crypto';
-import { STATE_SENT } from '../../../contracts/tables.ts';
+import {
+  STATE_SENT,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_DISABLED_SCOPES,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_REPORTED,
+} from '../../../contracts/tables.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
 import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
@@ -22,20 +29,20 @@ export async function forgetRemovedRows(run: Run): Promise<number> {
   return transact(run, async (tx) => {
     const { rows } = await tx.query<{ gone: number }>(
       `WITH gone AS (
-         DELETE FROM ccx.notification_sent_rows AS s
+         DELETE FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
           WHERE s.notified_at > $1::timestamp
-            AND NOT EXISTS (SELECT FROM reported AS r
+            AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
                              WHERE r.org_id = s.org_id AND r.cluster = s.cluster AND r.notified_at = s.notified_at
                                AND r.state = ${STATE_SENT} AND r.event_type_id = s.event_type_id)
          RETURNING s.org_id, s.cluster, s.notified_at, s.event_type_id),
        forgotten AS (
-         UPDATE ccx.notification_ledger AS l
+         UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
             SET state = CASE WHEN l.state = 'notified' THEN 'removed' ELSE l.state END, reported_at = NULL, next_eligible_at = NULL
            FROM gone
           WHERE l.event_type_id = gone.event_type_id AND l.org_id = gone.org_id AND l.cluster = gone.cluster
             AND l.reported_at = gone.notified_at),
        due AS (
-         UPDATE ccx.notification_considered AS c
+         UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
             SET next_due_at = $2::timestamp, version = c.version + 1
            FROM (SELECT DISTINCT event_type_id, cluster FROM gone) AS g
           WHERE c.event_type_id = g.event_type_id AND c.cluster = g.cluster)
@@ -60,22 +67,22 @@ export async function followDisabledRules(run: Run, rules: DisabledRules): Promi
     tx.query(
       `WITH wanted AS (SELECT * FROM json_to_recordset($1) AS w(kind text, scope text, rules_hash text)),
        enabled AS (
-         DELETE FROM ccx.notification_disabled_scopes AS d
+         DELETE FROM ${TABLE_NOTIFICATION_DISABLED_SCOPES} AS d
           WHERE NOT EXISTS (SELECT FROM wanted AS w WHERE w.kind = d.kind AND w.scope = d.scope)
          RETURNING d.kind, d.scope),
        changed AS (
-         INSERT INTO ccx.notification_disabled_scopes AS d (kind, scope, rules_hash)
+         INSERT INTO ${TABLE_NOTIFICATION_DISABLED_SCOPES} AS d (kind, scope, rules_hash)
          SELECT kind, scope, rules_hash FROM wanted
          ON CONFLICT (kind, scope) DO UPDATE SET rules_hash = excluded.rules_hash WHERE d.rules_hash <> excluded.rules_hash
          RETURNING d.kind, d.scope),
        moved AS (SELECT kind, scope FROM enabled UNION SELECT kind, scope FROM changed),
        due AS (
-         SELECT c.event_type_id, c.cluster FROM ccx.notification_considered AS c
+         SELECT c.event_type_id, c.cluster FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
            JOIN moved ON moved.kind = 'cluster' AND moved.scope = lower(rtrim(c.cluster))
           UNION
-         SELECT c.event_type_id, c.cluster FROM ccx.notification_considered AS c
+         SELECT c.event_type_id, c.cluster FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
            JOIN moved ON moved.kind = 'organization' AND moved.scope = c.org_id::text)
-       UPDATE ccx.notification_considered AS c
+       UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
           SET next_due_at = $2::timestamp, version = c.version + 1
          FROM due
         WHERE c.event_type_id = due.event_type_id AND c.cluster = due.cluster`,

@@ -3,7 +3,16 @@
  * text is copied inside the server. The primary key has no target, so `notified_at` moves by a microsecond until the key is free; a row
  * is never dropped. Called by the record and close steps. Source: notification-service.md 11.1; architecture.md 7.
  */
-import { NOTIFICATION_TYPE_INSTANT, STATE_ERROR, STATE_SAME, type STATE_SENT } from '../../../contracts/tables.ts';
+import {
+  NOTIFICATION_TYPE_INSTANT,
+  STATE_ERROR,
+  STATE_SAME,
+  type STATE_SENT,
+  TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_REPORTED,
+} from '../../../contracts/tables.ts';
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import { reportedMovesMax } from '../limits.ts';
 import type { Run } from '../run-context.ts';
@@ -36,13 +45,13 @@ export async function insertToldRows(
     if (moves > reportedMovesMax) throw new Error(`no free key in reported for cluster ${missing[0]!.cluster}`);
     const notifiedAt = timestampText(run.time.nowMicros());
     const { rows } = await tx.query<{ cluster: string }>(
-      `INSERT INTO reported (${columns})
+      `INSERT INTO ${TABLE_REPORTED} (${columns})
        SELECT s.org_id, coalesce(n.account_number, s.account_number), s.cluster, ${NOTIFICATION_TYPE_INSTANT}, s.state,
               coalesce(c.filtered_report, n.report, s.substitute), s.updated_at, $2::timestamp, s.error_log, $3::int
          FROM json_to_recordset($1) AS s(org_id int, account_number int, cluster character(36), updated_at timestamp, state int,
               error_log text, substitute text)
-         LEFT JOIN new_reports AS n USING (org_id, cluster, updated_at)
-         LEFT JOIN ccx.notification_considered AS c
+         LEFT JOIN ${TABLE_NEW_REPORTS} AS n USING (org_id, cluster, updated_at)
+         LEFT JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c
            ON c.event_type_id = $3::int AND c.cluster = s.cluster AND c.org_id = s.org_id AND c.report_updated_at = s.updated_at
        ON CONFLICT DO NOTHING
        RETURNING rtrim(cluster) AS cluster`,
@@ -77,8 +86,8 @@ const unsentSelect = `
          CASE WHEN coalesce(failed.text, c.render_error) IS NULL THEN ${STATE_SAME} ELSE ${STATE_ERROR} END,
          coalesce(c.filtered_report, n.report), n.updated_at, $2::timestamp, coalesce(failed.text, c.render_error, ''), $1::int
     FROM chosen
-    JOIN ccx.notification_considered AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
-    JOIN new_reports AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at`;
+    JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
+    JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at`;
 
 /** For clusters of one target whose new report had nothing to tell (`same`), or nothing that could be rendered (`error`). */
 export async function insertUnsentRows(
@@ -92,14 +101,14 @@ export async function insertUnsentRows(
     const { rows } = await tx.query<{ cluster: string }>(
       `WITH chosen AS (SELECT unnest($3::character(36)[]) AS cluster),
        made AS (
-         INSERT INTO reported (${columns})
+         INSERT INTO ${TABLE_REPORTED} (${columns})
          ${unsentSelect}
            CROSS JOIN (SELECT NULL::text AS text) AS failed
          ON CONFLICT DO NOTHING
          RETURNING org_id, cluster)
        SELECT rtrim(c.cluster) AS cluster
-         FROM chosen JOIN ccx.notification_considered AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
-         JOIN new_reports AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at
+         FROM chosen JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
+         JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at
         WHERE NOT EXISTS (SELECT FROM made WHERE made.org_id = c.org_id AND made.cluster = c.cluster)`,
       [eventTargetId, timestampText(run.time.nowMicros()), missing],
     );
@@ -128,28 +137,28 @@ export async function insertUnsentPage(
   for (let moves = 0; moves <= reportedMovesMax; moves += 1) {
     const { rows } = await queryable.query<{ last: string | null; missed: boolean; same: number; error: number }>(
       `WITH page AS (
-         SELECT cluster, org_id, report_updated_at, outcome FROM ccx.notification_considered
+         SELECT cluster, org_id, report_updated_at, outcome FROM ${TABLE_NOTIFICATION_CONSIDERED}
           WHERE event_type_id = $1::int AND cluster > $4::character(36) ORDER BY cluster LIMIT $5),
        chosen AS (
          SELECT p.cluster, p.org_id, p.report_updated_at FROM page AS p
           WHERE p.outcome = 'issues'
-            AND NOT EXISTS (SELECT FROM reported AS r
+            AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
                              WHERE r.org_id = p.org_id AND r.cluster = p.cluster AND r.event_type_id = $1::int
                                AND r.notified_at >= $3::timestamp)),
        made AS (
-         INSERT INTO reported (${columns})
+         INSERT INTO ${TABLE_REPORTED} (${columns})
          ${unsentSelect}
            LEFT JOIN LATERAL (
              SELECT coalesce(o.error_code || ': ' || o.error_text, CASE WHEN o.due_at > $2::timestamp
                       THEN 'HELD_BACK: held back until ' || o.due_at::text ELSE 'NOT_TRIED: not tried before the run ended' END) AS text
-               FROM ccx.notification_outbox AS o
+               FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
               WHERE o.event_type_id = $1::int AND o.cluster = n.cluster AND o.org_id = n.org_id
                 AND (o.finished_at IS NULL OR (o.state IN ('dead', 'unknown') AND o.finished_at >= $3::timestamp))
               ORDER BY o.decided_at DESC LIMIT 1) AS failed ON true
          ON CONFLICT DO NOTHING
          RETURNING cluster, state)
        SELECT (SELECT rtrim(max(cluster)) FROM page) AS last,
-              EXISTS (SELECT FROM chosen AS h JOIN new_reports AS n ON n.org_id = h.org_id AND n.cluster = h.cluster
+              EXISTS (SELECT FROM chosen AS h JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = h.org_id AND n.cluster = h.cluster
                          AND n.updated_at = h.report_updated_at
                        WHERE NOT EXISTS (SELECT FROM made WHERE made.cluster = h.cluster)) AS missed,
               (SELECT count(*)::int FROM made WHERE state = ${STATE_SAME}) AS same,

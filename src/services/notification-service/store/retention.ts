@@ -3,6 +3,14 @@
  * longer, and, where the settings say so, old reports. Never what a cooldown still counts by. Called at the end of a run, now and then.
  * Source: architecture.md 5 (retention of whatever the embedded default stores).
  */
+import {
+  TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_REPORTED,
+} from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import { retentionRowsMax } from '../limits.ts';
 
@@ -20,30 +28,30 @@ export interface RetentionBounds {
 /** Each deletes at most so many rows and answers with a row count; run until it deletes fewer. */
 const statements = {
   notification_outbox: `
-    DELETE FROM ccx.notification_outbox WHERE id IN (
-      SELECT id FROM ccx.notification_outbox WHERE finished_at < least($1::timestamp, $2::timestamp) ORDER BY finished_at LIMIT $3)`,
+    DELETE FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE id IN (
+      SELECT id FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE finished_at < least($1::timestamp, $2::timestamp) ORDER BY finished_at LIMIT $3)`,
   notification_ledger: `
-    DELETE FROM ccx.notification_ledger WHERE ctid = ANY(ARRAY(
-      SELECT ctid FROM ccx.notification_ledger
+    DELETE FROM ${TABLE_NOTIFICATION_LEDGER} WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ${TABLE_NOTIFICATION_LEDGER}
        WHERE resolved_at IS NOT NULL AND state <> 'pending' AND last_seen_at < $1::timestamp
          AND coalesce(clock_at < $2::timestamp, true) LIMIT $3))`,
   notification_considered: `
-    DELETE FROM ccx.notification_considered WHERE ctid = ANY(ARRAY(
-      SELECT ctid FROM ccx.notification_considered AS c
+    DELETE FROM ${TABLE_NOTIFICATION_CONSIDERED} WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
        WHERE decided_at < least($1::timestamp, $2::timestamp)
-         AND NOT EXISTS (SELECT FROM new_reports AS n WHERE n.cluster = c.cluster) LIMIT $3))`,
+         AND NOT EXISTS (SELECT FROM ${TABLE_NEW_REPORTS} AS n WHERE n.cluster = c.cluster) LIMIT $3))`,
   notification_sent_rows: `
-    DELETE FROM ccx.notification_sent_rows WHERE ctid = ANY(ARRAY(
-      SELECT ctid FROM ccx.notification_sent_rows AS s
+    DELETE FROM ${TABLE_NOTIFICATION_SENT_ROWS} WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
        WHERE notified_at < least($1::timestamp, $2::timestamp)
-         AND NOT EXISTS (SELECT FROM reported AS r
+         AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
                           WHERE r.org_id = s.org_id AND r.cluster = s.cluster AND r.notified_at = s.notified_at) LIMIT $3))`,
   new_reports: `
-    DELETE FROM new_reports WHERE ctid = ANY(ARRAY(
-      SELECT ctid FROM new_reports WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
+    DELETE FROM ${TABLE_NEW_REPORTS} WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ${TABLE_NEW_REPORTS} WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
   reported: `
-    DELETE FROM reported WHERE ctid = ANY(ARRAY(
-      SELECT ctid FROM reported WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
+    DELETE FROM ${TABLE_REPORTED} WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM ${TABLE_REPORTED} WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
 } as const;
 
 export type RetainedTable = keyof typeof statements;

@@ -3,7 +3,16 @@
  * their row in `reported`. A cluster whose version moved since it was read was decided or told by another process meanwhile: it is left
  * out, and looked at again in the next run. Called by the enqueue step. Source: architecture.md 6, 7.
  */
+
 import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
+import {
+  TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_READ_ERRORS,
+} from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
 import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
@@ -77,7 +86,7 @@ async function writeConsidered(
     };
   });
   const { rows: taken } = await tx.query<{ event_type_id: number; cluster: string }>(
-    `INSERT INTO ccx.notification_considered AS c
+    `INSERT INTO ${TABLE_NOTIFICATION_CONSIDERED} AS c
             (event_type_id, cluster, org_id, report_updated_at, policy_hash, outcome, filtered_report, render_error, next_due_at,
              version, decided_at)
      SELECT s.*, $2::timestamp
@@ -114,7 +123,7 @@ async function takeInForeignRows(
 ): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(
-    `INSERT INTO ccx.notification_sent_rows (org_id, cluster, notified_at, event_type_id, ours)
+    `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} (org_id, cluster, notified_at, event_type_id, ours)
      SELECT s.org_id, s.cluster, s.notified_at, s.event_type_id, false
        FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp, event_type_id int)
      ON CONFLICT DO NOTHING`,
@@ -145,7 +154,7 @@ async function takeInForeignRows(
     })),
   );
   await tx.query(
-    `INSERT INTO ccx.notification_ledger AS l
+    `INSERT INTO ${TABLE_NOTIFICATION_LEDGER} AS l
             (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at, last_seen_at, resolved_at,
              last_notified_at, clock_at, reported_at, last_reason, decided_at, next_eligible_at)
      SELECT DISTINCT ON (event_type_id, org_id, cluster, type, component, error_key)
@@ -193,7 +202,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
   });
   if (rows.length === 0) return;
   await tx.query(
-    `INSERT INTO ccx.notification_ledger AS l
+    `INSERT INTO ${TABLE_NOTIFICATION_LEDGER} AS l
             (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at, last_seen_at, resolved_at,
              notification_id, last_reason, decided_at, next_eligible_at)
      SELECT event_type_id, org_id, cluster, type, component, error_key,
@@ -231,7 +240,7 @@ async function writeMessages(tx: Connection, { clusters, nowMicros }: Written): 
   });
   if (rows.length === 0) return;
   await tx.query(
-    `INSERT INTO ccx.notification_outbox
+    `INSERT INTO ${TABLE_NOTIFICATION_OUTBOX}
             (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
              state, decided_at, due_at, next_attempt_at)
      SELECT id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues::json,
@@ -254,11 +263,11 @@ async function writeReadErrors(tx: Connection, { clusters, nowMicros }: Written)
   );
   if (rows.size === 0) return;
   await tx.query(
-    `INSERT INTO read_errors (org_id, cluster, updated_at, error_text, created_at)
+    `INSERT INTO ${TABLE_READ_ERRORS} (org_id, cluster, updated_at, error_text, created_at)
      SELECT n.org_id, n.cluster, n.updated_at, s.text, $2::timestamp
        FROM json_to_recordset($1) AS s(org_id int, cluster character(36), updated_at timestamp, text text)
-       JOIN new_reports AS n USING (org_id, cluster, updated_at)
-      WHERE NOT EXISTS (SELECT FROM read_errors AS e
+       JOIN ${TABLE_NEW_REPORTS} AS n USING (org_id, cluster, updated_at)
+      WHERE NOT EXISTS (SELECT FROM ${TABLE_READ_ERRORS} AS e
                          WHERE e.org_id = n.org_id AND e.cluster = n.cluster AND e.updated_at = n.updated_at)
         FOR KEY SHARE OF n`,
     [rowsJson([...rows.values()]), timestampText(nowMicros)],
