@@ -32,7 +32,9 @@ export async function runDemonstration(
   if (entries > 0) tell(`Service Log has ${entries} ${entries === 1 ? 'entry' : 'entries'} about it.`);
   if (!arrived) tell('Not everything has arrived yet; it goes on. ccx trace and ccx dead-letters list tell more.');
   const where = `--data ${installation.folder.root}`;
-  tell(`\nLook closer:\n  src/bin/ccx explain ${cluster.clusterId} ${where}\n  src/bin/ccx trace ${upload.requestId} ${where}\n`);
+  tell(
+    `\nLook closer:\n  src/bin/ccx explain ${cluster.clusterId} ${where}\n  src/bin/ccx trace ${upload.requestId} ${where}\n`,
+  );
 }
 
 function indent(text: string): string {
