@@ -213,8 +213,18 @@ describe('startEmbeddedPostgres', { skip }, () => {
     const first = await startShared({ settings: {} });
     const database = connectDatabase({ url: first.url, applicationName: 'test' });
     await database.query('DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 1 AS x');
-    const busy = database.query(`DO $$ DECLARE begun timestamptz := clock_timestamp(); BEGIN
-      WHILE clock_timestamp() < begun + interval '1 second' LOOP END LOOP; END $$`);
+    const { promise: pid, resolve: tellPid } = Promise.withResolvers<number>();
+    let ended = false;
+    const busy = database.withConnection(async (connection) => {
+      const { rows } = await connection.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      tellPid(rows[0]!.pid);
+      await connection.query(`DO $$ DECLARE begun timestamptz := clock_timestamp(); BEGIN
+        WHILE clock_timestamp() < begun + interval '2 seconds' LOOP END LOOP; END $$`);
+      ended = true;
+    });
+    const isBusy = `SELECT FROM pg_stat_activity WHERE pid = ${await pid} AND state = 'active' AND query LIKE 'DO %'`;
+    await until(async () => ended || (await database.query(isBusy)).rowCount === 1);
+    process.kill(first.pid, 'SIGKILL');
     await until(async () => !isAlive(first.pid));
     const second = await start();
     assert.equal(second.adopted, false);
