@@ -61,6 +61,22 @@ test('replacing keeps only what was given', async (t) => {
   assert.equal(await readFile(path, 'utf8'), '2\n3\n');
 });
 
+test('changes that are asked for at once take effect in that order', async (t) => {
+  const path = await temporaryPath(t);
+  const records = await openRecordFile<number>({ path, itemsMax: 10 });
+  await records.append(0);
+  await Promise.all([
+    records.append(1),
+    records.append(2),
+    records.replace([9]),
+    records.append(3),
+    records.append(4),
+    records.close(),
+  ]);
+  assert.deepEqual(records.items(), [9, 3, 4]);
+  assert.equal(await readFile(path, 'utf8'), '9\n3\n4\n');
+});
+
 test('without a path everything is in memory', async () => {
   const records = await openRecordFile<number>({ path: undefined, itemsMax: 2 });
   for (const item of [1, 2, 3]) await records.append(item);

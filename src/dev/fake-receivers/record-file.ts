@@ -38,6 +38,26 @@ export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions
     tail = result.catch(() => undefined);
     return result;
   };
+  /** What waits for the next flush. Items that are given while another flush runs share it: one wait for the disk, not one each. */
+  let gathering: { readonly items: Item[]; readonly written: Promise<void> } | undefined;
+  const write = async (items: readonly Item[]) => {
+    if (file !== undefined) {
+      await file.appendFile(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
+      await file.datasync();
+      lines += items.length;
+    }
+    kept.push(...items);
+    if (kept.length > itemsMax) kept = kept.slice(-itemsMax);
+    if (lines > itemsMax * fileRecordsFactor) await rewrite();
+  };
+  const gather = () => {
+    const items: Item[] = [];
+    const written = inTurn(() => {
+      if (gathering?.items === items) gathering = undefined;
+      return write(items);
+    });
+    return { items, written };
+  };
   const rewrite = async () => {
     if (path === undefined) return;
     await file?.close();
@@ -48,27 +68,26 @@ export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions
 
   return {
     items: () => kept,
-    append: (item) =>
-      inTurn(async () => {
-        if (file !== undefined) {
-          await file.appendFile(`${JSON.stringify(item)}\n`);
-          await file.datasync();
-          lines += 1;
-        }
-        kept.push(item);
-        if (kept.length > itemsMax) kept = kept.slice(-itemsMax);
-        if (lines > itemsMax * fileRecordsFactor) await rewrite();
-      }),
-    replace: (items) =>
-      inTurn(async () => {
+    append(item) {
+      gathering ??= gather();
+      gathering.items.push(item);
+      return gathering.written;
+    },
+    replace(items) {
+      // What is appended from now on comes behind this change.
+      gathering = undefined;
+      return inTurn(async () => {
         kept = [...items];
         await rewrite();
-      }),
-    close: () =>
-      inTurn(async () => {
+      });
+    },
+    close() {
+      gathering = undefined;
+      return inTurn(async () => {
         await file?.close();
         file = undefined;
-      }),
+      });
+    },
   };
 }
 
