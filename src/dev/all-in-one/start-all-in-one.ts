@@ -134,7 +134,8 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
         allowedHosts: [...roles.dataPipeline.download.allowedHosts, new URL(ingress.baseUrl).host],
       },
     },
-    { bus, telemetry: telemetryOf('data-pipeline'), clock },
+    // An archive that was announced before the last start carries the address, and often the port, of that time.
+    { bus, telemetry: telemetryOf('data-pipeline'), clock, localLink: (link) => ingress.localLink(link) },
   );
   lifecycle.defer(pipeline.name, () => pipeline.stop());
 

@@ -34,6 +34,8 @@ export interface DataPipelineDependencies {
   readonly runnerModule?: URL;
   /** How the log names the bus: the brokers' addresses. */
   readonly brokers?: string;
+  /** Where an announced link is to be followed to, for a process that has the ingress in it; as announced by default. */
+  readonly localLink?: (link: string) => Promise<string>;
 }
 
 const ruleRunnerModule = new URL('./runner/rule-runner.ts', import.meta.url);
@@ -54,7 +56,7 @@ export async function startDataPipeline(
 
 async function build(
   settings: DataPipelineSettings,
-  { bus, telemetry, clock, runnerModule, brokers }: DataPipelineDependencies,
+  { bus, telemetry, clock, runnerModule, brokers, localLink }: DataPipelineDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningService> {
   const random = () => clock.random();
@@ -109,6 +111,7 @@ async function build(
       source: createHttpArchiveSource({ clock, ...download }),
       budget,
       linkPolicy: download,
+      localLink: localLink ?? (async (link: string) => link),
       archiveBytesMax: settings.archiveLimits.packedBytesMax,
       retryMsMax: download.retryMsMax,
       random,

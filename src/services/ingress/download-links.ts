@@ -22,9 +22,29 @@ export class DownloadLinks implements ArchiveLinks {
     this.#options = options;
   }
 
-  async create(requestId: string): Promise<string> {
-    const { baseUrl, keys, lifetimeMs, clock } = this.#options;
-    const url = `${baseUrl()}/download/${encodeURIComponent(requestId)}`;
+  create(requestId: string): Promise<string> {
+    return this.#create(requestId, this.#options.baseUrl());
+  }
+
+  /**
+   * A link that was signed with our keys, for whatever address and however long ago, made anew for this address; undefined for any other,
+   * and where links are not signed, because then nothing tells ours from those of others.
+   */
+  async renew(link: string, baseUrl: string): Promise<string | undefined> {
+    const url = URL.parse(link);
+    const segment = /\/download\/([^/]+)$/.exec(url?.pathname ?? '')?.[1];
+    const { keys } = this.#options;
+    if (url === null || segment === undefined || keys === undefined) return undefined;
+    const requestId = decoded(segment);
+    const { searchParams: query } = url;
+    const text = signedText(requestId, query.get('expires') ?? '');
+    if (!(await keys.verify(text, query.get('signature') ?? ''))) return undefined;
+    return this.#create(requestId, baseUrl);
+  }
+
+  async #create(requestId: string, baseUrl: string): Promise<string> {
+    const { keys, lifetimeMs, clock } = this.#options;
+    const url = `${baseUrl}/download/${encodeURIComponent(requestId)}`;
     if (keys === undefined) return url;
     const expires = Math.floor((clock.now().getTime() + lifetimeMs) / 1000);
     return `${url}?expires=${expires}&signature=${keys.sign(signedText(requestId, String(expires)))}`;
@@ -38,6 +58,15 @@ export class DownloadLinks implements ArchiveLinks {
     const isSigned = await keys.verify(signedText(requestId, expires), query.get('signature') ?? '');
     if (!isSigned) return 'forbidden';
     return clock.now().getTime() <= Number(expires) * 1000 ? 'valid' : 'expired';
+  }
+}
+
+/** What cannot be decoded is no id of ours, and no signature fits it. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
   }
 }
 

@@ -41,6 +41,11 @@ export interface RunningIngress extends RunningService {
   readonly uploadUrl: string;
   /** Metrics listener; `/metrics` below it. */
   readonly metricsUrl: string;
+  /**
+   * Where an announced archive is fetched from within this process: a link that an ingress on this object store has signed leads here, even
+   * if it was signed for another address, or too long ago; any other stays as it is.
+   */
+  localLink(link: string): Promise<string>;
 }
 
 /** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
@@ -167,6 +172,7 @@ async function build(
     baseUrl,
     uploadUrl: `${baseUrl}${WEB_PREFIXES[0]}/upload`,
     metricsUrl,
+    localLink: async (link) => (await download?.renew(link, baseUrl)) ?? link,
     async readiness(): Promise<Readiness> {
       const { ready, reasons } = await readiness();
       return { ready, reasons };

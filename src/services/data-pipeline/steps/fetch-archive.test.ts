@@ -24,6 +24,7 @@ function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: 
     source: { download },
     budget: new ByteBudget(1000),
     linkPolicy: { allowUnsafeLinks: true, allowedHosts: [] },
+    localLink: async (link) => link,
     archiveBytesMax: 1000,
     retryMsMax: 60_000,
     random: () => 0.5,
@@ -53,6 +54,23 @@ test('a link to a host that is not allowed is put aside without a request', asyn
   assert.ok(outcome.kind === 'dead-letter');
   assert.deepEqual([outcome.error.code, outcome.error.message], ['DOWNLOAD_LINK_REFUSED', 'Invalid URL format']);
   assert.match(outcome.error.hint ?? '', /download\.allowed_hosts/);
+});
+
+test('a link is followed to where it leads within this process, and judged there', async () => {
+  const asked: string[] = [];
+  const given = tools(
+    async ({ url }) => {
+      asked.push(url);
+      return Buffer.alloc(1);
+    },
+    {
+      linkPolicy: { allowUnsafeLinks: false, allowedHosts: ['here:1'] },
+      localLink: async (link) => link.replace('store', 'here:1'),
+    },
+  );
+  const outcome = await fetchArchive(upload, given, first);
+  assert.equal(outcome.kind, 'done');
+  assert.deepEqual(asked, ['http://here:1/archive']);
 });
 
 test('what may pass is tried again with growing pauses, and nothing is held meanwhile', async () => {

@@ -14,6 +14,8 @@ export interface FetchTools {
   readonly source: ArchiveSource;
   readonly budget: ByteBudget;
   readonly linkPolicy: LinkPolicy;
+  /** What to follow in place of an announced link; most often the same. */
+  readonly localLink: (link: string) => Promise<string>;
   readonly archiveBytesMax: number;
   /** Attempts go on for so long. */
   readonly retryMsMax: number;
@@ -31,9 +33,11 @@ export async function fetchArchive(
   tools: FetchTools,
   attempt: StepAttempt,
 ): Promise<Outcome<FetchedArchive>> {
-  if (!isAllowedLink(upload.url, tools.linkPolicy)) return deadLetter(linkRefused());
+  // At each attempt: a link has an end, and attempts go on for a while.
+  const url = await tools.localLink(upload.url);
+  if (!isAllowedLink(url, tools.linkPolicy)) return deadLetter(linkRefused());
   try {
-    return done(await fetchWithinBudget(upload, tools, attempt.signal));
+    return done(await fetchWithinBudget({ ...upload, url }, tools, attempt.signal));
   } catch (error) {
     if (!(error instanceof CcxError)) throw error;
     const afterMs = backoffMs(attempt.number, tools.random());

@@ -1,0 +1,49 @@
+/** Links that a process with ingress in it follows to itself: only those that were signed with its keys. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startIngressBench } from '../../../test/support/ingress-bench.ts';
+import { createManualClock } from '../../platform/clock/manual-clock.ts';
+import { DownloadLinks } from './download-links.ts';
+import { SigningKeys } from './signing-keys.ts';
+
+const dayMs = 24 * 3_600_000;
+
+test('a link of an earlier address leads here again, even when its time is over', async (t) => {
+  const bench = await startIngressBench(t);
+  const clock = createManualClock();
+  const keys = await SigningKeys.open({ objects: bench.objects, clock, configuredKey: '' });
+  const links = new DownloadLinks({ baseUrl: () => 'http://earlier:1', keys, lifetimeMs: dayMs, clock });
+  for (const id of ['0123456789abcdef', 'an id/with %2F and ?', '100%']) {
+    const link = await links.create(id);
+    await clock.advance(2 * dayMs);
+    const renewed = new URL((await links.renew(link, 'http://here:2'))!);
+    assert.equal(renewed.host, 'here:2');
+    assert.equal(renewed.pathname, new URL(link).pathname);
+    assert.equal(await links.judge(id, new URL(link).searchParams), 'expired');
+    assert.equal(await links.judge(id, renewed.searchParams), 'valid');
+  }
+});
+
+test('any other link stays as it is', async (t) => {
+  const bench = await startIngressBench(t);
+  const clock = createManualClock();
+  const keys = await SigningKeys.open({ objects: bench.objects, clock, configuredKey: '' });
+  const links = new DownloadLinks({ baseUrl: () => 'http://earlier:1', keys, lifetimeMs: dayMs, clock });
+  const link = await links.create('one');
+  const forged = [
+    link.replace('/one', '/two'),
+    link.replace(/expires=\d+/, 'expires=9999999999'),
+    link.replace(/&signature=.*/, ''),
+    link.replace('/download/', '/elsewhere/'),
+    'http://earlier:1/download/one',
+    'http://earlier:1/download/%zz?expires=1&signature=00',
+    'no link',
+    '',
+  ];
+  for (const other of forged) {
+    assert.equal(await links.renew(other, 'http://here:2'), undefined, other);
+    assert.equal(await bench.ingress.localLink(other), other);
+  }
+  const unsigned = new DownloadLinks({ baseUrl: () => 'http://earlier:1', keys: undefined, lifetimeMs: dayMs, clock });
+  assert.equal(await unsigned.renew(await unsigned.create('one'), 'http://here:2'), undefined);
+});
