@@ -47,7 +47,7 @@ export const benchmark: Benchmark = {
       title: 'the whole flow',
       unit: 'archives',
       rounds: 5,
-      budgetMs: 60_000,
+      budgetMs: 50_000,
       subject: flow.contender,
       baselines: [
         unpackContender(archives, flow.clusters),

@@ -16,8 +16,15 @@ export type FlowOrder =
 
 export type FlowAnswer =
   | { readonly answer: 'started'; readonly uploadUrl: string }
-  /** `runnerBytes`: the largest child process; 0 where the system does not tell. */
-  | { readonly answer: 'peak'; readonly mainBytes: number; readonly runnerBytes: number }
+  | {
+      readonly answer: 'peak';
+      /** Most that was resident at any time. */
+      readonly mainBytes: number;
+      /** Live objects now, after a collection: what the peak would be without the collector's slack. */
+      readonly heldBytes: number;
+      /** Most that any rule runner had resident; 0 where the system does not tell. */
+      readonly runnerBytes: number;
+    }
   | { readonly answer: 'failed'; readonly error: string };
 
 const idleMsMax = 120_000;
@@ -43,8 +50,17 @@ async function obey(order: FlowOrder): Promise<FlowAnswer> {
   }
   if (!(await running.installation?.waitUntilIdle(idleMsMax)))
     throw new Error('the installation does not come to rest');
-  // The system counts in kibibytes.
-  return { answer: 'peak', mainBytes: process.resourceUsage().maxRSS * 1024, runnerBytes: await largestChildBytes() };
+  // The system counts in kibibytes; and before the collection, which may itself take memory.
+  const mainBytes = process.resourceUsage().maxRSS * 1024;
+  return { answer: 'peak', mainBytes, heldBytes: heldBytes(), runnerBytes: await largestChildBytes() };
+}
+
+/** Twice: the first collection may leave what finalizers still hold. */
+function heldBytes(): number {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 /** Highest resident memory of any living child, by what Linux tells of them. */
