@@ -132,13 +132,13 @@ test('it is idle when everything is told, and not while something waits', () =>
 test('a cycle that fails says so in readiness, and the next one makes good', () =>
   following({}, async (line, service) => {
     assert.deepEqual(await service.readiness(), { ready: true, reasons: [] });
-    await line.database.query('ALTER TABLE reported RENAME TO hidden');
+    await line.database.query('ALTER TABLE new_reports RENAME TO hidden');
     const failed = nextEvent('run-failed');
     await line.clock.advance(10_000);
     await failed;
     await asleep(line);
     assert.match((await service.readiness()).reasons[0]!, /last run failed/);
-    await line.database.query('ALTER TABLE hidden RENAME TO reported');
+    await line.database.query('ALTER TABLE hidden RENAME TO new_reports');
     await line.store(reportOf('CRITICAL'));
     await cycle(line, () => line.clock.advance(10_000));
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
@@ -162,6 +162,17 @@ test('a full sweep finds what the recent reports do not show', () =>
     await cycle(line, () => line.clock.advance(hourMs));
     await cycle(line, () => line.clock.advance(10_000));
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
+test('who empties reported gets everything once more, within half a minute', () =>
+  following({}, async (line) => {
+    await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    await line.database.query('TRUNCATE reported');
+    for (let seconds = 0; seconds < 30; seconds += 10) await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), []);
   }));
 
 test('a run that is asked for takes its turn between two cycles', () =>

@@ -26,6 +26,8 @@ export const transactionRetryMs = 100;
 export const errorTextCharsMax = 1_000;
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
 export const followOverlapMs = 10 * 60_000;
+/** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
+export const removedRowsCheckMs = 30_000;
 /** How long one follow cycle delivers before it looks for new reports again. */
 export const followDeliverMsMax = 30_000;
 /** After a cycle that failed. */

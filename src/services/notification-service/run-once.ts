@@ -44,6 +44,8 @@ export interface RunRequest {
   readonly sinceMicros?: bigint;
   /** The disabled rules that the reports were last made due for. */
   readonly followedRules?: DisabledRules;
+  /** Whether rows were removed from `reported` is not looked at in this run. */
+  readonly removedRowsChecked?: boolean;
 }
 
 export interface FinishedRun {
@@ -57,6 +59,8 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   const { events } = state;
   events.statusChanged(SERVICE_STATUS.starting);
   await state.time.synchronize(state.database);
+  // Before the content, so that of several things that are away the same one is told as by the reference.
+  await state.disabledRules.get();
   events.statusChanged(SERVICE_STATUS.fetchingContent);
   const content = await loadContent(state);
   const targets = await prepareTargets(state, content);
@@ -65,7 +69,7 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
   if (rules !== request.followedRules) await followDisabledRules(run, rules);
-  events.sentRowsRemoved(await forgetRemovedRows(run));
+  if (request.removedRowsChecked !== true) events.sentRowsRemoved(await forgetRemovedRows(run));
   for (const runTarget of targets) {
     for (const { old, next, error } of await reissueRequested(run, runTarget)) {
       if (next === undefined) events.notificationNotReissued(runTarget.target, old.id, error);

@@ -16,7 +16,7 @@ import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
 import { createEvents, type Events } from './events.ts';
 import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
-import { disabledRulesAgeMsMax } from './limits.ts';
+import { disabledRulesAgeMsMax, removedRowsCheckMs } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationParts } from './open-parts.ts';
 import { compilePolicy } from './policy.ts';
@@ -203,13 +203,18 @@ function createRunner(state: ServiceState) {
   let failure: unknown;
   let queue: Promise<unknown> = Promise.resolve();
   let waiting = 0;
+  let removedCheckedMs = Number.NEGATIVE_INFINITY;
 
   const runNow = async (sinceMicros: bigint | undefined): Promise<FinishedRun> => {
+    const startedMs = state.clock.monotonicMs();
+    const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
     try {
       const finished = await runOnce(state, {
         ...(last === undefined ? {} : { previous: last.run.targets, followedRules: last.followedRules }),
         ...(sinceMicros === undefined ? {} : { sinceMicros }),
+        removedRowsChecked,
       });
+      if (!removedRowsChecked) removedCheckedMs = startedMs;
       await retention.deleteExpired(finished.run);
       last = finished;
       failure = undefined;
