@@ -25,6 +25,9 @@ export function describeInstallation(installation: AllInOne): string {
     'CCX Notifications runs. Ctrl-C stops it.',
     '',
     ...rows.map(([name, text]) => `  ${name.padEnd(21)} ${text}`),
+    ...(receivers.backend === undefined && receivers.serviceLog === undefined
+      ? ['', '  Both receivers are real: Service Log mails the same people as the notification backend.']
+      : []),
     '',
     'Upload an archive:',
     '',

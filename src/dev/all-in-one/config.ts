@@ -80,10 +80,10 @@ export const allInOneOptions = defineOptions({
     },
     'logging.level': {
       type: 'string',
-      default: 'warn',
+      default: 'error',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       flag: 'log-level',
-      description: 'Least level of the JSON log lines on standard error',
+      description: 'Least level of the JSON log lines on standard error, beside the lines for people',
     },
   },
 });
