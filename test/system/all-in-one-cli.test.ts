@@ -264,7 +264,8 @@ Options:
   --timeout <duration>         With --once: how long to wait until nothing is in
                                flight (run.idle_timeout)
   --log-level <string>         Least level of the JSON log lines on standard
-                               error (logging.level)
+                               error, beside the lines for people
+                               (logging.level)
   -h, --help                   display help for command
 
 Environment:
@@ -291,6 +292,6 @@ Environment:
   CCX_ALL_IN_ONE__RETENTION__TOPICS_BYTES
       How many bytes one embedded topic keeps (bytes, default 1073741824)
   CCX_ALL_IN_ONE__LOGGING__LEVEL
-      Least level of the JSON log lines on standard error (string, default "warn")
+      Least level of the JSON log lines on standard error, beside the lines for people (string, default "error")
 
 `;
