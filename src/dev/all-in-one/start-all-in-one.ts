@@ -3,7 +3,7 @@
  * stand-ins for the notification backend and Service Log. Started by `ccx all-in-one` and by tests; one straight function on purpose,
  * because every part needs what came before it.
  */
-import { Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import {
   DEAD_LETTER_TOPICS,
   TOPIC_NOTIFICATIONS,
@@ -23,6 +23,7 @@ import { createOperationsServer } from '../../platform/http/operations-server.ts
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
+import { joinRegistries } from '../../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { startDataPipeline } from '../../services/data-pipeline/service.ts';
 import { type RunningIngress, startIngress } from '../../services/ingress/service.ts';
@@ -145,7 +146,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     host: settings.host,
     port: settings.operationsPort,
     portSetting: '--operations-port',
-    registry: Registry.merge(registries) as Registry,
+    registry: joinRegistries(registries),
     readiness,
   });
   lifecycle.defer('operations server', () => operations.close());

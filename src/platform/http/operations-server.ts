@@ -2,8 +2,8 @@
  * What a role without an HTTP interface of its own shows to Prometheus and to Kubernetes: `/metrics`, `/ready`, `/live`. Started by the
  * roles' `commands.ts`; in the all-in-one process ingress serves this for all.
  */
-import type { Registry } from 'prom-client';
 import type { Readiness } from '../lifecycle/running-service.ts';
+import type { MetricsPage } from '../telemetry/joined-registries.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 import { operationsBodyBytesMax } from './limits.ts';
 
@@ -12,7 +12,7 @@ export interface OperationsServerOptions {
   readonly port: number;
   /** The setting that a person changes when the address is taken. */
   readonly portSetting: string;
-  readonly registry: Registry;
+  readonly registry: MetricsPage;
   readonly readiness: () => Promise<Readiness>;
 }
 
