@@ -1,6 +1,7 @@
 /** The benchmarks by name, in the order in which they run. A new one is a file `bench/<name>.ts` and a line here. */
 import { benchmark as bus } from '../bus.ts';
 import { benchmark as decide } from '../decide.ts';
+import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
 import { benchmark as runRules } from '../run-rules.ts';
@@ -14,6 +15,7 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'parse-report': parseReport,
   'run-rules': runRules,
   bus,
+  'kafka-adapter': kafkaAdapter,
   'store-reports': storeReports,
   decide,
 };

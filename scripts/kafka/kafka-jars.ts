@@ -1,13 +1,14 @@
 /**
  * The published jars of Apache Kafka, fetched once with Maven into a cache folder outside the repository. Called by start-kafka.ts and by
- * test/support, which skips where Java or Maven is missing.
+ * test/support, which skips where Java or Maven is missing. CCX_KAFKA_JARS names a folder with the jars of another version instead.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
 
 const pom = join(dirname(fileURLToPath(import.meta.url)), 'pom.xml');
 
@@ -51,8 +52,11 @@ export function kafkaClassPath(): string {
 
 /** One folder per content of the pom, so that a new version never meets old jars. */
 function cacheFolder(): string {
+  const { env } = readProcessInput();
+  const given = env['CCX_KAFKA_JARS'];
+  if (given !== undefined && given !== '') return given;
   const digest = createHash('sha256').update(readFileSync(pom)).digest('hex').slice(0, 12);
-  return join(tmpdir(), `ccx-kafka-jars-${digest}`);
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ccx-notifications', `kafka-jars-${digest}`);
 }
 
 function runs(command: string, args: readonly string[]): boolean {

@@ -25,7 +25,7 @@ export function textArray(items: readonly (string | Buffer | null | undefined)[]
 }
 
 /** `bytea[]`. */
-export function byteaArray(items: readonly Buffer[]): Buffer {
+export function byteaArray(items: readonly (Buffer | null)[]): Buffer {
   return variableArray(OID_BYTEA, items);
 }
 

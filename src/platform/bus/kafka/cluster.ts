@@ -173,7 +173,7 @@ export class KafkaCluster {
       throw new CcxError(`the Kafka brokers are too old: they lack ${unsupported.join(', ')}`, {
         code: 'BUS_BROKER_TOO_OLD',
         category: 'configuration',
-        hint: 'use brokers of Kafka 3.1 or newer (tested with 3.9 and 4.1)',
+        hint: 'use brokers of Kafka 3.1 or newer (tested with 3.3, 3.9 and 4.1)',
       });
     }
     this.#versionsChecked = true;

@@ -6,6 +6,7 @@
  * Partitions are locked in order of topic and partition, so two batches cannot wait for each other; for the same reason one transaction
  * appends once. Called by `producer.ts`.
  */
+import { bigintArray, byteaArray, integerArray } from '../../database/binary-arrays.ts';
 import type { Queryable } from '../../database/database.ts';
 import { recordsHintSql } from './channel.ts';
 import { insertBytesMax, insertRowsMax } from './limits.ts';
@@ -92,13 +93,13 @@ async function takeOffsets(
   );
 }
 
-/** Rows for one segment table, sent whenever they reach a statement's bounds. */
+/** Rows for one segment table, sent whenever they reach a statement's bounds. Why arrays: docs/decisions/0004. */
 class InsertBatch {
   readonly #tx: Queryable;
   readonly #table: string;
   readonly #timestampMs: number;
-  #rows: string[] = [];
-  #values: (Buffer | null)[] = [];
+  #records: AppendRecord[] = [];
+  #offsets: bigint[] = [];
   #bytes = 0;
 
   constructor(tx: Queryable, table: string, timestampMs: number) {
@@ -108,25 +109,35 @@ class InsertBatch {
   }
 
   isFull(record: AppendRecord): boolean {
-    return this.#rows.length >= insertRowsMax || (this.#rows.length > 0 && this.#bytes + record.bytes > insertBytesMax);
+    const { length } = this.#records;
+    return length >= insertRowsMax || (length > 0 && this.#bytes + record.bytes > insertBytesMax);
   }
 
   add(record: AppendRecord, offset: bigint): void {
-    const n = this.#values.push(record.key, record.headers, record.value);
+    this.#records.push(record);
+    this.#offsets.push(offset);
     this.#bytes += record.bytes;
-    this.#rows.push(
-      `(${record.partition}, ${offset}, ${this.#timestampMs}, ${record.bytes}, $${n - 2}, $${n - 1}, $${n})`,
-    );
   }
 
   async flush(): Promise<void> {
-    if (this.#rows.length === 0) return;
+    const records = this.#records;
+    if (records.length === 0) return;
     await this.#tx.query(
-      `INSERT INTO ${this.#table} (partition, "offset", timestamp_ms, bytes, key, headers, value) VALUES ${this.#rows.join(', ')}`,
-      this.#values,
+      `INSERT INTO ${this.#table} (partition, "offset", timestamp_ms, bytes, key, headers, value)
+       SELECT partition, "offset", ${this.#timestampMs}, bytes, key, headers, value
+       FROM unnest($1::int[], $2::bigint[], $3::int[], $4::bytea[], $5::bytea[], $6::bytea[])
+         AS record (partition, "offset", bytes, key, headers, value)`,
+      [
+        integerArray(records.map((record) => record.partition)),
+        bigintArray(this.#offsets),
+        integerArray(records.map((record) => record.bytes)),
+        byteaArray(records.map((record) => record.key)),
+        byteaArray(records.map((record) => record.headers)),
+        byteaArray(records.map((record) => record.value)),
+      ],
     );
-    this.#rows = [];
-    this.#values = [];
+    this.#records = [];
+    this.#offsets = [];
     this.#bytes = 0;
   }
 }

@@ -1,6 +1,6 @@
 /** Limits of the embedded bus: what one transaction, one look and one segment may hold, and how long the bus waits for whom. */
 
-/** Rows of one INSERT: the statement's text and parameters stay a few hundred kilobytes; more rows gain nothing. */
+/** Rows of one INSERT; more gain nothing. */
 export const insertRowsMax = 1_000;
 /** Bytes of one INSERT; a larger batch goes in several statements of the same transaction. */
 export const insertBytesMax = 8 * 1024 * 1024;

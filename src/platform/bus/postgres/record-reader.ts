@@ -7,6 +7,7 @@ import type { Database, Queryable } from '../../database/database.ts';
 import { sqlState } from '../../database/database-error.ts';
 import type { BusRecord } from '../bus.ts';
 import { shareOut } from '../share-out.ts';
+import { copyRows } from './copy-rows.ts';
 import { decodeHeaders } from './header-encoding.ts';
 import { droppedSegmentAttemptsMax } from './limits.ts';
 import { SegmentDirectory } from './segments.ts';
@@ -40,15 +41,6 @@ interface Range<Cursor extends ReadCursor> {
   readonly table: string;
   readonly from: bigint;
   readonly to: bigint;
-}
-
-interface RecordRow {
-  range: number;
-  offset: bigint;
-  timestamp_ms: bigint;
-  key: Buffer | null;
-  headers: Buffer | null;
-  value: Buffer | null;
 }
 
 const undefinedTable = '42P01';
@@ -129,14 +121,16 @@ export class RecordReader {
     const bytesEach = Math.max(1, Math.floor(bytesMax / ranges.length));
     const parts = ranges.map(
       ({ cursor, table, from, to }, index) => `
-      SELECT ${index} AS range, "offset", timestamp_ms, key, headers, value
+      SELECT ${index}::int AS range, "offset", timestamp_ms, key, headers, value
       FROM (SELECT *, sum(bytes) OVER (ORDER BY "offset") AS total FROM ${table}
             WHERE partition = ${cursor.partition} AND "offset" >= ${from} AND "offset" < ${to}) AS page
       WHERE total - bytes < ${bytesEach}`,
     );
-    const { rows } = await this.#database.query<RecordRow>(parts.join('\nUNION ALL'));
     const pages = ranges.map((): BusRecord[] => []);
-    for (const row of rows) pages[row.range]!.push(recordOf(ranges[row.range]!.cursor, row));
+    for (const [range, ...fields] of await copyRows(this.#database, parts.join('\nUNION ALL'))) {
+      const index = range!.readInt32BE();
+      pages[index]!.push(recordOf(ranges[index]!.cursor, fields));
+    }
     return ranges.map(({ cursor, from, to }, index) => {
       const records = pages[index]!.sort((a, b) => (a.offset < b.offset ? -1 : 1));
       // An empty page of a range that must hold records means that somebody deleted rows by hand; reading on is better than standing still.
@@ -146,14 +140,15 @@ export class RecordReader {
   }
 }
 
-function recordOf(cursor: ReadCursor, row: RecordRow): BusRecord {
+/** `fields` as selected above, in the server's binary format. */
+function recordOf(cursor: ReadCursor, [offset, timestampMs, key, headers, value]: (Buffer | null)[]): BusRecord {
   return {
     topic: cursor.topic,
     partition: cursor.partition,
-    offset: row.offset,
-    key: row.key,
-    value: row.value,
-    headers: decodeHeaders(row.headers),
-    timestampMs: Number(row.timestamp_ms),
+    offset: offset!.readBigInt64BE(),
+    key: key ?? null,
+    value: value ?? null,
+    headers: decodeHeaders(headers ?? null),
+    timestampMs: Number(timestampMs!.readBigInt64BE()),
   };
 }

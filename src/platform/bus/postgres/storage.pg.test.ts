@@ -144,6 +144,29 @@ describe('segments', () => {
     );
   });
 
+  test('a reader goes on when the segment that it is in is dropped between two looks', async () => {
+    const topic = await createSizedTopic(roomySize);
+    for (const value of ['a', 'b', 'c']) {
+      await fill(topic, value);
+      await bus().runRetention();
+    }
+    const consumer = await subscribe(bus(), topic);
+    // One record at a time: the consumer has seen all three and the table of the second when the first two tables go.
+    assert.deepEqual(
+      texts(await take(consumer, 1)).map((text) => text?.[0]),
+      ['a'],
+    );
+    await database().query('UPDATE ccx.bus_topics SET retention_bytes = $2 WHERE name = $1', [
+      topic,
+      1.5 * fillsSegment,
+    ]);
+    assert.equal((await bus().runRetention()).segmentsDropped, 2);
+    assert.deepEqual(
+      texts(await take(consumer, 1)).map((text) => text?.[0]),
+      ['c'],
+    );
+  });
+
   test('past its age a closed segment is dropped, the open one stays', async () => {
     const topic = await createSizedTopic(roomySize);
     await fill(topic, 'a');
