@@ -1,0 +1,96 @@
+/**
+ * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, and what came out of them. `npm test` runs a
+ * tenth of one. Ends with 1 when a promise was broken; the same seed gives the same series again.
+ *
+ *   npm run soak                         one series, a random seed
+ *   npm run soak -- --seeds=3            three series
+ *   npm run soak -- --seed=abc           that series; with --seeds the first of several
+ *   npm run soak -- --parallel=2         scenarios at a time
+ *   npm run soak -- --only=report-stored scenarios whose name contains that
+ */
+import { availableParallelism } from 'node:os';
+import { createSystemClock } from '../src/platform/clock/clock.ts';
+import { readProcessInput } from '../src/platform/config/process-input.ts';
+import { createTemplate, type Template } from '../test/faults/faulty-installation.ts';
+import { type KillScenario, runKillScenario, type ScenarioResult } from '../test/faults/kill-scenario.ts';
+import { killSeries } from '../test/faults/kill-series.ts';
+
+interface Finished extends ScenarioResult {
+  readonly seed: string;
+  readonly scenario: KillScenario;
+}
+
+const clock = createSystemClock();
+const flags = new Map(
+  readProcessInput().args.map((argument) => {
+    const match = /^--(seeds|seed|parallel|only)=(.+)$/.exec(argument);
+    if (match === null)
+      throw new Error(`unknown option ${argument}; known: --seeds=N --seed=TEXT --parallel=N --only=TEXT`);
+    return [match[1], match[2]!] as const;
+  }),
+);
+process.exitCode = await soak();
+
+async function soak(): Promise<number> {
+  const first = flags.get('seed') ?? clock.uuid().slice(0, 8);
+  const seeds = Array.from({ length: Number(flags.get('seeds') ?? 1) }, (_, index) =>
+    index === 0 ? first : `${first}-${index + 1}`,
+  );
+  const startedAt = clock.now();
+  const startedMs = clock.monotonicMs();
+  const due = seeds.flatMap((seed) =>
+    killSeries(seed)
+      .filter(({ name }) => name.includes(flags.get('only') ?? ''))
+      .map((scenario) => ({ seed, scenario })),
+  );
+  console.log(`${due.length} scenarios, seeds ${seeds.join(' ')}`);
+  const template = await createTemplate();
+  const finished: Finished[] = [];
+  try {
+    const workers = Array.from({ length: Number(flags.get('parallel') ?? availableParallelism()) }, () =>
+      work(due, template, finished),
+    );
+    await Promise.all(workers);
+  } finally {
+    await template.remove();
+  }
+  tellSummary(finished, { seeds, startedAt, ms: clock.monotonicMs() - startedMs });
+  return finished.every(({ complaints }) => complaints.length === 0) ? 0 : 1;
+}
+
+/** Takes scenarios until none is left. */
+async function work(
+  due: { readonly seed: string; readonly scenario: KillScenario }[],
+  template: Template,
+  finished: Finished[],
+): Promise<void> {
+  for (let next = due.shift(); next !== undefined; next = due.shift()) {
+    const result = { ...next, ...(await runKillScenario(template, next.scenario)) };
+    finished.push(result);
+    const verdict = result.complaints.length === 0 ? 'ok    ' : 'BROKEN';
+    console.log(`${verdict} ${next.seed} ${next.scenario.name} (${(result.ms / 1000).toFixed(1)} s)`);
+    for (const complaint of result.complaints) console.log(`       ${complaint.replaceAll('\n', '\n       ')}`);
+  }
+}
+
+function tellSummary(
+  finished: readonly Finished[],
+  run: { readonly seeds: readonly string[]; readonly startedAt: Date; readonly ms: number },
+): void {
+  const sum = (of: (one: Finished) => number) => finished.reduce((total, one) => total + of(one), 0);
+  const broken = finished.filter(({ complaints }) => complaints.length > 0);
+  const rows: [string, string | number][] = [
+    ['started', run.startedAt.toISOString()],
+    ['seeds', run.seeds.join(' ')],
+    ['scenarios', finished.length],
+    ['kills', sum(({ scenario }) => scenario.kills.length)],
+    ['of them with PostgreSQL', sum(({ scenario }) => scenario.kills.filter(({ withServer }) => withServer).length)],
+    ['waited for leases', finished.filter(({ scenario }) => scenario.waitsForLeases).length],
+    ['archives gathered', sum(({ gatherings }) => gatherings)],
+    ['uploads cut off by a kill', sum(({ cutOff }) => cutOff)],
+    ['scenarios with a broken promise', broken.length],
+    ['duration', `${Math.round(run.ms / 1000)} s`],
+  ];
+  console.log(`\n${rows.map(([name, value]) => `${name.padEnd(32)} ${value}`).join('\n')}`);
+  for (const { seed, scenario } of broken) console.log(`broken: --seed=${seed} ${scenario.name}`);
+}

@@ -1,0 +1,168 @@
+/**
+ * Judges what an installation has left behind (`evidence.ts`) against what `docs/guarantees.md` promises. Pure: evidence and what was
+ * uploaded go in, complaints come out; none means that every promise was kept. The invariants are those of consumers.md 5.1, as far as
+ * they can be seen from outside:
+ *
+ * I1 every decided notification has ended, here: is delivered. I2 distinct ids on the wire are distinct decided notifications. I3 no issue
+ * is told under two ids (all of it happens within one cooldown). I4 what is recorded as delivered has arrived. I5 nothing on the wire
+ * breaks its schema.
+ */
+import {
+  STATE_ERROR,
+  STATE_SENT,
+  TARGET_NOTIFICATIONS_BACKEND,
+  TARGET_SERVICE_LOG,
+} from '../../src/contracts/tables.ts';
+import type { Evidence } from './evidence.ts';
+
+export interface Uploaded {
+  readonly cluster: string;
+  /** Error keys that its owners are to be told of, on both targets. */
+  readonly findings: readonly string[];
+  /** Request ids that were answered with 202. */
+  readonly accepted: readonly string[];
+}
+
+export interface Expectation {
+  readonly uploads: readonly Uploaded[];
+  /** Codes of what had to be put aside, each at least once; absent: nothing. */
+  readonly deadLetters?: readonly string[];
+}
+
+const targets = [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG];
+
+export function complaintsAbout(evidence: Evidence, expectation: Expectation): string[] {
+  return [
+    ...judgeReports(evidence, expectation),
+    ...judgeDeadLetters(evidence, expectation),
+    ...judgeOutbox(evidence),
+    ...judgeWire(evidence, expectation),
+    ...judgeRecords(evidence),
+    ...evidence.lags.map((lag) => `not read to its end: ${lag}`),
+    ...evidence.refused.map((text) => `refused by a receiver: ${text}`),
+    ...evidence.leftovers.map((name) => `left behind: ${name}`),
+  ];
+}
+
+/** One row per announcement: no accepted upload is lost, no repeat makes a second one. */
+function judgeReports(evidence: Evidence, { uploads, deadLetters = [] }: Expectation): string[] {
+  const complaints: string[] = [];
+  const announced = new Set(evidence.announcements.map(({ requestId, at }) => `${requestId} of ${at}`));
+  const stored = Map.groupBy(evidence.reports, ({ requestId, lastChecked }) => `${requestId} of ${lastChecked}`);
+  for (const [request, rows] of stored) {
+    if (rows.length > 1) complaints.push(`${rows.length} rows of new_reports for request ${request}`);
+    if (!announced.has(request))
+      complaints.push(`a row of new_reports for request ${request}, which was never announced`);
+  }
+  if (deadLetters.length === 0)
+    for (const request of announced)
+      if (!stored.has(request)) complaints.push(`no row of new_reports for request ${request}`);
+  const requests = new Set(evidence.reports.map(({ requestId }) => requestId));
+  const traced = new Set(evidence.traced);
+  for (const { cluster, accepted } of uploads) {
+    if (!evidence.reports.some((row) => row.cluster === cluster))
+      complaints.push(`no row of new_reports for cluster ${cluster}`);
+    for (const id of accepted)
+      if (!requests.has(id)) complaints.push(`no row of new_reports for the accepted request ${id}`);
+    for (const id of accepted)
+      if (!traced.has(id)) complaints.push(`no trace of the row of the accepted request ${id}`);
+  }
+  if (evidence.recordsWithoutReport > 0)
+    complaints.push(`${evidence.recordsWithoutReport} records of stored messages without their row`);
+  return complaints;
+}
+
+function judgeDeadLetters({ deadLetters }: Evidence, { deadLetters: expected = [] }: Expectation): string[] {
+  const unexpected = deadLetters.filter(({ code }) => !expected.includes(code));
+  const missing = expected.filter((code) => !deadLetters.some((letter) => letter.code === code));
+  return [
+    ...unexpected.map(({ code, requestId, topic }) => `dead letter ${code} of request ${requestId} in ${topic}`),
+    ...missing.map((code) => `no dead letter ${code}`),
+  ];
+}
+
+/** I1. */
+function judgeOutbox({ outbox }: Evidence): string[] {
+  return outbox
+    .filter(({ state, waits }) => state !== 'delivered' || waits)
+    .map(({ id, state, target }) => `message ${id} for target ${target} is ${state}, not delivered`);
+}
+
+/** I2 to I4, and that everything that is due was told. */
+function judgeWire(evidence: Evidence, { uploads }: Expectation): string[] {
+  const { wire, outbox } = evidence;
+  const complaints: string[] = [];
+  const arrived = Map.groupBy(wire, ({ id }) => id);
+  const decided = new Map(outbox.map((message) => [message.id, message]));
+  for (const [id, messages] of arrived) {
+    const message = decided.get(id);
+    if (message === undefined) complaints.push(`message ${id} arrived and was never decided`);
+    else if (sorted(message.issues) !== sorted(messages[0]!.issues))
+      complaints.push(`message ${id} tells of ${messages[0]!.issues}, not of ${message.issues}`);
+    if (new Set(messages.map(({ body }) => body)).size > 1) complaints.push(`repeats of message ${id} differ`);
+    if (messages.length > 1 && messages[0]!.target === TARGET_SERVICE_LOG)
+      complaints.push(`entry ${id} was posted ${messages.length} times`);
+  }
+  for (const { id, state } of outbox)
+    if (state === 'delivered' && !arrived.has(id))
+      complaints.push(`message ${id} counts as delivered and never arrived`);
+
+  const told = Map.groupBy(
+    wire.flatMap(({ target, cluster, issues, id }) =>
+      issues.map((issue) => ({ id, issue: issueOf(target, cluster, issue) })),
+    ),
+    ({ issue }) => issue,
+  );
+  for (const [issue, messages] of told) {
+    const ids = new Set(messages.map(({ id }) => id));
+    if (ids.size > 1) complaints.push(`${issue} was told under ${ids.size} ids: ${[...ids].join(', ')}`);
+  }
+  const due = new Set(dueIssues(uploads));
+  for (const issue of due) if (!told.has(issue)) complaints.push(`${issue} is due and was not told`);
+  for (const issue of told.keys()) if (!due.has(issue)) complaints.push(`${issue} was told and is not due`);
+  return complaints;
+}
+
+/** The ledger and `reported` say what happened: one `sent` row per target and cluster that was told something. */
+function judgeRecords(evidence: Evidence): string[] {
+  const { ledger, outbox, reported } = evidence;
+  const complaints: string[] = [];
+  const delivered = new Set(outbox.filter(({ state }) => state === 'delivered').map(({ id }) => id));
+  const rows = new Set(reported.filter(({ state }) => state === STATE_SENT).map(rowOf));
+  for (const { target, cluster, issue, state, id, reportedAt } of ledger) {
+    const what = issueOf(target, cluster, issue);
+    if (state !== 'notified') complaints.push(`${what} is ${state} in the ledger`);
+    else if (id === null || !delivered.has(id))
+      complaints.push(`${what} counts as notified by ${id}, which was not delivered`);
+    else if (!rows.has(rowOf({ target, cluster, notifiedAt: reportedAt ?? '' })))
+      complaints.push(`${what} counts as notified and has no sent row in reported`);
+  }
+  for (const { id, target, cluster, state, reportedAt } of outbox)
+    if (state === 'delivered' && !rows.has(rowOf({ target, cluster, notifiedAt: reportedAt ?? '' })))
+      complaints.push(`message ${id} has no sent row in reported`);
+  const sent = Map.groupBy(
+    reported.filter(({ state }) => state === STATE_SENT),
+    ({ target, cluster }) => `target ${target}, cluster ${cluster}`,
+  );
+  for (const [where, of] of sent) if (of.length > 1) complaints.push(`${of.length} sent rows in reported for ${where}`);
+  for (const row of reported) if (row.state === STATE_ERROR) complaints.push(`an error row in reported: ${rowOf(row)}`);
+  return complaints;
+}
+
+function dueIssues(uploads: readonly Uploaded[]): string[] {
+  return uploads.flatMap(({ cluster, findings }) =>
+    findings.flatMap((finding) => targets.map((target) => issueOf(target, cluster, finding))),
+  );
+}
+
+function issueOf(target: number, cluster: string, issue: string): string {
+  return `${issue} of cluster ${cluster} for target ${target}`;
+}
+
+function rowOf({ target, cluster, notifiedAt }: Omit<Evidence['reported'][number], 'state'>): string {
+  return `${target} ${cluster} ${notifiedAt}`;
+}
+
+function sorted(issues: readonly string[]): string {
+  return [...issues].sort().join(', ');
+}

@@ -1,0 +1,281 @@
+/**
+ * What an installation has left behind, as plain data: topics, tables, what the two stand-ins received, files. Read from its folder and
+ * its database alone, never from the processes that made it; judged by `check-promises.ts`.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDeadLetterHeaders } from '../../src/contracts/dead-letter.ts';
+import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
+import { parseRfc3339 } from '../../src/contracts/rfc3339.ts';
+import { parseServiceLogEntry } from '../../src/contracts/service-log-entry.ts';
+import { TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../src/contracts/tables.ts';
+import {
+  DEAD_LETTER_TOPICS,
+  GROUP_DATA_PIPELINE,
+  GROUP_TRACKER,
+  GROUP_WRITER,
+  TOPIC_OCP_RESULTS,
+  TOPIC_PAYLOAD_STATUS,
+  TOPIC_UPLOAD_ANNOUNCE,
+} from '../../src/contracts/topics.ts';
+import type { ReceivedNotification } from '../../src/dev/fake-receivers/notification-backend/fake-notification-backend.ts';
+import type { StoredEntry } from '../../src/dev/fake-receivers/service-log/stored-entry.ts';
+import { type Bus, type BusRecord, headerText } from '../../src/platform/bus/bus.ts';
+import { createPostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+
+export interface Evidence {
+  /** Every announcement that the bus holds. `at` is its time, canonical. */
+  readonly announcements: readonly { readonly requestId: string; readonly at: string }[];
+  /** Every row of `new_reports`; without a request where the writer has no record of it. */
+  readonly reports: readonly {
+    readonly cluster: string;
+    readonly requestId: string | null;
+    readonly lastChecked: string | null;
+  }[];
+  /** Records of stored messages whose row is not there. */
+  readonly recordsWithoutReport: number;
+  /** Request ids whose way to the table is in the trace. */
+  readonly traced: readonly string[];
+  readonly deadLetters: readonly { readonly code: string; readonly requestId: string; readonly topic: string }[];
+  readonly outbox: readonly {
+    readonly id: string;
+    readonly target: number;
+    readonly cluster: string;
+    readonly state: string;
+    readonly waits: boolean;
+    readonly issues: readonly string[];
+    readonly reportedAt: string | null;
+  }[];
+  readonly ledger: readonly {
+    readonly target: number;
+    readonly cluster: string;
+    readonly issue: string;
+    readonly state: string;
+    readonly id: string | null;
+    readonly reportedAt: string | null;
+  }[];
+  readonly reported: readonly {
+    readonly target: number;
+    readonly cluster: string;
+    readonly state: number;
+    readonly notifiedAt: string;
+  }[];
+  /** Partitions that a group has not read to their end. */
+  readonly lags: readonly string[];
+  /** Every message that reached a stand-in, repetitions included, in order of arrival. */
+  readonly wire: readonly WireMessage[];
+  /** What a stand-in would not take, or a reader of its messages stumbles over. */
+  readonly refused: readonly string[];
+  /** Files that belong to something unfinished. */
+  readonly leftovers: readonly string[];
+}
+
+export interface WireMessage {
+  readonly target: number;
+  readonly id: string;
+  readonly cluster: string;
+  /** Error keys, as its links name them. */
+  readonly issues: readonly string[];
+  readonly body: string;
+}
+
+/** `folder`: the installation's data folder. `kafka`: where its topics are, if they are no tables; stays the caller's. */
+export async function collectEvidence(database: Database, folder: string, kafka?: Bus): Promise<Evidence> {
+  const bus = kafka ?? (await createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 }));
+  try {
+    const backend = readBackend(await readLines<ReceivedNotification>(folder, 'notification-backend.jsonl'));
+    const serviceLog = readServiceLog(await readLines<StoredEntry>(folder, 'service-log.jsonl'));
+    return {
+      announcements: await readAnnouncements(bus),
+      ...(await readReports(database)),
+      deadLetters: await readDeadLetters(bus),
+      ...(await readNotifierTables(database)),
+      lags: kafka === undefined ? await readLags(database) : await readLagsOn(kafka),
+      wire: [...backend.wire, ...serviceLog.wire],
+      refused: [...backend.refused, ...serviceLog.refused],
+      leftovers: await findLeftovers(folder),
+    };
+  } finally {
+    if (kafka === undefined) await bus.close();
+  }
+}
+
+const recordsMax = 10_000;
+
+async function readTopic(bus: Bus, topic: string): Promise<BusRecord[]> {
+  const records: BusRecord[] = [];
+  for (const { partition, start } of await bus.admin.lag('nobody', [topic]))
+    records.push(...(await bus.admin.read({ topic, partition, offset: start }, recordsMax)));
+  return records;
+}
+
+async function readAnnouncements(bus: Bus): Promise<Evidence['announcements']> {
+  return (await readTopic(bus, TOPIC_UPLOAD_ANNOUNCE)).flatMap(({ value }) => {
+    try {
+      const { request_id, timestamp } = JSON.parse(String(value)) as { request_id: string; timestamp: string };
+      return [{ requestId: request_id, at: parseRfc3339(timestamp)!.canonical }];
+    } catch {
+      // Garbage that a test has put there.
+      return [];
+    }
+  });
+}
+
+async function readReports(database: Database): Promise<Pick<Evidence, 'reports' | 'recordsWithoutReport' | 'traced'>> {
+  const { rows: reports } = await database.query<Evidence['reports'][number]>(
+    `SELECT rtrim(r.cluster) AS cluster, s.request_id AS "requestId", s.last_checked AS "lastChecked"
+       FROM new_reports AS r LEFT JOIN ccx.stored_message AS s USING (org_id, cluster, updated_at)`,
+  );
+  const { rows: lonely } = await database.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM ccx.stored_message AS s LEFT JOIN new_reports AS r USING (org_id, cluster, updated_at)
+      WHERE r.cluster IS NULL`,
+  );
+  const { rows: traced } = await database.query<{ id: string }>(
+    `SELECT DISTINCT request_id AS id FROM ccx.trace WHERE status = 'report-stored'`,
+  );
+  return { reports, recordsWithoutReport: lonely[0]!.count, traced: traced.map(({ id }) => id) };
+}
+
+async function readDeadLetters(bus: Bus): Promise<Evidence['deadLetters']> {
+  const letters = [];
+  for (const topic of DEAD_LETTER_TOPICS) {
+    for (const record of await readTopic(bus, topic)) {
+      const info = parseDeadLetterHeaders((name) => headerText(record, name));
+      letters.push({ topic, code: info?.code ?? 'without headers', requestId: info?.requestId ?? '' });
+    }
+  }
+  return letters;
+}
+
+async function readNotifierTables(database: Database): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported'>> {
+  const { rows: outbox } = await database.query<
+    Omit<Evidence['outbox'][number], 'issues'> & { readonly issues: readonly { readonly errorKey: string }[] }
+  >(
+    `SELECT id, event_type_id AS target, rtrim(cluster) AS cluster, state, issues, reported_at AS "reportedAt",
+            next_attempt_at IS NOT NULL AS waits FROM ccx.notification_outbox`,
+  );
+  const { rows: ledger } = await database.query<Evidence['ledger'][number]>(
+    `SELECT event_type_id AS target, rtrim(cluster) AS cluster, error_key AS issue, state, notification_id AS id,
+            reported_at AS "reportedAt" FROM ccx.notification_ledger`,
+  );
+  const { rows: reported } = await database.query<Evidence['reported'][number]>(
+    `SELECT event_type_id AS target, rtrim(cluster) AS cluster, state, notified_at AS "notifiedAt" FROM reported`,
+  );
+  return {
+    outbox: outbox.map((row) => ({ ...row, issues: row.issues.map(({ errorKey }) => errorKey) })),
+    ledger,
+    reported,
+  };
+}
+
+async function readLags(database: Database): Promise<string[]> {
+  const { rows } = await database.query<{ text: string }>(
+    `SELECT g.group_id || ' ' || t.name || '/' || g.partition || ': ' || coalesce(g.committed::text, 'nothing') || ' of ' || p.next_offset AS text
+       FROM ccx.bus_positions AS g
+       JOIN ccx.bus_topics AS t USING (topic_id)
+       JOIN ccx.bus_partitions AS p USING (topic_id, partition)
+      WHERE coalesce(g.committed, p.start_offset) < p.next_offset`,
+  );
+  return rows.map(({ text }) => text);
+}
+
+/** The groups of our services, as brokers know them. */
+async function readLagsOn(kafka: Bus): Promise<string[]> {
+  const groups = [
+    [GROUP_DATA_PIPELINE, TOPIC_UPLOAD_ANNOUNCE],
+    [GROUP_WRITER, TOPIC_OCP_RESULTS],
+    [GROUP_TRACKER, TOPIC_PAYLOAD_STATUS],
+  ] as const;
+  const lags: string[] = [];
+  for (const [group, topic] of groups) {
+    for (const { partition, committed, start, end } of await kafka.admin.lag(group, [topic]))
+      if ((committed ?? start) < end) lags.push(`${group} ${topic}/${partition}: ${committed ?? 'nothing'} of ${end}`);
+  }
+  return lags;
+}
+
+async function readLines<T>(folder: string, name: string): Promise<T[]> {
+  const text = await readFile(join(folder, 'receivers', name), 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as T);
+}
+
+interface Received {
+  readonly wire: readonly WireMessage[];
+  readonly refused: readonly string[];
+}
+
+function readBackend(received: readonly ReceivedNotification[]): Received {
+  const wire: WireMessage[] = [];
+  const refused: string[] = [];
+  for (const { id = '', outcome, note, body } of received) {
+    if (outcome === 'refused' || note !== undefined) refused.push(`notification ${id}: ${outcome}, ${note}`);
+    try {
+      const message = parseNotificationMessage(body);
+      const issues = message.events.map(({ payload }) => payload.rule_url.split('/').at(-1)!);
+      wire.push({ target: TARGET_NOTIFICATIONS_BACKEND, id, cluster: message.context.display_name, issues, body });
+    } catch (error) {
+      refused.push(`notification ${id}: ${String(error)}`);
+    }
+  }
+  return { wire, refused };
+}
+
+function readServiceLog(entries: readonly StoredEntry[]): Received {
+  const wire: WireMessage[] = [];
+  const refused: string[] = [];
+  for (const entry of entries) {
+    const { event_stream_id: id, cluster_uuid: cluster, description } = entry;
+    const issue = /\|([A-Z0-9_]+)\)\.?$/.exec(description)?.[1];
+    if (issue === undefined) refused.push(`entry ${id} does not say what it is about: ${description}`);
+    wire.push({
+      target: TARGET_SERVICE_LOG,
+      id,
+      cluster,
+      issues: issue === undefined ? [] : [issue],
+      body: description,
+    });
+    try {
+      parseServiceLogEntry(JSON.stringify(postedPart(entry)));
+    } catch (error) {
+      refused.push(`entry ${id}: ${String(error)}`);
+    }
+  }
+  return { wire, refused };
+}
+
+/** The members that the service posts; the others are the server's. */
+const postedMembers = [
+  'cluster_uuid',
+  'description',
+  'service_name',
+  'severity',
+  'summary',
+  'created_by',
+  'username',
+  'event_stream_id',
+] as const;
+
+function postedPart(entry: StoredEntry): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(postedMembers.map((name) => [name, entry[name]]));
+}
+
+/** What waits for the bus, what was put aside as unsendable, files and folders of writes that did not end. */
+async function findLeftovers(folder: string): Promise<string[]> {
+  const names = async (...parts: string[]) =>
+    (await readdir(join(folder, ...parts)).catch(() => [])).map((name) => join(...parts, name));
+  const objects = await names('objects');
+  const plain = new Set(objects);
+  return [
+    ...(await names('objects', '.unfinished')),
+    ...(await names('objects', 'outbox')),
+    ...(await names('objects', 'ingress')).filter((name) => !name.includes('signingkey')),
+    ...objects.filter((name) => name.endsWith('.meta') && !plain.has(name.slice(0, -'.meta'.length))),
+    ...(await names('receivers')).filter((name) => !name.endsWith('.jsonl')),
+    ...(await names('postgres')).filter((name) => !/^postgres\/(cluster|server\.log(\.1)?)$/.test(name)),
+  ];
+}

@@ -1,0 +1,242 @@
+/**
+ * One installation that dies and is started again: `ccx all-in-one` as a process on a data folder of its own, uploads by an operator who
+ * tries again, the passing of leases, and at the end what was left behind. Used by the kill tests and by `scripts/soak.ts`.
+ */
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
+import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { connectDatabase } from '../../src/platform/database/connect-database.ts';
+import { withDatabaseName } from '../../src/platform/database/connection-url.ts';
+import type { Database } from '../../src/platform/database/database.ts';
+import { EMBEDDED_DATABASE_NAME } from '../../src/platform/database/database-location.ts';
+import { isAlive } from '../../src/platform/database/embedded/postmaster-file.ts';
+import { findRunningServer } from '../../src/platform/database/embedded/running-server.ts';
+import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+import { type CcxProcess, startCcx } from '../support/ccx-process.ts';
+import { createTestFolder } from '../support/data-folder.ts';
+import type { Uploaded } from './check-promises.ts';
+import { collectEvidence, type Evidence } from './evidence.ts';
+import { findLeftProcesses } from './processes.ts';
+
+const clock = createSystemClock();
+const copy = promisify(execFile);
+
+/** Only a failing test waits so long. */
+const startMsMax = 60_000;
+const stopMsMax = 60_000;
+const idleMsMax = 180_000;
+const leftProcessesMsMax = 10_000;
+
+/** Findings of which both targets are told at the all-in-one process's thresholds; a cluster may have none. */
+const findingSets: readonly (readonly string[])[] = [
+  ['CONTROL_PLANE_NODE_REPLICAS', 'MCP_SET_TO_PAUSE', 'OPERATOR_UNMANAGED'],
+  ['UNSUPPORTED_CNI_PLUGIN'],
+  ['IMAGE_REGISTRY_STORAGE_NOT_CONFIGURED', 'MCP_SET_TO_PAUSE'],
+  [],
+];
+
+/** What an operator has gathered once, and how often it was sent. */
+interface Gathering {
+  readonly cluster: string;
+  readonly findings: readonly string[];
+  readonly archive: Buffer;
+  readonly gatheredAt: Date;
+  requestId: string;
+  readonly accepted: string[];
+}
+
+/** How a process is started; without a kill it goes on until it is stopped. */
+export interface RunOptions {
+  /** As `CcxRun.killAt`. */
+  readonly killAt?: string;
+  /** PostgreSQL dies at the same moment. */
+  readonly killServerToo?: boolean;
+  readonly flags?: readonly string[];
+}
+
+export interface FaultyInstallation {
+  readonly folder: string;
+  /** Starts it; `uploadUrl` resolves once it takes uploads, to undefined when it dies before. */
+  run(options?: RunOptions): { readonly process: CcxProcess; readonly uploadUrl: Promise<string | undefined> };
+  /** Gatherings that nobody has acknowledged. */
+  waiting(): readonly Gathering[];
+  /** A new cluster's. */
+  gather(): Gathering;
+  /** Sends it once more; true when it was answered with 202. */
+  upload(gathering: Gathering, uploadUrl: string, how: 'same-id' | 'new-id'): Promise<boolean>;
+  /** SIGKILL to PostgreSQL, if it runs. */
+  killServer(): Promise<void>;
+  /** Lets the time pass that others have to wait for a dead process: its memberships and claims end. */
+  endLeases(): Promise<void>;
+  /** `ccx all-in-one --once` with the archives of these as files: goes on until nothing is in flight. Rejects when it does not end well. */
+  runToEnd(files: readonly Gathering[]): Promise<void>;
+  uploads(): readonly Uploaded[];
+  /** After everything has stopped. */
+  collect(): Promise<{ readonly evidence: Evidence; readonly leftProcesses: readonly string[] }>;
+  /** Kills what still runs and removes the folder. */
+  remove(): Promise<void>;
+}
+
+export interface Template {
+  /** Data folder. */
+  readonly data: string;
+  /** What Node has compiled, which saves every start half of its work. */
+  readonly compiled: string;
+  remove(): Promise<void>;
+}
+
+/** An installation that was started and stopped once, to be copied: initdb and migrations take longer than all the rest. */
+export async function createTemplate(): Promise<Template> {
+  const home = await createTestFolder();
+  const template = { data: join(home.path, 'data'), compiled: join(home.path, 'compiled'), remove: home.remove };
+  const process = startCcx({
+    args: ['all-in-one', '--once', '--json', '--data', template.data, '--port', '0'],
+    env: { NODE_COMPILE_CACHE: template.compiled },
+  });
+  const { code } = await process.exited(startMsMax);
+  if (code !== 0) throw new Error(`the template did not end well: ${process.stderr()}`);
+  return template;
+}
+
+export async function createFaultyInstallation(template: Template, seed: string): Promise<FaultyInstallation> {
+  const home = await createTestFolder();
+  const folder = join(home.path, 'data');
+  // With its owners: as root PostgreSQL runs as another account.
+  await copy('cp', ['-a', template.data, folder]);
+  const serverFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');
+  const gatherings: Gathering[] = [];
+  const processes = new Set<CcxProcess>();
+  const leaders = new Set<number>();
+
+  const start = (options: RunOptions, flags: readonly string[]): CcxProcess => {
+    const started = startCcx({
+      args: ['all-in-one', '--data', folder, '--port', '0', '--log-level', 'silent', ...flags],
+      env: {
+        NODE_COMPILE_CACHE: template.compiled,
+        // The shortest that is allowed, for scenarios that wait for it.
+        CCX_NOTIFICATION_SERVICE__DELIVERY__LEASE: '30s',
+      },
+      ownGroup: true,
+      ...(options.killAt === undefined ? {} : { killAt: options.killAt }),
+      ...(options.killServerToo === true ? { killServerToo: serverFile } : {}),
+    });
+    processes.add(started);
+    leaders.add(started.child.pid!);
+    started.child.once('exit', () => processes.delete(started));
+    return started;
+  };
+  const noteServer = async () => {
+    const pid = Number.parseInt(await readFile(serverFile, 'utf8').catch(() => ''), 10);
+    if (!Number.isNaN(pid)) leaders.add(pid);
+    return pid;
+  };
+
+  return {
+    folder,
+    run(options = {}) {
+      const process = start(options, options.flags ?? []);
+      const uploadUrl = process.waitForOutput(/uploads +(http\S+)/, startMsMax).then(
+        async (match) => {
+          await noteServer();
+          return match[1]!;
+        },
+        async (error: unknown) => {
+          await noteServer();
+          if (process.child.signalCode === 'SIGKILL') return undefined;
+          throw error;
+        },
+      );
+      uploadUrl.catch(() => undefined);
+      return { process, uploadUrl };
+    },
+    waiting: () => gatherings.filter(({ accepted }) => accepted.length === 0),
+    gather() {
+      const findings = findingSets[gatherings.length % findingSets.length]!;
+      const { archive, clusterId, gatheredAt } = simulateCluster({
+        seed: `${seed} ${gatherings.length}`,
+        now: clock.now(),
+        findings,
+      });
+      const requestId = clock.uuid().replaceAll('-', '');
+      const gathering = { cluster: clusterId, findings, archive, gatheredAt, requestId, accepted: [] };
+      gatherings.push(gathering);
+      return gathering;
+    },
+    async upload(gathering, uploadUrl, how) {
+      if (how === 'new-id') gathering.requestId = clock.uuid().replaceAll('-', '');
+      const { cluster, archive, gatheredAt, requestId } = gathering;
+      const identity = identityOf(cluster);
+      const answer = await uploadArchive({
+        ...{ url: uploadUrl, archive, clusterId: cluster, gatheredAt, identity, requestId },
+      }).catch(() => undefined);
+      if (answer?.status !== 202) return false;
+      gathering.accepted.push(requestId);
+      return true;
+    },
+    async killServer() {
+      const pid = await noteServer();
+      if (!Number.isNaN(pid) && isAlive(pid)) process.kill(pid, 'SIGKILL');
+    },
+    endLeases: () =>
+      withDatabase(folder, async (database) => {
+        await database.query('UPDATE ccx.bus_members SET lease_until = clock_timestamp()');
+        await database.query(
+          `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE state = 'claimed'`,
+        );
+      }),
+    async runToEnd(files) {
+      const flags = ['--once', '--json', '--timeout', `${idleMsMax / 1000}s`];
+      await mkdir(join(home.path, 'uploads'), { recursive: true });
+      for (const { cluster, archive } of files) {
+        const path = join(home.path, 'uploads', `${cluster}.tar.gz`);
+        await writeFile(path, archive);
+        flags.push('--upload', path);
+      }
+      const process = start({}, flags);
+      const { code, signal } = await process.exited(idleMsMax + startMsMax);
+      if (code !== 0) throw new Error(`it ended with ${signal ?? code}:\n${process.stdout()}\n${process.stderr()}`);
+      const { refused } = JSON.parse(process.stdout()) as { refused: number };
+      if (refused > 0) throw new Error(`it refused ${refused} uploads:\n${process.stderr()}`);
+    },
+    uploads: () => gatherings.map(({ cluster, findings, accepted }) => ({ cluster, findings, accepted })),
+    async collect() {
+      await noteServer();
+      const deadlineMs = clock.monotonicMs() + leftProcessesMsMax;
+      let leftProcesses = await findLeftProcesses(leaders);
+      while (leftProcesses.length > 0 && clock.monotonicMs() < deadlineMs) {
+        await clock.sleep(50);
+        leftProcesses = await findLeftProcesses(leaders);
+      }
+      const evidence = await withDatabase(folder, (database) => collectEvidence(database, folder));
+      return { evidence, leftProcesses };
+    },
+    async remove() {
+      for (const { child } of processes) child.kill('SIGKILL');
+      for (const running of processes) await running.exited(stopMsMax);
+      const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), clock }).catch(() => undefined);
+      await server?.stop();
+      await home.remove();
+    },
+  };
+}
+
+/** On the server that runs on the folder, or on one that is started for it. */
+async function withDatabase<T>(folder: string, work: (database: Database) => Promise<T>): Promise<T> {
+  const dataDir = join(folder, 'postgres');
+  const running = await findRunningServer(dataDir, EMBEDDED_DATABASE_NAME);
+  const server =
+    running === undefined ? await startEmbeddedPostgres({ dataDir, clock, settings: { fsync: 'off' } }) : undefined;
+  const url = running ?? withDatabaseName(server!.url, EMBEDDED_DATABASE_NAME);
+  const database = connectDatabase({ url, applicationName: 'faults', connectionsMax: 2 });
+  try {
+    return await work(database);
+  } finally {
+    await database.close();
+    await server?.stop();
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * The series of kill scenarios that a seed makes: every kill point at its first and later occurrences, pairs of kills with a restart
+ * between them, kills at any moment from the start on, and a few that wait for the leases of the dead. `npm test` runs a tenth of one
+ * series, `npm run soak` whole ones.
+ */
+import { killPoints } from './kill-points.ts';
+import type { Kill, KillScenario } from './kill-scenario.ts';
+import { type Chance, createChance } from './seeded.ts';
+
+const occurrences = [1, 2, 3];
+const pairs = 20;
+const moments = 20;
+const waits = 4;
+/** Moments lie between a process's first instant and well after everything that its first uploads cause. */
+const momentMsMax = 2_500;
+const startMsMax = 1_500;
+
+export function killSeries(seed: string): KillScenario[] {
+  const chance = createChance(seed);
+  const scenario = (kills: readonly Kill[], change: Partial<KillScenario> = {}): KillScenario => {
+    const retry = chance.pick(['same-id', 'new-id'] as const);
+    const name = [...kills.map(({ at, withServer }) => `${at}${withServer ? ' with PostgreSQL' : ''}`), retry].join(
+      ', ',
+    );
+    return { name, kills, retry, waitsForLeases: false, ...change };
+  };
+  const atEvent = (event: string, nth: number): Kill => ({ at: `${event}:${nth}`, withServer: chance.next() < 1 / 3 });
+  const somewhere = (): Kill => atEvent(chance.pick(killPoints).event, chance.pick(occurrences));
+  const anytime = (): Kill => ({ at: momentOf(chance), withServer: chance.next() < 1 / 3 });
+  const series = [
+    ...killPoints.flatMap(({ event }) => occurrences.map((nth) => scenario([atEvent(event, nth)]))),
+    ...Array.from({ length: pairs }, () => scenario([somewhere(), chance.next() < 0.5 ? somewhere() : anytime()])),
+    ...Array.from({ length: moments }, () => scenario([anytime()])),
+    ...Array.from({ length: waits }, () => {
+      const { event } = chance.pick(killPoints.filter(({ line }) => line === 11));
+      return scenario([atEvent(event, chance.pick(occurrences))], { waitsForLeases: true });
+    }),
+  ];
+  return series.map((one, index) => ({ ...one, name: `${index + 1}: ${one.name}` }));
+}
+
+/** So many of them, chosen by the seed; none that waits. */
+export function someOf(series: readonly KillScenario[], seed: string, share: number): KillScenario[] {
+  const quick = series.filter(({ waitsForLeases }) => !waitsForLeases);
+  return createChance(`${seed} share`)
+    .shuffle(quick)
+    .slice(0, Math.round(series.length * share));
+}
+
+function momentOf(chance: Chance): number {
+  return chance.next() < 0.4 ? -1 - chance.below(startMsMax) : chance.below(momentMsMax);
+}
