@@ -1,6 +1,6 @@
 /** `ccx notifier`, `ccx explain <cluster>` and `ccx notifications list|retry`. */
 import type { Command } from 'commander';
-import { CcxError, errorCode } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
 import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
@@ -14,6 +14,7 @@ import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure, runRole } from '../../platform/lifecycle/run-role.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
+import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
 import { listedMessagesMax } from './limits.ts';
 import { openNotificationParts, storageUrl } from './open-parts.ts';
@@ -24,6 +25,12 @@ export function registerNotificationServiceCommands(program: Command, input: Pro
   registerRole(program, input);
   registerExplain(program, input);
   registerNotifications(program, input);
+}
+
+/** The drop-in program, loaded only where it runs. Resolves to the exit code. */
+export async function runNotificationServiceProgram(input: ProcessInput): Promise<number> {
+  const program = await import('./drop-in/program.ts');
+  return await program.runNotificationServiceProgram(input);
 }
 
 function registerRole(program: Command, input: ProcessInput): void {
@@ -101,18 +108,6 @@ async function runOneShot(role: Role): Promise<number> {
   const { failed } = await lifecycle.stop();
   for (const { name, error } of failed) role.telemetry.log.error({ step: name, error }, 'did not stop cleanly');
   return exitCode;
-}
-
-/** The reference's exit codes, as far as something of ours stands behind them; unknown is never 0. Source: notification-service.md 2.6. */
-export function notifierExitCode(error: unknown): number {
-  const code = errorCode(error);
-  // An interval is the database's to judge, there as here.
-  if (/^(DATABASE|CCX_MIGRATION|SCHEMA)_/.test(code) || code === 'COOLDOWN_INVALID') return 3;
-  if (code.startsWith('CONTENT_')) return 4;
-  if (code.startsWith('BUS_')) return 5;
-  if (code === 'EVENT_FILTER_INVALID') return 10;
-  if (/^(TOKEN|SECRET|VAULT)_/.test(code)) return 11;
-  return code === 'DISABLED_RULES_UNAVAILABLE' ? 12 : 1;
 }
 
 function registerExplain(program: Command, input: ProcessInput): void {

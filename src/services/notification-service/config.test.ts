@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
-import { notifierExitCode } from './commands.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
+import { notifierExitCode } from './exit-codes.ts';
 
 const load = (env: Record<string, string> = {}) => loadConfig(notificationServiceOptions, { env }).config;
 

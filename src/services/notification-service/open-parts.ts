@@ -42,6 +42,10 @@ export interface OpenPartsOptions {
   readonly database: Database;
   /** The bus that this process has already; absent: the one that the settings name is opened. */
   readonly bus?: Bus;
+  /** Certificate authority of the named brokers, PEM, where it does not come from a file. */
+  readonly brokerCa?: string;
+  /** False: brokers may make the topic when the first message comes, as the reference lets them. */
+  readonly topicRequired?: boolean;
 }
 
 /** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
@@ -119,16 +123,29 @@ async function notificationBus(options: OpenPartsOptions, topic: string): Promis
   const { config } = options.loaded;
   const named = config['kafka_broker.addresses'] !== '';
   if (!named && bus !== undefined) return bus;
-  const settings = named ? brokerSettings(config) : busSettings(config, 'notifier');
+  const settings = named ? brokerSettings(config, options.brokerCa) : busSettings(config, 'notifier');
   const opened = await openBus(settings, { clock, telemetry, database });
   lifecycle.defer('bus of the notification backend', () => opened.close());
   return {
     createProducer: () => opened.createProducer(),
-    check: () => requireTopics(opened, [{ name: topic, setting: 'kafka_broker.topic' }]),
+    check: () =>
+      options.topicRequired === false
+        ? opened.check()
+        : requireTopics(opened, [{ name: topic, setting: 'kafka_broker.topic' }]),
   };
 }
 
-function brokerSettings(config: NotificationServiceConfig): BusSettings {
+function brokerSettings(config: NotificationServiceConfig, brokerCa: string | undefined): BusSettings {
+  const security = parseKafkaSecurity(
+    {
+      protocol: config['kafka_broker.security_protocol'],
+      caFile: config['kafka_broker.cert_path'],
+      mechanism: config['kafka_broker.sasl_mechanism'],
+      user: config['kafka_broker.sasl_username'],
+      password: config['kafka_broker.sasl_password'],
+    },
+    brokerSettingNames,
+  );
   return {
     kind: 'kafka',
     brokers: config['kafka_broker.addresses']
@@ -136,16 +153,10 @@ function brokerSettings(config: NotificationServiceConfig): BusSettings {
       .map((address) => address.trim())
       .filter((address) => address !== ''),
     clientId: config['bus.client_id'] || 'ccx-notifier',
-    security: parseKafkaSecurity(
-      {
-        protocol: config['kafka_broker.security_protocol'],
-        caFile: config['kafka_broker.cert_path'],
-        mechanism: config['kafka_broker.sasl_mechanism'],
-        user: config['kafka_broker.sasl_username'],
-        password: config['kafka_broker.sasl_password'],
-      },
-      brokerSettingNames,
-    ),
+    security:
+      brokerCa === undefined || security.tls === undefined
+        ? security
+        : { ...security, tls: { ...security.tls, ca: brokerCa } },
     deliveryMsMax: config['kafka_broker.timeout'],
     recordBytesMax: config['bus.record_bytes_max'],
     settingNames: brokerSettingNames,

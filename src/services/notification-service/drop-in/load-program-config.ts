@@ -1,0 +1,184 @@
+/**
+ * The drop-in program's configuration: the reference's file search, environment names and zero values, Clowder above all of them, and our
+ * additional keys. An environment variable counts only for a key that the file lists; without a file all but the lists do, which
+ * published tests rely on. Source: notification-service.md 3.
+ */
+import { busOptions } from '../../../platform/bus/bus-options.ts';
+import { type ClowderDocument, readClowder } from '../../../platform/config/clowder.ts';
+import { type LoadedConfig, loadConfig } from '../../../platform/config/load-config.ts';
+import {
+  type ConfigOf,
+  defineOptions,
+  type OptionSpec,
+  type OptionTable,
+  type OptionType,
+} from '../../../platform/config/options.ts';
+import type { ProcessInput } from '../../../platform/config/process-input.ts';
+import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/config/reference-config.ts';
+import { notificationServiceOptions } from '../config.ts';
+
+export const configFileVariable = 'CCX_NOTIFICATION_SERVICE_CONFIG_FILE';
+
+const zeroValues: { readonly [Type in OptionType]: OptionSpec['default'] } = {
+  string: '',
+  integer: 0,
+  boolean: false,
+  duration: 0,
+  bytes: 0,
+  list: [],
+};
+
+const accepted = 'Accepted for old configurations; without effect';
+
+/** Keys of the reference that only this program reads. */
+const loggingOptions = {
+  'logging.debug': { type: 'boolean', default: false, description: 'Lines for people, on standard error' },
+  'logging.use_stderr': { type: 'boolean', default: false, description: 'Log to standard error' },
+  'logging.logging_to_cloud_watch_enabled': { type: 'boolean', default: false, description: 'Not supported' },
+  'logging.logging_to_sentry_enabled': { type: 'boolean', default: false, description: 'Not supported' },
+  'cloudwatch.aws_access_id': { type: 'string', default: '', description: accepted },
+  'cloudwatch.aws_secret_key': { type: 'string', default: '', secret: true, description: accepted },
+  'cloudwatch.aws_session_token': { type: 'string', default: '', secret: true, description: accepted },
+  'cloudwatch.aws_region': { type: 'string', default: '', description: accepted },
+  'cloudwatch.log_group': { type: 'string', default: '', description: accepted },
+  'cloudwatch.stream_name': { type: 'string', default: '', description: accepted },
+  'cloudwatch.debug': { type: 'boolean', default: false, description: accepted },
+  'sentry.dsn': { type: 'string', default: '', secret: true, description: accepted },
+  'sentry.environment': { type: 'string', default: '', description: accepted },
+} as const satisfies Record<string, OptionSpec>;
+
+/** Keys that the reference does not have: they keep their defaults, and their environment variables always count. */
+const ours =
+  /^(storage\.url|dependencies\.content_folder|cleaner\.enabled|(disabled_rules|follow|delivery|first_run|retention|operations|bus|vault)\.)/;
+/** What the reference reads and never uses; zero would stop ours. */
+const zeroIsUnset: ReadonlySet<string> = new Set(['kafka_broker.timeout']);
+
+function programSpec(key: string, spec: OptionSpec): OptionSpec {
+  if (ours.test(key)) return spec;
+  // Which drivers there are is for the operation to say: a wrong one is a storage error.
+  const { choices: _, flag: __, env: ___, ...plain } = spec;
+  return {
+    ...plain,
+    default: zeroIsUnset.has(key) ? spec.default : zeroValues[spec.type],
+    envCounts: spec.type === 'list' ? 'in-file' : 'known-key',
+  };
+}
+
+const programOptions = defineOptions({
+  name: 'ccx-notification-service',
+  envPrefix: 'CCX_NOTIFICATION_SERVICE',
+  options: {
+    ...Object.fromEntries(
+      Object.entries<OptionSpec>({ ...notificationServiceOptions.options, ...loggingOptions }).map(([key, spec]) => [
+        key,
+        programSpec(key, spec),
+      ]),
+    ),
+    // The database is what the reference's keys name, whatever else the environment holds.
+    'storage.url': {
+      ...notificationServiceOptions.options['storage.url'],
+      env: 'CCX_NOTIFICATION_SERVICE__STORAGE__URL',
+    },
+    'disabled_rules.ignore': { ...notificationServiceOptions.options['disabled_rules.ignore'], default: false },
+    'bus.kind': { ...busOptions['bus.kind'], default: 'kafka' },
+    'bus.brokers': { ...busOptions['bus.brokers'], default: [] },
+  } as Readonly<Record<string, OptionSpec>>,
+});
+
+/** The role's table and the keys that only this program reads. */
+interface ProgramTable extends OptionTable {
+  readonly options: (typeof notificationServiceOptions)['options'] & typeof loggingOptions;
+}
+
+export interface ProgramConfig {
+  readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
+  readonly config: ConfigOf<ProgramTable>;
+  /** For standard output, before anything else. */
+  readonly lines: readonly string[];
+  /** The brokers' certificate authority as Clowder gives it; PEM. */
+  readonly clowderCa: string | undefined;
+}
+
+export function findProgramConfig(input: ProcessInput, currentFolder: string): ReferenceConfigFile {
+  return findReferenceConfig(input.env[configFileVariable], currentFolder);
+}
+
+/** Throws `CONFIG_*`. Clowder's values beat environment and file; `ignoreDisabledRules` is the flag. */
+export function loadProgramConfig(
+  input: ProcessInput,
+  file: ReferenceConfigFile,
+  ignoreDisabledRules: boolean,
+): ProgramConfig {
+  const sources = { env: input.env, ...(file.path === undefined ? {} : { file: file.path }) };
+  const flags: Record<string, string> = ignoreDisabledRules ? { 'disabled_rules.ignore': 'true' } : {};
+  const first = loadConfig(programOptions, { ...sources, flags });
+  const clowder = readClowder(input.env['ACG_CONFIG']);
+  if (clowder.document === undefined) return { ...asRoleConfig(first), lines: clowder.lines, clowderCa: undefined };
+  const overrides = clowderOverrides(clowder.document, String(first.config['kafka_broker.topic']));
+  const second = loadConfig(programOptions, { ...sources, flags: { ...flags, ...overrides.values } });
+  return { ...asRoleConfig(second), lines: [...clowder.lines, ...overrides.notices], clowderCa: overrides.ca };
+}
+
+/** The table is put together at run time, so its literal types are lost; its keys are those of the role's table and ours above. */
+function asRoleConfig(loaded: LoadedConfig<typeof programOptions>): Pick<ProgramConfig, 'loaded' | 'config'> {
+  return {
+    loaded: loaded as unknown as ProgramConfig['loaded'],
+    config: loaded.config as unknown as ProgramConfig['config'],
+  };
+}
+
+interface ClowderOverrides {
+  readonly values: Record<string, string>;
+  readonly notices: string[];
+  ca: string | undefined;
+}
+
+/** Source: notification-service.md 3.5. What of a broker is not there is left as configured, where the reference crashes. */
+function clowderOverrides({ kafka, database }: ClowderDocument, topic: string): ClowderOverrides {
+  const overrides: ClowderOverrides = { values: {}, notices: [], ca: undefined };
+  if (kafka == null) overrides.notices.push('Clowder has no Kafka configuration');
+  else {
+    addBrokers(overrides, kafka.brokers);
+    const mapped = kafka.topics.find(({ requestedName }) => requestedName === topic);
+    if (mapped === undefined) overrides.notices.push(`no mapping for topic ${topic}`);
+    else overrides.values['kafka_broker.topic'] = mapped.name;
+  }
+  if (database == null) overrides.notices.push('Clowder has no storage section');
+  else {
+    Object.assign(overrides.values, {
+      'storage.pg_db_name': database.name,
+      'storage.pg_host': database.hostname,
+      'storage.pg_port': String(database.port),
+      'storage.pg_username': database.username,
+      'storage.pg_password': database.password,
+    });
+  }
+  return overrides;
+}
+
+function addBrokers(overrides: ClowderOverrides, brokers: NonNullable<ClowderDocument['kafka']>['brokers']): void {
+  const [first] = brokers;
+  if (first === undefined) {
+    overrides.notices.push('Clowder has no broker configurations');
+    return;
+  }
+  const { values } = overrides;
+  values['kafka_broker.addresses'] = brokers
+    .map(({ hostname, port }) => (port == null ? hostname : `${hostname}:${port}`))
+    .join(',');
+  if (first.authtype == null) return;
+  overrides.notices.push('kafka is configured to use authentication');
+  if (first.sasl == null) {
+    overrides.notices.push('SASL configuration is missing');
+    return;
+  }
+  const { username, password, saslMechanism } = first.sasl;
+  const nested = first.sasl['securityProtocol'];
+  // The reference reads the protocol beside the password; documents of today have it at the broker.
+  const securityProtocol = typeof nested === 'string' ? nested : first.securityProtocol;
+  if (username != null) values['kafka_broker.sasl_username'] = username;
+  if (password != null) values['kafka_broker.sasl_password'] = password;
+  if (saslMechanism != null) values['kafka_broker.sasl_mechanism'] = saslMechanism;
+  if (securityProtocol != null) values['kafka_broker.security_protocol'] = securityProtocol;
+  overrides.ca = first.cacert ?? undefined;
+}

@@ -1,0 +1,400 @@
+/**
+ * The drop-in program as cron jobs and the published black-box suite use it: started by its launcher, configured by environment, judged by
+ * output, exit code, tables and what arrives at Service Log (notification-service.md 16). Kafka as target is `ccx notifier`'s own test.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { contentOf } from '../../../../test/support/notification-content.ts';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { type FakeServiceLog, startFakeServiceLog } from '../../../dev/fake-receivers/service-log/fake-service-log.ts';
+import {
+  type FakeTokenEndpoint,
+  startFakeTokenEndpoint,
+} from '../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
+import { createSystemClock } from '../../../platform/clock/clock.ts';
+import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
+import { goDuration } from './show-configuration.ts';
+
+const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ccx-notification-program-'));
+const cluster = '5d5892d4-1f74-4ccf-91af-548dfc9767aa';
+const component = 'ccx_rules_ocp.external.rules.test_rule.report';
+const risks = {
+  TEST_RULE_CRITICAL_IMPACT: { risk: 4, tags: ['openshift', 'service_availability'] },
+  TEST_RULE_LOW_IMPACT: { risk: 1, tags: ['openshift', 'service_availability'] },
+};
+
+let servers: { content: Server; serviceLog: FakeServiceLog; tokens: FakeTokenEndpoint };
+let context: TestDatabase;
+let environment: Readonly<Record<string, string>>;
+
+before(async () => {
+  const clock = createSystemClock();
+  const where = { host: '127.0.0.1', port: 0, clock };
+  servers = {
+    content: await startContentAndRenderer(),
+    serviceLog: await startFakeServiceLog(where),
+    tokens: await startFakeTokenEndpoint(where),
+  };
+});
+after(async () => {
+  servers.content.closeAllConnections();
+  await new Promise((resolve) => servers.content.close(resolve));
+  await servers.serviceLog.stop();
+  await servers.tokens.stop();
+  rmSync(folder, { recursive: true });
+});
+
+beforeEach(async () => {
+  context = await createTestDatabase({ migrated: true });
+  const url = new URL(context.url);
+  const services = `http://127.0.0.1:${(servers.content.address() as AddressInfo).port}`;
+  environment = prefixed({
+    STORAGE__DB_DRIVER: 'postgres',
+    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
+    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
+    STORAGE__PG_HOST: url.hostname,
+    STORAGE__PG_PORT: url.port,
+    STORAGE__PG_DB_NAME: url.pathname.slice(1),
+    STORAGE__PG_PARAMS: 'sslmode=disable',
+    KAFKA_BROKER__ENABLED: 'false',
+    KAFKA_BROKER__TOPIC: 'platform.notifications.ingress',
+    SERVICE_LOG__ENABLED: 'true',
+    SERVICE_LOG__CLIENT_ID: 'CLIENT_ID',
+    SERVICE_LOG__CLIENT_SECRET: 'CLIENT_SECRET',
+    SERVICE_LOG__URL: servers.serviceLog.postUrl,
+    SERVICE_LOG__TOKEN_URL: servers.tokens.tokenUrl,
+    SERVICE_LOG__TOTAL_RISK_THRESHOLD: '2',
+    SERVICE_LOG__EVENT_FILTER: 'totalRisk >= totalRiskThreshold',
+    SERVICE_LOG__COOLDOWN: '24h',
+    SERVICE_LOG__TAG_FILTER_ENABLED: 'true',
+    SERVICE_LOG__TAGS: '[osd_customer]',
+    SERVICE_LOG__RULE_DETAILS_URI: 'https://console.redhat.com/openshift/{module}|{error_key}',
+    DEPENDENCIES__CONTENT_SERVER: `${services}/api/v1/`,
+    DEPENDENCIES__CONTENT_ENDPOINT: 'content',
+    DEPENDENCIES__TEMPLATE_RENDERER_SERVER: `${services}/`,
+    DEPENDENCIES__TEMPLATE_RENDERER_ENDPOINT: 'rendered_reports',
+    METRICS__NAMESPACE: 'ccx_notification_service',
+    METRICS__RETRIES: '1',
+    CLEANER__MAX_AGE: '90 days',
+  });
+});
+afterEach(() => context.drop());
+
+function prefixed(settings: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_SERVICE__${name}`, value]),
+  );
+}
+
+/** The content service and the template renderer of the black-box suite, on one port. */
+async function startContentAndRenderer(): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url === '/api/v1/content') {
+      response.end(encodeRuleContent(contentOf(risks)));
+      return;
+    }
+    let body = '';
+    request.setEncoding('utf8').on('data', (chunk: string) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      const { report_data } = JSON.parse(body) as {
+        report_data: { reports: Record<string, { reports: { component: string; key: string }[] }> };
+      };
+      const reports = Object.entries(report_data.reports).map(([name, { reports: items }]) => [
+        name,
+        items.map(({ component: of, key }) => ({
+          rule_id: of.replace(/\.report$/, ''),
+          error_key: key,
+          description: `description of ${key}`,
+          reason: `reason of ${key}`,
+          resolution: '',
+        })),
+      ]);
+      response
+        .setHeader('Content-Type', 'application/json')
+        .end(JSON.stringify({ clusters: Object.keys(report_data.reports), reports: Object.fromEntries(reports) }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** As the suite reads it. */
+  readonly output: string;
+}
+
+async function run(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Finished> {
+  const child = spawn(launcher, args, {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] ?? '', ...environment, ...prefixed(settings) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr, output: stdout + stderr };
+}
+
+const instant = ['--instant-reports', '--ignore-disabled-rules'];
+
+async function storeReport(...errorKeys: string[]): Promise<void> {
+  const reports = errorKeys.map((key) => ({ type: 'rule', component, key, details: 'details' }));
+  await context.database.query(
+    `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at) VALUES (1, 1, $1, $2, now() AT TIME ZONE 'UTC')`,
+    [cluster, JSON.stringify({ analysis_metadata: {}, reports })],
+  );
+}
+
+/** A `sent` row of somebody else. */
+async function storeSent(target: number, age: string): Promise<void> {
+  const report = { reports: [{ type: 'rule', component, key: 'TEST_RULE_CRITICAL_IMPACT', details: '' }] };
+  await context.database.query(
+    `INSERT INTO reported (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+     SELECT 1, 1, $1, 1, 1, $2, moment, moment, '', $3 FROM (SELECT (now() AT TIME ZONE 'UTC') - $4::interval AS moment) AS at`,
+    [cluster, JSON.stringify(report), target, age],
+  );
+}
+
+async function states(): Promise<number[]> {
+  const { rows } = await context.database.query<{ state: number }>('SELECT state FROM reported ORDER BY notified_at');
+  return rows.map(({ state }) => state);
+}
+
+/** Entries that arrived since the last call. */
+let seen = 0;
+function newEntries() {
+  const entries = servers.serviceLog.entries();
+  const fresh = entries.slice(seen);
+  seen = entries.length;
+  return fresh;
+}
+
+describe('the command line', () => {
+  test('help, version and authors need no configuration', async () => {
+    const help = await run(['-help']);
+    assert.equal(help.code, 0);
+    assert.ok(help.stderr.startsWith('Usage of ccx-notification-service:\n'));
+    for (const line of [
+      '  -cleanup-on-startup',
+      '  -instant-reports',
+      '  -max-age string',
+      '  -new-reports-cleanup',
+      '  -old-reports-cleanup',
+      '  -print-new-reports-for-cleanup',
+      '  -print-old-reports-for-cleanup',
+      '  -show-authors',
+      '  -show-configuration',
+      '  -show-version',
+    ]) {
+      assert.ok(help.stderr.split('\n').includes(line), line);
+    }
+    assert.equal((await run(['--show-version'])).stdout, 'Notification service version 1.0\n');
+    assert.equal((await run(['-show-authors'])).stdout, 'Pavel Tisnovsky, Papa Bakary Camara, Red Hat Inc.\n');
+  });
+
+  test('a wrong flag ends with 2, no operation with 1', async () => {
+    assert.equal((await run(['--weekly-reports'])).code, 2);
+    assert.equal((await run(['--verbose'])).code, 1);
+  });
+
+  test('the configuration is shown in its sections, without secrets', async () => {
+    const shown = await run(['--show-configuration']);
+    assert.equal(shown.code, 0);
+    for (const section of [
+      'parsing configuration file',
+      'Broker configuration',
+      'ServiceLog configuration',
+      'Storage configuration',
+      'Dependencies configuration',
+      'Logging configuration',
+      'Notifications configuration',
+      'Metrics configuration',
+    ]) {
+      assert.ok(shown.output.includes(section), section);
+    }
+    assert.ok(!shown.output.includes('CLIENT_SECRET') && !shown.output.includes('ClusterName'));
+    assert.deepEqual([0, 15_000, 60_000, 90_500, 3_600_000, 250].map(goDuration), [
+      '0s',
+      '15s',
+      '1m0s',
+      '1m30.5s',
+      '1h0m0s',
+      '250ms',
+    ]);
+  });
+
+  test('with a file the environment counts for its keys only, lists included', async () => {
+    const file = join(folder, 'shipped.toml');
+    writeFileSync(file, '[kafka_broker]\ntopic = "in.file"\ntags = ["a"]\n[service_log]\nusername = "in file"\n');
+    environment = { ...environment, CCX_NOTIFICATION_SERVICE_CONFIG_FILE: file };
+    const shown = await run(['--show-configuration'], {
+      KAFKA_BROKER__TOPIC: 'of.environment',
+      KAFKA_BROKER__TAGS: 'b,c',
+      SERVICE_LOG__CREATED_BY: 'of environment',
+    });
+    assert.match(shown.output, /"filename":"shipped"/);
+    assert.match(shown.output, /"Topic":"of.environment"/);
+    assert.match(shown.output, /"List of tags":\["b","c"\]/);
+    assert.match(shown.output, /"Created by":"","Username":"in file"/);
+    environment = { ...environment, CCX_NOTIFICATION_SERVICE_CONFIG_FILE: join(folder, 'absent') };
+    const absent = await run(['--show-configuration']);
+    assert.deepEqual([absent.code, /fatal error config file:/.test(absent.stderr)], [1, true]);
+  });
+});
+
+describe('exit codes', () => {
+  const cases: readonly [string, Readonly<Record<string, string>>, number, RegExp][] = [
+    ['no target', { SERVICE_LOG__ENABLED: 'false' }, 1, /No known event destination configured\. Aborting\./],
+    ['a driver that is none', { STORAGE__DB_DRIVER: 'mysql' }, 3, /driver is not supported/],
+    ['a database that is away', { STORAGE__PG_PORT: '1' }, 3, /DATABASE_/],
+    [
+      'a content host that does not exist',
+      { DEPENDENCIES__CONTENT_SERVER: 'http://content.invalid/' },
+      4,
+      /CONTENT_UNAVAILABLE/,
+    ],
+    ['a filter that cannot be used', { SERVICE_LOG__EVENT_FILTER: 'totalRisk >' }, 10, /EVENT_FILTER_INVALID/],
+    ['a token that is refused', { SERVICE_LOG__CLIENT_ID: 'SOMEBODY' }, 11, /TOKEN_/],
+    ['a cooldown that is no interval', { SERVICE_LOG__COOLDOWN: 'soon' }, 3, /COOLDOWN_INVALID/],
+    ['a renderer that is no address', { DEPENDENCIES__TEMPLATE_RENDERER_SERVER: 'a b' }, 1, /template_renderer_server/],
+    ['CloudWatch', { LOGGING__LOGGING_TO_CLOUD_WATCH_ENABLED: 'true' }, 1, /collect standard output/],
+  ];
+  for (const [what, settings, code, output] of cases) {
+    test(`${what} ends with ${code}`, async () => {
+      const finished = await run(instant, settings);
+      assert.equal(finished.code, code, finished.output);
+      assert.match(finished.output, output);
+    });
+  }
+
+  test('disabled rules that cannot be read end with 12, unless they are ignored', async () => {
+    const aggregator = {
+      AGGREGATOR_STORAGE__DB_DRIVER: 'postgres',
+      AGGREGATOR_STORAGE__PG_HOST: '127.0.0.1',
+      AGGREGATOR_STORAGE__PG_PORT: '1',
+    };
+    assert.equal((await run(['--instant-reports'], aggregator)).code, 12);
+    assert.equal((await run(instant, aggregator)).code, 0);
+  });
+
+  test('brokers that are not there end with 5', async () => {
+    const kafka = {
+      KAFKA_BROKER__ENABLED: 'true',
+      KAFKA_BROKER__ADDRESSES: '127.0.0.1:1',
+      SERVICE_LOG__ENABLED: 'false',
+    };
+    assert.equal((await run(instant, kafka)).code, 5);
+  });
+});
+
+describe('a run', () => {
+  test('without reports ends with 0', async () => {
+    assert.equal((await run(instant)).code, 0);
+    assert.deepEqual(await states(), []);
+  });
+
+  test('tells Service Log once per issue, and the same report is no news', async () => {
+    await storeReport('TEST_RULE_CRITICAL_IMPACT', 'TEST_RULE_LOW_IMPACT');
+    const first = await run(instant);
+    assert.equal(first.code, 0, first.output);
+    const [entry, ...others] = newEntries();
+    assert.equal(others.length, 0);
+    assert.equal(entry!.summary, 'description of TEST_RULE_CRITICAL_IMPACT');
+    assert.match(entry!.description, /^reason of TEST_RULE_CRITICAL_IMPACT\n\n\[More details\]\(https:.*\)\.$/);
+    assert.ok(first.output.includes('Report with impact higher than configured threshold detected'));
+    assert.ok(!first.output.includes('No new issues to notify'));
+    assert.equal((await run(instant)).code, 0);
+    await storeReport('TEST_RULE_CRITICAL_IMPACT', 'TEST_RULE_LOW_IMPACT');
+    const repeated = await run(instant);
+    assert.ok(repeated.output.includes('No new issues to notify'));
+    assert.equal(newEntries().length, 0);
+    assert.deepEqual(await states(), [1, 2, 2]);
+  });
+
+  test('tells low risks where the threshold lets them, and the tags of the environment do not count without a file', async () => {
+    await storeReport('TEST_RULE_LOW_IMPACT');
+    await run(instant);
+    assert.equal(newEntries().length, 0);
+    await run(instant, { SERVICE_LOG__TOTAL_RISK_THRESHOLD: '0' });
+    assert.equal(newEntries().length, 1);
+  });
+
+  test('respects sent rows of its target and cooldown, whoever wrote them', async () => {
+    await storeSent(2, '10 seconds');
+    await storeReport('TEST_RULE_CRITICAL_IMPACT');
+    await run(instant);
+    assert.equal(newEntries().length, 0);
+  });
+
+  test('is not kept from telling by old rows, or by rows of the other target', async () => {
+    await storeSent(2, '30 years');
+    await storeSent(1, '10 seconds');
+    await storeReport('TEST_RULE_CRITICAL_IMPACT');
+    await run(instant);
+    assert.equal(newEntries().length, 1);
+  });
+
+  test('without its renderer tells nothing, says so, ends with 0 and makes good', async () => {
+    await storeReport('TEST_RULE_CRITICAL_IMPACT');
+    const failed = await run(instant, { DEPENDENCIES__TEMPLATE_RENDERER_SERVER: 'http://127.0.0.1:1' });
+    assert.equal(failed.code, 0, failed.output);
+    assert.ok(failed.output.includes('Rendering reports failed for this cluster'));
+    assert.equal(newEntries().length, 0);
+    await run(instant);
+    assert.equal(newEntries().length, 1);
+    assert.deepEqual(await states(), [4, 1]);
+  });
+
+  test('deletes old rows first where it is asked to', async () => {
+    await storeSent(1, '100 days');
+    assert.equal((await run([...instant, '--cleanup-on-startup'])).code, 0);
+    assert.deepEqual(await states(), []);
+    assert.equal((await run([...instant, '--cleanup-on-startup', '--max-age=never'])).code, 8);
+  });
+});
+
+describe('old rows', () => {
+  test('are printed and deleted by table and age', async () => {
+    await storeSent(1, '100 days');
+    await storeSent(1, '20 days');
+    const printed = await run(['--print-old-reports-for-cleanup']);
+    assert.equal(printed.code, 0);
+    assert.match(printed.output, /"select statement":"[^"]*FROM reported[^"]*".*PrintReportsForCleanup operation/);
+    assert.equal(printed.output.match(/Old report from `reported` table/g)?.length, 1);
+    assert.match(
+      printed.output,
+      /"Organization ID":1,"Account number":1,"Cluster name":"5d58.*","Updated at":".*Z","Age":10[01]/,
+    );
+    const deleted = await run(['--old-reports-cleanup', '--max-age', '10 days']);
+    assert.match(deleted.output, /Cleanup operation for all organizations/);
+    assert.match(deleted.output, /"Rows deleted":2.*Cleanup `reported` finished/);
+    await storeReport('TEST_RULE_LOW_IMPACT');
+    const others = await run(['--new-reports-cleanup', '--max-age=0 days']);
+    assert.match(others.output, /FROM new_reports/);
+    assert.match(others.output, /"Rows deleted":1.*Cleanup `new_reports` finished/);
+    assert.equal((await run(['--print-new-reports-for-cleanup'])).code, 0);
+  });
+
+  test('of a database that is away end with 8', async () => {
+    assert.equal((await run(['--old-reports-cleanup'], { STORAGE__PG_PORT: '1' })).code, 8);
+  });
+});

@@ -1,0 +1,50 @@
+/**
+ * One run of the notification service with the drop-in program's configuration: the same service as `ccx notifier --once`. Failing
+ * clusters, deliveries and pushes do not change the exit code, as in the reference. Source: notification-service.md 4.
+ */
+import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
+import { waitForSignal } from '../../../platform/lifecycle/signals.ts';
+import { notificationServiceSettings } from '../config.ts';
+import { notifierExitCode } from '../exit-codes.ts';
+import { openNotificationParts } from '../open-parts.ts';
+import { startNotificationService } from '../service.ts';
+import { failureFields, openDatabase, type Program } from './program-context.ts';
+
+/** Resolves to the exit code. A signal ends the run early and in order: what is not sent then is sent by the next one. */
+export async function runInstantReports(program: Program): Promise<number> {
+  const { telemetry, clock } = program;
+  const { log } = telemetry;
+  const lifecycle = new Lifecycle(clock);
+  const signalled = waitForSignal();
+  let exitCode = 0;
+  try {
+    const running = run(program, lifecycle);
+    const signal = await Promise.race([running.then(() => undefined), signalled]);
+    if (signal !== undefined) {
+      log.info({ signal }, 'stopping');
+      running.catch(() => undefined);
+    }
+  } catch (error) {
+    exitCode = notifierExitCode(error);
+    log.error(failureFields(error), 'notification run failed');
+  }
+  const { failed } = await lifecycle.stop();
+  for (const { name, error } of failed) log.error({ step: name, error }, 'did not stop cleanly');
+  return exitCode;
+}
+
+async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
+  const { loaded, env, clock, telemetry, clowderCa } = program;
+  const database = openDatabase(program);
+  lifecycle.defer('database', () => database.close());
+  const parts = await openNotificationParts({
+    ...{ loaded, env, clock, telemetry, lifecycle, database },
+    ...(clowderCa === undefined ? {} : { brokerCa: clowderCa }),
+    topicRequired: false,
+  });
+  const settings = notificationServiceSettings(loaded.config, 'once');
+  const service = await startNotificationService(settings, { database, telemetry, clock, ...parts });
+  lifecycle.defer(service.name, () => service.stop());
+  const summary = await service.runOnce();
+  telemetry.log.info(summary, 'notification run finished');
+}

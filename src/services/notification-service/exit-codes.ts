@@ -1,0 +1,14 @@
+/** Failure → exit code of a process, for `ccx notifier` and the drop-in program. Source: notification-service.md 2.6. */
+import { errorCode } from '../../contracts/ccx-error.ts';
+
+/** The reference's exit codes, as far as something of ours stands behind them; unknown is never 0. */
+export function notifierExitCode(error: unknown): number {
+  const code = errorCode(error);
+  // An interval is the database's to judge, there as here.
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA)_/.test(code) || code === 'COOLDOWN_INVALID') return 3;
+  if (code.startsWith('CONTENT_')) return 4;
+  if (code.startsWith('BUS_')) return 5;
+  if (code === 'EVENT_FILTER_INVALID') return 10;
+  if (/^(TOKEN|SECRET|VAULT)_/.test(code)) return 11;
+  return code === 'DISABLED_RULES_UNAVAILABLE' ? 12 : 1;
+}
