@@ -27,8 +27,8 @@ export function archiveFormatUnsupported(mime: string): CcxError {
   );
 }
 
-export function archiveNotTar(): CcxError {
-  return badInput('ARCHIVE_NOT_TAR', 'the gzip file does not hold a tar archive');
+export function archiveNotTar(cause?: unknown): CcxError {
+  return badInput('ARCHIVE_NOT_TAR', 'the gzip file does not hold a tar archive', undefined, cause);
 }
 
 export function archiveTruncated(where: string, cause?: unknown): CcxError {

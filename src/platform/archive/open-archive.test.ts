@@ -215,6 +215,11 @@ describe('an archive is refused', () => {
     { title: 'xz', bytes: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
     { title: 'text', bytes: Buffer.from('x'.repeat(600)), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
     { title: 'gzip of text', bytes: gzipSync('x'.repeat(600)), code: 'ARCHIVE_NOT_TAR' },
+    {
+      title: 'gzip of numbers that no tar header has',
+      bytes: gzipSync(Buffer.alloc(2_000, 0xff)),
+      code: 'ARCHIVE_NOT_TAR',
+    },
     { title: 'gzip cut in the middle', bytes: packed.subarray(0, packed.length / 2), code: 'ARCHIVE_TRUNCATED' },
     { title: 'gzip without its last byte', bytes: packed.subarray(0, -1), code: 'ARCHIVE_TRUNCATED' },
     { title: 'gzip cut in its header', bytes: packed.subarray(0, 2), code: 'ARCHIVE_TRUNCATED' },

@@ -130,7 +130,7 @@ export class TarDecoder {
   }
 
   #openEntry(block: Buffer): void {
-    const header = decodeHeader(block);
+    const header = decodeHeader(block, this.#sawHeader());
     if (header.nullBlock) {
       this.#zeroBlocks += 1;
       return;
@@ -219,11 +219,12 @@ export class TarDecoder {
   }
 }
 
-function decodeHeader(block: Buffer): Header {
+/** `isTar`: headers came before, so that a block that is none means damage and not another format. */
+function decodeHeader(block: Buffer, isTar: boolean): Header {
   try {
     return new Header(block);
   } catch (cause) {
-    throw archiveCorrupt('a header cannot be read', cause);
+    throw isTar ? archiveCorrupt('a header cannot be read', cause) : archiveNotTar(cause);
   }
 }
 
