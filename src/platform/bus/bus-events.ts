@@ -27,6 +27,18 @@ export function membershipFailed(telemetry: Telemetry, groupId: string, error: u
   );
 }
 
+/** Told when trouble begins or changes its kind; `source` is what cannot be done: being in the group, fetching, finding positions. */
+export function consumerTroubled(telemetry: Telemetry, groupId: string, source: string, error: unknown): void {
+  telemetry.log.warn(
+    { group: groupId, source, code: errorCode(error), error: errorText(error) },
+    'bus: a consumer cannot go on, trying again',
+  );
+}
+
+export function consumerRecovered(telemetry: Telemetry, groupId: string, source: string): void {
+  telemetry.log.info({ group: groupId, source }, 'bus: a consumer goes on');
+}
+
 export function recordsSkipped(
   telemetry: Telemetry,
   groupId: string,

@@ -84,3 +84,17 @@ test('a member of a later version is understood, and one without partitions too'
   assert.deepEqual(decodeSubscription(later), ['t']);
   assert.deepEqual(decodeAssignment(Buffer.alloc(0)), []);
 });
+
+test('what is no subscription or assignment is an error with a code, whatever the bytes are', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), (bytes) => {
+      for (const decode of [decodeSubscription, decodeAssignment]) {
+        try {
+          decode(Buffer.from(bytes));
+        } catch (error) {
+          assert.equal((error as { code?: string }).code, 'BUS_GROUP_PROTOCOL');
+        }
+      }
+    }),
+  );
+});

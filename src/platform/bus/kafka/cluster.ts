@@ -5,11 +5,12 @@
 import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { unreachable } from '../bus-errors.ts';
+import { retryUntil } from './backoff.ts';
 import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './connections.ts';
 import { NONE, UNSUPPORTED_VERSION } from './kafka-codes.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import { metadataMsMax, requestMsMax } from './limits.ts';
+import { metadataMsMax, requestMsMax, unknownTopicMsMax } from './limits.ts';
 import { type Api, answerOf, apis, unsupportedApis } from './protocol.ts';
 
 export interface PartitionInfo {
@@ -103,6 +104,22 @@ export class KafkaCluster {
     const topic = (await this.topics([name], options)).get(name)!;
     if (topic instanceof CcxError) throw topic;
     return topic;
+  }
+
+  /** Topics that must exist, asked for until the deadline while brokers are away, and a moment longer while one is merely unknown. */
+  async requireTopics(names: readonly string[], deadlineMs: number): Promise<ReadonlyMap<string, TopicInfo>> {
+    const { clock } = this.#options;
+    const unknownUntilMs = clock.monotonicMs() + unknownTopicMsMax;
+    return await retryUntil({ clock, deadlineMs }, async () => {
+      const topics = new Map<string, TopicInfo>();
+      for (const [name, topic] of await this.topics(names)) {
+        if (!(topic instanceof CcxError)) topics.set(name, topic);
+        else if (topic.code !== 'BUS_TOPIC_UNKNOWN' || clock.monotonicMs() >= unknownUntilMs) throw topic;
+        // A topic that was just made may not have reached every broker.
+        else throw new CcxError(topic.message, { ...topic, retryable: true, cause: topic });
+      }
+      return topics;
+    });
   }
 
   /** A broker said that what we know of the topic is old. */
@@ -206,7 +223,8 @@ export class KafkaCluster {
     const connection = await this.#connections.get(address, purpose);
     const timer = new AbortController();
     const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(() => {
-      throw new Error(`no answer within ${timeoutMs} ms`);
+      const { host, port } = address;
+      throw unreachable(`no answer from ${host}:${port} within ${timeoutMs} ms`, undefined, 'check that broker');
     });
     try {
       return await Promise.race([api.async(connection, ...args), late]);

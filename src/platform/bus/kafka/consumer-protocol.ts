@@ -2,6 +2,7 @@
  * What members of a classic consumer group tell each other through the coordinator: which topics they read, and who gets which partition.
  * Version 0 of Kafka's embedded format; later versions only add fields behind it, which are skipped when others send them.
  */
+import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { TopicPartition } from '../bus.ts';
 
 const version = 0;
@@ -13,9 +14,7 @@ export function encodeSubscription(topics: readonly string[]): Buffer {
 
 /** Topics that the member reads, whatever version it speaks. */
 export function decodeSubscription(encoded: Buffer): readonly string[] {
-  const reader = new FieldReader(encoded);
-  reader.int16();
-  return reader.array(() => reader.string());
+  return decode(encoded, (reader) => reader.array(() => reader.string()));
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
@@ -32,14 +31,31 @@ export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer 
 /** An empty buffer is a member without partitions. */
 export function decodeAssignment(encoded: Buffer): readonly TopicPartition[] {
   if (encoded.length === 0) return [];
+  return decode(encoded, (reader) =>
+    reader
+      .array(() => {
+        const topic = reader.string();
+        return reader.array(() => ({ topic, partition: reader.int32() }));
+      })
+      .flat(),
+  );
+}
+
+/** What members of other makes wrote is input: it may be anything. */
+function decode<T>(encoded: Buffer, read: (reader: FieldReader) => T): T {
   const reader = new FieldReader(encoded);
-  reader.int16();
-  return reader
-    .array(() => {
-      const topic = reader.string();
-      return reader.array(() => ({ topic, partition: reader.int32() }));
-    })
-    .flat();
+  try {
+    reader.int16();
+    return read(reader);
+  } catch (cause) {
+    throw new CcxError('a member of the consumer group speaks another protocol', {
+      code: 'BUS_GROUP_PROTOCOL',
+      category: 'input',
+      retryable: true,
+      cause,
+      hint: 'let no other kind of client use this group, or change the setting that names it',
+    });
+  }
 }
 
 class FieldReader {
@@ -68,6 +84,7 @@ class FieldReader {
 
   array<Item>(read: () => Item): Item[] {
     const items: Item[] = [];
+    // Each item has bytes of its own, so a count that is a lie ends with the data.
     for (let left = this.int32(); left > 0; left -= 1) items.push(read());
     return items;
   }

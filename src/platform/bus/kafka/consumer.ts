@@ -94,9 +94,7 @@ export class KafkaConsumer implements Consumer {
   async start(): Promise<void> {
     const { cluster, clock } = this.#dependencies;
     const deadlineMs = clock.monotonicMs() + firstJoinMsMax;
-    await retryUntil({ clock, deadlineMs: clock.monotonicMs() + troubleMsMin }, async () => {
-      for (const topic of this.#options.topics) await cluster.topic(topic);
-    });
+    await cluster.requireTopics(this.#options.topics, clock.monotonicMs() + troubleMsMin);
     this.#session.start();
     const timer = new AbortController();
     const late = clock.sleep(Math.max(0, deadlineMs - clock.monotonicMs()), timer.signal).then(() => {
@@ -355,13 +353,13 @@ export class KafkaConsumer implements Consumer {
   }
 
   #note(source: TroubleSource, error: CcxError | undefined): void {
+    const { clock, telemetry } = this.#dependencies;
     const known = this.#trouble.get(source);
     if (error === undefined) {
-      this.#trouble.delete(source);
+      if (this.#trouble.delete(source)) events.consumerRecovered(telemetry, this.#options.groupId, source);
       return;
     }
-    const { clock, telemetry } = this.#dependencies;
-    if (known?.error.code !== error.code) events.membershipFailed(telemetry, this.#options.groupId, error);
+    if (known?.error.code !== error.code) events.consumerTroubled(telemetry, this.#options.groupId, source, error);
     this.#trouble.set(source, { error, sinceMs: known?.sinceMs ?? clock.monotonicMs() });
     if (!error.retryable) {
       this.#firstAssignment.reject(error);

@@ -258,9 +258,14 @@ export class GroupSession {
     readonly protocolName?: string | null;
     readonly members: readonly { memberId: string; metadata: Buffer }[];
   }) {
-    const members = joined.members.map(
-      ({ memberId, metadata }): GroupMember => ({ memberId, topics: decodeSubscription(metadata) }),
-    );
+    const members = joined.members.map(({ memberId, metadata }): GroupMember => {
+      try {
+        return { memberId, topics: decodeSubscription(metadata) };
+      } catch {
+        // Whoever cannot say what it reads gets nothing; the others go on.
+        return { memberId, topics: [] };
+      }
+    });
     const topics = await this.#options.cluster.topics([...new Set(members.flatMap((member) => member.topics))]);
     const counts = new Map<string, number>();
     for (const [name, topic] of topics) {

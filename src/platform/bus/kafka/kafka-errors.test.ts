@@ -26,6 +26,11 @@ const connections: readonly (readonly [string, Error, string, boolean, RegExp])[
   ['a name that cannot be resolved', coded('ENOTFOUND'), 'BUS_UNREACHABLE', true, /bus\.brokers/],
   ['a refused connection', coded('ECONNREFUSED'), 'BUS_UNREACHABLE', true, /bus\.brokers/],
 ];
+test('an answer that cannot be decoded says so, and is not taken for a broker that is away', () => {
+  const error = connectionFailed(coded('Z_DATA_ERROR'), 'b:1', names);
+  assert.deepEqual([error.code, error.retryable], ['BUS_UNREADABLE', true]);
+});
+
 for (const [what, cause, code, retryable, hint] of connections) {
   test(`${what} is ${code}`, () => {
     for (const error of [

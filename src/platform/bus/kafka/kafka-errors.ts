@@ -2,7 +2,13 @@
  * What goes wrong with Kafka, in the codes of the bus and with the setting to change. Connection failures come as chains of the client
  * library's and Node's errors; the broker's answers come as numbers (`kafka-codes.ts`).
  */
-import { AuthenticationError, GenericError, protocolErrorsCodesById, UserError } from '@platformatic/kafka';
+import {
+  AuthenticationError,
+  GenericError,
+  NetworkError,
+  protocolErrorsCodesById,
+  UserError,
+} from '@platformatic/kafka';
 import { CcxError } from '../../../contracts/ccx-error.ts';
 import { topicUnknown, unreachable } from '../bus-errors.ts';
 import * as codes from './kafka-codes.ts';
@@ -41,6 +47,15 @@ export function connectionFailed(error: unknown, address: string, names: KafkaSe
       hint: `change ${names.protocol}, or the port in ${names.brokers}`,
     });
   }
+  if (!chain.some(isNetworkFailure)) {
+    return new CcxError(`an answer of the Kafka broker ${address} cannot be read`, {
+      code: 'BUS_UNREADABLE',
+      category: 'connection',
+      retryable: true,
+      cause: error,
+      hint: 'a record may be damaged or compressed in a way that this release does not know; see the cause',
+    });
+  }
   const unresolved = chain.some((link) => ['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA'].includes(codeOf(link)));
   return unreachable(
     unresolved
@@ -69,7 +84,7 @@ export function topicFailed(code: number, topic: string): CcxError {
       return new CcxError(`this user may not use topic ${topic}`, {
         code: 'BUS_TOPIC_PERMISSION',
         category: 'configuration',
-        hint: 'grant the operation on the topic to the user of bus.sasl_user, or change the setting that names the topic',
+        hint: 'grant the operation on the topic to this user, or change the setting that names the topic',
       });
     case codes.MESSAGE_TOO_LARGE:
     case codes.RECORD_LIST_TOO_LARGE:
@@ -94,7 +109,7 @@ export function groupFailed(code: number, groupId: string): CcxError {
     return new CcxError(`this user may not use consumer group ${groupId}`, {
       code: 'BUS_GROUP_PERMISSION',
       category: 'configuration',
-      hint: 'grant READ on the group to the user of bus.sasl_user, or change the setting that names the group',
+      hint: 'grant READ on the group to this user, or change the setting that names the group',
     });
   }
   return passing(code, `group ${groupId}`);
@@ -105,7 +120,7 @@ export function clusterFailed(code: number, doing: string): CcxError {
     return new CcxError(`this user may not ${doing}`, {
       code: 'BUS_PERMISSION',
       category: 'configuration',
-      hint: 'let somebody with the right do it, or grant it to the user of bus.sasl_user',
+      hint: 'let somebody with the right do it, or grant it to this user',
     });
   }
   return passing(code, doing);
@@ -117,6 +132,11 @@ export function codeName(code: number): string {
 
 function passing(code: number, about: string): CcxError {
   return unreachable(`Kafka answered ${codeName(code)} for ${about}`, undefined, 'check the brokers');
+}
+
+function isNetworkFailure(link: unknown): boolean {
+  const code = codeOf(link);
+  return code === NetworkError.code || /^E[A-Z_]+$/.test(code) || (link as { syscall?: unknown }).syscall !== undefined;
 }
 
 function codeOf(link: unknown): string {

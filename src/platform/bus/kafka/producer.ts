@@ -6,15 +6,12 @@
  * Not the client library's producer: it repeats batches of several partitions together, so one leader that moves holds up the others, and
  * after a lost answer a later batch may overtake an earlier one.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { OutgoingRecord, Position, Producer } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
 import { prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
-import { retryUntil } from './backoff.ts';
-import type { KafkaCluster, TopicInfo } from './cluster.ts';
-import { unknownTopicMsMax } from './limits.ts';
+import type { KafkaCluster } from './cluster.ts';
 import { PartitionLane } from './partition-lane.ts';
 import { ProducerIdentity } from './producer-identity.ts';
 
@@ -61,7 +58,8 @@ export class KafkaProducer implements Producer {
     const deadlineMs = clock.monotonicMs() + deliveryMsMax;
     const timestampMs = clock.now().getTime();
     const prepared = records.map((record) => prepareRecord(record, recordBytesMax));
-    const topics = await this.#resolveTopics(new Set(prepared.map((record) => record.topic)), deadlineMs);
+    const names = [...new Set(prepared.map((record) => record.topic))];
+    const topics = await this.#dependencies.cluster.requireTopics(names, deadlineMs);
 
     const byLane = new Map<PartitionLane, number[]>();
     const partitions = prepared.map((record, index) => {
@@ -88,20 +86,6 @@ export class KafkaProducer implements Producer {
     return prepared.map(({ topic }, index) => ({ topic, partition: partitions[index]!, offset: offsets[index]! }));
   }
 
-  async #resolveTopics(names: ReadonlySet<string>, deadlineMs: number): Promise<ReadonlyMap<string, TopicInfo>> {
-    const { cluster, clock } = this.#dependencies;
-    const unknownUntilMs = clock.monotonicMs() + unknownTopicMsMax;
-    return await retryUntil({ clock, deadlineMs }, async () => {
-      const found = await cluster.topics([...names]);
-      const topics = new Map<string, TopicInfo>();
-      for (const [name, topic] of found) {
-        if (!(topic instanceof CcxError)) topics.set(name, topic);
-        else throw clock.monotonicMs() < unknownUntilMs ? asPassing(topic) : topic;
-      }
-      return topics;
-    });
-  }
-
   #laneOf(topic: string, partition: number): PartitionLane {
     const key = `${topic}/${partition}`;
     let lane = this.#lanes.get(key);
@@ -112,10 +96,4 @@ export class KafkaProducer implements Producer {
     }
     return lane;
   }
-}
-
-/** A topic that was just made may not have reached every broker: for a moment, unknown is worth another try. */
-function asPassing(error: CcxError): CcxError {
-  if (error.code !== 'BUS_TOPIC_UNKNOWN') return error;
-  return new CcxError(error.message, { ...error, retryable: true, cause: error });
 }
