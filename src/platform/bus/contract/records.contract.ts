@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type BusRecord, headerText } from '../bus.ts';
-import { recordBytesMaxDefault } from '../limits.ts';
+import { recordBytesMaxDefault, topicNameLengthMax } from '../limits.ts';
 import { partitionOfKey } from '../partitioner.ts';
 import {
   type ContractContext,
@@ -195,6 +195,20 @@ export function describeRecords(context: ContractContext): void {
       assert.ok(!(await bus.admin.listTopics()).includes(missing));
     },
   );
+
+  contractCase(context, 'a topic that cannot be is refused before it is made', async (bus) => {
+    for (const [name, partitions] of [
+      ['two words', 1],
+      ['x'.repeat(topicNameLengthMax + 1), 1],
+      ['contract-without-partitions', 0],
+    ] as const) {
+      await rejectsWith(bus.admin.ensureTopics([{ name, partitions }]), 'BUS_INVALID');
+    }
+    const longest = `${await createTopic(bus)}-`.padEnd(topicNameLengthMax, 'x');
+    await bus.admin.ensureTopics([{ name: longest, partitions: 1 }]);
+    await rejectsWith(bus.admin.read({ topic: longest, partition: 1, offset: 0n }, 1), 'BUS_INVALID');
+    await bus.admin.deleteTopic(longest);
+  });
 
   contractCase(context, 'topics are made once, and left as they are after that', async (bus) => {
     const topic = await createTopic(bus, 2);

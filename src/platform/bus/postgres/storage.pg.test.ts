@@ -21,7 +21,8 @@ import {
   texts,
   uniqueGroup,
 } from '../contract/bus-harness.contract.ts';
-import { segmentsPerRetention } from './limits.ts';
+import { partitionsMax, readRecordsMax } from '../limits.ts';
+import { insertRowsMax, segmentsPerRetention } from './limits.ts';
 import { createPostgresBus, type PostgresBus } from './postgres-bus.ts';
 import { applyRetention } from './retention.ts';
 
@@ -258,6 +259,46 @@ describe('segments', () => {
     );
     assert.equal(left.rowCount, 0);
     await rejectsWith(consumer.poll({ recordsMax: 1, waitMs: 0 }), 'BUS_TOPIC_UNKNOWN');
+  });
+});
+
+describe('bounds', () => {
+  useFreshBus();
+
+  test('a topic has as many partitions as allowed, not one more', async () => {
+    await createTopic(bus(), partitionsMax);
+    await rejectsWith(createTopic(bus(), partitionsMax + 1), 'BUS_INVALID');
+  });
+
+  test('one read gives as many records as allowed, not one more, whatever is asked for', async () => {
+    const topic = await createTopic(bus());
+    await send(bus(), numbered(topic, 0, readRecordsMax + 1));
+    const records = await bus().admin.read({ topic, partition: 0, offset: 0n }, Number.MAX_SAFE_INTEGER);
+    assert.equal(records.length, readRecordsMax);
+  });
+
+  test('one poll gives what fits the buffer, and at least one record of each partition', async () => {
+    const topic = await createTopic(bus());
+    await send(
+      bus(),
+      numbers(0, 9).map(() => ({ topic, value: 'x'.repeat(4_000) })),
+    );
+    const polled = async (bufferedBytesMax: number) =>
+      (await (await subscribe(bus(), topic, { bufferedBytesMax })).poll({ recordsMax: 9, waitMs: 1_000 })).length;
+    assert.equal(await polled(8_000), 2);
+    assert.equal(await polled(8_001), 3);
+    assert.equal(await polled(1), 1);
+    assert.equal(await polled(1_000_000), 9);
+  });
+
+  test('a batch larger than one statement is one transaction all the same', async () => {
+    const topic = await createTopic(bus(), 2);
+    const count = 2 * insertRowsMax + 1;
+    const positions = await send(bus(), numbered(topic, 0, count, 'k'));
+    assert.deepEqual(
+      positions.map((position) => Number(position.offset)),
+      numbers(0, count).map(Number),
+    );
   });
 });
 
