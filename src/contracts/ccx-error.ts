@@ -43,7 +43,8 @@ export function errorText(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   while (current !== undefined && current !== null && parts.length < 5) {
-    parts.push(current instanceof Error ? current.message : String(current));
+    // OpenSSL ends its messages with a line break.
+    parts.push((current instanceof Error ? current.message : String(current)).trim());
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(': ');

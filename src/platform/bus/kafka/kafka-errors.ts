@@ -18,6 +18,9 @@ import type { KafkaSettingNames } from './kafka-security.ts';
 const tlsCode =
   /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_|HOSTNAME_MISMATCH$|EPROTO$)/;
 
+/** OpenSSL's for an answer that is no TLS at all. */
+const notTlsCode = /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/;
+
 /** A connection that did not come about or broke. `address` is `host:port` or all of them. */
 export function connectionFailed(error: unknown, address: string, names: KafkaSettingNames): CcxError {
   const chain = chainOf(error);
@@ -31,12 +34,20 @@ export function connectionFailed(error: unknown, address: string, names: KafkaSe
       hint: `change ${names.mechanism}, ${names.user} or ${names.password}`,
     });
   }
+  if (chain.some((link) => notTlsCode.test(codeOf(link)))) {
+    return new CcxError(`the Kafka broker ${address} does not speak TLS`, {
+      code: 'BUS_TLS',
+      category: 'configuration',
+      cause: error,
+      hint: `change ${names.protocol}, or the port in ${names.brokers}`,
+    });
+  }
   if (chain.some((link) => tlsCode.test(codeOf(link)))) {
     return new CcxError(`no trusted TLS connection to the Kafka broker ${address}`, {
       code: 'BUS_TLS',
       category: 'configuration',
       cause: error,
-      hint: `change ${names.caFile} (or ${names.certificateFile}), or the host name in ${names.brokers}`,
+      hint: `change ${certificateSettings(names)}, or the host name in ${names.brokers}`,
     });
   }
   if (chain.some((link) => link instanceof UserError && /TLS/.test(link.message))) {
@@ -137,6 +148,11 @@ function passing(code: number, about: string): CcxError {
 function isNetworkFailure(link: unknown): boolean {
   const code = codeOf(link);
   return code === NetworkError.code || /^E[A-Z_]+$/.test(code) || (link as { syscall?: unknown }).syscall !== undefined;
+}
+
+/** Some configurations have one setting for both. */
+function certificateSettings({ caFile, certificateFile }: KafkaSettingNames): string {
+  return caFile === certificateFile ? caFile : `${caFile} (or ${certificateFile})`;
 }
 
 function codeOf(link: unknown): string {

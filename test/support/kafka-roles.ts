@@ -1,0 +1,265 @@
+/**
+ * An installation of separate roles on a Kafka, as a team runs it: every role a `ccx` process of its own with the least settings, one
+ * database, one directory of archives, the stand-ins as receivers. For `*.kafka.test.ts`.
+ */
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePorts } from '../../scripts/kafka/start-kafka.ts';
+import { errorText } from '../../src/contracts/ccx-error.ts';
+import {
+  DEAD_LETTER_TOPICS,
+  TOPIC_NOTIFICATIONS,
+  TOPIC_OCP_RESULTS,
+  TOPIC_PAYLOAD_STATUS,
+  TOPIC_UPLOAD_ANNOUNCE,
+} from '../../src/contracts/topics.ts';
+import { type Receivers, startReceivers } from '../../src/dev/all-in-one/receivers.ts';
+import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
+import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
+import type { Bus } from '../../src/platform/bus/bus.ts';
+import { parseKafkaSecurity } from '../../src/platform/bus/kafka/kafka-security.ts';
+import { openBus } from '../../src/platform/bus/open-bus.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
+import { complaintsAbout, type Uploaded } from '../faults/check-promises.ts';
+import { collectEvidence } from '../faults/evidence.ts';
+import { type CcxProcess, type CcxRun, startCcx } from './ccx-process.ts';
+import { createTestFolder } from './data-folder.ts';
+import { createTestDatabase } from './postgres.ts';
+
+const clock = createSystemClock();
+
+export const roleNames = ['ingress', 'data-pipeline', 'writer', 'notifier', 'tracker'] as const;
+export type RoleName = (typeof roleNames)[number];
+
+/** Only a failing test waits so long. */
+const startMsMax = 60_000;
+const stopMsMax = 20_000;
+const partitions = 3;
+
+/** What follows is told to each target at the thresholds that the roles run with here. */
+const findingSets: readonly (readonly string[])[] = [
+  ['CONTROL_PLANE_NODE_REPLICAS', 'MCP_SET_TO_PAUSE'],
+  ['UNSUPPORTED_CNI_PLUGIN'],
+  [],
+];
+
+export interface RunningRole {
+  readonly name: RoleName;
+  readonly process: CcxProcess;
+  /** Where `/metrics` is, and `/ready` but for ingress. */
+  readonly metricsUrl: string;
+  readonly readyUrl: string;
+}
+
+export interface KafkaRoles {
+  readonly bus: Bus;
+  readonly receivers: Receivers;
+  readonly databaseUrl: string;
+  /** Environment and arguments of a role, as its operator would set them. */
+  runOf(name: RoleName): CcxRun;
+  /** Resolves once it listens. Several of one role are members of the same group. */
+  start(name: RoleName, change?: Pick<CcxRun, 'killAt'>): Promise<RunningRole>;
+  /** Uploads one archive of a new cluster; rejects unless it is accepted. Resolves to the request id. */
+  upload(): Promise<string>;
+  uploads(): readonly Uploaded[];
+  /** What is still missing of the promises, once none is or the time is up. */
+  complaints(withinMs: number): Promise<readonly string[]>;
+  /** SIGTERM to every role that runs; rejects when one does not end with code 0. Resolves to how long the slowest took. */
+  stopRoles(): Promise<number>;
+  /** Ends everything and removes it. */
+  remove(): Promise<void>;
+}
+
+export function openKafka(brokers: readonly string[]): Promise<Bus> {
+  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
+  const settings = { kind: 'kafka' as const, brokers, clientId: 'test', security };
+  return openBus(settings, { clock, telemetry: createSilentTelemetry('bus') });
+}
+
+/** What an administrator makes beforehand; writer and tracker make their dead-letter topics themselves. */
+export async function makeTopics(bus: Bus): Promise<void> {
+  const names = [TOPIC_UPLOAD_ANNOUNCE, TOPIC_OCP_RESULTS, TOPIC_NOTIFICATIONS, TOPIC_PAYLOAD_STATUS];
+  await bus.admin.ensureTopics([
+    ...names.map((name) => ({ name, partitions })),
+    { name: DEAD_LETTER_TOPICS[0]!, partitions: 1 },
+  ]);
+}
+
+export async function createKafkaRoles(brokers: readonly string[], seed: string): Promise<KafkaRoles> {
+  const folder = await createTestFolder();
+  const objects = join(folder.path, 'objects');
+  await mkdir(objects);
+  const context = await createTestDatabase();
+  const bus = await openKafka(brokers);
+  await makeTopics(bus);
+  const receivers = await startReceivers({
+    ...{ bus, clock, folder: join(folder.path, 'receivers') },
+    standIns: { notificationBackend: true, serviceLog: true },
+  });
+  const [webPort = 0] = await freePorts(1);
+  const settings = { brokers: brokers.join(','), databaseUrl: context.url, objects, webPort, receivers };
+  const running = new Set<RunningRole>();
+  const gatherings: { cluster: string; findings: readonly string[]; accepted: string[] }[] = [];
+
+  const judge = async (): Promise<readonly string[]> => {
+    try {
+      const evidence = await collectEvidence(context.database, folder.path, bus);
+      // A running ingress has files that are not finished.
+      const leftovers = running.size > 0 ? [] : evidence.leftovers;
+      return complaintsAbout({ ...evidence, leftovers }, { uploads: gatherings });
+    } catch (error) {
+      // Tables and topics that a role has not made yet, or a broker that is away.
+      return [`nothing can be said yet: ${errorText(error)}`];
+    }
+  };
+  const end = async ({ process }: RunningRole, signal: NodeJS.Signals) => {
+    process.kill(signal);
+    return await process.exited(stopMsMax);
+  };
+  return {
+    bus,
+    receivers,
+    databaseUrl: context.url,
+    runOf: (name) => roleRun(name, settings),
+    async start(name, change = {}) {
+      const process = startCcx({ ...roleRun(name, settings), ...change });
+      const urls = await listening(name, process);
+      const role = { name, process, ...urls };
+      running.add(role);
+      void once(process.child, 'exit').then(() => running.delete(role));
+      return role;
+    },
+    async upload() {
+      const findings = findingSets[gatherings.length % findingSets.length]!;
+      const { archive, clusterId, gatheredAt } = simulateCluster({
+        seed: `${seed} ${gatherings.length}`,
+        now: clock.now(),
+        findings,
+      });
+      const requestId = clock.uuid().replaceAll('-', '');
+      const url = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
+      const answer = await uploadArchive({
+        ...{ url, archive, clusterId, gatheredAt, requestId, identity: identityOf(clusterId) },
+      });
+      if (answer.status !== 202) throw new Error(`an upload was answered ${answer.status}: ${answer.body}`);
+      gatherings.push({ cluster: clusterId, findings, accepted: [requestId] });
+      return requestId;
+    },
+    uploads: () => gatherings,
+    async complaints(withinMs) {
+      const deadlineMs = clock.monotonicMs() + withinMs;
+      for (;;) {
+        const complaints = await judge();
+        if (complaints.length === 0 || clock.monotonicMs() > deadlineMs) return complaints;
+        await clock.sleep(250);
+      }
+    },
+    async stopRoles() {
+      const startedMs = clock.monotonicMs();
+      await Promise.all(
+        [...running].map(async (role) => {
+          const { code, signal } = await end(role, 'SIGTERM');
+          if (code !== 0) throw new Error(`${role.name} ended with ${signal ?? code}:\n${role.process.stderr()}`);
+        }),
+      );
+      return clock.monotonicMs() - startedMs;
+    },
+    async remove() {
+      await Promise.all([...running].map((role) => end(role, 'SIGKILL')));
+      await receivers.stop();
+      await bus.close();
+      await context.drop();
+      await folder.remove();
+    },
+  };
+}
+
+interface RoleContext {
+  readonly brokers: string;
+  readonly databaseUrl: string;
+  readonly objects: string;
+  readonly webPort: number;
+  readonly receivers: Receivers;
+}
+
+/** As in docs/roles.md; beyond that only free ports, shorter waits, and the thresholds of the all-in-one process. */
+function roleRun(name: RoleName, context: RoleContext): CcxRun {
+  const { brokers, databaseUrl, objects, webPort, receivers } = context;
+  switch (name) {
+    case 'ingress':
+      return {
+        args: ['ingress', '--host', '127.0.0.1'],
+        env: {
+          INGRESS_KAFKABROKERS: brokers,
+          INGRESS_STAGERIMPLEMENTATION: 'filebased',
+          INGRESS_STORAGEFILESYSTEMPATH: objects,
+          INGRESS_VALID_UPLOAD_TYPES: 'openshift',
+          INGRESS_WEBPORT: String(webPort),
+          INGRESS_SERVICEBASEURL: `http://127.0.0.1:${webPort}`,
+          INGRESS_METRICSPORT: '0',
+        },
+      };
+    case 'data-pipeline':
+      return {
+        args: ['data-pipeline', '--bus', 'kafka', '--brokers', brokers, '--operations-port', '0'],
+        env: {
+          CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: `127.0.0.1:${webPort}`,
+          CCX_DATA_PIPELINE__OPERATIONS__HOST: '127.0.0.1',
+          CCX_DATA_PIPELINE__RULES__RUNNERS: '1',
+          CCX_DATA_PIPELINE__BUS__SESSION_TIMEOUT: sessionTimeout,
+        },
+      };
+    case 'writer':
+      return {
+        args: ['writer', '--bus', 'kafka', '--brokers', brokers],
+        env: {
+          CCX_DATABASE_URL: databaseUrl,
+          CCX_NOTIFICATION_WRITER__STORAGE__ENSURE_SCHEMA: 'true',
+          CCX_NOTIFICATION_WRITER__METRICS__ADDRESS: '127.0.0.1:0',
+          CCX_NOTIFICATION_WRITER__BUS__SESSION_TIMEOUT: sessionTimeout,
+        },
+      };
+    case 'notifier':
+      return {
+        args: ['notifier', '--bus', 'kafka', '--brokers', brokers],
+        env: {
+          CCX_DATABASE_URL: databaseUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__ENABLED: 'true',
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: receivers.serviceLog!.postUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: receivers.tokens!.tokenUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: receivers.clientId,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_SECRET: receivers.clientSecret,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOTAL_RISK_THRESHOLD: '2',
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TAG_FILTER_ENABLED: 'false',
+          CCX_NOTIFICATION_SERVICE__OPERATIONS__HOST: '127.0.0.1',
+          CCX_NOTIFICATION_SERVICE__OPERATIONS__PORT: '0',
+          CCX_NOTIFICATION_SERVICE__FOLLOW__POLL: '500ms',
+          CCX_NOTIFICATION_SERVICE__DELIVERY__BACKOFF_MAX: '1s',
+          CCX_NOTIFICATION_SERVICE__DELIVERY__LEASE: '30s',
+        },
+      };
+    case 'tracker':
+      return {
+        args: ['tracker', '--bus', 'kafka', '--brokers', brokers, '--host', '127.0.0.1', '--port', '0'],
+        env: { CCX_DATABASE_URL: databaseUrl, CCX_TRACKER__BUS__SESSION_TIMEOUT: sessionTimeout },
+      };
+  }
+}
+
+/** Short, so that a member that was killed is missed soon. */
+const sessionTimeout = '3s';
+
+async function listening(name: RoleName, process: CcxProcess): Promise<Pick<RunningRole, 'metricsUrl' | 'readyUrl'>> {
+  if (name === 'ingress') {
+    const [, web = '', metrics = ''] = await process.waitForOutput(
+      /"web":"(http[^"]+)","metrics":"(http[^"]+)"/,
+      startMsMax,
+    );
+    return { metricsUrl: `${metrics}/metrics`, readyUrl: `${web}/ready` };
+  }
+  const [, url = ''] = await process.waitForOutput(/"url":"(http[^"]+)"/, startMsMax);
+  return { metricsUrl: `${url}/metrics`, readyUrl: `${url}/ready` };
+}
