@@ -21,12 +21,14 @@ export interface Uploaded {
   readonly findings: readonly string[];
   /** Request ids that were answered with 202. */
   readonly accepted: readonly string[];
+  /** The code that it has to be put aside with; absent: it becomes a report. */
+  readonly putAside?: string;
 }
 
 export interface Expectation {
   readonly uploads: readonly Uploaded[];
-  /** Codes of what had to be put aside, each at least once; absent: nothing. */
-  readonly deadLetters?: readonly string[];
+  /** Codes of dead letters of messages that no upload has caused. */
+  readonly garbage?: readonly string[];
 }
 
 const targets = [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG];
@@ -44,41 +46,52 @@ export function complaintsAbout(evidence: Evidence, expectation: Expectation): s
   ];
 }
 
-/** One row per announcement: no accepted upload is lost, no repeat makes a second one. */
-function judgeReports(evidence: Evidence, { uploads, deadLetters = [] }: Expectation): string[] {
+/** One row or one dead letter per announcement: no accepted upload is lost, and no repeat makes a second row. */
+function judgeReports(evidence: Evidence, { uploads }: Expectation): string[] {
   const complaints: string[] = [];
-  const announced = new Set(evidence.announcements.map(({ requestId, at }) => `${requestId} of ${at}`));
+  const announced = new Map(evidence.announcements.map(({ requestId, at }) => [`${requestId} of ${at}`, requestId]));
   const stored = Map.groupBy(evidence.reports, ({ requestId, lastChecked }) => `${requestId} of ${lastChecked}`);
+  const putAside = new Set(evidence.deadLetters.map(({ requestId }) => requestId));
   for (const [request, rows] of stored) {
     if (rows.length > 1) complaints.push(`${rows.length} rows of new_reports for request ${request}`);
     if (!announced.has(request))
       complaints.push(`a row of new_reports for request ${request}, which was never announced`);
   }
-  if (deadLetters.length === 0)
-    for (const request of announced)
-      if (!stored.has(request)) complaints.push(`no row of new_reports for request ${request}`);
+  for (const [request, id] of announced)
+    if (!stored.has(request) && !putAside.has(id)) complaints.push(`no row of new_reports for request ${request}`);
   const requests = new Set(evidence.reports.map(({ requestId }) => requestId));
   const traced = new Set(evidence.traced);
-  for (const { cluster, accepted } of uploads) {
-    if (!evidence.reports.some((row) => row.cluster === cluster))
-      complaints.push(`no row of new_reports for cluster ${cluster}`);
-    for (const id of accepted)
+  for (const { cluster, accepted, putAside: code } of uploads) {
+    const isStored = evidence.reports.some((row) => row.cluster === cluster);
+    if (isStored !== (code === undefined))
+      complaints.push(`${isStored ? 'a' : 'no'} row of new_reports for cluster ${cluster}`);
+    for (const id of code === undefined ? accepted : []) {
       if (!requests.has(id)) complaints.push(`no row of new_reports for the accepted request ${id}`);
-    for (const id of accepted)
       if (!traced.has(id)) complaints.push(`no trace of the row of the accepted request ${id}`);
+    }
   }
   if (evidence.recordsWithoutReport > 0)
     complaints.push(`${evidence.recordsWithoutReport} records of stored messages without their row`);
   return complaints;
 }
 
-function judgeDeadLetters({ deadLetters }: Evidence, { deadLetters: expected = [] }: Expectation): string[] {
-  const unexpected = deadLetters.filter(({ code }) => !expected.includes(code));
-  const missing = expected.filter((code) => !deadLetters.some((letter) => letter.code === code));
-  return [
-    ...unexpected.map(({ code, requestId, topic }) => `dead letter ${code} of request ${requestId} in ${topic}`),
-    ...missing.map((code) => `no dead letter ${code}`),
-  ];
+/** Put aside once or, when the process died behind it, again; nothing else is. */
+function judgeDeadLetters({ deadLetters, announcements }: Evidence, { uploads, garbage = [] }: Expectation): string[] {
+  const complaints: string[] = [];
+  const expected = uploads.flatMap(({ accepted, putAside }) =>
+    putAside === undefined ? [] : accepted.map((requestId) => ({ requestId, code: putAside })),
+  );
+  const codes = new Set([...garbage, ...expected.map(({ code }) => code)]);
+  const ids = new Set(announcements.map(({ requestId }) => requestId));
+  for (const { code, requestId, topic } of deadLetters)
+    if (!codes.has(code) || (!garbage.includes(code) && !ids.has(requestId)))
+      complaints.push(`dead letter ${code} of request ${requestId} in ${topic}`);
+  for (const { requestId, code } of expected)
+    if (!deadLetters.some((letter) => letter.requestId === requestId && letter.code === code))
+      complaints.push(`no dead letter ${code} of request ${requestId}`);
+  for (const code of garbage)
+    if (!deadLetters.some((letter) => letter.code === code)) complaints.push(`no dead letter ${code}`);
+  return complaints;
 }
 
 /** I1. */

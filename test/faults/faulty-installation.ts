@@ -41,11 +41,13 @@ const findingSets: readonly (readonly string[])[] = [
 ];
 
 /** What an operator has gathered once, and how often it was sent. */
-interface Gathering {
+export interface Gathering {
   readonly cluster: string;
   readonly findings: readonly string[];
   readonly archive: Buffer;
   readonly gatheredAt: Date;
+  /** As in `Uploaded`. */
+  readonly putAside: string | undefined;
   requestId: string;
   readonly accepted: string[];
 }
@@ -65,17 +67,22 @@ export interface FaultyInstallation {
   run(options?: RunOptions): { readonly process: CcxProcess; readonly uploadUrl: Promise<string | undefined> };
   /** Gatherings that nobody has acknowledged. */
   waiting(): readonly Gathering[];
-  /** A new cluster's. */
-  gather(): Gathering;
+  /** A new cluster's; `broken` is what it sends in place of an archive, and the code that this is to be put aside with. */
+  gather(broken?: { readonly archive: Buffer; readonly code: string }): Gathering;
   /** Sends it once more; true when it was answered with 202. */
   upload(gathering: Gathering, uploadUrl: string, how: 'same-id' | 'new-id'): Promise<boolean>;
   /** SIGKILL to PostgreSQL, if it runs. */
   killServer(): Promise<void>;
   /** Lets the time pass that others have to wait for a dead process: its memberships and claims end. */
   endLeases(): Promise<void>;
-  /** `ccx all-in-one --once` with the archives of these as files: goes on until nothing is in flight. Rejects when it does not end well. */
-  runToEnd(files: readonly Gathering[]): Promise<void>;
+  /**
+   * `ccx all-in-one --once` with the archives of these as files: goes on until nothing is in flight. Rejects when it does not end well;
+   * with `deadLetters` it may say that it has put something aside.
+   */
+  runToEnd(files: readonly Gathering[], options?: { readonly deadLetters: boolean }): Promise<void>;
   uploads(): readonly Uploaded[];
+  /** The database of the installation, on the server that runs or on one that is started for it. */
+  withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T>;
   /** After everything has stopped. */
   collect(): Promise<{ readonly evidence: Evidence; readonly leftProcesses: readonly string[] }>;
   /** Kills what still runs and removes the folder. */
@@ -103,11 +110,21 @@ export async function createTemplate(): Promise<Template> {
   return template;
 }
 
-export async function createFaultyInstallation(template: Template, seed: string): Promise<FaultyInstallation> {
+export interface FaultyInstallationOptions {
+  readonly template: Template;
+  readonly seed: string;
+  /** A server of the test's own in place of the embedded one: the way that the processes take to it, and a way that always works. */
+  readonly database?: { readonly url: string; readonly directUrl: string };
+}
+
+export async function createFaultyInstallation(options: FaultyInstallationOptions): Promise<FaultyInstallation> {
+  const { template, seed, database: external } = options;
   const home = await createTestFolder();
   const folder = join(home.path, 'data');
   // With its owners: as root PostgreSQL runs as another account.
-  await copy('cp', ['-a', template.data, folder]);
+  if (external === undefined) await copy('cp', ['-a', template.data, folder]);
+  const withDatabase = <T>(work: (database: Database) => Promise<T>): Promise<T> =>
+    external === undefined ? onEmbedded(folder, work) : on(external.directUrl, work);
   const serverFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');
   const gatherings: Gathering[] = [];
   const processes = new Set<CcxProcess>();
@@ -115,7 +132,10 @@ export async function createFaultyInstallation(template: Template, seed: string)
 
   const start = (options: RunOptions, flags: readonly string[]): CcxProcess => {
     const started = startCcx({
-      args: ['all-in-one', '--data', folder, '--port', '0', '--log-level', 'silent', ...flags],
+      args: [
+        ...['all-in-one', '--data', folder, '--port', '0', '--log-level', 'silent', ...flags],
+        ...(external === undefined ? [] : ['--database', external.url]),
+      ],
       env: {
         NODE_COMPILE_CACHE: template.compiled,
         // The shortest that is allowed, for scenarios that wait for it.
@@ -155,15 +175,18 @@ export async function createFaultyInstallation(template: Template, seed: string)
       return { process, uploadUrl };
     },
     waiting: () => gatherings.filter(({ accepted }) => accepted.length === 0),
-    gather() {
-      const findings = findingSets[gatherings.length % findingSets.length]!;
-      const { archive, clusterId, gatheredAt } = simulateCluster({
+    gather(broken) {
+      const findings = broken === undefined ? findingSets[gatherings.length % findingSets.length]! : [];
+      const { clusterId, gatheredAt, ...simulated } = simulateCluster({
         seed: `${seed} ${gatherings.length}`,
         now: clock.now(),
         findings,
       });
       const requestId = clock.uuid().replaceAll('-', '');
-      const gathering = { cluster: clusterId, findings, archive, gatheredAt, requestId, accepted: [] };
+      const archive = broken?.archive ?? simulated.archive;
+      const gathering: Gathering = {
+        ...{ cluster: clusterId, findings, archive, gatheredAt, requestId, putAside: broken?.code, accepted: [] },
+      };
       gatherings.push(gathering);
       return gathering;
     },
@@ -183,13 +206,13 @@ export async function createFaultyInstallation(template: Template, seed: string)
       if (!Number.isNaN(pid) && isAlive(pid)) process.kill(pid, 'SIGKILL');
     },
     endLeases: () =>
-      withDatabase(folder, async (database) => {
+      withDatabase(async (database) => {
         await database.query('UPDATE ccx.bus_members SET lease_until = clock_timestamp()');
         await database.query(
           `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE state = 'claimed'`,
         );
       }),
-    async runToEnd(files) {
+    async runToEnd(files, { deadLetters } = { deadLetters: false }) {
       const flags = ['--once', '--json', '--timeout', `${idleMsMax / 1000}s`];
       await mkdir(join(home.path, 'uploads'), { recursive: true });
       for (const { cluster, archive } of files) {
@@ -199,11 +222,19 @@ export async function createFaultyInstallation(template: Template, seed: string)
       }
       const process = start({}, flags);
       const { code, signal } = await process.exited(idleMsMax + startMsMax);
-      if (code !== 0) throw new Error(`it ended with ${signal ?? code}:\n${process.stdout()}\n${process.stderr()}`);
-      const { refused } = JSON.parse(process.stdout()) as { refused: number };
-      if (refused > 0) throw new Error(`it refused ${refused} uploads:\n${process.stderr()}`);
+      const output = `${process.stdout()}\n${process.stderr()}`;
+      if (code === null || code > 1) throw new Error(`it ended with ${signal ?? code}:\n${output}`);
+      const summary = JSON.parse(process.stdout()) as { refused: number; deadLetters: number };
+      const isComplete = summary.refused === 0 && !output.includes('not everything had reached its end');
+      if (!isComplete || (code === 1 && !(deadLetters && summary.deadLetters > 0)))
+        throw new Error(`it did not end well:\n${output}`);
     },
-    uploads: () => gatherings.map(({ cluster, findings, accepted }) => ({ cluster, findings, accepted })),
+    uploads: () =>
+      gatherings.map(({ cluster, findings, accepted, putAside }) => ({
+        ...{ cluster, findings, accepted },
+        ...(putAside === undefined ? {} : { putAside }),
+      })),
+    withDatabase,
     async collect() {
       await noteServer();
       const deadlineMs = clock.monotonicMs() + leftProcessesMsMax;
@@ -212,31 +243,40 @@ export async function createFaultyInstallation(template: Template, seed: string)
         await clock.sleep(50);
         leftProcesses = await findLeftProcesses(leaders);
       }
-      const evidence = await withDatabase(folder, (database) => collectEvidence(database, folder));
+      const evidence = await withDatabase((database) => collectEvidence(database, folder));
       return { evidence, leftProcesses };
     },
     async remove() {
       for (const { child } of processes) child.kill('SIGKILL');
       for (const running of processes) await running.exited(stopMsMax);
-      const server = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres'), clock }).catch(() => undefined);
-      await server?.stop();
+      if (external === undefined) {
+        const dataDir = join(folder, 'postgres');
+        const server = await startEmbeddedPostgres({ dataDir, clock }).catch(() => undefined);
+        await server?.stop();
+      }
       await home.remove();
     },
   };
 }
 
 /** On the server that runs on the folder, or on one that is started for it. */
-async function withDatabase<T>(folder: string, work: (database: Database) => Promise<T>): Promise<T> {
+async function onEmbedded<T>(folder: string, work: (database: Database) => Promise<T>): Promise<T> {
   const dataDir = join(folder, 'postgres');
   const running = await findRunningServer(dataDir, EMBEDDED_DATABASE_NAME);
-  const server =
-    running === undefined ? await startEmbeddedPostgres({ dataDir, clock, settings: { fsync: 'off' } }) : undefined;
-  const url = running ?? withDatabaseName(server!.url, EMBEDDED_DATABASE_NAME);
+  if (running !== undefined) return on(running, work);
+  const server = await startEmbeddedPostgres({ dataDir, clock, settings: { fsync: 'off' } });
+  try {
+    return await on(withDatabaseName(server.url, EMBEDDED_DATABASE_NAME), work);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function on<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
   const database = connectDatabase({ url, applicationName: 'faults', connectionsMax: 2 });
   try {
     return await work(database);
   } finally {
     await database.close();
-    await server?.stop();
   }
 }

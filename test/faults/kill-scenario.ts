@@ -44,7 +44,7 @@ const killMsMax = 20_000;
 /** Never rejects: what goes wrong is a complaint. */
 export async function runKillScenario(template: Template, scenario: KillScenario): Promise<ScenarioResult> {
   const startedMs = clock.monotonicMs();
-  const installation = await createFaultyInstallation(template, scenario.name);
+  const installation = await createFaultyInstallation({ template, seed: scenario.name });
   const complaints: string[] = [];
   let cutOff = 0;
   try {
