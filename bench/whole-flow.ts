@@ -40,14 +40,14 @@ export const benchmark: Benchmark = {
   async run(context) {
     const ours = await openFlow(context, {});
     const single = await openFlow(context, oneAtATime);
-    const archives = context.size(100, 2);
+    const archives = context.size(80, 2);
     const lone = await timeLoneArchives(context, ours);
     const flow = flowContender(context, ours, { name: 'the whole flow', archives });
     const comparison = await context.compare({
       title: 'the whole flow',
       unit: 'archives',
       rounds: 5,
-      budgetMs: 50_000,
+      budgetMs: 40_000,
       subject: flow.contender,
       baselines: [
         unpackContender(archives, flow.clusters),
