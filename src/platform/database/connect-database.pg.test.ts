@@ -175,6 +175,31 @@ describe('connectDatabase', () => {
     await database.close();
   });
 
+  test('a connection that the server ends as soon as it has begun does not end the process', async () => {
+    const message = (type: string, body: string) => {
+      const head = Buffer.alloc(5);
+      head.write(type);
+      head.writeInt32BE(4 + body.length, 1);
+      return Buffer.concat([head, Buffer.from(body, 'latin1')]);
+    };
+    const authenticated = message('R', '\0\0\0\0');
+    const ended = message('E', 'SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0');
+    const server = createServer((socket) => {
+      // One chunk, so that there is no turn of the event loop between the beginning and the end.
+      socket.once('data', () => socket.end(Buffer.concat([authenticated, message('Z', 'I'), ended])));
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const other = open(`postgres://u@127.0.0.1:${port}/d?sslmode=disable`);
+    await assert.rejects(
+      other.query('SELECT 1'),
+      (error) => error instanceof CcxError && error.code === 'DATABASE_LOST' && error.retryable,
+    );
+    await other.close();
+    server.close();
+  });
+
   test('a cursor that its reader abandoned does not block the rollback for ever', async () => {
     const clock = createManualClock();
     const database = connectDatabase({ url: context.url, applicationName: 'test', connectionsMax: 1, clock });

@@ -69,6 +69,9 @@ function clientClass(config: pg.ClientConfig): typeof pg.Client {
   return class extends pg.Client {
     constructor() {
       super(config);
+      // Between the pool's listener and the borrower's nobody else listens, and a server that ends a connection as soon as it has begun
+      // would end this process. The next statement says what happened.
+      this.on('error', () => undefined);
     }
   };
 }
