@@ -83,8 +83,10 @@ export interface FaultyInstallation {
   uploads(): readonly Uploaded[];
   /** The database of the installation, on the server that runs or on one that is started for it. */
   withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T>;
-  /** After everything has stopped. */
-  collect(): Promise<{ readonly evidence: Evidence; readonly leftProcesses: readonly string[] }>;
+  /** After everything has stopped, unless it is said that it goes on: then processes are not looked for. */
+  collect(options?: {
+    readonly whileRunning: boolean;
+  }): Promise<{ readonly evidence: Evidence; readonly leftProcesses: readonly string[] }>;
   /** Kills what still runs and removes the folder. */
   remove(): Promise<void>;
 }
@@ -111,7 +113,8 @@ export async function createTemplate(): Promise<Template> {
 }
 
 export interface FaultyInstallationOptions {
-  readonly template: Template;
+  /** Needed where the database is the embedded one. */
+  readonly template?: Template;
   readonly seed: string;
   /** A server of the test's own in place of the embedded one: the way that the processes take to it, and a way that always works. */
   readonly database?: { readonly url: string; readonly directUrl: string };
@@ -122,7 +125,7 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
   const home = await createTestFolder();
   const folder = join(home.path, 'data');
   // With its owners: as root PostgreSQL runs as another account.
-  if (external === undefined) await copy('cp', ['-a', template.data, folder]);
+  if (external === undefined) await copy('cp', ['-a', template!.data, folder]);
   const withDatabase = <T>(work: (database: Database) => Promise<T>): Promise<T> =>
     external === undefined ? onEmbedded(folder, work) : on(external.directUrl, work);
   const serverFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');
@@ -137,7 +140,9 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
         ...(external === undefined ? [] : ['--database', external.url]),
       ],
       env: {
-        NODE_COMPILE_CACHE: template.compiled,
+        ...(template === undefined ? {} : { NODE_COMPILE_CACHE: template.compiled }),
+        // One is enough, and each takes a while to start.
+        CCX_DATA_PIPELINE__RULES__RUNNERS: '1',
         // The shortest that is allowed, for scenarios that wait for it.
         CCX_NOTIFICATION_SERVICE__DELIVERY__LEASE: '30s',
       },
@@ -235,10 +240,10 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
         ...(putAside === undefined ? {} : { putAside }),
       })),
     withDatabase,
-    async collect() {
+    async collect({ whileRunning } = { whileRunning: false }) {
       await noteServer();
       const deadlineMs = clock.monotonicMs() + leftProcessesMsMax;
-      let leftProcesses = await findLeftProcesses(leaders);
+      let leftProcesses = whileRunning ? [] : await findLeftProcesses(leaders);
       while (leftProcesses.length > 0 && clock.monotonicMs() < deadlineMs) {
         await clock.sleep(50);
         leftProcesses = await findLeftProcesses(leaders);

@@ -1,0 +1,158 @@
+/**
+ * PostgreSQL, and with it the embedded bus, goes away under load and comes back on the same folder and port: uploads are accepted all the
+ * while or tried again, nothing is lost, nothing is told under a second id, and the process recovers without being started again.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { createDatabaseIfMissing } from '../../src/platform/database/embedded/create-database.ts';
+import { isAlive } from '../../src/platform/database/embedded/postmaster-file.ts';
+import {
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { complaintsAbout } from './check-promises.ts';
+import { createFaultyInstallation, type FaultyInstallation } from './faulty-installation.ts';
+
+const clock = createSystemClock();
+const gatheringsMax = 16;
+const uploadEveryMs = 150;
+const retryMs = 300;
+const endMsMax = 30_000;
+const settleMsMax = 60_000;
+/** Behind this only leases of messages whose outcome could not be stored are left to wait for; the test does not. */
+const leasesMs = 8_000;
+
+/** What happens to the database while uploads come in. */
+interface Trouble {
+  readonly installation: FaultyInstallation;
+  readonly proxy: TcpProxy;
+  /** SIGKILL, and a start on the same folder and port after so long. */
+  restartServer(afterMs: number): Promise<void>;
+}
+
+const troubles: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
+  async 'is killed and started again at once'({ restartServer }) {
+    await restartServer(0);
+    await clock.sleep(500);
+    await restartServer(0);
+  },
+  async 'is killed and comes back after five seconds'({ restartServer }) {
+    await restartServer(5_000);
+  },
+  async 'drops every connection of the bus, several times'({ installation }) {
+    for (let round = 0; round < 6; round += 1) {
+      await installation.withDatabase((database) =>
+        database.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ccx all-in-one topics'`,
+        ),
+      );
+      await clock.sleep(200);
+    }
+  },
+  async 'cannot be reached for two seconds'({ proxy }) {
+    proxy.cut();
+    await clock.sleep(2_000);
+    proxy.restore();
+  },
+};
+
+describe('a database that', { concurrency: 2, skip: whyNoInstallation() }, () => {
+  for (const [title, trouble] of Object.entries(troubles)) {
+    test(`${title} costs nothing but time`, async () => {
+      const home = await createTestFolder();
+      const dataDir = join(home.path, 'server');
+      const state = { server: await startEmbeddedPostgres({ dataDir, clock }) };
+      const directUrl = await createDatabaseIfMissing(state.server.url, 'notification');
+      const proxy = await startTcpProxy({ host: '127.0.0.1', port: state.server.port });
+      const url = new URL(directUrl);
+      url.port = String(proxy.port);
+      const database = { url: url.toString(), directUrl };
+      const installation = await createFaultyInstallation({ seed: title, database });
+      try {
+        const { process, uploadUrl } = installation.run();
+        const address = (await uploadUrl)!;
+        const ended = new AbortController();
+        process.child.once('exit', () => ended.abort(new Error(`it ended:\n${process.stdout()}\n${process.stderr()}`)));
+        const disturb = async () => {
+          await until(() => installation.uploads().length - installation.waiting().length >= 3);
+          await trouble({ installation, proxy, restartServer: (afterMs) => restart(state, dataDir, afterMs) });
+        };
+        await Promise.all([uploadAll(installation, { url: address, ended: ended.signal }), disturb()]);
+        await assertSettles(installation);
+        const [, readyUrl = ''] = await process.waitForOutput(/readiness +(http\S+)/, endMsMax);
+        assert.deepEqual(await (await fetch(readyUrl)).json(), { ready: true, reasons: [] });
+        process.kill('SIGTERM');
+        assert.equal((await process.exited(endMsMax)).code, 0, process.stderr());
+        const { evidence, leftProcesses } = await installation.collect();
+        assert.deepEqual(complaintsAbout(evidence, { uploads: installation.uploads() }), []);
+        assert.deepEqual(leftProcesses, []);
+      } finally {
+        await installation.remove();
+        await proxy.close();
+        await state.server.stop();
+        await home.remove();
+      }
+    });
+  }
+});
+
+async function restart(state: { server: EmbeddedPostgres }, dataDir: string, afterMs: number): Promise<void> {
+  const { pid, port } = state.server;
+  process.kill(pid, 'SIGKILL');
+  await until(() => !isAlive(pid));
+  await state.server.stop();
+  await clock.sleep(afterMs);
+  state.server = await startEmbeddedPostgres({ dataDir, clock, port });
+}
+
+/** One cluster after the other; each tries again until it is answered with 202, now under the same id, now under another. */
+async function uploadAll(
+  installation: FaultyInstallation,
+  { url, ended }: { readonly url: string; readonly ended: AbortSignal },
+): Promise<void> {
+  const operator = async () => {
+    const gathering = installation.gather();
+    for (
+      let tries = 0;
+      !(await installation.upload(gathering, url, tries % 2 === 0 ? 'same-id' : 'new-id'));
+      tries += 1
+    ) {
+      ended.throwIfAborted();
+      assert.ok(tries < 200, 'an upload is never accepted');
+      await clock.sleep(retryMs);
+    }
+  };
+  const operators: Promise<void>[] = [];
+  for (let count = 0; count < gatheringsMax; count += 1) {
+    operators.push(operator());
+    await clock.sleep(uploadEveryMs);
+  }
+  await Promise.all(operators);
+}
+
+/** Every promise is kept, in the end, by a process that was never started again. */
+async function assertSettles(installation: FaultyInstallation): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  for (;;) {
+    const { evidence } = await installation.collect({ whileRunning: true });
+    // A living process has a folder for what it is writing.
+    const complaints = complaintsAbout({ ...evidence, leftovers: [] }, { uploads: installation.uploads() });
+    if (complaints.length === 0) return;
+    const waitedMs = clock.monotonicMs() - startedMs;
+    if (waitedMs > settleMsMax) assert.deepEqual(complaints, []);
+    if (waitedMs > leasesMs) await installation.endLeases();
+    await clock.sleep(500);
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + endMsMax;
+  while (!condition()) {
+    assert.ok(clock.monotonicMs() < deadlineMs, 'it does not come');
+    await clock.sleep(20);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The guarantees on a real Kafka: the process dies at lines of `docs/guarantees.md`, a member dies in a rebalance, a broker dies in the
+ * middle of the flow, leaders move under load. Each time uploads go on, and when all is quiet every promise is checked as on the embedded
+ * bus. Of the kill points a seeded tenth is tried (`CCX_TEST_SEED` gives the same one again); `CCX_TEST_KILL_POINTS=all` tries every one.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { KafkaCluster as TestCluster } from '../../scripts/kafka/start-kafka.ts';
+import { TOPIC_OCP_RESULTS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
+import { KafkaCluster } from '../../src/platform/bus/kafka/cluster.ts';
+import { busSettingNames, plaintext } from '../../src/platform/bus/kafka/kafka-security.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import type { CcxProcess } from '../support/ccx-process.ts';
+import { startTestKafka } from '../support/kafka.ts';
+import { createKafkaRoles, type KafkaRoles, type ProcessName } from '../support/kafka-roles.ts';
+import { killPoints } from './kill-points.ts';
+import { createChance } from './seeded.ts';
+
+const clock = createSystemClock();
+const { env } = readProcessInput();
+const seed = env['CCX_TEST_SEED'] ?? clock.uuid().slice(0, 8);
+const share = env['CCX_TEST_KILL_POINTS'] === 'all' ? 1 : 0.1;
+const chance = createChance(`${seed} kafka`);
+const chosen = chance
+  .shuffle(killPoints)
+  .slice(0, Math.ceil(killPoints.length * share))
+  .map(({ event }) => `${event}:${1 + chance.below(2)}`);
+
+/** Only a failing test waits so long. */
+const quietMsMax = 90_000;
+const deathMsMax = 40_000;
+const uploadsAtOnce = 3;
+const uploadEveryMs = 250;
+const uploadsMax = 20;
+
+describe(`one broker (CCX_TEST_SEED=${seed})`, () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await startTestKafka();
+  });
+  after(() => cluster.stop());
+
+  test(`all-in-one on Kafka, killed at ${chosen.join(', ')}: nothing lost, nothing twice`, () =>
+    withRoles({ brokers: cluster.addresses, allInOne: true }, async (roles) => {
+      for (const killAt of chosen) {
+        const process = roles.launch('all-in-one', { killAt });
+        await process.waitForOutput(/uploads +http/, deathMsMax).catch(() => undefined);
+        await dies(process, roles);
+      }
+      await roles.start('all-in-one');
+      await roles.uploadAgain();
+      await endsWell(roles);
+    }));
+
+  test('a member of each group is killed in the middle of a rebalance: the others take over, nothing is lost', () =>
+    withRoles({ brokers: cluster.addresses }, async (roles) => {
+      await startRoles(roles);
+      // They join, partitions move to them, and they die with the first record of which the effect is not acknowledged.
+      for (const [name, killAt] of [
+        ['data-pipeline', 'data-pipeline/announcement-accepted:1'],
+        ['writer', 'writer/report-stored:1'],
+      ] as const) {
+        await dies(roles.launch(name, { killAt }), roles);
+      }
+      await endsWell(roles);
+    }));
+
+  test('the broker is killed and comes back: uploads go on, roles say what they wait for, nothing is lost', () =>
+    withRoles({ brokers: cluster.addresses }, async (roles) => {
+      const { pipeline, writer } = await startRoles(roles);
+      await uploadSome(roles);
+      await cluster.stopBroker(0, 'SIGKILL');
+      assert.ok(await roles.upload(), 'an upload is accepted while the broker is away');
+      const ingressReady = roles.ingressUrl.replace('/api/ingress/v1/upload', '/ready');
+      await until(async () => /wait in the outbox: /.test(await textOf(ingressReady, 200)));
+      for (const { readyUrl } of [pipeline, writer]) {
+        await until(async () => /cannot reach the Kafka broker/.test(await textOf(readyUrl, 503)));
+      }
+      await cluster.startBroker(0);
+      assert.ok(await roles.upload());
+      await endsWell(roles);
+      for (const { process } of [pipeline, writer]) {
+        assert.match(process.stdout(), /"code":"BUS_UNREACHABLE".*cannot reach the Kafka broker/);
+        assert.match(process.stdout(), /a consumer goes on/, 'and the log says when it is over');
+      }
+    }));
+});
+
+describe('three brokers', () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await startTestKafka({ brokers: 3 });
+  });
+  after(() => cluster.stop());
+
+  test('leaders of announcements and of reports end under load, in good order and by SIGKILL: nothing lost, no second id', () =>
+    withRoles({ brokers: cluster.addresses }, async (roles) => {
+      await startRoles(roles);
+      for (const [topic, signal] of [
+        [TOPIC_UPLOAD_ANNOUNCE, 'SIGTERM'],
+        [TOPIC_OCP_RESULTS, 'SIGKILL'],
+      ] as const) {
+        const leader = await leaderOf(cluster, topic);
+        const change = async () => {
+          await cluster.stopBroker(leader, signal);
+          await until(async () => (await leaderOf(cluster, topic)) !== leader);
+        };
+        await Promise.all([uploadSome(roles), change()]);
+        await cluster.startBroker(leader);
+      }
+      await endsWell(roles);
+    }));
+});
+
+async function withRoles(
+  options: { readonly brokers: readonly string[]; readonly allInOne?: boolean },
+  run: (roles: KafkaRoles) => Promise<void>,
+): Promise<void> {
+  const roles = await createKafkaRoles({ ...options, seed });
+  try {
+    await run(roles);
+  } finally {
+    await roles.remove();
+  }
+}
+
+async function startRoles(roles: KafkaRoles) {
+  // The writer first: it brings the schema up that the notifier demands.
+  const writer = await roles.start('writer');
+  const others: readonly ProcessName[] = ['data-pipeline', 'ingress', 'notifier', 'tracker'];
+  const [pipeline] = await Promise.all(others.map((name) => roles.start(name)));
+  return { writer, pipeline: pipeline! };
+}
+
+async function uploadSome(roles: KafkaRoles): Promise<void> {
+  for (let count = 0; count < uploadsMax / 2; count += 1) {
+    assert.ok(await roles.upload(), 'accepted');
+    await clock.sleep(uploadEveryMs);
+  }
+}
+
+/** Uploads, some at once and then one by one, until the process was killed where it is to be. */
+async function dies(process: CcxProcess, roles: KafkaRoles): Promise<void> {
+  const isDead = () => process.child.exitCode !== null || process.child.signalCode !== null;
+  if (!isDead()) await Promise.all(Array.from({ length: uploadsAtOnce }, () => roles.upload()));
+  for (let count = uploadsAtOnce; count < uploadsMax && !isDead(); count += 1) {
+    await roles.upload();
+    await clock.sleep(uploadEveryMs);
+  }
+  const { signal } = await process.exited(deathMsMax);
+  assert.equal(signal, 'SIGKILL', `it was killed: ${process.stderr()}`);
+}
+
+/** Everything comes to its end, every promise was kept, every process stops cleanly, and all of that stays so. */
+async function endsWell(roles: KafkaRoles): Promise<void> {
+  assert.deepEqual(await roles.complaints(quietMsMax), []);
+  await roles.stopRoles();
+  assert.deepEqual(await roles.complaints(0), []);
+}
+
+/** Index of the broker that leads the topic's first partition. */
+async function leaderOf({ addresses }: TestCluster, topic: string): Promise<number> {
+  const cluster = new KafkaCluster({
+    ...{ brokers: addresses, clientId: 'test', security: plaintext, names: busSettingNames, clock },
+  });
+  try {
+    for (;;) {
+      const { partitions } = await cluster.topic(topic, { fresh: true });
+      const leader = partitions[0]?.leader ?? -1;
+      if (leader > 0) return leader - 1;
+      await clock.sleep(100);
+    }
+  } finally {
+    await cluster.close();
+  }
+}
+
+/** Empty while the answer has another status. */
+async function textOf(url: string, status: number): Promise<string> {
+  const answer = await fetch(url);
+  const text = await answer.text();
+  return answer.status === status ? text : '';
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + deathMsMax;
+  while (!(await condition())) {
+    assert.ok(clock.monotonicMs() < deadlineMs, `it did not come: ${condition}`);
+    await clock.sleep(100);
+  }
+}
