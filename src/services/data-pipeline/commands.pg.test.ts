@@ -1,11 +1,11 @@
 /** `ccx data-pipeline` as an operator runs it: a process with an HTTP port, stopped by a signal, killed without remains. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { announcementRecord, testArchive } from '../../../test/support/announcements.ts';
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
 import { type CcxProcess, startCcx } from '../../../test/support/ccx-process.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { descendantsOf, stillAlive } from '../../../test/support/process-tree.ts';
 import {
   GROUP_DATA_PIPELINE,
   TOPIC_OCP_RESULTS,
@@ -58,15 +58,6 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await clock.sleep(20);
 }
 
-/** Direct children of a process. */
-function childrenOf(pid: number): number[] {
-  const lines = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
-  return lines.flatMap((line) => {
-    const [child, parent] = line.trim().split(/\s+/).map(Number);
-    return parent === pid && child !== undefined ? [child] : [];
-  });
-}
-
 test('it processes what is announced, shows metrics and readiness, and a signal ends it and its runners', async () => {
   const { role, url } = await startRole();
   await until(async () => (await fetch(`${url}/ready`)).status === 200);
@@ -81,7 +72,7 @@ test('it processes what is announced, shows metrics and readiness, and a signal 
   assert.match(metrics, /^ccx_published_total\{archive="ocp"\} 1$/m);
   assert.match(metrics, /^ccx_consumer_received_total 1$/m);
 
-  const runners = childrenOf(role.child.pid!);
+  const runners = descendantsOf(role.child.pid!);
   assert.equal(runners.length, 2);
   role.kill('SIGTERM');
   assert.deepEqual(await role.exited(startMsMax), { code: 0, signal: null });
@@ -94,8 +85,8 @@ for (const event of ['announcement-accepted', 'rules-evaluated', 'report-publish
   test(`killed right after ${event}, it leaves no orphan, and after the next start nothing is missing`, async () => {
     const env = { CCX_DATA_PIPELINE__BUS__SESSION_TIMEOUT: '1s' };
     const { role: first } = await startRole({ env, killAt: `${event}:1` });
-    await until(() => childrenOf(first.child.pid!).length === 2);
-    const runners = childrenOf(first.child.pid!);
+    await until(() => descendantsOf(first.child.pid!).length === 2);
+    const runners = descendantsOf(first.child.pid!);
     const requestId = `killed-after-${event}`;
     const producer = await shared.bus!.createProducer();
     const url = shared.server!.serve(`/${requestId}`, testArchive());
@@ -104,7 +95,7 @@ for (const event of ['announcement-accepted', 'rules-evaluated', 'report-publish
       { ...announcementRecord(), value: event },
     ]);
     assert.deepEqual(await first.exited(startMsMax), { code: null, signal: 'SIGKILL' });
-    await until(() => runners.every((pid) => !isRunning(pid)));
+    await until(() => stillAlive(runners).length === 0);
 
     const { role: second } = await startRole({ env });
     await until(async () => {
@@ -121,17 +112,6 @@ for (const event of ['announcement-accepted', 'rules-evaluated', 'report-publish
 async function read(topic: string): Promise<string[]> {
   const records = await shared.bus!.admin.read({ topic, partition: 0, offset: 0n }, 1_000);
   return records.map((record) => String(record.value));
-}
-
-/** False for a process that is gone, or dead and not yet collected. */
-function isRunning(pid: number): boolean {
-  try {
-    return !execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
-      .trim()
-      .startsWith('Z');
-  } catch {
-    return false;
-  }
 }
 
 test('a missing topic ends the start with one clear line', async () => {
