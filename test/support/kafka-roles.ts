@@ -2,7 +2,6 @@
  * An installation of separate roles on a Kafka, as a team runs it: every role a `ccx` process of its own with the least settings, one
  * database, one directory of archives, the stand-ins as receivers. For `*.kafka.test.ts`.
  */
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
@@ -33,6 +32,8 @@ const clock = createSystemClock();
 
 export const roleNames = ['ingress', 'data-pipeline', 'writer', 'notifier', 'tracker'] as const;
 export type RoleName = (typeof roleNames)[number];
+/** What can be started here: a role, or the process that is all of them. */
+export type ProcessName = RoleName | 'all-in-one';
 
 /** Only a failing test waits so long. */
 const startMsMax = 60_000;
@@ -47,7 +48,7 @@ const findingSets: readonly (readonly string[])[] = [
 ];
 
 export interface RunningRole {
-  readonly name: RoleName;
+  readonly name: ProcessName;
   readonly process: CcxProcess;
   /** Where `/metrics` is, and `/ready` but for ingress. */
   readonly metricsUrl: string;
@@ -56,14 +57,21 @@ export interface RunningRole {
 
 export interface KafkaRoles {
   readonly bus: Bus;
-  readonly receivers: Receivers;
+  /** Absent with `all-in-one`, which brings its own. */
+  readonly receivers: Receivers | undefined;
   readonly databaseUrl: string;
+  /** Where clusters upload to; `/ready` of whoever listens there is beside it. */
+  readonly ingressUrl: string;
   /** Environment and arguments of a role, as its operator would set them. */
-  runOf(name: RoleName): CcxRun;
+  runOf(name: ProcessName): CcxRun;
   /** Resolves once it listens. Several of one role are members of the same group. */
-  start(name: RoleName, change?: Pick<CcxRun, 'killAt'>): Promise<RunningRole>;
-  /** Uploads one archive of a new cluster; rejects unless it is accepted. Resolves to the request id. */
-  upload(): Promise<string>;
+  start(name: ProcessName): Promise<RunningRole>;
+  /** Does not wait: a process that is to be killed may never come to listen. */
+  launch(name: ProcessName, change?: Pick<CcxRun, 'killAt'>): CcxProcess;
+  /** Uploads one archive of a new cluster; false when nobody acknowledged it, which leaves it for `uploadAgain`. */
+  upload(): Promise<boolean>;
+  /** Once more what nobody has acknowledged, with the same request ids; rejects when one is not accepted now either. */
+  uploadAgain(): Promise<void>;
   uploads(): readonly Uploaded[];
   /** What is still missing of the promises, once none is or the time is up. */
   complaints(withinMs: number): Promise<readonly string[]>;
@@ -88,34 +96,54 @@ export async function makeTopics(bus: Bus): Promise<void> {
   ]);
 }
 
-export async function createKafkaRoles(brokers: readonly string[], seed: string): Promise<KafkaRoles> {
+export interface KafkaRolesOptions {
+  readonly brokers: readonly string[];
+  readonly seed: string;
+  /** Only this is started: its own stand-ins take the place of the test's. */
+  readonly allInOne?: boolean;
+}
+
+/** On topics that are empty: those of that name that the brokers have are removed first. */
+export async function createKafkaRoles({ brokers, seed, allInOne = false }: KafkaRolesOptions): Promise<KafkaRoles> {
   const folder = await createTestFolder();
-  const objects = join(folder.path, 'objects');
-  await mkdir(objects);
+  await mkdir(join(folder.path, 'objects'));
   const context = await createTestDatabase();
   const bus = await openKafka(brokers);
+  for (const topic of await bus.admin.listTopics()) await bus.admin.deleteTopic(topic);
   await makeTopics(bus);
-  const receivers = await startReceivers({
-    ...{ bus, clock, folder: join(folder.path, 'receivers') },
-    standIns: { notificationBackend: true, serviceLog: true },
-  });
+  const receivers = allInOne
+    ? undefined
+    : await startReceivers({
+        ...{ bus, clock, folder: join(folder.path, 'receivers') },
+        standIns: { notificationBackend: true, serviceLog: true },
+      });
   const [webPort = 0] = await freePorts(1);
-  const settings = { brokers: brokers.join(','), databaseUrl: context.url, objects, webPort, receivers };
-  const running = new Set<RunningRole>();
-  const gatherings: { cluster: string; findings: readonly string[]; accepted: string[] }[] = [];
+  const settings = {
+    ...{ brokers: brokers.join(','), databaseUrl: context.url, folder: folder.path, webPort, receivers },
+  };
+  const ingressUrl = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
+  const running = new Set<CcxProcess>();
+  const gatherings: Gathering[] = [];
 
+  const uploads = () => gatherings.map(({ cluster, findings, accepted }) => ({ cluster, findings, accepted }));
   const judge = async (): Promise<readonly string[]> => {
     try {
       const evidence = await collectEvidence(context.database, folder.path, bus);
       // A running ingress has files that are not finished.
       const leftovers = running.size > 0 ? [] : evidence.leftovers;
-      return complaintsAbout({ ...evidence, leftovers }, { uploads: gatherings });
+      return complaintsAbout({ ...evidence, leftovers }, { uploads: uploads() });
     } catch (error) {
       // Tables and topics that a role has not made yet, or a broker that is away.
       return [`nothing can be said yet: ${errorText(error)}`];
     }
   };
-  const end = async ({ process }: RunningRole, signal: NodeJS.Signals) => {
+  const launch = (name: ProcessName, change: Pick<CcxRun, 'killAt'> = {}): CcxProcess => {
+    const process = startCcx({ ...roleRun(name, settings), ...change });
+    running.add(process);
+    process.child.once('exit', () => running.delete(process));
+    return process;
+  };
+  const end = async (process: CcxProcess, signal: NodeJS.Signals) => {
     process.kill(signal);
     return await process.exited(stopMsMax);
   };
@@ -123,14 +151,12 @@ export async function createKafkaRoles(brokers: readonly string[], seed: string)
     bus,
     receivers,
     databaseUrl: context.url,
+    ingressUrl,
     runOf: (name) => roleRun(name, settings),
-    async start(name, change = {}) {
-      const process = startCcx({ ...roleRun(name, settings), ...change });
-      const urls = await listening(name, process);
-      const role = { name, process, ...urls };
-      running.add(role);
-      void once(process.child, 'exit').then(() => running.delete(role));
-      return role;
+    launch,
+    async start(name) {
+      const process = launch(name);
+      return { name, process, ...(await listening(name, process)) };
     },
     async upload() {
       const findings = findingSets[gatherings.length % findingSets.length]!;
@@ -140,15 +166,17 @@ export async function createKafkaRoles(brokers: readonly string[], seed: string)
         findings,
       });
       const requestId = clock.uuid().replaceAll('-', '');
-      const url = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
-      const answer = await uploadArchive({
-        ...{ url, archive, clusterId, gatheredAt, requestId, identity: identityOf(clusterId) },
-      });
-      if (answer.status !== 202) throw new Error(`an upload was answered ${answer.status}: ${answer.body}`);
-      gatherings.push({ cluster: clusterId, findings, accepted: [requestId] });
-      return requestId;
+      const gathering = { cluster: clusterId, findings, archive, gatheredAt, requestId, accepted: [] };
+      gatherings.push(gathering);
+      return (await send(gathering, ingressUrl)) === 202;
     },
-    uploads: () => gatherings,
+    async uploadAgain() {
+      for (const gathering of gatherings.filter(({ accepted }) => accepted.length === 0)) {
+        const status = await send(gathering, ingressUrl);
+        if (status !== 202) throw new Error(`an upload was answered ${status}`);
+      }
+    },
+    uploads,
     async complaints(withinMs) {
       const deadlineMs = clock.monotonicMs() + withinMs;
       for (;;) {
@@ -160,16 +188,17 @@ export async function createKafkaRoles(brokers: readonly string[], seed: string)
     async stopRoles() {
       const startedMs = clock.monotonicMs();
       await Promise.all(
-        [...running].map(async (role) => {
-          const { code, signal } = await end(role, 'SIGTERM');
-          if (code !== 0) throw new Error(`${role.name} ended with ${signal ?? code}:\n${role.process.stderr()}`);
+        [...running].map(async (process) => {
+          const { code, signal } = await end(process, 'SIGTERM');
+          if (code === 0) return;
+          throw new Error(`${process.child.spawnargs.join(' ')} ended with ${signal ?? code}:\n${process.stderr()}`);
         }),
       );
       return clock.monotonicMs() - startedMs;
     },
     async remove() {
-      await Promise.all([...running].map((role) => end(role, 'SIGKILL')));
-      await receivers.stop();
+      await Promise.all([...running].map((process) => end(process, 'SIGKILL')));
+      await receivers?.stop();
       await bus.close();
       await context.drop();
       await folder.remove();
@@ -177,25 +206,55 @@ export async function createKafkaRoles(brokers: readonly string[], seed: string)
   };
 }
 
+interface Gathering {
+  readonly cluster: string;
+  readonly findings: readonly string[];
+  readonly archive: Buffer;
+  readonly gatheredAt: Date;
+  readonly requestId: string;
+  readonly accepted: string[];
+}
+
+/** Resolves to the status; 0 when there was no answer. */
+async function send({ cluster, archive, gatheredAt, requestId, accepted }: Gathering, url: string): Promise<number> {
+  const identity = identityOf(cluster);
+  const answer = await uploadArchive({
+    ...{ url, archive, clusterId: cluster, gatheredAt, requestId, identity },
+  }).catch(() => undefined);
+  if (answer?.status === 202) accepted.push(requestId);
+  return answer?.status ?? 0;
+}
+
 interface RoleContext {
   readonly brokers: string;
   readonly databaseUrl: string;
-  readonly objects: string;
+  readonly folder: string;
   readonly webPort: number;
-  readonly receivers: Receivers;
+  readonly receivers: Receivers | undefined;
 }
 
 /** As in docs/roles.md; beyond that only free ports, shorter waits, and the thresholds of the all-in-one process. */
-function roleRun(name: RoleName, context: RoleContext): CcxRun {
-  const { brokers, databaseUrl, objects, webPort, receivers } = context;
+function roleRun(name: ProcessName, context: RoleContext): CcxRun {
+  const { brokers, databaseUrl, folder, webPort, receivers } = context;
   switch (name) {
+    case 'all-in-one':
+      return {
+        args: [
+          ...['all-in-one', '--kafka', brokers, '--database', databaseUrl, '--data', folder],
+          ...['--port', String(webPort), '--log-level', 'info'],
+        ],
+        env: {
+          CCX_ALL_IN_ONE__BUS__SESSION_TIMEOUT: sessionTimeout,
+          CCX_NOTIFICATION_SERVICE__DELIVERY__LEASE: '30s',
+        },
+      };
     case 'ingress':
       return {
         args: ['ingress', '--host', '127.0.0.1'],
         env: {
           INGRESS_KAFKABROKERS: brokers,
           INGRESS_STAGERIMPLEMENTATION: 'filebased',
-          INGRESS_STORAGEFILESYSTEMPATH: objects,
+          INGRESS_STORAGEFILESYSTEMPATH: join(folder, 'objects'),
           INGRESS_VALID_UPLOAD_TYPES: 'openshift',
           INGRESS_WEBPORT: String(webPort),
           INGRESS_SERVICEBASEURL: `http://127.0.0.1:${webPort}`,
@@ -228,10 +287,10 @@ function roleRun(name: RoleName, context: RoleContext): CcxRun {
         env: {
           CCX_DATABASE_URL: databaseUrl,
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__ENABLED: 'true',
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: receivers.serviceLog!.postUrl,
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: receivers.tokens!.tokenUrl,
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: receivers.clientId,
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_SECRET: receivers.clientSecret,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: receivers!.serviceLog!.postUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: receivers!.tokens!.tokenUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: receivers!.clientId,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_SECRET: receivers!.clientSecret,
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOTAL_RISK_THRESHOLD: '2',
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TAG_FILTER_ENABLED: 'false',
           CCX_NOTIFICATION_SERVICE__OPERATIONS__HOST: '127.0.0.1',
@@ -252,7 +311,14 @@ function roleRun(name: RoleName, context: RoleContext): CcxRun {
 /** Short, so that a member that was killed is missed soon. */
 const sessionTimeout = '3s';
 
-async function listening(name: RoleName, process: CcxProcess): Promise<Pick<RunningRole, 'metricsUrl' | 'readyUrl'>> {
+async function listening(
+  name: ProcessName,
+  process: CcxProcess,
+): Promise<Pick<RunningRole, 'metricsUrl' | 'readyUrl'>> {
+  if (name === 'all-in-one') {
+    const [, url = ''] = await process.waitForOutput(/uploads +(http:\/\/[^/\s]+)/, startMsMax);
+    return { metricsUrl: `${url}/metrics`, readyUrl: `${url}/ready` };
+  }
   if (name === 'ingress') {
     const [, web = '', metrics = ''] = await process.waitForOutput(
       /"web":"(http[^"]+)","metrics":"(http[^"]+)"/,

@@ -24,7 +24,7 @@ const roles = (): KafkaRoles => context.roles!;
 before(async () => {
   const { addresses } = await startTestKafka();
   context.brokers = addresses;
-  context.roles = await createKafkaRoles(addresses, 'roles');
+  context.roles = await createKafkaRoles({ brokers: addresses, seed: 'roles' });
 });
 after(async () => {
   await context.roles?.remove();
@@ -46,8 +46,8 @@ test('an archive goes through five processes to a Kafka message and Service Log 
   const started = await Promise.all(
     (['ingress', 'data-pipeline', 'notifier', 'tracker'] as const).map((name) => roles().start(name)),
   );
-  await roles().upload();
-  await roles().upload();
+  assert.ok(await roles().upload());
+  assert.ok(await roles().upload());
   assert.deepEqual(await roles().complaints(flowMsMax), []);
 
   const records = await readNotifications();
@@ -60,7 +60,7 @@ test('an archive goes through five processes to a Kafka message and Service Log 
   );
   assert.deepEqual(
     roles()
-      .receivers.serviceLog!.entries()
+      .receivers!.serviceLog!.entries()
       .map((entry) => entry.cluster_uuid)
       .sort(),
     roles()
