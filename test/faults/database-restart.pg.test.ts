@@ -18,8 +18,8 @@ import { complaintsAbout } from './check-promises.ts';
 import { createFaultyInstallation, type FaultyInstallation } from './faulty-installation.ts';
 
 const clock = createSystemClock();
-const gatheringsMax = 16;
-const uploadEveryMs = 150;
+const gatheringsMax = 12;
+const uploadEveryMs = 200;
 const retryMs = 300;
 const endMsMax = 30_000;
 const settleMsMax = 60_000;
@@ -145,7 +145,7 @@ async function assertSettles(installation: FaultyInstallation): Promise<void> {
     const waitedMs = clock.monotonicMs() - startedMs;
     if (waitedMs > settleMsMax) assert.deepEqual(complaints, []);
     if (waitedMs > leasesMs) await installation.endLeases();
-    await clock.sleep(500);
+    await clock.sleep(1_000);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 export interface KillPoint {
-  /** Number of the line; 0: beside the flow. */
+  /** Number of the line. */
   readonly line: number;
   /** `service/event`, as `kill-at-event.ts` takes it. */
   readonly event: string;
@@ -29,11 +29,11 @@ export const killPoints: readonly KillPoint[] = [
   { line: 11, event: 'notifier/notification-delivered' },
   { line: 12, event: 'notifier/outcome-recorded' },
   { line: 12, event: 'notifier/run-finished' },
-  { line: 0, event: 'tracker/status-stored' },
-  { line: 0, event: 'tracker/offsets-committed' },
+  { line: 13, event: 'tracker/status-stored' },
+  { line: 13, event: 'tracker/offsets-committed' },
 ];
 
-/** Lines that need more than uploads to be reached; `kept-announcements` and `put-aside` tests kill there. */
+/** What needs more than uploads to be reached; `kill-behind-trouble.pg.test.ts` kills there. */
 export const specialKillPoints: readonly KillPoint[] = [
   { line: 3, event: 'ingress/announcement-kept' },
   { line: 3, event: 'ingress/announcement-relayed' },

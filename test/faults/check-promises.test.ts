@@ -1,0 +1,116 @@
+/** The judge of the fault tests: silent about what is right, and not about any single thing that is wrong. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { complaintsAbout, type Expectation } from './check-promises.ts';
+import type { Evidence } from './evidence.ts';
+
+const at = '2026-11-21T16:00:00.000000000Z';
+const uploads: Expectation['uploads'] = [
+  { cluster: 'c1', findings: ['A', 'B'], accepted: ['r1'] },
+  { cluster: 'c2', findings: [], accepted: ['r2'] },
+];
+const backend = { target: 1, cluster: 'c1' };
+const serviceLog = { target: 2, cluster: 'c1' };
+
+const kept: Evidence = {
+  announcements: [
+    { requestId: 'r1', at },
+    { requestId: 'r2', at },
+  ],
+  reports: [
+    { cluster: 'c1', requestId: 'r1', lastChecked: at },
+    { cluster: 'c2', requestId: 'r2', lastChecked: at },
+  ],
+  recordsWithoutReport: 0,
+  traced: ['r1', 'r2'],
+  deadLetters: [],
+  outbox: [
+    { ...backend, id: 'm1', state: 'delivered', waits: false, issues: ['B', 'A'], reportedAt: 't1' },
+    { ...serviceLog, id: 'm2', state: 'delivered', waits: false, issues: ['A'], reportedAt: 't2' },
+    { ...serviceLog, id: 'm3', state: 'delivered', waits: false, issues: ['B'], reportedAt: 't2' },
+  ],
+  ledger: [
+    { ...backend, issue: 'A', state: 'notified', id: 'm1', reportedAt: 't1' },
+    { ...backend, issue: 'B', state: 'notified', id: 'm1', reportedAt: 't1' },
+    { ...serviceLog, issue: 'A', state: 'notified', id: 'm2', reportedAt: 't2' },
+    { ...serviceLog, issue: 'B', state: 'notified', id: 'm3', reportedAt: 't2' },
+  ],
+  reported: [
+    { ...backend, state: 1, notifiedAt: 't1' },
+    { ...serviceLog, state: 1, notifiedAt: 't2' },
+    { target: 1, cluster: 'c2', state: 2, notifiedAt: 't3' },
+  ],
+  lags: [],
+  wire: [
+    { ...backend, id: 'm1', issues: ['A', 'B'], body: 'one' },
+    { ...serviceLog, id: 'm2', issues: ['A'], body: 'two' },
+    { ...serviceLog, id: 'm3', issues: ['B'], body: 'three' },
+  ],
+  refused: [],
+  leftovers: [],
+};
+
+test('what was kept gives no complaint, nor does a repeat with the same id and the same bytes', () => {
+  assert.deepEqual(complaintsAbout(kept, { uploads }), []);
+  assert.deepEqual(complaintsAbout({ ...kept, wire: [...kept.wire, kept.wire[0]!] }, { uploads }), []);
+});
+
+test('the same archive under two request ids is two reports and one notification', () => {
+  const again = { requestId: 'r3', at };
+  const evidence = {
+    ...kept,
+    announcements: [...kept.announcements, again],
+    reports: [...kept.reports, { cluster: 'c1', requestId: 'r3', lastChecked: at }],
+  };
+  assert.deepEqual(complaintsAbout(evidence, { uploads }), []);
+});
+
+const broken: Readonly<Record<string, readonly [Partial<Evidence>, RegExp]>> = {
+  'an accepted upload has no row': [{ reports: kept.reports.slice(0, 1) }, /no row of new_reports for .*r2/],
+  'an announcement has two rows': [{ reports: [...kept.reports, kept.reports[1]!] }, /2 rows of new_reports/],
+  'a row was never announced': [{ announcements: kept.announcements.slice(0, 1) }, /never announced/],
+  'a row is not traced': [{ traced: ['r1'] }, /no trace/],
+  'a record has lost its row': [{ recordsWithoutReport: 1 }, /without their row/],
+  'something was put aside': [{ deadLetters: [{ code: 'X', requestId: 'r1', topic: 't' }] }, /dead letter X/],
+  'a message waits': [{ outbox: [{ ...kept.outbox[0]!, state: 'pending' }, ...kept.outbox.slice(1)] }, /not delivered/],
+  'a message never arrived': [{ wire: kept.wire.slice(0, 2) }, /never arrived/],
+  'a message was never decided': [{ wire: [...kept.wire, { ...kept.wire[0]!, id: 'm9' }] }, /never decided/],
+  'an issue was told under two ids': [{ wire: [...kept.wire, { ...kept.wire[1]!, id: 'm9' }] }, /under 2 ids/],
+  'an entry was posted twice': [{ wire: [...kept.wire, kept.wire[2]!] }, /posted 2 times/],
+  'a repeat has other bytes': [{ wire: [...kept.wire, { ...kept.wire[0]!, body: 'else' }] }, /repeats of .* differ/],
+  'a message tells of something else': [
+    { wire: [{ ...kept.wire[0]!, issues: ['A'] }, ...kept.wire.slice(1)] },
+    /tells of A, not of/,
+  ],
+  'the ledger knows nothing of it': [
+    { ledger: [{ ...kept.ledger[0]!, state: 'pending' }, ...kept.ledger.slice(1)] },
+    /pending in the ledger/,
+  ],
+  'reported knows nothing of it': [{ reported: kept.reported.slice(1) }, /no sent row in reported/],
+  'reported knows it twice': [{ reported: [...kept.reported, kept.reported[0]!] }, /2 sent rows/],
+  'reported has an error': [{ reported: [...kept.reported, { ...backend, state: 4, notifiedAt: 't4' }] }, /error row/],
+  'a group has not read everything': [{ lags: ['g t/0: 1 of 2'] }, /not read to its end/],
+  'a receiver has refused something': [{ refused: ['no id'] }, /refused by a receiver/],
+  'a file was left': [{ leftovers: ['objects/.unfinished/x'] }, /left behind/],
+};
+
+for (const [what, [change, complaint]] of Object.entries(broken)) {
+  test(`${what}: that is a complaint`, () => {
+    assert.match(complaintsAbout({ ...kept, ...change }, { uploads }).join('\n'), complaint);
+  });
+}
+
+test('what has to be put aside must be, each upload with its code, and is no report', () => {
+  const bad = [...uploads, { cluster: 'c3', findings: [], accepted: ['r3'], putAside: 'X' }];
+  const announced = { ...kept, announcements: [...kept.announcements, { requestId: 'r3', at }] };
+  const letter = { code: 'X', requestId: 'r3', topic: 't' };
+  assert.deepEqual(complaintsAbout({ ...announced, deadLetters: [letter] }, { uploads: bad }), []);
+  assert.deepEqual(complaintsAbout({ ...announced, deadLetters: [letter, letter] }, { uploads: bad }), []);
+  assert.match(complaintsAbout(announced, { uploads: bad }).join('\n'), /no dead letter X of request r3/);
+  const stored = { cluster: 'c3', requestId: 'r3', lastChecked: at };
+  const both = { ...announced, deadLetters: [letter], reports: [...kept.reports, stored] };
+  assert.match(complaintsAbout(both, { uploads: bad }).join('\n'), /a row of new_reports for cluster c3/);
+  const garbage = { ...kept, deadLetters: [{ code: 'G', requestId: '', topic: 't' }] };
+  assert.deepEqual(complaintsAbout(garbage, { uploads, garbage: ['G'] }), []);
+  assert.match(complaintsAbout(kept, { uploads, garbage: ['G'] }).join('\n'), /no dead letter G/);
+});
