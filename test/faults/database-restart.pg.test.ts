@@ -32,6 +32,8 @@ interface Trouble {
   readonly proxy: TcpProxy;
   /** SIGKILL, and a start on the same folder and port after so long. */
   restartServer(afterMs: number): Promise<void>;
+  /** What `/ready` answers. */
+  readiness(): Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }>;
 }
 
 const troubles: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
@@ -40,8 +42,10 @@ const troubles: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = 
     await clock.sleep(500);
     await restartServer(0);
   },
-  async 'is killed and comes back after five seconds'({ restartServer }) {
-    await restartServer(5_000);
+  async 'is killed and comes back after five seconds'({ restartServer, readiness }) {
+    const back = restartServer(5_000);
+    await until(async () => (await readiness()).reasons.length > 0);
+    await back;
   },
   async 'drops every connection of the bus, several times'({ installation }) {
     for (let round = 0; round < 6; round += 1) {
@@ -75,16 +79,18 @@ describe('a database that', { concurrency: 2, skip: whyNoInstallation() }, () =>
       try {
         const { process, uploadUrl } = installation.run();
         const address = (await uploadUrl)!;
+        const [, readyUrl = ''] = await process.waitForOutput(/readiness +(http\S+)/, endMsMax);
+        const readiness = async () => (await fetch(readyUrl)).json() as ReturnType<Trouble['readiness']>;
         const ended = new AbortController();
         process.child.once('exit', () => ended.abort(new Error(`it ended:\n${process.stdout()}\n${process.stderr()}`)));
         const disturb = async () => {
           await until(() => installation.uploads().length - installation.waiting().length >= 3);
-          await trouble({ installation, proxy, restartServer: (afterMs) => restart(state, dataDir, afterMs) });
+          const restartServer = (afterMs: number) => restart(state, dataDir, afterMs);
+          await trouble({ installation, proxy, restartServer, readiness });
         };
         await Promise.all([uploadAll(installation, { url: address, ended: ended.signal }), disturb()]);
         await assertSettles(installation);
-        const [, readyUrl = ''] = await process.waitForOutput(/readiness +(http\S+)/, endMsMax);
-        assert.deepEqual(await (await fetch(readyUrl)).json(), { ready: true, reasons: [] });
+        assert.deepEqual(await readiness(), { ready: true, reasons: [] });
         process.kill('SIGTERM');
         assert.equal((await process.exited(endMsMax)).code, 0, process.stderr());
         const { evidence, leftProcesses } = await installation.collect();
@@ -149,9 +155,9 @@ async function assertSettles(installation: FaultyInstallation): Promise<void> {
   }
 }
 
-async function until(condition: () => boolean): Promise<void> {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadlineMs = clock.monotonicMs() + endMsMax;
-  while (!condition()) {
+  while (!(await condition())) {
     assert.ok(clock.monotonicMs() < deadlineMs, 'it does not come');
     await clock.sleep(20);
   }
