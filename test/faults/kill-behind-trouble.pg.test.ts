@@ -95,6 +95,26 @@ describe('killed behind trouble', { concurrency: 2, skip: whyNoInstallation() },
     }
   });
 
+  test('a process whose embedded PostgreSQL dies says so and ends, and the next start goes on', async () => {
+    const installation = await createFaultyInstallation({ template, seed: 'server gone' });
+    try {
+      const { process, uploadUrl } = installation.run();
+      const url = (await uploadUrl)!;
+      const gatherings = [installation.gather(), installation.gather(), installation.gather()];
+      await installation.upload(gatherings[0]!, url, 'same-id');
+      const uploads = gatherings.slice(1).map((gathering) => installation.upload(gathering, url, 'same-id'));
+      await installation.killServer();
+      await Promise.all(uploads);
+      assert.deepEqual(await process.exited(endMsMax), { code: 1, signal: null });
+      assert.match(process.stderr(), /PostgreSQL ended/);
+      await installation.endLeases();
+      await installation.runToEnd(installation.waiting());
+      await assertKept(installation);
+    } finally {
+      await installation.remove();
+    }
+  });
+
   test('a report that comes again is recognised, also when the process dies right behind that', async () => {
     const kills = ['writer/report-stored:1', 'writer/report-repeated:1'].map((at) => ({ at, withServer: false }));
     const { complaints } = await runKillScenario(template, {
