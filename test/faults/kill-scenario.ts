@@ -13,6 +13,8 @@ export interface Kill {
   readonly at: string | number;
   /** PostgreSQL dies at the same moment, as when the power fails. */
   readonly withServer: boolean;
+  /** So many milliseconds before, it was asked to stop (SIGTERM) and is in the middle of that, or even through. */
+  readonly stoppingMs?: number;
 }
 
 export interface KillScenario {
@@ -86,7 +88,7 @@ async function runUntilKilled(
     killServerToo: kill.withServer,
   });
   const ended = endOf(process);
-  const moment = { installation, process, ended, withServer: kill.withServer };
+  const moment = { installation, process, ended, kill };
   if (typeof kill.at === 'number' && kill.at < 0) void killAt(moment, -kill.at);
   const url = await uploadUrl;
   if (url !== undefined) {
@@ -99,6 +101,7 @@ async function runUntilKilled(
   );
   if (late) process.kill('SIGKILL');
   const { code, signal } = await process.exited(killMsMax);
+  if (kill.stoppingMs !== undefined && code === 0) return [];
   if (late) return [`${kill.at} did not come, so it was not killed there`];
   return signal === 'SIGKILL' ? [] : [`it ended with ${signal ?? code} before it was killed:\n${process.stderr()}`];
 }
@@ -133,7 +136,7 @@ interface Moment {
   readonly installation: FaultyInstallation;
   readonly process: CcxProcess;
   readonly ended: AbortSignal;
-  readonly withServer: boolean;
+  readonly kill: Kill;
 }
 
 /** Aborted when the process is gone. */
@@ -144,8 +147,13 @@ function endOf(process: CcxProcess): AbortSignal {
 }
 
 async function killAt(moment: Moment, ms: number): Promise<void> {
-  await clock.sleep(ms, moment.ended).catch(() => undefined);
-  if (moment.ended.aborted) return;
-  if (moment.withServer) await moment.installation.killServer();
-  moment.process.kill('SIGKILL');
+  const { installation, process, ended, kill } = moment;
+  await clock.sleep(ms, ended).catch(() => undefined);
+  if (kill.stoppingMs !== undefined && !ended.aborted) {
+    process.kill('SIGTERM');
+    await clock.sleep(kill.stoppingMs, ended).catch(() => undefined);
+  }
+  if (ended.aborted) return;
+  if (kill.withServer) await installation.killServer();
+  process.kill('SIGKILL');
 }

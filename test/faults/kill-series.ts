@@ -1,7 +1,7 @@
 /**
  * The series of kill scenarios that a seed makes: every kill point at its first and later occurrences, pairs of kills with a restart
- * between them, kills at any moment from the start on, and a few that wait for the leases of the dead. `npm test` runs a tenth of one
- * series, `npm run soak` whole ones.
+ * between them, kills at any moment from the start to the middle of a stop, and a few that wait for the leases of the dead. `npm test`
+ * runs a tenth of one series, `npm run soak` whole ones.
  */
 import { killPoints } from './kill-points.ts';
 import type { Kill, KillScenario } from './kill-scenario.ts';
@@ -10,18 +10,18 @@ import { type Chance, createChance } from './seeded.ts';
 const occurrences = [1, 2, 3];
 const pairs = 20;
 const moments = 20;
+const stops = 8;
 const waits = 4;
 /** Moments lie between a process's first instant and well after everything that its first uploads cause. */
 const momentMsMax = 2_500;
 const startMsMax = 1_500;
+const stopMsMax = 600;
 
 export function killSeries(seed: string): KillScenario[] {
   const chance = createChance(seed);
   const scenario = (kills: readonly Kill[], change: Partial<KillScenario> = {}): KillScenario => {
     const retry = chance.pick(['same-id', 'new-id'] as const);
-    const name = [...kills.map(({ at, withServer }) => `${at}${withServer ? ' with PostgreSQL' : ''}`), retry].join(
-      ', ',
-    );
+    const name = [...kills.map(nameOf), retry].join(', ');
     return { name, kills, retry, waitsForLeases: false, ...change };
   };
   const atEvent = (event: string, nth: number): Kill => ({ at: `${event}:${nth}`, withServer: chance.next() < 1 / 3 });
@@ -31,6 +31,9 @@ export function killSeries(seed: string): KillScenario[] {
     ...killPoints.flatMap(({ event }) => occurrences.map((nth) => scenario([atEvent(event, nth)]))),
     ...Array.from({ length: pairs }, () => scenario([somewhere(), chance.next() < 0.5 ? somewhere() : anytime()])),
     ...Array.from({ length: moments }, () => scenario([anytime()])),
+    ...Array.from({ length: stops }, () =>
+      scenario([{ ...anytime(), at: chance.below(momentMsMax), stoppingMs: chance.below(stopMsMax) }]),
+    ),
     ...Array.from({ length: waits }, () => {
       const { event } = chance.pick(killPoints.filter(({ line }) => line === 11));
       return scenario([atEvent(event, chance.pick(occurrences))], { waitsForLeases: true });
@@ -45,6 +48,11 @@ export function someOf(series: readonly KillScenario[], seed: string, share: num
   return createChance(`${seed} share`)
     .shuffle(quick)
     .slice(0, Math.round(series.length * share));
+}
+
+function nameOf({ at, withServer, stoppingMs }: Kill): string {
+  const when = stoppingMs === undefined ? `${at}` : `${at} and ${stoppingMs} into its stop`;
+  return `${when}${withServer ? ' with PostgreSQL' : ''}`;
 }
 
 function momentOf(chance: Chance): number {
