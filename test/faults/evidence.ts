@@ -266,7 +266,8 @@ function postedPart(entry: StoredEntry): Readonly<Record<string, unknown>> {
 
 /**
  * What waits for the bus, what was put aside as unsendable, files and folders of writes that did not end. Metadata whose archive never
- * came is not among them: retention sweeps it when it is an hour old, because until then another process may be about to finish it.
+ * came is not among them: retention sweeps it when it is an hour old, because until then another process may be about to finish it. Nor is a
+ * database whose making was cut off: a start sweeps it when it is ten minutes old.
  */
 async function findLeftovers(folder: string): Promise<string[]> {
   const names = async (...parts: string[]) =>
@@ -276,6 +277,8 @@ async function findLeftovers(folder: string): Promise<string[]> {
     ...(await names('objects', 'outbox')),
     ...(await names('objects', 'ingress')).filter((name) => !name.includes('signingkey')),
     ...(await names('receivers')).filter((name) => !name.endsWith('.jsonl')),
-    ...(await names('postgres')).filter((name) => !/^postgres\/(cluster|server\.log(\.1)?)$/.test(name)),
+    ...(await names('postgres')).filter(
+      (name) => !/^postgres\/(cluster|server\.log(\.1)?|initialising-.*)$/.test(name),
+    ),
   ];
 }

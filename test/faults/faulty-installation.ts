@@ -115,17 +115,19 @@ export async function createTemplate(): Promise<Template> {
 export interface FaultyInstallationOptions {
   /** Needed where the database is the embedded one. */
   readonly template?: Template;
+  /** True: the folder is empty, and the first start makes everything. */
+  readonly isNew?: boolean;
   readonly seed: string;
   /** A server of the test's own in place of the embedded one: the way that the processes take to it, and a way that always works. */
   readonly database?: { readonly url: string; readonly directUrl: string };
 }
 
 export async function createFaultyInstallation(options: FaultyInstallationOptions): Promise<FaultyInstallation> {
-  const { template, seed, database: external } = options;
+  const { template, isNew = false, seed, database: external } = options;
   const home = await createTestFolder();
   const folder = join(home.path, 'data');
   // With its owners: as root PostgreSQL runs as another account.
-  if (external === undefined) await copy('cp', ['-a', template!.data, folder]);
+  if (external === undefined && !isNew) await copy('cp', ['-a', template!.data, folder]);
   const withDatabase = <T>(work: (database: Database) => Promise<T>): Promise<T> =>
     external === undefined ? onEmbedded(folder, work) : on(external.directUrl, work);
   const serverFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');

@@ -24,6 +24,8 @@ export interface KillScenario {
   readonly retry: 'same-id' | 'new-id';
   /** True: leases of dead processes are waited for; false: time is moved on. */
   readonly waitsForLeases: boolean;
+  /** True: the first kill meets the very first start, which makes database and tables. */
+  readonly isNew?: boolean;
 }
 
 export interface ScenarioResult {
@@ -46,7 +48,11 @@ const killMsMax = 20_000;
 /** Never rejects: what goes wrong is a complaint. */
 export async function runKillScenario(template: Template, scenario: KillScenario): Promise<ScenarioResult> {
   const startedMs = clock.monotonicMs();
-  const installation = await createFaultyInstallation({ template, seed: scenario.name });
+  const installation = await createFaultyInstallation({
+    template,
+    isNew: scenario.isNew === true,
+    seed: scenario.name,
+  });
   const complaints: string[] = [];
   let cutOff = 0;
   try {
@@ -55,6 +61,8 @@ export async function runKillScenario(template: Template, scenario: KillScenario
       cutOff += installation.waiting().length;
       if (!scenario.waitsForLeases) await installation.endLeases();
     }
+    // Killed before anybody could upload: then somebody does now.
+    if (installation.uploads().length === 0) installation.gather();
     if (scenario.retry === 'new-id') await installation.runToEnd(installation.waiting());
     else {
       if (installation.waiting().length > 0) await uploadAgainAndStop(installation);

@@ -1,7 +1,7 @@
 /**
  * The series of kill scenarios that a seed makes: every kill point at its first and later occurrences, pairs of kills with a restart
- * between them, kills at any moment from the start to the middle of a stop, and a few that wait for the leases of the dead. `npm test`
- * runs a tenth of one series, `npm run soak` whole ones.
+ * between them, kills at any moment from the start to the middle of a stop, a few that wait for the leases of the dead, and very first starts
+ * that are killed several times. `npm test` runs a tenth of one series, `npm run soak` whole ones.
  */
 import { killPoints } from './kill-points.ts';
 import type { Kill, KillScenario } from './kill-scenario.ts';
@@ -12,6 +12,8 @@ const pairs = 20;
 const moments = 20;
 const stops = 8;
 const waits = 4;
+const firstStarts = 4;
+const firstStartMsMax = 3_000;
 /** Moments lie between a process's first instant and well after everything that its first uploads cause. */
 const momentMsMax = 2_500;
 const startMsMax = 1_500;
@@ -21,7 +23,8 @@ export function killSeries(seed: string): KillScenario[] {
   const chance = createChance(seed);
   const scenario = (kills: readonly Kill[], change: Partial<KillScenario> = {}): KillScenario => {
     const retry = chance.pick(['same-id', 'new-id'] as const);
-    const name = [...kills.map(nameOf), retry].join(', ');
+    const first = change.isNew === true ? ['a first start'] : [];
+    const name = [...first, ...kills.map(nameOf), retry].join(', ');
     return { name, kills, retry, waitsForLeases: false, ...change };
   };
   const atEvent = (event: string, nth: number): Kill => ({ at: `${event}:${nth}`, withServer: chance.next() < 1 / 3 });
@@ -37,6 +40,11 @@ export function killSeries(seed: string): KillScenario[] {
     ...Array.from({ length: waits }, () => {
       const { event } = chance.pick(killPoints.filter(({ line }) => line === 11));
       return scenario([atEvent(event, chance.pick(occurrences))], { waitsForLeases: true });
+    }),
+    ...Array.from({ length: firstStarts }, () => {
+      const kills = [1, 2, 3].map(() => ({ ...anytime(), at: -1 - chance.below(firstStartMsMax) }));
+      // There may be no tables yet in which to end a lease.
+      return scenario(kills, { waitsForLeases: true, isNew: true });
     }),
   ];
   return series.map((one, index) => ({ ...one, name: `${index + 1}: ${one.name}` }));
