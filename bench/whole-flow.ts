@@ -15,6 +15,7 @@ import { defaultArchiveLimits } from '../src/platform/archive/limits.ts';
 import { TarDecoder } from '../src/platform/archive/tar-decoder.ts';
 import { HOPS } from '../src/topology.ts';
 import type { BenchContext, Benchmark, Contender, Figure } from './support/benchmark.ts';
+import { spread } from './support/compare.ts';
 import { measureMemory } from './support/flow-memory.ts';
 import { startInstallation } from './support/installation.ts';
 import { typicalCluster } from './support/simulated-archives.ts';
@@ -61,6 +62,7 @@ export const benchmark: Benchmark = {
         { name: 'a lone archive, from upload to recorded notification', value: total(lone), unit: 'ms' },
         ...shares('a lone archive', lone),
         ...shares('under load', flow.times()),
+        { name: 'CPU of the process per archive, uploader and stand-ins included', value: flow.cpuMs(), unit: 'ms' },
         ...(await measureMemory(context, uploadsAtOnce)),
       ],
     };
@@ -87,6 +89,7 @@ function flowContender(
 ) {
   const { clock } = context;
   const times: HopTimes[] = [];
+  const cpuMs: number[] = [];
   let clusters: readonly SimulatedCluster[] = [];
   const contender: Contender = {
     name,
@@ -96,13 +99,18 @@ function flowContender(
     },
     async run(round) {
       const summary = collectRunSummary(clock);
+      const before = process.cpuUsage();
       await sendThrough(context, installation, clusters);
+      const { user, system } = process.cpuUsage(before);
       summary.close();
-      if (round > 0) times.push(summary.counts().elapsedMs);
+      if (round > 0) {
+        times.push(summary.counts().elapsedMs);
+        cpuMs.push((user + system) / 1000 / archives);
+      }
       return archives;
     },
   };
-  return { contender, clusters: () => clusters, times: () => sumOf(times) };
+  return { contender, clusters: () => clusters, times: () => sumOf(times), cpuMs: () => spread(cpuMs).median };
 }
 
 async function sendThrough(
