@@ -64,7 +64,10 @@ const troubles: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = 
   },
 };
 
-describe('a database that', { concurrency: 2, skip: whyNoInstallation() }, () => {
+/** Most of the time they wait. */
+const concurrency = 4;
+
+describe('a database that', { concurrency, skip: whyNoInstallation() }, () => {
   for (const [title, trouble] of Object.entries(troubles)) {
     test(`${title} costs nothing but time`, async () => {
       const home = await createTestFolder();

@@ -2,13 +2,10 @@
  * What an installation has left behind, as plain data: topics, tables, what the two stand-ins received, files. Read from its folder and
  * its database alone, never from the processes that made it; judged by `check-promises.ts`.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDeadLetterHeaders } from '../../src/contracts/dead-letter.ts';
-import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
 import { parseRfc3339 } from '../../src/contracts/rfc3339.ts';
-import { parseServiceLogEntry } from '../../src/contracts/service-log-entry.ts';
-import { TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../src/contracts/tables.ts';
 import {
   DEAD_LETTER_TOPICS,
   GROUP_DATA_PIPELINE,
@@ -18,14 +15,13 @@ import {
   TOPIC_PAYLOAD_STATUS,
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../src/contracts/topics.ts';
-import type { ReceivedNotification } from '../../src/dev/fake-receivers/notification-backend/fake-notification-backend.ts';
-import type { StoredEntry } from '../../src/dev/fake-receivers/service-log/stored-entry.ts';
 import { type Bus, type BusRecord, headerText } from '../../src/platform/bus/bus.ts';
 import { createPostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import type { Database } from '../../src/platform/database/database.ts';
+import { type Received, readReceived } from './received-messages.ts';
 
-export interface Evidence {
+export interface Evidence extends Received {
   /** Every announcement that the bus holds. `at` is its time, canonical. */
   readonly announcements: readonly { readonly requestId: string; readonly at: string }[];
   /** Every row of `new_reports`; without a request where the writer has no record of it. */
@@ -64,37 +60,21 @@ export interface Evidence {
   }[];
   /** Partitions that a group has not read to their end. */
   readonly lags: readonly string[];
-  /** Every message that reached a stand-in, repetitions included, in order of arrival. */
-  readonly wire: readonly WireMessage[];
-  /** What a stand-in would not take, or a reader of its messages stumbles over. */
-  readonly refused: readonly string[];
-  /** Files that belong to something unfinished. */
+  /** Files that belong to something unfinished; those that go by themselves after a while are meant only where that while has passed. */
   readonly leftovers: readonly string[];
-}
-
-export interface WireMessage {
-  readonly target: number;
-  readonly id: string;
-  readonly cluster: string;
-  /** Error keys, as its links name them. */
-  readonly issues: readonly string[];
-  readonly body: string;
 }
 
 /** `folder`: the installation's data folder. `kafka`: where its topics are, if they are no tables; stays the caller's. */
 export async function collectEvidence(database: Database, folder: string, kafka?: Bus): Promise<Evidence> {
   const bus = kafka ?? (await createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 }));
   try {
-    const backend = readBackend(await readLines<ReceivedNotification>(folder, 'notification-backend.jsonl'));
-    const serviceLog = readServiceLog(await readLines<StoredEntry>(folder, 'service-log.jsonl'));
     return {
       announcements: await readAnnouncements(bus),
       ...(await readReports(database)),
       deadLetters: await readDeadLetters(bus),
       ...(await readNotifierTables(database)),
       lags: kafka === undefined ? await readLags(database) : await readLagsOn(kafka),
-      wire: [...backend.wire, ...serviceLog.wire],
-      refused: [...backend.refused, ...serviceLog.refused],
+      ...(await readReceived(folder)),
       leftovers: await findLeftovers(folder),
     };
   } finally {
@@ -196,89 +176,17 @@ async function readLagsOn(kafka: Bus): Promise<string[]> {
   return lags;
 }
 
-async function readLines<T>(folder: string, name: string): Promise<T[]> {
-  const text = await readFile(join(folder, 'receivers', name), 'utf8');
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as T);
-}
-
-interface Received {
-  readonly wire: readonly WireMessage[];
-  readonly refused: readonly string[];
-}
-
-function readBackend(received: readonly ReceivedNotification[]): Received {
-  const wire: WireMessage[] = [];
-  const refused: string[] = [];
-  for (const { id = '', outcome, note, body } of received) {
-    if (outcome === 'refused' || note !== undefined) refused.push(`notification ${id}: ${outcome}, ${note}`);
-    try {
-      const message = parseNotificationMessage(body);
-      const issues = message.events.map(({ payload }) => payload.rule_url.split('/').at(-1)!);
-      wire.push({ target: TARGET_NOTIFICATIONS_BACKEND, id, cluster: message.context.display_name, issues, body });
-    } catch (error) {
-      refused.push(`notification ${id}: ${String(error)}`);
-    }
-  }
-  return { wire, refused };
-}
-
-function readServiceLog(entries: readonly StoredEntry[]): Received {
-  const wire: WireMessage[] = [];
-  const refused: string[] = [];
-  for (const entry of entries) {
-    const { event_stream_id: id, cluster_uuid: cluster, description } = entry;
-    const issue = /\|([A-Z0-9_]+)\)\.?$/.exec(description)?.[1];
-    if (issue === undefined) refused.push(`entry ${id} does not say what it is about: ${description}`);
-    wire.push({
-      target: TARGET_SERVICE_LOG,
-      id,
-      cluster,
-      issues: issue === undefined ? [] : [issue],
-      body: description,
-    });
-    try {
-      parseServiceLogEntry(JSON.stringify(postedPart(entry)));
-    } catch (error) {
-      refused.push(`entry ${id}: ${String(error)}`);
-    }
-  }
-  return { wire, refused };
-}
-
-/** The members that the service posts; the others are the server's. */
-const postedMembers = [
-  'cluster_uuid',
-  'description',
-  'service_name',
-  'severity',
-  'summary',
-  'created_by',
-  'username',
-  'event_stream_id',
-] as const;
-
-function postedPart(entry: StoredEntry): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(postedMembers.map((name) => [name, entry[name]]));
-}
-
-/**
- * What waits for the bus, what was put aside as unsendable, files and folders of writes that did not end. Metadata whose archive never
- * came is not among them: retention sweeps it when it is an hour old, because until then another process may be about to finish it. Nor is a
- * database whose making was cut off: a start sweeps it when it is ten minutes old.
- */
+/** What waits for the bus, what was put aside as unsendable, files and folders of writes that did not end. */
 async function findLeftovers(folder: string): Promise<string[]> {
   const names = async (...parts: string[]) =>
     (await readdir(join(folder, ...parts)).catch(() => [])).map((name) => join(...parts, name));
+  const objects = new Set(await names('objects'));
   return [
     ...(await names('objects', '.unfinished')),
     ...(await names('objects', 'outbox')),
     ...(await names('objects', 'ingress')).filter((name) => !name.includes('signingkey')),
+    ...[...objects].filter((name) => name.endsWith('.meta') && !objects.has(name.slice(0, -'.meta'.length))),
     ...(await names('receivers')).filter((name) => !name.endsWith('.jsonl')),
-    ...(await names('postgres')).filter(
-      (name) => !/^postgres\/(cluster|server\.log(\.1)?|initialising-.*)$/.test(name),
-    ),
+    ...(await names('postgres')).filter((name) => !/^postgres\/(cluster|server\.log(\.1)?)$/.test(name)),
   ];
 }

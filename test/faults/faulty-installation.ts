@@ -1,27 +1,22 @@
 /**
- * One installation that dies and is started again: `ccx all-in-one` as a process on a data folder of its own, uploads by an operator who
- * tries again, the passing of leases, and at the end what was left behind. Used by the kill tests and by `scripts/soak.ts`.
+ * One installation that dies and is started again: `ccx all-in-one` as a process on a data folder of its own, uploads by operators who try
+ * again, the passing of leases, and at the end what was left behind. Used by the kill tests and by `scripts/soak.ts`.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
-import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
-import { connectDatabase } from '../../src/platform/database/connect-database.ts';
-import { withDatabaseName } from '../../src/platform/database/connection-url.ts';
 import type { Database } from '../../src/platform/database/database.ts';
-import { EMBEDDED_DATABASE_NAME } from '../../src/platform/database/database-location.ts';
 import { isAlive } from '../../src/platform/database/embedded/postmaster-file.ts';
-import { findRunningServer } from '../../src/platform/database/embedded/running-server.ts';
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 import { type CcxProcess, startCcx } from '../support/ccx-process.ts';
 import { createTestFolder } from '../support/data-folder.ts';
-import type { Uploaded } from './check-promises.ts';
 import { collectEvidence, type Evidence } from './evidence.ts';
+import { endLeases, onDatabase, onEmbeddedDatabase } from './installation-database.ts';
+import { createOperators, type Gathering, type Operators } from './operator.ts';
 import { findLeftProcesses } from './processes.ts';
+import { sweepDatabaseByTime, sweepObjectsByTime } from './sweep-by-time.ts';
 
 const clock = createSystemClock();
 const copy = promisify(execFile);
@@ -32,56 +27,28 @@ const stopMsMax = 60_000;
 const idleMsMax = 180_000;
 const leftProcessesMsMax = 10_000;
 
-/** Findings of which both targets are told at the all-in-one process's thresholds; a cluster may have none. */
-const findingSets: readonly (readonly string[])[] = [
-  ['CONTROL_PLANE_NODE_REPLICAS', 'MCP_SET_TO_PAUSE', 'OPERATOR_UNMANAGED'],
-  ['UNSUPPORTED_CNI_PLUGIN'],
-  ['IMAGE_REGISTRY_STORAGE_NOT_CONFIGURED', 'MCP_SET_TO_PAUSE'],
-  [],
-];
-
-/** What an operator has gathered once, and how often it was sent. */
-export interface Gathering {
-  readonly cluster: string;
-  readonly findings: readonly string[];
-  readonly archive: Buffer;
-  readonly gatheredAt: Date;
-  /** As in `Uploaded`. */
-  readonly putAside: string | undefined;
-  requestId: string;
-  readonly accepted: string[];
-}
-
 /** How a process is started; without a kill it goes on until it is stopped. */
 export interface RunOptions {
   /** As `CcxRun.killAt`. */
   readonly killAt?: string;
   /** PostgreSQL dies at the same moment. */
   readonly killServerToo?: boolean;
-  readonly flags?: readonly string[];
 }
 
-export interface FaultyInstallation {
+export interface FaultyInstallation extends Operators {
   readonly folder: string;
-  /** Starts it; `uploadUrl` resolves once it takes uploads, to undefined when it dies before. */
+  /** Starts it; `uploadUrl` resolves once it takes uploads, to undefined when it is killed before. */
   run(options?: RunOptions): { readonly process: CcxProcess; readonly uploadUrl: Promise<string | undefined> };
-  /** Gatherings that nobody has acknowledged. */
-  waiting(): readonly Gathering[];
-  /** A new cluster's; `broken` is what it sends in place of an archive, and the code that this is to be put aside with. */
-  gather(broken?: { readonly archive: Buffer; readonly code: string }): Gathering;
-  /** Sends it once more; true when it was answered with 202. */
-  upload(gathering: Gathering, uploadUrl: string, how: 'same-id' | 'new-id'): Promise<boolean>;
   /** SIGKILL to PostgreSQL, if it runs. */
   killServer(): Promise<void>;
-  /** Lets the time pass that others have to wait for a dead process: its memberships and claims end. */
+  /** Lets the time pass that others have to wait for a dead process. */
   endLeases(): Promise<void>;
   /**
    * `ccx all-in-one --once` with the archives of these as files: goes on until nothing is in flight. Rejects when it does not end well;
    * with `deadLetters` it may say that it has put something aside.
    */
   runToEnd(files: readonly Gathering[], options?: { readonly deadLetters: boolean }): Promise<void>;
-  uploads(): readonly Uploaded[];
-  /** The database of the installation, on the server that runs or on one that is started for it. */
+  /** On the server that runs, or on one that is started for it. */
   withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T>;
   /** After everything has stopped, unless it is said that it goes on: then processes are not looked for. */
   collect(options?: {
@@ -128,18 +95,74 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
   const folder = join(home.path, 'data');
   // With its owners: as root PostgreSQL runs as another account.
   if (external === undefined && !isNew) await copy('cp', ['-a', template!.data, folder]);
+  const processes = trackProcesses(folder, options);
   const withDatabase = <T>(work: (database: Database) => Promise<T>): Promise<T> =>
-    external === undefined ? onEmbedded(folder, work) : on(external.directUrl, work);
-  const serverFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');
-  const gatherings: Gathering[] = [];
-  const processes = new Set<CcxProcess>();
-  const leaders = new Set<number>();
+    external === undefined ? onEmbeddedDatabase(folder, work) : onDatabase(external.directUrl, work);
+  return {
+    ...createOperators(seed),
+    folder,
+    withDatabase,
+    run: (how = {}) => processes.run(how),
+    killServer: () => processes.killServer(),
+    endLeases: () => withDatabase(endLeases),
+    async runToEnd(files, { deadLetters } = { deadLetters: false }) {
+      const flags = ['--once', '--json', '--timeout', `${idleMsMax / 1000}s`];
+      await mkdir(join(home.path, 'uploads'), { recursive: true });
+      for (const { cluster, archive } of files) {
+        const path = join(home.path, 'uploads', `${cluster}.tar.gz`);
+        await writeFile(path, archive);
+        flags.push('--upload', path);
+      }
+      await assertEndsWell(processes.start({}, flags), deadLetters);
+    },
+    async collect({ whileRunning } = { whileRunning: false }) {
+      const leftProcesses = whileRunning ? [] : await processes.left();
+      if (!whileRunning) {
+        await sweepObjectsByTime(folder);
+        if (external === undefined) await sweepDatabaseByTime(folder);
+      }
+      const evidence = await withDatabase((database) => collectEvidence(database, folder));
+      return { evidence, leftProcesses };
+    },
+    async remove() {
+      await processes.killAll();
+      if (external === undefined) {
+        const dataDir = join(folder, 'postgres');
+        const server = await startEmbeddedPostgres({ dataDir, clock }).catch(() => undefined);
+        await server?.stop();
+      }
+      await home.remove();
+    },
+  };
+}
 
-  const start = (options: RunOptions, flags: readonly string[]): CcxProcess => {
+async function assertEndsWell(process: CcxProcess, deadLetters: boolean): Promise<void> {
+  const { code, signal } = await process.exited(idleMsMax + startMsMax);
+  const output = `${process.stdout()}\n${process.stderr()}`;
+  if (code === null || code > 1 || process.stdout() === '')
+    throw new Error(`it ended with ${signal ?? code}:\n${output}`);
+  const summary = JSON.parse(process.stdout()) as { refused: number; deadLetters: number };
+  const isComplete = summary.refused === 0 && !output.includes('not everything had reached its end');
+  if (!isComplete || (code === 1 && !(deadLetters && summary.deadLetters > 0)))
+    throw new Error(`it did not end well:\n${output}`);
+}
+
+/** The processes of an installation, and what they leave running. */
+function trackProcesses(folder: string, { template, database }: FaultyInstallationOptions) {
+  const serverFile = join(folder, 'postgres', 'cluster', 'postmaster.pid');
+  const running = new Set<CcxProcess>();
+  /** Leaders of process groups and sessions: every process that was started, and every PostgreSQL that was seen. */
+  const leaders = new Set<number>();
+  const noteServer = async () => {
+    const pid = Number.parseInt(await readFile(serverFile, 'utf8').catch(() => ''), 10);
+    if (!Number.isNaN(pid)) leaders.add(pid);
+    return pid;
+  };
+  const start = ({ killAt, killServerToo }: RunOptions, flags: readonly string[]): CcxProcess => {
     const started = startCcx({
       args: [
         ...['all-in-one', '--data', folder, '--port', '0', '--log-level', 'silent', ...flags],
-        ...(external === undefined ? [] : ['--database', external.url]),
+        ...(database === undefined ? [] : ['--database', database.url]),
       ],
       env: {
         ...(template === undefined ? {} : { NODE_COMPILE_CACHE: template.compiled }),
@@ -149,24 +172,18 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
         CCX_NOTIFICATION_SERVICE__DELIVERY__LEASE: '30s',
       },
       ownGroup: true,
-      ...(options.killAt === undefined ? {} : { killAt: options.killAt }),
-      ...(options.killServerToo === true ? { killServerToo: serverFile } : {}),
+      ...(killAt === undefined ? {} : { killAt }),
+      ...(killServerToo === true ? { killServerToo: serverFile } : {}),
     });
-    processes.add(started);
+    running.add(started);
     leaders.add(started.child.pid!);
-    started.child.once('exit', () => processes.delete(started));
+    started.child.once('exit', () => running.delete(started));
     return started;
   };
-  const noteServer = async () => {
-    const pid = Number.parseInt(await readFile(serverFile, 'utf8').catch(() => ''), 10);
-    if (!Number.isNaN(pid)) leaders.add(pid);
-    return pid;
-  };
-
   return {
-    folder,
-    run(options = {}) {
-      const process = start(options, options.flags ?? []);
+    start,
+    run(options: RunOptions) {
+      const process = start(options, []);
       const uploadUrl = process.waitForOutput(/uploads +(http\S+)/, startMsMax).then(
         async (match) => {
           await noteServer();
@@ -181,109 +198,23 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
       uploadUrl.catch(() => undefined);
       return { process, uploadUrl };
     },
-    waiting: () => gatherings.filter(({ accepted }) => accepted.length === 0),
-    gather(broken) {
-      const findings = broken === undefined ? findingSets[gatherings.length % findingSets.length]! : [];
-      const { clusterId, gatheredAt, ...simulated } = simulateCluster({
-        seed: `${seed} ${gatherings.length}`,
-        now: clock.now(),
-        findings,
-      });
-      const requestId = clock.uuid().replaceAll('-', '');
-      const archive = broken?.archive ?? simulated.archive;
-      const gathering: Gathering = {
-        ...{ cluster: clusterId, findings, archive, gatheredAt, requestId, putAside: broken?.code, accepted: [] },
-      };
-      gatherings.push(gathering);
-      return gathering;
-    },
-    async upload(gathering, uploadUrl, how) {
-      if (how === 'new-id') gathering.requestId = clock.uuid().replaceAll('-', '');
-      const { cluster, archive, gatheredAt, requestId } = gathering;
-      const identity = identityOf(cluster);
-      const answer = await uploadArchive({
-        ...{ url: uploadUrl, archive, clusterId: cluster, gatheredAt, identity, requestId },
-      }).catch(() => undefined);
-      if (answer?.status !== 202) return false;
-      gathering.accepted.push(requestId);
-      return true;
-    },
     async killServer() {
       const pid = await noteServer();
       if (!Number.isNaN(pid) && isAlive(pid)) process.kill(pid, 'SIGKILL');
     },
-    endLeases: () =>
-      withDatabase(async (database) => {
-        await database.query('UPDATE ccx.bus_members SET lease_until = clock_timestamp()');
-        await database.query(
-          `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE state = 'claimed'`,
-        );
-      }),
-    async runToEnd(files, { deadLetters } = { deadLetters: false }) {
-      const flags = ['--once', '--json', '--timeout', `${idleMsMax / 1000}s`];
-      await mkdir(join(home.path, 'uploads'), { recursive: true });
-      for (const { cluster, archive } of files) {
-        const path = join(home.path, 'uploads', `${cluster}.tar.gz`);
-        await writeFile(path, archive);
-        flags.push('--upload', path);
-      }
-      const process = start({}, flags);
-      const { code, signal } = await process.exited(idleMsMax + startMsMax);
-      const output = `${process.stdout()}\n${process.stderr()}`;
-      if (code === null || code > 1) throw new Error(`it ended with ${signal ?? code}:\n${output}`);
-      const summary = JSON.parse(process.stdout()) as { refused: number; deadLetters: number };
-      const isComplete = summary.refused === 0 && !output.includes('not everything had reached its end');
-      if (!isComplete || (code === 1 && !(deadLetters && summary.deadLetters > 0)))
-        throw new Error(`it did not end well:\n${output}`);
-    },
-    uploads: () =>
-      gatherings.map(({ cluster, findings, accepted, putAside }) => ({
-        ...{ cluster, findings, accepted },
-        ...(putAside === undefined ? {} : { putAside }),
-      })),
-    withDatabase,
-    async collect({ whileRunning } = { whileRunning: false }) {
+    /** Those that do not end by themselves within a while. */
+    async left(): Promise<string[]> {
       await noteServer();
       const deadlineMs = clock.monotonicMs() + leftProcessesMsMax;
-      let leftProcesses = whileRunning ? [] : await findLeftProcesses(leaders);
-      while (leftProcesses.length > 0 && clock.monotonicMs() < deadlineMs) {
+      for (;;) {
+        const left = await findLeftProcesses(leaders);
+        if (left.length === 0 || clock.monotonicMs() >= deadlineMs) return left;
         await clock.sleep(50);
-        leftProcesses = await findLeftProcesses(leaders);
       }
-      const evidence = await withDatabase((database) => collectEvidence(database, folder));
-      return { evidence, leftProcesses };
     },
-    async remove() {
-      for (const { child } of processes) child.kill('SIGKILL');
-      for (const running of processes) await running.exited(stopMsMax);
-      if (external === undefined) {
-        const dataDir = join(folder, 'postgres');
-        const server = await startEmbeddedPostgres({ dataDir, clock }).catch(() => undefined);
-        await server?.stop();
-      }
-      await home.remove();
+    async killAll() {
+      for (const { child } of running) child.kill('SIGKILL');
+      for (const one of [...running]) await one.exited(stopMsMax);
     },
   };
-}
-
-/** On the server that runs on the folder, or on one that is started for it. */
-async function onEmbedded<T>(folder: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const dataDir = join(folder, 'postgres');
-  const running = await findRunningServer(dataDir, EMBEDDED_DATABASE_NAME);
-  if (running !== undefined) return on(running, work);
-  const server = await startEmbeddedPostgres({ dataDir, clock, settings: { fsync: 'off' } });
-  try {
-    return await on(withDatabaseName(server.url, EMBEDDED_DATABASE_NAME), work);
-  } finally {
-    await server.stop();
-  }
-}
-
-async function on<T>(url: string, work: (database: Database) => Promise<T>): Promise<T> {
-  const database = connectDatabase({ url, applicationName: 'faults', connectionsMax: 2 });
-  try {
-    return await work(database);
-  } finally {
-    await database.close();
-  }
 }

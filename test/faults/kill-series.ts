@@ -1,5 +1,5 @@
 /**
- * The series of kill scenarios that a seed makes: every kill point at its first and later occurrences, pairs of kills with a restart
+ * The series of kill scenarios that a seed makes: every kill point at its first and at a later occurrence, pairs of kills with a restart
  * between them, kills at any moment from the start to the middle of a stop, a few that wait for the leases of the dead, and very first starts
  * that are killed several times. `npm test` runs a tenth of one series, `npm run soak` whole ones.
  */
@@ -7,10 +7,10 @@ import { killPoints } from './kill-points.ts';
 import type { Kill, KillScenario } from './kill-scenario.ts';
 import { type Chance, createChance } from './seeded.ts';
 
-const occurrences = [1, 2, 3];
-const pairs = 20;
-const moments = 20;
-const stops = 8;
+const laterOccurrences = [2, 3, 4];
+const pairs = 14;
+const moments = 12;
+const stops = 6;
 const waits = 4;
 const firstStarts = 4;
 const firstStartMsMax = 3_000;
@@ -28,10 +28,12 @@ export function killSeries(seed: string): KillScenario[] {
     return { name, kills, retry, waitsForLeases: false, ...change };
   };
   const atEvent = (event: string, nth: number): Kill => ({ at: `${event}:${nth}`, withServer: chance.next() < 1 / 3 });
-  const somewhere = (): Kill => atEvent(chance.pick(killPoints).event, chance.pick(occurrences));
+  const somewhere = (): Kill => atEvent(chance.pick(killPoints).event, chance.pick([1, ...laterOccurrences]));
   const anytime = (): Kill => ({ at: momentOf(chance), withServer: chance.next() < 1 / 3 });
   const series = [
-    ...killPoints.flatMap(({ event }) => occurrences.map((nth) => scenario([atEvent(event, nth)]))),
+    ...killPoints.flatMap(({ event }) =>
+      [1, chance.pick(laterOccurrences)].map((nth) => scenario([atEvent(event, nth)])),
+    ),
     ...Array.from({ length: pairs }, () => scenario([somewhere(), chance.next() < 0.5 ? somewhere() : anytime()])),
     ...Array.from({ length: moments }, () => scenario([anytime()])),
     ...Array.from({ length: stops }, () =>
@@ -39,7 +41,7 @@ export function killSeries(seed: string): KillScenario[] {
     ),
     ...Array.from({ length: waits }, () => {
       const { event } = chance.pick(killPoints.filter(({ line }) => line === 11));
-      return scenario([atEvent(event, chance.pick(occurrences))], { waitsForLeases: true });
+      return scenario([atEvent(event, chance.pick([1, 2]))], { waitsForLeases: true });
     }),
     ...Array.from({ length: firstStarts }, () => {
       const kills = [1, 2, 3].map(() => ({ ...anytime(), at: -1 - chance.below(firstStartMsMax) }));

@@ -36,6 +36,9 @@ export function startCcx(run: CcxRun): CcxProcess {
     env: {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',
+      ...(process.env['NODE_COMPILE_CACHE'] === undefined
+        ? {}
+        : { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
       ...run.env,
       ...(run.killAt === undefined ? {} : { CCX_TEST_KILL_AT: run.killAt }),
       ...(run.killServerToo === undefined ? {} : { CCX_TEST_KILL_TOO: run.killServerToo }),

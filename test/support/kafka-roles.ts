@@ -14,9 +14,6 @@ import {
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../src/contracts/topics.ts';
 import { type Receivers, startReceivers } from '../../src/dev/all-in-one/receivers.ts';
-import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
-import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import type { Bus } from '../../src/platform/bus/bus.ts';
 import { parseKafkaSecurity } from '../../src/platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../src/platform/bus/open-bus.ts';
@@ -24,6 +21,8 @@ import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { complaintsAbout, type Uploaded } from '../faults/check-promises.ts';
 import { collectEvidence } from '../faults/evidence.ts';
+import { createOperators } from '../faults/operator.ts';
+import { sweepObjectsByTime } from '../faults/sweep-by-time.ts';
 import { type CcxProcess, type CcxRun, startCcx } from './ccx-process.ts';
 import { createTestFolder } from './data-folder.ts';
 import { createTestDatabase } from './postgres.ts';
@@ -123,15 +122,14 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
   };
   const ingressUrl = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
   const running = new Set<CcxProcess>();
-  const gatherings: Gathering[] = [];
-
-  const uploads = () => gatherings.map(({ cluster, findings, accepted }) => ({ cluster, findings, accepted }));
+  const operators = createOperators(seed, findingSets);
   const judge = async (): Promise<readonly string[]> => {
     try {
+      if (running.size === 0) await sweepObjectsByTime(folder.path);
       const evidence = await collectEvidence(context.database, folder.path, bus);
       // A running ingress has files that are not finished.
       const leftovers = running.size > 0 ? [] : evidence.leftovers;
-      return complaintsAbout({ ...evidence, leftovers }, { uploads: uploads() });
+      return complaintsAbout({ ...evidence, leftovers }, { uploads: operators.uploads() });
     } catch (error) {
       // Tables and topics that a role has not made yet, or a broker that is away.
       return [`nothing can be said yet: ${errorText(error)}`];
@@ -158,25 +156,13 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
       const process = launch(name);
       return { name, process, ...(await listening(name, process)) };
     },
-    async upload() {
-      const findings = findingSets[gatherings.length % findingSets.length]!;
-      const { archive, clusterId, gatheredAt } = simulateCluster({
-        seed: `${seed} ${gatherings.length}`,
-        now: clock.now(),
-        findings,
-      });
-      const requestId = clock.uuid().replaceAll('-', '');
-      const gathering = { cluster: clusterId, findings, archive, gatheredAt, requestId, accepted: [] };
-      gatherings.push(gathering);
-      return (await send(gathering, ingressUrl)) === 202;
-    },
+    upload: () => operators.upload(operators.gather(), ingressUrl, 'same-id'),
     async uploadAgain() {
-      for (const gathering of gatherings.filter(({ accepted }) => accepted.length === 0)) {
-        const status = await send(gathering, ingressUrl);
-        if (status !== 202) throw new Error(`an upload was answered ${status}`);
-      }
+      for (const gathering of operators.waiting())
+        if (!(await operators.upload(gathering, ingressUrl, 'same-id')))
+          throw new Error('an upload was not accepted again');
     },
-    uploads,
+    uploads: () => operators.uploads(),
     async complaints(withinMs) {
       const deadlineMs = clock.monotonicMs() + withinMs;
       for (;;) {
@@ -204,25 +190,6 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
       await folder.remove();
     },
   };
-}
-
-interface Gathering {
-  readonly cluster: string;
-  readonly findings: readonly string[];
-  readonly archive: Buffer;
-  readonly gatheredAt: Date;
-  readonly requestId: string;
-  readonly accepted: string[];
-}
-
-/** Resolves to the status; 0 when there was no answer. */
-async function send({ cluster, archive, gatheredAt, requestId, accepted }: Gathering, url: string): Promise<number> {
-  const identity = identityOf(cluster);
-  const answer = await uploadArchive({
-    ...{ url, archive, clusterId: cluster, gatheredAt, requestId, identity },
-  }).catch(() => undefined);
-  if (answer?.status === 202) accepted.push(requestId);
-  return answer?.status ?? 0;
 }
 
 interface RoleContext {
