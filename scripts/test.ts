@@ -21,6 +21,9 @@ const optionalSuffixes = ['kafka', 'browser'];
 /** Two at least: test files mostly wait for something, and one that hangs should not hold up all others. */
 const concurrencyMin = 2;
 
+/** Of one file, several times what the longest takes on a busy machine: one that hangs is named and does not hold up the run. */
+const fileMsMax = 300_000;
+
 const { env, args } = readProcessInput();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.exitCode = await runTests();
@@ -81,7 +84,7 @@ async function runWithServer(files: readonly string[], nodeOptions: readonly str
       NODE_COMPILE_CACHE: compiled,
       ...(server === undefined ? {} : { [TEST_SERVER_VARIABLE]: server.url }),
     };
-    return await runNode(['--test', ...withConcurrency(nodeOptions), ...files], childEnv, interrupted.signal);
+    return await runNode(['--test', ...withDefaults(nodeOptions), ...files], childEnv, interrupted.signal);
   } finally {
     await server?.stop();
     await rm(compiled, { recursive: true, force: true });
@@ -90,9 +93,10 @@ async function runWithServer(files: readonly string[], nodeOptions: readonly str
   }
 }
 
-function withConcurrency(nodeOptions: readonly string[]): readonly string[] {
-  if (nodeOptions.some((option) => option.startsWith('--test-concurrency'))) return nodeOptions;
-  return [`--test-concurrency=${Math.max(concurrencyMin, availableParallelism())}`, ...nodeOptions];
+/** What is given on the command line comes last, and counts. */
+function withDefaults(nodeOptions: readonly string[]): readonly string[] {
+  const concurrency = Math.max(concurrencyMin, availableParallelism());
+  return [`--test-concurrency=${concurrency}`, `--test-timeout=${fileMsMax}`, ...nodeOptions];
 }
 
 /** Resolves to the exit code of the tests; 130 or 143 when they were interrupted. */
