@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { baseEnvironment } from './base-environment.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const killAtEvent = new URL('../faults/kill-at-event.ts', import.meta.url).href;
@@ -34,11 +35,7 @@ export function startCcx(run: CcxRun): CcxProcess {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: run.ownGroup === true,
     env: {
-      PATH: process.env['PATH'] ?? '',
-      HOME: process.env['HOME'] ?? '',
-      ...(process.env['NODE_COMPILE_CACHE'] === undefined
-        ? {}
-        : { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
+      ...baseEnvironment(),
       ...run.env,
       ...(run.killAt === undefined ? {} : { CCX_TEST_KILL_AT: run.killAt }),
       ...(run.killServerToo === undefined ? {} : { CCX_TEST_KILL_TOO: run.killServerToo }),

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { type FakeServiceLog, startFakeServiceLog } from '../../../dev/fake-receivers/service-log/fake-service-log.ts';
@@ -140,7 +141,7 @@ interface Finished {
 async function run(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Finished> {
   const child = spawn(launcher, args, {
     cwd: folder,
-    env: { PATH: process.env['PATH'] ?? '', ...environment, ...prefixed(settings) },
+    env: { ...baseEnvironment(), ...environment, ...prefixed(settings) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];

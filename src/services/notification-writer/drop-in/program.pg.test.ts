@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 
@@ -45,7 +46,7 @@ interface Finished {
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
   const child = spawn(launcher, args, {
     cwd: folder,
-    env: { PATH: process.env['PATH'] ?? '', ...environment, ...env },
+    env: { ...baseEnvironment(), ...environment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];
