@@ -11,7 +11,7 @@ import { pause, pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { mostTelling, topicFailed } from './kafka-errors.ts';
-import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs } from './limits.ts';
+import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, partialFetchWaitMs } from './limits.ts';
 import { apis } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
 
@@ -40,6 +40,13 @@ export interface FetcherOptions {
   readonly clock: Clock;
   readonly bufferedBytesMax: number;
   readonly listener: FetcherListener;
+}
+
+/** One request to one broker. */
+interface FetchRound {
+  readonly cursors: FetchCursor[];
+  /** False while another partition of that broker is full, paused or not located: it may want to be fetched at any moment. */
+  isComplete: boolean;
 }
 
 export class Fetcher {
@@ -95,7 +102,7 @@ export class Fetcher {
     try {
       const cursors = [...this.#cursors];
       const topics = await cluster.topics(cursors.map(({ topic }) => topic));
-      const byLeader = new Map<number, FetchCursor[]>();
+      const byLeader = new Map<number, FetchRound>();
       for (const cursor of cursors) {
         const topic = topics.get(cursor.topic)!;
         if (topic instanceof CcxError && topic.code !== 'BUS_TOPIC_UNKNOWN') throw topic;
@@ -104,10 +111,14 @@ export class Fetcher {
           continue;
         }
         const leader = topic.partitions[cursor.partition]?.leader ?? -1;
-        if (this.#roomFor(cursor) > 0) byLeader.set(leader, [...(byLeader.get(leader) ?? []), cursor]);
+        const round = byLeader.get(leader) ?? { cursors: [], isComplete: true };
+        byLeader.set(leader, round);
+        if (this.#roomFor(cursor) > 0) round.cursors.push(cursor);
+        else round.isComplete = false;
       }
       this.#failed(unknownLeader, undefined);
-      for (const [leader, led] of byLeader) if (!this.#busy.has(leader)) this.#track(this.#round(leader, led));
+      for (const [leader, round] of byLeader)
+        if (round.cursors.length > 0 && !this.#busy.has(leader)) this.#track(this.#round(leader, round));
     } catch (error) {
       if (!(error instanceof CcxError)) throw error;
       await pause(clock, this.#failed(unknownLeader, error), this.#closing.signal);
@@ -118,12 +129,12 @@ export class Fetcher {
     }
   }
 
-  async #round(leader: number, cursors: readonly FetchCursor[]): Promise<void> {
+  async #round(leader: number, { cursors, isComplete }: FetchRound): Promise<void> {
     const { cluster, clock } = this.#options;
     this.#busy.add(leader);
     for (const cursor of cursors) cursor.fetching = true;
     try {
-      await this.#fetchFrom(leader, cursors);
+      await this.#fetchFrom(leader, cursors, isComplete ? fetchWaitMs : partialFetchWaitMs);
       this.#failed(leader, undefined);
     } catch (error) {
       if (!(error instanceof CcxError)) throw error;
@@ -153,7 +164,7 @@ export class Fetcher {
     void running.finally(() => this.#underWay.delete(running));
   }
 
-  async #fetchFrom(leader: number, cursors: readonly FetchCursor[]): Promise<void> {
+  async #fetchFrom(leader: number, cursors: readonly FetchCursor[], waitMs: number): Promise<void> {
     const { cluster, listener } = this.#options;
     this.#turn += 1;
     const start = this.#turn % cursors.length;
@@ -195,8 +206,8 @@ export class Fetcher {
       leader,
       apis.fetch,
       // No incremental session: it saves a few hundred bytes per request and has to be kept in step over every rebalance.
-      [fetchWaitMs, 1, bytesMax, FetchIsolationLevels.READ_COMMITTED, 0, -1, [...topics.values()], [], ''],
-      { purpose: 'fetch', timeoutMs: fetchWaitMs + answerMarginMs },
+      [waitMs, 1, bytesMax, FetchIsolationLevels.READ_COMMITTED, 0, -1, [...topics.values()], [], ''],
+      { purpose: 'fetch', timeoutMs: waitMs + answerMarginMs },
     );
     if (answer.errorCode !== codes.NONE) throw topicFailed(answer.errorCode, cursors[0]!.topic);
     let came = false;

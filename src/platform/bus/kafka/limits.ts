@@ -34,6 +34,8 @@ export const headerFramingBytesMax = 10;
 
 /** How long a broker holds a fetch that finds nothing. */
 export const fetchWaitMs = 500;
+/** The same while a partition of that broker is left out, for want of room say: it must not wait for another one's next record. */
+export const partialFetchWaitMs = 25;
 /** One answer to a fetch, unless less is left of the consumer's buffer. */
 export const fetchBytesMax = 8 * 1024 * 1024;
 export const fetchPartitionBytesMax = 1024 * 1024;
