@@ -57,9 +57,13 @@ const modules: readonly CommandModule[] = [
       (await import('./services/payload-tracker/commands.ts')).registerPayloadTrackerCommands(program, input),
   },
   {
-    commands: { 'dead-letters': 'messages that could not be processed: list, show, replay, discard' },
-    register: async (program, input) =>
-      (await import('./services/dead-letters/commands.ts')).registerDeadLettersCommands(program, input),
+    commands: { 'dead-letters': 'what could not be processed or told: list, show, replay, discard' },
+    register: async (program, input) => {
+      const { registerDeadLettersCommands } = await import('./services/dead-letters/commands.ts');
+      registerDeadLettersCommands(program, input, async (database) =>
+        (await import('./services/notification-service/commands.ts')).openDeadNotifications(database),
+      );
+    },
   },
   {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },

@@ -104,6 +104,11 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
       /^.* {2}notification backend {2}.*\n$/,
     );
 
+    const letter = `notifications/${id}`;
+    assert.match(
+      await printed('dead-letters', 'list'),
+      new RegExp(`^${letter} {2}\\S+ {2}\\S+ {2}ccx-notification-service/deliver-notifications {2}\\S+ {2}.+\\n$`),
+    );
     const before = system.receivers.serviceLog?.entries().length ?? 0;
     assert.equal(await printed('notifications', 'retry', id), `${id} will be sent under a new id\n`);
     const [again] = await system.events.wait('notification-reissued', { oldId: id });
@@ -115,6 +120,47 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     );
     assert.match(await complained('notifications', 'retry', id), /\[RETRY_NOT_POSSIBLE\]$/m);
     assert.match(await complained('notifications', 'retry'), /\[RETRY_WHAT\]$/m);
+    assert.match(
+      await printed('notifications', 'list'),
+      new RegExp(`${id} .* {2}\\(sent again as ${again?.fields['id']}\\)$`, 'm'),
+    );
+    assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
+    assert.match(await printed('dead-letters', 'list', '--all'), new RegExp(`^${letter} .* {2}\\(replayed\\)$`, 'm'));
+  });
+
+  test('dead-letters shows notifications that were given up, sends one again and lets another be done with', async () => {
+    const refuse = async (name: string) => {
+      system.receivers.serviceLog?.inject('post', { kind: 'status', status: 400 });
+      const { clusterId } = await uploadCluster(name, ['UNSUPPORTED_CNI_PLUGIN']);
+      const line = JSON.parse(await printed('dead-letters', 'list', '--json')) as { readonly id: string };
+      return { clusterId, letter: line.id };
+    };
+    const one = await refuse('one');
+    const shown = await printed('dead-letters', 'show', one.letter);
+    assert.match(shown, new RegExp(`^cluster +${one.clusterId}$`, 'm'));
+    assert.match(shown, /^target +Service Log$/m);
+    assert.match(shown, /^tells of +UNSUPPORTED_CNI_PLUGIN$/m);
+    const entry = JSON.parse(await printed('dead-letters', 'show', one.letter, '--value')) as Record<string, unknown>;
+    assert.equal(entry['cluster_uuid'], one.clusterId);
+    assert.equal(await printed('dead-letters', 'replay', one.letter), `${one.letter} will be sent under a new id\n`);
+    await system.events.wait('notification-reissued', { oldId: one.letter.split('/')[1] });
+    assert.ok(await system.waitUntilIdle(30_000));
+    assert.match(await complained('dead-letters', 'replay', one.letter), /\[RETRY_NOT_POSSIBLE\]$/m);
+
+    const other = await refuse('other');
+    assert.equal(
+      await printed('dead-letters', 'discard', other.letter, '--note', 'seen'),
+      `${other.letter} is discarded\n`,
+    );
+    assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
+    assert.match(
+      await printed('dead-letters', 'list', '--all'),
+      new RegExp(`^${other.letter} .* {2}\\(discarded\\)$`, 'm'),
+    );
+    assert.match(await printed('notifications', 'list', '--cluster', other.clusterId), / {2}\(discarded\)$/m);
+    const unknown = 'notifications/00000000-0000-4000-8000-000000000000';
+    assert.match(await complained('dead-letters', 'show', unknown), /\[DEAD_LETTER_UNKNOWN\]$/m);
+    assert.match(await complained('dead-letters', 'show', 'notifications/1'), /\[DEAD_LETTER_UNKNOWN\]$/m);
   });
 
   test('dead-letters shows what is wrong with garbage, byte for byte, and lets it be done with', async () => {
@@ -144,7 +190,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
 
     assert.equal(await printed('dead-letters', 'discard', id, '--note', 'a test'), `${id} is discarded\n`);
     assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
-    assert.match(await printed('dead-letters', 'list', '--all'), / {2}\(discarded\)\n$/);
+    assert.match(await printed('dead-letters', 'list', '--all'), new RegExp(`^${id} .* {2}\\(discarded\\)$`, 'm'));
     assert.match(
       await complained('dead-letters', 'show', `${TOPIC_PIPELINE_DEAD_LETTERS}/0/99`),
       /\[DEAD_LETTER_UNKNOWN\]$/m,
@@ -171,7 +217,10 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     assert.equal(await printed('dead-letters', 'replay', id), `${id} is back on ${TOPIC_UPLOAD_ANNOUNCE}\n`);
     await system.events.wait('report-stored', { requestId });
     assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
-    assert.match(await printed('dead-letters', 'list', '--all'), /replayed {2}.* {2}\(replayed\)\n$/m);
+    assert.match(
+      await printed('dead-letters', 'list', '--all'),
+      new RegExp(`^${id} .* {2}replayed {2}.* {2}\\(replayed\\)$`, 'm'),
+    );
   });
 
   async function announcementOf(requestId: string) {

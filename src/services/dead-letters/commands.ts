@@ -11,19 +11,26 @@ import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { deadLettersOptions } from './config.ts';
 import type { Letter } from './letter.ts';
 import { shownValueBytesMax } from './limits.ts';
+import type { OpenDeadNotifications } from './ports.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
 
-export function registerDeadLettersCommands(program: Command, input: ProcessInput): void {
+export function registerDeadLettersCommands(
+  program: Command,
+  input: ProcessInput,
+  openNotifications: OpenDeadNotifications,
+): void {
+  const withLetters = (command: Command, work: (letters: DeadLetters) => Promise<void>) =>
+    workOnLetters({ command, input, openNotifications }, work);
   const group = program
     .command('dead-letters')
-    .description('messages that could not be processed: list, show, replay, discard');
+    .description('messages that could not be processed, notifications that were given up: list, show, replay, discard');
 
   located(group.command('list').description('letters that nobody has handled, oldest first'))
-    .option('--topic <name>', 'only this dead-letter topic')
+    .option('--topic <name>', 'only this dead-letter topic, and no notifications')
     .option('--all', 'handled ones too')
     .option('--json', 'one JSON object per line')
     .action((options: { topic?: string; all?: boolean; json?: boolean }, command: Command) =>
-      withLetters(command, input, async (letters) => {
+      withLetters(command, async (letters) => {
         let count = 0;
         for await (const letter of letters.list({
           ...(options.topic === undefined ? {} : { topic: options.topic }),
@@ -40,21 +47,21 @@ export function registerDeadLettersCommands(program: Command, input: ProcessInpu
     .option('--value', 'only the value, all of it and byte for byte')
     .option('--json', 'as one JSON object')
     .action((id: string, options: { value?: boolean; json?: boolean }, command: Command) =>
-      withLetters(command, input, async (letters) => {
+      withLetters(command, async (letters) => {
         const letter = await letters.find(id);
-        if (options.value === true) process.stdout.write(letter.record.value ?? '');
+        if (options.value === true) process.stdout.write(letter.value);
         else print(options.json === true ? JSON.stringify(letterAsJson(letter, true)) : letterInFull(letter));
       }),
     );
 
-  located(group.command('replay <ids...>').description('puts letters back on the topic that they came from')).action(
-    (ids: string[], _options: unknown, command: Command) =>
-      withLetters(command, input, async (letters) => {
-        for (const id of ids) {
-          const letter = await letters.replay(id);
-          print(`${id} is back on ${letter.info?.sourceTopic}`);
-        }
-      }),
+  located(
+    group
+      .command('replay <ids...>')
+      .description('puts letters back on the topic that they came from; notifications are sent under a new id'),
+  ).action((ids: string[], _options: unknown, command: Command) =>
+    withLetters(command, async (letters) => {
+      for (const id of ids) print(`${id} ${await letters.replay(id)}`);
+    }),
   );
 
   located(
@@ -64,7 +71,7 @@ export function registerDeadLettersCommands(program: Command, input: ProcessInpu
   )
     .option('--note <text>', 'why, for whoever looks later', '')
     .action((ids: string[], options: { note: string }, command: Command) =>
-      withLetters(command, input, async (letters) => {
+      withLetters(command, async (letters) => {
         for (const id of ids) {
           await letters.discard(id, options.note);
           print(`${id} is discarded`);
@@ -77,9 +84,14 @@ function located(command: Command): Command {
   return addTableOptions(addDatabaseLocation(command), deadLettersOptions);
 }
 
-async function withLetters(
-  command: Command,
-  input: ProcessInput,
+interface Place {
+  readonly command: Command;
+  readonly input: ProcessInput;
+  readonly openNotifications: OpenDeadNotifications;
+}
+
+async function workOnLetters(
+  { command, input, openNotifications }: Place,
   work: (letters: DeadLetters) => Promise<void>,
 ): Promise<void> {
   const { config } = loadCommandConfig(command, deadLettersOptions, input);
@@ -91,7 +103,8 @@ async function withLetters(
       database,
     });
     try {
-      await work(await openDeadLetters({ bus, database }));
+      const notifications = await openNotifications(database);
+      await work(await openDeadLetters({ bus, database, notifications }));
     } finally {
       await bus.close();
     }
@@ -100,44 +113,35 @@ async function withLetters(
   }
 }
 
-function letterAsLine(letter: Letter): string {
-  const { info } = letter;
-  const state = letter.state === 'open' ? '' : `  (${letter.state})`;
-  if (info === undefined)
-    return `${letter.id}  ${new Date(letter.record.timestampMs).toISOString()}  no reason given${state}`;
-  return `${letter.id}  ${info.time}  ${info.code}  ${info.service}/${info.step}  ${info.requestId ?? '-'}  ${info.reason}${state}`;
+function letterAsLine({ id, state, info, time }: Letter): string {
+  const done = state === 'open' ? '' : `  (${state})`;
+  if (info === undefined) return `${id}  ${time}  no reason given${done}`;
+  return `${id}  ${time}  ${info.code}  ${info.service}/${info.step}  ${info.requestId ?? '-'}  ${info.reason}${done}`;
 }
 
-function letterInFull(letter: Letter): string {
-  const { info, record } = letter;
-  const value = record.value ?? Buffer.alloc(0);
+function letterInFull({ id, state, info, facts, time, value }: Letter): string {
   const shown = value.subarray(0, shownValueBytesMax).toString('utf8');
   const rest =
     value.length > shownValueBytesMax ? `\n… ${value.length - shownValueBytesMax} bytes more (--value shows all)` : '';
-  const facts: [string, string][] = [
-    ['letter', letter.id],
-    ['state', letter.state],
+  const lines: [string, string][] = [
+    ['letter', id],
+    ['state', state],
     ['code', info?.code ?? '-'],
     ['reason', info?.reason ?? '-'],
     ['service', info?.service ?? '-'],
     ['step', info?.step ?? '-'],
     ['request id', info?.requestId ?? '-'],
-    ['came from', info === undefined ? '-' : `${info.sourceTopic}/${info.sourcePartition}/${info.sourceOffset}`],
-    ['put aside', info?.time ?? new Date(record.timestampMs).toISOString()],
-    ['key', record.key?.toString('utf8') ?? '-'],
+    ['put aside', time],
+    ...Object.entries(facts),
   ];
-  return `${facts.map(([name, text]) => `${name.padEnd(12)}${text}`).join('\n')}\n\n${shown}${rest}`;
+  return `${lines.map(([name, text]) => `${name.padEnd(12)}${text}`).join('\n')}\n\n${shown}${rest}`;
 }
 
-function letterAsJson(letter: Letter, withValue = false): Record<string, unknown> {
-  const { info, record } = letter;
+function letterAsJson({ id, state, info, facts, time, value }: Letter, withValue = false): Record<string, unknown> {
+  const { code, reason, service, step, requestId } = info ?? {};
   return {
-    id: letter.id,
-    state: letter.state,
-    ...(info === undefined ? {} : { ...info, sourceOffset: String(info.sourceOffset) }),
-    key: record.key?.toString('utf8') ?? null,
-    sizeBytes: record.value?.length ?? 0,
-    ...(withValue ? { value: record.value?.toString('utf8') ?? null } : {}),
+    ...{ id, state, time, code, reason, service, step, requestId, facts, sizeBytes: value.length },
+    ...(withValue ? { value: value.toString('utf8') } : {}),
   };
 }
 

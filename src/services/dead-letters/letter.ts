@@ -4,13 +4,26 @@ import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/
 
 export type LetterState = 'open' | 'replayed' | 'discarded';
 
+/** Why it was put aside, where and when (RFC 3339). */
+export type LetterReason = Pick<DeadLetterInfo, 'code' | 'reason' | 'step' | 'service' | 'time' | 'requestId'>;
+
 export interface Letter {
-  /** `topic/partition/offset`: what the commands take. */
+  /** `topic/partition/offset` or `notifications/id`: what the commands take. */
   readonly id: string;
-  readonly record: BusRecord;
-  /** Absent on letters of the reference services, which carry the value only. */
-  readonly info: DeadLetterInfo | undefined;
   readonly state: LetterState;
+  /** Absent on letters of the reference services, which carry the value only. */
+  readonly info: LetterReason | undefined;
+  /** What else is known of it, by name, in the order in which it is shown. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** RFC 3339; when it was put aside. */
+  readonly time: string;
+  readonly value: Buffer;
+}
+
+/** A letter on a dead-letter topic. */
+export interface TopicLetter extends Letter {
+  readonly record: BusRecord;
+  readonly info: DeadLetterInfo | undefined;
 }
 
 export interface LetterPlace {
@@ -23,24 +36,31 @@ export function letterId(place: LetterPlace): string {
   return `${place.topic}/${place.partition}/${place.offset}`;
 }
 
-/** The inverse of `letterId`; undefined when the text is no letter's name. */
+/** The inverse of `letterId`; undefined when the text is no such letter's name. */
 export function parseLetterId(text: string): LetterPlace | undefined {
   const match = /^([A-Za-z0-9._-]+)\/(\d{1,9})\/(\d{1,19})$/.exec(text);
   return match === null ? undefined : { topic: match[1]!, partition: Number(match[2]), offset: BigInt(match[3]!) };
 }
 
-export function toLetter(record: BusRecord, state: LetterState): Letter {
-  return { id: letterId(record), record, info: parseDeadLetterHeaders((name) => headerText(record, name)), state };
+export function toLetter(record: BusRecord, state: LetterState): TopicLetter {
+  const info = parseDeadLetterHeaders((name) => headerText(record, name));
+  const source = info === undefined ? '-' : `${info.sourceTopic}/${info.sourcePartition}/${info.sourceOffset}`;
+  return {
+    ...{ id: letterId(record), record, info, state },
+    facts: { 'came from': source, key: record.key?.toString('utf8') ?? '-' },
+    time: info?.time ?? new Date(record.timestampMs).toISOString(),
+    value: record.value ?? Buffer.alloc(0),
+  };
 }
 
 /** The record as it was before it was put aside: same key, value and headers, back on its topic. Undefined when its source is unknown. */
-export function originalRecord(letter: Letter): OutgoingRecord | undefined {
-  if (letter.info === undefined || letter.info.sourceTopic === '') return undefined;
-  const headers = letter.record.headers.filter((header) => !header.name.startsWith(DEAD_LETTER_HEADER_PREFIX));
+export function originalRecord({ info, record }: TopicLetter): OutgoingRecord | undefined {
+  if (info === undefined || info.sourceTopic === '') return undefined;
+  const headers = record.headers.filter((header) => !header.name.startsWith(DEAD_LETTER_HEADER_PREFIX));
   return {
-    topic: letter.info.sourceTopic,
-    key: letter.record.key,
-    value: letter.record.value,
+    topic: info.sourceTopic,
+    key: record.key,
+    value: record.value,
     headers: Object.fromEntries(headers.map((header) => [header.name, header.value.toString('utf8')])),
   };
 }

@@ -1,24 +1,28 @@
 /**
- * The work behind `ccx dead-letters`: reads the letters of all dead-letter topics, puts one back on its topic, or marks it as done with.
- * Nothing is removed here: letters leave their topic by its retention.
+ * The work behind `ccx dead-letters`: reads the letters of all dead-letter topics and the notifications that were given up, puts one back on
+ * its way, or marks it as done with. Nothing is removed here: letters leave by the retention of where they lie.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { type Letter, letterId, originalRecord, parseLetterId, toLetter } from './letter.ts';
+import { type Letter, letterId, originalRecord, parseLetterId, type TopicLetter, toLetter } from './letter.ts';
 import { lettersPerReadMax } from './limits.ts';
+import type { DeadNotifications } from './ports.ts';
 import { markHandled, readHandled } from './store.ts';
 
 export interface DeadLetters {
-  /** Oldest first within each partition; handled ones only on demand. */
+  /** Those of the topics, oldest first within each partition, then notifications, unless a topic is named; handled ones only on demand. */
   list(options?: { readonly topic?: string; readonly handledToo?: boolean }): AsyncIterable<Letter>;
   /** Codes: `DEAD_LETTER_ID` for a text that is no letter's name, `DEAD_LETTER_UNKNOWN` when it is not (or no longer) there. */
   find(id: string): Promise<Letter>;
-  /** Sends the original record to its topic, then marks the letter. Code `DEAD_LETTER_NO_SOURCE` when it does not say where it came from. */
-  replay(id: string): Promise<Letter>;
-  discard(id: string, note: string): Promise<Letter>;
+  /**
+   * Sends the original record to its topic, or has the notification sent once more; then the letter counts as replayed. Resolves to what
+   * became of it. Codes: `DEAD_LETTER_NO_SOURCE` when it does not say where it came from, `RETRY_NOT_POSSIBLE`.
+   */
+  replay(id: string): Promise<string>;
+  discard(id: string, note: string): Promise<void>;
 }
 
 export interface DeadLettersDependencies {
@@ -26,78 +30,114 @@ export interface DeadLettersDependencies {
   readonly database: Database;
   /** Topics to look at; those that do not exist are passed over. */
   readonly topics?: readonly string[];
+  readonly notifications?: DeadNotifications | undefined;
 }
 
-export async function openDeadLetters({ bus, database, topics }: DeadLettersDependencies): Promise<DeadLetters> {
+export async function openDeadLetters(dependencies: DeadLettersDependencies): Promise<DeadLetters> {
+  const { database, notifications } = dependencies;
   await migrateCcx(database, 'dead-letters');
-
-  async function* list({ topic, handledToo = false }: { topic?: string; handledToo?: boolean } = {}) {
-    const existing = new Set(await bus.admin.listTopics());
-    const wanted = (topic === undefined ? (topics ?? DEAD_LETTER_TOPICS) : [topic]).filter((name) =>
-      existing.has(name),
-    );
-    const handled = await readHandled(database);
-    for (const partition of await bus.admin.lag('ccx-dead-letters', wanted)) {
-      let next = partition.start;
-      while (next < partition.end) {
-        const records = await bus.admin.read({ ...partition, offset: next }, lettersPerReadMax);
-        for (const record of records) {
-          const state = handled.get(letterId(record)) ?? 'open';
-          if (state === 'open' || handledToo) yield toLetter(record, state);
-        }
-        const last = records.at(-1);
-        if (last === undefined) break;
-        next = last.offset + 1n;
-      }
-    }
-  }
+  const letters = topicLetters(dependencies);
 
   async function find(id: string): Promise<Letter> {
     const place = parseLetterId(id);
-    if (place === undefined) {
-      throw new CcxError(`${id} is not the id of a dead letter`, {
-        code: 'DEAD_LETTER_ID',
-        category: 'input',
-        hint: 'ids look like topic/partition/offset; ccx dead-letters list shows them',
-      });
-    }
-    const [record] = await bus.admin.read(place, 1);
-    if (record === undefined || record.offset !== place.offset) {
-      throw new CcxError(`there is no dead letter ${id}`, {
-        code: 'DEAD_LETTER_UNKNOWN',
-        category: 'input',
-        hint: 'its topic keeps letters for a limited time; ccx dead-letters list shows what is there',
-      });
-    }
-    return toLetter(record, (await readHandled(database)).get(id) ?? 'open');
+    const isNotification = place === undefined && id.startsWith('notifications/');
+    if (place === undefined && !isNotification) throw notAnId(id);
+    const letter = place === undefined ? await notifications?.find(id) : await letters.find(id);
+    if (letter === undefined) throw unknownLetter(id);
+    return letter;
   }
 
-  async function replay(id: string): Promise<Letter> {
-    const letter = await find(id);
-    const original = originalRecord(letter);
-    if (original === undefined) {
-      throw new CcxError(`the dead letter ${id} does not say which topic it came from`, {
-        code: 'DEAD_LETTER_NO_SOURCE',
+  return {
+    find,
+    async *list({ topic, handledToo = false } = {}) {
+      yield* letters.list(topic, handledToo);
+      if (topic === undefined && notifications !== undefined) yield* notifications.list({ handledToo });
+    },
+    async replay(id) {
+      const letter = await find(id);
+      if (isOfTopic(letter)) return `is back on ${await letters.replay(letter)}`;
+      if ((await notifications?.retry(id)) === true) return 'will be sent under a new id';
+      throw new CcxError(`${id} was sent again before`, {
+        code: 'RETRY_NOT_POSSIBLE',
         category: 'input',
-        hint: 'it was written by another program; produce its value to the right topic by hand',
+        hint: 'ccx notifications list shows what became of it',
       });
-    }
-    const producer = await bus.createProducer();
-    try {
-      await producer.send([original]);
-    } finally {
-      await producer.close();
-    }
-    // After the send: a death in between leaves the letter open, and a second replay is a repeat that consumers recognise.
-    await markHandled(database, letter.record, { action: 'replayed', note: '' });
-    return { ...letter, state: 'replayed' };
-  }
+    },
+    async discard(id, note) {
+      const letter = await find(id);
+      if (isOfTopic(letter)) await markHandled(database, letter.record, { action: 'discarded', note });
+      else await notifications?.discard(id, note);
+    },
+  };
+}
 
-  async function discard(id: string, note: string): Promise<Letter> {
-    const letter = await find(id);
-    await markHandled(database, letter.record, { action: 'discarded', note });
-    return { ...letter, state: 'discarded' };
-  }
+function isOfTopic(letter: Letter): letter is TopicLetter {
+  return 'record' in letter;
+}
 
-  return { list, find, replay, discard };
+function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLettersDependencies) {
+  return {
+    async *list(topic: string | undefined, handledToo: boolean) {
+      const existing = new Set(await bus.admin.listTopics());
+      const wanted = (topic === undefined ? topics : [topic]).filter((name) => existing.has(name));
+      const handled = await readHandled(database);
+      for (const partition of await bus.admin.lag('ccx-dead-letters', wanted)) {
+        let next = partition.start;
+        while (next < partition.end) {
+          const records = await bus.admin.read({ ...partition, offset: next }, lettersPerReadMax);
+          for (const record of records) {
+            const state = handled.get(letterId(record)) ?? 'open';
+            if (state === 'open' || handledToo) yield toLetter(record, state);
+          }
+          const last = records.at(-1);
+          if (last === undefined) break;
+          next = last.offset + 1n;
+        }
+      }
+    },
+
+    async find(id: string): Promise<TopicLetter | undefined> {
+      const place = parseLetterId(id)!;
+      const [record] = await bus.admin.read(place, 1);
+      if (record === undefined || record.offset !== place.offset) return undefined;
+      return toLetter(record, (await readHandled(database)).get(id) ?? 'open');
+    },
+
+    /** Resolves to the topic. */
+    async replay(letter: TopicLetter): Promise<string> {
+      const original = originalRecord(letter);
+      if (original === undefined) {
+        throw new CcxError(`the dead letter ${letter.id} does not say which topic it came from`, {
+          code: 'DEAD_LETTER_NO_SOURCE',
+          category: 'input',
+          hint: 'it was written by another program; produce its value to the right topic by hand',
+        });
+      }
+      const producer = await bus.createProducer();
+      try {
+        await producer.send([original]);
+      } finally {
+        await producer.close();
+      }
+      // After the send: a death in between leaves the letter open, and a second replay is a repeat that consumers recognise.
+      await markHandled(database, letter.record, { action: 'replayed', note: '' });
+      return original.topic;
+    },
+  };
+}
+
+function notAnId(id: string): CcxError {
+  return new CcxError(`${id} is not the id of a dead letter`, {
+    code: 'DEAD_LETTER_ID',
+    category: 'input',
+    hint: 'ids look like topic/partition/offset or notifications/id; ccx dead-letters list shows them',
+  });
+}
+
+function unknownLetter(id: string): CcxError {
+  return new CcxError(`there is no dead letter ${id}`, {
+    code: 'DEAD_LETTER_UNKNOWN',
+    category: 'input',
+    hint: 'letters are kept for a limited time; ccx dead-letters list shows what is there',
+  });
 }

@@ -33,6 +33,12 @@ export async function runNotificationServiceProgram(input: ProcessInput): Promis
   return await program.runNotificationServiceProgram(input);
 }
 
+/** What `ccx dead-letters` shows of this service, loaded only where it runs. Undefined where it never worked on the database. */
+export async function openDeadNotifications(database: Database) {
+  const deadNotifications = await import('./dead-notifications.ts');
+  return await deadNotifications.openDeadNotifications(database);
+}
+
 function registerRole(program: Command, input: ProcessInput): void {
   const command = program
     .command('notifier')

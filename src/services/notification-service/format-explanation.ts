@@ -77,5 +77,10 @@ export function formatMessage(message: ListedMessage): string {
   const keys = message.issues.map((issue) => issue.errorKey).join(', ');
   const error = message.error_code === null ? '' : `  ${message.error_code}: ${message.error_text ?? ''}`;
   const when = shown(message.finished_at ?? message.next_attempt_at ?? message.decided_at);
-  return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id)}  ${message.cluster}  ${keys}${error}`;
+  return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id)}  ${message.cluster}  ${keys}${error}${deedText(message)}`;
+}
+
+function deedText({ replaced_by, discarded_at }: ListedMessage): string {
+  if (replaced_by !== null) return `  (sent again as ${replaced_by})`;
+  return discarded_at === null ? '' : '  (discarded)';
 }

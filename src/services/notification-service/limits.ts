@@ -47,5 +47,7 @@ export const contentBytesMax = 64 * 1024 * 1024;
 export const pushMsMax = 10_000;
 /** Messages that `ccx notifications list` shows at once. */
 export const listedMessagesMax = 1_000;
+/** Of dead messages, read at once: their bodies may be large. */
+export const deadMessagesPerRead = 100;
 /** Rows of a listing that are fetched at once: it holds a portion of the table, not the table. */
 export const printedRowsMax = 1_000;

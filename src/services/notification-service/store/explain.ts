@@ -102,6 +102,7 @@ export interface ListedMessage {
   readonly error_code: string | null;
   readonly error_text: string | null;
   readonly replaced_by: string | null;
+  readonly discarded_at: string | null;
   readonly issues: readonly IssueKey[];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -114,7 +115,7 @@ export async function listMessages(
 ): Promise<ListedMessage[]> {
   const { rows } = await queryable.query<ListedMessage>(
     `SELECT id, event_type_id, org_id, rtrim(cluster) AS cluster, state, attempts, decided_at, next_attempt_at, delivered_at, finished_at,
-            error_code, error_text, replaced_by, issues, headers, body
+            error_code, error_text, replaced_by, discarded_at, issues, headers, body
        FROM ${TABLE_NOTIFICATION_OUTBOX}
       WHERE state = ANY($1) AND ($2::character(36) IS NULL OR cluster = $2::character(36))
       ORDER BY decided_at DESC, id LIMIT $3`,

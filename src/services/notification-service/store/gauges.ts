@@ -20,7 +20,7 @@ export async function readGauges(run: Run): Promise<void> {
            FROM (SELECT event_type_id, state, due_at, finished_at FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE finished_at IS NULL
                   UNION ALL
                  SELECT event_type_id, state, due_at, finished_at FROM ${TABLE_NOTIFICATION_OUTBOX}
-                  WHERE state IN ('dead', 'unknown') AND finished_at IS NOT NULL) AS open
+                  WHERE state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL AND discarded_at IS NULL) AS open
           GROUP BY event_type_id, state) AS counted USING (event_type_id)
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)`,
     [[...names.keys()]],
