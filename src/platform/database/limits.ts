@@ -44,3 +44,6 @@ export const embeddedLogTailBytesMax = 2048;
 export const embeddedStartTimeToleranceSeconds = 60;
 /** A half-initialised folder older than this was left by a start that was killed; initdb takes a second. */
 export const embeddedLeftoverMsMin = 10 * 60_000;
+
+/** Rows of a listing that are fetched at once. */
+export const oldRowsPerRead = 1_000;

@@ -50,3 +50,14 @@ export class Lifecycle {
     return { failed };
   }
 }
+
+/** Builds something that stops by a lifecycle of its own. When that fails, what it had acquired is released before the error is passed on. */
+export async function buildWithLifecycle<T>(clock: Clock, build: (lifecycle: Lifecycle) => Promise<T>): Promise<T> {
+  const lifecycle = new Lifecycle(clock);
+  try {
+    return await build(lifecycle);
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@ import { CcxError } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { encodeRuleContent } from '../../platform/gob/rule-content-gob.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { loadContent } from '../../rules/content/load-content.ts';
@@ -25,11 +25,18 @@ export interface RunningContentService extends RunningService {
 }
 
 /** Rejects with a `CcxError` when a file cannot be read or the address cannot be listened on. */
-export async function startContentService(
+export function startContentService(
   settings: ContentServiceSettings,
-  { telemetry, clock }: ContentServiceDependencies,
+  dependencies: ContentServiceDependencies,
 ): Promise<RunningContentService> {
-  const lifecycle = new Lifecycle(clock);
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
+}
+
+async function build(
+  settings: ContentServiceSettings,
+  { telemetry }: ContentServiceDependencies,
+  lifecycle: Lifecycle,
+): Promise<RunningContentService> {
   const events = createContentServiceEvents(telemetry, settings.metricsNamespace);
 
   const { directory, status } = await loadContent(settings.contentRoot);

@@ -5,7 +5,7 @@
 import type { Bus } from '../../platform/bus/bus.ts';
 import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -41,17 +41,11 @@ export interface DataPipelineDependencies {
 const ruleRunnerModule = new URL('./runner/rule-runner.ts', import.meta.url);
 
 /** Rejects with a `CcxError` when the bus cannot be used at the start, leaving nothing behind; later it waits for the bus. */
-export async function startDataPipeline(
+export function startDataPipeline(
   settings: DataPipelineSettings,
   dependencies: DataPipelineDependencies,
 ): Promise<RunningService> {
-  const lifecycle = new Lifecycle(dependencies.clock);
-  try {
-    return await build(settings, dependencies, lifecycle);
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
 }
 
 async function build(

@@ -7,7 +7,7 @@ import { errorText } from '../../contracts/ccx-error.ts';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -49,17 +49,8 @@ export interface RunningIngress extends RunningService {
 }
 
 /** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
-export async function startIngress(
-  settings: IngressSettings,
-  dependencies: IngressDependencies,
-): Promise<RunningIngress> {
-  const lifecycle = new Lifecycle(dependencies.clock);
-  try {
-    return await build(settings, dependencies, lifecycle);
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
+export function startIngress(settings: IngressSettings, dependencies: IngressDependencies): Promise<RunningIngress> {
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
 }
 
 async function build(

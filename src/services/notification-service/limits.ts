@@ -49,5 +49,3 @@ export const pushMsMax = 10_000;
 export const listedMessagesMax = 1_000;
 /** Of dead messages, read at once: their bodies may be large. */
 export const deadMessagesPerRead = 100;
-/** Rows of a listing that are fetched at once: it holds a portion of the table, not the table. */
-export const printedRowsMax = 1_000;

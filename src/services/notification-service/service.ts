@@ -8,7 +8,7 @@ import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../cont
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
@@ -53,12 +53,19 @@ export interface NotificationService extends RunningService {
  * Brings the service's tables up and checks what cannot work: `NO_TARGET`, `EVENT_FILTER_INVALID`, a database or a target that cannot be
  * used. Following, a target that is only away for now is waited for.
  */
-export async function startNotificationService(
+export function startNotificationService(
   settings: NotificationServiceSettings,
   dependencies: NotificationServiceDependencies,
 ): Promise<NotificationService> {
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
+}
+
+async function build(
+  settings: NotificationServiceSettings,
+  dependencies: NotificationServiceDependencies,
+  lifecycle: Lifecycle,
+): Promise<NotificationService> {
   const { database, telemetry, clock } = dependencies;
-  const lifecycle = new Lifecycle(clock);
   const stopping = new AbortController();
   const metrics = createMetrics(telemetry.registry, settings.metrics);
   const events = createEvents({ telemetry, clock, metrics });

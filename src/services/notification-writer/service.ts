@@ -2,9 +2,10 @@
  * Composition root of the notification writer (hops 7 and 8): reports in, rows of `new_reports` out. Started by `ccx writer`, by the
  * drop-in program and by the all-in-one process; they own bus and database and close them after this service has stopped.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
 import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
+import { ensureOwnTopics } from '../../platform/bus/ensure-own-topics.ts';
 import { hasReadEverything } from '../../platform/bus/group-lag.ts';
 import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -12,7 +13,7 @@ import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ensureNotificationSchema } from '../../platform/database/notification-schema/ensure-notification-schema.ts';
 import { Health } from '../../platform/lifecycle/health.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
@@ -33,75 +34,78 @@ export interface NotificationWriterDependencies {
  * Resolves once it takes messages. Rejects with `WRITER_NO_TABLE` when the notification schema is missing, with the migration's code when
  * our own tables cannot be brought up, and with the bus's code when the topic or the bus is not there.
  */
-export async function startNotificationWriter(
+export function startNotificationWriter(
+  settings: NotificationWriterSettings,
+  dependencies: NotificationWriterDependencies,
+): Promise<RunningService> {
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
+}
+
+async function build(
   settings: NotificationWriterSettings,
   { bus, database, telemetry, clock }: NotificationWriterDependencies,
+  lifecycle: Lifecycle,
 ): Promise<RunningService> {
-  const lifecycle = new Lifecycle(clock);
-  try {
-    const metrics = createWriterMetrics(telemetry.registry, settings.metricsNamespace);
-    const warnings = await bringUpTables(database, settings);
+  const metrics = createWriterMetrics(telemetry.registry, settings.metricsNamespace);
+  const warnings = await bringUpTables(database, settings);
 
-    const sender = await bus.createProducer();
-    lifecycle.defer('producer', () => sender.close());
-    const statuses = new StatusSender({
-      sender,
-      topic: settings.statusesTopic,
-      service: settings.serviceName,
-      clock,
-      onDropped: (count, code) => events.statusesDropped(count, code),
-    });
-    lifecycle.defer('statuses', () => statuses.close());
-    const events: WriterEvents = createWriterEvents({ telemetry, clock, metrics, statuses });
-    for (const warning of warnings) events.warned(warning);
+  const sender = await bus.createProducer();
+  lifecycle.defer('producer', () => sender.close());
+  const statuses = new StatusSender({
+    sender,
+    topic: settings.statusesTopic,
+    service: settings.serviceName,
+    clock,
+    onDropped: (count, code) => events.statusesDropped(count, code),
+  });
+  lifecycle.defer('statuses', () => statuses.close());
+  const events: WriterEvents = createWriterEvents({ telemetry, clock, metrics, statuses });
+  for (const warning of warnings) events.warned(warning);
 
-    const tools: PipelineTools = {
-      clock,
-      events,
-      database,
-      futureToleranceMs: settings.futureToleranceMs,
-      putAside: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
-      traced: settings.traced,
-    };
-    const health = new Health();
-    const intake = new BatchIntake({
-      clock,
-      events,
-      health,
-      bounds: settings.batch,
-      process: (records, control) => processBatch(records, tools, control),
-    });
-    await bringUpTopics(bus, settings, events);
-    const consumer = await bus.createConsumer({
-      groupId: settings.groupId,
-      topics: [settings.topic],
-      startAt: settings.startAt,
-      onRevoked: (partitions) => intake.partitionsLost(partitions),
-    });
-    lifecycle.defer('consumer', () => consumer.close());
-    intake.start(consumer);
-    lifecycle.defer('intake', () => intake.stop());
-    lifecycle.defer('maintenance', startMaintenance(settings, { database, clock, events }));
-    events.started({ topic: settings.topic, group: settings.groupId, startAt: settings.startAt, bus: bus.kind });
+  const tools: PipelineTools = {
+    clock,
+    events,
+    database,
+    futureToleranceMs: settings.futureToleranceMs,
+    putAside: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
+    traced: settings.traced,
+  };
+  const health = new Health();
+  const intake = new BatchIntake({
+    clock,
+    events,
+    health,
+    bounds: settings.batch,
+    process: (records, control) => processBatch(records, tools, control),
+  });
+  const { deadLettersTopic, topic, statusesTopic } = settings;
+  await ensureOwnTopics(bus, { own: deadLettersTopic, others: [topic, statusesTopic], warn: events.warned });
+  const consumer = await bus.createConsumer({
+    groupId: settings.groupId,
+    topics: [settings.topic],
+    startAt: settings.startAt,
+    onRevoked: (partitions) => intake.partitionsLost(partitions),
+  });
+  lifecycle.defer('consumer', () => consumer.close());
+  intake.start(consumer);
+  lifecycle.defer('intake', () => intake.stop());
+  lifecycle.defer('maintenance', startMaintenance(settings, { database, clock, events }));
+  events.started({ topic: settings.topic, group: settings.groupId, startAt: settings.startAt, bus: bus.kind });
 
-    const probes = { database: () => database.check(), bus: () => bus.check() };
-    return {
-      name: 'notification-writer',
-      readiness: () => health.probed(probes, clock),
-      idle: async () =>
-        intake.idle() &&
-        (await hasReadEverything(bus, settings.groupId, [settings.topic])) &&
-        intake.idle() &&
-        statuses.idle(),
-      stop: async () => {
-        const report = await lifecycle.stop();
-        for (const { name, error } of report.failed) events.stopFailed(name, error);
-      },
-    };
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
+  const probes = { database: () => database.check(), bus: () => bus.check() };
+  return {
+    name: 'notification-writer',
+    readiness: () => health.probed(probes, clock),
+    idle: async () =>
+      intake.idle() &&
+      (await hasReadEverything(bus, settings.groupId, [settings.topic])) &&
+      intake.idle() &&
+      statuses.idle(),
+    stop: async () => {
+      const report = await lifecycle.stop();
+      for (const { name, error } of report.failed) events.stopFailed(name, error);
+    },
+  };
 }
 
 /** Our own tables always; the shared ones only if asked, because their schema is other programs' business too. */
@@ -120,25 +124,6 @@ async function bringUpTables(database: Database, settings: NotificationWriterSet
     });
   }
   return results.flatMap(({ warning }) => (warning === undefined ? [] : [warning]));
-}
-
-/**
- * The dead-letter topic is ours, so that nobody else creates it, and without it the first bad message would hold up all others. On the
- * embedded bus nobody creates the other topics either, when roles are started one by one.
- */
-async function bringUpTopics(bus: Bus, settings: NotificationWriterSettings, events: WriterEvents): Promise<void> {
-  const names = [settings.deadLettersTopic];
-  if (bus.kind === 'postgres') names.push(settings.topic, settings.statusesTopic);
-  const topics = names.filter((name) => name !== '').map((name) => ({ name, partitions: 1 }));
-  try {
-    await bus.admin.ensureTopics(topics);
-  } catch (error) {
-    // Brokers may keep the right to create topics to themselves; then it has to be there already.
-    if (bus.kind === 'postgres') throw error;
-    events.warned(
-      `topic ${settings.deadLettersTopic} could not be created, make sure that it exists: ${errorText(error)}`,
-    );
-  }
 }
 
 interface MaintenanceTools {

@@ -2,16 +2,16 @@
  * Composition root of the payload tracker: status messages in, table `ccx.trace` and its HTTP questions out. Started by `ccx tracker` and by
  * the all-in-one process; they own bus and database and close them after this service has stopped.
  */
-import { errorText } from '../../contracts/ccx-error.ts';
 import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
+import { ensureOwnTopics } from '../../platform/bus/ensure-own-topics.ts';
 import { hasReadEverything } from '../../platform/bus/group-lag.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createOperationsServer } from '../../platform/http/operations-server.ts';
 import { Health } from '../../platform/lifecycle/health.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { pruneTrace } from '../../platform/telemetry/trace-retention.ts';
@@ -37,17 +37,11 @@ export interface RunningPayloadTracker extends RunningService {
 }
 
 /** Resolves once it takes messages and answers questions. Rejects with the migration's, the bus's or the listener's code. */
-export async function startPayloadTracker(
+export function startPayloadTracker(
   settings: PayloadTrackerSettings,
   dependencies: PayloadTrackerDependencies,
 ): Promise<RunningPayloadTracker> {
-  const lifecycle = new Lifecycle(dependencies.clock);
-  try {
-    return await build(settings, dependencies, lifecycle);
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
 }
 
 async function build(
@@ -58,7 +52,7 @@ async function build(
   const events = createTrackerEvents({ telemetry, clock, metrics: createTrackerMetrics(telemetry.registry) });
   const { warning } = await migrateCcx(database, 'trace');
   if (warning !== undefined) events.warned(warning);
-  await bringUpTopics(bus, settings, events);
+  await ensureOwnTopics(bus, { own: settings.deadLettersTopic, others: [settings.topic], warn: events.warned });
 
   const sender = await bus.createProducer();
   lifecycle.defer('producer', () => sender.close());
@@ -106,20 +100,6 @@ async function build(
       for (const { name, error } of report.failed) events.stopFailed(name, error);
     },
   };
-}
-
-/** The dead-letter topic is ours, so that nobody else creates it; on the embedded bus nobody creates the other one either. */
-async function bringUpTopics(bus: Bus, settings: PayloadTrackerSettings, events: TrackerEvents): Promise<void> {
-  const names = [settings.deadLettersTopic, ...(bus.kind === 'postgres' ? [settings.topic] : [])];
-  try {
-    await bus.admin.ensureTopics(names.map((name) => ({ name, partitions: 1 })));
-  } catch (error) {
-    if (bus.kind === 'postgres') throw error;
-    // Brokers may keep the right to create topics to themselves; then it has to be there already.
-    events.warned(
-      `topic ${settings.deadLettersTopic} could not be created, make sure that it exists: ${errorText(error)}`,
-    );
-  }
 }
 
 interface RetentionTools {

@@ -5,8 +5,8 @@
  */
 import { TABLE_NEW_REPORTS, type TABLE_REPORTED } from '../../../contracts/tables.ts';
 import type { Database } from '../../../platform/database/database.ts';
+import { IS_OLD, oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
-import { printedRowsMax } from '../limits.ts';
 
 export type AgedTable = typeof TABLE_NEW_REPORTS | typeof TABLE_REPORTED;
 
@@ -18,47 +18,18 @@ export interface OldReportTools {
   readonly now: Date;
 }
 
-interface PrintedRow {
-  readonly org_id: number;
-  readonly account_number: number;
-  readonly cluster: string;
-  readonly updated_at: string;
-}
-
-const isOld = 'updated_at < NOW() - $1::INTERVAL';
-const dayMs = 86_400_000;
-
 /** Published tests look for the messages and for the table's name in the statement. */
 export async function printOldReports(table: AgedTable, { database, log, maxAge, now }: OldReportTools): Promise<void> {
   const offset = table === TABLE_NEW_REPORTS ? 'kafka_offset' : '0 AS kafka_offset';
-  const select = `SELECT org_id, account_number, cluster, updated_at, ${offset} FROM ${table} WHERE ${isOld} ORDER BY updated_at`;
+  const select = `SELECT org_id, account_number, cluster, updated_at, ${offset} FROM ${table} WHERE ${IS_OLD} ORDER BY updated_at`;
   log.info({ 'max age': maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
-  await database.transaction(
-    async (tx) => {
-      await tx.query(`DECLARE old_reports NO SCROLL CURSOR FOR ${select}`, [maxAge]);
-      for (;;) {
-        const { rows } = await tx.query<PrintedRow>(`FETCH ${printedRowsMax} FROM old_reports`);
-        for (const row of rows) log.info(fieldsOf(row, now), `Old report from \`${table}\` table`);
-        if (rows.length < printedRowsMax) return;
-      }
-    },
-    { readOnly: true },
+  await visitOldRows(database, { select, maxAge }, (row) =>
+    log.info(oldRowFields(row, now), `Old report from \`${table}\` table`),
   );
 }
 
-function fieldsOf(row: PrintedRow, now: Date) {
-  const updatedAt = `${row.updated_at.replace(' ', 'T').replace(/\.\d+$/, '')}Z`;
-  return {
-    'Organization ID': row.org_id,
-    'Account number': row.account_number,
-    'Cluster name': row.cluster,
-    'Updated at': updatedAt,
-    Age: Math.ceil((now.getTime() - new Date(updatedAt).getTime()) / dayMs),
-  };
-}
-
 export async function deleteOldReports(table: AgedTable, { database, log, maxAge }: OldReportTools): Promise<void> {
-  const statement = `DELETE FROM ${table} WHERE ${isOld}`;
+  const statement = `DELETE FROM ${table} WHERE ${IS_OLD}`;
   log.info({ 'max age': maxAge, 'delete statement': statement }, 'Cleanup operation for all organizations');
   const { rowCount } = await database.query(statement, [maxAge]);
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
