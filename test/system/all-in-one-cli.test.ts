@@ -227,7 +227,7 @@ Commands:
   content         role: serves the rules' content
   tracker         role: keeps what the services did with each request
   trace           one archive's way through the hops, and where it stopped
-  dead-letters    messages that could not be processed: list, show, replay,
+  dead-letters    what could not be processed or told: list, show, replay,
                   discard
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
