@@ -36,17 +36,24 @@ async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void
 async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void> {
   const { id } = message;
   const runJob = await loaded.promise;
+  let label: string | undefined;
+  const context = {
+    label(text: string): void {
+      label = cutUtf8(text.replaceAll(/[\r\n]/g, ' '), labelBytesMax);
+      writeLabel(id, label);
+    },
+  };
   try {
-    const value = await runJob(message.job, { label: (text) => writeLabel(id, text) });
+    const value = await runJob(message.job, context);
     tell({ kind: 'result', id, value });
   } catch (error) {
-    tell({ kind: 'failed', id, error: describeFailure(error) });
+    tell({ kind: 'failed', id, label, error: describeFailure(error) });
   }
 }
 
 /** One line, `<job id> <label>`: a label that arrives after its job ended is then recognised as stale. */
-function writeLabel(id: number, text: string): void {
-  writeSync(LABEL_FD, `${id} ${cutUtf8(text.replaceAll(/[\r\n]/g, ' '), labelBytesMax)}\n`);
+function writeLabel(id: number, label: string): void {
+  writeSync(LABEL_FD, `${id} ${label}\n`);
 }
 
 function tell(message: FromChild): void {

@@ -194,7 +194,7 @@ export class RunnerChild {
     this.#release(job);
     this.#jobsFinished += 1;
     if (message.kind === 'result') job.settled.resolve(message.value);
-    else job.settled.reject(failureOf(message.error, job.label));
+    else job.settled.reject(failureOf(message.error, message.label));
   }
 
   #onLabel(id: number, text: string): void {

@@ -29,7 +29,8 @@ export type ToChild =
 export type FromChild =
   | { readonly kind: 'ready' }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'failed'; readonly id: number; readonly error: JobFailure };
+  /** `label`: the last one, which its own pipe may bring later than this. */
+  | { readonly kind: 'failed'; readonly id: number; readonly label: string | undefined; readonly error: JobFailure };
 
 /** A thrown value as data; the members after `cause` are there when a `CcxError` was thrown. */
 export interface JobFailure {
