@@ -5,6 +5,7 @@
 import { Command } from 'commander';
 import type { ProcessInput } from './platform/config/process-input.ts';
 import { readProcessInput } from './platform/config/process-input.ts';
+import { readVersion } from './platform/config/version.ts';
 import { describeFailure } from './platform/lifecycle/run-role.ts';
 
 interface CommandModule {
@@ -76,6 +77,7 @@ const modules: readonly CommandModule[] = [
 async function runCli(input: ProcessInput): Promise<void> {
   const program = new Command('ccx')
     .description('From the archive that an OpenShift cluster uploads to the notification its owners read.')
+    .version(readVersion(), '--version', 'show the version')
     .showHelpAfterError('(ccx --help lists the commands)')
     .exitOverride();
   const wanted = input.args.find((argument) => !argument.startsWith('-'));

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -193,6 +193,12 @@ test('a command, an option or a value that nobody knows is named', async () => {
   assert.match(value.stderr, /^ccx: --port must be at most 65535 \[CONFIG_INVALID\]$/m);
 });
 
+test('ccx --version is the version of the package', async () => {
+  const { code, stdout } = await runCcx(['--version']);
+  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  assert.deepEqual([code, stdout], [0, `${(JSON.parse(manifest) as { readonly version: string }).version}\n`]);
+});
+
 test('ccx --help lists the commands', async () => {
   const { code, stdout, stderr } = await runCcx(['--help']);
   assert.deepEqual([code, stderr], [0, '']);
@@ -211,6 +217,7 @@ From the archive that an OpenShift cluster uploads to the notification its
 owners read.
 
 Options:
+  --version       show the version
   -h, --help      display help for command
 
 Commands:

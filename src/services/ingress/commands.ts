@@ -1,5 +1,4 @@
 /** `ccx ingress`: takes uploads until a signal. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
@@ -8,6 +7,7 @@ import { requireTopics } from '../../platform/bus/require-topics.ts';
 import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { readVersion } from '../../platform/config/version.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../platform/lifecycle/run-role.ts';
@@ -34,7 +34,7 @@ export function registerIngressCommands(program: Command, input: ProcessInput): 
     const loaded = loadCommandConfig(command, ingressOptions, { ...input, env: clowder.env });
     const { config } = loaded;
     const warnings = [...loaded.warnings, ...clowder.warnings];
-    const settings = ingressSettings(loaded, packageVersion());
+    const settings = ingressSettings(loaded, readVersion());
     const clock = createSystemClock();
     const telemetry = createTelemetry({ service: 'ingress', level: logLevel(config['logging.level']) });
     for (const warning of warnings) telemetry.log.warn(warning);
@@ -144,13 +144,6 @@ async function openObjects({ config, clock, telemetry, lifecycle }: RoleTools): 
   });
   lifecycle.defer('object store', () => store.close());
   return store;
-}
-
-function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string;
-  };
-  return manifest.version;
 }
 
 /** In the words of the reference. */
