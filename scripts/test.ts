@@ -21,8 +21,8 @@ const optionalSuffixes = ['kafka', 'browser'];
 /** Two at least: test files mostly wait for something, and one that hangs should not hold up all others. */
 const concurrencyMin = 2;
 
-/** Of one file, several times what the longest takes on a busy machine: one that hangs is named and does not hold up the run. */
-const fileMsMax = 300_000;
+/** Of a test or a suite, several times what the longest takes on a busy machine: one that hangs is named, and cleans up behind itself. */
+const testMsMax = 600_000;
 
 const { env, args } = readProcessInput();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -77,16 +77,17 @@ async function runWithServer(files: readonly string[], nodeOptions: readonly str
   process.on('SIGTERM', interrupt);
   // Hundreds of processes load the same modules; what one has compiled halves the start of the next.
   const compiled = await mkdtemp(join(tmpdir(), 'ccx-compiled-'));
-  const server = needsServer ? await startTestServer() : undefined;
+  const childEnv = { ...env, NODE_COMPILE_CACHE: compiled };
+  const options = ['--test', ...withDefaults(nodeOptions), ...files];
   try {
-    const childEnv = {
-      ...env,
-      NODE_COMPILE_CACHE: compiled,
-      ...(server === undefined ? {} : { [TEST_SERVER_VARIABLE]: server.url }),
-    };
-    return await runNode(['--test', ...withDefaults(nodeOptions), ...files], childEnv, interrupted.signal);
+    if (!needsServer) return await runNode(options, childEnv, interrupted.signal);
+    const server = await startTestServer();
+    try {
+      return await runNode(options, { ...childEnv, [TEST_SERVER_VARIABLE]: server.url }, interrupted.signal);
+    } finally {
+      await server.stop();
+    }
   } finally {
-    await server?.stop();
     await rm(compiled, { recursive: true, force: true });
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
@@ -96,7 +97,7 @@ async function runWithServer(files: readonly string[], nodeOptions: readonly str
 /** What is given on the command line comes last, and counts. */
 function withDefaults(nodeOptions: readonly string[]): readonly string[] {
   const concurrency = Math.max(concurrencyMin, availableParallelism());
-  return [`--test-concurrency=${concurrency}`, `--test-timeout=${fileMsMax}`, ...nodeOptions];
+  return [`--test-concurrency=${concurrency}`, `--test-timeout=${testMsMax}`, ...nodeOptions];
 }
 
 /** Resolves to the exit code of the tests; 130 or 143 when they were interrupted. */
