@@ -1,5 +1,6 @@
 /** Ways into the database of an installation that may or may not run, and the passing of the time that others wait for a dead process. */
 import { join } from 'node:path';
+import { CcxError } from '../../src/contracts/ccx-error.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { withDatabaseName } from '../../src/platform/database/connection-url.ts';
@@ -10,11 +11,24 @@ import { startEmbeddedPostgres } from '../../src/platform/database/embedded/star
 
 const clock = createSystemClock();
 
-/** On the server that runs on the data folder, or on one that is started for it. */
+/** A server that was told to stop right before its process was killed takes this long at most to be gone. */
+const goneMsMax = 30_000;
+
+/** On the server that runs on the data folder, or on one that is started for it. `work` may be done twice: the first may be on its way out. */
 export async function onEmbeddedDatabase<T>(folder: string, work: (database: Database) => Promise<T>): Promise<T> {
   const dataDir = join(folder, 'postgres');
-  const running = await findRunningServer(dataDir, EMBEDDED_DATABASE_NAME);
-  if (running !== undefined) return onDatabase(running, work);
+  const deadlineMs = clock.monotonicMs() + goneMsMax;
+  for (;;) {
+    const running = await findRunningServer(dataDir, EMBEDDED_DATABASE_NAME);
+    if (running === undefined) break;
+    try {
+      return await onDatabase(running, work);
+    } catch (error) {
+      const isGoing = error instanceof CcxError && error.category === 'connection';
+      if (!isGoing || clock.monotonicMs() > deadlineMs) throw error;
+      await clock.sleep(50);
+    }
+  }
   const server = await startEmbeddedPostgres({ dataDir, clock, settings: { fsync: 'off' } });
   try {
     return await onDatabase(withDatabaseName(server.url, EMBEDDED_DATABASE_NAME), work);
