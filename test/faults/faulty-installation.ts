@@ -16,7 +16,7 @@ import { collectEvidence, type Evidence } from './evidence.ts';
 import { endLeases, onDatabase, onEmbeddedDatabase } from './installation-database.ts';
 import { createOperators, type Gathering, type Operators } from './operator.ts';
 import { findLeftProcesses } from './processes.ts';
-import { sweepDatabaseByTime, sweepObjectsByTime } from './sweep-by-time.ts';
+import { laterClock, sweepObjectsByTime } from './sweep-by-time.ts';
 
 const clock = createSystemClock();
 const copy = promisify(execFile);
@@ -96,12 +96,12 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
   // With its owners: as root PostgreSQL runs as another account.
   if (external === undefined && !isNew) await copy('cp', ['-a', template!.data, folder]);
   const processes = trackProcesses(folder, options);
-  const withDatabase = <T>(work: (database: Database) => Promise<T>): Promise<T> =>
-    external === undefined ? onEmbeddedDatabase(folder, work) : onDatabase(external.directUrl, work);
+  const withDatabase = <T>(work: (database: Database) => Promise<T>, startClock = clock): Promise<T> =>
+    external === undefined ? onEmbeddedDatabase(folder, work, startClock) : onDatabase(external.directUrl, work);
   return {
     ...createOperators(seed),
     folder,
-    withDatabase,
+    withDatabase: (work) => withDatabase(work),
     run: (how = {}) => processes.run(how),
     killServer: () => processes.killServer(),
     endLeases: () => withDatabase(endLeases),
@@ -117,11 +117,8 @@ export async function createFaultyInstallation(options: FaultyInstallationOption
     },
     async collect({ whileRunning } = { whileRunning: false }) {
       const leftProcesses = whileRunning ? [] : await processes.left();
-      if (!whileRunning) {
-        await sweepObjectsByTime(folder);
-        if (external === undefined) await sweepDatabaseByTime(folder);
-      }
-      const evidence = await withDatabase((database) => collectEvidence(database, folder));
+      if (!whileRunning) await sweepObjectsByTime(folder);
+      const evidence = await withDatabase((database) => collectEvidence(database, folder), laterClock());
       return { evidence, leftProcesses };
     },
     async remove() {

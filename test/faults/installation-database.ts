@@ -14,8 +14,15 @@ const clock = createSystemClock();
 /** A server that was told to stop right before its process was killed takes this long at most to be gone. */
 const goneMsMax = 30_000;
 
-/** On the server that runs on the data folder, or on one that is started for it. `work` may be done twice: the first may be on its way out. */
-export async function onEmbeddedDatabase<T>(folder: string, work: (database: Database) => Promise<T>): Promise<T> {
+/**
+ * On the server that runs on the data folder, or on one that is started for it, by the clock of `startClock`. `work` may be done twice: the
+ * first server may be on its way out.
+ */
+export async function onEmbeddedDatabase<T>(
+  folder: string,
+  work: (database: Database) => Promise<T>,
+  startClock = clock,
+): Promise<T> {
   const dataDir = join(folder, 'postgres');
   const deadlineMs = clock.monotonicMs() + goneMsMax;
   for (;;) {
@@ -29,7 +36,7 @@ export async function onEmbeddedDatabase<T>(folder: string, work: (database: Dat
       await clock.sleep(50);
     }
   }
-  const server = await startEmbeddedPostgres({ dataDir, clock, settings: { fsync: 'off' } });
+  const server = await startEmbeddedPostgres({ dataDir, clock: startClock, settings: { fsync: 'off' } });
   try {
     return await onDatabase(withDatabaseName(server.url, EMBEDDED_DATABASE_NAME), work);
   } finally {

@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { type Clock, createSystemClock } from '../../src/platform/clock/clock.ts';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 import { embeddedLeftoverMsMin } from '../../src/platform/database/limits.ts';
 import { openDirectoryStore } from '../../src/platform/objects/directory/directory-store.ts';
 import { leftOverAgeMs } from '../../src/platform/objects/limits.ts';
@@ -22,14 +21,8 @@ export async function sweepObjectsByTime(folder: string): Promise<void> {
   }
 }
 
-/** Around the embedded database of the data folder, on which nothing may run. */
-export async function sweepDatabaseByTime(folder: string): Promise<void> {
-  const dataDir = join(folder, 'postgres');
-  const server = await startEmbeddedPostgres({ dataDir, clock: laterClock(), settings: { fsync: 'off' } });
-  await server.stop();
-}
-
-function laterClock(): Clock {
+/** A clock by which that while has passed; a start of the embedded database sweeps by it. */
+export function laterClock(): Clock {
   const clock = createSystemClock();
   return { ...clock, now: () => new Date(clock.now().getTime() + afterAllMs) };
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
+import { ensureNotificationSchema } from '../../../platform/database/notification-schema/ensure-notification-schema.ts';
 
 const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-writer', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));
@@ -64,12 +65,6 @@ async function succeed(...args: string[]): Promise<Finished> {
   const finished = await run(args);
   assert.equal(finished.code, 0, `${args.join(' ')}: ${finished.stdout}${finished.stderr}`);
   return finished;
-}
-
-async function schema(): Promise<void> {
-  await succeed('--db-init-migration');
-  await succeed('--db-init');
-  await succeed('--migrate', 'latest');
 }
 
 async function count(table: string): Promise<number> {
@@ -161,7 +156,9 @@ describe('the schema', () => {
     await succeed('--db-init');
     await succeed('--db-drop-tables');
     assert.equal((await run(['--db-drop-tables'])).code, 5);
-    await schema();
+    await succeed('--db-init-migration');
+    await succeed('--db-init');
+    await succeed('--migrate', 'latest');
     const info = await succeed('--migration-info');
     assert.match(info.stdout, /Current DB version: 8/);
     assert.match(info.stdout, /Maximum available version: 8/);
@@ -175,7 +172,7 @@ describe('the schema', () => {
   });
 
   test('truncating and cleaning up empties what we keep about the rows', async () => {
-    await schema();
+    await ensureNotificationSchema(context.database);
     await migrateCcx(context.database, 'writer');
     await migrateCcx(context.database, 'notifier');
     const remember = () =>
@@ -200,7 +197,7 @@ describe('old records', () => {
     ['old-reports', 'reported'],
   ] as const) {
     test(`of ${table} are listed and cleaned by age`, async () => {
-      await schema();
+      await ensureNotificationSchema(context.database);
       await succeed(`--print-${flag}-for-cleanup`);
       await succeed(`--${flag}-cleanup`);
       for (const time of ['1990-01-01', '1990-01-02 12:30:45.5', '2990-01-01']) await addReport(table, time);
@@ -219,7 +216,7 @@ describe('old records', () => {
   }
 
   test('of read_errors are listed and cleaned, and go with their reports', async () => {
-    await schema();
+    await ensureNotificationSchema(context.database);
     await addReport('new_reports', '1990-01-01');
     await addReport('new_reports', '2990-01-01');
     for (const time of ['1990-01-01', '2990-01-01']) {
@@ -234,7 +231,7 @@ describe('old records', () => {
   });
 
   test('the record of stored messages is cleaned with the reports', async () => {
-    await schema();
+    await ensureNotificationSchema(context.database);
     await migrateCcx(context.database, 'writer');
     for (const time of ['1990-01-01', '2990-01-01']) {
       await context.database.query(
