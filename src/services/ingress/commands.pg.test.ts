@@ -226,7 +226,20 @@ test('it says in one line what is missing', async () => {
 });
 
 const canReadPeak = existsSync('/proc/self/status');
+const grownMebibytesMax = 160;
+/** How late the garbage collector comes on a busy machine is chance; uploads that are held are held every time. */
+const attemptsMax = 3;
 test('many large uploads at once cost it little memory', { skip: canReadPeak ? false : 'needs /proc' }, async (t) => {
+  let grown = Number.POSITIVE_INFINITY;
+  for (let attempt = 1; grown >= grownMebibytesMax && attempt <= attemptsMax; attempt += 1) {
+    grown = await growthByUploads(t);
+    t.diagnostic(`attempt ${attempt}: the peak grew by ${grown} MiB`);
+  }
+  assert.ok(grown < grownMebibytesMax, `the peak grew by ${grown} MiB`);
+});
+
+/** Mebibytes by which the peak of a new process grows when 32 clients upload 8 MiB each at the same time. */
+async function growthByUploads(t: TestContext): Promise<number> {
   const path = await storage(t);
   const { role, url } = await startRole(t, path);
   await uploadTo(url, 'warm');
@@ -255,10 +268,6 @@ test('many large uploads at once cost it little memory', { skip: canReadPeak ? f
   );
   assert.ok(answers.every(({ status }) => status === 202));
   const grown = peakMebibytes(role) - before;
-  t.diagnostic(`${uploads} uploads of ${fileBytes / 2 ** 20} MiB: the peak grew by ${grown} MiB`);
-  // Most of it is what the garbage collector has not come to yet, the more the busier the machine; to hold the uploads takes all of them.
-  const heldMebibytes = (uploads * fileBytes) / 2 ** 20;
-  assert.ok(grown < 0.85 * heldMebibytes, `the peak grew by ${grown} MiB`);
   assert.deepEqual(await unfinishedFiles(path), []);
   const digest = createHash('sha256').update(Buffer.alloc(fileBytes, 1)).digest('hex');
   assert.equal(
@@ -267,7 +276,8 @@ test('many large uploads at once cost it little memory', { skip: canReadPeak ? f
       .digest('hex'),
     digest,
   );
-});
+  return grown;
+}
 
 /** Largest resident size so far. */
 function peakMebibytes(role: CcxProcess): number {
