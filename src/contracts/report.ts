@@ -40,9 +40,30 @@ export interface PassItem {
   readonly links: Readonly<Record<string, readonly string[]>>;
 }
 
+/** The rule looked, and what it looks at is not in the archive: its issue is not there. The reference's only reason. */
+export const SKIP_MISSING_REQUIREMENTS = 'MISSING_REQUIREMENTS';
+/** The rule is in quarantine, or took its runner down over this very archive. */
+export const SKIP_RULE_LEFT_OUT = 'RULE_LEFT_OUT';
+/** The rule, or what prepares the facts that it needs, threw. */
+export const SKIP_RULE_FAILED = 'RULE_FAILED';
+/** A file that the rule needs is in the archive and cannot be read or parsed, or is over a limit. */
+export const SKIP_INPUT_BROKEN = 'INPUT_BROKEN';
+/** A file that every archive of that operator version holds is not in this one. */
+export const SKIP_INPUT_MISSING = 'INPUT_MISSING';
+
+/**
+ * Reasons of our own: the rule did not run, or not over everything, so that a report without its hit says nothing about its issue. Every
+ * other reason, `MISSING_REQUIREMENTS` and those of other pipelines, means that the issue is not there. A rule may stand in `reports` and
+ * in `skips` with one of these: what it found holds, what it did not find is not known.
+ */
+export const notRunReasons = [SKIP_RULE_LEFT_OUT, SKIP_RULE_FAILED, SKIP_INPUT_BROKEN, SKIP_INPUT_MISSING] as const;
+
+export type NotRunReason = (typeof notRunReasons)[number];
+
 export interface SkipItem {
+  /** `<module>.report` */
   readonly rule_fqdn: string;
-  readonly reason: 'MISSING_REQUIREMENTS';
+  readonly reason: typeof SKIP_MISSING_REQUIREMENTS | NotRunReason;
   readonly details: string;
   readonly type: 'skip';
 }
