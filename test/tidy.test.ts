@@ -72,6 +72,39 @@ test('decisions import contracts and each other only', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('what runs needs only packages that an installation without development packages has', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+  const needed = production.flatMap((file) => file.packages.map((name) => ({ name, path: file.path })));
+  const missing = needed.filter(({ name }) => !Object.hasOwn(dependencies, name));
+  assert.deepEqual(
+    missing.map(({ name, path }) => `${path} needs ${name}, which is not in dependencies`),
+    [],
+  );
+  const unused = Object.keys(dependencies).filter((name) => !needed.some((need) => need.name === name));
+  assert.deepEqual(unused, [], 'packages that nothing below src needs');
+});
+
+test('a bus adapter is loaded only by whoever opens it', () => {
+  const loadedBy = (path: string, seen = new Set<string>()): ReadonlySet<string> => {
+    if (seen.has(path)) return seen;
+    seen.add(path);
+    for (const target of tree.get(path)?.loads ?? []) loadedBy(target, seen);
+    return seen;
+  };
+  const adapters = ['src/platform/bus/kafka/kafka-bus.ts', 'src/platform/bus/postgres/postgres-bus.ts'];
+  const packages = ['@platformatic/kafka', 'pg-copy-streams'];
+  const entries = production.filter((file) => /^src\/(cli|bin\/[^/]+|.*\/(commands|program))\.ts$/.test(file.path));
+  assert.ok(entries.length > 8, 'the entries are found');
+  const wrong = entries.flatMap((entry) =>
+    [...loadedBy(entry.path)]
+      .filter((path) => adapters.includes(path) || tree.get(path)!.packages.some((name) => packages.includes(name)))
+      .map((path) => `${entry.path} loads ${path}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test('imports have no cycles', () => {
   const cycles: string[] = [];
   const state = new Map<string, 'open' | 'closed'>();

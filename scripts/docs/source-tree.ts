@@ -16,6 +16,10 @@ export interface SourceFile {
   readonly header: string;
   /** Repository paths of the files it imports, statically, dynamically, or as the module of a child process. */
   readonly imports: readonly string[];
+  /** Those of them that are loaded together with the file. */
+  readonly loads: readonly string[];
+  /** npm packages that it needs when it runs; types alone are no need. */
+  readonly packages: readonly string[];
 }
 
 const sourceRoots = ['src', 'test', 'scripts', 'bench'];
@@ -40,7 +44,7 @@ export function readSourceTree(): ReadonlyMap<string, SourceFile> {
   for (const root of sourceRoots) {
     for (const path of listFiles(root, (name) => name.endsWith('.ts'))) {
       const text = readFileSync(join(repositoryRoot, path), 'utf8');
-      files.set(path, { path, text, header: headerOf(text), imports: importsOf(path, text) });
+      files.set(path, { path, text, header: headerOf(text), ...importsOf(path, text) });
     }
   }
   return files;
@@ -64,19 +68,30 @@ function headerOf(text: string): string {
   return lines === null ? '' : lines[1]!.replace(/^\/\/ ?/gm, '').trim();
 }
 
-function importsOf(path: string, text: string): string[] {
+const staticImports = [/\bfrom\s+'([^']+)'/g, /\bimport\s+'([^']+)'/g];
+const laterImports = [
+  /\bimport\(\s*'([^']+)'\s*\)/g,
+  /new URL\(\s*'(\.{1,2}\/[^']+\.ts)'/g,
+  /\.resolve\(\s*'([^']+)'\s*\)/g,
+];
+/** Type stripping takes these out, so that nothing is loaded for them. */
+const typeImports = /\b(?:import|export)\s+type\s[^;]*?\bfrom\s+'[^']+'/g;
+
+function importsOf(path: string, text: string): Pick<SourceFile, 'imports' | 'loads' | 'packages'> {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/[^\n]*/g, '$1');
-  const targets = new Set<string>();
-  const patterns = [
-    /\bfrom\s+'(\.{1,2}\/[^']+)'/g,
-    /\bimport\s+'(\.{1,2}\/[^']+)'/g,
-    /\bimport\(\s*'(\.{1,2}\/[^']+)'\s*\)/g,
-    /new URL\(\s*'(\.{1,2}\/[^']+\.ts)'/g,
-  ];
-  for (const pattern of patterns) {
-    for (const match of code.matchAll(pattern)) {
-      targets.add(relative(repositoryRoot, resolve(repositoryRoot, dirname(path), match[1]!)).replaceAll('\\', '/'));
-    }
-  }
-  return [...targets].sort();
+  const loaded = code.replace(typeImports, '');
+  const found = (from: string, patterns: readonly RegExp[]) =>
+    patterns.flatMap((pattern) => [...from.matchAll(pattern)].map((match) => match[1]!));
+  const files = (names: readonly string[]) => {
+    const local = names.filter((name) => /^\.{1,2}\//.test(name));
+    const resolved = local.map((name) => relative(repositoryRoot, resolve(repositoryRoot, dirname(path), name)));
+    return [...new Set(resolved.map((name) => name.replaceAll('\\', '/')))].sort();
+  };
+  const needed = found(loaded, [...staticImports, ...laterImports]);
+  const packages = needed.filter((name) => /^(@[a-z]|[a-z])[\w.-]*(\/|$)/.test(name) && !name.startsWith('node:'));
+  return {
+    imports: files(found(code, [...staticImports, ...laterImports])),
+    loads: files(found(loaded, staticImports)),
+    packages: [...new Set(packages.map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/')))].sort(),
+  };
 }

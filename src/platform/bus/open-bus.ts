@@ -1,6 +1,6 @@
 /**
- * The one place that knows which adapter stands behind the bus. Called by composition roots and commands with the role's settings; the
- * Kafka client is loaded only where it is used.
+ * The one place that knows which adapter stands behind the bus. Called by composition roots and commands with the role's settings; an
+ * adapter is loaded only where it is used.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -8,7 +8,6 @@ import type { Database } from '../database/database.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Bus } from './bus.ts';
 import type { BusSettings } from './bus-options.ts';
-import { createPostgresBus } from './postgres/postgres-bus.ts';
 
 export interface BusDependencies {
   readonly clock: Clock;
@@ -32,6 +31,7 @@ export async function openBus(settings: BusSettings, dependencies: BusDependenci
       hint: 'set bus.kind = kafka and bus.brokers, or configure the database',
     });
   }
+  const { createPostgresBus } = await import('./postgres/postgres-bus.ts');
   const { kind: _, ...options } = settings;
   return await createPostgresBus({ ...options, database, clock, telemetry });
 }
