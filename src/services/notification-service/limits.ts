@@ -2,6 +2,8 @@
 
 /** Clusters read, decided and written together: large enough that round trips do not count, small enough for one short transaction. */
 export const setClustersMax = 500;
+/** Keys of due clusters read at once, about 1 MB: each page looks at all clusters behind the one before it. */
+export const dueKeysPerRead = 10_000;
 /** Report text read together; one report alone may be larger and then is a set of its own. Bounds the memory of a run. */
 export const setReportBytesMax = 16 * 1024 * 1024;
 /** `sent` rows of other writers read together with a set: a week of them for each of its clusters is far below. */

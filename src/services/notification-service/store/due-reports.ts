@@ -1,12 +1,12 @@
 /**
  * Which clusters are to be looked at: the newest report of each, unless it was considered with the same settings, content and disabled
- * rules and nothing in it has become due. The server compares; only keys of what is due come over, through a cursor, so the run holds
- * neither all clusters nor a long transaction. Called by the load step. Source: notification-service.md 5.2, 19; architecture.md 7.
+ * rules and nothing in it has become due. The server compares; only keys of what is due come over, in pages by cluster, so the run holds
+ * neither all clusters nor a long transaction nor a connection: a pooler may give each page another one. Called by the load step.
+ * Source: notification-service.md 5.2, 19; architecture.md 7.
  */
 import { TABLE_NEW_REPORTS, TABLE_NOTIFICATION_CONSIDERED } from '../../../contracts/tables.ts';
-import type { Connection, Database } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/limits.ts';
-import { setClustersMax, setReportBytesMax } from '../limits.ts';
+import { dueKeysPerRead, setClustersMax, setReportBytesMax } from '../limits.ts';
 import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
 
@@ -17,21 +17,32 @@ export interface DueKey {
   readonly bytes: number;
 }
 
+/** What of a run decides which clusters are due. */
+export type DueRun = Pick<Run, 'database' | 'targets' | 'time' | 'sinceMicros'>;
+
+/** In place of the bound of a page. */
+const everyCluster = 'true';
+
 /** The newest report per cluster over all its organizations, from the primary key alone; a cluster that moved has one newest report. */
-const newestOfAll = `
+function newestOfAll(after: string): string {
+  return `
   SELECT DISTINCT ON (cluster) cluster, org_id, updated_at
-    FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM ${TABLE_NEW_REPORTS} GROUP BY org_id, cluster) AS per_org
+    FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM ${TABLE_NEW_REPORTS}
+           WHERE ${after} GROUP BY org_id, cluster) AS per_org
    ORDER BY cluster, updated_at DESC, org_id`;
+}
 
 /** Only clusters with a report that was stored since a moment, or with something that became due. */
-const newestOfSome = `
+function newestOfSome(after: string): string {
+  return `
   SELECT DISTINCT ON (r.cluster) r.cluster, r.org_id, r.updated_at
-    FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} WHERE updated_at > $4::timestamp
+    FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} WHERE updated_at > $4::timestamp AND ${after}
            UNION
           SELECT cluster FROM ${TABLE_NOTIFICATION_CONSIDERED}
-           WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp) AS wanted
+           WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp AND ${after}) AS wanted
     JOIN ${TABLE_NEW_REPORTS} AS r USING (cluster)
    ORDER BY r.cluster, r.updated_at DESC, r.org_id`;
+}
 
 function dueStatement(newest: string): string {
   return `
@@ -49,25 +60,20 @@ function dueStatement(newest: string): string {
 }
 
 /** Sets of at most so many clusters and so many bytes of report text, by cluster. A report larger than both bounds is a set of its own. */
-export async function* dueReports(run: Run): AsyncGenerator<readonly DueKey[]> {
-  const borrowed = await borrow(run.database);
-  try {
-    await declareCursor(borrowed.connection, run);
-    for (;;) {
-      const { rows } = await borrowed.connection.query<DueRow>(`FETCH ${setClustersMax} FROM ccx_due_reports`);
-      if (rows.length === 0) break;
-      yield* inBytes(rows.map(dueKey));
-    }
-    await borrowed.connection.query('CLOSE ccx_due_reports');
-  } finally {
-    await borrowed.release();
+export async function* dueReports(run: DueRun): AsyncGenerator<readonly DueKey[]> {
+  let after: string | undefined;
+  for (;;) {
+    const keys = await readPage(run, after);
+    yield* inSets(keys);
+    if (keys.length < dueKeysPerRead) return;
+    after = keys.at(-1)!.cluster;
   }
 }
 
 /** True when at least one cluster is due. */
 export async function anyReportDue(run: Pick<Run, 'database' | 'targets' | 'time'>): Promise<boolean> {
   const { rows } = await run.database.query<{ due: boolean }>(
-    `SELECT EXISTS (${dueStatement(newestOfAll)}) AS due`,
+    `SELECT EXISTS (${dueStatement(newestOfAll(everyCluster))}) AS due`,
     dueParameters(run),
   );
   return rows[0]!.due;
@@ -88,33 +94,34 @@ function dueParameters(run: Pick<Run, 'targets' | 'time'>): unknown[] {
   ];
 }
 
-/** Held over the end of its transaction: the server keeps the keys, and no snapshot stays open while messages are composed. */
-async function declareCursor(connection: Connection, run: Run): Promise<void> {
-  const some = run.sinceMicros;
-  const due = dueStatement(some === undefined ? newestOfAll : newestOfSome);
-  await connection.query('BEGIN READ ONLY');
-  await connection.query(
-    `DECLARE ccx_due_reports NO SCROLL CURSOR WITH HOLD FOR
-     SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
-       FROM (${due}) AS d
+/** The next keys in the order of their clusters; `after` is the last cluster of the page before. */
+async function readPage(run: DueRun, after: string | undefined): Promise<DueKey[]> {
+  const parameters = dueParameters(run);
+  if (run.sinceMicros !== undefined) parameters.push(timestampText(run.sinceMicros));
+  if (after !== undefined) parameters.push(after);
+  const next = after === undefined ? everyCluster : `cluster > $${parameters.length}::bpchar`;
+  const due = dueStatement(run.sinceMicros === undefined ? newestOfAll(next) : newestOfSome(next));
+  const { rows } = await run.database.query<DueRow>(
+    `SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
+       FROM (${due} ORDER BY cluster LIMIT ${dueKeysPerRead}) AS d
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
       ORDER BY d.cluster`,
-    some === undefined ? dueParameters(run) : [...dueParameters(run), timestampText(some)],
+    parameters,
   );
-  await connection.query('COMMIT');
+  return rows.map(dueKey);
 }
 
 function dueKey(row: DueRow): DueKey {
   return { orgId: row.org_id, cluster: row.cluster, updatedAt: row.updated_at, bytes: row.bytes };
 }
 
-function* inBytes(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
+function* inSets(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
   let set: DueKey[] = [];
   let bytes = 0;
   for (const key of keys) {
     // What is too large to be read costs nothing.
     const cost = key.bytes > reportBytesMax ? 0 : key.bytes;
-    if (set.length > 0 && bytes + cost > setReportBytesMax) {
+    if (set.length >= setClustersMax || (set.length > 0 && bytes + cost > setReportBytesMax)) {
       yield set;
       set = [];
       bytes = 0;
@@ -123,24 +130,4 @@ function* inBytes(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
     bytes += cost;
   }
   if (set.length > 0) yield set;
-}
-
-/** A connection for as long as the caller iterates; `withConnection` wants its work as one function. */
-async function borrow(database: Database): Promise<{ connection: Connection; release: () => Promise<void> }> {
-  const borrowed = Promise.withResolvers<Connection>();
-  const released = Promise.withResolvers<void>();
-  const done = database.withConnection(async (connection) => {
-    borrowed.resolve(connection);
-    await released.promise;
-    // A cursor that an error left open would meet the next borrower under the same name.
-    await connection.query('CLOSE ALL').catch(() => undefined);
-  });
-  done.catch(borrowed.reject);
-  return {
-    connection: await borrowed.promise,
-    async release() {
-      released.resolve();
-      await done;
-    },
-  };
 }

@@ -1,0 +1,52 @@
+/** Which clusters are due, on a real server: page by page, each once, without holding a connection. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTestDatabase } from '../../../../test/support/postgres.ts';
+import { createManualClock } from '../../../platform/clock/manual-clock.ts';
+import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
+import { connectDatabase } from '../../../platform/database/connect-database.ts';
+import { dueKeysPerRead, setClustersMax } from '../limits.ts';
+import type { RunTarget } from '../run.ts';
+import { createTimeSource } from '../time-source.ts';
+import { microsOfMs, timestampText } from '../timestamps.ts';
+import { type DueRun, dueReports } from './due-reports.ts';
+
+test('due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
+  const { database: admin, url, drop } = await createTestDatabase({ migrated: true });
+  await migrateCcx(admin, 'notifier');
+  const clock = createManualClock();
+  const nowMicros = clock.nowMicros();
+  const clusters = dueKeysPerRead + 700;
+  // Each cluster has an older report, of another organization; every second one was stored before the moment that follow mode looks back to.
+  await admin.query(
+    `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at)
+     SELECT org, 0, md5(number::text), 'x', $2::timestamp - (CASE number % 2 WHEN 0 THEN 1 ELSE 60 END + org) * interval '1 minute'
+       FROM generate_series(1, $1) AS number, (VALUES (1), (2)) AS orgs(org)`,
+    [clusters, timestampText(nowMicros)],
+  );
+  // With a single connection any that is held would make the inner statement wait for ever.
+  const database = connectDatabase({ url, applicationName: 'due', connectionsMax: 1 });
+  const list = async (sinceMicros: bigint | undefined) => {
+    const target = { target: { eventTargetId: 1 }, policy: { hash: 'h' } } as unknown as RunTarget;
+    const run: DueRun = { database, targets: [target], time: createTimeSource(clock, 'clock'), sinceMicros };
+    const seen: string[] = [];
+    for await (const set of dueReports(run)) {
+      assert.ok(set.length <= setClustersMax);
+      await database.query('SELECT 1');
+      assert.ok(set.every(({ orgId }) => orgId === 1));
+      seen.push(...set.map(({ cluster }) => cluster));
+    }
+    return seen;
+  };
+  try {
+    const all = await list(undefined);
+    assert.equal(all.length, clusters);
+    assert.equal(new Set(all).size, clusters);
+    assert.equal((await list(nowMicros - microsOfMs(30 * 60_000))).length, clusters / 2);
+    const { rowCount } = await database.query('SELECT FROM pg_cursors');
+    assert.equal(rowCount, 0);
+  } finally {
+    await database.close();
+    await drop();
+  }
+});
