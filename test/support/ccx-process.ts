@@ -1,10 +1,11 @@
 /** Runs the real `ccx` in a process of its own, as its user would, and lets a test read what it prints, wait for it and kill it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from './base-environment.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 const killAtEvent = new URL('../faults/kill-at-event.ts', import.meta.url).href;
 
 export interface CcxProcess {
@@ -25,13 +26,20 @@ export interface CcxRun {
   readonly killAt?: string;
   /** With `killAt`: the `postmaster.pid` of a PostgreSQL that is killed at that moment as well. */
   readonly killServerToo?: string;
+  /** Another installation than this checkout. */
+  readonly root?: string;
   /** Leads a process group of its own, by which a test finds what it left running. */
   readonly ownGroup?: boolean;
 }
 
+/** `CCX_TEST_INSTALLATION`: an installed copy whose roles are tested instead of this checkout's. */
+export function installationRoot(): string {
+  return process.env['CCX_TEST_INSTALLATION'] ?? repositoryRoot;
+}
+
 export function startCcx(run: CcxRun): CcxProcess {
   const preload = run.killAt === undefined ? [] : ['--import', killAtEvent];
-  const child = spawn(process.execPath, [...preload, cli, ...run.args], {
+  const child = spawn(process.execPath, [...preload, join(run.root ?? installationRoot(), 'src/cli.ts'), ...run.args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: run.ownGroup === true,
     env: {

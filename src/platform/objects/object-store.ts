@@ -1,6 +1,6 @@
 /**
- * Where archives lie between ingress and the data pipeline. Two adapters pass the same contract suite (`object-store.contract.ts`): a
- * directory (embedded default) and S3. Keys are request ids, or paths below the reserved folders that ingress keeps for itself.
+ * Where archives lie between ingress and the data pipeline. An adapter passes the contract suite (`object-store.contract.ts`); there is one, a
+ * directory. Keys are request ids, or paths below the reserved folders that ingress keeps for itself.
  */
 import type { Readable } from 'node:stream';
 
@@ -49,7 +49,7 @@ export interface ObjectStore {
   /** Rejects with a clear `CcxError` when the store cannot be used now. */
   check(): Promise<void>;
   /**
-   * A link by which anybody who has it can read the object for that time, where the store itself serves objects (S3). Absent where it
+   * A link by which anybody who has it can read the object for that time, where the store itself serves objects. Absent where it
    * does not: ingress then serves them at `/download/{id}`.
    */
   readonly signLink?: (key: string, lifetimeMs: number) => Promise<string>;

@@ -172,7 +172,7 @@ export const ingressOptions = defineOptions({
       default: 's3',
       choices: ['s3', 'filebased'],
       env: 'INGRESS_STAGERIMPLEMENTATION',
-      description: 'where archives are stored',
+      description: 'where archives are stored; this version has filebased only, and refuses to start with s3',
     },
     'storage.path': {
       type: 'string',
