@@ -40,8 +40,18 @@ export const TABLE_NOTIFICATION_TARGETS = 'ccx.notification_targets';
  * row finds its request. Written by: notification writer → read by: notification writer, notification service.
  */
 export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
+/**
+ * What a stored report says beyond its text in `new_reports`, and the rule catalogues that made reports; set `records`. Written by:
+ * notification writer → read by: notification service. Code: `platform/records/`.
+ */
+export const TABLE_REPORT_FACTS = 'ccx.report_facts';
+export const TABLE_CATALOGUES = 'ccx.catalogues';
 /** Our tables that lose their meaning with rows of `new_reports`, and with rows of `reported`; who empties one of those empties these too. */
-export const COMPANIONS_OF_NEW_REPORTS: readonly string[] = [TABLE_STORED_MESSAGE];
+export const COMPANIONS_OF_NEW_REPORTS: readonly string[] = [
+  TABLE_STORED_MESSAGE,
+  TABLE_REPORT_FACTS,
+  TABLE_CATALOGUES,
+];
 export const COMPANIONS_OF_REPORTED: readonly string[] = [
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_LEDGER,

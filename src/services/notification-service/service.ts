@@ -158,7 +158,7 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
   try {
     await database.check();
     await checkNotificationSchema(database);
-    for (const set of ['notifier', 'trace']) {
+    for (const set of ['notifier', 'records', 'trace']) {
       const { warning } = await migrateCcx(database, set);
       if (warning !== undefined) events.schemaAhead(warning);
     }

@@ -113,6 +113,7 @@ async function bringUpTables(database: Database, settings: NotificationWriterSet
   const results = [
     ...(settings.ensureSchema ? [await ensureNotificationSchema(database)] : []),
     await migrateCcx(database, 'writer'),
+    await migrateCcx(database, 'records'),
     ...(settings.traced ? [await migrateCcx(database, 'trace')] : []),
   ];
   const { rows } = await database.query<{ found: boolean }>(`SELECT to_regclass('new_reports') IS NOT NULL AS found`);
