@@ -21,7 +21,10 @@ const modules: readonly CommandModule[] = [
       (await import('./dev/all-in-one/commands.ts')).registerAllInOneCommands(program, input),
   },
   {
-    commands: { ingress: 'role: takes uploads, stores archives, announces them' },
+    commands: {
+      ingress: 'role: takes uploads, stores archives, announces them',
+      clusters: 'which organization a cluster belongs to: list, move',
+    },
     register: async (program, input) =>
       (await import('./services/ingress/commands.ts')).registerIngressCommands(program, input),
   },

@@ -9,6 +9,15 @@ export function isUuid(text: string): boolean {
   return uuidPattern.test(text);
 }
 
+/** What a column of organizations holds: the reference's are 32-bit integers. */
+const orgIdMax = 2 ** 31 - 1;
+
+/** Undefined for a text that is no organization's number. */
+export function parseOrgId(text: string): number | undefined {
+  const number = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  return number <= orgIdMax ? number : undefined;
+}
+
 /** What `rh-message-id` must be: hyphenated, version nibble 4. Source: consumers.md 1.4. */
 export function isUuid4(text: string): boolean {
   return uuid4Pattern.test(text);

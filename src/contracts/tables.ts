@@ -61,6 +61,8 @@ export const COMPANIONS_OF_REPORTED: readonly string[] = [
 /** Rules disabled for a cluster and for an organization, in the results aggregator's database. Written by: smart proxy → read by: notification service. */
 export const TABLE_CLUSTER_RULE_TOGGLE = 'cluster_rule_toggle';
 export const TABLE_RULE_DISABLE = 'rule_disable';
+/** Which organization a cluster belongs to. Written by: ingress, `ccx clusters move` → read by: ingress, notification service. */
+export const TABLE_CLUSTER_OWNERS = 'ccx.cluster_owners';
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 

@@ -1,4 +1,4 @@
-/** `ccx ingress`: takes uploads until a signal. */
+/** `ccx ingress`: takes uploads until a signal. `ccx clusters` says whose the clusters are. */
 import type { Command } from 'commander';
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
@@ -15,6 +15,7 @@ import { openDirectoryStore } from '../../platform/objects/directory/directory-s
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { applyClowder } from './clowder.ts';
+import { registerClustersCommands } from './clusters.ts';
 import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
 import { createLateBus, type OpenedBus } from './late-bus.ts';
 import { announcePartitions, statusPartitions } from './limits.ts';
@@ -28,6 +29,7 @@ interface RoleTools {
 }
 
 export function registerIngressCommands(program: Command, input: ProcessInput): void {
+  registerClustersCommands(program, input);
   const command = program.command('ingress').description('role: takes uploads, stores archives, announces them');
   addTableOptions(command, ingressOptions).action(async () => {
     const clowder = applyClowder(input.env);

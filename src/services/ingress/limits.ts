@@ -71,3 +71,6 @@ export const tokenFileCheckedEveryMs = 15_000;
 export const announcePartitions = 8;
 /** The hosted status topic has as many. */
 export const statusPartitions = 3;
+
+/** What `ccx clusters list` shows at most. */
+export const listedClustersMax = 100_000;
