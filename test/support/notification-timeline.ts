@@ -331,16 +331,16 @@ function timestampOf(clock: ManualClock): string {
 function watched(database: Database, statements: { count: number }, faults: { commitsLost: number }): Database {
   const counted = (connection: Connection): Connection => ({
     client: connection.client,
-    query(text, values, how) {
+    query(text, values) {
       statements.count += 1;
-      return connection.query(text, values, how);
+      return connection.query(text, values);
     },
   });
   return {
     ...database,
-    query(text, values, how) {
+    query(text, values) {
       statements.count += 1;
-      return database.query(text, values, how);
+      return database.query(text, values);
     },
     async transaction(work, how) {
       const result = await database.transaction((tx) => work(counted(tx)), how);

@@ -51,21 +51,20 @@ describe('connectDatabase', () => {
     ]);
   });
 
-  test('values go out as parameters, named statements are prepared, rowCount counts', async () => {
+  test('values go out as parameters, rowCount counts, and nothing stays prepared in the session', async () => {
     const inserted = await context.database.query('INSERT INTO item VALUES ($1, $2), ($3, $4)', [1, "it's", 2, null]);
     assert.equal(inserted.rowCount, 2);
-    const named = { name: 'item-by-id' };
-    for (const [id, name] of [
-      [1, "it's"],
-      [2, null],
-    ] as const) {
-      const { rows } = await context.database.query<{ name: string | null }>(
-        'SELECT name FROM item WHERE id = $1',
-        [id],
-        named,
-      );
-      assert.deepEqual(rows, [{ name }]);
-    }
+    await context.database.withConnection(async (connection) => {
+      for (const [id, name] of [
+        [1, "it's"],
+        [2, null],
+      ] as const) {
+        const { rows } = await connection.query<{ name: string | null }>('SELECT name FROM item WHERE id = $1', [id]);
+        assert.deepEqual(rows, [{ name }]);
+      }
+      const { rowCount } = await connection.query('SELECT FROM pg_prepared_statements');
+      assert.equal(rowCount, 0);
+    });
     assert.equal((await context.database.query('SELECT 1; SELECT 2 AS last')).rows[0]?.['last'], 2);
   });
 

@@ -52,7 +52,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
 
   let closing: Promise<void> | undefined;
   return {
-    query: (text, values, how) => withConnection((connection) => connection.query(text, values, how)),
+    query: (text, values) => withConnection((connection) => connection.query(text, values)),
     transaction,
     withConnection,
     listen: (channel, onNotify) => listener.listen(channel, onNotify),
@@ -94,7 +94,7 @@ async function borrow<T>(
   };
   client.on('error', onError);
   try {
-    return await work({ client, query: (text, values, how) => runStatement(client, text, values, how) });
+    return await work({ client, query: (text, values) => runStatement(client, text, values) });
   } catch (error) {
     if (error instanceof CcxError && error.code.startsWith('DATABASE_') && isConnectionBroken(error.cause))
       broken ??= error;
@@ -112,13 +112,11 @@ async function runStatement<Row extends object>(
   client: pg.PoolClient,
   text: string,
   values: readonly unknown[] | undefined,
-  how: { readonly name?: string } | undefined,
 ): Promise<QueryResult<Row>> {
   try {
     const answer: pg.QueryResult | pg.QueryResult[] = await client.query({
       text,
       ...(values === undefined ? {} : { values: values as unknown[] }),
-      ...(how?.name === undefined ? {} : { name: how.name }),
     });
     // Several statements in one text answer with a list; the last one counts.
     const result = Array.isArray(answer) ? answer.at(-1)! : answer;

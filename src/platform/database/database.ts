@@ -11,11 +11,10 @@ export interface QueryResult<Row> {
 }
 
 export interface Queryable {
-  /** Rows as objects by column name. A name (`options.name`) makes it a prepared statement on its connection. */
+  /** Rows as objects by column name. Never a named statement: those belong to a session, and a pooler changes it between transactions. */
   query<Row extends object = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
-    options?: { readonly name?: string },
   ): Promise<QueryResult<Row>>;
 }
 

@@ -41,24 +41,20 @@ export async function recordTraceEvents(queryable: Queryable, events: readonly T
   rows.sort((left, right) => compare(left.event, right.event));
   const word = (value: (event: TraceEvent) => string | undefined, bytesMax = traceWordBytesMax) =>
     textArray(rows.map(({ event }) => storableText(value(event), bytesMax)));
-  await queryable.query(
-    insertText,
-    [
-      textArray(rows.map(({ event }) => storedRequestId(event.requestId))),
-      word((event) => event.service),
-      word((event) => event.status),
-      timestampArray(rows.map(({ micros }) => micros)),
-      smallintArray(rows.map(({ event }) => event.hop)),
-      word((event) => event.detail, traceDetailBytesMax),
-      word((event) => event.orgId),
-      word((event) => event.account),
-      word((event) => event.cluster),
-      word((event) => event.source),
-      word((event) => event.inventoryId),
-      word((event) => event.systemId),
-    ],
-    { name: 'record-trace-events' },
-  );
+  await queryable.query(insertText, [
+    textArray(rows.map(({ event }) => storedRequestId(event.requestId))),
+    word((event) => event.service),
+    word((event) => event.status),
+    timestampArray(rows.map(({ micros }) => micros)),
+    smallintArray(rows.map(({ event }) => event.hop)),
+    word((event) => event.detail, traceDetailBytesMax),
+    word((event) => event.orgId),
+    word((event) => event.account),
+    word((event) => event.cluster),
+    word((event) => event.source),
+    word((event) => event.inventoryId),
+    word((event) => event.systemId),
+  ]);
 }
 
 interface TraceRow {

@@ -102,19 +102,15 @@ const insertText = `
   SELECT nr, updated_at::text AS updated_at FROM placed JOIN claimed USING (${position})`;
 
 async function insertReports(tx: Connection, rows: readonly NumberedRow[]) {
-  const answer = await tx.query<{ nr: number; updated_at: string }>(
-    insertText,
-    [
-      ...keyArrays(rows),
-      integerArray(rows.map(({ row }) => row.orgId)),
-      integerArray(rows.map(({ row }) => row.accountNumber)),
-      textArray(rows.map(({ row }) => row.cluster)),
-      textArray(rows.map(({ row }) => row.lastChecked)),
-      timestampArray(rows.map(({ row }) => row.processedAt)),
-      textArray(rows.map(({ row }) => row.text)),
-    ],
-    { name: 'store-reports' },
-  );
+  const answer = await tx.query<{ nr: number; updated_at: string }>(insertText, [
+    ...keyArrays(rows),
+    integerArray(rows.map(({ row }) => row.orgId)),
+    integerArray(rows.map(({ row }) => row.accountNumber)),
+    textArray(rows.map(({ row }) => row.cluster)),
+    textArray(rows.map(({ row }) => row.lastChecked)),
+    timestampArray(rows.map(({ row }) => row.processedAt)),
+    textArray(rows.map(({ row }) => row.text)),
+  ]);
   return answer.rows;
 }
 

@@ -61,7 +61,6 @@ export async function renewLease(
      RETURNING (SELECT generation FROM ccx.bus_groups g WHERE g.group_id = $1),
                EXISTS (SELECT FROM ccx.bus_members o WHERE o.group_id = $1 AND o.lease_until <= clock_timestamp()) AS expired`,
     [member.groupId, member.memberId, member.leaseMs],
-    { name: 'ccx-bus-renew' },
   );
   const row = rows[0];
   if (row === undefined) return 'stale';

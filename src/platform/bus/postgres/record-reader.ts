@@ -79,11 +79,9 @@ export class RecordReader {
       partition: number;
       next_offset: bigint;
       segment: bigint;
-    }>(
-      'SELECT topic_id, partition, next_offset, segment FROM ccx.bus_partitions WHERE topic_id = ANY($1::bigint[])',
-      [topicIds.map(String)],
-      { name: 'ccx-bus-heads' },
-    );
+    }>('SELECT topic_id, partition, next_offset, segment FROM ccx.bus_partitions WHERE topic_id = ANY($1::bigint[])', [
+      topicIds.map(String),
+    ]);
     for (const topicId of topicIds) {
       const row = rows.find((candidate) => candidate.topic_id === topicId);
       if (row !== undefined) await this.#segments.refresh(queryable, topicId, row.segment);
