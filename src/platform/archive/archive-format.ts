@@ -1,7 +1,9 @@
 /** Which kind of file the first bytes announce. The name and the announced content type are never trusted. */
 
+import { blockBytes, readTarHeader } from './tar-header.ts';
+
 /** How many bytes `archiveFormat` wants to see: one tar header. */
-export const sniffBytes = 512;
+export const sniffBytes = blockBytes;
 
 export type ArchiveFormat =
   | { readonly kind: 'gzip' }
@@ -25,26 +27,12 @@ const magics: readonly { readonly mime: string; readonly bytes: readonly number[
 export function archiveFormat(head: Buffer): ArchiveFormat {
   // Two bytes suffice: no other format starts so, and a file cut behind them is a truncated gzip, not an unknown kind.
   if (startsWith(head, [0x1f, 0x8b])) return { kind: 'gzip' };
-  if (isTarHeader(head)) return { kind: 'tar' };
+  // By checksum and not by the word `ustar`, which the oldest kind of tar lacks.
+  if (head.length >= blockBytes && readTarHeader(head.subarray(0, blockBytes)) !== undefined) return { kind: 'tar' };
   return {
     kind: 'other',
     mime: magics.find(({ bytes }) => startsWith(head, bytes))?.mime ?? 'application/octet-stream',
   };
-}
-
-/** By checksum and not by the word `ustar`, which the oldest kind of tar lacks. */
-export function isTarHeader(block: Buffer): boolean {
-  if (block.length < sniffBytes) return false;
-  const stored = Number.parseInt(block.toString('latin1', 148, 156).replaceAll('\0', ' ').trim(), 8);
-  return stored === headerChecksum(block);
-}
-
-/** Sum of the header's bytes with the checksum field read as blanks. */
-function headerChecksum(block: Buffer): number {
-  let sum = 8 * 0x20;
-  for (let at = 0; at < 148; at += 1) sum += block[at]!;
-  for (let at = 156; at < sniffBytes; at += 1) sum += block[at]!;
-  return sum;
 }
 
 function startsWith(head: Buffer, bytes: readonly number[]): boolean {

@@ -5,11 +5,14 @@ export type ArchiveFiles = ReadonlyMap<string, Buffer>;
 
 export interface ArchiveLimits {
   readonly packedBytesMax: number;
-  /** Bytes of the tar stream: contents, headers and padding alike, since a bomb may hide in any of them. */
+  /**
+   * Bytes of the tar stream (contents, headers and padding alike, since a bomb may hide in any of them), of the holes of sparse files, and
+   * of a file once more for each hard link to it.
+   */
   readonly unpackedBytesMax: number;
   readonly entryBytesMax: number;
   readonly entriesMax: number;
-  /** Unpacked bytes per packed byte, checked once a minimum was unpacked. */
+  /** Bytes of the tar stream per packed byte, checked once a minimum was unpacked. */
   readonly ratioMax: number;
   readonly pathBytesMax: number;
   readonly pathDepthMax: number;
@@ -22,7 +25,7 @@ export interface ArchiveSummary {
   readonly unpackedBytes: number;
   /** Every entry that is not an extended header: files, directories and what was skipped. */
   readonly entries: number;
-  /** Links, devices, FIFOs and kinds that we do not know: nothing of them is kept. */
+  /** Links that name no earlier member, devices, FIFOs, labels, what a desktop adds: nothing of them is kept. */
   readonly skippedEntries: number;
   /** Files that a later entry of the same path replaced. */
   readonly duplicateEntries: number;

@@ -18,9 +18,22 @@ const archiveEndings = ['zip', 'tar', 'gz', 'bz2', 'xz'] as const;
 export interface InsightsRoot {
   readonly files: ArchiveFiles;
   readonly strippedDirectory: string | undefined;
+  /** Files that a desktop put beside the operator's, left out here. */
+  readonly desktopFiles: number;
 }
 
-export function findInsightsRoot(files: ArchiveFiles): InsightsRoot {
+/**
+ * What macOS adds when somebody unpacks an archive and packs it again: a file of attributes beside each file and directory, and what its
+ * file manager remembers. No name of a Kubernetes object starts so.
+ */
+const desktopFile = /(?:^|\/)(?:\._[^/]*|\.DS_Store)$|^__MACOSX\//;
+
+export function findInsightsRoot(members: ArchiveFiles): InsightsRoot {
+  const files = new Map([...members].filter(([path]) => !desktopFile.test(path)));
+  return { ...rootOf(files), desktopFiles: members.size - files.size };
+}
+
+function rootOf(files: ArchiveFiles): Omit<InsightsRoot, 'desktopFiles'> {
   if (files.size === 0) throw archiveNotInsights('no files in the archive');
   for (const path of files.keys()) {
     if (!path.includes('/') && archiveEndings.some((ending) => path.endsWith(ending))) throw archiveNested(path);

@@ -20,8 +20,8 @@ export const ratioCheckedFromBytes = 4 * mebibyte;
 export const pathBytesMax = 1024;
 /** The deepest genuine path has nine parts. */
 export const pathDepthMax = 32;
-/** One extended header (pax, GNU long name): room for a path, times and some attributes. */
-export const extendedHeaderBytesMax = 64 * kibibyte;
+/** One extended header (pax, GNU long name): a path, times, a desktop's extended attributes. Go's archive/tar ends at the same. */
+export const extendedHeaderBytesMax = mebibyte;
 
 /** Output buffer of gunzip: large enough that an ordinary archive needs few turns, small enough for many archives at once. */
 export const gunzipChunkBytes = 128 * kibibyte;

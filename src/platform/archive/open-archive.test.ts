@@ -309,6 +309,263 @@ describe('an archive is refused', () => {
   });
 });
 
+describe('what does not matter costs nothing', () => {
+  const opens = async (tar: Buffer) => {
+    const { files, summary } = await openArchiveWithSummary(gzipSync(tar));
+    assert.equal(files.get('config/id')?.toString(), marker.body);
+    return { files, summary };
+  };
+
+  test('a time beyond every number', async () => {
+    const tar = rawTar([marker, { path: 'config/b', body: 'b' }]);
+    for (const first of [0x80, 0xff]) {
+      tar.fill(first, 136, 137).fill(0x7f, 137, 148);
+      await opens(Buffer.concat([withChecksum(tar.subarray(0, 512)), tar.subarray(512)]));
+    }
+    tar.write('no number...', 136, 'latin1');
+    await opens(Buffer.concat([withChecksum(tar.subarray(0, 512)), tar.subarray(512)]));
+  });
+
+  test('owners, modes and device numbers that are none', async () => {
+    const tar = rawTar([marker]);
+    tar.write('x'.repeat(24), 100, 'latin1');
+    tar.write('y'.repeat(16), 329, 'latin1');
+    await opens(Buffer.concat([withChecksum(tar.subarray(0, 512)), tar.subarray(512)]));
+  });
+
+  test('a checksum of signed bytes, also in a plain tar', async () => {
+    const tar = rawTar([{ path: 'config/ключ', body: 'k' }, marker]);
+    const block = tar.subarray(0, 512);
+    let sum = 8 * 0x20;
+    for (let at = 0; at < 512; at += 1) if (at < 148 || at >= 156) sum += block.readInt8(at);
+    block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+    await opens(tar);
+    assert.equal((await openArchive(tar)).get('config/ключ')?.toString(), 'k');
+  });
+
+  test('a volume label, whatever stands in it and with a size or without', async () => {
+    const label = rawTar([{ path: '/dev/nst0 ../x', type: 'TapeVolumeHeader' }], Buffer.alloc(0));
+    label.fill(0, 124, 136);
+    const { summary } = await opens(Buffer.concat([withChecksum(label), rawTar([marker])]));
+    assert.equal(summary.skippedEntries, 1);
+    await opens(rawTar([{ path: 'label', type: 'TapeVolumeHeader', body: 'ignored' }, marker]));
+  });
+
+  test('members of kinds that are no files, with the length that they have', async () => {
+    for (const type of ['ContinuationFile', 'SolarisACL', 'GNUDumpDir', 'OldGnuLongPath', 'Inode'] as const) {
+      const { files } = await opens(rawTar([{ path: 'config/x', type, body: 'x'.repeat(700) }, marker]));
+      assert.deepEqual([...files.keys()], ['config/id'], type);
+    }
+  });
+
+  test('a directory that says how large it is has no body all the same', async () => {
+    await opens(rawTar([{ path: 'config/', type: 'Directory', size: 4_096 }, marker]));
+  });
+
+  test('a type that nobody knows is a file, as POSIX has it', async () => {
+    const tar = rawTar([{ path: 'config/odd', body: 'odd' }, marker]);
+    tar.write('Z', 156, 'latin1');
+    const { files } = await opens(Buffer.concat([withChecksum(tar.subarray(0, 512)), tar.subarray(512)]));
+    assert.equal(files.get('config/odd')?.toString(), 'odd');
+  });
+
+  test('empty values of an extended header take back what was said', async () => {
+    await opens(rawTar([paxHeader(paxRecord('path', 'x') + paxRecord('path', '') + paxRecord('size', '')), marker]));
+  });
+
+  test('attributes of a desktop that fill an extended header', async () => {
+    const attributes = paxRecord('LIBARCHIVE.xattr.com.apple.ResourceFork', 'A'.repeat(300_000));
+    await opens(rawTar([paxHeader(attributes), marker]));
+  });
+
+  test('files that macOS adds, beside the one directory and in it', async () => {
+    const { files, summary } = await opens(
+      rawTar([
+        { path: './._archive', body: Buffer.from([0, 5, 0x16, 7]) },
+        { path: './.DS_Store', body: 'x' },
+        { path: './archive/', type: 'Directory' },
+        { path: './archive/config/id', body: marker.body },
+        { path: './archive/config/._id', body: 'anything' },
+        { path: './archive/config/node/._a.json', body: 'anything' },
+        { path: '__MACOSX/archive/config/._id', body: 'x' },
+      ]),
+    );
+    assert.deepEqual([...files.keys()], ['config/id']);
+    assert.deepEqual([summary.strippedDirectory, summary.skippedEntries], ['archive', 5]);
+    assert.equal(await codeOf(packTar([marker, { path: '._x.tar.gz', body: 'x' }])), 'opened');
+    assert.equal(await codeOf(packTar([{ path: '._x', body: 'x' }])), 'ARCHIVE_NOT_INSIGHTS');
+  });
+});
+
+describe('a hard link', () => {
+  test('to an earlier member is a second name for its bytes', async () => {
+    const { files, summary } = await openArchiveWithSummary(
+      rawTar([
+        { path: './top/config/id', body: 'one' },
+        { path: './top/b', type: 'Link', linkpath: './top/config/id' },
+        { path: './top/c', type: 'Link', linkpath: 'top//b' },
+        { path: './top/config/id', body: 'two' },
+      ]),
+    );
+    assert.deepEqual(
+      [...files].map(([path, bytes]) => [path, bytes.toString()]),
+      [
+        ['config/id', 'two'],
+        ['b', 'one'],
+        ['c', 'one'],
+      ],
+    );
+    assert.equal(summary.skippedEntries, 0);
+  });
+
+  test('whose target needs an extended header, in pax and in GNU format', async () => {
+    const long = `config/${'f'.repeat(150)}`;
+    for (const extended of [
+      paxHeader(paxRecord('linkpath', long)),
+      rawTar([{ path: '././@LongLink', type: 'NextFileHasLongLinkpath', body: `${long}\0` }], Buffer.alloc(0)),
+    ]) {
+      const member = paxHeader(paxRecord('path', long));
+      const link: RawEntry = { path: 'config/b', type: 'Link', linkpath: 'cut' };
+      const files = await openArchive(rawTar([marker, member, { path: 'x', body: 'long' }, extended, link]));
+      assert.equal(files.get('config/b')?.toString(), 'long');
+    }
+  });
+
+  test('to anything else is passed over and counted', async () => {
+    for (const linkpath of ['later', 'config', '../../etc/passwd', '/etc/passwd', 'config/b', '', 'c:\\x']) {
+      const link: RawEntry = { path: 'config/b', type: 'Link', linkpath };
+      const { files, summary } = await openArchiveWithSummary(rawTar([marker, link, { path: 'later', body: 'x' }]));
+      assert.deepEqual([...files.keys()], ['config/id', 'later'], linkpath);
+      assert.equal(summary.skippedEntries, 1, linkpath);
+    }
+    assert.equal(
+      await codeOf(rawTar([marker, { path: '../b', type: 'Link', linkpath: 'config/id' }])),
+      'ARCHIVE_PATH_UNSAFE',
+    );
+  });
+
+  test('counts its bytes towards the limit again', async () => {
+    const member: RawEntry = { path: 'config/a', body: 'x'.repeat(1_000) };
+    const links = Array.from(
+      { length: 9 },
+      (_, n): RawEntry => ({ path: `b${n}`, type: 'Link', linkpath: 'config/a' }),
+    );
+    const tar = rawTar([marker, member, ...links]);
+    const unpackedBytes = tar.length + 9 * 1_000;
+    assert.equal(await codeOf(gzipSync(tar), withLimits({ unpackedBytesMax: unpackedBytes })), 'opened');
+    assert.equal(
+      await codeOf(gzipSync(tar), withLimits({ unpackedBytesMax: unpackedBytes - 1 })),
+      'ARCHIVE_UNPACKED_TOO_LARGE',
+    );
+    const { summary } = await openArchiveWithSummary(tar);
+    assert.equal(summary.unpackedBytes, unpackedBytes);
+  });
+});
+
+describe('a sparse file', () => {
+  /** Regions as GNU's old format has them: four in the header, twenty-one in each block behind it. */
+  const sparseTar = (file: {
+    readonly realSize: number;
+    readonly regions: readonly (readonly [number, number])[];
+    readonly data: Buffer;
+  }): Buffer => {
+    const tar = rawTar([{ path: 'config/sparse', body: file.data }], Buffer.alloc(0));
+    const header = tar.subarray(0, 512);
+    const octal = (value: number) => value.toString(8).padStart(11, '0');
+    const write = (block: Buffer, at: number, [offset, bytes]: readonly [number, number]) => {
+      block.write(`${octal(offset)}\0${octal(bytes)}\0`, at, 'latin1');
+    };
+    header.fill(0, 345, 512).write('ustar  \0', 257, 'latin1');
+    header.write('S', 156, 'latin1');
+    header.write(`${octal(file.realSize)}\0`, 483, 'latin1');
+    for (const [n, region] of file.regions.slice(0, 4).entries()) write(header, 386 + n * 24, region);
+    header[482] = file.regions.length > 4 ? 1 : 0;
+    const extensions: Buffer[] = [];
+    for (let at = 4; at < file.regions.length; at += 21) {
+      const block = Buffer.alloc(512);
+      for (const [n, region] of file.regions.slice(at, at + 21).entries()) write(block, n * 24, region);
+      block[504] = file.regions.length > at + 21 ? 1 : 0;
+      extensions.push(block);
+    }
+    return Buffer.concat([withChecksum(header), ...extensions, tar.subarray(512), rawTar([marker])]);
+  };
+  const pieces = (count: number) => Array.from({ length: count }, (_, n) => [n * 1_000, 10] as const);
+
+  test('keeps its holes, however many pieces it has and however it comes', async () => {
+    for (const count of [0, 1, 4, 5, 25, 26, 60]) {
+      const data = Buffer.alloc(count * 10, 'x');
+      const tar = sparseTar({ realSize: 100_000, regions: pieces(count), data });
+      for (const source of [tar, Readable.from([...tar].map((byte) => Buffer.from([byte])))]) {
+        const { files, summary } = await openArchiveWithSummary(source);
+        assert.deepEqual([...files.keys()], ['config/sparse', 'config/id']);
+        const file = files.get('config/sparse')!;
+        assert.equal(file.length, 100_000);
+        for (let n = 0; n < count; n += 1)
+          assert.equal(file.toString('latin1', n * 1_000, n * 1_000 + 11), `${'x'.repeat(10)}\0`);
+        assert.equal(summary.skippedEntries, 0);
+      }
+    }
+  });
+
+  test('counts its holes towards the limits', async () => {
+    const tar = sparseTar({ realSize: 100_000, regions: pieces(1), data: Buffer.alloc(10) });
+    assert.equal(await codeOf(tar, withLimits({ entryBytesMax: 99_999 })), 'ARCHIVE_ENTRY_TOO_LARGE');
+    const unpackedBytes = tar.length + 100_000 - 10;
+    assert.equal(await codeOf(tar, withLimits({ unpackedBytesMax: unpackedBytes })), 'opened');
+    assert.equal(await codeOf(tar, withLimits({ unpackedBytesMax: unpackedBytes - 1 })), 'ARCHIVE_UNPACKED_TOO_LARGE');
+  });
+
+  test('with a map that does not fit is damaged', async () => {
+    const cases: readonly (readonly [string, Parameters<typeof sparseTar>[0]])[] = [
+      ['beyond its end', { realSize: 5, regions: [[0, 10]], data: Buffer.alloc(10) }],
+      ['one over the other', { realSize: 100, regions: [[0, 10], [5, 10]], data: Buffer.alloc(20) }], // biome-ignore format: pairs
+      ['backwards', { realSize: 100, regions: [[50, 10], [0, 10]], data: Buffer.alloc(20) }], // biome-ignore format: pairs
+      ['less data than it says', { realSize: 100, regions: [[0, 10]], data: Buffer.alloc(5) }],
+      ['more data than it says', { realSize: 100, regions: [[0, 10]], data: Buffer.alloc(15) }],
+      ['a size that is not safe', { realSize: 100, regions: [[0, 8 ** 11 - 1]], data: Buffer.alloc(15) }],
+    ];
+    for (const [title, file] of cases) assert.equal(await codeOf(sparseTar(file)), 'ARCHIVE_CORRUPT', title);
+    const endless = sparseTar({ realSize: 100, regions: pieces(300), data: Buffer.alloc(3_000) });
+    assert.equal(
+      await codeOf(endless, withLimits({ entryBytesMax: 4_096 })),
+      'ARCHIVE_CORRUPT',
+      'more pieces than blocks',
+    );
+    assert.equal(
+      await codeOf(sparseTar({ realSize: 1e5, regions: pieces(60), data: Buffer.alloc(0) }).subarray(0, 1_024)),
+      'ARCHIVE_TRUNCATED',
+    );
+  });
+
+  test('of a pax header with a map that is none is damaged', async () => {
+    const file: RawEntry = { path: 'config/sparse', body: 'xy' };
+    const sparse = (records: Readonly<Record<string, string>>) =>
+      rawTar([
+        paxHeader(
+          Object.entries(records)
+            .map(([key, value]) => paxRecord(`GNU.sparse.${key}`, value))
+            .join(''),
+        ),
+        file,
+        marker,
+      ]);
+    const code = (records: Readonly<Record<string, string>>) => codeOf(sparse(records));
+    assert.equal(await code({ size: '10', map: '0,1,5,1' }), 'opened');
+    const broken: readonly Readonly<Record<string, string>>[] = [
+      { map: '0,2' },
+      { size: '10', map: '0,1,5' },
+      { size: '10', map: '0,x' },
+      { size: '10', numbytes: '2' },
+      { size: '1e9', map: '0,2' },
+      { major: '1', minor: '0', realsize: '10' },
+    ];
+    for (const records of broken) {
+      assert.equal(await code(records), 'ARCHIVE_CORRUPT', JSON.stringify(records));
+    }
+    assert.equal(await code({ size: '10', map: '0,2', name: '../x' }), 'ARCHIVE_PATH_UNSAFE');
+  });
+});
+
 describe('limits hold at their value and not one past it', () => {
   test('entries', async () => {
     const files = [marker, ...Array.from({ length: 9 }, (_, n) => ({ path: `f${n}`, body: '' }))];

@@ -4,7 +4,8 @@
  * the caller's.
  *
  * Every failure is a `CcxError` with a code `ARCHIVE_*`; only `ARCHIVE_UNREADABLE` (the source failed) is worth another try.
- * Links, devices and FIFOs are skipped and counted, not refused: nothing follows them here, and a must-gather holds harmless ones.
+ * Symbolic links, devices and FIFOs are skipped and counted, not refused: nothing follows them here, and a must-gather holds harmless
+ * ones. A hard link to an earlier member is a second name for its bytes.
  */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -48,7 +49,7 @@ export async function openArchiveWithSummary(
     if (format.kind === 'gzip') await decodeGzip(input, decoder, limits.ratioMax);
     else for await (const chunk of input.chunks()) decoder.push(chunk);
     decoder.end();
-    const { files, strippedDirectory } = findInsightsRoot(decoder.files);
+    const { files, strippedDirectory, desktopFiles } = findInsightsRoot(decoder.files);
     return {
       files,
       summary: {
@@ -56,7 +57,7 @@ export async function openArchiveWithSummary(
         packedBytes: input.bytesRead,
         unpackedBytes: decoder.unpackedBytes,
         entries: decoder.entries,
-        skippedEntries: decoder.skippedEntries,
+        skippedEntries: decoder.skippedEntries + desktopFiles,
         duplicateEntries: decoder.duplicateEntries,
         strippedDirectory,
       },
@@ -81,7 +82,7 @@ async function decodeGzip(input: PackedInput, decoder: TarDecoder, ratioMax: num
 }
 
 function checkRatio(decoder: TarDecoder, gunzip: Gunzip, ratioMax: number): void {
-  if (decoder.unpackedBytes > ratioCheckedFromBytes && decoder.unpackedBytes > ratioMax * gunzip.bytesWritten) {
+  if (decoder.streamBytes > ratioCheckedFromBytes && decoder.streamBytes > ratioMax * gunzip.bytesWritten) {
     throw archiveRatio(ratioMax);
   }
 }

@@ -1,12 +1,11 @@
 /**
- * The frames of a tar stream → its regular files, under limits. Fed by `open-archive.ts`, chunk by chunk; single headers are decoded by
- * node-tar's `Header`.
+ * The frames of a tar stream → its regular files, under limits. Fed by `open-archive.ts`, chunk by chunk. Fails on what matters (size, type,
+ * path), passes over what does not, and always knows the length of what it passes over: a reader that is out of step takes a file's
+ * content for entries.
  *
- * Framing is ours and not node-tar's `Parser` for two reasons: the parser looks for gzip once more inside of what it is given and unpacks
- * that beyond our limits, and it gathers whatever follows the end mark in one buffer that it copies with every chunk, so 64 MiB of zeros
- * cost it seconds.
+ * Framing is ours and not node-tar's: its parser looks for gzip once more inside of what it is given and unpacks that beyond our limits,
+ * gathers whatever follows the end mark in one buffer that it copies with every chunk, and its headers throw on an absurd time.
  */
-import { Header } from 'tar';
 import type { ArchiveLimits } from './archive.ts';
 import {
   archiveCorrupt,
@@ -21,26 +20,33 @@ import {
 } from './archive-errors.ts';
 import { archivePath } from './archive-path.ts';
 import { extendedHeaderBytesMax } from './limits.ts';
-import { parsePaxRecords } from './pax-records.ts';
+import { applyPaxRecords, type PaxOverrides, readSparseMap } from './pax-records.ts';
+import {
+  blockBytes,
+  readSparseExtension,
+  readSparseHeader,
+  readTarHeader,
+  type SparseRegion,
+  type TarHeader,
+} from './tar-header.ts';
 
-const blockBytes = 512;
 const zeros = Buffer.alloc(64 * 1024);
 
-/** Types that have no body, whatever their size field says (Go's archive/tar reads them so, too). */
-const headerOnlyTypes = new Set(['Link', 'SymbolicLink', 'CharacterDevice', 'BlockDevice', 'Directory', 'FIFO']);
-const fileTypes = new Set(['File', 'OldFile', 'ContiguousFile']);
-
-/** Applies to the next entry that is no extended header. */
-interface PendingOverrides {
-  path?: string;
-  size?: number;
-  sparse?: boolean;
+/** A sparse file before its body is read. */
+interface SparseFile {
+  readonly path: string;
+  readonly realSize: number;
+  readonly storedSize: number;
+  /** Empty until the body is there, where the map begins the body. */
+  readonly regions: SparseRegion[];
+  readonly mapInBody: boolean;
 }
 
 /** What is done with the body that is being read. */
 type Body =
   | { readonly kind: 'file'; readonly path: string; readonly bytes: Buffer }
-  | { readonly kind: 'pax' | 'long-path'; readonly bytes: Buffer }
+  | { readonly kind: 'sparse'; readonly file: SparseFile; readonly bytes: Buffer }
+  | { readonly kind: 'pax' | 'long-path' | 'long-link-path'; readonly bytes: Buffer }
   | { readonly kind: 'ignored' };
 
 export class TarDecoder {
@@ -48,13 +54,19 @@ export class TarDecoder {
   entries = 0;
   skippedEntries = 0;
   duplicateEntries = 0;
+  /** Of the tar stream. */
+  streamBytes = 0;
+  /** What is counted towards the limit: the stream, the holes of sparse files, and a linked file once more for each of its names. */
   unpackedBytes = 0;
 
   readonly #limits: ArchiveLimits;
   readonly #partialHeader = Buffer.alloc(blockBytes);
   #partialHeaderBytes = 0;
   #extendedHeaders = 0;
-  #pending: PendingOverrides = {};
+  /** Applies to the next entry that is no extended header. */
+  #pending: PaxOverrides = {};
+  /** Of a sparse file whose regions go on in the next block. */
+  #sparse: SparseFile | undefined;
   #body: Body | undefined;
   #bodyBytes = 0;
   #bodyBytesRead = 0;
@@ -66,10 +78,8 @@ export class TarDecoder {
   }
 
   push(chunk: Buffer): void {
-    this.unpackedBytes += chunk.length;
-    if (this.unpackedBytes > this.#limits.unpackedBytesMax) {
-      throw archiveUnpackedTooLarge(this.#limits.unpackedBytesMax);
-    }
+    this.streamBytes += chunk.length;
+    this.#count(chunk.length);
     let at = 0;
     while (at < chunk.length) {
       if (this.#zeroBlocks >= 2) {
@@ -78,13 +88,13 @@ export class TarDecoder {
       }
       if (this.#body !== undefined) at += this.#readBody(chunk, at);
       else if (this.#paddingBytes > 0) at += this.#skipPadding(chunk, at);
-      else at += this.#readHeader(chunk, at);
+      else at += this.#readBlock(chunk, at);
     }
   }
 
   /** Call when no more chunks come. */
   end(): void {
-    if (this.#body !== undefined) throw archiveTruncated('in the middle of a file');
+    if (this.#body !== undefined || this.#sparse !== undefined) throw archiveTruncated('in the middle of a file');
     if (this.#partialHeaderBytes > 0) {
       throw this.#sawHeader() ? archiveTruncated('in the middle of a header') : archiveNotTar();
     }
@@ -93,14 +103,21 @@ export class TarDecoder {
     if (this.#zeroBlocks === 0) throw archiveTruncated('it has no end mark');
   }
 
+  #count(bytes: number): void {
+    this.unpackedBytes += bytes;
+    if (this.unpackedBytes > this.#limits.unpackedBytesMax) {
+      throw archiveUnpackedTooLarge(this.#limits.unpackedBytesMax);
+    }
+  }
+
   #sawHeader(): boolean {
     return this.entries + this.#extendedHeaders > 0;
   }
 
-  #readHeader(chunk: Buffer, at: number): number {
+  #readBlock(chunk: Buffer, at: number): number {
     const available = chunk.length - at;
     if (this.#partialHeaderBytes === 0 && available >= blockBytes) {
-      this.#openEntry(chunk.subarray(at, at + blockBytes));
+      this.#openBlock(chunk.subarray(at, at + blockBytes));
       return blockBytes;
     }
     const taken = Math.min(blockBytes - this.#partialHeaderBytes, available);
@@ -108,9 +125,14 @@ export class TarDecoder {
     this.#partialHeaderBytes += taken;
     if (this.#partialHeaderBytes === blockBytes) {
       this.#partialHeaderBytes = 0;
-      this.#openEntry(this.#partialHeader);
+      this.#openBlock(this.#partialHeader);
     }
     return taken;
+  }
+
+  #openBlock(block: Buffer): void {
+    if (this.#sparse === undefined) this.#openEntry(block);
+    else this.#extendSparse(this.#sparse, block);
   }
 
   #readBody(chunk: Buffer, at: number): number {
@@ -130,26 +152,24 @@ export class TarDecoder {
   }
 
   #openEntry(block: Buffer): void {
-    const header = decodeHeader(block, this.#sawHeader());
-    if (header.nullBlock) {
+    if (isZero(block)) {
       this.#zeroBlocks += 1;
       return;
     }
     if (this.#zeroBlocks > 0) throw archiveTrailingData();
-    if (!header.cksumValid) {
+    const header = readTarHeader(block);
+    if (header === undefined) {
       throw this.#sawHeader() ? archiveCorrupt('a header has a wrong checksum') : archiveNotTar();
     }
-    switch (header.type) {
-      case 'ExtendedHeader':
-      case 'OldExtendedHeader':
+    switch (header.kind) {
+      case 'pax-header':
         this.#openExtendedHeader('pax', header);
         return;
-      case 'NextFileHasLongPath':
-      case 'OldGnuLongPath':
-        this.#openExtendedHeader('long-path', header);
+      case 'long-path':
+      case 'long-link-path':
+        this.#openExtendedHeader(header.kind, header);
         return;
-      case 'NextFileHasLongLinkpath':
-      case 'GlobalExtendedHeader':
+      case 'global-pax-header':
         this.#openExtendedHeader('ignored', header);
         return;
       default:
@@ -157,35 +177,126 @@ export class TarDecoder {
     }
   }
 
-  #openExtendedHeader(kind: 'pax' | 'long-path' | 'ignored', header: Header): void {
+  #openExtendedHeader(kind: 'pax' | 'long-path' | 'long-link-path' | 'ignored', header: TarHeader): void {
     this.#extendedHeaders += 1;
     // Every entry may have its own, so they are held to the same number; endless ones would otherwise cost time.
     if (this.#extendedHeaders > this.#limits.entriesMax) throw archiveTooManyEntries(this.#limits.entriesMax);
-    const size = header.size ?? 0;
+    const { size } = header;
+    if (size === undefined) throw archiveCorrupt('a header has no size');
     if (size > extendedHeaderBytesMax) throw archiveHeaderTooLarge(extendedHeaderBytesMax);
     this.#openBody(kind === 'ignored' ? { kind } : { kind, bytes: Buffer.alloc(size) }, size);
   }
 
-  #openOrdinaryEntry(header: Header, block: Buffer): void {
+  #openOrdinaryEntry(header: TarHeader, block: Buffer): void {
     this.entries += 1;
     if (this.entries > this.#limits.entriesMax) throw archiveTooManyEntries(this.#limits.entriesMax);
     const pending = this.#pending;
     this.#pending = {};
-    const name = pending.path ?? fixedName(header, block);
-    const path = archivePath(name, this.#limits);
-    const type = header.type;
-    const isDirectory = type === 'Directory' || (fileTypes.has(type) && name.endsWith('/'));
-    const size = headerOnlyTypes.has(type) ? 0 : (pending.size ?? header.size);
-    if (size === undefined) throw archiveCorrupt('a header has no size');
-
-    if (isDirectory || !fileTypes.has(type) || pending.sparse === true) {
-      if (!isDirectory) this.skippedEntries += 1;
-      this.#openBody({ kind: 'ignored' }, size);
+    const bodySize = pending.size ?? header.size;
+    if (header.kind === 'label') {
+      this.#skip(bodySize);
       return;
     }
-    if (path === '') throw archivePathUnsafe(name, 'names no file');
+    const given = pending.sparse?.path ?? pending.path;
+    if (given === undefined && header.nameHidesBytes) throw archivePathUnsafe(header.name, 'holds a NUL');
+    const name = given ?? header.name;
+    const path = archivePath(name, this.#limits);
+
+    const kind = header.kind === 'file' && name.endsWith('/') ? 'directory-with-body' : header.kind;
+    switch (kind) {
+      case 'directory':
+        return;
+      case 'directory-with-body':
+        this.#openBody({ kind: 'ignored' }, known(bodySize));
+        return;
+      case 'special':
+        this.skippedEntries += 1;
+        return;
+      case 'hard-link':
+        this.#link(path, pending.linkPath ?? header.linkName);
+        return;
+      case 'file':
+      case 'sparse-file':
+        this.#openFile({ header, block, pending, path, name });
+        return;
+      default:
+        this.#skip(bodySize);
+    }
+  }
+
+  #skip(size: number | undefined): void {
+    this.skippedEntries += 1;
+    this.#openBody({ kind: 'ignored' }, known(size));
+  }
+
+  #openFile(entry: {
+    readonly header: TarHeader;
+    readonly block: Buffer;
+    readonly pending: PaxOverrides;
+    readonly path: string;
+    readonly name: string;
+  }): void {
+    const { header, block, pending, path } = entry;
+    const size = known(pending.size ?? header.size);
+    if (path === '') throw archivePathUnsafe(entry.name, 'names no file');
     if (size > this.#limits.entryBytesMax) throw archiveEntryTooLarge(path, this.#limits.entryBytesMax);
+    if (header.kind === 'sparse-file') {
+      const map = readSparseHeader(block);
+      if (map === undefined) throw archiveCorrupt('a sparse map has no numbers');
+      const file = this.#sparseFile({ path, realSize: map.realSize, storedSize: size, regions: [...map.regions] });
+      if (map.goesOn) this.#sparse = file;
+      else this.#openSparse(file);
+      return;
+    }
+    if (pending.sparse !== undefined) {
+      const { realSize, regions, mapInBody = false } = pending.sparse;
+      if (realSize === undefined) throw archiveCorrupt('a sparse file has no size');
+      this.#openSparse(this.#sparseFile({ path, realSize, storedSize: size, regions, mapInBody }));
+      return;
+    }
     this.#openBody({ kind: 'file', path, bytes: Buffer.allocUnsafeSlow(size) }, size);
+  }
+
+  #sparseFile(file: Omit<SparseFile, 'mapInBody'> & { readonly mapInBody?: boolean }): SparseFile {
+    if (file.realSize > this.#limits.entryBytesMax) throw archiveEntryTooLarge(file.path, this.#limits.entryBytesMax);
+    this.#count(Math.max(file.realSize - file.storedSize, 0));
+    return { mapInBody: false, ...file };
+  }
+
+  #extendSparse(file: SparseFile, block: Buffer): void {
+    const extension = readSparseExtension(block);
+    if (extension === undefined) throw archiveCorrupt('a sparse map has no numbers');
+    file.regions.push(...extension.regions);
+    if (file.regions.length > this.#regionsMax())
+      throw archiveCorrupt('a sparse map has more regions than its file has blocks');
+    if (extension.goesOn) return;
+    this.#sparse = undefined;
+    this.#openSparse(file);
+  }
+
+  #openSparse(file: SparseFile): void {
+    this.#openBody({ kind: 'sparse', file, bytes: Buffer.allocUnsafeSlow(file.storedSize) }, file.storedSize);
+  }
+
+  /** More than that many pieces of data no file has that the limit lets in. */
+  #regionsMax(): number {
+    return Math.ceil(this.#limits.entryBytesMax / blockBytes) + 1;
+  }
+
+  /** A second name for the bytes of an earlier member; a link to anything else leads nowhere in here. */
+  #link(path: string, target: string): void {
+    const bytes = this.files.get(memberOf(target, this.#limits) ?? '');
+    if (bytes === undefined || path === '') {
+      this.skippedEntries += 1;
+      return;
+    }
+    this.#count(bytes.length);
+    this.#keep(path, bytes);
+  }
+
+  #keep(path: string, bytes: Buffer): void {
+    if (this.files.has(path)) this.duplicateEntries += 1;
+    this.files.set(path, bytes);
   }
 
   #openBody(body: Body, size: number): void {
@@ -204,14 +315,19 @@ export class TarDecoder {
     if (body === undefined) return;
     switch (body.kind) {
       case 'file':
-        if (this.files.has(body.path)) this.duplicateEntries += 1;
-        this.files.set(body.path, body.bytes);
+        this.#keep(body.path, body.bytes);
+        return;
+      case 'sparse':
+        this.#keep(body.file.path, expanded(body.file, body.bytes, this.#regionsMax()));
         return;
       case 'pax':
-        Object.assign(this.#pending, parsePaxRecords(body.bytes));
+        applyPaxRecords(body.bytes, this.#pending);
         return;
       case 'long-path':
-        this.#pending.path = longPath(body.bytes);
+        this.#pending.path = longName(body.bytes);
+        return;
+      case 'long-link-path':
+        this.#pending.linkPath = longName(body.bytes);
         return;
       case 'ignored':
         return;
@@ -219,25 +335,45 @@ export class TarDecoder {
   }
 }
 
-/** `isTar`: headers came before, so that a block that is none means damage and not another format. */
-function decodeHeader(block: Buffer, isTar: boolean): Header {
+function known(size: number | undefined): number {
+  if (size === undefined) throw archiveCorrupt('a header has no size');
+  return size;
+}
+
+/** Where a link's target lies in the archive; undefined for one that cannot name a member. */
+function memberOf(target: string, limits: ArchiveLimits): string | undefined {
   try {
-    return new Header(block);
-  } catch (cause) {
-    throw isTar ? archiveCorrupt('a header cannot be read', cause) : archiveNotTar(cause);
+    return archivePath(target, limits);
+  } catch {
+    return undefined;
   }
 }
 
-/** Name and prefix of the header itself. node-tar ends them at the first NUL; what hides behind it is refused. */
-function fixedName(header: Header, block: Buffer): string {
-  const name = block.subarray(0, 100);
-  const end = name.indexOf(0);
-  if (end !== -1 && !isZero(name.subarray(end))) throw archivePathUnsafe(name.toString('utf8'), 'holds a NUL');
-  return header.path ?? '';
+/** The file with its holes, which are zeros. */
+function expanded(file: SparseFile, body: Buffer, regionsMax: number): Buffer {
+  let regions: readonly SparseRegion[] = file.regions;
+  let at = 0;
+  if (file.mapInBody) {
+    const map = readSparseMap(body, regionsMax);
+    regions = map.regions;
+    at = Math.ceil(map.end / blockBytes) * blockBytes;
+  }
+  const bytes = Buffer.alloc(file.realSize);
+  let end = 0;
+  for (const region of regions) {
+    if (region.offset < end || region.offset + region.bytes > file.realSize || at + region.bytes > body.length) {
+      throw archiveCorrupt('a sparse map does not fit its file');
+    }
+    body.copy(bytes, region.offset, at, at + region.bytes);
+    at += region.bytes;
+    end = region.offset + region.bytes;
+  }
+  if (at !== body.length) throw archiveCorrupt('a sparse map does not fit its file');
+  return bytes;
 }
 
 /** GNU's long name: text with a NUL at its end. */
-function longPath(bytes: Buffer): string {
+function longName(bytes: Buffer): string {
   const text = bytes.toString('utf8');
   return text.endsWith('\0') ? text.slice(0, -1) : text;
 }
