@@ -65,3 +65,30 @@ test('the usage lists the flags in order of the alphabet, two lines each', () =>
     'Usage of program:\n  -max-age string\n    \tmax age for displaying/cleaning old records\n  -migrate string\n    \tset database version\n  -version\n    \tshow version\n',
   );
 });
+
+test('numbers and what a library reads are flags with a value, which may be wrong in its own words', () => {
+  const withValues = {
+    level: {
+      type: 'int',
+      usage: 'a level',
+      problem: (text: string) => (/^\d+$/.test(text) ? undefined : 'parse error'),
+    },
+    threshold: { type: 'value', usage: 'a threshold', default: '2' },
+  } as const;
+  assert.deepEqual(parseGoFlags(withValues, ['-level', '7', '--threshold=x']), {
+    kind: 'parsed',
+    values: { level: '7', threshold: 'x' },
+  });
+  assert.deepEqual(parseGoFlags(withValues, ['-level=x']), {
+    kind: 'error',
+    line: 'invalid value "x" for flag -level: parse error',
+  });
+  assert.deepEqual(parseGoFlags(withValues, ['-threshold']), {
+    kind: 'error',
+    line: 'flag needs an argument: -threshold',
+  });
+  assert.equal(
+    goUsage('program', withValues),
+    'Usage of program:\n  -level int\n    \ta level\n  -threshold value\n    \ta threshold (default 2)\n',
+  );
+});

@@ -5,9 +5,14 @@
 import { parseBoolean } from './parse-value.ts';
 
 export interface GoFlag {
-  readonly type: 'bool' | 'string';
+  /** `int` and `value` (what a library reads in its own way) are kept as their text. */
+  readonly type: 'bool' | 'string' | 'int' | 'value';
   /** As the help shows it. */
   readonly usage: string;
+  /** As the help shows it behind the usage. */
+  readonly default?: string;
+  /** Go's words for what is wrong with a text; undefined when nothing is. */
+  readonly problem?: (text: string) => string | undefined;
 }
 
 export type GoFlagTable = Readonly<Record<string, GoFlag>>;
@@ -50,22 +55,27 @@ export function parseGoFlags<const Table extends GoFlagTable>(
         return { kind: 'error', line: `invalid boolean value ${JSON.stringify(given)} for -${name}: parse error` };
       }
       values[name] = value;
-    } else if (given !== undefined) {
-      values[name] = given;
     } else {
-      index += 1;
-      const next = args[index];
-      if (next === undefined) return { kind: 'error', line: `flag needs an argument: -${name}` };
-      values[name] = next;
+      if (given === undefined) index += 1;
+      const text = given ?? args[index];
+      if (text === undefined) return { kind: 'error', line: `flag needs an argument: -${name}` };
+      const problem = flag.problem?.(text);
+      if (problem !== undefined) {
+        return { kind: 'error', line: `invalid value ${JSON.stringify(text)} for flag -${name}: ${problem}` };
+      }
+      values[name] = text;
     }
   }
   return { kind: 'parsed', values: values as GoFlagValues<Table> };
 }
 
-/** The whole help text with its line breaks; flags in alphabetical order, no defaults. */
+/** The whole help text with its line breaks; flags in alphabetical order, defaults where they are not zero. */
 export function goUsage(programName: string, table: GoFlagTable): string {
-  const lines = Object.keys(table)
-    .sort()
-    .flatMap((name) => [`  -${name}${table[name]!.type === 'string' ? ' string' : ''}`, `    \t${table[name]!.usage}`]);
+  const lines = Object.entries(table)
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .flatMap(([name, flag]) => [
+      `  -${name}${flag.type === 'bool' ? '' : ` ${flag.type}`}`,
+      `    \t${flag.usage}${flag.default === undefined ? '' : ` (default ${flag.default})`}`,
+    ]);
   return `${[`Usage of ${programName}:`, ...lines].join('\n')}\n`;
 }

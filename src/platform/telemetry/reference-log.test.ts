@@ -27,6 +27,12 @@ test('for people: time, level, message, fields in order with the error first, va
   assert.match(lines[0]!, /^\d{1,2}:\d\d[AP]M ERR failed error="a\\nb" alpha=1 zeta="two words"\n$/);
 });
 
+test('for people: an empty text has no quotes, and only text has any', () => {
+  const { lines, log } = capture({ console: true, colours: false });
+  log.info({ 'Cert path': '', List: ['a b'], Name: 'Zoë', On: true, Quoted: 'a"b' }, 'shown');
+  assert.match(lines[0]!, /INF shown Cert path= List=\["a b"\] Name="Zoë" On=true Quoted="a\\"b"\n$/);
+});
+
 test('colours are for eyes and can be left out', () => {
   const { lines, log } = capture({ console: true, colours: true });
   log.debug({ a: 1 }, 'seen');

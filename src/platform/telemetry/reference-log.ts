@@ -65,7 +65,8 @@ function consoleLine({ level, time, msg, service: _, ...fields }: LogLine, colou
   return [...head, ...(msg === undefined ? [] : [paint(msg, 1)]), ...shown].join(' ');
 }
 
+/** Only text is quoted, and only where it holds more than the printable characters of ASCII, a blank, a quote or a backslash. */
 function valueText(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  return /^[^\s"\\\u0000-\u001f\u007f-\u009f]+$/.test(text) ? text : JSON.stringify(text);
+  if (typeof value !== 'string') return JSON.stringify(value) ?? '';
+  return /^[!#-[\]-~]*$/.test(value) ? value : JSON.stringify(value);
 }

@@ -1,19 +1,24 @@
 /** The command line of the reference's notification service, and which operation runs when several are given. Source: notification-service.md 2. */
 import type { GoFlagTable, GoFlagValues } from '../../../platform/config/go-flags.ts';
+import { loggingFlags } from './logging-flags.ts';
 
 export const serviceFlags = {
-  'cleanup-on-startup': { type: 'bool', usage: 'delete old reports before the notification run' },
-  'ignore-disabled-rules': { type: 'bool', usage: 'do not read disabled rules from the aggregator database' },
-  'instant-reports': { type: 'bool', usage: 'decide and send instant notifications' },
-  'max-age': { type: 'string', usage: 'age of reports that are printed or deleted' },
-  'new-reports-cleanup': { type: 'bool', usage: 'delete old rows of new_reports' },
-  'old-reports-cleanup': { type: 'bool', usage: 'delete old rows of reported' },
-  'print-new-reports-for-cleanup': { type: 'bool', usage: 'print old rows of new_reports' },
-  'print-old-reports-for-cleanup': { type: 'bool', usage: 'print old rows of reported' },
-  'show-authors': { type: 'bool', usage: 'show authors' },
-  'show-configuration': { type: 'bool', usage: 'show the configuration' },
-  'show-version': { type: 'bool', usage: 'show the version' },
-  verbose: { type: 'bool', usage: 'log the configuration at the start' },
+  'cleanup-on-startup': { type: 'bool', usage: 'perform database clean up on startup' },
+  'ignore-disabled-rules': {
+    type: 'bool',
+    usage: 'skip disabled rules check, process all rules as if none are disabled',
+  },
+  'instant-reports': { type: 'bool', usage: 'create instant reports' },
+  'max-age': { type: 'string', usage: 'max age for displaying/cleaning old records' },
+  'new-reports-cleanup': { type: 'bool', usage: 'perform new reports clean up' },
+  'old-reports-cleanup': { type: 'bool', usage: 'perform old reports clean up' },
+  'print-new-reports-for-cleanup': { type: 'bool', usage: 'print new reports to be cleaned up' },
+  'print-old-reports-for-cleanup': { type: 'bool', usage: 'print old reports to be cleaned up' },
+  'show-authors': { type: 'bool', usage: 'show authors and exit' },
+  'show-configuration': { type: 'bool', usage: 'show configuration and exit' },
+  'show-version': { type: 'bool', usage: 'show version and exit' },
+  verbose: { type: 'bool', usage: 'verbose logs' },
+  ...loggingFlags,
 } as const satisfies GoFlagTable;
 
 export type ServiceFlags = GoFlagValues<typeof serviceFlags>;

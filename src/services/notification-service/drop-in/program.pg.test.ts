@@ -214,7 +214,9 @@ describe('the command line', () => {
 
   test('a wrong flag ends with 2, no operation with 1', async () => {
     assert.equal((await run(['--weekly-reports'])).code, 2);
-    assert.equal((await run(['--verbose'])).code, 1);
+    const none = await run(['--verbose']);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /"message":"Type of report needs to be specified on command line"/);
   });
 
   test('the configuration is shown in its sections, without secrets', async () => {
@@ -233,6 +235,13 @@ describe('the command line', () => {
       assert.ok(shown.output.includes(section), section);
     }
     assert.ok(!shown.output.includes('CLIENT_SECRET') && !shown.output.includes('ClusterName'));
+    const serviceLog = shown.stdout.split('\n').find((line) => line.includes('ServiceLog configuration'))!;
+    assert.deepEqual(Object.keys(JSON.parse(serviceLog) as object), [
+      ...['level', 'Enabled', 'ClientID', 'Created by', 'Username', 'Likelihood threshold', 'Impact threshold'],
+      ...['Severity threshold', 'Total risk threshold', 'CoolDown', 'Event filter', 'OCM URL', 'Filter by tags'],
+      ...['List of tags', 'time', 'message'],
+    ]);
+    assert.match(serviceLog, /"ClientID":"CLIENT_ID"/);
     assert.deepEqual([0, 15_000, 60_000, 90_500, 3_600_000, 250].map(goDuration), [
       '0s',
       '15s',
@@ -396,6 +405,10 @@ describe('old rows', () => {
   });
 
   test('of a database that is away end with 8', async () => {
-    assert.equal((await run(['--old-reports-cleanup'], { STORAGE__PG_PORT: '1' })).code, 8);
+    const away = await run(['--old-reports-cleanup'], { STORAGE__PG_PORT: '1' });
+    assert.equal(away.code, 8);
+    assert.equal(away.output.match(/"level":"error"/g)?.length, 1, away.output);
+    assert.match(away.output, /"message":"Cleanup records from `reported` table failed"/);
+    assert.match(away.output, /"configured":"","internal":0,.*"message":"Log level"/);
   });
 });

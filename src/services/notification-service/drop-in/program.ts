@@ -32,7 +32,10 @@ export async function runNotificationServiceProgram(input: ProcessInput): Promis
   const operation = chooseOperation(parsed.values);
   switch (operation) {
     case undefined:
-      earlyLog().error('no operation was chosen; use -instant-reports, or -help for the others');
+      earlyLog().error(
+        { hint: 'use -instant-reports, or -help for the others' },
+        'Type of report needs to be specified on command line',
+      );
       return exitConfiguration;
     case 'show-version':
       process.stdout.write('Notification service version 1.0\n');
@@ -60,8 +63,13 @@ async function runConfigured(
     return exitConfiguration;
   }
   const { config, telemetry } = program;
-  if (operation === 'show-configuration' || flags.verbose === true) showConfiguration(config, telemetry.log);
-  if (operation === 'show-configuration') return 0;
+  if (operation === 'show-configuration') {
+    showConfiguration(config, telemetry.log);
+    return 0;
+  }
+  const level = logLevel(config['logging.log_level']);
+  telemetry.log.info({ configured: config['logging.log_level'], internal: levelNumbers[level] }, 'Log level');
+  if (flags.verbose === true) showConfiguration(config, telemetry.log);
   if (config['storage.db_driver'] !== 'postgres') {
     telemetry.log.error(
       { driver: config['storage.db_driver'] },
@@ -100,6 +108,9 @@ function earlyLog(): Telemetry['log'] {
   return createTelemetry({ service: programName, level: 'debug', destination }).log;
 }
 
+/** The numbers of the reference's library, which its start record shows. */
+const levelNumbers: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, fatal: 4, silent: 7 };
+
 /** Any case, `warning` too; everything unknown, the empty text included, is `debug`. Source: notification-service.md 13. */
 function logLevel(text: string): LogLevel {
   const level = text.trim().toLowerCase();
@@ -126,13 +137,12 @@ async function cleanUp(operation: ConfiguredOperation, program: Program): Promis
   if (steps.length === 0) return 0;
   const database = openDatabase(program);
   const maxAge = flags['max-age'] || config['cleaner.max_age'];
+  let step: CleaningStep | undefined;
   try {
-    for (const { table, work } of steps) {
-      await work(table, { database, log: telemetry.log, maxAge, now: clock.now() });
-    }
+    for (step of steps) await step.work(step.table, { database, log: telemetry.log, maxAge, now: clock.now() });
     return 0;
   } catch (error) {
-    telemetry.log.error(failureFields(error), `${operation} failed`);
+    telemetry.log.error(failureFields(error), step?.failure);
     return exitCleaner;
   } finally {
     await database.close();
@@ -142,25 +152,31 @@ async function cleanUp(operation: ConfiguredOperation, program: Program): Promis
 interface CleaningStep {
   readonly table: AgedTable;
   readonly work: typeof printOldReports;
+  /** The reference's words for a failure. */
+  readonly failure: string;
 }
+
+const printing = (table: AgedTable): CleaningStep => ({
+  ...{ table, work: printOldReports },
+  failure: `Print records from \`${table}\` table prepared for cleanup failed`,
+});
+const deleting = (table: AgedTable): CleaningStep => ({
+  ...{ table, work: deleteOldReports },
+  failure: `Cleanup records from \`${table}\` table failed`,
+});
 
 function cleaningSteps(operation: ConfiguredOperation, onStartup: boolean): readonly CleaningStep[] {
   switch (operation) {
     case 'print-new-reports-for-cleanup':
-      return [{ table: TABLE_NEW_REPORTS, work: printOldReports }];
+      return [printing(TABLE_NEW_REPORTS)];
     case 'new-reports-cleanup':
-      return [{ table: TABLE_NEW_REPORTS, work: deleteOldReports }];
+      return [deleting(TABLE_NEW_REPORTS)];
     case 'print-old-reports-for-cleanup':
-      return [{ table: TABLE_REPORTED, work: printOldReports }];
+      return [printing(TABLE_REPORTED)];
     case 'old-reports-cleanup':
-      return [{ table: TABLE_REPORTED, work: deleteOldReports }];
+      return [deleting(TABLE_REPORTED)];
     case 'instant-reports':
-      return onStartup
-        ? [
-            { table: TABLE_NEW_REPORTS, work: deleteOldReports },
-            { table: TABLE_REPORTED, work: deleteOldReports },
-          ]
-        : [];
+      return onStartup ? [deleting(TABLE_NEW_REPORTS), deleting(TABLE_REPORTED)] : [];
     case 'show-configuration':
       return [];
   }

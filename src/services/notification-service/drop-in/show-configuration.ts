@@ -57,24 +57,28 @@ function showTargets(config: ProgramConfig['config'], log: Telemetry['log']): vo
       SaslMechanism: config['kafka_broker.sasl_mechanism'],
       Topic: config['kafka_broker.topic'],
       Timeout: goDuration(config['kafka_broker.timeout']),
-      ...policyFields(config, 'kafka_broker'),
+      ...thresholdFields(config, 'kafka_broker'),
+      ...tagFields(config, 'kafka_broker'),
     },
     'Broker configuration',
   );
   log.info(
     {
       Enabled: config['service_log.enabled'],
-      ClientID: config['service_log.client_id'] === '' ? '' : '(set)',
+      ClientID: config['service_log.client_id'],
       'Created by': config['service_log.created_by'],
       Username: config['service_log.username'],
+      ...thresholdFields(config, 'service_log'),
       'OCM URL': config['service_log.url'],
-      ...policyFields(config, 'service_log'),
+      ...tagFields(config, 'service_log'),
     },
     'ServiceLog configuration',
   );
 }
 
-function policyFields(config: ProgramConfig['config'], section: 'kafka_broker' | 'service_log') {
+type TargetSection = 'kafka_broker' | 'service_log';
+
+function thresholdFields(config: ProgramConfig['config'], section: TargetSection) {
   return {
     'Likelihood threshold': config[`${section}.likelihood_threshold`],
     'Impact threshold': config[`${section}.impact_threshold`],
@@ -82,6 +86,11 @@ function policyFields(config: ProgramConfig['config'], section: 'kafka_broker' |
     'Total risk threshold': config[`${section}.total_risk_threshold`],
     CoolDown: config[`${section}.cooldown`],
     'Event filter': config[`${section}.event_filter`],
+  };
+}
+
+function tagFields(config: ProgramConfig['config'], section: TargetSection) {
+  return {
     'Filter by tags': config[`${section}.tag_filter_enabled`],
     'List of tags': config[`${section}.tags`],
   };

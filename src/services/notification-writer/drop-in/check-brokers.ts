@@ -18,10 +18,10 @@ export async function checkBrokers(
     const bus = await openBus({ ...settings, brokers: [address] } as BusSettings, { clock, telemetry });
     try {
       await bus.check();
-      log.info({ address }, 'Connection to broker ok');
+      log.info({ address }, 'Broker connection OK');
       return;
     } catch (error) {
-      log.error({ address, error: errorText(error) }, 'Connection to broker failed');
+      log.error({ address, error: errorText(error) }, 'Connection to broker');
     } finally {
       await bus.close();
     }

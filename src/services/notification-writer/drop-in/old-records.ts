@@ -20,7 +20,7 @@ export interface OldRecordTools {
 export async function listOldRecords(table: AgedTable, { database, log, maxAge, now }: OldRecordTools): Promise<void> {
   const account = table === 'read_errors' ? '0 AS account_number' : 'account_number';
   const select = `SELECT org_id, ${account}, cluster, updated_at FROM ${table} WHERE ${IS_OLD} ORDER BY updated_at`;
-  log.info({ 'max age': maxAge, 'select statement': select }, `Listing old records of ${table}`);
+  log.info({ 'max age': maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
   await visitOldRows(database, { select, maxAge }, (row) =>
     log.info(oldRowFields(row, now), `Old report from \`${table}\` table`),
   );
@@ -29,10 +29,10 @@ export async function listOldRecords(table: AgedTable, { database, log, maxAge, 
 /** What is kept in schema `ccx` about reports goes with them, if our tables are there. */
 export async function deleteOldRecords(table: AgedTable, { database, log, maxAge }: OldRecordTools): Promise<void> {
   const statement = `DELETE FROM ${table} WHERE ${IS_OLD}`;
-  log.info({ 'max age': maxAge, 'delete statement': statement }, `Cleaning old records of ${table}`);
+  log.info({ 'max age': maxAge, 'delete statement': statement }, 'Cleanup operation');
   const { rowCount } = await database.query(statement, [maxAge]);
   if (table === 'new_reports') await cleanCompanions(database, maxAge);
-  log.info({ 'Rows deleted': rowCount }, `Old records of ${table} cleaned`);
+  log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
 }
 
 async function cleanCompanions(database: Database, maxAge: string): Promise<void> {

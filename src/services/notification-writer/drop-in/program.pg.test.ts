@@ -107,7 +107,7 @@ describe('flags', () => {
     );
     assert.match(
       version.stderr,
-      /^\{"level":"info","filename":"config","time":"[^"]+","message":"Parsing configuration file"\}\n$/,
+      /^\{"level":"info","filename":"config","time":"[^"]+","message":"parsing configuration file"\}\n$/,
     );
     assert.ok((await succeed('-authors')).stdout.split('\n').includes('Pavel Tisnovsky, Red Hat Inc.'));
   });
@@ -145,7 +145,7 @@ describe('flags', () => {
       CCX_NOTIFICATION_WRITER__LOGGING__DEBUG: 'true',
       NO_COLOR: '1',
     });
-    assert.match(stdout, /^\d{1,2}:\d\d[AP]M INF Metrics configuration Address="" Namespace=notification-writer$/m);
+    assert.match(stdout, /^\d{1,2}:\d\d[AP]M INF Metrics configuration Address= Namespace=notification-writer$/m);
   });
 });
 
@@ -153,7 +153,7 @@ describe('the schema', () => {
   test('is made, migrated, asked about, cleaned and dropped with the codes of the reference', async () => {
     await succeed('--db-init-migration');
     assert.equal(await count('migration_info'), 1);
-    await succeed('--db-init');
+    assert.match((await succeed('--db-init')).stdout, /"Statement":"CREATE TABLE.*"message":"SQL statement"/);
     await succeed('--db-drop-tables');
     assert.equal((await run(['--db-drop-tables'])).code, 5);
     await succeed('--db-init-migration');
@@ -202,16 +202,26 @@ describe('old records', () => {
       await succeed(`--${flag}-cleanup`);
       for (const time of ['1990-01-01', '1990-01-02 12:30:45.5', '2990-01-01']) await addReport(table, time);
       const { stdout } = await succeed(`--print-${flag}-for-cleanup`);
+      assert.match(
+        stdout,
+        new RegExp(`"select statement":"[^"]*FROM ${table}.*"message":"PrintReportsForCleanup operation"`),
+      );
       const listed = stdout.split('\n').filter((line) => line.includes(`Old report from \`${table}\` table`));
       assert.equal(listed.length, 2);
       const { 'Updated at': updatedAt, 'Organization ID': org, 'Account number': account } = JSON.parse(listed[1]!);
       assert.deepEqual([updatedAt, org, account], ['1990-01-02T12:30:45Z', 1, 2]);
       const cleaned = await succeed(`--${flag}-cleanup`);
-      assert.match(cleaned.stdout, /"Rows deleted":2/);
+      assert.match(cleaned.stdout, /"delete statement":"DELETE FROM .*"message":"Cleanup operation"/);
+      assert.match(cleaned.stdout, new RegExp(`"Rows deleted":2,.*"message":"Cleanup \`${table}\` finished"`));
+      assert.match(cleaned.stdout, /"message":"Started"(.|\n)*"message":"Finished"/);
       assert.equal(await count(table), 1);
       await succeed(`--${flag}-cleanup`, '--max-age', '-2000 years');
       assert.equal(await count(table), 0);
-      assert.equal((await run([`--${flag}-cleanup`, '--max-age', 'a while'])).code, 5);
+      const failed = await run([`--${flag}-cleanup`, '--max-age', 'a while']);
+      assert.equal(failed.code, 5);
+      assert.deepEqual(failed.stdout.match(/"level":"error".*"message":"(.*)"/g)?.length, 1, failed.stdout);
+      assert.match(failed.stdout, /"operation":".*-reports-cleanup",.*"message":"Do selected operation"/);
+      assert.doesNotMatch(failed.stdout, /"message":"Finished"/);
     });
   }
 
@@ -264,7 +274,7 @@ describe('what is not there', () => {
     };
     const check = await run(['--check-kafka'], env);
     assert.equal(check.code, 4);
-    assert.match(check.stdout, /Connection to broker/);
+    assert.equal(check.stdout.match(/"message":"Connection to broker"/g)?.length, 2, check.stdout);
     assert.match(check.stdout, /Couldn't connect to any of the provided brokers/);
     const service = await run([], { ...env, CCX_NOTIFICATION_WRITER__BROKER__ENABLED: 'true' });
     assert.equal(service.code, 2, service.stdout + service.stderr);

@@ -49,20 +49,23 @@ export async function runNotificationWriterProgram(input: ProcessInput): Promise
   }
   const { log } = program.telemetry;
   const operation = chooseOperation(parsed.values);
-  log.debug('started');
+  log.debug('Started');
   try {
     const exitCode = await runOperation(operation, program);
-    if (exitCode === 0) log.debug('finished');
+    if (exitCode === 0) log.debug('Finished');
     return exitCode;
   } catch (error) {
-    log.error({ error: errorText(error), code: errorCode(error), ...hintOf(error) }, `operation ${operation} failed`);
+    log.error(
+      { error: errorText(error), code: errorCode(error), operation, ...hintOf(error) },
+      'Do selected operation',
+    );
     return exitCodeOf(operation, error);
   }
 }
 
 function openProgram(input: ProcessInput, flags: WriterFlags): Program {
   const file = findProgramConfig(input, process.cwd());
-  earlyLog().info({ filename: file.name }, 'Parsing configuration file');
+  earlyLog().info({ filename: file.name }, 'parsing configuration file');
   const loaded = loadProgramConfig(input, file);
   for (const line of loaded.lines) process.stdout.write(`${line}\n`);
   const { config } = loaded;
@@ -128,7 +131,7 @@ type DatabaseOperation = Exclude<
 async function runDatabaseOperation(operation: DatabaseOperation, database: Database, program: Program): Promise<void> {
   const { flags, telemetry, clock } = program;
   const { log } = telemetry;
-  const onStatement = (statement: string) => log.info({ Statement: statement }, 'Executing statement');
+  const onStatement = (statement: string) => log.info({ Statement: statement }, 'SQL statement');
   const maxAge = flags['max-age'] || maxAgeDefault;
   const old = { database, log, maxAge, now: clock.now() };
   const list = (table: AgedTable) => listOldRecords(table, old);
@@ -161,7 +164,7 @@ async function runDatabaseOperation(operation: DatabaseOperation, database: Data
       return;
     }
     case 'migrate': {
-      const statement = (query: string) => log.debug({ query }, 'Executing statement');
+      const statement = (query: string) => log.debug({ query });
       const { from, to } = await migrate(database, flags.migrate ?? '', { onStatement: statement });
       log.info({ from, to }, 'Database version');
       return;
