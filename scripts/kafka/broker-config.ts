@@ -26,6 +26,8 @@ export interface BrokerConfig {
   readonly securityFolder: string | undefined;
   readonly replicas: number;
   readonly proxied: ProxiedListener | undefined;
+  /** Added to what follows from the others, and stronger. */
+  readonly properties: Readonly<Record<string, string>>;
 }
 
 /** Accounts of the SASL listeners: user and password. */
@@ -103,7 +105,7 @@ export function renderBrokerConfig(config: BrokerConfig): string {
         'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="admin";';
     }
   }
-  return Object.entries(properties)
+  return Object.entries({ ...properties, ...config.properties })
     .map(([key, value]) => `${key}=${value}`)
     .join('\n')
     .concat('\n');

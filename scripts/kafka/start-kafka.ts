@@ -19,6 +19,8 @@ export interface KafkaOptions {
   readonly secure?: boolean;
   /** Of the first broker. */
   readonly proxied?: ProxiedListener;
+  /** Lines of server.properties that differ from ours. */
+  readonly properties?: Readonly<Record<string, string>>;
 }
 
 export interface KafkaCluster {
@@ -105,6 +107,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
           securityFolder,
           replicas: count,
           proxied: node.nodeId === 1 ? options.proxied : undefined,
+          properties: options.properties ?? {},
         }),
       );
       format(classPath, node.folder, certificates !== '');

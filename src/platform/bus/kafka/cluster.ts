@@ -220,7 +220,7 @@ export class KafkaCluster {
     args: Arguments,
     { purpose = 'control', timeoutMs = requestMsMax }: RequestLimits,
   ): Promise<Answer> {
-    const connection = await this.#connections.get(address, purpose);
+    const { connection, release } = await this.#connections.acquire(address, purpose);
     const timer = new AbortController();
     const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(() => {
       const { host, port } = address;
@@ -236,6 +236,7 @@ export class KafkaCluster {
       throw this.#connections.failed(error, address, connection);
     } finally {
       timer.abort();
+      release();
     }
   }
 }

@@ -4,13 +4,28 @@
  *
  * Purposes are kept apart because a broker answers a connection's requests one after another: a fetch or a rebalance that waits would hold
  * up everything behind it.
+ *
+ * Brokers may want another login after a while (`connections.max.reauth.ms`, tokens that expire). Between its start and its end they take
+ * nothing else, and requests that wait cannot be called back, so nobody logs in twice on one connection: another one is made in time, and
+ * the old one ends when what is under way on it is answered.
  */
 import { isIP } from 'node:net';
-import { AuthenticationError, Connection, type ConnectionOptions } from '@platformatic/kafka';
+import { Connection, type ConnectionOptions } from '@platformatic/kafka';
 import type { CcxError } from '../../../contracts/ccx-error.ts';
-import { connectionFailed } from './kafka-errors.ts';
+import type { Clock } from '../../clock/clock.ts';
+import { connectionFailed, isSilentTlsFailure, speaksPlainText } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import { answerMarginMs, connectMsMax, inflightsMax, rebalanceMsMax } from './limits.ts';
+import {
+  answerMarginMs,
+  connectMsMax,
+  inflightsMax,
+  loginRenewedShare,
+  loginUsedShareMax,
+  rebalanceMsMax,
+  retryMsMax,
+} from './limits.ts';
+import { apis } from './protocol.ts';
+import { saslLogin } from './sasl-login.ts';
 
 export type Purpose = 'control' | 'produce' | 'fetch' | 'group';
 
@@ -23,11 +38,34 @@ export interface ConnectionsOptions {
   readonly clientId: string;
   readonly security: KafkaSecurity;
   readonly names: KafkaSettingNames;
+  readonly clock: Clock;
+}
+
+/** A connection for one request. */
+export interface AcquiredConnection {
+  readonly connection: Connection;
+  /** The request has ended, well or not. */
+  release(): void;
+}
+
+interface BrokerConnection {
+  readonly connection: Connection;
+  connected: Promise<unknown>;
+  /** Requests under way. */
+  requests: number;
+  /** From here on another one is made for the requests to come. */
+  renewAtMs: number;
+  /** From here on the broker may take no request on it. */
+  endsAtMs: number;
+  successor: BrokerConnection | undefined;
+  isRetired: boolean;
 }
 
 export class BrokerConnections {
   readonly #options: ConnectionsOptions;
-  readonly #open = new Map<string, Promise<Connection>>();
+  readonly #current = new Map<string, BrokerConnection>();
+  /** Those that ended their time with requests under way, and those that are to follow, as well. */
+  readonly #open = new Set<BrokerConnection>();
   /** Why a socket broke. Requests on it only hear that it was closed; a TLS 1.3 server refuses a client certificate after the handshake. */
   readonly #broken = new WeakMap<Connection, Error>();
   #closed = false;
@@ -37,45 +75,30 @@ export class BrokerConnections {
   }
 
   /** Rejects with `BUS_UNREACHABLE`, `BUS_AUTH` or `BUS_TLS`. */
-  get(address: BrokerAddress, purpose: Purpose): Promise<Connection> {
-    const key = `${purpose} ${address.host}:${address.port}`;
-    const known = this.#open.get(key);
-    if (known !== undefined) return known;
-    const connecting = this.#connect(address, () => {
-      if (this.#open.get(key) === connecting) this.#open.delete(key);
-    });
-    this.#open.set(key, connecting);
-    return connecting;
+  async acquire(address: BrokerAddress, purpose: Purpose): Promise<AcquiredConnection> {
+    const chosen = this.#choose(address, `${purpose} ${address.host}:${address.port}`);
+    // Before anything is waited for: one without requests ends at once when its time is over.
+    chosen.requests += 1;
+    const release = () => {
+      chosen.requests -= 1;
+      if (chosen.isRetired && chosen.requests === 0) destroy(chosen.connection);
+    };
+    try {
+      await chosen.connected;
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { connection: chosen.connection, release };
   }
 
   /** Ends every connection at once; what is under way on them fails. */
   async close(): Promise<void> {
     this.#closed = true;
-    const connections = await Promise.allSettled(this.#open.values());
-    for (const connection of connections) if (connection.status === 'fulfilled') destroy(connection.value);
-    this.#open.clear();
-  }
-
-  async #connect(address: BrokerAddress, onGone: () => void): Promise<Connection> {
-    const connection = new Connection(this.#options.clientId, this.#connectionOptions(address.host));
-    connection.on('error', (error) => {
-      this.#broken.set(connection, error);
-      onGone();
-    });
-    connection.on('close', onGone);
-    connection.on('closing', onGone);
-    try {
-      const connected = connection.connect(address.host, address.port);
-      // The library listens once; a second error of a dying socket would otherwise be nobody's.
-      connection.socket.on('error', () => undefined);
-      await connected;
-    } catch (error) {
-      onGone();
-      destroy(connection);
-      throw this.failed(error, address, connection);
-    }
-    if (this.#closed) destroy(connection);
-    return connection;
+    const open = [...this.#open];
+    await Promise.allSettled(open.map(({ connected }) => connected));
+    for (const { connection } of open) destroy(connection);
+    this.#current.clear();
   }
 
   failed(error: unknown, address: BrokerAddress, connection: Connection): CcxError {
@@ -86,7 +109,112 @@ export class BrokerConnections {
     );
   }
 
-  #connectionOptions(host: string): ConnectionOptions {
+  #choose(address: BrokerAddress, key: string): BrokerConnection {
+    const current = this.#current.get(key);
+    if (current === undefined) return this.#replace(key, undefined, this.#connect(address));
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs < current.renewAtMs) return current;
+    const successor = current.successor ?? this.#connect(address);
+    if (nowMs >= current.endsAtMs) return this.#replace(key, current, successor);
+    if (current.successor === undefined) {
+      current.successor = successor;
+      successor.connected.then(
+        () => {
+          if (this.#current.get(key) === current) this.#replace(key, current, successor);
+        },
+        () => {
+          // The login that holds still serves meanwhile.
+          current.successor = undefined;
+          current.renewAtMs = this.#options.clock.monotonicMs() + retryMsMax;
+        },
+      );
+    }
+    return current;
+  }
+
+  #replace(key: string, old: BrokerConnection | undefined, next: BrokerConnection): BrokerConnection {
+    this.#current.set(key, next);
+    const onGone = () => {
+      if (this.#current.get(key) === next) this.#current.delete(key);
+    };
+    for (const event of ['error', 'close', 'closing'] as const) next.connection.on(event, onGone);
+    next.connected.catch(onGone);
+    if (old !== undefined) {
+      old.isRetired = true;
+      if (old.requests === 0) destroy(old.connection);
+    }
+    return next;
+  }
+
+  #connect(address: BrokerAddress): BrokerConnection {
+    const startedMs = this.#options.clock.monotonicMs();
+    const connection = new Connection(
+      this.#options.clientId,
+      this.#connectionOptions(address.host, (lifetimeMs) => {
+        if (lifetimeMs <= 0) return;
+        // The broker counts from its answer, which is later than this.
+        made.renewAtMs = startedMs + lifetimeMs * loginRenewedShare;
+        made.endsAtMs = startedMs + lifetimeMs * loginUsedShareMax;
+      }),
+    );
+    connection.on('error', (error) => this.#broken.set(connection, error));
+    connection.on('close', () => this.#open.delete(made));
+    const made: BrokerConnection = {
+      connection,
+      connected: Promise.resolve(),
+      requests: 0,
+      renewAtMs: Number.POSITIVE_INFINITY,
+      endsAtMs: Number.POSITIVE_INFINITY,
+      successor: undefined,
+      isRetired: false,
+    };
+    this.#open.add(made);
+    made.connected = this.#establish(connection, address).catch((error) => {
+      this.#open.delete(made);
+      throw error;
+    });
+    return made;
+  }
+
+  async #establish(connection: Connection, address: BrokerAddress): Promise<void> {
+    try {
+      const connected = connection.connect(address.host, address.port);
+      // The library listens once; a second error of a dying socket would otherwise be nobody's.
+      connection.socket.on('error', () => undefined);
+      await connected;
+    } catch (error) {
+      destroy(connection);
+      if (
+        this.#options.security.tls !== undefined &&
+        isSilentTlsFailure(error) &&
+        (await this.#answersPlainText(address))
+      ) {
+        throw speaksPlainText(error, `${address.host}:${address.port}`, this.#options.names);
+      }
+      throw this.failed(error, address, connection);
+    }
+    if (this.#closed) destroy(connection);
+  }
+
+  /** A plain text listener ends a TLS handshake without a word, and so does a broker that goes away: only its answer tells. */
+  async #answersPlainText({ host, port }: BrokerAddress): Promise<boolean> {
+    const connection = new Connection(this.#options.clientId, {
+      connectTimeout: connectMsMax,
+      requestTimeout: connectMsMax,
+    });
+    connection.on('error', () => undefined);
+    try {
+      await connection.connect(host, port);
+      await apis.apiVersions.async(connection, 'ccx', '1');
+      return true;
+    } catch {
+      return false;
+    } finally {
+      destroy(connection);
+    }
+  }
+
+  #connectionOptions(host: string, onAccepted: (lifetimeMs: number) => void): ConnectionOptions {
     const { tls, sasl } = this.#options.security;
     return {
       connectTimeout: connectMsMax,
@@ -104,30 +232,13 @@ export class BrokerConnections {
             // Node refuses to send an IP address as the name of a server.
             ...(isIP(host) === 0 ? { tlsServerName: host } : {}),
           }),
-      ...(sasl === undefined
-        ? {}
-        : {
-            sasl:
-              sasl.mechanism === 'OAUTHBEARER'
-                ? { mechanism: sasl.mechanism, token: sasl.token, authBytesValidator: checkTokenAnswer }
-                : { mechanism: sasl.mechanism, username: sasl.user, password: sasl.password },
-          }),
+      ...(sasl === undefined ? {} : { sasl: saslLogin(sasl, onAccepted) }),
     };
   }
 }
 
 /** At once, without waiting for what is under way. */
 export function destroy(connection: Connection): void {
-  // `close` alone would wait for the socket to drain; it is what ends the timer of the next login.
   connection.close().catch(() => undefined);
   connection.socket?.destroy();
-}
-
-/**
- * A broker refuses a token with a success that says so in its text (RFC 7628); an accepted one has no text. The library's own check
- * calls back twice and lets the connection pass.
- */
-function checkTokenAnswer(answer: Buffer, callback: (error: Error | null, answer?: Buffer) => void): void {
-  if (answer.length === 0) callback(null, answer);
-  else callback(new AuthenticationError(`the broker refused the token: ${answer.toString('utf8')}`));
 }

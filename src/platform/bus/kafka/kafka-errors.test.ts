@@ -23,6 +23,20 @@ const connections: readonly (readonly [string, Error, string, boolean, RegExp])[
     /certificate_file/,
   ],
   ['TLS on one side only', new UserError('Broker requires TLS.'), 'BUS_TLS', false, /bus\.security_protocol/],
+  [
+    'a login that ended without an answer',
+    new AuthenticationError('no', { cause: new NetworkError('Connection closed') }),
+    'BUS_UNREACHABLE',
+    true,
+    /bus\.security_protocol/,
+  ],
+  [
+    'a TLS handshake that ended without an answer',
+    new UserError('TLS handshake failed. Please verify the broker supports TLS.', { cause: coded('ECONNRESET') }),
+    'BUS_UNREACHABLE',
+    true,
+    /bus\.security_protocol/,
+  ],
   ['a name that cannot be resolved', coded('ENOTFOUND'), 'BUS_UNREACHABLE', true, /bus\.brokers/],
   ['a refused connection', coded('ECONNREFUSED'), 'BUS_UNREACHABLE', true, /bus\.brokers/],
 ];

@@ -6,6 +6,7 @@ import {
   AuthenticationError,
   GenericError,
   NetworkError,
+  ProtocolError,
   protocolErrorsCodesById,
   UserError,
 } from '@platformatic/kafka';
@@ -16,17 +17,32 @@ import type { KafkaSettingNames } from './kafka-security.ts';
 
 /** Node's names for a certificate that is not believed, or a handshake that does not come about. */
 const tlsCode =
-  /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_|HOSTNAME_MISMATCH$|EPROTO$)/;
+  /^(ERR_TLS_(?!HANDSHAKE_TIMEOUT)|ERR_SSL_(?!UNEXPECTED_EOF)|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_|HOSTNAME_MISMATCH$|EPROTO$)/;
 
 /** OpenSSL's for an answer that is no TLS at all. */
 const notTlsCode = /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/;
 
-/** A connection that did not come about or broke. `address` is `host:port` or all of them. */
+/** How brokers say that it is the login that is wrong; other codes in its place may pass. */
+const loginRefused: ReadonlySet<number> = new Set([
+  codes.UNSUPPORTED_SASL_MECHANISM,
+  codes.ILLEGAL_SASL_STATE,
+  codes.SASL_AUTHENTICATION_FAILED,
+]);
+
+/** The library's word for a connection that ended before TLS was agreed upon. */
+const silentTlsMessage = /TLS handshake failed/;
+
+/**
+ * A connection that did not come about or broke. Only what the broker said is a reason to change a setting: one that went away without a
+ * word, in a handshake or a login as well, is `BUS_UNREACHABLE`. `address` is `host:port` or all of them. */
 export function connectionFailed(error: unknown, address: string, names: KafkaSettingNames): CcxError {
   const chain = chainOf(error);
   const ours = chain.find((link) => link instanceof CcxError);
   if (ours instanceof CcxError) return ours;
-  if (chain.some((link) => link instanceof AuthenticationError)) {
+  const login = chain.find((link) => link instanceof AuthenticationError);
+  const answered = login === undefined ? undefined : answerToLogin(login);
+  if (answered !== undefined && !loginRefused.has(answered)) return passing(answered, `the login to ${address}`);
+  if (login !== undefined && (answered !== undefined || !chainOf(login).some(isNetworkFailure))) {
     return new CcxError(`the Kafka broker ${address} refused the login`, {
       code: 'BUS_AUTH',
       category: 'configuration',
@@ -35,12 +51,7 @@ export function connectionFailed(error: unknown, address: string, names: KafkaSe
     });
   }
   if (chain.some((link) => notTlsCode.test(codeOf(link)))) {
-    return new CcxError(`the Kafka broker ${address} does not speak TLS`, {
-      code: 'BUS_TLS',
-      category: 'configuration',
-      cause: error,
-      hint: `change ${names.protocol}, or the port in ${names.brokers}`,
-    });
+    return speaksPlainText(error, address, names);
   }
   if (chain.some((link) => tlsCode.test(codeOf(link)))) {
     return new CcxError(`no trusted TLS connection to the Kafka broker ${address}`, {
@@ -50,7 +61,9 @@ export function connectionFailed(error: unknown, address: string, names: KafkaSe
       hint: `change ${certificateSettings(names)}, or the host name in ${names.brokers}`,
     });
   }
-  if (chain.some((link) => link instanceof UserError && /TLS/.test(link.message))) {
+  if (
+    chain.some((link) => link instanceof UserError && /TLS/.test(link.message) && !silentTlsMessage.test(link.message))
+  ) {
     return new CcxError(`the Kafka broker ${address} and this client disagree about TLS`, {
       code: 'BUS_TLS',
       category: 'configuration',
@@ -77,6 +90,28 @@ export function connectionFailed(error: unknown, address: string, names: KafkaSe
       ? `change ${names.brokers}, or what the brokers advertise`
       : `check that the broker runs, that ${names.brokers} names it and that ${names.protocol} is what it expects`,
   );
+}
+
+/** Whether a connection ended in the TLS handshake without a word: who is there cannot be told from that. */
+export function isSilentTlsFailure(error: unknown): boolean {
+  return chainOf(error).some(
+    (link) => codeOf(link) === 'ECONNRESET' || (link instanceof UserError && silentTlsMessage.test(link.message)),
+  );
+}
+
+export function speaksPlainText(cause: unknown, address: string, names: KafkaSettingNames): CcxError {
+  return new CcxError(`the Kafka broker ${address} does not speak TLS`, {
+    code: 'BUS_TLS',
+    category: 'configuration',
+    cause,
+    hint: `change ${names.protocol}, or the port in ${names.brokers}`,
+  });
+}
+
+/** The broker's code in its answer to a login; undefined when it gave none. */
+function answerToLogin(login: unknown): number | undefined {
+  const answer = chainOf(login).find((link) => link instanceof ProtocolError);
+  return answer === undefined ? undefined : (answer as ProtocolError & { readonly apiCode: number }).apiCode;
 }
 
 /** Which of several brokers' failures to tell: one that a person has to act upon says more than one that may pass. */

@@ -9,6 +9,12 @@ export const heartbeatsPerSession = 3;
 export const rebalanceMsMax = 60_000;
 /** TCP, TLS and login together. */
 export const connectMsMax = 5_000;
+/**
+ * Brokers say how long a login holds (5 to 60 minutes as a rule). After this share of it another connection is made, and from the second
+ * one on nothing is sent on the old one: a request counts when the broker reads it, which may be a little later.
+ */
+export const loginRenewedShare = 0.75;
+export const loginUsedShareMax = 0.9;
 /** One request, unless its caller has less time. */
 export const requestMsMax = 30_000;
 /** One try of a batch: a broker that hangs leaves time for another one before the delivery deadline. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { errorCode } from '../../../contracts/ccx-error.ts';
+import { CcxError, errorCode } from '../../../contracts/ccx-error.ts';
 import { createOauthTokens } from './oauth-tokens.ts';
 
 async function withTokenService(
@@ -57,4 +57,34 @@ for (const [status, body] of [
       },
     );
   });
+}
+
+for (const status of [408, 429, 500, 502, 503]) {
+  test(`an answer ${status} says nothing about the credentials: BUS_UNREACHABLE, which is tried again`, async () => {
+    await withTokenService(
+      (_request, _body, response) => {
+        response.statusCode = status;
+        response.end();
+      },
+      async (url) => await assert.rejects(createOauthTokens({ url, clientId: 'a', clientSecret: 'b' })(), isAway),
+    );
+  });
+}
+
+test('a token service that is away, or goes away in the middle, is BUS_UNREACHABLE', async () => {
+  await assert.rejects(
+    createOauthTokens({ url: 'http://127.0.0.1:1/token', clientId: 'a', clientSecret: 'b' })(),
+    isAway,
+  );
+  await withTokenService(
+    (request) => request.socket.destroy(),
+    async (url) => await assert.rejects(createOauthTokens({ url, clientId: 'a', clientSecret: 'b' })(), isAway),
+  );
+});
+
+function isAway(error: unknown): boolean {
+  assert.ok(error instanceof CcxError);
+  assert.deepEqual([error.code, error.retryable], ['BUS_UNREACHABLE', true]);
+  assert.match(error.hint ?? '', /bus\.oauth_token_url/);
+  return true;
 }
