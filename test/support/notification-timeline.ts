@@ -85,7 +85,11 @@ export function createFakeTarget(name: TargetName): FakeTarget {
       const message = (issues: DueCluster['issues']): OutgoingNotification => {
         const id = context.uuid();
         const keys = issues.map(({ type, component, errorKey }) => ({ type, component, errorKey }));
-        const body = JSON.stringify({ id, issues: issues.map(({ errorKey, details }) => [errorKey, details]) });
+        const body = JSON.stringify({
+          id,
+          timestamp: context.now.toISOString(),
+          issues: issues.map(({ errorKey, details }) => [errorKey, details]),
+        });
         return { id, target: name, cluster: cluster.cluster, issues: keys, body, headers: { 'rh-message-id': id } };
       };
       return name === 'service-log' ? cluster.issues.map((issue) => message([issue])) : [message(cluster.issues)];
@@ -95,7 +99,9 @@ export function createFakeTarget(name: TargetName): FakeTarget {
       return {
         ...notification,
         id,
-        body: notification.body.replace(notification.id, id),
+        body: notification.body
+          .replace(notification.id, id)
+          .replace(/"timestamp":"[^"]*"/, `"timestamp":"${context.now.toISOString()}"`),
         headers: { 'rh-message-id': id },
       };
     },

@@ -6,9 +6,10 @@ import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.t
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { Decision } from './decide/decide-cluster.ts';
+import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
 import type { Target } from './ports.ts';
-import type { ClaimedMessage, DeliveryOutcome, LoadedReport, RenderedCluster } from './run.ts';
+import type { ClaimedMessage, LoadedReport, RenderedCluster } from './run.ts';
 import type { RunSummary } from './run-summary.ts';
 
 export interface EventsOptions {
@@ -257,7 +258,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       const { outcome } = recorded;
       const { id, cluster } = message.notification;
       if (recorded.leftOver) metrics.notSentErrorState.inc();
-      if (outcome.kind === 'later' || outcome.kind === 'released') return;
+      if (outcome.kind === 'later' || outcome.kind === 'unrendered' || outcome.kind === 'released') return;
       const state = outcome.kind === 'listed' ? 'unknown' : outcome.kind;
       metrics.finished.inc({ target: target.name, state });
       if (outcome.kind === 'dead' || outcome.kind === 'listed') {

@@ -19,8 +19,9 @@ import type { Run } from './run-context.ts';
 import { createTally, finishTally, type RunSummary } from './run-summary.ts';
 import type { NotificationServiceSettings } from './settings.ts';
 import { readGauges } from './store/gauges.ts';
-import { countWaiting, isFirstRun, reissueRequested } from './store/outbox.ts';
+import { countWaiting, isFirstRun } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows } from './store/reconcile.ts';
+import { reissueRequested } from './store/reissue.ts';
 import type { TimeSource } from './time-source.ts';
 import { microsOfMs, timestampText } from './timestamps.ts';
 

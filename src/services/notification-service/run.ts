@@ -2,6 +2,7 @@
 import type { CcxError } from '../../contracts/ccx-error.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ReportIssue } from './decide/read-report.ts';
+import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './policy.ts';
 import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
 
@@ -97,27 +98,15 @@ export interface ClaimedMessage {
   readonly attempts: number;
   readonly mayHaveArrived: boolean;
   readonly decidedMicros: bigint;
-  readonly dueMicros: bigint;
-  /** One-shot: until when this run keeps trying it. */
-  readonly runDeadlineMicros: bigint;
+  /** Undefined: it was never sent. */
+  readonly firstAttemptMicros: bigint | undefined;
+  /** How long its target has been paused since then. */
+  readonly pausedMicros: bigint;
+  /** One-shot: until when this run keeps trying it; undefined: this run has not tried it. */
+  readonly runDeadlineMicros: bigint | undefined;
+  /** What its row said before this claim, for one that is not tried. */
+  readonly before: { readonly firstAttemptMicros: bigint | undefined; readonly lastAttemptMicros: bigint | undefined };
 }
-
-export type DeliveryOutcome =
-  | { readonly kind: 'delivered'; readonly atMicros: bigint; readonly detail: string }
-  /** Refused for good; `hold` starts the issue's clock, so that it is not refused again at each run. */
-  | { readonly kind: 'dead'; readonly error: CcxError; readonly hold: boolean }
-  /** Possibly arrived and too old to be repeated. */
-  | { readonly kind: 'listed'; readonly error: CcxError }
-  | {
-      readonly kind: 'later';
-      readonly error: CcxError;
-      readonly nextAttemptMicros: bigint;
-      readonly mayHaveArrived: boolean;
-    }
-  /** Claimed and not tried. */
-  | { readonly kind: 'released' }
-  /** The settings or the disabled rules no longer let one of its issues pass. */
-  | { readonly kind: 'withdrawn'; readonly reason: string };
 
 export interface DeliveredMessage {
   readonly message: ClaimedMessage;

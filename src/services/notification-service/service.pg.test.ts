@@ -435,7 +435,7 @@ test('a cluster whose issues are all disabled gets a row with an empty list', ()
     assert.deepEqual(rows, [{ report: '{"reports":[]}', state: 2 }]);
   }));
 
-test('a message whose rule was disabled while it waited is withdrawn, and the rest of it is told', () =>
+test('of a message whose rule was disabled while it waited the rest goes out, under its id', () =>
   timeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('CRITICAL', 'MODERATE'));
@@ -443,11 +443,12 @@ test('a message whose rule was disabled while it waited is withdrawn, and the re
     line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
     line.disable([[{ scope: testCluster, rule: 'test_rule', errorKey: 'CRITICAL' }], []]);
     await line.clock.advance(hourMs);
-    assert.equal((await line.run()).withdrawn, 1);
-    assert.deepEqual(line.kafka.told(), []);
-    await line.run();
+    assert.equal((await line.run()).withdrawn, 0);
     assert.deepEqual(line.kafka.told(), ['MODERATE']);
-    assert.deepEqual(await line.outboxStates(), { delivered: 1, withdrawn: 1 });
+    assert.deepEqual(new Set(line.kafka.attempts.map(({ notification }) => notification.id)).size, 1);
+    await line.run();
+    assert.deepEqual(await line.outboxStates(), { delivered: 1 });
+    assert.equal((await line.ledger())[0]!.reason, 'disabled-by-cluster');
   }));
 
 test('a threshold that was raised while a message waited withdraws it', () =>

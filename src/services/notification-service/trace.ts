@@ -2,8 +2,9 @@
 import { errorCode, errorText } from '../../contracts/ccx-error.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import { messageOf } from './message-of.ts';
-import type { DeliveredMessage, DeliveryOutcome, RenderedCluster, RunTarget } from './run.ts';
+import type { DeliveredMessage, RenderedCluster, RunTarget } from './run.ts';
 import type { TimeSource } from './time-source.ts';
 import { isoText } from './timestamps.ts';
 
@@ -77,6 +78,7 @@ function linesOf(
       return [{ status: 'outcome-recorded', hop: 12, detail: `${named}: withdrawn, ${outcome.reason}`, at }];
     case 'later':
       return [{ status: 'notification-failed', detail: `${named}: ${describe(outcome.error)}`, at }];
+    case 'unrendered':
     case 'released':
       return [];
   }

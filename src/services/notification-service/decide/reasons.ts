@@ -28,6 +28,8 @@ export const QUIET_REASONS = {
   'disabled-by-cluster': 'Its rule is disabled for this cluster.',
   'disabled-by-org': 'Its rule is disabled for this organization.',
   'content-missing': 'The rule content knows nothing of it; it is decided again as soon as the content does.',
+  'cluster-moved': 'The newest report of its cluster is of another organization.',
+  'report-removed': 'No report of its cluster is stored any more.',
   'cluster-not-allowed': 'The list of allowed or blocked clusters leaves this cluster out.',
   'render-failed': 'It is due, but its text could not be rendered; it is tried again soon.',
 } as const;

@@ -4,12 +4,12 @@
  * deadline; a follow cycle leaves them to a later cycle.
  */
 import { CcxError } from '../../../contracts/ccx-error.ts';
-import { isClusterAllowed } from '../decide/allowed-clusters.ts';
-import { disabledBy } from '../decide/disabled-rules.ts';
+import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import { followDeliverMsMax, leaseMarginMs, stopPatienceMs, unknownResendMsMax } from '../limits.ts';
+import { lookAgain } from '../look-again.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, DeliveryOutcome, RunTarget } from '../run.ts';
+import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { claimMessages, nextAttemptMicros, pauseTarget } from '../store/outbox.ts';
 import { microsOfMs } from '../timestamps.ts';
@@ -25,7 +25,7 @@ export async function* deliverNotifications(run: Run, runTarget: RunTarget): Asy
       messagesMax: run.settings.delivery.claimMax,
     });
     if (claimed.length > 0) {
-      const messages = await deliverBatch(run, runTarget, claimed);
+      const messages = await deliverBatch(run, runTarget, { claimed, leaseToken });
       yield { runTarget, leaseToken, messages, startedMs };
       // A target that takes nothing must not keep new reports waiting; the next cycle tries what is due then.
       if (follow && messages.every(({ outcome }) => outcome.kind === 'later' || outcome.kind === 'released')) return;
@@ -48,9 +48,17 @@ async function waitForRetry(run: Run, runTarget: RunTarget): Promise<boolean> {
 async function deliverBatch(
   run: Run,
   runTarget: RunTarget,
-  claimed: readonly ClaimedMessage[],
+  { claimed, leaseToken }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
 ): Promise<DeliveredMessage[]> {
   const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
+  const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
+  for (const message of claimed) {
+    const outcome = expiry(run, message);
+    if (outcome !== undefined) outcomes.set(message, outcome);
+  }
+  const left = claimed.filter((message) => !outcomes.has(message));
+  const looked = await lookAgain(run, runTarget, { claimed: left, leaseToken });
+  for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
   const cut = new AbortController();
   const timers = new AbortController();
   const cutAfter = (ms: number) =>
@@ -62,17 +70,11 @@ async function deliverBatch(
   const lease = cutAfter(leaseEndsMs - run.clock.monotonicMs());
   run.signal.addEventListener('abort', onStop);
   let stopped = false;
-  const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
   try {
-    await inParallel(claimed, run.settings.delivery.concurrency, async (message) => {
+    await inParallel([...looked.ready], run.settings.delivery.concurrency, async ([message, ready]) => {
       // The clock is asked as well: a process that was stopped for longer than its lease runs this before its timers.
       if (stopped || run.signal.aborted || cut.signal.aborted || run.clock.monotonicMs() >= leaseEndsMs) return;
-      const outcome = (await withdrawal(run, runTarget, message)) ?? expiry(run, message);
-      if (outcome !== undefined) {
-        outcomes.set(message, outcome);
-        return;
-      }
-      const attempted = await attempt(run, runTarget, { message, signal: cut.signal });
+      const attempted = await attempt(run, runTarget, { message: ready, signal: cut.signal });
       outcomes.set(message, attempted.outcome);
       stopped ||= attempted.targetPaused;
     });
@@ -81,34 +83,18 @@ async function deliverBatch(
     timers.abort();
     await lease;
   }
-  return claimed.map((message) => ({ message, outcome: outcomes.get(message) ?? { kind: 'released' } }));
+  return claimed.map((message) => ({
+    message: looked.ready.get(message) ?? message,
+    outcome: outcomes.get(message) ?? { kind: 'released' },
+  }));
 }
 
-/** Disabled rules and the target's setting once more, right before the send: both may be younger than the decision. */
-async function withdrawal(
-  run: Run,
-  { policy }: RunTarget,
-  message: ClaimedMessage,
-): Promise<DeliveryOutcome | undefined> {
-  const { cluster, issues } = message.notification;
-  if (!isClusterAllowed(run.clusters, cluster)) return { kind: 'withdrawn', reason: 'cluster-not-allowed' };
-  const rules = await run.disabledRules();
-  for (const issue of issues) {
-    const disabled = disabledBy(rules, { orgId: message.orgId, cluster }, issue);
-    if (disabled !== undefined) return { kind: 'withdrawn', reason: disabled };
-    const verdict = policy.verdicts.of(issue.component, issue.errorKey).kind;
-    // Content that is gone now was there when the message was rendered.
-    if (verdict !== 'pass' && verdict !== 'content-missing') return { kind: 'withdrawn', reason: verdict };
-  }
-  return undefined;
-}
-
-/** What must not, or need not, be tried any more. */
+/** What must not, or need not, be tried any more. Both windows count from the first attempt. */
 function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined {
   const nowMicros = run.time.nowMicros();
   const { retryWindowMs } = run.settings.delivery;
   if (message.mayHaveArrived) {
-    if (nowMicros - message.decidedMicros <= microsOfMs(unknownResendMsMax)) return undefined;
+    if (nowMicros - message.firstAttemptMicros! <= microsOfMs(unknownResendMsMax)) return undefined;
     const error = new CcxError('it may have arrived, and it is too old to be repeated under its id', {
       code: 'OUTCOME_UNKNOWN',
       category: 'delivery',
@@ -116,7 +102,9 @@ function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined 
     });
     return { kind: 'listed', error };
   }
-  if (nowMicros - message.dueMicros <= microsOfMs(retryWindowMs)) return undefined;
+  const { firstAttemptMicros, pausedMicros } = message;
+  if (firstAttemptMicros === undefined) return undefined;
+  if (nowMicros - firstAttemptMicros - pausedMicros <= microsOfMs(retryWindowMs)) return undefined;
   const error = new CcxError(`not delivered within ${retryWindowMs / 3_600_000} h`, {
     code: 'RETRY_WINDOW_OVER',
     category: 'delivery',
@@ -132,10 +120,11 @@ async function attempt(
 ): Promise<{ readonly outcome: DeliveryOutcome; readonly targetPaused: boolean }> {
   const { target } = runTarget;
   const startedMs = run.clock.monotonicMs();
+  const startedMicros = run.time.nowMicros();
   run.events.notificationAttempted(target, message);
   const result = await deliverSafely(runTarget, message, signal);
   const nowMicros = run.time.nowMicros();
-  const outcome = outcomeOf(run, message, { result, nowMicros });
+  const outcome = outcomeOf(run, message, { result, startedMicros, nowMicros });
   run.events.attemptEnded(target, message, { outcome, kind: result.kind, startedMs });
   if (result.kind === 'delivered') run.tally.delivered += 1;
   else run.tally.failed += 1;
@@ -166,7 +155,11 @@ async function deliverSafely(
 function outcomeOf(
   run: Run,
   message: ClaimedMessage,
-  { result, nowMicros }: { readonly result: DeliveryResult; readonly nowMicros: bigint },
+  {
+    result,
+    startedMicros,
+    nowMicros,
+  }: { readonly result: DeliveryResult; readonly startedMicros: bigint; readonly nowMicros: bigint },
 ): DeliveryOutcome {
   switch (result.kind) {
     case 'delivered':
@@ -182,6 +175,7 @@ function outcomeOf(
         error: result.error,
         nextAttemptMicros: nowMicros + microsOfMs(waitMs),
         mayHaveArrived: message.mayHaveArrived || result.kind === 'unknown',
+        runDeadlineMicros: message.runDeadlineMicros ?? startedMicros + microsOfMs(run.settings.delivery.deadlineMs),
       };
     }
   }

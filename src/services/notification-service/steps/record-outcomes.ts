@@ -21,9 +21,9 @@ export async function recordOutcomes(run: Run, batch: DeliveredBatch): Promise<v
 }
 
 /** Failed for good, or until the next one-shot run. */
-function isLeftOver(run: Run, { message, outcome }: DeliveredMessage): boolean {
+function isLeftOver(run: Run, { outcome }: DeliveredMessage): boolean {
   if (outcome.kind === 'dead' || outcome.kind === 'listed') return true;
   return (
-    run.settings.mode === 'once' && outcome.kind === 'later' && outcome.nextAttemptMicros > message.runDeadlineMicros
+    run.settings.mode === 'once' && outcome.kind === 'later' && outcome.nextAttemptMicros > outcome.runDeadlineMicros
   );
 }

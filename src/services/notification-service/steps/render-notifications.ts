@@ -7,7 +7,7 @@ import { issueIdentity } from '../decide/issue.ts';
 import { detailsByPosition } from '../decide/report-slices.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DueCluster, DueIssue, OutgoingNotification } from '../ports.ts';
-import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet } from '../run.ts';
+import type { DecidedCluster, DecidedSet, LoadedReport, RenderedCluster, RenderedSet } from '../run.ts';
 import type { Run } from '../run-context.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
@@ -42,7 +42,15 @@ async function renderCluster(run: Run, cluster: DecidedCluster): Promise<Rendere
   }
 }
 
-function dueClusterOf(run: Run, { report, decisions, runTarget }: DecidedCluster): DueCluster {
+/** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
+export function dueClusterOf(
+  run: Run,
+  {
+    report,
+    decisions,
+    runTarget,
+  }: Pick<DecidedCluster, 'decisions' | 'runTarget'> & { readonly report: Omit<LoadedReport, 'dueFor'> },
+): DueCluster {
   const due = decisions.filter(({ notify }) => notify);
   const positions = new Set(due.flatMap(({ position }) => position ?? []));
   const details = detailsByPosition(report.text ?? '', positions);

@@ -79,6 +79,21 @@ export async function anyReportDue(run: Pick<Run, 'database' | 'targets' | 'time
   return rows[0]!.due;
 }
 
+/** The newest report of each of these clusters that has one, by cluster. */
+export async function newestReports(
+  { database }: Pick<Run, 'database'>,
+  clusters: readonly string[],
+): Promise<ReadonlyMap<string, DueKey>> {
+  if (clusters.length === 0) return new Map();
+  const { rows } = await database.query<DueRow>(
+    `SELECT DISTINCT ON (r.cluster) r.org_id, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes
+       FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[])
+      ORDER BY r.cluster, r.updated_at DESC, r.org_id`,
+    [[...new Set(clusters)]],
+  );
+  return new Map(rows.map((row) => [row.cluster, dueKey(row)]));
+}
+
 interface DueRow {
   readonly org_id: number;
   readonly cluster: string;
@@ -115,7 +130,8 @@ function dueKey(row: DueRow): DueKey {
   return { orgId: row.org_id, cluster: row.cluster, updatedAt: row.updated_at, bytes: row.bytes };
 }
 
-function* inSets(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
+/** Keys in sets that may be read together. */
+export function* inSets(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
   let set: DueKey[] = [];
   let bytes = 0;
   for (const key of keys) {

@@ -1,8 +1,8 @@
 /**
- * The outbox from the sender's side: claiming messages under a lease, waiting for the next one, pausing a target, and taking up what a
- * person asked to be tried again. Called by the deliver and reissue steps; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
+ * The outbox from the sender's side: claiming messages under a lease, writing down what a first attempt sends, waiting for the next one,
+ * and pausing a target. Called by the deliver step; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
-import { type CcxError, errorCode, errorText } from '../../../contracts/ccx-error.ts';
+import type { CcxError } from '../../../contracts/ccx-error.ts';
 import {
   STATE_SENT,
   TABLE_NOTIFICATION_CONSIDERED,
@@ -13,8 +13,8 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { claimBytesMax, errorTextCharsMax, reissuesMax } from '../limits.ts';
-import type { IssueKey, OutgoingNotification, Target, TargetName } from '../ports.ts';
+import { claimBytesMax, errorTextCharsMax } from '../limits.ts';
+import type { IssueKey, OutgoingNotification, TargetName } from '../ports.ts';
 import type { ClaimedMessage, RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
@@ -35,7 +35,7 @@ export interface OutboxRow {
   readonly body: string;
 }
 
-const messageColumns = `o.id, o.event_type_id, o.org_id, o.account_number, rtrim(o.cluster) AS cluster, o.report_updated_at,
+export const messageColumns = `o.id, o.event_type_id, o.org_id, o.account_number, rtrim(o.cluster) AS cluster, o.report_updated_at,
   o.decision_id, o.request_id, o.issues, o.headers, o.body`;
 
 export function notificationOf(row: OutboxRow, target: TargetName): OutgoingNotification {
@@ -44,9 +44,10 @@ export function notificationOf(row: OutboxRow, target: TargetName): OutgoingNoti
 }
 
 /**
- * Takes messages that are due, or whose claim has outlived its lease, oldest first; another process skips what is locked and takes the
- * next ones. A claim that a dead process left may have been sent: its next attempt is told so. Empty while the target is paused. What this
- * run has tried past its deadline is left to the next run.
+ * Takes messages that are due, or whose claim has outlived its lease: those that were never tried first, then those that were tried
+ * longest ago. Another process skips what is locked and takes the next ones. A claim that a dead process left may have been sent, unless it
+ * died before it began; its next attempt is told so. Empty while the target is paused. What this run has tried past its deadline is left to
+ * the next run.
  */
 export async function claimMessages(
   run: Run,
@@ -54,44 +55,59 @@ export async function claimMessages(
   claim: { readonly token: string; readonly messagesMax: number },
 ): Promise<ClaimedMessage[]> {
   const nowMicros = run.time.nowMicros();
-  const { delivery } = run.settings;
   const { rows } = await transact(run, (tx) =>
     tx.query<
       OutboxRow & {
         readonly attempts: number;
         readonly may_have_arrived: boolean;
         readonly decided_at: string;
-        readonly due_at: string;
-        readonly run_deadline_at: string;
+        readonly first_attempt_at: string | null;
+        readonly first_attempt_before: string | null;
+        readonly last_attempt_before: string | null;
+        readonly paused_micros: bigint;
+        readonly run_deadline_at: string | null;
+        readonly place: number;
       }
     >(
       `WITH picked AS (
-         SELECT id, state, cluster, next_attempt_at, octet_length(body) AS bytes FROM ${TABLE_NOTIFICATION_OUTBOX}
+         SELECT id, state, lease_token, untried_lease, cluster, first_attempt_at, last_attempt_at, next_attempt_at,
+                octet_length(body) AS bytes
+           FROM ${TABLE_NOTIFICATION_OUTBOX}
           WHERE event_type_id = $1 AND next_attempt_at <= $2::timestamp
-            AND (run_id IS DISTINCT FROM $6 OR run_deadline_at > $2::timestamp)
+            AND (run_id IS DISTINCT FROM $6 OR run_deadline_at IS NULL OR run_deadline_at > $2::timestamp)
             AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp)
-          ORDER BY next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED),
-       summed AS (SELECT id, state, bytes, sum(bytes) OVER (ORDER BY next_attempt_at, cluster, id) AS total FROM picked)
+          ORDER BY last_attempt_at NULLS FIRST, next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED),
+       summed AS (
+         SELECT *, sum(bytes) OVER queue AS total, (row_number() OVER queue)::int AS place FROM picked
+         WINDOW queue AS (ORDER BY last_attempt_at NULLS FIRST, next_attempt_at, cluster, id)),
+       paused AS (SELECT coalesce(max(paused_micros), 0) AS micros FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1)
        UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
-          SET state = 'claimed', lease_token = $4, next_attempt_at = $5::timestamp, attempts = o.attempts + 1,
-              last_attempt_at = $2::timestamp, may_have_arrived = o.may_have_arrived OR summed.state = 'claimed',
-              run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at ELSE $7::timestamp END, run_id = $6
-         FROM summed
-        WHERE o.id = summed.id AND summed.total - summed.bytes < $8
-       RETURNING ${messageColumns}, o.attempts, o.may_have_arrived, o.decided_at, o.due_at, o.run_deadline_at`,
+          SET state = 'claimed', lease_token = $4, untried_lease = $4, next_attempt_at = $5::timestamp, attempts = o.attempts + 1,
+              last_attempt_at = $2::timestamp,
+              may_have_arrived = o.may_have_arrived
+                OR (summed.state = 'claimed' AND summed.untried_lease IS DISTINCT FROM summed.lease_token),
+              run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at END, run_id = $6
+         FROM summed, paused
+        WHERE o.id = summed.id AND summed.total - summed.bytes < $7
+       RETURNING ${messageColumns}, o.attempts, o.may_have_arrived, o.decided_at, o.run_deadline_at, summed.place,
+                 summed.first_attempt_at AS first_attempt_before, summed.last_attempt_at AS last_attempt_before,
+                 -- An older release wrote down neither; what it sent has the time of its decision in its body.
+                 coalesce(o.first_attempt_at, CASE WHEN o.may_have_arrived THEN o.decided_at WHEN o.attempts > 1 THEN o.due_at END)
+                   AS first_attempt_at,
+                 paused.micros - coalesce(o.paused_before, paused.micros) AS paused_micros`,
       [
         target.eventTargetId,
         timestampText(nowMicros),
         claim.messagesMax,
         claim.token,
-        timestampText(nowMicros + microsOfMs(delivery.leaseMs)),
+        timestampText(nowMicros + microsOfMs(run.settings.delivery.leaseMs)),
         run.id,
-        timestampText(nowMicros + microsOfMs(delivery.deadlineMs)),
         claimBytesMax,
       ],
     ),
   );
   return rows
+    .sort((left, right) => left.place - right.place)
     .map((row) => ({
       notification: notificationOf(row, target.name),
       orgId: row.org_id,
@@ -102,21 +118,153 @@ export async function claimMessages(
       attempts: row.attempts,
       mayHaveArrived: row.may_have_arrived,
       decidedMicros: timestampMicros(row.decided_at),
-      dueMicros: timestampMicros(row.due_at),
-      runDeadlineMicros: timestampMicros(row.run_deadline_at),
-    }))
-    .sort((left, right) => (left.notification.cluster < right.notification.cluster ? -1 : 1));
+      firstAttemptMicros: microsOrUndefined(row.first_attempt_at),
+      pausedMicros: BigInt(row.paused_micros),
+      runDeadlineMicros: microsOrUndefined(row.run_deadline_at),
+      before: {
+        firstAttemptMicros: microsOrUndefined(row.first_attempt_before),
+        lastAttemptMicros: microsOrUndefined(row.last_attempt_before),
+      },
+    }));
 }
 
-/** When something of the target is due next: a retry of this run before its deadline, or the end of the target's pause. */
+function microsOrUndefined(text: string | null): bigint | undefined {
+  return text === null ? undefined : timestampMicros(text);
+}
+
+/** A message as it is about to be sent for the first time. */
+export interface FirstAttempt {
+  readonly message: ClaimedMessage;
+  /** Issues that it told of and tells of no more. */
+  readonly left: readonly LeftIssue[];
+}
+
+export interface LeftIssue {
+  readonly issue: IssueKey;
+  readonly reason: string;
+}
+
+/**
+ * Writes down what is about to be sent, before it is: from here on a death means that it may have arrived, and that the same bytes follow.
+ * Answers the ids of those whose lease this process still holds; only they may be sent.
+ */
+export async function storeFirstAttempts(
+  run: Run,
+  { target }: RunTarget,
+  { leaseToken, attempts }: { readonly leaseToken: string; readonly attempts: readonly FirstAttempt[] },
+): Promise<ReadonlySet<string>> {
+  if (attempts.length === 0) return new Set();
+  return transact(run, async (tx) => {
+    const held = await lockHeld(tx, { ids: attempts.map(({ message }) => message.notification.id), leaseToken });
+    const written = attempts.filter(({ message }) => held.has(message.notification.id));
+    await tx.query(
+      `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
+          SET untried_lease = NULL, first_attempt_at = f.first_attempt_at, issues = f.issues::json, headers = f.headers::json,
+              body = f.body, report_updated_at = f.report_updated_at, account_number = f.account_number,
+              paused_before = coalesce(o.paused_before,
+                (SELECT max(paused_micros) FROM ${TABLE_NOTIFICATION_TARGETS} AS t WHERE t.event_type_id = o.event_type_id), 0)
+         FROM json_to_recordset($1) AS f(id uuid, first_attempt_at timestamp, issues text, headers text, body text,
+              report_updated_at timestamp, account_number int)
+        WHERE o.id = f.id`,
+      [
+        rowsJson(
+          written.map(({ message }) => ({
+            id: message.notification.id,
+            first_attempt_at: timestampText(message.firstAttemptMicros!),
+            issues: JSON.stringify(message.notification.issues),
+            headers: JSON.stringify(message.notification.headers),
+            body: message.notification.body,
+            report_updated_at: message.reportUpdatedAt,
+            account_number: message.accountNumber,
+          })),
+        ),
+      ],
+    );
+    const left = written.flatMap(({ message, left }) =>
+      left.map(({ issue, reason }) => ({
+        ...{ id: message.notification.id, orgId: message.orgId, cluster: message.notification.cluster },
+        ...{ issue, reason, forgetId: true },
+      })),
+    );
+    await restoreIssues(tx, { eventTargetId: target.eventTargetId, issues: left, now: run.time.nowMicros() });
+    return held;
+  });
+}
+
+/** Locks the rows whose lease this process still holds; answers their ids. */
+export async function lockHeld(
+  tx: Connection,
+  { ids, leaseToken }: { readonly ids: readonly string[]; readonly leaseToken: string },
+): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE id = ANY($1::uuid[]) AND lease_token = $2 AND state = 'claimed'
+      ORDER BY id FOR UPDATE`,
+    [ids, leaseToken],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+export interface RestoredIssue {
+  readonly id: string;
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly issue: IssueKey;
+  readonly reason: string;
+  /** Its message goes out without it. */
+  readonly forgetId: boolean;
+}
+
+/**
+ * Issues whose message tells of them no more go back to what they were before it, no cooldown starts, and their cluster is decided again.
+ * Only while the ledger still names that message.
+ */
+export async function restoreIssues(
+  tx: Connection,
+  what: { readonly eventTargetId: number; readonly issues: readonly RestoredIssue[]; readonly now: bigint },
+): Promise<void> {
+  if (what.issues.length === 0) return;
+  await tx.query(
+    `WITH given AS (
+       SELECT * FROM json_to_recordset($1) AS g(id uuid, org_id int, cluster character(36), type text, component text,
+              error_key text, reason text, forget_id boolean)),
+     restored AS (
+       UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
+          SET state = CASE WHEN l.reported_at IS NOT NULL THEN 'notified' WHEN l.state_before = 'notified' THEN 'removed'
+                           ELSE coalesce(l.state_before, 'open') END,
+              state_before = NULL, last_reason = given.reason, next_eligible_at = NULL,
+              notification_id = CASE WHEN given.forget_id THEN NULL ELSE l.notification_id END
+         FROM given
+        WHERE l.event_type_id = $2 AND l.org_id = given.org_id AND l.cluster = given.cluster AND l.type = given.type
+          AND l.component = given.component AND l.error_key = given.error_key AND l.notification_id = given.id)
+     UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
+        SET next_due_at = least(c.next_due_at, $3::timestamp), version = c.version + 1
+       FROM (SELECT DISTINCT cluster FROM given) AS g
+      WHERE c.event_type_id = $2 AND c.cluster = g.cluster`,
+    [
+      rowsJson(
+        what.issues.map(({ id, orgId, cluster, issue, reason, forgetId }) => ({
+          ...{ id, org_id: orgId, cluster, type: issue.type, component: issue.component, error_key: issue.errorKey },
+          ...{ reason, forget_id: forgetId },
+        })),
+      ),
+      what.eventTargetId,
+      timestampText(what.now),
+    ],
+  );
+}
+
+/**
+ * When something of the target is due next that this run may still try: the end of its wait and of the target's pause, where that is before
+ * its deadline.
+ */
 export async function nextAttemptMicros(run: Run, { target }: RunTarget): Promise<bigint | undefined> {
   const { rows } = await run.database.query<{ next: string | null }>(
-    `SELECT greatest(min(o.next_attempt_at), max(t.paused_until)) AS next
+    `SELECT min(greatest(o.next_attempt_at, t.paused_until)) AS next
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t ON t.event_type_id = o.event_type_id
-      WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed'
-        AND o.run_id = $2 AND o.next_attempt_at <= o.run_deadline_at`,
-    [target.eventTargetId, run.id],
+      WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed' AND o.run_id = $2
+        AND (o.run_deadline_at IS NULL OR o.run_deadline_at > greatest(o.next_attempt_at, t.paused_until, $3::timestamp))`,
+    [target.eventTargetId, run.id, timestampText(run.time.nowMicros())],
   );
   const next = rows[0]?.next;
   return next === null || next === undefined ? undefined : timestampMicros(next);
@@ -129,15 +277,19 @@ export async function pauseTarget(
   pause: { readonly untilMicros: bigint; readonly error: CcxError },
 ): Promise<void> {
   await run.database.query(
-    `INSERT INTO ${TABLE_NOTIFICATION_TARGETS} AS t (event_type_id, paused_until, pause_code, pause_text) VALUES ($1, $2, $3, $4)
+    `INSERT INTO ${TABLE_NOTIFICATION_TARGETS} AS t (event_type_id, paused_until, pause_code, pause_text, paused_micros)
+     VALUES ($1, $2::timestamp, $3, $4, extract(epoch FROM $2::timestamp - $5::timestamp) * 1000000)
      ON CONFLICT (event_type_id) DO UPDATE
         SET paused_until = greatest(t.paused_until, excluded.paused_until), pause_code = excluded.pause_code,
-            pause_text = excluded.pause_text`,
+            pause_text = excluded.pause_text,
+            paused_micros = t.paused_micros + greatest(0,
+              extract(epoch FROM excluded.paused_until - greatest(t.paused_until, $5::timestamp)) * 1000000)`,
     [
       target.eventTargetId,
       timestampText(pause.untilMicros),
       pause.error.code,
       storableText(pause.error.message).slice(0, errorTextCharsMax),
+      timestampText(run.time.nowMicros()),
     ],
   );
 }
@@ -159,88 +311,4 @@ export async function countWaiting(run: Pick<Run, 'database'>, eventTargetId: nu
     [eventTargetId],
   );
   return rows[0]!.waiting;
-}
-
-export interface Reissued {
-  readonly old: OutgoingNotification;
-  /** Undefined when the target cannot make a new message of the old one; it stays as it is, with the error as its reason. */
-  readonly next: OutgoingNotification | undefined;
-  readonly error: unknown;
-}
-
-/**
- * Messages that a person asked to be tried again, under the new id that the target gives them; the old row keeps its state and names its
- * successor. The backend would swallow the old id for a day, and forget it after that. Source: consumers.md 1.4.
- */
-export async function reissueRequested(run: Run, { target }: RunTarget): Promise<readonly Reissued[]> {
-  return transact(run, async (tx) => {
-    const { rows } = await tx.query<OutboxRow>(
-      `SELECT ${messageColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
-        WHERE o.event_type_id = $1 AND o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL
-        ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
-      [target.eventTargetId, reissuesMax],
-    );
-    const reissued = rows.map((row) => reissueOne(run, target, notificationOf(row, target.name)));
-    await storeSuccessors(tx, run, reissued);
-    await storeRefusals(tx, reissued);
-    return reissued;
-  });
-}
-
-function reissueOne(run: Run, target: Target, old: OutgoingNotification): Reissued {
-  try {
-    const next = target.reissue(old, { now: run.time.now(), uuid: () => run.clock.uuid() });
-    return { old, next, error: undefined };
-  } catch (error) {
-    return { old, next: undefined, error };
-  }
-}
-
-async function storeSuccessors(tx: Connection, run: Run, reissued: readonly Reissued[]): Promise<void> {
-  const pairs = reissued.flatMap(({ old, next }) =>
-    next === undefined ? [] : [{ old: old.id, next: next.id, body: next.body, headers: JSON.stringify(next.headers) }],
-  );
-  if (pairs.length === 0) return;
-  await tx.query(
-    `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid, body text, headers text)),
-     replaced AS (
-       UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
-     INSERT INTO ${TABLE_NOTIFICATION_OUTBOX}
-            (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
-             state, decided_at, due_at, next_attempt_at)
-     SELECT pairs.next, o.event_type_id, o.org_id, o.account_number, o.cluster, o.report_updated_at, pairs.next, o.request_id,
-            o.issues, pairs.headers::json, pairs.body, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
-       FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old`,
-    [rowsJson(pairs), timestampText(run.time.nowMicros())],
-  );
-  await tx.query(
-    `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid)),
-     told AS (
-       UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l SET state = 'pending', notification_id = pairs.next
-         FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old
-        WHERE l.event_type_id = o.event_type_id AND l.org_id = o.org_id AND l.cluster = o.cluster AND l.notification_id = pairs.old)
-     UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c SET version = c.version + 1
-       FROM (SELECT DISTINCT o.event_type_id, o.cluster FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old) AS told_of
-      WHERE c.event_type_id = told_of.event_type_id AND c.cluster = told_of.cluster`,
-    [rowsJson(pairs.map(({ old, next }) => ({ old, next })))],
-  );
-}
-
-/** The wish is dropped, or every later run would meet it again. */
-async function storeRefusals(tx: Connection, reissued: readonly Reissued[]): Promise<void> {
-  const refused = reissued.filter(({ next }) => next === undefined);
-  if (refused.length === 0) return;
-  await tx.query(
-    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET retry_requested_at = NULL, error_code = r.code, error_text = r.text
-       FROM json_to_recordset($1) AS r(id uuid, code text, text text) WHERE o.id = r.id`,
-    [
-      rowsJson(
-        refused.map(({ old, error }) => ({
-          id: old.id,
-          code: errorCode(error),
-          text: `cannot be sent again: ${errorText(error)}`.slice(0, errorTextCharsMax),
-        })),
-      ),
-    ],
-  );
 }

@@ -15,13 +15,15 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import { type Settlement, settleOutcome } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { DeliveredBatch, DeliveredMessage } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
 import { traceOfOutcomes } from '../trace.ts';
+import { lockHeld, restoreIssues } from './outbox.ts';
 import { insertToldRows, type ToldCluster } from './reported-rows.ts';
-import { type RowValue, rowsJson } from './rows.ts';
+import { rowsJson } from './rows.ts';
 import { transact } from './transact.ts';
 
 export interface WrittenOutcomes {
@@ -32,15 +34,22 @@ export interface WrittenOutcomes {
 }
 
 export async function writeOutcomes(run: Run, batch: DeliveredBatch): Promise<WrittenOutcomes> {
+  const { target, policy } = batch.runTarget;
   return transact(run, async (tx) => {
-    const held = await lockHeld(tx, batch);
+    const ids = batch.messages.map(({ message }) => message.notification.id);
+    const held = await lockHeld(tx, { ids, leaseToken: batch.leaseToken });
     const messages = batch.messages.filter(({ message }) => held.has(message.notification.id));
     if (messages.length === 0) return { messages, sentRows: 0 };
     const { rows, sentRows } = await recordTold(tx, run, { ...batch, messages });
     const now = run.time.nowMicros();
-    await updateOutbox(tx, run, { messages, rows, now });
-    await updateLedger(tx, { batch, messages, rows, now });
-    await updateConsidered(tx, { batch, messages, now });
+    const context = { nowMicros: now, cooldownMicros: policy.cooldownMicros };
+    const settled = messages.map((delivered) => ({
+      ...delivered,
+      settlement: settleOutcome(delivered.outcome, delivered.message, context),
+    }));
+    await updateOutbox(tx, run, { settled, rows });
+    await updateLedger(tx, { eventTargetId: target.eventTargetId, settled, rows, now });
+    await updateConsidered(tx, { eventTargetId: target.eventTargetId, settled });
     await recordTraceEvents(tx, traceOfOutcomes(batch.runTarget, messages, run.time));
     return { messages, sentRows };
   });
@@ -48,15 +57,6 @@ export async function writeOutcomes(run: Run, batch: DeliveredBatch): Promise<Wr
 
 /** `notified_at` of the row in `reported` by cluster, for the clusters of delivered messages. */
 type ToldRows = ReadonlyMap<string, string>;
-
-async function lockHeld(tx: Connection, batch: DeliveredBatch): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<{ id: string }>(
-    `SELECT id FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE id = ANY($1::uuid[]) AND lease_token = $2 AND state = 'claimed'
-      ORDER BY id FOR UPDATE`,
-    [batch.messages.map(({ message }) => message.notification.id), batch.leaseToken],
-  );
-  return new Set(rows.map(({ id }) => id));
-}
 
 /**
  * One row per cluster: a one-shot run that already wrote one for the cluster adds to it, a follow cycle to the one of the same decision.
@@ -176,19 +176,30 @@ function toldCluster(
   };
 }
 
+interface Settled extends DeliveredMessage {
+  readonly settlement: Settlement;
+}
+
 async function updateOutbox(
   tx: Connection,
   run: Run,
-  {
-    messages,
-    rows,
-    now,
-  }: { readonly messages: readonly DeliveredMessage[]; readonly rows: ToldRows; readonly now: bigint },
+  { settled, rows }: { readonly settled: readonly Settled[]; readonly rows: ToldRows },
 ): Promise<void> {
-  const updates = messages.map(({ message, outcome }) => ({
+  const updates = settled.map(({ message, settlement: { outbox } }) => ({
     id: message.notification.id,
-    ...outboxUpdate({ message, outcome }, now),
-    reported_at: outcome.kind === 'delivered' ? rows.get(message.notification.cluster) : null,
+    state: outbox.state,
+    attempts: outbox.attempts,
+    may_have_arrived: outbox.mayHaveArrived,
+    next_attempt_at: textOf(outbox.nextAttemptMicros),
+    delivered_at: textOf(outbox.deliveredMicros),
+    finished_at: textOf(outbox.finishedMicros),
+    error_code: outbox.error?.code,
+    error_text: outbox.error?.text.slice(0, errorTextCharsMax),
+    run_deadline_at: textOf(outbox.runDeadlineMicros),
+    untried: outbox.untried,
+    first_attempt_before: textOf(message.before.firstAttemptMicros),
+    last_attempt_before: textOf(message.before.lastAttemptMicros),
+    reported_at: outbox.state === 'delivered' ? rows.get(message.notification.cluster) : null,
   }));
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
@@ -196,151 +207,75 @@ async function updateOutbox(
             delivered_at = u.delivered_at, finished_at = u.finished_at, lease_token = NULL,
             error_code = coalesce(u.error_code, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_code END),
             error_text = coalesce(u.error_text, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_text END),
+            run_deadline_at = CASE WHEN u.untried THEN o.run_deadline_at ELSE u.run_deadline_at END,
+            first_attempt_at = CASE WHEN u.untried THEN u.first_attempt_before ELSE o.first_attempt_at END,
+            last_attempt_at = CASE WHEN u.untried THEN u.last_attempt_before ELSE o.last_attempt_at END,
             reported_at = u.reported_at, reported_run = CASE WHEN u.reported_at IS NULL THEN NULL ELSE $2::uuid END
        FROM json_to_recordset($1) AS u(id uuid, state text, attempts int, may_have_arrived boolean, next_attempt_at timestamp,
-            delivered_at timestamp, finished_at timestamp, error_code text, error_text text, reported_at timestamp)
+            delivered_at timestamp, finished_at timestamp, error_code text, error_text text, run_deadline_at timestamp,
+            untried boolean, first_attempt_before timestamp, last_attempt_before timestamp, reported_at timestamp)
       WHERE o.id = u.id`,
     [rowsJson(updates), run.id],
   );
-}
-
-function outboxUpdate({ message, outcome }: DeliveredMessage, now: bigint): Record<string, RowValue> {
-  const { attempts, mayHaveArrived } = message;
-  const common = { attempts, may_have_arrived: mayHaveArrived };
-  switch (outcome.kind) {
-    case 'delivered':
-      return {
-        ...common,
-        state: 'delivered',
-        may_have_arrived: true,
-        delivered_at: timestampText(outcome.atMicros),
-        finished_at: timestampText(now),
-      };
-    case 'dead':
-      return { ...common, state: 'dead', finished_at: timestampText(now), ...errorColumns(outcome.error) };
-    case 'listed':
-      return {
-        ...common,
-        state: 'unknown',
-        may_have_arrived: true,
-        finished_at: timestampText(now),
-        ...errorColumns(outcome.error),
-      };
-    case 'later':
-      return {
-        ...common,
-        state: outcome.mayHaveArrived ? 'unknown' : 'pending',
-        may_have_arrived: outcome.mayHaveArrived,
-        next_attempt_at: timestampText(outcome.nextAttemptMicros),
-        ...errorColumns(outcome.error),
-      };
-    case 'released':
-      return {
-        ...common,
-        state: mayHaveArrived ? 'unknown' : 'pending',
-        attempts: attempts - 1,
-        next_attempt_at: timestampText(now),
-      };
-    case 'withdrawn':
-      return {
-        ...common,
-        state: 'withdrawn',
-        attempts: attempts - 1,
-        finished_at: timestampText(now),
-        error_code: 'WITHDRAWN',
-        error_text: outcome.reason,
-      };
-  }
-}
-
-function errorColumns(error: unknown): { error_code: string; error_text: string } {
-  return { error_code: errorCode(error), error_text: errorText(error).slice(0, errorTextCharsMax) };
 }
 
 /** Only while the ledger still names this message: a later one has its own outcome. */
 async function updateLedger(
   tx: Connection,
   what: {
-    readonly batch: DeliveredBatch;
-    readonly messages: readonly DeliveredMessage[];
+    readonly eventTargetId: number;
+    readonly settled: readonly Settled[];
     readonly rows: ToldRows;
     readonly now: bigint;
   },
 ): Promise<void> {
-  const cooldown = what.batch.runTarget.policy.cooldownMicros;
-  const updates = what.messages.flatMap(({ message, outcome }) => {
-    const update = ledgerUpdate(outcome, what.now, cooldown);
-    if (update === undefined) return [];
+  const changed = what.settled.flatMap(({ message, settlement: { ledger } }) => {
     const { id, cluster, issues } = message.notification;
-    return issues.map((issue) => ({
+    return ledger === undefined ? [] : issues.map((issue) => ({ id, orgId: message.orgId, cluster, issue, ledger }));
+  });
+  await restoreIssues(tx, {
+    eventTargetId: what.eventTargetId,
+    issues: changed
+      .filter(({ ledger }) => ledger.state === 'before')
+      .map(({ ledger, ...issue }) => ({ ...issue, reason: ledger.reason!, forgetId: false })),
+    now: what.now,
+  });
+  const updates = changed
+    .filter(({ ledger }) => ledger.state !== 'before')
+    .map(({ id, orgId, cluster, issue, ledger }) => ({
       id,
-      org_id: message.orgId,
+      org_id: orgId,
       cluster,
       type: issue.type,
       component: issue.component,
       error_key: issue.errorKey,
-      reported_at: update.state === 'notified' ? what.rows.get(cluster) : null,
-      ...update,
+      state: ledger.state,
+      clock_at: textOf(ledger.clockMicros),
+      next_eligible_at: textOf(ledger.nextEligibleMicros),
+      reported_at: ledger.state === 'notified' ? what.rows.get(cluster) : null,
     }));
-  });
   if (updates.length === 0) return;
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
-        SET state = CASE WHEN u.state <> 'withdrawn' THEN u.state WHEN l.reported_at IS NULL THEN 'open' ELSE 'notified' END,
-            clock_at = CASE WHEN u.state = 'withdrawn' THEN l.clock_at ELSE u.clock_at END,
+        SET state = u.state, state_before = NULL, clock_at = u.clock_at, reported_at = u.reported_at,
             last_notified_at = CASE WHEN u.state = 'notified' THEN u.clock_at ELSE l.last_notified_at END,
-            reported_at = CASE WHEN u.state = 'withdrawn' THEN l.reported_at ELSE u.reported_at END,
-            last_reason = coalesce(u.reason, l.last_reason),
             next_eligible_at = u.next_eligible_at
        FROM json_to_recordset($1) AS u(id uuid, org_id int, cluster character(36), type text, component text, error_key text,
-            state text, clock_at timestamp, reported_at timestamp, reason text, next_eligible_at timestamp)
+            state text, clock_at timestamp, reported_at timestamp, next_eligible_at timestamp)
       WHERE l.event_type_id = $2 AND l.org_id = u.org_id AND l.cluster = u.cluster AND l.type = u.type
         AND l.component = u.component AND l.error_key = u.error_key AND l.notification_id = u.id`,
-    [rowsJson(updates), what.batch.runTarget.target.eventTargetId],
+    [rowsJson(updates), what.eventTargetId],
   );
-}
-
-interface LedgerUpdate {
-  readonly [column: string]: RowValue;
-  readonly state: string;
-}
-
-function ledgerUpdate(
-  outcome: DeliveredMessage['outcome'],
-  now: bigint,
-  cooldown: bigint | undefined,
-): LedgerUpdate | undefined {
-  const clockFrom = (state: string, micros: bigint): LedgerUpdate => ({
-    state,
-    clock_at: timestampText(micros),
-    next_eligible_at: cooldown === undefined ? null : timestampText(micros + cooldown),
-  });
-  switch (outcome.kind) {
-    case 'delivered':
-      return clockFrom('notified', outcome.atMicros);
-    case 'dead':
-      return outcome.hold ? clockFrom('dead', now) : { state: 'dead' };
-    case 'listed':
-      return clockFrom('unknown', now);
-    case 'withdrawn':
-      return { state: 'withdrawn', reason: outcome.reason };
-    case 'later':
-    case 'released':
-      return undefined;
-  }
 }
 
 /** The cluster is looked at again when the clock that starts now ends; at once when nothing holds its issues any more. */
 async function updateConsidered(
   tx: Connection,
-  what: { readonly batch: DeliveredBatch; readonly messages: readonly DeliveredMessage[]; readonly now: bigint },
+  what: { readonly eventTargetId: number; readonly settled: readonly Settled[] },
 ): Promise<void> {
-  const cooldown = what.batch.runTarget.policy.cooldownMicros;
-  const updates = what.messages.flatMap(({ message, outcome }) => {
-    const due = dueAgain(outcome, what.now, cooldown);
-    if (due === undefined) return [];
-    return [{ cluster: message.notification.cluster, due: due === null ? null : timestampText(due) }];
-  });
+  const updates = what.settled.flatMap(({ message, settlement: { dueAgainMicros } }) =>
+    dueAgainMicros === undefined ? [] : [{ cluster: message.notification.cluster, due: textOf(dueAgainMicros) }],
+  );
   if (updates.length === 0) return;
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
@@ -348,28 +283,10 @@ async function updateConsidered(
        FROM (SELECT cluster, min(due) AS due FROM json_to_recordset($1) AS s(cluster character(36), due timestamp)
               GROUP BY cluster) AS u
       WHERE c.event_type_id = $2 AND c.cluster = u.cluster`,
-    [rowsJson(updates), what.batch.runTarget.target.eventTargetId],
+    [rowsJson(updates), what.eventTargetId],
   );
 }
 
-/** Undefined: nothing about the issues changed. Null: without a cooldown only a newer report, or the next one-shot run, looks again. */
-function dueAgain(
-  outcome: DeliveredMessage['outcome'],
-  now: bigint,
-  cooldown: bigint | undefined,
-): bigint | null | undefined {
-  switch (outcome.kind) {
-    case 'delivered':
-      return cooldown === undefined ? null : outcome.atMicros + cooldown;
-    case 'listed':
-      return cooldown === undefined ? null : now + cooldown;
-    case 'dead':
-      if (!outcome.hold) return now;
-      return cooldown === undefined ? null : now + cooldown;
-    case 'withdrawn':
-      return now;
-    case 'later':
-    case 'released':
-      return undefined;
-  }
+function textOf(micros: bigint | null | undefined): string | null {
+  return micros === null || micros === undefined ? null : timestampText(micros);
 }

@@ -212,6 +212,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
             error_key text, seen_at timestamp, resolved boolean, notification_id uuid, reason text, next_eligible_at timestamp)
      ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
         SET state = CASE WHEN excluded.notification_id IS NULL THEN l.state ELSE 'pending' END,
+            state_before = CASE WHEN excluded.notification_id IS NULL OR l.state = 'pending' THEN l.state_before ELSE l.state END,
             last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at),
             resolved_at = CASE WHEN excluded.resolved_at IS NULL THEN NULL ELSE coalesce(l.resolved_at, excluded.resolved_at) END,
             notification_id = coalesce(excluded.notification_id, l.notification_id),

@@ -1,0 +1,104 @@
+/** Every outcome × whether an attempt may have arrived × with and without a cooldown: what becomes of the message and of its issues. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CcxError } from '../../../contracts/ccx-error.ts';
+import { type DeliveryOutcome, type Settlement, settleOutcome } from './settle-outcome.ts';
+
+const nowMicros = 1_000n;
+const cooldownMicros = 500n;
+const error = new CcxError('as the test wants it', { code: 'TEST', category: 'delivery' });
+
+const outcomes: Record<Case, DeliveryOutcome> = {
+  delivered: { kind: 'delivered', atMicros: 900n, detail: '' },
+  'dead for good': { kind: 'dead', error, hold: true },
+  'dead by time': { kind: 'dead', error, hold: false },
+  listed: { kind: 'listed', error },
+  'later, not arrived': {
+    kind: 'later',
+    error,
+    nextAttemptMicros: 2_000n,
+    mayHaveArrived: false,
+    runDeadlineMicros: 5_000n,
+  },
+  'later, may have arrived': {
+    ...{ kind: 'later', error, nextAttemptMicros: 2_000n, mayHaveArrived: true, runDeadlineMicros: 5_000n },
+  },
+  unrendered: { kind: 'unrendered', error, nextAttemptMicros: 2_000n },
+  released: { kind: 'released' },
+  withdrawn: { kind: 'withdrawn', reason: 'resolved' },
+};
+type Case =
+  | Exclude<DeliveryOutcome['kind'], 'dead' | 'later'>
+  | 'dead for good'
+  | 'dead by time'
+  | 'later, not arrived'
+  | 'later, may have arrived';
+
+/** `state attempts mayHaveArrived next finished error untried | ledger state, clock, eligible, reason | due again` */
+const expected: Record<Case, Record<'fresh' | 'may have arrived', string>> = {
+  delivered: {
+    fresh: 'delivered 3 true - 1000 - tried | notified 900 1400 - | 1400',
+    'may have arrived': 'delivered 3 true - 1000 - tried | notified 900 1400 - | 1400',
+  },
+  'dead for good': {
+    fresh: 'dead 3 false - 1000 TEST tried | dead 1000 1500 - | 1500',
+    'may have arrived': 'dead 3 true - 1000 TEST tried | dead 1000 1500 - | 1500',
+  },
+  'dead by time': {
+    fresh: 'dead 3 false - 1000 TEST tried | dead - - - | 1000',
+    'may have arrived': 'dead 3 true - 1000 TEST tried | dead - - - | 1000',
+  },
+  listed: {
+    fresh: 'unknown 3 true - 1000 TEST tried | unknown 1000 1500 - | 1500',
+    'may have arrived': 'unknown 3 true - 1000 TEST tried | unknown 1000 1500 - | 1500',
+  },
+  'later, not arrived': {
+    fresh: 'pending 3 false 2000 - TEST tried | - | -',
+    'may have arrived': 'pending 3 false 2000 - TEST tried | - | -',
+  },
+  'later, may have arrived': {
+    fresh: 'unknown 3 true 2000 - TEST tried | - | -',
+    'may have arrived': 'unknown 3 true 2000 - TEST tried | - | -',
+  },
+  unrendered: {
+    fresh: 'pending 2 false 2000 - TEST untried | - | -',
+    'may have arrived': 'unknown 2 true 2000 - TEST untried | - | -',
+  },
+  released: {
+    fresh: 'pending 2 false 1000 - - untried | - | -',
+    'may have arrived': 'unknown 2 true 1000 - - untried | - | -',
+  },
+  withdrawn: {
+    fresh: 'withdrawn 2 false - 1000 WITHDRAWN untried | before - - resolved | 1000',
+    'may have arrived': 'withdrawn 2 true - 1000 WITHDRAWN untried | before - - resolved | 1000',
+  },
+};
+
+function described({ outbox, ledger, dueAgainMicros }: Settlement): string {
+  const shown = (value: unknown) => String(value ?? '-');
+  const message = [
+    ...[outbox.state, outbox.attempts, outbox.mayHaveArrived, outbox.nextAttemptMicros, outbox.finishedMicros].map(
+      shown,
+    ),
+    ...[shown(outbox.error?.code), outbox.untried ? 'untried' : 'tried'],
+  ].join(' ');
+  const issues =
+    ledger === undefined
+      ? '-'
+      : [ledger.state, ledger.clockMicros, ledger.nextEligibleMicros, ledger.reason].map(shown).join(' ');
+  return `${message} | ${issues} | ${shown(dueAgainMicros)}`;
+}
+
+for (const [name, rows] of Object.entries(expected) as [Case, (typeof expected)[Case]][]) {
+  for (const [before, settled] of Object.entries(rows)) {
+    test(`${name}, ${before}`, () => {
+      const message = { attempts: 3, mayHaveArrived: before === 'may have arrived' };
+      assert.equal(described(settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros })), settled);
+      const without = settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros: undefined });
+      assert.equal(without.ledger?.nextEligibleMicros ?? null, null, 'without a cooldown nothing ends');
+      const { dueAgainMicros } = settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros });
+      const ends = dueAgainMicros !== undefined && dueAgainMicros !== nowMicros;
+      assert.equal(without.dueAgainMicros, ends ? null : dueAgainMicros);
+    });
+  }
+}

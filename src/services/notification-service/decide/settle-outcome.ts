@@ -1,0 +1,163 @@
+/**
+ * What the outcome of a claimed message means: for its row in the outbox, for its issues in the ledger, for when their cluster is looked at
+ * again, and how it counts in the run. Pure; called by the record step and by what announces and traces an outcome. The store writes it.
+ */
+import { type CcxError, errorText } from '../../../contracts/ccx-error.ts';
+
+export type DeliveryOutcome =
+  | { readonly kind: 'delivered'; readonly atMicros: bigint; readonly detail: string }
+  /** Refused for good; `hold` starts the issue's clock, so that it is not refused again at each run. */
+  | { readonly kind: 'dead'; readonly error: CcxError; readonly hold: boolean }
+  /** Possibly arrived and too old to be repeated. */
+  | { readonly kind: 'listed'; readonly error: CcxError }
+  /** Tried and not delivered. */
+  | {
+      readonly kind: 'later';
+      readonly error: CcxError;
+      readonly nextAttemptMicros: bigint;
+      readonly mayHaveArrived: boolean;
+      /** One-shot: until when this run keeps trying it. */
+      readonly runDeadlineMicros: bigint;
+    }
+  /** Due, and its text could not be made. Nothing was tried. */
+  | { readonly kind: 'unrendered'; readonly error: CcxError; readonly nextAttemptMicros: bigint }
+  /** Claimed and not tried. */
+  | { readonly kind: 'released' }
+  /** None of its issues is to be notified any more. */
+  | { readonly kind: 'withdrawn'; readonly reason: string };
+
+/** What settling asks of the message. */
+export interface SettledMessage {
+  /** This attempt included. */
+  readonly attempts: number;
+  readonly mayHaveArrived: boolean;
+}
+
+export interface SettleContext {
+  readonly nowMicros: bigint;
+  /** Undefined: no cooldown. */
+  readonly cooldownMicros: bigint | undefined;
+}
+
+export interface Settlement {
+  readonly outbox: OutboxSettlement;
+  /** Undefined: nothing about the issues changed. */
+  readonly ledger: LedgerSettlement | undefined;
+  /**
+   * When the cluster is to be looked at again. Undefined: nothing asks for it. Null: without a cooldown only a newer report, or the next
+   * one-shot run, does.
+   */
+  readonly dueAgainMicros: bigint | null | undefined;
+}
+
+export interface OutboxSettlement {
+  readonly state: 'pending' | 'unknown' | 'delivered' | 'dead' | 'withdrawn';
+  readonly attempts: number;
+  readonly mayHaveArrived: boolean;
+  /** Null: finished. */
+  readonly nextAttemptMicros: bigint | null;
+  readonly deliveredMicros: bigint | null;
+  readonly finishedMicros: bigint | null;
+  readonly error: { readonly code: string; readonly text: string } | undefined;
+  readonly runDeadlineMicros: bigint | null;
+  /** The claim is taken back: as if it had not been made. */
+  readonly untried: boolean;
+}
+
+export interface LedgerSettlement {
+  /** `before`: what it was before the message. */
+  readonly state: 'notified' | 'dead' | 'unknown' | 'before';
+  readonly clockMicros: bigint | null;
+  readonly nextEligibleMicros: bigint | null;
+  readonly reason: string | undefined;
+}
+
+export function settleOutcome(
+  outcome: DeliveryOutcome,
+  { attempts, mayHaveArrived }: SettledMessage,
+  { nowMicros, cooldownMicros }: SettleContext,
+): Settlement {
+  const tried = {
+    ...{ attempts, mayHaveArrived, untried: false, error: undefined },
+    ...{ nextAttemptMicros: null, deliveredMicros: null, finishedMicros: null, runDeadlineMicros: null },
+  } as const;
+  const untried = { ...tried, attempts: attempts - 1, untried: true } as const;
+  const waitingState = mayHaveArrived ? 'unknown' : 'pending';
+  const clockFrom = (state: LedgerSettlement['state'], micros: bigint) => {
+    const end = cooldownMicros === undefined ? null : micros + cooldownMicros;
+    return {
+      ledger: { state, clockMicros: micros, nextEligibleMicros: end, reason: undefined },
+      dueAgainMicros: end,
+    } as const;
+  };
+  const unchanged = { ledger: undefined, dueAgainMicros: undefined } as const;
+  const atOnce = (state: LedgerSettlement['state'], reason?: string) =>
+    ({ ledger: { state, clockMicros: null, nextEligibleMicros: null, reason }, dueAgainMicros: nowMicros }) as const;
+  switch (outcome.kind) {
+    case 'delivered':
+      return {
+        outbox: {
+          ...tried,
+          state: 'delivered',
+          mayHaveArrived: true,
+          deliveredMicros: outcome.atMicros,
+          finishedMicros: nowMicros,
+        },
+        ...clockFrom('notified', outcome.atMicros),
+      };
+    case 'dead':
+      return {
+        outbox: { ...tried, state: 'dead', finishedMicros: nowMicros, error: columnsOf(outcome.error) },
+        ...(outcome.hold ? clockFrom('dead', nowMicros) : atOnce('dead')),
+      };
+    case 'listed':
+      return {
+        outbox: {
+          ...tried,
+          state: 'unknown',
+          mayHaveArrived: true,
+          finishedMicros: nowMicros,
+          error: columnsOf(outcome.error),
+        },
+        ...clockFrom('unknown', nowMicros),
+      };
+    case 'later':
+      return {
+        outbox: {
+          ...tried,
+          state: outcome.mayHaveArrived ? 'unknown' : 'pending',
+          mayHaveArrived: outcome.mayHaveArrived,
+          nextAttemptMicros: outcome.nextAttemptMicros,
+          runDeadlineMicros: outcome.runDeadlineMicros,
+          error: columnsOf(outcome.error),
+        },
+        ...unchanged,
+      };
+    case 'unrendered':
+      return {
+        outbox: {
+          ...untried,
+          state: waitingState,
+          nextAttemptMicros: outcome.nextAttemptMicros,
+          error: columnsOf(outcome.error),
+        },
+        ...unchanged,
+      };
+    case 'released':
+      return { outbox: { ...untried, state: waitingState, nextAttemptMicros: nowMicros }, ...unchanged };
+    case 'withdrawn':
+      return {
+        outbox: {
+          ...untried,
+          state: 'withdrawn',
+          finishedMicros: nowMicros,
+          error: { code: 'WITHDRAWN', text: outcome.reason },
+        },
+        ...atOnce('before', outcome.reason),
+      };
+  }
+}
+
+function columnsOf(error: CcxError): { readonly code: string; readonly text: string } {
+  return { code: error.code, text: errorText(error) };
+}

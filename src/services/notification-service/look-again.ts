@@ -1,0 +1,224 @@
+/**
+ * Before a message goes out for the first time each of its issues is decided once more, from the newest report and the settings of now:
+ * what waited may no longer be true. The rest is composed anew under the same id and stored before it is sent; from the first attempt that
+ * may have arrived the stored bytes are repeated as they are. Called by the deliver step. Source: records.md, "A message and its id".
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import { isClusterAllowed } from './decide/allowed-clusters.ts';
+import { type Decision, decideCluster } from './decide/decide-cluster.ts';
+import { disabledBy } from './decide/disabled-rules.ts';
+import { issueIdentity } from './decide/issue.ts';
+import { type ReadReport, readReport } from './decide/read-report.ts';
+import type { DeliveryOutcome } from './decide/settle-outcome.ts';
+import { inParallel } from './in-parallel.ts';
+import { renderRetryMs } from './limits.ts';
+import type { OutgoingNotification } from './ports.ts';
+import type { ClaimedMessage, RunTarget } from './run.ts';
+import type { Run } from './run-context.ts';
+import { dueClusterOf } from './steps/render-notifications.ts';
+import { type DueKey, inSets, newestReports } from './store/due-reports.ts';
+import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from './store/outbox.ts';
+import { readReports, type StoredReport } from './store/read-set.ts';
+import { dateOfMicros, microsOfMs } from './timestamps.ts';
+
+export interface LookedAgain {
+  /** What is to be sent, as it is stored now, by the message as it was claimed. */
+  readonly ready: ReadonlyMap<ClaimedMessage, ClaimedMessage>;
+  /** Of those that are not sent; a message in neither was taken over by another process. */
+  readonly outcomes: ReadonlyMap<ClaimedMessage, DeliveryOutcome>;
+}
+
+export async function lookAgain(
+  run: Run,
+  runTarget: RunTarget,
+  { claimed, leaseToken }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
+): Promise<LookedAgain> {
+  const ready = new Map<ClaimedMessage, ClaimedMessage>();
+  const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
+  const attempts = new Map<ClaimedMessage, FirstAttempt>();
+  const waiting = claimed.filter((message) => !message.mayHaveArrived);
+  for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
+  const newest = await newestReports(
+    run,
+    waiting.map(({ notification }) => notification.cluster),
+  );
+  const stale: ClaimedMessage[] = [];
+  for (const message of waiting) {
+    if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
+    else stale.push(message);
+  }
+  await eachReport(run, runTarget, { messages: stale, newest }, async (message, situation) => {
+    const again = await decideAgain(run, runTarget, message, situation);
+    if ('kind' in again) outcomes.set(message, again);
+    else attempts.set(message, again);
+  });
+  const held = await storeFirstAttempts(run, runTarget, { leaseToken, attempts: [...attempts.values()] });
+  for (const [message, { message: next }] of attempts) if (held.has(next.notification.id)) ready.set(message, next);
+  return { ready, outcomes };
+}
+
+/** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
+async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMap<string, DueKey>): Promise<boolean> {
+  const { orgId, reportUpdatedAt, notification } = message;
+  const key = newest.get(notification.cluster);
+  if (message.decidedMicros < run.startedMicros || key?.orgId !== orgId || key.updatedAt !== reportUpdatedAt)
+    return false;
+  const rules = await run.disabledRules();
+  const scope = { orgId, cluster: notification.cluster };
+  return notification.issues.every((issue) => disabledBy(rules, scope, issue) === undefined);
+}
+
+/** What the newest report of a message's cluster says. */
+type Situation =
+  | { readonly kind: 'report-removed' | 'cluster-moved' }
+  | { readonly kind: 'report'; readonly report: StoredReport; readonly read: ReadReport };
+
+/** Sees to it that no more reports are in memory than a set holds. */
+async function eachReport(
+  run: Run,
+  { target }: RunTarget,
+  what: { readonly messages: readonly ClaimedMessage[]; readonly newest: ReadonlyMap<string, DueKey> },
+  work: (message: ClaimedMessage, situation: Situation) => Promise<void>,
+): Promise<void> {
+  const { concurrency } = run.settings.delivery;
+  const moved: [ClaimedMessage, Situation][] = [];
+  const messagesOf = new Map<string, ClaimedMessage[]>();
+  for (const message of what.messages) {
+    const { cluster } = message.notification;
+    const key = what.newest.get(cluster);
+    if (key?.orgId === message.orgId) messagesOf.set(cluster, [...(messagesOf.get(cluster) ?? []), message]);
+    else moved.push([message, { kind: key === undefined ? 'report-removed' : 'cluster-moved' }]);
+  }
+  await inParallel(moved, concurrency, ([message, situation]) => work(message, situation));
+  const keys = [...messagesOf.keys()].map((cluster) => what.newest.get(cluster)!);
+  for (const set of inSets(keys)) {
+    const how = { eventTargetIds: [target.eventTargetId], requestIdsKept: run.requestIdsKept };
+    const reports = new Map((await readReports(run.database, set, how)).map((report) => [report.cluster, report]));
+    for (const { cluster } of set) {
+      const report = reports.get(cluster);
+      const read = report?.text === undefined ? undefined : readReport(report.text);
+      const situation: Situation =
+        report === undefined
+          ? { kind: 'report-removed' }
+          : { kind: 'report', report, read: read ?? { kind: 'unreadable', error: tooLarge } };
+      await inParallel(messagesOf.get(cluster)!, concurrency, (message) => work(message, situation));
+    }
+  }
+}
+
+const tooLarge = new CcxError('the stored report is too large', { code: 'REPORT_TOO_LARGE', category: 'limit' });
+
+async function decideAgain(
+  run: Run,
+  runTarget: RunTarget,
+  message: ClaimedMessage,
+  situation: Situation,
+): Promise<FirstAttempt | DeliveryOutcome> {
+  if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
+  const { report, read } = situation;
+  const decisions = await decisionsAbout(run, runTarget, message, read);
+  const standing = decisions.filter(({ notify }) => notify);
+  const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
+  if (standing.length === 0) {
+    return { kind: 'withdrawn', reason: [...new Set(left.map(({ reason }) => reason))].join(', ') };
+  }
+  // Without the details of all that is left there is nothing newer to say than what was composed.
+  if (left.length === 0 && standing.some(({ position }) => position === undefined)) {
+    return restamped(run, runTarget, message);
+  }
+  const source = read.kind === 'read' ? report : { ...report, text: undefined, updatedAt: message.reportUpdatedAt };
+  return await composedAnew(run, runTarget, { message, report: source, decisions, left });
+}
+
+/** The decision of the decide step over the issues of one message, as if none of them had been notified. */
+async function decisionsAbout(
+  run: Run,
+  { policy }: RunTarget,
+  { orgId, notification }: ClaimedMessage,
+  read: ReadReport,
+): Promise<readonly Decision[]> {
+  const { cluster, issues } = notification;
+  const rules = await run.disabledRules();
+  const own = new Set(issues.map(issueIdentity));
+  // A report that cannot be read says nothing of any issue.
+  const reportIssues =
+    read.kind === 'read'
+      ? read.issues.filter((issue) => own.has(issueIdentity(issue)))
+      : issues.map((issue) => ({ ...issue, position: unknownPosition }));
+  const decisions = decideCluster({
+    reportIssues,
+    ledger: issues.map((issue) => ({ ...issue, state: 'open', clockMicros: null, resolved: false })),
+    allowed: isClusterAllowed(run.clusters, cluster),
+    disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
+    verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
+    cooldownMicros: undefined,
+    nowMicros: run.time.nowMicros(),
+  });
+  return decisions.map((decision) =>
+    decision.position === unknownPosition ? { ...decision, position: undefined } : decision,
+  );
+}
+
+/** Of an issue that a report may hold, when the report cannot be read. */
+const unknownPosition = -1;
+
+function restamped(run: Run, { target }: RunTarget, message: ClaimedMessage): FirstAttempt {
+  const { firstAttemptMicros, now } = firstAttemptOf(run, message);
+  let { notification } = message;
+  try {
+    notification = target.reissue(notification, { now, uuid: () => message.notification.id });
+  } catch {
+    // Written by another version, or by hand: the target judges it when it is sent.
+  }
+  return { message: { ...message, notification, firstAttemptMicros }, left: [] };
+}
+
+async function composedAnew(
+  run: Run,
+  runTarget: RunTarget,
+  what: {
+    readonly message: ClaimedMessage;
+    readonly report: StoredReport;
+    readonly decisions: readonly Decision[];
+    readonly left: readonly LeftIssue[];
+  },
+): Promise<FirstAttempt | DeliveryOutcome> {
+  const { message, report } = what;
+  const { firstAttemptMicros, now } = firstAttemptOf(run, message);
+  const ids = [message.notification.id];
+  let composed: readonly OutgoingNotification[];
+  try {
+    const due = dueClusterOf(run, { report, decisions: what.decisions, runTarget });
+    composed = await runTarget.target.compose(due, { now, uuid: () => ids.pop() ?? run.clock.uuid() });
+  } catch (error) {
+    return unrendered(run, runTarget, message, error);
+  }
+  const [notification] = composed;
+  if (notification === undefined) return unrendered(run, runTarget, message, undefined);
+  // What no longer fits into one message is decided anew, and gets messages of its own.
+  const told = new Set(notification.issues.map(issueIdentity));
+  const untold = what.decisions.filter(({ notify, issue }) => notify && !told.has(issueIdentity(issue)));
+  const left = [...what.left, ...untold.map(({ issue }) => ({ issue, reason: 'render-failed' }))];
+  return {
+    message: {
+      ...{ ...message, notification, firstAttemptMicros },
+      reportUpdatedAt: report.updatedAt,
+      accountNumber: report.accountNumber,
+    },
+    left,
+  };
+}
+
+function firstAttemptOf(run: Run, { firstAttemptMicros }: ClaimedMessage): { firstAttemptMicros: bigint; now: Date } {
+  const micros = firstAttemptMicros ?? run.time.nowMicros();
+  return { firstAttemptMicros: micros, now: dateOfMicros(micros) };
+}
+
+function unrendered(run: Run, { target }: RunTarget, message: ClaimedMessage, cause: unknown): DeliveryOutcome {
+  const error =
+    cause instanceof CcxError
+      ? cause
+      : new CcxError('rendering failed', { code: 'RENDER_FAILED', category: 'internal', retryable: true, cause });
+  run.events.renderFailed({ target: target.name, cluster: message.notification.cluster }, error);
+  return { kind: 'unrendered', error, nextAttemptMicros: run.time.nowMicros() + microsOfMs(renderRetryMs) };
+}
