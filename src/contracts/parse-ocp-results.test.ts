@@ -31,7 +31,8 @@ function shrunk(report: string): string {
 }
 
 test('a complete message is read attribute by attribute', () => {
-  const { report, ...attributes } = received(reportMessage());
+  const { report, metadata, ...attributes } = received(reportMessage({ Metadata: '{"gathering_time":1}' }));
+  assert.equal(report.text.toString('latin1', metadata!.start, metadata!.end), '{"gathering_time":1}');
   assert.deepEqual(attributes, {
     orgId: 1,
     accountNumber: 2,

@@ -34,6 +34,8 @@ export interface ReceivedReport {
   readonly version: number;
   /** Empty when missing: the message is then not tracked. */
   readonly requestId: string;
+  /** Where the value of `Metadata` lies, whatever it is: the reference ignores it. */
+  readonly metadata: JsonSlice | undefined;
   readonly report: ReportSlices;
 }
 
@@ -88,7 +90,7 @@ export function parseOcpResults(value: Buffer | null): OcpResultsParse {
   if (absent !== undefined) {
     return refuse(inputError('REPORT_STRUCTURE', `Improper report structure, missing key ${absent}`), attributes);
   }
-  const { lastChecked, version, requestId } = attributes;
+  const { lastChecked, version, requestId, metadata } = attributes;
   return {
     kind: 'received',
     report: {
@@ -98,6 +100,7 @@ export function parseOcpResults(value: Buffer | null): OcpResultsParse {
       lastChecked,
       version,
       requestId,
+      metadata,
       report: { text: attributes.text, members: report },
     },
   };
@@ -113,6 +116,7 @@ class Attributes {
   lastChecked = '';
   version = 0;
   requestId = '';
+  metadata: JsonSlice | undefined;
   report: Map<string, ReportMember> | undefined;
   typeError: string | undefined;
 
@@ -156,7 +160,8 @@ class Attributes {
     const attribute = attributeNames.get(name) ?? attributeNames.get(foldName(name));
     if (attribute === 'Report') return this.#readReport(from);
     const end = this.scanner.skipValue(from, 1);
-    if (attribute !== undefined) this.#takeScalar(attribute, from, end);
+    if (attribute === 'Metadata') this.metadata = { start: from, end };
+    else if (attribute !== undefined) this.#takeScalar(attribute, from, end);
     return end;
   }
 
@@ -223,8 +228,11 @@ class Attributes {
   }
 }
 
-const attributes = ['OrgID', 'AccountNumber', 'ClusterName', 'Report', 'LastChecked', 'Version', 'RequestId'];
-const expectedAttributes = new ExpectedNames([...attributes, 'Metadata']);
+const attributes = [
+  ...['OrgID', 'AccountNumber', 'ClusterName', 'Report', 'LastChecked', 'Version', 'RequestId'],
+  'Metadata',
+];
+const expectedAttributes = new ExpectedNames(attributes);
 const attributeNames: ReadonlyMap<string, string> = new Map(
   attributes.flatMap((name) => [
     [name, name],

@@ -55,8 +55,13 @@ export function totalRisk(impact: number, likelihood: number): number {
   return Math.trunc((impact + likelihood) / 2);
 }
 
+/** `a.b.rule.report` → `a.b.rule`: what catalogue and content know the rule by. */
+export function moduleOfComponent(component: string): string {
+  return component.endsWith('.report') ? component.slice(0, -'.report'.length) : component;
+}
+
 /** `a.b.some_rule.report` → `some_rule`: the content directory's key for a report's component. Source: notification-service.md 6.4. */
 export function ruleNameOfComponent(component: string): string {
-  const module = component.endsWith('.report') ? component.slice(0, -'.report'.length) : component;
+  const module = moduleOfComponent(component);
   return module.slice(module.lastIndexOf('.') + 1);
 }

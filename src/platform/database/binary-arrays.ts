@@ -48,7 +48,7 @@ export function bigintArray(items: readonly (bigint | null | undefined)[]): Buff
 const serverEpochMicros = 946_684_800_000_000n;
 
 /** `timestamp[]` from microseconds since 1970: exact, where a JavaScript Date would cut them. */
-export function timestampArray(items: readonly bigint[]): Buffer {
+export function timestampArray(items: readonly (bigint | null | undefined)[]): Buffer {
   return fixedArray(OID_TIMESTAMP, 8, items, (target, item, at) => {
     target.writeBigInt64BE(item - serverEpochMicros, at);
   });

@@ -8,7 +8,7 @@ import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { WriterMetrics } from './metrics.ts';
-import type { ParsedReport, ReportSubject } from './report.ts';
+import type { IgnoredFact, ParsedReport, ReportSubject } from './report.ts';
 import type { StoredReport } from './store.ts';
 
 export interface WriterEventsOptions {
@@ -64,6 +64,15 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
     },
     timeChecked(): void {
       metrics.timeChecked.inc();
+    },
+    /** The report itself is stored all the same. */
+    factsIgnored({ record, subject }: Journey, ignored: readonly IgnoredFact[]): void {
+      if (ignored.length === 0) return;
+      for (const fact of ignored) metrics.factsIgnored.inc({ fact });
+      log.debug(
+        { ...placeOf(record), ...contextOf(subject), ignored },
+        'what the message tells beside its report is ignored',
+      );
     },
     /** Hop 7. */
     reportParsed({ subject, takenMs }: Journey): void {

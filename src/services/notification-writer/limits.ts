@@ -22,6 +22,19 @@ export const tableIntegerMax = 2_147_483_647;
 /** Bytes that the column `cluster` holds. */
 export const clusterBytesMax = 36;
 
+/** A part of a message that facts are read from; a hosted report of 139 skipped rules has 20 kB of them. What is larger is left alone. */
+export const factPartBytesMax = 512 * 1024;
+/** Modules of a catalogue, and rules that one report names as silent; the hosted catalogue has a few hundred. */
+export const factRulesMax = 5_000;
+/** The module of a rule in UTF-8. */
+export const factModuleBytesMax = 256;
+/** Why a rule was silent, in UTF-8: the inputs that it lacked. */
+export const factDetailsBytesMax = 500;
+/** Cluster versions are short; this is for what nobody thought of. */
+export const factClusterVersionBytesMax = 128;
+/** Catalogues whose headers are remembered as read: two pipelines during an update, and as many again. */
+export const cataloguesRememberedMax = 4;
+
 /** How often records of reports that are gone are removed. */
 export const maintenanceEveryMs = 10 * minute;
 /** Rows removed at once, so that no statement holds up anybody for long. */

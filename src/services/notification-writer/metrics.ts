@@ -32,6 +32,7 @@ export function createWriterMetrics(registry: Registry, namespace: string) {
 
     repeats: own('repeated_messages_total', 'Messages that were recognised as stored before'),
     deadLetters: own('dead_letters_total', 'Messages put into the dead-letter topic', ['step', 'code']),
+    factsIgnored: own('facts_ignored_total', 'What messages tell beside the report and could not be used', ['fact']),
     retries: own('retries_total', 'Attempts that failed and were made again', ['step', 'code']),
     statusesDropped: own('statuses_dropped_total', 'Status messages that could not be sent in time'),
     batchSeconds: histogram(

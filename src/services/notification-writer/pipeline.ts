@@ -20,6 +20,7 @@ import { checkReport } from './steps/check-report.ts';
 import { parseReport } from './steps/parse-report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { putAsideRecords } from './steps/put-aside-records.ts';
+import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
 import { shrinkReport } from './steps/shrink-report.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { StoredReport } from './store.ts';
@@ -27,6 +28,7 @@ import type { StoredReport } from './store.ts';
 export interface PipelineTools {
   readonly clock: Clock;
   readonly events: WriterEvents;
+  readonly readCatalogue: CatalogueReader;
   readonly database: Database;
   readonly futureToleranceMs: number;
   readonly putAside: Omit<PutAsideTarget, 'time'>;
@@ -75,7 +77,7 @@ class BatchRun {
     this.#startedMs = tools.clock.monotonicMs();
   }
 
-  /** Parse, shrink, check, prepare: no step waits for anything. A bug in one of them costs the message its place, not the others theirs. */
+  /** Parse, shrink, check, read facts, prepare: no step waits for anything. A bug in one of them costs the message its place, not the others theirs. */
   judge(record: BusRecord): void {
     const { clock, events } = this.#tools;
     const takenMs = clock.monotonicMs();
@@ -106,7 +108,9 @@ class BatchRun {
     if (checked.kind !== 'done') return this.#refuse(journey, 'check-report', errorOf(checked));
     events.timeChecked();
 
-    const prepared = prepareRow(journey.record, checked.value);
+    const facts = readFacts(journey.record, received, this.#tools.readCatalogue);
+    events.factsIgnored(journey, facts.ignored);
+    const prepared = prepareRow(journey.record, checked.value, facts);
     if (prepared.kind !== 'done') return this.#refuse(journey, 'prepare-row', errorOf(prepared));
     events.reportParsed(journey);
     this.#accepted.push({ journey, row: prepared.value, parsedAt: clock.nowMicros() });

@@ -19,6 +19,29 @@ export interface CheckedReport extends ParsedReport {
   readonly processedAt: bigint;
 }
 
+/** The catalogue that made a report, from the message's headers. */
+export interface Catalogue {
+  readonly version: string;
+  /** JSON array of the modules of all its rules, sorted, each once. */
+  readonly rules: string;
+  readonly rulesSha256: Buffer;
+}
+
+/** What a message tells that could not be used; a label of the metric. */
+export type IgnoredFact = 'catalogue' | 'skips' | 'gathering-time' | 'cluster-version';
+
+/** After `read-facts`: what the shared table drops of a report, for `ccx.report_facts`. */
+export interface ReportFacts {
+  readonly gatheredMicros: bigint | undefined;
+  readonly clusterVersion: string | undefined;
+  /** Undefined: another pipeline made the report, or its headers could not be used. */
+  readonly catalogue: Catalogue | undefined;
+  /** JSON objects by module; undefined where there is none. */
+  readonly didNotRun: string | undefined;
+  readonly skipped: string | undefined;
+  readonly ignored: readonly IgnoredFact[];
+}
+
 /** After `prepare-row`: what the table is asked to take. */
 export interface ReportRow {
   readonly record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>;
@@ -31,8 +54,11 @@ export interface ReportRow {
   readonly cluster: string;
   /** Canonical text of `LastChecked`. */
   readonly lastChecked: string;
+  /** The same in microseconds. */
+  readonly lastCheckedMicros: bigint;
   readonly processedAt: bigint;
   readonly text: Buffer;
+  readonly facts: ReportFacts;
 }
 
 /** Whom a message is about, for status messages, traces, logs and dead letters; as far as it could be read. */

@@ -1,8 +1,9 @@
 /** The record of what was stored goes when its reports go, and not before. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import { factsPageRowsMax, forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
 import { maintenanceRowsMax } from './limits.ts';
 import { cleanStoredMessages, followNewReports } from './retention.ts';
 
@@ -11,9 +12,12 @@ let context: TestDatabase;
 before(async () => {
   context = await createTestDatabase({ migrated: true });
   await migrateCcx(context.database, 'writer');
+  await migrateCcx(context.database, 'records');
 });
 after(() => context.drop());
-beforeEach(() => context.database.query('TRUNCATE new_reports, read_errors, ccx.stored_message'));
+beforeEach(() =>
+  context.database.query('TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.report_facts, ccx.catalogues'),
+);
 
 /** Ages in days; `count` of each, all of one cluster. */
 async function remember(ages: readonly number[], count = 1): Promise<void> {
@@ -71,4 +75,80 @@ test('a stop ends it between two portions', async () => {
   await remember([9]);
   assert.equal(await followNewReports(context.database, { retentionMs: dayMs, signal: AbortSignal.abort() }), 0);
   assert.deepEqual(await left(), [9]);
+});
+
+describe('facts of reports', () => {
+  const query = async <T extends object>(text: string, values: readonly unknown[] = []) =>
+    (await context.database.query<T>(text, values)).rows;
+  const clusters = async () =>
+    (await query<{ cluster: string }>('SELECT rtrim(cluster) AS cluster FROM ccx.report_facts ORDER BY 1')).map(
+      ({ cluster }) => cluster,
+    );
+
+  /** A report with facts for each cluster, and facts alone for the others. */
+  async function describeReports(kept: readonly string[], gone: readonly string[] = []): Promise<void> {
+    await query(
+      `INSERT INTO new_reports SELECT 1, 1, cluster, '', '2026-01-01', 0 FROM unnest($1::text[]) AS cluster`,
+      [kept],
+    );
+    await query(
+      `INSERT INTO ccx.report_facts (org_id, cluster, updated_at, request_id, last_checked)
+       SELECT 1, cluster, '2026-01-01', '', '2026-01-01' FROM unnest($1::text[]) AS cluster`,
+      [[...kept, ...gone]],
+    );
+  }
+
+  test('go with exactly those reports that are gone, whoever deleted them, in as many pages as it takes', async () => {
+    const names = (prefix: string) => Array.from({ length: factsPageRowsMax }, (_, at) => `${prefix}${at}`);
+    await describeReports(['a', 'z', ...names('kept')], ['b', 'y', ...names('gone')]);
+    assert.equal(await followNewReports(context.database, { retentionMs: 30 * dayMs }), factsPageRowsMax + 2);
+    const left = await clusters();
+    assert.equal(left.length, factsPageRowsMax + 2);
+    assert.ok(left.every((cluster) => !cluster.startsWith('gone') && cluster !== 'b' && cluster !== 'y'));
+  });
+
+  test('of one organization, cluster and time are not those of another', async () => {
+    await describeReports(['a']);
+    for (const [org, at] of [
+      [-5, '2026-01-01'],
+      [1, '2026-01-02'],
+      [2, '2026-01-01'],
+    ]) {
+      await query(
+        `INSERT INTO ccx.report_facts (org_id, cluster, updated_at, request_id, last_checked)
+         VALUES ($1, 'a', $2::timestamp, '', '2026-01-01')`,
+        [org, at],
+      );
+    }
+    assert.equal(await forgetFactsWithoutReport(context.database), 3);
+    assert.deepEqual(await query('SELECT org_id, updated_at FROM ccx.report_facts'), [
+      { org_id: 1, updated_at: '2026-01-01 00:00:00' },
+    ]);
+  });
+
+  test('leave with the last report that names it a catalogue behind, which then goes, but not a young one', async () => {
+    await describeReports(['a']);
+    await query(
+      `INSERT INTO ccx.catalogues SELECT version, sha256('x'), '{r}', (now() AT TIME ZONE 'UTC') - age
+         FROM (VALUES ('named', interval '2 days'), ('old', '2 hours'), ('young', '1 minute')) AS c (version, age)`,
+    );
+    await query(`UPDATE ccx.report_facts SET catalogue_version = 'named', catalogue_rules_sha256 = sha256('x')`);
+    const versions = async () => {
+      await forgetFactsWithoutReport(context.database);
+      const rows = await query<{ version: string }>('SELECT version FROM ccx.catalogues ORDER BY 1');
+      return rows.map(({ version }) => version);
+    };
+    assert.deepEqual(await versions(), ['named', 'young']);
+    await query('DELETE FROM new_reports');
+    assert.deepEqual(await versions(), ['young']);
+  });
+
+  test('are nobody’s business where the tables are not there', async () => {
+    const bare = await createTestDatabase({ migrated: true });
+    try {
+      assert.equal(await forgetFactsWithoutReport(bare.database), 0);
+    } finally {
+      await bare.drop();
+    }
+  });
 });

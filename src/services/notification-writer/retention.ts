@@ -1,10 +1,11 @@
 /**
- * The writer's record of what it stored follows `new_reports`: it is cleaned with it, by the same rule, and what somebody else cleaned is
- * followed after a while. Called by the service every few minutes and by the commands that clean. A record that goes too late does no
- * harm, because it counts only while its report is there (`store.ts`).
+ * The writer's record of what it stored, and the facts of each report, follow `new_reports`: both are cleaned with it, and what somebody
+ * else cleaned is followed after a while. Called by the service every few minutes and by the commands that clean. What goes too late does
+ * no harm, because it counts only while its report is there (`store.ts`).
  */
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Queryable } from '../../platform/database/database.ts';
+import { forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
 import { maintenanceRowsMax } from './limits.ts';
 
 /** Records older than an age, as PostgreSQL reads intervals (`7 days`): the rule of `--new-reports-cleanup`. Resolves to how many went. */
@@ -15,12 +16,12 @@ export function cleanStoredMessages(queryable: Queryable, maxAge: string): Promi
   });
 }
 
-/** Records that are older than the oldest report, and all that are older than `retentionMs`. */
+/** Records that are older than the oldest report, and all that are older than `retentionMs`; facts whose report is gone. */
 export async function followNewReports(
   queryable: Queryable,
   options: { readonly retentionMs: number; readonly signal?: AbortSignal },
 ): Promise<number> {
-  return deleteInPortions(queryable, {
+  const records = await deleteInPortions(queryable, {
     // Both ends of the table are found in an index. An empty table means that everything was cleaned, but not a moment ago.
     where: `updated_at < greatest(
       (now() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond',
@@ -28,6 +29,7 @@ export async function followNewReports(
     values: [options.retentionMs],
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  return records + (await forgetFactsWithoutReport(queryable, options));
 }
 
 interface Deletion {

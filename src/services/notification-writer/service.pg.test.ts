@@ -7,6 +7,8 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { type ReportAttributes, reportCluster, reportMessage } from '../../../test/support/report-messages.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
+import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../contracts/headers.ts';
+import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import { formatRfc3339 } from '../../contracts/rfc3339.ts';
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
@@ -15,7 +17,7 @@ import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
-import type { Database } from '../../platform/database/database.ts';
+import type { Connection, Database } from '../../platform/database/database.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import {
   BUSINESS_EVENT_CHANNEL,
@@ -26,6 +28,11 @@ import {
 import { readTrace } from '../../platform/telemetry/trace-log.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { startNotificationWriter } from './service.ts';
+import { checkReport } from './steps/check-report.ts';
+import { prepareRow } from './steps/prepare-row.ts';
+import { createCatalogueReader, readFacts } from './steps/read-facts.ts';
+import { shrinkReport } from './steps/shrink-report.ts';
+import { insertReportBatch } from './store.ts';
 
 const clock = createSystemClock();
 const requestId = '3nl2vda87ld6e3s25jlk7n2dna';
@@ -77,7 +84,9 @@ afterEach(async () => {
   await bench.database.close();
   const { database } = shared.base!;
   await database.query('DROP TRIGGER IF EXISTS refuse ON new_reports');
-  await database.query('TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.trace');
+  await database.query(
+    'TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.trace, ccx.report_facts, ccx.catalogues',
+  );
 });
 
 function onEvent(message: unknown): void {
@@ -550,6 +559,136 @@ describe('bad messages among good ones', () => {
     await process(reportMessage({ RequestId: hostile }), reportMessage({ RequestId: hostile }));
     assert.equal((await rows()).length, 1);
     assert.deepEqual((await statuses()).length, 6);
+  });
+});
+
+describe('facts', () => {
+  const silent = (rule: string, reason: string) => ({
+    rule_fqdn: `${rule}.report`,
+    reason,
+    details: 'd',
+    type: 'skip',
+  });
+  const withSkips = (...skips: unknown[]) => JSON.stringify({ fingerprints: [], reports: [], system: {}, skips });
+  const catalogue = (version: string, rules: string) => ({
+    [HEADER_CATALOGUE_VERSION]: version,
+    [HEADER_CATALOGUE_RULES]: rules,
+  });
+  const sendWith = async (headers: Readonly<Record<string, string>>, ...values: string[]) => {
+    const producer = await bench.bus.createProducer();
+    await producer.send(values.map((value) => ({ topic: bench.topics.in, value, headers })));
+    await producer.close();
+    const service = bench.services.at(-1) ?? (await start());
+    await until(() => service.idle());
+  };
+  const query = async <T extends object>(text: string) => (await shared.base!.database.query<T>(text)).rows;
+
+  test('are stored with the row, found from the report and from the request', async () => {
+    const report = withSkips(silent('a.rule', 'RULE_FAILED'), silent('b.rule', 'MISSING_REQUIREMENTS'));
+    const metadata = '{"gathering_time":"2026-01-30T10:08:55Z"}';
+    await sendWith(catalogue('v1', '["b.rule","a.rule"]'), reportMessage({ Report: report, Metadata: metadata }));
+    const [facts] = await query<Record<string, unknown>>(
+      `SELECT f.* FROM ccx.report_facts AS f JOIN new_reports USING (org_id, cluster, updated_at)
+        WHERE f.request_id = '${requestId}'`,
+    );
+    assert.deepEqual(
+      { ...facts, updated_at: '', catalogue_rules_sha256: '' },
+      {
+        ...{ org_id: 1, cluster: reportCluster, updated_at: '', request_id: requestId },
+        ...{ last_checked: '2020-01-23 16:15:59.478901', gathered_at: '2026-01-30 10:08:55' },
+        ...{ cluster_version: null, catalogue_version: 'v1', catalogue_rules_sha256: '' },
+        did_not_run: { 'a.rule': { reason: 'RULE_FAILED', details: 'd' } },
+        skipped: { 'b.rule': { reason: 'MISSING_REQUIREMENTS', details: 'd' } },
+      },
+    );
+    const joined = await query(
+      `SELECT version, rules FROM ccx.catalogues JOIN ccx.report_facts ON version = catalogue_version AND rules_sha256 = catalogue_rules_sha256`,
+    );
+    assert.deepEqual(joined, [{ version: 'v1', rules: ['a.rule', 'b.rule'] }]);
+  });
+
+  test('of a catalogue are stored once per version, and nobody changes what another report was made with', async () => {
+    const reports = Array.from({ length: 6 }, (_, at) => reportMessage({ RequestId: `"${at}"` }));
+    await sendWith(catalogue('v1', '["a.rule"]'), ...reports.slice(0, 4));
+    await sendWith(catalogue('v1', '["b.rule"]'), reports[4]!);
+    await sendWith(catalogue('v2', '["a.rule"]'), reports[5]!);
+    const counted = await query(
+      `SELECT version, rules, (SELECT count(*)::int FROM ccx.report_facts
+                                WHERE catalogue_version = version AND catalogue_rules_sha256 = rules_sha256) AS reports
+         FROM ccx.catalogues ORDER BY version, rules`,
+    );
+    assert.deepEqual(counted, [
+      { version: 'v1', rules: ['a.rule'], reports: 4 },
+      { version: 'v1', rules: ['b.rule'], reports: 1 },
+      { version: 'v2', rules: ['a.rule'], reports: 1 },
+    ]);
+  });
+
+  test('that cannot be used are counted, and no report is lost for them', async () => {
+    await sendWith(
+      catalogue('v1', '["a.rule"'),
+      reportMessage({ RequestId: '"1"', Report: withSkips(silent('a\u0000', 'RULE_FAILED'), 7) }),
+      reportMessage({ RequestId: '"2"', Metadata: '{"gathering_time":7}' }),
+    );
+    await sendWith({}, reportMessage({ RequestId: '"3"', Metadata: '"\\u0000"' }));
+    assert.equal((await rows()).length, 3);
+    assert.deepEqual(await deadLetters(), []);
+    const counter = bench.telemetry.registry.getSingleMetric('ccx_writer_facts_ignored_total');
+    const values = (await counter!.get()).values.map(({ labels, value }) => `${labels['fact']} ${value}`).sort();
+    assert.deepEqual(values, ['catalogue 2', 'gathering-time 1', 'skips 1']);
+    assert.deepEqual(await query('SELECT did_not_run, catalogue_version FROM ccx.report_facts'), [
+      { did_not_run: null, catalogue_version: null },
+      { did_not_run: null, catalogue_version: null },
+      { did_not_run: null, catalogue_version: null },
+    ]);
+  });
+
+  test('of a repeat are those of the first message, and facts of a report that was cleaned away give way', async () => {
+    const report = withSkips(silent('a.rule', 'RULE_FAILED'));
+    await sendWith({}, reportMessage({ Report: report }), reportMessage());
+    assert.deepEqual(
+      (await query<{ did_not_run: object }>('SELECT did_not_run FROM ccx.report_facts')).map((row) =>
+        Object.keys(row.did_not_run),
+      ),
+      [['a.rule']],
+    );
+    await query(`DELETE FROM new_reports`);
+    await query(`UPDATE ccx.report_facts SET updated_at = '2990-01-01'`);
+    await query(
+      `INSERT INTO new_reports VALUES (1, 2, '${reportCluster}', '{}', timestamp '2990-01-01' - interval '1 microsecond', 0)`,
+    );
+    await sendWith({}, reportMessage({ RequestId: '"another"' }));
+    const facts = await query<{ request_id: string }>('SELECT request_id, did_not_run FROM ccx.report_facts');
+    assert.deepEqual(facts, [{ request_id: 'another', did_not_run: null }]);
+  });
+
+  test('cost no statement of their own', async () => {
+    const headers = Object.entries(catalogue('v1', '["a.rule"]')).map(([name, value]) => ({
+      name,
+      value: Buffer.from(value),
+    }));
+    const value = Buffer.from(reportMessage());
+    const received = parseOcpResults(value);
+    assert.equal(received.kind, 'received');
+    const record = { topic: 't', partition: 0, offset: 0n, key: null, value, headers, timestampMs: 0 };
+    const checked = checkReport(shrinkReport(received.report), 0, clock.nowMicros());
+    assert.equal(checked.kind, 'done');
+    const row = prepareRow(record, checked.value, readFacts(record, received.report, createCatalogueReader()));
+    assert.equal(row.kind, 'done');
+    await start();
+    const statements: string[] = [];
+    await shared.base!.database.transaction(async (tx) => {
+      const counted: Connection = {
+        client: tx.client,
+        query(text, values) {
+          statements.push(text);
+          return tx.query(text, values);
+        },
+      };
+      await insertReportBatch(counted, [row.value]);
+    });
+    assert.equal(statements.filter((text) => !text.includes('pg_notify')).length, 1);
+    assert.equal((await query('SELECT FROM ccx.report_facts')).length, 1);
   });
 });
 

@@ -22,6 +22,7 @@ import { maintenanceEveryMs } from './limits.ts';
 import { createWriterMetrics } from './metrics.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
+import { createCatalogueReader } from './steps/read-facts.ts';
 
 export interface NotificationWriterDependencies {
   readonly bus: Bus;
@@ -65,6 +66,7 @@ async function build(
   const tools: PipelineTools = {
     clock,
     events,
+    readCatalogue: createCatalogueReader(),
     database,
     futureToleranceMs: settings.futureToleranceMs,
     putAside: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },

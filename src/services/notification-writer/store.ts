@@ -1,12 +1,18 @@
 /**
- * The writer's SQL: reports into `new_reports`, and the record of what was stored beside them, as one statement per batch. Called by the
+ * The writer's SQL: reports into `new_reports`, and the record of what was stored and the facts of each report beside them, as one statement
+ * per batch. Called by the
  * step `store-reports`; retrying is its business.
  *
  * What holds afterwards, also with several writers at once: a message that was stored makes no second row while the first is there; rows
  * of one cluster have strictly increasing microseconds, so that no two rows of the primary key meet and the newest row is the last one
  * stored.
  */
-import { CHANNEL_REPORT_STORED, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import {
+  CHANNEL_REPORT_STORED,
+  TABLE_CATALOGUES,
+  TABLE_REPORT_FACTS,
+  TABLE_STORED_MESSAGE,
+} from '../../contracts/tables.ts';
 import {
   bigintArray,
   byteaArray,
@@ -15,7 +21,7 @@ import {
   timestampArray,
 } from '../../platform/database/binary-arrays.ts';
 import type { Connection } from '../../platform/database/database.ts';
-import type { ReportRow } from './report.ts';
+import type { Catalogue, ReportRow } from './report.ts';
 
 export type StoredReport =
   /** `updatedAt` is the row's time as PostgreSQL writes it. */
@@ -74,16 +80,29 @@ function withoutTwins(rows: readonly NumberedRow[]): NumberedRow[] {
 const newReportsColumns = 'org_id, account_number, cluster, report, updated_at, kafka_offset';
 const recordColumns = 'topic, partition, "offset", sha256, request_id, org_id, cluster, last_checked, updated_at';
 const position = 'topic, partition, "offset", sha256';
+const factColumns = [
+  'request_id',
+  'last_checked',
+  'gathered_at',
+  'cluster_version',
+  'catalogue_version',
+  'catalogue_rules_sha256',
+  'did_not_run',
+  'skipped',
+];
 
 /**
  * placed: the time of each row is when it was processed, or just after the newest row of its cluster if that is not earlier (a clock that
  * was set back, another writer whose clock is ahead). claimed: the record decides who may store, because its unique keys hold between
- * transactions too. The report is inserted for claimed rows only.
+ * transactions too. The report and its facts are inserted for claimed rows only; facts that are there already are of a report that somebody
+ * deleted. A catalogue is known already in nearly every batch, so its rules are taken apart only where it is not.
  */
 const insertText = `
   WITH incoming AS (
-    SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::timestamp[], $12::text[])
-      AS t (nr, topic, partition, "offset", sha256, request_id, org_id, account_number, cluster, last_checked, processed_at, report)
+    SELECT * FROM unnest($1::int[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::int[], $8::int[], $9::text[], $10::text[], $11::timestamp[], $12::text[],
+                         $13::timestamp[], $14::timestamp[], $15::text[], $16::text[], $17::bytea[], $18::text[], $19::text[])
+      AS t (nr, topic, partition, "offset", sha256, request_id, org_id, account_number, cluster, last_checked, processed_at, report,
+            last_checked_at, gathered_at, cluster_version, catalogue_version, catalogue_rules_sha256, did_not_run, skipped)
   ), placed AS MATERIALIZED (
     SELECT i.*, greatest(i.processed_at, newest.updated_at + i.place * interval '1 microsecond') AS updated_at
       FROM (SELECT *, row_number() OVER (PARTITION BY org_id, cluster ORDER BY nr) AS place FROM incoming) i
@@ -98,6 +117,18 @@ const insertText = `
   ), stored AS (
     INSERT INTO new_reports (${newReportsColumns})
     SELECT org_id, account_number, cluster, report, updated_at, "offset" FROM placed JOIN claimed USING (${position})
+  ), described AS (
+    INSERT INTO ${TABLE_REPORT_FACTS} (org_id, cluster, updated_at, ${factColumns.join(', ')})
+    SELECT org_id, cluster, updated_at, request_id, last_checked_at, gathered_at, cluster_version, catalogue_version,
+           catalogue_rules_sha256, did_not_run::jsonb, skipped::jsonb
+      FROM placed JOIN claimed USING (${position})
+    ON CONFLICT (org_id, cluster, updated_at) DO UPDATE SET ${factColumns.map((column) => `${column} = excluded.${column}`).join(', ')}
+  ), catalogued AS (
+    INSERT INTO ${TABLE_CATALOGUES} (version, rules_sha256, rules)
+    SELECT version, rules_sha256, ARRAY(SELECT jsonb_array_elements_text(rules::jsonb))
+      FROM unnest($20::text[], $21::bytea[], $22::text[]) AS c (version, rules_sha256, rules)
+     WHERE NOT EXISTS (SELECT FROM ${TABLE_CATALOGUES} k WHERE k.version = c.version AND k.rules_sha256 = c.rules_sha256)
+    ON CONFLICT DO NOTHING
   )
   SELECT nr, updated_at::text AS updated_at FROM placed JOIN claimed USING (${position})`;
 
@@ -110,6 +141,7 @@ async function insertReports(tx: Connection, rows: readonly NumberedRow[]) {
     textArray(rows.map(({ row }) => row.lastChecked)),
     timestampArray(rows.map(({ row }) => row.processedAt)),
     textArray(rows.map(({ row }) => row.text)),
+    ...factArrays(rows),
   ]);
   return answer.rows;
 }
@@ -124,6 +156,29 @@ function keyArrays(rows: readonly NumberedRow[]): Buffer[] {
     byteaArray(rows.map(({ row }) => row.sha256)),
     textArray(rows.map(({ row }) => row.requestId)),
   ];
+}
+
+/** Parameters 13 to 22: the facts by row, then the catalogues that the rows name, each once and in one order for all writers. */
+function factArrays(rows: readonly NumberedRow[]): Buffer[] {
+  const facts = rows.map(({ row }) => row.facts);
+  const catalogues = distinctCatalogues(facts.flatMap(({ catalogue }) => catalogue ?? []));
+  return [
+    timestampArray(rows.map(({ row }) => row.lastCheckedMicros)),
+    timestampArray(facts.map(({ gatheredMicros }) => gatheredMicros)),
+    textArray(facts.map(({ clusterVersion }) => clusterVersion)),
+    textArray(facts.map(({ catalogue }) => catalogue?.version)),
+    byteaArray(facts.map(({ catalogue }) => catalogue?.rulesSha256 ?? null)),
+    textArray(facts.map(({ didNotRun }) => didNotRun)),
+    textArray(facts.map(({ skipped }) => skipped)),
+    textArray(catalogues.map(({ version }) => version)),
+    byteaArray(catalogues.map(({ rulesSha256 }) => rulesSha256)),
+    textArray(catalogues.map(({ rules }) => rules)),
+  ];
+}
+
+function distinctCatalogues(catalogues: readonly Catalogue[]): readonly Catalogue[] {
+  const byKey = new Map(catalogues.map((one) => [`${one.version}\0${one.rulesSha256.toString('hex')}`, one]));
+  return [...byKey].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, one]) => one);
 }
 
 const incomingKeys = `

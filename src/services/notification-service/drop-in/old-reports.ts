@@ -6,6 +6,7 @@
 import { TABLE_NEW_REPORTS, type TABLE_REPORTED } from '../../../contracts/tables.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { IS_OLD, oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
+import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 
 export type AgedTable = typeof TABLE_NEW_REPORTS | typeof TABLE_REPORTED;
@@ -32,5 +33,6 @@ export async function deleteOldReports(table: AgedTable, { database, log, maxAge
   const statement = `DELETE FROM ${table} WHERE ${IS_OLD}`;
   log.info({ 'max age': maxAge, 'delete statement': statement }, 'Cleanup operation for all organizations');
   const { rowCount } = await database.query(statement, [maxAge]);
+  if (table === TABLE_NEW_REPORTS) await forgetFactsWithoutReport(database);
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
 }

@@ -12,6 +12,7 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
+import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import { retentionRowsMax } from '../limits.ts';
 
 export interface RetentionBounds {
@@ -77,6 +78,7 @@ export async function deleteExpired(
   await until('notification_sent_rows', bounds.ledgerBefore, bounds.cooldownSince);
   if (bounds.reportsMaxAge !== '') {
     await until('new_reports', bounds.now, bounds.reportsMaxAge);
+    await forgetFactsWithoutReport(queryable);
     await until('reported', bounds.now, bounds.reportsMaxAge);
   }
   return deleted;

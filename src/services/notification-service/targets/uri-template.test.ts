@@ -1,7 +1,8 @@
 /** Addresses from templates, with the reference's rules. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fillClusterUri, fillUri, moduleOfComponent } from './uri-template.ts';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import { fillClusterUri, fillUri } from './uri-template.ts';
 
 test('every placeholder is filled in one pass, and inserted text is not scanned again', () => {
   const values = { cluster_id: 'C', module: '{error_key}', error_key: '$&' };

@@ -12,8 +12,3 @@ export function fillUri(template: string, values: Readonly<Record<string, string
 export function fillClusterUri(template: string, cluster: string): string {
   return template.replace('{cluster_id}', () => cluster);
 }
-
-/** `a.b.rule.report` → `a.b.rule`: what the content knows the rule by. */
-export function moduleOfComponent(component: string): string {
-  return component.endsWith('.report') ? component.slice(0, -'.report'.length) : component;
-}

@@ -4,6 +4,7 @@
  */
 import type { Database } from '../../../platform/database/database.ts';
 import { IS_OLD, oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
+import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { cleanStoredMessages } from '../retention.ts';
 
@@ -36,6 +37,7 @@ export async function deleteOldRecords(table: AgedTable, { database, log, maxAge
 }
 
 async function cleanCompanions(database: Database, maxAge: string): Promise<void> {
+  await forgetFactsWithoutReport(database);
   const { rows } = await database.query<{ found: boolean }>(
     `SELECT to_regclass('ccx.stored_message') IS NOT NULL AS found`,
   );

@@ -82,6 +82,13 @@ async function addReport(table: 'new_reports' | 'reported', time: string): Promi
   await context.database.query(insert, [cluster, time]);
 }
 
+async function describeReport(time: string): Promise<void> {
+  await context.database.query(
+    `INSERT INTO ccx.report_facts (org_id, cluster, updated_at, request_id, last_checked) VALUES (1, $1, $2::timestamp, '', $2::timestamp)`,
+    [cluster, time],
+  );
+}
+
 describe('flags', () => {
   test('help is the block that the black-box suite looks for, on standard error', async () => {
     const { code, stderr, stdout } = await run(['--help']);
@@ -175,6 +182,7 @@ describe('the schema', () => {
     await ensureNotificationSchema(context.database);
     await migrateCcx(context.database, 'writer');
     await migrateCcx(context.database, 'notifier');
+    await migrateCcx(context.database, 'records');
     const remember = () =>
       context.database.query(
         `INSERT INTO ccx.notification_sent_rows VALUES (1, $1, now(), 1, true);`.replace('$1', `'${cluster}'`),
@@ -186,8 +194,11 @@ describe('the schema', () => {
     await context.database.query(`INSERT INTO ccx.stored_message VALUES ('t', 0, 0, '', '', 1, $1, '', '2990-01-01')`, [
       cluster,
     ]);
+    await describeReport('2990-01-01');
+    await context.database.query(`INSERT INTO ccx.catalogues VALUES ('v', '', '{r}')`);
     await succeed('--db-cleanup');
     assert.equal(await count('ccx.stored_message'), 0);
+    assert.deepEqual([await count('ccx.report_facts'), await count('ccx.catalogues')], [0, 0]);
   });
 });
 
@@ -240,17 +251,21 @@ describe('old records', () => {
     assert.equal(await count('read_errors'), 1);
   });
 
-  test('the record of stored messages is cleaned with the reports', async () => {
+  test('the record of stored messages and the facts of reports are cleaned with the reports', async () => {
     await ensureNotificationSchema(context.database);
     await migrateCcx(context.database, 'writer');
+    await migrateCcx(context.database, 'records');
     for (const time of ['1990-01-01', '2990-01-01']) {
       await context.database.query(
         `INSERT INTO ccx.stored_message VALUES ('t', 0, 0, $1::bytea, '', 1, $2, '', $3::timestamp)`,
         [Buffer.from(time), cluster, time],
       );
+      await addReport('new_reports', time);
+      await describeReport(time);
     }
     await succeed('--new-reports-cleanup');
     assert.equal(await count('ccx.stored_message'), 1);
+    assert.equal(await count('ccx.report_facts'), 1);
   });
 });
 

@@ -9,10 +9,10 @@ import { storedRequestId } from '../../../contracts/identifiers.ts';
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
 import { clusterBytesMax, tableIntegerMax } from '../limits.ts';
-import type { CheckedReport, ReportRow } from '../report.ts';
+import type { CheckedReport, ReportFacts, ReportRow } from '../report.ts';
 
 /** Codes: `REPORT_NUMBER_TOO_LARGE`, `REPORT_CLUSTER_TOO_LONG`, `REPORT_NOT_UTF8`. */
-export function prepareRow(record: BusRecord, report: CheckedReport): Outcome<ReportRow> {
+export function prepareRow(record: BusRecord, report: CheckedReport, facts: ReportFacts): Outcome<ReportRow> {
   const { orgId, accountNumber, clusterName, requestId } = report.received;
   for (const [name, value] of [['OrgID', orgId] as const, ['AccountNumber', accountNumber] as const]) {
     if (value > tableIntegerMax) {
@@ -37,8 +37,10 @@ export function prepareRow(record: BusRecord, report: CheckedReport): Outcome<Re
     accountNumber,
     cluster: clusterName,
     lastChecked: report.lastChecked.canonical,
+    lastCheckedMicros: report.lastChecked.micros,
     processedAt: report.processedAt,
     text: report.text,
+    facts,
   });
 }
 

@@ -2,6 +2,8 @@
  * Due issues of one cluster → one Service Log entry each, in report order, with rendered texts that fit. Source: notification-service.md
  * 10.2.
  */
+
+import { moduleOfComponent } from '../../../../contracts/rule-content.ts';
 import {
   fitDescription,
   fitSummary,
@@ -11,7 +13,7 @@ import {
 } from '../../../../contracts/service-log-entry.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
 import type { TargetEvents } from '../events.ts';
-import { fillUri, moduleOfComponent } from '../uri-template.ts';
+import { fillUri } from '../uri-template.ts';
 import { fallbackTexts } from './fallback-texts.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
 import { cleanLine, safeLinkTarget, safeMarkdown } from './safe-text.ts';

@@ -3,6 +3,7 @@
  * one job, so a template that loops costs its own issue only; one that keeps looping is left alone for a while.
  */
 import { CcxError, errorCode, errorText } from '../../../../../contracts/ccx-error.ts';
+import { moduleOfComponent } from '../../../../../contracts/rule-content.ts';
 import type { Clock } from '../../../../../platform/clock/clock.ts';
 import { createRunnerPool, type RunnerPool } from '../../../../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../../../../platform/telemetry/telemetry.ts';
@@ -16,7 +17,6 @@ import {
   templateRestMs,
   templateStopsMax,
 } from '../../limits.ts';
-import { moduleOfComponent } from '../../uri-template.ts';
 import { harmlessDetails } from '../safe-text.ts';
 import { createBoundedWork } from './bounded-work.ts';
 import type { RenderAnswer, RenderJob } from './render-job.ts';

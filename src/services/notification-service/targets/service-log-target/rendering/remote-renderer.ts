@@ -5,11 +5,10 @@
 import { z } from 'zod';
 import { CcxError } from '../../../../../contracts/ccx-error.ts';
 import { stringifyLikeGo } from '../../../../../contracts/go-json.ts';
-import { ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
+import { moduleOfComponent, ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
 import type { DueCluster, DueIssue } from '../../../ports.ts';
 import { remoteRenderAnswerBytesMax, remoteRenderMsMax, remoteRendersAtOnceMax } from '../../limits.ts';
-import { moduleOfComponent } from '../../uri-template.ts';
 import { harmlessDetails } from '../safe-text.ts';
 import { createBoundedWork } from './bounded-work.ts';
 import type { RenderedIssue, TemplateRenderer } from './template-renderer.ts';

@@ -1,0 +1,192 @@
+/**
+ * Reads what a message tells beside the report that is stored: when the archive was gathered, the cluster's version, the catalogue that
+ * made the report (from the headers), and which rules say nothing in it and why. All of it is the sender's content and none of it is needed
+ * to store the report: what cannot be used is left out and counted, and never costs a report its place.
+ */
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import { cutUtf8 } from '../../../contracts/cut-utf8.ts';
+import {
+  catalogueVersionCharactersMax,
+  HEADER_CATALOGUE_RULES,
+  HEADER_CATALOGUE_VERSION,
+} from '../../../contracts/headers.ts';
+import type { JsonSlice } from '../../../contracts/json-scanner.ts';
+import type { ReceivedReport } from '../../../contracts/parse-ocp-results.ts';
+import { notRunReasons } from '../../../contracts/report.ts';
+import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import type { BusRecord } from '../../../platform/bus/bus.ts';
+import {
+  cataloguesRememberedMax,
+  factClusterVersionBytesMax,
+  factDetailsBytesMax,
+  factModuleBytesMax,
+  factPartBytesMax,
+  factRulesMax,
+} from '../limits.ts';
+import type { Catalogue, IgnoredFact, ReportFacts } from '../report.ts';
+
+/** Never throws. */
+export function readFacts(
+  record: Pick<BusRecord, 'headers'>,
+  received: ReceivedReport,
+  readCatalogue: CatalogueReader,
+): ReportFacts {
+  const ignored = new Set<IgnoredFact>();
+  const attempt = <T>(fact: IgnoredFact, read: () => T | undefined): T | undefined => {
+    try {
+      return read();
+    } catch {
+      ignored.add(fact);
+      return undefined;
+    }
+  };
+  const { text, members } = received.report;
+  const part = (slice: JsonSlice | undefined) => (slice === undefined ? undefined : parsePart(text, slice));
+  const gatheredMicros = attempt('gathering-time', () => readGatheringTime(part(received.metadata)));
+  const clusterVersion = attempt('cluster-version', () => readClusterVersion(part(members.get('info'))));
+  const catalogue = attempt('catalogue', () => readCatalogue(record.headers));
+  const silent = attempt('skips', () => readSkips(part(members.get('skips'))));
+  if (silent?.complete === false) ignored.add('skips');
+  return {
+    gatheredMicros,
+    clusterVersion,
+    catalogue,
+    didNotRun: jsonObject(silent?.didNotRun),
+    skipped: jsonObject(silent?.skipped),
+    ignored: [...ignored],
+  };
+}
+
+/** Thrown and caught in this file only. */
+class Unusable extends Error {}
+
+function parsePart(text: Buffer, { start, end }: JsonSlice): unknown {
+  if (end - start > factPartBytesMax) throw new Unusable();
+  return JSON.parse(text.toString('utf8', start, end));
+}
+
+/** Undefined where the message does not say. */
+function readGatheringTime(metadata: unknown): bigint | undefined {
+  const text = isObject(metadata) ? metadata['gathering_time'] : undefined;
+  if (text === undefined || text === null) return undefined;
+  const moment = typeof text === 'string' ? parseRfc3339(text) : undefined;
+  if (moment === undefined) throw new Unusable();
+  // Year 0 and what a time zone makes of year 9999 have no text that reads back.
+  return /^\d{4}-/.test(moment.canonical) && !moment.canonical.startsWith('0000') ? moment.micros : undefined;
+}
+
+/** Where the results aggregator finds it. Source: data-pipeline.md 4.5. */
+const clusterVersionInfo = 'version_info|CLUSTER_VERSION_INFO';
+
+function readClusterVersion(info: unknown): string | undefined {
+  if (info === undefined || info === null) return undefined;
+  if (!Array.isArray(info)) throw new Unusable();
+  const item: unknown = info.find((one) => isObject(one) && one['info_id'] === clusterVersionInfo);
+  if (!isObject(item)) return undefined;
+  const details = item['details'];
+  const version = isObject(details) ? details['version'] : undefined;
+  if (!isStorableName(version, factClusterVersionBytesMax)) throw new Unusable();
+  return version;
+}
+
+interface SilentRule {
+  readonly reason: string;
+  readonly details: string;
+}
+
+interface SilentRules {
+  readonly didNotRun: ReadonlyMap<string, SilentRule>;
+  readonly skipped: ReadonlyMap<string, SilentRule>;
+  /** False when an item could not be used, or there were too many. */
+  readonly complete: boolean;
+}
+
+const ownReasons: ReadonlySet<unknown> = new Set(notRunReasons);
+
+/** A rule that is named twice did not run as soon as one of its items says so: then nothing is known of its issues. */
+function readSkips(skips: unknown): SilentRules | undefined {
+  if (skips === undefined || skips === null) return undefined;
+  if (!Array.isArray(skips)) throw new Unusable();
+  const didNotRun = new Map<string, SilentRule>();
+  const skipped = new Map<string, SilentRule>();
+  let complete = true;
+  for (const item of skips as readonly unknown[]) {
+    const { rule_fqdn: name, reason, details } = isObject(item) ? item : {};
+    const module = typeof name === 'string' ? moduleOfComponent(name) : undefined;
+    const rules = ownReasons.has(reason) ? didNotRun : skipped;
+    const usable = isStorableName(module, factModuleBytesMax) && isStorableName(reason, factModuleBytesMax);
+    if (!usable || rules.size >= factRulesMax) {
+      complete = false;
+      continue;
+    }
+    const shown = typeof details === 'string' ? details.toWellFormed().replaceAll('\0', '\ufffd') : '';
+    if (!rules.has(module)) rules.set(module, { reason, details: cutUtf8(shown, factDetailsBytesMax) });
+  }
+  for (const module of didNotRun.keys()) skipped.delete(module);
+  return { didNotRun, skipped, complete };
+}
+
+/** Undefined for none, so that most rows have NULL there. */
+function jsonObject(rules: ReadonlyMap<string, SilentRule> | undefined): string | undefined {
+  return rules === undefined || rules.size === 0 ? undefined : JSON.stringify(Object.fromEntries(rules));
+}
+
+type Headers = BusRecord['headers'];
+
+/** Throws for headers that cannot be used. */
+export type CatalogueReader = (headers: Headers) => Catalogue | undefined;
+
+/** Remembers the last catalogues: thousands of messages in a row carry the same list. */
+export function createCatalogueReader(): CatalogueReader {
+  const remembered: { readonly version: Buffer; readonly rules: Buffer; readonly catalogue: Catalogue }[] = [];
+  return (headers) => {
+    const version = onlyHeader(headers, HEADER_CATALOGUE_VERSION);
+    const rules = onlyHeader(headers, HEADER_CATALOGUE_RULES);
+    if (version === undefined && rules === undefined) return undefined;
+    if (version === undefined || rules === undefined) throw new Unusable();
+    const known = remembered.find((one) => one.version.equals(version) && one.rules.equals(rules));
+    if (known !== undefined) return known.catalogue;
+    const catalogue = parseCatalogue(version, rules);
+    remembered.unshift({ version: Buffer.from(version), rules: Buffer.from(rules), catalogue });
+    remembered.length = Math.min(remembered.length, cataloguesRememberedMax);
+    return catalogue;
+  };
+}
+
+/** Two headers of one name say nothing. */
+function onlyHeader(headers: Headers, wanted: string): Buffer | undefined {
+  const found = headers.filter(({ name }) => name === wanted);
+  if (found.length > 1) throw new Unusable();
+  return found[0]?.value;
+}
+
+/** A catalogue without rules, or with something in it that is no module, made no report. */
+function parseCatalogue(versionBytes: Buffer, rulesBytes: Buffer): Catalogue {
+  if (rulesBytes.length > factPartBytesMax || !isUtf8(versionBytes) || !isUtf8(rulesBytes)) throw new Unusable();
+  const version = versionBytes.toString('utf8');
+  if (!isStorableName(version, versionBytes.length) || version.length > catalogueVersionCharactersMax) {
+    throw new Unusable();
+  }
+  const rules: unknown = JSON.parse(rulesBytes.toString('utf8'));
+  if (!Array.isArray(rules) || rules.length === 0 || rules.length > factRulesMax) throw new Unusable();
+  if (!rules.every((module): module is string => isStorableName(module, factModuleBytesMax))) throw new Unusable();
+  const text = JSON.stringify([...new Set(rules)].sort());
+  return { version, rules: text, rulesSha256: hash('sha256', text, 'buffer') };
+}
+
+/** Text that is neither empty nor too long, and that a table and a log line can hold. */
+function isStorableName(value: unknown, bytesMax: number): value is string {
+  return (
+    typeof value === 'string' &&
+    value !== '' &&
+    Buffer.byteLength(value) <= bytesMax &&
+    value.isWellFormed() &&
+    !/\p{Cc}/u.test(value)
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
