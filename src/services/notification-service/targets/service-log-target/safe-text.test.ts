@@ -1,47 +1,200 @@
 /** Hostile values of an archive inside texts for people: consumers.md G11, G13, G14. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import markdownIt from 'markdown-it';
 import { cleanLine, cleanText, harmlessDetails, safeLinkTarget, safeMarkdown } from './safe-text.ts';
 
-/** As a template would insert it. */
-function inserted(value: unknown): string {
-  return JSON.parse(harmlessDetails(JSON.stringify({ value }))).value as string;
+/** The text that a template makes of a value: `%` is where it inserts it. */
+function filled(template: string, value: string): string {
+  const { marked } = JSON.parse(harmlessDetails(JSON.stringify({ marked: value }))) as { readonly marked: string };
+  return template.replaceAll('%', () => marked);
 }
 
-test('data cannot begin an HTML tag, however it is escaped in JSON', () => {
-  assert.equal(inserted('<script>alert(1)</script>'), '< script>alert(1)< /script>');
-  assert.equal(inserted('<!-- --> <?x <https://evil>'), '< !-- --> < ?x < https://evil>');
-  assert.equal(JSON.parse(harmlessDetails('"\\u003Cscript\\u003e"')), '< script>');
-  assert.equal(JSON.parse(harmlessDetails('"<\\u0073cript>"')), '< script>');
-  assert.equal(inserted('ends with <'), 'ends with < ');
+/** As a reader that makes links of addresses and lets HTML through would show it. */
+const reader = markdownIt({ html: true, linkify: true });
+reader.linkify.set({ fuzzyLink: false, fuzzyEmail: true });
+
+interface Token {
+  readonly type: string;
+  readonly content: string;
+  readonly attrs: unknown;
+  readonly children: readonly Token[] | null;
+}
+
+/** What a text is made of, without the words in it. */
+function structure(markdown: string): readonly string[] {
+  const kinds = (tokens: readonly Token[]): string[] =>
+    tokens.flatMap((token) => [`${token.type} ${JSON.stringify(token.attrs)}`, ...kinds(token.children ?? [])]);
+  const all = kinds(reader.parse(markdown, {}));
+  return all.filter((kind) => !/^(text|text_special|softbreak) /.test(kind));
+}
+
+/** The words of a text as its reader shows them. */
+function words(markdown: string): string {
+  const text = (tokens: readonly Token[]): string =>
+    tokens.map((token) => (token.children === null ? token.content : text(token.children))).join(' ');
+  return text(reader.parse(markdown, {})).replaceAll(/\s+/g, '');
+}
+
+const template = [
+  '# Title',
+  '',
+  'Pool % has **%** and `%` (%), see [a %](https://ok.example) and [evil] or [x][evil].',
+  '',
+  '* `%`',
+  '* %',
+  '  * **%** in `%`',
+  '',
+  '%',
+  '',
+  '| a | b |',
+  '|---|---|',
+  '| % | `x` |',
+  '',
+  '~~~',
+  '$ oc describe %',
+  '%',
+  '~~~',
+  '```',
+  '%',
+  '```',
+  'the end',
+].join('\n');
+
+const hostile: readonly string[] = [
+  '[click](https://evil.example)',
+  '![x](https://evil.example/?c=1)',
+  '[click][evil]',
+  '![x][evil]',
+  '[evil]',
+  '[evil]: https://evil.example',
+  'a`\n\n[Log in now]: https://evil.example/phish\n\n[Log in now]\n\n`',
+  '`` ` ``',
+  '```\n[x](https://evil.example)\n```',
+  '~~~',
+  '~~~\n<b>x</b>',
+  'https://evil.example/phish',
+  'see www.evil.example now',
+  'mail me@evil.example',
+  '<https://evil.example>',
+  '<script>alert(1)</script>',
+  '<!-- x',
+  '<img src=https://evil.example>',
+  '# heading',
+  '- list',
+  '1. list',
+  '> quote',
+  '===',
+  '---',
+  '    code',
+  '\tcode',
+  '**bold** _under_ ~~gone~~',
+  '| a | b |',
+  '\\[click](https://evil.example)',
+  'ends with \\',
+  '\\',
+  '&#91;click&#93;(https://evil.example)',
+  '*',
+  '_',
+  'x]: https://evil.example',
+  '\u202e[moc.live//:sptth]',
+];
+
+describe('in values, markup is text', () => {
+  for (const value of hostile) {
+    test(JSON.stringify(value), () => {
+      const text = safeMarkdown(filled(template, value));
+      assert.deepEqual(structure(text), structure(safeMarkdown(filled(template, 'x'))), text);
+      assert.doesNotMatch(text, /https?:\/\/evil|www\.evil|me@evil|\u202e/);
+      assert.doesNotMatch(text, /[\ufdd0-\ufdef]/);
+    });
+  }
+
+  test('whatever it is made of', () => {
+    const piece = fc.constantFrom(
+      ...'`[]()<>*_~|\\&#-+=.!:/@"\n \tab1'.split(''),
+      'http://e.x',
+      'www.',
+      '[a]: ',
+      '~~~',
+      '```',
+    );
+    const values = fc.array(piece, { minLength: 1, maxLength: 14 }).map((pieces) => pieces.join(''));
+    const plain = structure(safeMarkdown(filled(template, 'x')));
+    fc.assert(
+      fc.property(
+        values.filter((value) => value.trim() !== ''),
+        (value) => {
+          const text = safeMarkdown(filled(template, value));
+          assert.deepEqual(structure(text), plain, text);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('and reads as it is', () => {
+    for (const value of [
+      '[click] (x) `y`',
+      'my_node_1.example.com',
+      '*x* <b> a_b _c_ #1 & &amp; \\[',
+      'a < b <= 3 && c > 4',
+      '10%',
+    ]) {
+      assert.equal(words(safeMarkdown(filled('Pool % is.', value))), `Pool ${value} is.`.replaceAll(/\s+/g, ''));
+    }
+    assert.equal(safeMarkdown(filled('`%`', 'my_node-1[0]*|\\d')), '`my_node-1[0]*|\\d`');
+    assert.equal(safeMarkdown(filled('`%`', 'a`b\nc')), "`a'b c`");
+    assert.equal(
+      cleanLine(filled('Node % is degraded', 'my-node_1.example.com')),
+      'Node my-node_1.example.com is degraded',
+    );
+  });
+
+  test('also in one line of plain text, and in names of members', () => {
+    assert.equal(cleanLine(filled('%', '[x](https://evil.example)')), '\\[x\\](https:/ /evil.example)');
+    const details = JSON.parse(harmlessDetails('{"labels":{"[a](http://b)":1}}')) as { readonly labels: object };
+    assert.equal(cleanLine(Object.keys(details.labels).join()), '\\[a\\](http:/ /b)');
+  });
+
+  test('also where it is escaped in JSON', () => {
+    for (const json of ['"\\u003Cscript\\u003e"', '"<\\u0073cript>"']) {
+      assert.equal(safeMarkdown(JSON.parse(harmlessDetails(json)) as string), '\\<script>');
+    }
+    assert.equal(safeMarkdown(JSON.parse(harmlessDetails('"https:\\/\\/evil"')) as string), 'https:/ /evil');
+  });
+
+  test('a stand-in in the archive stands for nothing', () => {
+    assert.equal(safeMarkdown(filled('%', 'a\ufdd0\ufdd3b')), 'ab');
+  });
 });
 
-test('data cannot begin a link or an image', () => {
-  assert.equal(inserted('[click](javascript:alert(1))'), '[click] (javascript:alert(1))');
-  assert.equal(inserted('![x](https://tracker/?c=1)'), '![x] (https://tracker/?c=1)');
-  assert.equal(JSON.parse(harmlessDetails('"[x\\u005D\\u0028data:,x)"')), '[x] (data:,x)');
-});
-
-test('comparisons, escaped back-slashes and numbers stay byte for byte', () => {
+test('what cannot act stays byte for byte, numbers of any size among it', () => {
   const details =
-    '{"n":123456789012345678901234567890,"f":1.0,"t":"a < b <= 3","path":"C:\\\\u003cx","list":[1,[2]],"u":"č"}';
+    '{"n":123456789012345678901234567890,"f":1.0,"t":"a < b <= 3","path":"C:\\\\dir","list":[1,[2]],"u":"\\u010d"}';
   assert.equal(harmlessDetails(details), details);
 });
 
-test('any details stay the same JSON but for blanks in strings', () => {
+test('any details stay JSON of the same shape', () => {
+  const shape = (value: unknown): unknown => {
+    if (typeof value === 'string') return 'text';
+    return typeof value === 'object' && value !== null ? Object.values(value).map(shape) : value;
+  };
+  // Two names of members may become one.
+  const details = fc.json().filter((json) => !/[`[\]<>*_~|\\&#@:/!\s]"\s*:/.test(json));
   fc.assert(
-    fc.property(fc.json(), (json) => {
-      const strip = (text: string) => JSON.stringify(JSON.parse(text)).replaceAll(' ', '');
-      assert.equal(strip(harmlessDetails(json)), strip(json));
-      assert.doesNotMatch(harmlessDetails(json), /<[a-z/!?]|\]\(/i);
+    fc.property(details, (json) => {
+      const harmless = JSON.parse(harmlessDetails(json)) as unknown;
+      assert.deepEqual(shape(harmless), shape(JSON.parse(json)));
+      assert.doesNotMatch(JSON.stringify(harmless), /<[a-z/!?]|\]\(|`/i);
     }),
   );
 });
 
-test('a megabyte of back-slashes costs no time', () => {
-  const details = `"${'\\\\'.repeat(500_000)}\\u003cb"`;
-  assert.ok(harmlessDetails(details).endsWith('\\u003c b"'));
+test('a megabyte of back-slashes or back-ticks costs no time', () => {
+  assert.ok(harmlessDetails(`"${'\\\\'.repeat(500_000)}\\u003cb"`).length > 500_000);
+  assert.ok(safeMarkdown(filled('`%`', '`'.repeat(500_000))).length >= 500_000);
 });
 
 test('links lead to an allowed scheme or nowhere', () => {

@@ -1,41 +1,128 @@
 /**
- * Rendered texts hold values from an archive, which anybody may have packed. Before they go to people they lose what could act: HTML and
- * links made up in data, addresses that run code, characters that no text needs. What the rule's author wrote stays as it is.
+ * Rendered texts hold values from an archive, which anybody may have packed. In values, markup is text: a name that holds a link, a picture
+ * or the end of a code span is shown as it is and does nothing. What the rule's author wrote stays as it is.
+ *
+ * A template mixes both, so the two are told apart before: in details, each character that Markdown or HTML could take for markup is
+ * swapped for a stand-in that no text holds (a Unicode noncharacter). After rendering, the author's own text alone says what is code and
+ * what is not, and each stand-in becomes what shows the character there: escaped in text, plain in code.
  */
 
-/** `<` before what makes a tag or an automatic link of it; also at the end of a string, where template text may follow. */
-const opensTag = /(?:<|\\u003c(?<=(?<!\\)(?:\\\\)*\\u003c))(?=[a-z/!?"\\])/gi;
-/** `](` is what makes a Markdown link. */
-const opensLink = /(?:\]|\\u005d(?<=(?<!\\)(?:\\\\)*\\u005d))(?=\(|\\u0028)/gi;
+/** Characters that values may hold → their stand-ins. One UTF-16 unit each, so that what a template cuts stays whole. */
+const standIns: Readonly<Record<string, string>> = Object.fromEntries(
+  ['`', '[', ']', '<', '>', '*', '_', '~', '|', '\\', '&', '#', '-', '+', '=', '.', ')', '!', '\n'].map(
+    (character, index) => [character, String.fromCharCode(0xfdd0 + index)],
+  ),
+);
+const characters = new Map(Object.entries(standIns).map(([character, standIn]) => [standIn, character]));
+const anyStandIn = /[\ufdd0-\ufdef]/g;
 
-/**
- * Raw JSON of an issue's details with a blank put where a string could begin an HTML tag or a Markdown link. Outside of strings JSON has
- * neither `<` nor `](`, so the text can be treated as it is, and everything else, such as the digits of large numbers, stays byte for
- * byte.
- */
+/** A JSON string; outside of strings JSON has nothing that could act. */
+const jsonString = /"(?:[^"\\]|\\.)*"/g;
+/** Raw JSON of an issue's details with the markup of its strings swapped; numbers of any size stay byte for byte. */
 export function harmlessDetails(rawJson: string): string {
-  return rawJson.replaceAll(opensTag, '$& ').replaceAll(opensLink, '$& ');
+  return rawJson.replaceAll(jsonString, (token) => {
+    const value = JSON.parse(token) as string;
+    const marked = markedValue(value);
+    return marked === value ? token : JSON.stringify(marked);
+  });
 }
 
-/** Without control characters but line ends and tabs; lone surrogates replaced. */
+/** Invisible characters with which a text can look like another: direction marks and overrides, blanks without width, tags. */
+const invisible = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+
+function markedValue(value: string): string {
+  const swap = (character: string) => standIns[character] ?? character;
+  return (
+    cleanText(value)
+      .replaceAll(anyStandIn, '')
+      .trim()
+      // What begins a block when a value begins a line: headings, lists, quotes, underlines.
+      .replace(/^[-+=#>](?=[\s=#-]|(?<=>)|$)/, swap)
+      .replace(/^(\d{1,9})([.)])(?=\s|$)/, (_, digits: string, character: string) => digits + swap(character))
+      .replaceAll(/\s*\n\s*/g, swap('\n'))
+      // Addresses that programs make links of by themselves.
+      .replaceAll(/\/(?=\/)/g, '/ ')
+      .replaceAll(/\bwww\.(?=\S)/gi, '$& ')
+      .replaceAll(/@(?=[\w-]+\.\w)/g, '@ ')
+      .replaceAll(/\\(?=[!-/:-@[-`{-~\n]|$)/g, swap)
+      .replaceAll(/&(?=#?\w+;)/g, swap)
+      .replaceAll(/!(?=\[)/g, swap)
+      // Inside a word an underscore is one.
+      .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, swap)
+      .replaceAll(/<(?=[a-z/!?]|$)/gi, swap)
+      .replaceAll(/(?<!\s)\*|\*(?!\s)/g, swap)
+      .replaceAll(/[`[\]~|]/g, swap)
+  );
+}
+
+/** Without control and invisible characters but line ends and tabs; lone surrogates replaced. */
 export function cleanText(text: string): string {
   return text
     .toWellFormed()
     .replaceAll(/\r\n?/g, '\n')
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029]/g, '');
+    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029\ufff0-\ufff8\ufffe\uffff]/g, '')
+    .replaceAll(invisible, '');
 }
 
 /** One line of plain text. */
 export function cleanLine(text: string): string {
-  return cleanText(text).replaceAll(/\s+/g, ' ').trim();
+  return shown(cleanText(text)).replaceAll(/\s+/g, ' ').trim();
 }
 
-/** Clean Markdown in which every link, inline or defined apart, leads to an allowed scheme or nowhere. */
+/** Clean Markdown in which values are text, and every link of the author's, inline or defined apart, leads to an allowed scheme or nowhere. */
 export function safeMarkdown(text: string): string {
   const safe = (whole: string, open: string, target: string) => (isAllowed(target) ? whole : `${open}#`);
-  return cleanText(text)
+  const author = cleanText(text)
     .replaceAll(/(\]\(\s*<?)([^)\s>]*)/g, safe)
     .replaceAll(/^(\s{0,3}\[[^\]\n]+\]:\s*<?)([^\s>]+)/gm, safe);
+  return shown(author);
+}
+
+/** A line that opens or closes fenced code, and only one of which that is certain: in doubt it is text, where values are escaped. */
+const fenceLine = /^ {0,3}(`{3,}|~{3,})([^`]*)$/;
+
+/** Stand-ins → what shows their characters where they stand now. */
+function shown(text: string): string {
+  if (text.search(anyStandIn) === -1) return text;
+  let fence: string | undefined;
+  const lines = text.split('\n').map((line) => {
+    const [, marks, behind = ''] = fenceLine.exec(line) ?? [];
+    if (fence === undefined) {
+      fence = marks;
+      return marks === undefined ? shownInLine(line) : line.replaceAll(anyStandIn, inText);
+    }
+    if (marks?.startsWith(fence) === true && behind.trim() === '') fence = undefined;
+    const code = line.replaceAll(anyStandIn, inCode);
+    // Four blanks more, and it closes no fence.
+    return code !== line && fenceLine.test(code) ? `    ${code}` : code;
+  });
+  return lines.join('\n');
+}
+
+/** A code span is what the author opened and closed on the same line with as many back-ticks. */
+const codeSpan = /(?<![`\\])(`+)(?!`)(.*?[^`])\1(?!`)/g;
+
+function shownInLine(line: string): string {
+  let at = 0;
+  let result = '';
+  for (const match of line.matchAll(codeSpan)) {
+    result += line.slice(at, match.index).replaceAll(anyStandIn, inText) + match[0].replaceAll(anyStandIn, inCode);
+    at = match.index + match[0].length;
+  }
+  return result + line.slice(at).replaceAll(anyStandIn, inText);
+}
+
+function inText(standIn: string): string {
+  const character = characters.get(standIn) ?? '\n';
+  return character === '\n' ? ' ' : `\\${character}`;
+}
+
+/** Nothing can be escaped in code. What would end it, or be a tag where a reader sees no code, is put so that it cannot. */
+function inCode(standIn: string): string {
+  const character = characters.get(standIn) ?? '\n';
+  if (character === '\n') return ' ';
+  if (character === '`') return "'";
+  return character === '<' ? '< ' : character;
 }
 
 const allowedSchemes = new Set(['http', 'https', 'mailto']);
