@@ -2,8 +2,10 @@
  * What a role without an HTTP interface of its own shows to Prometheus and to Kubernetes: `/metrics`, `/ready`, `/live`. Started by the
  * roles' `commands.ts`; in the all-in-one process ingress serves this for all.
  */
+import { Registry } from 'prom-client';
 import type { Readiness } from '../lifecycle/running-service.ts';
 import type { MetricsPage } from '../telemetry/joined-registries.ts';
+import { registerProcessMetrics } from '../telemetry/process-metrics.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 import { operationsBodyBytesMax } from './limits.ts';
 
@@ -18,6 +20,8 @@ export interface OperationsServerOptions {
 
 export function createOperationsServer(options: OperationsServerOptions): HttpServer {
   const server = createHttpServer({ ...options, bodyBytesMax: operationsBodyBytesMax });
+  // A page joined of several registries is that of the all-in-one process, where ingress has them.
+  if (options.registry instanceof Registry) registerProcessMetrics(options.registry);
   server.app.get('/metrics', async (_request, reply) =>
     reply.type(options.registry.contentType).send(await options.registry.metrics()),
   );

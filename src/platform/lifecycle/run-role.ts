@@ -2,7 +2,7 @@
  * The life of one `ccx <role>` process: start, wait for a signal, stop in reverse order, set the exit code. Used by every service's
  * `commands.ts`, so that all roles start, fail and stop alike.
  */
-import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -16,6 +16,8 @@ export interface RoleRun {
   readonly start: (lifecycle: Lifecycle) => Promise<void>;
   /** Exit code of a start that failed; default 1. */
   readonly exitCodeOf?: (error: unknown) => number;
+  /** The one place where a start that failed is reported; default is `describeFailure` on standard error. */
+  readonly reportFailure?: (error: unknown) => void;
 }
 
 /** Resolves to the exit code: 0 after an orderly stop, else the failure's code. Never throws, never ends the process itself. */
@@ -31,15 +33,8 @@ export async function runRole(run: RoleRun): Promise<number> {
     run.telemetry.log.info({ signal }, 'stopping');
   } catch (error) {
     exitCode = run.exitCodeOf?.(error) ?? 1;
-    run.telemetry.log.error(
-      {
-        code: errorCode(error),
-        error: errorText(error),
-        ...(error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {}),
-      },
-      'cannot start',
-    );
-    process.stderr.write(`${describeFailure(error)}\n`);
+    if (run.reportFailure === undefined) process.stderr.write(`${describeFailure(error)}\n`);
+    else run.reportFailure(error);
   }
   const report = await lifecycle.stop();
   for (const failure of report.failed)

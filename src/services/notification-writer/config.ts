@@ -206,6 +206,8 @@ export interface NotificationWriterSettings {
   readonly futureToleranceMs: number;
   readonly traced: boolean;
   readonly ensureSchema: boolean;
+  /** A database that cannot be used at the start is waited for instead of ending it. */
+  readonly waitsForDatabase: boolean;
   readonly recordRetentionMs: number;
   readonly metricsNamespace: string;
 }
@@ -228,6 +230,7 @@ export function notificationWriterSettings(config: NotificationWriterConfig): No
     futureToleranceMs: config['check.future_tolerance'],
     traced: config['trace.enabled'],
     ensureSchema: config['storage.ensure_schema'],
+    waitsForDatabase: false,
     recordRetentionMs: config['storage.record_retention'],
     metricsNamespace: config['metrics.namespace'],
   };

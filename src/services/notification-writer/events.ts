@@ -156,6 +156,21 @@ function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
       );
       telemetry.announce('step-retried', { step, code: error.code });
     },
+    /** A start that waits; `logged` once a minute. */
+    databaseAwaited(error: CcxError, { logged }: { readonly logged: boolean }): void {
+      metrics.waitingForDatabase.set(1);
+      metrics.retries.inc({ step: 'bring-up-tables', code: error.code });
+      if (!logged) return;
+      log.error(
+        { code: error.code, error: errorText(error), hint: error.hint },
+        'nothing is consumed until the database can be used',
+      );
+      telemetry.announce('database-awaited', { code: error.code });
+    },
+    databaseFound(attempts: number): void {
+      metrics.waitingForDatabase.set(0);
+      if (attempts > 1) log.info({ attempts }, 'the database can be used; consuming');
+    },
     partitionsLost(partitions: readonly TopicPartition[]): void {
       log.info({ partitions }, 'partitions were taken away; another writer has them now');
     },

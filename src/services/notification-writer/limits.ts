@@ -35,6 +35,12 @@ export const factClusterVersionBytesMax = 128;
 /** Catalogues whose headers are remembered as read: two pipelines during an update, and as many again. */
 export const cataloguesRememberedMax = 4;
 
+/** A writer that waits for its database tries again after this; doubles with each attempt. */
+export const waitingRetryMsMin = 500;
+export const waitingRetryMsMax = 10 * second;
+/** How often it says so while nothing changes. */
+export const waitingReminderMs = minute;
+
 /** How often records of reports that are gone are removed. */
 export const maintenanceEveryMs = 10 * minute;
 /** Rows removed at once, so that no statement holds up anybody for long. */

@@ -5,18 +5,16 @@ import { Registry } from 'prom-client';
 import { createWriterMetrics } from './metrics.ts';
 import { createMetricsServer } from './metrics-server.ts';
 
+const readiness = async () => ({ ready: true, reasons: [] });
+
 async function withServer(
-  options: { namespace: string; ready?: boolean; probes?: boolean },
+  options: { namespace: string; ready?: boolean },
   work: (get: (path: string) => Promise<{ status: number; type: string | null; text: string }>) => Promise<void>,
 ): Promise<void> {
   const registry = new Registry();
   createWriterMetrics(registry, options.namespace).stored.inc();
   const readiness = async () => ({ ready: options.ready ?? true, reasons: ['database: away'] });
-  const server = createMetricsServer({
-    address: '127.0.0.1:0',
-    registry,
-    ...(options.probes === false ? {} : { readiness }),
-  });
+  const server = createMetricsServer({ address: '127.0.0.1:0', registry, readiness });
   const url = await server.listen();
   try {
     await work(async (path) => {
@@ -58,6 +56,15 @@ test('the nine counters are there with the namespace and not without it', async 
   });
 });
 
+test("the process's own metrics are there without the namespace, as the reference's library shows them", async () => {
+  await withServer({ namespace: 'ccx_notification_writer' }, async (get) => {
+    const { text } = await get('/metrics');
+    assert.match(text, /^process_cpu_seconds_total \d/m);
+    assert.match(text, /^process_resident_memory_bytes \d/m);
+    assert.match(text, /^process_start_time_seconds \d/m);
+  });
+});
+
 test('without a namespace the names are bare, and one that is no metric name is made one', async () => {
   await withServer({ namespace: '' }, async (get) =>
     assert.match((await get('/metrics')).text, /^stored_messages 1$/m),
@@ -68,8 +75,8 @@ test('without a namespace the names are bare, and one that is no metric name is 
 });
 
 test('every other path is the 404 of Go', async () => {
-  await withServer({ namespace: 'x', probes: false }, async (get) => {
-    for (const path of ['/', '/metrics/', '/ready', '/live']) {
+  await withServer({ namespace: 'x' }, async (get) => {
+    for (const path of ['/', '/metrics/', '/ready/', '/healthz']) {
       const { status, type, text } = await get(path);
       assert.deepEqual([status, type, text], [404, 'text/plain; charset=utf-8', '404 page not found\n'], path);
     }
@@ -91,7 +98,7 @@ test('probes say whether the process lives and whether it can work', async () =>
 test('an address that is none is refused and names the setting', () => {
   for (const address of ['8080', 'localhost', ':99999', ':', 'a:b:80', '[::1', ':80x']) {
     assert.throws(
-      () => createMetricsServer({ address, registry: new Registry() }),
+      () => createMetricsServer({ address, registry: new Registry(), readiness }),
       (error: { code?: string; hint?: string }) =>
         error.code === 'CONFIG_INVALID' && /metrics\.address/.test(error.hint!),
       address,

@@ -1,19 +1,19 @@
 /**
  * `GET /metrics` on the writer's own address, with the answers of the reference: text format 0.0.4, and the plain 404 of Go for every other
- * path. `/live` and `/ready` are ours and can be left out. Source: notification-writer.md 9.
+ * path. `/live` and `/ready` are ours: the reference has none. Source: notification-writer.md 9.
  */
 import type { Registry } from 'prom-client';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
 import type { Readiness } from '../../platform/lifecycle/running-service.ts';
+import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
 import { metricsBodyBytesMax } from './limits.ts';
 
 export interface MetricsServerOptions {
   /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */
   readonly address: string;
   readonly registry: Registry;
-  /** Absent: no `/live` and `/ready`. */
-  readonly readiness?: () => Promise<Readiness>;
+  readonly readiness: () => Promise<Readiness>;
 }
 
 const metricsType = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
@@ -28,19 +28,18 @@ export function createMetricsServer(options: MetricsServerOptions): HttpServer {
     portSetting: 'metrics.address',
   });
   const { app } = server;
+  registerProcessMetrics(registry);
   app.get('/metrics', async (_request, reply) =>
     reply.header('content-type', metricsType).send(await registry.metrics()),
   );
-  if (readiness !== undefined) {
-    app.get('/live', (_request, reply) => reply.header('content-type', plainType).send('ok\n'));
-    app.get('/ready', async (_request, reply) => {
-      const { ready, reasons } = await readiness();
-      return reply
-        .code(ready ? 200 : 503)
-        .header('content-type', plainType)
-        .send(ready ? 'ok\n' : `${reasons.join('\n')}\n`);
-    });
-  }
+  app.get('/live', (_request, reply) => reply.header('content-type', plainType).send('ok\n'));
+  app.get('/ready', async (_request, reply) => {
+    const { ready, reasons } = await readiness();
+    return reply
+      .code(ready ? 200 : 503)
+      .header('content-type', plainType)
+      .send(ready ? 'ok\n' : `${reasons.join('\n')}\n`);
+  });
   app.setNotFoundHandler((_request, reply) =>
     reply
       .code(404)

@@ -3,7 +3,7 @@
  * and nothing without it, so that dashboards go on working; ours are added with the prefix `ccx_writer_`. Written by `events.ts` only.
  * Source: notification-writer.md 9.
  */
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** Batches take from a millisecond (one message) to seconds (a slow disk). */
 const batchSecondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -35,6 +35,11 @@ export function createWriterMetrics(registry: Registry, namespace: string) {
     factsIgnored: own('facts_ignored_total', 'What messages tell beside the report and could not be used', ['fact']),
     retries: own('retries_total', 'Attempts that failed and were made again', ['step', 'code']),
     statusesDropped: own('statuses_dropped_total', 'Status messages that could not be sent in time'),
+    waitingForDatabase: new Gauge({
+      name: 'ccx_writer_waiting_for_database',
+      help: '1 while a started writer takes nothing because its database or its tables are not there',
+      registers,
+    }),
     batchSeconds: histogram(
       'batch_seconds',
       'From the first message of a batch until its offsets may move on',

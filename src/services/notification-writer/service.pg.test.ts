@@ -841,3 +841,34 @@ test('real messages are stored', { skip: absent }, async () => {
     assert.deepEqual((JSON.parse(row.report) as { reports: unknown }).reports, model.Report.reports, names[index]);
   });
 });
+
+describe('a database that cannot be used at the start', () => {
+  test('ends the role, and is waited for where that is asked for: nothing is lost meanwhile', async () => {
+    shared.proxy!.cut();
+    await assert.rejects(start(), { code: 'DATABASE_UNREACHABLE' });
+    const service = await start({ waitsForDatabase: true, startAt: 'latest' });
+    await until(async () => !(await service.readiness()).ready);
+    const { reasons } = await service.readiness();
+    assert.match(reasons.join(), /^database: cannot reach the database server at .*\[DATABASE_UNREACHABLE\]$/);
+    await until(async () => /^ccx_writer_waiting_for_database 1$/m.test(await bench.telemetry.registry.metrics()));
+    await send(reportMessage({ OrgID: '77', RequestId: '"while-away"' }));
+    shared.proxy!.restore();
+    await until(async () => (await rows()).length === 1);
+    await until(async () => (await service.readiness()).ready);
+    assert.match(await bench.telemetry.registry.metrics(), /^ccx_writer_waiting_for_database 0$/m);
+  });
+
+  test('is waited for also when only its tables are missing', async () => {
+    const { database } = shared.base!;
+    await database.query('ALTER TABLE new_reports RENAME TO elsewhere');
+    try {
+      const service = await start({ waitsForDatabase: true });
+      await until(async () => !(await service.readiness()).ready);
+      assert.match((await service.readiness()).reasons.join(), /\[WRITER_NO_TABLE\]$/);
+      await send(reportMessage({ OrgID: '78', RequestId: '"no-table"' }));
+    } finally {
+      await database.query('ALTER TABLE elsewhere RENAME TO new_reports');
+    }
+    await until(async () => (await rows()).length === 1);
+  });
+});

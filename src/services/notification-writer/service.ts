@@ -23,6 +23,7 @@ import { createWriterMetrics } from './metrics.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';
+import { waitForTables } from './wait-for-tables.ts';
 
 export interface NotificationWriterDependencies {
   readonly bus: Bus;
@@ -32,7 +33,7 @@ export interface NotificationWriterDependencies {
 }
 
 /**
- * Resolves once it takes messages. Rejects with `WRITER_NO_TABLE` when the notification schema is missing, with the migration's code when
+ * Resolves once it takes messages, or waits for its database where the settings say so. Else rejects with `WRITER_NO_TABLE` when the notification schema is missing, with the migration's code when
  * our own tables cannot be brought up, and with the bus's code when the topic or the bus is not there.
  */
 export function startNotificationWriter(
@@ -48,7 +49,7 @@ async function build(
   lifecycle: Lifecycle,
 ): Promise<RunningService> {
   const metrics = createWriterMetrics(telemetry.registry, settings.metricsNamespace);
-  const warnings = await bringUpTables(database, settings);
+  const warnings = settings.waitsForDatabase ? [] : await bringUpTables(database, settings);
 
   const sender = await bus.createProducer();
   lifecycle.defer('producer', () => sender.close());
@@ -89,8 +90,12 @@ async function build(
     onRevoked: (partitions) => intake.partitionsLost(partitions),
   });
   lifecycle.defer('consumer', () => consumer.close());
-  intake.start(consumer);
   lifecycle.defer('intake', () => intake.stop());
+  if (settings.waitsForDatabase) {
+    const bringUp = () => bringUpTables(database, settings);
+    const stopWaiting = waitForTables({ clock, health, events, bringUp, onReady: () => intake.start(consumer) });
+    lifecycle.defer('wait for the database', stopWaiting);
+  } else intake.start(consumer);
   lifecycle.defer('maintenance', startMaintenance(settings, { database, clock, events }));
   events.started({ topic: settings.topic, group: settings.groupId, startAt: settings.startAt, bus: bus.kind });
 

@@ -49,16 +49,18 @@ export async function runNotificationWriterProgram(input: ProcessInput): Promise
   }
   const { log } = program.telemetry;
   const operation = chooseOperation(parsed.values);
+  const reportFailure = (error: unknown) => {
+    const reason = { error: errorText(error), code: errorCode(error), operation, ...hintOf(error) };
+    log.error(reason, 'Do selected operation');
+  };
   log.debug('Started');
   try {
-    const exitCode = await runOperation(operation, program);
+    const exitCode =
+      operation === 'service' ? await runService(program, reportFailure) : await runOperation(operation, program);
     if (exitCode === 0) log.debug('Finished');
     return exitCode;
   } catch (error) {
-    log.error(
-      { error: errorText(error), code: errorCode(error), operation, ...hintOf(error) },
-      'Do selected operation',
-    );
+    reportFailure(error);
     return exitCodeOf(operation, error);
   }
 }
@@ -100,7 +102,7 @@ function withClowderCa({ config, clowderCa }: ProgramConfig): BusSettings {
   return { ...settings, security: { ...settings.security, tls: { ...settings.security.tls, ca: clowderCa } } };
 }
 
-async function runOperation(operation: WriterOperation, program: Program): Promise<number> {
+async function runOperation(operation: Exclude<WriterOperation, 'service'>, program: Program): Promise<number> {
   const { config, telemetry, clock } = program;
   switch (operation) {
     case 'version':
@@ -115,8 +117,6 @@ async function runOperation(operation: WriterOperation, program: Program): Promi
     case 'check-kafka':
       await checkBrokers(program.bus(), { telemetry, clock });
       return 0;
-    case 'service':
-      return await runService(program);
     default:
       await withDatabase(program, (database) => runDatabaseOperation(operation, database, program));
       return 0;

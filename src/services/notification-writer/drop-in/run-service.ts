@@ -1,12 +1,14 @@
 /**
  * The drop-in program's service mode: the configuration in the log, metrics first, then the same service as `ccx writer` on the reference's
- * brokers. A metrics address that is taken is told and otherwise ignored, as in the reference. Source: notification-writer.md 3.1.
+ * brokers. As in the reference it starts and waits where the database cannot be used, and a metrics address that is taken is logged and
+ * otherwise ignored. Source: notification-writer.md 3.1.
  */
 import { errorText } from '../../../contracts/ccx-error.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../../platform/lifecycle/run-role.ts';
+import type { RunningService } from '../../../platform/lifecycle/running-service.ts';
 import { noneAsEmpty, notificationWriterSettings, writerDatabaseSettings, writerExitCode } from '../config.ts';
 import { createMetricsServer } from '../metrics-server.ts';
 import { startNotificationWriter } from '../service.ts';
@@ -17,7 +19,7 @@ import { showConfiguration } from './show-configuration.ts';
 const metricsAddressDefault = ':80';
 
 /** Resolves to the exit code, after a signal or at once where the broker is disabled. */
-export async function runService(program: Program): Promise<number> {
+export async function runService(program: Program, reportFailure: (error: unknown) => void): Promise<number> {
   const { config, telemetry, clock } = program;
   showConfiguration(config, telemetry.log);
   if (config['metrics.namespace'] !== '')
@@ -31,13 +33,18 @@ export async function runService(program: Program): Promise<number> {
     telemetry,
     clock,
     exitCodeOf: writerExitCode,
+    reportFailure,
     start: (lifecycle) => start(program, lifecycle),
   });
 }
 
 async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
   const { config, telemetry, clock } = program;
-  await startMetrics(program, lifecycle);
+  const started: { writer?: RunningService } = {};
+  await startMetrics(program, lifecycle, async () => {
+    if (started.writer !== undefined) return await started.writer.readiness();
+    return { ready: false, reasons: ['bus: not connected yet'] };
+  });
   const bus = await openBus(program.bus(), { clock, telemetry });
   lifecycle.defer('bus', () => bus.close());
   await bus.check();
@@ -47,17 +54,23 @@ async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
     clock,
   });
   lifecycle.defer('database', () => database.close());
-  const writer = await startNotificationWriter(notificationWriterSettings(config), { bus, database, telemetry, clock });
+  const settings = { ...notificationWriterSettings(config), waitsForDatabase: true };
+  const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });
   lifecycle.defer(writer.name, () => writer.stop());
+  started.writer = writer;
 }
 
-async function startMetrics({ config, telemetry }: Program, lifecycle: Lifecycle): Promise<void> {
+async function startMetrics(
+  { config, telemetry }: Program,
+  lifecycle: Lifecycle,
+  readiness: RunningService['readiness'],
+): Promise<void> {
   const address = config['metrics.address'] === '' ? metricsAddressDefault : noneAsEmpty(config['metrics.address']);
   if (address === '') return;
   try {
-    const server = createMetricsServer({ address, registry: telemetry.registry });
+    const server = createMetricsServer({ address, registry: telemetry.registry, readiness });
     lifecycle.defer('metrics server', () => server.close());
-    telemetry.log.info({ address: await server.listen() }, 'Starting HTTP server');
+    telemetry.log.info({ 'HTTP server address': address, url: await server.listen() }, 'Starting HTTP server');
   } catch (error) {
     telemetry.log.error({ error: errorText(error) }, 'Listen and serve');
   }

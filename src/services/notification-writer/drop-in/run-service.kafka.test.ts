@@ -1,0 +1,120 @@
+/** The drop-in program's service mode beside a real Kafka: it starts with a database that refuses it, says so, and goes on when that ends. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../../../scripts/kafka/start-kafka.ts';
+import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import { testKafkaBrokers } from '../../../../test/support/kafka.ts';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { reportMessage } from '../../../../test/support/report-messages.ts';
+import type { Bus } from '../../../platform/bus/bus.ts';
+import { parseKafkaSecurity } from '../../../platform/bus/kafka/kafka-security.ts';
+import { openBus } from '../../../platform/bus/open-bus.ts';
+import { createSystemClock } from '../../../platform/clock/clock.ts';
+import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
+
+const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-writer', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-service-'));
+const clock = createSystemClock();
+const topic = `drop-in-${clock.uuid()}`;
+const role = `writer_${clock.uuid().replaceAll('-', '')}`;
+let context: TestDatabase;
+let bus: Bus;
+
+before(async () => {
+  context = await createTestDatabase({ migrated: true });
+  await context.database.query(`CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD 'right'`);
+  const brokers = await testKafkaBrokers();
+  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
+  const telemetry = createSilentTelemetry('bus');
+  bus = await openBus({ kind: 'kafka', brokers, clientId: 'test', security }, { clock, telemetry });
+  await bus.admin.ensureTopics([topic, `${topic}-status`].map((name) => ({ name, partitions: 1 })));
+});
+after(async () => {
+  await bus.close();
+  await context.database.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  await context.drop();
+  rmSync(folder, { recursive: true });
+});
+
+test('a wrong password does not end the service: /ready says why, and it goes on when the password is right', async () => {
+  const [port = 0] = await freePorts(1);
+  const url = new URL(context.url);
+  const settings = {
+    STORAGE__DB_DRIVER: 'postgres',
+    STORAGE__PG_USERNAME: role,
+    STORAGE__PG_PASSWORD: 'soon-right',
+    STORAGE__PG_HOST: url.hostname,
+    STORAGE__PG_PORT: url.port,
+    STORAGE__PG_DB_NAME: url.pathname.slice(1),
+    STORAGE__PG_PARAMS: 'sslmode=disable',
+    BROKER__ADDRESSES: (await testKafkaBrokers()).join(','),
+    BROKER__TOPIC: topic,
+    BROKER__GROUP: topic,
+    BROKER__ENABLED: 'true',
+    TRACKER__TOPIC: `${topic}-status`,
+    METRICS__ADDRESS: `127.0.0.1:${port}`,
+    METRICS__NAMESPACE: 'ccx_notification_writer',
+  };
+  const child = spawn(launcher, [], {
+    cwd: folder,
+    env: {
+      ...baseEnvironment(),
+      ...Object.fromEntries(
+        Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_WRITER__${name}`, value]),
+      ),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  const get = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
+    return { status: answer?.status ?? 0, text: (await answer?.text()) ?? '' };
+  };
+  const until = async (condition: () => Promise<boolean>) => {
+    while (!(await condition())) {
+      assert.equal(child.exitCode, null, `it ended:\n${stdout}${stderr}`);
+      await clock.sleep(50);
+    }
+  };
+  try {
+    await until(async () => (await get('/ready')).text.includes('DATABASE_AUTH'));
+    assert.equal((await get('/ready')).status, 503);
+    assert.match((await get('/ready')).text, /refuses user "writer_/);
+    assert.equal((await get('/live')).status, 200);
+    const { text } = await get('/metrics');
+    assert.match(text, /^ccx_writer_waiting_for_database 1$/m);
+    assert.match(text, /^process_open_fds \d/m);
+
+    const producer = await bus.createProducer();
+    await producer.send([{ topic, value: reportMessage({ OrgID: '5' }) }]);
+    await producer.close();
+    await context.database.query(`ALTER ROLE ${role} PASSWORD 'soon-right'`);
+    await until(async () => (await get('/ready')).status === 200);
+    await until(async () => {
+      const { rows } = await context.database.query<{ org_id: number }>('SELECT org_id FROM new_reports');
+      return rows[0]?.org_id === 5;
+    });
+    child.kill('SIGTERM');
+    assert.equal((await closed)[0], 0, stdout + stderr);
+    assert.equal(stdout.match(/"level":"error".*DATABASE_AUTH/g)?.length, 1, stdout);
+    for (const line of [...stdout.split('\n'), ...stderr.split('\n')]) {
+      assert.ok(line === '' || line.startsWith('Clowder') || line.startsWith('{'), line);
+    }
+  } finally {
+    child.kill('SIGKILL');
+    await closed;
+  }
+});
