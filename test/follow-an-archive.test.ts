@@ -58,7 +58,7 @@ import { allRules, CATALOG_CONTENT_ROOT } from '../src/rules/catalog/index-of-ru
 import { loadContent } from '../src/rules/content/load-content.ts';
 import { createArchiveView } from '../src/rules/engine/archive-view.ts';
 import { evaluateArchive } from '../src/rules/engine/evaluate-archive.ts';
-import { createFacts } from '../src/rules/engine/facts.ts';
+import { readFacts } from '../src/rules/engine/facts.ts';
 import { reasonSentence } from '../src/services/notification-service/decide/reasons.ts';
 import { LISTED_STATES, listMessages, readExplanation } from '../src/services/notification-service/store/explain.ts';
 import { describeTrace } from '../src/services/payload-tracker/decide/describe-trace.ts';
@@ -239,8 +239,9 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // pages inside somebody's network. The archive is read as a stream and never unpacked onto a disk. Reading stops at the first byte past
   // a limit (bytes packed and unpacked, entries, the ratio between the two), so a bomb costs no more memory than an honest archive.
   //
-  // Rules do not want files, they want facts: "which nodes are there, and what is their role". A fact is read from the files when the
-  // first rule asks for it, and once. A missing or broken file is an absent fact, never an error.
+  // Rules do not want files, they want facts: "which nodes are there, and what is their role". All facts are read before the
+  // first rule runs, under a budget of bytes and values: an archive that costs too much is to blame itself, not the rule that looked. A
+  // missing or broken file is an absent fact, never an error; the report tells the two apart.
   //
   // Next: src/platform/archive/open-archive.ts, src/rules/engine/archive-view.ts, src/rules/engine/facts/nodes.ts
   const facts = await hop(4, 'fetches the archive and opens it under limits', async () => {
@@ -250,7 +251,8 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
 
     const view = createArchiveView(files);
     assert.equal(view.below('config/node').length, 5);
-    const read = createFacts(view, (fact, cause) => assert.fail(`fact ${fact}: ${cause}`));
+    const options = { beforeFact: () => undefined, leaveOut: new Set<string>() };
+    const read = readFacts(view, options, (fact, cause) => assert.fail(`fact ${fact}: ${cause}`)).facts;
     assert.deepEqual(
       read.nodes?.map(({ roles }) => roles.join()),
       ['master', 'master', 'worker', 'worker', 'worker'],

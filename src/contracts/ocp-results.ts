@@ -1,5 +1,6 @@
 /**
- * Topic `ccx.ocp.results`, one JSON object and a newline per analysed archive, no headers; keyed by the cluster id by us.
+ * Topic `ccx.ocp.results`, one JSON object and a newline per analysed archive, keyed by the cluster id by us; headers
+ * `ccx-catalogue-version` and `ccx-catalogue-rules` (`headers.ts`) beside it, which other readers ignore.
  * Produced by: data pipeline (hop 6) → consumed by: notification writer (hop 7), results aggregator.
  * Source: data-pipeline.md 5.2, 5.3; notification-writer.md 4.
  */

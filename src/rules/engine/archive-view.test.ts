@@ -4,7 +4,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createArchiveView } from './archive-view.ts';
 import { field } from './json-access.ts';
-import { brokenFilesListedMax, jsonDepthMax } from './limits.ts';
+import {
+  brokenFilesListedMax,
+  jsonArchiveBytesMax,
+  jsonArchiveValuesMax,
+  jsonDepthMax,
+  jsonFileBytesMax,
+  jsonFileValuesMax,
+} from './limits.ts';
 
 function viewOf(files: Readonly<Record<string, string | Buffer>>) {
   return createArchiveView(new Map(Object.entries(files).map(([path, body]) => [path, Buffer.from(body)])));
@@ -71,6 +78,77 @@ test('JSON may nest to the limit and not one deeper, wherever brackets stand in 
     view.broken().map((file) => file.reason),
     ['too deep', 'too deep'],
   );
+});
+
+/** Spaces and `[]`: so many bytes, one value. */
+const blank = (bytes: number) => Buffer.concat([Buffer.alloc(bytes - 2, ' '), Buffer.from('[]')]);
+/** An array that counts so many values: itself, its bracket, and each further element. */
+const list = (values: number, element: string) =>
+  `[${Array(values - 1)
+    .fill(element)
+    .join(',')}]`;
+
+function brokenOf(files: Readonly<Record<string, string | Buffer>>) {
+  const view = viewOf(files);
+  for (const path of Object.keys(files)) view.json(path);
+  return view.broken().map(({ path, reason }) => `${path}: ${reason}`);
+}
+
+test('a file may have the bytes of the limit and not one more', () => {
+  assert.deepEqual(brokenOf({ at: blank(jsonFileBytesMax), past: blank(jsonFileBytesMax + 1) }), [
+    'past: too many bytes',
+  ]);
+});
+
+for (const element of ['{}', '[]', '""', '0.1', 'null', '-1e999', '"\\u0041"']) {
+  test(`a file may have the values of the limit and not one more, be they ${element}`, () => {
+    const nested = element === '{}' || element === '[]' ? 2 : 1;
+    const at = list(Math.floor(jsonFileValuesMax / nested), element);
+    const past = list(Math.floor(jsonFileValuesMax / nested) + 2, element);
+    assert.deepEqual(brokenOf({ at, past }), ['past: too many values']);
+  });
+}
+
+test('member names count as values, be they different, repeated or numbers', () => {
+  for (const name of [(i: number) => `k${i}`, () => 'same', (i: number) => `${i * 7919}`]) {
+    const members = (count: number) => `{${Array.from({ length: count }, (_, i) => `"${name(i)}":0`).join(',')}}`;
+    assert.deepEqual(brokenOf({ at: members(jsonFileValuesMax / 2 - 1), past: members(jsonFileValuesMax / 2 + 1) }), [
+      'past: too many values',
+    ]);
+  }
+});
+
+test('commas, colons and brackets in texts are no values', () => {
+  assert.deepEqual(brokenOf({ text: JSON.stringify(',:[{\\"'.repeat(jsonFileValuesMax)) }), []);
+});
+
+test('an archive has a budget of bytes, and what is over it costs that file only', () => {
+  const whole = Math.floor(jsonArchiveBytesMax / jsonFileBytesMax);
+  const files = Object.fromEntries(Array.from({ length: whole }, (_, i) => [`${i}`, blank(jsonFileBytesMax)]));
+  assert.deepEqual(brokenOf({ ...files, past: blank(100) }), ['past: over the budget of its archive']);
+  // Files that are none are paid for, too; looking at them is the cost.
+  const noJson = Object.fromEntries(Object.keys(files).map((path) => [path, Buffer.alloc(jsonFileBytesMax, '"')]));
+  assert.equal(brokenOf({ ...noJson, past: blank(100) }).at(-1), 'past: over the budget of its archive');
+});
+
+test('an archive has a budget of values, and what is over it costs that file only', () => {
+  const whole = Math.floor(jsonArchiveValuesMax / jsonFileValuesMax);
+  const files = Object.fromEntries(
+    Array.from({ length: whole }, (_, i) => [`${i}`, list(jsonFileValuesMax - 10, '1')]),
+  );
+  assert.deepEqual(brokenOf({ ...files, past: list(100, '1'), small: '[1]' }), [
+    'past: over the budget of its archive',
+  ]);
+});
+
+test('a file that its reader rejects is broken from then on, and once', () => {
+  const view = viewOf({ 'a.json': '[]' });
+  assert.deepEqual(view.json('a.json'), []);
+  view.reject('a.json');
+  view.reject('a.json');
+  view.reject('absent.json');
+  assert.equal(view.json('a.json'), undefined);
+  assert.deepEqual(view.broken(), [{ path: 'a.json', reason: 'not what belongs there' }]);
 });
 
 test('as many broken files are listed as the limit and not one more', () => {

@@ -2,14 +2,35 @@
  * What facts see of an archive: files by path, directories by prefix, JSON parsed at most once and only when asked for. Made by
  * `evaluateArchive` for one archive and thrown away with it. Opening and bounding the archive is platform/archive's business.
  *
- * Everything in it is hostile: a file that is not JSON, nests too deep or is not there is `undefined` to every reader, never an error.
+ * Everything in it is hostile: a file that is not JSON, nests too deep, is over the budget or is not there is `undefined` to every reader,
+ * never an error. The budget is counted before parsing, so that no archive can make the parser itself cost much time or memory.
  */
 import type { JsonValue } from '../../contracts/json.ts';
-import { brokenFilesListedMax, jsonDepthMax } from './limits.ts';
+import {
+  brokenFilesListedMax,
+  jsonArchiveBytesMax,
+  jsonArchiveValuesMax,
+  jsonDepthMax,
+  jsonFileBytesMax,
+  jsonFileValuesMax,
+} from './limits.ts';
 
 export interface BrokenFile {
   readonly path: string;
-  readonly reason: 'too deep' | 'not JSON';
+  readonly reason:
+    | 'not JSON'
+    | 'too deep'
+    | 'too many bytes'
+    | 'too many values'
+    /** Files of this archive that were parsed before it have used up what may be parsed of one archive. */
+    | 'over the budget of its archive'
+    /** It is JSON, but not of the resource that belongs at that path. */
+    | 'not what belongs there';
+}
+
+/** Whether a file was not parsed for its size, rather than for what it is. */
+export function isOverBudget(reason: BrokenFile['reason']): boolean {
+  return reason === 'too many bytes' || reason === 'too many values' || reason === 'over the budget of its archive';
 }
 
 export interface ArchiveView {
@@ -24,14 +45,20 @@ export interface ArchiveView {
   text(path: string): string | undefined;
   /** The parsed file, or undefined when it is absent or broken. The same value every time: read, never changed. */
   json(path: string): JsonValue | undefined;
-  /** Files that were asked for as JSON and are none, in the order of asking, the first hundred. */
+  /** Called by whoever finds that a file is not of the resource that belongs at its path; from then on it is a broken file. */
+  reject(path: string): void;
+  /** Files that were asked for as JSON and are broken, in the order of asking, the first hundred. */
   broken(): readonly BrokenFile[];
 }
 
 export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveView {
   const parsed = new Map<string, JsonValue | undefined>();
   const brokenFiles: BrokenFile[] = [];
+  const budget: JsonBudget = { bytes: jsonArchiveBytesMax, values: jsonArchiveValuesMax };
   let sorted: readonly string[] | undefined;
+  const noteBroken = (path: string, reason: BrokenFile['reason']) => {
+    if (brokenFiles.length < brokenFilesListedMax) brokenFiles.push({ path, reason });
+  };
   const paths = () => {
     sorted ??= [...files.keys()].sort();
     return sorted;
@@ -53,12 +80,15 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
     json(path) {
       if (parsed.has(path)) return parsed.get(path);
       const bytes = files.get(path);
-      const result = bytes === undefined ? undefined : parseJson(bytes);
-      if (result?.broken !== undefined && brokenFiles.length < brokenFilesListedMax) {
-        brokenFiles.push({ path, reason: result.broken });
-      }
+      const result = bytes === undefined ? undefined : parseJson(bytes, budget);
+      if (result?.broken !== undefined) noteBroken(path, result.broken);
       parsed.set(path, result?.value);
       return result?.value;
+    },
+    reject(path) {
+      if (parsed.get(path) === undefined) return;
+      parsed.set(path, undefined);
+      noteBroken(path, 'not what belongs there');
     },
     broken: () => brokenFiles,
   };
@@ -69,12 +99,27 @@ interface ParseResult {
   readonly broken?: BrokenFile['reason'];
 }
 
+/** What may still be parsed of an archive. */
+interface JsonBudget {
+  bytes: number;
+  values: number;
+}
+
 /**
- * The depth is counted before parsing: the parser itself copes with any depth, but what walks or prints the value afterwards does not.
- * A member named `__proto__` becomes an own property like any other; readers go through `field`, which looks at own properties only.
+ * Depth and values are counted before parsing: the parser itself copes with any depth, but what walks or prints the value afterwards does
+ * not. A member named `__proto__` becomes an own property like any other; readers go through `field`, which looks at own properties only.
  */
-function parseJson(bytes: Buffer): ParseResult {
-  if (nestsDeeperThan(bytes, jsonDepthMax)) return { broken: 'too deep' };
+function parseJson(bytes: Buffer, budget: JsonBudget): ParseResult {
+  if (bytes.length > jsonFileBytesMax) return { broken: 'too many bytes' };
+  if (bytes.length > budget.bytes) return { broken: 'over the budget of its archive' };
+  budget.bytes -= bytes.length;
+  const valuesMax = Math.min(jsonFileValuesMax, budget.values);
+  const measured = measureJson(bytes, jsonDepthMax, valuesMax);
+  if (measured === 'too deep') return { broken: measured };
+  if (measured === 'too many values') {
+    return { broken: valuesMax < jsonFileValuesMax ? 'over the budget of its archive' : measured };
+  }
+  budget.values -= measured;
   try {
     return { value: JSON.parse(bytes.toString('utf8')) as JsonValue };
   } catch {
@@ -82,7 +127,9 @@ function parseJson(bytes: Buffer): ParseResult {
   }
 }
 
-function nestsDeeperThan(bytes: Buffer, depthMax: number): boolean {
+/** How many values and member names the text holds if it is JSON: one, and one more at each opening bracket, comma and colon. */
+function measureJson(bytes: Buffer, depthMax: number, valuesMax: number): number | 'too deep' | 'too many values' {
+  let values = 1;
   let depth = 0;
   let inString = false;
   for (let at = 0; at < bytes.length; at += 1) {
@@ -92,14 +139,19 @@ function nestsDeeperThan(bytes: Buffer, depthMax: number): boolean {
       else if (byte === 0x22) inString = false;
     } else if (byte === 0x22) {
       inString = true;
+    } else if (byte === 0x2c || byte === 0x3a) {
+      values += 1;
+      if (values > valuesMax) return 'too many values';
     } else if (byte === 0x7b || byte === 0x5b) {
+      values += 1;
+      if (values > valuesMax) return 'too many values';
       depth += 1;
-      if (depth > depthMax) return true;
+      if (depth > depthMax) return 'too deep';
     } else if (byte === 0x7d || byte === 0x5d) {
       depth -= 1;
     }
   }
-  return false;
+  return values;
 }
 
 /** Index of the first path that is not before `wanted`. */

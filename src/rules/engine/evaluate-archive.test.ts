@@ -2,17 +2,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { sampleFiles, sampleNow } from '../../../test/support/rule-samples.ts';
 import type { JsonObject, JsonValue } from '../../contracts/json.ts';
+import { notRunReasons } from '../../contracts/report.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { healthyCluster } from '../catalog/healthy-cluster.ts';
 import { allRules } from '../catalog/index-of-rules.ts';
+import { allSamples } from '../catalog/index-of-samples.ts';
 import { toArchiveFiles } from '../catalog/sample.ts';
 import { type EvaluateArchiveOptions, evaluateArchive } from './evaluate-archive.ts';
-import { detailCharactersMax } from './limits.ts';
+import { detailCharactersMax, jsonFileValuesMax } from './limits.ts';
 import { defineRule, type Rule } from './rule.ts';
 import { makeFail, makeInfo, makeNone, makePass, type Verdict } from './verdict.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');
+
+const healthy = [...toArchiveFiles(healthyCluster({ clusterId: '5d5892d3-1f74-4ccf-91af-548dfc9767aa', now }))];
 
 function evaluate(rules: readonly Rule[], more: Partial<EvaluateArchiveOptions> = {}) {
   return evaluateArchive({
@@ -119,6 +124,145 @@ test('a rule that throws is listed with its cause and costs no other rule', () =
     report.reports.map((hit) => hit.key),
     ['LATER'],
   );
+  assert.deepEqual(
+    report.skips.map(({ rule_fqdn, reason }) => [rule_fqdn, reason]),
+    [['family.some_rule.report', 'RULE_FAILED']],
+  );
+});
+
+/** Reasons by rule, of the whole catalog over a healthy cluster with some files changed; undefined takes a file away. */
+function reasonsOver(changes: Readonly<Record<string, string | undefined>>) {
+  const files = new Map(healthy);
+  for (const [path, body] of Object.entries(changes)) {
+    if (body === undefined) files.delete(path);
+    else files.set(path, Buffer.from(body));
+  }
+  const { skips } = evaluate(allRules, { files }).report;
+  return new Map(skips.map(({ rule_fqdn, reason }) => [rule_fqdn.split('.').at(-2), reason]));
+}
+
+const gathers = (...names: readonly string[]) =>
+  JSON.stringify({ status_reports: names.map((name) => ({ name: `clusterconfig/${name}` })) });
+const anyOf = (directory: string) => healthy.find(([path]) => path.startsWith(`${directory}/`))![0];
+
+for (const [what, changes, rule, reason] of [
+  ['version.json is broken', { 'config/version.json': '{' }, 'version_info', 'INPUT_BROKEN'],
+  ['version.json is empty', { 'config/version.json': '' }, 'ocp_version_end_of_life', 'INPUT_BROKEN'],
+  ['version.json is a list', { 'config/version.json': '[]' }, 'unsupported_cni_plugin', 'INPUT_BROKEN'],
+  ['alerts are no list', { 'config/alerts.json': '{}' }, 'high_severity_alerts', 'INPUT_BROKEN'],
+  ['one node of several is broken', { [anyOf('config/node')]: '{' }, 'nodes_requirements_check', 'INPUT_BROKEN'],
+  [
+    'one pool of several has no name',
+    { [anyOf('config/machineconfigpools')]: '{}' },
+    'mcp_set_to_pause',
+    'INPUT_BROKEN',
+  ],
+  [
+    'one operator is too large',
+    { 'config/clusteroperator/x.json': `[${'1,'.repeat(jsonFileValuesMax)}1]` },
+    'operators_check',
+    'INPUT_BROKEN',
+  ],
+  [
+    'one webhook is cut off',
+    { 'config/validatingwebhookconfigurations/x.json': '{"a":' },
+    'webhook_timeout_is_larger_than_default',
+    'INPUT_BROKEN',
+  ],
+  // An optional fact: the rule looks at it without requiring it.
+  [
+    'an operator resource is broken',
+    { 'config/clusteroperator/g/k/x.json': '{' },
+    'operator_unmanaged',
+    'INPUT_BROKEN',
+  ],
+  [
+    'version.json is absent',
+    { 'config/version.json': undefined, 'insights-operator/gathers.json': undefined },
+    'version_info',
+    'MISSING_REQUIREMENTS',
+  ],
+  [
+    'version.json was gathered and lost',
+    { 'config/version.json': undefined, 'insights-operator/gathers.json': gathers('version') },
+    'version_info',
+    'INPUT_MISSING',
+  ],
+  [
+    'version.json was not gathered',
+    { 'config/version.json': undefined, 'insights-operator/gathers.json': gathers('nodes') },
+    'version_info',
+    'MISSING_REQUIREMENTS',
+  ],
+  [
+    'no installation has completed',
+    { 'config/version.json': '{"status":{"history":[]}}', 'insights-operator/gathers.json': gathers('version') },
+    'version_info',
+    'MISSING_REQUIREMENTS',
+  ],
+  [
+    'pools were gathered and there are none',
+    { ...withoutPools(), 'insights-operator/gathers.json': gathers('machine_config_pools') },
+    'mcp_set_to_pause',
+    'MISSING_REQUIREMENTS',
+  ],
+] as const) {
+  test(`where ${what}, rule ${rule} has the reason ${reason}`, () => {
+    assert.equal(reasonsOver(changes).get(rule), reason);
+  });
+}
+
+function withoutPools() {
+  const paths = healthy.map(([path]) => path).filter((path) => path.startsWith('config/machineconfigpools/'));
+  return Object.fromEntries(paths.map((path) => [path, undefined]));
+}
+
+test('what is broken is named, the first few by their paths', () => {
+  const files = new Map(
+    Array.from({ length: 7 }, (_, i): [string, Buffer] => [`config/node/${i}.json`, Buffer.from('{')]),
+  );
+  const rule = defineRule({ module: 'family.needy', errorKeys: [], requires: ['nodes'], evaluate: () => makeNone() });
+  assert.deepEqual(evaluate([rule], { files }).report.skips, [
+    {
+      rule_fqdn: 'family.needy.report',
+      reason: 'INPUT_BROKEN',
+      details:
+        "broken: ['config/node/0.json', 'config/node/1.json', 'config/node/2.json', 'config/node/3.json', 'config/node/4.json'] and 2 more",
+      type: 'skip',
+    },
+  ]);
+});
+
+test('a rule over a fact with a broken file keeps what it finds, and says that it may have missed something', () => {
+  const files = new Map(healthy);
+  files.set('config/node/broken.json', Buffer.from('{'));
+  const rule = defineRule({
+    module: 'family.counts',
+    errorKeys: ['COUNT'],
+    requires: ['clusterVersion'],
+    evaluate: ({ nodes }) => makeFail('COUNT', { nodes: nodes?.length ?? 0 }),
+  });
+  const { reports, skips } = evaluate([rule], { files }).report;
+  assert.equal(reports.length, 1);
+  assert.deepEqual(
+    skips.map(({ reason }) => reason),
+    ['INPUT_BROKEN'],
+  );
+  const whole = evaluate([defineRule({ ...rule, requiresWhole: ['nodes'] })], { files }).report;
+  assert.deepEqual([whole.reports.length, whole.skips[0]?.reason], [0, 'INPUT_BROKEN']);
+});
+
+test('a control plane of three with one node that cannot be read is not told as one of two', () => {
+  const files = new Map(healthy);
+  const master = healthy.find(
+    ([path, body]) => path.startsWith('config/node/') && String(body).includes('/master'),
+  )![0];
+  files.set(master, Buffer.from('{'));
+  const { reports, skips } = evaluate(allRules, { files }).report;
+  assert.deepEqual(reports, []);
+  assert.ok(
+    skips.some(({ rule_fqdn, reason }) => rule_fqdn.includes('control_plane_replicas') && reason === 'INPUT_BROKEN'),
+  );
 });
 
 const circular: { [key: string]: JsonValue } = {};
@@ -156,7 +300,7 @@ test('what a rule changes after its verdict does not change the report', () => {
   assert.deepEqual(report.reports[0]?.details['list'], ['a']);
 });
 
-test('the runner is told of each rule before it runs, and rules that it excludes leave no trace', () => {
+test('the runner is told of each rule before it runs; of rules that it excludes the report says that they did not run', () => {
   const trace: string[] = [];
   const rules = ['one', 'two', 'three'].map((name) =>
     ruleThat(() => {
@@ -173,7 +317,10 @@ test('the runner is told of each rule before it runs, and rules that it excludes
     report.reports.map((hit) => hit.key),
     ['ONE', 'THREE'],
   );
-  assert.deepEqual(report.skips, []);
+  assert.deepEqual(
+    report.skips.map(({ rule_fqdn, reason, type }) => [rule_fqdn, reason, type]),
+    [['family.two.report', 'RULE_LEFT_OUT', 'skip']],
+  );
 });
 
 test('a rule is told when the archive was gathered', () => {
@@ -208,7 +355,6 @@ test('the version of the remote configuration is told, if there is one', () => {
   assert.equal(evaluate([]).remoteConfigurationVersion, undefined);
 });
 
-const healthy = [...toArchiveFiles(healthyCluster({ clusterId: '5d5892d3-1f74-4ccf-91af-548dfc9767aa', now }))];
 const json = fc.jsonValue({ depthSize: 'small' });
 
 /** A value with something inside it replaced: the shape is nearly right, the types are not. */
@@ -251,3 +397,32 @@ test('no archive makes the evaluation throw, and no rule fails on any', () => {
     { numRuns: 500 },
   );
 });
+
+test('whatever files of an archive are broken, no finding goes without a word: it is there, or its rule is listed', () => {
+  const faulty = [...sampleArchives()];
+  const notRun = new Set<string>(notRunReasons);
+  fc.assert(
+    fc.property(fc.constantFrom(...faulty), fc.array(fc.nat(), { minLength: 1, maxLength: 5 }), (sample, picks) => {
+      const paths = [...sample.files.keys()].filter((path) => path.endsWith('.json'));
+      const files = new Map(sample.files);
+      for (const pick of picks) files.set(paths[pick % paths.length]!, Buffer.from('{"cut":'));
+      const { report } = evaluate(allRules, { files, now: sample.now });
+      const found = report.reports.some(({ key }) => key === sample.key);
+      const listed = report.skips.some(
+        ({ rule_fqdn, reason }) => rule_fqdn === `${sample.module}.report` && notRun.has(reason),
+      );
+      assert.ok(found || listed, sample.key);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+/** One archive for each error key of the catalog. */
+function* sampleArchives() {
+  for (const { rule, fires } of allSamples) {
+    for (const [key, [sample]] of Object.entries(fires)) {
+      const files = toArchiveFiles(sampleFiles(sample));
+      yield { key, module: rule.module, files, now: sampleNow(sample) };
+    }
+  }
+}

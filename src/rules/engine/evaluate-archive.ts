@@ -1,14 +1,23 @@
 /**
  * One archive and a list of rules → one report. Called by the data pipeline (in its rule runners), by tests and by the rule benchmark.
- * Runs to the end on any archive: a rule or a fact that throws is listed and ignored. A rule that loops or eats memory is not contained
- * here but from outside, by whoever runs this in a process of its own; `beforeRule` tells that process which rule is next.
+ * Runs to the end on any archive: a rule or a fact that throws is listed and costs its own findings. A rule that loops or eats memory is not contained
+ * here but from outside, by whoever runs this in a process of its own; `beforeFact` and `beforeRule` tell that process what is next.
  */
-import type { InfoItem, PassItem, Report, RuleHit, SkipItem } from '../../contracts/report.ts';
+import {
+  type InfoItem,
+  type PassItem,
+  type Report,
+  type RuleHit,
+  SKIP_RULE_FAILED,
+  SKIP_RULE_LEFT_OUT,
+  type SkipItem,
+} from '../../contracts/report.ts';
 import { type ArchiveKind, archiveKindOf } from './archive-kind.ts';
-import { createArchiveView } from './archive-view.ts';
-import { createFacts } from './facts.ts';
+import { type BrokenFile, createArchiveView } from './archive-view.ts';
+import { type FactName, readFacts } from './facts.ts';
+import { lostFacts } from './lost-facts.ts';
 import { remoteConfigurationVersion } from './remote-configuration.ts';
-import { reportItem, skipItem } from './report-items.ts';
+import { inputTrouble, notRun, reportItem, skipItem } from './report-items.ts';
 import type { Rule } from './rule.ts';
 import { formatMicros } from './timestamp.ts';
 import { RULES_VERSION } from './version.ts';
@@ -19,9 +28,13 @@ export interface EvaluateArchiveOptions {
   readonly rules: readonly Rule[];
   /** The announcement's gathering time; rules compare dates with it. */
   readonly now: Date;
-  /** Modules of rules that must not run, e.g. one that took a runner down before. They leave nothing in the report. */
+  /** Modules of rules that must not run, e.g. one that took a runner down before; the report says so of each. */
   readonly skipRules?: ReadonlySet<string>;
-  /** Called with the rule's module before it and the facts it asks for run. */
+  /** Names of facts that must not be read, since reading them took a runner down: their files count as broken. */
+  readonly skipFacts?: ReadonlySet<string>;
+  /** Called with the fact's name before it is read; all facts are, before the first rule. */
+  readonly beforeFact?: (fact: string) => void;
+  /** Called with the rule's module before it runs. */
   readonly beforeRule?: (module: string) => void;
   /** Microseconds since the epoch, for `analysis_metadata` only. */
   readonly clock: { nowMicros(): bigint };
@@ -40,7 +53,7 @@ export interface Evaluation {
   /** For the pipeline's counter of remote configurations; undefined when the archive holds none. */
   readonly remoteConfigurationVersion: string | undefined;
   /** Files that were asked for and could not be read as JSON, at most a hundred. */
-  readonly brokenFiles: readonly { readonly path: string; readonly reason: string }[];
+  readonly brokenFiles: readonly BrokenFile[];
 }
 
 /** What published reports name as their context. Source: data-pipeline.md 4.1. */
@@ -48,26 +61,33 @@ const executionContext = 'ccx_ocp_core.context.InsightsOperatorContext';
 
 export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
   const start = options.clock.nowMicros();
-  const archive = createArchiveView(options.files);
   const failures: EvaluationFailure[] = [];
-  const facts = createFacts(archive, (fact, cause) => failures.push({ component: `fact ${fact}`, cause }));
+  const { sheet, isLost, ...seen } = readArchive(options, failures);
   const lists = { reports: [] as RuleHit[], pass: [] as PassItem[], info: [] as InfoItem[], skips: [] as SkipItem[] };
 
   for (const rule of options.rules) {
-    if (options.skipRules?.has(rule.module)) continue;
+    if (options.skipRules?.has(rule.module)) {
+      lists.skips.push(notRun(rule, SKIP_RULE_LEFT_OUT, 'left out: it took its process down'));
+      continue;
+    }
     options.beforeRule?.(rule.module);
+    const skip = skipItem(rule, sheet, isLost);
+    if (skip !== undefined) {
+      lists.skips.push(skip);
+      continue;
+    }
+    sheet.takeLookedAt();
     try {
-      const skip = skipItem(rule, facts);
-      if (skip !== undefined) {
-        lists.skips.push(skip);
-        continue;
-      }
-      const result = reportItem(rule, rule.evaluate(facts, { now: options.now }));
+      const result = reportItem(rule, rule.evaluate(sheet.facts, { now: options.now }));
       if (result?.list === 'reports') lists.reports.push(result.item);
       else if (result?.list === 'pass') lists.pass.push(result.item);
       else if (result?.list === 'info') lists.info.push(result.item);
+      // What it found holds; what it did not find may be in a file that cannot be read.
+      const trouble = inputTrouble(rule, sheet, sheet.takeLookedAt());
+      if (trouble !== undefined) lists.skips.push(trouble);
     } catch (cause) {
       failures.push({ component: rule.module, cause });
+      lists.skips.push(notRun(rule, SKIP_RULE_FAILED, 'the rule failed'));
     }
   }
 
@@ -87,7 +107,23 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
       },
     },
     failures,
-    archiveKind: archiveKindOf(archive),
+    ...seen,
+  };
+}
+
+/** Everything that is read from the files. In a function of its own, so that parsed files are free before the first rule runs. */
+function readArchive(options: EvaluateArchiveOptions, failures: EvaluationFailure[]) {
+  const archive = createArchiveView(options.files);
+  const beforeFact = options.beforeFact ?? (() => undefined);
+  const leaveOut = options.skipFacts ?? new Set<string>();
+  const sheet = readFacts(archive, { beforeFact, leaveOut }, (fact, cause) =>
+    failures.push({ component: `fact ${fact}`, cause }),
+  );
+  const lost = lostFacts(archive);
+  return {
+    sheet,
+    isLost: (fact: FactName) => lost.has(fact),
+    archiveKind: archiveKindOf(sheet.facts),
     remoteConfigurationVersion: remoteConfigurationVersion(archive),
     brokenFiles: archive.broken(),
   };

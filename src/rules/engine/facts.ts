@@ -1,6 +1,7 @@
 /**
- * What rules know about a cluster. A fact is read from the archive when the first rule asks for it, and once; over a missing or broken
- * file it is absent, and a rule that requires it is skipped. Adding a fact: write its reader in `facts/` and name it in the table below.
+ * What rules know about a cluster. All facts of an archive are read before the first rule, so that what reading costs is never blamed on a
+ * rule. Over a missing or broken file a fact is absent, and a rule that requires it is skipped. Adding a fact: write its reader in `facts/`
+ * and name it in the table below.
  */
 import type { ArchiveView } from './archive-view.ts';
 import { readAlerts } from './facts/alerts.ts';
@@ -12,19 +13,20 @@ import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts'
 import { readImageRegistry, readPersistentVolumes } from './facts/storage.ts';
 import { readWebhooks } from './facts/webhooks.ts';
 
+/** In the order in which they are read: what an archive may cost is used up by the facts that need most, last. */
 const readers = {
-  alerts: readAlerts,
-  clusterOperators: readClusterOperators,
   clusterVersion: readClusterVersion,
-  imageRegistry: readImageRegistry,
   infrastructure: readInfrastructure,
-  machineConfigPools: readMachineConfigPools,
   network: readNetwork,
-  nodes: readNodes,
-  operatorResources: readOperatorResources,
-  persistentVolumes: readPersistentVolumes,
   proxy: readProxy,
+  imageRegistry: readImageRegistry,
+  machineConfigPools: readMachineConfigPools,
+  clusterOperators: readClusterOperators,
+  nodes: readNodes,
+  persistentVolumes: readPersistentVolumes,
   webhooks: readWebhooks,
+  operatorResources: readOperatorResources,
+  alerts: readAlerts,
 } as const;
 
 export type FactName = keyof typeof readers;
@@ -36,28 +38,90 @@ export type FactsWith<Required extends FactName> = Facts & Pick<FactValues, Requ
 
 export const FACT_NAMES: readonly FactName[] = Object.keys(readers) as FactName[];
 
-/**
- * The facts of one archive, read on first use. A reader that throws (a bug) makes its fact absent and is reported once to `onFailure`;
- * it never fails the archive.
- */
-export function createFacts(archive: ArchiveView, onFailure: (fact: FactName, cause: unknown) => void): Facts {
-  const facts: Facts = {};
+/** What is known of one fact besides its value. */
+export interface FactState {
+  readonly value: unknown;
+  /** Files that it is read from and that are broken, or the reason why it was not read at all: it may be there in part only. */
+  readonly broken: readonly string[];
+  /** Its reader threw, which is a bug. */
+  readonly failed: boolean;
+}
+
+export interface ReadFactsOptions {
+  /** Called before a fact is read. */
+  readonly beforeFact: (fact: FactName) => void;
+  /** Facts whose reading took a runner down: not read again. */
+  readonly leaveOut: ReadonlySet<string>;
+}
+
+/** Reads every fact of an archive; a reader that throws makes its fact absent and never fails the archive. */
+export function readFacts(
+  archive: ArchiveView,
+  options: ReadFactsOptions,
+  onFailure: (fact: FactName, cause: unknown) => void,
+): FactSheet {
+  const states = new Map<FactName, FactState>();
   for (const name of FACT_NAMES) {
-    const state: { value?: unknown; read: boolean } = { read: false };
-    Object.defineProperty(facts, name, {
-      enumerable: true,
-      get() {
-        if (!state.read) {
-          state.read = true;
-          try {
-            state.value = readers[name](archive);
-          } catch (cause) {
-            onFailure(name, cause);
-          }
-        }
-        return state.value;
-      },
-    });
+    if (options.leaveOut.has(name)) {
+      states.set(name, { value: undefined, broken: ['(too costly to read)'], failed: false });
+      continue;
+    }
+    options.beforeFact(name);
+    const broken = new Set<string>();
+    try {
+      const value: unknown = readers[name](noticingBroken(archive, (path) => broken.add(path)));
+      states.set(name, { value, broken: [...broken], failed: false });
+    } catch (cause) {
+      onFailure(name, cause);
+      states.set(name, { value: undefined, broken: [...broken], failed: true });
+    }
   }
-  return facts;
+  return new FactSheet(states);
+}
+
+/** The facts of one archive as rules see them, and which of them a rule has looked at. */
+export class FactSheet {
+  readonly facts: Facts = {};
+  readonly #states: ReadonlyMap<FactName, FactState>;
+  readonly #lookedAt = new Set<FactName>();
+
+  constructor(states: ReadonlyMap<FactName, FactState>) {
+    this.#states = states;
+    for (const name of FACT_NAMES) {
+      Object.defineProperty(this.facts, name, {
+        enumerable: true,
+        get: () => {
+          this.#lookedAt.add(name);
+          return states.get(name)?.value;
+        },
+      });
+    }
+  }
+
+  state(name: FactName): FactState {
+    return this.#states.get(name) ?? { value: undefined, broken: [], failed: false };
+  }
+
+  /** The facts that were looked at since it was last asked; a rule may look at more than it requires. */
+  takeLookedAt(): readonly FactName[] {
+    const names = [...this.#lookedAt];
+    this.#lookedAt.clear();
+    return names;
+  }
+}
+
+/** The same archive, telling of every file that is there and cannot be used. */
+function noticingBroken(archive: ArchiveView, onBroken: (path: string) => void): ArchiveView {
+  return {
+    ...archive,
+    json(path) {
+      const value = archive.json(path);
+      if (value === undefined && archive.has(path)) onBroken(path);
+      return value;
+    },
+    reject(path) {
+      archive.reject(path);
+      if (archive.has(path)) onBroken(path);
+    },
+  };
 }

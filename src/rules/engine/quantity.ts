@@ -1,4 +1,5 @@
 /** Kubernetes resource quantities (`7500m`, `16409932Ki`, `2e9`) as numbers of their base unit: cores, bytes. */
+import { quantityCharactersMax } from './limits.ts';
 
 const factors: Readonly<Record<string, number>> = {
   n: 1e-9,
@@ -21,6 +22,7 @@ const factors: Readonly<Record<string, number>> = {
 
 /** Undefined when the text is no quantity. */
 export function parseQuantity(text: string): number | undefined {
+  if (text.length > quantityCharactersMax) return undefined;
   const match = /^([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)(?:[eE]([+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text);
   if (match === null) return undefined;
   const value = Number(match[1]) * (match[2] === undefined ? factors[match[3] ?? '']! : 10 ** Number(match[2]));

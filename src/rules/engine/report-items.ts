@@ -1,8 +1,18 @@
 /** Verdicts and missing facts as the items of a report, member by member. Source: data-pipeline.md 4.3, 4.4. */
 import type { JsonObject } from '../../contracts/json.ts';
-import type { InfoItem, PassItem, RuleHit, SkipItem } from '../../contracts/report.ts';
-import type { FactName, Facts } from './facts.ts';
-import { detailCharactersMax } from './limits.ts';
+import {
+  type InfoItem,
+  type NotRunReason,
+  type PassItem,
+  type RuleHit,
+  SKIP_INPUT_BROKEN,
+  SKIP_INPUT_MISSING,
+  SKIP_MISSING_REQUIREMENTS,
+  SKIP_RULE_FAILED,
+  type SkipItem,
+} from '../../contracts/report.ts';
+import type { FactName, FactSheet } from './facts.ts';
+import { brokenFilesNamedMax, detailCharactersMax } from './limits.ts';
 import type { Rule } from './rule.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -31,18 +41,38 @@ export function reportItem(rule: Rule, verdict: Verdict): ReportItem | undefined
   }
 }
 
-/** The skip item of a rule whose facts are not there, or undefined when they are. */
-export function skipItem(rule: Rule, facts: Facts): SkipItem | undefined {
-  const isAbsent = (name: FactName) => facts[name] === undefined;
+/**
+ * The skip item of a rule that cannot run over these facts, or undefined when it can. Where a fact is absent for another reason than that
+ * the cluster has no such thing, the reason says so: the report then counts neither way for the rule's issues.
+ */
+export function skipItem(rule: Rule, sheet: FactSheet, isLost: (fact: FactName) => boolean): SkipItem | undefined {
+  const isAbsent = (name: FactName) => sheet.state(name).value === undefined;
   const all = rule.requires.filter(isAbsent);
   const any = rule.requiresAny.filter((group) => group.every(isAbsent));
-  if (all.length === 0 && any.length === 0) return undefined;
-  return {
-    rule_fqdn: `${rule.module}.report`,
-    reason: 'MISSING_REQUIREMENTS',
-    details: `All: ${quotedList(all)} Any: ${any.map(quotedList).join(' Any: ')}`,
-    type: 'skip',
-  };
+  const partial = rule.requiresWhole.filter((name) => sheet.state(name).broken.length > 0);
+  if (all.length === 0 && any.length === 0 && partial.length === 0) return undefined;
+  const absent = [...all, ...any.flat()];
+  const troubled = inputTrouble(rule, sheet, [...absent, ...partial]);
+  if (troubled !== undefined) return troubled;
+  const details = `All: ${quotedList(all)} Any: ${any.map(quotedList).join(' Any: ')}`;
+  const reason = absent.some(isLost) ? SKIP_INPUT_MISSING : SKIP_MISSING_REQUIREMENTS;
+  return { rule_fqdn: `${rule.module}.report`, reason, details, type: 'skip' };
+}
+
+/** What is wrong with the facts that a rule needs or has looked at; undefined when nothing is. */
+export function inputTrouble(rule: Rule, sheet: FactSheet, facts: readonly FactName[]): SkipItem | undefined {
+  const failed = facts.filter((name) => sheet.state(name).failed);
+  if (failed.length > 0) return notRun(rule, SKIP_RULE_FAILED, `reading failed: ${quotedList(failed)}`);
+  const broken = [...new Set(facts.flatMap((name) => sheet.state(name).broken))];
+  if (broken.length === 0) return undefined;
+  const more = broken.length - brokenFilesNamedMax;
+  const named = quotedList(broken.slice(0, brokenFilesNamedMax));
+  return notRun(rule, SKIP_INPUT_BROKEN, more > 0 ? `broken: ${named} and ${more} more` : `broken: ${named}`);
+}
+
+/** The skip item of a rule that did not run, or not over everything, for one of our own reasons. */
+export function notRun(rule: Rule, reason: NotRunReason, details: string): SkipItem {
+  return { rule_fqdn: `${rule.module}.report`, reason, details, type: 'skip' };
 }
 
 function quotedList(names: readonly string[]): string {

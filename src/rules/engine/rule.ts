@@ -16,6 +16,8 @@ export interface Rule {
   readonly requires: readonly FactName[];
   /** Groups of facts of each of which at least one must be there. */
   readonly requiresAny: readonly (readonly FactName[])[];
+  /** Facts that only count whole: with a broken file among theirs the rule does not run, since what it concludes would be wrong. */
+  readonly requiresWhole: readonly FactName[];
   readonly tags: readonly string[];
   readonly links: Readonly<Record<string, readonly string[]>>;
   /** Called only when what it requires is there. Pure and bounded: no clock, no I/O, no state between archives. */
@@ -27,6 +29,7 @@ export interface RuleDefinition<Required extends FactName> {
   readonly errorKeys: readonly string[];
   readonly requires: readonly Required[];
   readonly requiresAny?: readonly (readonly FactName[])[];
+  readonly requiresWhole?: readonly FactName[];
   readonly tags?: readonly string[];
   readonly links?: Readonly<Record<string, readonly string[]>>;
   readonly evaluate: (facts: FactsWith<Required>, context: RuleContext) => Verdict;
@@ -39,6 +42,7 @@ export function defineRule<const Required extends FactName>(definition: RuleDefi
     errorKeys: definition.errorKeys,
     requires: definition.requires,
     requiresAny: definition.requiresAny ?? [],
+    requiresWhole: definition.requiresWhole ?? [],
     tags: definition.tags ?? [],
     links: definition.links ?? {},
     evaluate: (facts, context) => definition.evaluate(facts as FactsWith<Required>, context),

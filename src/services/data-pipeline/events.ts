@@ -103,6 +103,13 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
         { ...contextOf(journey), files: result.files, brokenFiles: result.brokenFiles, rulesMs: result.rulesMs },
         'rules evaluated',
       );
+      if (result.oversizedFiles > 0) {
+        metrics.oversizedFiles.inc(result.oversizedFiles);
+        log.warn(
+          { ...contextOf(journey), cluster: result.clusterId, oversizedFiles: result.oversizedFiles },
+          'an archive holds more than is parsed of one; the rules that need the rest did not run',
+        );
+      }
       if (journey.subject !== undefined) statuses.tell(journey.subject, 'processing');
       telemetry.announce('rules-evaluated', {
         ...hop(journey, 5, clock),
@@ -157,7 +164,10 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       telemetry.announce('rule-failed', { requestId: journey.subject?.requestId ?? null, rule, code });
     },
     ruleQuarantined(rule: string): void {
-      log.error({ rule }, 'a rule took runners down on several clusters; it is left out for all of them for a while');
+      log.error(
+        { rule },
+        'a rule took runners down in several organizations; it is left out for all of them for a while',
+      );
       telemetry.announce('rule-quarantined', { rule });
     },
     messageDeadLettered(journey: Journey, step: string, error: CcxError): void {

@@ -56,12 +56,17 @@ export const jobsPerRunnerMax = 1_000;
 
 /** Rules that one archive may lose by kills before it is put aside: each costs up to the time limit of a rule. */
 export const killedRulesPerArchiveMax = 8;
-/** Attempts of an archive whose runner died outside any rule: the second one tells an accident from a bad archive. */
+/** Facts that one archive may lose by kills: what may be parsed is bounded, so that a genuine one loses none. */
+export const killedFactsPerArchiveMax = 2;
+/** Attempts of an archive whose runner died outside any rule or fact: the second one tells an accident from a bad archive. */
 export const unexplainedDeathsMax = 2;
 
 /** How long a killed rule is left out. Source of the decision: README.md, "A rule that takes a runner down". */
 export const quarantineMsDefault = 60 * minute;
-/** Different clusters on which a rule must have been killed before it is left out for all. */
+/** Different clusters of an organization on which a rule must have been killed before it is left out for that organization. */
 export const quarantineClustersMin = 3;
-/** Pairs of rule and cluster that are remembered; the oldest is forgotten first. */
-export const quarantinePairsMax = 10_000;
+/** Different organizations in which a rule must have been killed before it is left out for all. */
+export const quarantineOrganizationsMin = 3;
+/** Kills that are remembered of one organization, and of all. */
+export const quarantineKillsPerOrganizationMax = 100;
+export const quarantineKillsMax = 2_000;

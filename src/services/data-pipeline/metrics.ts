@@ -111,6 +111,11 @@ function ownMetrics(registry: Registry) {
       labelNames: ['rule', 'code'],
       registers,
     }),
+    oversizedFiles: new Counter({
+      name: 'ccx_data_pipeline_oversized_files_total',
+      help: 'JSON files of archives that were not parsed since they are over what may be parsed of a file or an archive',
+      registers,
+    }),
     statusesDropped: new Counter({
       name: 'ccx_data_pipeline_statuses_dropped_total',
       help: 'Status messages that could not be sent to the payload tracker',

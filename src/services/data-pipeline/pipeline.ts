@@ -24,7 +24,7 @@ export interface PipelineTools {
   readonly events: PipelineEvents;
   readonly check: RecordPolicy;
   readonly fetch: FetchTools;
-  readonly rules: Omit<RunRulesTools, 'onRuleKilled' | 'onRuleQuarantined'>;
+  readonly rules: Omit<RunRulesTools, 'onRuleKilled' | 'onFactKilled' | 'onRuleQuarantined'>;
   readonly publish: PublishTools;
   readonly putAside: PutAsideTools;
 }
@@ -171,6 +171,8 @@ class PipelineRun {
     const { events } = this.#tools;
     return {
       onRuleKilled: (rule: string, error: CcxError) => events.ruleFailed(this.journey, rule, error.code, error.message),
+      onFactKilled: (fact: string, error: CcxError) =>
+        events.ruleFailed(this.journey, `fact ${fact}`, error.code, error.message),
       onRuleQuarantined: (rule: string) => events.ruleQuarantined(rule),
     };
   }

@@ -1,67 +1,96 @@
 /**
- * Remembers which rules took a runner down, so that the next archives do not pay again. A kill leaves the rule out for the cluster
- * whose archive it was; only kills on several clusters leave it out for all, since a missing hit looks like a resolved issue to the
- * owners and one hostile archive must not be able to cause that for others. Both end by themselves. Lost when the process ends.
+ * Remembers which rules took a runner down, so that the next archives do not pay again. A kill leaves the rule out for the cluster whose
+ * archive it was. Kills on several clusters of one organization leave it out for that organization, and only kills in several organizations
+ * leave it out for all: whoever uploads chooses cluster ids freely but not the organization, which his identity says, and one hostile
+ * party must not be able to silence a rule for others. All end by themselves. Lost when the process ends.
  */
 import type { Clock } from '../../platform/clock/clock.ts';
+
+/** Whose archive it is, as the announcement says: an id that somebody else names is not the same cluster. */
+export interface Sender {
+  readonly orgId: number;
+  /** Without one all such archives of an organization count as one cluster. */
+  readonly clusterId: string | undefined;
+}
 
 export interface RuleQuarantineOptions {
   readonly clock: Clock;
   readonly quarantineMs: number;
-  /** Different clusters that make it general. */
+  /** Different clusters of an organization that make it that organization's. */
   readonly clustersMin: number;
-  readonly pairsMax: number;
+  /** Different organizations that make it general. */
+  readonly organizationsMin: number;
+  /** Kills of one organization that are remembered, and of all; the oldest is forgotten first. */
+  readonly killsPerOrganizationMax: number;
+  readonly killsMax: number;
+}
+
+interface Kill {
+  readonly rule: string;
+  readonly orgId: number;
+  readonly cluster: string;
+  /** Monotonic. */
+  readonly untilMs: number;
 }
 
 export class RuleQuarantine {
   readonly #options: RuleQuarantineOptions;
-  /** By rule and cluster, oldest first; value is the monotonic time of its end. */
-  readonly #pairs = new Map<string, { readonly rule: string; readonly cluster: string; readonly untilMs: number }>();
-  readonly #general = new Map<string, number>();
+  /** By rule, organization and cluster, oldest first. */
+  readonly #kills = new Map<string, Kill>();
 
   constructor(options: RuleQuarantineOptions) {
     this.#options = options;
   }
 
-  /** Called after a kill; true when the rule is now left out for every cluster, and was not before. */
-  add(rule: string, cluster: string): boolean {
-    this.#expire();
+  /** Called after a kill; true when the rule is now left out for everybody, and was not before. */
+  add(rule: string, sender: Sender): boolean {
+    const wasGeneral = this.#isGeneral(rule);
     const untilMs = this.#options.clock.monotonicMs() + this.#options.quarantineMs;
-    const key = `${rule}\n${cluster}`;
-    this.#pairs.delete(key);
-    this.#pairs.set(key, { rule, cluster, untilMs });
-    for (const oldest of this.#pairs.keys()) {
-      if (this.#pairs.size <= this.#options.pairsMax) break;
-      this.#pairs.delete(oldest);
-    }
-    const clusters = [...this.#pairs.values()].filter((pair) => pair.rule === rule).length;
-    if (clusters < this.#options.clustersMin) return false;
-    const isNew = !this.#general.has(rule);
-    this.#general.set(rule, untilMs);
-    return isNew;
+    const { orgId } = sender;
+    const cluster = sender.clusterId ?? '';
+    const key = `${rule}\n${orgId}\n${cluster}`;
+    this.#kills.delete(key);
+    this.#kills.set(key, { rule, orgId, cluster, untilMs });
+    // An organization with many clusters pushes out its own kills, not those of others.
+    this.#forgetOldest(this.#options.killsPerOrganizationMax, (kill) => kill.orgId === orgId);
+    this.#forgetOldest(this.#options.killsMax, () => true);
+    return !wasGeneral && this.#isGeneral(rule);
   }
 
-  /** Modules of rules to leave out for that cluster now. */
-  leftOutFor(cluster: string): Set<string> {
-    this.#expire();
-    const rules = new Set(this.#general.keys());
-    for (const pair of this.#pairs.values()) if (pair.cluster === cluster) rules.add(pair.rule);
+  /** Modules of rules to leave out for that archive now. */
+  leftOutFor(sender: Sender): Set<string> {
+    const { clustersMin } = this.#options;
+    const rules = new Set(this.general());
+    const own = this.#current().filter(({ orgId }) => orgId === sender.orgId);
+    for (const { rule, cluster } of own) {
+      const isOrganizations = own.filter((kill) => kill.rule === rule).length >= clustersMin;
+      if (isOrganizations || cluster === (sender.clusterId ?? '')) rules.add(rule);
+    }
     return rules;
   }
 
-  /** Rules left out for every cluster. */
+  /** Rules left out for everybody. */
   general(): readonly string[] {
-    this.#expire();
-    return [...this.#general.keys()];
+    return [...new Set(this.#current().map(({ rule }) => rule))].filter((rule) => this.#isGeneral(rule));
   }
 
-  #expire(): void {
+  #isGeneral(rule: string): boolean {
+    const organizations = this.#current().flatMap((kill) => (kill.rule === rule ? [kill.orgId] : []));
+    return new Set(organizations).size >= this.#options.organizationsMin;
+  }
+
+  #current(): Kill[] {
     const now = this.#options.clock.monotonicMs();
     // Oldest first, and all last equally long: the first that still counts ends the search.
-    for (const [key, pair] of this.#pairs) {
-      if (pair.untilMs > now) break;
-      this.#pairs.delete(key);
+    for (const [key, { untilMs }] of this.#kills) {
+      if (untilMs > now) break;
+      this.#kills.delete(key);
     }
-    for (const [rule, untilMs] of this.#general) if (untilMs <= now) this.#general.delete(rule);
+    return [...this.#kills.values()];
+  }
+
+  #forgetOldest(max: number, counts: (kill: Kill) => boolean): void {
+    const keys = [...this.#kills].flatMap(([key, kill]) => (counts(kill) ? [key] : []));
+    for (const key of keys.slice(0, Math.max(0, keys.length - max))) this.#kills.delete(key);
   }
 }

@@ -194,7 +194,12 @@ describe('an announced archive', () => {
     const records = await read(bench.topics.out);
     assert.equal(records.length, 1);
     assert.equal(String(records[0]?.key), testCluster);
-    assert.deepEqual(records[0]?.headers, []);
+    assert.deepEqual(
+      records[0]?.headers.map(({ name }) => name),
+      ['ccx-catalogue-version', 'ccx-catalogue-rules'],
+    );
+    const rules: string[] = JSON.parse(String(records[0]?.headers[1]?.value));
+    assert.ok(rules.includes('test.rules.witness') && rules.includes('ccx_rules_processing.version_info'));
     assert.equal(parseOcpResults(records[0]!.value).kind, 'received');
     const [report] = await reports();
     assert.deepEqual(

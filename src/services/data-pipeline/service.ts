@@ -16,9 +16,12 @@ import { createHttpArchiveSource } from './http-archive-source.ts';
 import { Intake } from './intake.ts';
 import {
   jobsPerRunnerMax,
+  killedFactsPerArchiveMax,
   killedRulesPerArchiveMax,
   quarantineClustersMin,
-  quarantinePairsMax,
+  quarantineKillsMax,
+  quarantineKillsPerOrganizationMax,
+  quarantineOrganizationsMin,
   unexplainedDeathsMax,
 } from './limits.ts';
 import { createPipelineMetrics } from './metrics.ts';
@@ -71,7 +74,9 @@ async function build(
     clock,
     quarantineMs: settings.rules.quarantineMs,
     clustersMin: quarantineClustersMin,
-    pairsMax: quarantinePairsMax,
+    organizationsMin: quarantineOrganizationsMin,
+    killsPerOrganizationMax: quarantineKillsPerOrganizationMax,
+    killsMax: quarantineKillsMax,
   });
   /** Somebody may scrape before the group is joined. */
   const started: { intake?: Intake } = {};
@@ -114,7 +119,11 @@ async function build(
       runners,
       quarantine,
       archiveLimits: settings.archiveLimits,
-      failureLimits: { killedRulesMax: killedRulesPerArchiveMax, unexplainedDeathsMax },
+      failureLimits: {
+        killedRulesMax: killedRulesPerArchiveMax,
+        killedFactsMax: killedFactsPerArchiveMax,
+        unexplainedDeathsMax,
+      },
       random,
     },
     publish: { sender: producer, topic: settings.resultsTopic, random },

@@ -16,7 +16,10 @@ export interface Alert {
 /** Absent when the file is; an empty list means that the cluster has no alert. */
 export function readAlerts(archive: ArchiveView): readonly Alert[] | undefined {
   const document = archive.json('config/alerts.json');
-  if (!Array.isArray(document)) return undefined;
+  if (!Array.isArray(document)) {
+    archive.reject('config/alerts.json');
+    return undefined;
+  }
   return document.flatMap((alert) => {
     const name = nameAt(alert, 'labels', 'alertname');
     if (name === undefined) return [];

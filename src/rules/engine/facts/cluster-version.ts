@@ -2,6 +2,7 @@
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { parseVersion, type SemanticVersion } from '../semantic-version.ts';
+import { resourceAt } from './resources.ts';
 
 export interface ComponentOverride {
   readonly kind: string;
@@ -26,7 +27,7 @@ export interface ClusterVersion {
 
 /** Absent while no installation has completed: rules about a version must not guess one. */
 export function readClusterVersion(archive: ArchiveView): ClusterVersion | undefined {
-  const document = archive.json('config/version.json');
+  const document = resourceAt(archive, 'config/version.json');
   // The history is ordered newest first.
   const completed = listAt(document, 'status', 'history').find((entry) => textAt(entry, 'state') === 'Completed');
   const current = textAt(completed, 'version');

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonValue } from '../../../contracts/json.ts';
-import { createArchiveView } from '../archive-view.ts';
-import { createFacts, FACT_NAMES } from '../facts.ts';
+import { type ArchiveView, createArchiveView } from '../archive-view.ts';
+import { FACT_NAMES, readFacts } from '../facts.ts';
 import { nameCharactersMax, versionCharactersMax } from '../limits.ts';
 
 function factsOf(files: Readonly<Record<string, JsonValue>>) {
@@ -11,8 +11,15 @@ function factsOf(files: Readonly<Record<string, JsonValue>>) {
     path,
     Buffer.from(JSON.stringify(value)),
   ]);
+  return read(createArchiveView(new Map(entries)));
+}
+
+function read(view: ArchiveView, leaveOut: readonly string[] = []) {
   const failures: string[] = [];
-  return { facts: createFacts(createArchiveView(new Map(entries)), (fact) => failures.push(fact)), failures };
+  const before: string[] = [];
+  const options = { beforeFact: (fact: string) => before.push(fact), leaveOut: new Set(leaveOut) };
+  const sheet = readFacts(view, options, (fact) => failures.push(fact));
+  return { sheet, facts: sheet.facts, failures, before };
 }
 
 test('over an empty archive every fact is absent', () => {
@@ -21,26 +28,69 @@ test('over an empty archive every fact is absent', () => {
   assert.deepEqual(failures, []);
 });
 
-test('a fact is read once', () => {
-  const { facts } = factsOf({ 'config/alerts.json': [] });
-  assert.notEqual(facts.alerts, undefined);
+test('every fact is read before a rule looks, each named before it, and which of them a rule looks at is known', () => {
+  const { sheet, facts, before } = factsOf({ 'config/alerts.json': [] });
+  assert.deepEqual(before, FACT_NAMES);
+  assert.deepEqual(sheet.takeLookedAt(), []);
   assert.equal(facts.alerts, facts.alerts);
+  assert.equal(facts.nodes, undefined);
+  assert.deepEqual(sheet.takeLookedAt(), ['alerts', 'nodes']);
+  assert.deepEqual(sheet.takeLookedAt(), []);
 });
 
 test('a reader that fails makes its fact absent and is reported once', () => {
   const view = createArchiveView(new Map());
-  const cause = new Error('bug');
   const broken = {
     ...view,
-    json: () => {
-      throw cause;
+    json(path: string) {
+      if (path === 'config/network.json') throw new Error('bug');
+      return view.json(path);
     },
   };
-  const failures: unknown[] = [];
-  const facts = createFacts(broken, (fact, error) => failures.push([fact, error]));
-  assert.equal(facts.network, undefined);
-  assert.equal(facts.network, undefined);
-  assert.deepEqual(failures, [['network', cause]]);
+  const { sheet, failures } = read(broken);
+  assert.equal(sheet.facts.network, undefined);
+  assert.deepEqual([failures, sheet.state('network').failed], [['network'], true]);
+});
+
+test('a fact that is left out is not read and counts as broken', () => {
+  const { sheet, before } = read(createArchiveView(new Map([['config/alerts.json', Buffer.from('[]')]])), ['alerts']);
+  assert.equal(before.includes('alerts'), false);
+  assert.equal(sheet.facts.alerts, undefined);
+  assert.equal(sheet.state('alerts').broken.length, 1);
+});
+
+test('absent and broken are told apart: no file, a file that is no JSON, and JSON that does not belong there', () => {
+  const { sheet } = read(
+    createArchiveView(
+      new Map(
+        Object.entries({
+          'config/version.json': '{"spec":',
+          'config/infrastructure.json': '[]',
+          'config/alerts.json': '{"alerts":[]}',
+          'config/node/a.json': '{"metadata":{"name":"a"},"status":{}}',
+          'config/node/b.json': '{"metadata":{}}',
+          'config/machineconfigpools/a.json': '""',
+        }).map(([path, body]): [string, Buffer] => [path, Buffer.from(body)]),
+      ),
+    ),
+  );
+  const broken = Object.fromEntries(
+    FACT_NAMES.flatMap((name) => {
+      const { broken: paths } = sheet.state(name);
+      return paths.length === 0 ? [] : [[name, paths]];
+    }),
+  );
+  assert.deepEqual(broken, {
+    clusterVersion: ['config/version.json'],
+    infrastructure: ['config/infrastructure.json'],
+    machineConfigPools: ['config/machineconfigpools/a.json'],
+    nodes: ['config/node/b.json'],
+    alerts: ['config/alerts.json'],
+  });
+  assert.deepEqual(
+    sheet.facts.nodes?.map(({ name }) => name),
+    ['a'],
+  );
 });
 
 test('the current version is the newest that was installed completely', () => {

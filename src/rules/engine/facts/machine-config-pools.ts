@@ -1,7 +1,8 @@
 /** Machine config pools, from `config/machineconfigpools/`. The file name is not the truth: the pool's own name is. Source: data-pipeline.md 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
-import { field, nameAt } from '../json-access.ts';
+import { field } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
+import { namedResourcesIn } from './resources.ts';
 
 export interface MachineConfigPool {
   readonly name: string;
@@ -14,10 +15,7 @@ export interface MachineConfigPool {
 /** Absent when the archive holds no readable pool. In order of name, one per name. */
 export function readMachineConfigPools(archive: ArchiveView): readonly MachineConfigPool[] | undefined {
   const pools = new Map<string, MachineConfigPool>();
-  for (const path of archive.jsonFilesIn('config/machineconfigpools')) {
-    const resource = archive.json(path);
-    const name = nameAt(resource, 'metadata', 'name');
-    if (name === undefined) continue;
+  for (const { name, resource } of namedResourcesIn(archive, 'config/machineconfigpools')) {
     pools.set(name, {
       name,
       paused: field(resource, 'spec', 'paused') === true,

@@ -1,8 +1,9 @@
 /** Nodes, from `config/node/`. Source: data-pipeline.md 7.4. */
 import type { ArchiveView } from '../archive-view.ts';
-import { field, listAt, nameAt, objectAt, textAt } from '../json-access.ts';
+import { field, listAt, objectAt, textAt } from '../json-access.ts';
 import { parseQuantity } from '../quantity.ts';
 import { type Condition, readCondition } from './conditions.ts';
+import { namedResourcesIn } from './resources.ts';
 
 export interface Node {
   readonly name: string;
@@ -23,10 +24,7 @@ const roleLabelPrefix = 'node-role.kubernetes.io/';
 /** Absent when the archive holds no readable node. In order of name. */
 export function readNodes(archive: ArchiveView): readonly Node[] | undefined {
   const nodes: Node[] = [];
-  for (const path of archive.jsonFilesIn('config/node')) {
-    const resource = archive.json(path);
-    const name = nameAt(resource, 'metadata', 'name');
-    if (name === undefined) continue;
+  for (const { name, resource } of namedResourcesIn(archive, 'config/node')) {
     nodes.push({
       name,
       roles: rolesOf(Object.keys(objectAt(resource, 'metadata', 'labels') ?? {})),

@@ -1,7 +1,9 @@
 /** Cluster operators and the custom resources that configure them, from `config/clusteroperator/`. Source: data-pipeline.md 7.4. */
+import { isJsonObject } from '../../../contracts/json.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
+import { namedResourcesIn } from './resources.ts';
 
 /** The "operator object" of rule details. */
 export type ClusterOperator = {
@@ -16,10 +18,8 @@ export type ClusterOperator = {
 /** Absent when the archive holds no readable cluster operator. In order of name. */
 export function readClusterOperators(archive: ArchiveView): readonly ClusterOperator[] | undefined {
   const operators: ClusterOperator[] = [];
-  for (const path of archive.jsonFilesIn('config/clusteroperator')) {
-    const resource = archive.json(path);
-    const name = nameAt(resource, 'metadata', 'name');
-    if (name === undefined || !Array.isArray(field(resource, 'status', 'conditions'))) continue;
+  for (const { name, resource } of namedResourcesIn(archive, 'config/clusteroperator')) {
+    if (!Array.isArray(field(resource, 'status', 'conditions'))) continue;
     const versions = listAt(resource, 'status', 'versions');
     const version = versions.find((entry) => textAt(entry, 'name') === 'operator');
     operators.push({
@@ -52,6 +52,7 @@ export function readOperatorResources(archive: ArchiveView): readonly OperatorRe
     const parts = path.slice(root.length + 1).split('/');
     if (!path.endsWith('.json') || parts.length < 3) continue;
     const resource = archive.json(path);
+    if (!isJsonObject(resource)) archive.reject(path);
     if (field(resource, 'spec') === undefined) continue;
     resources.push({
       group: parts[0]!,

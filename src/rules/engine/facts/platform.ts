@@ -1,6 +1,7 @@
 /** The cluster-wide singletons of `config.openshift.io` that rules ask about: infrastructure, network, proxy. */
 import type { ArchiveView } from '../archive-view.ts';
 import { nameAt, objectAt, textAt } from '../json-access.ts';
+import { resourceAt } from './resources.ts';
 
 export interface Infrastructure {
   /** `AWS`, `Azure`, `BareMetal`, `None`, `VSphere`, …; empty when unknown. */
@@ -11,7 +12,7 @@ export interface Infrastructure {
 }
 
 export function readInfrastructure(archive: ArchiveView): Infrastructure | undefined {
-  const document = archive.json('config/infrastructure.json');
+  const document = resourceAt(archive, 'config/infrastructure.json');
   if (objectAt(document, 'status') === undefined) return undefined;
   return {
     platform: nameAt(document, 'status', 'platformStatus', 'type') ?? nameAt(document, 'status', 'platform') ?? '',
@@ -27,7 +28,7 @@ export interface Network {
 
 /** Absent while no network type is set. */
 export function readNetwork(archive: ArchiveView): Network | undefined {
-  const document = archive.json('config/network.json');
+  const document = resourceAt(archive, 'config/network.json');
   const networkType = nameAt(document, 'spec', 'networkType') ?? nameAt(document, 'status', 'networkType');
   return networkType === undefined ? undefined : { networkType };
 }
@@ -39,7 +40,7 @@ export interface Proxy {
 
 /** Absent when the cluster uses no proxy. */
 export function readProxy(archive: ArchiveView): Proxy | undefined {
-  const document = archive.json('config/proxy.json');
+  const document = resourceAt(archive, 'config/proxy.json');
   const value = (name: string) => textAt(document, 'spec', name) || textAt(document, 'status', name) || '';
   const proxy = { httpProxy: value('httpProxy'), httpsProxy: value('httpsProxy') };
   return proxy.httpProxy === '' && proxy.httpsProxy === '' ? undefined : proxy;

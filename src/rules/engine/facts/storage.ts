@@ -2,6 +2,7 @@
 import type { ArchiveView } from '../archive-view.ts';
 import { nameAt, objectAt, textAt } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
+import { namedResourcesIn, resourceAt } from './resources.ts';
 
 /** Members of `spec.storage` that name a place to store images. */
 export const REGISTRY_STORAGE_BACKENDS = ['azure', 'emptyDir', 'gcs', 'ibmcos', 'oss', 'pvc', 's3', 'swift'] as const;
@@ -24,7 +25,9 @@ const paths = [
 ];
 
 export function readImageRegistry(archive: ArchiveView): ImageRegistry | undefined {
-  const resource = paths.map((path) => archive.json(path)).find((found) => objectAt(found, 'spec') !== undefined);
+  const resource = paths
+    .map((path) => resourceAt(archive, path))
+    .find((found) => objectAt(found, 'spec') !== undefined);
   if (resource === undefined) return undefined;
   const storage = objectAt(resource, 'spec', 'storage');
   const backends = REGISTRY_STORAGE_BACKENDS.filter((backend) => objectAt(storage, backend) !== undefined);
@@ -48,18 +51,11 @@ export interface PersistentVolume {
 
 /** Absent when the archive holds none: the operator collects only volumes that the registry or monitoring use. */
 export function readPersistentVolumes(archive: ArchiveView): readonly PersistentVolume[] | undefined {
-  const volumes = archive.jsonFilesIn('config/persistentvolumes').flatMap((path) => {
-    const resource = archive.json(path);
-    const name = nameAt(resource, 'metadata', 'name');
-    if (name === undefined) return [];
-    return [
-      {
-        name,
-        phase: textAt(resource, 'status', 'phase') ?? '',
-        claimNamespace: textAt(resource, 'spec', 'claimRef', 'namespace') ?? '',
-        claimName: textAt(resource, 'spec', 'claimRef', 'name') ?? '',
-      },
-    ];
-  });
+  const volumes = namedResourcesIn(archive, 'config/persistentvolumes').map(({ name, resource }) => ({
+    name,
+    phase: textAt(resource, 'status', 'phase') ?? '',
+    claimNamespace: textAt(resource, 'spec', 'claimRef', 'namespace') ?? '',
+    claimName: textAt(resource, 'spec', 'claimRef', 'name') ?? '',
+  }));
   return volumes.length === 0 ? undefined : volumes;
 }

@@ -1,6 +1,7 @@
 /** Admission webhooks, from the two webhook configuration directories. Source: data-pipeline.md 7.4, 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
 import { listAt, nameAt, numberAt, textAt } from '../json-access.ts';
+import { namedResourcesIn } from './resources.ts';
 
 export interface Webhook {
   readonly kind: 'mutating' | 'validating';
@@ -20,10 +21,8 @@ export function readWebhooks(archive: ArchiveView): readonly Webhook[] | undefin
   const webhooks = new Map<string, Webhook>();
   let seen = false;
   for (const kind of ['mutating', 'validating'] as const) {
-    for (const path of archive.jsonFilesIn(`config/${kind}webhookconfigurations`)) {
-      const resource = archive.json(path);
-      const configuration = nameAt(resource, 'metadata', 'name');
-      if (configuration === undefined) continue;
+    const configurations = namedResourcesIn(archive, `config/${kind}webhookconfigurations`);
+    for (const { name: configuration, resource } of configurations) {
       seen = true;
       for (const webhook of listAt(resource, 'webhooks')) {
         const name = nameAt(webhook, 'name');

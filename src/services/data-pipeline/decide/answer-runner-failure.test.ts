@@ -1,14 +1,15 @@
-/** A dead runner costs the rule that it was in; outside any rule it costs one more attempt, then the archive. */
+/** A dead runner costs the rule that it was in; outside any rule or fact it costs one more attempt, then the archive. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answerRunnerFailure, type RunnerFailureAnswer } from './answer-runner-failure.ts';
 
-const limits = { killedRulesMax: 2, unexplainedDeathsMax: 2 };
+const limits = { killedRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 };
 const inRule = 'rule ccx_rules_ocp.external.rules.slow';
 
 const rows: readonly [
   string,
   { code: string; retryable?: boolean; label?: string },
+  /** Rules that were killed so far; facts, or deaths outside both. */
   [number, number],
   RunnerFailureAnswer,
 ][] = [
@@ -31,6 +32,13 @@ const rows: readonly [
     { kind: 'without-rule', rule: inRule.slice(5) },
   ],
   ['one rule too many', { code: 'RUNNER_TIMEOUT', label: inRule }, [2, 0], { kind: 'give-up' }],
+  [
+    'files that are too costly',
+    { code: 'RUNNER_MEMORY', label: 'fact nodes' },
+    [2, 1],
+    { kind: 'without-fact', fact: 'nodes' },
+  ],
+  ['one fact too many', { code: 'RUNNER_TIMEOUT', label: 'fact nodes' }, [0, 2], { kind: 'give-up' }],
   ['a first death while opening', { code: 'RUNNER_MEMORY', label: 'open the archive' }, [0, 1], { kind: 'again' }],
   ['a second death while opening', { code: 'RUNNER_MEMORY', label: 'open the archive' }, [0, 2], { kind: 'give-up' }],
   ['a death before any step', { code: 'RUNNER_CRASHED' }, [0, 1], { kind: 'again' }],
@@ -45,9 +53,10 @@ const rows: readonly [
   ['too many waiting', { code: 'RUNNER_QUEUE_FULL', retryable: true }, [0, 5], { kind: 'later' }],
 ];
 
-for (const [title, failure, [killedRules, unexplainedDeaths], expected] of rows) {
+for (const [title, failure, [killedRules, others], expected] of rows) {
   test(`${title}: ${expected.kind}`, () => {
     const facts = { retryable: false, label: undefined, ...failure };
-    assert.deepEqual(answerRunnerFailure(facts, { killedRules, unexplainedDeaths }, limits), expected);
+    const soFar = { killedRules, killedFacts: others, unexplainedDeaths: others };
+    assert.deepEqual(answerRunnerFailure(facts, soFar, limits), expected);
   });
 }

@@ -1,7 +1,9 @@
 /** What to do with an archive whose runner gave no result. Called after every failed attempt of one archive. */
 
-/** Label of a rule's run: this and the rule's module. Everything else in a runner has a label without it. */
+/** Label of a rule's run: this and the rule's module. */
 export const RULE_LABEL_PREFIX = 'rule ';
+/** Label of the reading of a fact: this and the fact's name. Everything else in a runner has a label with neither. */
+export const FACT_LABEL_PREFIX = 'fact ';
 
 export interface RunnerFailure {
   /** `RUNNER_*`, or the code of the error that the job threw. */
@@ -12,18 +14,22 @@ export interface RunnerFailure {
 
 export interface AttemptsSoFar {
   readonly killedRules: number;
-  /** Attempts, this one included, that ended outside any rule. */
+  readonly killedFacts: number;
+  /** Attempts, this one included, that ended outside any rule or fact. */
   readonly unexplainedDeaths: number;
 }
 
 export interface RunnerFailureLimits {
   readonly killedRulesMax: number;
+  readonly killedFactsMax: number;
   readonly unexplainedDeathsMax: number;
 }
 
 export type RunnerFailureAnswer =
   /** Run the archive again without this rule. */
   | { readonly kind: 'without-rule'; readonly rule: string }
+  /** Run the archive again without reading this fact: its files are too costly, and no rule is to blame. */
+  | { readonly kind: 'without-fact'; readonly fact: string }
   | { readonly kind: 'again' }
   /** There is no runner at the moment; the archive is not to blame. */
   | { readonly kind: 'later' }
@@ -38,11 +44,19 @@ export function answerRunnerFailure(
   limits: RunnerFailureLimits,
 ): RunnerFailureAnswer {
   if (deaths.has(failure.code)) {
-    if (failure.label?.startsWith(RULE_LABEL_PREFIX) === true) {
-      if (soFar.killedRules >= limits.killedRulesMax) return { kind: 'give-up' };
-      return { kind: 'without-rule', rule: failure.label.slice(RULE_LABEL_PREFIX.length) };
+    const rule = nameIn(failure.label, RULE_LABEL_PREFIX);
+    if (rule !== undefined) {
+      return soFar.killedRules < limits.killedRulesMax ? { kind: 'without-rule', rule } : { kind: 'give-up' };
+    }
+    const fact = nameIn(failure.label, FACT_LABEL_PREFIX);
+    if (fact !== undefined) {
+      return soFar.killedFacts < limits.killedFactsMax ? { kind: 'without-fact', fact } : { kind: 'give-up' };
     }
     return { kind: soFar.unexplainedDeaths < limits.unexplainedDeathsMax ? 'again' : 'give-up' };
   }
   return { kind: failure.retryable ? 'later' : 'give-up' };
+}
+
+function nameIn(label: string | undefined, prefix: string): string | undefined {
+  return label?.startsWith(prefix) === true ? label.slice(prefix.length) : undefined;
 }

@@ -1,5 +1,6 @@
 /** What the service and its rule runners tell each other. Travels by structured clone between the processes. */
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
+import type { Catalogue } from '../../../rules/engine/catalogue.ts';
 
 export interface RuleRun {
   /** The archive as it was downloaded. */
@@ -11,6 +12,8 @@ export interface RuleRun {
   readonly gatheredAt: string;
   /** Modules of rules that must not run. */
   readonly leaveOut: readonly string[];
+  /** Names of facts that must not be read. */
+  readonly leaveOutFacts: readonly string[];
 }
 
 export interface RuleRunResult {
@@ -23,6 +26,9 @@ export interface RuleRunResult {
   readonly unpackedBytes: number;
   /** Files that rules asked for and that are no JSON. */
   readonly brokenFiles: number;
+  /** Those of them that were not parsed since they are over what may be parsed of a file or an archive. */
+  readonly oversizedFiles: number;
+  readonly catalogue: Catalogue;
   /** Rules that ran to an end, whatever they said. */
   readonly rulesRun: number;
   /** Rules and facts that threw. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testArchive, testCluster } from '../../../../test/support/announcements.ts';
 import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { SkipItem } from '../../../contracts/report.ts';
 import { defaultArchiveLimits } from '../../../platform/archive/limits.ts';
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { allRules } from '../../../rules/catalog/index-of-rules.ts';
@@ -30,6 +31,7 @@ async function run(change: Partial<RuleRun> = {}, rules: readonly Rule[] = [rule
     clusterId: undefined,
     gatheredAt: '2026-01-30T10:08:55Z',
     leaveOut: [],
+    leaveOutFacts: [],
     ...change,
   };
   const result = await runRulesOverArchive(job, rules, { label: (text) => labels.push(text) }).catch((error) => error);
@@ -38,9 +40,12 @@ async function run(change: Partial<RuleRun> = {}, rules: readonly Rule[] = [rule
 
 test('every step is named before it begins', async () => {
   const { labels } = await run();
+  const facts = labels.filter((label) => label.startsWith('fact '));
+  assert.ok(facts.length > 5);
   assert.deepEqual(labels, [
     'open the archive',
     'find the cluster',
+    ...facts,
     'rule test.rules.one',
     'rule test.rules.two',
     'write the report',
@@ -85,9 +90,11 @@ test('a rule that throws costs itself only, and is told', async () => {
   assert.equal(result.rulesRun, 2);
 });
 
-test('a rule that is left out neither runs nor is named', async () => {
+test('a rule that is left out neither runs nor is named to the watcher, and the report says that it did not run', async () => {
   const { labels, result } = await run({ leaveOut: ['test.rules.one'] });
   assert.equal(labels.includes('rule test.rules.one'), false);
+  const [skip] = JSON.parse(result.reportJson).skips;
+  assert.deepEqual([skip.rule_fqdn, skip.reason], ['test.rules.one.report', 'RULE_LEFT_OUT']);
   assert.equal(result.rulesRun, 1);
 });
 
@@ -95,6 +102,22 @@ test('a file that is no JSON is counted and the others are read', async () => {
   const { result } = await run({ packed: testArchive({ 'config/infrastructure.json': '{"broken":' }) }, allRules);
   assert.ok(result.brokenFiles >= 1);
   assert.equal(JSON.parse(result.reportJson).info[0].details.version, '4.17.3');
+});
+
+test('a fact that is left out is not read, and the report says so of the rules that need it', async () => {
+  const { labels, result } = await run({ leaveOutFacts: ['clusterVersion'] }, allRules);
+  assert.equal(labels.includes('fact clusterVersion'), false);
+  const reasons = new Map(JSON.parse(result.reportJson).skips.map((skip: SkipItem) => [skip.rule_fqdn, skip.reason]));
+  assert.equal(reasons.get('ccx_rules_processing.version_info.report'), 'INPUT_BROKEN');
+});
+
+test('the catalogue is named by its rules, whichever of them run', async () => {
+  const { result } = await run({ leaveOut: ['test.rules.one'] });
+  assert.match(result.catalogue.version, /^ccx-notifications-[0-9.]+\+[0-9a-f]{12}$/);
+  assert.deepEqual(result.catalogue.rules, ['test.rules.one', 'test.rules.two']);
+  const other = await run({}, [rule('one')]);
+  assert.notEqual(other.result.catalogue.version, result.catalogue.version);
+  assert.deepEqual((await run({}, [rule('two'), rule('one')])).result.catalogue, result.catalogue);
 });
 
 test('a limit of the archive is its error', async () => {

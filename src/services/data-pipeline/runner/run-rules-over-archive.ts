@@ -7,10 +7,12 @@ import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
 import { openArchiveWithSummary } from '../../../platform/archive/open-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
+import { isOverBudget } from '../../../rules/engine/archive-view.ts';
+import { catalogueOf } from '../../../rules/engine/catalogue.ts';
 import { readClusterId } from '../../../rules/engine/cluster-id.ts';
 import { evaluateArchive } from '../../../rules/engine/evaluate-archive.ts';
 import type { Rule } from '../../../rules/engine/rule.ts';
-import { RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
+import { FACT_LABEL_PREFIX, RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
 import type { RuleRun, RuleRunResult } from './rule-run.ts';
 
 /** Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster. */
@@ -34,6 +36,8 @@ export async function runRulesOverArchive(
     rules,
     now: new Date(run.gatheredAt),
     skipRules: leaveOut,
+    skipFacts: new Set(run.leaveOutFacts),
+    beforeFact: (fact) => context.label(`${FACT_LABEL_PREFIX}${fact}`),
     beforeRule: (module) => context.label(`${RULE_LABEL_PREFIX}${module}`),
     clock,
   });
@@ -49,6 +53,8 @@ export async function runRulesOverArchive(
     files: files.size,
     unpackedBytes: summary.unpackedBytes,
     brokenFiles: evaluation.brokenFiles.length,
+    oversizedFiles: evaluation.brokenFiles.filter(({ reason }) => isOverBudget(reason)).length,
+    catalogue: catalogueOf(rules),
     rulesRun: rules.filter((rule) => !leaveOut.has(rule.module)).length - failedRules.length,
     failures: evaluation.failures.map(({ component, cause }) => ({ component, error: errorText(cause) })),
     openMs: openedMs - startedMs,

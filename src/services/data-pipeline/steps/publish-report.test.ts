@@ -30,7 +30,8 @@ const report: Report = {
   pass: [],
   analysis_metadata: { start: '', finish: '', execution_context: '', plugin_sets: {} },
 };
-const result = { clusterId: testCluster, reportJson: JSON.stringify(report) } as RuleRunResult;
+const catalogue = { version: 'ccx-notifications-0.1.0+0123456789ab', rules: ['a.one', 'b.two'] };
+const result = { clusterId: testCluster, reportJson: JSON.stringify(report), catalogue } as unknown as RuleRunResult;
 const second: StepAttempt = { number: 2, elapsedMs: 500, signal: new AbortController().signal };
 
 async function publish(answer: () => Promise<unknown>, evaluated = result) {
@@ -50,7 +51,11 @@ test('the message holds the report and the announcement, on one line, keyed by t
   assert.equal(outcome.kind, 'done');
   assert.equal(sent.length, 1);
   const { topic, key, value, headers } = sent[0]!;
-  assert.deepEqual([topic, key, headers], [TOPIC_OCP_RESULTS, testCluster, undefined]);
+  assert.deepEqual([topic, key], [TOPIC_OCP_RESULTS, testCluster]);
+  assert.deepEqual(headers, {
+    'ccx-catalogue-version': 'ccx-notifications-0.1.0+0123456789ab',
+    'ccx-catalogue-rules': '["a.one","b.two"]',
+  });
   assert.ok(typeof value === 'string' && value.endsWith('}\n'));
   assert.deepEqual(JSON.parse(value), {
     OrgID: 11789772,

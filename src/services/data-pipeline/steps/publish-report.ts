@@ -1,5 +1,6 @@
 /** Hop 6: the report on the results topic, acknowledged by the bus. Source: data-pipeline.md 5.2. */
 import { CcxError } from '../../../contracts/ccx-error.ts';
+import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/headers.ts';
 import type { OcpResultsMessage } from '../../../contracts/ocp-results.ts';
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
 import type { Report } from '../../../contracts/report.ts';
@@ -40,7 +41,15 @@ export async function publishReport(
     throw error;
   }
   // The key keeps one cluster's reports in order; the reference sends none, and readers do not look at it.
-  const record = { topic: tools.topic, key: message.ClusterName, value };
+  const record = {
+    topic: tools.topic,
+    key: message.ClusterName,
+    value,
+    headers: {
+      [HEADER_CATALOGUE_VERSION]: result.catalogue.version,
+      [HEADER_CATALOGUE_RULES]: JSON.stringify(result.catalogue.rules),
+    },
+  };
   const sent = await sendOutcome(() => tools.sender.send([record]), attempt.number, tools.random);
   return sent.kind === 'done' ? done(message) : sent;
 }

@@ -41,11 +41,19 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
         return answer;
       },
     },
-    quarantine: new RuleQuarantine({ clock: createManualClock(), quarantineMs: 1000, clustersMin: 2, pairsMax: 10 }),
+    quarantine: new RuleQuarantine({
+      clock: createManualClock(),
+      quarantineMs: 1000,
+      clustersMin: 2,
+      organizationsMin: 2,
+      killsPerOrganizationMax: 10,
+      killsMax: 10,
+    }),
     archiveLimits: defaultArchiveLimits,
-    failureLimits: { killedRulesMax: 2, unexplainedDeathsMax: 2 },
+    failureLimits: { killedRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
     random: () => 0.5,
     onRuleKilled: (rule: string) => killed.push(rule),
+    onFactKilled: (fact: string) => killed.push(`fact ${fact}`),
     onRuleQuarantined: (rule: string) => quarantined.push(rule),
   };
   return { tools, jobs, killed, quarantined };
@@ -64,6 +72,7 @@ test('an archive whose rules run to an end is done at once', async () => {
     clusterId: 'cluster-a',
     gatheredAt: '2026-01-30T10:08:55.000Z',
     leaveOut: [],
+    leaveOutFacts: [],
   });
 });
 
@@ -84,20 +93,40 @@ test('one killed rule more than an archive may lose puts the archive aside', asy
   assert.equal(outcome.error.code, 'RUNNER_CRASHED');
 });
 
-test('the next archive of that cluster does not pay again, one of another cluster does, and then none', async () => {
+test('files that take the runner down cost their archive the fact, and no rule is blamed', async () => {
+  const given = make([death('RUNNER_MEMORY', 'fact nodes'), result]);
+  assert.equal((await run(given)).kind, 'done');
+  assert.deepEqual(
+    given.jobs.map((job) => [job.leaveOut, job.leaveOutFacts]),
+    [
+      [[], []],
+      [[], ['nodes']],
+    ],
+  );
+  assert.deepEqual([given.killed, given.quarantined], [['fact nodes'], []]);
+  await run(given);
+  assert.deepEqual(given.jobs.at(-1)?.leaveOutFacts, [], 'the next archive is read as any other');
+});
+
+test('one fact more than an archive may lose puts the archive aside', async () => {
+  const outcome = await run(make([death('RUNNER_MEMORY', 'fact nodes'), death('RUNNER_MEMORY', 'fact alerts')]));
+  assert.equal(outcome.kind, 'dead-letter');
+});
+
+test('the next archive of that cluster does not pay again; one of another organization does, and then none', async () => {
   const given = make([death('RUNNER_TIMEOUT', 'rule slow'), result]);
   await run(given);
   await run(given);
   assert.deepEqual(given.jobs.at(-1)?.leaveOut, ['slow']);
   const other = make([death('RUNNER_TIMEOUT', 'rule slow'), result]);
   const shared = { ...other, tools: { ...other.tools, quarantine: given.tools.quarantine } };
-  await run(shared, { clusterId: 'cluster-b' });
+  await run(shared, { orgId: 8 });
   assert.deepEqual(
     other.jobs.map((job) => job.leaveOut),
     [[], ['slow']],
   );
   assert.deepEqual(other.quarantined, ['slow']);
-  await run(shared, { clusterId: 'cluster-c' });
+  await run(shared, { orgId: 9, clusterId: 'cluster-c' });
   assert.deepEqual(other.jobs.at(-1)?.leaveOut, ['slow']);
 });
 

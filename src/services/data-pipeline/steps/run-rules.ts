@@ -1,13 +1,18 @@
 /**
  * Hops 4 and 5: opens the archive and runs the rules over it, in a runner process. A rule that takes its runner down costs that rule: the
- * archive runs again without it, and for a while the next ones do, too. Source: data-pipeline.md 4, 6.3; architecture.md 6.
+ * archive runs again without it, and for a while the next ones do, too. Files that do so cost their archive the rules that need them. Source: data-pipeline.md 4, 6.3; architecture.md 6.
  */
 import type { CcxError } from '../../../contracts/ccx-error.ts';
 import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-error.ts';
 import { backoffMs } from '../backoff.ts';
-import { answerRunnerFailure, RULE_LABEL_PREFIX, type RunnerFailureLimits } from '../decide/answer-runner-failure.ts';
+import {
+  answerRunnerFailure,
+  FACT_LABEL_PREFIX,
+  RULE_LABEL_PREFIX,
+  type RunnerFailureLimits,
+} from '../decide/answer-runner-failure.ts';
 import type { RuleRunners, StepAttempt } from '../ports.ts';
 import type { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';
@@ -20,6 +25,7 @@ export interface RunRulesTools {
   readonly failureLimits: RunnerFailureLimits;
   readonly random: () => number;
   readonly onRuleKilled: (rule: string, error: CcxError) => void;
+  readonly onFactKilled: (fact: string, error: CcxError) => void;
   readonly onRuleQuarantined: (rule: string) => void;
 }
 
@@ -29,22 +35,26 @@ export async function runRules(
   tools: RunRulesTools,
   attempt: StepAttempt,
 ): Promise<Outcome<RuleRunResult>> {
-  // Without an id the organization stands for its clusters: the archive, which could tell, was not opened yet.
-  const cluster = upload.clusterId ?? `organization ${upload.orgId}`;
-  const leaveOut = tools.quarantine.leftOutFor(cluster);
-  const soFar = { killedRules: 0, unexplainedDeaths: 0 };
+  const leaveOut = tools.quarantine.leftOutFor(upload);
+  const leaveOutFacts = new Set<string>();
+  const soFar = { killedRules: 0, killedFacts: 0, unexplainedDeaths: 0 };
   for (;;) {
-    const result = await runOnce(upload, packed, leaveOut, tools, attempt.signal);
+    const result = await runOnce(upload, packed, { leaveOut, leaveOutFacts }, tools, attempt.signal);
     if (!(result instanceof RunnerError)) return done(result);
 
-    if (result.label?.startsWith(RULE_LABEL_PREFIX) !== true) soFar.unexplainedDeaths += 1;
+    if (!isBlamed(result)) soFar.unexplainedDeaths += 1;
     const answer = answerRunnerFailure(result, soFar, tools.failureLimits);
     switch (answer.kind) {
       case 'without-rule':
         soFar.killedRules += 1;
         leaveOut.add(answer.rule);
         tools.onRuleKilled(answer.rule, result);
-        if (tools.quarantine.add(answer.rule, cluster)) tools.onRuleQuarantined(answer.rule);
+        if (tools.quarantine.add(answer.rule, upload)) tools.onRuleQuarantined(answer.rule);
+        continue;
+      case 'without-fact':
+        soFar.killedFacts += 1;
+        leaveOutFacts.add(answer.fact);
+        tools.onFactKilled(answer.fact, result);
         continue;
       case 'again':
         continue;
@@ -56,10 +66,14 @@ export async function runRules(
   }
 }
 
+function isBlamed({ label }: RunnerError): boolean {
+  return [RULE_LABEL_PREFIX, FACT_LABEL_PREFIX].some((prefix) => label?.startsWith(prefix) === true);
+}
+
 async function runOnce(
   upload: Upload,
   packed: Buffer,
-  leaveOut: ReadonlySet<string>,
+  without: { readonly leaveOut: ReadonlySet<string>; readonly leaveOutFacts: ReadonlySet<string> },
   tools: RunRulesTools,
   signal: AbortSignal,
 ): Promise<RuleRunResult | RunnerError> {
@@ -69,7 +83,8 @@ async function runOnce(
       limits: tools.archiveLimits,
       clusterId: upload.clusterId,
       gatheredAt: upload.gatheredAt.toISOString(),
-      leaveOut: [...leaveOut],
+      leaveOut: [...without.leaveOut],
+      leaveOutFacts: [...without.leaveOutFacts],
     };
     return await tools.runners.run(job, { signal });
   } catch (error) {

@@ -8,6 +8,8 @@ export const controlPlaneReplicas = defineRule({
   module: 'ccx_rules_ocp.external.rules.control_plane_replicas',
   errorKeys: ['CONTROL_PLANE_NODE_REPLICAS'],
   requires: ['nodes', 'infrastructure', 'clusterVersion'],
+  // A node that cannot be read would count as one that is not there.
+  requiresWhole: ['nodes'],
   links: {
     jira: ['https://issues.redhat.com/browse/INSIGHTOCP-120'],
     kcs: ['https://access.redhat.com/solutions/4833531'],

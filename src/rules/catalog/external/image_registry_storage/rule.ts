@@ -13,6 +13,8 @@ export const imageRegistryStorage = defineRule({
   module: 'ccx_rules_ocp.external.rules.image_registry_storage',
   errorKeys: ['IMAGE_REGISTRY_STORAGE_NOT_CONFIGURED', 'IMAGE_REGISTRY_EMPTYDIR', 'IMAGE_REGISTRY_PVC_NOT_BOUND'],
   requires: ['imageRegistry', 'infrastructure'],
+  // A volume that cannot be read may be the one that fulfils the claim.
+  requiresWhole: ['nodes', 'persistentVolumes'],
   links: { docs: ['https://docs.openshift.com/container-platform/latest/registry/configuring-registry-operator.html'] },
   evaluate(facts) {
     const { imageRegistry: registry, infrastructure } = facts;
