@@ -1,6 +1,6 @@
 /** The `Database` port against a real server: types, outcomes of transactions, lost connections, LISTEN. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import Cursor from 'pg-cursor';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
@@ -145,7 +145,7 @@ describe('connectDatabase', () => {
     const lost = database.query('SELECT pg_sleep(30)');
     const ended = assert.rejects(
       lost,
-      (error) => error instanceof CcxError && error.code === 'DATABASE_LOST' && error.retryable,
+      (error) => error instanceof CcxError && error.code === 'DATABASE_SHUTDOWN' && error.retryable,
     );
     await waitFor(async () => (await activeSleepers()) === 1n);
     await terminateOthers();
@@ -197,6 +197,71 @@ describe('connectDatabase', () => {
     );
     await other.close();
     server.close();
+  });
+
+  test('a session speaks UTC, ISO and UTF-8 whatever the role and the database have set', async () => {
+    const { rows: own } = await context.database.query<{ role: string; name: string }>(
+      'SELECT current_user::text AS role, current_database()::text AS name',
+    );
+    const { role, name } = own[0]!;
+    await context.database.query(`
+      ALTER ROLE "${role}" IN DATABASE "${name}" SET TimeZone TO 'Asia/Tokyo';
+      ALTER ROLE "${role}" IN DATABASE "${name}" SET DateStyle TO 'German';
+      ALTER ROLE "${role}" IN DATABASE "${name}" SET client_encoding TO 'LATIN1'`);
+    const database = open(
+      `${context.url}${context.url.includes('?') ? '&' : '?'}DateStyle=SQL&options=-c%20TimeZone%3DCET`,
+    );
+    const { rows } = await database.query(
+      `SELECT now()::timestamp = now() AT TIME ZONE 'UTC' AS utc, timestamp '2026-11-21 16:15:49' AS iso, chr(8364) AS text`,
+    );
+    assert.deepEqual(rows, [{ utc: true, iso: '2026-11-21 16:15:49', text: '€' }]);
+    await database.close();
+    await context.database.query(`ALTER ROLE "${role}" IN DATABASE "${name}" RESET ALL`);
+  });
+
+  test('a session in another zone, date style or encoding is refused with the setting to change', async () => {
+    const fits = { TimeZone: 'Etc/UTC', DateStyle: 'ISO, DMY', client_encoding: 'UTF8' };
+    for (const [setting, value] of [
+      ['TimeZone', 'Asia/Tokyo'],
+      ['DateStyle', 'SQL, DMY'],
+      ['client_encoding', 'LATIN1'],
+    ] as const) {
+      const server = await startDeafServer({ ...fits, [setting]: value });
+      const database = open(`postgres://u@127.0.0.1:${server.port}/d?sslmode=disable`);
+      await assert.rejects(database.query('SELECT 1'), (error) => {
+        assert.ok(error instanceof CcxError);
+        assert.equal(error.code, 'DATABASE_SESSION');
+        assert.match(error.hint ?? '', new RegExp(`ALTER ROLE "u" SET ${setting} TO`));
+        assert.ok(error.message.includes(value));
+        return true;
+      });
+      await database.close();
+      await server.stop();
+    }
+  });
+
+  test('a spell in which the database is read-only ends for a connection of that time with the next statement', async () => {
+    const { rows: own } = await context.database.query<{ name: string }>('SELECT current_database()::text AS name');
+    const { name } = own[0]!;
+    await context.database.query(`ALTER DATABASE "${name}" SET default_transaction_read_only TO on`);
+    const database = open(context.url, 1);
+    const write = () => database.transaction((tx) => tx.query('INSERT INTO item VALUES (60) ON CONFLICT DO NOTHING'));
+    const isReadOnly = (error: unknown) =>
+      error instanceof CcxError && error.code === 'DATABASE_READ_ONLY' && isRetryableDatabaseError(error);
+    await assert.rejects(write(), isReadOnly);
+    await context.database.withConnection(async (connection) => {
+      await connection.query('BEGIN READ WRITE');
+      await connection.query(`ALTER DATABASE "${name}" RESET default_transaction_read_only`);
+      await connection.query('COMMIT');
+    });
+    await write();
+    // A caller that swallows the error does not keep the connection either.
+    await database.withConnection(async (connection) => {
+      await connection.query('SET default_transaction_read_only TO on');
+      await assert.rejects(connection.query('INSERT INTO item VALUES (61)'), isReadOnly);
+    });
+    await write();
+    await database.close();
   });
 
   test('a cursor that its reader abandoned does not block the rollback for ever', async () => {
@@ -306,6 +371,33 @@ describe('connectDatabase', () => {
     return rows[0]!.n;
   };
 });
+
+/** Lets everybody in, reports its settings whatever was asked for, and answers nothing more. */
+async function startDeafServer(settings: Readonly<Record<string, string>>) {
+  const message = (type: string, body: string) => {
+    const head = Buffer.alloc(5);
+    head.write(type);
+    head.writeInt32BE(4 + body.length, 1);
+    return Buffer.concat([head, Buffer.from(body, 'latin1')]);
+  };
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      const reported = Object.entries(settings).map(([name, value]) => message('S', `${name}\0${value}\0`));
+      socket.write(Buffer.concat([message('R', '\0\0\0\0'), ...reported, message('Z', 'I')]));
+    });
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 /** Repeats `step` until the promise is settled. */
 async function untilSettled<T>(promise: Promise<T>, step: () => Promise<void>): Promise<T> {

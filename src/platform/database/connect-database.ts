@@ -15,8 +15,16 @@ import {
   mapStatementError,
   sqlState,
 } from './database-error.ts';
-import { acquireMsMax, connectionIdleMsMax, connectionsMaxDefault, rollbackMsMax, serverVersionMin } from './limits.ts';
+import {
+  acquireMsMax,
+  connectionAgeMsMax,
+  connectionIdleMsMax,
+  connectionsMaxDefault,
+  rollbackMsMax,
+  serverVersionMin,
+} from './limits.ts';
 import { Listener } from './listener.ts';
+import { SessionClient } from './session.ts';
 
 /** Throws `CcxError` code `DATABASE_URL` when the URL cannot be used; an unreachable server is found out by `check()` or the first statement. */
 export function connectDatabase(options: DatabaseOptions): Database {
@@ -27,9 +35,15 @@ export function connectDatabase(options: DatabaseOptions): Database {
     ...client,
     // The pool's timeout also covers waiting for a free connection, which may take much longer than connecting.
     connectionTimeoutMillis: acquireMsMax,
-    Client: clientClass(client),
+    // The pool would hand its own options to each client: without this a connect could take as long as the wait for a free connection.
+    Client: class extends SessionClient {
+      constructor() {
+        super(client);
+      }
+    },
     max: options.connectionsMax ?? connectionsMaxDefault,
     idleTimeoutMillis: connectionIdleMsMax,
+    maxLifetimeSeconds: connectionAgeMsMax / 1000,
   } as pg.PoolConfig);
   // An idle connection that breaks is taken out of the pool by the driver; the next statement opens another and reports what it meets.
   pool.on('error', () => undefined);
@@ -64,29 +78,12 @@ export function connectDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/** The pool would hand its own options to each client: without this a connect could take as long as the wait for a free connection. */
-function clientClass(config: pg.ClientConfig): typeof pg.Client {
-  return class extends pg.Client {
-    constructor() {
-      super(config);
-      // Between the pool's listener and the borrower's nobody else listens, and a server that ends a connection as soon as it has begun
-      // would end this process. The next statement says what happened.
-      this.on('error', () => undefined);
-    }
-  };
-}
-
 async function borrow<T>(
   pool: pg.Pool,
   address: DatabaseAddress,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  let client: pg.PoolClient;
-  try {
-    client = await pool.connect();
-  } catch (error) {
-    throw mapConnectError(error, address);
-  }
+  const client = await acquire(pool, address);
   let broken: Error | undefined;
   // While borrowed nobody else listens: without this a lost connection would end the process.
   const onError = (error: Error) => {
@@ -94,10 +91,19 @@ async function borrow<T>(
   };
   client.on('error', onError);
   try {
-    return await work({ client, query: (text, values) => runStatement(client, text, values) });
+    return await work({
+      client,
+      async query(text, values) {
+        try {
+          return await runStatement(client, text, values);
+        } catch (error) {
+          // Also where the caller goes on as if nothing had happened.
+          if (error instanceof CcxError && isConnectionBroken(error.cause)) broken ??= error;
+          throw error;
+        }
+      },
+    });
   } catch (error) {
-    if (error instanceof CcxError && error.code.startsWith('DATABASE_') && isConnectionBroken(error.cause))
-      broken ??= error;
     // Errors of the caller's own making pass as they are: the broken connection of an unrelated call is not ours to explain.
     throw broken !== undefined || sqlState(error) !== undefined ? mapStatementError(error) : error;
   } finally {
@@ -105,6 +111,22 @@ async function borrow<T>(
     // A connection with an open transaction would hand it to the next borrower.
     const dirty = client.getTransactionStatus() !== 'I';
     client.release(broken ?? dirty);
+  }
+}
+
+async function acquire(pool: pg.Pool, address: DatabaseAddress): Promise<pg.PoolClient> {
+  let client: pg.PoolClient;
+  try {
+    client = await pool.connect();
+  } catch (error) {
+    throw mapConnectError(error, address);
+  }
+  try {
+    await (client as unknown as SessionClient).requireSettings(address);
+    return client;
+  } catch (error) {
+    client.release(true);
+    throw mapStatementError(error);
   }
 }
 

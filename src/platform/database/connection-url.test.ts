@@ -64,11 +64,11 @@ test('verify-full checks chain and name, verify-ca only the chain, require neith
   assert.equal(parse('postgres://db.example/d?sslmode=disable').client.ssl, false);
 });
 
-test('every session speaks UTC whatever else the URL asks for', () => {
-  assert.equal(parse('postgres://localhost/d').client.options, '-c TimeZone=UTC -c DateStyle=ISO');
+test('settings of the server that the URL asks for go as options, and without any there are none, which poolers refuse', () => {
+  assert.equal('options' in parse('postgres://localhost/d').client, false);
   assert.equal(
     parse('postgres://localhost/d?options=-c%20geqo%3Doff&search_path=a%20b&TimeZone=Asia/Tokyo').client.options,
-    '-c geqo=off -c search_path=a\\ b -c TimeZone=UTC -c DateStyle=ISO',
+    '-c geqo=off -c search_path=a\\ b',
   );
 });
 

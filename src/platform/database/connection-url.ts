@@ -64,7 +64,7 @@ export function parseDatabaseUrl(options: UrlOptions): ParsedDatabaseUrl {
     ...(database === '' ? {} : { database }),
     ssl: tlsOptions(hostOrDefault, parameters, options),
     application_name: parameters.get('application_name') ?? options.applicationName,
-    options: serverOptions(parameters),
+    ...optionalOptions(parameters),
     connectionTimeoutMillis: connectTimeoutMs(parameters, options),
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
@@ -160,15 +160,14 @@ function connectTimeoutMs(parameters: URLSearchParams, options: UrlOptions): num
   return Number(text) * 1000;
 }
 
-/** `-c name=value …` in the order given; ours come last and win, since the rest of the program relies on them. */
-function serverOptions(parameters: URLSearchParams): string {
+/** `-c name=value …` in the order given. Absent without any: poolers refuse or drop it. What the program relies on is `session.ts`. */
+function optionalOptions(parameters: URLSearchParams): { readonly options?: string } {
   const settings = [...parameters]
     .filter(([name]) => !ownParameters.has(name.toLowerCase()))
     .map(([name, value]) => `-c ${name}=${escapeOption(value)}`);
   const given = parameters.get('options');
-  return [...(given === null || given === '' ? [] : [given]), ...settings, '-c TimeZone=UTC', '-c DateStyle=ISO'].join(
-    ' ',
-  );
+  const options = [...(given === null || given === '' ? [] : [given]), ...settings].join(' ');
+  return options === '' ? {} : { options };
 }
 
 function escapeOption(value: string): string {

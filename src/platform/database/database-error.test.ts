@@ -23,9 +23,12 @@ test('lost connections, conflicts, shutdowns and lack of resources are worth ano
     [new Error('Connection terminated unexpectedly'), 'DATABASE_LOST'],
     [new Error('Client has encountered a connection error and is not queryable'), 'DATABASE_LOST'],
     [serverError('08006'), 'DATABASE_LOST'],
-    [serverError('57P01', 'terminating', 'FATAL'), 'DATABASE_LOST'],
-    [serverError('57P02', 'crash', 'FATAL'), 'DATABASE_LOST'],
-    [serverError('57P03', 'starting up', 'FATAL'), 'DATABASE_LOST'],
+    [serverError('25P03', 'idle in transaction', 'FATAL'), 'DATABASE_LOST'],
+    ...['57P01', '57P02', '57P03', '57P04', '57P05'].map((state): [Error, string] => [
+      serverError(state, 'terminating', 'FATAL'),
+      'DATABASE_SHUTDOWN',
+    ]),
+    [serverError('25006', 'read-only transaction'), 'DATABASE_READ_ONLY'],
     [serverError('40001'), 'DATABASE_CONFLICT'],
     [serverError('40P01'), 'DATABASE_CONFLICT'],
     [serverError('53100'), 'DATABASE_DISK_FULL'],
@@ -44,7 +47,7 @@ test('lost connections, conflicts, shutdowns and lack of resources are worth ano
 });
 
 test("a statement's own error stays the driver's and is not tried again", () => {
-  for (const code of ['23505', '22001', '42P01', '42501', '57014', '25006']) {
+  for (const code of ['23505', '22001', '42P01', '42501', '57014', '25P02']) {
     const error = serverError(code);
     assert.equal(mapStatementError(error), error);
     assert.equal(isRetryableDatabaseError(error), false);
@@ -95,6 +98,18 @@ test('no connection: each cause has its code, its setting and whether waiting he
     [new Error('timeout exceeded when trying to connect'), 'DATABASE_BUSY', true, /connections/],
     [new Error('Cannot use a pool after calling end on the pool'), 'DATABASE_CLOSED', false, /(?:)/],
     [serverError('0A000', 'unsupported', 'FATAL'), 'DATABASE_REFUSED', false, /--database/],
+    // What PgBouncer says, all under one SQLSTATE.
+    [serverError('08P01', 'no such user: u', 'FATAL'), 'DATABASE_AUTH', false, /user and password/],
+    [serverError('08P01', 'password authentication failed', 'FATAL'), 'DATABASE_AUTH', false, /user and password/],
+    [serverError('08P01', 'no such database: d', 'FATAL'), 'DATABASE_MISSING', false, /CREATE DATABASE "notification"/],
+    [serverError('08P01', 'no more connections allowed', 'FATAL'), 'DATABASE_OVERLOADED', true, /max_connections/],
+    [
+      serverError('08P01', 'unsupported startup parameter: options', 'FATAL'),
+      'DATABASE_REFUSED',
+      false,
+      /ALTER ROLE "writer"/,
+    ],
+    [serverError('08P01', 'server login failed', 'FATAL'), 'DATABASE_UNREACHABLE', true, /--database/],
   ];
   for (const [error, code, retryable, hint] of cases) {
     const mapped = mapConnectError(error, address);

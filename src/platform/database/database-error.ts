@@ -69,7 +69,7 @@ export function isConnectionBroken(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined)
     return error instanceof Error && (isNetworkError(error) || lostConnectionText.test(error.message));
-  return state.startsWith('08') || isShutdown(state) || severityOf(error) === 'FATAL';
+  return state.startsWith('08') || isShutdown(state) || state === readOnly || severityOf(error) === 'FATAL';
 }
 
 interface Description {
@@ -91,7 +91,19 @@ function describeRetryable(error: unknown): Description | undefined {
     return { message: 'the connection to the database broke', code: 'DATABASE_LOST', category: 'connection' };
   }
   if (isShutdown(state)) {
-    return { message: 'the database server is going down or coming up', code: 'DATABASE_LOST', category: 'connection' };
+    return {
+      message: 'the database server ended the connection: it is going down or coming up, or somebody ended it',
+      code: 'DATABASE_SHUTDOWN',
+      category: 'connection',
+    };
+  }
+  if (state === readOnly) {
+    return {
+      message: 'the database is read-only: a standby, or a failover under way',
+      code: 'DATABASE_READ_ONLY',
+      category: 'connection',
+      hint: 'let the database URL lead to the primary, or end default_transaction_read_only on the server, the database or the role',
+    };
   }
   if (state === '40001' || state === '40P01') {
     return { message: 'another transaction got in the way', code: 'DATABASE_CONFLICT', category: 'storage' };
@@ -111,6 +123,9 @@ function describeRetryable(error: unknown): Description | undefined {
       category: 'storage',
       hint: 'raise max_connections or the memory of the server, or lower the number of connections of its clients',
     };
+  }
+  if (severityOf(error) === 'FATAL') {
+    return { message: 'the database server ended the connection', code: 'DATABASE_LOST', category: 'connection' };
   }
   return undefined;
 }
@@ -178,9 +193,20 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Connect
   };
 }
 
-function describeRefusal(state: string, error: unknown, address: DatabaseAddress): ConnectDescription {
+function describeRefusal(answered: string, error: unknown, address: DatabaseAddress): ConnectDescription {
   const where = `${address.host}:${address.port}`;
   const message = error instanceof Error ? error.message : String(error);
+  const state = (answered === '08P01' && poolerRefusals.find(([text]) => text.test(message))?.[1]) || answered;
+  const parameter = /unsupported startup parameter(?: in options)?: (\w+)/.exec(message)?.[1];
+  if (parameter !== undefined) {
+    return {
+      message: `the pooler at ${where} does not pass the start-up parameter "${parameter}" on`,
+      code: 'DATABASE_REFUSED',
+      category: 'configuration',
+      retryable: false,
+      hint: `take server settings out of ${address.setting}, and make them the role's (ALTER ROLE ${JSON.stringify(address.user)} SET …)`,
+    };
+  }
   if (state === '28P01' || state === '28000') {
     const encryption = /no (pg_hba\.conf entry|encryption)/.test(message);
     return {
@@ -234,10 +260,20 @@ function describeRefusal(state: string, error: unknown, address: DatabaseAddress
   };
 }
 
-/** admin shutdown, crash shutdown, cannot connect now. */
+/** read_only_sql_transaction. A session may stay so when the server no longer is: what it begins with is read when it begins. */
+const readOnly = '25006';
+
+/** admin shutdown, crash shutdown, cannot connect now, database dropped, idle session. */
 function isShutdown(state: string): boolean {
-  return state === '57P01' || state === '57P02' || state === '57P03';
+  return state.startsWith('57P0');
 }
+
+/** What PgBouncer says with the SQLSTATE of any protocol error: the state that PostgreSQL has for it. */
+const poolerRefusals: readonly (readonly [RegExp, string])[] = [
+  [/authentication failed|no such user/, '28P01'],
+  [/no such database/, '3D000'],
+  [/no more connections allowed/, '53300'],
+];
 
 function isNetworkError(error: unknown): boolean {
   return networkCodes.has(codeOf(error) ?? '');

@@ -8,6 +8,8 @@ export const connectMsMax = 10_000;
 export const acquireMsMax = 60_000;
 /** An idle connection is given back after this, so that a quiet service does not hold the server's slots. */
 export const connectionIdleMsMax = 30_000;
+/** A pooled connection is replaced when it is this old: what was true of its session at the start (where a failover led it, what it may) ends. */
+export const connectionAgeMsMax = 15 * 60_000;
 /** First probe of a silent TCP connection; cloud load balancers forget idle connections after a few minutes. */
 export const keepAliveDelayMs = 30_000;
 /** ROLLBACK of a failed transaction; a connection that does not answer by then is thrown away, which rolls back too. */

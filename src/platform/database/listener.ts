@@ -1,11 +1,14 @@
 /**
  * LISTEN on one dedicated connection for all channels of a database. A notification is only a hint: after every reconnect each channel
- * gets one empty call, since something may have been missed. Used by `connectDatabase`; polling is the callers' business.
+ * gets one empty call, since something may have been missed. Refused behind a pooler. Used by `connectDatabase`; polling is the callers'
+ * business.
  */
 import pg from 'pg';
+import { CcxError } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type DatabaseAddress, mapConnectError } from './database-error.ts';
 import { listenRetryMsMax, listenRetryMsMin } from './limits.ts';
+import { SessionClient } from './session.ts';
 
 type OnNotify = (payload: string) => void;
 
@@ -82,7 +85,7 @@ export class Listener {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client(this.#config);
+    const client = new SessionClient(this.#config);
     client.on('error', () => this.#onLost(client));
     client.on('end', () => this.#onLost(client));
     client.on('notification', (message) => {
@@ -92,6 +95,15 @@ export class Listener {
     if (this.#closing.signal.aborted) {
       await client.end().catch(() => undefined);
       throw new Error('Cannot use a pool after calling end on the pool');
+    }
+    if (await client.isPooled()) {
+      // It would be accepted, hints would come now and then, and a session of the server would stay in it for whoever gets it next.
+      await client.end().catch(() => undefined);
+      throw new CcxError('LISTEN needs a session of its own, and a connection pooler is in between', {
+        code: 'DATABASE_POOLED',
+        category: 'configuration',
+        hint: `nothing is lost, polling finds everything; for shorter delays let ${this.#address.setting} lead to the server itself`,
+      });
     }
     this.#client = client;
     return client;

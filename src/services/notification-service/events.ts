@@ -86,6 +86,13 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       log[worthTelling ? 'info' : 'debug'](summary, 'run finished');
       telemetry.announce('run-finished', { ...summary });
     },
+    /** LISTEN does not work, behind a pooler for example. */
+    hintsUnavailable(error: unknown, pollMs: number): void {
+      log.warn(
+        { code: errorCode(error), error: errorText(error), everyMs: pollMs },
+        'LISTEN is not available, new reports are found by polling only',
+      );
+    },
     runFailed(error: unknown): void {
       metrics.runs.inc({ result: 'failed' });
       log.error({ code: errorCode(error), error: errorText(error), stack: stackOf(error) }, 'run failed');

@@ -19,6 +19,8 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
   /** One cycle; rejects when it failed, which the callee has announced. */
   readonly runOnce: (sinceMicros: bigint | undefined) => Promise<FinishedRun>;
+  /** Called once where there will be no hints, so that every report is found by polling only. */
+  readonly onNoHints: (error: unknown) => void;
 }
 
 export interface Following {
@@ -30,7 +32,10 @@ export interface Following {
 
 export async function follow(options: FollowOptions): Promise<Following> {
   const alarm = createAlarm();
-  const stopListening = await options.database.listen(CHANNEL_REPORT_STORED, alarm.ring);
+  const stopListening = await options.database.listen(CHANNEL_REPORT_STORED, alarm.ring).catch((error) => {
+    options.onNoHints(error);
+    return async () => undefined;
+  });
   options.signal.addEventListener('abort', alarm.ring);
   const ended = loop(options, alarm).finally(async () => {
     options.signal.removeEventListener('abort', alarm.ring);

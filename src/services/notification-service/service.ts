@@ -101,6 +101,7 @@ async function build(
     following = await follow({
       ...{ database, clock, settings: settings.follow, signal: stopping.signal },
       runOnce: (sinceMicros) => runner.run(sinceMicros),
+      onNoHints: (error) => events.hintsUnavailable(error, settings.follow.pollMs),
     });
   }
   lifecycle.defer('runs', async () => {

@@ -7,6 +7,8 @@ import { CcxError } from '../../../contracts/ccx-error.ts';
 const codes: Readonly<Record<string, string>> = {
   DATABASE_UNREACHABLE: 'BUS_UNREACHABLE',
   DATABASE_LOST: 'BUS_UNREACHABLE',
+  DATABASE_SHUTDOWN: 'BUS_UNREACHABLE',
+  DATABASE_READ_ONLY: 'BUS_UNREACHABLE',
   DATABASE_BUSY: 'BUS_UNREACHABLE',
   /** Whether the batch was stored is unknown; sending it again is what at-least-once means. */
   DATABASE_COMMIT_UNKNOWN: 'BUS_UNREACHABLE',

@@ -56,7 +56,7 @@ export async function readDeadMessage(queryable: Queryable, id: string): Promise
 
 export async function discardMessage(queryable: Queryable, id: string, note: string): Promise<void> {
   await queryable.query(
-    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET discarded_at = now(), discard_note = $2 WHERE ${isDead} AND id = $1::uuid`,
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET discarded_at = now() AT TIME ZONE 'UTC', discard_note = $2 WHERE ${isDead} AND id = $1::uuid`,
     [id, note],
   );
 }

@@ -132,7 +132,7 @@ export async function requestRetry(
   const [condition, value] =
     'ids' in wanted ? ['id = ANY($1::uuid[])', wanted.ids] : ['state = ANY($1)', wanted.states];
   const { rows } = await queryable.query<{ id: string }>(
-    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET retry_requested_at = now()
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET retry_requested_at = now() AT TIME ZONE 'UTC'
       WHERE ${condition} AND state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL
      RETURNING id`,
     [value],

@@ -6,7 +6,7 @@
 /** `never-sent` may be tried again; `misconfigured` needs somebody to act first; `unknown` needs a look-up or the same id. */
 export type TransportFailure = 'never-sent' | 'misconfigured' | 'unknown';
 
-/** No connection came about. The last two are the database's own, behind the embedded bus. */
+/** No connection came about, or nothing was written. Those of the database are from the embedded bus. */
 const neverSentCodes = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -16,6 +16,7 @@ const neverSentCodes = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'DATABASE_UNREACHABLE',
   'DATABASE_BUSY',
+  'DATABASE_READ_ONLY',
 ]);
 
 /** The address is none, or the other side's certificate is not trusted: the handshake ends before the request. */

@@ -1,0 +1,112 @@
+/**
+ * What a session has to be like, so that timestamps and texts mean the same in every one: UTC, ISO dates, UTF-8. It is asked for with
+ * start-up parameters of its own and not with `options`, because poolers know these and keep them per client (PgBouncer drops or refuses
+ * `options`), and it is checked by what the server reports, because some pooler may drop everything. Used by the pool and by LISTEN.
+ */
+import pg from 'pg';
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { DatabaseAddress } from './database-error.ts';
+
+/** What the driver has and its types leave out. */
+declare module 'pg' {
+  interface Client {
+    readonly connection: import('pg').Connection;
+    /** Of the session as the server, or a pooler, named it at the start; null where it did not. */
+    readonly processID: number | null;
+    getStartupConf(): Record<string, string>;
+  }
+}
+
+/** As servers report them, or PgBouncer would set them again at every transaction. The driver itself asks for UTF-8. */
+const startupParameters = { TimeZone: 'UTC', DateStyle: 'ISO, MDY' } as const;
+
+const requirements = [
+  { name: 'TimeZone', wanted: 'UTC', fits: /^(Etc\/)?(UTC|UCT|Zulu|Universal|GMT|Greenwich)$/i },
+  { name: 'DateStyle', wanted: 'ISO, MDY', fits: /^ISO\b/i },
+  { name: 'client_encoding', wanted: 'UTF8', fits: /^(UTF-?8|UNICODE)$/i },
+] as const;
+
+type SettingName = (typeof requirements)[number]['name'];
+
+export class SessionClient extends pg.Client {
+  readonly #options: string | undefined;
+  readonly #reported = new Map<string, string>();
+  #optionsChecked = false;
+
+  constructor(config: pg.ClientConfig) {
+    super(config);
+    this.#options = config.options;
+    // Between the pool's listener and the borrower's nobody else listens, and a server that ends a connection as soon as it has begun
+    // would end this process. The next statement says what happened.
+    this.on('error', () => undefined);
+    this.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+      this.#reported.set(parameterName, parameterValue);
+    });
+  }
+
+  /** Called by the driver. What comes after `options` counts. */
+  override getStartupConf(): Record<string, string> {
+    const { options: _ofTheEnvironment, ...parameters } = super.getStartupConf();
+    return { ...parameters, ...(this.#options === undefined ? {} : { options: this.#options }), ...startupParameters };
+  }
+
+  /** Rejects with `DATABASE_SESSION`. Asks nothing where the server has reported by itself, as PostgreSQL and PgBouncer do. */
+  async requireSettings(address: DatabaseAddress): Promise<void> {
+    if (requirements.some(({ name }) => !this.#reported.has(name))) {
+      for (const { name } of requirements) {
+        const { rows } = await this.query<{ value: string }>('SELECT current_setting($1) AS value', [name]);
+        this.#reported.set(name, rows[0]!.value);
+      }
+    }
+    for (const { name, wanted, fits } of requirements) {
+      const value = this.#reported.get(name) ?? '';
+      if (!fits.test(value)) throw wrongSession({ name, wanted, value }, address);
+    }
+    if (this.#options !== undefined && !this.#optionsChecked) {
+      const { rows } = await this.query<{ name: string }>(
+        `SELECT name FROM pg_settings WHERE lower(name) = ANY($1::text[]) AND source NOT IN ('client', 'session')`,
+        [settingNames(this.#options)],
+      );
+      if (rows[0] !== undefined) throw droppedSetting(rows[0].name, address);
+      this.#optionsChecked = true;
+    }
+  }
+
+  /** True where a pooler is in between: its sessions are not those of the server, and may change between two transactions. */
+  async isPooled(): Promise<boolean> {
+    const { rows } = await this.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    return rows[0]!.pid !== this.processID;
+  }
+}
+
+/** Of `-c name=value --other-name=value`. */
+function settingNames(options: string): string[] {
+  return [...options.matchAll(/(?:^|\s)(?:-c\s*|--)([\w.-]+)=/g)].map(([, name]) =>
+    name!.toLowerCase().replaceAll('-', '_'),
+  );
+}
+
+function droppedSetting(name: string, address: DatabaseAddress): CcxError {
+  return new CcxError(
+    `the pooler at ${address.host}:${address.port} drops the server setting "${name}" that ${address.setting} asks for`,
+    {
+      code: 'DATABASE_SESSION',
+      category: 'configuration',
+      hint: `take it out of ${address.setting}, and make it the role's: ALTER ROLE ${pg.escapeIdentifier(address.user)} SET ${name} TO …`,
+    },
+  );
+}
+
+function wrongSession(
+  { name, wanted, value }: { readonly name: SettingName; readonly wanted: string; readonly value: string },
+  address: DatabaseAddress,
+): CcxError {
+  return new CcxError(
+    `sessions of the database at ${address.host}:${address.port} have ${name} "${value}" instead of "${wanted}", although it was asked for`,
+    {
+      code: 'DATABASE_SESSION',
+      category: 'configuration',
+      hint: `let the pooler that ${address.setting} leads to pass ${name} on (PgBouncer: take it out of ignore_startup_parameters), or run ALTER ROLE ${pg.escapeIdentifier(address.user)} SET ${name} TO '${wanted}'`,
+    },
+  );
+}
