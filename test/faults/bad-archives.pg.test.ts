@@ -7,7 +7,6 @@ import { after, before, describe, test } from 'node:test';
 import { parseDeadLetterHeaders } from '../../src/contracts/dead-letter.ts';
 import type { OcpResultsMessage } from '../../src/contracts/ocp-results.ts';
 import { TOPIC_OCP_RESULTS, TOPIC_PIPELINE_DEAD_LETTERS } from '../../src/contracts/topics.ts';
-import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
 import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import { packArchive, packTar } from '../../src/platform/archive/pack-archive.ts';
@@ -18,6 +17,7 @@ import { dataPipelineOptions, dataPipelineSettings } from '../../src/services/da
 import { startDataPipeline } from '../../src/services/data-pipeline/service.ts';
 import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
+import { identityOf } from '../support/owner-identity.ts';
 import { hostileArchives, rawEntries } from './hostile-archives.ts';
 
 const misbehavingRules = new URL('../support/misbehaving-rules.ts', import.meta.url);

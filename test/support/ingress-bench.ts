@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { encodeIdentity } from '../../src/contracts/identity.ts';
 import { type Clock, createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { type DirectoryObjectStore, openDirectoryStore } from '../../src/platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../src/platform/objects/object-store.ts';
 import { createSilentTelemetry, type Telemetry } from '../../src/platform/telemetry/telemetry.ts';
@@ -40,6 +41,8 @@ export interface BenchOptions {
   readonly clock?: Clock;
   /** Stands between ingress and the directory. */
   readonly objects?: (store: DirectoryObjectStore) => ObjectStore;
+  /** Where whose the clusters are is kept. */
+  readonly database?: Database;
   /** What the bus does when ingress starts. */
   readonly busMode?: RecordingBus['mode'];
 }
@@ -64,7 +67,8 @@ export async function startIngressBench(t: TestContext, options: BenchOptions = 
   async function start() {
     const telemetry = createSilentTelemetry('ingress');
     const store = options.objects?.(objects) ?? objects;
-    return { telemetry, ingress: await startIngress(settings, { bus, objects: store, telemetry, clock }) };
+    const { database } = options;
+    return { telemetry, ingress: await startIngress(settings, { bus, objects: store, telemetry, clock, database }) };
   }
   t.after(async () => {
     await running.ingress.stop();

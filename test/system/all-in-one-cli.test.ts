@@ -224,6 +224,7 @@ Commands:
   all-in-one      everything in one process on an embedded PostgreSQL: archives
                   in, notifications out
   ingress         role: takes uploads, stores archives, announces them
+  clusters        which organization a cluster belongs to: list, move
   data-pipeline   role: fetches announced archives, runs the rules, publishes
                   reports
   writer          role: stores reports in the notification database

@@ -7,14 +7,15 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { parse } from 'yaml';
 import { encodeIdentity } from '../../src/contracts/identity.ts';
-import { identityOf } from '../../src/dev/all-in-one/upload-files.ts';
 import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
 import { type UploadAnswer, uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import { readTrace } from '../../src/platform/telemetry/trace-log.ts';
 import { describeTrace } from '../../src/services/payload-tracker/decide/describe-trace.ts';
 import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
+import { identityOf } from '../support/owner-identity.ts';
 
 const token = 'bm90LWEtcmVhbDp0b2tlbg==';
 const clusterId = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
@@ -28,8 +29,7 @@ describe('an operator with a token', { skip: whyNoInstallation() }, () => {
     const { variable, tokens } = await readOperatorPage();
     const file = join(folder.path, 'tokens.json');
     await writeFile(file, tokens);
-    // Off on an address that others reach; a test listens on this machine only.
-    system = await startInstallation({ [variable]: file, CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'false' });
+    system = await startInstallation({ [variable]: file });
   });
   after(async () => {
     await system?.end();
@@ -87,6 +87,27 @@ describe('an operator with a token', { skip: whyNoInstallation() }, () => {
     const story = describeTrace(await readTrace(system.database, requestId));
     assert.deepEqual([story.ending.kind, story.orgId, story.cluster], ['complete', '1', clusterId]);
   });
+});
+
+/** Every address that the operator would otherwise call elsewhere, token in hand. Source: ingress.md B.1. */
+const redirected = [
+  'dataReporting.uploadEndpoint',
+  'dataReporting.downloadEndpoint',
+  'dataReporting.downloadEndpointTechPreview',
+  'dataReporting.processingStatusEndpoint',
+  'dataReporting.conditionalGathererEndpoint',
+  'clusterTransfer.endpoint',
+];
+
+test('docs/operator.md leaves no call of the operator to the vendor’s cloud', async () => {
+  const page = await readFile(new URL('../../docs/operator.md', import.meta.url), 'utf8');
+  const configMap = parse(/```yaml\n(.*?)\n```/s.exec(page)?.[1] ?? '') as { data: { 'config.yaml': string } };
+  const settings = parse(configMap.data['config.yaml']) as Record<string, Record<string, string>>;
+  for (const key of redirected) {
+    const [section = '', name = ''] = key.split('.');
+    assert.match(settings[section]?.[name] ?? 'missing', /^http:\/\/THIS-HOST:3000\/api\//, key);
+  }
+  assert.equal(settings['sca']?.['disabled'], 'true');
 });
 
 /** The example of docs/operator.md, filled in: the setting, and the content of the file that it names. */

@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { HEADER_SERVICE } from '../../src/contracts/headers.ts';
 import { SERVICE_OPENSHIFT, TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
 import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
-import { uploadBytes } from '../../src/dev/all-in-one/upload-files.ts';
+import { uploadBytes, uploadContext } from '../../src/dev/all-in-one/upload-files.ts';
 import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
 import { type CcxResult, runCcx } from '../support/ccx-process.ts';
 import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
@@ -41,7 +41,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
   async function upload(archive: Buffer): Promise<string> {
     const taken = await uploadBytes(
       { file: 'archive', archive, gatheredAt: system.clock.now() },
-      { uploadUrl: system.ingress.uploadUrl, clock: system.clock },
+      uploadContext(system, system.clock),
     );
     assert.equal(taken.reason, '');
     return taken.requestId;

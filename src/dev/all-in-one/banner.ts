@@ -1,8 +1,5 @@
 /** What a started installation says: where things are, and the line that uploads an archive. */
-import { HEADER_IDENTITY } from '../../contracts/headers.ts';
-import { encodeIdentity } from '../../contracts/identity.ts';
 import type { AllInOne } from './start-all-in-one.ts';
-import { identityOf } from './upload-files.ts';
 
 export function describeInstallation(installation: AllInOne): string {
   const { ingress, folder, operationsUrl, receivers } = installation;
@@ -31,13 +28,13 @@ export function describeInstallation(installation: AllInOne): string {
     '',
     'Upload an archive:',
     '',
-    `  ${curlLine(ingress.uploadUrl)}`,
+    `  ${curlLine(ingress.uploadUrl, installation.ownToken)}`,
     '',
   ].join('\n');
 }
 
-/** The identity names no cluster: the archive's own id counts then. */
-function curlLine(uploadUrl: string): string {
+/** It names no cluster: the archive's own id counts then. The token ends with this process, and others cannot use it. */
+function curlLine(uploadUrl: string, token: string): string {
   const part = 'file=@archive.tar.gz;type=application/vnd.redhat.openshift.periodic';
-  return `curl -sS -H '${HEADER_IDENTITY}: ${encodeIdentity(identityOf(undefined))}' -F '${part}' ${uploadUrl}`;
+  return `curl -sS -H 'Authorization: Bearer ${token}' -F '${part}' ${uploadUrl}`;
 }

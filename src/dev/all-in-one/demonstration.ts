@@ -2,7 +2,7 @@
 import type { Clock } from '../../platform/clock/clock.ts';
 import { simulateCluster } from '../cluster-simulator/simulate-cluster.ts';
 import type { AllInOne } from './start-all-in-one.ts';
-import { uploadBytes } from './upload-files.ts';
+import { uploadBytes, uploadContext } from './upload-files.ts';
 
 /** A few of different rules and risks, so that both targets have something to say. */
 const findings = ['CONTROL_PLANE_NODE_REPLICAS', 'OPERATOR_UNMANAGED', 'MCP_SET_TO_PAUSE'];
@@ -16,7 +16,7 @@ export async function runDemonstration(
   tell(`First start: uploading a generated archive of a made-up cluster (${cluster.clusterId}).`);
   const upload = await uploadBytes(
     { file: 'the generated archive', archive: cluster.archive, gatheredAt: cluster.gatheredAt },
-    { uploadUrl: installation.ingress.uploadUrl, clock },
+    uploadContext(installation, clock),
   );
   if (!upload.accepted) {
     tell(`The generated archive was not taken: ${upload.reason}`);

@@ -2,6 +2,7 @@
  * Each service's settings as they are here: its own environment names count, its defaults give way to what an installation of one process
  * needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of `ccx all-in-one` win over both.
  */
+import { randomBytes } from 'node:crypto';
 import { type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
 import { type LoadedConfig, loadConfig } from '../../platform/config/load-config.ts';
 import { defineOptions, type OptionTable, withDefaults } from '../../platform/config/options.ts';
@@ -18,20 +19,16 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The bus of all services; security settings of the brokers come from the environment. */
 const allInOneBus = defineOptions({ name: 'all-in-one', envPrefix: 'CCX_ALL_IN_ONE', options: { ...busOptions } });
 
+/** More than anybody can guess. Another token at every start; organization 1 owns everything that is uploaded by hand. */
+const ownTokenBytes = 32;
+
 export type RoleSettings = ReturnType<typeof loadRoleSettings>;
 
 export function loadRoleSettings(settings: AllInOneSettings, env: Environment, version: string) {
   const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => loadConfig(table, { env });
-  const loopback = isLoopback(settings.host);
-
-  const ingress = load(
-    withDefaults(ingressRole.options, {
-      'upload.valid_types': ['openshift'],
-      // On an address that others reach, a caller must not say who it is once there are tokens to prove it.
-      'gateway.trust_identity_header': loopback,
-    }),
-  );
-  const dataPipeline = load(dataPipelineRole.options);
+  const ingress = load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] }));
+  // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
+  const dataPipeline = load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false }));
   const writer = load(notificationWriterRole.options);
   // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
   const tracker = load(withDefaults(payloadTrackerRole.options, { 'http.host': settings.host, 'http.port': 0 }));
@@ -44,6 +41,7 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
     bus: allInOneBusSettings(settings, env),
     ingress: {
       ...ingressRole.settings(ingress, version),
+      ownToken: { token: randomBytes(ownTokenBytes).toString('base64url'), orgId: '1', accountNumber: '1' },
       host: settings.host,
       webPort: settings.port,
       webPortSetting: '--port',
@@ -88,8 +86,4 @@ function allInOneBusSettings({ kafkaBrokers, retention }: AllInOneSettings, env:
     },
   );
   return busSettings(config, 'all-in-one');
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../../platform/telemetry/telemetry.ts';
 import type { RunSummary } from './run-summary.ts';
 import type { AllInOne } from './start-all-in-one.ts';
-import { type FileUpload, uploadFile } from './upload-files.ts';
+import { type FileUpload, uploadContext, uploadFile } from './upload-files.ts';
 
 export interface OnceContext {
   readonly clock: Clock;
@@ -23,8 +23,7 @@ export async function runOnce(installation: AllInOne, context: OnceContext): Pro
   const started = context.clock.monotonicMs();
   try {
     const uploads: FileUpload[] = [];
-    for (const file of context.files)
-      uploads.push(await uploadFile(file, { uploadUrl: installation.ingress.uploadUrl, clock: context.clock }));
+    for (const file of context.files) uploads.push(await uploadFile(file, uploadContext(installation, context.clock)));
     if (uploads.some((upload) => upload.accepted)) installation.folder.markUsed();
     const idle = await Promise.race([
       installation.waitUntilIdle(context.idleMsMax),

@@ -49,6 +49,8 @@ export interface AllInOneDependencies {
 export interface AllInOne {
   readonly folder: DataFolder;
   readonly ingress: RunningIngress;
+  /** Good for this process, on this machine only. */
+  readonly ownToken: string;
   readonly bus: Bus;
   readonly databaseUrl: string;
   /** Resolves when the embedded server is gone, whether it was stopped or died; never for a server of your own. */
@@ -124,9 +126,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   // Before the pipeline, which fetches only from hosts that it is told about, and this one's port may be any free one.
   const ingress = await startIngress(
     { ...roles.ingress, trackerUrl: `${tracker.url}/v1/payloads/` },
-    { bus, objects, telemetry: telemetryOf('ingress'), clock },
+    { bus, objects, telemetry: telemetryOf('ingress'), clock, database },
   );
   lifecycle.defer(ingress.name, () => ingress.stop());
+  for (const warning of ingress.warnings) progress(`warning: ${warning}`);
   const pipeline = await startDataPipeline(
     {
       ...roles.dataPipeline,
@@ -154,7 +157,18 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   progress('all services run');
 
   return {
-    ...{ folder, ingress, bus, databaseUrl, databaseGone, operationsUrl, receivers, services, readiness },
+    ...{
+      folder,
+      ingress,
+      ownToken: roles.ingress.ownToken.token,
+      bus,
+      databaseUrl,
+      databaseGone,
+      operationsUrl,
+      receivers,
+      services,
+      readiness,
+    },
     waitUntilIdle: (msMax) => waitUntilIdle({ services, receivers, clock, msMax }),
   };
 }

@@ -1,14 +1,14 @@
 /**
- * The uploads of `--once` and of the demonstration: each file goes to ingress over HTTP as an operator would send it, with an identity like
- * the one that a gateway makes.
+ * The uploads of `--once` and of the demonstration: each file goes to ingress over HTTP as an operator would send it, with the token that
+ * this process has made for itself.
  */
 import { readFile } from 'node:fs/promises';
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import { isUuid } from '../../contracts/identifiers.ts';
-import type { Identity } from '../../contracts/identity.ts';
 import { openArchive } from '../../platform/archive/open-archive.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { uploadArchive } from '../cluster-simulator/upload-archive.ts';
+import type { AllInOne } from './start-all-in-one.ts';
 
 export interface FileUpload {
   readonly file: string;
@@ -21,17 +21,21 @@ export interface FileUpload {
   readonly reason: string;
 }
 
-/** The owner of everything that is uploaded by hand. */
-const owner = { orgId: '1', account: '1' };
-/** What an operator calls itself whose archive does not say which cluster it is. */
-const unknownCluster = '00000000-0000-0000-0000-000000000000';
 const clusterIdPath = 'config/id';
 
+export interface UploadContext {
+  readonly uploadUrl: string;
+  /** This process's own. */
+  readonly token: string;
+  readonly clock: Clock;
+}
+
+export function uploadContext({ ingress, ownToken }: AllInOne, clock: Clock): UploadContext {
+  return { uploadUrl: ingress.uploadUrl, token: ownToken, clock };
+}
+
 /** Never rejects: what went wrong is part of the answer. */
-export async function uploadFile(
-  file: string,
-  context: { readonly uploadUrl: string; readonly clock: Clock },
-): Promise<FileUpload> {
+export async function uploadFile(file: string, context: UploadContext): Promise<FileUpload> {
   let archive: Buffer;
   try {
     archive = await readFile(file);
@@ -50,38 +54,25 @@ export async function uploadFile(
 
 export async function uploadBytes(
   upload: { readonly file: string; readonly archive: Buffer; readonly gatheredAt: Date },
-  { uploadUrl, clock }: { readonly uploadUrl: string; readonly clock: Clock },
+  { uploadUrl, token }: UploadContext,
 ): Promise<FileUpload> {
   const { file, archive, gatheredAt } = upload;
   const cluster = await clusterIdOf(archive);
-  const requestId = clock.uuid().replaceAll('-', '');
   try {
     const answer = await uploadArchive({
       url: uploadUrl,
       archive,
-      clusterId: cluster ?? unknownCluster,
+      // One that is not known here is not named either: ingress and the pipeline say what they think of the archive.
+      clusterId: cluster,
       gatheredAt,
-      identity: identityOf(cluster),
-      requestId,
+      token,
     });
     const accepted = answer.status === 202 || answer.status === 201;
     const reason = accepted ? '' : `status ${answer.status}${answer.body === '' ? '' : `: ${answer.body.trim()}`}`;
-    return { file, requestId: answer.requestId ?? requestId, cluster, status: answer.status, accepted, reason };
+    return { file, requestId: answer.requestId ?? '', cluster, status: answer.status, accepted, reason };
   } catch (error) {
-    return { file, requestId, cluster, status: 0, accepted: false, reason: errorText(error) };
+    return { file, requestId: '', cluster, status: 0, accepted: false, reason: errorText(error) };
   }
-}
-
-export function identityOf(cluster: string | undefined): Identity {
-  return {
-    identity: {
-      account_number: owner.account,
-      org_id: owner.orgId,
-      type: 'System',
-      internal: { org_id: owner.orgId },
-      ...(cluster === undefined ? {} : { system: { cluster_id: cluster } }),
-    },
-  };
 }
 
 /** What `config/id` says; undefined where it is missing, is no cluster's id, or the file is no archive (for ingress to take all the same). */

@@ -16,7 +16,8 @@ export interface UploadOptions {
   /** Full address, e.g. `http://127.0.0.1:3000/api/ingress/v1/upload`. */
   readonly url: string;
   readonly archive: Buffer;
-  readonly clusterId: string;
+  /** Undefined: the User-Agent names none, as no operator's does. */
+  readonly clusterId: string | undefined;
   readonly gatheredAt: Date;
   /** As the operator sends it. */
   readonly token?: string;
@@ -92,7 +93,7 @@ function openRequest(options: UploadOptions, boundary: string, signal: AbortSign
     signal,
     headers: {
       Host: url.host,
-      'User-Agent': `insights-operator/${version} cluster/${options.clusterId}`,
+      'User-Agent': `insights-operator/${version}${options.clusterId === undefined ? '' : ` cluster/${options.clusterId}`}`,
       'Transfer-Encoding': 'chunked',
       ...(options.token === undefined ? {} : { Authorization: `Bearer ${options.token}` }),
       'Content-Type': `multipart/form-data; boundary=${boundary}`,

@@ -6,9 +6,6 @@ import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS } from '../../contracts/tables.
 import { migrateCcx } from '../database/ccx-migrations.ts';
 import type { Database } from '../database/database.ts';
 
-/** Tables of `ccx` that several services share; each of them brings them up. */
-export const RECORDS_MIGRATIONS = 'records';
-
 export interface ClusterOwner {
   readonly orgId: number;
   /** Settled by a token that is bound to the cluster, or by a person. */
@@ -38,7 +35,7 @@ export class ClusterOwners {
 
   /** Brings the table up. Rejects with the codes of `migrateCcx`. */
   async prepare(): Promise<void> {
-    await migrateCcx(this.#database, RECORDS_MIGRATIONS);
+    await migrateCcx(this.#database, 'records');
   }
 
   /**

@@ -103,7 +103,12 @@ export const dataPipelineOptions = defineOptions({
     'download.allow_unsafe_links': {
       type: 'boolean',
       default: false,
-      description: 'Follows links to every host; otherwise presigned Amazon S3 links and download.allowed_hosts only',
+      description: 'Follows links to every host; otherwise only what the two settings below allow',
+    },
+    'download.presigned_s3_links': {
+      type: 'boolean',
+      default: true,
+      description: 'Follows presigned links of Amazon S3 (*.s3.amazonaws.com), as the hosted platform announces them',
     },
     'download.allowed_hosts': {
       type: 'list',
@@ -222,6 +227,7 @@ export interface DataPipelineSettings {
   readonly serviceName: string;
   readonly download: {
     readonly allowUnsafeLinks: boolean;
+    readonly presignedS3Links: boolean;
     readonly allowedHosts: readonly string[];
     readonly answerMsMax: number;
     readonly stallMsMax: number;
@@ -266,6 +272,7 @@ export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions
     serviceName: config['statuses.service_name'],
     download: {
       allowUnsafeLinks: config['download.allow_unsafe_links'],
+      presignedS3Links: config['download.presigned_s3_links'],
       allowedHosts: config['download.allowed_hosts'],
       answerMsMax: config['download.answer_timeout'],
       stallMsMax: config['download.stall_timeout'],

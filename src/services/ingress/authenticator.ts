@@ -1,9 +1,12 @@
 /**
- * Whose request it is. Three ways, by configuration: not at all (`INGRESS_AUTH=false`), by the `x-rh-identity` header that a gateway in front
- * has made, or by a bearer token of our own table, from which the same identity is made here. Used by uploads and by the routes beside.
- * Source: ingress.md A.3.2, A.4.8, C.2.
+ * Whose request it is. By configuration: nobody's (`INGRESS_AUTH=false`), by the `x-rh-identity` header that a gateway in front has made, or
+ * by a bearer token of our own table, from which the same identity is made here. Beside them this process may have a token of its own, for
+ * whoever has started it. Used by uploads and by the routes beside. Source: ingress.md A.3.2, A.4.8, C.2.
  */
-import { checkIdentityHeader, encodeIdentity, type Identity } from '../../contracts/identity.ts';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isUuid, parseOrgId } from '../../contracts/identifiers.ts';
+import { checkIdentityHeader, encodeIdentity, type Identity, parseConsumerIdentity } from '../../contracts/identity.ts';
+import type { Claimant } from './decide/cluster-owner.ts';
 import { clusterOfUserAgent } from './decide/operator-agent.ts';
 import type { TokenTable } from './gateway/token-table.ts';
 import { next, type Principal, reply, type StepResult } from './upload.ts';
@@ -13,12 +16,23 @@ export interface Credentials {
   readonly identityHeader: string | undefined;
   readonly authorization: string | undefined;
   readonly userAgent: string;
+  /** It comes from this machine, and nobody has passed it on. */
+  readonly isLocal: boolean;
+}
+
+/** Made at the start of a process for what it uploads itself, and for the person at its terminal. */
+export interface OwnToken {
+  readonly token: string;
+  readonly orgId: string;
+  readonly accountNumber: string;
 }
 
 export interface AuthenticatorOptions {
   readonly enabled: boolean;
   /** The gateway is on where there is a table. */
   readonly tokens: TokenTable | undefined;
+  /** Good for local requests only. */
+  readonly ownToken: OwnToken | undefined;
   /** With the gateway on: whether a request without a token may still bring an identity. Only safe where nobody but a gateway can connect. */
   readonly trustIdentityHeader: boolean;
 }
@@ -26,18 +40,34 @@ export interface AuthenticatorOptions {
 export interface Authenticator {
   readonly enabled: boolean;
   authenticate(credentials: Credentials): StepResult<Principal>;
+  /**
+   * Whether the request id is taken from the client. Who comes with a token is no gateway: it could name an id of somebody else, whose
+   * archive and trace are found by it.
+   */
+  keepsRequestId(credentials: Credentials): boolean;
 }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { tokens, ownToken } = options;
+  const isOwn = ({ authorization, isLocal }: Credentials) => {
+    const token = bearerToken(authorization);
+    return ownToken !== undefined && token !== undefined && isLocal && isSameSecret(token, ownToken.token);
+  };
   return {
     enabled: options.enabled,
     authenticate(credentials) {
+      if (ownToken !== undefined && isOwn(credentials)) return next(byOwnToken(ownToken, credentials.userAgent));
       if (!options.enabled) return next(anonymous(credentials.identityHeader ?? ''));
-      if (options.tokens === undefined) return byIdentity(credentials.identityHeader);
+      if (tokens === undefined) return byIdentity(credentials.identityHeader);
       const token = bearerToken(credentials.authorization);
-      if (token !== undefined) return byToken(token, credentials.userAgent, options.tokens);
-      // A client could otherwise leave the token out and name itself whatever it likes.
-      return options.trustIdentityHeader ? byIdentity(credentials.identityHeader) : unauthorized('TOKEN_MISSING');
+      if (token !== undefined) return byToken(token, credentials.userAgent, tokens);
+      if (!options.trustIdentityHeader) return unauthorized('TOKEN_MISSING');
+      return byVouchedIdentity(credentials.identityHeader);
+    },
+    keepsRequestId(credentials) {
+      if (isOwn(credentials)) return false;
+      if (tokens === undefined) return true;
+      return options.trustIdentityHeader && credentials.authorization === undefined;
     },
   };
 }
@@ -45,7 +75,24 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 function byIdentity(header: string | undefined): StepResult<Principal> {
   const check = checkIdentityHeader(header);
   if (check.kind === 'refused') return reply(goError(400, `Bad Request: ${check.error.message}`, check.error.code));
-  return next({ ...check.identity, identityHeader: header ?? '' });
+  return next({ ...check.identity, identityHeader: header ?? '', mayOmitCluster: false });
+}
+
+/** Beside tokens: cluster and organization are read as the data pipeline will read them. */
+function byVouchedIdentity(header: string | undefined): StepResult<Principal> {
+  const result = byIdentity(header);
+  if (result.kind === 'reply') return result;
+  const consumed = parseConsumerIdentity(header ?? '');
+  if (consumed.kind === 'refused') return result;
+  const { system, internal } = consumed.identity.identity;
+  const cluster = system?.cluster_id;
+  if (typeof cluster !== 'string' || !isUuid(cluster)) return result;
+  const claimant: Claimant = {
+    cluster: cluster.toLowerCase(),
+    orgId: parseOrgId(internal.org_id),
+    proof: 'header',
+  };
+  return next({ ...result.value, claimant });
 }
 
 function byToken(token: string, userAgent: string, tokens: TokenTable): StepResult<Principal> {
@@ -54,26 +101,44 @@ function byToken(token: string, userAgent: string, tokens: TokenTable): StepResu
   const cluster = clusterOfUserAgent(userAgent);
   if (cluster === undefined) return reply(goError(400, 'Invalid user-agent', 'USER_AGENT_INVALID'));
   if (owner.clusterId !== undefined && owner.clusterId !== cluster) return unauthorized('TOKEN_OF_ANOTHER_CLUSTER');
-  const identity: Identity = {
-    identity: {
-      account_number: owner.accountNumber,
-      org_id: owner.orgId,
-      type: 'System',
-      internal: { org_id: owner.orgId },
-      system: { cluster_id: cluster },
-    },
-  };
+  const proof = owner.clusterId === undefined ? 'token' : 'bound-token';
   return next({
-    accountNumber: owner.accountNumber,
-    orgId: owner.orgId,
-    type: 'System',
-    x509SubjectDn: '',
-    identityHeader: encodeIdentity(identity),
+    ...systemPrincipal(owner, cluster),
+    claimant: { cluster, orgId: parseOrgId(owner.orgId), proof },
+    tokenSha256: owner.sha256,
+    mayOmitCluster: false,
   });
 }
 
+/** A cluster that it does not name is the one that the archive names. */
+function byOwnToken(ownToken: OwnToken, userAgent: string): Principal {
+  const cluster = clusterOfUserAgent(userAgent);
+  return {
+    ...systemPrincipal(ownToken, cluster),
+    claimant: cluster === undefined ? undefined : { cluster, orgId: parseOrgId(ownToken.orgId), proof: 'own-token' },
+    mayOmitCluster: true,
+  };
+}
+
+/** What the hosted gateway makes of an operator's credentials. */
+function systemPrincipal(
+  { accountNumber, orgId }: Pick<OwnToken, 'accountNumber' | 'orgId'>,
+  cluster: string | undefined,
+): Omit<Principal, 'mayOmitCluster'> {
+  const identity: Identity = {
+    identity: {
+      account_number: accountNumber,
+      org_id: orgId,
+      type: 'System',
+      internal: { org_id: orgId },
+      ...(cluster === undefined ? {} : { system: { cluster_id: cluster } }),
+    },
+  };
+  return { accountNumber, orgId, type: 'System', x509SubjectDn: '', identityHeader: encodeIdentity(identity) };
+}
+
 function anonymous(identityHeader: string): Principal {
-  return { accountNumber: '', orgId: '', type: '', x509SubjectDn: '', identityHeader };
+  return { accountNumber: '', orgId: '', type: '', x509SubjectDn: '', identityHeader, mayOmitCluster: false };
 }
 
 /** The operator takes 401 for "not enabled, or the token has expired" and backs off. The reason stays with us. */
@@ -84,4 +149,9 @@ function unauthorized(code: string): StepResult<never> {
 
 function bearerToken(authorization: string | undefined): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization?.trim() ?? '')?.[1];
+}
+
+function isSameSecret(given: string, secret: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(secret));
 }

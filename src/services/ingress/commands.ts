@@ -9,6 +9,7 @@ import { addTableOptions, loadCommandConfig } from '../../platform/config/comman
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { readVersion } from '../../platform/config/version.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
@@ -18,8 +19,10 @@ import { applyClowder } from './clowder.ts';
 import { registerClustersCommands } from './clusters.ts';
 import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
 import { createLateBus, type OpenedBus } from './late-bus.ts';
-import { announcePartitions, statusPartitions } from './limits.ts';
+import { announcePartitions, recordsConnectionsMax, statusPartitions } from './limits.ts';
 import { startIngress } from './service.ts';
+
+const databaseSetting = 'database.url (CCX_DATABASE_URL)';
 
 interface RoleTools {
   readonly config: IngressConfig;
@@ -52,11 +55,26 @@ export function registerIngressCommands(program: Command, input: ProcessInput): 
         const away = await bus.tryNow();
         if (away !== undefined)
           warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
-        const ingress = await startIngress(settings, { bus, objects, telemetry, clock });
+        const database = openRecords(tools);
+        const ingress = await startIngress(settings, { bus, objects, telemetry, clock, database });
         lifecycle.defer(ingress.name, () => ingress.stop());
       },
     });
   });
+}
+
+/** Apart from the bus, which may be Kafka, and whose connections wait for the bus to come back. */
+function openRecords({ config, clock, lifecycle }: RoleTools): Database | undefined {
+  if (config['gateway.tokens_file'] === '' || config['database.url'] === '') return undefined;
+  const database = connectDatabase({
+    url: config['database.url'],
+    applicationName: 'ccx ingress',
+    connectionsMax: recordsConnectionsMax,
+    setting: databaseSetting,
+    clock,
+  });
+  lifecycle.defer('database', () => database.close());
+  return database;
 }
 
 async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<OpenedBus> {
@@ -82,7 +100,7 @@ async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<
   const database = connectDatabase({
     url,
     applicationName: 'ccx ingress',
-    setting: 'database.url (CCX_DATABASE_URL)',
+    setting: databaseSetting,
   });
   try {
     const bus = await openBus(settings, { clock, telemetry, database });

@@ -11,6 +11,7 @@ import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import type { OwnToken } from './authenticator.ts';
 import { concurrentUploadsMax, linkLifetimeMs, outboxBytesMax, outboxEntriesMax } from './limits.ts';
 
 export const ingressOptions = defineOptions({
@@ -77,7 +78,7 @@ export const ingressOptions = defineOptions({
       type: 'boolean',
       default: false,
       description:
-        'with a tokens file: whether requests without a token may bring x-rh-identity; only where clients cannot connect',
+        'with a tokens file: whether requests without a token may bring x-rh-identity; only where nobody but a gateway can connect',
     },
     'upload.valid_types': {
       type: 'list',
@@ -244,7 +245,8 @@ export const ingressOptions = defineOptions({
       default: '',
       secret: true,
       env: 'CCX_DATABASE_URL',
-      description: 'postgres://user:password@host:port/name, for bus.kind = postgres only',
+      description:
+        'postgres://user:password@host:port/name, for bus.kind = postgres, and with a tokens file to keep whose the clusters are',
     },
     'kafka.brokers': {
       type: 'list',
@@ -421,6 +423,8 @@ export interface IngressSettings {
   /** Empty: no gateway. */
   readonly tokensFile: string;
   readonly trustIdentityHeader: boolean;
+  /** Of the process that uploads here itself. */
+  readonly ownToken?: OwnToken;
   readonly acceptedServices: readonly string[];
   readonly defaultBytesMax: number;
   readonly bytesMaxByService: ReadonlyMap<string, number>;

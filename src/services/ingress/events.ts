@@ -8,6 +8,7 @@ import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { Claimant } from './decide/cluster-owner.ts';
 import { userAgentLabel } from './decide/user-agent.ts';
 import { userAgentCharactersMax, userAgentsMax } from './limits.ts';
 import type { IngressMetrics } from './metrics.ts';
@@ -39,6 +40,7 @@ export function createIngressEvents(options: IngressEventsOptions) {
     ...uploadEvents(options, agentOf),
     ...outboxEvents(options),
     ...busEvents(options),
+    ...clusterEvents(options),
     ...sideEvents(options),
   };
 }
@@ -238,11 +240,40 @@ function busEvents({ telemetry, metrics }: IngressEventsOptions) {
   };
 }
 
+function clusterEvents({ telemetry }: IngressEventsOptions) {
+  const { log } = telemetry;
+  return {
+    /** The refusal itself is counted and logged like every other one. */
+    clusterOfAnother(upload: IncomingUpload, { cluster, orgId, proof }: Claimant): void {
+      log.warn(
+        { request_id: upload.requestId, cluster, org_id: orgId, proof },
+        'an organization uploads for a cluster of another one; if it is its own now: ccx clusters move',
+      );
+      telemetry.announce('cluster-of-another', { requestId: upload.requestId, cluster });
+    },
+    ownersAdopted(count: number): void {
+      log.info({ count }, 'clusters belong to the organizations of their oldest reports');
+    },
+    ownersUnavailable(error: unknown): void {
+      log.error(
+        { code: errorCode(error), error: errorText(error) },
+        'whose the clusters are cannot be looked up: uploads of clusters that are not known yet are answered 503',
+      );
+    },
+    ownersAvailable(): void {
+      log.info('whose the clusters are can be looked up again');
+    },
+  };
+}
+
 function sideEvents({ telemetry }: IngressEventsOptions) {
   const { log } = telemetry;
   return {
     serving(webUrl: string, metricsUrl: string): void {
       log.info({ web: webUrl, metrics: metricsUrl }, 'ingress takes uploads');
+    },
+    identityWarning(text: string): void {
+      log.warn(text);
     },
     settingIgnored(setting: string, why: string): void {
       log.warn({ setting }, why);

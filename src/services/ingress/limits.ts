@@ -72,5 +72,11 @@ export const announcePartitions = 8;
 /** The hosted status topic has as many. */
 export const statusPartitions = 3;
 
+/** How long the database may take to say whose a cluster is; the operator waits a minute for its answer. */
+export const ownerLookupMsMax = 5_000;
+/** Connections for that; a look-up takes less than a millisecond. */
+export const recordsConnectionsMax = 4;
+/** Owners that are known without the database; one is about 150 bytes. */
+export const rememberedOwnersMax = 100_000;
 /** What `ccx clusters list` shows at most. */
 export const listedClustersMax = 100_000;

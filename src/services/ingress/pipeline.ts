@@ -5,14 +5,16 @@ import { admitUpload } from './steps/admit-upload.ts';
 import { type AnnounceTools, announceUpload } from './steps/announce-upload.ts';
 import { answerTestRequest } from './steps/answer-test-request.ts';
 import { authenticateRequest } from './steps/authenticate-request.ts';
+import { claimCluster } from './steps/claim-cluster.ts';
 import { type FormTools, receiveForm } from './steps/receive-form.ts';
 import { refuseDeniedOrganization } from './steps/refuse-denied-organization.ts';
+import { type GuardTools, refuseForeignCluster } from './steps/refuse-foreign-cluster.ts';
 import { storeArchive } from './steps/store-archive.ts';
 import type { IncomingUpload, Principal } from './upload.ts';
 import type { UploadSlots } from './upload-slots.ts';
 import { json, type Reply, uploadBody } from './web/reply.ts';
 
-export interface UploadTools extends FormTools, AnnounceTools {
+export interface UploadTools extends FormTools, AnnounceTools, GuardTools {
   readonly authenticator: Authenticator;
   readonly announcer: Announcer;
   readonly deniedOrgIds: ReadonlySet<string>;
@@ -36,6 +38,8 @@ export async function handleUpload(upload: IncomingUpload, tools: UploadTools): 
 
   const allowed = refuseDeniedOrganization(principal, tools.deniedOrgIds);
   if (allowed.kind === 'reply') return refuse(allowed.reply, principal);
+  const owned = await refuseForeignCluster(upload, principal, tools);
+  if (owned.kind === 'reply') return refuse(owned.reply, principal);
   events.uploadBegun(upload);
 
   const admitted = admitUpload(tools.slots, () => tools.announcer.isFull());
@@ -44,6 +48,8 @@ export async function handleUpload(upload: IncomingUpload, tools: UploadTools): 
     const received = await receiveForm(upload, principal, tools);
     if (received.kind === 'reply') return refuse(received.reply, principal);
     const form = received.value;
+    const claimed = await claimCluster(upload, { principal, form, decision: owned.value }, tools);
+    if (claimed.kind === 'reply') return refuse(claimed.reply, principal);
     events.uploadValidated(upload, principal, form);
 
     const stored = await storeArchive(upload, { principal, form }, tools);

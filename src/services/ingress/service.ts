@@ -7,14 +7,19 @@ import { errorText } from '../../contracts/ccx-error.ts';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { Announcer } from './announcer.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { BusSender } from './bus-sender.ts';
+import { ClusterGuard } from './cluster-guard.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
+import { identityWarnings } from './decide/identity-warnings.ts';
+import { isLoopback } from './decide/locality.ts';
 import { DownloadLinks } from './download-links.ts';
 import { createIngressEvents, type IngressEvents } from './events.ts';
 import { openTokenFile, type TokenFile } from './gateway/token-table.ts';
@@ -32,6 +37,8 @@ export interface IngressDependencies {
   readonly objects: ObjectStore;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  /** Keeps whose the clusters are, with a token file; absent: only what that file binds is enforced. */
+  readonly database?: Database | undefined;
 }
 
 export interface RunningIngress extends RunningService {
@@ -41,6 +48,8 @@ export interface RunningIngress extends RunningService {
   readonly uploadUrl: string;
   /** Metrics listener; `/metrics` below it. */
   readonly metricsUrl: string;
+  /** What should be said at every start of who is believed to be whom; logged already. */
+  readonly warnings: readonly string[];
   /**
    * Where an announced archive is fetched from within this process: a link that an ingress on this object store has signed leads here, even
    * if it was signed for another address, or too long ago; any other stays as it is.
@@ -55,7 +64,7 @@ export function startIngress(settings: IngressSettings, dependencies: IngressDep
 
 async function build(
   settings: IngressSettings,
-  { bus, objects, telemetry, clock }: IngressDependencies,
+  { bus, objects, telemetry, clock, database }: IngressDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningIngress> {
   const metrics = createIngressMetrics(telemetry.registry, { version: settings.version, commit: settings.commit });
@@ -79,11 +88,23 @@ async function build(
 
   const tokens = await openTokens(settings, clock, events);
   if (tokens !== undefined) lifecycle.defer('token file', () => tokens.close());
+  const warnings = identityWarnings({
+    tokens: tokens !== undefined,
+    trustIdentityHeader: settings.trustIdentityHeader,
+    host: settings.host,
+    openToOthers: !isLoopback(settings.host),
+    database: database !== undefined,
+  });
+  for (const warning of warnings) events.identityWarning(warning);
   const authenticator = createAuthenticator({
     enabled: settings.authEnabled,
     tokens,
+    ownToken: settings.ownToken,
     trustIdentityHeader: settings.trustIdentityHeader,
   });
+  const owners = database === undefined ? undefined : new ClusterOwners(database);
+  const guard = tokens === undefined ? undefined : new ClusterGuard({ owners, tokens, clock, events });
+  await guard?.open();
 
   const download = await openDownloadLinks(settings, { objects, clock, baseUrl: () => late.webUrl ?? '' });
   const links: ArchiveLinks = download ?? storeLinks(objects, settings.linksLifetimeMs);
@@ -133,6 +154,7 @@ async function build(
       clock,
       events,
       authenticator,
+      guard,
       announcer,
       links,
       slots,
@@ -163,6 +185,7 @@ async function build(
     baseUrl,
     uploadUrl: `${baseUrl}${WEB_PREFIXES[0]}/upload`,
     metricsUrl,
+    warnings,
     localLink: async (link) => (await download?.renew(link, baseUrl)) ?? link,
     async readiness(): Promise<Readiness> {
       const { ready, reasons } = await readiness();

@@ -1,6 +1,7 @@
 /** One upload on its way through ingress; what the steps hand to each other. */
 import type { AnnouncementMetadata } from '../../contracts/upload-announcement.ts';
 import type { ArchiveStaging } from './archive-staging.ts';
+import type { Claimant } from './decide/cluster-owner.ts';
 import type { UploadType } from './decide/upload-type.ts';
 import type { Reply } from './web/reply.ts';
 import type { RequestBody } from './web/request-body.ts';
@@ -14,6 +15,8 @@ export interface IncomingUpload {
   readonly userAgent: string;
   readonly identityHeader: string | undefined;
   readonly authorization: string | undefined;
+  /** It comes from this machine, and nobody has passed it on. */
+  readonly isLocal: boolean;
   /** For the log only. */
   readonly clientAddress: string;
   readonly body: RequestBody;
@@ -29,6 +32,12 @@ export interface Principal {
   readonly x509SubjectDn: string;
   /** What the announcement passes on as `b64_identity`. */
   readonly identityHeader: string;
+  /** For which cluster, and what vouches for it; undefined where nothing names one. */
+  readonly claimant?: Claimant | undefined;
+  /** Hexadecimal; undefined where no token was brought. */
+  readonly tokenSha256?: string;
+  /** Only whoever has this process's own token: they see everything here anyway, and nothing is believed of a cluster for it. */
+  readonly mayOmitCluster: boolean;
 }
 
 /** A form that was read to its end. The archive lies in the store's hands, but does not exist there before `staging.finish()`. */

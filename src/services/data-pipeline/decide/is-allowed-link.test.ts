@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isAllowedLink, type LinkPolicy } from './is-allowed-link.ts';
 
-const strict: LinkPolicy = { allowUnsafeLinks: false, allowedHosts: [] };
+const strict: LinkPolicy = { allowUnsafeLinks: false, presignedS3Links: true, allowedHosts: [] };
 const query =
   '?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20260130%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=ab';
 
@@ -32,9 +32,15 @@ const refused: readonly [string, string][] = [
 for (const [what, link] of refused)
   test(`not followed: ${what}`, () => assert.equal(isAllowedLink(link, strict), false));
 
+test('presigned links of Amazon are not followed where nothing announces such', () => {
+  for (const host of ['uploads-prod.s3.amazonaws.com', 's3.eu-west-1.amazonaws.com/uploads'])
+    assert.equal(isAllowedLink(`https://${host}/3nl2vda87l${query}`, { ...strict, presignedS3Links: false }), false);
+});
+
 test('a named host is followed on exactly the port that is named', () => {
   const policy: LinkPolicy = {
     allowUnsafeLinks: false,
+    presignedS3Links: true,
     allowedHosts: ['minio:9000', 'Store.Example', '*.s3.internal'],
   };
   const followed = [
@@ -57,7 +63,7 @@ test('a named host is followed on exactly the port that is named', () => {
 });
 
 test('unsafe links are still http or https without credentials', () => {
-  const policy: LinkPolicy = { allowUnsafeLinks: true, allowedHosts: [] };
+  const policy: LinkPolicy = { allowUnsafeLinks: true, presignedS3Links: true, allowedHosts: [] };
   assert.ok(isAllowedLink('http://localhost:8000/archive', policy));
   for (const link of ['file:///etc/passwd', 'http://user@localhost/archive', 'data:,x', 'archive']) {
     assert.equal(isAllowedLink(link, policy), false, link);

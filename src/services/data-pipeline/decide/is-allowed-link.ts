@@ -6,6 +6,8 @@
 export interface LinkPolicy {
   /** Follows every http and https link: for installations whose object store has a name of its own and whose topic is closed. */
   readonly allowUnsafeLinks: boolean;
+  /** Presigned links of Amazon S3: off where nothing of this installation announces such. */
+  readonly presignedS3Links: boolean;
   /** `host`, `host:port` or `*.domain`; a host without port stands for the scheme's default port. */
   readonly allowedHosts: readonly string[];
 }
@@ -20,7 +22,7 @@ const presignedPatterns = [
 ].map((target) => new RegExp(`^https://${target}\\?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=[^/\\s]+$`));
 
 export function isAllowedLink(link: string, policy: LinkPolicy): boolean {
-  if (presignedPatterns.some((pattern) => pattern.test(link))) return true;
+  if (policy.presignedS3Links && presignedPatterns.some((pattern) => pattern.test(link))) return true;
   const url = URL.parse(link);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false;
   // A name and password in a link would be sent; nothing that we read announces such.

@@ -23,7 +23,7 @@ function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: 
   return {
     source: { download },
     budget: new ByteBudget(1000),
-    linkPolicy: { allowUnsafeLinks: true, allowedHosts: [] },
+    linkPolicy: { allowUnsafeLinks: true, presignedS3Links: true, allowedHosts: [] },
     localLink: async (link) => link,
     archiveBytesMax: 1000,
     retryMsMax: 60_000,
@@ -49,7 +49,9 @@ test('an archive is handed on with a lease of its own size', async () => {
 });
 
 test('a link to a host that is not allowed is put aside without a request', async () => {
-  const given = tools(() => assert.fail('asked'), { linkPolicy: { allowUnsafeLinks: false, allowedHosts: ['minio'] } });
+  const given = tools(() => assert.fail('asked'), {
+    linkPolicy: { allowUnsafeLinks: false, presignedS3Links: true, allowedHosts: ['minio'] },
+  });
   const outcome = await fetchArchive(upload, given, first);
   assert.ok(outcome.kind === 'dead-letter');
   assert.deepEqual([outcome.error.code, outcome.error.message], ['DOWNLOAD_LINK_REFUSED', 'Invalid URL format']);
@@ -64,7 +66,7 @@ test('a link is followed to where it leads within this process, and judged there
       return Buffer.alloc(1);
     },
     {
-      linkPolicy: { allowUnsafeLinks: false, allowedHosts: ['here:1'] },
+      linkPolicy: { allowUnsafeLinks: false, presignedS3Links: true, allowedHosts: ['here:1'] },
       localLink: async (link) => link.replace('store', 'here:1'),
     },
   );

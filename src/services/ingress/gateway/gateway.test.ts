@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import {
+  archiveKeys,
   BOUNDARY,
   type Exchange,
   filePart,
@@ -15,9 +17,11 @@ import {
   startIngressBench,
   userIdentity,
 } from '../../../../test/support/ingress-bench.ts';
-import { encodeIdentity } from '../../../contracts/identity.ts';
+import { encodeIdentity, type Identity } from '../../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
+import { identityWarnings } from '../decide/identity-warnings.ts';
+import { isLocalRequest } from '../decide/locality.ts';
 import { tokenFileBytesMax } from '../limits.ts';
 import { openTokenFile } from './token-table.ts';
 
@@ -63,6 +67,12 @@ function identities(bench: IngressBench): unknown[] {
   });
 }
 
+const requestIdHeader = 'x-rh-insights-request-id';
+const systemIdentity = (orgId: string, clusterId: string) =>
+  encodeIdentity({
+    identity: { type: 'System', org_id: orgId, internal: { org_id: orgId }, system: { cluster_id: clusterId } },
+  });
+
 describe('with a token table', () => {
   test('an operator uploads with its own credentials', async (t) => {
     const bench = await gateway(t, [
@@ -106,9 +116,18 @@ describe('with a token table', () => {
     assert.equal(without.headers['www-authenticate'], 'Bearer');
   });
 
-  test('unless it is told that clients cannot connect', async (t) => {
+  test('unless it is told that only a gateway can connect, which names the cluster', async (t) => {
     const bench = await gateway(t, [entry('good')], { CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'true' });
-    assert.equal((await post(bench, { 'x-rh-identity': userIdentity })).status, 202);
+    const vouched = await post(bench, { 'x-rh-identity': systemIdentity('11', cluster), [requestIdHeader]: 'given-1' });
+    assert.deepEqual([vouched.status, vouched.headers[requestIdHeader]], [202, 'given-1']);
+    assert.deepEqual(bench.ingress.warnings.filter((text) => text.includes('trust_identity_header')).length, 1);
+    // Otherwise the pipeline would believe the archive's own config/id.
+    const unnamed = await post(bench, { 'x-rh-identity': userIdentity });
+    assert.deepEqual(
+      [unnamed.status, unnamed.text],
+      [400, 'Bad Request: x-rh-identity names no cluster (identity.system.cluster_id)\n'],
+    );
+    assert.equal(await bench.metric('ccx_ingress_refused_total', { code: 'CLUSTER_MISSING' }), 1);
     const bad = await post(bench, {
       'x-rh-identity': userIdentity,
       authorization: 'Bearer bad',
@@ -167,6 +186,133 @@ describe('with a token table', () => {
   }
 });
 
+describe('a cluster that the token file binds', () => {
+  const bound = { org_id: '22', cluster_id: cluster };
+
+  test('is of the bound token, whoever else has a token: 403, counted, and nothing is stored', async (t) => {
+    const bench = await gateway(t, [entry('foreign'), entry('bound', bound), entry('theirs', { org_id: '22' })]);
+    const answer = await post(bench, { authorization: 'Bearer foreign', 'user-agent': agent(cluster.toUpperCase()) });
+    assert.deepEqual(
+      [answer.status, answer.text],
+      [403, 'Upload denied: the cluster belongs to another organization\n'],
+    );
+    assert.equal(await bench.metric('ccx_ingress_refused_total', { code: 'CLUSTER_OF_ANOTHER_ORGANIZATION' }), 1);
+    assert.deepEqual([await archiveKeys(bench.objects), bench.bus.records], [[], []]);
+    for (const token of ['bound', 'theirs']) {
+      assert.equal((await post(bench, { authorization: `Bearer ${token}`, 'user-agent': agent(cluster) })).status, 202);
+    }
+    const unbound = await post(bench, { authorization: 'Bearer foreign', 'user-agent': agent(otherCluster) });
+    assert.equal(unbound.status, 202, 'without a database only bound clusters are anybody’s');
+    assert.match(
+      bench.ingress.warnings.join('\n'),
+      /no database: whose a cluster is counts only where a token is bound/,
+    );
+  });
+
+  test('also when an identity that counts names it', async (t) => {
+    const env = { CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'true' };
+    const bench = await gateway(t, [entry('bound', bound)], env);
+    const upload = (orgId: string, id: string) => post(bench, { 'x-rh-identity': systemIdentity(orgId, id) });
+    assert.equal((await upload('666', cluster)).status, 403);
+    assert.equal((await upload('666', cluster.toUpperCase())).status, 403);
+    assert.equal((await upload('22', cluster)).status, 202);
+    // What the pipeline reads is what counts: `internal.org_id`.
+    const mixed = encodeIdentity({
+      identity: { type: 'System', org_id: '22', internal: { org_id: '666' }, system: { cluster_id: cluster } },
+    });
+    assert.equal((await post(bench, { 'x-rh-identity': mixed })).status, 403);
+  });
+});
+
+describe('a request id that a client with a token names', () => {
+  test('is not taken: nobody replaces an archive of somebody else, or gets into its trace', async (t) => {
+    const bench = await gateway(t, [entry('one'), entry('other', { org_id: '666' })]);
+    const first = await post(bench, { authorization: 'Bearer one', 'user-agent': agent(cluster) });
+    const id = String(first.headers[requestIdHeader]);
+    for (const path of ['', '?test=test']) {
+      const second = await send(`${bench.ingress.uploadUrl}${path}`, {
+        method: 'POST',
+        headers: {
+          'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+          authorization: 'Bearer other',
+          'user-agent': agent(otherCluster),
+          [requestIdHeader]: id,
+        },
+        body: form([filePart('another archive')]),
+      });
+      assert.match(String(second.headers[requestIdHeader]), /^[0-9a-f]{32}$/);
+      assert.notEqual(second.headers[requestIdHeader], id);
+      assert.doesNotMatch(second.text, new RegExp(id));
+    }
+    const stored = await bench.objects.get(id);
+    assert.equal(String(await buffer(stored!.body)), 'x');
+    const ofTheFirst = bench.bus.records.filter(({ value }) => String(value).includes(id));
+    assert.ok(ofTheFirst.length >= 2);
+    for (const { value } of ofTheFirst) assert.match(String(value), /"org_id":"11"/);
+  });
+
+  test('is taken from a gateway that counts, but not beside a token', async (t) => {
+    const bench = await gateway(t, [entry('one')], { CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'true' });
+    const both = { 'x-rh-identity': systemIdentity('11', cluster), [requestIdHeader]: 'given-2' };
+    const answer = await post(bench, { ...both, authorization: 'Bearer one', 'user-agent': agent(cluster) });
+    assert.equal(answer.status, 202);
+    assert.notEqual(answer.headers[requestIdHeader], 'given-2');
+  });
+});
+
+describe('the token of the process itself', () => {
+  const ownToken = { token: 'made-at-the-start', orgId: '1', accountNumber: '1' };
+  const own = { authorization: `Bearer ${ownToken.token}` };
+  const start = async (t: TestContext, tokens?: readonly object[]) =>
+    await startIngressBench(t, {
+      settings: { ownToken, ...(tokens === undefined ? {} : { tokensFile: await tokensFile(t, { tokens }) }) },
+    });
+
+  test('names organization and, where it likes, the cluster, with and without a token file', async (t) => {
+    for (const bench of [await start(t), await start(t, [entry('good')])]) {
+      assert.equal((await post(bench, own)).status, 202, 'the archive names the cluster then');
+      assert.equal((await post(bench, { ...own, 'user-agent': agent(cluster) })).status, 202);
+      const systems = identities(bench).map((document) => (document as { identity: Identity['identity'] }).identity);
+      assert.deepEqual(
+        systems.map(({ org_id, system }) => [org_id, system?.cluster_id]),
+        [
+          ['1', undefined],
+          ['1', cluster],
+        ],
+      );
+    }
+  });
+
+  test('is worth nothing to whom a proxy speaks for, and does not open a cluster of somebody else', async (t) => {
+    const bench = await start(t, [entry('bound', { org_id: '22', cluster_id: cluster })]);
+    for (const header of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via', 'true-client-ip'])
+      assert.equal((await post(bench, { ...own, [header]: '127.0.0.1' })).status, 401, header);
+    assert.equal((await post(bench, { ...own, 'user-agent': agent(cluster) })).status, 403);
+  });
+
+  test('is worth nothing from elsewhere', () => {
+    const arrival = { host: '0.0.0.0', remoteAddress: '127.0.0.1', localAddress: '127.0.0.1', isForwarded: false };
+    assert.equal(isLocalRequest(arrival), true);
+    assert.equal(isLocalRequest({ ...arrival, host: '::', remoteAddress: '::ffff:127.0.0.1' }), true);
+    const outer = { ...arrival, remoteAddress: '10.0.0.5', localAddress: '10.0.0.5' };
+    assert.equal(isLocalRequest(outer), false);
+    assert.equal(isLocalRequest({ ...outer, host: '10.0.0.5' }), true, 'the only way there is to oneself');
+    assert.equal(isLocalRequest({ ...outer, host: '10.0.0.5', remoteAddress: '10.0.0.6' }), false);
+    assert.equal(isLocalRequest({ ...arrival, remoteAddress: undefined }), false);
+  });
+});
+
+test('what is believed of whom is said where it matters', () => {
+  const facts = { tokens: false, trustIdentityHeader: false, openToOthers: false, host: '127.0.0.1', database: true };
+  assert.deepEqual(identityWarnings(facts), []);
+  assert.match(
+    identityWarnings({ ...facts, openToOthers: true, host: '0.0.0.0' })[0]!,
+    /in the name of any organization/,
+  );
+  assert.deepEqual(identityWarnings({ ...facts, openToOthers: true, tokens: true }), []);
+  assert.match(identityWarnings({ ...facts, tokens: true, trustIdentityHeader: true })[0]!, /x-rh-identity/);
+});
+
 test('without a token table a bearer token means nothing', async (t) => {
   const bench = await startIngressBench(t);
   assert.equal((await post(bench, { authorization: 'Bearer good', 'user-agent': agent(cluster) })).status, 400);
@@ -202,6 +348,7 @@ describe('the token file', () => {
     ['no JSON', `{"${secret}`, 'TOKENS_INVALID'],
     ['a token instead of its hash', { tokens: [{ ...entry('a'), sha256: secret }] }, 'TOKENS_INVALID'],
     ['an organization that is no number', { tokens: [entry('a', { org_id: secret })] }, 'TOKENS_INVALID'],
+    ['an organization that no report can carry', { tokens: [entry('a', { org_id: '2147483648' })] }, 'TOKENS_INVALID'],
     ['no organization', { tokens: [{ sha256: sha256('a') }] }, 'TOKENS_INVALID'],
     ['a cluster that is no UUID', { tokens: [entry('a', { cluster_id: secret })] }, 'TOKENS_INVALID'],
     ['one token twice', { tokens: [entry('a'), entry('a')] }, 'TOKENS_INVALID'],

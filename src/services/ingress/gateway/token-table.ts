@@ -8,11 +8,13 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CcxError } from '../../../contracts/ccx-error.ts';
-import { isUuid } from '../../../contracts/identifiers.ts';
+import { isUuid, parseOrgId } from '../../../contracts/identifiers.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { tokenFileBytesMax, tokenFileCheckedEveryMs } from '../limits.ts';
 
 export interface TokenOwner {
+  /** Of the token, hexadecimal. */
+  readonly sha256: string;
   readonly orgId: string;
   readonly accountNumber: string;
   /** Lower case. Absent: the token is good for every cluster of the organization. */
@@ -21,6 +23,8 @@ export interface TokenOwner {
 
 export interface TokenTable {
   find(token: string): TokenOwner | undefined;
+  /** Organizations whose tokens are good for this cluster only. */
+  boundTo(clusterId: string): readonly number[];
 }
 
 export interface TokenFile extends TokenTable {
@@ -40,7 +44,9 @@ const fileSchema = z.object({
   tokens: z.array(
     z.object({
       sha256: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
-      org_id: z.string().regex(/^[0-9]{1,10}$/, 'must be digits: reports carry the organization as a number'),
+      org_id: z
+        .string()
+        .refine((text) => parseOrgId(text) !== undefined, 'must be digits, at most 2147483647: reports carry it so'),
       account_number: z
         .string()
         .regex(/^[0-9]{0,10}$/, 'must be digits')
@@ -52,11 +58,12 @@ const fileSchema = z.object({
 
 /** Codes: `TOKENS_UNREADABLE`, `TOKENS_INVALID`. */
 export async function openTokenFile(options: TokenFileOptions): Promise<TokenFile> {
-  const state = { owners: new Map<string, TokenOwner>(), version: '' };
+  const state = { owners: new Map<string, TokenOwner>(), bound: new Map<string, number[]>(), version: '' };
   const reload = async () => {
     const version = await versionOf(options.path);
     if (version === state.version) return;
     state.owners = parseTokens(await readText(options.path), options.path);
+    state.bound = boundClusters(state.owners.values());
     state.version = version;
     options.onLoaded(state.owners.size);
   };
@@ -65,6 +72,7 @@ export async function openTokenFile(options: TokenFileOptions): Promise<TokenFil
   return {
     // A map from hashes: how long a look-up takes says nothing about the token.
     find: (token) => state.owners.get(createHash('sha256').update(token).digest('hex')),
+    boundTo: (clusterId) => state.bound.get(clusterId) ?? [],
     reload,
     close: stop,
   };
@@ -105,9 +113,22 @@ function parseTokens(text: string, path: string): Map<string, TokenOwner> {
   for (const { sha256, org_id, account_number, cluster_id } of parsed.data.tokens) {
     const key = sha256.toLowerCase();
     if (owners.has(key)) throw invalid(path, 'it lists one token twice');
-    owners.set(key, { orgId: org_id, accountNumber: account_number, clusterId: cluster_id?.toLowerCase() });
+    owners.set(key, {
+      sha256: key,
+      orgId: org_id,
+      accountNumber: account_number,
+      clusterId: cluster_id?.toLowerCase(),
+    });
   }
   return owners;
+}
+
+function boundClusters(owners: Iterable<TokenOwner>): Map<string, number[]> {
+  const bound = new Map<string, number[]>();
+  for (const { clusterId, orgId } of owners) {
+    if (clusterId !== undefined) bound.set(clusterId, [...(bound.get(clusterId) ?? []), Number(orgId)]);
+  }
+  return bound;
 }
 
 const hint = 'check the file that gateway.tokens_file names';

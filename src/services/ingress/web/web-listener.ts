@@ -9,6 +9,7 @@ import type { Clock } from '../../../platform/clock/clock.ts';
 import { createHttpServer, type HttpServer } from '../../../platform/http/http-server.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
+import { FORWARDING_HEADERS, isLocalRequest } from '../decide/locality.ts';
 import { decideRequestId } from '../decide/request-id.ts';
 import {
   drainBytesMax,
@@ -66,7 +67,7 @@ export function createWebListener(options: WebListenerOptions): HttpServer {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.addHook('onRequest', async (request, response) => {
-    const refusal = giveRequestId(request, response, options.clock);
+    const refusal = giveRequestId(request, response, options);
     return refusal === undefined ? undefined : await answer(request, response, refusal, options.clock);
   });
   app.setErrorHandler(async (error, request, response) => {
@@ -88,7 +89,7 @@ function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
   const identified =
     (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>
     async (request: FastifyRequest, response: FastifyReply) => {
-      const authenticated = authenticator.authenticate(credentialsOf(request));
+      const authenticated = authenticator.authenticate(credentialsOf(request, options.host));
       const reply = authenticated.kind === 'reply' ? authenticated.reply : await handle(request, authenticated.value);
       return await answer(request, response, reply, options.clock);
     };
@@ -125,13 +126,13 @@ function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
 async function answerUpload(
   request: FastifyRequest,
   response: FastifyReply,
-  { clock, upload: tools }: WebListenerOptions,
+  { clock, host, upload: tools }: WebListenerOptions,
 ): Promise<FastifyReply> {
   const upload: IncomingUpload = {
     requestId: requestIdOf(response),
     contentType: request.headers['content-type'],
     query: queryOf(request),
-    ...credentialsOf(request),
+    ...credentialsOf(request, host),
     clientAddress: clientAddress(request),
     body: new RequestBody(request.raw, clock),
     receivedMs: clock.monotonicMs(),
@@ -164,9 +165,16 @@ async function answer(
   return sendReply(response, reply);
 }
 
-function giveRequestId(request: FastifyRequest, response: FastifyReply, clock: Clock): Reply | undefined {
+function giveRequestId(
+  request: FastifyRequest,
+  response: FastifyReply,
+  { clock, host, upload }: WebListenerOptions,
+): Reply | undefined {
+  const given = upload.authenticator.keepsRequestId(credentialsOf(request, host))
+    ? firstHeader(request, HEADER_REQUEST_ID)
+    : undefined;
   const policy = { charactersMax: requestIdCharactersMax, isReserved: isReservedKey };
-  const decision = decideRequestId(firstHeader(request, HEADER_REQUEST_ID), policy);
+  const decision = decideRequestId(given, policy);
   response.header(HEADER_REQUEST_ID, decision.kind === 'given' ? decision.id : clock.uuid().replaceAll('-', ''));
   return decision.kind === 'refused' ? goError(400, 'Bad Request: invalid x-rh-insights-request-id header') : undefined;
 }
@@ -175,11 +183,17 @@ function requestIdOf(response: FastifyReply): string {
   return String(response.getHeader(HEADER_REQUEST_ID) ?? '');
 }
 
-function credentialsOf(request: FastifyRequest): Credentials {
+function credentialsOf(request: FastifyRequest, host: string): Credentials {
   return {
     identityHeader: firstHeader(request, HEADER_IDENTITY),
     authorization: request.headers.authorization,
     userAgent: request.headers['user-agent'] ?? '',
+    isLocal: isLocalRequest({
+      host,
+      remoteAddress: request.socket.remoteAddress,
+      localAddress: request.socket.localAddress,
+      isForwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
+    }),
   };
 }
 

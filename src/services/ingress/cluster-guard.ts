@@ -1,0 +1,136 @@
+/**
+ * Keeps a cluster's reports its own organization's, where uploads come with tokens: asks who owns it, and records the first one who proves
+ * to. While the database is away what was known before still holds; a cluster that was never seen has to wait then.
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { ClusterOwner, ClusterOwners } from '../../platform/records/cluster-owners.ts';
+import { type Claimant, decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';
+import type { IngressEvents } from './events.ts';
+import type { TokenTable } from './gateway/token-table.ts';
+import { ownerLookupMsMax, rememberedOwnersMax } from './limits.ts';
+import { withDeadline } from './with-deadline.ts';
+
+export interface ClusterGuardOptions {
+  /** Absent without a database: then only what the token file binds is enforced. */
+  readonly owners: ClusterOwners | undefined;
+  readonly tokens: TokenTable;
+  readonly clock: Clock;
+  readonly events: IngressEvents;
+}
+
+export class ClusterGuard {
+  readonly #options: ClusterGuardOptions;
+  /** What the database said last, for the time that it is away. */
+  readonly #remembered = new Map<string, ClusterOwner>();
+  #prepared: Promise<void> | undefined;
+  #troubled = false;
+
+  constructor(options: ClusterGuardOptions) {
+    this.#options = options;
+  }
+
+  /** At the start. A database that is away is waited for by the uploads; one that cannot be used at all ends the start. */
+  async open(): Promise<void> {
+    try {
+      await this.#prepare();
+    } catch (error) {
+      if (!(error instanceof CcxError && error.retryable)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  /** What may be done for this cluster. Rejects with `OWNERS_UNAVAILABLE`. */
+  async judge(claimant: Claimant): Promise<OwnershipDecision> {
+    return decideOwnership(claimant, {
+      owner: await this.#ownerOf(claimant.cluster),
+      boundTo: this.#options.tokens.boundTo(claimant.cluster),
+    });
+  }
+
+  /** Records the claimant, unless somebody else was faster. Rejects with `OWNERS_UNAVAILABLE`. */
+  async claim({ cluster, orgId, proof }: Claimant, tokenSha256: string | undefined): Promise<OwnershipDecision> {
+    const { owners, clock } = this.#options;
+    if (owners === undefined || orgId === undefined) return 'own';
+    const claim = { cluster, orgId, bound: proof === 'bound-token', tokenSha256 };
+    const owner = await this.#asked(() => owners.claim(claim, clock.nowMicros()));
+    this.#remember(cluster, owner);
+    return owner.orgId === orgId ? 'own' : 'refuse';
+  }
+
+  async #ownerOf(cluster: string): Promise<ClusterOwner | undefined> {
+    const { owners } = this.#options;
+    if (owners === undefined) return undefined;
+    try {
+      const owner = await this.#asked(() => owners.find(cluster));
+      if (owner !== undefined) this.#remember(cluster, owner);
+      return owner;
+    } catch (error) {
+      const remembered = this.#remembered.get(cluster);
+      if (remembered === undefined) throw error;
+      return remembered;
+    }
+  }
+
+  async #asked<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, events } = this.#options;
+    try {
+      const answer = await withDeadline(this.#prepare().then(work), {
+        clock,
+        ms: ownerLookupMsMax,
+        late: () => unavailable(`no answer within ${ownerLookupMsMax} ms`),
+      });
+      if (this.#troubled) events.ownersAvailable();
+      this.#troubled = false;
+      return answer;
+    } catch (error) {
+      this.#fail(error);
+      throw error instanceof CcxError && error.code === 'OWNERS_UNAVAILABLE' ? error : unavailable('', error);
+    }
+  }
+
+  /** Said once, not with every upload. */
+  #fail(error: unknown): void {
+    if (!this.#troubled) this.#options.events.ownersUnavailable(error);
+    this.#troubled = true;
+  }
+
+  async #prepare(): Promise<void> {
+    const { owners, events } = this.#options;
+    if (owners === undefined) return;
+    this.#prepared ??= (async () => {
+      await owners.prepare();
+      const adopted = await owners.adoptReports();
+      if (adopted > 0) events.ownersAdopted(adopted);
+      // Oldest first, so that what is forgotten first is what was not seen for longest.
+      const newest = await owners.newest(rememberedOwnersMax);
+      for (const { cluster, orgId, bound } of newest.reverse()) this.#remember(cluster, { orgId, bound });
+    })();
+    try {
+      await this.#prepared;
+    } catch (error) {
+      this.#prepared = undefined;
+      throw error;
+    }
+  }
+
+  #remember(cluster: string, owner: ClusterOwner): void {
+    this.#remembered.delete(cluster);
+    this.#remembered.set(cluster, owner);
+    if (this.#remembered.size <= rememberedOwnersMax) return;
+    for (const oldest of this.#remembered.keys()) {
+      this.#remembered.delete(oldest);
+      break;
+    }
+  }
+}
+
+function unavailable(why: string, cause?: unknown): CcxError {
+  return new CcxError(`whose the cluster is cannot be looked up${why === '' ? '' : `: ${why}`}`, {
+    code: 'OWNERS_UNAVAILABLE',
+    category: 'connection',
+    retryable: true,
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'bring the database of database.url back',
+  });
+}
