@@ -8,6 +8,8 @@ import {
   DEAD_LETTER_HEADER_SOURCE_OFFSET,
   type DeadLetterInfo,
   deadLetterHeaders,
+  deadLetterHeadersBehind,
+  originalHeadersOf,
   parseDeadLetterHeaders,
 } from './dead-letter.ts';
 
@@ -66,4 +68,22 @@ test('a record of the reference, without headers, is not taken for one of ours; 
   for (const offset of ['', '-1', '1e3', 'latest']) {
     assert.equal(readBack({ ...headers, [DEAD_LETTER_HEADER_SOURCE_OFFSET]: offset }), undefined);
   }
+});
+
+const headersOf = (texts: Readonly<Record<string, string>>) =>
+  Object.entries(texts).map(([name, text]) => ({ name, value: Buffer.from(text) }));
+
+test('the headers before ours are the record’s own, whatever their names; of an older letter, those that are not called like ours', () => {
+  const own = headersOf({ service: 'openshift', 'x-ccx-step': 'not ours', 'x-ccx-original-headers': '1' });
+  const letter = [...own, ...headersOf(deadLetterHeadersBehind(example, own.length))];
+  assert.deepEqual(originalHeadersOf(letter), own);
+  assert.deepEqual(originalHeadersOf([...own, ...headersOf(deadLetterHeaders(example))]), own.slice(0, 1));
+  assert.deepEqual(originalHeadersOf(headersOf({ 'x-ccx-original-headers': '7' })), [], 'a number that cannot be');
+});
+
+test('what was left out is said', () => {
+  for (const leftOut of ['value', 'record'] as const) {
+    assert.deepEqual(readBack(deadLetterHeadersBehind({ ...example, leftOut }, 2)), { ...example, leftOut });
+  }
+  assert.deepEqual(readBack({ ...deadLetterHeaders(example), 'x-ccx-left-out': 'nonsense' }), example);
 });

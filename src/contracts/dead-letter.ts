@@ -4,7 +4,7 @@
  */
 import { cutUtf8 } from './cut-utf8.ts';
 
-/** What all of them begin with: a replay takes them off again. */
+/** What all of them begin with. A replay takes off what stands behind the original headers; of older letters, all that begin so. */
 export const DEAD_LETTER_HEADER_PREFIX = 'x-ccx-';
 export const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
 /** Text of the error on one line, at most 1024 bytes. */
@@ -19,6 +19,14 @@ export const DEAD_LETTER_HEADER_SOURCE_OFFSET = 'x-ccx-source-offset';
 export const DEAD_LETTER_HEADER_TIME = 'x-ccx-time';
 export const DEAD_LETTER_HEADER_REQUEST_ID = 'x-ccx-request-id';
 
+/** How many headers, from the first on, are the record's own. The last header of a letter; older letters have none. */
+export const DEAD_LETTER_HEADER_ORIGINAL_HEADERS = 'x-ccx-original-headers';
+/** What our headers made too large for the bus, and is only where the record came from. */
+export const DEAD_LETTER_HEADER_LEFT_OUT = 'x-ccx-left-out';
+
+/** `record`: value, key and headers. */
+export type DeadLetterLeftOut = 'value' | 'record';
+
 export interface DeadLetterInfo {
   readonly code: string;
   readonly reason: string;
@@ -29,6 +37,7 @@ export interface DeadLetterInfo {
   readonly sourceOffset: bigint;
   readonly time: string;
   readonly requestId?: string;
+  readonly leftOut?: DeadLetterLeftOut;
 }
 
 const reasonBytesMax = 1024;
@@ -50,7 +59,25 @@ export function deadLetterHeaders(info: DeadLetterInfo): Record<string, string> 
   if (info.requestId !== undefined) {
     headers[DEAD_LETTER_HEADER_REQUEST_ID] = cutUtf8(oneLine(info.requestId), requestIdBytesMax);
   }
+  if (info.leftOut !== undefined) headers[DEAD_LETTER_HEADER_LEFT_OUT] = info.leftOut;
   return headers;
+}
+
+/** What `deadLetterHeaders` says, behind the headers of the record: in a letter as it is sent. */
+export function deadLetterHeadersBehind(info: DeadLetterInfo, originalHeaders: number): Record<string, string> {
+  return { ...deadLetterHeaders(info), [DEAD_LETTER_HEADER_ORIGINAL_HEADERS]: String(originalHeaders) };
+}
+
+/** The headers that the record had before it became a letter. */
+export function originalHeadersOf<Header extends { readonly name: string; readonly value: Buffer | null }>(
+  headers: readonly Header[],
+): readonly Header[] {
+  const last = headers.at(-1);
+  if (last?.name === DEAD_LETTER_HEADER_ORIGINAL_HEADERS) {
+    const count = last.value?.toString('utf8') ?? '';
+    if (/^\d{1,9}$/.test(count) && Number(count) < headers.length) return headers.slice(0, Number(count));
+  }
+  return headers.filter(({ name }) => !name.startsWith(DEAD_LETTER_HEADER_PREFIX));
 }
 
 /** The dead-letter headers of a record, or undefined when it has none (a reader of the reference's topics meets such). */
@@ -60,6 +87,7 @@ export function parseDeadLetterHeaders(header: (name: string) => string | undefi
   const offset = header(DEAD_LETTER_HEADER_SOURCE_OFFSET) ?? '';
   if (code === undefined || !/^\d{1,9}$/.test(partition) || !/^\d{1,19}$/.test(offset)) return undefined;
   const requestId = header(DEAD_LETTER_HEADER_REQUEST_ID);
+  const leftOut = header(DEAD_LETTER_HEADER_LEFT_OUT);
   return {
     code,
     reason: header(DEAD_LETTER_HEADER_REASON) ?? '',
@@ -70,6 +98,7 @@ export function parseDeadLetterHeaders(header: (name: string) => string | undefi
     sourceOffset: BigInt(offset),
     time: header(DEAD_LETTER_HEADER_TIME) ?? '',
     ...(requestId === undefined ? {} : { requestId }),
+    ...(leftOut === 'value' || leftOut === 'record' ? { leftOut } : {}),
   };
 }
 

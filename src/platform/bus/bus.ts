@@ -20,7 +20,10 @@ export interface Position extends TopicPartition {
 
 export interface RecordHeader {
   readonly name: string;
-  readonly value: Buffer;
+  /** Present where the name is no UTF-8: its bytes, which `name` cannot hold. */
+  readonly nameBytes?: Buffer;
+  /** Null is not empty: Kafka has both. */
+  readonly value: Buffer | null;
 }
 
 export interface BusRecord extends TopicPartition {
@@ -38,6 +41,8 @@ export interface OutgoingRecord {
   /** Same key, same partition. Null or absent: any partition. */
   readonly key?: string | Buffer | null;
   readonly value: string | Buffer | null;
+  /** Of a record that is passed on: byte for byte, in this order and before `headers`, whatever their names. */
+  readonly headersBefore?: readonly RecordHeader[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -137,5 +142,6 @@ export interface Bus {
 
 /** The last header of that name as UTF-8 text; duplicate names are folded to the last one, as the reference does. */
 export function headerText(record: Pick<BusRecord, 'headers'>, name: string): string | undefined {
-  return record.headers.findLast((header) => header.name === name)?.value.toString('utf8');
+  const header = record.headers.findLast((candidate) => candidate.name === name);
+  return header === undefined ? undefined : (header.value?.toString('utf8') ?? '');
 }

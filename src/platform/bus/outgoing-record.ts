@@ -2,14 +2,18 @@
  * An outgoing record as bytes, checked before anything is sent: `send` is all or error, so one record that no bus would take must be
  * found before the first is stored. Used by the producers of both adapters.
  */
-import type { OutgoingRecord } from './bus.ts';
+import { isUtf8 } from 'node:buffer';
+import type { OutgoingRecord, RecordHeader } from './bus.ts';
 import { recordTooLarge } from './bus-errors.ts';
+
+/** Name and value as they travel. */
+export type HeaderBytes = readonly [name: Buffer, value: Buffer | null];
 
 export interface PreparedRecord {
   readonly topic: string;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: readonly (readonly [name: string, value: Buffer])[];
+  readonly headers: readonly HeaderBytes[];
   /** Key, value, names and values of headers. */
   readonly bytes: number;
 }
@@ -18,15 +22,23 @@ export interface PreparedRecord {
 export function prepareRecord(record: OutgoingRecord, bytesMax: number): PreparedRecord {
   const key = toBuffer(record.key);
   const value = toBuffer(record.value);
-  const headers: [string, Buffer][] = [];
+  const headers = [
+    ...(record.headersBefore ?? []).map(bytesOfHeader),
+    ...Object.entries(record.headers ?? {}).map(([name, text]) => bytesOfHeader({ name, value: Buffer.from(text) })),
+  ];
   let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, text] of Object.entries(record.headers ?? {})) {
-    const header = Buffer.from(text, 'utf8');
-    headers.push([name, header]);
-    bytes += Buffer.byteLength(name, 'utf8') + header.length;
-  }
+  for (const [name, text] of headers) bytes += name.length + (text?.length ?? 0);
   if (bytes > bytesMax) throw recordTooLarge(record.topic, bytes, bytesMax);
   return { topic: record.topic, key, value, headers, bytes };
+}
+
+function bytesOfHeader({ name, nameBytes, value }: RecordHeader): HeaderBytes {
+  return [nameBytes ?? Buffer.from(name, 'utf8'), value];
+}
+
+/** The header that was sent as these bytes. */
+export function headerOfBytes([name, value]: HeaderBytes): RecordHeader {
+  return { name: name.toString('utf8'), ...(isUtf8(name) ? {} : { nameBytes: name }), value };
 }
 
 function toBuffer(data: string | Buffer | null | undefined): Buffer | null {

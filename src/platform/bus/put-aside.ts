@@ -1,9 +1,9 @@
 /**
- * Refused records into a dead-letter topic: as they came, with the reason in headers. Called before their offsets move on, so that a record
+ * Refused records into a dead-letter topic: as they came, byte for byte, with the reason in headers behind their own. Called before their offsets move on, so that a record
  * is always either processed, kept there or still due. Reading them is `services/dead-letters`'s business.
  */
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
-import { deadLetterHeaders } from '../../contracts/dead-letter.ts';
+import { type DeadLetterInfo, type DeadLetterLeftOut, deadLetterHeadersBehind } from '../../contracts/dead-letter.ts';
 import { done, type Outcome, retry } from '../../contracts/outcome.ts';
 import type { BusRecord, OutgoingRecord, Producer } from './bus.ts';
 
@@ -31,7 +31,7 @@ export async function putAside(
   target: PutAsideTarget,
   retryMs: number,
 ): Promise<Outcome<void>> {
-  const letters = refused.map((one) => deadLetterOf(one, target));
+  const letters = refused.map((one) => deadLetterForms(one, target));
   try {
     await sendAll(letters, target);
     return done(undefined);
@@ -40,17 +40,22 @@ export async function putAside(
   }
 }
 
-/** One that fitted on the bus may be too large with our headers: it goes without its value, and the headers name where that still is. */
-async function sendAll(letters: readonly OutgoingRecord[], { sender }: PutAsideTarget): Promise<void> {
+async function sendAll(letters: readonly DeadLetterForms[], { sender }: PutAsideTarget): Promise<void> {
   try {
-    await sender.send(letters);
+    await sender.send(letters.map(([whole]) => whole));
   } catch (error) {
     if (!isTooLarge(error)) throw error;
-    for (const letter of letters) {
-      await sender.send([letter]).catch((reason: unknown) => {
-        if (!isTooLarge(reason)) throw reason;
-        return sender.send([{ ...letter, value: null }]);
-      });
+    for (const forms of letters) await sendFirstThatFits(forms, sender);
+  }
+}
+
+async function sendFirstThatFits(forms: readonly OutgoingRecord[], sender: PutAsideTarget['sender']): Promise<void> {
+  for (const [index, form] of forms.entries()) {
+    try {
+      await sender.send([form]);
+      return;
+    } catch (error) {
+      if (!isTooLarge(error) || index === forms.length - 1) throw error;
     }
   }
 }
@@ -63,25 +68,38 @@ function unexpected(cause: unknown): CcxError {
   return new CcxError('the bus failed', { code: 'BUS_FAILED', category: 'connection', retryable: true, cause });
 }
 
-function deadLetterOf({ record, requestId, step, error }: RefusedRecord, target: PutAsideTarget): OutgoingRecord {
-  const original = Object.fromEntries(record.headers.map(({ name, value }) => [name, value.toString('utf8')]));
-  return {
-    topic: target.topic,
-    key: record.key,
-    value: record.value,
-    headers: {
-      ...original,
-      ...deadLetterHeaders({
-        code: error.code,
-        reason: errorText(error),
-        step,
-        service: target.serviceName,
-        sourceTopic: record.topic,
-        sourcePartition: record.partition,
-        sourceOffset: record.offset,
-        time: target.time(),
-        ...(requestId === '' ? {} : { requestId }),
-      }),
-    },
+/**
+ * One that fitted on the bus may be too large with our headers: it goes without its value then, and without anything of its own where
+ * its headers are what is large. Ours name where it still is.
+ */
+export type DeadLetterForms = readonly [whole: OutgoingRecord, ...smaller: OutgoingRecord[]];
+
+export function deadLetterForms(
+  { record, requestId, step, error }: RefusedRecord,
+  target: Omit<PutAsideTarget, 'sender'>,
+): DeadLetterForms {
+  const info: DeadLetterInfo = {
+    code: error.code,
+    reason: errorText(error),
+    step,
+    service: target.serviceName,
+    sourceTopic: record.topic,
+    sourcePartition: record.partition,
+    sourceOffset: record.offset,
+    time: target.time(),
+    ...(requestId === '' ? {} : { requestId }),
   };
+  const form = (own: Pick<BusRecord, 'key' | 'value' | 'headers'>, leftOut?: DeadLetterLeftOut): OutgoingRecord => ({
+    topic: target.topic,
+    key: own.key,
+    value: own.value,
+    headersBefore: own.headers,
+    headers: deadLetterHeadersBehind({ ...info, ...(leftOut === undefined ? {} : { leftOut }) }, own.headers.length),
+  });
+  const { key, headers } = record;
+  return [
+    form(record),
+    form({ key, headers, value: null }, 'value'),
+    form({ key: null, headers: [], value: null }, 'record'),
+  ];
 }

@@ -9,7 +9,12 @@ import { TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../contra
 import { type Bus, headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
+import { describeLetters } from './dead-letters.contract.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
+
+describeLetters('embedded bus', (database) =>
+  createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 }),
+);
 
 async function withLetters(work: (letters: DeadLetters, bus: Bus) => Promise<void>): Promise<void> {
   const { database, drop } = await createTestDatabase();

@@ -1,5 +1,6 @@
 /** One dead letter as people see it: where it lies, what was wrong with it, what was done about it, and its original bytes. */
-import { DEAD_LETTER_HEADER_PREFIX, type DeadLetterInfo, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
+import { isUtf8 } from 'node:buffer';
+import { type DeadLetterInfo, originalHeadersOf, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/bus/bus.ts';
 
 export type LetterState = 'open' | 'replayed' | 'discarded';
@@ -47,20 +48,42 @@ export function toLetter(record: BusRecord, state: LetterState): TopicLetter {
   const source = info === undefined ? '-' : `${info.sourceTopic}/${info.sourcePartition}/${info.sourceOffset}`;
   return {
     ...{ id: letterId(record), record, info, state },
-    facts: { 'came from': source, key: record.key?.toString('utf8') ?? '-' },
+    facts: { 'came from': source, ...factsOf(record, info) },
     time: info?.time ?? new Date(record.timestampMs).toISOString(),
     value: record.value ?? Buffer.alloc(0),
   };
 }
 
-/** The record as it was before it was put aside: same key, value and headers, back on its topic. Undefined when its source is unknown. */
+function factsOf({ key, value, headers }: BusRecord, info: DeadLetterInfo | undefined): Record<string, string> {
+  const own = originalHeadersOf(headers).map((header) => `${header.name}=${shown(header.value)}`);
+  return {
+    key: shown(key),
+    ...(own.length === 0 ? {} : { headers: own.join(', ') }),
+    ...(info?.leftOut !== undefined
+      ? { value: 'too large for a letter; it is where it came from' }
+      : value === null
+        ? { value: 'none (a tombstone)' }
+        : {}),
+  };
+}
+
+/** Nothing, empty and bytes that are no text are told apart. */
+function shown(bytes: Buffer | null): string {
+  if (bytes === null) return '-';
+  if (bytes.length === 0) return '(empty)';
+  return isUtf8(bytes) ? bytes.toString('utf8') : `0x${bytes.toString('hex')}`;
+}
+
+/**
+ * The record as it was before it was put aside: same key, value and headers, byte for byte, back on its topic. Undefined when its source
+ * is unknown; of a letter from which something was left out only its source has the record.
+ */
 export function originalRecord({ info, record }: TopicLetter): OutgoingRecord | undefined {
   if (info === undefined || info.sourceTopic === '') return undefined;
-  const headers = record.headers.filter((header) => !header.name.startsWith(DEAD_LETTER_HEADER_PREFIX));
   return {
     topic: info.sourceTopic,
     key: record.key,
     value: record.value,
-    headers: Object.fromEntries(headers.map((header) => [header.name, header.value.toString('utf8')])),
+    headersBefore: originalHeadersOf(record.headers),
   };
 }

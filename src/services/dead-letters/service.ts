@@ -4,7 +4,7 @@
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
-import type { Bus } from '../../platform/bus/bus.ts';
+import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { type Letter, letterId, originalRecord, parseLetterId, type TopicLetter, toLetter } from './letter.ts';
@@ -19,7 +19,8 @@ export interface DeadLetters {
   find(id: string): Promise<Letter>;
   /**
    * Sends the original record to its topic, or has the notification sent once more; then the letter counts as replayed. Resolves to what
-   * became of it. Codes: `DEAD_LETTER_NO_SOURCE` when it does not say where it came from, `RETRY_NOT_POSSIBLE`.
+   * became of it. Codes: `DEAD_LETTER_NO_SOURCE` when it does not say where it came from, `DEAD_LETTER_SOURCE_GONE` when it was too large
+   * to be kept and is not there any more, `RETRY_NOT_POSSIBLE`.
    */
   replay(id: string): Promise<string>;
   discard(id: string, note: string): Promise<void>;
@@ -76,6 +77,20 @@ function isOfTopic(letter: Letter): letter is TopicLetter {
 }
 
 function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLettersDependencies) {
+  /** Of a letter that was too large for the whole record. */
+  async function atSource({ id, info }: TopicLetter): Promise<OutgoingRecord> {
+    const { sourceTopic: topic, sourcePartition: partition, sourceOffset: offset } = info!;
+    const [record] = await bus.admin.read({ topic, partition, offset }, 1);
+    if (record?.offset === offset) {
+      return { topic, key: record.key, value: record.value, headersBefore: record.headers };
+    }
+    throw new CcxError(`the record of the dead letter ${id} is no longer at ${topic}/${partition}/${offset}`, {
+      code: 'DEAD_LETTER_SOURCE_GONE',
+      category: 'input',
+      hint: 'it was too large to be kept as a letter, and retention has taken it from its topic; discard the letter',
+    });
+  }
+
   return {
     async *list(topic: string | undefined, handledToo: boolean) {
       const existing = new Set(await bus.admin.listTopics());
@@ -105,7 +120,7 @@ function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLetter
 
     /** Resolves to the topic. */
     async replay(letter: TopicLetter): Promise<string> {
-      const original = originalRecord(letter);
+      const original = letter.info?.leftOut === undefined ? originalRecord(letter) : await atSource(letter);
       if (original === undefined) {
         throw new CcxError(`the dead letter ${letter.id} does not say which topic it came from`, {
           code: 'DEAD_LETTER_NO_SOURCE',

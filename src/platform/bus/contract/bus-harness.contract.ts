@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import type { Bus, BusRecord, Consumer, ConsumerOptions, OutgoingRecord, Position } from '../bus.ts';
+import type { Bus, BusRecord, Consumer, ConsumerOptions, OutgoingRecord, Position, RecordHeader } from '../bus.ts';
 
 export interface FaultyBus {
   readonly bus: Bus;
@@ -124,6 +124,25 @@ export function texts(records: readonly BusRecord[]): (string | null)[] {
 
 export function numbered(topic: string, from: number, to: number, key: string | null = null): OutgoingRecord[] {
   return Array.from({ length: to - from }, (_, index) => ({ topic, key, value: `${from + index}` }));
+}
+
+/** What other programs put on a bus: no value, an empty one, names that repeat, names and values that are no text, names of ours. */
+export function foreignHeaders(): readonly RecordHeader[] {
+  const noText = Buffer.from([0xff, 0xfe, 0x00, 0x80, 0xc3]);
+  return [
+    { name: 'twice', value: Buffer.from('first') },
+    { name: 'none', value: null },
+    { name: 'empty', value: Buffer.alloc(0) },
+    { name: 'no-text', value: noText },
+    { name: noText.toString('utf8'), nameBytes: noText, value: noText },
+    { name: '', value: Buffer.from('without a name') },
+    { name: '7', value: Buffer.from('an object would put it first') },
+    { name: '__proto__', value: Buffer.from('an object would swallow it') },
+    { name: 'x-ccx-error-code', value: Buffer.from('of somebody else') },
+    { name: 'x-ccx-original-headers', value: Buffer.from('2') },
+    { name: 'twice', value: Buffer.from('second') },
+    { name: 'twice', value: null },
+  ];
 }
 
 /** `[from, to)` as texts. */

@@ -117,7 +117,8 @@ export class PartitionLane {
       ...(record.key === null ? {} : { key: record.key }),
       // The library's type has no tombstones, its encoder does.
       value: record.value as Buffer,
-      headers: new Map(record.headers.map(([name, value]) => [Buffer.from(name, 'utf8'), value])),
+      // One key per header, not per name: names may repeat. Its type has no null values either.
+      headers: new Map(record.headers.map(([name, value]) => [Buffer.from(name), value as Buffer])),
     };
   }
 

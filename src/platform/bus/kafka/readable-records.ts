@@ -4,6 +4,7 @@
  */
 import { type fetchV13, IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from '@platformatic/kafka';
 import type { BusRecord, TopicPartition } from '../bus.ts';
+import { headerOfBytes } from '../outgoing-record.ts';
 
 /** Bit 3 of a batch's attributes: the broker set the time, and it stands in the batch. */
 const logAppendTime = 1 << 3;
@@ -45,10 +46,7 @@ export function readableRecords(
           offset,
           key: record.key ?? null,
           value: record.value ?? null,
-          headers: record.headers.map(([name, value]) => ({
-            name: name?.toString('utf8') ?? '',
-            value: value ?? Buffer.alloc(0),
-          })),
+          headers: record.headers.map(([name, value]) => headerOfBytes([name ?? Buffer.alloc(0), value ?? null])),
           timestampMs: Number(
             (batch.attributes & logAppendTime) === 0
               ? batch.firstTimestamp + record.timestampDelta

@@ -45,7 +45,7 @@ test('key, value and headers are kept, and our headers say what happened', async
     [letter.topic, String(letter.key), String(letter.value)],
     [TOPIC_PIPELINE_DEAD_LETTERS, 'key', 'value'],
   );
-  assert.equal(letter.headers?.['service'], 'openshift');
+  assert.deepEqual(letter.headersBefore, [{ name: 'service', value: Buffer.from('openshift') }]);
   assert.deepEqual(
     parseDeadLetterHeaders((name) => letter.headers?.[name]),
     {
@@ -72,11 +72,19 @@ test('while the bus is away it is tried again', async () => {
   assert.equal((await putAside(undefined, [away])).outcome.kind, 'retry');
 });
 
-test('a record that our headers make too large is put aside without its value, which lies at its source', async () => {
+test('a record that our headers make too large is put aside without its value, or all that is its own, which lies at its source', async () => {
   const tooLarge = () => Promise.reject(new CcxError('too large', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' }));
-  const { outcome, sent } = await putAside(undefined, [tooLarge, () => Promise.resolve()]);
+  const { outcome, sent } = await putAside(undefined, [tooLarge, tooLarge, () => Promise.resolve()]);
   assert.equal(outcome.kind, 'done');
-  assert.equal(sent[1]?.value, null);
-  assert.ok(parseDeadLetterHeaders((name) => sent[1]?.headers?.[name]));
+  const leftOut = sent.map((letter) => parseDeadLetterHeaders((name) => letter.headers?.[name])?.leftOut);
+  assert.deepEqual(leftOut, [undefined, 'value', 'record']);
+  assert.deepEqual(
+    sent.map(({ key, value, headersBefore }) => [String(key), String(value), headersBefore?.length]),
+    [
+      ['key', 'value', 1],
+      ['key', 'null', 1],
+      ['null', 'null', 0],
+    ],
+  );
   assert.equal((await putAside(undefined, [tooLarge])).outcome.kind, 'retry');
 });

@@ -159,7 +159,8 @@ export function createCatalogueReader(): CatalogueReader {
 function onlyHeader(headers: Headers, wanted: string): Buffer | undefined {
   const found = headers.filter(({ name }) => name === wanted);
   if (found.length > 1) throw new Unusable();
-  return found[0]?.value;
+  // One without a value is there, and says nothing.
+  return found[0]?.value === null ? Buffer.alloc(0) : found[0]?.value;
 }
 
 /** A catalogue without rules, or with something in it that is no module, made no report. */
