@@ -40,8 +40,10 @@ export async function startReceivers(options: {
   readonly clock: Clock;
   readonly folder: string;
   readonly standIns: StandIns;
+  /** Hears in one sentence what of the files could not be read or kept. */
+  readonly onFileTrouble?: (text: string) => void;
 }): Promise<Receivers> {
-  const { bus, clock, folder, standIns } = options;
+  const { bus, clock, folder, standIns, onFileTrouble } = options;
   const started: { stop(): Promise<void> }[] = [];
   const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
     started.push(part);
@@ -52,13 +54,22 @@ export async function startReceivers(options: {
   };
   try {
     const backend = standIns.notificationBackend
-      ? keep(await startFakeNotificationBackend({ bus, clock, file: join(folder, 'notification-backend.jsonl') }))
+      ? keep(
+          await startFakeNotificationBackend({
+            bus,
+            clock,
+            file: join(folder, 'notification-backend.jsonl'),
+            onFileTrouble,
+          }),
+        )
       : undefined;
     const tokens = standIns.serviceLog
       ? keep(await startFakeTokenEndpoint({ host, port: 0, clock, clientId }))
       : undefined;
     const serviceLog = standIns.serviceLog
-      ? keep(await startFakeServiceLog({ host, port: 0, clock, file: join(folder, 'service-log.jsonl') }))
+      ? keep(
+          await startFakeServiceLog({ host, port: 0, clock, file: join(folder, 'service-log.jsonl'), onFileTrouble }),
+        )
       : undefined;
     return {
       ...{ backend, serviceLog, tokens, clientId, stop },

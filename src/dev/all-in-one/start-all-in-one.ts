@@ -105,7 +105,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   });
   lifecycle.defer('object store', () => objects.close());
 
-  const receivers = await startReceivers({ bus, clock, folder: folder.receivers, standIns: roles.standIns });
+  const receivers = await startReceivers({
+    ...{ bus, clock, folder: folder.receivers, standIns: roles.standIns },
+    onFileTrouble: (text) => progress(`warning: ${text}`),
+  });
   lifecycle.defer('receivers', () => receivers.stop());
 
   const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });

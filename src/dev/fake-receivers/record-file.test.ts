@@ -1,9 +1,11 @@
 /** The stand-ins' memory: what was answered for is there after any death, and the file stays bounded. */
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { appendFile, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { openRecordFile } from './record-file.ts';
 
 async function temporaryPath(t: TestContext): Promise<string> {
@@ -85,10 +87,72 @@ test('without a path everything is in memory', async () => {
   await records.close();
 });
 
-test('a file that is something else is not overwritten', async (t) => {
-  const path = join(await mkdtemp(join(tmpdir(), 'records-')), 'file');
-  t.after(() => rm(join(path, '..'), { recursive: true }));
-  await writeFile(path, 'not json\n');
-  await assert.rejects(openRecordFile({ path, itemsMax: 10 }), { code: 'RECORD_FILE' });
-  assert.equal(await readFile(path, 'utf8'), 'not json\n');
+test('a line that a full disk cuts short is cut back: what is appended later stands alone', async (t) => {
+  const path = await temporaryPath(t);
+  // A file that may not grow fails in the middle of a line, as a full disk does.
+  const program = `
+    import { openRecordFile } from ${JSON.stringify(new URL('./record-file.ts', import.meta.url).href)};
+    const records = await openRecordFile({ path: ${JSON.stringify(path)}, itemsMax: 1000 });
+    const append = (n, size) => records.append({ n, text: 'x'.repeat(size) }).then(() => n, (error) => error.code);
+    console.log(JSON.stringify([await append(1, 3000), await append(2, 2000), await append(3, 200), records.items().map(({ n }) => n)]));
+    await records.close();`;
+  const { stdout } = await promisify(execFile)('sh', [
+    '-c',
+    'ulimit -f 8; exec "$0" --input-type=module -e "$1"',
+    process.execPath,
+    program,
+  ]);
+  assert.deepEqual(JSON.parse(stdout), [1, 'EFBIG', 3, [1, 3]]);
+  const again = await openRecordFile<{ n: number }>({ path, itemsMax: 10, onTrouble: assert.fail });
+  assert.deepEqual(
+    again.items().map(({ n }) => n),
+    [1, 3],
+  );
+  await again.close();
+});
+
+test('lines that cannot be read are moved aside; a whole record behind a torn one is kept', async (t) => {
+  const path = await temporaryPath(t);
+  await mkdir(join(path, '..'));
+  const torn = '{"id":"b","body":{"id":"in';
+  await writeFile(path, `{"id":"a"}\nnot json\n${torn}{"id":"c","body":{"id":"inner"}}\n{"id":"d"}\n{"id":`);
+  const troubles: string[] = [];
+  const records = await openRecordFile({ path, itemsMax: 10, onTrouble: (text) => troubles.push(text) });
+  assert.deepEqual(records.items(), [{ id: 'a' }, { id: 'c', body: { id: 'inner' } }, { id: 'd' }]);
+  assert.deepEqual(troubles, [`2 unreadable lines of ${path} were moved to ${path}.unreadable`]);
+  await records.append({ id: 'e' });
+  await records.close();
+  assert.equal(
+    await readFile(`${path}.unreadable`, 'utf8'),
+    `not json\n${torn}{"id":"c","body":{"id":"inner"}}\n`,
+    'nothing is thrown away',
+  );
+  const again = await openRecordFile({ path, itemsMax: 10, onTrouble: assert.fail });
+  assert.equal(again.items().length, 4);
+  await again.close();
+});
+
+test('a file that cannot be used at all keeps nobody from starting', async (t) => {
+  const path = await temporaryPath(t);
+  await mkdir(path, { recursive: true });
+  const troubles: string[] = [];
+  const records = await openRecordFile({ path, itemsMax: 10, onTrouble: (text) => troubles.push(text) });
+  await records.append(1);
+  await records.replace([...records.items(), 2]);
+  assert.deepEqual(records.items(), [1, 2]);
+  assert.match(troubles.join(), /cannot be used, what is received is kept in memory only: EISDIR/);
+  await records.close();
+});
+
+test('a file that cannot be made shorter keeps what was asked for', async (t) => {
+  const path = await temporaryPath(t);
+  const records = await openRecordFile<number>({ path, itemsMax: 2 });
+  await mkdir(`${path}.new`);
+  for (const item of [1, 2, 3, 4, 5]) await records.append(item);
+  await assert.rejects(records.replace([]), { code: 'EISDIR' });
+  assert.deepEqual(records.items(), [4, 5]);
+  await rmdir(`${path}.new`);
+  await records.append(6);
+  await records.close();
+  assert.equal(await readFile(path, 'utf8'), '5\n6\n');
 });

@@ -1,18 +1,19 @@
 /**
  * What a stand-in received, kept across restarts: one JSON document per line, synced before the stand-in answers, so that whoever got
  * the answer finds the record after any death. Without a path it is kept in memory only. A line that a death cut short was never
- * answered for and is dropped.
+ * answered for and is dropped; one that a full disk cut short is cut back at once. Nothing in the file keeps its reader from starting:
+ * lines that cannot be read are moved to a file beside it.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename, truncate } from 'node:fs/promises';
+import { appendFile, type FileHandle, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../contracts/ccx-error.ts';
 import { fileRecordsFactor } from './limits.ts';
 
 export interface RecordFile<Item> {
   /** Oldest first; at most as many as are kept. */
   items(): readonly Item[];
-  /** Durable when it resolves. */
+  /** Durable when it resolves; when it rejects, nothing of it is kept. */
   append(item: Item): Promise<void>;
   /** Keeps only these; durable when it resolves. */
   replace(items: readonly Item[]): Promise<void>;
@@ -24,12 +25,20 @@ export interface RecordFileOptions {
   readonly path: string | undefined;
   /** How many records are kept. */
   readonly itemsMax: number;
+  /** Hears in one sentence what could not be read or kept. */
+  readonly onTrouble?: ((text: string) => void) | undefined;
 }
 
-export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions): Promise<RecordFile<Item>> {
-  let kept = path === undefined ? [] : await readItems<Item>(path);
+export async function openRecordFile<Item>(options: RecordFileOptions): Promise<RecordFile<Item>> {
+  const { itemsMax } = options;
+  const opened = await openOrDoWithout<Item>(options);
+  const path = opened.file === undefined ? undefined : options.path;
+  let { file, kept } = opened;
   let lines = kept.length;
-  let file = path === undefined ? undefined : await openForAppending(path);
+  /** Behind the last line that was written as a whole. */
+  let goodBytes = opened.bytes;
+  /** Whether there may be something behind it: only then a failed write has left a part of a line. */
+  let torn = false;
   let tail: Promise<unknown> = Promise.resolve();
 
   /** One change at a time, in the order they were asked for; a failed one does not stop the next. */
@@ -40,15 +49,32 @@ export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions
   };
   /** What waits for the next flush. Items that are given while another flush runs share it: one wait for the disk, not one each. */
   let gathering: { readonly items: Item[]; readonly written: Promise<void> } | undefined;
+  const cutBack = async () => {
+    if (!torn || file === undefined) return;
+    await file.truncate(goodBytes);
+    torn = false;
+  };
   const write = async (items: readonly Item[]) => {
     if (file !== undefined) {
-      await file.appendFile(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
-      await file.datasync();
+      const text = Buffer.from(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
+      await cutBack();
+      torn = true;
+      try {
+        await file.appendFile(text);
+        await file.datasync();
+      } catch (error) {
+        // A disk that cannot even do this is asked again before the next line.
+        await cutBack().catch(() => undefined);
+        throw error;
+      }
+      torn = false;
+      goodBytes += text.length;
       lines += items.length;
     }
     kept.push(...items);
     if (kept.length > itemsMax) kept = kept.slice(-itemsMax);
-    if (lines > itemsMax * fileRecordsFactor) await rewrite();
+    // What was asked for is durable; a file that could not be made shorter is tried again with the next line.
+    if (lines > itemsMax * fileRecordsFactor) await rewrite(kept).catch(() => undefined);
   };
   const gather = () => {
     const items: Item[] = [];
@@ -58,12 +84,15 @@ export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions
     });
     return { items, written };
   };
-  const rewrite = async () => {
+  const rewrite = async (items: readonly Item[]) => {
     if (path === undefined) return;
+    const bytes = await writeAside(path, items);
+    const written = await openForAppending(path);
     await file?.close();
-    await writeAside(path, kept);
-    file = await openForAppending(path);
-    lines = kept.length;
+    file = written;
+    goodBytes = bytes;
+    lines = items.length;
+    torn = false;
   };
 
   return {
@@ -77,8 +106,8 @@ export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions
       // What is appended from now on comes behind this change.
       gathering = undefined;
       return inTurn(async () => {
+        await rewrite(items);
         kept = [...items];
-        await rewrite();
       });
     },
     close() {
@@ -91,45 +120,111 @@ export async function openRecordFile<Item>({ path, itemsMax }: RecordFileOptions
   };
 }
 
-async function readItems<Item>(path: string): Promise<Item[]> {
+interface OpenedFile<Item> {
+  /** Undefined: in memory only. */
+  readonly file: FileHandle | undefined;
+  readonly kept: Item[];
+  readonly bytes: number;
+}
+
+/** A diary that cannot be kept is no reason not to receive. */
+async function openOrDoWithout<Item>({ path, onTrouble }: RecordFileOptions): Promise<OpenedFile<Item>> {
+  if (path === undefined) return { file: undefined, kept: [], bytes: 0 };
+  try {
+    const { items, unreadable } = await readItems<Item>(path);
+    if (unreadable > 0) onTrouble?.(`${unreadable} unreadable lines of ${path} were moved to ${unreadablePath(path)}`);
+    const file = await openForAppending(path);
+    return { file, kept: items, bytes: (await file.stat()).size };
+  } catch (error) {
+    onTrouble?.(`${path} cannot be used, what is received is kept in memory only: ${errorText(error)}`);
+    return { file: undefined, kept: [], bytes: 0 };
+  }
+}
+
+function unreadablePath(path: string): string {
+  return `${path}.unreadable`;
+}
+
+async function readItems<Item>(path: string): Promise<{ readonly items: Item[]; readonly unreadable: number }> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw unusable(path, cause);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { items: [], unreadable: 0 };
+    throw error;
   }
   const end = bytes.lastIndexOf('\n') + 1;
   if (end < bytes.length) await truncate(path, end);
+  const lines = bytes.subarray(0, end).toString('utf8').split('\n');
+  const { items, unreadable } = parseLines<Item>(lines.filter((line) => line !== ''));
+  if (unreadable.length > 0) {
+    await appendFile(unreadablePath(path), unreadable.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+    await writeAside(path, items);
+  }
+  return { items, unreadable: unreadable.length };
+}
+
+function parseLines<Item>(lines: readonly string[]): { readonly items: Item[]; readonly unreadable: string[] } {
+  const items: Item[] = [];
+  const unreadable: string[] = [];
+  for (const line of lines) {
+    const item = parseLine<Item>(line);
+    if (item !== undefined) {
+      items.push(item);
+      continue;
+    }
+    unreadable.push(line);
+    const behind = recordBehind<Item>(line);
+    if (behind !== undefined) items.push(behind);
+  }
+  return { items, unreadable };
+}
+
+/** Earlier releases wrote on behind a line that a full disk had cut short: the record there is whole, and somebody was answered for it. */
+function recordBehind<Item>(line: string): Item | undefined {
+  const head = /^\{"[^"]*":/.exec(line)?.[0];
+  if (head === undefined) return undefined;
+  for (let at = line.indexOf(head, 1); at !== -1; at = line.indexOf(head, at + 1)) {
+    const item = parseLine<Item>(line.slice(at));
+    if (item !== undefined) return item;
+  }
+  return undefined;
+}
+
+function parseLine<Item>(line: string): Item | undefined {
   try {
-    const lines = bytes.subarray(0, end).toString('utf8').split('\n');
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Item);
-  } catch (cause) {
-    throw unusable(path, cause);
+    return JSON.parse(line) as Item;
+  } catch {
+    return undefined;
   }
 }
 
 async function openForAppending(path: string): Promise<FileHandle> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY, 0o600);
-    await syncFolder(path);
-    return file;
-  } catch (cause) {
-    throw unusable(path, cause);
-  }
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY, 0o600);
+  await syncFolder(path);
+  return file;
 }
 
-async function writeAside(path: string, items: readonly unknown[]): Promise<void> {
-  const aside = await open(`${path}.new`, 'w', 0o600);
+/** Resolves to the bytes written. */
+async function writeAside(path: string, items: readonly unknown[]): Promise<number> {
+  const text = Buffer.from(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
+  const asidePath = `${path}.new`;
   try {
-    await aside.writeFile(items.map((item) => `${JSON.stringify(item)}\n`).join(''));
-    await aside.sync();
-  } finally {
-    await aside.close();
+    const aside = await open(asidePath, 'w', 0o600);
+    try {
+      await aside.writeFile(text);
+      await aside.sync();
+    } finally {
+      await aside.close();
+    }
+    await rename(asidePath, path);
+  } catch (error) {
+    await rm(asidePath, { force: true }).catch(() => undefined);
+    throw error;
   }
-  await rename(`${path}.new`, path);
   await syncFolder(path);
+  return text.length;
 }
 
 /** A new name in a folder survives the loss of power only after the folder itself is synced. */
@@ -140,13 +235,4 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-function unusable(path: string, cause: unknown): CcxError {
-  return new CcxError(`the file of a stand-in receiver cannot be used: ${path}`, {
-    code: 'RECORD_FILE',
-    category: 'storage',
-    cause,
-    hint: 'remove the file, or choose another data folder',
-  });
 }

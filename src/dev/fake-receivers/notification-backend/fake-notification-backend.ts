@@ -34,6 +34,8 @@ export interface FakeNotificationBackendOptions {
   readonly onReceived?: (received: ReceivedNotification) => void;
   /** The bus or the file failed; it is tried again. */
   readonly onTrouble?: (error: unknown) => void;
+  /** Of the file, in one sentence. */
+  readonly onFileTrouble?: ((text: string) => void) | undefined;
 }
 
 export type NotificationOutcome = 'mailed' | 'duplicate' | 'refused';
@@ -68,7 +70,11 @@ export async function startFakeNotificationBackend(
 ): Promise<FakeNotificationBackend> {
   const { bus, clock, file } = options;
   const topic = options.topic ?? TOPIC_NOTIFICATIONS;
-  const records = await openRecordFile<ReceivedNotification>({ path: file, itemsMax: recordsMax });
+  const records = await openRecordFile<ReceivedNotification>({
+    path: file,
+    itemsMax: recordsMax,
+    onTrouble: options.onFileTrouble,
+  });
   await bus.admin.ensureTopics([{ name: topic, partitions: topicPartitions }]);
   const consumer = await bus.createConsumer({ groupId: consumerGroup, topics: [topic], startAt: 'earliest' });
   const stopping = new AbortController();

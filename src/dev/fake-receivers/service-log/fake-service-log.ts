@@ -22,6 +22,8 @@ export interface FakeServiceLogOptions {
   readonly clock: Clock;
   /** Keeps entries across restarts; absent: in memory only. */
   readonly file?: string;
+  /** Of the file, in one sentence. */
+  readonly onFileTrouble?: ((text: string) => void) | undefined;
 }
 
 export interface FakeServiceLog {
@@ -42,7 +44,11 @@ export interface FakeServiceLog {
 
 export async function startFakeServiceLog(options: FakeServiceLogOptions): Promise<FakeServiceLog> {
   const { clock } = options;
-  const records = await openRecordFile<StoredEntry>({ path: options.file, itemsMax: recordsMax });
+  const records = await openRecordFile<StoredEntry>({
+    path: options.file,
+    itemsMax: recordsMax,
+    onTrouble: options.onFileTrouble,
+  });
   const plan = createFaultPlan();
   const stopping = new AbortController();
   const faultContext = { clock, stopping: stopping.signal };
