@@ -51,10 +51,14 @@ function issueLines(issue: ExplainedIssue): string[] {
   return [
     '',
     `  ${issue.error_key}  ${issue.component}`,
-    `    ${issue.last_reason}: ${reasonSentence(issue.last_reason)}`,
+    `    ${issue.last_reason}: ${reasonSentence(issue.last_reason)}${notRunText(issue)}`,
     `    last sent ${sent}${id}`,
     `    next possible ${nextText(issue)}`,
   ];
+}
+
+function notRunText({ not_run_reason: why }: ExplainedIssue): string {
+  return why === null ? '' : ` (${why})`;
 }
 
 function stateText(issue: ExplainedIssue): string {
@@ -66,6 +70,7 @@ function stateText(issue: ExplainedIssue): string {
 function nextText(issue: ExplainedIssue): string {
   if (!issue.counts) return 'at once: the record that it was sent is gone from reported';
   if (issue.resolved_at !== null) return 'when a report contains it again';
+  if (issue.last_reason === 'rule-did-not-run') return 'when its rule has run again';
   if (issue.message_state === 'pending' || issue.message_state === 'claimed') {
     return `it is on its way, next attempt ${shown(issue.next_attempt_at)}`;
   }

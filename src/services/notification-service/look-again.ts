@@ -4,8 +4,9 @@
  * may have arrived the stored bytes are repeated as they are. Called by the deliver step. Source: records.md, "A message and its id".
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
+import { moduleOfComponent } from '../../contracts/rule-content.ts';
 import { isClusterAllowed } from './decide/allowed-clusters.ts';
-import { type Decision, decideCluster } from './decide/decide-cluster.ts';
+import { absenceIn, type Decision, decideCluster } from './decide/decide-cluster.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
 import { issueIdentity } from './decide/issue.ts';
 import { type ReadReport, readReport } from './decide/read-report.ts';
@@ -18,7 +19,7 @@ import type { Run } from './run-context.ts';
 import { dueClusterOf } from './steps/render-notifications.ts';
 import { type DueKey, inSets, newestReports } from './store/due-reports.ts';
 import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from './store/outbox.ts';
-import { readReports, type StoredReport } from './store/read-set.ts';
+import { readRemovedRules, readReports, type StoredReport } from './store/read-set.ts';
 import { dateOfMicros, microsOfMs } from './timestamps.ts';
 
 export interface LookedAgain {
@@ -116,7 +117,7 @@ async function decideAgain(
 ): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { report, read } = situation;
-  const decisions = await decisionsAbout(run, runTarget, message, read);
+  const decisions = await decisionsAbout(run, runTarget, message, { report, read });
   const standing = decisions.filter(({ notify }) => notify);
   const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
   if (standing.length === 0) {
@@ -135,19 +136,27 @@ async function decisionsAbout(
   run: Run,
   { policy }: RunTarget,
   { orgId, notification }: ClaimedMessage,
-  read: ReadReport,
+  { report, read }: { readonly report: StoredReport; readonly read: ReadReport },
 ): Promise<readonly Decision[]> {
   const { cluster, issues } = notification;
   const rules = await run.disabledRules();
   const own = new Set(issues.map(issueIdentity));
-  // A report that cannot be read says nothing of any issue.
-  const reportIssues =
-    read.kind === 'read'
-      ? read.issues.filter((issue) => own.has(issueIdentity(issue)))
-      : issues.map((issue) => ({ ...issue, position: unknownPosition }));
+  const held = read.kind === 'read' ? read.issues.filter((issue) => own.has(issueIdentity(issue))) : [];
+  const heldKeys = new Set(held.map(issueIdentity));
+  const rest = issues
+    .filter((issue) => !heldKeys.has(issueIdentity(issue)))
+    .map((issue) => ({ ...issue, module: moduleOfComponent(issue.component) }));
+  // A report that cannot be read says nothing of any issue, and another one nothing of those whose rule did not run over it.
+  const unknown = rest.filter(({ module }) => read.kind === 'unreadable' || report.didNotRun.has(module));
+  const { catalogue } = report;
+  const isRemoved = await readRemovedRules(
+    run.database,
+    rest.map(({ module }) => ({ catalogue, module })),
+  );
   const decisions = decideCluster({
-    reportIssues,
-    ledger: issues.map((issue) => ({ ...issue, state: 'open', clockMicros: null, resolved: false })),
+    reportIssues: [...held, ...unknown.map(({ module, ...issue }) => ({ ...issue, position: unknownPosition }))],
+    absence: absenceIn({ didNotRun: new Set(), isRemoved: (module) => isRemoved({ catalogue, module }) }),
+    ledger: issues.map((issue) => ({ ...issue, state: 'open', clockMicros: null, recorded: false, resolved: false })),
     allowed: isClusterAllowed(run.clusters, cluster),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
@@ -159,7 +168,7 @@ async function decisionsAbout(
   );
 }
 
-/** Of an issue that a report may hold, when the report cannot be read. */
+/** Of an issue that is taken to be as it was, because the report says nothing of it. */
 const unknownPosition = -1;
 
 function restamped(run: Run, { target }: RunTarget, message: ClaimedMessage): FirstAttempt {

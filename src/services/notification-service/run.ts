@@ -22,6 +22,12 @@ export interface Considered {
   readonly version: bigint;
 }
 
+/** Primary key of `ccx.catalogues`; the digest in hexadecimal. */
+export interface CatalogueKey {
+  readonly version: string;
+  readonly rulesSha256: string;
+}
+
 export interface LoadedReport {
   readonly orgId: number;
   readonly accountNumber: number;
@@ -33,6 +39,10 @@ export interface LoadedReport {
   /** Undefined when it is larger than may be read. */
   readonly text: string | undefined;
   readonly bytes: number;
+  /** Modules of the rules that did not run over it; empty also where nothing is known of that. */
+  readonly didNotRun: ReadonlySet<string>;
+  /** What made it; undefined where that is not known. */
+  readonly catalogue: CatalogueKey | undefined;
   /** By event target id; absent when the target never considered the cluster. */
   readonly considered: ReadonlyMap<number, Considered>;
   /** Event target ids that it is due for. */

@@ -5,7 +5,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type ClusterSituation, decideCluster, type LedgerIssue, type LedgerState } from './decide-cluster.ts';
+import {
+  type Absence,
+  absenceIn,
+  type ClusterSituation,
+  decideCluster,
+  type LedgerIssue,
+  type LedgerState,
+} from './decide-cluster.ts';
 import { NOTIFY_REASONS, type NotifyReason, QUIET_REASONS, type Reason, reasonSentence } from './reasons.ts';
 import type { Verdict } from './verdicts.ts';
 
@@ -42,7 +49,9 @@ const pasts = {
 
 /** What is seen of the issue now; the first that holds decides. */
 const observations = {
-  gone: { present: false },
+  gone: { present: false, absence: 'resolved' },
+  'rule-did-not-run': { present: false, absence: 'rule-did-not-run' },
+  'rule-removed': { present: false, absence: 'rule-removed' },
   'cluster-not-allowed': { present: true, allowed: false, disabled: 'disabled-by-cluster', verdict: 'below-threshold' },
   'disabled-by-cluster': { present: true, disabled: 'disabled-by-cluster', verdict: 'content-missing' },
   'disabled-by-org': { present: true, disabled: 'disabled-by-org', verdict: 'below-threshold' },
@@ -55,6 +64,7 @@ const observations = {
 
 interface Observation {
   readonly present: boolean;
+  readonly absence?: Absence;
   readonly allowed?: boolean;
   readonly disabled?: 'disabled-by-cluster' | 'disabled-by-org';
   readonly verdict?: 'below-threshold' | 'filter-failed' | 'filtered-by-tag' | 'content-missing';
@@ -74,40 +84,45 @@ const filtered = {
   'below-threshold': 'below-threshold',
   'filter-failed': 'filter-failed',
   'filtered-by-tag': 'filtered-by-tag',
-} as const satisfies Record<Exclude<Seen, 'gone' | 'passing'>, Reason>;
+} as const satisfies Record<Exclude<Seen, 'gone' | 'rule-did-not-run' | 'rule-removed' | 'passing'>, Reason>;
+
+/** An issue that was there is closed, or stays what it was; one that was not is none of this report's business. */
+const lost = { gone: 'resolved', 'rule-did-not-run': 'rule-did-not-run', 'rule-removed': 'rule-removed' } as const;
+const absent = { gone: 'none', 'rule-did-not-run': 'none', 'rule-removed': 'none' } as const;
 
 const table: Record<Past, Record<Seen, Cell>> = {
-  unseen: { ...filtered, gone: 'none', passing: 'new' },
-  open: { ...filtered, gone: 'resolved', passing: 'new' },
-  pending: { ...filtered, gone: 'resolved', passing: 'pending' },
-  'pending-again': { ...filtered, gone: 'resolved', passing: 'pending' },
-  'notified-waiting': { ...filtered, gone: 'resolved', passing: 'already-notified' },
-  'notified-over': { ...filtered, gone: 'resolved', passing: 'cooldown-over' },
-  'removed-waiting': { ...filtered, gone: 'resolved', passing: 'record-removed' },
-  'removed-over': { ...filtered, gone: 'resolved', passing: 'record-removed' },
-  'dead-waiting': { ...filtered, gone: 'resolved', passing: 'given-up' },
-  'dead-over': { ...filtered, gone: 'resolved', passing: 'tried-again' },
-  'dead-without-wait': { ...filtered, gone: 'resolved', passing: 'tried-again' },
-  'unknown-waiting': { ...filtered, gone: 'resolved', passing: 'arrival-unknown' },
-  'unknown-over': { ...filtered, gone: 'resolved', passing: 'tried-again' },
-  'open-resolved': { ...filtered, gone: 'none', passing: 'new' },
-  'pending-resolved': { ...filtered, gone: 'none', passing: 'pending' },
-  'notified-resolved-waiting': { ...filtered, gone: 'none', passing: 'already-notified' },
-  'notified-resolved-over': { ...filtered, gone: 'none', passing: 'recurred' },
-  'removed-resolved': { ...filtered, gone: 'none', passing: 'record-removed' },
-  'dead-resolved-waiting': { ...filtered, gone: 'none', passing: 'given-up' },
-  'dead-resolved-over': { ...filtered, gone: 'none', passing: 'tried-again' },
-  'unknown-resolved-waiting': { ...filtered, gone: 'none', passing: 'arrival-unknown' },
-  'unknown-resolved-over': { ...filtered, gone: 'none', passing: 'tried-again' },
+  unseen: { ...filtered, ...absent, passing: 'new' },
+  open: { ...filtered, ...lost, passing: 'new' },
+  pending: { ...filtered, ...lost, passing: 'pending' },
+  'pending-again': { ...filtered, ...lost, passing: 'pending' },
+  'notified-waiting': { ...filtered, ...lost, passing: 'already-notified' },
+  'notified-over': { ...filtered, ...lost, passing: 'cooldown-over' },
+  'removed-waiting': { ...filtered, ...lost, passing: 'record-removed' },
+  'removed-over': { ...filtered, ...lost, passing: 'record-removed' },
+  'dead-waiting': { ...filtered, ...lost, passing: 'given-up' },
+  'dead-over': { ...filtered, ...lost, passing: 'tried-again' },
+  'dead-without-wait': { ...filtered, ...lost, passing: 'tried-again' },
+  'unknown-waiting': { ...filtered, ...lost, passing: 'arrival-unknown' },
+  'unknown-over': { ...filtered, ...lost, passing: 'tried-again' },
+  'open-resolved': { ...filtered, ...absent, passing: 'new' },
+  'pending-resolved': { ...filtered, ...absent, passing: 'pending' },
+  'notified-resolved-waiting': { ...filtered, ...absent, passing: 'already-notified' },
+  'notified-resolved-over': { ...filtered, ...absent, passing: 'recurred' },
+  'removed-resolved': { ...filtered, ...absent, passing: 'record-removed' },
+  'dead-resolved-waiting': { ...filtered, ...absent, passing: 'given-up' },
+  'dead-resolved-over': { ...filtered, ...absent, passing: 'tried-again' },
+  'unknown-resolved-waiting': { ...filtered, ...absent, passing: 'arrival-unknown' },
+  'unknown-resolved-over': { ...filtered, ...absent, passing: 'tried-again' },
 };
 
 function past(state: LedgerState, clockMicros: bigint | null, resolved = false): LedgerIssue {
-  return { ...key, state, clockMicros, resolved };
+  return { ...key, state, clockMicros, recorded: state === 'notified', resolved };
 }
 
 function situation(before: LedgerIssue | undefined, seen: Observation): ClusterSituation {
   return {
     reportIssues: seen.present ? [{ ...key, position: 4 }] : [],
+    absence: () => seen.absence ?? 'resolved',
     ledger: before === undefined ? [] : [before],
     allowed: seen.allowed ?? true,
     disabled: () => seen.disabled,
@@ -129,6 +144,70 @@ for (const [before, row] of Object.entries(table) as [Past, Record<Seen, Cell>][
     }
   });
 }
+
+test('only a report in which the rule ran closes an issue, and one that it says nothing of was not seen in it', () => {
+  for (const absence of ['gone', 'rule-did-not-run', 'rule-removed'] as const) {
+    const [decision] = decideCluster(situation(pasts['notified-waiting'], observations[absence]));
+    assert.deepEqual([decision?.resolved, decision?.seenBefore], [absence !== 'rule-did-not-run', true], absence);
+  }
+  const decided = { reason: 'rule-did-not-run', nextEligibleMicros: null };
+  const unseen = { ...past('notified', now - 1n), decided };
+  assert.deepEqual(
+    decideCluster(situation(unseen, observations['rule-did-not-run'])).map(({ changed }) => changed),
+    [false],
+    'said once',
+  );
+  const [closed] = decideCluster(situation(unseen, observations.gone));
+  assert.deepEqual([closed?.resolved, closed?.seenBefore, closed?.changed], [true, false, true]);
+  assert.equal(decideCluster(situation(pasts.open, observations.passing))[0]?.resolved, false);
+});
+
+test('whatever reports say in which a rule did not run, its issue is decided as if they had not come', () => {
+  const report = fc.constantFrom('present', 'gone', 'rule-did-not-run');
+  const reports = fc.array(fc.record({ seen: report, step: fc.bigInt({ min: 1n, max: 700n }) }), { maxLength: 30 });
+  const decided = (sequence: readonly { readonly seen: string; readonly at: bigint }[]) => {
+    let before: LedgerIssue | undefined;
+    const answers: string[] = [];
+    for (const { seen, at } of sequence) {
+      const observation = seen === 'present' ? observations.passing : observations[seen as 'gone' | 'rule-did-not-run'];
+      const [decision] = decideCluster({ ...situation(before, observation), nowMicros: at });
+      if (decision === undefined) continue;
+      if (seen !== 'rule-did-not-run') answers.push(`${at} ${decision.reason}`);
+      before = {
+        ...key,
+        state: decision.notify ? 'notified' : (before?.state ?? 'open'),
+        clockMicros: decision.notify ? at : (before?.clockMicros ?? null),
+        recorded: decision.notify || before?.recorded === true,
+        resolved: decision.resolved,
+        decided: decision,
+      };
+    }
+    return answers;
+  };
+  fc.assert(
+    fc.property(reports, (sequence) => {
+      let at = 0n;
+      const timed = sequence.map(({ seen, step }) => {
+        at += step;
+        return { seen, at };
+      });
+      assert.deepEqual(decided(timed), decided(timed.filter(({ seen }) => seen !== 'rule-did-not-run')));
+    }),
+  );
+});
+
+test('a rule that did not run is never taken for a removed one, and only a known catalogue removes rules', () => {
+  const issue = (component: string) => ({ ...key, component });
+  const absence = absenceIn({
+    didNotRun: new Set(['a.broken', 'a.broken_and_removed']),
+    isRemoved: (module) => module.endsWith('removed'),
+  });
+  assert.equal(absence(issue('a.broken.report')), 'rule-did-not-run');
+  assert.equal(absence(issue('a.broken')), 'rule-did-not-run');
+  assert.equal(absence(issue('a.broken_and_removed.report')), 'rule-did-not-run');
+  assert.equal(absence(issue('a.removed.report')), 'rule-removed');
+  assert.equal(absence(issue('a.rule.report')), 'resolved');
+});
 
 test('an answer that time will change says when', () => {
   for (const [name, start] of [
@@ -167,8 +246,8 @@ test('decisions come in report order, then what is newly resolved', () => {
       { ...issue('A'), position: 1 },
     ],
     ledger: [
-      { ...issue('C'), state: 'open', clockMicros: null, resolved: false },
-      { ...issue('A'), state: 'notified', clockMicros: now, resolved: false },
+      { ...issue('C'), state: 'open', clockMicros: null, recorded: false, resolved: false },
+      { ...issue('A'), state: 'notified', clockMicros: now, recorded: true, resolved: false },
     ],
   });
   assert.deepEqual(
@@ -204,14 +283,15 @@ function play(
       ledger: [...ledger.values()],
       nowMicros: at,
     });
-    for (const { issue, reason, notify, position } of decisions) {
+    for (const { issue, reason, notify, resolved } of decisions) {
       const before = ledger.get(issue.errorKey);
       if (notify) told.push({ key: issue.errorKey, at, reason });
       ledger.set(issue.errorKey, {
         ...issue,
         state: notify ? 'notified' : (before?.state ?? 'open'),
         clockMicros: notify ? at : (before?.clockMicros ?? null),
-        resolved: position === undefined,
+        recorded: notify || (before?.recorded ?? false),
+        resolved,
       });
     }
   }

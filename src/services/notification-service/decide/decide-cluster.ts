@@ -5,8 +5,10 @@
  * The clock is per issue. It starts when the issue's notification was delivered (or given up, or its arrival became unknowable) and ends
  * one cooldown later; no other issue touches it. An issue that vanishes is resolved; one that comes back inside its cooldown stays quiet:
  * its owners were told within the cooldown, and a flapping issue would otherwise mail them at every flap. The reference does the same as
- * long as nothing else was sent in between, and notifies at once when something was. Source: architecture.md 7, notification-service.md 8.
+ * long as nothing else was sent in between, and notifies at once when something was. A report in which the rule did not run says nothing of
+ * its issues: they stay as they were. Source: architecture.md 7, notification-service.md 8.
  */
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { type Issue, issueIdentity } from './issue.ts';
 import type { ReportIssue } from './read-report.ts';
 import type { NotifyReason, QuietReason, Reason } from './reasons.ts';
@@ -31,14 +33,20 @@ export interface LedgerIssue extends Issue {
   readonly state: LedgerState;
   /** When its clock started, microseconds since the epoch; null while nothing started it. */
   readonly clockMicros: bigint | null;
+  /** True while the `sent` row that it counts by is in `reported`. */
+  readonly recorded: boolean;
   /** True when the last report considered did not contain it. */
   readonly resolved: boolean;
   /** What the ledger says was decided last; absent when that is about to change anyhow. */
   readonly decided?: { readonly reason: string; readonly nextEligibleMicros: bigint | null };
 }
 
+/** What it means that a report does not hold an issue. */
+export type Absence = 'resolved' | 'rule-did-not-run' | 'rule-removed';
+
 export interface ClusterSituation {
   readonly reportIssues: readonly ReportIssue[];
+  readonly absence: (issue: Issue) => Absence;
   readonly ledger: readonly LedgerIssue[];
   readonly allowed: boolean;
   readonly disabled: (issue: Issue) => 'disabled-by-cluster' | 'disabled-by-org' | undefined;
@@ -52,6 +60,10 @@ export interface Decision {
   readonly issue: Issue;
   /** Position in the report; undefined for an issue that is not in it any more. */
   readonly position: number | undefined;
+  /** True when the report closes it: it does not hold the issue, and would if it were there. */
+  readonly resolved: boolean;
+  /** True when the report that was considered before held it. */
+  readonly seenBefore: boolean;
   readonly notify: boolean;
   readonly reason: Reason;
   /** When the passing of time alone would change the answer; null when it would not. */
@@ -60,32 +72,53 @@ export interface Decision {
   readonly changed: boolean;
 }
 
-/** Decisions in report order, then the newly resolved issues. An issue that was resolved before gets none: nothing about it changed. */
+/**
+ * Decisions in report order, then the issues that the report has lost. One that was resolved before gets none: nothing about it changed.
+ */
 export function decideCluster(situation: ClusterSituation): Decision[] {
   const remembered = new Map(situation.ledger.map((issue) => [issueIdentity(issue), issue]));
   const decisions = situation.reportIssues.map((issue): Decision => {
     const past = remembered.get(issueIdentity(issue));
     remembered.delete(issueIdentity(issue));
     const { position, ...key } = issue;
-    return describe({ issue: key, position, ...decideIssue(situation, key, past) }, past);
+    return describe({ issue: key, position, resolved: false, ...decideIssue(situation, key, past) }, past);
   });
   for (const past of remembered.values()) {
     if (past.resolved) continue;
     const { type, component, errorKey } = past;
-    const gone = { issue: { type, component, errorKey }, position: undefined, ...quiet('resolved') };
-    decisions.push(describe(gone, past));
+    const issue = { type, component, errorKey };
+    const absence = situation.absence(issue);
+    const resolved = absence !== 'rule-did-not-run';
+    decisions.push(describe({ issue, position: undefined, resolved, ...quiet(absence) }, past));
   }
   return decisions;
 }
 
-function describe(decision: Omit<Decision, 'changed'>, past: LedgerIssue | undefined): Decision {
+/** What a report says of the rules that have no hit in it; both by the rule's module. */
+export interface SilentRules {
+  readonly didNotRun: ReadonlySet<string>;
+  /** Whether the catalogue that made the report is known, and does not have the rule. */
+  readonly isRemoved: (module: string) => boolean;
+}
+
+/** A rule that did not run is in the catalogue, whatever a header says: its issue is never closed for that report. */
+export function absenceIn({ didNotRun, isRemoved }: SilentRules): (issue: Issue) => Absence {
+  return ({ component }) => {
+    const module = moduleOfComponent(component);
+    if (didNotRun.has(module)) return 'rule-did-not-run';
+    return isRemoved(module) ? 'rule-removed' : 'resolved';
+  };
+}
+
+function describe(decision: Omit<Decision, 'changed' | 'seenBefore'>, past: LedgerIssue | undefined): Decision {
   const same =
     !decision.notify &&
     past?.decided !== undefined &&
-    past.resolved === (decision.position === undefined) &&
+    past.resolved === decision.resolved &&
     past.decided.reason === decision.reason &&
     past.decided.nextEligibleMicros === decision.nextEligibleMicros;
-  return { ...decision, changed: !same };
+  const seenBefore = past !== undefined && !past.resolved && past.decided?.reason !== 'rule-did-not-run';
+  return { ...decision, seenBefore, changed: !same };
 }
 
 type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros'>;

@@ -22,6 +22,9 @@ export const QUIET_REASONS = {
   'arrival-unknown':
     'Whether its last notification arrived is not known; it is listed, and tried again when its cooldown has ended, or by a manual retry.',
   resolved: 'The newest report does not contain it any more.',
+  'rule-did-not-run':
+    'Its rule did not run over the newest report, which therefore says nothing of it; it stays as it was.',
+  'rule-removed': 'Its rule is not in the catalogue that made the newest report any more.',
   'below-threshold': 'The event filter of the target does not let it pass.',
   'filter-failed': 'The event filter of the target cannot be evaluated for it, because it divides by zero.',
   'filtered-by-tag': 'Its rule does not have all the tags that the target asks for.',

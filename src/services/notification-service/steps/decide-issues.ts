@@ -3,31 +3,52 @@
  * `decide/`. Nothing is changed here: decisions count when the enqueue step has stored them together with the messages.
  */
 import { CcxError } from '../../../contracts/ccx-error.ts';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { isClusterAllowed } from '../decide/allowed-clusters.ts';
-import { decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
+import { absenceIn, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
 import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
+import { issueIdentity } from '../decide/issue.ts';
 import { reportBytesMax } from '../decide/limits.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import { takeInForeign } from '../decide/take-in-foreign.ts';
 import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
-import { ledgerKey, readLedger, readUnseenSentRows } from '../store/read-set.ts';
+import { ledgerKey, type RuleOfReport, readLedger, readRemovedRules, readUnseenSentRows } from '../store/read-set.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 
 export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet> {
   const past = await readPast(run, set);
   const disabledRules = await run.disabledRules();
-  const clusters = set.reports.flatMap((report) => {
+  const subjects = set.reports.flatMap((report) => {
     const read = readText(report);
-    const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules) };
+    const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules), disabledRules };
     return run.targets
       .filter(({ target }) => report.dueFor.has(target.eventTargetId))
-      .map((runTarget) =>
-        decideForTarget(run, { ...shared, runTarget, disabledRules, ledger: past.ledgerOf(runTarget, report) }),
-      );
+      .map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
+  const isRemoved = await readRemovedRules(run.database, subjects.flatMap(rulesOfLostIssues));
+  const clusters = subjects.map((subject) => decideForTarget(run, subject, isRemoved));
   return { clusters, foreignRows: past.foreignRows, startedMs: set.startedMs };
+}
+
+/** What is to be decided for one target. */
+interface Subject {
+  readonly report: LoadedReport;
+  readonly read: ReadReport;
+  readonly filteredReport: string | undefined;
+  readonly runTarget: RunTarget;
+  readonly disabledRules: DisabledRules;
+  readonly ledger: readonly LedgerIssue[];
+}
+
+/** Of issues that the report has lost; for most sets there are none, and no catalogue is read. */
+function rulesOfLostIssues({ report: { catalogue }, read, ledger }: Subject): readonly RuleOfReport[] {
+  if (read.kind !== 'read') return [];
+  const held = new Set(read.issues.map(issueIdentity));
+  return ledger
+    .filter((issue) => !issue.resolved && !held.has(issueIdentity(issue)))
+    .map(({ component }) => ({ catalogue, module: moduleOfComponent(component) }));
 }
 
 interface Past {
@@ -99,17 +120,7 @@ function withoutDisabled(report: LoadedReport, read: ReadReport, rules: Disabled
   return disabled.includes(true) ? withoutElements(report.text, (position) => disabled[position] === true) : undefined;
 }
 
-function decideForTarget(
-  run: Run,
-  subject: {
-    readonly report: LoadedReport;
-    readonly read: ReadReport;
-    readonly filteredReport: string | undefined;
-    readonly runTarget: RunTarget;
-    readonly disabledRules: DisabledRules;
-    readonly ledger: readonly LedgerIssue[];
-  },
-): DecidedCluster {
+function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfReport) => boolean): DecidedCluster {
   const { report, read, runTarget, filteredReport } = subject;
   const { verdicts, cooldownMicros } = runTarget.policy;
   const considered = report.considered.get(runTarget.target.eventTargetId);
@@ -125,8 +136,10 @@ function decideForTarget(
     return { ...common, outcome: 'unreadable', unreadable: read.error, reportIssues: [], decisions: [] };
   }
   const allowed = isClusterAllowed(run.clusters, report.cluster);
+  const { catalogue, didNotRun } = report;
   const decisions = decideCluster({
     reportIssues: read.issues,
+    absence: absenceIn({ didNotRun, isRemoved: (module) => isRemoved({ catalogue, module }) }),
     ledger: subject.ledger,
     allowed,
     disabled: (issue) => disabledBy(subject.disabledRules, report, issue),

@@ -10,6 +10,7 @@ import {
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_TARGETS,
+  TABLE_REPORT_FACTS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
@@ -37,6 +38,8 @@ export interface ExplainedIssue {
   readonly next_attempt_at: string | null;
   readonly error_code: string | null;
   readonly error_text: string | null;
+  /** Why its rule did not run over the report that was considered last. */
+  readonly not_run_reason: string | null;
   /** False when its row of `reported` was removed since: the next run notifies again. */
   readonly counts: boolean;
 }
@@ -69,9 +72,13 @@ export async function readExplanation(
   );
   const issues = await queryable.query<ExplainedIssue>(
     `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state, l.first_seen_at,
-            CASE WHEN l.resolved_at IS NULL THEN greatest(l.last_seen_at, c.report_updated_at) ELSE l.last_seen_at END AS last_seen_at,
+            CASE WHEN l.resolved_at IS NULL AND l.last_reason <> 'rule-did-not-run' THEN greatest(l.last_seen_at, c.report_updated_at) ELSE l.last_seen_at END AS last_seen_at,
             l.resolved_at, l.last_notified_at, l.next_eligible_at, l.last_reason, greatest(l.decided_at, c.decided_at) AS decided_at, l.notification_id, o.state AS message_state, o.attempts,
             o.next_attempt_at, o.error_code, o.error_text,
+            (SELECT concat_ws(', ', why ->> 'reason', nullif(why ->> 'details', ''))
+               FROM ${TABLE_REPORT_FACTS} AS f, jsonb_extract_path(f.did_not_run, regexp_replace(l.component, '\\.report$', '')) AS why
+              WHERE l.last_reason = 'rule-did-not-run' AND f.org_id = c.org_id AND f.cluster = c.cluster
+                AND f.updated_at = c.report_updated_at) AS not_run_reason,
             l.reported_at IS NULL OR EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
               WHERE r.org_id = l.org_id AND r.cluster = l.cluster AND r.notified_at = l.reported_at AND r.state = ${STATE_SENT}) AS counts
        FROM ${TABLE_NOTIFICATION_LEDGER} AS l

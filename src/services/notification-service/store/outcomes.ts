@@ -219,7 +219,10 @@ async function updateOutbox(
   );
 }
 
-/** Only while the ledger still names this message: a later one has its own outcome. */
+/**
+ * Only while the ledger still names this message: a later one has its own outcome. A message that did not go out takes nothing from a row
+ * that is there: its issues go on counting by it.
+ */
 async function updateLedger(
   tx: Connection,
   what: {
@@ -257,7 +260,9 @@ async function updateLedger(
   if (updates.length === 0) return;
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
-        SET state = u.state, state_before = NULL, clock_at = u.clock_at, reported_at = u.reported_at,
+        SET state = u.state, state_before = NULL,
+            clock_at = coalesce(u.clock_at, CASE WHEN l.reported_at IS NOT NULL THEN l.clock_at END),
+            reported_at = coalesce(u.reported_at, l.reported_at),
             last_notified_at = CASE WHEN u.state = 'notified' THEN u.clock_at ELSE l.last_notified_at END,
             next_eligible_at = u.next_eligible_at
        FROM json_to_recordset($1) AS u(id uuid, org_id int, cluster character(36), type text, component text, error_key text,

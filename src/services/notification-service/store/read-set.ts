@@ -5,10 +5,12 @@
  */
 import {
   STATE_SENT,
+  TABLE_CATALOGUES,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_REPORT_FACTS,
   TABLE_REPORTED,
   TABLE_STORED_MESSAGE,
 } from '../../../contracts/tables.ts';
@@ -16,7 +18,7 @@ import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/limits.ts';
 import { foreignRowsMax } from '../limits.ts';
-import type { Considered, LoadedReport } from '../run.ts';
+import type { CatalogueKey, Considered, LoadedReport } from '../run.ts';
 import { timestampMicros } from '../timestamps.ts';
 import type { DueKey } from './due-reports.ts';
 import { rowsJson } from './rows.ts';
@@ -33,6 +35,9 @@ interface ReportRow {
   readonly bytes: number;
   readonly considered: readonly ConsideredRow[] | null;
   readonly request_id: string | null;
+  readonly did_not_run: readonly string[] | null;
+  readonly catalogue_version: string | null;
+  readonly catalogue_rules: string | null;
 }
 
 interface ConsideredRow {
@@ -62,9 +67,12 @@ export async function readReports(
                       'policy_hash', c.policy_hash, 'next_due_at', c.next_due_at::text, 'version', c.version::text))
                FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
               WHERE c.cluster = r.cluster AND c.event_type_id = ANY($2::int[])) AS considered,
-            ${requestId} AS request_id
+            ${requestId} AS request_id, f.catalogue_version, encode(f.catalogue_rules_sha256, 'hex') AS catalogue_rules,
+            CASE WHEN jsonb_typeof(f.did_not_run) = 'object'
+                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS did_not_run
        FROM json_to_recordset($1) AS k(org_id int, cluster character(36), updated_at timestamp)
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
+       LEFT JOIN ${TABLE_REPORT_FACTS} AS f USING (org_id, cluster, updated_at)
       ORDER BY r.cluster`,
     [
       rowsJson(keys.map((key) => ({ org_id: key.orgId, cluster: key.cluster, updated_at: key.updatedAt }))),
@@ -80,6 +88,11 @@ export async function readReports(
     requestId: row.request_id === null || row.request_id === '' ? undefined : row.request_id,
     text: row.report ?? undefined,
     bytes: row.bytes,
+    didNotRun: new Set(row.did_not_run),
+    catalogue:
+      row.catalogue_version === null || row.catalogue_rules === null
+        ? undefined
+        : { version: row.catalogue_version, rulesSha256: row.catalogue_rules },
     considered: new Map(
       (row.considered ?? []).map((considered) => [considered.event_type_id, readConsidered(considered)]),
     ),
@@ -94,6 +107,31 @@ function readConsidered(row: ConsideredRow): Considered {
     nextDueMicros: row.next_due_at === null ? null : timestampMicros(row.next_due_at),
     version: BigInt(row.version),
   };
+}
+
+/** A rule, by its module, and the catalogue that made a report, where that is known. */
+export interface RuleOfReport {
+  readonly catalogue: CatalogueKey | undefined;
+  readonly module: string;
+}
+
+/** Which of these rules are not in their catalogue any more; none where the catalogue is not known. */
+export async function readRemovedRules(
+  queryable: Queryable,
+  wanted: readonly RuleOfReport[],
+): Promise<(rule: RuleOfReport) => boolean> {
+  const rows = wanted.flatMap(({ catalogue, module }) => (catalogue === undefined ? [] : [{ ...catalogue, module }]));
+  if (rows.length === 0) return () => false;
+  const removed = await queryable.query<(typeof rows)[number]>(
+    `SELECT w.version, w."rulesSha256", w.module
+       FROM json_to_recordset($1) AS w(version text, "rulesSha256" text, module text)
+       JOIN ${TABLE_CATALOGUES} AS c ON c.version = w.version AND c.rules_sha256 = decode(w."rulesSha256", 'hex')
+      WHERE w.module <> ALL (c.rules)`,
+    [rowsJson(rows)],
+  );
+  const keyOf = ({ version, rulesSha256 }: CatalogueKey, module: string) => `${version}\0${rulesSha256}\0${module}`;
+  const keys = new Set(removed.rows.map(({ module, ...catalogue }) => keyOf(catalogue, module)));
+  return ({ catalogue, module }) => catalogue !== undefined && keys.has(keyOf(catalogue, module));
 }
 
 /** Key of the maps below. */
@@ -115,12 +153,13 @@ export async function readLedger(
     error_key: string;
     state: LedgerState;
     clock_at: string | null;
+    recorded: boolean;
     resolved: boolean;
     last_reason: string;
     next_eligible_at: string | null;
   }>(
     `SELECT l.event_type_id, l.org_id, rtrim(l.cluster) AS cluster, l.type, l.component, l.error_key, l.state, l.clock_at,
-            l.resolved_at IS NOT NULL AS resolved, l.last_reason, l.next_eligible_at
+            l.reported_at IS NOT NULL AS recorded, l.resolved_at IS NOT NULL AS resolved, l.last_reason, l.next_eligible_at
        FROM json_to_recordset($1) AS w(event_type_id int, org_id int, cluster character(36))
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l USING (event_type_id, org_id, cluster)`,
     [rowsJson(wanted.map((one) => ({ event_type_id: one.eventTargetId, org_id: one.orgId, cluster: one.cluster })))],
@@ -136,6 +175,7 @@ export async function readLedger(
       errorKey: row.error_key,
       state: row.state,
       clockMicros: row.clock_at === null ? null : timestampMicros(row.clock_at),
+      recorded: row.recorded,
       resolved: row.resolved,
       decided: {
         reason: row.last_reason,
@@ -179,7 +219,8 @@ export async function readUnseenSentRows(
          ON r.event_type_id = w.event_type_id AND r.state = ${STATE_SENT} AND r.org_id = w.org_id AND r.cluster = w.cluster
         AND r.notified_at > w.since
       WHERE NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
-                         WHERE s.org_id = r.org_id AND s.cluster = r.cluster AND s.notified_at = r.notified_at)
+                         WHERE s.org_id = r.org_id AND s.cluster = r.cluster AND s.notified_at = r.notified_at
+                           AND s.event_type_id = r.event_type_id)
       ORDER BY r.notified_at DESC
       LIMIT $3`,
     [

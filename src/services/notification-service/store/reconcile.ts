@@ -8,9 +8,11 @@ import {
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_DISABLED_SCOPES,
   TABLE_NOTIFICATION_LEDGER,
+  TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
+import type { Connection } from '../../../platform/database/database.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
 import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
@@ -18,8 +20,9 @@ import { rowsJson } from './rows.ts';
 import { transact } from './transact.ts';
 
 /**
- * A notification counts only while the `sent` row that it was recorded with is there. Rows older than the longest cooldown do not matter
- * any more and are not looked for. Answers how many rows are gone.
+ * A notification counts only while the `sent` row that it was recorded with is there; where it is gone, an older row of the same cluster
+ * that is still there counts instead, ours for what it told, somebody else's as the reference reads it. Rows older than the longest
+ * cooldown do not matter any more and are not looked for. Answers how many rows are gone.
  */
 export async function forgetRemovedRows(run: Run): Promise<number> {
   const cooldowns = run.targets.flatMap(({ policy }) => policy.cooldownMicros ?? []);
@@ -27,7 +30,7 @@ export async function forgetRemovedRows(run: Run): Promise<number> {
   const longest = cooldowns.reduce((longer, cooldown) => (cooldown > longer ? cooldown : longer));
   const nowMicros = run.time.nowMicros();
   return transact(run, async (tx) => {
-    const { rows } = await tx.query<{ gone: number }>(
+    const { rows } = await tx.query<{ gone: number; clusters: readonly string[] | null }>(
       `WITH gone AS (
          DELETE FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
           WHERE s.notified_at > $1::timestamp
@@ -37,20 +40,53 @@ export async function forgetRemovedRows(run: Run): Promise<number> {
          RETURNING s.org_id, s.cluster, s.notified_at, s.event_type_id),
        forgotten AS (
          UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
-            SET state = CASE WHEN l.state = 'notified' THEN 'removed' ELSE l.state END, reported_at = NULL, next_eligible_at = NULL
+            SET state = CASE WHEN l.state = 'notified' THEN 'removed' ELSE l.state END, reported_at = NULL, next_eligible_at = NULL,
+                clock_at = CASE WHEN l.state IN ('dead', 'unknown') AND l.clock_at = gone.notified_at THEN NULL ELSE l.clock_at END
            FROM gone
           WHERE l.event_type_id = gone.event_type_id AND l.org_id = gone.org_id AND l.cluster = gone.cluster
             AND l.reported_at = gone.notified_at),
+       -- The decide step takes them in again.
+       looked_at_again AS (
+         DELETE FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
+          USING (SELECT DISTINCT event_type_id, org_id, cluster FROM gone) AS g
+          WHERE s.event_type_id = g.event_type_id AND s.org_id = g.org_id AND s.cluster = g.cluster AND NOT s.ours
+            AND s.notified_at > $1::timestamp
+            AND EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
+                         WHERE r.org_id = s.org_id AND r.cluster = s.cluster AND r.notified_at = s.notified_at
+                           AND r.state = ${STATE_SENT} AND r.event_type_id = s.event_type_id)),
        due AS (
          UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
             SET next_due_at = $2::timestamp, version = c.version + 1
            FROM (SELECT DISTINCT event_type_id, cluster FROM gone) AS g
           WHERE c.event_type_id = g.event_type_id AND c.cluster = g.cluster)
-       SELECT count(*)::int AS gone FROM gone`,
+       SELECT (SELECT count(*)::int FROM gone) AS gone, array_agg(DISTINCT cluster) AS clusters FROM gone`,
       [timestampText(nowMicros - longest), timestampText(nowMicros)],
     );
-    return rows[0]!.gone;
+    const { gone, clusters } = rows[0]!;
+    if (clusters !== null) await countByOlderRows(tx, clusters, timestampText(nowMicros - longest));
+    return gone;
   });
+}
+
+/** What an older row of ours told, by the messages that it was written for. */
+async function countByOlderRows(tx: Connection, clusters: readonly string[], since: string): Promise<void> {
+  await tx.query(
+    `UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
+        SET state = CASE WHEN l.state = 'removed' THEN 'notified' ELSE l.state END, reported_at = own.reported_at,
+            clock_at = own.delivered_at, last_notified_at = own.delivered_at
+       FROM (SELECT DISTINCT ON (o.event_type_id, o.org_id, o.cluster, i.type, i.component, i."errorKey")
+                    o.event_type_id, o.org_id, o.cluster, i.type, i.component, i."errorKey" AS error_key, o.reported_at, o.delivered_at
+               FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+               JOIN ${TABLE_NOTIFICATION_SENT_ROWS} AS s
+                 ON s.org_id = o.org_id AND s.cluster = o.cluster AND s.notified_at = o.reported_at
+                AND s.event_type_id = o.event_type_id AND s.ours
+              CROSS JOIN LATERAL json_to_recordset(o.issues) AS i(type text, component text, "errorKey" text)
+              WHERE o.cluster = ANY($1::character(36)[]) AND o.state = 'delivered' AND o.reported_at > $2::timestamp
+              ORDER BY o.event_type_id, o.org_id, o.cluster, i.type, i.component, i."errorKey", o.reported_at DESC) AS own
+      WHERE l.event_type_id = own.event_type_id AND l.org_id = own.org_id AND l.cluster = own.cluster AND l.type = own.type
+        AND l.component = own.component AND l.error_key = own.error_key AND l.reported_at IS NULL AND l.state IN ('removed', 'pending')`,
+    [clusters, since],
+  );
 }
 
 /** Makes the reports of every cluster and organization due whose disabled rules are not those of the run before. */

@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import type { Decision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
 import { messageOf } from '../message-of.ts';
 import type { ForeignSentRow, RenderedCluster, RenderedSet } from '../run.ts';
@@ -116,7 +117,9 @@ function nextDue(run: Run, cluster: RenderedCluster, nowMicros: bigint): bigint 
   return moments.reduce<bigint | null>((first, moment) => (first === null || moment < first ? moment : first), null);
 }
 
-/** The issues of other writers' `sent` rows count as notified when those rows say, unless something newer is known. */
+/**
+ * The issues of other writers' `sent` rows count as notified when those rows say, unless a newer row is known: `takeInForeign` in SQL.
+ */
 async function takeInForeignRows(
   tx: Connection,
   { rows, clusters, nowMicros }: Written & { readonly rows: readonly ForeignSentRow[] },
@@ -126,7 +129,7 @@ async function takeInForeignRows(
     `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} (org_id, cluster, notified_at, event_type_id, ours)
      SELECT s.org_id, s.cluster, s.notified_at, s.event_type_id, false
        FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp, event_type_id int)
-     ON CONFLICT DO NOTHING`,
+     ON CONFLICT (org_id, cluster, notified_at) DO UPDATE SET event_type_id = excluded.event_type_id, ours = false`,
     [
       rowsJson(
         rows.map((row) => ({
@@ -168,7 +171,8 @@ async function takeInForeignRows(
         SET state = CASE WHEN l.state = 'pending' THEN l.state ELSE 'notified' END,
             last_notified_at = excluded.last_notified_at, clock_at = excluded.clock_at, reported_at = excluded.reported_at,
             next_eligible_at = excluded.next_eligible_at
-      WHERE l.clock_at IS NULL OR l.clock_at < excluded.clock_at`,
+      WHERE l.clock_at IS NULL OR l.clock_at < excluded.clock_at OR l.state IN ('open', 'removed')
+         OR (l.reported_at IS NULL AND l.state IN ('notified', 'pending'))`,
     [rowsJson(issues), timestampText(nowMicros)],
   );
 }
@@ -190,10 +194,8 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
           type: decision.issue.type,
           component: decision.issue.component,
           error_key: decision.issue.errorKey,
-          // Until it vanishes an issue was seen when its cluster was considered last, so that moment is written only then.
-          seen_at:
-            decision.position === undefined ? (previousReportAt ?? cluster.report.updatedAt) : cluster.report.updatedAt,
-          resolved: decision.position === undefined,
+          seen_at: seenAt(cluster, decision, previousReportAt),
+          resolved: decision.resolved,
           notification_id: notificationId,
           reason: decision.notify && notificationId === undefined ? 'render-failed' : decision.reason,
           next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
@@ -219,6 +221,14 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
             last_reason = excluded.last_reason, decided_at = excluded.decided_at, next_eligible_at = excluded.next_eligible_at`,
     [rowsJson(rows), timestampText(nowMicros)],
   );
+}
+
+/** Until it vanishes an issue was seen when its cluster was considered last, so that moment is written only then. */
+function seenAt(cluster: RenderedCluster, decision: Decision, previousReportAt: string | undefined): string {
+  if (decision.position !== undefined) return cluster.report.updatedAt;
+  // Not seen for longer than that: what is written stays.
+  if (!decision.seenBefore) return '-infinity';
+  return previousReportAt ?? cluster.report.updatedAt;
 }
 
 async function writeMessages(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
