@@ -133,6 +133,11 @@ export interface KafkaBusSettings {
   readonly recordBytesMax?: number;
   /** What the settings are called where they came from; the keys of `busOptions` by default. */
   readonly settingNames?: KafkaSettingNames;
+  /**
+   * Brokers that make topics by themselves (`auto.create.topics.enable`) may make those that are sent to or read. For the drop-in programs,
+   * as the originals; our roles want their topics made beforehand, so that a mistyped one is an error.
+   */
+  readonly mayMakeTopics?: boolean;
 }
 
 export type BusSettings = PostgresBusSettings | KafkaBusSettings;

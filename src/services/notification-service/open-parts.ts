@@ -44,8 +44,8 @@ export interface OpenPartsOptions {
   readonly bus?: Bus;
   /** Certificate authority of the named brokers, PEM, where it does not come from a file. */
   readonly brokerCa?: string;
-  /** False: brokers may make the topic when the first message comes, as the reference lets them. */
-  readonly topicRequired?: boolean;
+  /** Brokers that make topics by themselves may make this one, as the reference lets them. */
+  readonly mayMakeTopic?: boolean;
 }
 
 /** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
@@ -124,14 +124,16 @@ async function notificationBus(options: OpenPartsOptions, topic: string): Promis
   const named = config['kafka_broker.addresses'] !== '';
   if (!named && bus !== undefined) return bus;
   const settings = named ? brokerSettings(config, options.brokerCa) : busSettings(config, 'notifier');
-  const opened = await openBus(settings, { clock, telemetry, database });
+  const mayMakeTopics = options.mayMakeTopic === true;
+  const opened = await openBus(settings.kind === 'kafka' ? { ...settings, mayMakeTopics } : settings, {
+    clock,
+    telemetry,
+    database,
+  });
   lifecycle.defer('bus of the notification backend', () => opened.close());
   return {
     createProducer: () => opened.createProducer(),
-    check: () =>
-      options.topicRequired === false
-        ? opened.check()
-        : requireTopics(opened, [{ name: topic, setting: 'kafka_broker.topic' }]),
+    check: () => requireTopics(opened, [{ name: topic, setting: 'kafka_broker.topic' }]),
   };
 }
 

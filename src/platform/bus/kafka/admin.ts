@@ -173,12 +173,10 @@ export class KafkaAdmin implements BusAdmin {
   }
 
   async #existing(names: readonly string[]): Promise<readonly TopicInfo[]> {
-    const topics = await this.#dependencies.cluster.topics(names, { fresh: true });
-    return names.map((name) => {
-      const topic = topics.get(name)!;
-      if (topic instanceof CcxError) throw topic;
-      return topic;
-    });
+    const { cluster, clock, patienceMs } = this.#dependencies;
+    for (const name of names) cluster.forgetTopic(name);
+    const topics = await cluster.requireTopics(names, clock.monotonicMs() + patienceMs);
+    return names.map((name) => topics.get(name)!);
   }
 
   /** Until every broker that may be asked knows the topics, and every partition has a leader. */

@@ -10,7 +10,7 @@ import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './
 import { NONE, UNSUPPORTED_VERSION } from './kafka-codes.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import { metadataMsMax, requestMsMax, unknownTopicMsMax } from './limits.ts';
+import { metadataMsMax, requestMsMax, topicMadeMsMax, unknownTopicMsMax } from './limits.ts';
 import { type Api, answerOf, apis, unsupportedApis } from './protocol.ts';
 
 export interface PartitionInfo {
@@ -33,6 +33,15 @@ export interface ClusterOptions {
   readonly security: KafkaSecurity;
   readonly names: KafkaSettingNames;
   readonly clock: Clock;
+  /** Whether `requireTopics` lets brokers make what is missing. */
+  readonly mayMakeTopics?: boolean;
+}
+
+interface TopicsOptions {
+  /** Asks the brokers in any case. */
+  readonly fresh?: boolean;
+  /** Only where somebody is about to use them: a topic that was deleted is not made again by looking. */
+  readonly mayMake?: boolean;
 }
 
 interface RequestLimits {
@@ -84,10 +93,10 @@ export class KafkaCluster {
     return await this.#tryEach((address) => this.#requestAt(address, api, args, limits));
   }
 
-  /** Per name what is known, not older than `metadataMsMax`, or why the topic cannot be used. `fresh` asks the brokers in any case. */
+  /** Per name what is known, not older than `metadataMsMax`, or why the topic cannot be used. */
   async topics(
     names: readonly string[],
-    options: { readonly fresh?: boolean } = {},
+    options: TopicsOptions = {},
   ): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
     const oldest = this.#options.clock.monotonicMs() - metadataMsMax;
     const wanted = [...new Set(names)];
@@ -95,7 +104,7 @@ export class KafkaCluster {
       const known = this.#topics.get(name);
       return options.fresh === true || known === undefined || known.seenMs < oldest;
     });
-    const asked = missing.length === 0 ? undefined : await this.#refresh(missing);
+    const asked = missing.length === 0 ? undefined : await this.#refresh(missing, options.mayMake === true);
     return new Map(wanted.map((name) => [name, asked?.get(name) ?? this.#topics.get(name) ?? topicFailed(-1, name)]));
   }
 
@@ -106,13 +115,16 @@ export class KafkaCluster {
     return topic;
   }
 
-  /** Topics that must exist, asked for until the deadline while brokers are away, and a moment longer while one is merely unknown. */
+  /**
+   * Topics that must exist, or that brokers make now where they may. Asked for until the deadline while brokers are away, and a moment
+   * longer while one is merely unknown.
+   */
   async requireTopics(names: readonly string[], deadlineMs: number): Promise<ReadonlyMap<string, TopicInfo>> {
-    const { clock } = this.#options;
-    const unknownUntilMs = clock.monotonicMs() + unknownTopicMsMax;
+    const { clock, mayMakeTopics: mayMake = false } = this.#options;
+    const unknownUntilMs = clock.monotonicMs() + (mayMake ? topicMadeMsMax : unknownTopicMsMax);
     return await retryUntil({ clock, deadlineMs }, async () => {
       const topics = new Map<string, TopicInfo>();
-      for (const [name, topic] of await this.topics(names)) {
+      for (const [name, topic] of await this.topics(names, { mayMake })) {
         if (!(topic instanceof CcxError)) topics.set(name, topic);
         else if (topic.code !== 'BUS_TOPIC_UNKNOWN' || clock.monotonicMs() >= unknownUntilMs) throw topic;
         // A topic that was just made may not have reached every broker.
@@ -144,7 +156,7 @@ export class KafkaCluster {
 
   /** Every broker that the cluster has now. */
   async nodes(): Promise<readonly number[]> {
-    await this.#refresh([]);
+    await this.#refresh([], false);
     return [...this.#nodes.keys()];
   }
 
@@ -152,18 +164,17 @@ export class KafkaCluster {
     await this.#connections.close();
   }
 
-  #refresh(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
-    const key = [...names].sort().join(' ');
+  #refresh(names: readonly string[], mayMake: boolean): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
+    const key = [mayMake, ...[...names].sort()].join(' ');
     const running = this.#refreshing.get(key);
     if (running !== undefined) return running;
-    const refreshing = this.#askMetadata(names).finally(() => this.#refreshing.delete(key));
+    const refreshing = this.#askMetadata(names, mayMake).finally(() => this.#refreshing.delete(key));
     this.#refreshing.set(key, refreshing);
     return refreshing;
   }
 
-  async #askMetadata(names: readonly string[]): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
-    // Never made by asking: a mistyped topic is an error, not a new topic.
-    const answer = await this.requestAny(apis.metadata, [[...names], false, false]);
+  async #askMetadata(names: readonly string[], mayMake: boolean): Promise<ReadonlyMap<string, TopicInfo | CcxError>> {
+    const answer = await this.requestAny(apis.metadata, [[...names], mayMake, false]);
     this.#nodes = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     const asked = new Map<string, TopicInfo | CcxError>();
     for (const topic of answer.topics) {

@@ -27,6 +27,7 @@ export interface KafkaBusOptions {
   readonly deliveryMsMax?: number;
   readonly recordBytesMax?: number;
   readonly settingNames?: KafkaSettingNames;
+  readonly mayMakeTopics?: boolean;
 }
 
 /** Opens nothing yet: brokers that are away are found out by `check()` and by each call, which try again by themselves. */
@@ -110,7 +111,14 @@ class KafkaBus implements Bus {
   }
 
   #newCluster(): KafkaCluster {
-    const { brokers, clientId, security, clock, settingNames: names = busSettingNames } = this.#options;
-    return new KafkaCluster({ brokers, clientId, security, clock, names });
+    const {
+      brokers,
+      clientId,
+      security,
+      clock,
+      settingNames: names = busSettingNames,
+      mayMakeTopics = false,
+    } = this.#options;
+    return new KafkaCluster({ brokers, clientId, security, clock, names, mayMakeTopics });
   }
 }

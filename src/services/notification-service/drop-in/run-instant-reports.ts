@@ -40,7 +40,7 @@ async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
   const parts = await openNotificationParts({
     ...{ loaded, env, clock, telemetry, lifecycle, database },
     ...(clowderCa === undefined ? {} : { brokerCa: clowderCa }),
-    topicRequired: false,
+    mayMakeTopic: true,
   });
   const settings = notificationServiceSettings(loaded.config, 'once');
   const service = await startNotificationService(settings, { database, telemetry, clock, ...parts });

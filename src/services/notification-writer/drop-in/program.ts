@@ -82,7 +82,7 @@ function openProgram(input: ProcessInput, flags: WriterFlags): Program {
     }),
   });
   for (const warning of loaded.warnings) telemetry.log.warn(warning);
-  return { ...loaded, flags, telemetry, clock: createSystemClock(), bus: () => withClowderCa(loaded) };
+  return { ...loaded, flags, telemetry, clock: createSystemClock(), bus: () => brokersOfTheOriginal(loaded) };
 }
 
 /** As the reference: before there is a configuration, lines go to standard error as JSON. */
@@ -95,10 +95,12 @@ function refuseUnsupportedLogging(config: ProgramConfig['config']): void {
   notificationWriterSettings({ ...config, 'storage.db_driver': 'postgres' });
 }
 
-/** Clowder brings the certificate itself, not a path to it. */
-function withClowderCa({ config, clowderCa }: ProgramConfig): BusSettings {
-  const settings = writerBusSettings(config);
-  if (settings.kind !== 'kafka' || clowderCa === undefined || settings.security.tls === undefined) return settings;
+/** They may make the topic, as for the original; Clowder brings their certificate itself, not a path to it. */
+function brokersOfTheOriginal({ config, clowderCa }: ProgramConfig): BusSettings {
+  const bus = writerBusSettings(config);
+  if (bus.kind !== 'kafka') return bus;
+  const settings = { ...bus, mayMakeTopics: true };
+  if (clowderCa === undefined || settings.security.tls === undefined) return settings;
   return { ...settings, security: { ...settings.security, tls: { ...settings.security.tls, ca: clowderCa } } };
 }
 
