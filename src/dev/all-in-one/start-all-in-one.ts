@@ -154,6 +154,8 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     portSetting: '--operations-port',
     registry: joinRegistries(registries),
     readiness,
+    log: busTelemetry.log,
+    clock,
   });
   lifecycle.defer('operations server', () => operations.close());
   const operationsUrl = await operations.listen();
@@ -190,11 +192,13 @@ async function openPostgres(
 }
 
 async function readinessOf(services: readonly RunningService[]): Promise<Readiness> {
-  const reasons: string[] = [];
-  for (const service of services) {
-    const { reasons: missing } = await service.readiness();
-    reasons.push(...missing.map((reason) => `${service.name}: ${reason}`));
-  }
+  const parts = await Promise.all(
+    services.map(async (service) => {
+      const { reasons: missing } = await service.readiness();
+      return missing.map((reason) => `${service.name}: ${reason}`);
+    }),
+  );
+  const reasons = parts.flat();
   return { ready: reasons.length === 0, reasons };
 }
 

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Counter, Registry } from 'prom-client';
+import { createSystemClock } from '../clock/clock.ts';
+import { createSilentTelemetry } from '../telemetry/telemetry.ts';
 import { createOperationsServer } from './operations-server.ts';
 
 test('metrics, readiness with its reasons, and life are told', async () => {
@@ -14,6 +16,8 @@ test('metrics, readiness with its reasons, and life are told', async () => {
     portSetting: 'operations.port',
     registry,
     readiness: async () => state,
+    log: createSilentTelemetry('test').log,
+    clock: createSystemClock(),
   });
   const url = await server.listen();
   try {

@@ -3,9 +3,12 @@
  * roles' `commands.ts`; in the all-in-one process ingress serves this for all.
  */
 import { Registry } from 'prom-client';
+import type { Clock } from '../clock/clock.ts';
+import { publicReadiness } from '../lifecycle/public-readiness.ts';
 import type { Readiness } from '../lifecycle/running-service.ts';
 import type { MetricsPage } from '../telemetry/joined-registries.ts';
 import { registerProcessMetrics } from '../telemetry/process-metrics.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 import { operationsBodyBytesMax } from './limits.ts';
 
@@ -16,9 +19,13 @@ export interface OperationsServerOptions {
   readonly portSetting: string;
   readonly registry: MetricsPage;
   readonly readiness: () => Promise<Readiness>;
+  /** Hears what `/ready` does not tell everybody. */
+  readonly log: Telemetry['log'];
+  readonly clock: Clock;
 }
 
 export function createOperationsServer(options: OperationsServerOptions): HttpServer {
+  const readiness = publicReadiness(options);
   const server = createHttpServer({ ...options, bodyBytesMax: operationsBodyBytesMax });
   // A page joined of several registries is that of the all-in-one process, where ingress has them.
   if (options.registry instanceof Registry) registerProcessMetrics(options.registry);
@@ -26,8 +33,8 @@ export function createOperationsServer(options: OperationsServerOptions): HttpSe
     reply.type(options.registry.contentType).send(await options.registry.metrics()),
   );
   server.app.get('/ready', async (_request, reply) => {
-    const readiness = await options.readiness();
-    return reply.code(readiness.ready ? 200 : 503).send(readiness);
+    const answer = await readiness();
+    return reply.code(answer.ready ? 200 : 503).send(answer);
   });
   // Answers as long as the event loop turns: a process that waits for its bus is alive, and a restart would not help it.
   server.app.get('/live', async () => ({ alive: true }));

@@ -28,18 +28,33 @@ export class Health {
   /** Asks only when nothing is known to be wrong: an idle service meets nothing. An answer that takes too long is none. */
   async probed(probes: Probes, clock: Clock): Promise<Readiness> {
     if (this.#problems.size > 0) return this.readiness();
-    const found = new Map<Need, CcxError>();
-    await Promise.all(
-      Object.entries(probes).map(async ([need, probe]) => {
-        const error = await failureOf(probe, clock);
-        if (error !== undefined) found.set(need as Need, error);
-      }),
-    );
-    return readinessOf(found);
+    return readinessOf(await failedProbes(probes, clock));
   }
 }
 
-function readinessOf(problems: ReadonlyMap<Need, CcxError>): Readiness {
+/** Asks all at once; an answer that takes too long is none. Resolves to a reason for each that failed. */
+export async function probeReasons(
+  probes: Readonly<Record<string, () => Promise<void>>>,
+  clock: Clock,
+): Promise<string[]> {
+  return [...readinessOf(await failedProbes(probes, clock)).reasons];
+}
+
+async function failedProbes(
+  probes: Readonly<Record<string, () => Promise<void>>>,
+  clock: Clock,
+): Promise<Map<string, CcxError>> {
+  const found = new Map<string, CcxError>();
+  await Promise.all(
+    Object.entries(probes).map(async ([need, probe]) => {
+      const error = await failureOf(probe, clock);
+      if (error !== undefined) found.set(need, error);
+    }),
+  );
+  return found;
+}
+
+function readinessOf(problems: ReadonlyMap<string, CcxError>): Readiness {
   const reasons = [...problems].map(([need, error]) => `${need}: ${errorText(error)} [${error.code}]`).sort();
   return { ready: reasons.length === 0, reasons };
 }

@@ -4,6 +4,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Empty when ready; otherwise what is missing, one short sentence each. */
   readonly reasons: readonly string[];
+  /** What is worth knowing although it is ready. */
+  readonly notes?: readonly string[];
 }
 
 export interface RunningService {

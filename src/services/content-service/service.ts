@@ -5,6 +5,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import { encodeRuleContent } from '../../platform/gob/rule-content-gob.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { loadContent } from '../../rules/content/load-content.ts';
@@ -34,7 +35,7 @@ export function startContentService(
 
 async function build(
   settings: ContentServiceSettings,
-  { telemetry }: ContentServiceDependencies,
+  { telemetry, clock }: ContentServiceDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningContentService> {
   const events = createContentServiceEvents(telemetry, settings.metricsNamespace);
@@ -66,7 +67,7 @@ async function build(
   const hasRules = Object.keys(directory.rules).length > 0;
   const readiness = async () => ({
     ready: hasRules,
-    reasons: hasRules ? [] : [`no rule content below ${settings.contentRoot}: change content.path`],
+    reasons: hasRules ? [] : [`content: change content.path: there is none below ${settings.contentRoot}`],
   });
   addContentRoutes(server.app, settings.apiPrefix, settings.specFile, {
     contentGob: encodeRuleContent(directory),
@@ -76,8 +77,9 @@ async function build(
     openApi,
     metrics: () => telemetry.registry.metrics(),
   });
+  const answerReadiness = publicReadiness({ readiness, log: telemetry.log, clock });
   server.app.get('/ready', async (_request, reply) => {
-    const answer = await readiness();
+    const answer = await answerReadiness();
     return reply.code(answer.ready ? 200 : 503).send(answer);
   });
 

@@ -45,6 +45,7 @@ export function registerDataPipelineCommands(program: Command, input: ProcessInp
           portSetting: 'operations.port',
           registry: telemetry.registry,
           readiness: () => service.readiness(),
+          ...{ log: telemetry.log, clock },
         });
         lifecycle.defer('operations server', () => server.close());
         telemetry.log.info({ url: await server.listen() }, 'listening');

@@ -1,4 +1,5 @@
 /** `ccx ingress`: takes uploads until a signal. `ccx clusters` says whose the clusters are. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
@@ -153,7 +154,7 @@ async function openObjects({ config, clock, telemetry, lifecycle }: RoleTools): 
     });
   }
   const store = await openDirectoryStore({
-    path: config['storage.path'],
+    path: resolve(config['storage.path']),
     clock,
     freeBytesMin: config['storage.free_bytes_min'],
     retention: { ageMs: config['storage.retention_age'], totalBytes: config['storage.retention_bytes'] },

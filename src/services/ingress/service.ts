@@ -3,12 +3,13 @@
  * `ccx ingress` and by the all-in-one process.
  */
 
-import { errorText } from '../../contracts/ccx-error.ts';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { probeReasons } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
@@ -30,7 +31,7 @@ import type { ArchiveLinks, SendingBus } from './ports.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { UploadSlots } from './upload-slots.ts';
 import { createMetricsListener } from './web/metrics-listener.ts';
-import { createWebListener, type ReadyAnswer, WEB_PREFIXES } from './web/web-listener.ts';
+import { createWebListener, WEB_PREFIXES } from './web/web-listener.ts';
 
 export interface IngressDependencies {
   readonly bus: SendingBus;
@@ -134,7 +135,7 @@ async function build(
     outboxEntries: () => outbox.entries,
     outboxBytes: () => outbox.bytes,
   });
-  const readiness = () => assessReadiness(objects, announcer);
+  const readiness = () => assessReadiness(objects, announcer, clock);
 
   const metricsListener = createMetricsListener({
     host: settings.host,
@@ -169,7 +170,7 @@ async function build(
       events,
     },
     download: download === undefined ? undefined : { objects, links: download },
-    ready: readiness,
+    ready: publicReadiness({ readiness, log: telemetry.log, clock }),
   });
   // Stopped first: uploads in work are finished, and announced, before anything that they need goes away.
   lifecycle.defer('web listener', () => web.close());
@@ -230,9 +231,8 @@ function storeLinks(objects: ObjectStore, lifetimeMs: number): ArchiveLinks {
 }
 
 /** An absent bus is a note and no reason: uploads are still taken as long as the outbox has room. */
-async function assessReadiness(objects: ObjectStore, announcer: Announcer): Promise<ReadyAnswer> {
-  const reasons: string[] = [];
-  await objects.check().catch((error: unknown) => reasons.push(errorText(error)));
+async function assessReadiness(objects: ObjectStore, announcer: Announcer, clock: Clock): Promise<Readiness> {
+  const reasons = await probeReasons({ 'object store': () => objects.check() }, clock);
   const trouble = announcer.trouble();
   if (announcer.isFull()) reasons.push(`the outbox is full: ${trouble ?? ''}`);
   return { ready: reasons.length === 0, reasons, notes: trouble === undefined ? [] : [trouble] };

@@ -64,6 +64,7 @@ function registerRole(program: Command, input: ProcessInput): void {
                 portSetting: 'operations.port',
                 registry: telemetry.registry,
                 readiness: () => service.readiness(),
+                ...{ log: telemetry.log, clock },
               });
               lifecycle.defer('operations server', () => server.close());
               telemetry.log.info({ url: await server.listen() }, 'listening');

@@ -8,6 +8,7 @@ import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../cont
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { probeReasons } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -120,7 +121,7 @@ async function build(
       if (settings.mode === 'once') await pusher?.final();
       return summary;
     },
-    readiness: () => readiness(database, runner, settings),
+    readiness: () => readiness({ database, clock }, runner, settings),
     async idle() {
       const run = runner.last()?.run;
       if (run === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
@@ -253,13 +254,12 @@ function createRunner(state: ServiceState) {
   };
 }
 
-async function readiness(database: Database, runner: Runner, settings: NotificationServiceSettings) {
-  const reasons: string[] = [];
-  try {
-    await database.check();
-  } catch (error) {
-    reasons.push(errorText(error));
-  }
+async function readiness(
+  { database, clock }: { readonly database: Database; readonly clock: Clock },
+  runner: Runner,
+  settings: NotificationServiceSettings,
+) {
+  const reasons = await probeReasons({ database: () => database.check() }, clock);
   const failure = runner.failure();
   if (failure !== undefined) reasons.push(`the last run failed: ${errorText(failure)}`);
   else if (settings.mode === 'follow' && runner.last() === undefined) reasons.push('no run has ended yet');

@@ -8,6 +8,7 @@ import { addTableOptions, loadCommandConfig } from '../../platform/config/comman
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
 import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {
@@ -73,7 +74,8 @@ async function startWriterRole({ config, telemetry, clock, lifecycle }: WriterRo
 
   const address = noneAsEmpty(config['metrics.address']);
   if (address === '') return;
-  const server = createMetricsServer({ address, registry: telemetry.registry, readiness: () => writer.readiness() });
+  const readiness = publicReadiness({ readiness: () => writer.readiness(), log: telemetry.log, clock });
+  const server = createMetricsServer({ address, registry: telemetry.registry, readiness });
   lifecycle.defer('metrics server', () => server.close());
   telemetry.log.info({ url: await server.listen() }, 'listening');
 }

@@ -82,7 +82,7 @@ async function build(
     ...settings.http,
     portSetting: 'http.port (--port)',
     registry: telemetry.registry,
-    readiness,
+    ...{ readiness, log: telemetry.log, clock },
   });
   registerTrackerRoutes(server.app, { database, events });
   lifecycle.defer('HTTP', () => server.close());

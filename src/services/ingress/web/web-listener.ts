@@ -7,6 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/headers.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { createHttpServer, type HttpServer } from '../../../platform/http/http-server.ts';
+import type { Readiness } from '../../../platform/lifecycle/running-service.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
 import { FORWARDING_HEADERS, isLocalRequest } from '../decide/locality.ts';
@@ -45,14 +46,7 @@ export interface WebListenerOptions {
   readonly track: TrackTools;
   /** Absent where the object store serves archives itself. */
   readonly download: DownloadTools | undefined;
-  readonly ready: () => Promise<ReadyAnswer>;
-}
-
-export interface ReadyAnswer {
-  readonly ready: boolean;
-  readonly reasons: readonly string[];
-  /** What is worth knowing although it is ready. */
-  readonly notes: readonly string[];
+  readonly ready: () => Promise<Readiness>;
 }
 
 export function createWebListener(options: WebListenerOptions): HttpServer {

@@ -7,6 +7,7 @@ import { errorText } from '../../../contracts/ccx-error.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
+import { publicReadiness } from '../../../platform/lifecycle/public-readiness.ts';
 import { runRole } from '../../../platform/lifecycle/run-role.ts';
 import type { RunningService } from '../../../platform/lifecycle/running-service.ts';
 import { noneAsEmpty, notificationWriterSettings, writerDatabaseSettings, writerExitCode } from '../config.ts';
@@ -61,14 +62,15 @@ async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
 }
 
 async function startMetrics(
-  { config, telemetry }: Program,
+  { config, telemetry, clock }: Program,
   lifecycle: Lifecycle,
   readiness: RunningService['readiness'],
 ): Promise<void> {
   const address = config['metrics.address'] === '' ? metricsAddressDefault : noneAsEmpty(config['metrics.address']);
   if (address === '') return;
   try {
-    const server = createMetricsServer({ address, registry: telemetry.registry, readiness });
+    const answer = publicReadiness({ readiness, log: telemetry.log, clock });
+    const server = createMetricsServer({ address, registry: telemetry.registry, readiness: answer });
     lifecycle.defer('metrics server', () => server.close());
     telemetry.log.info({ 'HTTP server address': address, url: await server.listen() }, 'Starting HTTP server');
   } catch (error) {
