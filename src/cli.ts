@@ -70,6 +70,11 @@ const modules: readonly CommandModule[] = [
     },
   },
   {
+    commands: { db: 'the tables in the database: init, grants' },
+    register: async (program, input) =>
+      (await import('./services/database/commands.ts')).registerDatabaseCommands(program, input),
+  },
+  {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
     register: async (program, input) =>
       (await import('./dev/cluster-simulator/commands.ts')).registerClusterSimulatorCommands(program, input),

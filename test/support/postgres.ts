@@ -68,6 +68,36 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   };
 }
 
+export interface TestRole {
+  readonly user: string;
+  /** The same database as that user. */
+  readonly url: string;
+  /** To be called before the database is dropped. */
+  remove(): Promise<void>;
+}
+
+/** A user of the database with nothing but what `grants` hand out; of new databases everybody may use schema `public`. */
+export async function createTestRole(
+  { database, url }: TestDatabase,
+  grants: (user: string) => readonly string[],
+): Promise<TestRole> {
+  const user = `role_${randomUUID().replaceAll('-', '')}`;
+  const password = randomUUID();
+  await database.query(`CREATE ROLE ${user} LOGIN PASSWORD '${password}'`);
+  for (const grant of grants(user)) await database.query(grant);
+  const own = new URL(url);
+  own.username = user;
+  own.password = password;
+  return {
+    user,
+    url: own.href,
+    async remove() {
+      await database.query(`DROP OWNED BY ${user}`);
+      await database.query(`DROP ROLE ${user}`);
+    },
+  };
+}
+
 const templateLock = 7_702_201;
 
 /** Migrated once per server and cloned from then on, which is several times faster; the test files of a run share it. */

@@ -47,7 +47,7 @@ test('lost connections, conflicts, shutdowns and lack of resources are worth ano
 });
 
 test("a statement's own error stays the driver's and is not tried again", () => {
-  for (const code of ['23505', '22001', '42P01', '42501', '57014', '25P02']) {
+  for (const code of ['23505', '22001', '42P01', '57014', '25P02']) {
     const error = serverError(code);
     assert.equal(mapStatementError(error), error);
     assert.equal(isRetryableDatabaseError(error), false);
@@ -58,6 +58,14 @@ test("a statement's own error stays the driver's and is not tried again", () => 
   assert.equal(isRetryableDatabaseError(undefined), false);
   const other = new CcxError('x', { code: 'HTTP_TIMEOUT', category: 'connection', retryable: true });
   assert.equal(isRetryableDatabaseError(other), false);
+});
+
+test('a right that is missing has a name, and its SQLSTATE', () => {
+  const mapped = mapStatementError(serverError('42501', 'permission denied for table reported'));
+  assert.ok(mapped instanceof CcxError);
+  assert.deepEqual([mapped.code, mapped.retryable, sqlState(mapped)], ['DATABASE_PERMISSION', false, '42501']);
+  assert.equal(isConnectionBroken(mapped.cause), false);
+  assert.match(mapped.hint ?? '', /ccx db grants/);
 });
 
 test("five letters of Node's own are not taken for an SQLSTATE", () => {

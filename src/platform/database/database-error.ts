@@ -56,9 +56,20 @@ export function isRetryableDatabaseError(error: unknown): boolean {
   return describeRetryable(error) !== undefined;
 }
 
-/** Turns an error where retrying matters into a retryable `CcxError`; gives every other error back as it is. */
+/**
+ * Turns an error where retrying matters into a retryable `CcxError`, and a right that is missing into `DATABASE_PERMISSION`; gives every
+ * other error back as it is.
+ */
 export function mapStatementError(error: unknown): unknown {
   if (error instanceof CcxError) return error;
+  if (sqlState(error) === '42501') {
+    return new CcxError((error as Error).message, {
+      code: 'DATABASE_PERMISSION',
+      category: 'storage',
+      cause: error,
+      hint: 'ccx db grants prints what the roles need; ccx db init makes the tables',
+    });
+  }
   const description = describeRetryable(error);
   if (description === undefined) return error;
   return new CcxError(description.message, { ...description, retryable: true, cause: error });

@@ -1,7 +1,10 @@
-/** Turns "permission denied" of a migration into the statements that somebody with more rights has to run. Called by `migrateCcx`. */
+/**
+ * Turns "permission denied" into the statements that somebody with more rights has to run, and asks for rights before work that must not
+ * stop in its middle. Called by `migrateCcx` and by the commands that clean.
+ */
 import pg from 'pg';
 import { CcxError } from '../../contracts/ccx-error.ts';
-import type { Database } from './database.ts';
+import type { Database, Queryable } from './database.ts';
 
 interface Rights {
   readonly user: string;
@@ -17,11 +20,43 @@ interface Rights {
 /** `cause` is the server's error with SQLSTATE 42501. The hint holds statements that work as they are. */
 export async function describeMissingRights(database: Database, cause: unknown): Promise<CcxError> {
   const rights = await readRights(database);
-  return new CcxError(`user "${rights.user}" lacks rights in schema ccx: ${(cause as Error).message}`, {
+  return new CcxError(
+    `user "${rights.user}" lacks rights in schema ccx, whose tables an administrator makes with ccx db init: ${(cause as Error).message}`,
+    {
+      code: 'DATABASE_PERMISSION',
+      category: 'storage',
+      cause,
+      hint: grantStatements(rights, (cause as Error).message).join(' '),
+    },
+  );
+}
+
+/**
+ * Rejects with `DATABASE_PERMISSION` and the GRANT where one of these tables of schema `ccx` is there and the user may not do all of this
+ * with it. What is not there needs no right. Asks the catalog only, which everybody may.
+ */
+export async function requireTableRights(
+  queryable: Queryable,
+  tables: readonly string[],
+  privileges: readonly ('SELECT' | 'INSERT' | 'UPDATE' | 'DELETE')[],
+): Promise<void> {
+  const { rows } = await queryable.query<{ user: string; table: string }>(
+    `SELECT current_user::text AS "user", n.nspname || '.' || c.relname AS "table"
+       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname || '.' || c.relname = ANY($1::text[])
+        AND NOT (has_schema_privilege(n.oid, 'USAGE')
+                 AND (SELECT bool_and(has_table_privilege(c.oid, privilege)) FROM unnest($2::text[]) AS privilege))
+      ORDER BY 2`,
+    [tables, privileges],
+  );
+  const first = rows[0];
+  if (first === undefined) return;
+  const user = pg.escapeIdentifier(first.user);
+  const missing = rows.map(({ table }) => table).join(', ');
+  throw new CcxError(`user "${first.user}" lacks rights on ${missing}: nothing was changed`, {
     code: 'DATABASE_PERMISSION',
     category: 'storage',
-    cause,
-    hint: grantStatements(rights, (cause as Error).message).join(' '),
+    hint: `GRANT USAGE ON SCHEMA ccx TO ${user}; GRANT ${privileges.join(', ')} ON ${missing} TO ${user}; ccx db grants prints all that a role needs`,
   });
 }
 

@@ -180,7 +180,7 @@ async function checkNotificationSchema(database: Database): Promise<void> {
   throw new CcxError(`the notification database lacks ${rows.map(({ missing }) => missing).join(', ')}`, {
     code: 'SCHEMA_MISSING',
     category: 'storage',
-    hint: 'bring it to version 8 with the notification writer (ccx-notification-writer --migrate latest, or ccx writer)',
+    hint: 'bring it to version 8 with ccx db init or the notification writer (ccx-notification-writer --migrate latest, or ccx writer)',
   });
 }
 

@@ -128,7 +128,7 @@ async function bringUpTables(database: Database, settings: NotificationWriterSet
     throw new CcxError('the notification database has no table new_reports', {
       code: 'WRITER_NO_TABLE',
       category: 'storage',
-      hint: 'run ccx-notification-writer --db-init-migration, --db-init and --migrate latest, or set storage.ensure_schema',
+      hint: 'run ccx db init, or ccx-notification-writer --db-init-migration, --db-init and --migrate latest, or set storage.ensure_schema',
     });
   }
   return results.flatMap(({ warning }) => (warning === undefined ? [] : [warning]));

@@ -7,7 +7,7 @@ import type { Database } from '../database.ts';
 import { oldRowsPerRead } from '../limits.ts';
 
 /** To be used with the age as the statement's first parameter. */
-export const IS_OLD = `updated_at < (NOW() AT TIME ZONE 'UTC') - $1::INTERVAL`;
+export const IS_OLD = 'updated_at < NOW() - $1::INTERVAL';
 
 const dayMs = 86_400_000;
 

@@ -5,6 +5,7 @@
 import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { Connection, Database } from '../database.ts';
 import { sqlState } from '../database-error.ts';
+import { requireTableRights } from '../missing-rights.ts';
 
 export interface SchemaOptions {
   /** Called before each statement with its text on one line; the drop-in writer logs it. */
@@ -32,6 +33,7 @@ export async function inSchemaTransaction<T>(
 ): Promise<T> {
   try {
     return await database.transaction(async (connection) => {
+      await requireTableRights(connection, options.companionTables ?? [], ['SELECT', 'DELETE']);
       await connection.query('SELECT pg_advisory_xact_lock($1)', [schemaLock]);
       return work({
         connection,
@@ -59,7 +61,9 @@ export async function emptyCompanions(tx: SchemaTransaction, options: SchemaOpti
 }
 
 function describeSchemaError(error: unknown): unknown {
-  if (error instanceof CcxError) return error;
+  // Of a statement: which rights its tables want is known here only. What was asked for before names them itself.
+  const refused = error instanceof CcxError && error.code === 'DATABASE_PERMISSION' && sqlState(error) !== undefined;
+  if (error instanceof CcxError && !refused) return error;
   const state = sqlState(error);
   if (state === undefined || !(error instanceof Error)) return error;
   const details = error as Error & { table?: string; constraint?: string };

@@ -3,8 +3,9 @@
  * `reported` it is the age of the report, not of the notification, as in the reference. What the ledger held by a row that is gone is
  * noticed by the next run. Source: notification-service.md 14.
  */
-import { TABLE_NEW_REPORTS, type TABLE_REPORTED } from '../../../contracts/tables.ts';
+import { COMPANIONS_OF_NEW_REPORTS, TABLE_NEW_REPORTS, type TABLE_REPORTED } from '../../../contracts/tables.ts';
 import type { Database } from '../../../platform/database/database.ts';
+import { requireTableRights } from '../../../platform/database/missing-rights.ts';
 import { IS_OLD, oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
@@ -32,6 +33,7 @@ export async function printOldReports(table: AgedTable, { database, log, maxAge,
 export async function deleteOldReports(table: AgedTable, { database, log, maxAge }: OldReportTools): Promise<void> {
   const statement = `DELETE FROM ${table} WHERE ${IS_OLD}`;
   log.info({ 'max age': maxAge, 'delete statement': statement }, 'Cleanup operation for all organizations');
+  if (table === TABLE_NEW_REPORTS) await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
   const { rowCount } = await database.query(statement, [maxAge]);
   if (table === TABLE_NEW_REPORTS) await forgetFactsWithoutReport(database);
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);

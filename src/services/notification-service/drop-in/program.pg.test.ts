@@ -14,13 +14,14 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
-import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { createTestDatabase, createTestRole, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { type FakeServiceLog, startFakeServiceLog } from '../../../dev/fake-receivers/service-log/fake-service-log.ts';
 import {
   type FakeTokenEndpoint,
   startFakeTokenEndpoint,
 } from '../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
+import { grantStatements, initialiseDatabase } from '../../../platform/database/administration.ts';
 import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
 import { goDuration } from './show-configuration.ts';
 
@@ -411,4 +412,37 @@ describe('old rows', () => {
     assert.match(away.output, /"message":"Cleanup records from `reported` table failed"/);
     assert.match(away.output, /"configured":"","internal":0,.*"message":"Log level"/);
   });
+});
+
+test('after ccx db init the right to read and write data is enough for a run and for the clean-ups', async () => {
+  const role = await createTestRole(context, (user) => [
+    `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`,
+  ]);
+  const as = { STORAGE__PG_USERNAME: role.user, STORAGE__PG_PASSWORD: new URL(role.url).password };
+  try {
+    await storeReport('TEST_RULE_CRITICAL_IMPACT');
+    const refused = await run(instant, as);
+    assert.equal(refused.code, 3, refused.output);
+    assert.match(refused.output, /ccx db init/);
+    assert.match(refused.output, /GRANT CREATE ON DATABASE/);
+
+    await initialiseDatabase(context.database);
+    for (const grant of grantStatements(role.user, { embeddedBus: false })) await context.database.query(grant);
+    const { rows } = await context.database.query<{ may: boolean }>(
+      `SELECT has_schema_privilege($1, 'ccx', 'CREATE') OR has_schema_privilege($1, 'public', 'CREATE')
+              OR has_database_privilege($1, current_database(), 'CREATE') AS may`,
+      [role.user],
+    );
+    assert.equal(rows[0]!.may, false);
+    newEntries();
+    for (const code of [0, 0]) {
+      const done = await run(instant, as);
+      assert.equal(done.code, code, done.output);
+    }
+    assert.equal(newEntries().length, 1, 'told once');
+    const cleaned = await run(['-new-reports-cleanup', '-max-age=0 days'], as);
+    assert.equal(cleaned.code, 0, cleaned.output);
+  } finally {
+    await role.remove();
+  }
 });

@@ -2,7 +2,9 @@
  * Rows that are older than an age: listed or deleted, table by table. The age is any interval that PostgreSQL understands and is bound, not
  * pasted; both clocks are the database's, in UTC. Source: notification-writer.md 8.
  */
+import { COMPANIONS_OF_NEW_REPORTS } from '../../../contracts/tables.ts';
 import type { Database } from '../../../platform/database/database.ts';
+import { requireTableRights } from '../../../platform/database/missing-rights.ts';
 import { IS_OLD, oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
@@ -31,6 +33,7 @@ export async function listOldRecords(table: AgedTable, { database, log, maxAge, 
 export async function deleteOldRecords(table: AgedTable, { database, log, maxAge }: OldRecordTools): Promise<void> {
   const statement = `DELETE FROM ${table} WHERE ${IS_OLD}`;
   log.info({ 'max age': maxAge, 'delete statement': statement }, 'Cleanup operation');
+  if (table === 'new_reports') await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
   const { rowCount } = await database.query(statement, [maxAge]);
   if (table === 'new_reports') await cleanCompanions(database, maxAge);
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);

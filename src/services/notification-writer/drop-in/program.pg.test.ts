@@ -8,7 +8,13 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
-import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import {
+  createTestDatabase,
+  createTestRole,
+  type TestDatabase,
+  type TestRole,
+} from '../../../../test/support/postgres.ts';
+import { grantStatements } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { ensureNotificationSchema } from '../../../platform/database/notification-schema/ensure-notification-schema.ts';
 
@@ -295,4 +301,46 @@ describe('what is not there', () => {
     assert.equal(service.code, 2, service.stdout + service.stderr);
     assert.equal((await run([], env)).code, 0);
   });
+});
+
+describe('as a user with the right to read and write data only', () => {
+  const data = (user: string) => [`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`];
+  const asRole = ({ url }: TestRole) => ({
+    CCX_NOTIFICATION_WRITER__STORAGE__PG_USERNAME: new URL(url).username,
+    CCX_NOTIFICATION_WRITER__STORAGE__PG_PASSWORD: new URL(url).password,
+  });
+  const withRole = async (grants: (user: string) => readonly string[], work: (role: TestRole) => Promise<void>) => {
+    await ensureNotificationSchema(context.database);
+    const before = await createTestRole(context, grants);
+    try {
+      await work(before);
+    } finally {
+      await before.remove();
+    }
+  };
+
+  test('clean-ups work as long as there is no schema ccx', () =>
+    withRole(data, async (role) => {
+      await addReport('new_reports', '2020-01-01 00:00:00');
+      const cleaned = await run(['-new-reports-cleanup', '-max-age=1 day'], asRole(role));
+      assert.equal(cleaned.code, 0, cleaned.stdout);
+      assert.equal(await count('new_reports'), 0);
+      assert.equal((await run(['-migrate=latest'], asRole(role))).code, 0, 'nothing to do needs no right');
+    }));
+
+  test('where schema ccx is there without USAGE nothing is deleted, and the GRANT is named', () =>
+    withRole(data, async (role) => {
+      for (const set of ['writer', 'records', 'notifier']) await migrateCcx(context.database, set);
+      await addReport('new_reports', '2020-01-01 00:00:00');
+      for (const args of [['-new-reports-cleanup', '-max-age=1 day'], ['-db-cleanup']]) {
+        const refused = await run(args, asRole(role));
+        assert.equal(refused.code, 5, refused.stdout + refused.stderr);
+        assert.match(refused.stdout + refused.stderr, /DATABASE_PERMISSION/);
+        assert.match(refused.stdout + refused.stderr, /GRANT USAGE ON SCHEMA ccx TO/);
+        assert.equal(await count('new_reports'), 1, args.join(' '));
+      }
+      for (const grant of grantStatements(role.user, { embeddedBus: false })) await context.database.query(grant);
+      assert.equal((await run(['-new-reports-cleanup', '-max-age=1 day'], asRole(role))).code, 0);
+      assert.equal(await count('new_reports'), 0);
+    }));
 });
