@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { renderCommandLines } from './command-line-tables.ts';
 import { renderConfigurationPage } from './configuration-page.ts';
 import { renderFlowDiagram, renderHopTable, renderSequencePage } from './flow-diagram.ts';
 import { renderModulesPage } from './modules-page.ts';
@@ -20,19 +21,37 @@ export const generatedPages: readonly GeneratedPage[] = [
   { path: 'docs/sequence.md', render: renderSequencePage },
   { path: 'docs/modules.md', render: renderModulesPage },
   { path: 'README.md', render: renderReadme },
+  { path: 'docs/compatibility.md', render: renderCompatibilityPage },
 ];
 
 /** The README with the parts between its markers made anew from the topology. */
 function renderReadme(): string {
-  const text = readFileSync(join(repositoryRoot, 'README.md'), 'utf8');
-  return replaceBetween(replaceBetween(text, 'flow', renderFlowDiagram()), 'hops', renderHopTable());
+  return withParts('README.md', 'src/topology.ts', { flow: renderFlowDiagram(), hops: renderHopTable() });
 }
 
-function replaceBetween(text: string, name: string, content: string): string {
-  const start = `<!-- ${name}:start, from src/topology.ts -->`;
+/** The page with its tables of command lines made anew from what the tests run. */
+function renderCompatibilityPage(): string {
+  return withParts('docs/compatibility.md', 'test/drop-in/command-lines.ts', { 'command-lines': renderCommandLines() });
+}
+
+function withParts(path: string, source: string, parts: Readonly<Record<string, string>>): string {
+  let text = readFileSync(join(repositoryRoot, path), 'utf8');
+  for (const [name, content] of Object.entries(parts)) text = replaceBetween(text, { path, name, source, content });
+  return text;
+}
+
+interface Part {
+  readonly path: string;
+  readonly name: string;
+  readonly source: string;
+  readonly content: string;
+}
+
+function replaceBetween(text: string, { path, name, source, content }: Part): string {
+  const start = `<!-- ${name}:start, from ${source} -->`;
   const end = `<!-- ${name}:end -->`;
   const from = text.indexOf(start);
   const to = text.indexOf(end);
-  if (from === -1 || to === -1) throw new Error(`README.md lacks the markers of ${name}`);
+  if (from === -1 || to === -1) throw new Error(`${path} lacks the markers of ${name}`);
   return `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`;
 }

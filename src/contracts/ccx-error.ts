@@ -43,11 +43,21 @@ export function errorText(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   while (current !== undefined && current !== null && parts.length < 5) {
-    // OpenSSL ends its messages with a line break.
-    parts.push((current instanceof Error ? current.message : String(current)).trim());
+    parts.push(ownText(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(': ');
+}
+
+/** Without its causes; never empty. */
+function ownText(error: unknown): string {
+  // OpenSSL ends its messages with a line break.
+  const text = (error instanceof Error ? error.message : String(error)).trim();
+  if (text !== '' || !(error instanceof Error)) return text;
+  // Node tries each address of a name, and gathers the failures under an empty text.
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return [...new Set(error.errors.map(errorText))].join(', ');
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }
 
 /** For the last arm of a switch over a closed union: the compiler proves that it is never reached. */

@@ -124,6 +124,7 @@ export function policyOf(section: string, changes: Partial<TargetPolicySettings>
   return {
     section,
     cooldown: '24h',
+    negativeCooldown: 'refused',
     eventFilter: 'totalRisk >= totalRiskThreshold',
     likelihoodThreshold: 0,
     impactThreshold: 0,

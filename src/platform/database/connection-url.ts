@@ -88,16 +88,26 @@ export function withDatabaseName(url: string, name: string): string {
   return changed.href;
 }
 
-/** Composes a URL from parts as they are; reserved characters are encoded here, which the reference does not do (Q5). */
+/** Composes a URL from parts as they are. Throws `DATABASE_URL` where there is no host. Reserved characters are encoded here, which the reference does not do (Q5). */
 export function composeDatabaseUrl(parts: {
   readonly user: string;
   readonly password: string;
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  /** The setting that the host came from, for the error text. */
+  readonly setting?: string;
   /** Raw query text such as `sslmode=disable`. */
   readonly parameters?: string;
 }): string {
+  if (parts.host === '') {
+    const setting = parts.setting ?? 'the host of the database';
+    throw new CcxError(`no database is configured: ${setting} is not set`, {
+      code: 'DATABASE_URL',
+      category: 'configuration',
+      hint: `set ${setting} and its neighbours`,
+    });
+  }
   const user = encodeURIComponent(parts.user);
   const password = parts.password === '' ? '' : `:${encodeURIComponent(parts.password)}`;
   const credentials = user === '' && password === '' ? '' : `${user}${password}@`;

@@ -13,6 +13,7 @@ test('the shipped values of the policies are the reference’s', () => {
   const { policies, clusters } = notificationServiceSettings(load(), 'once');
   const common = {
     cooldown: '1 week',
+    negativeCooldown: 'refused',
     eventFilter: 'totalRisk >= totalRiskThreshold',
     likelihoodThreshold: 0,
     impactThreshold: 0,
@@ -93,4 +94,25 @@ test('every failure of a start or a run has the reference’s exit code, and an 
   ];
   for (const [name, exit] of expected) assert.equal(code(name), exit, name);
   assert.equal(notifierExitCode(new Error('a bug')), 1);
+});
+
+test('times that make no sense are refused by name, and those that mean "never" or "at once" are not', () => {
+  const refused: Readonly<Record<string, string>> = {
+    KAFKA_BROKER__TIMEOUT: '0s',
+    SERVICE_LOG__TIMEOUT: '-1s',
+    METRICS__RETRY_AFTER: '-1ms',
+    METRICS__GATEWAY_TIME_BETWEEN_PUSH: '-1m',
+    METRICS__RETRIES: '-1',
+    FIRST_RUN__MESSAGES: '-1',
+    FIRST_RUN__EVERY: '0s',
+    DELIVERY__DEADLINE: '-1s',
+    FOLLOW__POLL: '0s',
+    RETENTION__OUTBOX: '-24h',
+  };
+  for (const [name, value] of Object.entries(refused)) {
+    const setting = `CCX_NOTIFICATION_SERVICE__${name}`;
+    assert.throws(() => load({ [setting]: value }), { code: 'CONFIG_INVALID', hint: `change ${setting}` }, name);
+  }
+  for (const name of ['METRICS__RETRY_AFTER', 'METRICS__GATEWAY_TIME_BETWEEN_PUSH', 'FIRST_RUN__MESSAGES'])
+    assert.doesNotThrow(() => load({ [`CCX_NOTIFICATION_SERVICE__${name}`]: '0' }), name);
 });

@@ -115,7 +115,12 @@ export const notificationServiceOptions = defineOptions({
     'kafka_broker.sasl_username': { type: 'string', default: '', description: 'User at the brokers' },
     'kafka_broker.sasl_password': { type: 'string', default: '', secret: true, description: 'Password at the brokers' },
     'kafka_broker.topic': { type: 'string', default: TOPIC_NOTIFICATIONS, description: 'Topic of the notifications' },
-    'kafka_broker.timeout': { type: 'duration', default: minuteMs, description: 'How long one message may take' },
+    'kafka_broker.timeout': {
+      type: 'duration',
+      default: minuteMs,
+      min: 1,
+      description: 'How long one message may take',
+    },
     ...policyOptions('kafka_broker', { totalRisk: 2, tagFilter: false, tags: [] }),
     'service_log.enabled': { type: 'boolean', default: false, description: 'Notify through Service Log' },
     'service_log.client_id': { type: 'string', default: '', secret: true, description: 'OAuth client' },
@@ -137,7 +142,7 @@ export const notificationServiceOptions = defineOptions({
       default: 'https://api.openshift.com/api/service_logs/v1/cluster_logs/',
       description: 'Where entries are posted',
     },
-    'service_log.timeout': { type: 'duration', default: 15_000, description: 'How long one call may take' },
+    'service_log.timeout': { type: 'duration', default: 15_000, min: 1, description: 'How long one call may take' },
     'service_log.rule_details_uri': {
       type: 'string',
       default: 'https://console.redhat.com/openshift/insights/advisor/recommendations/{module}|{error_key}',
@@ -195,8 +200,13 @@ export const notificationServiceOptions = defineOptions({
       description: 'Basic credentials of the Pushgateway, encoded; empty: nothing is pushed',
     },
     'metrics.retries': { type: 'integer', default: 3, min: 0, description: 'Tries of the last push' },
-    'metrics.retry_after': { type: 'duration', default: minuteMs, description: 'Pause between them' },
-    'metrics.gateway_time_between_push': { type: 'duration', default: 30_000, description: 'Pause between pushes' },
+    'metrics.retry_after': { type: 'duration', default: minuteMs, min: 0, description: 'Pause between them' },
+    'metrics.gateway_time_between_push': {
+      type: 'duration',
+      default: 30_000,
+      min: 0,
+      description: 'Pause between pushes; 0 pushes at the end only',
+    },
     'cleaner.max_age': {
       type: 'string',
       default: '90 days',
@@ -230,7 +240,13 @@ export const notificationServiceOptions = defineOptions({
     },
     'delivery.backoff_min': { type: 'duration', default: 500, min: 1, description: 'First pause after a failure' },
     'delivery.backoff_max': { type: 'duration', default: 5 * minuteMs, min: 1, description: 'Longest pause' },
-    'first_run.messages': { type: 'integer', default: 1_000, min: 1, description: 'Messages of a first run at once' },
+    'first_run.messages': {
+      type: 'integer',
+      default: 1_000,
+      min: 0,
+      description:
+        'Messages of a first run at once; the others wait, and one-shot runs write an error row for each waiting cluster. 0: all at once',
+    },
     'first_run.every': {
       type: 'duration',
       default: 10 * minuteMs,
@@ -298,6 +314,7 @@ function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | '
   return {
     section,
     cooldown: config[`${section}.cooldown`],
+    negativeCooldown: 'refused',
     eventFilter: config[`${section}.event_filter`],
     likelihoodThreshold: config[`${section}.likelihood_threshold`],
     impactThreshold: config[`${section}.impact_threshold`],

@@ -15,16 +15,20 @@ export function createDisabledRulesDatabase(database: Database): DisabledRulesSo
       try {
         return await database.transaction(readBoth, { isolation: 'repeatable read', readOnly: true });
       } catch (cause) {
-        throw new CcxError('the disabled rules cannot be read from the aggregator database', {
-          code: 'DISABLED_RULES_UNAVAILABLE',
-          category: 'storage',
-          retryable: true,
-          cause,
-          hint: 'check the section aggregator_storage, or set disabled_rules.ignore to notify without them',
-        });
+        throw disabledRulesUnavailable(cause);
       }
     },
   };
+}
+
+export function disabledRulesUnavailable(cause: unknown): CcxError {
+  return new CcxError('the disabled rules cannot be read from the aggregator database', {
+    code: 'DISABLED_RULES_UNAVAILABLE',
+    category: 'storage',
+    retryable: true,
+    cause,
+    hint: 'check the section aggregator_storage (aggregator_storage.pg_host and its neighbours), or notify without them: --ignore-disabled-rules (disabled_rules.ignore)',
+  });
 }
 
 async function readBoth(queryable: Queryable) {

@@ -93,9 +93,10 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
         'LISTEN is not available, new reports are found by polling only',
       );
     },
-    runFailed(error: unknown): void {
+    /** Not logged where whoever asked for the run reports it. */
+    runFailed(error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.runs.inc({ result: 'failed' });
-      log.error({ code: errorCode(error), error: errorText(error), stack: stackOf(error) }, 'run failed');
+      if (logged) log.error({ code: errorCode(error), error: errorText(error), stack: stackOf(error) }, 'run failed');
       telemetry.announce('run-failed', { code: errorCode(error) });
     },
   };
@@ -323,8 +324,11 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
     bothTargetsEnabled(): void {
       log.warn('both targets are enabled: Service Log entries are mailed to the same people as notifications');
     },
-    noTargetEnabled(): void {
-      log.error('No known event destination configured. Aborting.');
+    negativeCooldown(section: string, cooldown: string): void {
+      log.warn(
+        { setting: `${section}.cooldown`, cooldown },
+        'the cooldown is negative: there is none, and every run notifies again',
+      );
     },
     filterTokensDropped(section: string, dropped: readonly string[]): void {
       log.warn(
@@ -334,32 +338,40 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
     },
     contentUnavailable(error: unknown, ageMs: number | undefined): void {
       metrics.fetchContentErrors.inc();
-      if (ageMs !== undefined) metrics.contentAgeSeconds.set(ageMs / 1000);
-      log.error(
-        { code: errorCode(error), error: errorText(error), ageMs },
-        ageMs === undefined ? 'no rule content' : 'rule content could not be renewed; the last good one is used',
-      );
+      if (ageMs !== undefined) {
+        metrics.contentAgeSeconds.set(ageMs / 1000);
+        // Without any the run fails, and says so itself.
+        log.error(
+          { code: errorCode(error), error: errorText(error), ageMs },
+          'rule content could not be renewed; the last good one is used',
+        );
+      }
       telemetry.announce('content-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
     disabledRulesUnavailable(error: unknown, ageMs: number | undefined): void {
-      log.error({ code: errorCode(error), error: errorText(error), ageMs }, 'disabled rules could not be read');
+      if (ageMs !== undefined) {
+        log.error(
+          { code: errorCode(error), error: errorText(error), ageMs },
+          'disabled rules could not be read; the last known ones are used',
+        );
+      }
       telemetry.announce('disabled-rules-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
-    clustersUnreadable(error: unknown): void {
+    /** The run fails by it, and says so itself; so it is with the next one and with a database that cannot be used. */
+    clustersUnreadable(): void {
       metrics.readClusterListErrors.inc();
-      log.error({ code: errorCode(error), error: errorText(error) }, 'the clusters to look at could not be read');
     },
-    reportedUnreadable(error: unknown): void {
+    reportedUnreadable(): void {
       metrics.readReportedErrors.inc();
-      log.error({ code: errorCode(error), error: errorText(error) }, 'what was notified before could not be read');
     },
-    targetUnusable(target: Target, error: unknown): void {
+    /** Logged where the service goes on all the same. */
+    targetUnusable(target: Target, error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.producerSetupErrors.inc();
-      log.error({ target: target.name, code: errorCode(error), error: errorText(error) }, 'target cannot be used');
+      if (logged)
+        log.error({ target: target.name, code: errorCode(error), error: errorText(error) }, 'target cannot be used');
     },
-    storageUnusable(error: unknown): void {
+    storageUnusable(): void {
       metrics.storageSetupErrors.inc();
-      log.error({ code: errorCode(error), error: errorText(error) }, 'the notification database cannot be used');
     },
     metricsNotPushed(error: unknown): void {
       log.warn({ code: errorCode(error), error: errorText(error) }, 'metrics could not be pushed');

@@ -2,6 +2,7 @@
  * What the notification service works with, opened from its configuration: targets with their brokers and credentials, rule content,
  * disabled rules. Called by `ccx notifier` and by the all-in-one process; everything that is opened here is closed by the given lifecycle.
  */
+import { CcxError } from '../../contracts/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
@@ -22,7 +23,7 @@ import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import { createFolderContent } from './content/folder-content.ts';
 import { createServerContent } from './content/server-content.ts';
-import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
+import { createDisabledRulesDatabase, disabledRulesUnavailable } from './disabled-rules-database.ts';
 import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
 import { openTargets, type TargetBus, type TargetsSettings } from './targets/open-targets.ts';
 import { templateRendererUrl } from './targets/service-log-target/rendering/renderer-url.ts';
@@ -174,15 +175,32 @@ function contentSource(config: NotificationServiceConfig): ContentSource {
   });
 }
 
+/** A database that is not configured is met when the rules are read, behind targets that cannot be used, as in the reference. */
 function openDisabledRules({ loaded, lifecycle }: OpenPartsOptions): DisabledRulesSource | undefined {
-  if (loaded.config['disabled_rules.ignore']) return undefined;
-  const aggregator = connectDatabase({
-    url: storageUrl(loaded.config, 'aggregator_storage'),
-    applicationName: 'ccx-notifier',
-    setting: 'aggregator_storage.pg_host and its neighbours',
-  });
-  lifecycle.defer('aggregator database', () => aggregator.close());
-  return createDisabledRulesDatabase(aggregator);
+  const { config } = loaded;
+  if (config['disabled_rules.ignore']) return undefined;
+  try {
+    if (config['aggregator_storage.db_driver'] !== 'postgres') throw aggregatorDriver(config);
+    const aggregator = connectDatabase({
+      url: storageUrl(config, 'aggregator_storage'),
+      applicationName: 'ccx-notifier',
+      setting: 'aggregator_storage.pg_host and its neighbours',
+    });
+    lifecycle.defer('aggregator database', () => aggregator.close());
+    return createDisabledRulesDatabase(aggregator);
+  } catch (cause) {
+    return {
+      load: async () => {
+        throw disabledRulesUnavailable(cause);
+      },
+    };
+  }
+}
+
+function aggregatorDriver(config: NotificationServiceConfig): CcxError {
+  const driver = config['aggregator_storage.db_driver'];
+  const text = driver === '' ? 'is not set' : `names ${driver}, which is not supported`;
+  return new CcxError(`aggregator_storage.db_driver ${text}`, { code: 'DATABASE_DRIVER', category: 'configuration' });
 }
 
 /** The URL of a database that is named by its parts. */
@@ -191,6 +209,7 @@ export function storageUrl(config: NotificationServiceConfig, section: 'storage'
     user: config[`${section}.pg_username`],
     password: config[`${section}.pg_password`],
     host: config[`${section}.pg_host`],
+    setting: `${section}.pg_host`,
     port: config[`${section}.pg_port`],
     database: config[`${section}.pg_db_name`],
     parameters: config[`${section}.pg_params`],

@@ -46,24 +46,29 @@ export function preparePolicy(inputs: {
   return { verdicts, cooldownMicros: inputs.cooldownMicros, hash };
 }
 
+export interface CooldownContext {
+  readonly nowText: string;
+  readonly events: { negativeCooldown(section: string, cooldown: string): void };
+}
+
 /**
  * Length of the cooldown that ends now, as the server counts months and days. Undefined when there is none: blank text, a first word `0`
- * (both as in the reference), or an interval that is not positive. Code: `COOLDOWN_INVALID`.
+ * (both as in the reference), an interval of nothing, or a negative one where those are taken. Code: `COOLDOWN_INVALID`.
  */
 export async function measureCooldown(
   queryable: Queryable,
   settings: TargetPolicySettings,
-  nowText: string,
+  { nowText, events }: CooldownContext,
 ): Promise<bigint | undefined> {
   const text = settings.cooldown.trim();
   if (text === '' || text.split(' ')[0] === '0') return undefined;
+  let micros: bigint;
   try {
     const { rows } = await queryable.query<{ micros: bigint }>(
       `SELECT ((extract(epoch FROM $1::timestamp) - extract(epoch FROM $1::timestamp - $2::interval)) * 1000000)::bigint AS micros`,
       [nowText, text],
     );
-    const micros = rows[0]!.micros;
-    return micros > 0n ? micros : undefined;
+    micros = rows[0]!.micros;
   } catch (cause) {
     if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
     throw new CcxError(`the cooldown ${JSON.stringify(text)} is not an interval`, {
@@ -73,4 +78,14 @@ export async function measureCooldown(
       hint: `change ${settings.section}.cooldown to a PostgreSQL interval such as "1 week"`,
     });
   }
+  if (micros >= 0n) return micros === 0n ? undefined : micros;
+  if (settings.negativeCooldown === 'refused') {
+    throw new CcxError(`the cooldown ${JSON.stringify(text)} is negative`, {
+      code: 'COOLDOWN_INVALID',
+      category: 'configuration',
+      hint: `change ${settings.section}.cooldown to an interval such as "1 week", or to 0 for none`,
+    });
+  }
+  events.negativeCooldown(settings.section, text);
+  return undefined;
 }

@@ -89,9 +89,7 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
 }
 
 async function loadContent(state: ServiceState): Promise<RuleContentDirectory> {
-  const startedMs = state.clock.monotonicMs();
   const content = await state.content.get();
-  state.events.operationTimed('fetch_content', startedMs);
   state.events.contentLoaded(Object.keys(content.rules).length, state.content.ageMs() ?? 0);
   return content;
 }
@@ -100,7 +98,8 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
   const nowMicros = state.time.nowMicros();
   const targets: RunTarget[] = [];
   for (const { target, policy } of state.targets) {
-    const cooldownMicros = await measureCooldown(state.database, policy.settings, timestampText(nowMicros));
+    const how = { nowText: timestampText(nowMicros), events: state.events };
+    const cooldownMicros = await measureCooldown(state.database, policy.settings, how);
     targets.push({
       target,
       policy: preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros }),

@@ -487,6 +487,7 @@ test('a change of settings or content is looked at in the next run, and repeats 
 
 test('without any content a run fails, and nothing is taken for a risk of zero', () =>
   timeline({}, async (line) => {
+    await line.run();
     line.failContent(true);
     await line.store(reportOf('CRITICAL'));
     await assert.rejects(line.run(), { code: 'CONTENT_UNAVAILABLE' });
@@ -543,6 +544,36 @@ test('a cooldown that is no interval is refused with the name of its setting', (
       },
     });
     await assert.rejects(line.run(), { code: 'COOLDOWN_INVALID', hint: /kafka_broker\.cooldown/ });
+  }));
+
+for (const cooldown of ['-1 week', '1 day -30 hours', '-0.5 s']) {
+  test(`a negative cooldown, ${cooldown}, is refused with the name of its setting, or is none where it is taken`, () =>
+    timeline({}, async (line) => {
+      const policies = (negativeCooldown: 'none' | 'refused') => ({
+        'notification-backend': policyOf('kafka_broker', { cooldown, negativeCooldown }),
+        'service-log': policyOf('service_log'),
+      });
+      line.configure({ policies: policies('refused') });
+      await assert.rejects(line.run(), { code: 'COOLDOWN_INVALID', hint: /kafka_broker\.cooldown/ });
+      line.configure({ policies: policies('none') });
+      await line.store(reportOf('CRITICAL'));
+      await line.run();
+      await line.run();
+      assert.deepEqual(line.kafka.told(), ['CRITICAL', 'CRITICAL']);
+    }));
+}
+
+test('a service that follows refuses a wrong cooldown at its start, not in each run', () =>
+  timeline({ settings: { mode: 'follow' } }, async (line) => {
+    for (const cooldown of ['soon', '-1 week']) {
+      line.configure({
+        policies: {
+          'notification-backend': policyOf('kafka_broker', { cooldown }),
+          'service-log': policyOf('service_log'),
+        },
+      });
+      await assert.rejects(line.run(), { code: 'COOLDOWN_INVALID', hint: /kafka_broker\.cooldown/ });
+    }
   }));
 
 test('a first run past the cap delivers portion by portion and drops nothing', () =>

@@ -20,7 +20,7 @@ import { keepLastGood } from './keep-last-good.ts';
 import { disabledRulesAgeMsMax, removedRowsCheckMs } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationParts } from './open-parts.ts';
-import { compilePolicy } from './policy.ts';
+import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
 import { createRetention } from './retention.ts';
@@ -30,6 +30,7 @@ import type { NotificationServiceSettings } from './settings.ts';
 import { anyReportDue } from './store/due-reports.ts';
 import { anyMessageWaiting } from './store/next-due.ts';
 import { createTimeSource } from './time-source.ts';
+import { timestampText } from './timestamps.ts';
 
 export interface NotificationServiceDependencies {
   /** The notification database at version 8, with the right to add tables to schema `ccx`. */
@@ -70,15 +71,15 @@ async function build(
   const stopping = new AbortController();
   const metrics = createMetrics(telemetry.registry, settings.metrics);
   const events = createEvents({ telemetry, clock, metrics });
-  const targets = selectTargets(settings, dependencies.targets, events);
-  await prepareStorage(database, events);
+  requireTarget(dependencies.targets, events);
   await checkTargets(settings, dependencies.targets, events);
   const state: ServiceState = {
-    ...{ settings, database, clock, events, targets, signal: stopping.signal },
+    ...{ settings, database, clock, events, signal: stopping.signal },
+    targets: compilePolicies(settings, dependencies.targets, events),
     time: createTimeSource(clock, settings.timeSource),
     content: keepLastGood({
       clock,
-      load: () => dependencies.content.load(),
+      load: () => loadContent(dependencies.content, { clock, events }),
       refreshMs: settings.contentRefreshMs,
       onFailure: events.contentUnavailable,
     }),
@@ -90,6 +91,7 @@ async function build(
       onFailure: events.disabledRulesUnavailable,
     }),
   };
+  await prepare(state);
   const runner = createRunner(state);
   const { push } = settings.metrics;
   const pusher =
@@ -135,13 +137,33 @@ async function build(
   };
 }
 
-function selectTargets(
-  settings: NotificationServiceSettings,
-  targets: readonly Target[],
-  events: Events,
-): ServiceState['targets'] {
+/**
+ * Of several things that a cron job lacks, its exit code names the first in the reference's order: target, filter, disabled rules, content,
+ * database. A service that follows has only the database to wait for here; the others it asks for in each run.
+ */
+async function prepare(state: ServiceState): Promise<void> {
+  const { settings, database, events, time } = state;
+  if (settings.mode === 'once') {
+    await state.disabledRules.get();
+    await state.content.get();
+  }
+  await prepareStorage(database, events);
+  if (settings.mode === 'once') return;
+  // In a run a wrong cooldown would only be a failed run, again and again.
+  await time.synchronize(database);
+  for (const { policy } of state.targets)
+    await measureCooldown(database, policy.settings, { nowText: timestampText(time.nowMicros()), events });
+}
+
+async function loadContent(content: ContentSource, { clock, events }: Pick<ServiceState, 'clock' | 'events'>) {
+  const startedMs = clock.monotonicMs();
+  const loaded = await content.load();
+  events.operationTimed('fetch_content', startedMs);
+  return loaded;
+}
+
+function requireTarget(targets: readonly Target[], events: Events): void {
   if (targets.length === 0) {
-    events.noTargetEnabled();
     throw new CcxError('no target for notifications is enabled', {
       code: 'NO_TARGET',
       category: 'configuration',
@@ -149,6 +171,13 @@ function selectTargets(
     });
   }
   if (targets.length > 1) events.bothTargetsEnabled();
+}
+
+function compilePolicies(
+  settings: NotificationServiceSettings,
+  targets: readonly Target[],
+  events: Events,
+): ServiceState['targets'] {
   return targets.map((target) => {
     const policy = compilePolicy(settings.policies[target.name]);
     if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.settings.section, policy.filter.dropped);
@@ -165,7 +194,7 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
       if (warning !== undefined) events.schemaAhead(warning);
     }
   } catch (error) {
-    events.storageUnusable(error);
+    events.storageUnusable();
     throw error;
   }
 }
@@ -193,12 +222,12 @@ async function checkTargets(
     try {
       await target.check();
     } catch (error) {
-      events.targetUnusable(target, error);
       // A broker that is away comes back; wrong credentials or addresses do not mend themselves.
-      if (settings.mode === 'follow' && error instanceof CcxError && error.retryable) continue;
+      const comesBack = settings.mode === 'follow' && error instanceof CcxError && error.retryable;
       // A cron job has nothing else to wait for: what cannot be sent stays pending for its next run.
-      if (settings.mode === 'once' && errorCode(error) === 'BUS_TOPIC_UNKNOWN') continue;
-      throw error;
+      const waits = comesBack || (settings.mode === 'once' && errorCode(error) === 'BUS_TOPIC_UNKNOWN');
+      events.targetUnusable(target, error, { logged: waits });
+      if (!waits) throw error;
     }
   }
 }
@@ -230,7 +259,7 @@ function createRunner(state: ServiceState) {
       return finished;
     } catch (error) {
       failure = error;
-      state.events.runFailed(error);
+      state.events.runFailed(error, { logged: state.settings.mode === 'follow' });
       throw error;
     }
   };

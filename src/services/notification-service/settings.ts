@@ -7,6 +7,8 @@ export interface TargetPolicySettings {
   readonly section: string;
   /** PostgreSQL interval text; blank, or with a first word `0`: no cooldown. Source: notification-service.md 8.2. */
   readonly cooldown: string;
+  /** `none`: as in the reference it is no cooldown. */
+  readonly negativeCooldown: 'none' | 'refused';
   /** Source: notification-service.md 7.1. Empty: the total risk against its threshold. */
   readonly eventFilter: string;
   readonly likelihoodThreshold: number;

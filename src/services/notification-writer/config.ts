@@ -270,6 +270,7 @@ export function writerDatabaseSettings(config: NotificationWriterConfig): Writer
     user: config['storage.pg_username'],
     password: config['storage.pg_password'],
     host: config['storage.pg_host'],
+    setting: 'storage.pg_host',
     port: config['storage.pg_port'],
     database: config['storage.pg_db_name'],
     parameters: config['storage.pg_params'],

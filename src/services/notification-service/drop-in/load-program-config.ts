@@ -52,13 +52,25 @@ const ours =
   /^(storage\.url|dependencies\.content_folder|cleaner\.enabled|(disabled_rules|follow|delivery|first_run|retention|operations|bus|vault)\.)/;
 /** What the reference reads and never uses; zero would stop ours. */
 const zeroIsUnset: ReadonlySet<string> = new Set(['kafka_broker.timeout']);
+/** Ours that changes what the reference does, and so is off where nothing sets it: a first run has no cap there. */
+const offByDefault: ReadonlySet<string> = new Set(['first_run.messages']);
+/** Numbers of the reference that may be negative there; each then is as good as not set. */
+const negativeIsUnset = [
+  'kafka_broker.timeout',
+  'service_log.timeout',
+  'metrics.retries',
+  'metrics.retry_after',
+  'metrics.gateway_time_between_push',
+] as const;
 
 function programSpec(key: string, spec: OptionSpec): OptionSpec {
+  if (offByDefault.has(key)) return { ...spec, default: zeroValues[spec.type] };
   if (ours.test(key)) return spec;
   // Which drivers there are is for the operation to say: a wrong one is a storage error.
   const { choices: _, flag: __, env: ___, ...plain } = spec;
+  const { min: ____, ...unbounded } = plain;
   return {
-    ...plain,
+    ...((negativeIsUnset as readonly string[]).includes(key) ? unbounded : plain),
     default: zeroIsUnset.has(key) ? spec.default : zeroValues[spec.type],
     envCounts: spec.type === 'list' ? 'in-file' : 'known-key',
   };
@@ -120,11 +132,24 @@ export function loadProgramConfig(
 }
 
 /** The table is put together at run time, so its literal types are lost; its keys are those of the role's table and ours above. */
-function asRoleConfig(loaded: LoadedConfig<typeof programOptions>): Pick<ProgramConfig, 'loaded' | 'config'> {
+function asRoleConfig(read: LoadedConfig<typeof programOptions>): Pick<ProgramConfig, 'loaded' | 'config'> {
+  const loaded = withoutNegatives(read);
   return {
     loaded: loaded as unknown as ProgramConfig['loaded'],
     config: loaded.config as unknown as ProgramConfig['config'],
   };
+}
+
+/** One warning for each, which names the setting. */
+function withoutNegatives(loaded: LoadedConfig<typeof programOptions>): LoadedConfig<typeof programOptions> {
+  const config = { ...loaded.config };
+  const warnings = [...loaded.warnings];
+  for (const key of negativeIsUnset) {
+    const value = Number(config[key]);
+    if (value < 0) warnings.push(`${key} is negative; it is taken as not set`);
+    if (value < 0 || (value === 0 && zeroIsUnset.has(key))) config[key] = programOptions.options[key]!.default;
+  }
+  return { ...loaded, config, warnings };
 }
 
 interface ClowderOverrides {

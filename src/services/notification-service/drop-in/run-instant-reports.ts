@@ -2,6 +2,7 @@
  * One run of the notification service with the drop-in program's configuration: the same service as `ccx notifier --once`. Failing
  * clusters, deliveries and pushes do not change the exit code, as in the reference. Source: notification-service.md 4.
  */
+import { errorCode } from '../../../contracts/ccx-error.ts';
 import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
 import { waitForSignal } from '../../../platform/lifecycle/signals.ts';
 import { notificationServiceSettings } from '../config.ts';
@@ -26,11 +27,18 @@ export async function runInstantReports(program: Program): Promise<number> {
     }
   } catch (error) {
     exitCode = notifierExitCode(error);
-    log.error(failureFields(error), 'notification run failed');
+    log.error(failureFields(error), failureMessage(error));
   }
   const { failed } = await lifecycle.stop();
   for (const { name, error } of failed) log.error({ step: name, error }, 'did not stop cleanly');
   return exitCode;
+}
+
+/** In the reference's words where it has some; published tests look for the first. */
+function failureMessage(error: unknown): string {
+  const code = errorCode(error);
+  if (code === 'NO_TARGET') return 'No known event destination configured. Aborting.';
+  return code.startsWith('BUS_') ? "Couldn't initialize Kafka producer with the provided config." : 'Operation failed';
 }
 
 async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
@@ -43,7 +51,11 @@ async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
     mayMakeTopic: true,
   });
   const settings = notificationServiceSettings(loaded.config, 'once');
-  const service = await startNotificationService(settings, { database, telemetry, clock, ...parts });
+  const policies = {
+    'notification-backend': { ...settings.policies['notification-backend'], negativeCooldown: 'none' },
+    'service-log': { ...settings.policies['service-log'], negativeCooldown: 'none' },
+  } as const;
+  const service = await startNotificationService({ ...settings, policies }, { database, telemetry, clock, ...parts });
   lifecycle.defer(service.name, () => service.stop());
   const summary = await service.runOnce();
   telemetry.log.info(summary, 'notification run finished');

@@ -96,7 +96,7 @@ async function readPast(run: Run, set: LoadedSet): Promise<Past> {
       },
     };
   } catch (error) {
-    run.events.reportedUnreadable(error);
+    run.events.reportedUnreadable();
     throw error;
   }
 }

@@ -50,7 +50,7 @@ async function* timed<T>(run: Run, sets: AsyncGenerator<T>): AsyncGenerator<T> {
       yield set;
     }
   } catch (error) {
-    if (!listed) run.events.clustersUnreadable(error);
+    if (!listed) run.events.clustersUnreadable();
     throw error;
   }
 }

@@ -70,7 +70,7 @@ function openProgram(input: ProcessInput, flags: WriterFlags): Program {
   earlyLog().info({ filename: file.name }, 'parsing configuration file');
   const loaded = loadProgramConfig(input, file);
   for (const line of loaded.lines) process.stdout.write(`${line}\n`);
-  const { config } = loaded;
+  const { config, warnings } = withoutSentry(loaded);
   refuseUnsupportedLogging(config);
   const telemetry = createTelemetry({
     service: 'ccx-notification-writer',
@@ -81,14 +81,22 @@ function openProgram(input: ProcessInput, flags: WriterFlags): Program {
       colours: (input.env['NO_COLOR'] ?? '') === '',
     }),
   });
-  for (const warning of loaded.warnings) telemetry.log.warn(warning);
-  return { ...loaded, flags, telemetry, clock: createSystemClock(), bus: () => brokersOfTheOriginal(loaded) };
+  for (const warning of warnings) telemetry.log.warn(warning);
+  return { ...loaded, config, flags, telemetry, clock: createSystemClock(), bus: () => brokersOfTheOriginal(loaded) };
 }
 
 /** As the reference: before there is a configuration, lines go to standard error as JSON. */
 function earlyLog(): Telemetry['log'] {
   const destination = referenceLog({ output: process.stderr, console: false, colours: false });
   return createTelemetry({ service: 'ccx-notification-writer', level: 'debug', destination }).log;
+}
+
+/** The reference works without a Sentry that can be reached, so that switching it on stops nothing here either. */
+function withoutSentry({ config, warnings }: ProgramConfig): Pick<ProgramConfig, 'config' | 'warnings'> {
+  const key = 'logging.logging_to_sentry_enabled';
+  if (!config[key]) return { config, warnings };
+  const warning = `${key} is not supported: nothing goes to Sentry; alert on log lines of level error, or on the metrics`;
+  return { config: { ...config, [key]: false }, warnings: [...warnings, warning] };
 }
 
 function refuseUnsupportedLogging(config: ProgramConfig['config']): void {

@@ -1,0 +1,125 @@
+/** Each command line of the table ends with the code that the table, and with it `docs/compatibility.md`, gives it, and reports a failure once. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  type FakeTokenEndpoint,
+  startFakeTokenEndpoint,
+} from '../../src/dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { encodeRuleContent } from '../../src/platform/gob/rule-content-gob.ts';
+import { baseEnvironment } from '../support/base-environment.ts';
+import { contentOf } from '../support/notification-content.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { type CommandLine, commandLines } from './command-lines.ts';
+import type { RunAnswer, RunRequest } from './run-command-lines.ts';
+
+const script = fileURLToPath(new URL('./run-command-lines.ts', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ccx-command-lines-'));
+const databases = new Map<string, TestDatabase>();
+let content: Server;
+let tokens: FakeTokenEndpoint;
+let answers: readonly RunAnswer[];
+
+before(async () => {
+  content = createServer((_request, response) => response.end(encodeRuleContent(contentOf({}))));
+  await new Promise<void>((resolve) => content.listen(0, '127.0.0.1', resolve));
+  tokens = await startFakeTokenEndpoint({ host: '127.0.0.1', port: 0, clock: createSystemClock() });
+  const requests: RunRequest[] = [];
+  for (const [index, line] of commandLines.entries()) requests.push(await requestOf(line, index));
+  answers = await runAll(requests);
+});
+after(async () => {
+  content.closeAllConnections();
+  content.close();
+  await tokens.stop();
+  await Promise.all([...databases.values()].map((database) => database.drop()));
+  rmSync(folder, { recursive: true });
+});
+
+/** The writer changes its database, so that each of its lines has one; those of the service share two. */
+async function databaseOf({ program, args, database }: CommandLine, index: number): Promise<TestDatabase> {
+  const changes =
+    program === 'ccx-notification-writer' &&
+    database !== 'away' &&
+    args.some((arg) => /-(db|migrate|clean|trunc)/.test(arg));
+  const key = changes ? `line ${index}` : `shared ${database === 'empty'}`;
+  const known = databases.get(key) ?? (await createTestDatabase({ migrated: database !== 'empty' }));
+  databases.set(key, known);
+  return known;
+}
+
+/** With the settings of a plain installation whose only target is Service Log, and those of the line. */
+async function requestOf(line: CommandLine, index: number): Promise<RunRequest> {
+  const url = new URL((await databaseOf(line, index)).url);
+  const storage = {
+    STORAGE__DB_DRIVER: 'postgres',
+    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
+    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
+    STORAGE__PG_HOST: url.hostname,
+    STORAGE__PG_PORT: line.database === 'away' ? '1' : url.port,
+    STORAGE__PG_DB_NAME: url.pathname.slice(1),
+    STORAGE__PG_PARAMS: 'sslmode=disable',
+  };
+  const target = {
+    SERVICE_LOG__ENABLED: 'true',
+    SERVICE_LOG__CLIENT_ID: 'CLIENT_ID',
+    SERVICE_LOG__CLIENT_SECRET: 'CLIENT_SECRET',
+    SERVICE_LOG__URL: 'http://127.0.0.1:1/',
+    SERVICE_LOG__TOKEN_URL: tokens.tokenUrl,
+    KAFKA_BROKER__TOPIC: 'platform.notifications.ingress',
+    DEPENDENCIES__CONTENT_SERVER: `http://127.0.0.1:${(content.address() as AddressInfo).port}/`,
+    CLEANER__MAX_AGE: '90 days',
+  };
+  const prefix = line.program === 'ccx-notification-writer' ? 'CCX_NOTIFICATION_WRITER' : 'CCX_NOTIFICATION_SERVICE';
+  const settings = {
+    ...storage,
+    ...(line.program === 'ccx-notification-service' ? target : {}),
+    ...line.settings,
+  };
+  const env = Object.entries(settings).filter((setting): setting is [string, string] => setting[1] !== undefined);
+  return {
+    program: line.program,
+    args: line.args,
+    env: { ...Object.fromEntries(env.map(([name, value]) => [`${prefix}__${name}`, value])), ...line.env },
+  };
+}
+
+async function runAll(requests: readonly RunRequest[]): Promise<readonly RunAnswer[]> {
+  const files = ['requests', 'answers'].map((name) => join(folder, `${name}.json`)) as [string, string];
+  writeFileSync(files[0], JSON.stringify(requests));
+  const child = spawn(process.execPath, [script, ...files], { cwd: folder, env: baseEnvironment(), stdio: 'inherit' });
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+  return JSON.parse(readFileSync(files[1], 'utf8')) as readonly RunAnswer[];
+}
+
+describe('a command line', () => {
+  commandLines.forEach((line, index) => {
+    const given = [line.given, line.database === undefined ? undefined : `database ${line.database}`].filter(Boolean);
+    const name = `${line.program} ${line.args.join(' ')} (${given.join(', ')})`;
+    test(`${name} ends with ${line.ends}`, () => {
+      const { code, output } = answers[index]!;
+      assert.equal(code, line.ends, output);
+      if (line.says !== undefined) assert.match(output, line.says);
+      assert.doesNotMatch(output, /^ccx: /m, 'records only');
+      const failures = output.split('\n').filter((text) => text.includes('"level":"error"'));
+      // Kafka's check says it of each broker and then of all, as the reference does.
+      const expected = code === 0 || code === 2 ? failures.length : line.args.includes('--check-kafka') ? 2 : 1;
+      assert.equal(failures.length, expected, output);
+      for (const failure of failures) assert.doesNotMatch(failure, /:\d+: "|: ",/, 'a reason is never empty');
+      if (code === 0) assert.equal(failures.length, 0, output);
+    });
+  });
+});
+
+test('a line whose codes differ says why, and only such a line', () => {
+  for (const { program, args, ends, reference, why } of commandLines)
+    assert.equal(why !== undefined, ends !== reference, `${program} ${args.join(' ')}`);
+});
