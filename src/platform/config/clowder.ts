@@ -56,7 +56,12 @@ export function readClowder(path: string | undefined): Clowder {
     const document = documentSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
     return { document, lines: ['Clowder is enabled'] };
   } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error).replaceAll('\n', ' ') : errorText(error);
-    return { document: undefined, lines: [`cannot read ${path}: ${reason}`, 'Clowder is disabled'] };
+    return { document: undefined, lines: [`cannot read ${path}: ${reasonOf(error)}`, 'Clowder is disabled'] };
   }
+}
+
+/** The parser's own words would quote the document, which holds passwords. */
+function reasonOf(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error).replaceAll('\n', ' ');
+  return error instanceof SyntaxError ? 'it is not JSON' : errorText(error);
 }

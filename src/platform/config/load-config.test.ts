@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { inspect } from 'node:util';
+import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import { describeConfig } from './describe-config.ts';
 import { loadConfig } from './load-config.ts';
 import { defineOptions } from './options.ts';
@@ -142,3 +143,24 @@ test('a file that is missing or is not TOML is one clear error', () => {
     assert.match(refusal(() => loadConfig(table, { env: {}, file })).message, /fatal error config file/),
   );
 });
+
+const secret = 'hunter2-must-not-be-shown';
+const broken: Readonly<Record<string, readonly [string, RegExp]>> = {
+  'config.toml': [`[storage]\npg_password = ${secret}" # ${secret}\n`, /: no TOML at line 2, column \d+$/],
+  'config.json': [`{"storage":{"pg_password":${secret}}}`, /: no JSON( at line \d+, column \d+)?$/],
+  'config.yaml': [
+    `storage:\n  pg_password: "${secret}\n  x: ${secret}\n`,
+    /: no YAML at line \d+, column \d+ \([A-Z_]+\)$/,
+  ],
+};
+for (const [name, [text, message]] of Object.entries(broken)) {
+  test(`an error of syntax in ${name} names its place and quotes nothing`, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ccx-config-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    const error = refusal(() => loadConfig(table, { env: {}, file }));
+    assert.match(error.message, message);
+    assert.doesNotMatch(errorText(error) + inspect(error), new RegExp(secret));
+  });
+}

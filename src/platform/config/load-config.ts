@@ -3,8 +3,8 @@
  * counts as unset. Unknown keys of a file are warned about, never fatal: new configuration must run on old code too.
  */
 import { readFileSync } from 'node:fs';
-import { parse as parseToml } from 'smol-toml';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { type ConfigOf, environmentName, type OptionSpec, type OptionTable } from './options.ts';
 import { parseOption } from './parse-value.ts';
@@ -106,11 +106,13 @@ function readConfigFile(path: string): Map<string, unknown> {
     doing = 'While parsing config: ';
     document = parseDocument(path, text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const where = syntaxErrorPlace(cause);
+    const reason = where ?? (cause instanceof Error ? cause.message : String(cause));
     throw new CcxError(`fatal error config file: ${doing}${path}: ${reason}`, {
       code: 'CONFIG_FILE',
       category: 'configuration',
-      cause,
+      // The parsers quote the line, and that may hold a password.
+      ...(where === undefined ? { cause } : {}),
       hint: 'check that the file exists, is readable and is TOML (or JSON or YAML, as its name says)',
     });
   }
@@ -129,11 +131,27 @@ function readConfigFile(path: string): Map<string, unknown> {
   return values;
 }
 
+/** Where a parser stopped, without its words; undefined for what is no error of syntax. */
+function syntaxErrorPlace(error: unknown): string | undefined {
+  if (error instanceof TomlError) return `no TOML at line ${error.line}, column ${error.column}`;
+  if (error instanceof YAMLParseError) {
+    const place = error.linePos?.[0];
+    return place === undefined ? 'no YAML' : `no YAML at line ${place.line}, column ${place.col} (${error.code})`;
+  }
+  if (!(error instanceof SyntaxError)) return undefined;
+  const [, line, column] = /\(line (\d+) column (\d+)\)/.exec(error.message) ?? [];
+  return line === undefined ? 'no JSON' : `no JSON at line ${line}, column ${column}`;
+}
+
 /** An empty file says nothing; anything but a table of sections is an error. */
 function parseDocument(path: string, text: string): Record<string, unknown> {
   const format = /\.(json|ya?ml)$/.exec(path)?.[1];
   const document: unknown =
-    format === undefined ? parseToml(text) : format === 'json' ? JSON.parse(text) : parseYaml(text);
+    format === undefined
+      ? parseToml(text)
+      : format === 'json'
+        ? JSON.parse(text)
+        : parseYaml(text, { logLevel: 'error' });
   if (document === null || document === undefined) return {};
   if (typeof document !== 'object' || Array.isArray(document)) throw new Error('no sections in it');
   return document as Record<string, unknown>;

@@ -1,6 +1,8 @@
 /** `ccx tracker`: runs the payload tracker until a signal. `ccx trace <request-id>`: one request's way through the hops. */
 import type { Command } from 'commander';
 import { CcxError } from '../../contracts/ccx-error.ts';
+import { storedRequestId } from '../../contracts/identifiers.ts';
+import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
@@ -15,7 +17,7 @@ import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
 import { type RecordedTraceEvent, readTrace } from '../../platform/telemetry/trace-log.ts';
 import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
-import { describeTrace } from './decide/describe-trace.ts';
+import { describeTrace, type NewerReport } from './decide/describe-trace.ts';
 import { formatTrace } from './format-trace.ts';
 import { startPayloadTracker } from './service.ts';
 
@@ -76,7 +78,7 @@ function registerTrace(program: Command, input: ProcessInput): void {
         process.exitCode = 1;
         return;
       }
-      const story = describeTrace(events);
+      const story = describeTrace(events, await readNewerReport(database, events[0]!.requestId));
       process.stdout.write(`${options.json === true ? JSON.stringify(story, null, 2) : formatTrace(story)}\n`);
     } finally {
       await database.close();
@@ -90,6 +92,24 @@ async function readKnown(database: Database, requestId: string): Promise<readonl
     return await readTrace(database, requestId);
   } catch (error) {
     if (sqlState(error) === '42P01') return [];
+    throw error;
+  }
+}
+
+/** By the writer's record of what it stored; a database without one tells nothing. */
+async function readNewerReport(database: Database, requestId: string): Promise<NewerReport | undefined> {
+  try {
+    const { rows } = await database.query<NewerReport>(
+      `SELECT newer.request_id AS "requestId", newer.updated_at::text AS "storedAt"
+         FROM ${TABLE_STORED_MESSAGE} AS own
+         JOIN ${TABLE_STORED_MESSAGE} AS newer USING (org_id, cluster)
+        WHERE own.request_id = $1 AND newer.updated_at > own.updated_at
+        ORDER BY newer.updated_at LIMIT 1`,
+      [storedRequestId(requestId)],
+    );
+    return rows[0];
+  } catch (error) {
+    if (sqlState(error) === '42P01' || sqlState(error) === '42501') return undefined;
     throw error;
   }
 }

@@ -31,8 +31,14 @@ export interface OwnershipOptions {
   readonly clock: Clock;
 }
 
-/** `in-use` when another living process owns the server. Rejects with the driver's error when the server cannot be talked to. */
-export async function acquireOwnership(options: OwnershipOptions): Promise<Ownership | 'in-use'> {
+/** Another living process owns the server. */
+export interface ServerInUse {
+  readonly inUse: true;
+  readonly identity: ServerIdentity;
+}
+
+/** Rejects with the driver's error when the server cannot be talked to. */
+export async function acquireOwnership(options: OwnershipOptions): Promise<Ownership | ServerInUse> {
   const client = await connect(options.url);
   try {
     const identity = await askIdentity(client);
@@ -40,7 +46,7 @@ export async function acquireOwnership(options: OwnershipOptions): Promise<Owner
     while (!(await tryLock(client))) {
       if (options.clock.monotonicMs() >= deadlineMs) {
         await client.end();
-        return 'in-use';
+        return { inUse: true, identity };
       }
       await options.clock.sleep(embeddedPollMs);
     }

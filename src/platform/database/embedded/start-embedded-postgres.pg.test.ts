@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -164,6 +164,22 @@ describe('startEmbeddedPostgres', { skip }, () => {
     const { answer } = await startParent();
     assert.equal(answer.code, 'EMBEDDED_POSTGRES_IN_USE');
     assert.deepEqual(await query(server.url, 'SELECT 1 AS one'), [{ one: 1 }]);
+  });
+
+  test('a copy of a folder in use is another folder', async () => {
+    const original = await startShared();
+    const copy = await mkdtemp(join(tmpdir(), 'ccx-copy-'));
+    cleanups.push(() => rmSync(copy, { recursive: true, force: true }));
+    chmodSync(copy, 0o755);
+    await original.stop();
+    execFileSync('cp', ['-a', dataDir, join(copy, 'data')]);
+    const again = await startShared();
+    // As a copy that was taken meanwhile: it names the living server, which takes its password.
+    execFileSync('cp', ['-a', join(cluster(), 'postmaster.pid'), join(copy, 'data', 'cluster', 'postmaster.pid')]);
+    const server = await startEmbeddedPostgres({ dataDir: join(copy, 'data'), clock: createSystemClock() });
+    cleanups.push(() => server.stop());
+    assert.deepEqual([server.adopted, server.pid === again.pid], [false, false]);
+    assert.deepEqual(await query(again.url, 'SELECT 1 AS one'), [{ one: 1 }]);
   });
 
   test('two that start the same new folder at once: one gets it, the other is told', async () => {

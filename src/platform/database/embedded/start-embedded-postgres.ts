@@ -109,8 +109,8 @@ async function adoptRunning(context: StartContext): Promise<EmbeddedPostgres | u
   const ownership = await acquireOwnership({ url: urlOf(folder, file.port), clock: options.clock }).catch(
     () => undefined,
   );
-  if (ownership === 'in-use') throw inUse(context, file.pid);
   if (ownership !== undefined && isSameServer(ownership, file, folder.cluster)) {
+    if ('inUse' in ownership) throw inUse(context, file.pid);
     if (options.port !== undefined && options.port !== file.port) {
       options.log?.(`restarting PostgreSQL to move it from port ${file.port} to ${options.port}`);
       await ownership.release();
@@ -120,7 +120,8 @@ async function adoptRunning(context: StartContext): Promise<EmbeddedPostgres | u
     options.log?.(`took over the PostgreSQL that was left running (process ${file.pid})`);
     return running(context, { port: file.port, pid: file.pid, adopted: true }, ownership);
   }
-  await ownership?.release();
+  // A copied folder names the server of its original, which also takes its password.
+  if (ownership !== undefined && !('inUse' in ownership)) await ownership.release();
   if (await servesFolder(file.pid, folder.cluster)) {
     options.log?.(`stopping a PostgreSQL that does not answer (process ${file.pid})`);
     await stopProcess(file.pid, options.clock);
@@ -144,7 +145,7 @@ async function settledPostmasterFile({ options, folder }: StartContext): Promise
   }
 }
 
-function isSameServer(ownership: Ownership, file: PostmasterFile, cluster: string): boolean {
+function isSameServer(ownership: Pick<Ownership, 'identity'>, file: PostmasterFile, cluster: string): boolean {
   const { identity } = ownership;
   return (
     identity.pid === file.pid &&
@@ -209,7 +210,7 @@ async function ownStarted(context: StartContext, pid: number, port: number): Pro
       });
     },
   );
-  if (ownership === 'in-use') throw inUse(context, pid);
+  if ('inUse' in ownership) throw inUse(context, pid);
   return ownership;
 }
 

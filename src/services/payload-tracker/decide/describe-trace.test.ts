@@ -51,6 +51,19 @@ test('a request that went all the way is complete, with what it is about and how
   );
 });
 
+test('a stored report that a newer one replaced says so, and by which', () => {
+  const newer = { requestId: 'r2', storedAt: '2026-01-01 10:00:00' };
+  assert.deepEqual(describeTrace(toHop8, newer).ending, {
+    kind: 'superseded',
+    text: 'stored, then superseded by the report of request r2 at 2026-01-01 10:00:00 UTC: only the newest report of a cluster is decided',
+  });
+  assert.match(describeTrace(toHop8, { ...newer, requestId: '' }).ending.text, /by a report without a request id at/);
+  // What was decided or told before the newer one came stays what it was.
+  assert.equal(describeTrace(toHop10, newer).ending.kind, 'decided');
+  assert.equal(describeTrace(toHop12, newer).ending.kind, 'complete');
+  assert.equal(describeTrace([event(1, 'processing')], newer).ending.kind, 'under-way');
+});
+
 test('a request that is on its way says what comes next', () => {
   assert.deepEqual(describeTrace(toHop8).ending, {
     kind: 'under-way',

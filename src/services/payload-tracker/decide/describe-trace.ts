@@ -28,13 +28,21 @@ export interface TraceLine {
 }
 
 export interface TraceEnding {
-  /** `decided`: nothing was due for this report, or it is not yet sent. */
-  readonly kind: 'complete' | 'failed' | 'decided' | 'under-way';
+  /** `decided`: nothing was due for this report, or it is not yet sent. `superseded`: a newer report took its place before that. */
+  readonly kind: 'complete' | 'failed' | 'decided' | 'superseded' | 'under-way';
   readonly text: string;
 }
 
-/** `events` oldest first, at least one. */
-export function describeTrace(events: readonly TraceEvent[]): TraceStory {
+/** The next report of the same cluster. */
+export interface NewerReport {
+  /** Empty where its message had none. */
+  readonly requestId: string;
+  /** UTC, as PostgreSQL writes it. */
+  readonly storedAt: string;
+}
+
+/** `events` oldest first, at least one. `newer`: what replaced this one's report, where something did. */
+export function describeTrace(events: readonly TraceEvent[], newer?: NewerReport): TraceStory {
   const moments = events.map((event) => parseRfc3339(event.at)?.micros ?? 0n);
   const lines = events.map((event, index) => ({
     at: event.at,
@@ -56,11 +64,14 @@ export function describeTrace(events: readonly TraceEvent[]): TraceStory {
     lines,
     reachedHop,
     totalMs: milliseconds(moments.at(-1)! - moments[0]!),
-    ending: endingOf(lines, reachedHop),
+    ending: endingOf(lines, reachedHop, newer),
   };
 }
 
-function endingOf(lines: readonly TraceLine[], reachedHop: number): TraceEnding {
+/** Behind it the report waits to be decided, and a newer one takes its place. */
+const storedHop = 8;
+
+function endingOf(lines: readonly TraceLine[], reachedHop: number, newer: NewerReport | undefined): TraceEnding {
   const failures = lines.filter(({ failed }) => failed);
   const lastFailure = failures.at(-1);
   // A failure counts while nothing came after it: messages are tried again, and one target may fail where another succeeds.
@@ -75,6 +86,13 @@ function endingOf(lines: readonly TraceLine[], reachedHop: number): TraceEnding 
     const decision = lines.findLast(({ hop }) => hop === 10)?.detail;
     const what = decision === undefined ? '' : `: ${decision}`;
     return { kind: 'decided', text: `decided${what}; nothing was due, or it is not yet delivered${aside}` };
+  }
+  if ((reachedHop === storedHop || reachedHop === storedHop + 1) && newer !== undefined) {
+    const by = newer.requestId === '' ? 'a report without a request id' : `the report of request ${newer.requestId}`;
+    return {
+      kind: 'superseded',
+      text: `stored, then superseded by ${by} at ${newer.storedAt} UTC: only the newest report of a cluster is decided${aside}`,
+    };
   }
   const next = hopNames[reachedHop + 1];
   const come = reachedHop === 0 ? 'no hop is finished' : `came to hop ${reachedHop}, ${hopNames[reachedHop]?.done}`;

@@ -177,7 +177,7 @@ test('an answer without a usable token is told as such, and a later one is taken
   const { source, endpoint } = await setUp(t);
   const cases: [Partial<typeof endpoint.behaviour>, RegExp][] = [
     [{ contentType: 'text/html' }, /is not JSON/],
-    [{ contentType: 'application/json', tokenType: 'mac' }, /no bearer token/],
+    [{ contentType: 'application/json', tokenType: 'mac' }, /a token whose token_type is not bearer/],
     [{ tokenType: 'bearer', accessToken: 'not-a-jwt' }, /no JWT/],
     [{ accessToken: 'a\nb.e30.c' }, /no JWT/],
     [{ accessToken: 'a.bm90anNvbg.c' }, /no JWT/],
@@ -191,6 +191,15 @@ test('an answer without a usable token is told as such, and a later one is taken
   }
   Object.assign(endpoint.behaviour, { accessToken: undefined });
   assert.equal(await source.token(), endpoint.tokens().at(-1));
+});
+
+test('an end that is no number is named, and nothing else of the answer', async (t) => {
+  const { source, endpoint } = await setUp(t);
+  Object.assign(endpoint.behaviour, { lifeSeconds: '900' });
+  await assert.rejects(source.token(), (error: CcxError) => {
+    assert.equal(error.message, 'the answer of the token endpoint holds an expires_in that is no number');
+    return isError('TOKEN_ANSWER', true)(error);
+  });
 });
 
 test('an endpoint that is not there, breaks or throttles is unavailable', async (t) => {

@@ -143,10 +143,24 @@ function readToken(answer: HttpAnswer, clock: Clock): HeldToken {
     throw unusable('is not JSON');
   }
   const parsed = grantAnswer.safeParse(jsonOf(answer.body));
-  if (!parsed.success) throw unusable('holds no bearer token');
+  if (!parsed.success) throw unusable(whatIsWrong(parsed.error.issues[0]?.path[0]));
   const { access_token: token, expires_in: expiresIn } = parsed.data;
   const lifeMs = lifeOf(token, expiresIn, clock);
   return { token, usableUntilMs: clock.monotonicMs() + lifeMs - Math.min(tokenMarginMs, lifeMs / 2) };
+}
+
+/** By the member that is not as it should be; its value is not shown. */
+function whatIsWrong(member: PropertyKey | undefined): string {
+  switch (member) {
+    case 'access_token':
+      return 'holds no access_token';
+    case 'token_type':
+      return 'holds a token whose token_type is not bearer';
+    case 'expires_in':
+      return 'holds an expires_in that is no number';
+    default:
+      return 'is no JSON object';
+  }
 }
 
 const claimsOfInterest = z.object({ exp: z.number().optional(), iat: z.number().optional() });
