@@ -129,6 +129,7 @@ function createWillingTarget(): Target {
     },
     deliver: async () => ({ kind: 'delivered', detail: 'taken' }),
     check: async () => undefined,
+    isOver: async () => false,
     close: async () => undefined,
   };
 }

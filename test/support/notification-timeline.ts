@@ -62,6 +62,7 @@ export interface FakeTarget extends Target {
   composing: ((cluster: DueCluster) => Promise<void>) | undefined;
   /** May be replaced. */
   reissue: Target['reissue'];
+  isOver: Target['isOver'];
 }
 
 export function createFakeTarget(name: TargetName): FakeTarget {
@@ -112,6 +113,7 @@ export function createFakeTarget(name: TargetName): FakeTarget {
       return result;
     },
     check: async () => undefined,
+    isOver: async () => false,
     close: async () => undefined,
   };
   return target;

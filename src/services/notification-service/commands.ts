@@ -101,13 +101,15 @@ async function startRole(
   return service;
 }
 
-/** One run; undelivered messages stay pending for the next one and do not change the exit code, as in the reference. */
+/** One run; undelivered messages stay pending for the next one. Where a target got nothing of what was due, that is the exit code. */
 async function runOneShot(role: Role): Promise<number> {
   const lifecycle = new Lifecycle(role.clock);
   let exitCode = 0;
   try {
     const service = await startRole(role, 'once', lifecycle);
-    print(JSON.stringify(await service.runOnce()));
+    const summary = await service.runOnce();
+    print(JSON.stringify(summary));
+    if (summary.nothingDeliveredTo.length > 0) throw nothingDelivered(summary.nothingDeliveredTo);
   } catch (error) {
     process.stderr.write(`${describeFailure(error)}\n`);
     exitCode = notifierExitCode(error);
@@ -115,6 +117,14 @@ async function runOneShot(role: Role): Promise<number> {
   const { failed } = await lifecycle.stop();
   for (const { name, error } of failed) role.telemetry.log.error({ step: name, error }, 'did not stop cleanly');
   return exitCode;
+}
+
+function nothingDelivered(targets: readonly string[]): CcxError {
+  return new CcxError(`there was something to deliver, and nothing was delivered to ${targets.join(' and ')}`, {
+    code: 'NOTHING_DELIVERED',
+    category: 'delivery',
+    hint: 'the log says why; ccx notifications list shows what waits and what was given up',
+  });
 }
 
 function registerExplain(program: Command, input: ProcessInput): void {

@@ -11,6 +11,7 @@ import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.t
 import type { Target } from './ports.ts';
 import type { ClaimedMessage, LoadedReport, RenderedCluster } from './run.ts';
 import type { RunSummary } from './run-summary.ts';
+import { isoText } from './timestamps.ts';
 
 export interface EventsOptions {
   readonly telemetry: Telemetry;
@@ -82,6 +83,9 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       metrics.runs.inc({ result: 'ok' });
       metrics.runSeconds.set(summary.elapsedMs / 1000);
       metrics.lastRunTimestamp.set(clock.now().getTime() / 1000);
+      if (summary.nothingDeliveredTo.length > 0) {
+        log.error({ targets: summary.nothingDeliveredTo }, 'there was something to deliver, and nothing was delivered');
+      }
       const worthTelling = summary.reports > 0 || summary.delivered > 0 || summary.failed > 0;
       log[worthTelling ? 'info' : 'debug'](summary, 'run finished');
       telemetry.announce('run-finished', { ...summary });
@@ -256,6 +260,25 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         'target paused: nothing is tried until then',
       );
       telemetry.announce('target-paused', { target: target.name, code: error.code, afterMs });
+    },
+    targetStillPaused(
+      target: Target,
+      pause: { readonly untilMicros: bigint; readonly code: string; readonly text: string },
+    ): void {
+      const until = isoText(pause.untilMicros);
+      log.error(
+        { target: target.name, code: pause.code, error: pause.text, until },
+        'target is paused: nothing is tried',
+      );
+      telemetry.announce('target-still-paused', { target: target.name, code: pause.code, until });
+    },
+    targetResumed(target: Target, code: string): void {
+      log.info({ target: target.name, code }, 'what the target was paused for is over: it is tried again');
+      telemetry.announce('target-resumed', { target: target.name, code });
+    },
+    targetUnreachable(target: Target): void {
+      log.error({ target: target.name }, 'target cannot be reached: what waits is left to the next run');
+      telemetry.announce('target-unreachable', { target: target.name });
     },
     /** Hop 12 for what is finished. `leftOver`: not delivered, and this run does not try it again. */
     outcomeRecorded(

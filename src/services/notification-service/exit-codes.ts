@@ -9,6 +9,8 @@ export function notifierExitCode(error: unknown): number {
   if (code.startsWith('CONTENT_')) return 4;
   if (code.startsWith('BUS_')) return 5;
   if (code === 'EVENT_FILTER_INVALID') return 10;
+  // The first number behind the reference's, which ends with 0 here.
+  if (code === 'NOTHING_DELIVERED') return 13;
   if (/^(TOKEN|SECRET|VAULT)_/.test(code)) return 11;
   return code === 'DISABLED_RULES_UNAVAILABLE' ? 12 : 1;
 }

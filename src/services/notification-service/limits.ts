@@ -30,6 +30,18 @@ export const errorTextCharsMax = 1_000;
 export const followOverlapMs = 10 * 60_000;
 /** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
 export const removedRowsCheckMs = 30_000;
+/**
+ * Different recipients that must have been refused, while nothing went through to anybody, until the target is at fault and paused. More than are
+ * tried at once by default, so that a first handful of recipients who are refused for themselves stops nobody.
+ */
+export const refusedRecipientsMin = 10;
+/** Shortest pause of a one-shot run before it looks for what is due again. */
+export const retryWaitMsMin = 10;
+/** A one-shot run ends when no connection to its target has come about for this long; what waits is the next run's. */
+export const unreachableMsMax = 3_000;
+/** Following, a target that is paused is asked this often whether the cause is over, and the pause is said again after this. */
+export const pauseCheckMs = 15_000;
+export const pauseSaidMs = 60_000;
 /** How long one follow cycle delivers before it looks for new reports again. */
 export const followDeliverMsMax = 30_000;
 /** After a cycle that failed. */

@@ -51,13 +51,20 @@ export interface OutgoingNotification {
 
 export type DeliveryResult =
   | { readonly kind: 'delivered'; readonly detail: string }
-  /** This message will never be accepted: it becomes dead with the error as its reason. */
-  | { readonly kind: 'rejected'; readonly error: CcxError }
+  /**
+   * This message will never be accepted: it becomes dead with the error as its reason. With `pauseMs` the reason is its recipient, unless
+   * every recipient is answered so: then the target is paused for that long.
+   */
+  | { readonly kind: 'rejected'; readonly error: CcxError; readonly pauseMs?: number }
+  /** Certainly not accepted, for this recipient or for all of them: one answer does not tell. `afterMs` for whom it turns out to be. */
+  | { readonly kind: 'refused'; readonly error: CcxError; readonly afterMs: number }
+  /** No connection came about, so nothing was sent. */
+  | { readonly kind: 'unreachable'; readonly error: CcxError; readonly afterMs: number }
   /** Certainly not accepted, may be later. */
   | { readonly kind: 'retry'; readonly error: CcxError; readonly afterMs: number }
   /** The answer was lost: it may have been accepted. Only a look-up or the same id may follow. */
   | { readonly kind: 'unknown'; readonly error: CcxError; readonly afterMs: number }
-  /** The whole target is out of order (credentials, permission, rate limit): nothing else is tried before `afterMs`. */
+  /** The whole target is out of order (no token, no trusted connection): nothing else is tried before `afterMs`. */
   | { readonly kind: 'paused'; readonly error: CcxError; readonly afterMs: number };
 
 export interface DeliveryAttempt {
@@ -82,6 +89,11 @@ export interface Target {
   deliver(attempt: DeliveryAttempt): Promise<DeliveryResult>;
   /** Rejects with a clear `CcxError` when the target cannot be used (credentials, address). */
   check(): Promise<void>;
+  /**
+   * Whether what the target was paused for, by the code of its error, is over, as far as that can be asked without sending; where it
+   * cannot, a process that was started since may try: whoever started it may have changed what was wrong.
+   */
+  isOver(pauseCode: string, since: { readonly started: boolean }): Promise<boolean>;
   close(): Promise<void>;
 }
 

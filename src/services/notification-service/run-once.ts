@@ -14,7 +14,7 @@ import { SERVICE_STATUS } from './metrics.ts';
 import { runPipeline } from './pipeline.ts';
 import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
 import type { Target } from './ports.ts';
-import type { RunTarget } from './run.ts';
+import type { RunTarget, TargetHealth } from './run.ts';
 import type { Run } from './run-context.ts';
 import { createTally, finishTally, type RunSummary } from './run-summary.ts';
 import type { NotificationServiceSettings } from './settings.ts';
@@ -34,7 +34,11 @@ export interface ServiceState {
   readonly events: Events;
   readonly content: Kept<RuleContentDirectory>;
   readonly disabledRules: Kept<DisabledRules>;
-  readonly targets: readonly { readonly target: Target; readonly policy: CompiledPolicy }[];
+  readonly targets: readonly {
+    readonly target: Target;
+    readonly policy: CompiledPolicy;
+    readonly health: TargetHealth;
+  }[];
   readonly signal: AbortSignal;
 }
 
@@ -97,11 +101,12 @@ async function loadContent(state: ServiceState): Promise<RuleContentDirectory> {
 async function prepareTargets(state: ServiceState, content: RuleContentDirectory): Promise<RunTarget[]> {
   const nowMicros = state.time.nowMicros();
   const targets: RunTarget[] = [];
-  for (const { target, policy } of state.targets) {
+  for (const { target, policy, health } of state.targets) {
     const how = { nowText: timestampText(nowMicros), events: state.events };
     const cooldownMicros = await measureCooldown(state.database, policy.settings, how);
     targets.push({
       target,
+      health,
       policy: preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros }),
       dueMicros: await dueMoments(state, target),
     });

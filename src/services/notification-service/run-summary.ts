@@ -17,6 +17,8 @@ export interface RunSummary {
   /** Rows of `reported` for clusters without a delivery (one-shot runs). */
   readonly same: number;
   readonly error: number;
+  /** Targets that had something to deliver and got nothing. */
+  readonly nothingDeliveredTo: readonly string[];
   readonly elapsedMs: number;
 }
 
@@ -31,6 +33,9 @@ export interface RunTally {
   withdrawn: number;
   same: number;
   error: number;
+  /** Names of targets. */
+  readonly deliveredTo: Set<string>;
+  readonly undeliveredTo: Set<string>;
 }
 
 export function createTally(): RunTally {
@@ -45,9 +50,13 @@ export function createTally(): RunTally {
     withdrawn: 0,
     same: 0,
     error: 0,
+    deliveredTo: new Set(),
+    undeliveredTo: new Set(),
   };
 }
 
 export function finishTally(tally: RunTally, elapsedMs: number): RunSummary {
-  return { ...tally, decisions: { ...tally.decisions }, elapsedMs };
+  const { deliveredTo, undeliveredTo, ...counts } = tally;
+  const nothingDeliveredTo = [...undeliveredTo].filter((name) => !deliveredTo.has(name)).sort();
+  return { ...counts, decisions: { ...tally.decisions }, nothingDeliveredTo, elapsedMs };
 }

@@ -6,9 +6,21 @@ import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './policy.ts';
 import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
 
+/** What this process knows of a target; see `target-health.ts`. */
+export interface TargetHealth {
+  /** Recipients that were refused since something went through to anybody. */
+  readonly refused: Set<string>;
+  /** It was paused for them: behind the pause they are judged anew. */
+  isAtFault: boolean;
+  /** When the pause was last looked at, and last said; undefined before the process has looked. */
+  pauseCheckedMs: number | undefined;
+  pauseSaidMs: number | undefined;
+}
+
 export interface RunTarget {
   readonly target: Target;
   readonly policy: TargetPolicy;
+  readonly health: TargetHealth;
   /** Assigns the moments at which new messages become due; staggers those of a first run. */
   readonly dueMicros: () => bigint;
 }

@@ -29,6 +29,7 @@ import type { RunSummary } from './run-summary.ts';
 import type { NotificationServiceSettings } from './settings.ts';
 import { anyReportDue } from './store/due-reports.ts';
 import { anyMessageWaiting } from './store/next-due.ts';
+import { createTargetHealth } from './target-health.ts';
 import { createTimeSource } from './time-source.ts';
 import { timestampText } from './timestamps.ts';
 
@@ -181,7 +182,7 @@ function compilePolicies(
   return targets.map((target) => {
     const policy = compilePolicy(settings.policies[target.name]);
     if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.settings.section, policy.filter.dropped);
-    return { target, policy };
+    return { target, policy, health: createTargetHealth() };
   });
 }
 

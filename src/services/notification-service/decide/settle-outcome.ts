@@ -59,6 +59,7 @@ export interface OutboxSettlement {
   readonly deliveredMicros: bigint | null;
   readonly finishedMicros: bigint | null;
   readonly error: { readonly code: string; readonly text: string } | undefined;
+  /** Null: as it was. */
   readonly runDeadlineMicros: bigint | null;
   /** The claim is taken back: as if it had not been made. */
   readonly untried: boolean;
@@ -139,6 +140,8 @@ export function settleOutcome(
           ...untried,
           state: waitingState,
           nextAttemptMicros: outcome.nextAttemptMicros,
+          // The next run tries it.
+          runDeadlineMicros: nowMicros,
           error: columnsOf(outcome.error),
         },
         ...unchanged,

@@ -25,6 +25,7 @@ import { grantStatements, initialiseDatabase } from '../../../platform/database/
 import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
 import { goDuration } from './show-configuration.ts';
 
+const ownProgram = fileURLToPath(new URL('../../../bin/ccx', import.meta.url));
 const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ccx-notification-program-'));
 const cluster = '5d5892d4-1f74-4ccf-91af-548dfc9767aa';
@@ -139,8 +140,12 @@ interface Finished {
   readonly output: string;
 }
 
-async function run(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Finished> {
-  const child = spawn(launcher, args, {
+async function run(
+  args: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+  program = launcher,
+): Promise<Finished> {
+  const child = spawn(program, args, {
     cwd: folder,
     env: { ...baseEnvironment(), ...environment, ...prefixed(settings) },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -445,4 +450,40 @@ test('after ccx db init the right to read and write data is enough for a run and
   } finally {
     await role.remove();
   }
+});
+
+describe('a run that delivers nothing of what is due', () => {
+  /** An address where nobody listens any more. */
+  async function nobody(): Promise<Record<string, string>> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    return { SERVICE_LOG__URL: `http://127.0.0.1:${port}/api/service_logs/v1/cluster_logs` };
+  }
+
+  test('ends with 0 as in the reference, says so, and does not look for long where nobody listens', async () => {
+    await storeReport('TEST_RULE_CRITICAL_IMPACT');
+    const started = performance.now();
+    const finished = await run(instant, await nobody());
+    assert.equal(finished.code, 0);
+    assert.match(finished.output, /there was something to deliver, and nothing was delivered/);
+    assert.deepEqual(await states(), [4]);
+    // A minute before; the bound is wide because the machine may be busy.
+    assert.ok(performance.now() - started < 30_000);
+    await run(instant);
+    assert.deepEqual(await states(), [4, 1]);
+    newEntries();
+  });
+
+  const anyTag = { SERVICE_LOG__TAG_FILTER_ENABLED: 'false' };
+
+  test('of our own role it ends with 13', async () => {
+    await storeReport('TEST_RULE_CRITICAL_IMPACT');
+    const finished = await run(['notifier', '--once'], { ...(await nobody()), ...anyTag }, ownProgram);
+    assert.equal(finished.code, 13, finished.output);
+    assert.match(finished.stderr, /nothing was delivered to service-log .*NOTHING_DELIVERED/);
+    assert.equal((await run(['notifier', '--once'], anyTag, ownProgram)).code, 0);
+    newEntries();
+  });
 });

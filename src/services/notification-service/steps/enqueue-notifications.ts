@@ -14,6 +14,7 @@ export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<
       run.tally.decisions[reason] = (run.tally.decisions[reason] ?? 0) + 1;
     }
     run.tally.enqueued += cluster.messages.length;
+    if (cluster.renderError !== undefined) run.tally.undeliveredTo.add(cluster.runTarget.target.name);
   }
   if (run.settings.mode === 'follow') {
     const quiet = written.filter(

@@ -14,7 +14,10 @@ export async function recordOutcomes(run: Run, batch: DeliveredBatch): Promise<v
   run.events.clustersRecorded(target, written.sentRows, startedMs);
   for (const delivered of written.messages) {
     const { message, outcome } = delivered;
-    if (outcome.kind === 'dead' || outcome.kind === 'listed') run.tally.dead += 1;
+    if (outcome.kind === 'dead' || outcome.kind === 'listed') {
+      run.tally.dead += 1;
+      run.tally.undeliveredTo.add(target.name);
+    }
     if (outcome.kind === 'withdrawn') run.tally.withdrawn += 1;
     run.events.outcomeRecorded(target, message, { outcome, leftOver: isLeftOver(run, delivered), startedMs });
   }

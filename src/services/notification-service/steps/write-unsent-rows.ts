@@ -6,10 +6,13 @@
 import { unsentRowsMax } from '../limits.ts';
 import type { RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
+import { countDue } from '../store/outbox.ts';
 import { insertUnsentPage } from '../store/reported-rows.ts';
 
-export async function writeUnsentRows(run: Run, { target }: RunTarget): Promise<void> {
+export async function writeUnsentRows(run: Run, runTarget: RunTarget): Promise<void> {
   if (run.settings.mode !== 'once') return;
+  const { target } = runTarget;
+  if ((await countDue(run, runTarget)) > 0) run.tally.undeliveredTo.add(target.name);
   const written = { same: 0, error: 0 };
   let after: string | undefined = '';
   while (after !== undefined && !run.signal.aborted) {

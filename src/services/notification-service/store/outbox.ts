@@ -46,8 +46,8 @@ export function notificationOf(row: OutboxRow, target: TargetName): OutgoingNoti
 /**
  * Takes messages that are due, or whose claim has outlived its lease: those that were never tried first, then those that were tried
  * longest ago. Another process skips what is locked and takes the next ones. A claim that a dead process left may have been sent, unless it
- * died before it began; its next attempt is told so. Empty while the target is paused. What this run has tried past its deadline is left to
- * the next run.
+ * died before it began; its next attempt is told so. Empty while the target is paused. What this run has tried and what became due
+ * again only behind its deadline is left to the next run; what became due before it and waited in line is not.
  */
 export async function claimMessages(
   run: Run,
@@ -74,7 +74,7 @@ export async function claimMessages(
                 octet_length(body) AS bytes
            FROM ${TABLE_NOTIFICATION_OUTBOX}
           WHERE event_type_id = $1 AND next_attempt_at <= $2::timestamp
-            AND (run_id IS DISTINCT FROM $6 OR run_deadline_at IS NULL OR run_deadline_at > $2::timestamp)
+            AND (run_id IS DISTINCT FROM $6 OR run_deadline_at IS NULL OR next_attempt_at < run_deadline_at)
             AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp)
           ORDER BY last_attempt_at NULLS FIRST, next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED),
        summed AS (
@@ -263,8 +263,8 @@ export async function nextAttemptMicros(run: Run, { target }: RunTarget): Promis
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t ON t.event_type_id = o.event_type_id
       WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed' AND o.run_id = $2
-        AND (o.run_deadline_at IS NULL OR o.run_deadline_at > greatest(o.next_attempt_at, t.paused_until, $3::timestamp))`,
-    [target.eventTargetId, run.id, timestampText(run.time.nowMicros())],
+        AND (o.run_deadline_at IS NULL OR greatest(o.next_attempt_at, t.paused_until) < o.run_deadline_at)`,
+    [target.eventTargetId, run.id],
   );
   const next = rows[0]?.next;
   return next === null || next === undefined ? undefined : timestampMicros(next);
@@ -292,6 +292,45 @@ export async function pauseTarget(
       timestampText(run.time.nowMicros()),
     ],
   );
+}
+
+export interface Pause {
+  readonly untilMicros: bigint;
+  readonly code: string;
+  readonly text: string;
+}
+
+/** The pause of the target that is in force. */
+export async function readPause(run: Run, { target }: RunTarget): Promise<Pause | undefined> {
+  const { rows } = await run.database.query<{ paused_until: string; pause_code: string; pause_text: string }>(
+    `SELECT paused_until, coalesce(pause_code, '') AS pause_code, coalesce(pause_text, '') AS pause_text
+       FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp`,
+    [target.eventTargetId, timestampText(run.time.nowMicros())],
+  );
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  return { untilMicros: timestampMicros(row.paused_until), code: row.pause_code, text: row.pause_text };
+}
+
+/** The rest of the pause did not happen. */
+export async function endPause(run: Run, { target }: RunTarget): Promise<void> {
+  await run.database.query(
+    `UPDATE ${TABLE_NOTIFICATION_TARGETS}
+        SET paused_micros = paused_micros - greatest(0, extract(epoch FROM paused_until - $2::timestamp) * 1000000),
+            paused_until = NULL, pause_code = NULL, pause_text = NULL
+      WHERE event_type_id = $1`,
+    [target.eventTargetId, timestampText(run.time.nowMicros())],
+  );
+}
+
+/** Messages of the target that are due and neither delivered nor in somebody's hands. */
+export async function countDue(run: Run, { target }: RunTarget): Promise<number> {
+  const { rows } = await run.database.query<{ due: number }>(
+    `SELECT count(*)::int AS due FROM ${TABLE_NOTIFICATION_OUTBOX}
+      WHERE event_type_id = $1 AND next_attempt_at IS NOT NULL AND state <> 'claimed' AND due_at <= $2::timestamp`,
+    [target.eventTargetId, timestampText(run.time.nowMicros())],
+  );
+  return rows[0]!.due;
 }
 
 /** True when the target was never told anything that still shows: no notification of it in the ledger, and no `sent` row in `reported`. */

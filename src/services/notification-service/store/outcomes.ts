@@ -207,7 +207,7 @@ async function updateOutbox(
             delivered_at = u.delivered_at, finished_at = u.finished_at, lease_token = NULL,
             error_code = coalesce(u.error_code, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_code END),
             error_text = coalesce(u.error_text, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_text END),
-            run_deadline_at = CASE WHEN u.untried THEN o.run_deadline_at ELSE u.run_deadline_at END,
+            run_deadline_at = coalesce(u.run_deadline_at, o.run_deadline_at),
             first_attempt_at = CASE WHEN u.untried THEN u.first_attempt_before ELSE o.first_attempt_at END,
             last_attempt_at = CASE WHEN u.untried THEN u.last_attempt_before ELSE o.last_attempt_at END,
             reported_at = u.reported_at, reported_run = CASE WHEN u.reported_at IS NULL THEN NULL ELSE $2::uuid END

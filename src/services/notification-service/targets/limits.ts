@@ -14,9 +14,11 @@ export const busSendMsMax = 30_000;
 
 /** After "certainly not accepted": the caller adds its own back-off. */
 export const retryAfterMs = 5_000;
+/** Where no connection came about; nothing was sent, and trying costs next to nothing. The caller adds its own back-off. */
+export const unreachableAfterMs = 1_000;
 /** After an answer that was lost; time for the other side to finish what it may be doing. */
 export const unknownAfterMs = 10_000;
-/** A target whose settings, credentials or permissions are wrong is looked at again after this; somebody must act first. */
+/** A target, or a recipient, whose settings, credentials or permissions are wrong is tried again after this; somebody must act first. */
 export const pausedMisconfiguredMs = 300_000;
 /** A target whose token endpoint or secret store is away. */
 export const pausedUnavailableMs = 60_000;

@@ -46,6 +46,11 @@ export async function createKafkaTarget(
     },
     deliver: (attempt) => deliver(attempt, { topic: settings.topic, producer, clock }),
     check: () => bus.check(),
+    isOver: () =>
+      bus.check().then(
+        () => true,
+        () => false,
+      ),
     close: () => producer.close(),
   };
 }

@@ -6,30 +6,30 @@ import { classifyStatus, type StatusMeaning } from './classify-status.ts';
 const named: Readonly<Record<number, StatusMeaning>> = {
   201: 'created',
   401: 'unauthorized',
-  402: 'target-refused',
-  403: 'target-refused',
-  404: 'rejected',
-  405: 'target-refused',
-  406: 'target-refused',
-  407: 'target-refused',
+  402: 'refused',
+  403: 'refused',
+  404: 'recipient-unknown',
+  405: 'refused',
+  406: 'refused',
+  407: 'refused',
   408: 'ambiguous',
   409: 'ambiguous',
-  410: 'rejected',
-  411: 'target-refused',
-  415: 'target-refused',
-  417: 'target-refused',
-  421: 'target-refused',
+  410: 'recipient-unknown',
+  411: 'refused',
+  415: 'refused',
+  417: 'refused',
+  421: 'refused',
   425: 'not-accepted',
-  426: 'target-refused',
+  426: 'refused',
   429: 'limited',
-  431: 'target-refused',
+  431: 'refused',
   503: 'not-accepted',
-  511: 'target-refused',
+  511: 'refused',
 };
 
 function rest(status: number): StatusMeaning {
   if (status < 300) return 'ambiguous';
-  if (status < 400) return 'target-refused';
+  if (status < 400) return 'refused';
   return status < 500 ? 'rejected' : 'ambiguous';
 }
 
@@ -39,8 +39,8 @@ for (let status = 100; status <= 599; status += 1) {
 }
 
 test('a missing address without the API’s own error document is not the entry’s fault', () => {
-  assert.equal(classifyStatus(404, false), 'target-refused');
-  assert.equal(classifyStatus(410, false), 'target-refused');
+  assert.equal(classifyStatus(404, false), 'refused');
+  assert.equal(classifyStatus(410, false), 'refused');
 });
 
 test('who the body is from changes nothing else', () => {

@@ -1,6 +1,7 @@
 /**
  * One entry to Service Log, which knows no idempotency: after anything ambiguous it is looked up before it is posted again. Every failure
- * is a result; a target that is out of order stays so for everybody until its time is over. Source: consumers.md 2.3, 5.2 F15 to F19.
+ * is a result. An answer is about the recipient of the entry, or about all of them, which one answer does not tell: the deliver step
+ * judges. Source: consumers.md 2.3, 5.2 F15 to F19.
  */
 import { z } from 'zod';
 import { CcxError, errorText, unreachable } from '../../../../contracts/ccx-error.ts';
@@ -14,6 +15,7 @@ import {
   pausedMisconfiguredMs,
   pausedUnavailableMs,
   unknownAfterMs,
+  unreachableAfterMs,
 } from '../limits.ts';
 import { transportFailure } from '../transport-failure.ts';
 import { classifyStatus } from './classify-status.ts';
@@ -26,21 +28,7 @@ export interface EntryDelivery {
   readonly clock: Clock;
 }
 
-/** A deliverer for one target; it remembers that the target is paused. */
-export function createEntryDeliverer(delivery: EntryDelivery): (attempt: DeliveryAttempt) => Promise<DeliveryResult> {
-  const { clock } = delivery;
-  let pause: { readonly untilMs: number; readonly error: CcxError } | undefined;
-  return async (attempt) => {
-    const leftMs = (pause?.untilMs ?? 0) - clock.monotonicMs();
-    if (pause !== undefined && leftMs > 0) return { kind: 'paused', error: pause.error, afterMs: leftMs };
-    const result = await deliverEntry(attempt, delivery);
-    // A success of a call that was under way already does not end a pause.
-    if (result.kind === 'paused') pause = { untilMs: clock.monotonicMs() + result.afterMs, error: result.error };
-    return result;
-  };
-}
-
-async function deliverEntry(attempt: DeliveryAttempt, delivery: EntryDelivery): Promise<DeliveryResult> {
+export async function deliverEntry(attempt: DeliveryAttempt, delivery: EntryDelivery): Promise<DeliveryResult> {
   const { notification, mayHaveArrived, signal } = attempt;
   let entry: ServiceLogEntry;
   try {
@@ -86,7 +74,7 @@ async function post(
 
 /**
  * Whether it is there already; `absent` when it certainly is not now. A look-up that fails leaves the outcome unknown, unless it fails for
- * a reason that holds for the whole target.
+ * a reason that may hold for the whole target.
  */
 async function lookUp(
   entry: ServiceLogEntry,
@@ -102,8 +90,7 @@ async function lookUp(
     return unknown(statusError(result.answer, 'SERVICE_LOG_LOOK_UP', { retryable: true }));
   } catch (error) {
     const failed = resultOfCallError(error);
-    if (failed.kind !== 'retry') return failed;
-    return unknown(failed.error);
+    return failed.kind === 'unreachable' ? unknown(failed.error) : failed;
   }
 }
 
@@ -115,18 +102,24 @@ function resultOfAnswer(answer: HttpAnswer, entry: ServiceLogEntry, now: Date): 
       return { kind: 'delivered', detail: describeEcho(answer, entry) };
     case 'rejected':
       return { kind: 'rejected', error: statusError(answer, 'SERVICE_LOG_REJECTED', { retryable: false }) };
+    case 'recipient-unknown':
+      return {
+        kind: 'rejected',
+        pauseMs: pausedMisconfiguredMs,
+        error: statusError(answer, 'SERVICE_LOG_REJECTED', { retryable: false, hint: 'check service_log.url' }),
+      };
     case 'unauthorized':
-      return paused(answer, 'SERVICE_LOG_UNAUTHORIZED', {
+      return refused(answer, 'SERVICE_LOG_UNAUTHORIZED', {
         afterMs: pausedMisconfiguredMs,
         hint: 'a new token was refused too: check service_log.client_id and what it may do',
       });
-    case 'target-refused':
-      return paused(answer, 'SERVICE_LOG_REFUSED', {
+    case 'refused':
+      return refused(answer, 'SERVICE_LOG_REFUSED', {
         afterMs: pausedMisconfiguredMs,
         hint: 'check service_log.url and the permissions of service_log.client_id',
       });
     case 'limited':
-      return paused(answer, 'SERVICE_LOG_LIMITED', { afterMs: wait ?? pausedLimitedMs });
+      return refused(answer, 'SERVICE_LOG_LIMITED', { afterMs: wait ?? pausedLimitedMs });
     case 'not-accepted': {
       const error = statusError(answer, 'SERVICE_LOG_UNAVAILABLE', { retryable: true });
       return { kind: 'retry', error, afterMs: wait ?? notAcceptedAfterMs };
@@ -148,7 +141,7 @@ function resultOfCallError(thrown: unknown): DeliveryResult {
   const failed = transportFailure(error);
   switch (failed) {
     case 'never-sent':
-      return { kind: 'retry', error, afterMs: notAcceptedAfterMs };
+      return { kind: 'unreachable', error, afterMs: unreachableAfterMs };
     case 'misconfigured':
       return { kind: 'paused', error, afterMs: pausedMisconfiguredMs };
     case 'unknown':
@@ -185,10 +178,10 @@ function unknown(error: CcxError, afterMs = unknownAfterMs): DeliveryResult {
   return { kind: 'unknown', error, afterMs };
 }
 
-function paused(answer: HttpAnswer, code: string, options: { afterMs: number; hint?: string }): DeliveryResult {
+function refused(answer: HttpAnswer, code: string, options: { afterMs: number; hint?: string }): DeliveryResult {
   const { afterMs, hint } = options;
   const error = statusError(answer, code, { retryable: true, ...(hint === undefined ? {} : { hint }) });
-  return { kind: 'paused', error, afterMs };
+  return { kind: 'refused', error, afterMs };
 }
 
 function failure(message: string, code: string): CcxError {

@@ -11,7 +11,7 @@ import type { Target } from '../../ports.ts';
 import { createTargetEvents } from '../events.ts';
 import { serviceLogCallMsDefault } from '../limits.ts';
 import { composeEntries, type EntrySettings } from './compose-entries.ts';
-import { createEntryDeliverer } from './deliver-entry.ts';
+import { deliverEntry } from './deliver-entry.ts';
 import { createNativeRenderer } from './rendering/native-renderer.ts';
 import { createRemoteRenderer } from './rendering/remote-renderer.ts';
 import { createServiceLogApi } from './service-log-api.ts';
@@ -55,9 +55,18 @@ export function createServiceLogTarget(
       const body = serialiseServiceLogEntry({ ...parseServiceLogEntry(notification.body), event_stream_id: id });
       return { ...notification, id, body };
     },
-    deliver: createEntryDeliverer({ api, clock }),
+    deliver: (attempt) => deliverEntry(attempt, { api, clock }),
     async check() {
       await tokens.token();
+    },
+    async isOver(pauseCode, { started }) {
+      // It asked for the wait itself; and of a token service that is away the pause is short.
+      if (pauseCode === 'SERVICE_LOG_LIMITED' || pauseCode === 'TOKEN_UNAVAILABLE') return false;
+      if (pauseCode.startsWith('SERVICE_LOG_')) return started;
+      return await tokens.token().then(
+        () => true,
+        () => false,
+      );
     },
     async close() {
       tokens.close();
