@@ -61,8 +61,9 @@ export interface ConsumerOptions {
   readonly groupId: string;
   readonly topics: readonly string[];
   /**
-   * Where a group without a committed position starts. `latest` is stored for the group at once, so a restart before its first commit
-   * does not skip what came in between.
+   * Where a group begins that has committed nothing at all. `latest` is stored for the group at once, for every partition and before
+   * `createConsumer` resolves, so a restart before its first commit does not skip what came in between. In a group that has begun, a
+   * partition without a position (added, or of a topic that was made since) is new, and read from its beginning in either case.
    */
   readonly startAt: 'earliest' | 'latest';
   /** Upper bound of what is fetched and not yet handed out. */

@@ -138,6 +138,80 @@ export function describeGroups(context: ContractContext): void {
     },
   );
 
+  contractCase(
+    context,
+    'a group that starts at the newest record has its positions when the consumer is there, for every partition',
+    async (bus) => {
+      const topic = await createTopic(bus, 4);
+      await send(bus, numbered(topic, 0, 8));
+      const groupId = uniqueGroup();
+      await subscribe(bus, topic, { groupId, startAt: 'latest' });
+      const committed = (await bus.admin.lag(groupId, [topic])).map((lag) => [lag.committed, lag.end]);
+      assert.deepEqual(committed, Array(4).fill([2n, 2n]));
+    },
+  );
+
+  contractCase(
+    context,
+    'members that start together at the newest record see none that is older, and all that come',
+    async (bus) => {
+      const topic = await createTopic(bus, 4);
+      await send(bus, numbered(topic, 0, 40));
+      const groupId = uniqueGroup();
+      const members = await Promise.all([1, 2, 3].map(() => subscribe(bus, topic, { groupId, startAt: 'latest' })));
+      await send(bus, numbered(topic, 40, 60));
+      const seen = new Set<string | null>();
+      const deadline = performance.now() + patienceMs;
+      while (seen.size < 20) {
+        assert.ok(performance.now() < deadline, `only ${[...seen]}`);
+        for (const member of members) {
+          const records = await member.poll({ recordsMax: 100, waitMs: 20 });
+          // Partitions move while members join: what is not committed is delivered again.
+          for (const text of texts(records)) seen.add(text);
+        }
+      }
+      assert.deepEqual([...seen].sort(), numbers(40, 60));
+    },
+  );
+
+  contractCase(
+    context,
+    'a topic that is deleted and made again is read from its beginning, by a group that started at the newest record',
+    async (bus) => {
+      const topic = await createTopic(bus, 2);
+      const groupId = uniqueGroup();
+      await send(bus, numbered(topic, 0, 10));
+      const consumer = await subscribe(bus, topic, { groupId, startAt: 'latest' });
+      await send(bus, numbered(topic, 10, 16));
+      await commitAfter(consumer, await take(consumer, 6));
+      await bus.admin.deleteTopic(topic);
+      await bus.admin.ensureTopics([{ name: topic, partitions: 2 }]);
+      await send(bus, numbered(topic, 20, 30));
+      const seen: (string | null)[] = [];
+      const deadline = performance.now() + patienceMs;
+      while (seen.length < 10) {
+        assert.ok(performance.now() < deadline, `only ${seen}`);
+        // It may say that the topic is gone, until it sees the new one.
+        seen.push(...texts(await consumer.poll({ recordsMax: 100, waitMs: 200 }).catch(() => [])));
+      }
+      assert.deepEqual(seen.sort(), numbers(20, 30));
+    },
+  );
+
+  contractCase(
+    context,
+    'a topic that a group with positions begins to read is new to it: from its beginning, wherever groups start',
+    async (bus) => {
+      const [known, later] = [await createTopic(bus), await createTopic(bus)];
+      const groupId = uniqueGroup();
+      const first = await subscribe(bus, known, { groupId, startAt: 'latest' });
+      await first.close();
+      await send(bus, numbered(later, 0, 5));
+      const second = await bus.createConsumer({ groupId, topics: [known, later], startAt: 'latest' });
+      assert.deepEqual(texts(await take(second, 5)), numbers(0, 5));
+    },
+  );
+
   contractCase(context, 'lag tells start, end and what the group committed, for every partition', async (bus) => {
     const topic = await createTopic(bus, 2);
     const groupId = uniqueGroup();

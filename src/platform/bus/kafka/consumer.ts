@@ -13,11 +13,11 @@ import { bufferedBytesMaxDefault } from '../limits.ts';
 import { shareOut } from '../share-out.ts';
 import { pause, pauseBefore, retryUntil } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { commitOffsets } from './commit-offsets.ts';
+import { type CommitEntry, commitOffsets } from './commit-offsets.ts';
 import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
 import { mostTelling } from './kafka-errors.ts';
-import { commitMsMax, firstJoinMsMax, retryMsMin, sessionMsDefault, troubleMsMin } from './limits.ts';
+import { commitMsMax, firstJoinMsMax, groupBeginMsMax, retryMsMin, sessionMsDefault, troubleMsMin } from './limits.ts';
 import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
 
 export interface KafkaConsumerDependencies {
@@ -34,6 +34,8 @@ interface ConsumerCursor extends FetchCursor {
   from: bigint | undefined;
   /** Behind the last record that was handed out. */
   handed: bigint;
+  /** What of it is stored: a position of this assignment, or where it began. */
+  stored: bigint;
 }
 
 type TroubleSource = 'group' | 'fetch' | 'positions';
@@ -48,6 +50,9 @@ export class KafkaConsumer implements Consumer {
   readonly #closed = new AbortController();
   /** Counts assignments, so that what was begun for an earlier one ends. */
   #assignments = 0;
+  /** The group has positions: a partition without one is new. */
+  #groupBegan = false;
+  #passing: Promise<void> | undefined;
   #firstAssignment = Promise.withResolvers<void>();
   #turn = 0;
   #polling: Promise<unknown> = Promise.resolve();
@@ -98,7 +103,7 @@ export class KafkaConsumer implements Consumer {
     this.#session.start();
     const timer = new AbortController();
     const late = clock.sleep(Math.max(0, deadlineMs - clock.monotonicMs()), timer.signal).then(() => {
-      const trouble = this.#trouble.get('group')?.error;
+      const trouble = (this.#trouble.get('group') ?? this.#trouble.get('positions'))?.error;
       throw (
         trouble ??
         unreachable(`group ${this.#options.groupId} did not come to an assignment`, undefined, 'check the brokers')
@@ -128,7 +133,7 @@ export class KafkaConsumer implements Consumer {
       if (cursor?.from === undefined || position.offset < cursor.from || position.offset > cursor.handed) {
         refused.push(position);
       } else {
-        wanted.set(cursor, position);
+        wanted.set(cursor, { ...position, offset: endOfDone(cursor, position.offset) });
       }
     }
     if (wanted.size > 0) refused.push(...(await this.#store(wanted)));
@@ -167,9 +172,32 @@ export class KafkaConsumer implements Consumer {
         await this.#throwTrouble();
         return [];
       }
+      this.#passing ??= this.#passUnreadable().finally(() => {
+        this.#passing = undefined;
+      });
       if (wakes === this.#wakes) await this.#waitForWake(leftMs, signal);
     }
     return [];
+  }
+
+  /**
+   * Markers of transactions, and records that were taken back, are nobody's work. When everything before them is done they count as read:
+   * without this a group would lag behind the end of a topic for ever.
+   */
+  async #passUnreadable(): Promise<void> {
+    const passed = new Map<ConsumerCursor, Position>();
+    for (const cursor of this.#cursors.values()) {
+      const end = endOfDone(cursor, cursor.stored);
+      if (end > cursor.stored) passed.set(cursor, { ...cursor, offset: end });
+    }
+    if (passed.size === 0) return;
+    try {
+      await this.#store(passed);
+    } catch (error) {
+      if (!(error instanceof CcxError)) throw error;
+      this.#note('positions', error);
+      await pause(this.#dependencies.clock, troubleMsMin, this.#closed.signal);
+    }
   }
 
   #take(recordsMax: number): readonly BusRecord[] {
@@ -214,9 +242,16 @@ export class KafkaConsumer implements Consumer {
 
   /** Answers with what was refused. Positions of partitions that changed hands meanwhile are not stored. */
   async #store(wanted: ReadonlyMap<ConsumerCursor, Position>): Promise<readonly TopicPartition[]> {
-    const { cluster, clock } = this.#dependencies;
     const isMine = (cursor: ConsumerCursor) => this.#cursors.get(partitionKey(cursor)) === cursor;
-    const entries = [...wanted].map(([cursor, position]) => ({ position, isMine: () => isMine(cursor) }));
+    const refused = await this.#commitEntries(
+      [...wanted].map(([cursor, position]) => ({ position, isMine: () => isMine(cursor) })),
+    );
+    for (const [cursor, position] of wanted) if (!refused.includes(position)) cursor.stored = position.offset;
+    return refused;
+  }
+
+  async #commitEntries(entries: readonly CommitEntry[]): Promise<readonly TopicPartition[]> {
+    const { cluster, clock } = this.#dependencies;
     return await commitOffsets({
       cluster,
       clock,
@@ -258,6 +293,7 @@ export class KafkaConsumer implements Consumer {
         next: undefined,
         from: undefined,
         handed: 0n,
+        stored: 0n,
         buffered: [],
         bufferedBytes: 0,
         paused: false,
@@ -269,27 +305,70 @@ export class KafkaConsumer implements Consumer {
       this.#fetcher.add(cursor);
     }
     if (taken.length > 0) events.partitionsAssigned(telemetry, this.#options.groupId, taken);
-    this.#firstAssignment.resolve();
+    const isNewest = this.#options.startAt === 'latest';
+    // The newest record is that of now, and must not be one of later.
+    if (!isNewest) this.#firstAssignment.resolve();
+    const isCurrent = () => assignment === this.#assignments;
+    if (isNewest) await this.#untilDone(isCurrent, () => this.#beginGroup(isCurrent));
     await this.#locate(taken);
+    if (isCurrent()) this.#firstAssignment.resolve();
   }
 
-  /** Finds out where to read on, however long that takes, for those that are still ours. */
-  async #locate(cursors: readonly ConsumerCursor[]): Promise<void> {
+  /** Tries for as long as it is wanted. */
+  async #untilDone(isWanted: () => boolean, run: () => Promise<void>): Promise<void> {
     const { clock } = this.#dependencies;
-    for (let failures = 0; ; failures += 1) {
-      const waiting = cursors.filter(
-        (cursor) => cursor.next === undefined && this.#cursors.get(partitionKey(cursor)) === cursor,
-      );
-      if (waiting.length === 0 || this.#closed.signal.aborted) break;
+    for (let failures = 0; isWanted() && !this.#closed.signal.aborted; failures += 1) {
       try {
-        await this.#locateOnce(waiting);
+        await run();
         this.#note('positions', undefined);
+        return;
       } catch (error) {
         if (!(error instanceof CcxError)) throw error;
         this.#note('positions', error);
         await pause(clock, pauseBefore(failures, clock), this.#closed.signal);
       }
     }
+  }
+
+  /**
+   * A group without any position stores that it starts at the newest records: of every partition, whoever reads it, and in one request, so
+   * that it has begun or has not. The leader does; others wait for it, and for no longer than a leader of another make would let them.
+   */
+  async #beginGroup(isCurrent: () => boolean): Promise<void> {
+    const { cluster, clock } = this.#dependencies;
+    const { groupId, topics: names } = this.#options;
+    const leaderUntilMs = clock.monotonicMs() + groupBeginMsMax;
+    for (let looks = 0; !this.#groupBegan && isCurrent() && !this.#closed.signal.aborted; looks += 1) {
+      const committed = await readCommitted(cluster, await cluster.coordinatorOf(groupId), groupId, undefined);
+      if (committed.size > 0) {
+        this.#groupBegan = true;
+      } else if (this.#session.isLeader || clock.monotonicMs() >= leaderUntilMs) {
+        const topics = [...(await cluster.topics(names, { fresh: true })).values()];
+        const partitions = topics.flatMap((topic) =>
+          topic instanceof CcxError ? [] : topic.partitions.map((_, partition) => ({ topic: topic.name, partition })),
+        );
+        // All of them are gone: what is made now is new.
+        if (partitions.length === 0) return;
+        const ends = await listOffsets(cluster, partitions, 'latest');
+        const entries = partitions.map((partition) => ({
+          position: { ...partition, offset: ends.get(partitionKey(partition))! },
+          isMine: isCurrent,
+        }));
+        this.#groupBegan = (await this.#commitEntries(entries)).length === 0;
+      } else {
+        await pause(clock, pauseBefore(looks, clock), this.#closed.signal);
+      }
+    }
+  }
+
+  /** Finds out where to read on, however long that takes, for those that are still ours. */
+  async #locate(cursors: readonly ConsumerCursor[]): Promise<void> {
+    const waiting = () =>
+      cursors.filter((cursor) => cursor.next === undefined && this.#cursors.get(partitionKey(cursor)) === cursor);
+    await this.#untilDone(
+      () => waiting().length > 0,
+      () => this.#locateOnce(waiting()),
+    );
     this.#fetcher.pump();
     this.#wake();
   }
@@ -303,14 +382,15 @@ export class KafkaConsumer implements Consumer {
       listOffsets(cluster, cursors, 'earliest'),
       listOffsets(cluster, cursors, 'latest'),
     ]);
-    const initial = new Map<ConsumerCursor, Position>();
+    const fresh = new Map<ConsumerCursor, Position>();
     const located = cursors.map((cursor) => {
       const key = partitionKey(cursor);
       const start = starts.get(key)!;
       const end = ends.get(key)!;
       const wanted = cursor.from === undefined ? committed.get(key) : cursor.handed;
-      if (wanted === undefined && startAt === 'latest') initial.set(cursor, { ...cursor, offset: end });
-      let position = wanted ?? (startAt === 'latest' ? end : start);
+      // One without a position is new to a group that has begun: nobody has read anything of it.
+      if (wanted === undefined && startAt === 'latest') fresh.set(cursor, { ...cursor, offset: start });
+      let position = wanted ?? start;
       if (wanted !== undefined && (wanted < start || wanted > end)) {
         // Dropped by retention, or cut off by a broker that lost records: the oldest record hides nothing.
         const records = start > wanted ? start - wanted : 0n;
@@ -319,12 +399,10 @@ export class KafkaConsumer implements Consumer {
       }
       return { cursor, position };
     });
-    // Stored before anything is read: a restart before the first commit would start behind what came in between.
-    if (initial.size > 0) {
-      for (const { cursor, position } of located) if (initial.has(cursor)) cursor.from = position;
-      await this.#store(initial);
-    }
+    // Stored before anything is read: when its topic was the group's only one, a restart would take the group for one that begins.
+    if (fresh.size > 0) await this.#store(fresh);
     for (const { cursor, position } of located) {
+      if (cursor.from === undefined) cursor.stored = position;
       cursor.from = cursor.from === undefined || position < cursor.from ? position : cursor.from;
       cursor.handed = position;
       cursor.next = position;
@@ -386,6 +464,7 @@ export class KafkaConsumer implements Consumer {
     this.#firstAssignment.promise.catch(() => undefined);
     this.#wake();
     await this.#polling;
+    await this.#passing;
     await this.#session.close();
     this.#cursors.clear();
     const fetcherClosed = this.#fetcher.close();
@@ -393,4 +472,9 @@ export class KafkaConsumer implements Consumer {
     await fetcherClosed;
     await this.#session.ended();
   }
+}
+
+/** Where a partition's work ends that is done up to `offset`: behind what nobody can read, when that is all that follows in what was fetched. */
+function endOfDone({ handed, next, buffered }: ConsumerCursor, offset: bigint): bigint {
+  return offset >= handed && buffered.length === 0 && next !== undefined && next > offset ? next : offset;
 }

@@ -54,6 +54,7 @@ export class GroupSession {
   #coordinator: number | undefined;
   #membership: Membership | undefined;
   #joining = false;
+  #isLeader = false;
   #leaseUntilMs = 0;
   /** Generation of the last assignment that the listener was told, while membership was never interrupted. */
   #lastGeneration: number | undefined;
@@ -76,6 +77,11 @@ export class GroupSession {
   /** Undefined before the first join and after the place in the group was lost; the old one while a rebalance is under way. */
   get membership(): Membership | undefined {
     return this.#membership;
+  }
+
+  /** Whether this member shares the partitions out among the others, in the generation that was joined last. */
+  get isLeader(): boolean {
+    return this.#isLeader;
   }
 
   /** Whether records may be handed out: not during a rebalance, whose outcome may give their partitions to others. */
@@ -208,7 +214,8 @@ export class GroupSession {
       const joined = await this.#requestJoin();
       if (joined === undefined) continue;
       const { cluster, groupId, clock, sessionMs, listener } = this.#options;
-      const assignments = joined.leader === joined.memberId ? await this.#assign(joined) : [];
+      this.#isLeader = joined.leader === joined.memberId;
+      const assignments = this.#isLeader ? await this.#assign(joined) : [];
       const startedMs = clock.monotonicMs();
       const synced = await cluster.request(
         joined.coordinator,

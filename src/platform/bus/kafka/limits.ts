@@ -56,5 +56,7 @@ export const leaveMsMax = 3_000;
 export const topicReadyMsMax = 30_000;
 /** A first assignment: past it `createConsumer` fails. A rebalance may wait for every other member of the group. */
 export const firstJoinMsMax = rebalanceMsMax + answerMarginMs;
+/** How long a member of a group that begins at the newest record waits for its leader to store where that is. */
+export const groupBeginMsMax = 5_000;
 /** Storing positions, with every coordinator that moves and every rebalance in between. */
 export const commitMsMax = 30_000;

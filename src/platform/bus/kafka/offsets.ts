@@ -63,14 +63,18 @@ export async function listOffsets(
   return offsets;
 }
 
-/** What the group committed; partitions without a position are not in the answer. */
+/** What the group committed; partitions without a position are not in the answer. Undefined: of all topics that it ever read. */
 export async function readCommitted(
   cluster: KafkaCluster,
   coordinator: number,
   groupId: string,
-  partitions: readonly TopicPartition[],
+  partitions: readonly TopicPartition[] | undefined,
 ): Promise<OffsetsByPartition> {
-  const topics = groupByTopic(partitions).map(([name, partitionIndexes]) => ({ name, partitionIndexes }));
+  const topics =
+    partitions === undefined
+      ? // The library's type has no "all"; its encoder does.
+        (null as unknown as [])
+      : groupByTopic(partitions).map(([name, partitionIndexes]) => ({ name, partitionIndexes }));
   // Stable: a position that a transaction is about to change is waited for.
   const answer = await cluster.request(coordinator, apis.offsetFetch, [
     [{ groupId, memberId: null, memberEpoch: -1, topics }],

@@ -77,7 +77,10 @@ export async function synchronizeMember(
   letGo: (partition: TopicPartition) => void,
 ): Promise<Synchronized> {
   return await database.transaction(async (tx) => {
-    await tx.query('SELECT FROM ccx.bus_groups WHERE group_id = $1 FOR UPDATE', [member.groupId]);
+    const { rows: groups } = await tx.query<{ began: boolean }>(
+      'SELECT began FROM ccx.bus_groups WHERE group_id = $1 FOR UPDATE',
+      [member.groupId],
+    );
     const renewed = await tx.query(
       `UPDATE ccx.bus_members SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
        WHERE group_id = $1 AND member_id = $2 AND lease_until > clock_timestamp()`,
@@ -94,7 +97,8 @@ export async function synchronizeMember(
       [member.groupId],
     );
     const assignable = members.map((row): AssignableMember => ({ memberId: row.member_id, topics: row.topics }));
-    const rows = await lockPositions(tx, member, assignable);
+    const locked = await lockPositions(tx, member, assignable);
+    const rows = groups[0]?.began === true ? locked : await beginGroup(tx, member, locked);
     const changes = decideChanges(member, assignable, rows);
     for (const { row } of changes.filter((change) => change.kind === 'let-go')) letGo(row);
     await storeChanges(tx, member, changes);
@@ -143,7 +147,7 @@ async function lockPositions(
   tx: Connection,
   member: Member,
   members: readonly AssignableMember[],
-): Promise<PositionRow[]> {
+): Promise<readonly PositionRow[]> {
   const topics = [...new Set(members.flatMap((other) => other.topics))];
   await tx.query(
     `INSERT INTO ccx.bus_positions (group_id, topic_id, partition)
@@ -182,10 +186,38 @@ async function lockPositions(
   }));
 }
 
-type Change =
-  | { readonly kind: 'let-go' | 'free'; readonly row: PositionRow }
-  /** `committed` is stored with the new owner. */
-  | { readonly kind: 'take'; readonly row: PositionRow; readonly committed: bigint | null };
+/**
+ * A group that starts at the newest record stores its positions when it begins, for every partition and whoever will read it: without
+ * them, a restart before the first commit would start at newer ones and skip what came in between. From then on a partition without a
+ * position is one that was not there, and is read from its beginning.
+ */
+async function beginGroup(
+  tx: Connection,
+  member: Member,
+  rows: readonly PositionRow[],
+): Promise<readonly PositionRow[]> {
+  await tx.query('UPDATE ccx.bus_groups SET began = true WHERE group_id = $1', [member.groupId]);
+  if (member.startAt === 'earliest') return rows;
+  // An earlier release may be a member too: it commits, and does not say that the group has begun.
+  const { rows: committed } = await tx.query(
+    'SELECT FROM ccx.bus_positions WHERE group_id = $1 AND committed IS NOT NULL LIMIT 1',
+    [member.groupId],
+  );
+  if (committed.length > 0 || rows.length === 0) return rows;
+  const values = rows.map(({ topicId, partition, end }) => `(${topicId}, ${partition}, ${end}::bigint)`);
+  await tx.query(
+    `UPDATE ccx.bus_positions p SET committed = v.committed
+     FROM (VALUES ${values.join(', ')}) AS v (topic_id, partition, committed)
+     WHERE p.group_id = $1 AND p.topic_id = v.topic_id AND p.partition = v.partition`,
+    [member.groupId],
+  );
+  return rows.map((row) => ({ ...row, committed: row.end }));
+}
+
+interface Change {
+  readonly kind: 'let-go' | 'free' | 'take';
+  readonly row: PositionRow;
+}
 
 function decideChanges(
   member: Member,
@@ -203,20 +235,12 @@ function decideChanges(
     const target = assigned.get(`${row.topic}/${row.partition}`);
     const orphaned = row.owner !== null && !alive.has(row.owner);
     if (target === member.memberId) {
-      if (row.owner === null || orphaned) return [{ kind: 'take', row, committed: positionToStore(member, row) }];
+      if (row.owner === null || orphaned) return [{ kind: 'take', row }];
       return [];
     }
     if (row.owner === member.memberId) return [{ kind: 'let-go', row }];
     return orphaned ? [{ kind: 'free', row }] : [];
   });
-}
-
-/**
- * A group that starts at the newest record stores that position at once: without it, a restart before the first commit would start at a
- * newer one and skip what came in between.
- */
-function positionToStore(member: Member, row: PositionRow): bigint | null {
-  return row.committed ?? (member.startAt === 'latest' ? row.end : null);
 }
 
 /** Where to read on. A position that retention has passed moves up to the oldest record; one past the end (a restored backup) hides nothing. */
@@ -229,13 +253,12 @@ async function storeChanges(tx: Connection, member: Member, changes: readonly Ch
   if (changes.length === 0) return;
   const values = changes.map((change) => {
     const { topicId, partition } = change.row;
-    const committed = change.kind === 'take' ? change.committed : change.row.committed;
-    return `(${topicId}, ${partition}, ${committed ?? 'NULL'}::bigint, ${change.kind === 'take' ? '$2' : 'NULL'}::uuid)`;
+    return `(${topicId}, ${partition}, ${change.kind === 'take' ? '$2' : 'NULL'}::uuid)`;
   });
   // The rows are locked already, so their order here does not matter. $2 must be mentioned even if nothing is taken.
   await tx.query(
-    `UPDATE ccx.bus_positions p SET owner = v.owner, committed = v.committed
-     FROM (VALUES ${values.join(', ')}) AS v (topic_id, partition, committed, owner)
+    `UPDATE ccx.bus_positions p SET owner = v.owner
+     FROM (VALUES ${values.join(', ')}) AS v (topic_id, partition, owner)
      WHERE p.group_id = $1 AND p.topic_id = v.topic_id AND p.partition = v.partition AND $2::uuid IS NOT NULL`,
     [member.groupId, member.memberId],
   );
@@ -251,8 +274,7 @@ function ownedAfter(
     const change = changed.get(row);
     const mine = change === undefined ? row.owner === member.memberId : change.kind === 'take';
     if (!mine) return [];
-    const committed = change?.kind === 'take' ? change.committed : row.committed;
-    const { topicId, topic, partition } = row;
+    const { topicId, topic, partition, committed } = row;
     return [{ topicId, topic, partition, position: startOf(row, committed) }];
   });
 }
