@@ -46,6 +46,8 @@ export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
  */
 export const TABLE_REPORT_FACTS = 'ccx.report_facts';
 export const TABLE_CATALOGUES = 'ccx.catalogues';
+/** The cooldown in force of each target. Written by: notification service → read by: whoever deletes old rows of `reported`. */
+export const TABLE_COOLDOWNS = 'ccx.cooldowns';
 /** Our tables that lose their meaning with rows of `new_reports`, and with rows of `reported`; who empties one of those empties these too. */
 export const COMPANIONS_OF_NEW_REPORTS: readonly string[] = [
   TABLE_STORED_MESSAGE,

@@ -16,7 +16,7 @@ export async function forgetFactsWithoutReport(
   queryable: Queryable,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<number> {
-  if (!(await areKept(queryable))) return 0;
+  if (!(await tableIsKept(queryable, TABLE_REPORT_FACTS, 'DELETE'))) return 0;
   let deleted = 0;
   let after: PageEnd | undefined = { org_id: -2_147_483_648, cluster: '', updated_at: '-infinity' };
   while (after !== undefined && options.signal?.aborted !== true) {
@@ -66,13 +66,20 @@ async function forgetPage(queryable: Queryable, after: PageEnd): Promise<FactsPa
   return { deleted: rows[0]!.deleted, end: rows[0]!.end ?? undefined };
 }
 
-/** Asked of the catalog: a role without rights on schema `ccx` gets an error for naming the table, and may still clean the shared ones. */
-async function areKept(queryable: Queryable): Promise<boolean> {
+/**
+ * Whether a table of ours is there and this role may use it so. Asked of the catalog: a role without rights on schema `ccx` gets an error
+ * for naming the table, and may still clean the shared ones.
+ */
+export async function tableIsKept(
+  queryable: Queryable,
+  table: string,
+  privilege: 'SELECT' | 'DELETE',
+): Promise<boolean> {
   const { rows } = await queryable.query<{ kept: boolean }>(
     `SELECT EXISTS (
        SELECT FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
-        WHERE n.nspname || '.' || c.relname = $1 AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'DELETE')) AS kept`,
-    [TABLE_REPORT_FACTS],
+        WHERE n.nspname || '.' || c.relname = $1 AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, $2)) AS kept`,
+    [table, privilege],
   );
   return rows[0]!.kept;
 }

@@ -6,6 +6,7 @@ import {
   dayMs,
   failure,
   hourMs,
+  policyOf,
   reportOf,
   type Timeline,
   testCluster,
@@ -103,6 +104,87 @@ test('retention deletes what is old and finished, and nothing that a cooldown co
     assert.equal(await count('reported'), 2, 'one row of each of the last two runs');
     assert.deepEqual([await count('ccx.notification_considered'), await count('ccx.notification_sent_rows')], [1, 1]);
     assert.equal(line.kafka.arrived.length, 2);
+  } finally {
+    await line.end();
+  }
+});
+
+test('an age that is shorter than a cooldown tells nothing twice, and says so at the start', async () => {
+  const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '10 minutes', everyMs: 0 };
+  const line = await createTimeline({ settings: { retention } });
+  const count = async (table: string) =>
+    (await line.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`)).rows[0]!.count;
+  try {
+    for (let run = 0; run < 6; run += 1) {
+      const at = await line.store(reportOf('CRITICAL'));
+      await line.database
+        .query(
+          `INSERT INTO ccx.report_facts (org_id, cluster, updated_at, request_id, last_checked)
+         SELECT $1, $2, $3::timestamp, '', $3::timestamp WHERE to_regclass('ccx.report_facts') IS NOT NULL`,
+          [testOrg, testCluster, at],
+        )
+        .catch(() => undefined);
+      await line.run();
+      assert.deepEqual(line.kafka.told(), run === 0 ? ['CRITICAL'] : []);
+      await line.clock.advance(4 * hourMs - 1_000);
+    }
+    assert.equal(await count('new_reports'), 1, 'what nothing counts by goes');
+    assert.ok((await count('ccx.report_facts')) <= 1, 'and its facts with it');
+    assert.deepEqual(
+      (await line.reported()).map(({ state }) => state),
+      [1, 2],
+      'the row that it counts by, and one of the last run',
+    );
+    await line.clock.advance(hourMs);
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL'], 'when the cooldown has ended');
+    const lines: string[] = [];
+    const telemetry = createSilentTelemetry();
+    const log = {
+      ...telemetry.log,
+      warn: (text: unknown) => lines.push(String(text)),
+    } as unknown as typeof telemetry.log;
+    await line.another({}, { ...telemetry, log });
+    assert.match(lines.join('\n'), /cleaner\.max_age: the age of 10 minutes is shorter than the cooldown of 24h/);
+    await assert.rejects(line.another({ retention: { ...retention, reportsMaxAge: 'soon' } }), {
+      ...{ code: 'MAX_AGE_INVALID', hint: /cleaner\.max_age/ },
+    });
+  } finally {
+    await line.end();
+  }
+});
+
+test('retention goes by the longest cooldown of all targets, also of those that another process serves', async () => {
+  const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '1 day', everyMs: 0 };
+  const policies = { ...testSettings().policies, 'service-log': policyOf('service_log', { cooldown: '1 hour' }) };
+  const line = await createTimeline({ targets: ['service-log'], settings: { retention, policies } });
+  const query = (text: string) => line.database.query(text);
+  const left = async () => {
+    const { rows } = await line.database.query<{ rows: number; issues: number }>(
+      `SELECT (SELECT count(*)::int FROM reported WHERE event_type_id = 1) AS rows,
+              (SELECT count(*)::int FROM ccx.notification_ledger WHERE event_type_id = 1) AS issues`,
+    );
+    return [rows[0]!.rows, rows[0]!.issues];
+  };
+  try {
+    await line.run();
+    assert.deepEqual((await query('SELECT event_type_id, cooldown::text FROM ccx.cooldowns')).rows, [
+      { event_type_id: 2, cooldown: '01:00:00' },
+    ]);
+    await line.storeSent(reportOf('LOW'), { target: 1, hoursAgo: 10 * 24 });
+    await query(
+      `INSERT INTO ccx.notification_ledger (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at,
+              last_seen_at, resolved_at, clock_at, reported_at, last_reason, decided_at)
+       SELECT 1, org_id, cluster, 'rule', 'r', 'LOW', 'notified', notified_at, notified_at, notified_at, notified_at, notified_at, '', now()
+         FROM reported`,
+    );
+    await query(`INSERT INTO ccx.cooldowns VALUES (1, '30 days')`);
+    await line.run();
+    assert.deepEqual(await left(), [1, 1]);
+    await line.clock.advance(21 * dayMs);
+    await line.run();
+    assert.deepEqual(await left(), [0, 0]);
   } finally {
     await line.end();
   }

@@ -210,7 +210,8 @@ export const notificationServiceOptions = defineOptions({
     'cleaner.max_age': {
       type: 'string',
       default: '90 days',
-      description: 'Age at which rows of new_reports and reported are deleted; PostgreSQL interval',
+      description:
+        'Age at which rows of new_reports and reported are deleted, PostgreSQL interval; what a cooldown counts by stays until it ends',
     },
     'cleaner.enabled': { type: 'boolean', default: false, description: 'Delete them while the service runs' },
     'follow.poll': { type: 'duration', default: 5_000, min: 10, description: 'How late a report may be noticed' },

@@ -344,6 +344,9 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
     schemaAhead(warning: string): void {
       log.warn(warning);
     },
+    retentionHeldBack(warning: string): void {
+      log.warn(warning);
+    },
     bothTargetsEnabled(): void {
       log.warn('both targets are enabled: Service Log entries are mailed to the same people as notifications');
     },

@@ -7,6 +7,7 @@ import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { Events } from './events.ts';
 import type { Kept } from './keep-last-good.ts';
@@ -49,6 +50,8 @@ export interface RunRequest {
   readonly sinceMicros?: bigint;
   /** The disabled rules that the reports were last made due for. */
   readonly followedRules?: DisabledRules;
+  /** The cooldowns that are stored for whoever deletes old rows. */
+  readonly storedCooldowns?: readonly TargetCooldown[];
   /** Whether rows were removed from `reported` is not looked at in this run. */
   readonly removedRowsChecked?: boolean;
 }
@@ -57,6 +60,7 @@ export interface FinishedRun {
   readonly summary: RunSummary;
   readonly run: Run;
   readonly followedRules: DisabledRules;
+  readonly storedCooldowns: readonly TargetCooldown[];
 }
 
 export async function runOnce(state: ServiceState, request: RunRequest = {}): Promise<FinishedRun> {
@@ -69,6 +73,9 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   events.statusChanged(SERVICE_STATUS.fetchingContent);
   const content = await loadContent(state);
   const targets = await prepareTargets(state, content);
+  const cooldowns = storedCooldowns(state, targets);
+  if (JSON.stringify(cooldowns) !== JSON.stringify(request.storedCooldowns))
+    await storeCooldowns(state.database, cooldowns);
   const unchanged = targets.every(({ policy }, index) => request.previous?.[index]?.policy.hash === policy.hash);
   const run = await beginRun(state, { targets, sinceMicros: unchanged ? request.sinceMicros : undefined });
   events.statusChanged(SERVICE_STATUS.readingReported);
@@ -89,7 +96,15 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
   events.runFinished(summary);
   events.statusChanged(SERVICE_STATUS.inactive);
-  return { summary, run, followedRules: rules };
+  return { summary, run, followedRules: rules, storedCooldowns: cooldowns };
+}
+
+/** A text that means no cooldown is none for the others too. */
+function storedCooldowns(state: ServiceState, targets: readonly RunTarget[]): readonly TargetCooldown[] {
+  return targets.map(({ target, policy }, index) => ({
+    eventTargetId: target.eventTargetId,
+    cooldown: policy.cooldownMicros === undefined ? undefined : state.targets[index]!.policy.settings.cooldown,
+  }));
 }
 
 async function loadContent(state: ServiceState): Promise<RuleContentDirectory> {

@@ -8,9 +8,11 @@ import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../cont
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { sqlState } from '../../platform/database/database-error.ts';
 import { probeReasons } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
@@ -149,6 +151,7 @@ async function prepare(state: ServiceState): Promise<void> {
     await state.content.get();
   }
   await prepareStorage(database, events);
+  await checkMaxAge(state);
   if (settings.mode === 'once') return;
   // In a run a wrong cooldown would only be a failed run, again and again.
   await time.synchronize(database);
@@ -197,6 +200,26 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
   } catch (error) {
     events.storageUnusable();
     throw error;
+  }
+}
+
+/** Said once, at the start: an age that is shorter than a cooldown does not do to `reported` what it seems to ask for. */
+async function checkMaxAge({ settings, database, targets, events }: ServiceState): Promise<void> {
+  const { reportsMaxAge } = settings.retention;
+  if (reportsMaxAge === '') return;
+  const own = targets.map(({ policy }) => policy.settings.cooldown);
+  const cooldown = await longestCooldown(database, own);
+  try {
+    const warning = await warningOf(database, reportsMaxAge, cooldown ?? '0');
+    if (warning !== undefined) events.retentionHeldBack(`cleaner.max_age: ${warning}`);
+  } catch (cause) {
+    if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
+    throw new CcxError(`the age ${JSON.stringify(reportsMaxAge)} is not an interval`, {
+      code: 'MAX_AGE_INVALID',
+      category: 'configuration',
+      cause,
+      hint: 'change cleaner.max_age to a PostgreSQL interval such as "90 days"',
+    });
   }
 }
 
@@ -249,7 +272,9 @@ function createRunner(state: ServiceState) {
     const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
     try {
       const finished = await runOnce(state, {
-        ...(last === undefined ? {} : { previous: last.run.targets, followedRules: last.followedRules }),
+        ...(last === undefined
+          ? {}
+          : { previous: last.run.targets, followedRules: last.followedRules, storedCooldowns: last.storedCooldowns }),
         ...(sinceMicros === undefined ? {} : { sinceMicros }),
         removedRowsChecked,
       });

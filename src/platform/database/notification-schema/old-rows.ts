@@ -21,12 +21,12 @@ export interface OldRow {
 /** Calls `visit` for each row that `select` finds; holds a portion of the table, not the table. */
 export async function visitOldRows(
   database: Database,
-  { select, maxAge }: { readonly select: string; readonly maxAge: string },
+  { select, values }: { readonly select: string; readonly values: readonly string[] },
   visit: (row: OldRow) => void,
 ): Promise<void> {
   await database.transaction(
     async (tx) => {
-      await tx.query(`DECLARE old_rows NO SCROLL CURSOR FOR ${select}`, [maxAge]);
+      await tx.query(`DECLARE old_rows NO SCROLL CURSOR FOR ${select}`, [...values]);
       for (;;) {
         const { rows } = await tx.query<OldRow>(`FETCH ${oldRowsPerRead} FROM old_rows`);
         for (const row of rows) visit(row);

@@ -410,6 +410,20 @@ describe('old rows', () => {
     assert.equal((await run(['--print-new-reports-for-cleanup'])).code, 0);
   });
 
+  test('that a cooldown counts by stay, said before anything is deleted, also before the first run of all', async () => {
+    for (const age of ['2 hours', '25 hours', '20 days']) await storeSent(2, age);
+    const printed = await run(['--print-old-reports-for-cleanup', '--max-age', '1 hour']);
+    assert.equal(printed.output.match(/Old report from `reported` table/g)?.length, 2);
+    const deleted = await run(['--old-reports-cleanup', '--max-age', '1 hour']);
+    assert.match(
+      deleted.output,
+      /age of 1 hour is shorter than the cooldown of 24h: rows of reported that it counts by/,
+    );
+    assert.match(deleted.output, /"Rows deleted":2.*Cleanup `reported` finished/);
+    assert.equal((await run([...instant, '--cleanup-on-startup', '--max-age', '1 hour'])).code, 0);
+    assert.deepEqual(await states(), [1]);
+  });
+
   test('of a database that is away end with 8', async () => {
     const away = await run(['--old-reports-cleanup'], { STORAGE__PG_PORT: '1' });
     assert.equal(away.code, 8);

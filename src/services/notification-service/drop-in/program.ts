@@ -137,9 +137,13 @@ async function cleanUp(operation: ConfiguredOperation, program: Program): Promis
   if (steps.length === 0) return 0;
   const database = openDatabase(program);
   const maxAge = flags['max-age'] || config['cleaner.max_age'];
+  const cooldowns = (['kafka_broker', 'service_log'] as const)
+    .filter((section) => config[`${section}.enabled`])
+    .map((section) => config[`${section}.cooldown`]);
+  const old = { database, log: telemetry.log, maxAge, cooldowns };
   let step: CleaningStep | undefined;
   try {
-    for (step of steps) await step.work(step.table, { database, log: telemetry.log, maxAge, now: clock.now() });
+    for (step of steps) await step.work(step.table, { ...old, now: clock.now() });
     return 0;
   } catch (error) {
     telemetry.log.error(failureFields(error), step?.failure);

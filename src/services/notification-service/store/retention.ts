@@ -4,6 +4,7 @@
  * Source: architecture.md 5 (retention of whatever the embedded default stores).
  */
 import {
+  STATE_SENT,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
@@ -19,7 +20,7 @@ export interface RetentionBounds {
   /** Timestamps of the notification database. */
   readonly outboxBefore: string;
   readonly ledgerBefore: string;
-  /** Start of the longest cooldown that ends now; `sent` rows since then count. */
+  /** Start of the longest cooldown that ends now, of whatever process; `sent` rows since then count and stay. */
   readonly cooldownSince: string;
   /** PostgreSQL interval; empty: reports are left to others. */
   readonly reportsMaxAge: string;
@@ -52,7 +53,8 @@ const statements = {
       SELECT ctid FROM ${TABLE_NEW_REPORTS} WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
   reported: `
     DELETE FROM ${TABLE_REPORTED} WHERE ctid = ANY(ARRAY(
-      SELECT ctid FROM ${TABLE_REPORTED} WHERE updated_at < $1::timestamp - $2::interval LIMIT $3))`,
+      SELECT ctid FROM ${TABLE_REPORTED}
+       WHERE updated_at < $1::timestamp - $2::interval AND NOT (state = ${STATE_SENT} AND notified_at > $4::timestamp) LIMIT $3))`,
 } as const;
 
 export type RetainedTable = keyof typeof statements;
@@ -63,10 +65,10 @@ export async function deleteExpired(
   bounds: RetentionBounds,
 ): Promise<Map<RetainedTable, number>> {
   const deleted = new Map<RetainedTable, number>();
-  const until = async (table: RetainedTable, before: string, other: string) => {
+  const until = async (table: RetainedTable, ...[before, other, ...rest]: readonly string[]) => {
     let total = 0;
     for (;;) {
-      const { rowCount } = await queryable.query(statements[table], [before, other, retentionRowsMax]);
+      const { rowCount } = await queryable.query(statements[table], [before, other, retentionRowsMax, ...rest]);
       total += rowCount;
       if (rowCount < retentionRowsMax) break;
     }
@@ -79,7 +81,7 @@ export async function deleteExpired(
   if (bounds.reportsMaxAge !== '') {
     await until('new_reports', bounds.now, bounds.reportsMaxAge);
     await forgetFactsWithoutReport(queryable);
-    await until('reported', bounds.now, bounds.reportsMaxAge);
+    await until('reported', bounds.now, bounds.reportsMaxAge, bounds.cooldownSince);
   }
   return deleted;
 }

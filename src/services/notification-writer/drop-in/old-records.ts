@@ -5,7 +5,8 @@
 import { COMPANIONS_OF_NEW_REPORTS } from '../../../contracts/tables.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { requireTableRights } from '../../../platform/database/missing-rights.ts';
-import { IS_OLD, oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
+import { oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
+import { oldRowsOf } from '../../../platform/records/cooldowns.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { cleanStoredMessages } from '../retention.ts';
@@ -22,19 +23,22 @@ export interface OldRecordTools {
 
 export async function listOldRecords(table: AgedTable, { database, log, maxAge, now }: OldRecordTools): Promise<void> {
   const account = table === 'read_errors' ? '0 AS account_number' : 'account_number';
-  const select = `SELECT org_id, ${account}, cluster, updated_at FROM ${table} WHERE ${IS_OLD} ORDER BY updated_at`;
+  const { where, values } = await oldRowsOf(database, { table, maxAge });
+  const select = `SELECT org_id, ${account}, cluster, updated_at FROM ${table} WHERE ${where} ORDER BY updated_at`;
   log.info({ 'max age': maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
-  await visitOldRows(database, { select, maxAge }, (row) =>
+  await visitOldRows(database, { select, values }, (row) =>
     log.info(oldRowFields(row, now), `Old report from \`${table}\` table`),
   );
 }
 
-/** What is kept in schema `ccx` about reports goes with them, if our tables are there. */
+/** What is kept in schema `ccx` about reports goes with them, if our tables are there. What a cooldown counts by stays. */
 export async function deleteOldRecords(table: AgedTable, { database, log, maxAge }: OldRecordTools): Promise<void> {
-  const statement = `DELETE FROM ${table} WHERE ${IS_OLD}`;
+  const { where, values, warning } = await oldRowsOf(database, { table, maxAge });
+  const statement = `DELETE FROM ${table} WHERE ${where}`;
+  if (warning !== undefined) log.warn(warning);
   log.info({ 'max age': maxAge, 'delete statement': statement }, 'Cleanup operation');
   if (table === 'new_reports') await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
-  const { rowCount } = await database.query(statement, [maxAge]);
+  const { rowCount } = await database.query(statement, values);
   if (table === 'new_reports') await cleanCompanions(database, maxAge);
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
 }

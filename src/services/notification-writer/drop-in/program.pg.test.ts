@@ -242,6 +242,30 @@ describe('old records', () => {
     });
   }
 
+  test('that a cooldown counts by are neither listed nor cleaned, and the cleaning says so; emptying the table asks nobody', async () => {
+    await ensureNotificationSchema(context.database);
+    await migrateCcx(context.database, 'records');
+    await context.database.query(`INSERT INTO ccx.cooldowns VALUES (1, '100 days')`);
+    for (const [state, reportDays, sentDays] of [
+      [1, 100, 1],
+      [1, 200, 101],
+      [2, 100, 2],
+    ]) {
+      await context.database.query(
+        `INSERT INTO reported VALUES (1, 2, $1, 1, $2, '', now() - $3 * interval '1 day', now() - $4 * interval '1 day', NULL, 1)`,
+        [cluster, state, reportDays, sentDays],
+      );
+    }
+    const { stdout: listed } = await succeed('--print-old-reports-for-cleanup');
+    assert.equal(listed.split('Old report from').length - 1, 2);
+    const { stdout } = await succeed('--old-reports-cleanup');
+    assert.match(stdout, /is shorter than the cooldown of 100 days: rows of reported that it counts by are kept/);
+    assert.match(stdout, /"Rows deleted":2/);
+    assert.equal(await count('reported'), 1);
+    await succeed('--truncate-old-reports');
+    assert.equal(await count('reported'), 0);
+  });
+
   test('of read_errors are listed and cleaned, and go with their reports', async () => {
     await ensureNotificationSchema(context.database);
     await addReport('new_reports', '1990-01-01');
