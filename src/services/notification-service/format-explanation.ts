@@ -1,6 +1,7 @@
 /** What `ccx explain` and `ccx notifications` print: the ledger in sentences, for a person and as JSON. Pure; called by `commands.ts`. */
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
 import { reasonSentence } from './decide/reasons.ts';
+import { isAboutNow, standingOf } from './decide/standing.ts';
 import type { ExplainedIssue, ExplainedTarget, ListedMessage } from './store/explain.ts';
 
 export interface Explanation {
@@ -46,15 +47,22 @@ function outcomeText(outcome: string): string {
 }
 
 function issueLines(issue: ExplainedIssue): string[] {
-  const sent = issue.last_notified_at === null ? 'never' : shown(issue.last_notified_at);
+  const standing = standingOf(issue);
   const id = issue.notification_id === null ? '' : `  (${issue.notification_id}${stateText(issue)})`;
   return [
     '',
     `  ${issue.error_key}  ${issue.component}`,
-    `    ${issue.last_reason}: ${reasonSentence(issue.last_reason)}${notRunText(issue)}`,
-    `    last sent ${sent}${id}`,
+    `    ${standing}: ${reasonSentence(standing)}${notRunText(issue)}`,
+    `    last sent ${sentText(issue)}${id}`,
     `    next possible ${nextText(issue)}`,
   ];
+}
+
+function sentText({ state, message_state, last_notified_at }: ExplainedIssue): string {
+  const sent = last_notified_at === null ? undefined : shown(last_notified_at);
+  const perhaps = state === 'unknown' || (state === 'pending' && message_state === 'unknown');
+  if (!perhaps) return sent ?? 'never';
+  return sent === undefined ? 'perhaps' : `${sent}, and perhaps again`;
 }
 
 function notRunText({ not_run_reason: why }: ExplainedIssue): string {
@@ -68,14 +76,32 @@ function stateText(issue: ExplainedIssue): string {
 }
 
 function nextText(issue: ExplainedIssue): string {
-  if (!issue.counts) return 'at once: the record that it was sent is gone from reported';
-  if (issue.resolved_at !== null) return 'when a report contains it again';
-  if (issue.last_reason === 'rule-did-not-run') return 'when its rule has run again';
-  if (issue.message_state === 'pending' || issue.message_state === 'claimed') {
-    return `it is on its way, next attempt ${shown(issue.next_attempt_at)}`;
+  const { state, last_reason, message_state, next_attempt_at, resolved_at, next_eligible_at } = issue;
+  if (state === 'notified' && !issue.counts) return 'at once: the record that it was sent is gone from reported';
+  if (state === 'pending') {
+    const attempt = `next attempt ${shown(next_attempt_at)}`;
+    if (message_state === 'unknown') return `it is repeated under its id, ${attempt}`;
+    // Still as it was decided, or at least not known to be otherwise.
+    if (!isAboutNow(last_reason) || last_reason === 'rule-did-not-run') return `it is on its way, ${attempt}`;
+    return 'when what stands against it changes; the notification that waits is withdrawn';
   }
-  if (issue.next_eligible_at !== null) return `${shown(issue.next_eligible_at)}, if it is still there`;
-  return 'when what stands against it changes';
+  if (resolved_at !== null) return 'when a report contains it again';
+  if (last_reason === 'rule-did-not-run') return 'when its rule has run again';
+  if (next_eligible_at !== null) return `${shown(next_eligible_at)}, if it is still there`;
+  switch (standingOf(issue)) {
+    case 'due':
+    case 'not-in-time':
+    case 'record-removed':
+    case 'render-failed':
+      return 'in the next run, if it is still there';
+    case 'notified':
+    case 'already-notified':
+    case 'given-up':
+    case 'arrival-unknown':
+      return 'with its next report: there is no cooldown';
+    default:
+      return 'when what stands against it changes';
+  }
 }
 
 export function formatMessage(message: ListedMessage): string {

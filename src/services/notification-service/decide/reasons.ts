@@ -37,13 +37,23 @@ export const QUIET_REASONS = {
   'render-failed': 'It is due, but its text could not be rendered; it is tried again soon.',
 } as const;
 
+/** What became of an issue since it was decided to be notified, where no reason says so. */
+export const STANDINGS = {
+  due: 'It is due, and is notified in the next run.',
+  'on-its-way': 'A notification of it is on its way.',
+  'may-have-arrived': 'A notification of it may have arrived; it is repeated under its id until that is known.',
+  notified: 'It was notified.',
+  'not-in-time': 'Its last notification could not be delivered in time and is listed as dead; it is decided anew.',
+} as const;
+
 export type NotifyReason = keyof typeof NOTIFY_REASONS;
 export type QuietReason = keyof typeof QUIET_REASONS;
 export type Reason = NotifyReason | QuietReason;
+export type Standing = Reason | keyof typeof STANDINGS;
 
-const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...QUIET_REASONS };
+const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...QUIET_REASONS, ...STANDINGS };
 
-/** The sentence of a reason; a name that a newer version stored is shown as it is. */
+/** The sentence of a reason or a standing; a name that a newer version stored is shown as it is. */
 export function reasonSentence(reason: string): string {
   return Object.hasOwn(sentences, reason) ? sentences[reason]! : `(${reason})`;
 }

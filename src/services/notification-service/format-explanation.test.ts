@@ -1,0 +1,136 @@
+/** What `ccx explain` says of an issue, over every state of the ledger and every reason: one sentence, and nothing beside it that it contradicts. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LedgerState } from './decide/decide-cluster.ts';
+import { NOTIFY_REASONS, QUIET_REASONS, type Reason, reasonSentence } from './decide/reasons.ts';
+import { formatExplanation } from './format-explanation.ts';
+import type { ExplainedIssue, ExplainedTarget } from './store/explain.ts';
+
+/** `itself`: the reason is about the report, the rule or the settings, and stands in every state. */
+const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
+  new: byState(),
+  'cooldown-over': byState(),
+  recurred: byState(),
+  'record-removed': byState(),
+  'tried-again': byState(),
+  'already-notified': { ...byState(), notified: 'already-notified' },
+  pending: byState(),
+  'given-up': byState(),
+  'arrival-unknown': byState(),
+  resolved: 'itself',
+  'rule-did-not-run': 'itself',
+  'rule-removed': 'itself',
+  'below-threshold': 'itself',
+  'filter-failed': 'itself',
+  'filtered-by-tag': 'itself',
+  'disabled-by-cluster': 'itself',
+  'disabled-by-org': 'itself',
+  'content-missing': 'itself',
+  'cluster-moved': 'itself',
+  'report-removed': 'itself',
+  'cluster-not-allowed': 'itself',
+  'render-failed': 'itself',
+};
+
+/** What became of the notification is said, whatever the decision before it was. */
+function byState(): Record<LedgerState, string> {
+  return {
+    open: 'due',
+    pending: 'on-its-way',
+    notified: 'notified',
+    removed: 'record-removed',
+    dead: 'given-up',
+    unknown: 'arrival-unknown',
+  };
+}
+
+const messageStates: Record<LedgerState, string | null> = {
+  open: null,
+  pending: 'pending',
+  notified: 'delivered',
+  removed: 'delivered',
+  dead: 'dead',
+  unknown: 'unknown',
+};
+
+function issueOf(change: Partial<ExplainedIssue> & Pick<ExplainedIssue, 'state' | 'last_reason'>): ExplainedIssue {
+  const wasSent = change.state === 'notified' || change.state === 'removed';
+  return {
+    ...{
+      event_type_id: 1,
+      org_id: 1,
+      type: 'rule',
+      component: 'a.report',
+      error_key: 'KEY',
+      attempts: 1,
+      counts: true,
+    },
+    ...{ first_seen_at: '2026-11-21 16:00:00', last_seen_at: '2026-11-21 16:00:00', decided_at: '2026-11-21 16:00:00' },
+    ...{ resolved_at: null, next_eligible_at: null, not_run_reason: null, error_code: null, error_text: null },
+    last_notified_at: wasSent ? '2026-11-21 16:00:00' : null,
+    notification_id: change.state === 'open' ? null : 'the-id',
+    message_state: messageStates[change.state],
+    next_attempt_at: change.state === 'pending' ? '2026-11-21 17:00:00' : null,
+    ...change,
+  };
+}
+
+function linesOf(issue: ExplainedIssue): { readonly reason: string; readonly sent: string; readonly next: string } {
+  const target: ExplainedTarget = {
+    ...{ event_type_id: 1, org_id: 1, report_updated_at: '2026-11-21 16:00:00', outcome: 'issues', render_error: null },
+    ...{ next_due_at: null, decided_at: '2026-11-21 16:00:00', paused_until: null, pause_text: null },
+    newest_report_at: '2026-11-21 16:00:00',
+  };
+  const lines = formatExplanation('c', { targets: [target], issues: [issue] })
+    .split('\n')
+    .slice(-3);
+  return { reason: lines[0]!.trim(), sent: lines[1]!.trim(), next: lines[2]!.trim() };
+}
+
+for (const [reason, row] of Object.entries(rows) as [Reason, (typeof rows)[Reason]][]) {
+  for (const state of Object.keys(messageStates) as LedgerState[]) {
+    const name = row === 'itself' ? reason : row[state];
+    test(`${reason}, ${state}: ${name}`, () => {
+      const { reason: said, sent, next } = linesOf(issueOf({ state, last_reason: reason }));
+      assert.equal(said, `${name}: ${reasonSentence(name)}`);
+      assert.doesNotMatch(said, /It was not notified before/, 'nothing is said of the moment before it was notified');
+      if (/^(notified|already-notified|record-removed):/.test(said)) assert.match(sent, /^last sent 2026/);
+      if (/^(on-its-way|given-up|due):/.test(said)) assert.match(sent, /^last sent never/);
+      if (state === 'unknown') assert.match(sent, /^last sent perhaps/);
+      if (name === 'on-its-way') assert.match(next, /it is on its way, next attempt 2026-11-21 17:00:00 UTC$/);
+      if (name === 'due' || name === 'record-removed') assert.match(next, /in the next run/);
+      if (row === 'itself' && state === 'pending' && reason !== 'rule-did-not-run') assert.match(next, /withdrawn$/);
+    });
+  }
+}
+
+test('a notification that may have arrived and is repeated says so, and that it was perhaps sent', () => {
+  const at = { message_state: 'unknown', next_attempt_at: '2026-11-21 17:00:00' };
+  const lines = linesOf(issueOf({ state: 'pending', last_reason: 'new', ...at }));
+  assert.match(lines.reason, /^may-have-arrived: /);
+  assert.match(lines.sent, /^last sent perhaps {2}\(the-id, unknown\)$/);
+  assert.match(lines.next, /repeated under its id, next attempt 2026-11-21 17:00:00 UTC/);
+  const again = linesOf(
+    issueOf({ state: 'pending', last_reason: 'cooldown-over', last_notified_at: '2026-11-20 16:00:00', ...at }),
+  );
+  assert.match(again.sent, /^last sent 2026-11-20 16:00:00 UTC, and perhaps again/);
+});
+
+test('one that ran out of time is decided anew, and says so', () => {
+  const lines = linesOf(
+    issueOf({ state: 'dead', last_reason: 'new', error_code: 'RETRY_WINDOW_OVER', error_text: 'x' }),
+  );
+  assert.match(lines.reason, /^not-in-time: .*could not be delivered in time/);
+  assert.match(lines.next, /in the next run/);
+});
+
+test('a row of reported that is gone is asked for again, whatever was decided', () => {
+  const lines = linesOf(issueOf({ state: 'notified', last_reason: 'new', counts: false }));
+  assert.match(lines.reason, /^record-removed: /);
+  assert.match(lines.next, /at once/);
+});
+
+test('every reason has a sentence of its own', () => {
+  const sentences = Object.values({ ...NOTIFY_REASONS, ...QUIET_REASONS });
+  assert.equal(new Set(sentences).size, sentences.length);
+});
