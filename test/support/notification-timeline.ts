@@ -144,6 +144,7 @@ export function testSettings(changes: Partial<NotificationServiceSettings> = {})
     timeSource: 'clock',
     policies: { 'notification-backend': policyOf('kafka_broker'), 'service-log': policyOf('service_log') },
     clusters: { allowOnly: false, allowed: new Set(), block: false, blocked: new Set() },
+    reportsOf: 'owner',
     contentRefreshMs: 0,
     disabledRulesRefreshMs: 0,
     follow: { pollMs: 10_000, minGapMs: 0, fullSweepMs: hourMs },

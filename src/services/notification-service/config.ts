@@ -283,6 +283,7 @@ export function notificationServiceSettings(
       block: config['processing.filter_blocked_clusters'],
       blocked: new Set(config['processing.blocked_clusters']),
     },
+    reportsOf: 'owner',
     contentRefreshMs: 5 * minuteMs,
     disabledRulesRefreshMs: minuteMs,
     follow: {

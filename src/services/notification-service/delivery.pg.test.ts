@@ -21,6 +21,7 @@ import { createTestToken } from '../../../test/support/service-log-answers.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './limits.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
+import { nextDueMicros } from './store/next-due.ts';
 import { createServiceLogTarget } from './targets/service-log-target/service-log-target.ts';
 
 const accepted: DeliveryResult = { kind: 'delivered', detail: '' };
@@ -371,4 +372,16 @@ test('a target that answers in between is tried until each message’s deadline'
     const service = await line.another();
     const pauses = (await passPauses(line, service.runOnce())).filter((ms) => ms < 60_000);
     assert.ok(pauses.reduce((sum, ms) => sum + ms, 0) > 10_000, String(pauses));
+  }));
+
+test('following, a cluster that is due and has no report any more is nobody’s reason to go round', () =>
+  timeline({}, async (line) => {
+    line.kafka.answer = () => ({ kind: 'rejected', error: failure() });
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    await line.database.query('UPDATE ccx.notification_considered SET next_due_at = $1', ['2026-11-21 15:00:00']);
+    const run = { database: line.database, targets: [{ target: line.kafka }] as never, ownersCount: false };
+    assert.ok((await nextDueMicros(run)) !== undefined);
+    await line.database.query('TRUNCATE new_reports CASCADE');
+    assert.equal(await nextDueMicros(run), undefined);
   }));

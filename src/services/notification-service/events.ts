@@ -383,6 +383,15 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
       }
       telemetry.announce('disabled-rules-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
+    clusterContested(cluster: string, orgIds: readonly number[], ownersCount: boolean): void {
+      log.warn(
+        { cluster, 'org ids': orgIds },
+        ownersCount
+          ? 'several organizations report this cluster: where it has an owner only those of the owner count'
+          : 'several organizations report this cluster: the newest report counts, whoever sent it',
+      );
+      telemetry.announce('cluster-contested', { cluster, orgIds: orgIds.join(', ') });
+    },
     /** The run fails by it, and says so itself; so it is with the next one and with a database that cannot be used. */
     clustersUnreadable(): void {
       metrics.readClusterListErrors.inc();

@@ -24,6 +24,8 @@ export const unknownResendMsMax = 20 * 3_600_000;
 export const transactionTriesMax = 5;
 /** Pause before such a repetition, multiplied by its number. */
 export const transactionRetryMs = 100;
+/** Clusters of which it is said, once each, that several organizations report them. */
+export const contestedClustersMax = 1_000;
 /** Text of an error in `read_errors` (its column) and in the outbox. */
 export const errorTextCharsMax = 1_000;
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */

@@ -24,6 +24,8 @@ export interface Run {
   readonly disabledRules: () => Promise<DisabledRules>;
   /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
   readonly sinceMicros: bigint | undefined;
+  /** Of a cluster that has an owner only the owner's reports count; false: the newest of all organizations is the cluster's. */
+  readonly ownersCount: boolean;
   /** Whether the writer keeps request ids beside its rows (the reference's does not). */
   readonly requestIdsKept: boolean;
   /** Aborted when the process is to stop: nothing new is begun. */

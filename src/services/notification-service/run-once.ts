@@ -4,13 +4,14 @@
  */
 
 import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
-import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import { TABLE_CLUSTER_OWNERS, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { Events } from './events.ts';
 import type { Kept } from './keep-last-good.ts';
+import { contestedClustersMax } from './limits.ts';
 import { SERVICE_STATUS } from './metrics.ts';
 import { runPipeline } from './pipeline.ts';
 import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
@@ -19,6 +20,7 @@ import type { RunTarget, TargetHealth } from './run.ts';
 import type { Run } from './run-context.ts';
 import { createTally, finishTally, type RunSummary } from './run-summary.ts';
 import type { NotificationServiceSettings } from './settings.ts';
+import { readContestedClusters } from './store/due-reports.ts';
 import { readGauges } from './store/gauges.ts';
 import { countWaiting, isFirstRun } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows } from './store/reconcile.ts';
@@ -40,6 +42,8 @@ export interface ServiceState {
     readonly policy: CompiledPolicy;
     readonly health: TargetHealth;
   }[];
+  /** Clusters of which it was said that several organizations report them. */
+  readonly contested: Set<string>;
   readonly signal: AbortSignal;
 }
 
@@ -88,6 +92,7 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
       else events.notificationReissued(runTarget.target, old.id, next.id);
     }
   }
+  if (run.sinceMicros === undefined) await sayContested(state, run);
   events.statusChanged(SERVICE_STATUS.processingClusters);
   const processingMs = state.clock.monotonicMs();
   await runPipeline(run);
@@ -129,6 +134,15 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
   return targets;
 }
 
+/** Once per cluster: whoever reports it last is believed, or is not, and neither must happen in silence. */
+async function sayContested({ contested, events }: ServiceState, run: Run): Promise<void> {
+  for (const { cluster, orgIds } of await readContestedClusters(run, contestedClustersMax)) {
+    if (contested.has(cluster) || contested.size >= contestedClustersMax) continue;
+    contested.add(cluster);
+    events.clusterContested(cluster, orgIds, run.ownersCount);
+  }
+}
+
 /** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
 async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
   const { messagesMax, everyMs } = state.settings.firstRun;
@@ -147,9 +161,10 @@ async function beginRun(
   state: ServiceState,
   how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
 ): Promise<Run> {
-  const { rows } = await state.database.query<{ kept: boolean }>('SELECT to_regclass($1) IS NOT NULL AS kept', [
-    TABLE_STORED_MESSAGE,
-  ]);
+  const { rows } = await state.database.query<{ kept: boolean; owned: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned',
+    [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS],
+  );
   const { settings, database, clock, time, events, signal } = state;
   return {
     ...{ settings, database, clock, time, events, signal },
@@ -160,6 +175,7 @@ async function beginRun(
     clusters: settings.clusters,
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
+    ownersCount: settings.reportsOf === 'owner' && rows[0]!.owned,
     requestIdsKept: rows[0]!.kept,
   };
 }

@@ -80,6 +80,7 @@ async function build(
     ...{ settings, database, clock, events, signal: stopping.signal },
     targets: compilePolicies(settings, dependencies.targets, events),
     time: createTimeSource(clock, settings.timeSource),
+    contested: new Set(),
     content: keepLastGood({
       clock,
       load: () => loadContent(dependencies.content, { clock, events }),

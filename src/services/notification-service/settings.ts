@@ -57,6 +57,8 @@ export interface NotificationServiceSettings {
   readonly timeSource: 'database' | 'clock';
   readonly policies: Readonly<Record<TargetName, TargetPolicySettings>>;
   readonly clusters: ClusterFilter;
+  /** Whose report of a cluster counts: its owner's where `ccx.cluster_owners` names one, or whoever's is newest, as in the reference. */
+  readonly reportsOf: 'owner' | 'anybody';
   readonly contentRefreshMs: number;
   readonly disabledRulesRefreshMs: number;
   readonly follow: { readonly pollMs: number; readonly minGapMs: number; readonly fullSweepMs: number };

@@ -55,7 +55,10 @@ async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
     'notification-backend': { ...settings.policies['notification-backend'], negativeCooldown: 'none' },
     'service-log': { ...settings.policies['service-log'], negativeCooldown: 'none' },
   } as const;
-  const service = await startNotificationService({ ...settings, policies }, { database, telemetry, clock, ...parts });
+  const service = await startNotificationService(
+    { ...settings, policies, reportsOf: 'anybody' },
+    { database, telemetry, clock, ...parts },
+  );
   lifecycle.defer(service.name, () => service.stop());
   const summary = await service.runOnce();
   telemetry.log.info(summary, 'notification run finished');

@@ -28,7 +28,13 @@ test('due clusters come page by page, each with its newest report, and no connec
   const database = connectDatabase({ url, applicationName: 'due', connectionsMax: 1 });
   const list = async (sinceMicros: bigint | undefined) => {
     const target = { target: { eventTargetId: 1 }, policy: { hash: 'h' } } as unknown as RunTarget;
-    const run: DueRun = { database, targets: [target], time: createTimeSource(clock, 'clock'), sinceMicros };
+    const run: DueRun = {
+      database,
+      targets: [target],
+      time: createTimeSource(clock, 'clock'),
+      sinceMicros,
+      ownersCount: false,
+    };
     const seen: string[] = [];
     for await (const set of dueReports(run)) {
       assert.ok(set.length <= setClustersMax);

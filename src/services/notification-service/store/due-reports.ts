@@ -4,7 +4,7 @@
  * neither all clusters nor a long transaction nor a connection: a pooler may give each page another one. Called by the load step.
  * Source: notification-service.md 5.2, 19; architecture.md 7.
  */
-import { TABLE_NEW_REPORTS, TABLE_NOTIFICATION_CONSIDERED } from '../../../contracts/tables.ts';
+import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS, TABLE_NOTIFICATION_CONSIDERED } from '../../../contracts/tables.ts';
 import { reportBytesMax } from '../decide/limits.ts';
 import { dueKeysPerRead, setClustersMax, setReportBytesMax } from '../limits.ts';
 import type { Run } from '../run-context.ts';
@@ -18,22 +18,32 @@ export interface DueKey {
 }
 
 /** What of a run decides which clusters are due. */
-export type DueRun = Pick<Run, 'database' | 'targets' | 'time' | 'sinceMicros'>;
+export type DueRun = Pick<Run, 'database' | 'targets' | 'time' | 'sinceMicros' | 'ownersCount'>;
 
 /** In place of the bound of a page. */
 const everyCluster = 'true';
 
-/** The newest report per cluster over all its organizations, from the primary key alone; a cluster that moved has one newest report. */
-function newestOfAll(after: string): string {
+/** Whether a report counts: of a cluster that has an owner, only the owner's do. */
+export function countsFor({ ownersCount }: Pick<Run, 'ownersCount'>, report: string): string {
+  if (!ownersCount) return 'true';
+  return `NOT EXISTS (SELECT FROM ${TABLE_CLUSTER_OWNERS} AS owner WHERE owner.cluster = ${report}.cluster AND owner.org_id <> ${report}.org_id)`;
+}
+
+/**
+ * The newest report per cluster over all organizations whose reports of it count, from the primary key alone; a cluster that moved has one
+ * newest report.
+ */
+function newestOfAll(run: Pick<Run, 'ownersCount'>, after: string): string {
   return `
   SELECT DISTINCT ON (cluster) cluster, org_id, updated_at
     FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM ${TABLE_NEW_REPORTS}
            WHERE ${after} GROUP BY org_id, cluster) AS per_org
+   WHERE ${countsFor(run, 'per_org')}
    ORDER BY cluster, updated_at DESC, org_id`;
 }
 
 /** Only clusters with a report that was stored since a moment, or with something that became due. */
-function newestOfSome(after: string): string {
+function newestOfSome(run: Pick<Run, 'ownersCount'>, after: string): string {
   return `
   SELECT DISTINCT ON (r.cluster) r.cluster, r.org_id, r.updated_at
     FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} WHERE updated_at > $4::timestamp AND ${after}
@@ -41,6 +51,7 @@ function newestOfSome(after: string): string {
           SELECT cluster FROM ${TABLE_NOTIFICATION_CONSIDERED}
            WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp AND ${after}) AS wanted
     JOIN ${TABLE_NEW_REPORTS} AS r USING (cluster)
+   WHERE ${countsFor(run, 'r')}
    ORDER BY r.cluster, r.updated_at DESC, r.org_id`;
 }
 
@@ -71,27 +82,47 @@ export async function* dueReports(run: DueRun): AsyncGenerator<readonly DueKey[]
 }
 
 /** True when at least one cluster is due. */
-export async function anyReportDue(run: Pick<Run, 'database' | 'targets' | 'time'>): Promise<boolean> {
+export async function anyReportDue(run: Pick<Run, 'database' | 'targets' | 'time' | 'ownersCount'>): Promise<boolean> {
   const { rows } = await run.database.query<{ due: boolean }>(
-    `SELECT EXISTS (${dueStatement(newestOfAll(everyCluster))}) AS due`,
+    `SELECT EXISTS (${dueStatement(newestOfAll(run, everyCluster))}) AS due`,
     dueParameters(run),
   );
   return rows[0]!.due;
 }
 
-/** The newest report of each of these clusters that has one, by cluster. */
+/** The newest report that counts of each of these clusters that has one, by cluster. */
 export async function newestReports(
-  { database }: Pick<Run, 'database'>,
+  run: Pick<Run, 'database' | 'ownersCount'>,
   clusters: readonly string[],
 ): Promise<ReadonlyMap<string, DueKey>> {
   if (clusters.length === 0) return new Map();
-  const { rows } = await database.query<DueRow>(
+  const { rows } = await run.database.query<DueRow>(
     `SELECT DISTINCT ON (r.cluster) r.org_id, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes
-       FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[])
+       FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[]) AND ${countsFor(run, 'r')}
       ORDER BY r.cluster, r.updated_at DESC, r.org_id`,
     [[...new Set(clusters)]],
   );
   return new Map(rows.map((row) => [row.cluster, dueKey(row)]));
+}
+
+export interface ContestedCluster {
+  readonly cluster: string;
+  readonly orgIds: readonly number[];
+}
+
+/** Clusters of which several organizations have reports, at most so many, by cluster. */
+export async function readContestedClusters(
+  { database }: Pick<Run, 'database'>,
+  rowsMax: number,
+): Promise<ContestedCluster[]> {
+  const { rows } = await database.query<ContestedCluster>(
+    `SELECT rtrim(c.cluster) AS cluster,
+            (SELECT array_agg(DISTINCT r.org_id) FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = c.cluster) AS "orgIds"
+       FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} GROUP BY cluster HAVING min(org_id) <> max(org_id)
+              ORDER BY cluster LIMIT $1) AS c`,
+    [rowsMax],
+  );
+  return rows;
 }
 
 interface DueRow {
@@ -115,7 +146,7 @@ async function readPage(run: DueRun, after: string | undefined): Promise<DueKey[
   if (run.sinceMicros !== undefined) parameters.push(timestampText(run.sinceMicros));
   if (after !== undefined) parameters.push(after);
   const next = after === undefined ? everyCluster : `cluster > $${parameters.length}::bpchar`;
-  const due = dueStatement(run.sinceMicros === undefined ? newestOfAll(next) : newestOfSome(next));
+  const due = dueStatement(run.sinceMicros === undefined ? newestOfAll(run, next) : newestOfSome(run, next));
   const { rows } = await run.database.query<DueRow>(
     `SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
        FROM (${due} ORDER BY cluster LIMIT ${dueKeysPerRead}) AS d

@@ -5,6 +5,7 @@
 
 import {
   STATE_SENT,
+  TABLE_CLUSTER_OWNERS,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
@@ -16,6 +17,7 @@ import {
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import type { IssueKey } from '../ports.ts';
+import { countsFor } from './due-reports.ts';
 
 export interface ExplainedIssue {
   readonly event_type_id: number;
@@ -62,9 +64,14 @@ export async function readExplanation(
   queryable: Queryable,
   cluster: string,
 ): Promise<{ readonly targets: readonly ExplainedTarget[]; readonly issues: readonly ExplainedIssue[] }> {
+  const kept = await queryable.query<{ owned: boolean }>('SELECT to_regclass($1) IS NOT NULL AS owned', [
+    TABLE_CLUSTER_OWNERS,
+  ]);
+  const counts = countsFor({ ownersCount: kept.rows[0]!.owned }, 'n');
   const targets = await queryable.query<ExplainedTarget>(
     `SELECT c.event_type_id, c.org_id, c.report_updated_at, c.outcome, c.render_error, c.next_due_at, c.decided_at, t.paused_until,
-            t.pause_text, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n WHERE n.cluster = c.cluster) AS newest_report_at
+            t.pause_text, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n
+              WHERE n.cluster = c.cluster AND ${counts}) AS newest_report_at
        FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
       WHERE c.cluster = $1::character(36) ORDER BY c.event_type_id`,
