@@ -26,10 +26,14 @@ export interface Installation extends AllInOne {
   end(): Promise<void>;
 }
 
-/** `env`: settings of the services, by their environment names. */
-export async function startInstallation(env: Readonly<Record<string, string>> = {}): Promise<Installation> {
+/** `env`: settings of the services, by their environment names. `fill`: what lies in the data folder before. */
+export async function startInstallation(
+  env: Readonly<Record<string, string>> = {},
+  fill: (folder: string, clock: Clock) => Promise<void> = async () => undefined,
+): Promise<Installation> {
   const clock = createSystemClock();
   const folder = await createTestFolder();
+  await fill(folder.path, clock);
   const events = watchEvents();
   const lifecycle = new Lifecycle(clock);
   lifecycle.defer('events', () => events.close());
