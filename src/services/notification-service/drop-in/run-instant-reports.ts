@@ -60,6 +60,5 @@ async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
     { database, telemetry, clock, ...parts },
   );
   lifecycle.defer(service.name, () => service.stop());
-  const summary = await service.runOnce();
-  telemetry.log.info(summary, 'notification run finished');
+  await service.runOnce();
 }

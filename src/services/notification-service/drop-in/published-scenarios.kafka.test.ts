@@ -1,0 +1,185 @@
+/**
+ * The published black-box scenarios of the notification service that want something on Kafka, in their order: the topic is deleted and the
+ * shared tables are emptied before each, and the broker makes the topic when it is asked for. The others are in `program.pg.test.ts`.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
+import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import { startTestKafka } from '../../../../test/support/kafka.ts';
+import { contentOf } from '../../../../test/support/notification-content.ts';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
+import type { Bus } from '../../../platform/bus/bus.ts';
+import { parseKafkaSecurity } from '../../../platform/bus/kafka/kafka-security.ts';
+import { openBus } from '../../../platform/bus/open-bus.ts';
+import { createSystemClock } from '../../../platform/clock/clock.ts';
+import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
+import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
+
+const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'ccx-published-scenarios-'));
+const clock = createSystemClock();
+/** No UUID, as in the scenarios. */
+const cluster = '5d5892d4-2g85-4ccf-02bg-548dfc9767aa';
+const component = 'ccx_rules_ocp.external.rules.test_rule.report';
+const risks = {
+  TEST_RULE_CRITICAL_IMPACT: { risk: 4, tags: ['openshift', 'service_availability'] },
+  TEST_RULE_IMPORTANT_IMPACT: { risk: 3, tags: ['openshift', 'service_availability'] },
+};
+
+let kafka: KafkaCluster;
+let bus: Bus;
+let context: TestDatabase;
+let content: Server;
+
+before(async () => {
+  kafka = await startTestKafka({ properties: { 'auto.create.topics.enable': 'true', 'num.partitions': '1' } });
+  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
+  const telemetry = createSilentTelemetry('bus');
+  bus = await openBus({ kind: 'kafka', brokers: kafka.addresses, clientId: 'test', security }, { clock, telemetry });
+  context = await createTestDatabase({ migrated: true });
+  content = createServer((_request, response) => response.end(encodeRuleContent(contentOf(risks))));
+  await new Promise<void>((resolve) => content.listen(0, '127.0.0.1', resolve));
+});
+after(async () => {
+  content.closeAllConnections();
+  content.close();
+  await bus.close();
+  await context.drop();
+  rmSync(folder, { recursive: true });
+});
+
+beforeEach(async () => {
+  await bus.admin.deleteTopic(TOPIC_NOTIFICATIONS).catch(() => undefined);
+  await context.database.query('TRUNCATE new_reports, reported, read_errors');
+});
+
+async function run(settings: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; output: string }> {
+  const url = new URL(context.url);
+  const all = {
+    STORAGE__DB_DRIVER: 'postgres',
+    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
+    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
+    STORAGE__PG_HOST: url.hostname,
+    STORAGE__PG_PORT: url.port,
+    STORAGE__PG_DB_NAME: url.pathname.slice(1),
+    STORAGE__PG_PARAMS: 'sslmode=disable',
+    KAFKA_BROKER__ENABLED: 'true',
+    KAFKA_BROKER__ADDRESSES: kafka.addresses.join(','),
+    KAFKA_BROKER__TOPIC: TOPIC_NOTIFICATIONS,
+    KAFKA_BROKER__TOTAL_RISK_THRESHOLD: '2',
+    KAFKA_BROKER__EVENT_FILTER: 'totalRisk >= totalRiskThreshold',
+    KAFKA_BROKER__COOLDOWN: '24h',
+    SERVICE_LOG__ENABLED: 'false',
+    DEPENDENCIES__CONTENT_SERVER: `http://127.0.0.1:${(content.address() as AddressInfo).port}/`,
+    ...settings,
+  };
+  const env = Object.fromEntries(
+    Object.entries(all).map(([name, value]) => [`CCX_NOTIFICATION_SERVICE__${name}`, value]),
+  );
+  const child = spawn(launcher, ['--instant-reports', '--ignore-disabled-rules'], {
+    cwd: folder,
+    env: { ...baseEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output };
+}
+
+const reportOf = (risk: string) =>
+  JSON.stringify({
+    analysis_metadata: { metadata: 'some metadata' },
+    reports: [{ type: 'rule', component, key: `TEST_RULE_${risk}_IMPACT`, details: 'some details' }],
+  });
+
+async function store(...found: ('CRITICAL' | 'IMPORTANT')[]): Promise<void> {
+  for (const risk of found) {
+    await context.database.query(
+      `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at) VALUES (1, 1, $1, $2, clock_timestamp() AT TIME ZONE 'UTC')`,
+      [cluster, reportOf(risk)],
+    );
+  }
+}
+
+async function storeSent(age: string, ofCluster = cluster): Promise<void> {
+  await context.database.query(
+    `INSERT INTO reported (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+     SELECT 1, 1, $1, 1, 1, $2, moment, moment, '', 1 FROM (SELECT (now() AT TIME ZONE 'UTC') - $3::interval AS moment) AS at`,
+    [ofCluster, reportOf('IMPORTANT'), age],
+  );
+}
+
+/** Cluster and risk of what is in the topic. */
+async function told(): Promise<string[]> {
+  const records = await bus.admin
+    .read({ topic: TOPIC_NOTIFICATIONS, partition: 0, offset: 0n }, 100)
+    .catch((error: { code?: string }) => (error.code === 'BUS_TOPIC_UNKNOWN' ? [] : Promise.reject(error)));
+  return records.map(({ value }) => {
+    const message = JSON.parse(String(value)) as {
+      readonly account_id: string;
+      readonly context: { readonly display_name: string };
+      readonly events: readonly { readonly payload: { readonly total_risk: string } }[];
+    };
+    return [message.account_id, message.context.display_name, message.events[0]?.payload.total_risk].join(' ');
+  });
+}
+
+async function expectTold(settings: Readonly<Record<string, string>>, ...expected: string[]): Promise<void> {
+  const { code, output } = await run(settings);
+  assert.equal(code, 0, output);
+  assert.deepEqual(await told(), expected, output);
+}
+
+test('nothing in the database: ends with 0', () => expectTold({}));
+
+test('an important report is one message and one row', async () => {
+  await store('IMPORTANT');
+  await expectTold({}, `1 ${cluster} 3`);
+  const { rows } = await context.database.query<{ state: number }>('SELECT state FROM reported');
+  assert.deepEqual(rows, [{ state: 1 }]);
+});
+
+test('of several new reports of a cluster the newest is told', async () => {
+  await store('IMPORTANT', 'CRITICAL');
+  await expectTold({}, `1 ${cluster} 4`);
+});
+
+test('what was told of another cluster long ago is no reason to be silent', async () => {
+  await storeSent('30 years', '5d5892d4-1f74-4ccf-91af-548dfc9767aa');
+  await store('IMPORTANT', 'CRITICAL');
+  await expectTold({}, `1 ${cluster} 4`);
+});
+
+test('the same report again and again is one message', async () => {
+  await store('IMPORTANT', 'IMPORTANT', 'IMPORTANT', 'IMPORTANT');
+  await expectTold({}, `1 ${cluster} 3`);
+});
+
+test('after the cooldown it is told again, within it is not', async () => {
+  await storeSent('30 years');
+  await store('IMPORTANT', 'IMPORTANT');
+  await expectTold({}, `1 ${cluster} 3`);
+  await context.database.query('TRUNCATE reported');
+  await storeSent('10 seconds');
+  await expectTold({}, `1 ${cluster} 3`);
+});
+
+test('a broker that cannot be resolved does not matter beside one that answers', async () => {
+  await store('IMPORTANT');
+  const addresses = `unknown-host.invalid:9092,${kafka.addresses.join(',')}`;
+  await expectTold({ KAFKA_BROKER__ADDRESSES: addresses }, `1 ${cluster} 3`);
+});
