@@ -16,6 +16,8 @@ export interface CommandLine {
   readonly env?: Readonly<Record<string, string>>;
   /** The database: migrated, as usual; empty; or not reachable. */
   readonly database?: 'empty' | 'away';
+  /** There is a report with an issue that was never notified. */
+  readonly newIssue?: boolean;
   readonly ends: number;
   readonly reference: number;
   /** Needed where the two differ. */
@@ -135,6 +137,16 @@ export const commandLines: readonly CommandLine[] = [
     given: 'no database is configured',
     settings: { STORAGE__PG_HOST: undefined },
     says: /no database is configured: storage\.pg_host is not set/,
+  }),
+  writer('--db-init', 5, {
+    given: 'a host with a blank in its name',
+    settings: { STORAGE__PG_HOST: 'data base' },
+    says: /"data base\\" in storage\.pg_host is no host/,
+  }),
+  writer('--db-init', 5, {
+    given: 'no port is configured',
+    settings: { STORAGE__PG_PORT: undefined },
+    says: /no port of the database is configured beside storage\.pg_host/,
   }),
   writer('--db-init', 5, {
     given: 'a driver that does not exist',
@@ -268,6 +280,11 @@ export const commandLines: readonly CommandLine[] = [
     settings: { DEPENDENCIES__CONTENT_SERVER: undefined },
     reference: 4,
     why: "the rules' content that comes with this program is used",
+  }),
+  service(instant, 0, {
+    given: 'a new issue, and Service Log is away',
+    newIssue: true,
+    says: /"level":"error".*nothing was delivered/,
   }),
   service('--print-new-reports-for-cleanup', 0, { says: /"message":"PrintReportsForCleanup operation"/ }),
   service('--print-old-reports-for-cleanup --max-age=10~days', 0, { says: /"max age":"10 days".*FROM reported/ }),

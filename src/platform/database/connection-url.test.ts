@@ -35,6 +35,26 @@ test('what was composed from parts is parsed back to the same parts', () => {
   );
 });
 
+test('what is missing or wrong in the parts is said of the part, not of a URL that nobody wrote', () => {
+  const parts = { user: 'u', password: 'p@ss', port: 5432, database: 'd', setting: 'storage.pg_host' };
+  const wrong: readonly [{ host: string; port?: number }, RegExp][] = [
+    [{ host: '' }, /^no database is configured: storage\.pg_host is not set$/],
+    [{ host: 'db', port: 0 }, /^no port of the database is configured beside storage\.pg_host$/],
+    [{ host: 'data base' }, /^"data base" in storage\.pg_host is no host$/],
+    [{ host: 'a/b' }, /^"a\/b" in storage\.pg_host is no host$/],
+  ];
+  for (const [part, message] of wrong) {
+    assert.throws(
+      () => composeDatabaseUrl({ ...parts, ...part }),
+      (error: { message: string; hint?: string }) => {
+        assert.match(error.message, message);
+        assert.doesNotMatch(`${error.message}${error.hint}`, /percent|postgres:\/\//);
+        return true;
+      },
+    );
+  }
+});
+
 test('an IPv6 host and a socket folder survive composing and parsing', () => {
   const parts = { user: 'u', password: '', port: 5433, database: 'd', parameters: 'sslmode=require' };
   assert.equal(parse(composeDatabaseUrl({ ...parts, host: '::1' })).client.host, '::1');

@@ -3,6 +3,7 @@
  * working; ours have the prefix `ccx_ingress_`. Written by `events.ts` only. Source: ingress.md A.10.1.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
 
 /** Defaults of the reference's client library. */
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -21,6 +22,7 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
   // One process may run several services on one registry.
   if (registry.getSingleMetric('process_cpu_user_seconds_total') === undefined)
     collectDefaultMetrics({ register: registry });
+  registerProcessMetrics(registry);
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Counter<L>({ name, help, labelNames: [...labelNames], registers });
   new Gauge({ name: 'ingress_version', help: 'Build of ingress', labelNames: ['commit', 'version'], registers }).set(

@@ -59,7 +59,10 @@ async function startWriterRole({ config, telemetry, clock, lifecycle }: WriterRo
   const settings = notificationWriterSettings(config);
   const database = connectDatabase({ ...writerDatabaseSettings(config), applicationName: 'ccx-writer', clock });
   lifecycle.defer('database', () => database.close());
-  const bus = await openBus(writerBusSettings(config), { clock, telemetry, database });
+  const busSettings = writerBusSettings(config);
+  // An embedded bus is in the same database: what is wrong is the database then, and the exit code says so.
+  if (busSettings.kind === 'postgres') await database.check();
+  const bus = await openBus(busSettings, { clock, telemetry, database });
   lifecycle.defer('bus', () => bus.close());
   // The dead-letter topic is not among them: the service makes it where it may.
   const needed = [
