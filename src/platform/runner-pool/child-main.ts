@@ -36,6 +36,11 @@ async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void
 async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void> {
   const { id } = message;
   const runJob = await loaded.promise;
+  const before = process.cpuUsage();
+  const cpuMs = () => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000;
+  };
   let label: string | undefined;
   const context = {
     label(text: string): void {
@@ -45,9 +50,9 @@ async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void>
   };
   try {
     const value = await runJob(message.job, context);
-    tell({ kind: 'result', id, value });
+    tell({ kind: 'result', id, cpuMs: cpuMs(), value });
   } catch (error) {
-    tell({ kind: 'failed', id, label, error: describeFailure(error) });
+    tell({ kind: 'failed', id, cpuMs: cpuMs(), label, error: describeFailure(error) });
   }
 }
 

@@ -35,11 +35,20 @@ export interface JobLimits {
   readonly stepMsMax: number;
 }
 
+export interface ChildRun {
+  readonly id: number;
+  readonly job: unknown;
+  readonly limits: JobLimits;
+  readonly signal: AbortSignal | undefined;
+  readonly onCpu: (cpuMs: number) => void;
+}
+
 interface RunningJob {
   readonly id: number;
   readonly limits: JobLimits;
   readonly startedMs: number;
   readonly settled: PromiseWithResolvers<unknown>;
+  readonly onCpu: (cpuMs: number) => void;
   readonly stopWatching: () => void;
   label: string | undefined;
   labelledMs: number;
@@ -111,8 +120,11 @@ export class RunnerChild {
     return this.#process?.pid;
   }
 
-  /** Runs one job on an idle child. Rejects with a `RunnerError`; unless the job itself failed, the child is gone by then. */
-  run(id: number, job: unknown, limits: JobLimits, signal?: AbortSignal): Promise<unknown> {
+  /**
+   * Runs one job on an idle child. Rejects with a `RunnerError`; unless the job itself failed, the child is gone by then. Before that
+   * `onCpu` is called once with the CPU time that it took; for a child that did not live to say it, that is the time that went by.
+   */
+  run({ id, job, limits, signal, onCpu }: ChildRun): Promise<unknown> {
     if (!this.idle) throw new Error('a runner child runs one job at a time');
     const settled = Promise.withResolvers<unknown>();
     const startedMs = this.#clock.monotonicMs();
@@ -124,6 +136,7 @@ export class RunnerChild {
       limits,
       startedMs,
       settled,
+      onCpu,
       stopWatching: () => {
         watch();
         signal?.removeEventListener('abort', cancel);
@@ -193,6 +206,7 @@ export class RunnerChild {
     if (job === undefined || job.id !== message.id) return;
     this.#release(job);
     this.#jobsFinished += 1;
+    job.onCpu(message.cpuMs);
     if (message.kind === 'result') job.settled.resolve(message.value);
     else job.settled.reject(failureOf(message.error, message.label));
   }
@@ -238,6 +252,7 @@ export class RunnerChild {
     const job = this.#current;
     if (job !== undefined) {
       this.#release(job);
+      job.onCpu(this.#clock.monotonicMs() - job.startedMs);
       job.settled.reject(error);
     }
     const livedLong = this.#ready && this.#clock.monotonicMs() - this.#readyMs > startBackoffMsMax;

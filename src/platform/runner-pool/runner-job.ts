@@ -25,12 +25,18 @@ export type ToChild =
   | { readonly kind: 'start'; readonly module: string; readonly parentPid: number; readonly parentCheckMs: number }
   | { readonly kind: 'job'; readonly id: number; readonly job: unknown };
 
-/** Child → parent. */
+/** Child → parent; `cpuMs` is what the job took of all threads of the process. */
 export type FromChild =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'result'; readonly id: number; readonly cpuMs: number; readonly value: unknown }
   /** `label`: the last one, which its own pipe may bring later than this. */
-  | { readonly kind: 'failed'; readonly id: number; readonly label: string | undefined; readonly error: JobFailure };
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly cpuMs: number;
+      readonly label: string | undefined;
+      readonly error: JobFailure;
+    };
 
 /** A thrown value as data; the members after `cause` are there when a `CcxError` was thrown. */
 export interface JobFailure {

@@ -40,6 +40,35 @@ function refusedWith(code: string, label?: string) {
   };
 }
 
+test('an owner who sends much holds up nobody else: his jobs wait for one that came last', async (context) => {
+  const pool = poolOf();
+  context.after(() => pool.close());
+  const ended: string[] = [];
+  const cpu: number[] = [];
+  const run = async (owner: string, stepMs: number) => {
+    await pool.run({ do: 'steps', steps: 1, stepMs }, { owner, onCpu: (cpuMs) => cpu.push(cpuMs) });
+    ended.push(owner);
+  };
+  const flood = Array.from({ length: 6 }, () => run('flood', 60));
+  await until(() => pool.state().busy === 1);
+  await Promise.all([run('good', 1), ...flood]);
+  assert.deepEqual(ended.slice(0, 2), ['flood', 'good']);
+  assert.equal(cpu.length, 7);
+  // A busy machine makes a job wait, not cost more; the first ones of a child are compiled as well.
+  assert.ok(Math.max(...cpu) >= 20, cpu.join());
+});
+
+test('what a killed job took is charged to its owner, too', async (context) => {
+  const pool = poolOf({ jobMsMax: 300 });
+  context.after(() => pool.close());
+  const cpu: number[] = [];
+  await assert.rejects(
+    pool.run({ do: 'loop' }, { owner: 'flood', onCpu: (cpuMs) => cpu.push(cpuMs) }),
+    refusedWith('RUNNER_TIMEOUT'),
+  );
+  assert.ok(cpu.length === 1 && cpu[0]! >= 300, cpu.join());
+});
+
 describe('a runner pool', () => {
   let pool: RunnerPool<TestJob, unknown>;
   before(() => {

@@ -1,12 +1,14 @@
 /**
  * A small pool of child processes for work that may loop, eat memory or die: running rules over an archive, rendering templates. Each
  * child runs one job at a time with a deadline and a memory limit that are watched from here, since a process in a busy loop watches
- * nothing; worker threads were tried and take the whole process down when memory runs out. A child that was killed or died is
+ * nothing; worker threads were tried and take the whole process down when memory runs out. Whose job is next is decided by what each owner
+ * has used of the CPU (`fair-share.ts`), so that one that sends much or costly work holds up nobody but itself. A child that was killed or died is
  * replaced; jobs in other children never notice. What to do about a failed job is the caller's business.
  */
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createRunnerPoolEvents, type RunnerPoolEvents } from './events.ts';
+import { FairShare } from './fair-share.ts';
 import { queuedJobsPerChildMax, startBackoffMsMax, startBackoffMsMin, startFailuresMax } from './limits.ts';
 import { memoryReader } from './resident-memory.ts';
 import { type ChildEnd, RunnerChild } from './runner-child.ts';
@@ -38,6 +40,10 @@ export interface RunnerPoolOptions {
 export interface RunOptions {
   /** Gives the job up: it leaves the queue, or its child is killed. Rejects with `RUNNER_CANCELLED`. */
   readonly signal?: AbortSignal;
+  /** On whose behalf: over time the jobs of each owner get the same CPU time, whoever sends more. One owner for all when absent. */
+  readonly owner?: string;
+  /** Called once for a job that was started, with the CPU time that it took. */
+  readonly onCpu?: (cpuMs: number) => void;
 }
 
 export interface RunnerPoolState {
@@ -74,6 +80,8 @@ export function createRunnerPool<Job, Result>(options: RunnerPoolOptions): Runne
 interface QueuedJob {
   readonly job: unknown;
   readonly signal: AbortSignal | undefined;
+  readonly owner: string;
+  readonly onCpu: (cpuMs: number) => void;
   readonly settled: PromiseWithResolvers<unknown>;
   readonly onAbort: () => void;
 }
@@ -83,6 +91,7 @@ class Pool {
   readonly #events: RunnerPoolEvents;
   readonly #children = new Set<RunnerChild>();
   readonly #queue: QueuedJob[] = [];
+  readonly #share = new FairShare();
   readonly #queuedJobsMax: number;
   readonly #closing = new AbortController();
   readonly #allEnded = Promise.withResolvers<void>();
@@ -111,7 +120,7 @@ class Pool {
     }
   }
 
-  run(job: unknown, { signal }: RunOptions): Promise<unknown> {
+  run(job: unknown, { signal, owner = '', onCpu = () => undefined }: RunOptions): Promise<unknown> {
     if (this.#closing.signal.aborted) return Promise.reject(closed());
     if (signal?.aborted) return Promise.reject(cancelled());
     if (this.#hopeless()) return Promise.reject(this.#unavailable());
@@ -127,10 +136,13 @@ class Pool {
     const queued: QueuedJob = {
       job,
       signal,
+      owner,
+      onCpu,
       settled: Promise.withResolvers(),
       onAbort: () => this.#leaveQueue(queued),
     };
     this.#queue.push(queued);
+    this.#share.arrived(owner);
     signal?.addEventListener('abort', queued.onAbort, { once: true });
     this.#dispatch();
     return queued.settled.promise;
@@ -153,7 +165,7 @@ class Pool {
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort();
-      for (const queued of this.#queue.splice(0)) queued.settled.reject(closed());
+      this.#refuseAll(closed);
       for (const child of this.#children) child.kill(closed());
       if (this.#children.size === 0) this.#allEnded.resolve();
     }
@@ -163,7 +175,9 @@ class Pool {
   #dispatch(): void {
     for (const child of this.#children) {
       if (this.#queue.length === 0) return;
-      if (child.idle) void this.#runOn(child, this.#queue.shift()!);
+      if (!child.idle) continue;
+      const [next] = this.#queue.splice(this.#share.next(this.#queue.map(({ owner }) => owner)), 1);
+      void this.#runOn(child, next!);
     }
   }
 
@@ -172,9 +186,15 @@ class Pool {
     const id = this.#nextJobId;
     this.#nextJobId += 1;
     const { jobMsMax, stepMsMax } = this.#options;
+    const { job, signal, owner } = queued;
+    const charged = this.#share.started(owner);
+    const onCpu = (cpuMs: number) => {
+      this.#share.ended(owner, cpuMs, charged);
+      queued.onCpu(cpuMs);
+    };
     try {
       const limits = { jobMsMax, stepMsMax: stepMsMax ?? jobMsMax };
-      queued.settled.resolve(await child.run(id, queued.job, limits, queued.signal));
+      queued.settled.resolve(await child.run({ id, job, limits, signal, onCpu }));
     } catch (error) {
       queued.settled.reject(error);
     }
@@ -187,7 +207,15 @@ class Pool {
     const index = this.#queue.indexOf(queued);
     if (index < 0) return;
     this.#queue.splice(index, 1);
+    this.#share.left(queued.owner);
     queued.settled.reject(cancelled());
+  }
+
+  #refuseAll(reason: () => RunnerError): void {
+    for (const queued of this.#queue.splice(0)) {
+      this.#share.left(queued.owner);
+      queued.settled.reject(reason());
+    }
   }
 
   #onEnd(child: RunnerChild, end: ChildEnd): void {
@@ -204,7 +232,7 @@ class Pool {
     }
     this.#startFailures += 1;
     this.#lastStartFailure = end.error;
-    if (this.#hopeless()) for (const queued of this.#queue.splice(0)) queued.settled.reject(this.#unavailable());
+    if (this.#hopeless()) this.#refuseAll(() => this.#unavailable());
     void this.#fillLater();
   }
 

@@ -1,6 +1,6 @@
 /**
  * Bounds the packed bytes that are in memory at once, whatever the number of archives. Who needs bytes waits in line; a large archive
- * is not overtaken for ever by small ones. Used by the step that fetches archives.
+ * is not overtaken for ever by small ones, and no owner (organization) holds more than his share. Used by the step that fetches archives.
  */
 export interface ByteLease {
   readonly bytes: number;
@@ -14,16 +14,20 @@ export interface ByteLease {
 
 interface Waiter {
   readonly bytes: number;
+  readonly owner: number;
   readonly grant: (lease: ByteLease) => void;
 }
 
 export class ByteBudget {
   readonly #bytesMax: number;
+  readonly #bytesPerOwnerMax: number;
+  readonly #usedBy = new Map<number, number>();
   readonly #waiting: Waiter[] = [];
   #used = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, bytesPerOwnerMax: number) {
     this.#bytesMax = bytesMax;
+    this.#bytesPerOwnerMax = bytesPerOwnerMax;
   }
 
   used(): number {
@@ -31,12 +35,13 @@ export class ByteBudget {
   }
 
   /** Resolves when the bytes are there; rejects with the signal's reason. More than the whole budget is a bug of the caller. */
-  acquire(bytes: number, signal: AbortSignal): Promise<ByteLease> {
+  acquire(bytes: number, owner: number, signal: AbortSignal): Promise<ByteLease> {
     if (bytes > this.#bytesMax) throw new Error(`${bytes} bytes can never be leased from ${this.#bytesMax}`);
     if (signal.aborted) return Promise.reject(signal.reason);
     const granted = Promise.withResolvers<ByteLease>();
     const waiter: Waiter = {
       bytes,
+      owner,
       grant: (lease) => {
         signal.removeEventListener('abort', onAbort);
         granted.resolve(lease);
@@ -55,19 +60,44 @@ export class ByteBudget {
   }
 
   #serve(): void {
-    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      if (this.#used + first.bytes > this.#bytesMax) return;
-      this.#waiting.shift();
-      first.grant(this.#lease(first.bytes));
+    for (;;) {
+      const index = this.#nextInLine();
+      const next = this.#waiting[index];
+      if (next === undefined || this.#used + next.bytes > this.#bytesMax) return;
+      this.#waiting.splice(index, 1);
+      next.grant(this.#lease(next.bytes, next.owner));
     }
   }
 
-  #lease(bytes: number): ByteLease {
-    let held = bytes;
-    this.#used += bytes;
-    const resize = (to: number) => {
+  /** An owner whose next archive is over his share is passed by; nobody overtakes another of the same owner, or one that waits for room. */
+  #nextInLine(): number {
+    const passedBy = new Set<number>();
+    return this.#waiting.findIndex(({ bytes, owner }) => {
+      if (passedBy.has(owner)) return false;
+      if (this.#isWithinShare(bytes, owner)) return true;
+      passedBy.add(owner);
+      return false;
+    });
+  }
+
+  /** At least one archive each, whatever its size. */
+  #isWithinShare(bytes: number, owner: number): boolean {
+    const used = this.#usedBy.get(owner) ?? 0;
+    return used === 0 || used + bytes <= this.#bytesPerOwnerMax;
+  }
+
+  #lease(bytes: number, owner: number): ByteLease {
+    let held = 0;
+    const take = (to: number) => {
+      const used = (this.#usedBy.get(owner) ?? 0) + to - held;
+      if (used === 0) this.#usedBy.delete(owner);
+      else this.#usedBy.set(owner, used);
       this.#used += to - held;
       held = to;
+    };
+    take(bytes);
+    const resize = (to: number) => {
+      take(to);
       this.#serve();
     };
     return {

@@ -184,7 +184,7 @@ export const dataPipelineOptions = defineOptions({
       default: inFlightArchivesDefault,
       min: 1,
       max: 1_000,
-      description: 'Announcements worked on at once',
+      description: 'Archives fetched, run and published at once; one organization holds at most three quarters of them',
     },
     'in_flight.bytes': {
       type: 'bytes',

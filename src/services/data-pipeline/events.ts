@@ -10,6 +10,7 @@ import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { PipelineMetrics } from './metrics.ts';
+import type { OverShare } from './organization-usage.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
 import type { Journey } from './upload.ts';
 
@@ -54,6 +55,26 @@ function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOpt
       telemetry.announce('offsets-committed', {
         positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
       });
+    },
+    /** Others are served before it as long as it takes more than its share. */
+    organizationOverShare({ orgId, cpuMs, share, organizations }: OverShare): void {
+      metrics.overShare.inc();
+      log.warn(
+        { orgId, cpuMs: Math.round(cpuMs), share: Math.round(share * 100) / 100, organizations },
+        "the archives of an organization take more than its share of the runners; others' are served before its own",
+      );
+      telemetry.announce('organization-over-share', { orgId, organizations });
+    },
+    hostLeftAlone(host: string): void {
+      log.error(
+        { host },
+        'a host of archives does not answer; it is left alone, and looked at again from time to time',
+      );
+      telemetry.announce('host-left-alone', { host });
+    },
+    hostBack(host: string): void {
+      log.info({ host }, 'a host of archives answers again');
+      telemetry.announce('host-back', { host });
     },
     stopFailed(what: string, error: string): void {
       log.error({ what, error }, 'did not stop cleanly');

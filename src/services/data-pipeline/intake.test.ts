@@ -39,7 +39,7 @@ class ScriptedBus {
         if (error !== undefined) throw error;
         this.commits.push([...positions]);
       },
-      assignment: () => [{ topic, partition: 0 }],
+      assignment: () => [0, 1].map((partition) => ({ topic, partition })),
       pause: (partitions) => this.paused.push([...partitions]),
       resume: (partitions) => this.resumed.push([...partitions]),
       close: async () => {
@@ -68,7 +68,7 @@ interface Started {
   readonly end: (isDone: boolean) => void;
 }
 
-async function open(inFlightMax = 10) {
+async function open(readAheadRecordsMax = 10, readAheadBytesMax = 1_000_000) {
   const scripted = new ScriptedBus();
   const started: Started[] = [];
   const told: string[] = [];
@@ -81,7 +81,8 @@ async function open(inFlightMax = 10) {
     topic,
     groupId: 'group',
     startAt: 'earliest',
-    inFlightMax,
+    readAheadRecordsMax,
+    readAheadBytesMax,
     clock: scripted.clock,
     events: events as PipelineEvents,
     process: (record, control) =>
@@ -103,7 +104,7 @@ describe('committing', () => {
     scripted.put(0, 5, 6, 7);
     assert.equal(await intake.runOnce(), 3);
     await finish(6, 7);
-    assert.deepEqual([scripted.committed(), intake.inFlight()], [undefined, 1]);
+    assert.deepEqual([scripted.committed(), intake.taken()], [undefined, 1]);
     await finish(5);
     assert.equal(scripted.committed(), 8);
   });
@@ -153,7 +154,7 @@ describe('committing', () => {
     scripted.options?.onRevoked?.([{ topic, partition: 0 }]);
     await scripted.clock.advance(0);
     assert.ok(started.every(({ control }) => control.abandoned.aborted));
-    assert.deepEqual([intake.inFlight(), scripted.commits.length], [0, 0]);
+    assert.deepEqual([intake.taken(), scripted.commits.length], [0, 0]);
     scripted.put(0, 1, 2);
     await intake.runOnce();
     await finish(1, 2);
@@ -175,20 +176,37 @@ describe('room', () => {
   });
 });
 
-test('one record that takes long lets only so many pass by', async () => {
-  const { scripted, intake, finish } = await open(2);
+test('no more bytes are taken than there is room for', async () => {
+  const { scripted, started, intake, finish } = await open(10, 3);
+  scripted.put(0, 1, 2, 3);
+  assert.equal(await intake.runOnce(), 3);
+  scripted.put(0, 4);
+  const next = intake.runOnce();
+  await scripted.clock.advance(0);
+  assert.deepEqual([started.length, scripted.paused.length], [3, 1]);
+  await finish(1, 2, 3);
+  assert.equal(await next, 1);
+});
+
+test('one record that takes long lets only so many of its partition pass by, and any number of others', async () => {
+  const { scripted, intake, finish } = await open(5);
   scripted.put(0, 0, uncommittedRecordsMax - 2);
   await intake.runOnce();
   await finish(uncommittedRecordsMax - 2);
   scripted.put(0, uncommittedRecordsMax - 1);
-  assert.equal(await intake.runOnce(), 1, 'one less than the bound still passes');
+  await intake.runOnce();
+  assert.deepEqual(scripted.paused, [], 'one less than the bound still passes');
   await finish(uncommittedRecordsMax - 1);
-  scripted.put(0, uncommittedRecordsMax);
-  const next = intake.runOnce();
-  await scripted.clock.advance(0);
-  assert.deepEqual([scripted.paused.length, scripted.waiting.length], [1, 1]);
+  scripted.put(1, 100);
+  assert.equal(await intake.runOnce(), 1);
+  assert.deepEqual(scripted.paused, [[{ topic, partition: 0 }]]);
+  scripted.put(1, 101);
+  assert.equal(await intake.runOnce(), 1);
+  assert.deepEqual([scripted.paused.length, scripted.resumed], [1, []]);
   await finish(0);
-  assert.equal(await next, 1);
+  scripted.put(1, 102);
+  await intake.runOnce();
+  assert.deepEqual(scripted.resumed, [[{ topic, partition: 0 }]]);
   assert.equal(scripted.committed(), uncommittedRecordsMax);
 });
 

@@ -1,12 +1,14 @@
 /**
- * Takes announcements from the bus, keeps a bounded number of them in work, and commits how far all of them are done. What is done with
- * one announcement is `pipeline.ts`; this file only decides when the next ones may come. Made by `service.ts`.
+ * Takes announcements from the bus, far ahead of the places in which archives are worked on, and commits how far all of them are done. What is
+ * done with one announcement, and which is next, is `pipeline.ts`; this file only decides when more may come. Made by `service.ts`.
+ *
+ * Reading ahead is what lets one organization's announcement pass those that another sent before it; announcements are small.
  */
 import { errorText } from '../../contracts/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { PipelineEvents } from './events.ts';
-import { busPauseMs, drainMsMax, pollWaitMs, resumeShare, uncommittedRecordsMax } from './limits.ts';
+import { busPauseMs, drainMsMax, pollRecordsMax, pollWaitMs, resumeShare, uncommittedRecordsMax } from './limits.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 
 export interface IntakeOptions {
@@ -14,7 +16,9 @@ export interface IntakeOptions {
   readonly topic: string;
   readonly groupId: string;
   readonly startAt: 'earliest' | 'latest';
-  readonly inFlightMax: number;
+  /** Announcements that are taken and not done, and the bytes of their records. */
+  readonly readAheadRecordsMax: number;
+  readonly readAheadBytesMax: number;
   readonly clock: Clock;
   readonly events: PipelineEvents;
   /** Resolves to true when the record's effect is durable, to false when it was given up and is due again. Never rejects. */
@@ -30,6 +34,7 @@ export interface WorkControl {
 
 interface Work {
   readonly record: BusRecord;
+  readonly bytes: number;
   readonly abandon: AbortController;
   readonly ended: Promise<void>;
 }
@@ -37,6 +42,9 @@ interface Work {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #works = new Set<Work>();
+  #bytes = 0;
+  /** Partitions with so much taken past a record that is not done that no more of them is taken. */
+  #full: readonly TopicPartition[] = [];
   readonly #stopping = new AbortController();
   readonly #consumer: Consumer;
   readonly #committer: OffsetCommitter;
@@ -75,7 +83,8 @@ export class Intake {
     this.#loop = this.#run();
   }
 
-  inFlight(): number {
+  /** Announcements that are taken and not done. */
+  taken(): number {
     return this.#works.size;
   }
 
@@ -97,7 +106,9 @@ export class Intake {
   async runOnce(): Promise<number> {
     await this.#waitForRoom();
     if (this.#stopping.signal.aborted) return 0;
-    const recordsMax = this.#options.inFlightMax - this.#works.size;
+    this.#pauseFull();
+    const room = this.#options.readAheadRecordsMax - this.#works.size;
+    const recordsMax = Math.min(pollRecordsMax, room);
     const records = await this.#consumer.poll({ recordsMax, waitMs: pollWaitMs, signal: this.#stopping.signal });
     this.#trouble = undefined;
     for (const record of records) this.#begin(record);
@@ -143,11 +154,15 @@ export class Intake {
     this.#committer.take(record);
     const abandon = new AbortController();
     const control: WorkControl = { abandoned: abandon.signal, stopping: this.#stopping.signal };
+    const bytes = recordBytes(record);
+    this.#bytes += bytes;
     const work: Work = {
       record,
+      bytes,
       abandon,
       ended: this.#options.process(record, control).then((isDone) => {
         this.#works.delete(work);
+        this.#bytes -= bytes;
         // A lost record may have come back meanwhile; the new work answers for it.
         if (isDone && !abandon.signal.aborted) this.#committer.finish(record);
         this.#makeRoom();
@@ -167,22 +182,44 @@ export class Intake {
 
   /** While there is no room the partitions are paused, so that the bus client fetches nothing ahead. */
   async #waitForRoom(): Promise<void> {
-    if (this.#hasRoom(this.#options.inFlightMax - 1)) return;
+    const { readAheadRecordsMax, readAheadBytesMax } = this.#options;
+    if (this.#holdsAtMost(readAheadRecordsMax - 1, readAheadBytesMax - 1)) return;
     const paused = this.#consumer.assignment();
     this.#consumer.pause(paused);
-    const resumeAt = Math.floor(this.#options.inFlightMax * resumeShare);
-    while (!this.#hasRoom(resumeAt) && !this.#stopping.signal.aborted) {
+    const records = Math.floor(readAheadRecordsMax * resumeShare);
+    const bytes = Math.floor(readAheadBytesMax * resumeShare);
+    while (!this.#holdsAtMost(records, bytes) && !this.#stopping.signal.aborted) {
       this.#roomMade = Promise.withResolvers();
       await this.#roomMade.promise;
     }
     this.#consumer.resume(paused);
+    this.#full = [];
   }
 
-  #hasRoom(inFlightMax: number): boolean {
-    return this.#works.size <= inFlightMax && this.#committer.spread() < uncommittedRecordsMax;
+  #holdsAtMost(records: number, bytes: number): boolean {
+    return this.#works.size <= records && this.#bytes <= bytes;
+  }
+
+  /** A partition whose oldest announcement is tried again and again stops, and the others go on. */
+  #pauseFull(): void {
+    const full = this.#consumer
+      .assignment()
+      .filter((partition) => this.#committer.spread(partition) >= uncommittedRecordsMax);
+    const has = (list: readonly TopicPartition[], one: TopicPartition) =>
+      list.some(({ topic, partition }) => topic === one.topic && partition === one.partition);
+    const freed = this.#full.filter((partition) => !has(full, partition));
+    if (freed.length > 0) this.#consumer.resume(freed);
+    const added = full.filter((partition) => !has(this.#full, partition));
+    if (added.length > 0) this.#consumer.pause(added);
+    this.#full = full;
   }
 
   #makeRoom(): void {
     this.#roomMade.resolve();
   }
+}
+
+function recordBytes({ key, value, headers }: BusRecord): number {
+  const ofHeaders = headers.reduce((sum, header) => sum + header.name.length + (header.value?.length ?? 0), 0);
+  return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders;
 }

@@ -4,8 +4,43 @@ const second = 1_000;
 const minute = 60 * second;
 const mebibyte = 1024 * 1024;
 
-/** Archives worked on at once: enough to hide download latency behind the rules, few enough to finish during a stop. */
+/** Places, archives worked on at once: enough to hide download latency behind the rules, few enough to finish during a stop. */
 export const inFlightArchivesDefault = 16;
+/** Share of the places that one organization may hold: the rest is there for others at once, however slow its archives are. */
+export const placesPerOrganizationShare = 0.75;
+/** Share of the places that further attempts of downloads may hold: hosts that do not answer take 10 s each time. */
+export const furtherAttemptsShare = 0.5;
+/** Share of the packed bytes that the archives of one organization may reserve, beside at least one archive. */
+export const bytesPerOrganizationShare = 0.5;
+
+/**
+ * Announcements read ahead of the places, some 20 MB: what one organization may have sent before another's announcement without delaying
+ * it. What is behind more than that of the same partition is seen when those before it are done.
+ */
+export const readAheadRecordsMax = 10_000;
+/** Bytes of their records; genuine announcements have 1 to 2 KB. */
+export const readAheadBytesMax = 32 * mebibyte;
+/** Records of one poll. */
+export const pollRecordsMax = 500;
+
+/** Different announcements whose downloads from a host must have failed in a row before it is left alone. */
+export const hostFailuresMin = 3;
+/** Hosts with failures that are remembered, beside those that are left alone. */
+export const hostsRememberedMax = 1_000;
+/** Longest pause before it is looked at again whether such a host is back. */
+export const hostProbeMsMax = 10 * second;
+/** Nothing was fetched for so long while as many announcements as there are places wait for hosts: the service is not ready. */
+export const fetchSilenceMsMax = 30 * second;
+
+/** CPU time of organizations is added up over so long for the warning about one that takes more than its share. */
+export const usageWindowMs = 60 * second;
+/** Less than this in the window is nobody's trouble. */
+export const overShareCpuMsMin = 1 * second;
+/** How much more than an equal share it must be. */
+export const overShareFactor = 1.5;
+/** The same organization is named again after so long. */
+export const overShareRepeatMs = 60 * second;
+
 /** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
 export const inFlightBytesDefault = 256 * mebibyte;
 
@@ -16,8 +51,8 @@ export const downloadStallMsDefault = 60 * second;
 /** One download from request to last byte: 100 MiB at 350 kB/s. */
 export const downloadMsDefault = 5 * minute;
 /**
- * How long a download is tried again before the announcement is put aside. Long enough for a restart of the object store; while it
- * lasts the announcement holds one of the places in flight, so that a store that is away slows the pipeline instead of emptying the topic.
+ * How long a download is tried again before the announcement is put aside, from its first attempt. Long enough for a restart of the object
+ * store; announcements for a host that is left alone have no first attempt, so that a store that is away does not empty the topic.
  */
 export const downloadRetryMsDefault = 15 * minute;
 /** How often the deadlines of a download are looked at; an overrun is noticed at most this late. */
@@ -31,7 +66,7 @@ export const retryMsMax = 30 * second;
 export const pollWaitMs = 1 * second;
 /** Pause after the bus refused a poll or a commit. */
 export const busPauseMs = 1 * second;
-/** Partitions are resumed once the archives in flight fell to this share of the maximum: fewer, larger polls. */
+/** Partitions are resumed once what was read ahead fell to this share of the maximum: fewer, larger polls. */
 export const resumeShare = 0.75;
 
 /**

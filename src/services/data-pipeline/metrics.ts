@@ -13,8 +13,16 @@ const archiveKinds = ['ocp', 'hypershift'] as const;
 
 /** Values that are asked for when somebody scrapes. */
 export interface PipelineGauges {
-  /** Announcements in work. */
+  /** Places in use. */
   readonly inFlight: () => number;
+  /** Places whose work waits for something to come back. */
+  readonly placesWaiting: () => number;
+  /** Announcements that are taken and not done. */
+  readonly readAhead: () => number;
+  /** Announcements that wait outside the places for another attempt. */
+  readonly waiting: () => number;
+  /** Hosts that do not answer and are left alone. */
+  readonly hostsAway: () => number;
   /** Packed bytes held or reserved. */
   readonly inFlightBytes: () => number;
   /** Rules left out for every cluster. */
@@ -111,6 +119,11 @@ function ownMetrics(registry: Registry) {
       labelNames: ['rule', 'code'],
       registers,
     }),
+    overShare: new Counter({
+      name: 'ccx_data_pipeline_organizations_over_share_total',
+      help: 'Times that an organization took more than its share of the runners while others waited, at most once a minute each',
+      registers,
+    }),
     oversizedFiles: new Counter({
       name: 'ccx_data_pipeline_oversized_files_total',
       help: 'JSON files of archives that were not parsed since they are over what may be parsed of a file or an archive',
@@ -142,6 +155,26 @@ function observed(registry: Registry, gauges: PipelineGauges) {
     });
   return {
     inFlight: gauge('ccx_data_pipeline_in_flight', 'Announcements that are being worked on', gauges.inFlight),
+    placesWaiting: gauge(
+      'ccx_data_pipeline_places_waiting',
+      'Announcements that are being worked on and wait for the bus or a runner to come back',
+      gauges.placesWaiting,
+    ),
+    readAhead: gauge(
+      'ccx_data_pipeline_read_ahead',
+      'Announcements that were taken from the bus and are not done, those that are being worked on among them',
+      gauges.readAhead,
+    ),
+    waiting: gauge(
+      'ccx_data_pipeline_waiting',
+      'Announcements that wait for another attempt to fetch their archive and hold no place meanwhile',
+      gauges.waiting,
+    ),
+    hostsAway: gauge(
+      'ccx_data_pipeline_hosts_away',
+      'Hosts of archives that do not answer and are left alone',
+      gauges.hostsAway,
+    ),
     inFlightBytes: gauge(
       'ccx_data_pipeline_in_flight_bytes',
       'Packed bytes of archives that are held or reserved',

@@ -37,13 +37,12 @@ export class OffsetCommitter {
   }
 
   /**
-   * How many offsets lie between what could be committed and what was taken, at most over all partitions: what would be delivered again
-   * after a crash. One slow record makes it grow while others pass by.
+   * How many offsets of a partition lie between what could be committed and what was taken: what would be delivered again after a crash. One
+   * slow record makes it grow while others pass by.
    */
-  spread(): number {
-    let most = 0n;
-    for (const { first, end } of this.#windows.values()) most = end - first > most ? end - first : most;
-    return Number(most);
+  spread(partition: TopicPartition): number {
+    const window = this.#windows.get(keyOf(partition));
+    return window === undefined ? 0 : Number(window.end - window.first);
   }
 
   finish(record: BusRecord): void {

@@ -6,9 +6,12 @@ import { CcxError } from '../../contracts/ccx-error.ts';
 import type { Outcome } from '../../contracts/outcome.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { ClusterLanes } from './cluster-lanes.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
 import type { PipelineEvents } from './events.ts';
+import type { HostAnswer, HostBreaker } from './host-breaker.ts';
 import type { WorkControl } from './intake.ts';
+import type { Place, Places } from './places.ts';
 import type { StepAttempt } from './ports.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
 import { checkAnnouncement } from './steps/check-announcement.ts';
@@ -18,10 +21,15 @@ import { type PublishTools, publishReport } from './steps/publish-report.ts';
 import { type PutAsideTools, putAsideRecord } from './steps/put-aside-record.ts';
 import { type RunRulesTools, runRules } from './steps/run-rules.ts';
 import type { Journey, Upload } from './upload.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 export interface PipelineTools {
   readonly clock: Clock;
   readonly events: PipelineEvents;
+  readonly places: Places;
+  readonly hosts: HostBreaker;
+  readonly lanes: ClusterLanes;
+  readonly room: WaitingRoom;
   readonly check: RecordPolicy;
   readonly fetch: FetchTools;
   readonly rules: Omit<RunRulesTools, 'onRuleKilled' | 'onFactKilled' | 'onRuleQuarantined'>;
@@ -57,6 +65,8 @@ class PipelineRun {
   readonly journey: Journey;
   readonly #tools: PipelineTools;
   readonly #control: WorkControl;
+  /** While it is in one. */
+  #place: Place | undefined;
 
   constructor(record: BusRecord, tools: PipelineTools, control: WorkControl) {
     this.#tools = tools;
@@ -97,28 +107,32 @@ class PipelineRun {
     if (identified.kind !== 'done') return ended('identify-upload', identified);
     const upload = identified.value;
 
-    const evaluated = await this.#evaluate(upload);
-    if (evaluated.kind !== 'evaluated') return evaluated;
-    const { result } = evaluated;
+    // Reports of one cluster are published in the order of its announcements, whatever is fetched or tried again meanwhile.
+    return this.#tools.lanes.run(upload, () => this.#deliver(upload));
+  }
 
-    const published = await this.#step('publish-report', (attempt) =>
-      publishReport(upload, result, tools.publish, attempt),
-    );
-    if (published.kind !== 'done') return ended('publish-report', published);
-    events.reportPublished(journey, published.value);
-    return { kind: 'published' };
+  async #deliver(upload: Upload): Promise<Ended> {
+    const { events, publish } = this.#tools;
+    try {
+      const evaluated = await this.#evaluate(upload);
+      if (evaluated.kind !== 'evaluated') return evaluated;
+      const { result } = evaluated;
+      const published = await this.#step('publish-report', (attempt) =>
+        publishReport(upload, result, publish, attempt),
+      );
+      if (published.kind !== 'done') return ended('publish-report', published);
+      events.reportPublished(this.journey, published.value);
+      return { kind: 'published' };
+    } finally {
+      this.#leavePlace();
+    }
   }
 
   /** A function of its own, so that the archive's bytes are free, as their lease is, while the report waits for the bus. */
   async #evaluate(upload: Upload): Promise<Exclude<Ended, { kind: 'published' }> | Evaluated> {
     const { journey } = this;
     const { clock, events, ...tools } = this.#tools;
-    events.downloadStarted(journey, hostOf(upload.url));
-    // A stop need not wait for a download: nothing is lost by fetching again.
-    const signal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
-    const fetched = await this.#step('fetch-archive', (attempt) =>
-      fetchArchive(upload, tools.fetch, { ...attempt, signal }),
-    );
+    const fetched = await this.#fetch(upload);
     if (fetched.kind !== 'done') return ended('fetch-archive', fetched);
     const { packed, lease } = fetched.value;
     journey.downloadedMs = clock.monotonicMs();
@@ -136,6 +150,54 @@ class PipelineRun {
     return { kind: 'evaluated', result };
   }
 
+  /** Each attempt takes a place when its turn comes, and only one that brought the archive keeps it: what has to wait waits outside. */
+  async #fetch(upload: Upload) {
+    const { journey } = this;
+    const { clock, events, hosts, room, fetch } = this.#tools;
+    const host = hostOf(upload.url);
+    // A stop need not wait for a download: nothing is lost by fetching again.
+    const signal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
+    let firstMs: number | undefined;
+    return this.#step('fetch-archive', async ({ number }) => {
+      const isProbe = await this.#enter(upload.orgId, host, number > 1, signal);
+      let answer: HostAnswer = 'unknown';
+      try {
+        firstMs ??= clock.monotonicMs();
+        events.downloadStarted(journey, host);
+        const elapsedMs = clock.monotonicMs() - firstMs;
+        const outcome = await fetchArchive(upload, fetch, { number, elapsedMs, signal });
+        answer = hostAnswer(outcome);
+        if (outcome.kind === 'done') room.fetched();
+        else this.#leavePlace();
+        return outcome;
+      } finally {
+        hosts.ended(host, journey, isProbe, answer);
+      }
+    });
+  }
+
+  /** Waits for a host that is not left alone, and then for a place. True for an attempt that is to find out whether the host is back. */
+  async #enter(orgId: number, host: string, isFurtherAttempt: boolean, signal: AbortSignal): Promise<boolean> {
+    const { hosts, places, room } = this.#tools;
+    for (;;) {
+      const isProbe = await room.during(hosts.admit(host, signal));
+      try {
+        this.#place = await places.acquire({ orgId, isFurtherAttempt, signal });
+      } catch (error) {
+        hosts.ended(host, this.journey, isProbe, 'unknown');
+        throw error;
+      }
+      if (isProbe || !hosts.isOpen(host)) return isProbe;
+      // It went away while this waited for the place; an attempt now would only start the time that it is tried for.
+      this.#leavePlace();
+    }
+  }
+
+  #leavePlace(): void {
+    this.#place?.release();
+    this.#place = undefined;
+  }
+
   async putAside(step: string, error: CcxError): Promise<void> {
     const { clock, events, putAside } = this.#tools;
     const reason = { step, error, requestId: this.journey.subject?.requestId ?? null, now: clock.now() };
@@ -148,7 +210,7 @@ class PipelineRun {
     name: string,
     attempt: (attempt: StepAttempt) => Outcome<T> | Promise<Outcome<T>>,
   ): Promise<Exclude<Outcome<T>, { kind: 'retry' }>> {
-    const { clock, events } = this.#tools;
+    const { clock, events, room } = this.#tools;
     const { abandoned, stopping } = this.#control;
     const startedMs = clock.monotonicMs();
     for (let number = 1; ; number += 1) {
@@ -163,7 +225,8 @@ class PipelineRun {
       }
       if (outcome.kind !== 'retry') return outcome;
       events.stepRetried(this.journey, name, outcome.error, outcome.afterMs);
-      await clock.sleep(outcome.afterMs, AbortSignal.any([abandoned, stopping]));
+      const pause = clock.sleep(outcome.afterMs, AbortSignal.any([abandoned, stopping]));
+      await (this.#place === undefined ? room.during(pause) : this.#place.during(pause));
     }
   }
 
@@ -176,6 +239,15 @@ class PipelineRun {
       onRuleQuarantined: (rule: string) => events.ruleQuarantined(rule),
     };
   }
+}
+
+/** What the end of a download says of its host; one that answers that it has no such archive is there. */
+function hostAnswer(outcome: Outcome<unknown>): HostAnswer {
+  if (outcome.kind === 'done') return 'answered';
+  if (outcome.kind === 'drop') return 'unknown';
+  const { code, retryable } = outcome.error;
+  if (code === 'DOWNLOAD_LINK_REFUSED' || code === 'DOWNLOAD_NO_ROOM') return 'unknown';
+  return retryable ? 'failed' : 'answered';
 }
 
 function ended(

@@ -18,7 +18,14 @@ export interface DownloadRequest {
 
 /** Where rules run. Rejects with a `RunnerError`. */
 export interface RuleRunners {
-  run(job: RuleRun, options: { readonly signal: AbortSignal }): Promise<RuleRunResult>;
+  run(job: RuleRun, options: RuleRunOptions): Promise<RuleRunResult>;
+}
+
+export interface RuleRunOptions {
+  readonly signal: AbortSignal;
+  /** The organization: each gets the same CPU time. */
+  readonly owner: string;
+  readonly onCpu: (cpuMs: number) => void;
 }
 
 /** Where reports and dead letters go. */

@@ -183,6 +183,14 @@ function archiveThat(deed: string): Buffer {
   return testArchive({ 'config/proxy.json': JSON.stringify({ spec: { httpProxy: `http://does-${deed}` } }) });
 }
 
+/** Members of an announcement of an organization's cluster with that number. */
+function from(orgId: number, cluster: number) {
+  const cluster_name = `00000000-0000-4000-8000-${String(cluster).padStart(12, '0')}`;
+  const id = String(orgId);
+  const b64_identity = encodeIdentity(testIdentity({ org_id: id, internal: { org_id: id, auth_time: 0 } }));
+  return { cluster_name, org_id: id, b64_identity };
+}
+
 const withoutClusterId = encodeIdentity(testIdentity({ system: {} }));
 
 describe('an announced archive', () => {
@@ -401,7 +409,7 @@ describe('what is away for a while', () => {
       if (isAway) response.writeHead(503).end();
       else response.end(archive);
     });
-    await announce(announcementRecord({ request_id: 'waits', url }), upload('passes', archive));
+    await announce(announcementRecord({ request_id: 'waits', url }), upload('passes', archive, from(testOrg, 1)));
     await until(async () => (await reports()).length === 1 && (shared.server!.requests.get('/comes-back') ?? 0) >= 2);
     assert.equal(await committed(), null);
     isAway = false;
@@ -411,6 +419,50 @@ describe('what is away for a while', () => {
       ['passes', 'waits'],
     );
     assert.equal(await committed(), 2n);
+  });
+
+  test('reports of one cluster are published in the order of its announcements, whatever is tried again', async () => {
+    const service = await start();
+    const archive = testArchive();
+    let isAway = true;
+    const url = shared.server!.serve('/first-of-cluster', (_, response) => {
+      if (isAway) response.writeHead(503).end();
+      else response.end(archive);
+    });
+    const first = announcementRecord({ request_id: 'first', url, ...from(testOrg, 1) });
+    await announce(first, upload('second', archive, from(testOrg, 1)), upload('other', archive, from(testOrg, 2)));
+    await until(async () => (await reports()).length === 1);
+    isAway = false;
+    await untilIdle(service);
+    assert.deepEqual(
+      (await reports()).map((report) => report.RequestId),
+      ['other', 'first', 'second'],
+    );
+  });
+
+  test('more announcements with hosts that do not answer than there are places hold up no other of anybody', async () => {
+    const nowhere = ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'];
+    const service = await start({
+      download: { ...settings().download, allowedHosts: [shared.server!.host, ...nowhere] },
+    });
+    const dead = Array.from({ length: 40 }, (_, index) =>
+      announcementRecord({
+        request_id: `dead-${index}`,
+        url: `http://${nowhere[index % 3]}/archive-${index}`,
+        ...from(testOrg, index),
+      }),
+    );
+    await announce(
+      ...dead,
+      upload('good', testArchive(), from(testOrg, 100)),
+      upload('other', testArchive(), from(1, 1)),
+    );
+    await until(async () => (await reports()).length === 2);
+    assert.deepEqual((await deadLetters()).length, 0);
+    assert.equal(await committed(), null, 'nothing is acknowledged past what is tried again');
+    await until(async () => ((await metric('ccx_data_pipeline_waiting')) as { value: number }[])[0]!.value >= 38);
+    await until(async () => ((await metric('ccx_data_pipeline_hosts_away')) as { value: number }[])[0]!.value === 3);
+    await service.stop();
   });
 
   test('a bus that dies with reports in flight gets each of them when it is back', async () => {
@@ -436,7 +488,7 @@ describe('what is away for a while', () => {
       if (answers > 1) response.end(archive);
     });
     const first = await start({ download: { ...settings().download, answerMsMax: 60_000 } });
-    await announce(announcementRecord({ request_id: 'slow', url }), upload('quick', archive));
+    await announce(announcementRecord({ request_id: 'slow', url }), upload('quick', archive, from(testOrg, 1)));
     await until(async () => (await reports()).length === 1 && answers === 1);
     await first.stop();
     assert.equal(await committed(), null);
@@ -469,5 +521,31 @@ describe('many archives at once', () => {
     assert.ok(most.count <= 4 && most.bytes <= archive.length * 2, JSON.stringify(most));
     assert.equal(new Set((await reports()).map((report) => report.RequestId)).size, 60);
     assert.equal(await committed(), 60n);
+  });
+
+  test('of an organization that floods delay no other: its archive is among the next, and the sender is named', async () => {
+    const service = await start({}, undefined);
+    // As costly as the budget of an archive allows.
+    const members = Array.from({ length: 190_000 }, (_, index) => `"k${index}":0`).join(',');
+    const costly = testArchive({ 'config/node/1.json': `{${members}}` });
+    const flood = Array.from({ length: 60 }, (_, index) => upload(`flood-${index}`, costly, from(666, index)));
+    await announce(...flood);
+    await until(async () => (await reports()).length >= 10);
+    await announce(upload('good', testArchive(), from(1, 1)));
+    const taken = () =>
+      bench.events.findIndex(
+        ({ event, fields }) => event === 'announcement-accepted' && fields['requestId'] === 'good',
+      );
+    await until(async () => taken() >= 0 && (await reports()).some(({ RequestId }) => RequestId === 'good'));
+    const publishedBefore = bench.events
+      .slice(taken())
+      .filter(({ event }) => event === 'report-published')
+      .findIndex(({ fields }) => fields['requestId'] === 'good');
+    // What ran when it came, and what is in the few turns of fetching it.
+    assert.ok(publishedBefore <= 8, `${publishedBefore} of the flood were published before it`);
+    const over = bench.events.find(({ event }) => event === 'organization-over-share');
+    assert.equal(over?.fields['orgId'], 666);
+    await untilIdle(service);
+    assert.equal((await reports()).length, 61);
   });
 });

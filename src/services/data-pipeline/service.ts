@@ -10,24 +10,40 @@ import type { RunningService } from '../../platform/lifecycle/running-service.ts
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { ClusterLanes } from './cluster-lanes.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { createPipelineEvents } from './events.ts';
+import { HostBreaker } from './host-breaker.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
 import { Intake } from './intake.ts';
 import {
+  bytesPerOrganizationShare,
+  fetchSilenceMsMax,
+  furtherAttemptsShare,
+  hostFailuresMin,
   jobsPerRunnerMax,
   killedFactsPerArchiveMax,
   killedRulesPerArchiveMax,
+  overShareCpuMsMin,
+  overShareFactor,
+  overShareRepeatMs,
+  placesPerOrganizationShare,
   quarantineClustersMin,
   quarantineKillsMax,
   quarantineKillsPerOrganizationMax,
   quarantineOrganizationsMin,
+  readAheadBytesMax,
+  readAheadRecordsMax,
   unexplainedDeathsMax,
+  usageWindowMs,
 } from './limits.ts';
 import { createPipelineMetrics } from './metrics.ts';
+import { OrganizationUsage } from './organization-usage.ts';
 import { processRecord } from './pipeline.ts';
+import { Places } from './places.ts';
 import { RuleQuarantine } from './rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 export interface DataPipelineDependencies {
   readonly bus: Bus;
@@ -69,7 +85,10 @@ async function build(
   });
   lifecycle.defer('statuses', () => statuses.close());
 
-  const budget = new ByteBudget(settings.inFlightBytesMax);
+  const budget = new ByteBudget(
+    settings.inFlightBytesMax,
+    Math.floor(settings.inFlightBytesMax * bytesPerOrganizationShare),
+  );
   const quarantine = new RuleQuarantine({
     clock,
     quarantineMs: settings.rules.quarantineMs,
@@ -81,11 +100,40 @@ async function build(
   /** Somebody may scrape before the group is joined. */
   const started: { intake?: Intake } = {};
   const metrics = createPipelineMetrics(telemetry.registry, {
-    inFlight: () => started.intake?.inFlight() ?? 0,
+    inFlight: () => places.inUse(),
+    placesWaiting: () => places.waiting(),
+    readAhead: () => started.intake?.taken() ?? 0,
+    waiting: () => room.waiting(),
+    hostsAway: () => hosts.open().length,
     inFlightBytes: () => budget.used(),
     rulesQuarantined: () => quarantine.general().length,
   });
   const events = createPipelineEvents({ telemetry, clock, metrics, statuses });
+
+  const usage = new OrganizationUsage({
+    clock,
+    windowMs: usageWindowMs,
+    cpuMsMin: overShareCpuMsMin,
+    factor: overShareFactor,
+    repeatMs: overShareRepeatMs,
+    onOverShare: (over) => events.organizationOverShare(over),
+  });
+  const placesMax = settings.inFlightArchivesMax;
+  const places = new Places({
+    placesMax,
+    perOrganizationMax: Math.ceil(placesMax * placesPerOrganizationShare),
+    furtherAttemptsMax: Math.ceil(placesMax * furtherAttemptsShare),
+    onPassedOver: (orgId) => usage.passedOver(orgId),
+  });
+  const room = new WaitingRoom({ clock, waitingMax: placesMax, fetchSilenceMsMax });
+  const hosts = new HostBreaker({
+    clock,
+    random,
+    failuresMin: hostFailuresMin,
+    onOpened: (host) => events.hostLeftAlone(host),
+    onClosed: (host) => events.hostBack(host),
+  });
+  lifecycle.defer('hosts', async () => hosts.stop());
 
   const runners = createRunnerPool<RuleRun, RuleRunResult>({
     module: runnerModule ?? ruleRunnerModule,
@@ -105,6 +153,10 @@ async function build(
   const tools = {
     clock,
     events,
+    places,
+    hosts,
+    lanes: new ClusterLanes(),
+    room,
     check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
     fetch: {
       source: createHttpArchiveSource({ clock, ...download }),
@@ -125,6 +177,7 @@ async function build(
         unexplainedDeathsMax,
       },
       random,
+      onCpu: (orgId: number, cpuMs: number) => usage.add(orgId, cpuMs),
     },
     publish: { sender: producer, topic: settings.resultsTopic, random },
     putAside: { sender: producer, topic: settings.deadLettersTopic, service: settings.serviceName, random },
@@ -135,7 +188,8 @@ async function build(
     topic: incoming.topic,
     groupId: incoming.groupId,
     startAt: incoming.startAt,
-    inFlightMax: settings.inFlightArchivesMax,
+    readAheadRecordsMax,
+    readAheadBytesMax,
     clock,
     events,
     process: (record, control) => processRecord(record, tools, control),
@@ -151,6 +205,9 @@ async function build(
       const reasons: string[] = [];
       const trouble = intake.trouble();
       if (trouble !== undefined) reasons.push(trouble);
+      const waiting = room.trouble(hosts.open());
+      if (waiting !== undefined) reasons.push(waiting);
+      if (places.waiting() >= placesMax) reasons.push(`all ${placesMax} places wait for the bus or a rule runner`);
       const { idle, busy, startFailures } = runners.state();
       if (idle + busy === 0) {
         reasons.push(startFailures > 0 ? 'no rule runner can be started' : 'no rule runner has started yet');

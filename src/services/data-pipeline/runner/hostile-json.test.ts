@@ -78,6 +78,7 @@ async function run(files: readonly { path: string; body: string }[]) {
     archiveLimits: { ...defaultArchiveLimits, ratioMax: Number.MAX_SAFE_INTEGER },
     failureLimits: { killedRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 },
     random: () => 0.5,
+    onCpu: () => undefined,
     onRuleKilled: (rule: string) => blamed.push(rule),
     onFactKilled: (fact: string) => blamed.push(fact),
     onRuleQuarantined: (rule: string) => blamed.push(rule),

@@ -22,7 +22,7 @@ const first: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortControlle
 function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: Partial<FetchTools> = {}): FetchTools {
   return {
     source: { download },
-    budget: new ByteBudget(1000),
+    budget: new ByteBudget(1000, 1000),
     linkPolicy: { allowUnsafeLinks: true, presignedS3Links: true, allowedHosts: [] },
     localLink: async (link) => link,
     archiveBytesMax: 1000,
@@ -107,8 +107,8 @@ test('an archive larger than announced grows into free room', async () => {
 });
 
 test('without room to grow it is dropped, and fetched again once the most is reserved', async () => {
-  const budget = new ByteBudget(1000);
-  const other = await budget.acquire(500, first.signal);
+  const budget = new ByteBudget(1000, 1000);
+  const other = await budget.acquire(500, 1, first.signal);
   const reserved: number[] = [];
   const given = tools(
     async ({ reserve }) => {

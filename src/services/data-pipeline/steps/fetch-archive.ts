@@ -70,7 +70,7 @@ async function fetchReserved(
   tools: FetchTools,
   signal: AbortSignal,
 ): Promise<FetchedArchive> {
-  const lease = await tools.budget.acquire(bytes, signal);
+  const lease = await tools.budget.acquire(bytes, upload.orgId, signal);
   try {
     const packed = await tools.source.download({
       url: upload.url,

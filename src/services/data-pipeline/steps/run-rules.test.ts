@@ -52,6 +52,7 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
     archiveLimits: defaultArchiveLimits,
     failureLimits: { killedRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
     random: () => 0.5,
+    onCpu: () => undefined,
     onRuleKilled: (rule: string) => killed.push(rule),
     onFactKilled: (fact: string) => killed.push(`fact ${fact}`),
     onRuleQuarantined: (rule: string) => quarantined.push(rule),

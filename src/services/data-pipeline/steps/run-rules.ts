@@ -24,6 +24,8 @@ export interface RunRulesTools {
   readonly archiveLimits: ArchiveLimits;
   readonly failureLimits: RunnerFailureLimits;
   readonly random: () => number;
+  /** What an attempt took of the CPU. */
+  readonly onCpu: (orgId: number, cpuMs: number) => void;
   readonly onRuleKilled: (rule: string, error: CcxError) => void;
   readonly onFactKilled: (fact: string, error: CcxError) => void;
   readonly onRuleQuarantined: (rule: string) => void;
@@ -86,7 +88,11 @@ async function runOnce(
       leaveOut: [...without.leaveOut],
       leaveOutFacts: [...without.leaveOutFacts],
     };
-    return await tools.runners.run(job, { signal });
+    return await tools.runners.run(job, {
+      signal,
+      owner: String(upload.orgId),
+      onCpu: (cpuMs) => tools.onCpu(upload.orgId, cpuMs),
+    });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RunnerError) return error;

@@ -1,0 +1,67 @@
+/**
+ * What the archives of each organization cost lately, for one purpose: a warning that names the one that takes more than its share while
+ * others wait. The sharing itself is done by the places and by the runner pool. Fed by `pipeline.ts`.
+ */
+import type { Clock } from '../../platform/clock/clock.ts';
+
+export interface OverShare {
+  readonly orgId: number;
+  /** CPU time of its archives within the window. */
+  readonly cpuMs: number;
+  /** Its part of what all archives took, 0 to 1. */
+  readonly share: number;
+  readonly organizations: number;
+}
+
+export interface OrganizationUsageOptions {
+  readonly clock: Clock;
+  readonly windowMs: number;
+  /** Less is nobody's trouble. */
+  readonly cpuMsMin: number;
+  /** How many times an equal share it must have taken. */
+  readonly factor: number;
+  readonly repeatMs: number;
+  readonly onOverShare: (over: OverShare) => void;
+}
+
+export class OrganizationUsage {
+  readonly #options: OrganizationUsageOptions;
+  /** Oldest first. */
+  readonly #costs: { readonly orgId: number; readonly cpuMs: number; readonly atMs: number }[] = [];
+  readonly #toldMs = new Map<number, number>();
+
+  constructor(options: OrganizationUsageOptions) {
+    this.#options = options;
+  }
+
+  /** An archive of the organization has cost so much. */
+  add(orgId: number, cpuMs: number): void {
+    this.#costs.push({ orgId, cpuMs, atMs: this.#options.clock.monotonicMs() });
+    this.#forgetOld();
+  }
+
+  /** Somebody else was served before an announcement of this organization that waited longer. */
+  passedOver(orgId: number): void {
+    const { clock, cpuMsMin, factor, repeatMs, onOverShare } = this.#options;
+    const now = clock.monotonicMs();
+    this.#forgetOld();
+    if (now - (this.#toldMs.get(orgId) ?? Number.NEGATIVE_INFINITY) < repeatMs) return;
+    const used = new Map<number, number>();
+    for (const cost of this.#costs) used.set(cost.orgId, (used.get(cost.orgId) ?? 0) + cost.cpuMs);
+    const cpuMs = used.get(orgId) ?? 0;
+    const total = [...used.values()].reduce((sum, one) => sum + one, 0);
+    // The one that was served before it counts, too, and may have used nothing yet.
+    const organizations = Math.max(2, used.size);
+    if (cpuMs < cpuMsMin || cpuMs * organizations < total * factor) return;
+    this.#toldMs.set(orgId, now);
+    onOverShare({ orgId, cpuMs, share: cpuMs / total, organizations });
+  }
+
+  #forgetOld(): void {
+    const { clock, windowMs, repeatMs } = this.#options;
+    const now = clock.monotonicMs();
+    const current = this.#costs.findIndex(({ atMs }) => now - atMs <= windowMs);
+    this.#costs.splice(0, current < 0 ? this.#costs.length : current);
+    for (const [orgId, atMs] of this.#toldMs) if (now - atMs >= repeatMs) this.#toldMs.delete(orgId);
+  }
+}
