@@ -24,6 +24,12 @@ export function dataFolderAt(path: string): DataFolder {
     objects: join(root, 'objects'),
     receivers: join(root, 'receivers'),
     isNew: () => !existsSync(marker),
-    markUsed: () => writeFileSync(marker, 'An archive has gone through this installation.\n'),
+    markUsed() {
+      try {
+        writeFileSync(marker, 'An archive has gone through this installation.\n');
+      } catch {
+        // On a full disk: then the demonstration is shown once more.
+      }
+    },
   };
 }

@@ -1,5 +1,6 @@
 /** Links that a process with ingress in it follows to itself: only those that were signed with its keys. */
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { startIngressBench } from '../../../test/support/ingress-bench.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
@@ -46,4 +47,19 @@ test('any other link stays as it is', async (t) => {
   }
   const unsigned = new DownloadLinks({ baseUrl: () => 'http://earlier:1', keys: undefined, lifetimeMs: dayMs, clock });
   assert.equal(await unsigned.renew(await unsigned.create('one'), 'http://here:2'), undefined);
+});
+
+test('a key that a failure left empty or short signs nothing, and keeps nobody from starting', async (t) => {
+  const bench = await startIngressBench(t);
+  const clock = createManualClock();
+  for await (const { key } of bench.objects.list('ingress/signingkey')) await bench.objects.delete(key);
+  for (const [name, torn] of [
+    ['0', ''],
+    ['1', 'short'],
+  ] as const)
+    await bench.objects.put(`ingress/signingkey${name}`, Buffer.from(torn));
+  const keys = await SigningKeys.open({ objects: bench.objects, clock, configuredKey: '' });
+  for (const torn of ['', 'short'])
+    assert.equal(await keys.verify('text', createHmac('sha256', torn).update('text').digest('hex')), false);
+  assert.equal(await keys.verify('text', keys.sign('text')), true);
 });

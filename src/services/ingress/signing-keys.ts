@@ -64,9 +64,11 @@ export class SigningKeys {
   async #load(): Promise<void> {
     const { objects, clock } = this.#options;
     const keys: Buffer[] = [];
-    for await (const { key } of objects.list(keysPrefix)) {
-      const found = await objects.get(key);
-      if (found !== undefined) keys.push(await buffer(found.body));
+    for await (const { key: name } of objects.list(keysPrefix)) {
+      const found = await objects.get(name);
+      const key = found === undefined ? undefined : await buffer(found.body);
+      // A torn one signs nothing: anybody could guess it.
+      if (key?.length === signingKeyBytes) keys.push(key);
     }
     this.#keys = keys;
     this.#loadedMs = clock.monotonicMs();

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { readFile, readlink, writeFile } from 'node:fs/promises';
+import { chown, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface PostmasterFile {
@@ -50,7 +50,30 @@ export async function disownPostmasterFile(dataFolder: string, pid: number): Pro
   const path = join(dataFolder, 'postmaster.pid');
   const text = await readFile(path, 'utf8').catch(() => '');
   // Another start may have replaced it meanwhile.
-  if (Number(text.split('\n')[0]) === pid) await writeFile(path, text.replace(/^.*/, String(process.pid)));
+  if (Number(text.split('\n')[0]) !== pid) return;
+  // Beside it and renamed: on a full disk it would otherwise be left empty, which no server takes for a leftover.
+  const { uid, gid, mode } = await stat(path);
+  const next = `${path}.ccx`;
+  try {
+    await writeFile(next, text.replace(/^.*/, String(process.pid)), { mode });
+    await chown(next, uid, gid);
+    await rename(next, path);
+  } finally {
+    await rm(next, { force: true });
+  }
+}
+
+/**
+ * Removes a file that says nothing, empty or cut short by a full disk or the loss of power, which PostgreSQL refuses to start over. False
+ * where it says something, or where a server works in the folder all the same.
+ */
+export async function removeTornPostmasterFile(dataFolder: string): Promise<boolean> {
+  const path = join(dataFolder, 'postmaster.pid');
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined || parsePostmasterFile(text) !== undefined) return false;
+  if (await hasServer(dataFolder)) return false;
+  await rm(path, { force: true });
+  return true;
 }
 
 /** A process of another user counts as alive; one that ended but was not collected by its parent yet does not. */
@@ -71,6 +94,19 @@ function exists(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+/** Whether any process of a PostgreSQL server works in `dataFolder`. */
+async function hasServer(dataFolder: string): Promise<boolean> {
+  if (process.platform === 'linux') {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    return (await Promise.all(pids.map((pid) => servesFolder(Number(pid), dataFolder)))).includes(true);
+  }
+  return new Promise((resolve) => {
+    execFile('ps', ['-axo', 'command='], (_error, output) => {
+      resolve(output.split('\n').some((line) => line.includes('postgres') && line.includes(dataFolder)));
+    });
+  });
 }
 
 /** Whether `pid` is a PostgreSQL server working in `dataFolder` and not a stranger that got a recycled number. */

@@ -199,6 +199,19 @@ describe('startEmbeddedPostgres', { skip }, () => {
     assert.equal(isAlive(answer.pid), false);
   });
 
+  test('a postmaster.pid that a full disk left empty or cut short does not keep the server from starting', async () => {
+    const first = await startShared();
+    await first.stop();
+    const path = join(cluster(), 'postmaster.pid');
+    for (const left of ['', '\n', 'x', `${process.ppid}\n/some`]) {
+      await writeFile(path, left, { mode: 0o644 });
+      const lines: string[] = [];
+      const server = await startShared({ log: (line) => lines.push(line) });
+      assert.deepEqual(await query(server.url, 'SELECT 1 AS one'), [{ one: 1 }], JSON.stringify(left));
+      await server.stop();
+    }
+  });
+
   test('a postmaster.pid that was left behind does not keep the server from starting', async () => {
     const first = await startShared();
     await first.stop();

@@ -32,6 +32,7 @@ import {
   isAlive,
   type PostmasterFile,
   readPostmasterFile,
+  removeTornPostmasterFile,
   servesFolder,
 } from './postmaster-file.ts';
 import { EMBEDDED_USER, type PreparedFolder, prepareFolder, serverEnvironment } from './prepare-folder.ts';
@@ -180,6 +181,10 @@ async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
       // Processes of a server that was killed end as soon as they notice; a busy one takes a while.
       await clock.sleep(embeddedOrphansPollMs);
       continue;
+    }
+    if (/lock file "postmaster\.pid"/.test(started.log) && (await removeTornPostmasterFile(folder.cluster))) {
+      options.log?.('postmaster.pid was cut short by a full disk or a loss of power, and was removed');
+      if (attempt < embeddedPortTriesMax) continue;
     }
     if (/lock file "postmaster\.pid" already exists/.test(started.log)) {
       // Another process started the same folder between our look and ours.
