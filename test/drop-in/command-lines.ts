@@ -182,6 +182,7 @@ export const commandLines: readonly CommandLine[] = [
   service('', 1, { says: /"message":"Type of report needs to be specified on command line"/ }),
   service('--verbose --cleanup-on-startup', 1),
   service('--show-configuration', 0, { says: /"message":"ServiceLog configuration"/ }),
+  service('--show-configuration', 0, { given: 'no timeout is configured', says: /"Timeout":"0s"/ }),
   service('--show-configuration', 1, {
     given: 'a configuration file that is not there',
     env: { CCX_NOTIFICATION_SERVICE_CONFIG_FILE: '/nowhere/config' },
@@ -280,6 +281,14 @@ export const commandLines: readonly CommandLine[] = [
     settings: { DEPENDENCIES__CONTENT_SERVER: undefined },
     reference: 4,
     why: "the rules' content that comes with this program is used",
+  }),
+  service(instant, 0, {
+    given: 'both targets are enabled',
+    settings: { KAFKA_BROKER__ENABLED: 'true' },
+    env: { CCX_NOTIFICATION_SERVICE__BUS__KIND: 'postgres' },
+    reference: 1,
+    why: 'the flow asks for both; a warning says what it means',
+    says: /"level":"warn".*both targets are enabled/,
   }),
   service(instant, 0, {
     given: 'a new issue, and Service Log is away',

@@ -563,6 +563,16 @@ for (const cooldown of ['-1 week', '1 day -30 hours', '-0.5 s']) {
     }));
 }
 
+test('a negative age of deletion is refused by name: it would delete what has just arrived', () =>
+  timeline({}, async (line) => {
+    const retention = { outboxMs: hourMs, ledgerMs: hourMs, everyMs: hourMs };
+    for (const reportsMaxAge of ['-1 day', '1 hour -90 minutes']) {
+      line.configure({ retention: { ...retention, reportsMaxAge } });
+      await line.store(reportOf('CRITICAL'));
+      await assert.rejects(line.run(), { code: 'MAX_AGE_INVALID', hint: /cleaner\.max_age/ });
+    }
+  }));
+
 test('a service that follows refuses a wrong cooldown at its start, not in each run', () =>
   timeline({ settings: { mode: 'follow' } }, async (line) => {
     for (const cooldown of ['soon', '-1 week']) {

@@ -204,24 +204,35 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
   }
 }
 
-/** Said once, at the start: an age that is shorter than a cooldown does not do to `reported` what it seems to ask for. */
+/**
+ * Said once, at the start: an age that is shorter than a cooldown does not do to `reported` what it seems to ask for. One that is none, or
+ * negative, is refused: it would delete what has just arrived.
+ */
 async function checkMaxAge({ settings, database, targets, events }: ServiceState): Promise<void> {
   const { reportsMaxAge } = settings.retention;
   if (reportsMaxAge === '') return;
   const own = targets.map(({ policy }) => policy.settings.cooldown);
   const cooldown = await longestCooldown(database, own);
   try {
+    const { rows } = await database.query<{ negative: boolean }>(`SELECT $1::interval < '0' AS negative`, [
+      reportsMaxAge,
+    ]);
+    if (rows[0]?.negative === true) throw wrongMaxAge(`${JSON.stringify(reportsMaxAge)} is negative`);
     const warning = await warningOf(database, reportsMaxAge, cooldown ?? '0');
     if (warning !== undefined) events.retentionHeldBack(`cleaner.max_age: ${warning}`);
   } catch (cause) {
     if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
-    throw new CcxError(`the age ${JSON.stringify(reportsMaxAge)} is not an interval`, {
-      code: 'MAX_AGE_INVALID',
-      category: 'configuration',
-      cause,
-      hint: 'change cleaner.max_age to a PostgreSQL interval such as "90 days"',
-    });
+    throw wrongMaxAge(`${JSON.stringify(reportsMaxAge)} is not an interval`, cause);
   }
+}
+
+function wrongMaxAge(text: string, cause?: unknown): CcxError {
+  return new CcxError(`the age ${text}`, {
+    code: 'MAX_AGE_INVALID',
+    category: 'configuration',
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'change cleaner.max_age to a PostgreSQL interval such as "90 days"',
+  });
 }
 
 /** The writer owns these tables; without them every run would fail with a less clear error. */

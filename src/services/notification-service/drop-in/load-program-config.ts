@@ -71,7 +71,7 @@ function programSpec(key: string, spec: OptionSpec): OptionSpec {
   const { min: ____, ...unbounded } = plain;
   return {
     ...((negativeIsUnset as readonly string[]).includes(key) ? unbounded : plain),
-    default: zeroIsUnset.has(key) ? spec.default : zeroValues[spec.type],
+    default: zeroValues[spec.type],
     envCounts: spec.type === 'list' ? 'in-file' : 'known-key',
   };
 }
@@ -103,7 +103,9 @@ interface ProgramTable extends OptionTable {
 }
 
 export interface ProgramConfig {
+  /** What a run works with. */
   readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
+  /** As it was configured, zero values as the reference has them; what `--show-configuration` shows. */
   readonly config: ConfigOf<ProgramTable>;
   /** For standard output, before anything else. */
   readonly lines: readonly string[];
@@ -133,10 +135,9 @@ export function loadProgramConfig(
 
 /** The table is put together at run time, so its literal types are lost; its keys are those of the role's table and ours above. */
 function asRoleConfig(read: LoadedConfig<typeof programOptions>): Pick<ProgramConfig, 'loaded' | 'config'> {
-  const loaded = withoutNegatives(read);
   return {
-    loaded: loaded as unknown as ProgramConfig['loaded'],
-    config: loaded.config as unknown as ProgramConfig['config'],
+    loaded: withoutNegatives(read) as unknown as ProgramConfig['loaded'],
+    config: read.config as unknown as ProgramConfig['config'],
   };
 }
 
@@ -147,7 +148,7 @@ function withoutNegatives(loaded: LoadedConfig<typeof programOptions>): LoadedCo
   for (const key of negativeIsUnset) {
     const value = Number(config[key]);
     if (value < 0) warnings.push(`${key} is negative; it is taken as not set`);
-    if (value < 0 || (value === 0 && zeroIsUnset.has(key))) config[key] = programOptions.options[key]!.default;
+    if (value <= 0) config[key] = zeroIsUnset.has(key) ? notificationServiceOptions.options[key].default : 0;
   }
   return { ...loaded, config, warnings };
 }

@@ -248,6 +248,7 @@ describe('the command line', () => {
       ...['List of tags', 'time', 'message'],
     ]);
     assert.match(serviceLog, /"ClientID":"CLIENT_ID"/);
+    assert.deepEqual([3e-5, 0.0025].map(goDuration), ['30ns', '2.5µs']);
     assert.deepEqual([0, 15_000, 60_000, 90_500, 3_600_000, 250].map(goDuration), [
       '0s',
       '15s',

@@ -108,11 +108,16 @@ function storageFields(config: ProgramConfig['config'], section: 'storage' | 'ag
   };
 }
 
-/** `1m0s`, `1h30m0s`, `1.5s`, `250ms`, `0s`, as Go prints durations from a millisecond up. */
+const nanosecondsPerMs = 1e6;
+const microsecondsPerMs = 1e3;
+
+/** `1m0s`, `1h30m0s`, `1.5s`, `250ms`, `2µs`, `30ns`, `0s`, as Go prints durations. */
 export function goDuration(milliseconds: number): string {
   if (milliseconds === 0) return '0s';
   const sign = milliseconds < 0 ? '-' : '';
   const size = Math.abs(milliseconds);
+  if (size < 1 / microsecondsPerMs) return `${sign}${Math.round(size * nanosecondsPerMs)}ns`;
+  if (size < 1) return `${sign}${Math.round(size * nanosecondsPerMs) / 1_000}µs`;
   if (size < 1_000) return `${sign}${size}ms`;
   const hours = Math.floor(size / 3_600_000);
   const minutes = Math.floor((size % 3_600_000) / 60_000);
