@@ -3,6 +3,7 @@
  * zero value, a wrong type refuses the whole document. Used for what the reference ingress decodes: identities and upload metadata.
  * Source: ingress.md A.3.2, A.4.5.
  */
+import { goSyntaxError } from './go-syntax-error.ts';
 import { JsonScanner, JsonSyntaxError } from './json-scanner.ts';
 import { parseRfc3339 } from './rfc3339.ts';
 
@@ -29,9 +30,8 @@ export function decodeLikeGo(text: Buffer, type: Extract<GoType, { kind: 'struct
     const value = decodeValue(JSON.parse(text.toString('utf8')), type, { struct: '', path: '' });
     return { kind: 'decoded', value: (value ?? {}) as { readonly [name: string]: GoValue } };
   } catch (error) {
-    if (error instanceof JsonSyntaxError || error instanceof GoTypeError || error instanceof SyntaxError) {
-      return { kind: 'refused', text: error.message };
-    }
+    if (error instanceof JsonSyntaxError) return { kind: 'refused', text: goSyntaxError(text) };
+    if (error instanceof GoTypeError || error instanceof SyntaxError) return { kind: 'refused', text: error.message };
     throw error;
   }
 }
@@ -53,7 +53,7 @@ function decodeValue(value: unknown, type: GoType, place: Place): GoValue | unde
     case 'bool':
       return typeof value === 'boolean' ? value : mismatch(value, 'bool', place);
     case 'number':
-      return typeof value === 'number' ? value : mismatch(value, 'float64', place);
+      return typeof value === 'number' ? value : mismatch(value, goName(type), place);
     case 'time':
       return decodeTime(value);
     case 'list':
@@ -93,13 +93,10 @@ function fold(name: string): string {
   return name.replaceAll('ſ', 's').toLowerCase();
 }
 
-/** `time.Time` insists on the letter of RFC 3339, where `time.Parse` does not. */
+/** `time.Time` is read as `time.Parse` does: a comma before the fraction and a one-digit hour pass. */
 function decodeTime(value: unknown): string {
-  const strict = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
   if (typeof value !== 'string') throw new GoTypeError('Time.UnmarshalJSON: input is not a JSON string');
-  if (!strict.test(value) || parseRfc3339(value) === undefined) {
-    throw new GoTypeError(`parsing time ${JSON.stringify(value)}: not RFC 3339`);
-  }
+  if (parseRfc3339(value) === undefined) throw new GoTypeError(`parsing time ${JSON.stringify(value)}: not RFC 3339`);
   return value;
 }
 
@@ -112,7 +109,8 @@ function mismatch(value: unknown, wanted: string, place: Place): never {
 function goName(type: GoType): string {
   switch (type.kind) {
     case 'number':
-      return 'float64';
+      // The only number that the reference reads with this, `auth_time`, is one.
+      return 'float32';
     case 'time':
       return 'time.Time';
     case 'list':

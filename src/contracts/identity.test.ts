@@ -297,3 +297,39 @@ describe('the data pipeline', () => {
     );
   });
 });
+
+/** Each was put to Go's `encoding/json` (1.26) behind the reference's middleware. */
+describe('what is no JSON is said as Go says it', () => {
+  for (const [text, said] of [
+    ['hello', "invalid character 'h' looking for beginning of value"],
+    ['', 'unexpected end of JSON input'],
+    ['nul', "invalid character ' ' in literal null (expecting 'l')"],
+    ['trua', "invalid character 'a' in literal true (expecting 'e')"],
+    ['{}x', "invalid character 'x' after top-level value"],
+    ['{a:1}', "invalid character 'a' looking for beginning of object key string"],
+    ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
+    ['{"a" 1}', "invalid character '1' after object key"],
+    ['{"a":1 2}', "invalid character '2' after object key:value pair"],
+    ['[1 2]', "invalid character '2' after array element"],
+    ['["a\n"]', "invalid character '\\n' in string literal"],
+    ['["\\x"]', "invalid character 'x' in string escape code"],
+    ['["\\u12"]', "invalid character '\"' in \\u hexadecimal character escape"],
+    ['[-]', "invalid character ']' in numeric literal"],
+    ['[1.]', "invalid character ']' after decimal point in numeric literal"],
+    ['[1e+]', "invalid character ']' in exponent of numeric literal"],
+    ["{'a':1}", "invalid character '\\'' looking for beginning of object key string"],
+    ['[\u0001]', "invalid character '\\x01' looking for beginning of value"],
+    ['[ü]', "invalid character 'Ã' looking for beginning of value"],
+    ['{"identity":', 'unexpected end of JSON input'],
+    [
+      '{"identity":{"internal":{"auth_time":"x"}}}',
+      'json: cannot unmarshal string into Go struct field Internal.identity.internal.auth_time of type float32',
+    ],
+  ] as const) {
+    test(JSON.stringify(text), () => {
+      const check = checkIdentityHeader(encode(text) || 'Cg==');
+      assert.ok(check.kind === 'refused');
+      assert.equal(check.error.message, `x-rh-identity header does not contain valid JSON: ${said}`);
+    });
+  }
+});

@@ -228,6 +228,13 @@ describe('upload metadata', () => {
     ]);
   });
 
+  test('may have a time as Go writes none but reads it', () => {
+    for (const time of ['16:00:00,5Z', '6:00:00Z', '16:00:00+24:60', '16:00:00,123456789012Z'])
+      assert.equal(decode({ stale_timestamp: `2026-11-21T${time}` }).kind, 'decoded', time);
+    for (const time of ['16:00:00+24:61', '16:00:00.Z', '16:00:60Z', '24:00:00Z'])
+      assert.equal(decode({ stale_timestamp: `2026-11-21T${time}` }).kind, 'discarded', time);
+  });
+
   test('is discarded as a whole for one bad member', () => {
     for (const document of [
       '',

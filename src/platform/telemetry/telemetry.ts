@@ -52,7 +52,9 @@ const redactedPaths = [
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   const settings = {
     level: options.level,
-    base: { service: options.service },
+    base: null,
+    // A line whose event is about a `service` of its own has that one: as a base it would stand there twice.
+    mixin: () => ({ service: options.service }),
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: redactedPaths, censor: '[redacted]' },
