@@ -12,6 +12,8 @@ export const fileNameBytesMax = 240;
 
 /** A disk with less is "nearly full": PostgreSQL may lie on it, too, and must not run out of it because of archives. */
 export const freeBytesMin = 512 * mebibyte;
+/** An upload makes up to three files (archive, metadata, announcement); a few uploads more than the last one still fit. */
+export const freeInodesMin = 8;
 /** How much one stream may write between two looks at the disk. */
 export const freeCheckedEveryBytes = 4 * mebibyte;
 

@@ -1,6 +1,6 @@
 /** The ways in which an object store fails, told alike by every adapter. */
 import { CcxError } from '../../contracts/ccx-error.ts';
-import { keyBytesMax } from './limits.ts';
+import { freeInodesMin, keyBytesMax } from './limits.ts';
 
 /** Throws `OBJECTS_KEY_INVALID` for a key that not every adapter can hold. */
 export function checkObjectKey(key: string): void {
@@ -31,11 +31,43 @@ export function objectsDiskFull(path: string, freeBytes: number, freeBytesMin: n
   );
 }
 
+export function objectsInodesUsedUp(path: string, freeInodes: number, cause?: unknown): CcxError {
+  return new CcxError(
+    `the disk below ${path} takes no more files: ${freeInodes} inodes are free, ${freeInodesMin} are needed`,
+    {
+      code: 'OBJECTS_INODES_FULL',
+      category: 'storage',
+      retryable: true,
+      hint: 'remove small files, make the file system with more inodes (mkfs -N), or lower the age that stored archives are kept for',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
+
+/** What the system says of a disk or a process, told by its cause; anything else is `OBJECTS_UNAVAILABLE`. */
 export function objectsUnavailable(what: string, cause: unknown): CcxError {
-  return new CcxError(`the object store cannot ${what}`, {
-    code: 'OBJECTS_UNAVAILABLE',
+  const told = toldBySystem[cause instanceof Error && 'code' in cause ? String(cause.code) : ''];
+  return new CcxError(`the object store cannot ${what}${told === undefined ? '' : `: ${told.why}`}`, {
+    code: told?.code ?? 'OBJECTS_UNAVAILABLE',
     category: 'storage',
     retryable: true,
     cause,
+    ...(told === undefined ? {} : { hint: told.hint }),
   });
 }
+
+const noDescriptor = {
+  code: 'OBJECTS_DESCRIPTORS',
+  why: 'no more files can be opened',
+  hint: 'raise the limit of open files (ulimit -n, LimitNOFILE=), or lower web.connections_max',
+} as const;
+
+const toldBySystem: Readonly<Record<string, { readonly code: string; readonly why: string; readonly hint: string }>> = {
+  EROFS: {
+    code: 'OBJECTS_READ_ONLY',
+    why: 'its disk is read-only',
+    hint: 'look for errors of the disk in the log of the system, and mount it for writing again',
+  },
+  EMFILE: noDescriptor,
+  ENFILE: noDescriptor,
+};

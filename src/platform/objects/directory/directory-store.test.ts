@@ -1,6 +1,6 @@
 /** The directory against the object store contract, and what only a directory has: names, left-overs, retention, a disk that fills up. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
@@ -9,7 +9,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import { createManualClock, type ManualClock } from '../../clock/manual-clock.ts';
-import { freeCheckedEveryBytes, leftOverAgeMs, outboxReachMs, retentionEveryMs } from '../limits.ts';
+import { freeCheckedEveryBytes, freeInodesMin, leftOverAgeMs, outboxReachMs, retentionEveryMs } from '../limits.ts';
+import { objectsUnavailable } from '../object-errors.ts';
 import { objectStoreContract } from '../object-store.contract.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { type DirectoryObjectStore, type DirectoryStoreOptions, openDirectoryStore } from './directory-store.ts';
@@ -212,7 +213,10 @@ describe('retention', () => {
 describe('a disk that fills up', () => {
   test('is told before it is full', async (t) => {
     const disk = { free: 1_000 };
-    const { path, store } = await fixture(t, { freeBytesMin: 1_000, freeBytes: async () => disk.free });
+    const { path, store } = await fixture(t, {
+      freeBytesMin: 1_000,
+      space: async () => ({ freeBytes: disk.free, freeInodes: undefined }),
+    });
     await store.check();
     await store.put('fits', Buffer.alloc(0));
     disk.free = 999;
@@ -226,7 +230,10 @@ describe('a disk that fills up', () => {
 
   test('is noticed while a long stream is written', async (t) => {
     const disk = { free: 10_000 };
-    const { path, store } = await fixture(t, { freeBytesMin: 1_000, freeBytes: async () => disk.free });
+    const { path, store } = await fixture(t, {
+      freeBytesMin: 1_000,
+      space: async () => ({ freeBytes: disk.free, freeInodes: undefined }),
+    });
     const source = Readable.from(
       (function* () {
         yield Buffer.alloc(freeCheckedEveryBytes - 1);
@@ -242,11 +249,119 @@ describe('a disk that fills up', () => {
 
   test('can still be read', async (t) => {
     const disk = { free: 10_000 };
-    const { store } = await fixture(t, { freeBytesMin: 1_000, freeBytes: async () => disk.free });
+    const { store } = await fixture(t, {
+      freeBytesMin: 1_000,
+      space: async () => ({ freeBytes: disk.free, freeInodes: undefined }),
+    });
     await store.put('a', Buffer.from('x'));
     disk.free = 0;
     assert.equal((await buffer((await store.get('a'))!.body)).toString(), 'x');
     await store.delete('a');
+  });
+});
+
+describe('a disk whose inodes are used up', () => {
+  test('is found out by the check, and says so', async (t) => {
+    const disk = { freeInodes: freeInodesMin };
+    const { store } = await fixture(t, {
+      freeBytesMin: 0,
+      space: async () => ({ freeBytes: 1_000_000, freeInodes: disk.freeInodes }),
+    });
+    await store.check();
+    disk.freeInodes -= 1;
+    const failure = {
+      code: 'OBJECTS_INODES_FULL',
+      retryable: true,
+      message: /takes no more files: 7 inodes are free, 8/,
+    };
+    await assert.rejects(store.check(), failure);
+    await assert.rejects(store.put('a', Buffer.from('x')), failure);
+  });
+});
+
+describe('what the system says', () => {
+  for (const [system, code, hint] of [
+    ['EROFS', 'OBJECTS_READ_ONLY', /mount it for writing/],
+    ['EMFILE', 'OBJECTS_DESCRIPTORS', /ulimit -n.*web\.connections_max/],
+    ['ENFILE', 'OBJECTS_DESCRIPTORS', /ulimit -n/],
+  ] as const) {
+    test(`${system} has a code and a hint of its own`, () => {
+      const error = objectsUnavailable(
+        'store "a"',
+        Object.assign(new Error(system), { code: system, syscall: 'open' }),
+      );
+      assert.deepEqual([error.code, error.retryable], [code, true]);
+      assert.match(error.hint ?? '', hint);
+    });
+  }
+
+  /** A small file system of its own; skips the test and answers undefined where this user may not mount one. */
+  async function small(t: TestContext, options: string): Promise<string | undefined> {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+      t.skip('only root can mount a file system');
+      return undefined;
+    }
+    const path = await mkdtemp(join(tmpdir(), 'ccx-objects-'));
+    const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]).status === 0;
+    t.after(async () => {
+      if (isMounted) spawnSync('umount', ['--lazy', path]);
+      await rm(path, { recursive: true });
+    });
+    if (isMounted) return path;
+    t.skip('this machine does not let root mount a file system');
+    return undefined;
+  }
+
+  test('of a disk without inodes: the check and a put name them', async (t) => {
+    const path = await small(t, 'size=10m,nr_inodes=40');
+    if (path === undefined) return;
+    const store = await openDirectoryStore({ path, clock: createManualClock(), freeBytesMin: 0 });
+    await store.put('first', Buffer.from('x'));
+    for (let n = 0; ; n += 1)
+      if (
+        await writeFile(join(path, `other${n}`), '').then(
+          () => false,
+          () => true,
+        )
+      )
+        break;
+    await assert.rejects(store.check(), { code: 'OBJECTS_INODES_FULL' });
+    await assert.rejects(store.put('second', Buffer.from('x')), { code: 'OBJECTS_INODES_FULL' });
+    await store.close();
+  });
+
+  test('of a full disk: a put says how much is free, and leaves nothing', async (t) => {
+    const path = await small(t, 'size=1m');
+    if (path === undefined) return;
+    const store = await openDirectoryStore({ path, clock: createManualClock(), freeBytesMin: 0 });
+    await assert.rejects(store.put('large', Buffer.alloc(2 * 1024 * 1024)), { code: 'OBJECTS_DISK_FULL' });
+    const pieces = Readable.from(
+      (function* () {
+        for (let n = 0; n < 40; n += 1) yield Buffer.alloc(65_536);
+      })(),
+    );
+    await assert.rejects(store.put('stream', pieces), { code: 'OBJECTS_DISK_FULL', message: /\d+ bytes are free/ });
+    assert.deepEqual(await unfinishedFiles(path), []);
+    await store.put('small', Buffer.from('x'));
+    await store.close();
+  });
+
+  test('of a read-only disk: at the start and later it is called so', async (t) => {
+    const path = await small(t, 'size=1m');
+    if (path === undefined) return;
+    const store = await openDirectoryStore({ path, clock: createManualClock(), freeBytesMin: 0 });
+    await store.put('a', Buffer.from('x'));
+    assert.equal(spawnSync('mount', ['-o', 'remount,ro', path]).status, 0);
+    const readOnly = { code: 'OBJECTS_READ_ONLY', message: /its disk is read-only/ };
+    await assert.rejects(store.check(), readOnly);
+    await assert.rejects(store.put('b', Readable.from(['x'])), readOnly);
+    await assert.rejects(store.delete('a'), readOnly);
+    for (const place of [path, join(path, 'new'), join(path, 'new/deeper')])
+      await assert.rejects(openDirectoryStore({ path: place, clock: createManualClock() }), readOnly);
+    assert.equal((await buffer((await store.get('a'))!.body)).toString(), 'x');
+    assert.equal(spawnSync('mount', ['-o', 'remount,rw', path]).status, 0);
+    await store.put('b', Buffer.from('x'));
+    await store.close();
   });
 });
 

@@ -9,7 +9,6 @@ import {
   access,
   constants,
   type FileHandle,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -25,15 +24,16 @@ import type { Clock } from '../../clock/clock.ts';
 import {
   freeBytesMin as defaultFreeBytesMin,
   freeCheckedEveryBytes,
+  freeInodesMin,
   retentionAgeMs,
   retentionEveryMs,
   retentionTotalBytes,
 } from '../limits.ts';
-import { checkObjectKey, objectsDiskFull, objectsUnavailable } from '../object-errors.ts';
+import { checkObjectKey, objectsDiskFull, objectsInodesUsedUp, objectsUnavailable } from '../object-errors.ts';
 import type { ByteRange, ObjectMetadata, ObjectStore, StoredObject } from '../object-store.ts';
 import { type FilePlace, folders, isObjectName, keyOfPlace, placeOfKey } from './file-name.ts';
 import { enforceRetention, type RetentionReport } from './retention.ts';
-import { openTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
+import { makeFolder, openTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 
 export interface DirectoryStoreOptions {
   /** Created when missing. */
@@ -45,8 +45,14 @@ export interface DirectoryStoreOptions {
   readonly retention?: { readonly ageMs: number; readonly totalBytes: number };
   /** Told after each run of the retention, also of one that failed. Must not throw. */
   readonly onRetention?: (report: RetentionReport | CcxError) => void;
-  /** Free bytes on the disk of a path; replaced in tests. */
-  readonly freeBytes?: (path: string) => Promise<number>;
+  /** What is left on the disk of a path; replaced in tests. */
+  readonly space?: (path: string) => Promise<DiskSpace>;
+}
+
+export interface DiskSpace {
+  readonly freeBytes: number;
+  /** Undefined where the file system makes as many as it likes. */
+  readonly freeInodes: number | undefined;
 }
 
 export interface DirectoryObjectStore extends ObjectStore {
@@ -61,7 +67,7 @@ export interface DirectoryObjectStore extends ObjectStore {
 /** Code of what it rejects with: `OBJECTS_UNAVAILABLE`. */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<DirectoryObjectStore> {
   try {
-    for (const folder of ['', ...folders]) await mkdir(join(options.path, folder), { recursive: true, mode: 0o750 });
+    for (const folder of ['', ...folders]) await makeFolder(join(options.path, folder));
     const temporary = await openTemporaryFolder(options.path, options.clock);
     await syncFolder(options.path);
     return new DirectoryStore(options, temporary);
@@ -115,8 +121,9 @@ class DirectoryStore implements DirectoryObjectStore {
       return { key, sizeBytes, storedAt, ...metadata };
     } catch (error) {
       if (!Buffer.isBuffer(body)) body.destroy();
-      await rm(temporary, { force: true });
-      throw this.#asStoreError(error, `store ${JSON.stringify(key)}`);
+      // On a disk that cannot be written it stays, and is swept when a store opens here.
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw await this.#asStoreError(error, `store ${JSON.stringify(key)}`);
     }
   }
 
@@ -131,7 +138,7 @@ class DirectoryStore implements DirectoryObjectStore {
       handle = await open(this.#objectPath(place), 'r');
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw this.#asStoreError(error, `read ${JSON.stringify(key)}`);
+      throw await this.#asStoreError(error, `read ${JSON.stringify(key)}`);
     }
     try {
       const found = await handle.stat();
@@ -146,7 +153,7 @@ class DirectoryStore implements DirectoryObjectStore {
       };
     } catch (error) {
       await handle.close();
-      throw this.#asStoreError(error, `read ${JSON.stringify(key)}`);
+      throw await this.#asStoreError(error, `read ${JSON.stringify(key)}`);
     }
   }
 
@@ -160,7 +167,7 @@ class DirectoryStore implements DirectoryObjectStore {
         await syncFolder(join(this.path, place.folder));
       });
     } catch (error) {
-      throw this.#asStoreError(error, `delete ${JSON.stringify(key)}`);
+      throw await this.#asStoreError(error, `delete ${JSON.stringify(key)}`);
     }
   }
 
@@ -189,7 +196,7 @@ class DirectoryStore implements DirectoryObjectStore {
     } catch (cause) {
       throw objectsUnavailable(`use ${this.path}`, cause);
     }
-    await this.#checkFreeBytes(0);
+    await this.#checkSpace(0);
   }
 
   async enforceRetention(): Promise<RetentionReport> {
@@ -229,7 +236,7 @@ class DirectoryStore implements DirectoryObjectStore {
     path: string,
     body: Readable | Buffer,
   ): Promise<{ readonly sizeBytes: number; readonly storedAt: Date }> {
-    await this.#checkFreeBytes(Buffer.isBuffer(body) ? body.length : 0);
+    await this.#checkSpace(Buffer.isBuffer(body) ? body.length : 0);
     const handle = await open(path, 'wx', 0o640);
     try {
       let written = 0;
@@ -239,7 +246,7 @@ class DirectoryStore implements DirectoryObjectStore {
         for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
         written += bytes.length;
         if (written - checkedAt >= freeCheckedEveryBytes) {
-          await this.#checkFreeBytes(0);
+          await this.#checkSpace(0);
           checkedAt = written;
         }
       }
@@ -278,7 +285,7 @@ class DirectoryStore implements DirectoryObjectStore {
       const entries = await readdir(join(this.path, folder), { withFileTypes: true });
       return entries.filter((entry) => entry.isFile() && isObjectName(entry.name)).map((entry) => entry.name);
     } catch (error) {
-      throw this.#asStoreError(error, 'list its objects');
+      throw await this.#asStoreError(error, 'list its objects');
     }
   }
 
@@ -288,13 +295,18 @@ class DirectoryStore implements DirectoryObjectStore {
       return { sizeBytes: found.size, storedAt: found.mtime };
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw this.#asStoreError(error, 'list its objects');
+      throw await this.#asStoreError(error, 'list its objects');
     }
   }
 
-  async #checkFreeBytes(needed: number): Promise<void> {
-    const free = await (this.#options.freeBytes ?? freeBytesOfDisk)(this.path);
-    if (free - needed < this.#freeBytesMin) throw objectsDiskFull(this.path, free, this.#freeBytesMin);
+  async #checkSpace(neededBytes: number): Promise<void> {
+    const { freeBytes, freeInodes } = await this.#space();
+    if (freeBytes - neededBytes < this.#freeBytesMin) throw objectsDiskFull(this.path, freeBytes, this.#freeBytesMin);
+    if (freeInodes !== undefined && freeInodes < freeInodesMin) throw objectsInodesUsedUp(this.path, freeInodes);
+  }
+
+  async #space(): Promise<DiskSpace> {
+    return await (this.#options.space ?? spaceOfDisk)(this.path);
   }
 
   async #exclusively(key: string, change: () => Promise<void>): Promise<void> {
@@ -309,17 +321,21 @@ class DirectoryStore implements DirectoryObjectStore {
   }
 
   /** Errors of the disk become ours; whatever else (the source of a stream) passes unchanged. */
-  #asStoreError(error: unknown, what: string): unknown {
+  async #asStoreError(error: unknown, what: string): Promise<unknown> {
     if (error instanceof CcxError || !(error instanceof Error) || !('syscall' in error)) return error;
     const code = 'code' in error ? error.code : undefined;
-    if (code === 'ENOSPC' || code === 'EDQUOT') return objectsDiskFull(this.path, 0, this.#freeBytesMin, error);
-    return objectsUnavailable(what, error);
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') return objectsUnavailable(what, error);
+    // One code for both: which of them has run out, the disk says.
+    const { freeBytes, freeInodes } = await this.#space().catch(() => ({ freeBytes: 0, freeInodes: undefined }));
+    if (freeInodes !== undefined && freeInodes < freeInodesMin)
+      return objectsInodesUsedUp(this.path, freeInodes, error);
+    return objectsDiskFull(this.path, freeBytes, this.#freeBytesMin, error);
   }
 }
 
-async function freeBytesOfDisk(path: string): Promise<number> {
+async function spaceOfDisk(path: string): Promise<DiskSpace> {
   const disk = await statfs(path);
-  return disk.bavail * disk.bsize;
+  return { freeBytes: disk.bavail * disk.bsize, freeInodes: disk.files === 0 ? undefined : disk.ffree };
 }
 
 /** A rename is durable once its folder is. */

@@ -4,7 +4,7 @@
  */
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
 import { leftOverAgeMs } from '../limits.ts';
 
@@ -19,7 +19,7 @@ export interface TemporaryFolder {
 
 export async function openTemporaryFolder(root: string, clock: Clock): Promise<TemporaryFolder> {
   const parent = join(root, parentName);
-  await mkdir(parent, { recursive: true, mode: 0o750 });
+  await makeFolder(parent);
   await sweepTemporaryFolders(root, clock);
   const path = await mkdtemp(join(parent, `${hostLabel()}-${process.pid}-`));
   openHere.add(path);
@@ -30,6 +30,19 @@ export async function openTemporaryFolder(root: string, clock: Clock): Promise<T
       openHere.delete(path);
     },
   };
+}
+
+/** With its parents. Not with Node's own `recursive`, which says ENOENT for whatever is in the way, a read-only disk included. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o750 });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await makeFolder(path);
+  }
 }
 
 /** Removes folders whose process is gone. Returns how many. */
