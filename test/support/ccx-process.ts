@@ -28,6 +28,10 @@ export interface CcxRun {
   readonly killServerToo?: string;
   /** Another installation than this checkout. */
   readonly root?: string;
+  /** By `src/bin/ccx`, with what it sets for a role; `killAt` has no effect then. */
+  readonly launcher?: boolean;
+  /** How many files it may open at once; by default as many as this process. */
+  readonly openFilesMax?: number;
   /** Leads a process group of its own, by which a test finds what it left running. */
   readonly ownGroup?: boolean;
 }
@@ -39,7 +43,13 @@ export function installationRoot(): string {
 
 export function startCcx(run: CcxRun): CcxProcess {
   const preload = run.killAt === undefined ? [] : ['--import', killAtEvent];
-  const child = spawn(process.execPath, [...preload, join(run.root ?? installationRoot(), 'src/cli.ts'), ...run.args], {
+  const root = run.root ?? installationRoot();
+  const program =
+    run.launcher === true ? [join(root, 'src/bin/ccx')] : [process.execPath, ...preload, join(root, 'src/cli.ts')];
+  const limit =
+    run.openFilesMax === undefined ? [] : ['/bin/sh', '-c', `ulimit -n ${run.openFilesMax}; exec "$0" "$@"`];
+  const [file = '', ...args] = [...limit, ...program, ...run.args];
+  const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: run.ownGroup === true,
     env: {

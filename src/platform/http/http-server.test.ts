@@ -1,14 +1,41 @@
 /** Stopping a server: requests in flight are answered, connections without one hold nothing up. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import { test } from 'node:test';
+import { connect, type Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { createManualClock } from '../clock/manual-clock.ts';
 import { callHttp } from './http-client.ts';
-import { createHttpServer } from './http-server.ts';
+import { createHttpServer, type HttpServerOptions } from './http-server.ts';
+import { firstByteMsMax, headerBytesMax } from './limits.ts';
 
-function create() {
-  return createHttpServer({ host: '127.0.0.1', port: 0, bodyBytesMax: 1000, portSetting: 'test.port' });
+function create(options: Partial<HttpServerOptions> = {}) {
+  return createHttpServer({ host: '127.0.0.1', port: 0, bodyBytesMax: 1000, portSetting: 'test.port', ...options });
 }
+
+/** A server that answers `served` at `/`, and stops with the test. */
+async function serving(t: TestContext, options: Partial<HttpServerOptions>) {
+  const server = create(options);
+  server.app.get('/', async () => 'served');
+  // Never answered.
+  server.app.post('/:path', () => new Promise(() => undefined));
+  const url = await server.listen();
+  t.after(() => server.close());
+  const port = Number(new URL(url).port);
+  const open = async (text = '') => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(text);
+    return socket;
+  };
+  return { server, url, open };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 
 test('a connection that has sent nothing, or half a request, does not hold up the stop', async () => {
   const server = create();
@@ -48,4 +75,93 @@ test('a port that is taken names the setting to change', async () => {
   const second = createHttpServer({ host: '127.0.0.1', port: Number(port), bodyBytesMax: 1, portSetting: 'test.port' });
   await assert.rejects(second.listen(), { code: 'HTTP_LISTEN', hint: 'choose another port with test.port' });
   await Promise.all([first.close(), second.close()]);
+});
+
+test('a connection that sends nothing is closed after 5 s, one that has begun or is kept alive is not', async (t) => {
+  const clock = createManualClock();
+  const { server, open } = await serving(t, { clock });
+  const kept = await open(request);
+  await once(kept, 'data');
+  const begun = await open('GET / HTTP/1.1\r\n');
+  const mute = await open();
+  await until(() => server.connections() === 3);
+  const gone = once(mute, 'close');
+  await clock.advance(firstByteMsMax - 1_000);
+  assert.equal(server.connections(), 3);
+  await clock.advance(2_000);
+  await gone;
+  begun.write('Host: x\r\n\r\n');
+  kept.write(request);
+  for (const socket of [begun, kept]) assert.match(String((await once(socket, 'data'))[0]), /served/);
+});
+
+test('headers that do not come to their end are given up at their time, and not half a minute later', async (t) => {
+  const { open } = await serving(t, { headersMsMax: 1_000 });
+  const startedMs = performance.now();
+  const socket = await open('GET / HTTP/1.1\r\nHost:');
+  assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 408 /);
+  // Node looks every 30 s by itself.
+  assert.ok(performance.now() - startedMs < 15_000);
+});
+
+test('headers may have their limit and not much more', async (t) => {
+  const { url } = await serving(t, {});
+  const ask = (bytes: number) => callHttp(url, { headers: { 'x-long': 'a'.repeat(bytes) } });
+  assert.equal((await ask(headerBytesMax - 1_000)).status, 200);
+  assert.equal((await ask(headerBytesMax)).status, 431);
+});
+
+describe('where there is no room for one more connection', () => {
+  test('the one that is silent for the longest time gives way, then one that is kept alive', async (t) => {
+    const clock = createManualClock();
+    const { server, open } = await serving(t, { connectionsMax: 3, clock });
+    const kept = await open(request);
+    await once(kept, 'data');
+    const silent = [await open(), await open('GET / HTTP/1.1\r\n')];
+    await until(() => server.connections() === 3);
+    await clock.advance(1_000);
+    const gone = silent.map((socket) => once(socket, 'close'));
+    for (const closed of gone) {
+      const served = await open(request);
+      assert.match(String((await once(served, 'data'))[0]), /served/);
+      await closed;
+    }
+    assert.equal(kept.destroyed, false);
+    const keptGone = once(kept, 'close');
+    assert.match(String((await once(await open(request), 'data'))[0]), /served/);
+    await keptGone;
+    assert.equal(server.connections(), 3);
+  });
+
+  test('a request that can be done without gives way, and where there is none the newcomer is told', async (t) => {
+    const refused: number[] = [];
+    const room = { sockets: [] as Socket[] };
+    const { server, open } = await serving(t, {
+      connectionsMax: 1,
+      makeRoom: () => {
+        const socket = room.sockets.shift();
+        socket?.destroy();
+        return socket !== undefined;
+      },
+      onConnectionRefused: () => refused.push(1),
+    });
+    const busy = Promise.withResolvers<void>();
+    const waits = Promise.withResolvers<void>();
+    server.app.server.on('request', ({ socket, url }) => {
+      if (url === '/busy') return busy.resolve();
+      room.sockets.push(socket);
+      waits.resolve();
+    });
+    const post = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
+    const waiting = await open(post('/wait'));
+    await waits.promise;
+    const gone = once(waiting, 'close');
+    const next = await open(post('/busy'));
+    await gone;
+    await busy.promise;
+    const answer = String((await once(await open(), 'data'))[0]);
+    assert.match(answer, /^HTTP\/1\.1 503 (.+\r\n)*Retry-After: 30\r\n(.+\r\n)*\r\ntoo many connections/);
+    assert.deepEqual(refused, [1]);
+    next.destroy();
+  });
 });

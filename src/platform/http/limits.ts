@@ -1,11 +1,19 @@
 /** Limits of HTTP servers and clients. */
 
+/** A connection whose first byte has not come by then; whoever connects has something to say. */
+export const firstByteMsMax = 5_000;
 /** A client that has not sent its headers by then is not a client. */
 export const headersMsMax = 15_000;
+/** How often overdue first bytes, headers and requests are looked for: Node's own 30 s would turn 15 s into 15 to 45. */
+export const overdueCheckedEveryMs = 1_000;
+/** All headers of one request. Gateways pass on identities and cookies beyond Node's own 16 KiB; each connection may hold so much. */
+export const headerBytesMax = 64 * 1024;
 /** A kept-alive connection without a request. */
 export const idleMsMax = 30_000;
 /** One request from first byte to last; the operator gives up after 60 s. */
 export const requestMsMax = 60_000;
+/** Connections at once, unless the caller says otherwise: a server for probes and scrapers has a handful. */
+export const connectionsMax = 256;
 /** One outgoing call, unless the caller says otherwise. */
 export const callMsMax = 10_000;
 /** Largest answer read into memory, unless the caller says otherwise. */

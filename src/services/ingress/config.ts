@@ -12,7 +12,7 @@ import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/k
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import type { OwnToken } from './authenticator.ts';
-import { concurrentUploadsMax, linkLifetimeMs, outboxBytesMax, outboxEntriesMax } from './limits.ts';
+import { concurrentUploadsMax, linkLifetimeMs, outboxBytesMax, outboxEntriesMax, webConnectionsMax } from './limits.ts';
 
 export const ingressOptions = defineOptions({
   name: 'ingress',
@@ -51,6 +51,13 @@ export const ingressOptions = defineOptions({
       default: 'http://localhost:3000',
       env: 'INGRESS_SERVICEBASEURL',
       description: 'how consumers reach the web listener, for download links',
+    },
+    'web.connections_max': {
+      type: 'integer',
+      default: webConnectionsMax,
+      min: 1,
+      description:
+        'connections at once; the one that is silent for the longest time gives way. At most half of the files that the process may open',
     },
     'metrics.port': {
       type: 'integer',
@@ -112,7 +119,7 @@ export const ingressOptions = defineOptions({
       type: 'integer',
       default: concurrentUploadsMax,
       min: 1,
-      description: 'uploads in work at once; more are answered 503',
+      description: 'uploads that are worked on at once; one that waits 20 s for its turn is answered 503',
     },
     'upload.memory_bytes': {
       type: 'integer',
@@ -430,6 +437,7 @@ export interface IngressSettings {
   readonly bytesMaxByService: ReadonlyMap<string, number>;
   readonly deniedOrgIds: readonly string[];
   readonly concurrentUploadsMax: number;
+  readonly connectionsMax: number;
   readonly trackerUrl: string;
   readonly trackerTimeoutMs: number;
   readonly trustedCertificates: readonly string[];
@@ -468,6 +476,7 @@ export function ingressSettings(
     bytesMaxByService: parseSizeMap(config['upload.bytes_max_by_service']),
     deniedOrgIds: config['upload.denied_org_ids'],
     concurrentUploadsMax: config['upload.concurrent_max'],
+    connectionsMax: config['web.connections_max'],
     trackerUrl: config['tracker.url'],
     trackerTimeoutMs: config['tracker.timeout_seconds'] * 1_000,
     trustedCertificates: config['tracker.trusted_certificates'],

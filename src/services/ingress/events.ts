@@ -4,6 +4,7 @@
  * Nothing throws and nothing is awaited.
  */
 import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';
@@ -93,9 +94,12 @@ function requestEvents({ telemetry, clock, metrics }: IngressEventsOptions, agen
 const refusalTexts: Readonly<Record<string, string>> = {
   ORGANIZATION_DENIED: 'Upload rejected due to customer being denylisted',
   FORM_INVALID: 'File or upload field not found',
-  BODY_STALLED: 'File or upload field not found',
+  BODY_TOO_SLOW: 'The upload came too slowly',
+  TOO_MANY_UPLOADS: 'Too many uploads at once',
   CLIENT_GONE: 'File or upload field not found',
   CONTENT_TYPE_UNKNOWN: 'Unable to validate',
+  ARCHIVE_EMPTY: 'The archive is empty',
+  FORM_TOO_LARGE: 'The form is too large',
   STAGE_FAILED: 'Error staging',
   IDENTITY_NOT_BASE64: 'Failed to decode Identity header',
   IDENTITY_NOT_JSON: 'Failed to decode Identity header',
@@ -107,7 +111,9 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     request_id: upload.requestId,
     account: principal.accountNumber,
     org_id: principal.orgId,
+    // As in the reference: whose upload it is, and `name` says who writes.
     service: form.type.service,
+    name: STATUS_SERVICE_INGRESS,
     size: form.sizeBytes,
     'content-type': form.contentType,
   });
@@ -266,7 +272,7 @@ function clusterEvents({ telemetry }: IngressEventsOptions) {
   };
 }
 
-function sideEvents({ telemetry }: IngressEventsOptions) {
+function sideEvents({ telemetry, metrics }: IngressEventsOptions) {
   const { log } = telemetry;
   return {
     serving(webUrl: string, metricsUrl: string): void {
@@ -274,6 +280,17 @@ function sideEvents({ telemetry }: IngressEventsOptions) {
     },
     identityWarning(text: string): void {
       log.warn(text);
+    },
+    /** Counted only: it happens when there is no time for writing. */
+    connectionRefused(): void {
+      metrics.connectionsRefused.inc();
+    },
+    connectionsLimited(limit: { wanted: number; taken: number; descriptorsMax: number }): void {
+      log.warn(
+        { connections: limit.taken, descriptors: limit.descriptorsMax },
+        `web.connections_max is ${limit.wanted}, but this process may open ${limit.descriptorsMax} files, of which connections get ` +
+          `half: raise the limit (ulimit -n, LimitNOFILE=) to ${2 * limit.wanted}, or lower web.connections_max`,
+      );
     },
     settingIgnored(setting: string, why: string): void {
       log.warn({ setting }, why);

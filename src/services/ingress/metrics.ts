@@ -11,6 +11,9 @@ const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Values that are asked for when somebody scrapes. */
 export interface IngressGauges {
   readonly uploadsInFlight: () => number;
+  readonly uploadsWaiting: () => number;
+  readonly slotsTaken: () => number;
+  readonly connections: () => number;
   readonly outboxEntries: () => number;
   readonly outboxBytes: () => number;
 }
@@ -74,6 +77,11 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
       'Announcements that the bus will never take',
       [],
     ),
+    connectionsRefused: counter(
+      'ccx_ingress_connections_refused_total',
+      'Connections that there was no room or no descriptor for',
+      [],
+    ),
     refused: counter('ccx_ingress_refused_total', 'Uploads refused, by reason', ['code']),
     gauges(read: IngressGauges): void {
       const gauge = (name: string, help: string, value: () => number) =>
@@ -85,7 +93,14 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
             this.set(value());
           },
         });
-      gauge('ccx_ingress_uploads_in_flight', 'Uploads in work', read.uploadsInFlight);
+      gauge('ccx_ingress_uploads_in_flight', 'Uploads whose form is read, stored or announced', read.uploadsInFlight);
+      gauge(
+        'ccx_ingress_uploads_waiting',
+        'Uploads that wait for their first bytes or for a slot',
+        read.uploadsWaiting,
+      );
+      gauge('ccx_ingress_upload_slots_taken', 'Uploads that are worked on at this moment', read.slotsTaken);
+      gauge('ccx_ingress_connections', 'Open connections of the web listener', read.connections);
       gauge('ccx_ingress_outbox_entries', 'Announcements that wait for the bus', read.outboxEntries);
       gauge('ccx_ingress_outbox_bytes', 'Bytes of the announcements that wait for the bus', read.outboxBytes);
     },

@@ -132,6 +132,56 @@ describe('parts', () => {
   });
 });
 
+describe('as Go reads them, forms', () => {
+  const head = 'Content-Disposition: form-data; name="a"';
+  const bodies = async (text: string) => {
+    const read = await outcome(Buffer.from(text, 'latin1'));
+    return typeof read === 'string' ? read : read.map(({ body }) => body.toString('latin1'));
+  };
+
+  test('may end their lines in LF, if the first boundary does', async () => {
+    assert.deepEqual(await bodies(`--b\n${head}\n\nx\ny\n--b\n${head}\n\n\n--b--\n`), ['x\ny', '']);
+    assert.deepEqual(await bodies(`pre\r\n--b\n${head}\n\nx\r\n--b--`), ['x\r'], 'the CR is content then');
+    assert.deepEqual(await bodies(`--b\r\n${head}\n\nx\n--b\r\n\r\n--b--`), ['x\n--b\r\n'], 'an LF is none after CRLF');
+    assert.equal(await bodies(`--b\n${head}\n\nx\n--b\r\n${head}\r\n\r\ny\n--b--`), 'FORM_INVALID');
+  });
+
+  test('may end where the headers of a part would begin', async () => {
+    assert.deepEqual(await bodies(`--b\r\n${head}\r\n\r\nx\r\n--b\r\n`), ['x']);
+    assert.deepEqual(await bodies(`--b\r\n${head}\r\n\r\nx\r\n--b\r\n${head}\r\n`), ['x']);
+    assert.equal(await bodies(`--b\r\n${head}\r\n\r\nx\r\n--b\r\nno header`), 'FORM_INVALID');
+    assert.equal(await bodies(`--b\r\n${head}\r\n\r\nx`), 'FORM_INVALID');
+  });
+
+  test('may hold what only begins like a boundary', async () => {
+    for (const text of ['\r\n--b-', '\r\n--b-x', '\r\n--bc', '\r\n--b-\r\n--b.', '--bx', '\n--b--'])
+      assert.deepEqual(await bodies(`--b\r\n${head}\r\n\r\n${text}\r\n--b--\r\n`), [text], JSON.stringify(text));
+    for (const text of ['\r\n--b--x', '\r\n--b x', '--b\tx'])
+      assert.equal(await bodies(`--b\r\n${head}\r\n\r\n${text}\r\n--b--\r\n`), 'FORM_INVALID', JSON.stringify(text));
+  });
+
+  test('have quoted-printable parts decoded', async () => {
+    const coded = (text: string) =>
+      bodies(`--b\r\n${head}\r\ncontent-transfer-encoding: Quoted-Printable\r\n\r\n${text}\r\n--b--`);
+    for (const [text, decoded] of [
+      ['=41=4a=c3=BC', 'AJ\xc3\xbc'],
+      ['a=\r\nb=\nc= \t\r\nd', 'abcd'],
+      ['a \t\r\nb\nc=', 'a\r\nb\nc'],
+      ['a=zb=', 'a=zb'],
+      ['\xff', '\xff'],
+      ['', ''],
+    ] as const)
+      assert.deepEqual(await coded(text), [decoded], JSON.stringify(text));
+    for (const text of ['\x01', 'a=x \x7f', '=', 'a=\r', 'x'.repeat(5_000)])
+      assert.equal(await coded(text), 'FORM_INVALID', JSON.stringify(text.slice(0, 10)));
+    assert.deepEqual(
+      await bodies(`--b\r\n${head}\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n--b--`),
+      ['YQ=='],
+      'nothing else is',
+    );
+  });
+});
+
 describe('a part’s disposition', () => {
   for (const [disposition, name, filename] of [
     ['form-data; name="file"; filename="a.tar.gz"', 'file', 'a.tar.gz'],
@@ -139,10 +189,18 @@ describe('a part’s disposition', () => {
     ['FORM-DATA ; NAME = "file" ;filename="a"', 'file', 'a'],
     ['form-data; name="a \\"b\\" c"; filename="x\\\\y"', 'a "b" c', 'x\\y'],
     ['form-data; filename="a;b"; name="file"', 'file', 'a;b'],
-    ["form-data; name=file; filename*=UTF-8''a", 'file', "UTF-8''a"],
+    ["form-data; name=file; filename*=UTF-8''a%20b", 'file', 'a b'],
+    ["form-data; name*=us-ascii'en'file; filename=a", 'file', 'a'],
+    ["form-data; name*0=fi; name*1*=%6Ce; filename*0*=utf-8''%C3%BC; filename*1=.gz", 'file', 'ü.gz'],
+    ["form-data; name=other; name*=utf-8''file; filename=a; filename*=latin-1''b", 'file', 'a'],
+    ["form-data; name=file; filename*=utf-8''%zz", 'file', ''],
+    ['form-data; name="file"; name=file; filename=a', 'file', 'a'],
+    ['form-data; name=file; filename=a;', 'file', 'a'],
+    ['form-data; name=file; filename="a', '', ''],
+    ['form-data; name=file; filename="C:\\dir\\a.gz"', 'file', 'C:\\dir\\a.gz'],
     ['form-data; name="file"; filename=""', 'file', ''],
     ['form-data; name="file"; name="other"', '', ''],
-    ['attachment; name="file"; filename="a"', '', ''],
+    ['attachment; name="file"; filename="a"', '', 'a'],
     ['', '', ''],
   ] as const) {
     test(`${disposition || '(none)'} names ${JSON.stringify(name)}`, async () => {
@@ -166,16 +224,16 @@ describe('limits hold at their value and not one past it', () => {
   });
 
   test('headers of a part', async () => {
-    // The line end behind the boundary is the first two bytes of what is searched.
-    const part = (bytes: number) => Buffer.from(`--b\r\nx: ${'y'.repeat(bytes - 5)}\r\n\r\n\r\n--b--`);
+    // The empty line behind them counts, too.
+    const part = (bytes: number) => Buffer.from(`--b\r\nx: ${'y'.repeat(bytes - 7)}\r\n\r\n\r\n--b--`);
     assert.equal((await outcome(part(partHeaderBytesMax))).length, 1);
     assert.equal(await outcome(part(partHeaderBytesMax + 1)), 'FORM_INVALID');
     const endless = Buffer.from(`--b\r\n${'x'.repeat(10 * partHeaderBytesMax)}`);
     assert.equal(await outcome(endless, 'b', [1_000]), 'FORM_INVALID');
   });
 
-  test('blanks behind a boundary', async () => {
-    const line = (bytes: number) => Buffer.from(`--b${' '.repeat(bytes)}\r\n\r\n\r\n--b--`);
+  test('lines between parts', async () => {
+    const line = (bytes: number) => Buffer.from(`--b${' '.repeat(bytes - 5)}\r\n\r\n\r\n--b--`);
     assert.equal((await outcome(line(boundaryLineBytesMax))).length, 1);
     assert.equal(await outcome(line(boundaryLineBytesMax + 1)), 'FORM_INVALID');
   });

@@ -2,11 +2,14 @@
  * A `multipart/form-data` body → its parts, one after the other, as a stream with the back-pressure of whoever reads them. Used by
  * `steps/receive-form.ts`; which part counts is decided there.
  *
- * Ours and not busboy: ingress is bound to the content type of a part verbatim, with parameters and case, and to Go's notion that a part is a
- * file if and only if it has a filename. busboy hands out the lower-cased type without parameters. Source: ingress.md A.4.2, A.4.3.
+ * Ours and not busboy: what is a boundary, a header and a file is Go's `mime/multipart` to the letter, because clients were tried with that
+ * one: lines may end in LF alone, a boundary that other characters follow is content, quoted-printable parts are decoded, and a part is a
+ * file if and only if it has a filename. The content type of a part comes out verbatim. Source: ingress.md A.4.2, A.4.3.
  */
 import { CcxError } from '../../contracts/ccx-error.ts';
+import { parseMediaType } from './decide/media-type.ts';
 import { boundaryCharactersMax, boundaryLineBytesMax, partHeaderBytesMax, partsMax } from './limits.ts';
+import { QuotedPrintable } from './quoted-printable.ts';
 
 export interface PartHeader {
   readonly name: string;
@@ -21,110 +24,176 @@ export interface ByteSource {
   next(): Promise<Buffer | undefined>;
 }
 
-const lineEnd = Buffer.from('\r\n');
-const headerEnd = Buffer.from('\r\n\r\n');
-const dash = 0x2d;
-/** What may follow a boundary (RFC 2046): the dashes of the end, blanks, a line end. Anything else is content. */
-const afterBoundary = new Set([dash, 0x20, 0x09, 0x0d]);
+const CR = 0x0d;
+const LF = 0x0a;
+const DASH = 0x2d;
+const SPACE = 0x20;
+const TAB = 0x09;
 
 /** The boundary of a form's content type; undefined where it is no form. */
 export function formBoundary(contentType: string | undefined): string | undefined {
-  if (contentType === undefined) return undefined;
-  const { value, parameters } = parseHeaderParameters(contentType);
-  if (value !== 'multipart/form-data') return undefined;
-  const boundary = parameters.get('boundary');
+  const mediaType = contentType === undefined ? undefined : parseMediaType(contentType);
+  if (mediaType?.value !== 'multipart/form-data') return undefined;
+  const boundary = mediaType.parameters.get('boundary');
   return boundary === undefined || boundary === '' || boundary.length > boundaryCharactersMax ? undefined : boundary;
 }
 
 /** Every failure is a `CcxError` with code `FORM_INVALID`; errors of the source pass unchanged. */
 export class MultipartReader {
   readonly #source: ByteSource;
-  readonly #delimiter: Buffer;
-  /** Starts with a line end that nobody sent, so that the first boundary looks like every other. */
-  #buffer: Buffer = lineEnd;
+  /** `--boundary`. */
+  readonly #dashBoundary: Buffer;
+  /** A line end and the boundary. The line end is the one behind the first boundary. */
+  #delimiter: Buffer;
+  #lineEnd = Buffer.from('\r\n');
+  #buffer: Buffer = Buffer.alloc(0);
+  #isSourceEnded = false;
   #parts = 0;
-  #state: 'preamble' | 'body' | 'between' | 'ended' = 'preamble';
+  #state: 'between' | 'body' | 'ended' = 'between';
+  /** A part's first bytes may be the boundary without a line end before it. */
+  #isAtStart = false;
+  #decoder: QuotedPrintable | undefined;
 
   constructor(source: ByteSource, boundary: string) {
     this.#source = source;
-    this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
+    this.#dashBoundary = Buffer.from(`--${boundary}`, 'latin1');
+    this.#delimiter = Buffer.concat([this.#lineEnd, this.#dashBoundary]);
   }
 
   /** The next part's header, undefined behind the last one. What is left of the part before is skipped. */
   async nextPart(): Promise<PartHeader | undefined> {
-    while (this.#state === 'preamble' || this.#state === 'body') await this.chunk();
-    if (this.#state === 'ended') return undefined;
+    while (this.#state === 'body') await this.#rawChunk();
+    if (this.#state === 'ended' || (await this.#isLast())) return undefined;
     this.#parts += 1;
     if (this.#parts > partsMax) throw formInvalid(`it has more than ${partsMax} parts`);
-    const header = await this.#readHeader();
+    const headers = await this.#readHeaders();
+    if (headers === undefined) return undefined;
     this.#state = 'body';
-    return header;
+    this.#isAtStart = true;
+    const isQuotedPrintable = headers.get('content-transfer-encoding')?.toLowerCase() === 'quoted-printable';
+    this.#decoder = isQuotedPrintable ? new QuotedPrintable() : undefined;
+    return partHeader(headers);
   }
 
   /** The next bytes of the current part, undefined at its end. Never empty. */
   async chunk(): Promise<Buffer | undefined> {
-    if (this.#state !== 'body' && this.#state !== 'preamble') return undefined;
-    let searchFrom = 0;
+    const decoder = this.#decoder;
+    if (decoder === undefined) return await this.#rawChunk();
     for (;;) {
-      const at = this.#buffer.indexOf(this.#delimiter, searchFrom);
-      if (at === -1) {
-        const sure = this.#buffer.length - (this.#delimiter.length - 1);
-        if (sure > 0) return this.#take(sure);
-        await this.#fill();
-        continue;
-      }
-      const behind = this.#buffer[at + this.#delimiter.length];
-      if (behind === undefined) {
-        await this.#fill();
-      } else if (!afterBoundary.has(behind)) {
-        searchFrom = at + 1;
-      } else if (at > 0) {
-        return this.#take(at);
-      } else {
-        await this.#closePart();
-        return undefined;
-      }
+      const raw = await this.#rawChunk();
+      const decoded = raw === undefined ? decoder.end() : decoder.decode(raw);
+      if (decoded === undefined) throw formInvalid('a part is no quoted-printable text');
+      if (decoded.length > 0) return decoded;
+      if (raw === undefined) return undefined;
     }
   }
 
-  async #closePart(): Promise<void> {
-    this.#buffer = this.#buffer.subarray(this.#delimiter.length);
-    while (this.#buffer.length < 2) await this.#fill();
-    if (this.#buffer[0] === dash && this.#buffer[1] === dash) {
-      this.#state = 'ended';
-      return;
-    }
-    const end = await this.#find(lineEnd, boundaryLineBytesMax, 'a boundary line is too long');
-    if (/[^ \t]/.test(this.#buffer.toString('latin1', 0, end)))
-      throw formInvalid('a boundary line holds something else');
-    // The line end stays: before a part without headers it is one half of the empty line.
-    this.#buffer = this.#buffer.subarray(end);
-    this.#state = 'between';
-  }
-
-  /** Leaves the last line end of the header in the buffer, so that an empty body's boundary is found at its start. */
-  async #readHeader(): Promise<PartHeader> {
-    const end = await this.#find(headerEnd, partHeaderBytesMax, 'the headers of a part are too long');
-    const header = readPartHeader(this.#buffer.toString('utf8', 0, end));
-    this.#buffer = this.#buffer.subarray(end + lineEnd.length);
-    await this.#dropHeaderLineEnd();
-    return header;
-  }
-
-  /** The body begins behind the line end, unless a boundary does: Go takes a part whose body is missing altogether. */
-  async #dropHeaderLineEnd(): Promise<void> {
-    while (this.#buffer.length <= this.#delimiter.length) await this.#fill();
-    const isBoundary =
-      this.#buffer.indexOf(this.#delimiter) === 0 && afterBoundary.has(this.#buffer[this.#delimiter.length]!);
-    if (!isBoundary) this.#buffer = this.#buffer.subarray(lineEnd.length);
-  }
-
-  /** Position of a pattern within the first bytes of the buffer. */
-  async #find(pattern: Buffer, bytesMax: number, tooLong: string): Promise<number> {
+  async #rawChunk(): Promise<Buffer | undefined> {
+    if (this.#state !== 'body') return undefined;
     for (;;) {
-      const at = this.#buffer.subarray(0, bytesMax + pattern.length).indexOf(pattern);
-      if (at !== -1) return at;
-      if (this.#buffer.length > bytesMax) throw formInvalid(tooLong);
+      const found = this.#findBoundary();
+      if (found === 0 && this.#state !== 'body') return undefined;
+      if (found > 0) return this.#take(found);
+      if (this.#isSourceEnded) throw formInvalid('it ends too early');
+      await this.#fill();
+    }
+  }
+
+  /** How many bytes at the start of the buffer are content for sure. 0 with the state changed: the part ends here. */
+  #findBoundary(): number {
+    const buffer = this.#buffer;
+    if (this.#isAtStart) {
+      if (startsWith(buffer, this.#dashBoundary)) {
+        const verdict = this.#judgeBehind(this.#dashBoundary.length);
+        if (verdict === 'boundary') this.#state = 'between';
+        return verdict === 'content' ? this.#dashBoundary.length : 0;
+      }
+      if (startsWith(this.#dashBoundary, buffer)) return 0;
+    }
+    const at = buffer.indexOf(this.#delimiter);
+    if (at !== -1) {
+      const verdict = this.#judgeBehind(at + this.#delimiter.length);
+      if (verdict === 'content') return at + this.#delimiter.length;
+      if (at === 0 && verdict === 'boundary') this.#state = 'between';
+      return at;
+    }
+    // The end of the buffer may be the start of a boundary.
+    const tail = buffer.lastIndexOf(this.#delimiter[0]!);
+    return tail !== -1 && startsWith(this.#delimiter, buffer.subarray(tail)) ? tail : buffer.length;
+  }
+
+  /** What follows a boundary: blanks, a line end or the two dashes of the end. Anything else makes it content. */
+  #judgeBehind(at: number): 'boundary' | 'content' | 'unknown' {
+    const [first, second] = [this.#buffer[at], this.#buffer[at + 1]];
+    if (first === undefined) return this.#isSourceEnded ? 'boundary' : 'unknown';
+    if (first === SPACE || first === TAB || first === CR || first === LF) return 'boundary';
+    if (first !== DASH) return 'content';
+    if (second === undefined) return this.#isSourceEnded ? 'content' : 'unknown';
+    return second === DASH ? 'boundary' : 'content';
+  }
+
+  /** Reads the line of the boundary; true where it is the last one. */
+  async #isLast(): Promise<boolean> {
+    for (let isBehindLineEnd = false; ; ) {
+      const line = await this.#readLine(boundaryLineBytesMax, 'a line between the parts is too long');
+      const rest = startsWith(line, this.#dashBoundary) ? line.subarray(this.#dashBoundary.length) : undefined;
+      if (rest !== undefined && this.#isBoundaryEnd(rest)) return false;
+      if (rest?.[0] === DASH && rest[1] === DASH) {
+        const behind = withoutBlanks(rest.subarray(2));
+        if (behind.length === 0 || behind.equals(this.#lineEnd)) {
+          this.#state = 'ended';
+          return true;
+        }
+      }
+      if (line.at(-1) !== LF) throw formInvalid('it ends too early');
+      // Anything may stand before the first boundary.
+      if (this.#parts === 0) continue;
+      if (isBehindLineEnd || !line.equals(this.#lineEnd)) throw formInvalid('something stands between its parts');
+      isBehindLineEnd = true;
+    }
+  }
+
+  /** A boundary line ends as all lines of the form do, which the first one decides. */
+  #isBoundaryEnd(rest: Buffer): boolean {
+    const behind = withoutBlanks(rest);
+    if (this.#parts === 0 && behind.length === 1 && behind[0] === LF) {
+      this.#lineEnd = this.#lineEnd.subarray(1);
+      this.#delimiter = this.#delimiter.subarray(1);
+    }
+    return behind.equals(this.#lineEnd);
+  }
+
+  /** Names in lower case; the first of several counts. Undefined where the form ends before they do, which Go takes for its end. */
+  async #readHeaders(): Promise<ReadonlyMap<string, string> | undefined> {
+    const lines: string[] = [];
+    for (let bytes = 0; ; ) {
+      const line = await this.#readLine(partHeaderBytesMax - bytes, 'the headers of a part are too long');
+      if (line.length === 0) this.#state = 'ended';
+      bytes += line.length;
+      const text = line.toString('utf8').replace(/\r?\n$/, '');
+      if (text === '') break;
+      // A line that starts with a blank goes on the line before.
+      if (!/^[ \t]/.test(text)) lines.push(trimmed(text));
+      else if (lines.length > 0) lines.push(`${lines.pop()} ${trimmed(text)}`);
+      else throw malformedHeader();
+    }
+    const headers = new Map<string, string>();
+    for (const line of lines) {
+      const match = /^([!#$%&'*+.^_`|~0-9A-Za-z -]+):([^\x00-\x08\x0a-\x1f\x7f]*)$/.exec(line);
+      if (match === null) throw malformedHeader();
+      const name = match[1]!.toLowerCase();
+      if (!headers.has(name)) headers.set(name, trimmed(match[2]!));
+    }
+    return this.#state === 'ended' ? undefined : headers;
+  }
+
+  /** With its line end, which only the last line of a body may lack. */
+  async #readLine(bytesMax: number, tooLong: string): Promise<Buffer> {
+    for (;;) {
+      const at = this.#buffer.subarray(0, bytesMax).indexOf(LF);
+      if (at !== -1) return this.#take(at + 1);
+      if (this.#buffer.length >= bytesMax) throw formInvalid(tooLong);
+      if (this.#isSourceEnded) return this.#take(this.#buffer.length);
       await this.#fill();
     }
   }
@@ -132,13 +201,14 @@ export class MultipartReader {
   #take(bytes: number): Buffer {
     const taken = this.#buffer.subarray(0, bytes);
     this.#buffer = this.#buffer.subarray(bytes);
+    this.#isAtStart = false;
     return taken;
   }
 
   async #fill(): Promise<void> {
     const chunk = await this.#source.next();
-    if (chunk === undefined) throw formInvalid('it ends too early');
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
+    if (chunk === undefined) this.#isSourceEnded = true;
+    else this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
   }
 }
 
@@ -146,41 +216,30 @@ export function formInvalid(why: string): CcxError {
   return new CcxError(`the form cannot be read: ${why}`, { code: 'FORM_INVALID', category: 'input' });
 }
 
-function readPartHeader(block: string): PartHeader {
-  const headers = new Map<string, string>();
-  // A line that starts with a blank goes on the line before.
-  for (const line of block.replace(/\r\n[ \t]+/g, ' ').split('\r\n')) {
-    if (line === '') continue;
-    const colon = line.indexOf(':');
-    if (colon <= 0) throw formInvalid('a part has a malformed header');
-    const name = line.slice(0, colon).toLowerCase();
-    if (!headers.has(name)) headers.set(name, line.slice(colon + 1).trim());
-  }
-  const { value, parameters } = parseHeaderParameters(headers.get('content-disposition') ?? '');
-  const isFormData = value === 'form-data';
+function malformedHeader(): CcxError {
+  return formInvalid('a part has a malformed header');
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}
+
+function partHeader(headers: ReadonlyMap<string, string>): PartHeader {
+  const disposition = parseMediaType(headers.get('content-disposition') ?? '');
+  const isFormData = disposition?.value === 'form-data';
   return {
-    name: isFormData ? (parameters.get('name') ?? '') : '',
-    filename: isFormData ? (parameters.get('filename') ?? parameters.get('filename*') ?? '') : '',
+    name: isFormData ? (disposition.parameters.get('name') ?? '') : '',
+    filename: disposition?.parameters.get('filename') ?? '',
     contentType: headers.get('content-type') ?? '',
   };
 }
 
-/** `value; name=token; name="quoted \" text"`; the value and the names in lower case. Nothing but the value where it is malformed. */
-function parseHeaderParameters(header: string): {
-  readonly value: string;
-  readonly parameters: ReadonlyMap<string, string>;
-} {
-  const [value = ''] = header.split(';', 1);
-  const parameters = new Map<string, string>();
-  const pattern = /\s*;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*/y;
-  pattern.lastIndex = value.length;
-  while (pattern.lastIndex < header.length) {
-    const match = pattern.exec(header);
-    if (match === null) break;
-    const name = match[1]!.toLowerCase();
-    // Go refuses a name that comes twice, and with it the whole header.
-    if (parameters.has(name)) return { value: '', parameters: new Map() };
-    parameters.set(name, match[3] ?? match[2]!.replace(/\\(.)/g, '$1'));
-  }
-  return { value: value.trim().toLowerCase(), parameters };
+function startsWith(buffer: Buffer, prefix: Buffer): boolean {
+  return buffer.length >= prefix.length && buffer.subarray(0, prefix.length).equals(prefix);
+}
+
+function withoutBlanks(bytes: Buffer): Buffer {
+  let at = 0;
+  while (bytes[at] === SPACE || bytes[at] === TAB) at += 1;
+  return bytes.subarray(at);
 }

@@ -1,7 +1,8 @@
 /** What is done with one upload, in order: the order of the reference's checks, as far as a client can see it. Source: ingress.md A.1. */
 import type { Announcer } from './announcer.ts';
 import type { Authenticator } from './authenticator.ts';
-import { admitUpload } from './steps/admit-upload.ts';
+import { formBoundary } from './multipart-reader.ts';
+import { admitUpload, fileNotFound } from './steps/admit-upload.ts';
 import { type AnnounceTools, announceUpload } from './steps/announce-upload.ts';
 import { answerTestRequest } from './steps/answer-test-request.ts';
 import { authenticateRequest } from './steps/authenticate-request.ts';
@@ -42,10 +43,16 @@ export async function handleUpload(upload: IncomingUpload, tools: UploadTools): 
   if (owned.kind === 'reply') return refuse(owned.reply, principal);
   events.uploadBegun(upload);
 
-  const admitted = admitUpload(tools.slots, () => tools.announcer.isFull());
+  // What is no form needs no room.
+  const boundary = formBoundary(upload.contentType);
+  if (boundary === undefined) return refuse(fileNotFound(), principal);
+  const admitted = await admitUpload(upload, principal, {
+    slots: tools.slots,
+    isOutboxFull: () => tools.announcer.isFull(),
+  });
   if (admitted.kind === 'reply') return refuse(admitted.reply, principal);
   try {
-    const received = await receiveForm(upload, principal, tools);
+    const received = await receiveForm(upload, principal, { ...tools, boundary });
     if (received.kind === 'reply') return refuse(received.reply, principal);
     const form = received.value;
     const claimed = await claimCluster(upload, { principal, form, decision: owned.value }, tools);

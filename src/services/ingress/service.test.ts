@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import {
   archiveKeys,
   BOUNDARY,
   filePart,
   form,
+  type IngressBench,
   metadataPart,
   OPENSHIFT_TYPE,
   send,
@@ -22,6 +24,10 @@ import {
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { headerBytesMax } from '../../platform/http/limits.ts';
+import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
+import type { ByteRange, ObjectMetadata } from '../../platform/objects/object-store.ts';
+import { formOverheadBytesMax, testBodyBytesMax } from './limits.ts';
 
 const archive = Buffer.from('not looked at');
 const goNotFound = '404 page not found\n';
@@ -118,9 +124,17 @@ describe('a form', () => {
     }
   });
 
-  test('with an empty file is accepted: the operator may retry with one', async (t) => {
+  test('with an empty file is refused for openshift, whose operator takes such a retry for a success, and for nobody else', async (t) => {
     const bench = await startIngressBench(t);
-    assert.equal((await upload(bench, [filePart('')])).status, 202);
+    for (const name of ['file', 'upload']) {
+      const answer = await upload(bench, [filePart('', OPENSHIFT_TYPE, name), metadataPart({})]);
+      assert.deepEqual([answer.status, answer.text], [400, 'The archive is empty']);
+    }
+    assert.equal(await bench.metric('ccx_ingress_refused_total', { code: 'ARCHIVE_EMPTY' }), 2);
+    assert.deepEqual(bench.bus.records, []);
+    assert.deepEqual(await archiveKeys(bench.objects), []);
+    assert.deepEqual(await unfinishedFiles(bench.path), []);
+    assert.equal((await upload(bench, [filePart('', 'application/vnd.redhat.qpc.x')])).status, 202);
     assert.equal(announcements(bench.bus)[0]?.['size'], 0);
   });
 
@@ -150,6 +164,8 @@ describe('the content type', () => {
     const gzipTypes = ['application/x-gzip; charset=binary', 'application/gzip', 'application/gzip; charset=binary'];
     for (const type of ['application/vnd.redhat.advisor.x', ...gzipTypes]) {
       assert.equal((await upload(bench, [filePart(archive, type)])).status, 201, type);
+      // Go cannot tell an empty value from none.
+      assert.equal((await upload(bench, [filePart(archive, type), { name: 'metadata', body: '' }])).status, 201, type);
       for (const metadata of [
         metadataPart({}),
         metadataPart('no JSON'),
@@ -242,11 +258,16 @@ describe('the size', () => {
     assert.deepEqual(await archiveKeys(bench.objects), []);
   });
 
-  test('of everything around the file is bounded, too', async (t) => {
+  test('of everything around the file is bounded, too, and the answer says that it is this', async (t) => {
     const bench = await startIngressBench(t);
     const around = (bytes: number) => upload(bench, [{ name: 'note', body: Buffer.alloc(bytes) }, filePart(archive)]);
-    assert.equal((await around(900 * 1024)).status, 202);
-    assert.equal((await around(1200 * 1024)).status, 413);
+    assert.equal((await around(2 * 1024 * 1024)).status, 202);
+    assert.equal((await around(formOverheadBytesMax - 1_000)).status, 202);
+    const answer = await around(formOverheadBytesMax + 100_000);
+    assert.deepEqual(
+      [answer.status, answer.text],
+      [413, `The form holds more than ${formOverheadBytesMax} bytes beside its file`],
+    );
   });
 });
 
@@ -410,6 +431,18 @@ describe('a test request', () => {
       assert.deepEqual(bench.bus.records, []);
     });
   }
+
+  test('has a body of up to 4 KiB; a longer one is none', async (t) => {
+    const bench = await startIngressBench(t);
+    const test = (bytes: number) =>
+      send(bench.ingress.uploadUrl, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-rh-identity': userIdentity },
+        body: Buffer.from(`test=test&x=${'a'.repeat(bytes - 12)}`),
+      });
+    assert.equal((await test(testBodyBytesMax)).status, 200);
+    assert.equal((await test(testBodyBytesMax + 1)).status, 400);
+  });
 
   test('needs an identity like any other', async (t) => {
     const bench = await startIngressBench(t);
@@ -586,14 +619,51 @@ describe('status messages', () => {
     const answer = await upload(bench, [filePart(Buffer.alloc(1_000_000))], {
       headers: { 'x-rh-insights-request-id': 'id1' },
     });
-    assert.equal(answer.status, 500);
-    assert.equal(answer.text, '');
+    assert.deepEqual([answer.status, answer.headers['retry-after']], [503, '30']);
     const records = await bench.bus.taken(TOPIC_PAYLOAD_STATUS, 2);
     assert.deepEqual(
       records.map(({ value }) => (JSON.parse(String(value)) as { status: string }).status),
       ['received', 'error'],
     );
     assert.deepEqual(bench.bus.of(TOPIC_UPLOAD_ANNOUNCE), []);
+  });
+});
+
+describe('an object store that fails', () => {
+  const failing = (code: string) => (store: DirectoryObjectStore) => ({
+    ...objectsOf(store),
+    put: async (key: string, body: Readable | Buffer, metadata?: ObjectMetadata) => {
+      if (key.includes('/')) return await store.put(key, body, metadata);
+      if (!Buffer.isBuffer(body)) body.destroy();
+      throw new CcxError('it fails', { code, category: 'storage', retryable: true });
+    },
+    get: async (key: string, range?: ByteRange) => {
+      if (key.includes('/')) return await store.get(key, range);
+      throw new CcxError('it fails', { code, category: 'storage', retryable: true });
+    },
+  });
+  for (const [code, status] of [
+    ['OBJECTS_DISK_FULL', 503],
+    ['OBJECTS_INODES_FULL', 503],
+    ['OBJECTS_READ_ONLY', 503],
+    ['OBJECTS_DESCRIPTORS', 503],
+    ['OBJECTS_UNAVAILABLE', 500],
+  ] as const) {
+    test(`with ${code} is ${status} to an upload`, async (t) => {
+      const bench = await startIngressBench(t, { objects: failing(code) });
+      const answer = await upload(bench, [filePart(archive)]);
+      assert.deepEqual([answer.status, answer.headers['retry-after']], [status, status === 503 ? '30' : undefined]);
+      assert.deepEqual(bench.bus.of(TOPIC_UPLOAD_ANNOUNCE), []);
+    });
+  }
+
+  test('is 503 to a download', async (t) => {
+    const bench = await startIngressBench(t, {
+      settings: { linksSigned: false },
+      objects: failing('OBJECTS_DESCRIPTORS'),
+    });
+    const answer = await send(`${bench.ingress.baseUrl}/download/id1`);
+    assert.deepEqual([answer.status, answer.headers['retry-after']], [503, '30']);
   });
 });
 
@@ -638,6 +708,87 @@ describe('the request id', () => {
       await upload(bench, [filePart(body)], { headers: { 'x-rh-insights-request-id': 'same' } });
     }
     assert.equal(await textOf((await bench.objects.get('same'))?.body), 'second');
+  });
+});
+
+describe('what is hardly HTTP', () => {
+  /** Everything that comes back on a connection of its own. */
+  async function raw(bench: IngressBench, text: string): Promise<string> {
+    const socket = connect(Number(new URL(bench.ingress.baseUrl).port), '127.0.0.1');
+    socket.write(text, 'latin1');
+    return (await textOf(socket)) ?? '';
+  }
+  const withId = /\r\nx-rh-insights-request-id: [0-9a-f]{32}\r\n/;
+
+  test('is answered as Go’s server does, with a request id, and not as JSON', async (t) => {
+    const bench = await startIngressBench(t);
+    const host = 'Host: x\r\nConnection: close\r\n';
+    for (const [title, text, status, body] of [
+      ['no request', 'nonsense\r\n\r\n', '400 Bad Request', '400 Bad Request'],
+      ['a bad header', `GET / HTTP/1.1\r\n${host}a b: c\r\n\r\n`, '400 Bad Request', '400 Bad Request'],
+      ['no host', 'GET / HTTP/1.1\r\n\r\n', '400 Bad Request', '400 Bad Request: missing required Host header'],
+      ['a bad escape', `GET /download/%zz HTTP/1.1\r\n${host}\r\n`, '400 Bad Request', '400 Bad Request'],
+      ['no UTF-8', `GET /download/%ff HTTP/1.1\r\n${host}\r\n`, '404 Not Found', goNotFound],
+      ['no UTF-8 elsewhere', `GET /%C3%28/x HTTP/1.1\r\n${host}\r\n`, '404 Not Found', goNotFound],
+      ['another method there', `POST /download/%ff HTTP/1.1\r\n${host}\r\n`, '405 Method Not Allowed', ''],
+      ['a method of its own', `BREW / HTTP/1.1\r\n${host}\r\n`, '405 Method Not Allowed', ''],
+      ['an expectation', `GET / HTTP/1.1\r\n${host}Expect: tea\r\n\r\n`, '417 Expectation Failed', ''],
+      [
+        'too many headers',
+        `GET / HTTP/1.1\r\n${host}x: ${'a'.repeat(headerBytesMax)}\r\n\r\n`,
+        '431 Request Header Fields Too Large',
+        '431 Request Header Fields Too Large',
+      ],
+    ] as const) {
+      const answer = await raw(bench, text);
+      assert.ok(answer.startsWith(`HTTP/1.1 ${status}\r\n`), `${title}: ${answer}`);
+      assert.match(answer, withId, title);
+      assert.equal(answer.slice(answer.indexOf('\r\n\r\n') + 4).replace(/^0\r\n\r\n$/, ''), body, title);
+      assert.doesNotMatch(answer, /application\/json/, title);
+    }
+  });
+
+  test('in a body is a bad form', async (t) => {
+    const bench = await startIngressBench(t);
+    const answer = await raw(
+      bench,
+      `POST /api/ingress/v1/upload HTTP/1.1\r\nHost: x\r\nx-rh-identity: ${userIdentity}\r\n` +
+        `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n`,
+    );
+    assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
+    assert.match(answer, withId);
+    assert.match(answer, /File or upload field not found/);
+  });
+
+  test('but has large headers is taken', async (t) => {
+    const bench = await startIngressBench(t);
+    const answer = await upload(bench, [filePart(archive)], { headers: { cookie: 'c'.repeat(60 * 1024) } });
+    assert.equal(answer.status, 202);
+  });
+});
+
+describe('a client that asks before it sends its body', () => {
+  const ask = async (bench: IngressBench, identity: string) => {
+    const body = form([filePart(archive)]);
+    const socket = connect(Number(new URL(bench.ingress.baseUrl).port), '127.0.0.1');
+    socket.write(
+      `POST /api/ingress/v1/upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n${identity}` +
+        `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    const [first] = (await once(socket, 'data')) as [Buffer];
+    if (first.toString().startsWith('HTTP/1.1 100 ')) socket.write(body);
+    return first.toString() + ((await textOf(socket)) ?? '');
+  };
+
+  test('is asked to go on when its upload may be read', async (t) => {
+    const bench = await startIngressBench(t);
+    const answer = await ask(bench, `x-rh-identity: ${userIdentity}\r\n`);
+    assert.match(answer, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 202 /);
+  });
+
+  test('is refused without its body being waited for', async (t) => {
+    const bench = await startIngressBench(t);
+    assert.match(await ask(bench, ''), /^HTTP\/1\.1 400 Bad Request\r\n(.+\r\n)*connection: close\r\n/i);
   });
 });
 

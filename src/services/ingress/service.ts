@@ -7,6 +7,8 @@ import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
+import { openFilesMax } from '../../platform/http/connections.ts';
 import { probeReasons } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
@@ -24,7 +26,7 @@ import { isLoopback } from './decide/locality.ts';
 import { DownloadLinks } from './download-links.ts';
 import { createIngressEvents, type IngressEvents } from './events.ts';
 import { openTokenFile, type TokenFile } from './gateway/token-table.ts';
-import { announceMsMax } from './limits.ts';
+import { announceMsMax, connectionsDescriptorShare, crowdCheckedEveryMs } from './limits.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import type { ArchiveLinks, SendingBus } from './ports.ts';
@@ -129,12 +131,8 @@ async function build(
   });
   lifecycle.defer('outbox', () => announcer.stop());
 
-  const slots = new UploadSlots(settings.concurrentUploadsMax);
-  metrics.gauges({
-    uploadsInFlight: () => slots.taken,
-    outboxEntries: () => outbox.entries,
-    outboxBytes: () => outbox.bytes,
-  });
+  const slots = new UploadSlots({ slotsMax: settings.concurrentUploadsMax, clock });
+  lifecycle.defer('upload slots', () => slots.stop());
   const readiness = () => assessReadiness(objects, announcer, clock);
 
   const metricsListener = createMetricsListener({
@@ -143,6 +141,7 @@ async function build(
     registry: telemetry.registry,
   });
   lifecycle.defer('metrics listener', () => metricsListener.close());
+  const memory = new ConnectionMemory();
   const web = createWebListener({
     host: settings.host,
     port: settings.webPort,
@@ -171,7 +170,21 @@ async function build(
     },
     download: download === undefined ? undefined : { objects, links: download },
     ready: publicReadiness({ readiness, log: telemetry.log, clock }),
+    onConnectionOpened: (count) => memory.observe(count),
+    connectionsMax: connectionsMax(settings.connectionsMax, events),
   });
+  metrics.gauges({
+    uploadsInFlight: () => slots.admitted,
+    uploadsWaiting: () => slots.waiting,
+    slotsTaken: () => slots.taken,
+    connections: () => web.connections(),
+    outboxEntries: () => outbox.entries,
+    outboxBytes: () => outbox.bytes,
+  });
+  lifecycle.defer(
+    'memory of connections',
+    clock.every(crowdCheckedEveryMs, () => memory.observe(web.connections())),
+  );
   // Stopped first: uploads in work are finished, and announced, before anything that they need goes away.
   lifecycle.defer('web listener', () => web.close());
 
@@ -192,7 +205,7 @@ async function build(
       const { ready, reasons } = await readiness();
       return { ready, reasons };
     },
-    idle: async () => slots.taken === 0 && announcer.idle() && (late.statuses?.idle() ?? true),
+    idle: async () => slots.admitted === 0 && announcer.idle() && (late.statuses?.idle() ?? true),
     async stop() {
       const report = await lifecycle.stop();
       for (const { name, error } of report.failed) events.stopFailed(name, error);
@@ -212,6 +225,16 @@ async function openTokens(
     onLoaded: (count) => events.tokensLoaded(count),
     onFailed: (error) => events.tokensNotReloaded(error),
   });
+}
+
+/** As many connections as the setting says, unless the process may not open so much. */
+function connectionsMax(wanted: number, events: IngressEvents): number {
+  const descriptorsMax = openFilesMax();
+  if (descriptorsMax === undefined) return wanted;
+  const share = Math.floor(descriptorsMax * connectionsDescriptorShare);
+  if (share >= wanted) return wanted;
+  events.connectionsLimited({ wanted, taken: share, descriptorsMax });
+  return share;
 }
 
 /** Undefined where the object store serves its objects itself. */

@@ -1,24 +1,194 @@
-/** How many uploads are in work, and whether one more may begin. Shared by all requests of one ingress. */
+/**
+ * Who may work on an upload now. One for all requests of one ingress; the pipeline admits each upload here before its form is read.
+ *
+ * A client costs a slot only while bytes of it are worked on. It is admitted once so much has arrived that there is something to do, or
+ * all of it; whenever the client is waited for, its slot goes to somebody else. So a slot is never held by a client that sends a byte now
+ * and then, and an upload that others trickle beside is not delayed by them.
+ *
+ * Three bounds: slots (work at once), admitted uploads (open files), and the patience of `decide/patience.ts` (time).
+ */
+import { CcxError } from '../../contracts/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { nextInLine, type Waiting } from './decide/next-in-line.ts';
+import {
+  admittedPerSlotMax,
+  bodyFirstMsMax,
+  leastBytesPerSecond,
+  sweepBodiesEveryMs,
+  uploadArrivedBytesMin,
+  uploadQueueMsMax,
+} from './limits.ts';
+import type { Holding, RequestBody } from './web/request-body.ts';
+
+export interface UploadSlotsOptions {
+  readonly slotsMax: number;
+  readonly clock: Clock;
+}
+
+/** Somebody who has something to work on, and waits for a slot. */
+interface InLine extends Waiting {
+  readonly sinceMs: number;
+  readonly answer: (error?: CcxError) => void;
+}
+
 export class UploadSlots {
   readonly #max: number;
+  readonly #clock: Clock;
+  /** All bodies that somebody reads. */
+  readonly #bodies = new Set<RequestBody>();
+  /** Those that were admitted; they may have an open file. */
+  readonly #admitted = new Set<RequestBody>();
+  readonly #line = new Set<InLine>();
+  readonly #slotsByOrg = new Map<string, number>();
+  readonly #stopSweeping: () => void;
   #taken = 0;
 
-  constructor(max: number) {
-    this.#max = max;
+  constructor({ slotsMax, clock }: UploadSlotsOptions) {
+    this.#max = slotsMax;
+    this.#clock = clock;
+    this.#stopSweeping = clock.every(sweepBodiesEveryMs, () => this.sweep());
   }
 
+  /** Slots in use. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Undefined when none is free; else what gives it back, once. */
-  take(): (() => void) | undefined {
-    if (this.#taken >= this.#max) return undefined;
-    this.#taken += 1;
-    let isTaken = true;
+  get admitted(): number {
+    return this.#admitted.size;
+  }
+
+  /** Requests whose body is still to come, or that wait for a slot. */
+  get waiting(): number {
+    return this.#bodies.size - this.#admitted.size;
+  }
+
+  /** Keeps an eye on a body for as long as the work takes. */
+  async watch<T>(body: RequestBody, work: () => Promise<T>): Promise<T> {
+    this.#bodies.add(body);
+    try {
+      return await work();
+    } finally {
+      this.#bodies.delete(body);
+    }
+  }
+
+  /**
+   * Resolves when the upload may be worked on, to what ends that. Rejects with `BODY_TOO_SLOW`, with `TOO_MANY_UPLOADS` when no slot came
+   * free in time, and when the client went away; during the work, the body's `next` rejects in the same ways.
+   */
+  async admit(body: RequestBody, orgId: string): Promise<() => void> {
+    await body.arrived(uploadArrivedBytesMin);
+    const slot = new Slot(this, orgId);
+    await slot.resume();
+    this.#admitted.add(body);
+    if (this.#admitted.size > this.#max * admittedPerSlotMax) {
+      const slowest = this.#leastPatienceOf(this.#admitted);
+      if (slowest !== undefined) this.#admitted.delete(slowest);
+      slowest?.interrupt(tooMany());
+    }
+    body.holding = slot;
     return () => {
-      if (isTaken) this.#taken -= 1;
-      isTaken = false;
+      body.holding = undefined;
+      this.#admitted.delete(body);
+      slot.pause();
     };
   }
+
+  /** Closes the connection of the client that is waited for with the least patience left. False where there is none. */
+  makeRoom(): boolean {
+    const slowest = this.#leastPatienceOf(this.#bodies);
+    slowest?.hangUp();
+    return slowest !== undefined;
+  }
+
+  /** One look at everybody who waits, which otherwise happens every second. */
+  sweep(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const body of this.#bodies) if (body.isAwaited && body.patience(nowMs) <= 0) body.fail(tooSlow());
+    for (const waiting of this.#line) {
+      if (nowMs - waiting.sinceMs < uploadQueueMsMax) break;
+      this.#line.delete(waiting);
+      waiting.answer(tooMany());
+    }
+  }
+
+  stop(): void {
+    this.#stopSweeping();
+  }
+
+  /** For `Slot` only. */
+  async take(orgId: string): Promise<void> {
+    if (this.#taken < this.#max) {
+      this.#count(orgId, 1);
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const sinceMs = this.#clock.monotonicMs();
+      this.#line.add({ orgId, sinceMs, answer: (error) => (error === undefined ? resolve() : reject(error)) });
+    });
+  }
+
+  /** For `Slot` only. */
+  giveBack(orgId: string): void {
+    this.#count(orgId, -1);
+    const next = nextInLine(this.#line, (org) => this.#slotsByOrg.get(org) ?? 0);
+    if (next === undefined) return;
+    this.#line.delete(next);
+    this.#count(next.orgId, 1);
+    next.answer();
+  }
+
+  #count(orgId: string, change: 1 | -1): void {
+    this.#taken += change;
+    const slots = (this.#slotsByOrg.get(orgId) ?? 0) + change;
+    if (slots === 0) this.#slotsByOrg.delete(orgId);
+    else this.#slotsByOrg.set(orgId, slots);
+  }
+
+  #leastPatienceOf(bodies: ReadonlySet<RequestBody>): RequestBody | undefined {
+    const nowMs = this.#clock.monotonicMs();
+    let slowest: RequestBody | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const body of bodies) {
+      const patience = body.patience(nowMs);
+      if (!body.isAwaited || patience >= least) continue;
+      slowest = body;
+      least = patience;
+    }
+    return slowest;
+  }
+}
+
+/** One upload's hold on a slot; taken and given back as often as it likes. */
+class Slot implements Holding {
+  readonly #slots: UploadSlots;
+  readonly #orgId: string;
+  #isTaken = false;
+
+  constructor(slots: UploadSlots, orgId: string) {
+    this.#slots = slots;
+    this.#orgId = orgId;
+  }
+
+  pause(): void {
+    if (this.#isTaken) this.#slots.giveBack(this.#orgId);
+    this.#isTaken = false;
+  }
+
+  async resume(): Promise<void> {
+    await this.#slots.take(this.#orgId);
+    this.#isTaken = true;
+  }
+}
+
+function tooSlow(): CcxError {
+  return new CcxError(
+    `the client sends too slowly: less than ${leastBytesPerSecond} bytes a second after the first ${bodyFirstMsMax} ms`,
+    { code: 'BODY_TOO_SLOW', category: 'input' },
+  );
+}
+
+function tooMany(): CcxError {
+  return new CcxError('there is no room for the upload', { code: 'TOO_MANY_UPLOADS', category: 'limit' });
 }

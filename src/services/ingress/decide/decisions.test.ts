@@ -1,9 +1,11 @@
 /** The decisions of ingress as tables; what a client sees of them is in service.test.ts. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decideRange } from './byte-range.ts';
+import { nextInLine } from './next-in-line.ts';
 import { clusterOfUserAgent } from './operator-agent.ts';
+import { patienceLeft } from './patience.ts';
 import { decideRequestId } from './request-id.ts';
 import { sizeLimit } from './size-limit.ts';
 import { isTestRequest, testBodyKind } from './test-request.ts';
@@ -137,4 +139,31 @@ test('a range lies within the file, whatever is asked for', () => {
       },
     ),
   );
+});
+
+describe('the patience with a client', () => {
+  const policy = { firstMs: 5_000, msMax: 20_000, leastBytesPerSecond: 1_000 };
+  for (const [title, patienceMs, waitedMs, arrivedBytes, left] of [
+    ['is used up by waiting', 5_000, 5_000, 0, 0],
+    ['stays as it is at the least rate', 5_000, 1_000, 1_000, 5_000],
+    ['is not saved by a byte a second', 5_000, 5_010, 5, -5],
+    ['grows with what comes faster', 5_000, 1_000, 3_000, 7_000],
+    ['grows up to its most', 5_000, 0, 1_000_000, 20_000],
+  ] as const) {
+    test(title, () => assert.equal(patienceLeft(patienceMs, { waitedMs, arrivedBytes }, policy), left));
+  }
+});
+
+describe('the next in line for a slot', () => {
+  const line = (text: string) => [...text].map((orgId, place) => ({ orgId, place }));
+  const next = (waiting: string, slots: Readonly<Record<string, number>> = {}) =>
+    nextInLine(line(waiting), (orgId) => slots[orgId] ?? 0)?.place;
+  test('is the first of the organization that has the fewest', () => {
+    assert.equal(next(''), undefined);
+    assert.equal(next('aab'), 0);
+    assert.equal(next('aab', { a: 3, b: 1 }), 2);
+    assert.equal(next('aab', { a: 1, b: 1 }), 0);
+    assert.equal(next('aabc', { a: 3, b: 1 }), 3);
+    assert.equal(next('aaa', { a: 64 }), 0, 'nobody is kept out where nobody else waits');
+  });
 });

@@ -2,7 +2,6 @@
  * Reads the form once, as a stream: the file goes on into the object store as it comes, nothing is spooled. Which part is the file, what a
  * wrong type or size means, and in which order these are found out is the reference's. Source: ingress.md A.4.2 to A.4.5.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { AnnouncementMetadata } from '../../../contracts/upload-announcement.ts';
 import { absentMetadata, decodeUploadMetadata } from '../../../contracts/upload-metadata.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
@@ -12,9 +11,16 @@ import { type SizeLimits, sizeLimit } from '../decide/size-limit.ts';
 import { type UploadType, uploadType } from '../decide/upload-type.ts';
 import type { IngressEvents } from '../events.ts';
 import { drainBytesMax, formOverheadBytesMax, metadataBytesMax } from '../limits.ts';
-import { formBoundary, MultipartReader, type PartHeader } from '../multipart-reader.ts';
+import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
 import { type IncomingUpload, next, type Principal, type ReceivedForm, reply, type StepResult } from '../upload.ts';
 import { empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
+import { bodyFailure, fileNotFound } from './admit-upload.ts';
+
+/**
+ * The operator, in its job mode, sends its next attempt from a file that it has already read to the end: an upload of 0 bytes that it takes
+ * for a success. Nobody else's empty file is refused, as in the reference.
+ */
+const emptyRefusedFor = 'openshift';
 
 export interface FormTools {
   readonly objects: ObjectStore;
@@ -27,21 +33,18 @@ export interface FormTools {
 export async function receiveForm(
   upload: IncomingUpload,
   principal: Principal,
-  tools: FormTools,
+  tools: FormTools & { readonly boundary: string },
 ): Promise<StepResult<ReceivedForm>> {
-  const boundary = formBoundary(upload.contentType);
-  if (boundary === undefined) return reply(fileNotFound());
   if (new URLSearchParams(upload.query).has('metadata')) tools.events.queryMetadataIgnored(upload);
   const reception = new FormReception(upload, principal, tools);
   try {
-    return await reception.readForm(boundary);
+    return await reception.readForm(tools.boundary);
   } catch (error) {
     await reception.abandon();
     if (error instanceof Refusal) return reply(error.reply);
-    // The client fell silent or went away in the middle, or sent what is no form: all are told alike, and who went away hears nothing.
-    if (error instanceof CcxError) return reply(fileNotFound(error.code));
-    if (isConnectionError(error)) return reply(fileNotFound('CLIENT_GONE'));
-    throw error;
+    const answer = bodyFailure(error);
+    if (answer === undefined) throw error;
+    return reply(answer);
   }
 }
 
@@ -103,10 +106,7 @@ class FormReception {
   async #nextChunk(): Promise<Buffer | undefined> {
     const { body } = this.#upload;
     const fileBytes = this.#replacedBytes + (this.#candidate?.sizeBytes ?? 0);
-    if (body.bytesRead - fileBytes > formOverheadBytesMax) {
-      const bytesMax = this.#candidate?.bytesMax ?? this.#tools.sizeLimits.defaultBytesMax;
-      throw new Refusal(tooLarge(bytesMax, body.bytesRead));
-    }
+    if (body.bytesRead - fileBytes > formOverheadBytesMax) throw new Refusal(overheadTooLarge());
     return await body.next();
   }
 
@@ -182,7 +182,12 @@ class FormReception {
       await staging.abandon();
       return reply(tooLarge(bytesMax, sizeBytes));
     }
-    const document = this.#metadataFile ?? this.#metadataValue;
+    if (sizeBytes === 0 && type.service === emptyRefusedFor) {
+      await staging.abandon();
+      return reply(text(400, 'The archive is empty', 'ARCHIVE_EMPTY'));
+    }
+    // An empty value is none to Go; an empty file is one.
+    const document = this.#metadataFile ?? (this.#metadataValue?.length === 0 ? undefined : this.#metadataValue);
     const metadata = this.#readMetadata(document);
     return next({ contentType, type, sizeBytes, staging, metadata, hasMetadata: document !== undefined });
   }
@@ -200,11 +205,6 @@ class FormReception {
   }
 }
 
-/** What Node says of a request whose connection has ended. */
-function isConnectionError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(ECONN|EPIPE|ERR_STREAM)/.test(String(error.code));
-}
-
 /** A small part as a whole. */
 async function collect(reader: MultipartReader): Promise<Buffer | 'too large'> {
   const chunks: Buffer[] = [];
@@ -218,16 +218,17 @@ async function collect(reader: MultipartReader): Promise<Buffer | 'too large'> {
   }
 }
 
-function fileNotFound(code = 'FORM_INVALID'): Reply {
-  return text(400, 'File or upload field not found', code);
-}
-
 function typeNotAccepted(): Reply {
   return empty(415, 'CONTENT_TYPE_UNKNOWN');
 }
 
 function tooLarge(bytesMax: number, bytes: number): Reply {
   return text(413, `File exceeds maximum file size (${bytesMax}) for upload: ${bytes}`, 'FILE_TOO_LARGE');
+}
+
+/** What stands beside the file; the number is that of the form, whose file may be as small as it likes. */
+function overheadTooLarge(): Reply {
+  return text(413, `The form holds more than ${formOverheadBytesMax} bytes beside its file`, 'FORM_TOO_LARGE');
 }
 
 /** Labels become headers in S3. */

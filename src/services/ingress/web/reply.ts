@@ -1,4 +1,5 @@
 /** Answers of the web listener, worded and typed as Go's HTTP server and the reference's handlers do. Source: ingress.md A.2, A.4.6. */
+import { STATUS_CODES } from 'node:http';
 import { stringifyLikeGo } from '../../../contracts/go-json.ts';
 
 export interface Reply {
@@ -27,6 +28,15 @@ export function goError(status: number, message: string, code?: string): Reply {
     body: `${message}\n`,
     headers: { ...plainText, 'x-content-type-options': 'nosniff' },
     ...(code === undefined ? {} : { code }),
+  };
+}
+
+/** What Go's server itself writes where no handler is asked; it then closes the connection. */
+export function goServerError(status: number, detail = ''): Reply {
+  return {
+    status,
+    body: `${status} ${STATUS_CODES[status]}${detail}`,
+    headers: { ...plainText, connection: 'close' },
   };
 }
 

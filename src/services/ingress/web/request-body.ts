@@ -1,39 +1,100 @@
 /**
  * The body of a request, read chunk by chunk and by one reader after the other: a test's few bytes, the form, and what is thrown away after
  * a refusal. Not `for await` over the request: leaving such a loop early destroys the connection, and the answer with it.
+ *
+ * No timer of its own: `upload-slots.ts` looks at all bodies that are waited for, once a second.
  */
-import type { Readable } from 'node:stream';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { bodyIdleMsMax } from '../limits.ts';
-import { withDeadline } from '../with-deadline.ts';
+import { type PatiencePolicy, patienceLeft } from '../decide/patience.ts';
+import { bodyFirstMsMax, bodyIdleMsMax, leastBytesPerSecond } from '../limits.ts';
+
+const patiencePolicy: PatiencePolicy = { firstMs: bodyFirstMsMax, msMax: bodyIdleMsMax, leastBytesPerSecond };
+
+/** What a reader gives up while it waits for the client, and gets back before it goes on. */
+export interface Holding {
+  pause(): void;
+  /** Rejects where it does not come back in time. */
+  resume(): Promise<void>;
+}
+
+export interface RequestBodyOptions {
+  readonly request: IncomingMessage;
+  readonly clock: Clock;
+  /** Called before the first wait, for a client that sends nothing until it is asked to. */
+  readonly askForBody?: (() => void) | undefined;
+}
 
 export class RequestBody {
   bytesRead = 0;
   ended = false;
-  readonly #iterator: AsyncIterator<Buffer>;
-  /** A read that was given up waiting for; the next reader gets its chunk. */
-  #reading: Promise<IteratorResult<Buffer>> | undefined;
-
+  /** Of whoever reads, given up while the client is waited for. */
+  holding: Holding | undefined;
+  readonly #request: IncomingMessage;
   readonly #clock: Clock;
+  #askForBody: (() => void) | undefined;
+  #isListening = false;
+  #failure: Error | undefined;
+  #interruption: Error | undefined;
+  #wake: (() => void) | undefined;
+  #patienceMs = patiencePolicy.firstMs;
+  /** Until when patience is accounted for; undefined while nobody waits for the client. */
+  #awaitedSinceMs: number | undefined;
+  #creditedBytes = 0;
 
-  constructor(stream: Readable, clock: Clock) {
+  constructor({ request, clock, askForBody }: RequestBodyOptions) {
+    this.#request = request;
     this.#clock = clock;
-    this.#iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#askForBody = askForBody;
   }
 
-  /** The next bytes, undefined at the end. Rejects when the client went away, and with `BODY_STALLED` when it says nothing any more. */
+  get isAwaited(): boolean {
+    return this.#awaitedSinceMs !== undefined;
+  }
+
+  /** How much longer the client is waited for, in milliseconds. */
+  patience(nowMs: number): number {
+    this.#accountFor(nowMs);
+    return this.#patienceMs;
+  }
+
+  /** Gives the client up: ends every wait for this body, now and later. */
+  fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake?.();
+  }
+
+  /** Ends the wait for this body. Whoever reads on after that, reads on. */
+  interrupt(error: Error): void {
+    this.#interruption ??= error;
+    this.#wake?.();
+  }
+
+  /** Closes the connection. */
+  hangUp(): void {
+    this.#request.destroy();
+  }
+
+  /**
+   * Waits until so many bytes lie here, or the body is complete. Rejects when the client went away, and with what
+   * `fail` or `interrupt` was given.
+   */
+  async arrived(bytes: number): Promise<void> {
+    while (this.#request.readableLength < bytes && !this.#isSettled()) await this.#wait();
+    this.#throwIfFailed();
+  }
+
+  /** The next bytes, undefined at the end. Rejects as `arrived` does, and where what was held does not come back. */
   async next(): Promise<Buffer | undefined> {
-    if (this.ended) return undefined;
-    this.#reading ??= this.#iterator.next();
-    const { done, value } = await withDeadline(this.#reading, { clock: this.#clock, ms: bodyIdleMsMax, late: stalled });
-    this.#reading = undefined;
-    if (done === true) {
-      this.ended = true;
-      return undefined;
+    for (;;) {
+      const chunk = this.#take();
+      if (chunk !== undefined || this.ended) return chunk;
+      this.holding?.pause();
+      do await this.#wait();
+      while (this.#request.readableLength === 0 && !this.#isSettled());
+      this.#throwIfFailed();
+      await this.holding?.resume();
     }
-    this.bytesRead += value.length;
-    return value;
   }
 
   /** The whole body as text, or undefined where it is longer than that. */
@@ -55,6 +116,8 @@ export class RequestBody {
    */
   async drain(bounds: { readonly bytesMax: number; readonly msMax: number }): Promise<boolean> {
     if (this.ended) return true;
+    // A client that was given up is not waited for again, and one that was not asked has sent nothing.
+    if (this.#failure !== undefined || this.#askForBody !== undefined) return false;
     const timer = new AbortController();
     const late = this.#clock.sleep(bounds.msMax, timer.signal).then(
       () => 'late' as const,
@@ -74,11 +137,68 @@ export class RequestBody {
       timer.abort();
     }
   }
+
+  #take(): Buffer | undefined {
+    this.#throwIfFailed();
+    // All that lies there, as one piece: a client that sends single bytes costs no more than one that does not.
+    const chunk = this.#request.read() as Buffer | null;
+    if (chunk === null) {
+      this.ended = this.#request.complete;
+      return undefined;
+    }
+    this.bytesRead += chunk.length;
+    return chunk;
+  }
+
+  async #wait(): Promise<void> {
+    if (!this.#isListening) this.#listen();
+    this.#askForBody?.();
+    this.#askForBody = undefined;
+    this.#awaitedSinceMs = this.#clock.monotonicMs();
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#accountFor(this.#clock.monotonicMs());
+    this.#awaitedSinceMs = undefined;
+  }
+
+  #listen(): void {
+    this.#isListening = true;
+    const wake = () => this.#wake?.();
+    const gone = (error?: Error) => {
+      if (!this.#request.complete) this.fail(error ?? this.#request.errored ?? connectionLost());
+      wake();
+    };
+    this.#request.on('readable', wake).on('end', wake).on('error', gone).on('close', gone);
+    // Nothing more would be heard of it.
+    if (this.#request.destroyed) process.nextTick(gone);
+  }
+
+  #accountFor(nowMs: number): void {
+    if (this.#awaitedSinceMs === undefined) return;
+    const arrivedBytes = this.#bytesArrived() - this.#creditedBytes;
+    const waitedMs = nowMs - this.#awaitedSinceMs;
+    this.#patienceMs = patienceLeft(this.#patienceMs, { waitedMs, arrivedBytes }, patiencePolicy);
+    this.#creditedBytes += arrivedBytes;
+    this.#awaitedSinceMs = nowMs;
+  }
+
+  #bytesArrived(): number {
+    return this.bytesRead + this.#request.readableLength;
+  }
+
+  #isSettled(): boolean {
+    return this.#failure !== undefined || this.#interruption !== undefined || this.#request.complete;
+  }
+
+  #throwIfFailed(): void {
+    const error = this.#failure ?? this.#interruption;
+    this.#interruption = undefined;
+    if (error !== undefined) throw error;
+  }
 }
 
-function stalled(): CcxError {
-  return new CcxError(`the client has sent nothing for ${bodyIdleMsMax} ms`, {
-    code: 'BODY_STALLED',
-    category: 'input',
-  });
+/** What Node says of a client that went away. */
+function connectionLost(): Error {
+  return Object.assign(new Error('the client went away'), { code: 'ECONNRESET' });
 }

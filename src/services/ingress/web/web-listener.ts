@@ -2,11 +2,18 @@
  * The web listener: which path leads to what, under both prefixes, and the request id that every answer carries. Answers for unknown paths
  * and methods are those of Go's chi router. Source: ingress.md A.2, A.3.1.
  */
+import { STATUS_CODES } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CcxError } from '../../../contracts/ccx-error.ts';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/headers.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { createHttpServer, type HttpServer } from '../../../platform/http/http-server.ts';
+import {
+  createHttpServer,
+  type HttpServer,
+  type RequestFault,
+  waitsToSend,
+} from '../../../platform/http/http-server.ts';
 import type { Readiness } from '../../../platform/lifecycle/running-service.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
@@ -18,13 +25,14 @@ import {
   gatheredBodyBytesMax,
   overloadDrainBytesMax,
   requestIdCharactersMax,
+  retryAfterSeconds,
 } from '../limits.ts';
 import { handleUpload, type UploadTools } from '../pipeline.ts';
 import type { IncomingUpload, Principal } from '../upload.ts';
 import { type DownloadTools, serveDownload } from './download-route.ts';
 import { openapiDocument } from './openapi-document.ts';
 import { pathSegment } from './path-segment.ts';
-import { empty, goError, json, type Reply, text } from './reply.ts';
+import { empty, goError, goServerError, json, type Reply, text, unavailable } from './reply.ts';
 import { RequestBody } from './request-body.ts';
 import { methodNotAllowed, notFound, sendReply } from './send-reply.ts';
 import { answerTrack, type TrackTools } from './track-route.ts';
@@ -47,6 +55,10 @@ export interface WebListenerOptions {
   /** Absent where the object store serves archives itself. */
   readonly download: DownloadTools | undefined;
   readonly ready: () => Promise<Readiness>;
+  readonly connectionsMax: number;
+  readonly onConnectionOpened: (count: number) => void;
+  readonly firstByteMsMax?: number;
+  readonly headersMsMax?: number;
 }
 
 export function createWebListener(options: WebListenerOptions): HttpServer {
@@ -55,27 +67,79 @@ export function createWebListener(options: WebListenerOptions): HttpServer {
     port: options.port,
     bodyBytesMax: gatheredBodyBytesMax,
     portSetting: options.portSetting,
+    connectionsMax: options.connectionsMax,
+    clock: options.clock,
+    ...(options.firstByteMsMax === undefined ? {} : { firstByteMsMax: options.firstByteMsMax }),
+    ...(options.headersMsMax === undefined ? {} : { headersMsMax: options.headersMsMax }),
+    onConnectionOpened: options.onConnectionOpened,
+    makeRoom: () => options.upload.slots.makeRoom(),
+    onConnectionRefused: () => options.upload.events.connectionRefused(),
+    answerMalformed: (fault) => malformedAnswer(fault, newRequestId(options.clock)),
+    answerBadPath: (request, response) => {
+      const refusal = giveRequestId(request, response, options);
+      const isUrl = !/%(?![0-9A-Fa-f]{2})/.test(pathOf(request));
+      sendReply(response, refusal ?? (isUrl ? unroutable(request, options) : goServerError(400)));
+    },
   });
   const { app } = server;
+  // A client that asks first is asked to go on only when its body is wanted.
+  app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
+  app.server.on('checkExpectation', (_request, response) => {
+    response.writeHead(417, { [HEADER_REQUEST_ID]: newRequestId(options.clock), connection: 'close' }).end();
+  });
   // Bodies are read by the upload's steps, as streams, whatever their type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.addHook('onRequest', async (request, response) => {
-    const refusal = giveRequestId(request, response, options);
+    const refusal = giveRequestId(request, response, options) ?? hostRefusal(request);
     return refusal === undefined ? undefined : await answer(request, response, refusal, options.clock);
   });
   app.setErrorHandler(async (error, request, response) => {
     options.upload.events.requestFailed(requestIdOf(response), error);
+    if (error instanceof CcxError && error.retryable) {
+      return sendReply(
+        response,
+        unavailable(retryAfterSeconds, 'this cannot be answered now, try again later', error.code),
+      );
+    }
     return sendReply(response, isClientError(error) ? badUpload(request) : empty(500));
   });
 
   addRoutes(server, options);
-  app.setNotFoundHandler((request, response) => {
-    const allow = allowedMethod(request, options);
-    if (!knownMethods.has(request.method)) return sendReply(response, methodNotAllowed(''));
-    return sendReply(response, allow === undefined ? notFound() : methodNotAllowed(allow));
-  });
+  app.setNotFoundHandler((request, response) => sendReply(response, unroutable(request, options)));
   return server;
+}
+
+/** No route has this path and method. */
+function unroutable(request: FastifyRequest, options: WebListenerOptions): Reply {
+  if (!knownMethods.has(request.method)) return methodNotAllowed('');
+  const allow = allowedMethod(request, options);
+  // Its own method is no route where the path cannot be decoded.
+  return allow === undefined || allow === request.method ? notFound() : methodNotAllowed(allow);
+}
+
+/** What Node could not read, in the words of Go's server. */
+function malformedAnswer({ code, packet }: RequestFault, requestId: string): string {
+  // Go takes any word for a method, Node a list of them.
+  const isOtherMethod =
+    code === 'HPE_INVALID_METHOD' &&
+    /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/.test(packet.toString('latin1'));
+  const timedOut = code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = isOtherMethod ? 405 : code === 'HPE_HEADER_OVERFLOW' ? 431 : timedOut ? 408 : 400;
+  const reply = isOtherMethod ? methodNotAllowed('') : goServerError(status);
+  const headers = { ...reply.headers, [HEADER_REQUEST_ID]: requestId, 'content-length': reply.body.length };
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${reply.body}`;
+}
+
+function hostRefusal(request: FastifyRequest): Reply | undefined {
+  const isMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
+  return isMissing ? goServerError(400, ': missing required Host header') : undefined;
+}
+
+/** Sends `100 Continue`, for a client that waits for it. */
+function askForBody(request: FastifyRequest, response: FastifyReply): (() => void) | undefined {
+  return waitsToSend(request.raw) ? () => response.raw.writeContinue() : undefined;
 }
 
 function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
@@ -128,12 +192,12 @@ async function answerUpload(
     query: queryOf(request),
     ...credentialsOf(request, host),
     clientAddress: clientAddress(request),
-    body: new RequestBody(request.raw, clock),
+    body: new RequestBody({ request: request.raw, clock, askForBody: askForBody(request, response) }),
     receivedMs: clock.monotonicMs(),
   };
   let reply: Reply;
   try {
-    reply = await handleUpload(upload, tools);
+    reply = await tools.slots.watch(upload.body, () => handleUpload(upload, tools));
   } catch (error) {
     tools.events.requestFailed(upload.requestId, error);
     reply = empty(500, 'UNKNOWN');
@@ -151,7 +215,7 @@ async function answer(
   response: FastifyReply,
   reply: Reply,
   clock: Clock,
-  body: RequestBody = new RequestBody(request.raw, clock),
+  body = new RequestBody({ request: request.raw, clock, askForBody: askForBody(request, response) }),
 ): Promise<FastifyReply> {
   const bytesMax = reply.status === 503 ? overloadDrainBytesMax : drainBytesMax;
   const isAtEnd = await body.drain({ bytesMax, msMax: drainMsMax });
@@ -169,8 +233,12 @@ function giveRequestId(
     : undefined;
   const policy = { charactersMax: requestIdCharactersMax, isReserved: isReservedKey };
   const decision = decideRequestId(given, policy);
-  response.header(HEADER_REQUEST_ID, decision.kind === 'given' ? decision.id : clock.uuid().replaceAll('-', ''));
+  response.header(HEADER_REQUEST_ID, decision.kind === 'given' ? decision.id : newRequestId(clock));
   return decision.kind === 'refused' ? goError(400, 'Bad Request: invalid x-rh-insights-request-id header') : undefined;
+}
+
+function newRequestId(clock: Clock): string {
+  return clock.uuid().replaceAll('-', '');
 }
 
 function requestIdOf(response: FastifyReply): string {
@@ -202,6 +270,10 @@ function queryOf(request: FastifyRequest): string {
   return mark === -1 ? '' : url.slice(mark + 1);
 }
 
+function pathOf(request: FastifyRequest): string {
+  return (request.raw.url ?? '').split('?', 1)[0]!;
+}
+
 /** For the log, as the proxies in front tell it. Source: ingress.md A.3.3. */
 function clientAddress(request: FastifyRequest): string {
   const told =
@@ -213,15 +285,20 @@ function clientAddress(request: FastifyRequest): string {
 
 /** The method that the path is there for, undefined for a path that is not there. */
 function allowedMethod(request: FastifyRequest, options: WebListenerOptions): string | undefined {
-  const path = (request.raw.url ?? '').split('?', 1)[0]!;
+  const path = pathOf(request);
   if (path === '/' || path === '/ready') return 'GET';
-  if (options.download !== undefined && pathSegment(request, '/download/') !== undefined) return 'GET';
+  if (options.download !== undefined && hasOneSegment(path, '/download/')) return 'GET';
   for (const prefix of WEB_PREFIXES) {
     if (path === `${prefix}/upload`) return 'POST';
     if ([prefix, `${prefix}/`, `${prefix}/version`, `${prefix}/openapi.json`].includes(path)) return 'GET';
-    if (options.upload.authenticator.enabled && pathSegment(request, `${prefix}/track/`) !== undefined) return 'GET';
+    if (options.upload.authenticator.enabled && hasOneSegment(path, `${prefix}/track/`)) return 'GET';
   }
   return undefined;
+}
+
+function hasOneSegment(path: string, before: string): boolean {
+  const segment = path.startsWith(before) ? path.slice(before.length) : '';
+  return segment !== '' && !segment.includes('/');
 }
 
 /** The server could not make sense of the request before any of our code saw it. */

@@ -1,0 +1,129 @@
+/**
+ * The connections of one server: how many there are, which of them have no request in work, and who gives way when there is no room for
+ * one more. Made by `http-server.ts`.
+ *
+ * First the one that has said nothing for the longest time gives way, then one that is kept alive, then a request that its service can do
+ * without: a client that sends its request at once is served, however many others connect and say nothing.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock/clock.ts';
+import { overdueCheckedEveryMs } from './limits.ts';
+
+export interface ConnectionsOptions {
+  readonly connectionsMax: number;
+  /** A connection that has not sent its first byte after this time is closed. */
+  readonly firstByteMsMax: number;
+  readonly clock: Clock;
+  /** Where every connection has a request in work: ends one of them and answers true, or answers false. */
+  readonly makeRoom?: () => boolean;
+  /** How many there are now, after each one that comes. Must not throw. */
+  readonly onOpened?: (count: number) => void;
+  /** A connection that there was no room for, or that the system had no descriptor for. Must not throw. */
+  readonly onRefused?: () => void;
+}
+
+const busyAnswer =
+  'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 30\r\n' +
+  'Connection: close\r\n\r\ntoo many connections, try again later\n';
+
+/** A connection that has said nothing for so long gives way before those that have a request in work. */
+const silentMsMin = 1_000;
+
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #open = new Set<Socket>();
+  /** Have not sent a request yet, and since when, in the order in which they came. */
+  readonly #silentSinceMs = new Map<Socket, number>();
+  /** Kept alive after an answer, in the order in which that was. */
+  readonly #kept = new Set<Socket>();
+  #stopLooking: () => void = () => undefined;
+  #closing = false;
+
+  constructor(server: Server, options: ConnectionsOptions) {
+    this.#options = options;
+    server.on('listening', () => {
+      this.#stopLooking();
+      this.#stopLooking = options.clock.every(overdueCheckedEveryMs, () => this.#closeMute());
+    });
+    server.on('connection', (socket: Socket) => this.#opened(socket));
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response));
+    // The system has no descriptor left to accept with. The server goes on listening.
+    server.on('error', () => {
+      if (server.listening) options.onRefused?.();
+    });
+  }
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  /** Node counts connections without a request as busy, and closing would wait for them for a minute. */
+  close(): void {
+    this.#closing = true;
+    this.#stopLooking();
+    for (const socket of this.#silentSinceMs.keys()) socket.destroy();
+  }
+
+  #opened(socket: Socket): void {
+    if (this.#closing) {
+      socket.destroy();
+      return;
+    }
+    if (this.#open.size >= this.#options.connectionsMax && !this.#makeRoom()) {
+      socket.on('error', () => undefined);
+      socket.end(busyAnswer, () => socket.destroy());
+      this.#options.onRefused?.();
+      return;
+    }
+    this.#open.add(socket);
+    this.#silentSinceMs.set(socket, this.#options.clock.monotonicMs());
+    this.#options.onOpened?.(this.#open.size);
+    socket.once('close', () => {
+      for (const sockets of [this.#open, this.#silentSinceMs, this.#kept]) sockets.delete(socket);
+    });
+  }
+
+  /** Those without a single byte; headers that have begun have a time of their own. */
+  #closeMute(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [socket, sinceMs] of this.#silentSinceMs) {
+      if (nowMs - sinceMs < this.#options.firstByteMsMax) break;
+      if (socket.bytesRead === 0) socket.destroy();
+    }
+  }
+
+  #requested({ socket }: IncomingMessage, response: ServerResponse): void {
+    this.#silentSinceMs.delete(socket);
+    this.#kept.delete(socket);
+    response.once('close', () => {
+      if (this.#open.has(socket) && !socket.destroyed) this.#kept.add(socket);
+    });
+  }
+
+  #makeRoom(): boolean {
+    const [silent] = this.#silentSinceMs;
+    const [kept] = this.#kept;
+    // What a client sends at once is read a little after its connection is there.
+    const isLate = silent !== undefined && this.#options.clock.monotonicMs() - silent[1] >= silentMsMin;
+    const socket = isLate ? silent[0] : kept;
+    if (socket === undefined && this.#options.makeRoom?.() === true) return true;
+    const victim = socket ?? silent?.[0];
+    if (victim === undefined) return false;
+    this.#open.delete(victim);
+    victim.destroy();
+    return true;
+  }
+}
+
+/**
+ * How many files and connections this process may have open at once; undefined where there is no limit. Node itself has raised the soft
+ * limit to the hard one when it started.
+ */
+export function openFilesMax(): number | undefined {
+  const report = process.report.getReport() as {
+    readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } };
+  };
+  const limit = report.userLimits?.open_files?.soft;
+  return typeof limit === 'number' ? limit : undefined;
+}
