@@ -118,6 +118,7 @@ function createWillingTarget(): Target {
   return {
     name: 'notification-backend',
     eventTargetId: 1,
+    hasRecipient: () => true,
     async compose({ cluster, issues }, { uuid }) {
       const keys = issues.map(({ type, component, errorKey }) => ({ type, component, errorKey }));
       const id = uuid();

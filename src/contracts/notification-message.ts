@@ -73,6 +73,18 @@ const messageSchema = z
     'events[].payload.publish_date must not be later than timestamp',
   );
 
+/**
+ * Whether the backend takes a message for such a cluster at all: it knows no recipients of organization 0, and no negative numbers. What
+ * is refused here is refused for ever, whatever the message says.
+ */
+export function hasNotificationRecipient(cluster: {
+  readonly orgId: number;
+  readonly accountNumber: number;
+  readonly cluster: string;
+}): boolean {
+  return cluster.orgId > 0 && cluster.accountNumber >= 0 && cluster.cluster !== '';
+}
+
 /** The value as a message, or a `CcxError` `NOTIFICATION_INVALID` that names the members at fault (never their values). */
 export function checkNotificationMessage(value: unknown): NotificationMessage {
   const result = messageSchema.safeParse(value);

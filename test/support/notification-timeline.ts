@@ -81,6 +81,7 @@ export function createFakeTarget(name: TargetName): FakeTarget {
       toldUntil = arrived.length;
       return keys.sort();
     },
+    hasRecipient: () => true,
     async compose(cluster, context) {
       await target.composing?.(cluster);
       const message = (issues: DueCluster['issues']): OutgoingNotification => {

@@ -14,14 +14,16 @@ import {
   testSettings,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { readTrace } from '../../platform/telemetry/trace-log.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
 import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
 import { formatExplanation, formatMessage } from './format-explanation.ts';
-import { claimBytesMax } from './limits.ts';
+import { claimBytesMax, renderRetryMs } from './limits.ts';
 import { listMessages, readExplanation, requestRetry } from './store/explain.ts';
+import { createKafkaTarget } from './targets/kafka-target/kafka-target.ts';
 import { createTimeSource } from './time-source.ts';
 
 const bothTargets = { targets: ['notification-backend', 'service-log'] } as const;
@@ -185,6 +187,109 @@ test('retention goes by the longest cooldown of all targets, also of those that 
     await line.clock.advance(21 * dayMs);
     await line.run();
     assert.deepEqual(await left(), [0, 0]);
+  } finally {
+    await line.end();
+  }
+});
+
+test('what the backend takes no message about is decided once, with its reason, and never composed', async () => {
+  const line = await createTimeline();
+  const silent = { send: async () => [], close: async () => undefined };
+  const target = await createKafkaTarget(
+    { topic: 't', clusterDetailsUri: '', ruleDetailsUri: '' },
+    { bus: { createProducer: async () => silent, check: async () => undefined }, clock: line.clock },
+  );
+  let composed = 0;
+  Object.assign(line.kafka, {
+    hasRecipient: target.hasRecipient,
+    compose: (...parameters: Parameters<typeof target.compose>) => {
+      composed += 1;
+      return target.compose(...parameters);
+    },
+  });
+  try {
+    for (const [cluster, orgId, account] of [
+      ['zero', 0, 7],
+      ['negative', -5, 7],
+      ['account', testOrg, -1],
+      ['', testOrg, 7],
+    ] as const) {
+      await line.store(reportOf('CRITICAL', 'LOW'), { cluster, orgId });
+      await line.database.query('UPDATE new_reports SET account_number = $2 WHERE cluster = $1::character(36)', [
+        cluster,
+        account,
+      ]);
+    }
+    const first = await line.run();
+    assert.deepEqual(first.decisions, { 'no-recipient': 4, 'below-threshold': 4 });
+    await line.clock.advance(hourMs);
+    const second = await line.run();
+    assert.deepEqual([second.reports, second.decisions, composed], [0, {}, 0], 'nothing of it is due again');
+    await line.store(reportOf('CRITICAL', 'LOW'), { cluster: 'zero', orgId: 0 });
+    await line.run();
+    assert.equal(composed, 0);
+    const issues = (await line.ledger()).filter(({ key }) => key === 'CRITICAL');
+    assert.deepEqual(new Set(issues.map(({ state, reason }) => `${state} ${reason}`)), new Set(['open no-recipient']));
+    const text = formatExplanation('zero', await readExplanation(line.database, 'zero'));
+    assert.match(text, /no-recipient: The target never takes a message about such a cluster, whose organization is 0/);
+    const { rows } = await line.database.query<{ count: number }>('SELECT count(*)::int AS count FROM new_reports');
+    assert.equal(rows[0]!.count, 5, 'the rows stay as the writer stored them');
+  } finally {
+    await target.close();
+    await line.end();
+  }
+});
+
+test('what can never be put into a message is tried once per report, and what only failed for now again', async () => {
+  const line = await createTimeline({ settings: { mode: 'follow' } });
+  const final = new CcxError('as the test wants it', { code: 'NOTIFICATION_INVALID', category: 'delivery' });
+  let composed = 0;
+  let fails: CcxError | undefined = final;
+  line.kafka.composing = async () => {
+    composed += 1;
+    if (fails !== undefined) throw fails;
+  };
+  const reason = async () => (await line.ledger()).find(({ key }) => key === 'CRITICAL')?.reason;
+  const service = await line.another();
+  try {
+    await line.store(reportOf('CRITICAL'));
+    for (let run = 0; run < 3; run += 1) {
+      await service.runOnce();
+      await line.clock.advance(2 * renderRetryMs);
+    }
+    assert.deepEqual([composed, await reason()], [1, 'not-composable']);
+    fails = failure('AWAY');
+    await line.store(reportOf('CRITICAL'));
+    for (let run = 0; run < 3; run += 1) {
+      await service.runOnce();
+      await line.clock.advance(2 * renderRetryMs);
+    }
+    assert.equal(await reason(), 'render-failed');
+    assert.ok(composed > 2, 'it is tried again by itself');
+    fails = undefined;
+    await service.runOnce();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  } finally {
+    await line.end();
+  }
+});
+
+test('a message that waits and can no longer be composed is withdrawn, once', async () => {
+  const line = await createTimeline();
+  try {
+    line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    line.kafka.composing = async () => {
+      throw new CcxError('as the test wants it', { code: 'NOTIFICATION_INVALID', category: 'delivery' });
+    };
+    for (let run = 0; run < 3; run += 1) {
+      await line.clock.advance(hourMs);
+      await line.store(reportOf('CRITICAL'));
+      await line.run();
+    }
+    assert.deepEqual(await line.outboxStates(), { withdrawn: 1 });
+    assert.equal((await line.ledger())[0]?.reason, 'not-composable');
   } finally {
     await line.end();
   }

@@ -5,8 +5,8 @@
 import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { Decision } from './decide/decide-cluster.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
+import { reasonOf } from './message-of.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
 import type { Target } from './ports.ts';
 import type { ClaimedMessage, LoadedReport, RenderedCluster } from './run.ts';
@@ -130,11 +130,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       );
     },
     /** Hop 10, issue by issue, once the decisions are stored. */
-    clusterDecided(
-      cluster: RenderedCluster,
-      idOf: (issue: Decision['issue']) => string | undefined,
-      startedMs: number,
-    ): void {
+    clusterDecided(cluster: RenderedCluster, startedMs: number): void {
       const { report, runTarget, outcome, unreadable } = cluster;
       const target = runTarget.target.name;
       metrics.reports.inc({ target, outcome });
@@ -143,9 +139,9 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
         (report.text === undefined ? metrics.readReportForClusterErrors : metrics.deserializeReportErrors).inc();
         log.warn({ ...where, code: unreadable.code, error: errorText(unreadable) }, 'report skipped');
       }
+      const reasonFor = reasonOf(cluster);
       for (const decision of cluster.decisions) {
-        const undelivered = decision.notify && idOf(decision.issue) === undefined;
-        const reason = undelivered ? 'render-failed' : decision.reason;
+        const reason = reasonFor(decision);
         metrics.decisions.inc({ target, reason });
         if (reason === 'already-notified' && target === 'service-log') metrics.notSentSameState.inc();
         if (decision.notify) {

@@ -29,6 +29,8 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   'cluster-moved': 'itself',
   'report-removed': 'itself',
   'cluster-not-allowed': 'itself',
+  'no-recipient': 'itself',
+  'not-composable': 'itself',
   'render-failed': 'itself',
 };
 

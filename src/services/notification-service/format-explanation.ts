@@ -99,6 +99,10 @@ function nextText(issue: ExplainedIssue): string {
     case 'given-up':
     case 'arrival-unknown':
       return 'with its next report: there is no cooldown';
+    case 'not-composable':
+      return 'with its next report';
+    case 'no-recipient':
+      return 'never';
     default:
       return 'when what stands against it changes';
   }

@@ -134,7 +134,7 @@ async function decideAgain(
 /** The decision of the decide step over the issues of one message, as if none of them had been notified. */
 async function decisionsAbout(
   run: Run,
-  { policy }: RunTarget,
+  { target, policy }: RunTarget,
   { orgId, notification }: ClaimedMessage,
   { report, read }: { readonly report: StoredReport; readonly read: ReadReport },
 ): Promise<readonly Decision[]> {
@@ -158,6 +158,7 @@ async function decisionsAbout(
     absence: absenceIn({ didNotRun: new Set(), isRemoved: (module) => isRemoved({ catalogue, module }) }),
     ledger: issues.map((issue) => ({ ...issue, state: 'open', clockMicros: null, recorded: false, resolved: false })),
     allowed: isClusterAllowed(run.clusters, cluster),
+    hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
     cooldownMicros: undefined,
@@ -229,5 +230,7 @@ function unrendered(run: Run, { target }: RunTarget, message: ClaimedMessage, ca
       ? cause
       : new CcxError('rendering failed', { code: 'RENDER_FAILED', category: 'internal', retryable: true, cause });
   run.events.renderFailed({ target: target.name, cluster: message.notification.cluster }, error);
+  // Not tried again: what the report holds stays what it is. The issues are decided again, and say why they are not notified.
+  if (!error.retryable) return { kind: 'withdrawn', reason: 'not-composable' };
   return { kind: 'unrendered', error, nextAttemptMicros: run.time.nowMicros() + microsOfMs(renderRetryMs) };
 }

@@ -3,7 +3,7 @@ import { errorCode, errorText } from '../../contracts/ccx-error.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import { messageOf } from './message-of.ts';
+import { reasonOf } from './message-of.ts';
 import type { DeliveredMessage, RenderedCluster, RunTarget } from './run.ts';
 import type { TimeSource } from './time-source.ts';
 import { isoText } from './timestamps.ts';
@@ -32,10 +32,7 @@ export function traceOfDecisions(clusters: readonly RenderedCluster[], time: Tim
 /** `new 1, already-notified 2` */
 function summaryOf(cluster: RenderedCluster): string {
   if (cluster.unreadable !== undefined) return `unreadable, ${errorText(cluster.unreadable)}`;
-  const idOf = messageOf(cluster);
-  const reasons = Map.groupBy(cluster.decisions, (decision) =>
-    decision.notify && idOf(decision.issue) === undefined ? 'render-failed' : decision.reason,
-  );
+  const reasons = Map.groupBy(cluster.decisions, reasonOf(cluster));
   return reasons.size === 0 ? 'no issues' : [...reasons].map(([reason, all]) => `${reason} ${all.length}`).join(', ');
 }
 

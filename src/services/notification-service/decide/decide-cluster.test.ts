@@ -59,12 +59,14 @@ const observations = {
   'below-threshold': { present: true, verdict: 'below-threshold' },
   'filter-failed': { present: true, verdict: 'filter-failed' },
   'filtered-by-tag': { present: true, verdict: 'filtered-by-tag' },
+  'no-recipient': { present: true, hasRecipient: false },
   passing: { present: true },
 } as const satisfies Record<string, Observation>;
 
 interface Observation {
   readonly present: boolean;
   readonly absence?: Absence;
+  readonly hasRecipient?: boolean;
   readonly allowed?: boolean;
   readonly disabled?: 'disabled-by-cluster' | 'disabled-by-org';
   readonly verdict?: 'below-threshold' | 'filter-failed' | 'filtered-by-tag' | 'content-missing';
@@ -84,6 +86,7 @@ const filtered = {
   'below-threshold': 'below-threshold',
   'filter-failed': 'filter-failed',
   'filtered-by-tag': 'filtered-by-tag',
+  'no-recipient': 'no-recipient',
 } as const satisfies Record<Exclude<Seen, 'gone' | 'rule-did-not-run' | 'rule-removed' | 'passing'>, Reason>;
 
 /** An issue that was there is closed, or stays what it was; one that was not is none of this report's business. */
@@ -125,6 +128,7 @@ function situation(before: LedgerIssue | undefined, seen: Observation): ClusterS
     absence: () => seen.absence ?? 'resolved',
     ledger: before === undefined ? [] : [before],
     allowed: seen.allowed ?? true,
+    hasRecipient: seen.hasRecipient ?? true,
     disabled: () => seen.disabled,
     verdict: () => (seen.verdict === undefined ? passing : { kind: seen.verdict }),
     cooldownMicros,

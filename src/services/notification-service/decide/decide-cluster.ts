@@ -49,6 +49,8 @@ export interface ClusterSituation {
   readonly absence: (issue: Issue) => Absence;
   readonly ledger: readonly LedgerIssue[];
   readonly allowed: boolean;
+  /** Whether the target takes messages about this cluster at all. */
+  readonly hasRecipient: boolean;
   readonly disabled: (issue: Issue) => 'disabled-by-cluster' | 'disabled-by-org' | undefined;
   readonly verdict: (issue: Issue) => Verdict;
   /** Undefined: no cooldown, everything that passes is notified each time it is looked at. */
@@ -129,6 +131,7 @@ function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssu
   if (disabled !== undefined) return quiet(disabled);
   const verdict = situation.verdict(issue);
   if (verdict.kind !== 'pass') return quiet(verdict.kind);
+  if (!situation.hasRecipient) return quiet('no-recipient');
   if (past === undefined) return tell('new');
   const waitUntil = clockEnd(situation, past);
   const waiting = waitUntil !== undefined && situation.nowMicros < waitUntil;

@@ -34,6 +34,10 @@ export const QUIET_REASONS = {
   'cluster-moved': 'The newest report of its cluster is of another organization.',
   'report-removed': 'No report of its cluster is stored any more.',
   'cluster-not-allowed': 'The list of allowed or blocked clusters leaves this cluster out.',
+  'no-recipient':
+    'The target never takes a message about such a cluster, whose organization is 0 or negative, whose account number is negative, or which has no name.',
+  'not-composable':
+    'It is due, but what the report holds makes no message that the target takes; it is decided again with the next report.',
   'render-failed': 'It is due, but its text could not be rendered; it is tried again soon.',
 } as const;
 

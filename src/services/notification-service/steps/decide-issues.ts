@@ -142,6 +142,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     absence: absenceIn({ didNotRun, isRemoved: (module) => isRemoved({ catalogue, module }) }),
     ledger: subject.ledger,
     allowed,
+    hasRecipient: runTarget.target.hasRecipient(report),
     disabled: (issue) => disabledBy(subject.disabledRules, report, issue),
     verdict: (issue) => verdicts.of(issue.component, issue.errorKey),
     cooldownMicros,

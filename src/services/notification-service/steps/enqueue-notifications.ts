@@ -1,5 +1,5 @@
 /** The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing and repeats nothing. */
-import { messageOf } from '../message-of.ts';
+import { reasonOf } from '../message-of.ts';
 import type { RenderedSet } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { writeDecisions } from '../store/write-decisions.ts';
@@ -7,10 +7,8 @@ import { writeDecisions } from '../store/write-decisions.ts';
 export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<void> {
   const written = await writeDecisions(run, set);
   for (const cluster of written) {
-    const idOf = messageOf(cluster);
-    run.events.clusterDecided(cluster, idOf, set.startedMs);
-    for (const decision of cluster.decisions) {
-      const reason = decision.notify && idOf(decision.issue) === undefined ? 'render-failed' : decision.reason;
+    run.events.clusterDecided(cluster, set.startedMs);
+    for (const reason of cluster.decisions.map(reasonOf(cluster))) {
       run.tally.decisions[reason] = (run.tally.decisions[reason] ?? 0) + 1;
     }
     run.tally.enqueued += cluster.messages.length;

@@ -17,7 +17,7 @@ import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
 import type { Decision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
-import { messageOf } from '../message-of.ts';
+import { messageOf, reasonOf } from '../message-of.ts';
 import type { ForeignSentRow, RenderedCluster, RenderedSet } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { microsOfMs, timestampText } from '../timestamps.ts';
@@ -110,7 +110,7 @@ function nextDue(run: Run, cluster: RenderedCluster, nowMicros: bigint): bigint 
     .map((decision) => decision.nextEligibleMicros)
     .filter((moment): moment is bigint => moment !== null);
   const once = run.settings.mode === 'once';
-  if (cluster.renderError !== undefined) moments.push(once ? nowMicros : nowMicros + microsOfMs(renderRetryMs));
+  if (cluster.renderError?.retryable === true) moments.push(once ? nowMicros : nowMicros + microsOfMs(renderRetryMs));
   // Without a cooldown each one-shot run tells everything again, as the reference does; following, only a newer report would.
   if (once && cluster.runTarget.policy.cooldownMicros === undefined && cluster.outcome === 'issues')
     moments.push(nowMicros);
@@ -181,6 +181,7 @@ async function takeInForeignRows(
 async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
   const rows = clusters.flatMap((cluster) => {
     const idOf = messageOf(cluster);
+    const reasonFor = reasonOf(cluster);
     const eventTargetId = cluster.runTarget.target.eventTargetId;
     const previousReportAt = cluster.report.considered.get(eventTargetId)?.reportUpdatedAt;
     return cluster.decisions
@@ -197,7 +198,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
           seen_at: seenAt(cluster, decision, previousReportAt),
           resolved: decision.resolved,
           notification_id: notificationId,
-          reason: decision.notify && notificationId === undefined ? 'render-failed' : decision.reason,
+          reason: reasonFor(decision),
           next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
         };
       });

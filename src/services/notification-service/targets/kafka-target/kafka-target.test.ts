@@ -47,6 +47,29 @@ test('the record has the cluster as key, the body as it was stored, and its id a
   ]);
 });
 
+test('whom the target takes no message about is exactly whom none can be composed for', async () => {
+  const { target, context } = await setUp();
+  const numbers = [-2_147_483_648, -1, 0, 1, 2_147_483_647];
+  for (const orgId of numbers) {
+    for (const accountNumber of numbers) {
+      for (const cluster of [
+        '',
+        ' ',
+        'c',
+        '5d5892d31f744ccf91af548dfc9767aa',
+        '5D5892D3-1F74-4CCF-91AF-548DFC9767AA',
+      ]) {
+        const about = { ...dueCluster(), orgId, accountNumber, cluster };
+        const composing = target.compose(about, context).then(
+          () => true,
+          (error: CcxError) => error.code !== 'NOTIFICATION_INVALID',
+        );
+        assert.equal(target.hasRecipient(about), await composing, JSON.stringify([orgId, accountNumber, cluster]));
+      }
+    }
+  }
+});
+
 test('a stored message whose ids differ, or that is none, is rejected and not sent', async () => {
   const { deliver, sent, notification } = await setUp();
   const wrong: Partial<OutgoingNotification>[] = [

@@ -7,6 +7,7 @@ import { CcxError } from '../../../../contracts/ccx-error.ts';
 import { HEADER_MESSAGE_ID } from '../../../../contracts/headers.ts';
 import { isUuid4 } from '../../../../contracts/identifiers.ts';
 import {
+  hasNotificationRecipient,
   notificationTimestamp,
   parseNotificationMessage,
   serialiseNotificationMessage,
@@ -37,6 +38,7 @@ export async function createKafkaTarget(
   return {
     name: 'notification-backend',
     eventTargetId: TARGET_NOTIFICATIONS_BACKEND,
+    hasRecipient: hasNotificationRecipient,
     compose: async (cluster, context) => composeMessages(cluster, settings, context),
     reissue(notification, context) {
       const message = parseNotificationMessage(notification.body);

@@ -49,6 +49,8 @@ export function createServiceLogTarget(
   return {
     name: 'service-log',
     eventTargetId: TARGET_SERVICE_LOG,
+    // Whom an entry is mailed to is Service Log's to know; a name it does not know is an answer about that cluster.
+    hasRecipient: ({ cluster }) => cluster !== '',
     compose: (cluster, context) => composeEntries(cluster, context, { settings, renderer, events }),
     reissue(notification, context) {
       const id = context.uuid();
