@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { type CcxProcess, startCcx } from '../../../test/support/ccx-process.ts';
+import { type CcxProcess, runCcx, startCcx } from '../../../test/support/ccx-process.ts';
 import {
   BOUNDARY,
   type Exchange,
@@ -52,7 +52,7 @@ async function storage(t: TestContext): Promise<string> {
 async function startRole(
   t: TestContext,
   path: string,
-  options: { killAt?: string; databaseUrl?: string } = {},
+  options: { killAt?: string; databaseUrl?: string; tokensFile?: string } = {},
 ): Promise<Role> {
   const role = startCcx({
     args: [
@@ -67,6 +67,7 @@ async function startRole(
       'postgres',
       '--storage-path',
       path,
+      ...(options.tokensFile === undefined ? [] : ['--tokens-file', options.tokensFile]),
     ],
     ...(options.killAt === undefined ? {} : { killAt: options.killAt }),
     env: {
@@ -284,3 +285,47 @@ function peakMebibytes(role: CcxProcess): number {
   const status = readFileSync(`/proc/${role.child.pid}/status`, 'utf8');
   return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024);
 }
+
+test('with tokens, two processes on one database agree on whose a cluster is, and a person may change it', async (t) => {
+  const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
+  const tokensFile = join(await storage(t), 'tokens.json');
+  const entry = (name: string, orgId: string) => ({
+    sha256: createHash('sha256').update(name).digest('hex'),
+    org_id: orgId,
+  });
+  await writeFile(tokensFile, JSON.stringify({ tokens: [entry('one', '1'), entry('evil', '666')] }));
+  const path = await storage(t);
+  const [first, second] = await Promise.all([startRole(t, path, { tokensFile }), startRole(t, path, { tokensFile })]);
+  const upload = async (url: string, token: string) => {
+    const { status } = await send(`${url}/api/ingress/v1/upload`, {
+      method: 'POST',
+      headers: {
+        'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+        authorization: `Bearer ${token}`,
+        'user-agent': `insights-operator/4.19.0-abc cluster/${cluster}`,
+      },
+      body: form([filePart('x')]),
+    });
+    return status;
+  };
+  assert.equal(await upload(first.url, 'one'), 202);
+  assert.equal(await upload(second.url, 'evil'), 403);
+  const tool = (...args: string[]) => runCcx(['clusters', ...args, '--database', shared.base!.url]);
+  assert.match(
+    (await tool('list')).stdout,
+    new RegExp(`^${cluster} {2}organization 1 {2}since .* token [0-9a-f]{64}\\n$`),
+  );
+  assert.deepEqual(await tool('move', cluster, '666'), {
+    code: 0,
+    stdout: `${cluster} belongs to organization 666 now; before: organization 1\n`,
+    stderr: '',
+  });
+  assert.equal(await upload(second.url, 'evil'), 202);
+  assert.equal(await upload(first.url, 'one'), 403);
+  for (const wrong of [
+    ['x', '1'],
+    [cluster, '-1'],
+    [cluster, '2147483648'],
+  ])
+    assert.notEqual((await tool('move', ...wrong)).code, 0, wrong.join(' '));
+});
