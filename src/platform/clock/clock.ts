@@ -8,7 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Clock {
   /** Wall clock, UTC, as a Date (milliseconds). */
   now(): Date;
-  /** Wall clock in microseconds since the epoch; strictly increasing within this process. */
+  /**
+   * Wall clock in microseconds since the epoch. Never repeats and never goes back by a little; a step of the machine's clock by more than
+   * `stepBackMsMin` is followed in both directions, as is the time of a suspended machine.
+   */
   nowMicros(): bigint;
   /** For durations only: milliseconds, never steps back. */
   monotonicMs(): number;
@@ -22,16 +25,41 @@ export interface Clock {
   random(): number;
 }
 
-export function createSystemClock(): Clock {
+/** Between two looks at the wall clock the monotonic one counts, which has microseconds; further apart than this they have parted. */
+const wallDriftMsMax = 50;
+/** By less the clock is not set back but stands still until the wall clock has caught up: corrections by NTP leave keys in order. */
+export const stepBackMsMin = 1_000;
+
+/** What the machine has; replaced in tests. `monotonicMs` stands still while the machine is suspended. */
+export interface MachineClock {
+  readonly wallMs: () => number;
+  readonly monotonicMs: () => number;
+}
+
+const machineClock: MachineClock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/** The rule of `nowMicros`, for whoever has a clock of his own: what was handed out last, and what the clock says now. */
+export function nextMicros(last: bigint, now: bigint): bigint {
+  return now > last || last - now > BigInt(stepBackMsMin) * 1000n ? now : last + 1n;
+}
+
+export function createSystemClock(machine: MachineClock = machineClock): Clock {
   let lastMicros = 0n;
+  let anchor = { wallMs: machine.wallMs(), monotonicMs: machine.monotonicMs() };
   return {
-    now: () => new Date(),
+    now: () => new Date(machine.wallMs()),
     nowMicros() {
-      const micros = BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
-      lastMicros = micros > lastMicros ? micros : lastMicros + 1n;
+      const wallMs = machine.wallMs();
+      const monotonicMs = machine.monotonicMs();
+      let ms = anchor.wallMs + (monotonicMs - anchor.monotonicMs);
+      if (Math.abs(ms - wallMs) > wallDriftMsMax) {
+        anchor = { wallMs, monotonicMs };
+        ms = wallMs;
+      }
+      lastMicros = nextMicros(lastMicros, BigInt(Math.round(ms * 1000)));
       return lastMicros;
     },
-    monotonicMs: () => performance.now(),
+    monotonicMs: machine.monotonicMs,
     sleep: async (ms, signal) => {
       await delay(ms, undefined, signal === undefined ? {} : { signal });
     },

@@ -2,7 +2,7 @@
  * A clock that stands still until a test moves it. `sleep` and `every` resolve when `advance` passes their due time, in order of
  * due time; ids count up, so a failing test shows the same ids every time.
  */
-import type { Clock } from './clock.ts';
+import { type Clock, nextMicros } from './clock.ts';
 
 export interface ManualClock extends Clock {
   /** Moves time forward by `ms` and wakes everything that became due, oldest first. */
@@ -40,8 +40,7 @@ export function createManualClock(start = '2026-11-21T16:00:00.000Z'): ManualClo
   return {
     now: () => new Date(wallMs),
     nowMicros() {
-      const micros = BigInt(wallMs) * 1000n;
-      lastMicros = micros > lastMicros ? micros : lastMicros + 1n;
+      lastMicros = nextMicros(lastMicros, BigInt(wallMs) * 1000n);
       return lastMicros;
     },
     monotonicMs: () => monotonic,

@@ -90,6 +90,15 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       log[worthTelling ? 'info' : 'debug'](summary, 'run finished');
       telemetry.announce('run-finished', { ...summary });
     },
+    clockStepped(stepMicros: bigint): void {
+      const direction = stepMicros < 0n ? 'back' : 'forward';
+      metrics.clockSteps.inc({ direction });
+      log.warn(
+        { seconds: Number(stepMicros / 1_000_000n) },
+        'the clock of the database was set, or this machine was suspended: everything is compared again',
+      );
+      telemetry.announce('clock-stepped', { seconds: Number(stepMicros / 1_000_000n) });
+    },
     /** LISTEN does not work, behind a pooler for example. */
     hintsUnavailable(error: unknown, pollMs: number): void {
       log.warn(

@@ -156,6 +156,9 @@ test('while the content cannot be renewed the last good one is used', () =>
 
 test('a full sweep finds what the recent reports do not show', () =>
   following({ settings: { follow: { pollMs: 10_000, minGapMs: 0, fullSweepMs: hourMs } } }, async (line) => {
+    await line.store(reportOf('IMPORTANT'), { cluster: 'of another writer' });
+    await cycle(line, () => line.clock.advance(10_000));
+    line.kafka.told();
     await line.store(reportOf('CRITICAL'), { at: '2026-11-20 00:00:00' });
     await cycle(line, () => line.clock.advance(10_000));
     assert.deepEqual(line.kafka.told(), [], 'stored with an old time, as a writer with a wrong clock would');
@@ -181,3 +184,92 @@ test('a run that is asked for takes its turn between two cycles', () =>
     await Promise.all([service.runOnce(), service.runOnce()]);
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
   }));
+
+/** Full sweeps never come by themselves here. */
+const noSweeps = { follow: { pollMs: 10_000, minGapMs: 0, fullSweepMs: 100 * dayMs } };
+
+for (const stepMs of [-2 * hourMs, 2 * hourMs]) {
+  const direction = stepMs < 0 ? 'back' : 'forward';
+
+  test(`after a step of the clock by two hours ${direction} a report is told at the next look, for as long as the process lives`, () =>
+    following({ settings: noSweeps }, async (line, service) => {
+      await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+      assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+      line.clock.setNow(new Date(line.clock.now().getTime() + stepMs));
+      const stepped = nextEvent('clock-stepped');
+      await line.store(reportOf('CRITICAL', 'MODERATE'), { cluster: 'first-after', at: wallText(line) });
+      await cycle(line, () => line.clock.advance(10_000));
+      assert.ok(Math.abs(Number((await stepped).fields['seconds']) - stepMs / 1_000) <= 1);
+      assert.deepEqual(line.kafka.told(), ['CRITICAL', 'MODERATE']);
+      for (const cluster of ['second-after', 'third-after']) {
+        await cycle(line, () => line.clock.advance(60_000));
+        await line.store(reportOf('IMPORTANT'), { cluster, at: wallText(line) });
+        await cycle(line, () => line.clock.advance(10_000));
+        assert.deepEqual(line.kafka.told(), ['IMPORTANT'], cluster);
+      }
+      assert.equal((await service.readiness()).ready, true);
+    }));
+
+  test(`after a step of the clock by two hours ${direction} neither a retry nor the end of a cooldown is late`, () =>
+    following({ settings: noSweeps }, async (line) => {
+      await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
+      assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+      line.kafka.answer = () => ({ kind: 'retry', afterMs: 60_000, error: failure() });
+      await line.store(reportOf('MODERATE'), { cluster: 'to-be-retried' });
+      await cycle(line, () => line.database.query(`NOTIFY ${CHANNEL_REPORT_STORED}`));
+      line.kafka.answer = () => ({ kind: 'delivered', detail: 'accepted' });
+      line.clock.setNow(new Date(line.clock.now().getTime() + stepMs));
+      await passUntil(line, 2 * 60_000, () => line.kafka.arrived.length > 1);
+      assert.deepEqual(line.kafka.told(), ['MODERATE']);
+      // Its cooldown of a day began before the step.
+      await passUntil(line, dayMs, () => line.kafka.arrived.length > 2);
+      assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    }));
+}
+
+test('reports of writers whose clocks are hours behind are found without a step and without a sweep', () =>
+  following({ settings: noSweeps }, async (line) => {
+    const behind = new Date(line.clock.now().getTime() - 5 * hourMs);
+    const at = (minutes: number) =>
+      new Date(behind.getTime() + minutes * 60_000).toISOString().replace('T', ' ').slice(0, -1);
+    await line.store(reportOf('CRITICAL'), { cluster: 'one', at: at(0) });
+    await cycle(line, () => line.clock.advance(10_000));
+    line.kafka.told();
+    await line.store(reportOf('MODERATE'), { cluster: 'two', at: at(1) });
+    await cycle(line, () => line.clock.advance(10_000));
+    assert.deepEqual(line.kafka.told(), ['MODERATE']);
+  }));
+
+test('a service that starts after the clock was set back moves along what lies ahead', async () => {
+  const line = await createTimeline();
+  try {
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    line.clock.setNow(new Date(line.clock.now().getTime() - 2 * hourMs));
+    await line.run();
+    assert.deepEqual(line.kafka.told(), []);
+    await line.clock.advance(dayMs - 60_000);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), []);
+    await line.clock.advance(2 * 60_000);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL'], 'a day after it was told, as far as anybody can know');
+  } finally {
+    await line.end();
+  }
+});
+
+/** As a writer stores it whose clock was set as well. */
+function wallText(line: Timeline): string {
+  return line.clock.now().toISOString().replace('T', ' ').slice(0, -1);
+}
+
+/** Moves time on, pause by pause of the service, until it holds; a failure when it does not within that time. */
+async function passUntil(line: Timeline, withinMs: number, holds: () => boolean): Promise<void> {
+  const untilMs = line.clock.monotonicMs() + withinMs;
+  while (!holds()) {
+    assert.ok(line.clock.monotonicMs() <= untilMs, `not within ${withinMs} ms`);
+    await cycle(line, () => line.clock.advance(Math.max(10_000, withinMs / 100)));
+  }
+}

@@ -55,7 +55,8 @@ async function loop(options: FollowOptions, alarm: Alarm): Promise<void> {
     let waitMs = followRetryMs;
     try {
       const { run } = await options.runOnce(sinceMicros);
-      sinceMicros = run.startedMicros - microsOfMs(followOverlapMs);
+      // From what was stored and not from our own time: the clocks of writers may all be behind.
+      sinceMicros = run.newestStoredMicros - microsOfMs(followOverlapMs);
       const due = await nextDueMicros(run);
       const dueMs = due === undefined ? settings.pollMs : Math.ceil(Number(due - run.time.nowMicros()) / 1000);
       waitMs = Math.max(settings.minGapMs, Math.min(settings.pollMs, dueMs));

@@ -28,6 +28,8 @@ export const transactionRetryMs = 100;
 export const contestedClustersMax = 1_000;
 /** Text of an error in `read_errors` (its column) and in the outbox. */
 export const errorTextCharsMax = 1_000;
+/** Two looks at the clock that differ by more than time has passed: somebody set it, or the machine was suspended. */
+export const clockStepMsMin = 2_000;
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
 export const followOverlapMs = 10 * 60_000;
 /** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */

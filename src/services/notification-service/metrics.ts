@@ -89,6 +89,7 @@ function ownMetrics(registry: Registry) {
       'code',
     ]),
     runs: counter('runs_total', 'Runs, by how they ended', ['result']),
+    clockSteps: counter('clock_steps_total', 'Steps of the clock that were noticed, by direction', ['direction']),
     outbox: gauge('outbox_messages', 'Messages in the outbox that are not delivered', ['target', 'state']),
     outboxOldestSeconds: gauge('outbox_oldest_seconds', 'How long the oldest unfinished message has been due', [
       'target',

@@ -18,6 +18,8 @@ export interface Run {
   readonly events: Events;
   readonly tally: RunTally;
   readonly startedMicros: bigint;
+  /** Of the newest report when the run began, by the clock of whoever stored it; not after `startedMicros`; 0 when there was none. */
+  readonly newestStoredMicros: bigint;
   readonly targets: readonly RunTarget[];
   readonly clusters: ClusterFilter;
   /** As known now; read again when what is known has become old. */

@@ -4,7 +4,7 @@
  */
 
 import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
-import { TABLE_CLUSTER_OWNERS, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
@@ -23,10 +23,10 @@ import type { NotificationServiceSettings } from './settings.ts';
 import { readContestedClusters } from './store/due-reports.ts';
 import { readGauges } from './store/gauges.ts';
 import { countWaiting, isFirstRun } from './store/outbox.ts';
-import { followDisabledRules, forgetRemovedRows } from './store/reconcile.ts';
+import { followDisabledRules, forgetRemovedRows, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { reissueRequested } from './store/reissue.ts';
 import type { TimeSource } from './time-source.ts';
-import { microsOfMs, timestampText } from './timestamps.ts';
+import { microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
 
 /** What lasts from run to run. */
 export interface ServiceState {
@@ -71,7 +71,8 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   const startedMs = state.clock.monotonicMs();
   const { events } = state;
   events.statusChanged(SERVICE_STATUS.starting);
-  await state.time.synchronize(state.database);
+  const stepMicros = await state.time.synchronize(state.database);
+  if (stepMicros !== 0n) state.events.clockStepped(stepMicros);
   // Before the content, so that of several things that are away the same one is told as by the reference.
   await state.disabledRules.get();
   events.statusChanged(SERVICE_STATUS.fetchingContent);
@@ -81,7 +82,10 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   if (JSON.stringify(cooldowns) !== JSON.stringify(request.storedCooldowns))
     await storeCooldowns(state.database, cooldowns);
   const unchanged = targets.every(({ policy }, index) => request.previous?.[index]?.policy.hash === policy.hash);
-  const run = await beginRun(state, { targets, sinceMicros: unchanged ? request.sinceMicros : undefined });
+  // What was stored before and after a step of the clock is in no order of time.
+  const sinceMicros = unchanged && stepMicros === 0n ? request.sinceMicros : undefined;
+  const run = await beginRun(state, { targets, sinceMicros });
+  if (stepMicros < 0n || request.previous === undefined) await setBackWhatLiesAhead(run, stepMicros);
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
   if (rules !== request.followedRules) await followDisabledRules(run, rules);
@@ -161,21 +165,24 @@ async function beginRun(
   state: ServiceState,
   how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
 ): Promise<Run> {
-  const { rows } = await state.database.query<{ kept: boolean; owned: boolean }>(
-    'SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned',
-    [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS],
+  const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
+    `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
+            (SELECT max(updated_at) FROM ${TABLE_NEW_REPORTS} WHERE updated_at > 'epoch' AND updated_at < $3::timestamp) AS newest`,
+    [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
   );
+  const { kept, owned, newest } = rows[0]!;
   const { settings, database, clock, time, events, signal } = state;
+  const startedMicros = time.nowMicros();
   return {
-    ...{ settings, database, clock, time, events, signal },
+    ...{ settings, database, clock, time, events, signal, startedMicros },
     id: clock.uuid(),
     tally: createTally(),
-    startedMicros: time.nowMicros(),
+    newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
     targets: how.targets,
     clusters: settings.clusters,
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
-    ownersCount: settings.reportsOf === 'owner' && rows[0]!.owned,
-    requestIdsKept: rows[0]!.kept,
+    ownersCount: settings.reportsOf === 'owner' && owned,
+    requestIdsKept: kept,
   };
 }

@@ -10,12 +10,14 @@ import {
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
+import { clockStepMsMin } from '../limits.ts';
 import type { Run } from '../run-context.ts';
-import { timestampText } from '../timestamps.ts';
+import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
 import { rowsJson } from './rows.ts';
 import { transact } from './transact.ts';
 
@@ -87,6 +89,50 @@ async function countByOlderRows(tx: Connection, clusters: readonly string[], sin
         AND l.component = own.component AND l.error_key = own.error_key AND l.reported_at IS NULL AND l.state IN ('removed', 'pending')`,
     [clusters, since],
   );
+}
+
+/**
+ * After the clock was set back, what was written before lies in a future that would have to come first: cooldowns, retries, leases and
+ * pauses move along with the clock. `stepMicros` is 0 when the step was not seen, at a start: then it is as long as what was decided last
+ * lies ahead. An attempt that comes too early for that is harmless, one that is hours late is not.
+ */
+export async function setBackWhatLiesAhead(run: Run, stepMicros: bigint): Promise<void> {
+  const nowMicros = run.time.nowMicros();
+  await transact(run, async (tx) => {
+    const { rows } = await tx.query<{ newest: string | null }>(
+      `SELECT max(decided_at) AS newest FROM ${TABLE_NOTIFICATION_CONSIDERED}`,
+    );
+    const newest = rows[0]?.newest;
+    const leadMicros = newest === null || newest === undefined ? 0n : timestampMicros(newest) - nowMicros;
+    const backMicros = stepMicros === 0n ? leadMicros : -stepMicros;
+    if (backMicros < microsOfMs(clockStepMsMin)) return;
+    if (stepMicros === 0n) run.events.clockStepped(-backMicros);
+    await tx.query(
+      `WITH step AS (SELECT $1::timestamp AS now, $2::bigint * interval '1 microsecond' AS back),
+       considered AS (
+         UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
+            SET decided_at = c.decided_at - s.back, next_due_at = c.next_due_at - s.back, version = c.version + 1
+           FROM step AS s WHERE c.decided_at > s.now),
+       ledger AS (
+         UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
+            SET clock_at = CASE WHEN l.clock_at > s.now THEN l.clock_at - s.back ELSE l.clock_at END,
+                next_eligible_at = l.next_eligible_at - s.back,
+                last_notified_at = CASE WHEN l.last_notified_at > s.now THEN l.last_notified_at - s.back ELSE l.last_notified_at END,
+                decided_at = CASE WHEN l.decided_at > s.now THEN l.decided_at - s.back ELSE l.decided_at END
+           FROM step AS s WHERE l.clock_at > s.now OR l.decided_at > s.now),
+       outbox AS (
+         UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
+            SET next_attempt_at = CASE o.state WHEN 'claimed' THEN least(o.next_attempt_at, s.now + $3::bigint * interval '1 microsecond')
+                                               ELSE greatest(s.now, o.next_attempt_at - s.back) END,
+                due_at = CASE WHEN o.due_at > s.now THEN greatest(s.now, o.due_at - s.back) ELSE o.due_at END
+           FROM step AS s
+          WHERE o.next_attempt_at > s.now AND coalesce(o.last_attempt_at, o.decided_at) > s.now)
+       UPDATE ${TABLE_NOTIFICATION_TARGETS} AS t
+          SET paused_until = greatest(s.now, t.paused_until - s.back)
+         FROM step AS s WHERE t.paused_until > s.now`,
+      [timestampText(nowMicros), String(backMicros), String(microsOfMs(run.settings.delivery.leaseMs))],
+    );
+  });
 }
 
 /** Makes the reports of every cluster and organization due whose disabled rules are not those of the run before. */
