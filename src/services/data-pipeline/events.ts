@@ -96,7 +96,7 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
     archiveDownloaded(journey: Journey, bytes: number): void {
       metrics.downloaded.observe(bytes);
       metrics.archiveBytes.observe(bytes);
-      metrics.downloadSeconds.observe(seconds(clock.monotonicMs() - journey.receivedMs));
+      metrics.downloadSeconds.observe(seconds(sinceFetchStarted(journey, clock)));
       log.debug({ ...contextOf(journey), bytes }, 'Saved in memory');
     },
     /** Hops 4 and 5: both are known when the runner has answered. */
@@ -199,7 +199,7 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
         metrics.failures.inc({ archive });
         if (error.code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive });
         if (journey.downloadedMs === undefined) {
-          metrics.downloadSeconds.observe(seconds(clock.monotonicMs() - journey.receivedMs));
+          metrics.downloadSeconds.observe(seconds(sinceFetchStarted(journey, clock)));
           metrics.processSeconds.observe({ archive }, 0);
         } else if (journey.evaluatedMs === undefined) {
           metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
@@ -239,6 +239,10 @@ function hop(journey: Journey, number: number, clock: Clock) {
     hop: number,
     elapsedMs: clock.monotonicMs() - journey.receivedMs,
   };
+}
+
+function sinceFetchStarted(journey: Journey, clock: Clock): number {
+  return clock.monotonicMs() - (journey.fetchStartedMs ?? journey.receivedMs);
 }
 
 function sinceDownload(journey: Journey, clock: Clock): number {

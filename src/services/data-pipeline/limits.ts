@@ -30,7 +30,7 @@ export const hostsRememberedMax = 1_000;
 /** Longest pause before it is looked at again whether such a host is back. */
 export const hostProbeMsMax = 10 * second;
 /** Nothing was fetched for so long while as many announcements as there are places wait for hosts: the service is not ready. */
-export const fetchSilenceMsMax = 30 * second;
+export const fetchSilenceMsMax = 10 * second;
 
 /** CPU time of organizations is added up over so long for the warning about one that takes more than its share. */
 export const usageWindowMs = 60 * second;

@@ -75,6 +75,7 @@ class PipelineRun {
       record,
       receivedMs: tools.clock.monotonicMs(),
       subject: undefined,
+      fetchStartedMs: undefined,
       downloadedMs: undefined,
       evaluatedMs: undefined,
       archiveKind: 'ocp',
@@ -157,14 +158,13 @@ class PipelineRun {
     const host = hostOf(upload.url);
     // A stop need not wait for a download: nothing is lost by fetching again.
     const signal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
-    let firstMs: number | undefined;
     return this.#step('fetch-archive', async ({ number }) => {
       const isProbe = await this.#enter(upload.orgId, host, number > 1, signal);
       let answer: HostAnswer = 'unknown';
       try {
-        firstMs ??= clock.monotonicMs();
+        journey.fetchStartedMs ??= clock.monotonicMs();
         events.downloadStarted(journey, host);
-        const elapsedMs = clock.monotonicMs() - firstMs;
+        const elapsedMs = clock.monotonicMs() - journey.fetchStartedMs;
         const outcome = await fetchArchive(upload, fetch, { number, elapsedMs, signal });
         answer = hostAnswer(outcome);
         if (outcome.kind === 'done') room.fetched();

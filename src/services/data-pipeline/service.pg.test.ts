@@ -440,31 +440,6 @@ describe('what is away for a while', () => {
     );
   });
 
-  test('more announcements with hosts that do not answer than there are places hold up no other of anybody', async () => {
-    const nowhere = ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'];
-    const service = await start({
-      download: { ...settings().download, allowedHosts: [shared.server!.host, ...nowhere] },
-    });
-    const dead = Array.from({ length: 40 }, (_, index) =>
-      announcementRecord({
-        request_id: `dead-${index}`,
-        url: `http://${nowhere[index % 3]}/archive-${index}`,
-        ...from(testOrg, index),
-      }),
-    );
-    await announce(
-      ...dead,
-      upload('good', testArchive(), from(testOrg, 100)),
-      upload('other', testArchive(), from(1, 1)),
-    );
-    await until(async () => (await reports()).length === 2);
-    assert.deepEqual((await deadLetters()).length, 0);
-    assert.equal(await committed(), null, 'nothing is acknowledged past what is tried again');
-    await until(async () => ((await metric('ccx_data_pipeline_waiting')) as { value: number }[])[0]!.value >= 38);
-    await until(async () => ((await metric('ccx_data_pipeline_hosts_away')) as { value: number }[])[0]!.value === 3);
-    await service.stop();
-  });
-
   test('a bus that dies with reports in flight gets each of them when it is back', async () => {
     const service = await start();
     const requests = Array.from({ length: 20 }, (_, index) => `req-${index}`);
@@ -521,31 +496,5 @@ describe('many archives at once', () => {
     assert.ok(most.count <= 4 && most.bytes <= archive.length * 2, JSON.stringify(most));
     assert.equal(new Set((await reports()).map((report) => report.RequestId)).size, 60);
     assert.equal(await committed(), 60n);
-  });
-
-  test('of an organization that floods delay no other: its archive is among the next, and the sender is named', async () => {
-    const service = await start({}, undefined);
-    // As costly as the budget of an archive allows.
-    const members = Array.from({ length: 190_000 }, (_, index) => `"k${index}":0`).join(',');
-    const costly = testArchive({ 'config/node/1.json': `{${members}}` });
-    const flood = Array.from({ length: 60 }, (_, index) => upload(`flood-${index}`, costly, from(666, index)));
-    await announce(...flood);
-    await until(async () => (await reports()).length >= 10);
-    await announce(upload('good', testArchive(), from(1, 1)));
-    const taken = () =>
-      bench.events.findIndex(
-        ({ event, fields }) => event === 'announcement-accepted' && fields['requestId'] === 'good',
-      );
-    await until(async () => taken() >= 0 && (await reports()).some(({ RequestId }) => RequestId === 'good'));
-    const publishedBefore = bench.events
-      .slice(taken())
-      .filter(({ event }) => event === 'report-published')
-      .findIndex(({ fields }) => fields['requestId'] === 'good');
-    // What ran when it came, and what is in the few turns of fetching it.
-    assert.ok(publishedBefore <= 8, `${publishedBefore} of the flood were published before it`);
-    const over = bench.events.find(({ event }) => event === 'organization-over-share');
-    assert.equal(over?.fields['orgId'], 666);
-    await untilIdle(service);
-    assert.equal((await reports()).length, 61);
   });
 });

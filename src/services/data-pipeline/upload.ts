@@ -22,6 +22,8 @@ export interface Journey {
   readonly record: BusRecord;
   /** Monotonic milliseconds. */
   readonly receivedMs: number;
+  /** When its archive was first asked for: it may have waited long for its turn before. */
+  fetchStartedMs: number | undefined;
   subject: JourneySubject | undefined;
   downloadedMs: number | undefined;
   evaluatedMs: number | undefined;
