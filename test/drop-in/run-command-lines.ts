@@ -1,5 +1,5 @@
 /**
- * Runs command lines of the drop-in programs in one process, one after the other, and tells what each ended with and printed. A process of
+ * Runs command lines of the drop-in programs in one process, one after the other, and writes down what each ended with and printed. A process of
  * its own, because standard output is taken away from whoever else writes to it. Started by `command-lines.pg.test.ts`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -23,7 +23,9 @@ test('metrics, readiness with its reasons, and life are told', async () => {
   try {
     const metrics = await fetch(`${url}/metrics`);
     assert.match(metrics.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
-    assert.match(await metrics.text(), /^ccx_published_total 1$/m);
+    const page = await metrics.text();
+    assert.match(page, /^ccx_published_total 1$/m);
+    assert.match(page, /^process_resident_memory_bytes \d/m, 'as every program in Go shows it');
     const notReady = await fetch(`${url}/ready`);
     assert.deepEqual([notReady.status, await notReady.json()], [503, state]);
     assert.equal((await fetch(`${url}/live`)).status, 200);

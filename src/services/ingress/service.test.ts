@@ -846,6 +846,7 @@ describe('paths and methods', () => {
     const metrics = await send(`${metricsUrl}/metrics`);
     assert.match(metrics.text, /^ingress_version\{commit="notrunninginopenshift",version="1\.2\.3"\} 1$/m);
     assert.match(metrics.text, /^process_cpu_user_seconds_total /m);
+    if (process.platform === 'linux') assert.match(metrics.text, /^process_virtual_memory_max_bytes /m);
     assert.equal((await send(`${metricsUrl}/metrics`, { method: 'POST' })).status, 200);
     assert.equal((await send(`${metricsUrl}/nowhere`)).status, 404);
   });

@@ -124,7 +124,7 @@ async function storeSent(age: string, ofCluster = cluster): Promise<void> {
 }
 
 /** Cluster and risk of what is in the topic. */
-async function told(): Promise<string[]> {
+async function messages(): Promise<string[]> {
   const records = await bus.admin
     .read({ topic: TOPIC_NOTIFICATIONS, partition: 0, offset: 0n }, 100)
     .catch((error: { code?: string }) => (error.code === 'BUS_TOPIC_UNKNOWN' ? [] : Promise.reject(error)));
@@ -138,48 +138,48 @@ async function told(): Promise<string[]> {
   });
 }
 
-async function expectTold(settings: Readonly<Record<string, string>>, ...expected: string[]): Promise<void> {
+async function expectMessages(settings: Readonly<Record<string, string>>, ...expected: string[]): Promise<void> {
   const { code, output } = await run(settings);
   assert.equal(code, 0, output);
-  assert.deepEqual(await told(), expected, output);
+  assert.deepEqual(await messages(), expected, output);
 }
 
-test('nothing in the database: ends with 0', () => expectTold({}));
+test('nothing in the database: ends with 0', () => expectMessages({}));
 
 test('an important report is one message and one row', async () => {
   await store('IMPORTANT');
-  await expectTold({}, `1 ${cluster} 3`);
+  await expectMessages({}, `1 ${cluster} 3`);
   const { rows } = await context.database.query<{ state: number }>('SELECT state FROM reported');
   assert.deepEqual(rows, [{ state: 1 }]);
 });
 
-test('of several new reports of a cluster the newest is told', async () => {
+test('of several new reports of a cluster the newest is notified about', async () => {
   await store('IMPORTANT', 'CRITICAL');
-  await expectTold({}, `1 ${cluster} 4`);
+  await expectMessages({}, `1 ${cluster} 4`);
 });
 
-test('what was told of another cluster long ago is no reason to be silent', async () => {
+test('what was sent about another cluster long ago holds nothing back', async () => {
   await storeSent('30 years', '5d5892d4-1f74-4ccf-91af-548dfc9767aa');
   await store('IMPORTANT', 'CRITICAL');
-  await expectTold({}, `1 ${cluster} 4`);
+  await expectMessages({}, `1 ${cluster} 4`);
 });
 
 test('the same report again and again is one message', async () => {
   await store('IMPORTANT', 'IMPORTANT', 'IMPORTANT', 'IMPORTANT');
-  await expectTold({}, `1 ${cluster} 3`);
+  await expectMessages({}, `1 ${cluster} 3`);
 });
 
-test('after the cooldown it is told again, within it is not', async () => {
+test('after the cooldown it is sent again, within it is not', async () => {
   await storeSent('30 years');
   await store('IMPORTANT', 'IMPORTANT');
-  await expectTold({}, `1 ${cluster} 3`);
+  await expectMessages({}, `1 ${cluster} 3`);
   await context.database.query('TRUNCATE reported');
   await storeSent('10 seconds');
-  await expectTold({}, `1 ${cluster} 3`);
+  await expectMessages({}, `1 ${cluster} 3`);
 });
 
 test('a broker that cannot be resolved does not matter beside one that answers', async () => {
   await store('IMPORTANT');
   const addresses = `unknown-host.invalid:9092,${kafka.addresses.join(',')}`;
-  await expectTold({ KAFKA_BROKER__ADDRESSES: addresses }, `1 ${cluster} 3`);
+  await expectMessages({ KAFKA_BROKER__ADDRESSES: addresses }, `1 ${cluster} 3`);
 });
