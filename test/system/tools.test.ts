@@ -81,7 +81,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
         part,
         /^ {2}CONTROL_PLANE_NODE_REPLICAS {2}ccx_rules_ocp\.external\.rules\.control_plane_replicas\.report$/m,
       );
-      assert.match(part, /^ {4}new: It was not notified before\.$/m);
+      assert.match(part, /^ {4}notified: It was notified\.$/m);
       assert.match(part, /^ {4}last sent \S+ \S+ UTC {2}\([0-9a-f-]{36}, delivered\)$/m);
       assert.match(part, /^ {4}next possible \S+ \S+ UTC, if it is still there$/m);
     }
