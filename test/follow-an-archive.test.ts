@@ -28,14 +28,16 @@ import { checkIdentityHeader, encodeIdentity, type Identity } from '../src/contr
 import { parseNotificationMessage } from '../src/contracts/notification-message.ts';
 import type { OcpResultsMessage } from '../src/contracts/ocp-results.ts';
 import { parseOcpResults } from '../src/contracts/parse-ocp-results.ts';
-import { ruleNameOfComponent, totalRisk } from '../src/contracts/rule-content.ts';
+import { moduleOfComponent, ruleNameOfComponent, totalRisk } from '../src/contracts/rule-content.ts';
 import { shrinkReportText } from '../src/contracts/shrunk-report.ts';
 import {
   type NewReportRow,
   type ReportedRow,
   STATE_SAME,
   STATE_SENT,
+  TABLE_CATALOGUES,
   TABLE_NEW_REPORTS,
+  TABLE_REPORT_FACTS,
   TABLE_REPORTED,
   TABLE_STORED_MESSAGE,
   TARGET_NOTIFICATIONS_BACKEND,
@@ -343,9 +345,11 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // Notifications need the hits and nothing else of a report, so the rest is cut away before it is stored. `new_reports` has the columns
   // of the hosted database, because other programs read it. What the writer has to remember for itself lies beside it in the schema
   // `ccx`: for every row, which message it came from. A message that is delivered twice (a bus may do that after a crash) is recognised
-  // by it and makes no second row; and it is how a row finds its request again.
+  // by it and makes no second row; and it is how a row finds its request again. And, for every row, what the hosted table has no column
+  // for: which rules say nothing in this report and why, and which catalogue made it. A missing hit means "the problem is gone" only
+  // where the rule ran.
   //
-  // Both rows are written in one transaction, and the position in the topic is committed afterwards. When it commits, the writer also
+  // All of it is written in one transaction, and the position in the topic is committed afterwards. When it commits, the writer also
   // calls out on a channel of PostgreSQL that there is something new. That is a hint only: whoever misses it looks again soon anyway.
   //
   // Next: src/services/notification-writer/store.ts, docs/guarantees.md
@@ -377,6 +381,25 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
         updated_at: stored.updated_at,
       },
     ]);
+
+    const { rows: facts } = await system.database.query<{ rules: string[] }>(
+      `SELECT f.request_id, f.gathered_at, f.cluster_version, f.did_not_run, c.rules
+         FROM ${TABLE_REPORT_FACTS} AS f JOIN ${TABLE_NEW_REPORTS} USING (org_id, cluster, updated_at)
+         JOIN ${TABLE_CATALOGUES} AS c ON c.version = f.catalogue_version AND c.rules_sha256 = f.catalogue_rules_sha256`,
+    );
+    assert.deepEqual(
+      facts.map(({ rules, ...others }) => others),
+      [
+        {
+          request_id: requestId,
+          gathered_at: wholeSeconds(cluster.gatheredAt).replace('T', ' ').replace('Z', ''),
+          cluster_version: report.info[0]?.details['version'],
+          did_not_run: null,
+        },
+      ],
+      'every rule of the catalogue ran over this archive',
+    );
+    for (const { component } of report.reports) assert(facts[0]!.rules.includes(moduleOfComponent(component)));
     return stored;
   });
 

@@ -22,6 +22,7 @@ import {
 } from '../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { grantStatements, initialiseDatabase } from '../../../platform/database/administration.ts';
+import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
 import { goDuration } from './show-configuration.ts';
 
@@ -405,7 +406,13 @@ describe('old rows', () => {
     assert.match(deleted.output, /Cleanup operation for all organizations/);
     assert.match(deleted.output, /"Rows deleted":2.*Cleanup `reported` finished/);
     await storeReport('TEST_RULE_LOW_IMPACT');
+    await migrateCcx(context.database, 'records');
+    await context.database.query(
+      `INSERT INTO ccx.report_facts (org_id, cluster, updated_at, request_id, last_checked)
+       SELECT org_id, cluster, updated_at, '', updated_at FROM new_reports`,
+    );
     const others = await run(['--new-reports-cleanup', '--max-age=0 days']);
+    assert.equal((await context.database.query('SELECT FROM ccx.report_facts')).rowCount, 0);
     assert.match(others.output, /FROM new_reports/);
     assert.match(others.output, /"Rows deleted":1.*Cleanup `new_reports` finished/);
     assert.equal((await run(['--print-new-reports-for-cleanup'])).code, 0);

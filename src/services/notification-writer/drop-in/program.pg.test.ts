@@ -167,7 +167,10 @@ describe('the schema', () => {
     await succeed('--db-init-migration');
     assert.equal(await count('migration_info'), 1);
     assert.match((await succeed('--db-init')).stdout, /"Statement":"CREATE TABLE.*"message":"SQL statement"/);
+    await migrateCcx(context.database, 'records');
+    await describeReport('2990-01-01');
     await succeed('--db-drop-tables');
+    assert.equal(await count('ccx.report_facts'), 0);
     assert.equal((await run(['--db-drop-tables'])).code, 5);
     await succeed('--db-init-migration');
     await succeed('--db-init');
