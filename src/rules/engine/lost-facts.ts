@@ -19,13 +19,11 @@ const gathered: Readonly<Record<string, { readonly fact: FactName; readonly path
 };
 
 export function lostFacts(archive: ArchiveView): ReadonlySet<FactName> {
-  const reports = listAt(archive.json('insights-operator/gathers.json'), 'status_reports');
-  return new Set(
-    reports.flatMap((report) => {
-      const name = textAt(report, 'name') ?? '';
-      if (!Object.hasOwn(gathered, name)) return [];
-      const { fact, path } = gathered[name]!;
-      return archive.has(path) || archive.below(path).length > 0 ? [] : [fact];
-    }),
+  const absent = Object.entries(gathered).filter(
+    ([, { path }]) => !archive.has(path) && archive.below(path).length === 0,
   );
+  if (absent.length === 0) return new Set();
+  const reports = listAt(archive.json('insights-operator/gathers.json'), 'status_reports');
+  const names = new Set(reports.map((report) => textAt(report, 'name')));
+  return new Set(absent.flatMap(([name, { fact }]) => (names.has(name) ? [fact] : [])));
 }
