@@ -134,7 +134,8 @@ function registerExplain(program: Command, input: ProcessInput): void {
     .option('--json', 'as one JSON object');
   addDatabaseLocation(command).action((cluster: string, flags: { json?: boolean }) =>
     withDatabase(command, input, async (database) => {
-      const explanation = await readExplanation(database, cluster);
+      const now = createSystemClock().now().toISOString();
+      const explanation = await readExplanation(database, cluster, now);
       if (explanation.targets.length === 0) {
         throw new CcxError(`nothing was decided about cluster ${cluster}`, {
           code: 'CLUSTER_UNKNOWN',

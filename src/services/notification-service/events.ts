@@ -259,6 +259,20 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         requestId: message.requestId ?? null,
       });
     },
+    /** The rest of the message goes out. */
+    issuesLeftOut(
+      target: Target,
+      message: { readonly id: string; readonly cluster: string },
+      left: readonly { readonly issue: { readonly errorKey: string }; readonly reason: string }[],
+    ): void {
+      const { id, cluster } = message;
+      const issues = left.map(({ issue, reason }) => `${issue.errorKey} (${reason})`).join(', ');
+      log.info(
+        { target: target.name, id, cluster, issues },
+        'no longer due: left out of a notification before it was sent',
+      );
+      telemetry.announce('issues-left-out', { target: target.name, id, cluster, count: left.length });
+    },
     targetPaused(target: Target, error: CcxError, afterMs: number): void {
       log.error(
         { target: target.name, code: error.code, error: errorText(error), afterMs },

@@ -324,6 +324,14 @@ test('the retry window counts from the first attempt: held back for longer than 
     assert.equal((await line.outboxStates())['dead'], 1);
   }));
 
+test('a message that ran out of time and is not due any more is withdrawn, and lists nothing as dead', () =>
+  waiting({}, [reportOf('CRITICAL')], async (line) => {
+    await line.store(reportOf());
+    await line.clock.advance(testSettings().delivery.retryWindowMs + hourMs);
+    await line.run();
+    assert.deepEqual(await line.outboxStates(), { withdrawn: 1 });
+  }));
+
 test('neither does a pause count towards the retry window', () =>
   timeline({}, async (line) => {
     const { retryWindowMs } = testSettings().delivery;

@@ -54,7 +54,11 @@ export async function lookAgain(
     else attempts.set(message, again);
   });
   const held = await storeFirstAttempts(run, runTarget, { leaseToken, attempts: [...attempts.values()] });
-  for (const [message, { message: next }] of attempts) if (held.has(next.notification.id)) ready.set(message, next);
+  for (const [message, { message: next, left }] of attempts) {
+    if (!held.has(next.notification.id)) continue;
+    ready.set(message, next);
+    if (left.length > 0) run.events.issuesLeftOut(runTarget.target, next.notification, left);
+  }
   return { ready, outcomes };
 }
 

@@ -73,13 +73,13 @@ async function deliverBatch(
 ): Promise<{ readonly messages: DeliveredMessage[]; readonly reached: boolean | undefined }> {
   const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
-  for (const message of claimed) {
+  const looked = await lookAgain(run, runTarget, { claimed, leaseToken });
+  for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
+  for (const message of looked.ready.keys()) {
     const outcome = expiry(run, message);
     if (outcome !== undefined) outcomes.set(message, outcome);
   }
-  const left = claimed.filter((message) => !outcomes.has(message));
-  const looked = await lookAgain(run, runTarget, { claimed: left, leaseToken });
-  for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
+  const left = [...looked.ready].filter(([message]) => !outcomes.has(message));
   const cut = new AbortController();
   const timers = new AbortController();
   const cutAfter = (ms: number) =>
@@ -94,7 +94,7 @@ async function deliverBatch(
   /** Undefined while nothing was tried. */
   let reached: boolean | undefined;
   try {
-    await inParallel([...looked.ready], run.settings.delivery.concurrency, async ([message, ready]) => {
+    await inParallel(left, run.settings.delivery.concurrency, async ([message, ready]) => {
       // The clock is asked as well: a process that was stopped for longer than its lease runs this before its timers.
       if (stopped || run.signal.aborted || cut.signal.aborted || run.clock.monotonicMs() >= leaseEndsMs) return;
       const stop = () => {

@@ -60,22 +60,24 @@ export interface ExplainedTarget {
   readonly newest_report_at: string | null;
 }
 
+/** `now`: a pause that has ended by then is none. */
 export async function readExplanation(
   queryable: Queryable,
   cluster: string,
+  now = '-infinity',
 ): Promise<{ readonly targets: readonly ExplainedTarget[]; readonly issues: readonly ExplainedIssue[] }> {
   const kept = await queryable.query<{ owned: boolean }>('SELECT to_regclass($1) IS NOT NULL AS owned', [
     TABLE_CLUSTER_OWNERS,
   ]);
   const counts = countsFor({ ownersCount: kept.rows[0]!.owned }, 'n');
   const targets = await queryable.query<ExplainedTarget>(
-    `SELECT c.event_type_id, c.org_id, c.report_updated_at, c.outcome, c.render_error, c.next_due_at, c.decided_at, t.paused_until,
-            t.pause_text, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n
+    `SELECT c.event_type_id, c.org_id, c.report_updated_at, c.outcome, c.render_error, c.next_due_at, c.decided_at,
+            CASE WHEN t.paused_until > $2::timestamp THEN t.paused_until END AS paused_until, t.pause_text, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n
               WHERE n.cluster = c.cluster AND ${counts}) AS newest_report_at
        FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
       WHERE c.cluster = $1::character(36) ORDER BY c.event_type_id`,
-    [cluster],
+    [cluster, now],
   );
   const issues = await queryable.query<ExplainedIssue>(
     `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state, l.first_seen_at,
