@@ -434,8 +434,9 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // deciding function is pure: report, memory, content, settings and the time go in, decisions come out. So "why was I told?" and "why
   // was I not told?" have an answer (`ccx explain <cluster>`), and each rule of deciding is tested without any machinery.
   //
-  // The decisions go into the ledger, one row per issue and target. What is to be said goes into the outbox, worded to the last byte and
-  // with its id, in the same transaction. Whatever dies from here on, what was decided is not forgotten and is not decided again.
+  // The decisions go into the ledger, one row per issue and target. What is to be said goes into the outbox, worded and
+  // with its id, in the same transaction. Whatever dies from here on, what was decided is not forgotten. While it waits to be sent for the
+  // first time it is looked at again: what is no longer true by then is not said.
   //
   // Next: src/services/notification-service/decide/decide-cluster.ts, .../decide/reasons.ts (every reason there is)
   const outgoing = await hop(10, 'decides, issue by issue, with a named reason', async () => {
@@ -463,7 +464,8 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // Delivery takes messages out of the outbox under a lease and sends them. It cannot be exactly once: when the answer to a send is lost,
   // nobody knows whether it arrived. So a message that may have arrived is sent again *with the same id*, and the id is such that the
   // receiver recognises it: the backend drops a message whose `rh-message-id` it has seen within a day; for Service Log the entry is
-  // looked up by its id before it is posted again. What nobody accepts inside the retry window is listed as dead, with its reason.
+  // looked up by its id before it is posted again. From its first attempt on a message keeps its bytes, and they are stored before they are sent;
+  // until then only its id is settled. What nobody accepts inside the retry window is listed as dead, with its reason.
   //
   // The backend is fed through a topic and gives no answer at all. A message that it does not like is lost without a trace; so ours is
   // checked against the strictest reading of the format before it is sent.
@@ -471,7 +473,13 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // Next: src/contracts/notification-message.ts, src/services/notification-service/targets/
   await hop(11, 'renders and delivers to every enabled target', async () => {
     await system.events.wait('notification-delivered', { requestId }, 3);
-    const toBackend = outgoing.find(({ event_type_id }) => event_type_id === TARGET_NOTIFICATIONS_BACKEND)!;
+    const sent = await outbox(system);
+    const toBackend = sent.find(({ event_type_id }) => event_type_id === TARGET_NOTIFICATIONS_BACKEND)!;
+    assert.deepEqual(
+      sent.map(({ id }) => id),
+      outgoing.map(({ id }) => id),
+      'under the ids that they were decided with',
+    );
 
     const record = await onlyRecord(system, TOPIC_NOTIFICATIONS);
     const message = parseNotificationMessage(record.value!.toString());
