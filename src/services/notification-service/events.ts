@@ -2,7 +2,7 @@
  * What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is
  * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
  */
-import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
@@ -421,8 +421,12 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
     /** Logged where the service goes on all the same. */
     targetUnusable(target: Target, error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.producerSetupErrors.inc();
-      if (logged)
-        log.error({ target: target.name, code: errorCode(error), error: errorText(error) }, 'target cannot be used');
+      if (!logged) return;
+      const hint = error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {};
+      log.error(
+        { target: target.name, code: errorCode(error), error: errorText(error), ...hint },
+        'target cannot be used',
+      );
     },
     storageUnusable(): void {
       metrics.storageSetupErrors.inc();

@@ -10,7 +10,7 @@ import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './
 import { NONE, UNSUPPORTED_VERSION } from './kafka-codes.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import { metadataMsMax, requestMsMax, topicMadeMsMax, unknownTopicMsMax } from './limits.ts';
+import { metadataMsMax, requestMsMax, retryMsMax, topicMadeMsMax, unknownTopicMsMax } from './limits.ts';
 import { type Api, answerOf, apis, unsupportedApis } from './protocol.ts';
 
 export interface PartitionInfo {
@@ -121,7 +121,9 @@ export class KafkaCluster {
    */
   async requireTopics(names: readonly string[], deadlineMs: number): Promise<ReadonlyMap<string, TopicInfo>> {
     const { clock, mayMakeTopics: mayMake = false } = this.#options;
-    const unknownUntilMs = clock.monotonicMs() + (mayMake ? topicMadeMsMax : unknownTopicMsMax);
+    const patienceMs = mayMake ? topicMadeMsMax : unknownTopicMsMax;
+    // A try of its own before the deadline, so that the answer is what it is.
+    const unknownUntilMs = Math.min(clock.monotonicMs() + patienceMs, deadlineMs - 2 * retryMsMax);
     return await retryUntil({ clock, deadlineMs }, async () => {
       const topics = new Map<string, TopicInfo>();
       for (const [name, topic] of await this.topics(names, { mayMake })) {

@@ -29,7 +29,7 @@ export const metadataMsMax = 10_000;
 /** A topic that was just made may be unknown to a broker for a moment. */
 export const unknownTopicMsMax = 1_000;
 /** And one that brokers make because it was asked for, for longer. */
-export const topicMadeMsMax = 5_000;
+export const topicMadeMsMax = 3_000;
 /** Pause before a try is repeated: short at first, because most failures are a leader that moves. */
 export const retryMsMin = 50;
 export const retryMsMax = 1_000;

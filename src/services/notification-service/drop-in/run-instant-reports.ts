@@ -1,6 +1,7 @@
 /**
  * One run of the notification service with the drop-in program's configuration: the same service as `ccx notifier --once`. Failing
- * clusters, deliveries and pushes do not change the exit code, as in the reference. Source: notification-service.md 4.
+ * clusters, deliveries and pushes do not change the exit code, as in the reference; a topic that is missing and that brokers do not make
+ * does, because no later run would end better. Source: notification-service.md 4.
  */
 import { errorCode } from '../../../contracts/ccx-error.ts';
 import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
@@ -8,6 +9,7 @@ import { waitForSignal } from '../../../platform/lifecycle/signals.ts';
 import { notificationServiceSettings } from '../config.ts';
 import { notifierExitCode } from '../exit-codes.ts';
 import { openNotificationParts } from '../open-parts.ts';
+import type { Target } from '../ports.ts';
 import { startNotificationService } from '../service.ts';
 import { failureFields, openDatabase, type Program } from './program-context.ts';
 
@@ -38,6 +40,8 @@ export async function runInstantReports(program: Program): Promise<number> {
 function failureMessage(error: unknown): string {
   const code = errorCode(error);
   if (code === 'NO_TARGET') return 'No known event destination configured. Aborting.';
+  // The producer was there.
+  if (code === 'BUS_TOPIC_UNKNOWN') return 'Operation failed';
   return code.startsWith('BUS_') ? "Couldn't initialize Kafka producer with the provided config." : 'Operation failed';
 }
 
@@ -60,5 +64,13 @@ async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
     { database, telemetry, clock, ...parts },
   );
   lifecycle.defer(service.name, () => service.stop());
-  await service.runOnce();
+  const summary = await service.runOnce();
+  if (summary.nothingDeliveredTo.includes('notification-backend')) await requireTopic(parts.targets);
+}
+
+async function requireTopic(targets: readonly Target[]): Promise<void> {
+  const target = targets.find(({ name }) => name === 'notification-backend');
+  await target?.check().catch((error: unknown) => {
+    if (errorCode(error) === 'BUS_TOPIC_UNKNOWN') throw error;
+  });
 }

@@ -20,6 +20,8 @@ export const unreachableAfterMs = 1_000;
 export const unknownAfterMs = 10_000;
 /** A target, or a recipient, whose settings, credentials or permissions are wrong is tried again after this; somebody must act first. */
 export const pausedMisconfiguredMs = 300_000;
+/** A topic that is missing; made, it ends the pause before that. Longer than a one-shot run waits, which leaves it to the next one. */
+export const pausedTopicMissingMs = 60_000;
 /** A target whose token endpoint or secret store is away. */
 export const pausedUnavailableMs = 60_000;
 /** After 429 without a Retry-After. */

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../../../scripts/kafka/start-kafka.ts';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
-import { testKafkaBrokers } from '../../../../test/support/kafka.ts';
+import { startTestKafka, testKafkaBrokers } from '../../../../test/support/kafka.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { reportMessage } from '../../../../test/support/report-messages.ts';
 import type { Bus } from '../../../platform/bus/bus.ts';
@@ -42,7 +42,11 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('a wrong password does not end the service: /ready says why, and it goes on when the password is right', async () => {
+/** Only a failing test waits so long. */
+const patienceMs = 60_000;
+
+/** The program in its folder, with what differs from a database that refuses it. */
+async function launch(change: Readonly<Record<string, string>> = {}) {
   const [port = 0] = await freePorts(1);
   const url = new URL(context.url);
   const settings = {
@@ -60,6 +64,7 @@ test('a wrong password does not end the service: /ready says why, and it goes on
     TRACKER__TOPIC: `${topic}-status`,
     METRICS__ADDRESS: `127.0.0.1:${port}`,
     METRICS__NAMESPACE: 'ccx_notification_writer',
+    ...change,
   };
   const child = spawn(launcher, [], {
     cwd: folder,
@@ -71,12 +76,12 @@ test('a wrong password does not end the service: /ready says why, and it goes on
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let [stdout, stderr] = ['', ''];
+  const output = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
+    output.stdout += text;
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
+    output.stderr += text;
   });
   const closed = once(child, 'close') as Promise<[number | null]>;
   const get = async (path: string) => {
@@ -84,11 +89,18 @@ test('a wrong password does not end the service: /ready says why, and it goes on
     return { status: answer?.status ?? 0, text: (await answer?.text()) ?? '' };
   };
   const until = async (condition: () => Promise<boolean>) => {
+    const deadlineMs = clock.monotonicMs() + patienceMs;
     while (!(await condition())) {
-      assert.equal(child.exitCode, null, `it ended:\n${stdout}${stderr}`);
+      assert.ok(clock.monotonicMs() < deadlineMs, `it never came:\n${output.stdout}${output.stderr}`);
+      assert.equal(child.exitCode, null, `it ended:\n${output.stdout}${output.stderr}`);
       await clock.sleep(50);
     }
   };
+  return { child, closed, get, until, output };
+}
+
+test('a wrong password does not end the service: /ready says why, and it goes on when the password is right', async () => {
+  const { child, closed, get, until, output } = await launch();
   try {
     await until(async () => (await get('/ready')).text.includes('DATABASE_AUTH'));
     assert.equal((await get('/ready')).status, 503);
@@ -108,13 +120,42 @@ test('a wrong password does not end the service: /ready says why, and it goes on
       return rows[0]?.org_id === 5;
     });
     child.kill('SIGTERM');
+    const { stdout, stderr } = output;
     assert.equal((await closed)[0], 0, stdout + stderr);
-    assert.equal(stdout.match(/"level":"error".*DATABASE_AUTH/g)?.length, 1, stdout);
+    assert.equal(stdout.match(/"level":"error","code":"DATABASE_AUTH"/g)?.length, 1, stdout);
     for (const line of [...stdout.split('\n'), ...stderr.split('\n')]) {
       assert.ok(line === '' || line.startsWith('Clowder') || line.startsWith('{'), line);
     }
   } finally {
     child.kill('SIGKILL');
     await closed;
+  }
+});
+
+test('brokers that make topics make the one that is missing, and what comes on it is stored', async () => {
+  const cluster = await startTestKafka({ properties: { 'auto.create.topics.enable': 'true' } });
+  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
+  const settings = { kind: 'kafka' as const, brokers: cluster.addresses, clientId: 'test', security };
+  const there = await openBus(settings, { clock, telemetry: createSilentTelemetry('bus') });
+  const url = new URL(context.url);
+  const { child, closed, until } = await launch({
+    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
+    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
+    BROKER__ADDRESSES: cluster.addresses.join(','),
+  });
+  try {
+    await until(async () => (await there.admin.listTopics()).includes(topic));
+    const producer = await there.createProducer();
+    // The group begins at the newest message, once it has begun.
+    await until(async () => (await there.admin.lag(topic, [topic])).every(({ committed }) => committed !== null));
+    await producer.send([{ topic, value: reportMessage({ OrgID: '6', RequestId: '"another-request"' }) }]);
+    await until(async () => {
+      const { rows } = await context.database.query('SELECT FROM new_reports WHERE org_id = 6');
+      return rows.length === 1;
+    });
+  } finally {
+    child.kill('SIGKILL');
+    await closed;
+    await there.close();
   }
 });

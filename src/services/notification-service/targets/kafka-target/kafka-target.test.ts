@@ -8,10 +8,13 @@ import { parseNotificationMessage } from '../../../../contracts/notification-mes
 import { TOPIC_NOTIFICATIONS } from '../../../../contracts/topics.ts';
 import type { OutgoingRecord, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { DeliveryResult, OutgoingNotification } from '../../ports.ts';
-import { busSendMsMax } from '../limits.ts';
+import { busSendMsMax, pausedTopicMissingMs } from '../limits.ts';
 import { createKafkaTarget } from './kafka-target.ts';
 
-async function setUp(answer: () => Promise<readonly Position[]> = async () => []) {
+async function setUp(
+  answer: () => Promise<readonly Position[]> = async () => [],
+  { check }: { readonly check: () => Promise<void> } = { check: async () => undefined },
+) {
   const sent: OutgoingRecord[] = [];
   const clock = createWatchedClock();
   const producer: Producer = {
@@ -23,7 +26,7 @@ async function setUp(answer: () => Promise<readonly Position[]> = async () => []
   };
   const target = await createKafkaTarget(
     { topic: TOPIC_NOTIFICATIONS, clusterDetailsUri: 'https://c/{cluster_id}', ruleDetailsUri: 'https://c/{module}' },
-    { bus: { createProducer: async () => producer, check: async () => undefined }, clock },
+    { bus: { createProducer: async () => producer, check }, clock },
   );
   const context = { now: clock.now(), uuid: () => clock.uuid() };
   const [notification] = await target.compose(dueCluster(), context);
@@ -103,8 +106,8 @@ const failures: readonly [CcxErrorOptions | Error, DeliveryResult['kind']][] = [
   [{ code: 'BUS_RECORD_TOO_LARGE', category: 'limit' }, 'rejected'],
   [{ code: 'BUS_RECORD_REFUSED', category: 'input' }, 'rejected'],
   [{ code: 'BUS_INVALID', category: 'internal' }, 'rejected'],
-  [{ code: 'BUS_TOPIC_UNKNOWN', category: 'configuration' }, 'refused'],
-  [{ code: 'BUS_TOPIC_PERMISSION', category: 'configuration' }, 'refused'],
+  [{ code: 'BUS_TOPIC_UNKNOWN', category: 'configuration' }, 'paused'],
+  [{ code: 'BUS_TOPIC_PERMISSION', category: 'configuration' }, 'paused'],
   [{ code: 'BUS_AUTH', category: 'configuration' }, 'paused'],
   [{ code: 'BUS_TLS', category: 'configuration' }, 'paused'],
   [{ code: 'BUS_CLOSED', category: 'internal' }, 'retry'],
@@ -148,4 +151,19 @@ test('a call that is given up before the send is a retry, during the send it is 
   const delivering = deliver({}, controller.signal);
   controller.abort();
   assert.equal((await delivering).kind, 'unknown');
+});
+
+test('a missing topic is looked for soon, and a pause for it ends when the topic is found', async () => {
+  const { deliver } = await setUp(async () => {
+    throw new CcxError('x', { code: 'BUS_TOPIC_UNKNOWN', category: 'configuration' });
+  });
+  const result = await deliver();
+  assert.equal(result.kind === 'paused' && result.afterMs, pausedTopicMissingMs);
+  const missing = { check: () => Promise.reject(new Error('missing')) };
+  for (const started of [false, true]) {
+    assert.equal(await (await setUp(undefined, missing)).target.isOver('BUS_TOPIC_UNKNOWN', { started }), false);
+    assert.equal(await (await setUp()).target.isOver('BUS_TOPIC_UNKNOWN', { started }), true);
+    // Looking a topic up does not say who may write to it.
+    assert.equal(await (await setUp()).target.isOver('BUS_TOPIC_PERMISSION', { started }), started);
+  }
 });

@@ -48,14 +48,17 @@ export async function createKafkaTarget(
     },
     deliver: (attempt) => deliver(attempt, { topic: settings.topic, producer, clock }),
     check: () => bus.check(),
-    isOver: () =>
+    isOver: (pauseCode, { started }) =>
       bus.check().then(
-        () => true,
+        () => started || !onlyBySending.has(pauseCode),
         () => false,
       ),
     close: () => producer.close(),
   };
 }
+
+/** Who may look a topic up need not be one who may write to it. */
+const onlyBySending: ReadonlySet<string> = new Set(['BUS_TOPIC_PERMISSION']);
 
 interface Delivery {
   readonly topic: string;

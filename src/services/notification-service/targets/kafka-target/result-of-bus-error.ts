@@ -4,22 +4,25 @@
  */
 import { CcxError, errorText } from '../../../../contracts/ccx-error.ts';
 import type { DeliveryResult } from '../../ports.ts';
-import { pausedMisconfiguredMs, retryAfterMs, unknownAfterMs, unreachableAfterMs } from '../limits.ts';
+import {
+  pausedMisconfiguredMs,
+  pausedTopicMissingMs,
+  retryAfterMs,
+  unknownAfterMs,
+  unreachableAfterMs,
+} from '../limits.ts';
 import { transportFailure } from '../transport-failure.ts';
 
 /** The message itself is at fault, whatever the state of the bus. */
 const rejectedCodes = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_RECORD_REFUSED', 'BUS_INVALID', 'NOTIFICATION_INVALID']);
 
-/** No message gets as far as the topic. */
-const connectionCodes = new Set(['BUS_AUTH', 'BUS_TLS']);
-
 export function resultOfBusError(thrown: unknown): DeliveryResult {
   const error = asCcxError(thrown);
   if (rejectedCodes.has(error.code)) return { kind: 'rejected', error };
-  // A login or a certificate is the same for every message; what is said of a topic may be said of one of its partitions only.
+  // Topic missing or forbidden, login or certificate refused: the same for every message, whatever cluster it is about.
   if (error.category === 'configuration') {
-    const kind = connectionCodes.has(error.code) ? 'paused' : 'refused';
-    return { kind, error, afterMs: pausedMisconfiguredMs };
+    const afterMs = error.code === 'BUS_TOPIC_UNKNOWN' ? pausedTopicMissingMs : pausedMisconfiguredMs;
+    return { kind: 'paused', error, afterMs };
   }
   // Closed under us: nothing was handed to it.
   if (error.code === 'BUS_CLOSED') return { kind: 'retry', error, afterMs: retryAfterMs };
