@@ -202,7 +202,8 @@ export class Announcer {
   /** Since the archive was stored. */
   #ageMs(kept: KeptAnnouncement): number {
     const storedAt = parseRfc3339(kept.announcement.timestamp)?.micros;
-    return storedAt === undefined ? 0 : Number((this.#options.clock.nowMicros() - storedAt) / 1000n);
+    // The clock may have been set back meanwhile.
+    return storedAt === undefined ? 0 : Math.max(0, Number((this.#options.clock.nowMicros() - storedAt) / 1000n));
   }
 
   #recordOf(kept: KeptAnnouncement): OutgoingRecord {

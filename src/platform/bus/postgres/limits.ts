@@ -15,6 +15,8 @@ export const pollEveryMsDefault = 500;
 /** A member renews three times per lease, so two lost tries do not fence it. */
 export const leaseMsDefault = 10_000;
 export const renewalsPerLease = 3;
+/** A lease that ends later than this was given before the server's clock was set back: its member renews it now, or is dead. */
+export const leaseAheadMsMax = 15 * 60_000;
 /** Looks at the segments again when one was dropped between the look and the read. */
 export const droppedSegmentAttemptsMax = 3;
 

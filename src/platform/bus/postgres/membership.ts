@@ -10,6 +10,7 @@ import type { Connection, Database } from '../../database/database.ts';
 import type { ConsumerOptions, TopicPartition } from '../bus.ts';
 import { type AssignableMember, assignPartitions } from './assign-partitions.ts';
 import { busChannel, groupHint } from './channel.ts';
+import { leaseAheadMsMax } from './limits.ts';
 
 export interface Member {
   readonly groupId: string;
@@ -59,8 +60,8 @@ export async function renewLease(
     `UPDATE ccx.bus_members m SET lease_until = clock_timestamp() + $3 * interval '1 millisecond'
      WHERE m.group_id = $1 AND m.member_id = $2 AND m.lease_until > clock_timestamp()
      RETURNING (SELECT generation FROM ccx.bus_groups g WHERE g.group_id = $1),
-               EXISTS (SELECT FROM ccx.bus_members o WHERE o.group_id = $1 AND o.lease_until <= clock_timestamp()) AS expired`,
-    [member.groupId, member.memberId, member.leaseMs],
+               EXISTS (SELECT FROM ccx.bus_members o WHERE o.group_id = $1 AND ${isOver('o.lease_until', 4)}) AS expired`,
+    [member.groupId, member.memberId, member.leaseMs, leaseAheadMs(member)],
   );
   const row = rows[0];
   if (row === undefined) return 'stale';
@@ -88,10 +89,10 @@ export async function synchronizeMember(
     );
     if (renewed.rowCount === 0) return { kind: 'stale' };
 
-    const expired = await tx.query(
-      'DELETE FROM ccx.bus_members WHERE group_id = $1 AND lease_until <= clock_timestamp()',
-      [member.groupId],
-    );
+    const expired = await tx.query(`DELETE FROM ccx.bus_members WHERE group_id = $1 AND ${isOver('lease_until', 2)}`, [
+      member.groupId,
+      leaseAheadMs(member),
+    ]);
     const { rows: members } = await tx.query<{ member_id: string; topics: string[] }>(
       'SELECT member_id, topics FROM ccx.bus_members WHERE group_id = $1 ORDER BY joined',
       [member.groupId],
@@ -132,6 +133,15 @@ export async function leaveGroup(database: Database, member: Member): Promise<vo
     await tx.query('DELETE FROM ccx.bus_members WHERE member_id = $1', [member.memberId]);
     await advanceGeneration(tx, member.groupId);
   });
+}
+
+/** Of a lease; also where it was given by a clock that was ahead. */
+function isOver(column: string, parameter: number): string {
+  return `(${column} <= clock_timestamp() OR ${column} > clock_timestamp() + $${parameter} * interval '1 millisecond')`;
+}
+
+function leaseAheadMs(member: Member): number {
+  return Math.max(leaseAheadMsMax, member.leaseMs);
 }
 
 interface PositionRow extends TopicPartition {

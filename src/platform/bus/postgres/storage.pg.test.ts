@@ -320,6 +320,21 @@ describe('membership', () => {
     assert.deepEqual(rows, [{ members: 0, owned: 0 }]);
   });
 
+  test('a dead member holds nothing after the clock of the server was set back', async () => {
+    const topic = await createTopic(bus(), 2);
+    const groupId = uniqueGroup();
+    await database().query('INSERT INTO ccx.bus_groups (group_id) VALUES ($1)', [groupId]);
+    await database().query(
+      `INSERT INTO ccx.bus_members (member_id, group_id, topics, lease_until)
+       VALUES (gen_random_uuid(), $1, ARRAY[$2::text], clock_timestamp() + interval '2 hours')`,
+      [groupId, topic],
+    );
+    const heir = await subscribe(bus(), topic, { groupId });
+    await heir.poll({ recordsMax: 1, waitMs: 50 });
+    assert.equal(heir.assignment().length, 2);
+    await heir.close();
+  });
+
   test('without LISTEN everything is found by polling, only later', async () => {
     const deaf = { ...database(), listen: () => Promise.reject(new Error('a pooler is in between')) };
     const slow: Bus = await createPostgresBus({
