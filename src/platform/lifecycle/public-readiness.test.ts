@@ -24,7 +24,7 @@ for (const [reason, shown] of Object.entries(reasons))
 test('the whole text is logged once for each change, and an answer that does not come is one', async () => {
   const lines: unknown[] = [];
   const log = {
-    error: (fields: unknown, text: string) => lines.push([text, fields]),
+    warn: (fields: unknown, text: string) => lines.push([text, fields]),
     info: (text: string) => lines.push([text]),
   } as unknown as Telemetry['log'];
   const clock = createManualClock();

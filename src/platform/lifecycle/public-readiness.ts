@@ -21,7 +21,8 @@ export function publicReadiness({ readiness, log, clock }: PublicReadinessOption
     const text = answer.reasons.join('; ');
     if (text !== logged) {
       if (answer.ready) log.info('ready again');
-      else log.error({ reasons: answer.reasons }, 'not ready');
+      // The failure itself is logged as one by whoever met it.
+      else log.warn({ reasons: answer.reasons }, 'not ready');
     }
     logged = text;
     const { ready, reasons, notes } = answer;
