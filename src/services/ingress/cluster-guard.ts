@@ -42,10 +42,19 @@ export class ClusterGuard {
 
   /** What may be done for this cluster. Rejects with `OWNERS_UNAVAILABLE`. */
   async judge(claimant: Claimant): Promise<OwnershipDecision> {
-    return decideOwnership(claimant, {
-      owner: await this.#ownerOf(claimant.cluster),
-      boundTo: this.#options.tokens.boundTo(claimant.cluster),
-    });
+    const boundTo = this.#options.tokens.boundTo(claimant.cluster);
+    try {
+      return decideOwnership(claimant, { owner: await this.#ownerOf(claimant.cluster), boundTo });
+    } catch (error) {
+      // The token file says whose it is; it is recorded with the first upload that finds the database again.
+      if (claimant.proof === 'bound-token' && isUnavailable(error)) return 'own';
+      throw error;
+    }
+  }
+
+  /** One sentence while the database is away, for people. */
+  trouble(): string | undefined {
+    return this.#troubled ? 'whose the clusters are cannot be looked up: unknown ones have to wait' : undefined;
   }
 
   /** Records the claimant, unless somebody else was faster. Rejects with `OWNERS_UNAVAILABLE`. */
@@ -85,7 +94,7 @@ export class ClusterGuard {
       return answer;
     } catch (error) {
       this.#fail(error);
-      throw error instanceof CcxError && error.code === 'OWNERS_UNAVAILABLE' ? error : unavailable('', error);
+      throw isUnavailable(error) ? error : unavailable('', error);
     }
   }
 
@@ -123,6 +132,10 @@ export class ClusterGuard {
       break;
     }
   }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof CcxError && error.code === 'OWNERS_UNAVAILABLE';
 }
 
 function unavailable(why: string, cause?: unknown): CcxError {

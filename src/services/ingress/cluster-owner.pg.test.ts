@@ -200,8 +200,22 @@ test('while the database is away, what is known still holds, and a new cluster h
   const unknown = await f.upload('evil', other);
   assert.deepEqual([unknown.status, unknown.headers['retry-after']], [503, '30']);
   assert.equal(await f.bench.metric('ccx_ingress_refused_total', { code: 'OWNERS_UNAVAILABLE' }), 1);
+  const ready = await send(`${f.bench.ingress.baseUrl}/ready`);
+  assert.deepEqual([ready.status, /whose the clusters are cannot be looked up/.test(ready.text)], [200, true]);
   f.cut.away = false;
   assert.equal((await f.upload('evil', other)).status, 202);
+});
+
+test('a bound token needs no database', async (t) => {
+  const f = await start(t, tokens);
+  f.cut.away = true;
+  await f.bench.restart();
+  assert.equal((await f.upload('bound')).status, 202);
+  assert.equal((await f.upload('evil')).status, 503);
+  f.cut.away = false;
+  assert.equal((await f.upload('bound')).status, 202);
+  assert.deepEqual(await ownerRows(f), [[cluster, 2, true, sha256('bound')]]);
+  assert.equal((await f.upload('evil')).status, 403);
 });
 
 test('a database that is away at the start keeps nobody from starting', async (t) => {

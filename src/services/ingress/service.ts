@@ -133,7 +133,7 @@ async function build(
 
   const slots = new UploadSlots({ slotsMax: settings.concurrentUploadsMax, clock });
   lifecycle.defer('upload slots', () => slots.stop());
-  const readiness = () => assessReadiness(objects, announcer, clock);
+  const readiness = () => assessReadiness(objects, { announcer, guard }, clock);
 
   const metricsListener = createMetricsListener({
     host: settings.host,
@@ -254,11 +254,19 @@ function storeLinks(objects: ObjectStore, lifetimeMs: number): ArchiveLinks {
 }
 
 /** An absent bus is a note and no reason: uploads are still taken as long as the outbox has room. */
-async function assessReadiness(objects: ObjectStore, announcer: Announcer, clock: Clock): Promise<Readiness> {
+async function assessReadiness(
+  objects: ObjectStore,
+  { announcer, guard }: { readonly announcer: Announcer; readonly guard: ClusterGuard | undefined },
+  clock: Clock,
+): Promise<Readiness> {
   const reasons = await probeReasons({ 'object store': () => objects.check() }, clock);
   const trouble = announcer.trouble();
   if (announcer.isFull()) reasons.push(`the outbox is full: ${trouble ?? ''}`);
-  return { ready: reasons.length === 0, reasons, notes: trouble === undefined ? [] : [trouble] };
+  return {
+    ready: reasons.length === 0,
+    reasons,
+    notes: [trouble, guard?.trouble()].filter((note) => note !== undefined),
+  };
 }
 
 /** A listener on all addresses is reached by this one from here. */
