@@ -38,6 +38,8 @@ export const sweepBodiesEveryMs = 1_000;
 /** After a refusal so much is still read and thrown away, because a client that is still writing does not see the answer otherwise. */
 export const drainBytesMax = 16 * mebibyte;
 export const drainMsMax = 5_000;
+/** The same of a body that is no form: a genuine test's ends long before. */
+export const noFormDrainBytesMax = 64 * kibibyte;
 /** The same under overload, when reading is what we cannot afford. */
 export const overloadDrainBytesMax = mebibyte;
 

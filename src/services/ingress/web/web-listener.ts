@@ -23,10 +23,12 @@ import {
   drainBytesMax,
   drainMsMax,
   gatheredBodyBytesMax,
+  noFormDrainBytesMax,
   overloadDrainBytesMax,
   requestIdCharactersMax,
   retryAfterSeconds,
 } from '../limits.ts';
+import { formBoundary } from '../multipart-reader.ts';
 import { handleUpload, type UploadTools } from '../pipeline.ts';
 import type { IncomingUpload, Principal } from '../upload.ts';
 import { type DownloadTools, serveDownload } from './download-route.ts';
@@ -217,7 +219,8 @@ async function answer(
   clock: Clock,
   body = new RequestBody({ request: request.raw, clock, askForBody: askForBody(request, response) }),
 ): Promise<FastifyReply> {
-  const bytesMax = reply.status === 503 ? overloadDrainBytesMax : drainBytesMax;
+  const isForm = formBoundary(request.headers['content-type']) !== undefined;
+  const bytesMax = !isForm ? noFormDrainBytesMax : reply.status === 503 ? overloadDrainBytesMax : drainBytesMax;
   const isAtEnd = await body.drain({ bytesMax, msMax: drainMsMax });
   if (!isAtEnd) response.header('connection', 'close');
   return sendReply(response, reply);
