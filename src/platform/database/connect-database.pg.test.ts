@@ -264,6 +264,17 @@ describe('connectDatabase', () => {
     await database.close();
   });
 
+  test('a connection gets no older than its greatest age, however busy it is', async () => {
+    const database = connectDatabase({
+      ...{ url: context.url, applicationName: 'test', connectionsMax: 1 },
+      connectionAgeMs: 100,
+    });
+    const session = async () => (await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
+    const first = await session();
+    await waitFor(async () => (await session()) !== first);
+    await database.close();
+  });
+
   test('a cursor that its reader abandoned does not block the rollback for ever', async () => {
     const clock = createManualClock();
     const database = connectDatabase({ url: context.url, applicationName: 'test', connectionsMax: 1, clock });

@@ -43,7 +43,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     },
     max: options.connectionsMax ?? connectionsMaxDefault,
     idleTimeoutMillis: connectionIdleMsMax,
-    maxLifetimeSeconds: connectionAgeMsMax / 1000,
+    maxLifetimeSeconds: (options.connectionAgeMs ?? connectionAgeMsMax) / 1000,
   } as pg.PoolConfig);
   // An idle connection that breaks is taken out of the pool by the driver; the next statement opens another and reports what it meets.
   pool.on('error', () => undefined);

@@ -44,6 +44,8 @@ export interface DatabaseOptions {
   readonly url: string;
   readonly applicationName: string;
   readonly connectionsMax?: number;
+  /** After which a pooled connection is replaced. */
+  readonly connectionAgeMs?: number;
   /** The setting that `url` came from, for the hints of errors; default `--database`. */
   readonly setting?: string;
   /** Paces reconnects of `listen`; the system's clock by default. */
