@@ -126,10 +126,11 @@ async function takeInForeignRows(
 ): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(
-    `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} (org_id, cluster, notified_at, event_type_id, ours)
+    `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} AS known (org_id, cluster, notified_at, event_type_id, ours)
      SELECT s.org_id, s.cluster, s.notified_at, s.event_type_id, false
        FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp, event_type_id int)
-     ON CONFLICT (org_id, cluster, notified_at) DO UPDATE SET event_type_id = excluded.event_type_id, ours = false`,
+     ON CONFLICT (org_id, cluster, notified_at) DO UPDATE SET event_type_id = excluded.event_type_id, ours = false
+      WHERE known.event_type_id <> excluded.event_type_id`,
     [
       rowsJson(
         rows.map((row) => ({
