@@ -130,6 +130,11 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
           { ...contextOf(journey), cluster: result.clusterId, oversizedFiles: result.oversizedFiles },
           'an archive holds more than is parsed of one; the rules that need the rest did not run',
         );
+        telemetry.announce('archive-over-budget', {
+          ...contextOf(journey),
+          cluster: result.clusterId,
+          oversizedFiles: result.oversizedFiles,
+        });
       }
       if (journey.subject !== undefined) statuses.tell(journey.subject, 'processing');
       telemetry.announce('rules-evaluated', {

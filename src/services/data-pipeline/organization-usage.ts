@@ -28,6 +28,9 @@ export class OrganizationUsage {
   readonly #options: OrganizationUsageOptions;
   /** Oldest first. */
   readonly #costs: { readonly orgId: number; readonly cpuMs: number; readonly atMs: number }[] = [];
+  /** Sums of those, by organization and in all. */
+  readonly #used = new Map<number, number>();
+  #total = 0;
   readonly #toldMs = new Map<number, number>();
 
   constructor(options: OrganizationUsageOptions) {
@@ -37,6 +40,7 @@ export class OrganizationUsage {
   /** An archive of the organization has cost so much. */
   add(orgId: number, cpuMs: number): void {
     this.#costs.push({ orgId, cpuMs, atMs: this.#options.clock.monotonicMs() });
+    this.#count(orgId, cpuMs);
     this.#forgetOld();
   }
 
@@ -46,22 +50,35 @@ export class OrganizationUsage {
     const now = clock.monotonicMs();
     this.#forgetOld();
     if (now - (this.#toldMs.get(orgId) ?? Number.NEGATIVE_INFINITY) < repeatMs) return;
-    const used = new Map<number, number>();
-    for (const cost of this.#costs) used.set(cost.orgId, (used.get(cost.orgId) ?? 0) + cost.cpuMs);
-    const cpuMs = used.get(orgId) ?? 0;
-    const total = [...used.values()].reduce((sum, one) => sum + one, 0);
+    const cpuMs = this.#used.get(orgId) ?? 0;
     // The one that was served before it counts, too, and may have used nothing yet.
-    const organizations = Math.max(2, used.size);
-    if (cpuMs < cpuMsMin || cpuMs * organizations < total * factor) return;
+    const organizations = Math.max(2, this.#used.size);
+    if (cpuMs < cpuMsMin || cpuMs * organizations < this.#total * factor) return;
     this.#toldMs.set(orgId, now);
-    onOverShare({ orgId, cpuMs, share: cpuMs / total, organizations });
+    onOverShare({ orgId, cpuMs, share: cpuMs / this.#total, organizations });
   }
 
   #forgetOld(): void {
     const { clock, windowMs, repeatMs } = this.#options;
     const now = clock.monotonicMs();
     const current = this.#costs.findIndex(({ atMs }) => now - atMs <= windowMs);
-    this.#costs.splice(0, current < 0 ? this.#costs.length : current);
+    const old = this.#costs.splice(0, current < 0 ? this.#costs.length : current);
+    for (const { orgId, cpuMs } of old) this.#count(orgId, -cpuMs);
+    // What is left of adding and subtracting fractions is nothing.
+    if (this.#costs.length === 0) {
+      this.#used.clear();
+      this.#total = 0;
+    }
     for (const [orgId, atMs] of this.#toldMs) if (now - atMs >= repeatMs) this.#toldMs.delete(orgId);
   }
+
+  #count(orgId: number, cpuMs: number): void {
+    const used = (this.#used.get(orgId) ?? 0) + cpuMs;
+    if (used > roundingMs) this.#used.set(orgId, used);
+    else this.#used.delete(orgId);
+    this.#total += cpuMs;
+  }
 }
+
+/** Less than any archive costs: an organization with so little left has nothing in the window. */
+const roundingMs = 0.001;

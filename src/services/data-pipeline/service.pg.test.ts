@@ -33,6 +33,7 @@ import {
   createSilentTelemetry,
   type Telemetry,
 } from '../../platform/telemetry/telemetry.ts';
+import { jsonFileValuesMax } from '../../rules/engine/limits.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { startDataPipeline } from './service.ts';
 
@@ -362,6 +363,19 @@ describe('what cannot be processed', () => {
     assert.ok(report?.Report.reports.some((hit) => hit.rule_id === 'witness|SEEN'));
     assert.ok(report?.Report.skips.some((skip) => skip.rule_fqdn === 'test.rules.loops.report'));
   });
+});
+
+test('an archive with more JSON than is parsed of one is reported without the rules that need it, and its sender is named', async () => {
+  const service = await start({}, undefined);
+  const large = testArchive({ 'config/node/1.json': `[${'{},'.repeat(jsonFileValuesMax)}{}]` });
+  await announce(upload('large', large, from(666, 1)));
+  await untilIdle(service);
+  const [report] = await reports();
+  const skip = report?.Report.skips.find(({ rule_fqdn }) => rule_fqdn.includes('nodes_requirements_check'));
+  assert.equal(skip?.reason, 'INPUT_BROKEN');
+  const named = bench.events.find(({ event }) => event === 'archive-over-budget');
+  assert.deepEqual([named?.fields['orgId'], named?.fields['oversizedFiles']], ['666', 1]);
+  assert.deepEqual(((await metric('ccx_data_pipeline_oversized_files_total')) as { value: number }[])[0]?.value, 1);
 });
 
 describe('a rule that misbehaves', () => {
