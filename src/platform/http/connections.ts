@@ -8,12 +8,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
-import { overdueCheckedEveryMs } from './limits.ts';
+import { firstByteMsMax, overdueCheckedEveryMs } from './limits.ts';
 
 export interface ConnectionsOptions {
   readonly connectionsMax: number;
-  /** A connection that has not sent its first byte after this time is closed. */
-  readonly firstByteMsMax: number;
   readonly clock: Clock;
   /** Where every connection has a request in work: ends one of them and answers true, or answers false. */
   readonly makeRoom?: () => boolean;
@@ -88,7 +86,7 @@ export class Connections {
   #closeMute(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [socket, sinceMs] of this.#silentSinceMs) {
-      if (nowMs - sinceMs < this.#options.firstByteMsMax) break;
+      if (nowMs - sinceMs < firstByteMsMax) break;
       if (socket.bytesRead === 0) socket.destroy();
     }
   }

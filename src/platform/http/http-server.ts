@@ -10,7 +10,6 @@ import { type Clock, createSystemClock } from '../clock/clock.ts';
 import { Connections } from './connections.ts';
 import {
   connectionsMax,
-  firstByteMsMax,
   headerBytesMax,
   headersMsMax,
   idleMsMax,
@@ -28,7 +27,6 @@ export interface HttpServerOptions {
   readonly portSetting: string;
   readonly requestMsMax?: number;
   readonly connectionsMax?: number;
-  readonly firstByteMsMax?: number;
   readonly clock?: Clock;
   readonly headersMsMax?: number;
   /** Where every connection has a request in work: ends one of them and answers true, or answers false. */
@@ -90,7 +88,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   const connections = new Connections(app.server, {
     connectionsMax: options.connectionsMax ?? connectionsMax,
-    firstByteMsMax: options.firstByteMsMax ?? firstByteMsMax,
     clock: options.clock ?? createSystemClock(),
     ...(options.makeRoom === undefined ? {} : { makeRoom: options.makeRoom }),
     ...(options.onConnectionOpened === undefined ? {} : { onOpened: options.onConnectionOpened }),

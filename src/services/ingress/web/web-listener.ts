@@ -59,8 +59,6 @@ export interface WebListenerOptions {
   readonly ready: () => Promise<Readiness>;
   readonly connectionsMax: number;
   readonly onConnectionOpened: (count: number) => void;
-  readonly firstByteMsMax?: number;
-  readonly headersMsMax?: number;
 }
 
 export function createWebListener(options: WebListenerOptions): HttpServer {
@@ -71,8 +69,6 @@ export function createWebListener(options: WebListenerOptions): HttpServer {
     portSetting: options.portSetting,
     connectionsMax: options.connectionsMax,
     clock: options.clock,
-    ...(options.firstByteMsMax === undefined ? {} : { firstByteMsMax: options.firstByteMsMax }),
-    ...(options.headersMsMax === undefined ? {} : { headersMsMax: options.headersMsMax }),
     onConnectionOpened: options.onConnectionOpened,
     makeRoom: () => options.upload.slots.makeRoom(),
     onConnectionRefused: () => options.upload.events.connectionRefused(),
