@@ -18,10 +18,12 @@ import {
   testSettings,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestToken } from '../../../test/support/service-log-answers.ts';
+import { CcxError } from '../../contracts/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './limits.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
 import { nextDueMicros } from './store/next-due.ts';
+import { resultOfBusError } from './targets/kafka-target/result-of-bus-error.ts';
 import { createServiceLogTarget } from './targets/service-log-target/service-log-target.ts';
 
 const accepted: DeliveryResult = { kind: 'delivered', detail: '' };
@@ -139,6 +141,22 @@ for (const [what, answer] of Object.entries(answersOfOne)) {
       assert.equal(rows.length, 0);
     }));
 }
+
+test('on Kafka a partition that refuses its messages stops none of the others', () =>
+  timeline({ settings: { delivery: { ...testSettings().delivery, concurrency: 8 } } }, async (line) => {
+    for (const code of ['BUS_TOPIC_UNKNOWN', 'BUS_TOPIC_PERMISSION']) {
+      line.kafka.answer = (attempt) =>
+        isBad(attempt)
+          ? resultOfBusError(new CcxError('of one partition', { code, category: 'configuration' }))
+          : accepted;
+      for (const cluster of [...names(`bad-${code}`, 8), ...names(`good-${code}`, 6)])
+        await line.store(reportOf('CRITICAL'), { cluster: cluster.slice(0, 36) });
+      await line.run();
+      const good = line.kafka.arrived.filter(({ cluster }) => cluster.startsWith(`good-${code}`));
+      assert.equal(good.length, 6, code);
+      await line.clock.advance(hourMs);
+    }
+  }));
 
 test('more refused recipients than a run tries cost the others a run and not their delivery', () =>
   timeline(serviceLogOnly, async (line) => {
