@@ -33,6 +33,7 @@ export class Connections {
   readonly #open = new Set<Socket>();
   /** Have not sent a request yet, and since when, in the order in which they came. */
   readonly #silentSinceMs = new Map<Socket, number>();
+  readonly #requests = new WeakMap<Socket, number>();
   /** Kept alive after an answer, in the order in which that was. */
   readonly #kept = new Set<Socket>();
   #stopLooking: () => void = () => undefined;
@@ -94,8 +95,12 @@ export class Connections {
   #requested({ socket }: IncomingMessage, response: ServerResponse): void {
     this.#silentSinceMs.delete(socket);
     this.#kept.delete(socket);
+    // A client may send its next request before the last one is answered.
+    this.#requests.set(socket, (this.#requests.get(socket) ?? 0) + 1);
     response.once('close', () => {
-      if (this.#open.has(socket) && !socket.destroyed) this.#kept.add(socket);
+      const left = (this.#requests.get(socket) ?? 1) - 1;
+      this.#requests.set(socket, left);
+      if (left === 0 && this.#open.has(socket) && !socket.destroyed) this.#kept.add(socket);
     });
   }
 
@@ -119,9 +124,15 @@ export class Connections {
  * limit to the hard one when it started.
  */
 export function openFilesMax(): number | undefined {
-  const report = process.report.getReport() as {
+  // The types do not know the member yet.
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
+  const before = report.excludeNetwork;
+  // It would look up the names of everybody we are connected to.
+  report.excludeNetwork = true;
+  const { userLimits } = report.getReport() as {
     readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } };
   };
-  const limit = report.userLimits?.open_files?.soft;
+  report.excludeNetwork = before;
+  const limit = userLimits?.open_files?.soft;
   return typeof limit === 'number' ? limit : undefined;
 }

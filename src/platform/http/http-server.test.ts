@@ -133,6 +133,20 @@ describe('where there is no room for one more connection', () => {
     assert.equal(server.connections(), 3);
   });
 
+  test('one that has sent its next request before its last one was answered is not taken for kept alive', async (t) => {
+    const { server, open } = await serving(t, { connectionsMax: 1 });
+    const second = Promise.withResolvers<void>();
+    server.app.server.on('request', ({ url }) => {
+      if (url === '/second') second.resolve();
+    });
+    const pipelining = await open(`${request}POST /second HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+    await once(pipelining, 'data');
+    await second.promise;
+    assert.match(String((await once(await open(), 'data'))[0]), /^HTTP\/1\.1 503 /);
+    assert.equal(pipelining.destroyed, false);
+    pipelining.destroy();
+  });
+
   test('a request that can be done without gives way, and where there is none the newcomer is told', async (t) => {
     const refused: number[] = [];
     const room = { sockets: [] as Socket[] };
