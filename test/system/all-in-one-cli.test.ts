@@ -237,6 +237,7 @@ Commands:
   trace           one archive's way through the hops, and where it stopped
   dead-letters    what could not be processed or told: list, show, replay,
                   discard
+  db              the tables in the database: init, grants
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
 `;
