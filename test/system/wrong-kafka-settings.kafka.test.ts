@@ -131,7 +131,8 @@ function start(role: Role, security: Security): CcxProcess {
   };
   const settings = Object.entries(security).map(([key, value]) => [name(key as keyof Security), value]);
   const process = startCcx({
-    args: [role],
+    // Open to others and without tokens is worth a warning of its own.
+    args: role === 'ingress' ? [role, '--host', '127.0.0.1'] : [role],
     env: {
       ...Object.fromEntries(settings),
       CCX_DATABASE_URL: context.database!.url,
