@@ -248,6 +248,16 @@ describe('an archive is refused', () => {
     { title: 'a flipped byte in the second header', bytes: flipped(tar, 1_024), code: 'ARCHIVE_CORRUPT' },
     { title: 'a pax header that is none', bytes: rawTar([paxHeader('12 nonsense'), marker]), code: 'ARCHIVE_CORRUPT' },
     {
+      title: 'a pax record of no length',
+      bytes: rawTar([paxHeader(`${paxRecord('comment', 'x')}0 a=b\n`), marker]),
+      code: 'ARCHIVE_CORRUPT',
+    },
+    {
+      title: 'a pax record without a length',
+      bytes: rawTar([paxHeader(`${paxRecord('comment', 'x')}nonsense`), marker]),
+      code: 'ARCHIVE_CORRUPT',
+    },
+    {
       title: 'a pax size that is none',
       bytes: rawTar([paxHeader(paxRecord('size', '1e99')), marker]),
       code: 'ARCHIVE_CORRUPT',
@@ -371,6 +381,17 @@ describe('what does not matter costs nothing', () => {
 
   test('empty values of an extended header take back what was said', async () => {
     await opens(rawTar([paxHeader(paxRecord('path', 'x') + paxRecord('path', '') + paxRecord('size', '')), marker]));
+  });
+
+  test('an extended header that is filled up with NULs, in pax and in GNU format', async () => {
+    const filled = (text: string) => text.padEnd(700, '\0');
+    await opens(rawTar([paxHeader(filled(paxRecord('path', 'config/id'))), { path: 'x', body: marker.body }]));
+    await opens(rawTar([paxHeader(filled('')), marker]));
+    const name: RawEntry = { path: '././@LongLink', type: 'NextFileHasLongPath', body: filled('config/id') };
+    await opens(rawTar([name, { path: 'x', body: marker.body }]));
+    const target: RawEntry = { path: '././@LongLink', type: 'NextFileHasLongLinkpath', body: filled('config/id') };
+    const { files } = await opens(rawTar([marker, target, { path: 'config/b', type: 'Link', linkpath: 'cut' }]));
+    assert.equal(files.get('config/b')?.toString(), marker.body);
   });
 
   test('attributes of a desktop that fill an extended header', async () => {

@@ -28,13 +28,14 @@ const sparsePrefix = 'GNU.sparse.';
 /** Adds to what earlier extended headers of the same entry said. Times, owners and attributes are of no use here. */
 export function applyPaxRecords(bytes: Buffer, overrides: PaxOverrides): void {
   let at = 0;
-  while (at < bytes.length) {
+  // Some programs fill the body up with NULs; GNU tar and Python stop at the first one, too.
+  while (at < bytes.length && bytes[at] !== 0) {
     const blank = bytes.indexOf(space, at);
     const digits = blank === -1 ? '' : bytes.toString('latin1', at, blank);
     const length = /^[0-9]{1,9}$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
-    const separator = bytes.indexOf(equals, blank);
-    if (end > bytes.length || bytes[end - 1] !== newline || separator < blank || separator >= end) {
+    const separator = length === 0 ? -1 : bytes.indexOf(equals, blank);
+    if (separator === -1 || separator >= end || end > bytes.length || bytes[end - 1] !== newline) {
       throw archiveCorrupt('an extended header cannot be read');
     }
     const key = bytes.toString('utf8', blank + 1, separator);

@@ -372,10 +372,11 @@ function expanded(file: SparseFile, body: Buffer, regionsMax: number): Buffer {
   return bytes;
 }
 
-/** GNU's long name: text with a NUL at its end. */
+/** GNU's long name: text with a NUL at its end, or as many as fill it up. What hides behind them stays, and is refused as a part of the path. */
 function longName(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
-  return text.endsWith('\0') ? text.slice(0, -1) : text;
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.toString('utf8', 0, end);
 }
 
 function isZero(bytes: Buffer): boolean {
