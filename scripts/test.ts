@@ -2,7 +2,8 @@
  * `npm test`: finds the test files, starts one throw-away PostgreSQL for all of them, runs `node --test`, and leaves nothing behind.
  *
  *   npm test                                   everything that needs nothing but Node
- *   npm test -- --kafka --browser …            also what needs a Kafka, a browser, a PgBouncer (--pgbouncer), an installation (--install)
+ *   npm test -- --kafka --browser …            also what needs a Kafka, a browser, a PgBouncer (--pgbouncer), an installation
+ *                                              (--install), or the machine for itself for minutes (--load)
  *   npm test -- src/platform/bus follow-an     only files whose path contains one of these
  *   npm test -- --test-name-pattern=lease      options with `--test…` go to node (write them with `=`)
  */
@@ -16,7 +17,7 @@ import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
 
 /** Suffixes that need something which a plain checkout does not bring; each has a flag of its name. */
-const optionalSuffixes = ['kafka', 'pgbouncer', 'browser', 'install'];
+const optionalSuffixes = ['kafka', 'pgbouncer', 'load', 'browser', 'install'];
 
 /** Two at least: test files mostly wait for something, and one that hangs should not hold up all others. */
 const concurrencyMin = 2;
@@ -70,7 +71,8 @@ function tellLeftOut(found: readonly string[], leftOut: readonly string[], noSer
 }
 
 async function runWithServer(files: readonly string[], nodeOptions: readonly string[]): Promise<number> {
-  const needsServer = env[TEST_SERVER_VARIABLE] === undefined && files.some((file) => /pg|kafka/.test(suffixOf(file)));
+  const needsServer =
+    env[TEST_SERVER_VARIABLE] === undefined && files.some((file) => /pg|kafka|load/.test(suffixOf(file)));
   const interrupted = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => interrupted.abort(signal);
   process.on('SIGINT', interrupt);

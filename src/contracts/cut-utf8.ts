@@ -2,6 +2,8 @@
 
 /** The longest prefix of whole code points within `bytesMax` bytes of UTF-8. A lone surrogate counts as U+FFFD, which it is encoded as. */
 export function cutUtf8(text: string, bytesMax: number): string {
+  // No code unit takes more than three bytes.
+  if (text.length * 3 <= bytesMax) return text;
   const bytes = Buffer.from(text, 'utf8');
   if (bytes.length <= bytesMax) return text;
   let end = bytesMax;

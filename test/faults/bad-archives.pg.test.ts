@@ -105,6 +105,11 @@ describe('a bad upload costs itself and nothing else', { skip: whyNoInstallation
     return reports.find((report) => report.RequestId === requestId)!;
   };
 
+  test('one that is empty is refused, so that the operator tries again', async () => {
+    await assert.rejects(upload(Buffer.alloc(0), undefined), { actual: 400 });
+    await assertGoodOneArrives();
+  });
+
   for (const { title, archive, code } of hostileArchives()) {
     test(`one that ${title}: ${code}`, async () => {
       await assertPutAside(await upload(archive, '5d5892d3-1f74-4ccf-91af-548dfc9767aa'), code);

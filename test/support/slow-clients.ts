@@ -1,6 +1,6 @@
 /**
  * Slow clients in a process of their own: so many connections to one port that each send what they begin with, then a byte a second, and
- * come again when they are closed. Ended by its parent. Started by `slow-clients.pg.test.ts`.
+ * come again when they are closed. Ended by its parent. Started by `slow-clients.load.test.ts`.
  *
  *   node slow-clients.ts PORT COUNT FILE AGAIN_MS
  *

@@ -40,5 +40,5 @@ test('a filter that matches nothing, and an option nobody knows, are failures an
   assert.deepEqual(run('no-such-folder'), { status: 1, output: 'no test file matches no-such-folder\n' });
   const { status, output } = run('--kafak');
   assert.equal(status, 2);
-  assert.match(output, /unknown option --kafak; known: --kafka, --pgbouncer, --browser, --install/);
+  assert.match(output, /unknown option --kafak; known: --kafka, --pgbouncer, --load, --browser, --install/);
 });

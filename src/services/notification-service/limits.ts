@@ -41,6 +41,8 @@ export const removedRowsCheckMs = 30_000;
 export const refusedRecipientsMin = 10;
 /** Shortest pause of a one-shot run before it looks for what is due again. */
 export const retryWaitMsMin = 10;
+/** A one-shot run waits for what an earlier run tried, where that is due again within this; what waits longer is a later run's. */
+export const earlierRetryMsMax = 10_000;
 /** A one-shot run ends when no connection to its target has come about for this long; what waits is the next run's. */
 export const unreachableMsMax = 3_000;
 /** Following, a target that is paused is asked this often whether the cause is over, and the pause is said again after this. */

@@ -13,7 +13,7 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { claimBytesMax, errorTextCharsMax } from '../limits.ts';
+import { claimBytesMax, earlierRetryMsMax, errorTextCharsMax } from '../limits.ts';
 import type { IssueKey, OutgoingNotification, TargetName } from '../ports.ts';
 import type { ClaimedMessage, RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
@@ -255,16 +255,17 @@ export async function restoreIssues(
 
 /**
  * When something of the target is due next that this run may still try: the end of its wait and of the target's pause, where that is before
- * its deadline.
+ * its deadline. What an earlier run tried counts if it is due again soon: a run right behind one that found nobody there finds who came.
  */
 export async function nextAttemptMicros(run: Run, { target }: RunTarget): Promise<bigint | undefined> {
   const { rows } = await run.database.query<{ next: string | null }>(
     `SELECT min(greatest(o.next_attempt_at, t.paused_until)) AS next
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t ON t.event_type_id = o.event_type_id
-      WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed' AND o.run_id = $2
-        AND (o.run_deadline_at IS NULL OR greatest(o.next_attempt_at, t.paused_until) < o.run_deadline_at)`,
-    [target.eventTargetId, run.id],
+      WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed'
+        AND CASE WHEN o.run_id = $2 THEN o.run_deadline_at IS NULL OR greatest(o.next_attempt_at, t.paused_until) < o.run_deadline_at
+                 ELSE o.attempts > 0 AND greatest(o.next_attempt_at, t.paused_until) < $3::timestamp END`,
+    [target.eventTargetId, run.id, timestampText(run.time.nowMicros() + microsOfMs(earlierRetryMsMax))],
   );
   const next = rows[0]?.next;
   return next === null || next === undefined ? undefined : timestampMicros(next);

@@ -179,13 +179,10 @@ function parseCatalogue(versionBytes: Buffer, rulesBytes: Buffer): Catalogue {
 
 /** Text that is neither empty nor too long, and that a table and a log line can hold. */
 function isStorableName(value: unknown, bytesMax: number): value is string {
-  return (
-    typeof value === 'string' &&
-    value !== '' &&
-    Buffer.byteLength(value) <= bytesMax &&
-    value.isWellFormed() &&
-    !/\p{Cc}/u.test(value)
-  );
+  if (typeof value !== 'string' || value === '') return false;
+  // Nearly all names are ASCII, where characters are bytes.
+  if (/^[ -~]+$/.test(value)) return value.length <= bytesMax;
+  return Buffer.byteLength(value) <= bytesMax && value.isWellFormed() && !/\p{Cc}/u.test(value);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
