@@ -202,6 +202,52 @@ for (const [what, { happens, reason }] of Object.entries(fallsOut)) {
     }));
 }
 
+for (const [how, decides] of [
+  ['before any decision saw its row', async () => undefined],
+  ['and a decision took its row in', async (line: Timeline) => void (await line.store(reportOf('CRITICAL')))],
+] as const) {
+  test(`what somebody else notified while the message waited is not notified again, ${how}`, () =>
+    waiting({}, [reportOf('CRITICAL')], async (line) => {
+      await line.storeSent(reportOf('CRITICAL'), { hoursAgo: 0.5 });
+      await decides(line);
+      await line.run();
+      assert.deepEqual(line.kafka.told(), []);
+      assert.equal((await outbox(line))[0]!.error_text, 'already-notified');
+      await line.run();
+      assert.deepEqual(
+        (await line.ledger()).map(({ state, reason }) => [state, reason]),
+        [['notified', 'already-notified']],
+      );
+      await line.clock.advance(dayMs);
+      await line.run();
+      assert.deepEqual(line.kafka.told(), ['CRITICAL'], 'behind the cooldown of that row');
+    }));
+}
+
+test('of what somebody else notified the rest goes out; rows older than the cooldown and of the other target say nothing', () =>
+  waiting(bothTargets, [reportOf('CRITICAL', 'IMPORTANT')], async (line) => {
+    await line.storeSent(reportOf('CRITICAL'), { hoursAgo: 0.5 });
+    await line.storeSent(reportOf('IMPORTANT'), { hoursAgo: 25 });
+    await line.run();
+    assert.deepEqual([line.kafka.told(), line.serviceLog.told().sort()], [['IMPORTANT'], ['CRITICAL', 'IMPORTANT']]);
+  }));
+
+test('after the clock was set back a message that was decided before is looked at again', () =>
+  waiting({}, [reportOf('CRITICAL')], async (line) => {
+    line.clock.setNow(new Date(line.clock.now().getTime() - 3 * hourMs));
+    line.configure({
+      policies: {
+        'notification-backend': policyOf('kafka_broker', { totalRiskThreshold: 5 }),
+        'service-log': policyOf('service_log'),
+      },
+    });
+    await line.run();
+    await line.clock.advance(hourMs / 60);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), []);
+    assert.deepEqual(await line.outboxStates(), { withdrawn: 1 });
+  }));
+
 test('a newest report that cannot be read says nothing: the message goes out as it was decided', () =>
   waiting({}, [reportOf('CRITICAL')], async (line) => {
     await line.store('no report');

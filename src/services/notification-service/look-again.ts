@@ -6,7 +6,7 @@
 import { CcxError } from '../../contracts/ccx-error.ts';
 import { moduleOfComponent } from '../../contracts/rule-content.ts';
 import { isClusterAllowed } from './decide/allowed-clusters.ts';
-import { absenceIn, type Decision, decideCluster } from './decide/decide-cluster.ts';
+import { absenceIn, type Decision, decideCluster, type LedgerIssue } from './decide/decide-cluster.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
 import { issueIdentity } from './decide/issue.ts';
 import { type ReadReport, readReport } from './decide/read-report.ts';
@@ -19,8 +19,8 @@ import type { Run } from './run-context.ts';
 import { dueClusterOf } from './steps/render-notifications.ts';
 import { type DueKey, inSets, newestReports } from './store/due-reports.ts';
 import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from './store/outbox.ts';
-import { readRemovedRules, readReports, type StoredReport } from './store/read-set.ts';
-import { dateOfMicros, microsOfMs } from './timestamps.ts';
+import { readRemovedRules, readReports, readTakenIn, readUnseenSentRows, type StoredReport } from './store/read-set.ts';
+import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
 
 export interface LookedAgain {
   /** What is to be sent, as it is stored now, by the message as it was claimed. */
@@ -48,8 +48,9 @@ export async function lookAgain(
     if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
     else stale.push(message);
   }
+  const notifiedSince = await readNotifiedSince(run, runTarget, stale);
   await eachReport(run, runTarget, { messages: stale, newest }, async (message, situation) => {
-    const again = await decideAgain(run, runTarget, message, situation);
+    const again = await decideAgain(run, runTarget, message, { situation, notified: notifiedSince(message) });
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
@@ -71,6 +72,47 @@ async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMa
   const rules = await run.disabledRules();
   const scope = { orgId, cluster: notification.cluster };
   return notification.issues.every((issue) => disabledBy(rules, scope, issue) === undefined);
+}
+
+/** When an issue was notified by somebody else's `sent` row that counts, by its identity. */
+type NotifiedIssues = ReadonlyMap<string, bigint>;
+
+const nobodyNotified: NotifiedIssues = new Map();
+
+/**
+ * What others notified while the messages waited, as the reference, which somebody may have gone back to, would read it: rows that the
+ * ledger has taken in meanwhile, and rows that no decision has seen yet.
+ */
+async function readNotifiedSince(
+  run: Run,
+  { target, policy: { cooldownMicros } }: RunTarget,
+  messages: readonly ClaimedMessage[],
+): Promise<(message: ClaimedMessage) => NotifiedIssues> {
+  if (cooldownMicros === undefined || messages.length === 0) return () => nobodyNotified;
+  const { eventTargetId } = target;
+  const since = timestampText(run.time.nowMicros() - cooldownMicros);
+  const wanted = messages.map(({ orgId, notification: { id, cluster } }) => ({
+    ...{ id, eventTargetId, orgId, cluster, since },
+  }));
+  const clusterKey = (orgId: number, cluster: string) => `${orgId}/${cluster}`;
+  const clusters = new Map(wanted.map(({ id: _, ...one }) => [clusterKey(one.orgId, one.cluster), one]));
+  const takenIn = Map.groupBy(await readTakenIn(run.database, wanted), ({ messageId }) => messageId);
+  const unseen = Map.groupBy(await readUnseenSentRows(run.database, [...clusters.values()]), (row) =>
+    clusterKey(row.orgId, row.cluster),
+  );
+  return ({ orgId, notification: { id, cluster } }) => {
+    const notified = new Map<string, bigint>();
+    for (const { issue, notifiedAt } of takenIn.get(id) ?? []) {
+      notified.set(issueIdentity(issue), timestampMicros(notifiedAt));
+    }
+    // The newest comes last.
+    for (const { report, notifiedAt } of (unseen.get(clusterKey(orgId, cluster)) ?? []).toReversed()) {
+      const read = report === undefined ? undefined : readReport(report);
+      if (read?.kind !== 'read') continue;
+      for (const issue of read.issues) notified.set(issueIdentity(issue), timestampMicros(notifiedAt));
+    }
+    return notified;
+  };
 }
 
 /** What the newest report of a message's cluster says. */
@@ -117,11 +159,11 @@ async function decideAgain(
   run: Run,
   runTarget: RunTarget,
   message: ClaimedMessage,
-  situation: Situation,
+  { situation, notified }: { readonly situation: Situation; readonly notified: NotifiedIssues },
 ): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { report, read } = situation;
-  const decisions = await decisionsAbout(run, runTarget, message, { report, read });
+  const decisions = await decisionsAbout(run, runTarget, message, { report, read, notified });
   const standing = decisions.filter(({ notify }) => notify);
   const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
   if (standing.length === 0) {
@@ -135,12 +177,16 @@ async function decideAgain(
   return await composedAnew(run, runTarget, { message, report: source, decisions, left });
 }
 
-/** The decision of the decide step over the issues of one message, as if none of them had been notified. */
+/** The decision of the decide step over the issues of one message, as if none of them had been notified but by somebody else since. */
 async function decisionsAbout(
   run: Run,
   { target, policy }: RunTarget,
   { orgId, notification }: ClaimedMessage,
-  { report, read }: { readonly report: StoredReport; readonly read: ReadReport },
+  {
+    report,
+    read,
+    notified,
+  }: { readonly report: StoredReport; readonly read: ReadReport; readonly notified: NotifiedIssues },
 ): Promise<readonly Decision[]> {
   const { cluster, issues } = notification;
   const rules = await run.disabledRules();
@@ -160,12 +206,16 @@ async function decisionsAbout(
   const decisions = decideCluster({
     reportIssues: [...held, ...unknown.map(({ module, ...issue }) => ({ ...issue, position: unknownPosition }))],
     absence: absenceIn({ didNotRun: new Set(), isRemoved: (module) => isRemoved({ catalogue, module }) }),
-    ledger: issues.map((issue) => ({ ...issue, state: 'open', clockMicros: null, recorded: false, resolved: false })),
+    ledger: issues.map((issue): LedgerIssue => {
+      const clockMicros = notified.get(issueIdentity(issue)) ?? null;
+      const recorded = clockMicros !== null;
+      return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, resolved: false };
+    }),
     allowed: isClusterAllowed(run.clusters, cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
-    cooldownMicros: undefined,
+    cooldownMicros: policy.cooldownMicros,
     nowMicros: run.time.nowMicros(),
   });
   return decisions.map((decision) =>

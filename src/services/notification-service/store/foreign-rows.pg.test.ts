@@ -172,23 +172,22 @@ test('our newer row is removed while an older one of ours is inside the cooldown
   assert.deepEqual([line.kafka.told(), await reasonOf()], [[], 'already-notified']);
 });
 
-for (const [name, kind] of [
-  ['is refused', 'rejected'],
-  ['is given up at the end of its retry window', 'retry'],
+for (const [name, hours, state, reason] of [
+  ['is refused', 2, 'dead', 'given-up'],
+  ['is listed as possibly arrived', 21, 'unknown', 'arrival-unknown'],
 ] as const) {
-  test(`a message that ${name} leaves its issue to the row that is there`, async () => {
-    line.configure({ delivery: { ...testSettings().delivery, retryWindowMs: hourMs } });
-    line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
+  test(`a message whose bytes are frozen and that ${name} leaves its issue to the row that is there`, async () => {
+    line.kafka.answer = () => ({ kind: 'unknown', error: failure(), afterMs: 0 });
     await reportAgain();
-    await line.clock.advance(2 * hourMs);
+    await line.clock.advance(hours * hourMs);
     await line.storeSent(reportOf('CRITICAL'), { hoursAgo: 0.001 });
-    line.kafka.answer = () =>
-      kind === 'rejected' ? { kind, error: failure() } : { kind, error: failure(), afterMs: 0 };
+    line.kafka.answer = () => ({ kind: 'rejected', error: failure() });
     await reportAgain();
-    assert.equal((await line.outboxStates())['dead'], 1);
+    assert.deepEqual(await line.outboxStates(), { [state]: 1 });
+    line.kafka.told();
     line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
     await reportAgain();
-    assert.deepEqual([line.kafka.told(), await reasonOf()], [[], 'given-up']);
+    assert.deepEqual([line.kafka.told(), await reasonOf()], [[], reason]);
     await line.clock.advance(25 * hourMs);
     await reportAgain();
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);

@@ -16,6 +16,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
+import type { Issue } from '../decide/issue.ts';
 import { reportBytesMax } from '../decide/limits.ts';
 import { foreignRowsMax } from '../limits.ts';
 import type { CatalogueKey, Considered, LoadedReport } from '../run.ts';
@@ -243,4 +244,42 @@ export async function readUnseenSentRows(
     notifiedAt: row.notified_at,
     report: row.report ?? undefined,
   }));
+}
+
+/** When issues of messages that wait were notified by a `sent` row inside the cooldown that was taken in since they were decided. */
+export async function readTakenIn(
+  queryable: Queryable,
+  wanted: readonly {
+    readonly id: string;
+    readonly eventTargetId: number;
+    readonly orgId: number;
+    readonly cluster: string;
+    readonly since: string;
+  }[],
+): Promise<readonly TakenIn[]> {
+  const { rows } = await queryable.query<{
+    id: string;
+    type: string;
+    component: string;
+    error_key: string;
+    clock_at: string;
+  }>(
+    `SELECT w.id, l.type, l.component, l.error_key, l.clock_at
+       FROM json_to_recordset($1) AS w(id uuid, "eventTargetId" int, "orgId" int, cluster character(36), since timestamp)
+       JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
+         ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster AND l.notification_id = w.id
+      WHERE l.state = 'pending' AND l.clock_at > w.since AND l.reported_at > w.since`,
+    [rowsJson(wanted)],
+  );
+  return rows.map((row) => ({
+    messageId: row.id,
+    issue: { type: row.type, component: row.component, errorKey: row.error_key },
+    notifiedAt: row.clock_at,
+  }));
+}
+
+export interface TakenIn {
+  readonly messageId: string;
+  readonly issue: Issue;
+  readonly notifiedAt: string;
 }

@@ -124,7 +124,13 @@ export async function setBackWhatLiesAhead(run: Run, stepMicros: bigint): Promis
          UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
             SET next_attempt_at = CASE o.state WHEN 'claimed' THEN least(o.next_attempt_at, s.now + $3::bigint * interval '1 microsecond')
                                                ELSE greatest(s.now, o.next_attempt_at - s.back) END,
-                due_at = CASE WHEN o.due_at > s.now THEN greatest(s.now, o.due_at - s.back) ELSE o.due_at END
+                due_at = CASE WHEN o.due_at > s.now THEN greatest(s.now, o.due_at - s.back) ELSE o.due_at END,
+                -- What was decided before the step was not decided in the run that follows it.
+                decided_at = CASE WHEN o.decided_at > s.now THEN o.decided_at - s.back ELSE o.decided_at END,
+                last_attempt_at = CASE WHEN o.last_attempt_at > s.now THEN o.last_attempt_at - s.back ELSE o.last_attempt_at END,
+                -- Frozen bytes have this moment in them.
+                first_attempt_at = CASE WHEN o.first_attempt_at > s.now AND NOT o.may_have_arrived
+                                        THEN o.first_attempt_at - s.back ELSE o.first_attempt_at END
            FROM step AS s
           WHERE o.next_attempt_at > s.now AND coalesce(o.last_attempt_at, o.decided_at) > s.now)
        UPDATE ${TABLE_NOTIFICATION_TARGETS} AS t
