@@ -113,14 +113,13 @@ const linkBytesMax = SERVICE_LOG_DESCRIPTION_BYTES_MAX / 2;
 
 /**
  * Reason, blank line, `[More details](url).` in at most 4000 bytes. The reason is cut, the link never is: its room is reserved first.
- * A link of absurd length is left out.
+ * A link of absurd length is left out. `cut` knows where Markdown may end.
  */
-export function fitDescription(reason: string, url: string): string {
+export function fitDescription(reason: string, url: string, cut = cutUtf8): string {
   const link = `[More details](${url}).`;
   const room = SERVICE_LOG_DESCRIPTION_BYTES_MAX - Buffer.byteLength(`\n\n${link}`);
-  if (Buffer.byteLength(link) > linkBytesMax)
-    return cutUtf8(reason.trimEnd(), SERVICE_LOG_DESCRIPTION_BYTES_MAX).trimEnd();
-  const text = cutUtf8(reason.trimEnd(), room).trimEnd();
+  if (Buffer.byteLength(link) > linkBytesMax) return cut(reason.trimEnd(), SERVICE_LOG_DESCRIPTION_BYTES_MAX).trimEnd();
+  const text = cut(reason.trimEnd(), room).trimEnd();
   return text === '' ? link : `${text}\n\n${link}`;
 }
 

@@ -7,6 +7,7 @@ import { parseServiceLogEntry, SERVICE_LOG_DESCRIPTION_BYTES_MAX } from '../../.
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
 import { composeEntries } from './compose-entries.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
+import { harmlessDetails } from './safe-text.ts';
 
 const settings = {
   createdBy: 'service-account-ccx-notification-service',
@@ -70,6 +71,14 @@ test('an emoji across the limits leaves valid texts and the link', async () => {
   assert.equal(entry.summary, 'a'.repeat(254));
   assert.ok(entry.description.endsWith(`b\n\n${link}`));
   assert.equal(Buffer.byteLength(entry.description), SERVICE_LOG_DESCRIPTION_BYTES_MAX - 1);
+});
+
+test('a text that is cut inside of a code span makes no link of what a value says', async () => {
+  const name = `${'a'.repeat(3_700)}[Log in](https:/evil.example)${'b'.repeat(300)}`;
+  const reason = `Pool \`${JSON.parse(harmlessDetails(JSON.stringify(name)))}\` is paused.`;
+  const { entry } = await compose({}, renderedAs('A pool is paused', reason));
+  assert.ok(entry.description.includes('\\[Log in\\](https:/evil.example)'), entry.description);
+  assert.ok(entry.description.endsWith(`b\n\n${link}`));
 });
 
 test('without rendered texts the plain ones are told, and that is noted', async () => {

@@ -16,7 +16,7 @@ import type { TargetEvents } from '../events.ts';
 import { fillUri } from '../uri-template.ts';
 import { fallbackTexts } from './fallback-texts.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
-import { cleanLine, safeLinkTarget, safeMarkdown } from './safe-text.ts';
+import { cleanLine, safeLinkTarget, safeMarkdownWithin } from './safe-text.ts';
 
 export interface EntrySettings {
   readonly createdBy: string;
@@ -77,5 +77,6 @@ function textsOf({ cluster, issue, rendered }: IssueToTell, { settings, events }
   const module = rendered?.kind === 'rendered' ? rendered.ruleId : moduleOfComponent(component);
   const url = fillUri(settings.ruleDetailsUri, { module, error_key: errorKey });
   const summary = fitSummary(cleanLine(texts.description)) || fitSummary(cleanLine(plain.description)) || errorKey;
-  return { summary: fitSummary(summary), description: fitDescription(safeMarkdown(texts.reason), safeLinkTarget(url)) };
+  const description = fitDescription(texts.reason, safeLinkTarget(url), safeMarkdownWithin);
+  return { summary: fitSummary(summary), description };
 }

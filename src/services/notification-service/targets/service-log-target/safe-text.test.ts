@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import markdownIt from 'markdown-it';
-import { cleanLine, cleanText, harmlessDetails, safeLinkTarget, safeMarkdown } from './safe-text.ts';
+import {
+  cleanLine,
+  cleanText,
+  harmlessDetails,
+  safeLinkTarget,
+  safeMarkdown,
+  safeMarkdownWithin,
+} from './safe-text.ts';
 
 /** The text that a template makes of a value: `%` is where it inserts it. */
 function filled(template: string, value: string): string {
@@ -77,6 +84,12 @@ const hostile: readonly string[] = [
   'https://evil.example/phish',
   'see www.evil.example now',
   'mail me@evil.example',
+  '_www.evil.example',
+  'a_www.evil.example',
+  'me@.evil.example',
+  'me@évil.example',
+  '<1@localhost>',
+  '<+@evil>',
   '<https://evil.example>',
   '<script>alert(1)</script>',
   '<!-- x',
@@ -106,7 +119,7 @@ describe('in values, markup is text', () => {
     test(JSON.stringify(value), () => {
       const text = safeMarkdown(filled(template, value));
       assert.deepEqual(structure(text), structure(safeMarkdown(filled(template, 'x'))), text);
-      assert.doesNotMatch(text, /https?:\/\/evil|www\.evil|me@evil|\u202e/);
+      assert.doesNotMatch(text, /https?:\/\/evil|www\.evil|me@\.?[eé]vil|\u202e/);
       assert.doesNotMatch(text, /[\ufdd0-\ufdef]/);
     });
   }
@@ -132,6 +145,23 @@ describe('in values, markup is text', () => {
       ),
       { numRuns: 1_000 },
     );
+  });
+
+  test('also where the text is cut, wherever that is', () => {
+    const text = filled('Pool `%` and **%** are paused:\n* `%`\n', '[é](https:/evil.example) <b> *x* 😀');
+    const whole = safeMarkdown(text);
+    for (let bytes = 0; bytes <= Buffer.byteLength(whole); bytes += 1) {
+      const part = safeMarkdownWithin(text, bytes);
+      assert.ok(Buffer.byteLength(part) <= bytes && part.isWellFormed(), part);
+      assert.ok(bytes - Buffer.byteLength(part) < 24, part);
+      assert.ok(!structure(part).some((kind) => /^(link|image|html)/.test(kind)), part);
+      assert.doesNotMatch(part, /(?<!\\)\\$/);
+    }
+    assert.equal(safeMarkdownWithin(text, 10_000), whole);
+  });
+
+  test('an address ends before a full stop of the template', () => {
+    assert.equal(safeMarkdown(filled('See %.', 'www')), 'See ww w.');
   });
 
   test('and reads as it is', () => {

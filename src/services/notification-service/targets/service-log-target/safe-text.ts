@@ -42,14 +42,14 @@ function markedValue(value: string): string {
       .replaceAll(/\s*\n\s*/g, swap('\n'))
       // Addresses that programs make links of by themselves.
       .replaceAll(/\/(?=\/)/g, '/ ')
-      .replaceAll(/\bwww\.(?=\S)/gi, '$& ')
-      .replaceAll(/@(?=[\w-]+\.\w)/g, '@ ')
+      .replaceAll(/www(?=\.)|ww(?=w$)/gi, '$& ')
+      .replaceAll(/@(?=[\p{L}\p{N}\p{M}_.-]*\.[\p{L}\p{N}_-])/gu, '@ ')
       .replaceAll(/\\(?=[!-/:-@[-`{-~\n]|$)/g, swap)
       .replaceAll(/&(?=#?\w+;)/g, swap)
       .replaceAll(/!(?=\[)/g, swap)
       // Inside a word an underscore is one.
       .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, swap)
-      .replaceAll(/<(?=[a-z/!?]|$)/gi, swap)
+      .replaceAll(/<(?=[a-z/!?]|[^\s<>]*@|$)/gi, swap)
       .replaceAll(/(?<!\s)\*|\*(?!\s)/g, swap)
       .replaceAll(/[`[\]~|]/g, swap)
   );
@@ -76,6 +76,25 @@ export function safeMarkdown(text: string): string {
     .replaceAll(/(\]\(\s*<?)([^)\s>]*)/g, safe)
     .replaceAll(/^(\s{0,3}\[[^\]\n]+\]:\s*<?)([^\s>]+)/gm, safe);
   return shown(author);
+}
+
+/**
+ * As much of it as `bytesMax` bytes hold. It is cut before values are shown: behind a cut that takes a code span's end away, what was code
+ * is text, and has to be shown as text.
+ */
+export function safeMarkdownWithin(text: string, bytesMax: number): string {
+  const whole = safeMarkdown(text);
+  if (Buffer.byteLength(whole) <= bytesMax) return whole;
+  let fitting = '';
+  let [low, high] = [0, text.length];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    // Half a character at the end is cut off.
+    const part = safeMarkdown(text.slice(0, middle).replace(/[\ud800-\udbff]$/, ''));
+    if (Buffer.byteLength(part) <= bytesMax) [low, fitting] = [middle, part];
+    else high = middle - 1;
+  }
+  return fitting;
 }
 
 /** A line that opens or closes fenced code, and only one of which that is certain: in doubt it is text, where values are escaped. */
