@@ -152,6 +152,7 @@ const broken: Readonly<Record<string, readonly [string, RegExp]>> = {
     `storage:\n  pg_password: "${secret}\n  x: ${secret}\n`,
     /: no YAML at line \d+, column \d+ \([A-Z_]+\)$/,
   ],
+  'alias.yaml': [`storage:\n  pg_password: *${secret}\n`, /: no YAML: an alias has no anchor; /],
 };
 for (const [name, [text, message]] of Object.entries(broken)) {
   test(`an error of syntax in ${name} names its place and quotes nothing`, (t) => {

@@ -138,6 +138,9 @@ function syntaxErrorPlace(error: unknown): string | undefined {
     const place = error.linePos?.[0];
     return place === undefined ? 'no YAML' : `no YAML at line ${place.line}, column ${place.col} (${error.code})`;
   }
+  // What begins with an asterisk is an alias; a password may.
+  if (error instanceof ReferenceError)
+    return 'no YAML: an alias has no anchor; put a value that begins with * in quotes';
   if (!(error instanceof SyntaxError)) return undefined;
   const [, line, column] = /\(line (\d+) column (\d+)\)/.exec(error.message) ?? [];
   return line === undefined ? 'no JSON' : `no JSON at line ${line}, column ${column}`;
