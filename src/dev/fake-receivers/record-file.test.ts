@@ -156,3 +156,14 @@ test('a file that cannot be made shorter keeps what was asked for', async (t) =>
   await records.close();
   assert.equal(await readFile(path, 'utf8'), '5\n6\n');
 });
+
+test('a document that is no record is moved to the file beside it', async (t) => {
+  const path = await temporaryPath(t);
+  await mkdir(join(path, '..'));
+  await writeFile(path, 'null\n{"n":1}\n{}\n[]\n{"m":{"n":2}\n');
+  const isItem = (document: unknown) => document !== null && typeof document === 'object' && 'n' in document;
+  const records = await openRecordFile<{ n: number }>({ path, itemsMax: 10, isItem });
+  assert.deepEqual(records.items(), [{ n: 1 }]);
+  await records.close();
+  assert.equal(await readFile(`${path}.unreadable`, 'utf8'), 'null\n{}\n[]\n{"m":{"n":2}\n');
+});

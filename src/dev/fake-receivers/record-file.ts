@@ -25,6 +25,8 @@ export interface RecordFileOptions {
   readonly path: string | undefined;
   /** How many records are kept. */
   readonly itemsMax: number;
+  /** Whether a line's document is a record; absent: any is. */
+  readonly isItem?: ((document: unknown) => boolean) | undefined;
   /** Hears in one sentence what could not be read or kept. */
   readonly onTrouble?: ((text: string) => void) | undefined;
 }
@@ -120,6 +122,8 @@ export async function openRecordFile<Item>(options: RecordFileOptions): Promise<
   };
 }
 
+type ItemCheck = (document: unknown) => boolean;
+
 interface OpenedFile<Item> {
   /** Undefined: in memory only. */
   readonly file: FileHandle | undefined;
@@ -128,10 +132,14 @@ interface OpenedFile<Item> {
 }
 
 /** A diary that cannot be kept is no reason not to receive. */
-async function openOrDoWithout<Item>({ path, onTrouble }: RecordFileOptions): Promise<OpenedFile<Item>> {
+async function openOrDoWithout<Item>({
+  path,
+  isItem = () => true,
+  onTrouble,
+}: RecordFileOptions): Promise<OpenedFile<Item>> {
   if (path === undefined) return { file: undefined, kept: [], bytes: 0 };
   try {
-    const { items, unreadable } = await readItems<Item>(path);
+    const { items, unreadable } = await readItems<Item>(path, isItem);
     if (unreadable > 0) onTrouble?.(`${unreadable} unreadable lines of ${path} were moved to ${unreadablePath(path)}`);
     const file = await openForAppending(path);
     return { file, kept: items, bytes: (await file.stat()).size };
@@ -145,7 +153,10 @@ function unreadablePath(path: string): string {
   return `${path}.unreadable`;
 }
 
-async function readItems<Item>(path: string): Promise<{ readonly items: Item[]; readonly unreadable: number }> {
+async function readItems<Item>(
+  path: string,
+  isItem: ItemCheck,
+): Promise<{ readonly items: Item[]; readonly unreadable: number }> {
   let bytes: Buffer;
   try {
     bytes = await readFile(path);
@@ -156,7 +167,10 @@ async function readItems<Item>(path: string): Promise<{ readonly items: Item[]; 
   const end = bytes.lastIndexOf('\n') + 1;
   if (end < bytes.length) await truncate(path, end);
   const lines = bytes.subarray(0, end).toString('utf8').split('\n');
-  const { items, unreadable } = parseLines<Item>(lines.filter((line) => line !== ''));
+  const { items, unreadable } = parseLines<Item>(
+    lines.filter((line) => line !== ''),
+    isItem,
+  );
   if (unreadable.length > 0) {
     await appendFile(unreadablePath(path), unreadable.map((line) => `${line}\n`).join(''), { mode: 0o600 });
     await writeAside(path, items);
@@ -164,36 +178,40 @@ async function readItems<Item>(path: string): Promise<{ readonly items: Item[]; 
   return { items, unreadable: unreadable.length };
 }
 
-function parseLines<Item>(lines: readonly string[]): { readonly items: Item[]; readonly unreadable: string[] } {
+function parseLines<Item>(
+  lines: readonly string[],
+  isItem: ItemCheck,
+): { readonly items: Item[]; readonly unreadable: string[] } {
   const items: Item[] = [];
   const unreadable: string[] = [];
   for (const line of lines) {
-    const item = parseLine<Item>(line);
+    const item = parseLine<Item>(line, isItem);
     if (item !== undefined) {
       items.push(item);
       continue;
     }
     unreadable.push(line);
-    const behind = recordBehind<Item>(line);
+    const behind = recordBehind<Item>(line, isItem);
     if (behind !== undefined) items.push(behind);
   }
   return { items, unreadable };
 }
 
 /** Earlier releases wrote on behind a line that a full disk had cut short: the record there is whole, and somebody was answered for it. */
-function recordBehind<Item>(line: string): Item | undefined {
+function recordBehind<Item>(line: string, isItem: ItemCheck): Item | undefined {
   const head = /^\{"[^"]*":/.exec(line)?.[0];
   if (head === undefined) return undefined;
   for (let at = line.indexOf(head, 1); at !== -1; at = line.indexOf(head, at + 1)) {
-    const item = parseLine<Item>(line.slice(at));
+    const item = parseLine<Item>(line.slice(at), isItem);
     if (item !== undefined) return item;
   }
   return undefined;
 }
 
-function parseLine<Item>(line: string): Item | undefined {
+function parseLine<Item>(line: string, isItem: ItemCheck): Item | undefined {
   try {
-    return JSON.parse(line) as Item;
+    const document: unknown = JSON.parse(line);
+    return isItem(document) ? (document as Item) : undefined;
   } catch {
     return undefined;
   }

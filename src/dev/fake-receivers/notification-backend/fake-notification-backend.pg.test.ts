@@ -2,7 +2,7 @@
  * From due issues to the mail, over a real bus: the bytes on the topic, the strict reading, repeats, and what a restart remembers.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -123,6 +123,8 @@ test('what was mailed is there after a restart, repeats are still recognised, an
   await producer.send([{ topic: TOPIC_NOTIFICATIONS, key: clusterId, value: weekly }]);
   await target.deliver({ notification: notification!, mayHaveArrived: true, signal });
 
+  const odd = { outcome: 'mailed', topic: 'x', partition: 0, offset: '0', body: 'no action', receivedAt: 'never' };
+  await appendFile(file, `null\n[1]\n{}\n${JSON.stringify(odd)}\n`);
   const second = await start(bus, file);
   assert.equal(second.backend.notifications()[0]?.id, notification!.id);
   const outcomes = (await second.received(5)).map(({ outcome, note }) => [outcome, note]);

@@ -4,6 +4,7 @@
  * hosted one it gives no feedback to the producer and takes every message off the topic; unlike it, it says why it dropped one.
  */
 import { HEADER_MESSAGE_ID } from '../../../contracts/headers.ts';
+import { isJsonObject } from '../../../contracts/json.ts';
 import {
   NOTIFICATION_APPLICATION,
   NOTIFICATION_BUNDLE,
@@ -55,6 +56,16 @@ export interface ReceivedNotification {
   readonly body: string;
 }
 
+/** What a file holds may be anything. */
+function isReceived(document: unknown): boolean {
+  if (!isJsonObject(document)) return false;
+  const { outcome, mail, receivedAt, partition } = document;
+  const isText = (name: 'topic' | 'offset' | 'body') => typeof document[name] === 'string';
+  if (!isText('topic') || !isText('offset') || !isText('body') || typeof partition !== 'number') return false;
+  if (typeof receivedAt !== 'string' || Number.isNaN(Date.parse(receivedAt))) return false;
+  return outcome === 'mailed' ? isJsonObject(mail) : outcome === 'duplicate' || outcome === 'refused';
+}
+
 export interface FakeNotificationBackend {
   /** What was mailed, in order of arrival. */
   notifications(): readonly ReceivedNotification[];
@@ -73,6 +84,7 @@ export async function startFakeNotificationBackend(
   const records = await openRecordFile<ReceivedNotification>({
     path: file,
     itemsMax: recordsMax,
+    isItem: isReceived,
     onTrouble: options.onFileTrouble,
   });
   await bus.admin.ensureTopics([{ name: topic, partitions: topicPartitions }]);

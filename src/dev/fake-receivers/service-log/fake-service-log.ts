@@ -13,7 +13,7 @@ import { createKsuid } from '../ksuid.ts';
 import { recordsMax, requestBytesMax } from '../limits.ts';
 import { openRecordFile } from '../record-file.ts';
 import { type ListQuery, listAsCsv, listEntries } from './list-entries.ts';
-import { SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
+import { isStoredEntry, SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
 
 export interface FakeServiceLogOptions {
   readonly host: string;
@@ -47,6 +47,7 @@ export async function startFakeServiceLog(options: FakeServiceLogOptions): Promi
   const records = await openRecordFile<StoredEntry>({
     path: options.file,
     itemsMax: recordsMax,
+    isItem: isStoredEntry,
     onTrouble: options.onFileTrouble,
   });
   const plan = createFaultPlan();

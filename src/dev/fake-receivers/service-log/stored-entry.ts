@@ -68,6 +68,13 @@ const texts = [
   'timestamp',
 ] as const;
 
+/** What a file holds may be anything. */
+export function isStoredEntry(document: unknown): boolean {
+  if (!isJsonObject(document)) return false;
+  const isText = (name: string) => typeof document[name] === 'string';
+  return ['id', 'created_at', ...texts].every(isText) && typeof document['internal_only'] === 'boolean';
+}
+
 export interface StoreEntryOptions {
   readonly clock: Clock;
   /** Who authenticated, if the token tells. */
