@@ -1,18 +1,39 @@
 /** Whether a request comes from this machine itself, and whether others can connect at all. */
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\./i.test(host);
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.[\d.]+$/i.test(host);
 }
 
-/** What a proxy adds to a request that it passes on. */
-export const FORWARDING_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip', 'true-client-ip'] as const;
+/** What proxies add to a request that they pass on. */
+const forwardingHeader =
+  /^(?:forwarded|via|x-(?:forwarded|original)-?.*|x-(?:real|client|cluster-client)-?ip|true-client-ip|cf-connecting-ip|x-envoy-.*)$/;
+
+export interface PassedOn {
+  readonly headerNames: readonly string[];
+  /** `1.1`; nginx speaks 1.0 to whom it passes on, unless it is told otherwise. */
+  readonly httpVersion: string;
+  /** The `Host` header: what the client called the machine that it connected to. */
+  readonly hostHeader: string | undefined;
+  /** Address that was connected to. */
+  readonly localAddress: string | undefined;
+  /** Address or name that is listened on. */
+  readonly host: string;
+}
+
+/** Whether it shows that a proxy speaks for somebody else. One that hides this altogether cannot be told apart. */
+export function isPassedOn({ headerNames, httpVersion, hostHeader, localAddress, host }: PassedOn): boolean {
+  if (httpVersion === '1.0' || headerNames.some((name) => forwardingHeader.test(name))) return true;
+  const named = /^\[(.*)\](?::\d+)?$/.exec(hostHeader ?? '')?.[1] ?? hostHeader?.replace(/:\d+$/, '') ?? '';
+  const own = [localAddress?.replace(/^::ffff:/i, ''), host.toLowerCase()];
+  return !isLoopback(named.toLowerCase()) && !own.includes(named.toLowerCase());
+}
 
 export interface Arrival {
   /** Address that is listened on. */
   readonly host: string;
   readonly remoteAddress: string | undefined;
   readonly localAddress: string | undefined;
-  /** It has one of the headers above: a proxy on this machine speaks for somebody else. */
+  /** A proxy on this machine speaks for somebody else. */
   readonly isForwarded: boolean;
 }
 

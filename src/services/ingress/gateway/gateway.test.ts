@@ -21,7 +21,7 @@ import { encodeIdentity, type Identity } from '../../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { identityWarnings } from '../decide/identity-warnings.ts';
-import { isLocalRequest } from '../decide/locality.ts';
+import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
 import { tokenFileBytesMax } from '../limits.ts';
 import { openTokenFile } from './token-table.ts';
 
@@ -285,9 +285,23 @@ describe('the token of the process itself', () => {
 
   test('is worth nothing to whom a proxy speaks for, and does not open a cluster of somebody else', async (t) => {
     const bench = await start(t, [entry('bound', { org_id: '22', cluster_id: cluster })]);
-    for (const header of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via', 'true-client-ip'])
+    for (const header of ['x-forwarded-for', 'x-forwarded-proto', 'forwarded', 'x-real-ip', 'via', 'cf-connecting-ip'])
       assert.equal((await post(bench, { ...own, [header]: '127.0.0.1' })).status, 401, header);
+    assert.equal((await post(bench, { ...own, host: 'ingress.example.com' })).status, 401);
     assert.equal((await post(bench, { ...own, 'user-agent': agent(cluster) })).status, 403);
+  });
+
+  test('is good for whoever calls this machine by a name of its own, and behind no proxy that shows itself', () => {
+    const direct = { headerNames: ['host'], httpVersion: '1.1', localAddress: '::ffff:10.0.0.5', host: '0.0.0.0' };
+    for (const hostHeader of ['localhost:3000', '127.0.0.1', '[::1]:3000', '10.0.0.5:3000'])
+      assert.equal(isPassedOn({ ...direct, hostHeader }), false, hostHeader);
+    assert.equal(isPassedOn({ ...direct, hostHeader: 'CCX.lan:3000', host: 'ccx.lan' }), false);
+    for (const hostHeader of [undefined, 'ingress.example.com', '127.evil.example', '10.0.0.50'])
+      assert.equal(isPassedOn({ ...direct, hostHeader }), true, hostHeader);
+    const hostHeader = '127.0.0.1:3000';
+    assert.equal(isPassedOn({ ...direct, hostHeader, httpVersion: '1.0' }), true);
+    for (const name of ['via', 'x-forwarded-host', 'x-original-forwarded-for', 'x-envoy-external-address'])
+      assert.equal(isPassedOn({ ...direct, hostHeader, headerNames: [name] }), true, name);
   });
 
   test('is worth nothing from elsewhere', () => {

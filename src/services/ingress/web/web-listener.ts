@@ -17,7 +17,7 @@ import {
 import type { Readiness } from '../../../platform/lifecycle/running-service.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
-import { FORWARDING_HEADERS, isLocalRequest } from '../decide/locality.ts';
+import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
 import { decideRequestId } from '../decide/request-id.ts';
 import {
   drainBytesMax,
@@ -245,16 +245,19 @@ function requestIdOf(response: FastifyReply): string {
 }
 
 function credentialsOf(request: FastifyRequest, host: string): Credentials {
+  const { localAddress, remoteAddress } = request.socket;
+  const isForwarded = isPassedOn({
+    headerNames: Object.keys(request.headers),
+    httpVersion: request.raw.httpVersion,
+    hostHeader: request.headers.host,
+    localAddress,
+    host,
+  });
   return {
     identityHeader: firstHeader(request, HEADER_IDENTITY),
     authorization: request.headers.authorization,
     userAgent: request.headers['user-agent'] ?? '',
-    isLocal: isLocalRequest({
-      host,
-      remoteAddress: request.socket.remoteAddress,
-      localAddress: request.socket.localAddress,
-      isForwarded: FORWARDING_HEADERS.some((name) => request.headers[name] !== undefined),
-    }),
+    isLocal: isLocalRequest({ host, remoteAddress, localAddress, isForwarded }),
   };
 }
 
