@@ -22,3 +22,9 @@ test('an error without a text says its code, or what it is', () => {
   assert.equal(wrapped(new AggregateError([])), 'cannot reach it: AggregateError');
   assert.equal(wrapped('text\n'), 'cannot reach it: text');
 });
+
+test('what several layers say in the same words is said once', () => {
+  const layer = (cause: unknown) => new CcxError('permission denied', { code: 'X', category: 'connection', cause });
+  assert.equal(wrapped(layer(layer(new Error('permission denied')))), 'cannot reach it: permission denied');
+  assert.equal(wrapped(layer(new Error('no'))), 'cannot reach it: permission denied: no');
+});

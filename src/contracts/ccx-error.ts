@@ -42,8 +42,10 @@ export function errorCode(error: unknown): string {
 export function errorText(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
-  while (current !== undefined && current !== null && parts.length < 5) {
-    parts.push(ownText(current));
+  for (let depth = 0; current !== undefined && current !== null && depth < 5; depth += 1) {
+    const text = ownText(current);
+    // A layer that only gave it a code says what its cause says.
+    if (parts.at(-1) !== text) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(': ');

@@ -202,6 +202,12 @@ test('an end that is no number is named, and nothing else of the answer', async 
   });
 });
 
+test('a null in the answer is the same as nothing, as Go’s library reads it', async (t) => {
+  const { source, endpoint } = await setUp(t);
+  Object.assign(endpoint.behaviour, { lifeSeconds: null });
+  assert.equal(await source.token(), endpoint.tokens()[0]);
+});
+
 test('an endpoint that is not there, breaks or throttles is unavailable', async (t) => {
   const { source, endpoint } = await setUp(t);
   endpoint.inject({ kind: 'reset' });

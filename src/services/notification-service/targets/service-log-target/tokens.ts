@@ -127,13 +127,14 @@ async function post(url: string, { id, secret }: Credentials, signal: AbortSigna
   }
 }
 
+/** As Go's library reads it: `null` is the same as nothing. */
 const grantAnswer = z.object({
   access_token: z.string().min(1),
   token_type: z
     .string()
     .regex(/^bearer$/i)
-    .optional(),
-  expires_in: z.number().optional(),
+    .nullish(),
+  expires_in: z.number().nullish(),
 });
 
 function readToken(answer: HttpAnswer, clock: Clock): HeldToken {
@@ -163,19 +164,20 @@ function whatIsWrong(member: PropertyKey | undefined): string {
   }
 }
 
-const claimsOfInterest = z.object({ exp: z.number().optional(), iat: z.number().optional() });
+const claimsOfInterest = z.object({ exp: z.number().nullish(), iat: z.number().nullish() });
 
 /**
  * From now on. Differences of the other side's times come first, so that a clock that is off does no harm; a token without an end is
  * used until it is refused. Throws when the token is no JWT; that also makes it safe inside a header.
  */
-function lifeOf(token: string, expiresInSeconds: number | undefined, clock: Clock): number {
+function lifeOf(token: string, expiresInSeconds: number | null | undefined, clock: Clock): number {
   const parts = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(token);
   const claims = claimsOfInterest.safeParse(parts === null ? undefined : jsonOf(Buffer.from(parts[1]!, 'base64url')));
   if (!claims.success) throw unusable('holds a token that is no JWT');
-  const { exp = 0, iat } = claims.data;
+  const exp = claims.data.exp ?? 0;
+  const iat = claims.data.iat ?? undefined;
   const ends: number[] = [];
-  if (expiresInSeconds !== undefined) ends.push(expiresInSeconds * 1000);
+  if (typeof expiresInSeconds === 'number') ends.push(expiresInSeconds * 1000);
   if (exp !== 0 && iat !== undefined) ends.push((exp - iat) * 1000);
   if (ends.length === 0 && exp !== 0) ends.push(exp * 1000 - clock.now().getTime());
   return Math.max(0, Math.min(...ends));
