@@ -3,9 +3,10 @@
  * CI; `node scripts/kafka/start-kafka.ts [--brokers 3] [--secure]` starts one for a person and stops it on Ctrl-C.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
@@ -183,16 +184,22 @@ async function untilStarted(child: ChildProcess): Promise<void> {
   });
 }
 
+/** Below those that systems give to outgoing connections, so that none takes a port between the look and the start of who gets it. */
+const portMin = 15_000;
+const portMax = 32_000;
+
 /** Ports of 127.0.0.1 that nobody listens on now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
+  const servers: Server[] = [];
+  while (servers.length < count) {
+    const server = createServer();
+    server.listen(randomInt(portMin, portMax), '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isFree) servers.push(server);
+  }
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;

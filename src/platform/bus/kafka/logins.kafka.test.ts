@@ -9,7 +9,15 @@ import type { CcxError } from '../../../contracts/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Bus } from '../bus.ts';
-import { commitAfter, createTopic, numbers, patienceMs, subscribe, texts } from '../contract/bus-harness.contract.ts';
+import {
+  commitAfter,
+  createTopic,
+  numbers,
+  patienceMs,
+  subscribe,
+  take,
+  texts,
+} from '../contract/bus-harness.contract.ts';
 import { createKafkaBus } from './kafka-bus.ts';
 import { type KafkaSecuritySettings, parseKafkaSecurity } from './kafka-security.ts';
 
@@ -69,11 +77,16 @@ describe('Kafka logins', () => {
       try {
         const topic = await createTopic(bus, 2);
         const consumer = await subscribe(bus, topic);
-        // The first group of a new broker waits for the topic of the positions.
-        complaints.length = 0;
         const producer = await bus.createProducer();
-        const untilMs = performance.now() + workMs;
         let sent = 0;
+        const came: (string | null)[] = [];
+        // A new topic waits for its leader, and the first group of a new broker for the topic of the positions.
+        await producer.send([{ topic, key: 'k', value: String(sent++) }]);
+        const first = await take(consumer, 1);
+        came.push(...texts(first));
+        await commitAfter(consumer, first);
+        complaints.length = 0;
+        const untilMs = performance.now() + workMs;
         const sending = (async () => {
           // Never without a request under way: some are, whenever a login comes to its end.
           while (performance.now() < untilMs) {
@@ -85,7 +98,6 @@ describe('Kafka logins', () => {
         const asking = (async () => {
           while (performance.now() < untilMs) await bus.admin.listTopics();
         })();
-        const came: (string | null)[] = [];
         while (performance.now() < untilMs || came.length < sent) {
           assert.ok(performance.now() < untilMs + patienceMs, `${came.length} of ${sent} came`);
           const records = await consumer.poll({ recordsMax: 500, waitMs: 100 });
