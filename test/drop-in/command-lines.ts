@@ -231,6 +231,10 @@ export const commandLines: readonly CommandLine[] = [
   service(instant, 4, { given: 'neither content service nor database', settings: contentAway, database: 'away' }),
   service(instant, 5, { given: 'no broker answers', settings: kafkaAway, says: /Couldn't initialize Kafka producer/ }),
   service(instant, 5, {
+    given: 'no broker answers, and no topic is configured',
+    settings: { ...kafkaAway, KAFKA_BROKER__TOPIC: undefined },
+  }),
+  service(instant, 5, {
     given: 'neither broker nor content service nor database',
     settings: { ...kafkaAway, ...contentAway },
     database: 'away',

@@ -71,6 +71,12 @@ test('brokers that are away stay what they are: retryable, and no word about top
   await assert.rejects(requireTopics(bus, [{ name: 'a', setting: 's.a' }]), away);
 });
 
+test('brokers that are away are found out where no topic is named, too', async () => {
+  const away = unreachable('away', undefined, 'check the brokers');
+  const { bus } = busWith({}, { check: () => Promise.reject(away) });
+  await assert.rejects(requireTopics(bus, [{ name: '', setting: 's.none' }]), away);
+});
+
 test('on the embedded bus it is asked whether it answers, and for no topic', async () => {
   const { bus, asked } = busWith({ a: topicUnknown(['a']) }, { kind: 'postgres' });
   await requireTopics(bus, [{ name: 'a', setting: 's.a' }]);

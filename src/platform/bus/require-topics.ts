@@ -16,7 +16,8 @@ export interface NeededTopic {
 
 /**
  * Rejects with the bus's code: `BUS_TOPIC_UNKNOWN` and `BUS_TOPIC_PERMISSION` name every such topic and its setting; `BUS_UNREACHABLE` is
- * retryable. `onMissing` hears of optional ones. A name that is empty is not needed.
+ * retryable. `onMissing` hears of optional ones. A name that is empty is not needed;
+ * whether the brokers answer is asked all the same.
  */
 export async function requireTopics(
   bus: Pick<Bus, 'kind' | 'check' | 'admin'>,
@@ -28,6 +29,7 @@ export async function requireTopics(
     return;
   }
   const wanted = needed.filter(({ name }) => name !== '');
+  if (wanted.length === 0) return bus.check();
   const problems = await Promise.all(wanted.map((topic) => problemWith(bus, topic)));
   const troubled = problems.filter((problem) => problem !== undefined);
   for (const problem of troubled) if (problem.topic.optional === true) onMissing(describe([problem]));
