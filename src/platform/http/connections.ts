@@ -2,13 +2,16 @@
  * The connections of one server: how many there are, which of them have no request in work, and who gives way when there is no room for
  * one more. Made by `http-server.ts`.
  *
- * First the one that has said nothing for the longest time gives way, then one that is kept alive, then a request that its service can do
- * without: a client that sends its request at once is served, however many others connect and say nothing.
+ * First the one that has said nothing for the longest time gives way, then one that is kept alive, then one that does not read its answer,
+ * then a request that its service can do without: a client that sends its request at once is served, however many others connect and say
+ * nothing.
+ *
+ * What a client asks for and does not read is held in memory until it does: an answer has a time, and requests in advance have a number.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
-import { firstByteMsMax, overdueCheckedEveryMs } from './limits.ts';
+import { firstByteMsMax, overdueCheckedEveryMs, pipelinedMax, unreadGivesWayMs, unreadMsMax } from './limits.ts';
 
 export interface ConnectionsOptions {
   readonly connectionsMax: number;
@@ -36,6 +39,8 @@ export class Connections {
   readonly #requests = new WeakMap<Socket, number>();
   /** Kept alive after an answer, in the order in which that was. */
   readonly #kept = new Set<Socket>();
+  /** Have an answer that the system does not take more of: how many bytes it took, and since when. */
+  readonly #unread = new Map<Socket, { readonly takenBytes: number; readonly sinceMs: number }>();
   #stopLooking: () => void = () => undefined;
   #closing = false;
 
@@ -43,7 +48,10 @@ export class Connections {
     this.#options = options;
     server.on('listening', () => {
       this.#stopLooking();
-      this.#stopLooking = options.clock.every(overdueCheckedEveryMs, () => this.#closeMute());
+      this.#stopLooking = options.clock.every(overdueCheckedEveryMs, () => {
+        this.#closeMute();
+        this.#closeUnread();
+      });
     });
     server.on('connection', (socket: Socket) => this.#opened(socket));
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response));
@@ -79,7 +87,7 @@ export class Connections {
     this.#silentSinceMs.set(socket, this.#options.clock.monotonicMs());
     this.#options.onOpened?.(this.#open.size);
     socket.once('close', () => {
-      for (const sockets of [this.#open, this.#silentSinceMs, this.#kept]) sockets.delete(socket);
+      for (const sockets of [this.#open, this.#silentSinceMs, this.#kept, this.#unread]) sockets.delete(socket);
     });
   }
 
@@ -92,11 +100,24 @@ export class Connections {
     }
   }
 
+  #closeUnread(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const socket of this.#open) {
+      const takenBytes = socket.bytesWritten - socket.writableLength;
+      const before = this.#unread.get(socket);
+      if (socket.writableLength === 0) this.#unread.delete(socket);
+      else if (before?.takenBytes !== takenBytes) this.#unread.set(socket, { takenBytes, sinceMs: nowMs });
+      else if (nowMs - before.sinceMs >= unreadMsMax) socket.destroy();
+    }
+  }
+
   #requested({ socket }: IncomingMessage, response: ServerResponse): void {
     this.#silentSinceMs.delete(socket);
     this.#kept.delete(socket);
     // A client may send its next request before the last one is answered.
-    this.#requests.set(socket, (this.#requests.get(socket) ?? 0) + 1);
+    const inWork = (this.#requests.get(socket) ?? 0) + 1;
+    this.#requests.set(socket, inWork);
+    if (inWork > pipelinedMax) socket.destroy();
     response.once('close', () => {
       const left = (this.#requests.get(socket) ?? 1) - 1;
       this.#requests.set(socket, left);
@@ -109,13 +130,24 @@ export class Connections {
     const [kept] = this.#kept;
     // What a client sends at once is read a little after its connection is there.
     const isLate = silent !== undefined && this.#options.clock.monotonicMs() - silent[1] >= silentMsMin;
-    const socket = isLate ? silent[0] : kept;
+    const socket = isLate ? silent[0] : (kept ?? this.#longestUnread());
     if (socket === undefined && this.#options.makeRoom?.() === true) return true;
     const victim = socket ?? silent?.[0];
     if (victim === undefined) return false;
     this.#open.delete(victim);
     victim.destroy();
     return true;
+  }
+
+  #longestUnread(): Socket | undefined {
+    let longest: Socket | undefined;
+    let leastMs = this.#options.clock.monotonicMs() - unreadGivesWayMs;
+    for (const [socket, { sinceMs }] of this.#unread) {
+      if (sinceMs > leastMs || socket.writableLength === 0 || !this.#open.has(socket)) continue;
+      longest = socket;
+      leastMs = sinceMs;
+    }
+    return longest;
   }
 }
 

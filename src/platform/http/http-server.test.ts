@@ -6,7 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { createManualClock } from '../clock/manual-clock.ts';
 import { callHttp } from './http-client.ts';
 import { createHttpServer, type HttpServerOptions } from './http-server.ts';
-import { firstByteMsMax, headerBytesMax } from './limits.ts';
+import { firstByteMsMax, headerBytesMax, pipelinedMax, unreadGivesWayMs, unreadMsMax } from './limits.ts';
 
 function create(options: Partial<HttpServerOptions> = {}) {
   return createHttpServer({ host: '127.0.0.1', port: 0, bodyBytesMax: 1000, portSetting: 'test.port', ...options });
@@ -16,6 +16,7 @@ function create(options: Partial<HttpServerOptions> = {}) {
 async function serving(t: TestContext, options: Partial<HttpServerOptions>) {
   const server = create(options);
   server.app.get('/', async () => 'served');
+  server.app.get('/large', async () => Buffer.alloc(32 * 1024 * 1024));
   // Never answered.
   server.app.post('/:path', () => new Promise(() => undefined));
   const url = await server.listen();
@@ -111,7 +112,51 @@ test('headers may have their limit and not much more', async (t) => {
   assert.equal((await ask(headerBytesMax)).status, 431);
 });
 
+test('a connection that sends ever more requests and reads no answer is closed', async (t) => {
+  const { server, open } = await serving(t, {});
+  const atOnce = await open(request.repeat(pipelinedMax));
+  let answers = '';
+  atOnce.on('data', (data) => {
+    answers += data;
+  });
+  await until(() => answers.split('served').length > pipelinedMax);
+  await once(await open(request.repeat(pipelinedMax + 1)), 'close');
+  assert.equal(server.connections(), 1);
+});
+
+/** Asks for more than the system takes for a client that does not read, and waits until it takes no more. */
+async function askAndNotRead({ server, open }: Awaited<ReturnType<typeof serving>>): Promise<Socket> {
+  const answering = Promise.withResolvers<Socket>();
+  server.app.server.on('request', ({ socket, url }) => {
+    if (url === '/large') answering.resolve(socket);
+  });
+  const client = await open('GET /large HTTP/1.1\r\nHost: x\r\n\r\n');
+  const socket = await answering.promise;
+  await until(() => socket.writableLength > 0);
+  return client;
+}
+
+test('an answer that nobody reads is given up after its time', async (t) => {
+  const clock = createManualClock();
+  const bench = await serving(t, { clock });
+  const client = await askAndNotRead(bench);
+  await clock.advance(unreadMsMax - 1_000);
+  assert.equal(bench.server.connections(), 1);
+  await clock.advance(2_000);
+  await until(() => bench.server.connections() === 0);
+  client.destroy();
+});
+
 describe('where there is no room for one more connection', () => {
+  test('one that does not read its answer gives way', async (t) => {
+    const clock = createManualClock();
+    const bench = await serving(t, { clock, connectionsMax: 1 });
+    const client = await askAndNotRead(bench);
+    await clock.advance(unreadGivesWayMs + 2_000);
+    assert.match(String((await once(await bench.open(request), 'data'))[0]), /served/);
+    client.destroy();
+  });
+
   test('the one that is silent for the longest time gives way, then one that is kept alive', async (t) => {
     const clock = createManualClock();
     const { server, open } = await serving(t, { connectionsMax: 3, clock });

@@ -10,6 +10,12 @@ export const overdueCheckedEveryMs = 1_000;
 export const headerBytesMax = 64 * 1024;
 /** A kept-alive connection without a request. */
 export const idleMsMax = 30_000;
+/** An answer of which nothing was taken for so long has no reader. */
+export const unreadMsMax = 30_000;
+/** Where there is no room for another connection, one whose answer was not read for so long gives way. */
+export const unreadGivesWayMs = 5_000;
+/** Requests that a client may send before the first of them is answered; those that take them one by one send one. */
+export const pipelinedMax = 16;
 /** One request from first byte to last; the operator gives up after 60 s. */
 export const requestMsMax = 60_000;
 /** Connections at once, unless the caller says otherwise: a server for probes and scrapers has a handful. */
