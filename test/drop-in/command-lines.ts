@@ -117,7 +117,7 @@ export const commandLines: readonly CommandLine[] = [
   writer('--print-new-reports-for-cleanup', 0, { says: /"message":"PrintReportsForCleanup operation"/ }),
   writer('--print-old-reports-for-cleanup', 0, { says: /FROM reported/ }),
   writer('--print-read-errors-for-cleanup', 0, { says: /FROM read_errors/ }),
-  writer('--new-reports-cleanup --max-age a~while', 5, { says: /invalid input syntax for type interval/ }),
+  writer('--new-reports-cleanup --max-age a~while', 5, { says: /MAX_AGE_INVALID.*--max-age/ }),
   writer('--new-reports-cleanup', 5, { database: 'empty' }),
   writer('--truncate-old-reports', 0),
   writer('--db-cleanup', 0),

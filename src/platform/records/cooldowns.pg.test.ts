@@ -62,3 +62,13 @@ test('only rows that say sent are kept, by when they were sent, and by nothing w
   const long = await old('90 days', '1 week');
   assert.deepEqual(long, { rows: ['2:5', '4:5'], warning: undefined }, 'also of a report that is older than the age');
 });
+
+test('an age that is no interval is refused by its name, with the settings to change', async () => {
+  for (const maxAge of ['a while', '', '99999999999999999999 days']) {
+    for (const table of ['reported', 'new_reports']) {
+      await assert.rejects(oldRowsOf(context.database, { table, maxAge }), {
+        ...{ code: 'MAX_AGE_INVALID', hint: /--max-age.*cleaner\.max_age/ },
+      });
+    }
+  }
+});

@@ -4,6 +4,7 @@
  * by age (its own, both drop-in programs') reads them here, because the process that deletes may know no cooldown at all. Commands that
  * delete everything (`--db-cleanup`, `--truncate-old-reports`) do not ask.
  */
+import { CcxError } from '../../contracts/ccx-error.ts';
 import { STATE_SENT, TABLE_COOLDOWNS, TABLE_REPORTED } from '../../contracts/tables.ts';
 import type { Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
@@ -74,12 +75,26 @@ export interface OldRows {
   readonly warning: string | undefined;
 }
 
+/** Code: `MAX_AGE_INVALID`. */
+async function requireInterval(queryable: Queryable, maxAge: string): Promise<void> {
+  try {
+    await queryable.query('SELECT $1::interval', [maxAge]);
+  } catch (cause) {
+    if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
+    throw new CcxError(`the age ${JSON.stringify(maxAge)} is not an interval`, {
+      ...{ code: 'MAX_AGE_INVALID', category: 'configuration', cause },
+      hint: 'change --max-age, or cleaner.max_age where it is not given, to a PostgreSQL interval such as "90 days"',
+    });
+  }
+}
+
 /** The rows of a shared table that are older than an age and that no cooldown counts by; the clock is the database's. */
 export async function oldRowsOf(
   queryable: Queryable,
   what: { readonly table: string; readonly maxAge: string; readonly ownCooldowns?: readonly string[] },
 ): Promise<OldRows> {
   const { table, maxAge } = what;
+  await requireInterval(queryable, maxAge);
   const cooldown = table === TABLE_REPORTED ? await longestCooldown(queryable, what.ownCooldowns) : undefined;
   if (cooldown === undefined) return { where: IS_OLD, values: [maxAge], warning: undefined };
   return {
