@@ -8,7 +8,13 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
 import type { DownloadRequest } from './ports.ts';
 
-const deadlines = { answerMsMax: 10_000, stallMsMax: 10_000, downloadMsMax: 20_000 };
+const deadlines = {
+  answerMsMax: 10_000,
+  stallMsMax: 10_000,
+  downloadMsMax: 20_000,
+  slowMsMax: 10_000,
+  bytesPerSecondMin: 10_000,
+};
 let server: ArchiveServer;
 before(async () => {
   server = await startArchiveServer();
@@ -140,6 +146,22 @@ test('a server that does not answer, falls silent or drips is given up in time',
     download(dripping, {}, { stallMsMax: 5_000, downloadMsMax: 300 }),
     failsWith('DOWNLOAD_TIMEOUT', /not complete within 300 ms/, true),
   );
+  await assert.rejects(
+    download(dripping, {}, { slowMsMax: 300 }),
+    failsWith('DOWNLOAD_TIMEOUT', /less than 10000 bytes a second/, true),
+  );
+  const slow = server.serve('/slow-enough', (_, response) => {
+    let pieces = 0;
+    const send = setInterval(() => {
+      pieces += 1;
+      if (pieces < 10) response.write(Buffer.alloc(100));
+      else {
+        clearInterval(send);
+        response.end();
+      }
+    }, 60);
+  });
+  assert.equal((await download(slow, {}, { slowMsMax: 100, bytesPerSecondMin: 100 })).length, 900);
 });
 
 test('a download that is given up ends with the reason of its signal', async () => {

@@ -1,5 +1,5 @@
 /**
- * Fetches archives over HTTP: into memory, never more than allowed, with a deadline for the answer, for silence and for the whole.
+ * Fetches archives over HTTP: into memory, never more than allowed, with a deadline for the answer, for silence and for the whole, and with a least rate.
  * Whether a link may be followed at all is decided before (`decide/is-allowed-link.ts`). Redirects are not followed: they would lead
  * around that decision. The texts are the reference's where it has one for the case. Source: data-pipeline.md 3.1.
  */
@@ -16,6 +16,9 @@ export interface HttpArchiveSourceOptions {
   /** Between two pieces of the body. */
   readonly stallMsMax: number;
   readonly downloadMsMax: number;
+  /** From the headers of the answer until a rate is asked for, and that rate, on average. */
+  readonly slowMsMax: number;
+  readonly bytesPerSecondMin: number;
 }
 
 export function createHttpArchiveSource(options: HttpArchiveSourceOptions): ArchiveSource {
@@ -66,7 +69,7 @@ async function readBody(response: Response, request: DownloadRequest, watch: Dow
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body ?? []) {
-    watch.progressed();
+    watch.progressed(chunk.byteLength);
     size += chunk.byteLength;
     checkRoom(size, request);
     chunks.push(chunk);
@@ -108,7 +111,7 @@ function connectionError(code: string, detail: string | undefined, cause: unknow
   });
 }
 
-/** The three deadlines of one download, looked at in one timer. */
+/** The deadlines of one download, looked at in one timer. */
 class DownloadWatch {
   readonly #clock: Clock;
   readonly #options: HttpArchiveSourceOptions;
@@ -117,6 +120,8 @@ class DownloadWatch {
   readonly #stop: () => void;
   #phaseMs: number;
   #hasAnswered = false;
+  #answeredMs = 0;
+  #bytes = 0;
   /** Which deadline has passed. */
   late: string | undefined;
 
@@ -134,10 +139,12 @@ class DownloadWatch {
 
   answered(): void {
     this.#hasAnswered = true;
-    this.progressed();
+    this.progressed(0);
+    this.#answeredMs = this.#phaseMs;
   }
 
-  progressed(): void {
+  progressed(bytes: number): void {
+    this.#bytes += bytes;
     this.#phaseMs = this.#clock.monotonicMs();
   }
 
@@ -148,13 +155,20 @@ class DownloadWatch {
   }
 
   #look(): void {
-    const { answerMsMax, stallMsMax, downloadMsMax } = this.#options;
+    const { answerMsMax, stallMsMax, downloadMsMax, bytesPerSecondMin } = this.#options;
     const now = this.#clock.monotonicMs();
     const phaseMsMax = this.#hasAnswered ? stallMsMax : answerMsMax;
     if (now - this.#startedMs > downloadMsMax) this.late = `not complete within ${downloadMsMax} ms`;
     else if (now - this.#phaseMs > phaseMsMax) {
       this.late = this.#hasAnswered ? `silence for ${stallMsMax} ms` : `no answer within ${answerMsMax} ms`;
-    } else return;
+    } else if (this.#isSlow(now)) this.late = `less than ${bytesPerSecondMin} bytes a second`;
+    else return;
     this.#abort.abort();
+  }
+
+  #isSlow(nowMs: number): boolean {
+    const { slowMsMax, bytesPerSecondMin } = this.#options;
+    const bodyMs = nowMs - this.#answeredMs;
+    return this.#hasAnswered && bodyMs > slowMsMax && this.#bytes * 1_000 < bodyMs * bytesPerSecondMin;
   }
 }

@@ -48,6 +48,10 @@ export const inFlightBytesDefault = 256 * mebibyte;
 export const downloadAnswerMsDefault = 10 * second;
 /** Silence within a body. Source: data-pipeline.md 3.1. */
 export const downloadStallMsDefault = 60 * second;
+/** A body has so long until a rate is asked for: one that trickles would hold a place for as long as a download may take. */
+export const downloadSlowMsMax = 10 * second;
+/** Then so much on average: at less, the largest archive that the operator sends, 10 MiB, does not come within the time of one download. */
+export const downloadBytesPerSecondMin = 32 * 1024;
 /** One download from request to last byte: 100 MiB at 350 kB/s. */
 export const downloadMsDefault = 5 * minute;
 /**

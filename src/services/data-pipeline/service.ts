@@ -18,6 +18,8 @@ import { createHttpArchiveSource } from './http-archive-source.ts';
 import { Intake } from './intake.ts';
 import {
   bytesPerOrganizationShare,
+  downloadBytesPerSecondMin,
+  downloadSlowMsMax,
   fetchSilenceMsMax,
   furtherAttemptsShare,
   hostFailuresMin,
@@ -159,7 +161,12 @@ async function build(
     room,
     check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
     fetch: {
-      source: createHttpArchiveSource({ clock, ...download }),
+      source: createHttpArchiveSource({
+        clock,
+        ...download,
+        slowMsMax: downloadSlowMsMax,
+        bytesPerSecondMin: downloadBytesPerSecondMin,
+      }),
       budget,
       linkPolicy: download,
       localLink: localLink ?? (async (link: string) => link),
