@@ -15,7 +15,7 @@ export const NOTIFY_REASONS = {
 
 /** Reasons not to notify. */
 export const QUIET_REASONS = {
-  'already-notified': 'It was notified within its cooldown; that it had gone in between does not end the cooldown.',
+  'already-notified': 'It was notified within its cooldown, which does not end when it goes and comes back.',
   pending: 'An earlier notification of it is still on its way.',
   'given-up':
     'Its last notification was refused and is listed as dead; it is tried again when its cooldown has ended, or by a manual retry.',
