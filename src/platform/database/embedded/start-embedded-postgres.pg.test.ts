@@ -1,6 +1,6 @@
 /** The embedded server's life: data survives restarts and crashes, orphans find a new owner, strangers are left alone. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -348,6 +348,27 @@ describe('startEmbeddedPostgres', { skip }, () => {
     await writeFile(join(folder, 'file'), '');
     dataDir = join(folder, 'file', 'postgres');
     await assert.rejects(start(), refusedWith('EMBEDDED_POSTGRES_FOLDER', /cannot be created/));
+  });
+
+  test('a place that takes no folder is one clear error', { skip: process.platform !== 'linux' }, async () => {
+    dataDir = '/proc/ccx/postgres';
+    await assert.rejects(start(), refusedWith('EMBEDDED_POSTGRES_FOLDER', /cannot be created: ENOENT/));
+  });
+
+  test('a read-only disk is called so, with a folder on it and without', { skip: !isRoot }, async (t) => {
+    const mounted = join(folder, 'mounted');
+    await mkdir(join(mounted, 'postgres'), { recursive: true });
+    const mount = (...options: readonly string[]) => spawnSync('mount', [...options, mounted]).status === 0;
+    if (!mount('--bind', mounted)) return t.skip('nothing can be mounted here');
+    try {
+      assert.ok(mount('-o', 'bind,remount,ro'));
+      for (const path of ['postgres', 'new/postgres']) {
+        dataDir = join(mounted, path);
+        await assert.rejects(start(), refusedWith('EMBEDDED_POSTGRES_FOLDER', /: EROFS: read-only file system/));
+      }
+    } finally {
+      spawnSync('umount', [mounted]);
+    }
   });
 
   test('a taken port and a wrong setting are told with what the server said', async () => {
