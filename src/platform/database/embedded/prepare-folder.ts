@@ -20,7 +20,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { embeddedLeftoverMsMin } from '../limits.ts';
 import type { PostgresBinaries } from './binaries.ts';
@@ -73,10 +73,10 @@ async function makeReachable(dataDir: string, user: ServerUser | undefined): Pro
     // Again, because a strict umask takes the right to pass away.
     if (firstCreated !== undefined && user !== undefined) await openForPassage(folder, await realpath(firstCreated));
   } catch (cause) {
-    throw folderError(`the data folder ${dataDir} cannot be created: ${errorText(cause)}`, cause);
+    throw folderError(`the data folder ${dataDir} cannot be created`, cause);
   }
   await access(folder, constants.W_OK).catch((cause: unknown) => {
-    throw folderError(`the data folder ${dataDir} cannot be written: ${errorText(cause)}`, cause);
+    throw folderError(`the data folder ${dataDir} cannot be written`, cause);
   });
   if (user === undefined) return folder;
   const closed = findClosedFolder(folder, user);
