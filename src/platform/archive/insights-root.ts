@@ -23,10 +23,11 @@ export interface InsightsRoot {
 }
 
 /**
- * What macOS adds when somebody unpacks an archive and packs it again: a file of attributes beside each file and directory, and what its
- * file manager remembers. No name of a Kubernetes object starts so.
+ * What a desktop adds when somebody unpacks an archive and packs it again: macOS a file of attributes beside each file and directory, both
+ * kinds what their file managers remember. No name of a Kubernetes object is like these.
  */
-const desktopFile = /(?:^|\/)(?:\._[^/]*|\.DS_Store)$|^__MACOSX\//;
+const desktopFile =
+  /(?:^|\/)(?:\._[^/]*|\.DS_Store|\.localized|Icon\r|Thumbs\.db|desktop\.ini)$|^(?:__MACOSX|\.Spotlight-V100|\.Trashes|\.fseventsd)\//;
 
 export function findInsightsRoot(members: ArchiveFiles): InsightsRoot {
   const files = new Map([...members].filter(([path]) => !desktopFile.test(path)));

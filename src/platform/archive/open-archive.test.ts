@@ -399,7 +399,7 @@ describe('what does not matter costs nothing', () => {
     await opens(rawTar([paxHeader(attributes), marker]));
   });
 
-  test('files that macOS adds, beside the one directory and in it', async () => {
+  test('files that a desktop adds, beside the one directory and in it', async () => {
     const { files, summary } = await opens(
       rawTar([
         { path: './._archive', body: Buffer.from([0, 5, 0x16, 7]) },
@@ -409,10 +409,16 @@ describe('what does not matter costs nothing', () => {
         { path: './archive/config/._id', body: 'anything' },
         { path: './archive/config/node/._a.json', body: 'anything' },
         { path: '__MACOSX/archive/config/._id', body: 'x' },
+        ...['.localized', 'Icon\r', 'Thumbs.db', 'desktop.ini', '.Spotlight-V100/Store', '.fseventsd/no_log'].map(
+          (path) => ({
+            path,
+            body: 'x',
+          }),
+        ),
       ]),
     );
     assert.deepEqual([...files.keys()], ['config/id']);
-    assert.deepEqual([summary.strippedDirectory, summary.skippedEntries], ['archive', 5]);
+    assert.deepEqual([summary.strippedDirectory, summary.skippedEntries], ['archive', 11]);
     assert.equal(await codeOf(packTar([marker, { path: '._x.tar.gz', body: 'x' }])), 'opened');
     assert.equal(await codeOf(packTar([{ path: '._x', body: 'x' }])), 'ARCHIVE_NOT_INSIGHTS');
   });
