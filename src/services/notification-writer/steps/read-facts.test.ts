@@ -204,3 +204,18 @@ test('a rule of the name of an object’s own property is a rule like any other'
   const facts = factsOf({ skips: [skip('__proto__', 'RULE_FAILED'), skip('constructor', 'RULE_FAILED')] });
   assert.deepEqual(Object.keys(parsed(facts.didNotRun) as object).sort(), ['__proto__', 'constructor']);
 });
+
+test('of skips that cannot be read every rule of the catalogue may be one, and none of them closes an issue', () => {
+  const headers = catalogueHeaders('v', '["a","b","c"]');
+  const doubted = { reason: 'RULE_FAILED', details: 'the skips of its report cannot be read' };
+  const cases: readonly (readonly [unknown, object])[] = [
+    ['no list', { a: doubted, b: doubted, c: doubted }],
+    [[skip('a', 'X', 'x'.repeat(factPartBytesMax))], { a: doubted, b: doubted, c: doubted }],
+    [[skip('a', 'INPUT_BROKEN'), skip('b', 'X'), 7], { a: { reason: 'INPUT_BROKEN', details: 'why' }, c: doubted }],
+  ];
+  for (const [skips, didNotRun] of cases) {
+    assert.deepEqual(parsed(factsOf({ skips }, { headers }).didNotRun), didNotRun);
+  }
+  assert.equal(factsOf({ skips: 'no list' }).didNotRun, undefined, 'nothing is known of another pipeline');
+  assert.equal(factsOf({}, { headers }).didNotRun, undefined, 'no skips are none');
+});

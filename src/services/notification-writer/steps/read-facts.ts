@@ -13,7 +13,7 @@ import {
 } from '../../../contracts/headers.ts';
 import type { JsonSlice } from '../../../contracts/json-scanner.ts';
 import type { ReceivedReport } from '../../../contracts/parse-ocp-results.ts';
-import { notRunReasons } from '../../../contracts/report.ts';
+import { notRunReasons, SKIP_RULE_FAILED } from '../../../contracts/report.ts';
 import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
@@ -49,12 +49,18 @@ export function readFacts(
   const catalogue = attempt('catalogue', () => readCatalogue(record.headers));
   const silent = attempt('skips', () => readSkips(part(members.get('skips'))));
   if (silent?.complete === false) ignored.add('skips');
+  const skipped = silent?.skipped ?? new Map<string, SilentRule>();
+  const didNotRun = new Map(silent?.didNotRun);
+  // Any rule of the catalogue may be among those that cannot be read: none of them closes an issue.
+  for (const module of ignored.has('skips') && catalogue !== undefined ? modulesOf(catalogue) : []) {
+    if (!skipped.has(module) && !didNotRun.has(module)) didNotRun.set(module, unreadableSkip);
+  }
   return {
     gatheredMicros,
     clusterVersion,
     catalogue,
-    didNotRun: jsonObject(silent?.didNotRun),
-    skipped: jsonObject(silent?.skipped),
+    didNotRun: jsonObject(didNotRun),
+    skipped: jsonObject(skipped),
     ignored: [...ignored],
   };
 }
@@ -103,6 +109,12 @@ interface SilentRules {
   readonly complete: boolean;
 }
 
+const unreadableSkip: SilentRule = { reason: SKIP_RULE_FAILED, details: 'the skips of its report cannot be read' };
+
+function modulesOf({ rules }: Catalogue): readonly string[] {
+  return JSON.parse(rules) as string[];
+}
+
 const ownReasons: ReadonlySet<unknown> = new Set(notRunReasons);
 
 /** A rule that is named twice did not run as soon as one of its items says so: then nothing is known of its issues. */
@@ -129,8 +141,8 @@ function readSkips(skips: unknown): SilentRules | undefined {
 }
 
 /** Undefined for none, so that most rows have NULL there. */
-function jsonObject(rules: ReadonlyMap<string, SilentRule> | undefined): string | undefined {
-  return rules === undefined || rules.size === 0 ? undefined : JSON.stringify(Object.fromEntries(rules));
+function jsonObject(rules: ReadonlyMap<string, SilentRule>): string | undefined {
+  return rules.size === 0 ? undefined : JSON.stringify(Object.fromEntries(rules));
 }
 
 type Headers = BusRecord['headers'];
