@@ -112,8 +112,13 @@ export function fairSharesContract(open: () => Promise<Bus>): void {
         `archives of another organization took ${delays.join(', ')} ms, ${published()} reports in all`,
       );
       assert.ok(published() < 60, 'the flood was not over');
-      const over = events.find(({ event }) => event === 'organization-over-share');
-      assert.equal(over?.fields['orgId'], 666);
+      // The warning wants some seconds of processor time, which a fast machine has not used yet.
+      const over = () => events.find(({ event }) => event === 'organization-over-share');
+      for (let number = 5; over() === undefined && published() < 60; number += 1) {
+        await announce(upload(`good-${number}`, testArchive(), 1, number));
+        await until(() => indexOf('report-published', `good-${number}`) >= 0);
+      }
+      assert.equal(over()?.fields['orgId'], 666);
     });
 
     test('hosts that do not answer take no place from anybody, and nothing but them left is told', async () => {
