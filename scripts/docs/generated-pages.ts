@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { renderCommandLines } from './command-line-tables.ts';
 import { renderConfigurationPage } from './configuration-page.ts';
 import { renderFlowDiagram, renderHopTable, renderSequencePage } from './flow-diagram.ts';
-import { renderModulesPage } from './modules-page.ts';
+import { renderModuleGraph } from './module-graph.ts';
 import { repositoryRoot } from './source-tree.ts';
 
 export interface GeneratedPage {
@@ -19,9 +19,9 @@ export interface GeneratedPage {
 export const generatedPages: readonly GeneratedPage[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/sequence.md', render: renderSequencePage },
-  { path: 'docs/modules.md', render: renderModulesPage },
   { path: 'README.md', render: renderReadme },
   { path: 'docs/compatibility.md', render: renderCompatibilityPage },
+  { path: 'docs/architecture.md', render: renderArchitecturePage },
 ];
 
 /** The README with the parts between its markers made anew from the topology. */
@@ -32,6 +32,10 @@ function renderReadme(): string {
 /** The page with its tables of command lines made anew from what the tests run. */
 function renderCompatibilityPage(): string {
   return withParts('docs/compatibility.md', 'test/drop-in/command-lines.ts', { 'command-lines': renderCommandLines() });
+}
+
+function renderArchitecturePage(): string {
+  return withParts('docs/architecture.md', 'the imports', { graph: renderModuleGraph() });
 }
 
 function withParts(path: string, source: string, parts: Readonly<Record<string, string>>): string {

@@ -1,5 +1,5 @@
 /**
- * The repository's source as data: every TypeScript file with its header comment and what it imports. Used by the generated module map
+ * The repository's source as data: every TypeScript file with its header comment and what it imports. Used by the generated import graph
  * and by `test/tidy.test.ts`; it reads text, it runs nothing.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -52,13 +52,6 @@ export function readSourceTree(): ReadonlyMap<string, SourceFile> {
 
 export function isTestFile(path: string): boolean {
   return path.startsWith('test/') || /\.(test|contract)\.ts$/.test(path);
-}
-
-/** First sentence of a header comment, for one-line lists. */
-export function firstSentence(header: string): string {
-  const flat = header.replace(/\s+/g, ' ').trim();
-  const end = flat.search(/[.:;](\s|$)/);
-  return end === -1 ? flat : flat.slice(0, end);
 }
 
 function headerOf(text: string): string {
