@@ -3,8 +3,9 @@
  * sets, against the naive way, which asks for every cluster by itself, as the reference does. The first run, in which everything is new,
  * is told as a figure.
  */
-import { CcxError } from '../src/contracts/ccx-error.ts';
+
 import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../src/contracts/tables.ts';
+import { CcxError } from '../src/encoding/ccx-error.ts';
 import { loadConfig } from '../src/platform/config/load-config.ts';
 import type { Database } from '../src/platform/database/database.ts';
 import { createSilentTelemetry } from '../src/platform/telemetry/telemetry.ts';

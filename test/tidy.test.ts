@@ -18,14 +18,16 @@ function mayImport(from: string, to: string): boolean {
   const [fromLayer, fromName] = layerOf(from);
   const [toLayer, toName] = layerOf(to);
   switch (fromLayer) {
+    case 'encoding':
+      return toLayer === 'encoding';
     case 'contracts':
-      return toLayer === 'contracts';
+      return toLayer === 'encoding' || toLayer === 'contracts';
     case 'rules':
-      return toLayer === 'contracts' || toLayer === 'rules';
     case 'platform':
-      return toLayer === 'contracts' || toLayer === 'platform';
+      return toLayer === 'encoding' || toLayer === 'contracts' || toLayer === fromLayer;
     case 'services':
       return (
+        toLayer === 'encoding' ||
         toLayer === 'contracts' ||
         toLayer === 'platform' ||
         toLayer === 'rules' ||
@@ -61,12 +63,12 @@ test('source files import only what their layer may see', () => {
   assert.deepEqual(wrong, []);
 });
 
-test('decisions import contracts and each other only', () => {
+test('decisions import encodings, contracts and each other only', () => {
   const wrong = production
     .filter((file) => file.path.includes('/decide/'))
     .flatMap((file) =>
       file.imports
-        .filter((target) => !target.startsWith('src/contracts/') && dirname(target) !== dirname(file.path))
+        .filter((target) => !/^src\/(encoding|contracts)\//.test(target) && dirname(target) !== dirname(file.path))
         .map((target) => `${file.path} imports ${target}`),
     );
   assert.deepEqual(wrong, []);

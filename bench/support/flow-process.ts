@@ -3,8 +3,8 @@
  * `flow-memory.ts`.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { errorText } from '../../src/contracts/ccx-error.ts';
 import type { AllInOne } from '../../src/dev/all-in-one/start-all-in-one.ts';
+import { errorText } from '../../src/encoding/ccx-error.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
 import { startInstallation } from './installation.ts';

@@ -1,7 +1,7 @@
 /** What one side writes the other reads, and what breaks a contract is refused with its code: the shared examples, both ways. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CcxError } from './ccx-error.ts';
+import type { CcxError } from '../encoding/ccx-error.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
 import { parsePayloadStatus } from './parse-payload-status.ts';
 import { serializePayloadStatus } from './payload-status.ts';

@@ -2,7 +2,7 @@
  * A record that could not be processed, kept with its original value, key and headers plus the headers below.
  * Produced by: every consumer → consumed by: `ccx dead-letters`, people. Source: data-pipeline.md 2.5 (value only in the reference).
  */
-import { cutUtf8 } from './cut-utf8.ts';
+import { cutUtf8 } from '../encoding/cut-utf8.ts';
 
 /** What all of them begin with. A replay takes off what stands behind the original headers; of older letters, all that begin so. */
 export const DEAD_LETTER_HEADER_PREFIX = 'x-ccx-';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decodeBase64LikePython } from './base64.ts';
+import { decodeBase64LikePython } from '../encoding/base64.ts';
 import { checkIdentityHeader, encodeIdentity, type Identity, parseConsumerIdentity } from './identity.ts';
 
 function encode(document: unknown): string {

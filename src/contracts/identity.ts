@@ -4,10 +4,10 @@
  * Python does). Source: ingress.md A.3.2, data-pipeline.md 2.3.
  */
 
-import { decodeBase64LikePython, decodeBase64Strictly } from './base64.ts';
-import { CcxError } from './ccx-error.ts';
-import { decodeLikeGo, type GoType, type GoValue } from './go-decoder.ts';
-import { isJsonObject, type JsonObject } from './json.ts';
+import { decodeBase64LikePython, decodeBase64Strictly } from '../encoding/base64.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { decodeLikeGo, type GoType, type GoValue } from '../encoding/go-decoder.ts';
+import { isJsonObject, type JsonObject } from '../encoding/json.ts';
 
 export interface Identity {
   readonly identity: {

@@ -5,8 +5,8 @@
  * Source: notification-service.md 9.2, consumers.md 1.2, 1.5, 1.7.
  */
 import { z } from 'zod';
-import { CcxError } from './ccx-error.ts';
-import { stringifyLikeGo } from './go-json.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { stringifyLikeGo } from '../encoding/go-json.ts';
 import { isUuid4 } from './identifiers.ts';
 
 export const NOTIFICATION_BUNDLE = 'openshift';

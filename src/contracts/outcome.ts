@@ -2,7 +2,7 @@
  * What a step of a pipeline may answer. Expected outcomes are values; `throw` is for bugs. One component at the end of each
  * pipeline turns everything that is not `done` into its effect (a counter, a dead letter, a pause).
  */
-import type { CcxError } from './ccx-error.ts';
+import type { CcxError } from '../encoding/ccx-error.ts';
 
 export type Outcome<T> =
   | { readonly kind: 'done'; readonly value: T }

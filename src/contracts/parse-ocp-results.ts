@@ -4,9 +4,9 @@
  * most are dropped and the rest is stored byte for byte (`shrunk-report.ts`). Called by the notification writer (hop 7).
  * What a message from the past or the future means is not judged here. Source: notification-writer.md 4.1, 4.2, 4.4, 4.5.
  */
-import { CcxError } from './ccx-error.ts';
-import { JsonScanner, type JsonSlice, JsonSyntaxError } from './json-scanner.ts';
-import { decodeJsonString, ExpectedNames } from './json-text.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { JsonScanner, type JsonSlice, JsonSyntaxError } from '../encoding/json-scanner.ts';
+import { decodeJsonString, ExpectedNames } from '../encoding/json-text.ts';
 
 /** One top-level member of `Report`: where its value lies in the message. */
 export interface ReportMember extends JsonSlice {

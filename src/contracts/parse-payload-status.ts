@@ -3,9 +3,9 @@
  * taken: any status word, numbers for text, a blank for the `T` of the time, a missing zone. Called by the payload tracker.
  * Source: ingress.md A.8.
  */
-import { CcxError } from './ccx-error.ts';
-import { isJsonObject, type JsonValue } from './json.ts';
-import { type Moment, parseRfc3339 } from './rfc3339.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { isJsonObject, type JsonValue } from '../encoding/json.ts';
+import { type Moment, parseRfc3339 } from '../encoding/rfc3339.ts';
 
 export interface ReceivedStatus {
   /** Lower case, as are `status` and `source`. */

@@ -1,7 +1,7 @@
 /** The published report has the reference's members in the reference's order, and nothing invalid is published. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from './ccx-error.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
 import type { OcpResultsMessage } from './ocp-results.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
 import { serializeOcpResults } from './serialize-ocp-results.ts';

@@ -4,10 +4,10 @@
  * Source: data-pipeline.md 5.2, 5.3.
  */
 import { z } from 'zod';
-import { CcxError } from './ccx-error.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { parseRfc3339 } from '../encoding/rfc3339.ts';
 import { isUuid } from './identifiers.ts';
 import type { OcpResultsMessage } from './ocp-results.ts';
-import { parseRfc3339 } from './rfc3339.ts';
 
 /** The writer reads both numbers into an unsigned 32-bit integer. */
 const unsigned32 = z.int().min(0).max(4_294_967_295);

@@ -4,9 +4,9 @@
  * Source: notification-service.md 10.2, consumers.md 2.2.
  */
 import { z } from 'zod';
-import { CcxError } from './ccx-error.ts';
-import { cutUtf8 } from './cut-utf8.ts';
-import { stringifyLikeGo } from './go-json.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { cutUtf8 } from '../encoding/cut-utf8.ts';
+import { stringifyLikeGo } from '../encoding/go-json.ts';
 import { isUuid4 } from './identifiers.ts';
 
 /** Whether the server counts bytes or characters is not documented: bytes satisfy both. */

@@ -2,8 +2,8 @@
  * The report text that `new_reports` keeps: the members that notifications need, keys sorted bytewise, values verbatim. The bulky
  * members are skipped where they lie and never copied. Called by the notification writer (hop 7). Source: notification-writer.md 3.4, 4.6.
  */
-import { writeCanonical } from './json-scanner.ts';
-import { encodeJsonString } from './json-text.ts';
+import { writeCanonical } from '../encoding/json-scanner.ts';
+import { encodeJsonString } from '../encoding/json-text.ts';
 import type { ReportMember, ReportSlices } from './parse-ocp-results.ts';
 
 /** Top-level members of `Report` that are not stored. */

@@ -2,10 +2,10 @@
  * Topic `platform.upload.announce`, one JSON object per accepted upload, header `service`.
  * Produced by: ingress (hop 2) → consumed by: data pipeline (hop 3), storage broker. Source: ingress.md A.7, data-pipeline.md 2.3.
  */
-import { CcxError } from './ccx-error.ts';
-import { stringifyLikeGo } from './go-json.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { stringifyLikeGo } from '../encoding/go-json.ts';
+import { isJsonObject, type JsonObject } from '../encoding/json.ts';
 import { type ConsumerIdentity, parseConsumerIdentity } from './identity.ts';
-import { isJsonObject, type JsonObject } from './json.ts';
 
 export interface AnnouncementMetadata {
   readonly ip_addresses?: readonly string[];

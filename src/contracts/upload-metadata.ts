@@ -2,8 +2,8 @@
  * The `metadata` part of an upload and what the announcement says of it.
  * Produced by: clusters → consumed by: ingress (hop 1). Source: ingress.md A.4.5.
  */
-import { decodeLikeGo, type GoType, type GoValue } from './go-decoder.ts';
-import { formatRfc3339 } from './rfc3339.ts';
+import { decodeLikeGo, type GoType, type GoValue } from '../encoding/go-decoder.ts';
+import { formatRfc3339 } from '../encoding/rfc3339.ts';
 import type { AnnouncementMetadata } from './upload-announcement.ts';
 
 /** Who an announcement with metadata says has reported it. */

@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { encodeRuleContent } from '../../src/contracts/rule-content-gob.ts';
 import {
   type FakeTokenEndpoint,
   startFakeTokenEndpoint,
 } from '../../src/dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
-import { encodeRuleContent } from '../../src/platform/gob/rule-content-gob.ts';
 import { baseEnvironment } from '../support/base-environment.ts';
 import { contentOf } from '../support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';

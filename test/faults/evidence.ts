@@ -5,7 +5,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDeadLetterHeaders } from '../../src/contracts/dead-letter.ts';
-import { parseRfc3339 } from '../../src/contracts/rfc3339.ts';
 import {
   DEAD_LETTER_TOPICS,
   GROUP_DATA_PIPELINE,
@@ -15,6 +14,7 @@ import {
   TOPIC_PAYLOAD_STATUS,
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../src/contracts/topics.ts';
+import { parseRfc3339 } from '../../src/encoding/rfc3339.ts';
 import { type Bus, type BusRecord, headerText } from '../../src/platform/bus/bus.ts';
 import { createPostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';

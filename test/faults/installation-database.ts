@@ -1,6 +1,6 @@
 /** Ways into the database of an installation that may or may not run, and the passing of the time that others wait for a dead process. */
 import { join } from 'node:path';
-import { CcxError } from '../../src/contracts/ccx-error.ts';
+import { CcxError } from '../../src/encoding/ccx-error.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { withDatabaseName } from '../../src/platform/database/connection-url.ts';

@@ -3,7 +3,7 @@
  * JSON (pid, url, adopted; or the error's code), and stops the server when its standard input says so.
  */
 import { once } from 'node:events';
-import { CcxError } from '../../src/contracts/ccx-error.ts';
+import { CcxError } from '../../src/encoding/ccx-error.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';

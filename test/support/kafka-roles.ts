@@ -5,7 +5,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
-import { errorText } from '../../src/contracts/ccx-error.ts';
 import {
   DEAD_LETTER_TOPICS,
   TOPIC_NOTIFICATIONS,
@@ -14,6 +13,7 @@ import {
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../src/contracts/topics.ts';
 import { type Receivers, startReceivers } from '../../src/dev/all-in-one/receivers.ts';
+import { errorText } from '../../src/encoding/ccx-error.ts';
 import type { Bus } from '../../src/platform/bus/bus.ts';
 import { parseKafkaSecurity } from '../../src/platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../src/platform/bus/open-bus.ts';

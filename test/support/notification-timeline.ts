@@ -3,7 +3,7 @@
  * notification; an hour later the same report, none`. Used by the notification service's `*.pg.test.ts`.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { CcxError } from '../../src/contracts/ccx-error.ts';
+import { CcxError } from '../../src/encoding/ccx-error.ts';
 import type { ManualClock } from '../../src/platform/clock/manual-clock.ts';
 import type { Connection, Database } from '../../src/platform/database/database.ts';
 import {

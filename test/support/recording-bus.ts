@@ -2,7 +2,7 @@
  * A bus that remembers what was sent and can be away, slow or choosy: what an ingress needs of one. For tests of a sender's behaviour only;
  * what a real bus promises is proven by its contract suite.
  */
-import { CcxError } from '../../src/contracts/ccx-error.ts';
+import { CcxError } from '../../src/encoding/ccx-error.ts';
 import type { OutgoingRecord, Producer } from '../../src/platform/bus/bus.ts';
 
 export interface RecordingBus {

@@ -1,6 +1,6 @@
 /** Jobs that behave and jobs that do not, for the runner pool's tests; loaded inside the children. */
 import { readFileSync } from 'node:fs';
-import { CcxError } from '../../src/contracts/ccx-error.ts';
+import { CcxError } from '../../src/encoding/ccx-error.ts';
 import type { JobContext } from '../../src/platform/runner-pool/runner-job.ts';
 
 export type TestJob =

@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { CcxError } from '../../src/contracts/ccx-error.ts';
 import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
 import { serializePayloadStatus } from '../../src/contracts/payload-status.ts';
 import { TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS, TOPIC_PAYLOAD_STATUS } from '../../src/contracts/topics.ts';
+import { CcxError } from '../../src/encoding/ccx-error.ts';
 import { createPostgresBus, type PostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';

@@ -3,8 +3,8 @@
  * this process has made for itself.
  */
 import { readFile } from 'node:fs/promises';
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
 import { isUuid } from '../../contracts/identifiers.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { openArchive } from '../../platform/archive/open-archive.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { uploadArchive } from '../cluster-simulator/upload-archive.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { isUuid4 } from '../../contracts/identifiers.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { openArchive } from '../../platform/archive/open-archive.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { allRules } from '../../rules/catalog/index-of-rules.ts';

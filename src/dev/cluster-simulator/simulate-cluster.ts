@@ -3,7 +3,7 @@
  * Operator packs it. The same options make the same bytes. Used by `ccx simulate`, the all-in-one demo, system tests and benchmarks.
  */
 import { createHash } from 'node:crypto';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { type FileToPack, packArchive } from '../../platform/archive/pack-archive.ts';
 import { healthyCluster } from '../../rules/catalog/healthy-cluster.ts';
 import { allSamples } from '../../rules/catalog/index-of-samples.ts';

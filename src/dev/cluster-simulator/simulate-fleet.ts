@@ -1,6 +1,7 @@
 /** Uploads the archives of many made-up clusters, some at a time. Used by `ccx simulate`. */
-import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+
 import type { Identity } from '../../contracts/identity.ts';
+import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { randomFindings, simulateCluster } from './simulate-cluster.ts';
 import { uploadArchive } from './upload-archive.ts';

@@ -7,9 +7,9 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../contracts/headers.ts';
 import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { answerBytesMax, archiveBytesMax, chunkBytes, uploadMsMax } from './limits.ts';
 
 export interface UploadOptions {

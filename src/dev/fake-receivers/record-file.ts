@@ -7,7 +7,7 @@
 import { constants } from 'node:fs';
 import { appendFile, type FileHandle, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorText } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import { fileRecordsFactor } from './limits.ts';
 
 export interface RecordFile<Item> {

@@ -1,5 +1,5 @@
 /** The ways in which an archive can be bad, one function each, so that every code has one text and one place. */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 
 function badInput(code: string, message: string, hint?: string, cause?: unknown): CcxError {
   return new CcxError(message, {

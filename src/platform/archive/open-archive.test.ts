@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { createGzip, deflateRawSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Header } from 'tar';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from './archive.ts';
 import { defaultArchiveLimits, extendedHeaderBytesMax, ratioCheckedFromBytes } from './limits.ts';
 import { openArchive, openArchiveWithSummary } from './open-archive.ts';

@@ -1,8 +1,8 @@
 /** What the intake promises whatever the bus and the processing do: nothing is skipped, nothing is acknowledged too early. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { done, retry } from '../../contracts/outcome.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
 import { Health } from '../lifecycle/health.ts';
 import { type BatchControl, BatchIntake } from './batch-intake.ts';

@@ -4,8 +4,9 @@
  * is taken. Used by the services
  * that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import type { Outcome } from '../../contracts/outcome.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { backoffMs } from '../lifecycle/backoff.ts';
 import type { Health, Need } from '../lifecycle/health.ts';

@@ -2,7 +2,7 @@
  * The errors of the bus, so that both adapters answer the same failure with the same code. Services look at `code` and `retryable`
  * only; the text is for people.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { TopicPartition } from './bus.ts';
 
 /** A topic that does not exist (or that this user may not see); nobody creates topics by writing to them. */

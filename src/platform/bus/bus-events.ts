@@ -2,7 +2,7 @@
  * What the bus says about its consumers: one function per event that a person should find in the log, the same on either adapter. Records
  * and positions are counted by the services, which know what they mean.
  */
-import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { TopicPartition } from './bus.ts';
 

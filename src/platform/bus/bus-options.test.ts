@@ -1,7 +1,7 @@
 /** From a role's option table to settings of the bus. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorCode } from '../../contracts/ccx-error.ts';
+import { errorCode } from '../../encoding/ccx-error.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { defineOptions } from '../config/options.ts';
 import { busOptions, busSettings } from './bus-options.ts';

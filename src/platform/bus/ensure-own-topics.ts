@@ -2,7 +2,7 @@
  * The topics of a service that has a dead-letter topic of its own, without which the first bad message would hold up all others. Called at
  * their start by the writer and the payload tracker.
  */
-import { errorText } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import type { Bus } from './bus.ts';
 
 export interface OwnTopics {

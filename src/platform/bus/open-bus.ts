@@ -2,7 +2,7 @@
  * The one place that knows which adapter stands behind the bus. Called by composition roots and commands with the role's settings; an
  * adapter is loaded only where it is used.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Database } from '../database/database.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';

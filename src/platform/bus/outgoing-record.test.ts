@@ -1,7 +1,7 @@
 /** What counts towards the limit of a record, at the limit and one past it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorCode } from '../../contracts/ccx-error.ts';
+import { errorCode } from '../../encoding/ccx-error.ts';
 import { prepareRecord } from './outgoing-record.ts';
 
 const record = { topic: 't', key: 'kk', value: 'ä', headers: { hé: 'v' } };

@@ -2,9 +2,10 @@
  * Refused records into a dead-letter topic: as they came, byte for byte, with the reason in headers behind their own. Called before their offsets move on, so that a record
  * is always either processed, kept there or still due. Reading them is `services/dead-letters`'s business.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+
 import { type DeadLetterInfo, type DeadLetterLeftOut, deadLetterHeadersBehind } from '../../contracts/dead-letter.ts';
 import { done, type Outcome, retry } from '../../contracts/outcome.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, OutgoingRecord, Producer } from './bus.ts';
 
 export interface RefusedRecord {

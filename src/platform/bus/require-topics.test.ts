@@ -1,7 +1,7 @@
 /** Which topics are asked for, and how what is missing is told. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus } from './bus.ts';
 import { topicUnknown, unreachable } from './bus-errors.ts';
 import { requireTopics } from './require-topics.ts';

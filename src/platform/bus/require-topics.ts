@@ -3,7 +3,7 @@
  * administrators, and nobody creates topics by writing to them, so a missing one is told by name and setting instead of being met by the
  * first message. Called by the roles' `commands.ts`; topics of the embedded bus are made by the roles themselves.
  */
-import { CcxError, errorCode } from '../../contracts/ccx-error.ts';
+import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import type { Bus } from './bus.ts';
 
 export interface NeededTopic {

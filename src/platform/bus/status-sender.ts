@@ -3,10 +3,11 @@
  * batches in the order of telling, and never hold up or fail what they tell about. Used by the services' `events.ts`.
  * Source: ingress.md A.8, data-pipeline.md 6.2, notification-writer.md 3.5.
  */
-import { errorCode } from '../../contracts/ccx-error.ts';
-import { cutUtf8 } from '../../contracts/cut-utf8.ts';
+
 import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payload-status.ts';
-import { formatRfc3339 } from '../../contracts/rfc3339.ts';
+import { errorCode } from '../../encoding/ccx-error.ts';
+import { cutUtf8 } from '../../encoding/cut-utf8.ts';
+import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { Clock } from '../clock/clock.ts';
 import { backoffMs } from '../lifecycle/backoff.ts';
 import type { OutgoingRecord } from './bus.ts';

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { errorText } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 
 const brokerSchema = z.looseObject({
   hostname: z.string(),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { describeConfig } from './describe-config.ts';
 import { loadConfig } from './load-config.ts';
 import { defineOptions } from './options.ts';

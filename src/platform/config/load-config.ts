@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, environmentName, type OptionSpec, type OptionTable } from './options.ts';
 import { parseOption } from './parse-value.ts';
 

@@ -2,7 +2,7 @@
  * Text → value for every option type, with the grammars of the reference services: Go durations, Go boolean words, Go integer prefixes.
  * Source: notification-service.md 3.3, data-pipeline.md 3.1.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { OptionSpec } from './options.ts';
 
 const truthy = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);

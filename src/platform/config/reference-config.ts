@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 
 /** In the order in which they are looked for. */
 const extensions = [

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from './ccx-migrations.ts';
 import { connectDatabase } from './connect-database.ts';
 import type { Database } from './database.ts';

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Connection, Database, Queryable } from './database.ts';
 import { sqlState } from './database-error.ts';
 import { describeMissingRights } from './missing-rights.ts';

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import Cursor from 'pg-cursor';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
 import { connectDatabase } from './connect-database.ts';
 import { withDatabaseName } from './connection-url.ts';

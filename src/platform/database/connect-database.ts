@@ -4,7 +4,7 @@
  * first statement, and retrying is left to the caller, who knows whether its work may be repeated.
  */
 import pg from 'pg';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { parseDatabaseUrl } from './connection-url.ts';
 import type { Connection, Database, DatabaseOptions, QueryResult, TransactionOptions } from './database.ts';

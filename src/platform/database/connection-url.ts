@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import type pg from 'pg';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { DatabaseAddress } from './database-error.ts';
 import { connectMsMax, keepAliveDelayMs } from './limits.ts';
 import { rowTypes } from './row-types.ts';

@@ -1,7 +1,7 @@
 /** Which errors are worth another try: a wrong answer either loses work or repeats a hopeless statement for ever. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import {
   isConnectionBroken,
   isRetryableDatabaseError,

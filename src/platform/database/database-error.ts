@@ -3,7 +3,7 @@
  * A statement's own error (a constraint, a missing table) stays the driver's `DatabaseError` with its SQLSTATE; only errors where
  * retrying matters become `CcxError`s.
  */
-import { CcxError, type ErrorCategory } from '../../contracts/ccx-error.ts';
+import { CcxError, type ErrorCategory } from '../../encoding/ccx-error.ts';
 
 /** Where a connection leads and which setting says so, for error texts; never with a password. */
 export interface DatabaseAddress {

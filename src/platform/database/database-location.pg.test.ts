@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { testServerUrl } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { connectDatabase } from './connect-database.ts';
 import {

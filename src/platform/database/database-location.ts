@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { defaultDataFolder } from './embedded/default-data-folder.ts';
 import { findRunningServer } from './embedded/running-server.ts';

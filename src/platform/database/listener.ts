@@ -4,7 +4,7 @@
  * business.
  */
 import pg from 'pg';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type DatabaseAddress, mapConnectError } from './database-error.ts';
 import { listenRetryMsMax, listenRetryMsMin } from './limits.ts';

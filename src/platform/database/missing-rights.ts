@@ -3,7 +3,7 @@
  * stop in its middle. Called by `migrateCcx` and by the commands that clean.
  */
 import pg from 'pg';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Database, Queryable } from './database.ts';
 
 interface Rights {

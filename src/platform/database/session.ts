@@ -4,7 +4,7 @@
  * `options`), and it is checked by what the server reports, because some pooler may drop everything. Used by the pool and by LISTEN.
  */
 import pg from 'pg';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { DatabaseAddress } from './database-error.ts';
 
 /** What the driver has and its types leave out. */

@@ -2,7 +2,7 @@
  * Outgoing HTTP with a deadline and a bounded answer. Failures without an answer become `CcxError`s that say whether the request may
  * have reached the other side; what a status code means is the caller's business.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { answerBytesMax, callMsMax } from './limits.ts';
 
 export interface HttpCall {

@@ -1,7 +1,7 @@
 /** Readiness is what was met; where nothing was met it is what is answered, in time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
 import { Health } from './health.ts';
 import { probeMsMax } from './limits.ts';

@@ -2,7 +2,7 @@
  * Whether a service can do its work: what it has met itself, and, where it has met nothing, what its database and its bus answer when they
  * are asked. Problems are written by whatever meets them and their end; `GET /ready` reads them.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { probeMsMax } from './limits.ts';
 import type { Readiness } from './running-service.ts';

@@ -2,7 +2,7 @@
  * Ordered stop. Every acquisition registers its named cleanup at once; `stop` runs them in reverse order, each within its time, and
  * reports which failed or took too long, so that a half-started process leaks nothing and a stuck one still ends.
  */
-import { errorText } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { cleanupMsMax } from './limits.ts';
 

@@ -1,7 +1,7 @@
 /** A start that fails is reported once: to a person on standard error, or where the program says. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { runRole } from './run-role.ts';

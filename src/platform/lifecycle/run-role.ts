@@ -2,7 +2,7 @@
  * The life of one `ccx <role>` process: start, wait for a signal, stop in reverse order, set the exit code. Used by every service's
  * `commands.ts`, so that all roles start, fail and stop alike.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Lifecycle } from './lifecycle.ts';

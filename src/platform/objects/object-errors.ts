@@ -1,5 +1,5 @@
 /** The ways in which an object store fails, told alike by every adapter. */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { freeInodesMin, keyBytesMax } from './limits.ts';
 
 /** Throws `OBJECTS_KEY_INVALID` for a key that not every adapter can hold. */

@@ -4,8 +4,9 @@
  * by age (its own, both drop-in programs') reads them here, because the process that deletes may know no cooldown at all. Commands that
  * delete everything (`--db-cleanup`, `--truncate-old-reports`) do not ask.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import { STATE_SENT, TABLE_COOLDOWNS, TABLE_REPORTED } from '../../contracts/tables.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { requireTableRights } from '../database/missing-rights.ts';

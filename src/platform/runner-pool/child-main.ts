@@ -4,8 +4,8 @@
  */
 import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
-import { cutUtf8 } from '../../contracts/cut-utf8.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { labelBytesMax } from './limits.ts';
 import {
   type FromChild,

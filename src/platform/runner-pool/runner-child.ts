@@ -5,7 +5,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { type CcxErrorOptions, errorText } from '../../contracts/ccx-error.ts';
+import { type CcxErrorOptions, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type ChildLaunch, launchChild } from './child-launch.ts';
 import { LabelReader } from './label-reader.ts';

@@ -1,5 +1,5 @@
 /** Why a job of the runner pool has no result, with what the child was in when it ended. */
-import { CcxError, type CcxErrorOptions } from '../../contracts/ccx-error.ts';
+import { CcxError, type CcxErrorOptions } from '../../encoding/ccx-error.ts';
 
 /**
  * Codes of the pool itself; a `CcxError` that the job threw keeps its own code.

@@ -2,7 +2,7 @@
  * What a module must export to be run by the runner pool, and what passes between parent and child. Imported by the modules that
  * are run, by the child's entry and by the parent.
  */
-import type { ErrorCategory } from '../../contracts/ccx-error.ts';
+import type { ErrorCategory } from '../../encoding/ccx-error.ts';
 
 /** Handed to a job. */
 export interface JobContext {

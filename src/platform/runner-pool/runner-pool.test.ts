@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { TestJob } from '../../../test/support/runner-jobs.ts';
-import { errorText } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { memoryReader, readFromPs } from './resident-memory.ts';
 import { RunnerError } from './runner-error.ts';

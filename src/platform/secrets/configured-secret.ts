@@ -3,7 +3,7 @@
  * Secrets). The file is read each time it is asked for, so a rotation needs no restart.
  */
 import { readFile } from 'node:fs/promises';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { secretBytesMax } from './limits.ts';
 import type { Secret, SecretRequest } from './secret-source.ts';
 

@@ -7,7 +7,7 @@ import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { type FakeVault, type FakeVaultOptions, startFakeVault } from '../../../test/support/fake-vault.ts';
 import { createWatchedClock } from '../../../test/support/watched-clock.ts';
-import { type CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { type CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { vaultOutageMs, vaultRefreshMs, vaultRenewRetryMs } from './limits.ts';
 import { openSecretSource } from './open-secret-source.ts';

@@ -2,7 +2,7 @@
  * The secret source of one process: constants, files and Vault behind one interface. Called by the roles' `commands.ts`, which hand the
  * `Secret`s to their services.
  */
-import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createConstantSecret, createFileSecret } from './configured-secret.ts';

@@ -4,11 +4,12 @@
  * ingress's `/track`. Telling the same event twice is telling it once, so that redelivered work needs no care.
  * The tables come from `migrateCcx(database, 'trace')`, which every caller runs at start.
  */
-import { cutUtf8 } from '../../contracts/cut-utf8.ts';
+
 import { storedRequestId } from '../../contracts/identifiers.ts';
-import { parseRfc3339 } from '../../contracts/rfc3339.ts';
 import { TABLE_TRACE } from '../../contracts/tables.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { cutUtf8 } from '../../encoding/cut-utf8.ts';
+import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import { smallintArray, textArray, timestampArray } from '../database/binary-arrays.ts';
 import type { Queryable } from '../database/database.ts';
 import { traceDetailBytesMax, traceReadRowsMax, traceWordBytesMax } from './limits.ts';

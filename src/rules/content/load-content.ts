@@ -6,9 +6,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
-import { isJsonObject, type JsonObject } from '../../contracts/json.ts';
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { isJsonObject, type JsonObject } from '../../encoding/json.ts';
 import { contentDepthMax } from './limits.ts';
 
 /** Folders of a content root that hold rules; others, such as `ocs`, are delivered but not told about. */

@@ -2,8 +2,9 @@
  * Report items → the texts that a person reads. Pure; called by the notification service, in a process that is watched for time, since
  * templates are code. Source: data-pipeline.md 8.6.
  */
-import { errorText } from '../../contracts/ccx-error.ts';
+
 import type { RuleContent } from '../../contracts/rule-content.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import { createTemplateCompiler, type Template, type TemplateCompiler } from './compile-template.ts';
 
 export interface RenderableReport {

@@ -1,5 +1,5 @@
 /** Verdicts and missing facts as the items of a report, member by member. Source: data-pipeline.md 4.3, 4.4. */
-import type { JsonObject } from '../../contracts/json.ts';
+
 import {
   type InfoItem,
   type NotRunReason,
@@ -11,6 +11,7 @@ import {
   SKIP_RULE_FAILED,
   type SkipItem,
 } from '../../contracts/report.ts';
+import type { JsonObject } from '../../encoding/json.ts';
 import type { FactName, FactSheet } from './facts.ts';
 import { brokenFilesNamedMax, detailCharactersMax } from './limits.ts';
 import type { Rule } from './rule.ts';

@@ -1,5 +1,5 @@
 /** What a rule may answer, and the constructors it answers with. Source: data-pipeline.md 4.3. */
-import type { JsonObject } from '../../contracts/json.ts';
+import type { JsonObject } from '../../encoding/json.ts';
 
 export type Verdict =
   /** Something is wrong; becomes an item of `reports`. */

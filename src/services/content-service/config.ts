@@ -1,6 +1,6 @@
 /** The content service's options: keys and environment names of the hosted service. Source: data-pipeline.md 8.4. */
 import { fileURLToPath } from 'node:url';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
 

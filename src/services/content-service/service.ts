@@ -1,8 +1,8 @@
 /** Composition root of the content service: reads a content folder once and serves it. Started by `ccx content`. */
 import { readFile } from 'node:fs/promises';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { encodeRuleContent } from '../../contracts/rule-content-gob.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { encodeRuleContent } from '../../platform/gob/rule-content-gob.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';

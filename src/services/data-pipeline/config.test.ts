@@ -1,7 +1,7 @@
 /** The defaults work as they are; the reference's names are read; settings that contradict each other are told by name. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
 

@@ -2,7 +2,7 @@
  * The data pipeline's options, and their values as the settings that `service.ts` takes. Three names are the reference's own
  * (`CDP_*`, data-pipeline.md 1.4); its YAML file is not read.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import { STATUS_SERVICE_DATA_PIPELINE } from '../../contracts/service-names.ts';
 import {
   GROUP_DATA_PIPELINE,
@@ -12,6 +12,7 @@ import {
   TOPIC_PIPELINE_DEAD_LETTERS,
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from '../../platform/archive/archive.ts';
 import {
   defaultArchiveLimits,

@@ -3,8 +3,9 @@
  * announcement. The log texts of the reference that other people's tests and tools search for are kept (data-pipeline.md 1.5).
  * Nothing here throws and nothing is awaited.
  */
-import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+
 import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
+import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
 import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';

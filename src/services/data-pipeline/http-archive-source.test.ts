@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
 import type { DownloadRequest } from './ports.ts';

@@ -3,7 +3,7 @@
  * Whether a link may be followed at all is decided before (`decide/is-allowed-link.ts`). Redirects are not followed: they would lead
  * around that decision. The texts are the reference's where it has one for the case. Source: data-pipeline.md 3.1.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { judgeAnswer } from './decide/judge-answer.ts';
 import { downloadWatchMs } from './limits.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { busRecord } from '../../../test/support/announcements.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, ConsumerOptions, Position, TopicPartition } from '../../platform/bus/bus.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { PipelineEvents } from './events.ts';

@@ -4,7 +4,7 @@
  *
  * Reading ahead is what lets one organization's announcement pass those that another sent before it; announcements are small.
  */
-import { errorText } from '../../contracts/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { PipelineEvents } from './events.ts';

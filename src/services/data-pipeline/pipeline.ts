@@ -2,8 +2,9 @@
  * The way of one announcement: its steps in order, and what becomes of it. A step answers with an outcome; here `retry` becomes a pause
  * and another attempt, `drop` a counter, `dead-letter` a record in the dead-letter topic. Called by the intake for every record.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import type { Outcome } from '../../contracts/outcome.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterLanes } from './cluster-lanes.ts';

@@ -1,6 +1,7 @@
 /** What a send to the bus means for the announcement behind it. Used by the steps that end in a send. */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import { deadLetter, done, type Outcome, retry } from '../../contracts/outcome.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { backoffMs } from './backoff.ts';
 
 /**

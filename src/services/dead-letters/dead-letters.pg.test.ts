@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { deadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { HEADER_SERVICE } from '../../contracts/headers.ts';
 import { TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Bus, headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';

@@ -2,8 +2,9 @@
  * The work behind `ccx dead-letters`: reads the letters of all dead-letter topics and the notifications that were given up, puts one back on
  * its way, or marks it as done with. Nothing is removed here: letters leave by the retention of where they lie.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';

@@ -2,10 +2,11 @@
  * Sees to it that every stored archive is announced: at once while the bus answers, otherwise by way of the outbox, in order, as soon as it
  * is back. Made by `service.ts`; asked by `steps/announce-upload.ts`.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+
 import { HEADER_SERVICE } from '../../contracts/headers.ts';
-import { parseRfc3339 } from '../../contracts/rfc3339.ts';
 import { serializeUploadAnnouncement } from '../../contracts/upload-announcement.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { BusSender } from './bus-sender.ts';

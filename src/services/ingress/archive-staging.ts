@@ -3,7 +3,7 @@
  * so a form that turns out to be bad, or a client that goes away, leaves nothing. Made by `steps/receive-form.ts`.
  */
 import { PassThrough } from 'node:stream';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ObjectMetadata, ObjectStore, StoredObject } from '../../platform/objects/object-store.ts';
 import { stageMsMax } from './limits.ts';

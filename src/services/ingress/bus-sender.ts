@@ -2,7 +2,7 @@
  * A producer that comes when it is needed: the bus may be away when ingress starts, and again later. Used by the announcer and the status
  * reporter, one each, so that waiting status messages hold up no announcement.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { OutgoingRecord, Producer } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { IngressEvents } from './events.ts';

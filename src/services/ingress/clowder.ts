@@ -7,8 +7,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

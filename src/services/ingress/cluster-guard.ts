@@ -2,7 +2,7 @@
  * Keeps a cluster's reports its own organization's, where uploads come with tokens: asks who owns it, and records the first one who proves
  * to. While the database is away what was known before still holds; a cluster that was never seen has to wait then.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterOwner, ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { type Claimant, decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';

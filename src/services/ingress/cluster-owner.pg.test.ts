@@ -16,8 +16,8 @@ import {
   startIngressBench,
 } from '../../../test/support/ingress-bench.ts';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 

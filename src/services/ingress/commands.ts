@@ -1,7 +1,7 @@
 /** `ccx ingress`: takes uploads until a signal. `ccx clusters` says whose the clusters are. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';

@@ -5,8 +5,8 @@
  * warning, so that a deployment of the reference starts as it is; what would silently be missing is refused.
  */
 import { hostname } from 'node:os';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';

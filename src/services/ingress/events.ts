@@ -3,8 +3,9 @@
  * announcement. Log texts are the reference's where it has one (ingress.md A.10.2). Identities, tokens and bodies are never passed in here.
  * Nothing throws and nothing is awaited.
  */
-import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
+import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';

@@ -2,7 +2,7 @@
  * A bus that is opened when it is first needed, and again after it could not be: ingress takes uploads while the bus is away, also at its
  * start. Made by `commands.ts`.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import type { SendingBus } from './ports.ts';
 

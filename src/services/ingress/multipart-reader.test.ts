@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { boundaryCharactersMax, boundaryLineBytesMax, partHeaderBytesMax, partsMax } from './limits.ts';
 import { formBoundary, MultipartReader, type PartHeader } from './multipart-reader.ts';
 

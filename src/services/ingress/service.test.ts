@@ -21,9 +21,9 @@ import {
   upload,
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { headerBytesMax } from '../../platform/http/limits.ts';
 import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ByteRange, ObjectMetadata } from '../../platform/objects/object-store.ts';

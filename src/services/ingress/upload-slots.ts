@@ -7,7 +7,7 @@
  *
  * Three bounds: slots (work at once), admitted uploads (open files), and the patience of `decide/patience.ts` (time).
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { nextInLine, type Waiting } from './decide/next-in-line.ts';
 import {

@@ -1,5 +1,5 @@
 /** Waiting with an end. What is waited for goes on; who gives up must bear its late effect. */
-import type { CcxError } from '../../contracts/ccx-error.ts';
+import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 
 export interface Deadline {

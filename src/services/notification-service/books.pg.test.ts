@@ -14,7 +14,7 @@ import {
   testSettings,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { readTrace } from '../../platform/telemetry/trace-log.ts';

@@ -1,6 +1,6 @@
 /** `ccx notifier`, `ccx explain <cluster>` and `ccx notifications list|retry`. */
 import type { Command } from 'commander';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';

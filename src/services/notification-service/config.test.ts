@@ -1,7 +1,7 @@
 /** The option table: the reference's keys, names and shipped values, and what becomes of them (notification-service.md 3.4). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';

@@ -18,7 +18,7 @@ import {
   testSettings,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestToken } from '../../../test/support/service-log-answers.ts';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './limits.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';

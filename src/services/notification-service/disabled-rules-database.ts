@@ -2,8 +2,9 @@
  * Disabled rules from the results aggregator's database: two tables, read completely. The reference reads them and never looks at them
  * again. Source: notification-service.md 5.4; consumers.md D15.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE } from '../../contracts/tables.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import type { DisabledRulesSource } from './ports.ts';

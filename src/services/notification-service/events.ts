@@ -2,7 +2,7 @@
  * What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is
  * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
  */
-import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';

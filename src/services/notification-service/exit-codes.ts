@@ -1,5 +1,5 @@
 /** Failure → exit code of a process, for `ccx notifier` and the drop-in program. Source: notification-service.md 2.6. */
-import { errorCode } from '../../contracts/ccx-error.ts';
+import { errorCode } from '../../encoding/ccx-error.ts';
 
 /** The reference's exit codes, as far as something of ours stands behind them; unknown is never 0. */
 export function notifierExitCode(error: unknown): number {

@@ -3,8 +3,9 @@
  * what waited may no longer be true. The rest is composed anew under the same id and stored before it is sent; from the first attempt that
  * may have arrived the stored bytes are repeated as they are. Called by the deliver step. Source: records.md, "A message and its id".
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+
 import { moduleOfComponent } from '../../contracts/rule-content.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { isClusterAllowed } from './decide/allowed-clusters.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from './decide/decide-cluster.ts';
 import { disabledBy } from './decide/disabled-rules.ts';

@@ -2,7 +2,7 @@
  * What the notification service works with, opened from its configuration: targets with their brokers and credentials, rule content,
  * disabled rules. Called by `ccx notifier` and by the all-in-one process; everything that is opened here is closed by the given lifecycle.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';

@@ -3,8 +3,8 @@
  * rule, and a hash that changes exactly when some decision could. Used by the composition root and by each run.
  */
 import { createHash } from 'node:crypto';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import type { ClusterFilter } from './decide/allowed-clusters.ts';

@@ -2,8 +2,9 @@
  * What the notification service needs from the outside, in its own words. Targets implement `Target`; the run, the outbox and the ledger
  * use nothing else of them.
  */
-import type { CcxError } from '../../contracts/ccx-error.ts';
+
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
+import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 
 export type TargetName = 'notification-backend' | 'service-log';

@@ -3,7 +3,7 @@
  * push that fails is a warning and never changes what the run did. Source: notification-service.md 12.3.
  */
 import type { Registry } from 'prom-client';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { callHttp } from '../../platform/http/http-client.ts';
 import type { Events } from './events.ts';

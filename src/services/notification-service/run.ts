@@ -1,5 +1,5 @@
 /** What the steps of one run hand to each other. What they share is in `run-context.ts`. */
-import type { CcxError } from '../../contracts/ccx-error.ts';
+import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ReportIssue } from './decide/read-report.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';

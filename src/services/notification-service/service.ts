@@ -3,8 +3,8 @@
  * brings the database, the targets and the content, and closes them afterwards.
  */
 
-import { CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
 import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../contracts/tables.ts';
+import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';

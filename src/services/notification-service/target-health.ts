@@ -2,7 +2,7 @@
  * Whether a target may be tried: what its answers say about it and about the recipient they were for, and when a pause of it ends. Kept in
  * memory as long as the process lives; pauses are in the database, for all processes. Used by the deliver step.
  */
-import type { CcxError } from '../../contracts/ccx-error.ts';
+import type { CcxError } from '../../encoding/ccx-error.ts';
 import { pauseCheckMs, pauseSaidMs, refusedRecipientsMin } from './limits.ts';
 import type { DeliveryResult } from './ports.ts';
 import type { RunTarget, TargetHealth } from './run.ts';

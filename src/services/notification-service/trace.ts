@@ -1,7 +1,8 @@
 /** The lines of hops 9 to 12 in a request's trace. Written in the transactions of the effects that they tell of. Source: architecture.md 2. */
-import { errorCode, errorText } from '../../contracts/ccx-error.ts';
+
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import { reasonOf } from './message-of.ts';
 import type { DeliveredMessage, RenderedCluster, RunTarget } from './run.ts';

@@ -1,7 +1,7 @@
 /** The writer's configuration: the reference's keys and environment names, what is refused, and how it becomes adapters' settings. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import {

@@ -3,7 +3,7 @@
  * reference's own, so that a configuration of the hosted writer is one of ours; the second table is what it does not know.
  * Source: notification-writer.md 2.3.
  */
-import { CcxError, errorCode } from '../../contracts/ccx-error.ts';
+
 import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
 import {
   GROUP_WRITER,
@@ -11,6 +11,7 @@ import {
   TOPIC_PAYLOAD_STATUS,
   TOPIC_WRITER_DEAD_LETTERS,
 } from '../../contracts/topics.ts';
+import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import { type BusConfig, type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';

@@ -2,7 +2,7 @@
  * What happened, one function per business event: its log line, its metrics, its status messages for the payload tracker and its
  * announcement. Nothing here throws and nothing is awaited.
  */
-import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
+import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
 import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';

@@ -3,7 +3,7 @@
  * path. `/live` and `/ready` are ours: the reference has none. Source: notification-writer.md 9.
  */
 import type { Registry } from 'prom-client';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
 import type { Readiness } from '../../platform/lifecycle/running-service.ts';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';

@@ -2,12 +2,13 @@
  * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
  * after the other; storing and putting aside take the batch as a whole and are tried until they succeed. Called by the intake.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+
 import type { Outcome } from '../../contracts/outcome.ts';
 import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
-import { formatRfc3339 } from '../../contracts/rfc3339.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BatchControl, StepAttempt } from '../../platform/bus/batch-intake.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { PutAsideTarget } from '../../platform/bus/put-aside.ts';

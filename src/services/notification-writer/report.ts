@@ -1,6 +1,6 @@
 /** What is known of one message at each stage of its way through the writer. Made by the steps, held together by `pipeline.ts`. */
 import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
-import type { Moment } from '../../contracts/rfc3339.ts';
+import type { Moment } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 
 /** After `parse-report` and `shrink-report`. */

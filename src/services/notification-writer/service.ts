@@ -2,7 +2,7 @@
  * Composition root of the notification writer (hops 7 and 8): reports in, rows of `new_reports` out. Started by `ccx writer`, by the
  * drop-in program and by the all-in-one process; they own bus and database and close them after this service has stopped.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { ensureOwnTopics } from '../../platform/bus/ensure-own-topics.ts';

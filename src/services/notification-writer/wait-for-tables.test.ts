@@ -1,7 +1,7 @@
 /** A writer that waits for its database: what readiness, log and metric say of it, on a clock that the test moves. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { Health } from '../../platform/lifecycle/health.ts';
 import { waitingReminderMs } from './limits.ts';

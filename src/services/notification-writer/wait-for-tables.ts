@@ -2,7 +2,7 @@
  * A writer that starts before its database: it has joined its group, so that its place in the topic is kept, and takes nothing until the
  * tables are there. Used where the process is expected to wait, as the reference's does; `ccx writer` ends instead.
  */
-import { CcxError, errorText } from '../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { backoffMs } from '../../platform/lifecycle/backoff.ts';
 import type { Health } from '../../platform/lifecycle/health.ts';

@@ -1,8 +1,8 @@
 /** `ccx tracker`: runs the payload tracker until a signal. `ccx trace <request-id>`: one request's way through the hops. */
 import type { Command } from 'commander';
-import { CcxError } from '../../contracts/ccx-error.ts';
 import { storedRequestId } from '../../contracts/identifiers.ts';
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';

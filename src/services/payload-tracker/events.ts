@@ -1,7 +1,8 @@
 /** What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is awaited. */
-import { type CcxError, errorCode, errorText } from '../../contracts/ccx-error.ts';
-import { parseRfc3339 } from '../../contracts/rfc3339.ts';
+
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';

@@ -1,7 +1,8 @@
 /** The way of a batch of status messages: read each, store them together, put aside what cannot be read. Called by the intake. */
-import { CcxError } from '../../contracts/ccx-error.ts';
-import { formatRfc3339 } from '../../contracts/rfc3339.ts';
+
 import type { TraceEvent } from '../../contracts/trace-event.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BatchControl } from '../../platform/bus/batch-intake.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { PutAsideTarget, RefusedRecord } from '../../platform/bus/put-aside.ts';

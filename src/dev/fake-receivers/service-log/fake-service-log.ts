@@ -4,7 +4,7 @@
  * It checks what the real service is known to check (consumers.md 2.6) and trusts any token that is not over.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { createHttpServer } from '../../../platform/http/http-server.ts';
 import { createFaultPlan, type Fault, playFault } from '../fault-plan.ts';

@@ -1,7 +1,7 @@
 /**
  * A list of Service Log entries as its API answers it: searched, ordered, one page of it, as JSON or CSV. Source: consumers.md 2.1.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { pageSizeDefault } from '../limits.ts';
 import { parseSearch } from './search-expression.ts';
 import { SEARCH_COLUMNS, type StoredEntry } from './stored-entry.ts';

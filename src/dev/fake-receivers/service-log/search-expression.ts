@@ -2,7 +2,7 @@
  * The part of Service Log's search language that clients use: comparisons, `IN`, `LIKE`, `ILIKE`, `and`, `or`, `not`, parentheses.
  * Text in, predicate out. Source: consumers.md 2.1.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { searchCharactersMax, searchDepthMax } from '../limits.ts';
 
 export type SearchableEntry = Readonly<Record<string, unknown>>;

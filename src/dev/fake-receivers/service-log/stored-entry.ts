@@ -2,8 +2,8 @@
  * A Service Log entry as the stand-in keeps and answers it: the posted members checked and completed with the server's own.
  * Source: consumers.md 2.2, 2.6.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
-import { isJsonObject, type JsonObject } from '../../../contracts/json.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { isJsonObject, type JsonObject } from '../../../encoding/json.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { createKsuid } from '../ksuid.ts';
 import { descriptionBytesMax, summaryBytesMax } from '../limits.ts';

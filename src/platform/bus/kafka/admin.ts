@@ -1,6 +1,6 @@
 /** Topics, positions and plain reads on Kafka. Reads and questions are tried again for a while; changes are made once. */
 import { FetchIsolationLevels } from '@platformatic/kafka';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
 import { closed, invalid, unreachable } from '../bus-errors.ts';

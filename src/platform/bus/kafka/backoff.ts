@@ -1,5 +1,5 @@
 /** Tries again until it works, the failure is final, or the deadline is over. The one retry loop of the Kafka adapter. */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { retryMsMax, retryMsMin } from './limits.ts';
 

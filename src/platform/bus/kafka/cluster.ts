@@ -2,7 +2,7 @@
  * The brokers as the adapter sees them: where they are, who leads which partition, and one way to ask any of them something. Everything in
  * the adapter that sends a request goes through here; repeating a failed one is the caller's decision (`backoff.ts`).
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { unreachable } from '../bus-errors.ts';
 import { retryUntil } from './backoff.ts';

@@ -2,7 +2,7 @@
  * Stores positions of a group member, through coordinators that move and rebalances that come in between, but never for a partition that
  * changed hands. Called by `consumer.ts` only.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Position, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';

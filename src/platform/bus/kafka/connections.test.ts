@@ -10,7 +10,7 @@ import {
   type FakeRequest,
   startFakeKafkaBroker,
 } from '../../../../test/support/fake-kafka-broker.ts';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../clock/manual-clock.ts';
 import { unreachable } from '../bus-errors.ts';
 import { BrokerConnections } from './connections.ts';

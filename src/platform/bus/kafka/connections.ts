@@ -11,7 +11,7 @@
  */
 import { isIP } from 'node:net';
 import { Connection, type ConnectionOptions } from '@platformatic/kafka';
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { connectionFailed, isSilentTlsFailure, speaksPlainText } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';

@@ -2,7 +2,7 @@
  * What members of a classic consumer group tell each other through the coordinator: which topics they read, and who gets which partition.
  * Version 0 of Kafka's embedded format; later versions only add fields behind it, which are skipped when others send them.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { TopicPartition } from '../bus.ts';
 
 const version = 0;

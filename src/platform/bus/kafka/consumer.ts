@@ -3,7 +3,7 @@
  * `poll` hands out and `commit` stores positions after processing. Nothing is committed by itself, and nothing that an earlier
  * assignment handed out can be committed under a later one.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';

@@ -3,7 +3,7 @@
  * kept per partition until it is taken; whose partitions these are is decided in `consumer.ts`, which adds and removes cursors.
  */
 import { FetchIsolationLevels } from '@platformatic/kafka';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusRecord, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';

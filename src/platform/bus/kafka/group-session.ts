@@ -5,7 +5,7 @@
  * Not the client library's consumer: that one joins again by itself inside a commit and then commits the old position under the new
  * generation, so a member that was put out can move a group's position back, and it gives up for good when a rejoin fails.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { TopicPartition } from '../bus.ts';
 import { assignors, type GroupMember } from './assignors.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AuthenticationError, MultipleErrors, NetworkError, UserError } from '@platformatic/kafka';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import * as codes from './kafka-codes.ts';
 import { clusterFailed, connectionFailed, groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import { busSettingNames as names } from './kafka-security.ts';

@@ -10,7 +10,7 @@ import {
   protocolErrorsCodesById,
   UserError,
 } from '@platformatic/kafka';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { topicUnknown, unreachable } from '../bus-errors.ts';
 import * as codes from './kafka-codes.ts';
 import type { KafkaSettingNames } from './kafka-security.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { type KafkaSecuritySettings, parseKafkaSecurity, plaintext } from './kafka-security.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kafka-security-'));

@@ -3,7 +3,7 @@
  * the adapter turns it into sockets. There is no fall-back: a setting that cannot be honoured is an error, never plain text.
  */
 import { readFileSync } from 'node:fs';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 
 export const kafkaProtocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const;
 export type KafkaProtocol = (typeof kafkaProtocols)[number];

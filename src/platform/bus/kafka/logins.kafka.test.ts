@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
 import { startTestKafka } from '../../../../test/support/kafka.ts';
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+import type { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Bus } from '../bus.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { CcxError, errorCode } from '../../../contracts/ccx-error.ts';
+import { CcxError, errorCode } from '../../../encoding/ccx-error.ts';
 import { createOauthTokens } from './oauth-tokens.ts';
 
 async function withTokenService(

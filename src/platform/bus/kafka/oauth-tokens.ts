@@ -3,7 +3,7 @@
  * when the broker's session ends), so each gets a fresh token and nothing has to be kept or watched for expiry.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp, type HttpAnswer, type HttpCall } from '../../http/http-client.ts';
 import { unreachable } from '../bus-errors.ts';
 

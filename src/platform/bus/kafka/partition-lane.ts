@@ -3,7 +3,7 @@
  * broker stores it once however often the answer is lost; the next batch goes only when this one is decided. Called by `producer.ts`.
  */
 import { type MessageRecord, NumericMap } from '@platformatic/kafka';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { unreachable } from '../bus-errors.ts';
 import type { PreparedRecord } from '../outgoing-record.ts';

@@ -1,7 +1,7 @@
 /** Which brokers speak our requests, and how addresses are read; without any broker. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorCode } from '../../../contracts/ccx-error.ts';
+import { errorCode } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { rejectsWith } from '../contract/bus-harness.contract.ts';
 import { createKafkaBus } from './kafka-bus.ts';

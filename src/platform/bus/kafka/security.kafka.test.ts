@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
 import { startTestKafka } from '../../../../test/support/kafka.ts';
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+import type { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import type { Bus } from '../bus.ts';
 import {

@@ -2,7 +2,7 @@
  * What the database says, in the words of the bus: a lost or refused connection is the bus being away, and the error names the setting.
  * Everything else keeps its own code and retryability.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 
 const codes: Readonly<Record<string, string>> = {
   DATABASE_UNREACHABLE: 'BUS_UNREACHABLE',

@@ -1,5 +1,5 @@
 /** What the embedded bus says about its storage: one function per event that a person should find in the log. */
-import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
+import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 
 export function segmentsDropped(

@@ -20,7 +20,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { embeddedLeftoverMsMin } from '../limits.ts';
 import type { PostgresBinaries } from './binaries.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { connectDatabase } from '../connect-database.ts';
 import { embeddedLogBytesMax } from '../limits.ts';

@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { composeDatabaseUrl } from '../connection-url.ts';
 import {

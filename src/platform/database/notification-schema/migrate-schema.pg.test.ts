@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { connectDatabase } from '../connect-database.ts';
 import type { Database } from '../database.ts';
 import { cleanup, dropTables, truncateReported } from './clear-schema.ts';

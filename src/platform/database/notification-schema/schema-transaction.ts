@@ -2,7 +2,7 @@
  * What all operations on the notification schema share: one transaction, one lock, one way to run and report a statement, one way to tell
  * an error. Nothing else takes the lock, so readers and writers of the tables are not held up by it.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Connection, Database } from '../database.ts';
 import { sqlState } from '../database-error.ts';
 import { requireTableRights } from '../missing-rights.ts';

@@ -3,7 +3,7 @@
  * what to change. What Vault writes into its errors is never repeated: nobody can promise that it holds no secret.
  * Source: consumers.md 3.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../http/http-client.ts';
 import { vaultAnswerBytesMax, vaultCallMsMax, vaultRetryMs, vaultTriesMax } from '../limits.ts';

@@ -3,7 +3,7 @@
  * service accounts and agents rotate. Source: consumers.md 3.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { readSecretFile } from '../configured-secret.ts';
 import type { VaultClient } from './vault-client.ts';
 import type { VaultAuth, VaultCredential } from './vault-settings.ts';

@@ -3,7 +3,7 @@
  * minutes, then read again; while Vault is away or refuses, the last good value stays in use and somebody is told.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { secretBytesMax, vaultOutageMs, vaultRefreshMs } from '../limits.ts';
 import type { Secret } from '../secret-source.ts';

@@ -2,7 +2,7 @@
  * How Vault or OpenBao is reached and logged in to, as options that a role takes into its own table and as the typed settings that
  * come out. The names that Vault's own tools use (`VAULT_ADDR`, `BAO_ADDR`, …) count where ours are not set.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { OptionSpec } from '../../config/options.ts';
 
 /** For a role's option table: `options: { ...vaultOptions, … }`. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testArchive, testCluster } from '../../../../test/support/announcements.ts';
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { SkipItem } from '../../../contracts/report.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { defaultArchiveLimits } from '../../../platform/archive/limits.ts';
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { allRules } from '../../../rules/catalog/index-of-rules.ts';

@@ -3,7 +3,7 @@
  * with the whole catalog, and by tests with rules that misbehave. Deadlines and memory are watched from outside; here every step says
  * its name before it begins, so that a kill can be blamed on it.
  */
-import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import { openArchiveWithSummary } from '../../../platform/archive/open-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';

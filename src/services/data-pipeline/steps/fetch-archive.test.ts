@@ -1,7 +1,7 @@
 /** What is tried again, for how long, and that nothing is held meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { DownloadRequest, StepAttempt } from '../ports.ts';
 import type { Upload } from '../upload.ts';

@@ -2,8 +2,9 @@
  * Hop 4, first half: the archive behind the announced link, in memory, within the bytes that all archives together may take. What may
  * pass is tried again with pauses; what will not, or not in time, is put aside. Source: data-pipeline.md 3.1.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+
 import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { backoffMs } from '../backoff.ts';
 import type { ByteBudget, ByteLease } from '../byte-budget.ts';
 import { isAllowedLink, type LinkPolicy } from '../decide/is-allowed-link.ts';

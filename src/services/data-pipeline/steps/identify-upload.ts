@@ -2,11 +2,12 @@
  * Hop 3, second half: whose upload it is and what its report will say of it. Whatever would make the report unpublishable is found
  * here, before anything is fetched. Source: data-pipeline.md 2.3, 5.2.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+
 import { isUuid } from '../../../contracts/identifiers.ts';
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
-import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
 import type { ParsedAnnouncement } from '../../../contracts/upload-announcement.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import { gatheringTime } from '../decide/gathering-time.ts';
 import { accountNumber, orgIdNumber } from '../decide/tenant-numbers.ts';
 import type { Upload } from '../upload.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testCluster } from '../../../../test/support/announcements.ts';
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import type { Report } from '../../../contracts/report.ts';
 import { TOPIC_OCP_RESULTS } from '../../../contracts/topics.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { OutgoingRecord } from '../../../platform/bus/bus.ts';
 import type { StepAttempt } from '../ports.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { busRecord } from '../../../../test/support/announcements.ts';
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import { parseDeadLetterHeaders } from '../../../contracts/dead-letter.ts';
 import { TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { OutgoingRecord } from '../../../platform/bus/bus.ts';
 import type { StepAttempt } from '../ports.ts';
 import { putAsideRecord } from './put-aside-record.ts';

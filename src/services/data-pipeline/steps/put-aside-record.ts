@@ -2,9 +2,10 @@
  * The end of an announcement that cannot be processed: its record, unchanged, in the dead-letter topic, with headers that say why. Tried
  * until the bus has taken it, since only then its offset may be committed. Source: data-pipeline.md 2.5.
  */
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+
 import type { Outcome } from '../../../contracts/outcome.ts';
 import { retry } from '../../../contracts/outcome.ts';
+import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
 import { deadLetterForms } from '../../../platform/bus/put-aside.ts';
 import { backoffMs } from '../backoff.ts';

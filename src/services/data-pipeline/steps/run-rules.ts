@@ -2,8 +2,9 @@
  * Hops 4 and 5: opens the archive and runs the rules over it, in a runner process. A rule that takes its runner down costs that rule: the
  * archive runs again without it, and for a while the next ones do, too. Files that do so cost their archive the rules that need them. Source: data-pipeline.md 4, 6.3; architecture.md 6.
  */
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+
 import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
+import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-error.ts';
 import { backoffMs } from '../backoff.ts';

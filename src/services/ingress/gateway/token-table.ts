@@ -7,8 +7,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import { isUuid, parseOrgId } from '../../../contracts/identifiers.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { tokenFileBytesMax, tokenFileCheckedEveryMs } from '../limits.ts';
 

@@ -2,7 +2,7 @@
  * Whether there is room for one more upload: decided before its form is read. The operator takes 503 for a reason to try again later.
  * Source: ingress.md A.13.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { retryAfterSeconds } from '../limits.ts';
 import { type IncomingUpload, next, type Principal, reply, type StepResult } from '../upload.ts';
 import type { UploadSlots } from '../upload-slots.ts';

@@ -2,8 +2,8 @@
  * Hop 2, second half: the announcement is on the bus, or lies in the outbox. Only then does the client hear of success.
  * Source: ingress.md A.7.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
-import { formatRfc3339 } from '../../../contracts/rfc3339.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { formatRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { Announcer } from '../announcer.ts';
 import type { IngressEvents } from '../events.ts';

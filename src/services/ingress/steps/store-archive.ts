@@ -1,5 +1,5 @@
 /** Hop 2, first half: the archive becomes durable under its request id, or the client is told to come again. Source: ingress.md A.6. */
-import { errorCode } from '../../../contracts/ccx-error.ts';
+import { errorCode } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { IngressEvents, StagedArchive } from '../events.ts';
 import { retryAfterSeconds } from '../limits.ts';

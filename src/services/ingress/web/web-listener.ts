@@ -5,8 +5,8 @@
 import { STATUS_CODES } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/headers.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import {
   createHttpServer,

@@ -5,7 +5,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { contentOf, defaultRisks } from '../../../../test/support/notification-content.ts';
-import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
+import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { createFolderContent } from './folder-content.ts';
 import { createServerContent } from './server-content.ts';
 

@@ -1,5 +1,5 @@
 /** Rule content from a folder in the content service's layout, such as the catalog that comes with this program. */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { loadContent } from '../../../rules/content/load-content.ts';
 import type { ContentSource } from '../ports.ts';
 

@@ -2,8 +2,9 @@
  * Rule content from a content service, in gob as the hosted one sends it. One bounded request; anything but success is a failure, where
  * the reference looks at the body only. Keeping the last good content is the caller's. Source: notification-service.md 6.1, 17.27.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
-import { decodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
+
+import { decodeRuleContent } from '../../../contracts/rule-content-gob.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
 import { contentBytesMax, contentMsMax } from '../limits.ts';
 import type { ContentSource } from '../ports.ts';

@@ -4,7 +4,7 @@
  * Evaluated by `verdicts.ts` once per rule and error key. Source: notification-service.md 7.1, with all its verified outcomes; an
  * unbalanced `)`, which crashes the reference, is an error here.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { type OperatorText, tokenizeEventFilter } from './tokenize-event-filter.ts';
 
 export const DEFAULT_EVENT_FILTER = 'totalRisk >= totalRiskThreshold';

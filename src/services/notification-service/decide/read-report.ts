@@ -3,7 +3,7 @@
  * Only `type`, `component`, `key` and the text of `details` count. Never throws on what a row may hold; judging the issues is
  * `decide-cluster.ts`'s. Source: notification-service.md 8.1, 7.3.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { type Issue, issueIdentity } from './issue.ts';
 import { issueKeyBytesMax, reportIssuesMax } from './limits.ts';
 

@@ -1,7 +1,7 @@
 /** Every outcome × whether an attempt may have arrived × with and without a cooldown: what becomes of the message and of its issues. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { type DeliveryOutcome, type Settlement, settleOutcome } from './settle-outcome.ts';
 
 const nowMicros = 1_000n;

@@ -2,7 +2,7 @@
  * What the outcome of a claimed message means: for its row in the outbox, for its issues in the ledger, for when their cluster is looked at
  * again, and how it counts in the run. Pure; called by the record step and by what announces and traces an outcome. The store writes it.
  */
-import { type CcxError, errorText } from '../../../contracts/ccx-error.ts';
+import { type CcxError, errorText } from '../../../encoding/ccx-error.ts';
 
 export type DeliveryOutcome =
   | { readonly kind: 'delivered'; readonly atMicros: bigint; readonly detail: string }

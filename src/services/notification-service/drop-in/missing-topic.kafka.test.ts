@@ -17,11 +17,11 @@ import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { startTestKafka } from '../../../../test/support/kafka.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase } from '../../../../test/support/postgres.ts';
+import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { createKafkaBus } from '../../../platform/bus/kafka/kafka-bus.ts';
 import { plaintext } from '../../../platform/bus/kafka/kafka-security.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { Database } from '../../../platform/database/database.ts';
-import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
 
 const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ccx-missing-topic-'));

@@ -1,5 +1,5 @@
 /** One invocation of the drop-in program: its flags and configuration, and what every operation needs. Made by `program.ts`. */
-import { CcxError, errorCode, errorText } from '../../../contracts/ccx-error.ts';
+import { CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';

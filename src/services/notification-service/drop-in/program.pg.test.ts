@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, createTestRole, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { type FakeServiceLog, startFakeServiceLog } from '../../../dev/fake-receivers/service-log/fake-service-log.ts';
 import {
   type FakeTokenEndpoint,
@@ -23,7 +24,6 @@ import {
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { grantStatements, initialiseDatabase } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
-import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
 import { goDuration } from './show-configuration.ts';
 
 const ownProgram = fileURLToPath(new URL('../../../bin/ccx', import.meta.url));

@@ -2,8 +2,9 @@
  * The drop-in program `ccx-notification-service`: the reference's command line, configuration, log literals and exit codes around one run
  * of our service. Started by `src/bin/ccx-notification-service.ts`. Source: notification-service.md 2, 4, 14, 16.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+
 import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { goUsage, parseGoFlags } from '../../../platform/config/go-flags.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';

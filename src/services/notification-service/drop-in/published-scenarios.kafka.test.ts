@@ -17,12 +17,12 @@ import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { startTestKafka } from '../../../../test/support/kafka.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
 import type { Bus } from '../../../platform/bus/bus.ts';
 import { parseKafkaSecurity } from '../../../platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
-import { encodeRuleContent } from '../../../platform/gob/rule-content-gob.ts';
 import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
 
 const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));

@@ -3,7 +3,7 @@
  * clusters, deliveries and pushes do not change the exit code, as in the reference; a topic that is missing and that brokers do not make
  * does, because no later run would end better. Source: notification-service.md 4.
  */
-import { errorCode } from '../../../contracts/ccx-error.ts';
+import { errorCode } from '../../../encoding/ccx-error.ts';
 import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
 import { waitForSignal } from '../../../platform/lifecycle/signals.ts';
 import { notificationServiceSettings } from '../config.ts';

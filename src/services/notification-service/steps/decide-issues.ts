@@ -2,8 +2,9 @@
  * Hop 10: decides every issue of a set for every target that is due. Reads the ledger and other writers' `sent` rows; everything else is
  * `decide/`. Nothing is changed here: decisions count when the enqueue step has stored them together with the messages.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { isClusterAllowed } from '../decide/allowed-clusters.ts';
 import { absenceIn, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
 import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';

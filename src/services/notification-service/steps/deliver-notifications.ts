@@ -3,7 +3,7 @@
  * outcomes; the record step stores them before the next batch is claimed. A one-shot run waits for retries until each message's
  * deadline, which counts from its first attempt in the run, or ends when nobody is there; a follow cycle leaves them to a later cycle.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import {

@@ -2,7 +2,7 @@
  * Still hop 10: lets each target put the due issues of a cluster into words, before anything is stored. What cannot be rendered stays due
  * and is named so; the rest of the cluster, and the other clusters, go on.
  */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { issueIdentity } from '../decide/issue.ts';
 import { detailsByPosition } from '../decide/report-slices.ts';
 import { inParallel } from '../in-parallel.ts';

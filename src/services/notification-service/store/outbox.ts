@@ -2,7 +2,7 @@
  * The outbox from the sender's side: claiming messages under a lease, writing down what a first attempt sends, waiting for the next one,
  * and pausing a target. Called by the deliver step; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
-import type { CcxError } from '../../../contracts/ccx-error.ts';
+
 import {
   STATE_SENT,
   TABLE_NOTIFICATION_CONSIDERED,
@@ -12,6 +12,7 @@ import {
   TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
+import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { claimBytesMax, earlierRetryMsMax, errorTextCharsMax } from '../limits.ts';
 import type { IssueKey, OutgoingNotification, TargetName } from '../ports.ts';

@@ -3,7 +3,7 @@
  * for messages whose lease this process still holds; whoever took a message over writes its outcome. Called by the record step.
  * Source: architecture.md 6, 7; notification-service.md 11.1.
  */
-import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
+
 import {
   STATE_ERROR,
   STATE_SENT,
@@ -13,6 +13,7 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
+import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
 import { type Settlement, settleOutcome } from '../decide/settle-outcome.ts';

@@ -3,12 +3,13 @@
  * state and names its successor. The backend would swallow the old id for a day, and forget it after that. Called at the start of a run.
  * Source: consumers.md 1.4.
  */
-import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
+
 import {
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
 } from '../../../contracts/tables.ts';
+import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { errorTextCharsMax, reissuesMax } from '../limits.ts';
 import type { OutgoingNotification, Target } from '../ports.ts';

@@ -4,7 +4,6 @@
  * out, and looked at again in the next run. Called by the enqueue step. Source: architecture.md 6, 7.
  */
 
-import { errorCode, errorText } from '../../../contracts/ccx-error.ts';
 import {
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
@@ -13,6 +12,7 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_READ_ERRORS,
 } from '../../../contracts/tables.ts';
+import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
 import type { Decision } from '../decide/decide-cluster.ts';

@@ -1,5 +1,5 @@
 /** `--check-kafka`: whether one of the brokers can be reached, with the service's own security settings. Source: notification-writer.md 1.5. */
-import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import type { BusSettings } from '../../../platform/bus/bus-options.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';

@@ -3,8 +3,9 @@
  * service and the database operations of the platform. Started by `src/bin/ccx-notification-writer.ts`.
  * Source: notification-writer.md 1, 3.1, 5, 8.
  */
-import { CcxError, errorCode, errorText } from '../../../contracts/ccx-error.ts';
+
 import { COMPANIONS_OF_NEW_REPORTS, COMPANIONS_OF_REPORTED } from '../../../contracts/tables.ts';
+import { CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { BusSettings } from '../../../platform/bus/bus-options.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { goUsage, parseGoFlags } from '../../../platform/config/go-flags.ts';

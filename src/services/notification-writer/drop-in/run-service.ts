@@ -3,7 +3,7 @@
  * brokers. As in the reference it starts and waits where the database cannot be used, and a metrics address that is taken is logged and
  * otherwise ignored. Source: notification-writer.md 3.1.
  */
-import { errorText } from '../../../contracts/ccx-error.ts';
+import { errorText } from '../../../encoding/ccx-error.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';

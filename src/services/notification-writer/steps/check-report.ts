@@ -1,7 +1,8 @@
 /** Whether a report's `LastChecked` is a time, and not one of the future. Source: notification-writer.md 4.3, 3.4. */
-import { CcxError } from '../../../contracts/ccx-error.ts';
+
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
-import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { CheckedReport, ParsedReport } from '../report.ts';
 
 const microsPerMs = 1000n;

@@ -4,9 +4,9 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { CcxError } from '../../../contracts/ccx-error.ts';
 import { storedRequestId } from '../../../contracts/identifiers.ts';
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
 import { clusterBytesMax, tableIntegerMax } from '../limits.ts';
 import type { CheckedReport, ReportFacts, ReportRow } from '../report.ts';

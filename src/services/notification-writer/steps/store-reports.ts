@@ -2,9 +2,10 @@
  * Stores a batch of reports in one transaction, together with what the trace tells of them. A database that is away, or not as it should
  * be, is waited for; a report that the database refuses for what it holds is found by halving the batch, and the others are stored.
  */
-import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
+
 import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
+import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { sqlState } from '../../../platform/database/database-error.ts';

@@ -1,6 +1,7 @@
 /** One request's events as a story: what happened when, with which pauses, how far it came, and why it went no further. */
-import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
+
 import { isTraceFailure, type TraceEvent } from '../../../contracts/trace-event.ts';
+import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import { hopNames, lastHop } from './hops.ts';
 
 export interface TraceStory {

@@ -2,8 +2,9 @@
  * The payload tracker's document about one request, as ingress's `/track` and its users expect it: newest status first, and in every status
  * what is known of the payload as a whole. Source: ingress.md A.9.
  */
-import { parseRfc3339 } from '../../../contracts/rfc3339.ts';
+
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
+import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 
 /** A recorded event, in the terms of this decision. */
 export interface KnownEvent extends TraceEvent {

@@ -1,7 +1,8 @@
 /** Stores a batch of events in one transaction; a database that is away is waited for. The same event told again changes nothing. */
-import { CcxError, errorText } from '../../../contracts/ccx-error.ts';
+
 import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
+import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';

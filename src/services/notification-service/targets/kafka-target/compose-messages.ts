@@ -2,9 +2,7 @@
  * Due issues of one cluster → the messages for the notifications backend: one, with an event per issue in report order, or several where
  * one would be larger than a broker takes. Pure but for the ids. Source: notification-service.md 9.2.
  */
-import { CcxError } from '../../../../contracts/ccx-error.ts';
-import { cutUtf8 } from '../../../../contracts/cut-utf8.ts';
-import { stringifyLikeGo } from '../../../../contracts/go-json.ts';
+
 import { HEADER_MESSAGE_ID } from '../../../../contracts/headers.ts';
 import {
   NOTIFICATION_APPLICATION,
@@ -16,6 +14,9 @@ import {
   publishDateOf,
   serialiseNotificationMessage,
 } from '../../../../contracts/notification-message.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
+import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
+import { stringifyLikeGo } from '../../../../encoding/go-json.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
 import { notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from '../limits.ts';
 import { fillClusterUri, fillUri } from '../uri-template.ts';

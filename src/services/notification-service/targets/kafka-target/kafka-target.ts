@@ -3,7 +3,7 @@
  * on. A repeat has the same id and the same bytes, so the backend can tell; it forgets ids after a day. The backend answers nothing, so
  * what is delivered here is what the bus has acknowledged.
  */
-import { CcxError } from '../../../../contracts/ccx-error.ts';
+
 import { HEADER_MESSAGE_ID } from '../../../../contracts/headers.ts';
 import { isUuid4 } from '../../../../contracts/identifiers.ts';
 import {
@@ -13,6 +13,7 @@ import {
   serialiseNotificationMessage,
 } from '../../../../contracts/notification-message.ts';
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../../../contracts/tables.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Bus, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification, Target } from '../../ports.ts';

@@ -2,7 +2,7 @@
  * What an error of the bus means for the message that was being sent. The last arm is "unknown": the same id follows, which the backend
  * recognises. Source: `src/platform/bus/bus-errors.ts` and the adapters', consumers.md 5.2 F11 to F14.
  */
-import { CcxError, errorText } from '../../../../contracts/ccx-error.ts';
+import { CcxError, errorText } from '../../../../encoding/ccx-error.ts';
 import type { DeliveryResult } from '../../ports.ts';
 import {
   pausedMisconfiguredMs,

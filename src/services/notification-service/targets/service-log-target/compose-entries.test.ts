@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clusterId, dueCluster, dueIssue, type IssueTexts } from '../../../../../test/support/due-cluster.ts';
-import { CcxError } from '../../../../contracts/ccx-error.ts';
 import { parseServiceLogEntry, SERVICE_LOG_DESCRIPTION_BYTES_MAX } from '../../../../contracts/service-log-entry.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
 import { composeEntries } from './compose-entries.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';

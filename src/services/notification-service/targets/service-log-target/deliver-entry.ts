@@ -4,8 +4,8 @@
  * judges. Source: consumers.md 2.3, 5.2 F15 to F19.
  */
 import { z } from 'zod';
-import { CcxError, errorText, unreachable } from '../../../../contracts/ccx-error.ts';
 import { parseServiceLogEntry, type ServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
+import { CcxError, errorText, unreachable } from '../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { DeliveryAttempt, DeliveryResult } from '../../ports.ts';

@@ -3,9 +3,9 @@
  * id; then, for a server that cannot be asked for it or does not keep it, by content. Source: consumers.md 2.4, 6.3.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../../contracts/ccx-error.ts';
 import { isUuid4 } from '../../../../contracts/identifiers.ts';
 import { SERVICE_LOG_SERVICE_NAME, type ServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
 import { lookUpMs, lookUpPageSize, lookUpPagesMax } from '../limits.ts';

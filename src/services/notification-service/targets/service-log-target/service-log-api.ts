@@ -5,8 +5,8 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import { CcxError } from '../../../../contracts/ccx-error.ts';
-import { cutUtf8 } from '../../../../contracts/cut-utf8.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
+import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
 import { callHttp, type HttpAnswer } from '../../../../platform/http/http-client.ts';
 import { answerReasonBytesMax, redirectsMax, serviceLogAnswerBytesMax } from '../limits.ts';
 import type { TokenSource } from './tokens.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createWatchedClock } from '../../../../../test/support/watched-clock.ts';
-import { type CcxError, errorText } from '../../../../contracts/ccx-error.ts';
 import { issueToken } from '../../../../dev/fake-receivers/json-web-token.ts';
 import { startFakeTokenEndpoint } from '../../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
+import { type CcxError, errorText } from '../../../../encoding/ccx-error.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
 import { tokenMarginMs } from '../limits.ts';
 import { createTokenSource } from './tokens.ts';

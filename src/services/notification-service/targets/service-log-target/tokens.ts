@@ -4,7 +4,7 @@
  * since they may have been rotated. Source: notification-service.md 10.1, consumers.md 2.5.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';

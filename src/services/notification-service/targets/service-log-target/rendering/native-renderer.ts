@@ -2,8 +2,9 @@
  * Renders with our own template functions, in child processes that are watched for time and memory, since a template is code. One issue is
  * one job, so a template that loops costs its own issue only; one that keeps looping is left alone for a while.
  */
-import { CcxError, errorCode, errorText } from '../../../../../contracts/ccx-error.ts';
+
 import { moduleOfComponent } from '../../../../../contracts/rule-content.ts';
+import { CcxError, errorCode, errorText } from '../../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../../platform/clock/clock.ts';
 import { createRunnerPool, type RunnerPool } from '../../../../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../../../../platform/telemetry/telemetry.ts';

@@ -3,9 +3,9 @@
  * a whole request for one bad template, so after such an answer each issue is asked for alone. Source: notification-service.md 10.4.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../../../contracts/ccx-error.ts';
-import { stringifyLikeGo } from '../../../../../contracts/go-json.ts';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
+import { CcxError } from '../../../../../encoding/ccx-error.ts';
+import { stringifyLikeGo } from '../../../../../encoding/go-json.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
 import type { DueCluster, DueIssue } from '../../../ports.ts';
 import { remoteRenderAnswerBytesMax, remoteRenderMsMax, remoteRendersAtOnceMax } from '../../limits.ts';

@@ -2,7 +2,7 @@
  * Runs in a child process of the runner pool: renders one issue's texts. Templates are code and details come from an archive, so this is
  * where they may loop or fill memory. Compiled templates are kept as long as the child lives. Loaded by `native-renderer.ts` by URL.
  */
-import { cutUtf8 } from '../../../../../contracts/cut-utf8.ts';
+import { cutUtf8 } from '../../../../../encoding/cut-utf8.ts';
 import type { RunJob } from '../../../../../platform/runner-pool/runner-job.ts';
 import {
   createTemplateCompiler,

@@ -1,5 +1,5 @@
 /** The remote renderer's address from its two settings. Source: notification-service.md 3.6, 17 item 19. */
-import { CcxError } from '../../../../../contracts/ccx-error.ts';
+import { CcxError } from '../../../../../encoding/ccx-error.ts';
 
 /**
  * The server's path and the endpoint joined, double slashes collapsed, no slash at the end. `http://` is added where there is no scheme:

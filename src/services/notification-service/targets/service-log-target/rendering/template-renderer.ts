@@ -2,7 +2,7 @@
  * What the Service Log target needs of a renderer: texts for the issues of one cluster. Two implementations: in child processes of our own
  * (`native-renderer.ts`) and over the hosted renderer service (`remote-renderer.ts`).
  */
-import type { CcxError } from '../../../../../contracts/ccx-error.ts';
+import type { CcxError } from '../../../../../encoding/ccx-error.ts';
 import type { DueCluster } from '../../../ports.ts';
 
 export type RenderedIssue =

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../ccx-error.ts';
 import { decodeGob } from './decode-gob.ts';
 import { encodeGob } from './encode-gob.ts';
 import { GobReader } from './gob-reader.ts';

@@ -2,15 +2,11 @@
  * Rule content in the form that the content service sends and the reference's readers expect: gob, with Go's field names. Encoded by our
  * content service, decoded by the notification service. Source: data-pipeline.md 8.5, notification-service.md 6.2.
  */
-import type {
-  ErrorKeyContent,
-  ErrorKeyMetadata,
-  RuleContent,
-  RuleContentDirectory,
-} from '../../contracts/rule-content.ts';
-import { decodeGob } from './decode-gob.ts';
-import { encodeGob } from './encode-gob.ts';
-import { type GobStruct, type GobType, type GobValue, gobInvalid } from './gob-value.ts';
+
+import { decodeGob } from '../encoding/gob/decode-gob.ts';
+import { encodeGob } from '../encoding/gob/encode-gob.ts';
+import { type GobStruct, type GobType, type GobValue, gobInvalid } from '../encoding/gob/gob-value.ts';
+import type { ErrorKeyContent, ErrorKeyMetadata, RuleContent, RuleContentDirectory } from './rule-content.ts';
 
 const int: GobType = { kind: 'int' };
 const bool: GobType = { kind: 'bool' };

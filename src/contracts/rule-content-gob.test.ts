@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { CcxError } from '../../contracts/ccx-error.ts';
-import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
-import { encodeGob } from './encode-gob.ts';
+import { CcxError } from '../encoding/ccx-error.ts';
+import { encodeGob } from '../encoding/gob/encode-gob.ts';
+import type { RuleContentDirectory } from './rule-content.ts';
 import { decodeRuleContent, encodeRuleContent } from './rule-content-gob.ts';
 
-const realAnswer = new URL('../../../../shared/data/content/content-service-response.gob', import.meta.url);
+const realAnswer = new URL('../../../shared/data/content/content-service-response.gob', import.meta.url);
 
 test('the answer of a real content service is read to the last byte', {
   skip: existsSync(realAnswer) ? false : 'the folder of real inputs is not beside the repository',

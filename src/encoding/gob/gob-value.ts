@@ -2,7 +2,7 @@
  * Types and values of Go's gob encoding as plain data. Used by the encoder, which is told a type, and the decoder, which reads types from
  * the stream. Source: data-pipeline.md 8.5, notification-service.md 6.3.
  */
-import { CcxError } from '../../contracts/ccx-error.ts';
+import { CcxError } from '../ccx-error.ts';
 
 export type GobType =
   | { readonly kind: 'bool' | 'int' | 'uint' | 'float' | 'bytes' | 'string' }
