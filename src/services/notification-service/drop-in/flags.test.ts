@@ -1,7 +1,7 @@
 /** The drop-in program's help and the flags of the reference's logging library, with the answers that glog 1.2.5 gives. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { goUsage, parseGoFlags } from '../../../platform/config/go-flags.ts';
+import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
 import { chooseOperation, serviceFlags } from './flags.ts';
 
 const help = `Usage of ccx-notification-service:

@@ -1,5 +1,5 @@
 /** The command line of the reference's notification service, and which operation runs when several are given. Source: notification-service.md 2. */
-import type { GoFlagTable, GoFlagValues } from '../../../platform/config/go-flags.ts';
+import type { GoFlagTable, GoFlagValues } from '../../../platform/reference/go-flags.ts';
 import { loggingFlags } from './logging-flags.ts';
 
 export const serviceFlags = {

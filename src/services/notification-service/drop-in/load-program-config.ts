@@ -4,7 +4,6 @@
  * published tests rely on. Source: notification-service.md 3.
  */
 import { busOptions } from '../../../platform/bus/bus-options.ts';
-import { type ClowderDocument, readClowder } from '../../../platform/config/clowder.ts';
 import { type LoadedConfig, loadConfig } from '../../../platform/config/load-config.ts';
 import {
   type ConfigOf,
@@ -14,7 +13,8 @@ import {
   type OptionType,
 } from '../../../platform/config/options.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
-import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/config/reference-config.ts';
+import { type ClowderDocument, readClowder } from '../../../platform/reference/clowder.ts';
+import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/reference/reference-config.ts';
 import { notificationServiceOptions } from '../config.ts';
 
 export const configFileVariable = 'CCX_NOTIFICATION_SERVICE_CONFIG_FILE';

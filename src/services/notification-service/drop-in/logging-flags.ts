@@ -2,7 +2,7 @@
  * The flags of the logging library (glog) that the reference is linked with, because wrappers pass them. They are read as there, wrong values
  * included, and have no effect: the reference itself logs through another library.
  */
-import type { GoFlagTable } from '../../../platform/config/go-flags.ts';
+import type { GoFlagTable } from '../../../platform/reference/go-flags.ts';
 
 const severities: ReadonlySet<string> = new Set(['INFO', 'WARNING', 'ERROR', 'FATAL']);
 /** Of the last of them. */

@@ -6,9 +6,9 @@
 import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
-import { goUsage, parseGoFlags } from '../../../platform/config/go-flags.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
-import { referenceLog } from '../../../platform/telemetry/reference-log.ts';
+import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
+import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { chooseOperation, type ServiceFlags, type ServiceOperation, serviceFlags } from './flags.ts';
 import { findProgramConfig, loadProgramConfig, type ProgramConfig } from './load-program-config.ts';

@@ -1,5 +1,5 @@
 /** The command line of the reference's writer: its flags, and which operation runs when several are given. Source: notification-writer.md 1.2, 1.3. */
-import type { GoFlagTable, GoFlagValues } from '../../../platform/config/go-flags.ts';
+import type { GoFlagTable, GoFlagValues } from '../../../platform/reference/go-flags.ts';
 
 export const writerFlags = {
   authors: { type: 'bool', usage: 'show authors' },

@@ -5,11 +5,11 @@
  */
 
 import { busOptions } from '../../../platform/bus/bus-options.ts';
-import { type Clowder, type ClowderDocument, readClowder } from '../../../platform/config/clowder.ts';
 import { loadConfig } from '../../../platform/config/load-config.ts';
 import { defineOptions, type OptionSpec, type OptionType } from '../../../platform/config/options.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
-import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/config/reference-config.ts';
+import { type Clowder, type ClowderDocument, readClowder } from '../../../platform/reference/clowder.ts';
+import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/reference/reference-config.ts';
 import { additionalOptions, type NotificationWriterConfig, referenceOptions } from '../config.ts';
 
 export const configFileVariable = 'CCX_NOTIFICATION_WRITER_CONFIG_FILE';

@@ -8,14 +8,14 @@ import { COMPANIONS_OF_NEW_REPORTS, COMPANIONS_OF_REPORTED } from '../../../cont
 import { CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { BusSettings } from '../../../platform/bus/bus-options.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
-import { goUsage, parseGoFlags } from '../../../platform/config/go-flags.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { cleanup, dropTables, truncateReported } from '../../../platform/database/notification-schema/clear-schema.ts';
 import { initDatabase, initMigration } from '../../../platform/database/notification-schema/initialise-schema.ts';
 import { migrate, migrationInfo } from '../../../platform/database/notification-schema/migrate-schema.ts';
-import { referenceLog } from '../../../platform/telemetry/reference-log.ts';
+import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
+import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { logLevel, notificationWriterSettings, writerBusSettings, writerDatabaseSettings } from '../config.ts';
 import { checkBrokers } from './check-brokers.ts';

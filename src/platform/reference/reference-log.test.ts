@@ -1,8 +1,8 @@
 /** Log lines of the drop-in programs in both forms. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createTelemetry } from '../telemetry/telemetry.ts';
 import { referenceLog } from './reference-log.ts';
-import { createTelemetry } from './telemetry.ts';
 
 function capture(options: { console: boolean; colours: boolean }) {
   const lines: string[] = [];

@@ -2,7 +2,7 @@
  * Command lines as Go's `flag` package reads them, for the two drop-in programs, whose users' scripts were written for it. `ccx` itself
  * uses commander. Source: notification-writer.md 1.1, 1.2; notification-service.md 2.1.
  */
-import { parseBoolean } from './parse-value.ts';
+import { parseBoolean } from '../config/parse-value.ts';
 
 export interface GoFlag {
   /** `int` and `value` (what a library reads in its own way) are kept as their text. */

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { loadConfig } from './load-config.ts';
-import { defineOptions } from './options.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { defineOptions } from '../config/options.ts';
 import { findReferenceConfig } from './reference-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ccx-config-'));
