@@ -54,7 +54,7 @@ import { type SimulatedCluster, simulateCluster } from '../src/dev/cluster-simul
 import { uploadArchive } from '../src/dev/cluster-simulator/upload-archive.ts';
 import { openArchive } from '../src/platform/archive/open-archive.ts';
 import { type BusRecord, headerText } from '../src/platform/bus/bus.ts';
-import { readTrace } from '../src/platform/telemetry/trace-log.ts';
+import { readTrace } from '../src/platform/records/trace-log.ts';
 import { controlPlaneReplicas } from '../src/rules/catalog/external/control_plane_replicas/rule.ts';
 import { allRules, CATALOG_CONTENT_ROOT } from '../src/rules/catalog/index-of-rules.ts';
 import { loadContent } from '../src/rules/content/load-content.ts';

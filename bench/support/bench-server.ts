@@ -5,8 +5,8 @@
 import pg from 'pg';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/create-database.ts';
-import { ensureNotificationSchema } from '../../src/platform/database/notification-schema/ensure-notification-schema.ts';
 import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/ensure-notification-schema.ts';
 import { startTestServer, type TestServer } from '../../test/support/postgres-server.ts';
 import type { BenchDatabase } from './benchmark.ts';
 

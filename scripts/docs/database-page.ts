@@ -6,8 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { migrateCcx } from '../../src/platform/database/ccx-migrations.ts';
 import type { Database } from '../../src/platform/database/database.ts';
-import { ensureNotificationSchema } from '../../src/platform/database/notification-schema/ensure-notification-schema.ts';
 import { migrationsPath } from '../../src/platform/database/sql-file.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/ensure-notification-schema.ts';
 
 interface Column {
   readonly table: string;

@@ -11,7 +11,7 @@ import { parse } from 'yaml';
 import { encodeIdentity } from '../../src/contracts/identity.ts';
 import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
 import { type UploadAnswer, uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
-import { readTrace } from '../../src/platform/telemetry/trace-log.ts';
+import { readTrace } from '../../src/platform/records/trace-log.ts';
 import { describeTrace } from '../../src/services/payload-tracker/decide/describe-trace.ts';
 import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';

@@ -4,9 +4,12 @@
  */
 import { readdir } from 'node:fs/promises';
 import pg from 'pg';
+import {
+  type EnsuredSchema,
+  ensureNotificationSchema,
+} from '../records/notification-schema/ensure-notification-schema.ts';
 import { type CcxMigrationResult, migrateCcx } from './ccx-migrations.ts';
 import type { Database } from './database.ts';
-import { type EnsuredSchema, ensureNotificationSchema } from './notification-schema/ensure-notification-schema.ts';
 import { migrationsPath } from './sql-file.ts';
 
 export interface InitialisedDatabase {

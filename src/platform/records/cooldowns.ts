@@ -10,7 +10,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
-import { IS_OLD } from '../database/notification-schema/old-rows.ts';
+import { IS_OLD } from './notification-schema/old-rows.ts';
 import { tableIsKept } from './report-facts.ts';
 
 export interface TargetCooldown {

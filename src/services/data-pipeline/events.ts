@@ -7,8 +7,8 @@
 import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
-import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { PipelineMetrics } from './metrics.ts';
 import type { OverShare } from './organization-usage.ts';

@@ -3,10 +3,10 @@
  * all-in-one process; both own the bus and close it after this service has stopped.
  */
 import type { Bus } from '../../platform/bus/bus.ts';
-import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import { StatusSender } from '../../platform/records/status-sender.ts';
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';

@@ -6,9 +6,9 @@
 
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
-import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';
+import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { Claimant } from './decide/cluster-owner.ts';
 import { userAgentLabel } from './decide/user-agent.ts';

@@ -4,7 +4,6 @@
  */
 
 import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
-import { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
@@ -15,6 +14,7 @@ import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
 import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
+import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { Announcer } from './announcer.ts';
 import { createAuthenticator } from './authenticator.ts';

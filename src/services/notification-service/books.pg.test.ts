@@ -16,8 +16,8 @@ import {
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import { readTrace } from '../../platform/records/trace-log.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { readTrace } from '../../platform/telemetry/trace-log.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
 import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
 import { formatExplanation, formatMessage } from './format-explanation.ts';

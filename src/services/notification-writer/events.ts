@@ -4,8 +4,8 @@
  */
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
-import type { StatusSender } from '../../platform/bus/status-sender.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { WriterMetrics } from './metrics.ts';
 import type { IgnoredFact, ParsedReport, ReportSubject } from './report.ts';

@@ -14,7 +14,7 @@ import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { PutAsideTarget } from '../../platform/bus/put-aside.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { recordTraceEvents } from '../../platform/telemetry/trace-log.ts';
+import { recordTraceEvents } from '../../platform/records/trace-log.ts';
 import type { Journey, WriterEvents } from './events.ts';
 import type { ReportRow, ReportSubject } from './report.ts';
 import { checkReport } from './steps/check-report.ts';

@@ -19,13 +19,13 @@ import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Connection, Database } from '../../platform/database/database.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import { readTrace } from '../../platform/records/trace-log.ts';
 import {
   BUSINESS_EVENT_CHANNEL,
   type BusinessEvent,
   createSilentTelemetry,
   type Telemetry,
 } from '../../platform/telemetry/telemetry.ts';
-import { readTrace } from '../../platform/telemetry/trace-log.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { startNotificationWriter } from './service.ts';
 import { checkReport } from './steps/check-report.ts';

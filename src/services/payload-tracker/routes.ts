@@ -1,7 +1,7 @@
 /** `GET /v1/payloads/{request_id}`: what is known of one request. Asked by ingress for `/track`, and by people. Source: ingress.md A.9. */
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../../platform/database/database.ts';
-import { readTrace } from '../../platform/telemetry/trace-log.ts';
+import { readTrace } from '../../platform/records/trace-log.ts';
 import { trackerDocument } from './decide/tracker-document.ts';
 import type { TrackerEvents } from './events.ts';
 import { requestIdCharactersMax } from './limits.ts';

@@ -12,12 +12,12 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { readTrace, recordTraceEvents } from '../../platform/records/trace-log.ts';
 import {
   BUSINESS_EVENT_CHANNEL,
   type BusinessEvent,
   createSilentTelemetry,
 } from '../../platform/telemetry/telemetry.ts';
-import { readTrace, recordTraceEvents } from '../../platform/telemetry/trace-log.ts';
 import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import type { TrackerDocument } from './decide/tracker-document.ts';
 import { requestIdCharactersMax } from './limits.ts';

@@ -13,8 +13,8 @@ import { createOperationsServer } from '../../platform/http/operations-server.ts
 import { Health } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import { pruneTrace } from '../../platform/records/trace-retention.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { pruneTrace } from '../../platform/telemetry/trace-retention.ts';
 import { type PayloadTrackerSettings, payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import { createTrackerEvents, type TrackerEvents } from './events.ts';
 import { retentionEveryMs } from './limits.ts';

@@ -6,8 +6,8 @@
 import { COMPANIONS_OF_NEW_REPORTS, TABLE_NEW_REPORTS, type TABLE_REPORTED } from '../../../contracts/tables.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { requireTableRights } from '../../../platform/database/missing-rights.ts';
-import { oldRowFields, visitOldRows } from '../../../platform/database/notification-schema/old-rows.ts';
 import { oldRowsOf } from '../../../platform/records/cooldowns.ts';
+import { oldRowFields, visitOldRows } from '../../../platform/records/notification-schema/old-rows.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 

@@ -15,7 +15,7 @@ import {
 } from '../../../contracts/tables.ts';
 import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import { type Settlement, settleOutcome } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { DeliveredBatch, DeliveredMessage } from '../run.ts';

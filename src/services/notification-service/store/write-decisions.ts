@@ -14,7 +14,7 @@ import {
 } from '../../../contracts/tables.ts';
 import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
 import { messageOf, reasonOf } from '../message-of.ts';

@@ -10,7 +10,7 @@ import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { sqlState } from '../../../platform/database/database-error.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';
-import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { ReportRow } from '../report.ts';
 import { insertReportBatch, type StoredReport } from '../store.ts';
 

@@ -6,7 +6,7 @@ import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';
-import { recordTraceEvents } from '../../../platform/telemetry/trace-log.ts';
+import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 
 /** Undefined: stored, now or before. */
 export type StatusStored = CcxError | undefined;

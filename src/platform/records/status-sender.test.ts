@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import { TOPIC_PAYLOAD_STATUS } from '../../contracts/topics.ts';
-
+import type { OutgoingRecord } from '../bus/bus.ts';
+import { statusBatchMax, statusesWaitingMax, statusRetryMsMax } from '../bus/limits.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
-import type { OutgoingRecord } from './bus.ts';
-import { statusBatchMax, statusesWaitingMax, statusRetryMsMax } from './limits.ts';
 import { StatusSender } from './status-sender.ts';
 
 function make(topic = TOPIC_PAYLOAD_STATUS) {

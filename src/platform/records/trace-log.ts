@@ -12,7 +12,7 @@ import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import { smallintArray, textArray, timestampArray } from '../database/binary-arrays.ts';
 import type { Queryable } from '../database/database.ts';
-import { traceDetailBytesMax, traceReadRowsMax, traceWordBytesMax } from './limits.ts';
+import { traceDetailBytesMax, traceReadRowsMax, traceWordBytesMax } from '../telemetry/limits.ts';
 
 /** An event as it was read back. */
 export interface RecordedTraceEvent extends TraceEvent {

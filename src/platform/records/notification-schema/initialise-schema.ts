@@ -1,5 +1,5 @@
 /** `--db-init` and `--db-init-migration`: the base schema and the table that holds its version. Source: notification-writer.md 5.2, 5.3. */
-import type { Database } from '../database.ts';
+import type { Database } from '../../database/database.ts';
 import { readStep } from './schema-steps.ts';
 import { inSchemaTransaction, type SchemaOptions, type SchemaTransaction, tableExists } from './schema-transaction.ts';
 

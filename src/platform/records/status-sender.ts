@@ -8,16 +8,16 @@ import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payl
 import { errorCode } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
-import type { Clock } from '../clock/clock.ts';
-import { backoffMs } from '../lifecycle/backoff.ts';
-import type { OutgoingRecord } from './bus.ts';
+import type { OutgoingRecord } from '../bus/bus.ts';
 import {
   statusBatchMax,
   statusesWaitingMax,
   statusRetryMsMax,
   statusRetryMsMin,
   statusTextBytesMax,
-} from './limits.ts';
+} from '../bus/limits.ts';
+import type { Clock } from '../clock/clock.ts';
+import { backoffMs } from '../lifecycle/backoff.ts';
 
 export interface StatusSenderOptions {
   /** A producer, or what stands before one. */

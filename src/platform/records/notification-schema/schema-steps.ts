@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { migrationsPath, splitStatements } from '../sql-file.ts';
+import { migrationsPath, splitStatements } from '../../database/sql-file.ts';
 
 /** The newest version; also what `latest` means. */
 export const NOTIFICATION_SCHEMA_VERSION = 8;

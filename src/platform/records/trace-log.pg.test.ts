@@ -4,7 +4,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
-import { traceDeleteRowsMax, traceDetailBytesMax, traceReadRowsMax } from './limits.ts';
+import { traceDeleteRowsMax, traceDetailBytesMax, traceReadRowsMax } from '../telemetry/limits.ts';
 import { readTrace, recordTraceEvents } from './trace-log.ts';
 import { pruneTrace } from './trace-retention.ts';
 

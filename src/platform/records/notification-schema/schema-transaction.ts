@@ -3,9 +3,9 @@
  * an error. Nothing else takes the lock, so readers and writers of the tables are not held up by it.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Connection, Database } from '../database.ts';
-import { sqlState } from '../database-error.ts';
-import { requireTableRights } from '../missing-rights.ts';
+import type { Connection, Database } from '../../database/database.ts';
+import { sqlState } from '../../database/database-error.ts';
+import { requireTableRights } from '../../database/missing-rights.ts';
 
 export interface SchemaOptions {
   /** Called before each statement with its text on one line; the drop-in writer logs it. */

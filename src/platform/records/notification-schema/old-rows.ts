@@ -3,8 +3,8 @@
  * PostgreSQL understands and is bound, not pasted; the clock that it counts from is the database's. Source: notification-writer.md 8,
  * notification-service.md 14.
  */
-import type { Database } from '../database.ts';
-import { oldRowsPerRead } from '../limits.ts';
+import type { Database } from '../../database/database.ts';
+import { oldRowsPerRead } from '../../database/limits.ts';
 
 /** To be used with the age as the statement's first parameter. */
 export const IS_OLD = 'updated_at < NOW() - $1::INTERVAL';

@@ -4,7 +4,7 @@
  */
 import { TABLE_TRACE } from '../../contracts/tables.ts';
 import type { Queryable } from '../database/database.ts';
-import { traceDeleteRowsMax } from './limits.ts';
+import { traceDeleteRowsMax } from '../telemetry/limits.ts';
 
 export interface TraceBounds {
   readonly ageMs: number;

@@ -2,7 +2,7 @@
  * `--db-cleanup`, `--db-drop-tables` and `--truncate-old-reports`. What we keep in schema `ccx` about the cleared rows goes with them
  * (`companionTables`): a ledger that outlives `reported` would hold notifications back. Source: notification-writer.md 5.5 to 5.7.
  */
-import type { Database } from '../database.ts';
+import type { Database } from '../../database/database.ts';
 import { readStep } from './schema-steps.ts';
 import { emptyCompanions, inSchemaTransaction, type SchemaOptions } from './schema-transaction.ts';
 

@@ -1,6 +1,6 @@
 /** `--migrate` and `--migration-info`: moves the notification schema between versions 0 and 8. Source: notification-writer.md 5.4. */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Database } from '../database.ts';
+import type { Database } from '../../database/database.ts';
 import { NOTIFICATION_SCHEMA_VERSION, readStep, stepsBetween } from './schema-steps.ts';
 import { inSchemaTransaction, type SchemaOptions, type SchemaTransaction, tableExists } from './schema-transaction.ts';
 

@@ -3,7 +3,7 @@
  * transaction and safe when several processes start at once. Called by the all-in-one runner and by tests; the drop-in writer leaves it
  * to its flags, as operators of the reference expect.
  */
-import type { Database } from '../database.ts';
+import type { Database } from '../../database/database.ts';
 import { initDatabaseIn, initMigrationIn } from './initialise-schema.ts';
 import { migrateIn } from './migrate-schema.ts';
 import { NOTIFICATION_SCHEMA_VERSION } from './schema-steps.ts';
