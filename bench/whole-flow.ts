@@ -8,8 +8,8 @@
  */
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { collectRunSummary } from '../src/dev/all-in-one/run-summary.ts';
-import type { AllInOne } from '../src/dev/all-in-one/start-all-in-one.ts';
+import { collectRunSummary } from '../src/all-in-one/run-summary.ts';
+import type { AllInOne } from '../src/all-in-one/start-all-in-one.ts';
 import type { SimulatedCluster } from '../src/dev/cluster-simulator/simulate-cluster.ts';
 import { defaultArchiveLimits } from '../src/platform/archive/limits.ts';
 import { TarDecoder } from '../src/platform/archive/tar-decoder.ts';

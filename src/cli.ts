@@ -18,7 +18,7 @@ const modules: readonly CommandModule[] = [
   {
     commands: { 'all-in-one': 'everything in one process on an embedded PostgreSQL: archives in, notifications out' },
     register: async (program, input) =>
-      (await import('./dev/all-in-one/commands.ts')).registerAllInOneCommands(program, input),
+      (await import('./all-in-one/commands.ts')).registerAllInOneCommands(program, input),
   },
   {
     commands: {

@@ -70,7 +70,7 @@ import { whyNoInstallation } from './support/data-folder.ts';
 import { type Installation, startInstallation } from './support/installation.ts';
 
 test('one archive, followed from a cluster to its owners', { skip: whyNoInstallation() }, async (t) => {
-  // All services, started by the same function as `ccx all-in-one` (src/dev/all-in-one/start-all-in-one.ts): it is the map of who needs
+  // All services, started by the same function as `ccx all-in-one` (src/all-in-one/start-all-in-one.ts): it is the map of who needs
   // what. One setting differs from the defaults: the notifications backend is told of important issues only, Service Log of moderate ones
   // as well, so that the two targets come to different decisions about the same report.
   const system = await startInstallation({ CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__TOTAL_RISK_THRESHOLD: '3' });

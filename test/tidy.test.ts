@@ -37,6 +37,8 @@ function mayImport(from: string, to: string): boolean {
       return toLayer === 'contracts';
     case 'cli':
     case 'bin':
+    case 'all-in-one':
+    case 'tools':
     case 'dev':
       if (toLayer === 'services') return /^src\/services\/[^/]+\/(service|commands)\.ts$/.test(to);
       return toLayer !== 'bin' && (toLayer !== 'cli' || fromLayer === 'bin');

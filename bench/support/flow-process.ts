@@ -3,7 +3,7 @@
  * `flow-memory.ts`.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import type { AllInOne } from '../../src/dev/all-in-one/start-all-in-one.ts';
+import type { AllInOne } from '../../src/all-in-one/start-all-in-one.ts';
 import { errorText } from '../../src/encoding/ccx-error.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';

@@ -2,8 +2,8 @@
  * Everything in one process, as `ccx all-in-one` runs it, with the stand-ins as receivers: for benchmarks of the whole flow. Its PostgreSQL
  * is the benchmarks' own, which has the settings of the embedded one.
  */
-import { type AllInOneSettings, allInOneOptions, allInOneSettings } from '../../src/dev/all-in-one/config.ts';
-import { type AllInOne, startAllInOne } from '../../src/dev/all-in-one/start-all-in-one.ts';
+import { type AllInOneSettings, allInOneOptions, allInOneSettings } from '../../src/all-in-one/config.ts';
+import { type AllInOne, startAllInOne } from '../../src/all-in-one/start-all-in-one.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
 import { readVersion } from '../../src/platform/config/version.ts';

@@ -1,5 +1,5 @@
 /** Every option table that a person may set something in, in the order of docs/configuration.md. */
-import { allInOneOptions } from '../../src/dev/all-in-one/config.ts';
+import { allInOneOptions } from '../../src/all-in-one/config.ts';
 import type { OptionTable } from '../../src/platform/config/options.ts';
 import { contentServiceOptions } from '../../src/services/content-service/config.ts';
 import { dataPipelineOptions } from '../../src/services/data-pipeline/config.ts';

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { encodeRuleContent } from '../../src/contracts/rule-content-gob.ts';
 import {
   type FakeTokenEndpoint,
   startFakeTokenEndpoint,
-} from '../../src/dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
+} from '../../src/all-in-one/stand-ins/token-endpoint/fake-token-endpoint.ts';
+import { encodeRuleContent } from '../../src/contracts/rule-content-gob.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { baseEnvironment } from '../support/base-environment.ts';
 import { contentOf } from '../support/notification-content.ts';

@@ -4,11 +4,11 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ReceivedNotification } from '../../src/all-in-one/stand-ins/notification-backend/fake-notification-backend.ts';
+import type { StoredEntry } from '../../src/all-in-one/stand-ins/service-log/stored-entry.ts';
 import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
 import { parseServiceLogEntry } from '../../src/contracts/service-log-entry.ts';
 import { TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../src/contracts/tables.ts';
-import type { ReceivedNotification } from '../../src/dev/fake-receivers/notification-backend/fake-notification-backend.ts';
-import type { StoredEntry } from '../../src/dev/fake-receivers/service-log/stored-entry.ts';
 
 export interface WireMessage {
   readonly target: number;

@@ -3,8 +3,8 @@
  * it: the database, the topics, the object store, the business events.
  */
 import { Writable } from 'node:stream';
-import { allInOneOptions, allInOneSettings } from '../../src/dev/all-in-one/config.ts';
-import { type AllInOne, startAllInOne } from '../../src/dev/all-in-one/start-all-in-one.ts';
+import { allInOneOptions, allInOneSettings } from '../../src/all-in-one/config.ts';
+import { type AllInOne, startAllInOne } from '../../src/all-in-one/start-all-in-one.ts';
 import type { BusRecord } from '../../src/platform/bus/bus.ts';
 import { type Clock, createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
+import { type Receivers, startReceivers } from '../../src/all-in-one/receivers.ts';
 import {
   DEAD_LETTER_TOPICS,
   TOPIC_NOTIFICATIONS,
@@ -12,7 +13,6 @@ import {
   TOPIC_PAYLOAD_STATUS,
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../src/contracts/topics.ts';
-import { type Receivers, startReceivers } from '../../src/dev/all-in-one/receivers.ts';
 import { errorText } from '../../src/encoding/ccx-error.ts';
 import type { Bus } from '../../src/platform/bus/bus.ts';
 import { parseKafkaSecurity } from '../../src/platform/bus/kafka/kafka-security.ts';

@@ -15,12 +15,15 @@ import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, createTestRole, type TestDatabase } from '../../../../test/support/postgres.ts';
-import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
-import { type FakeServiceLog, startFakeServiceLog } from '../../../dev/fake-receivers/service-log/fake-service-log.ts';
+import {
+  type FakeServiceLog,
+  startFakeServiceLog,
+} from '../../../all-in-one/stand-ins/service-log/fake-service-log.ts';
 import {
   type FakeTokenEndpoint,
   startFakeTokenEndpoint,
-} from '../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
+} from '../../../all-in-one/stand-ins/token-endpoint/fake-token-endpoint.ts';
+import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { grantStatements, initialiseDatabase } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';

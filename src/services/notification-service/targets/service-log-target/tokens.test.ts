@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createWatchedClock } from '../../../../../test/support/watched-clock.ts';
-import { issueToken } from '../../../../dev/fake-receivers/json-web-token.ts';
-import { startFakeTokenEndpoint } from '../../../../dev/fake-receivers/token-endpoint/fake-token-endpoint.ts';
+import { issueToken } from '../../../../all-in-one/stand-ins/json-web-token.ts';
+import { startFakeTokenEndpoint } from '../../../../all-in-one/stand-ins/token-endpoint/fake-token-endpoint.ts';
 import { type CcxError, errorText } from '../../../../encoding/ccx-error.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
 import { tokenMarginMs } from '../limits.ts';

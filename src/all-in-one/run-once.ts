@@ -1,7 +1,7 @@
 /** `ccx all-in-one --once`: uploads the files, waits until nothing is in flight, says what happened, and answers with the exit code. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Clock } from '../../platform/clock/clock.ts';
-import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../../platform/telemetry/telemetry.ts';
+import type { Clock } from '../platform/clock/clock.ts';
+import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../platform/telemetry/telemetry.ts';
 import type { RunSummary } from './run-summary.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 import { type FileUpload, uploadContext, uploadFile } from './upload-files.ts';

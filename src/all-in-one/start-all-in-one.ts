@@ -10,25 +10,25 @@ import {
   TOPIC_OCP_RESULTS,
   TOPIC_PAYLOAD_STATUS,
   TOPIC_UPLOAD_ANNOUNCE,
-} from '../../contracts/topics.ts';
-import type { Bus, TopicSpec } from '../../platform/bus/bus.ts';
-import { openBus } from '../../platform/bus/open-bus.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import { connectDatabase } from '../../platform/database/connect-database.ts';
-import { EMBEDDED_DATABASE_NAME } from '../../platform/database/database-location.ts';
-import { createDatabaseIfMissing } from '../../platform/database/embedded/create-database.ts';
-import { startEmbeddedPostgres } from '../../platform/database/embedded/start-embedded-postgres.ts';
-import { createOperationsServer } from '../../platform/http/operations-server.ts';
-import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
-import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
-import { ensureNotificationSchema } from '../../platform/records/notification-schema/ensure-notification-schema.ts';
-import { joinRegistries } from '../../platform/telemetry/joined-registries.ts';
-import { createTelemetry, type Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { startDataPipeline } from '../../services/data-pipeline/service.ts';
-import { type RunningIngress, startIngress } from '../../services/ingress/service.ts';
-import { startNotificationWriter } from '../../services/notification-writer/service.ts';
-import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
+} from '../contracts/topics.ts';
+import type { Bus, TopicSpec } from '../platform/bus/bus.ts';
+import { openBus } from '../platform/bus/open-bus.ts';
+import type { Clock } from '../platform/clock/clock.ts';
+import { connectDatabase } from '../platform/database/connect-database.ts';
+import { EMBEDDED_DATABASE_NAME } from '../platform/database/database-location.ts';
+import { createDatabaseIfMissing } from '../platform/database/embedded/create-database.ts';
+import { startEmbeddedPostgres } from '../platform/database/embedded/start-embedded-postgres.ts';
+import { createOperationsServer } from '../platform/http/operations-server.ts';
+import type { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
+import type { Readiness, RunningService } from '../platform/lifecycle/running-service.ts';
+import { openDirectoryStore } from '../platform/objects/directory/directory-store.ts';
+import { ensureNotificationSchema } from '../platform/records/notification-schema/ensure-notification-schema.ts';
+import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
+import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
+import { startDataPipeline } from '../services/data-pipeline/service.ts';
+import { type RunningIngress, startIngress } from '../services/ingress/service.ts';
+import { startNotificationWriter } from '../services/notification-writer/service.ts';
+import { startPayloadTracker } from '../services/payload-tracker/service.ts';
 import type { AllInOneSettings } from './config.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { type Receivers, startReceivers } from './receivers.ts';

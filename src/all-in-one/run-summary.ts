@@ -3,8 +3,8 @@
  * so the services know nothing of it.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { Clock } from '../../platform/clock/clock.ts';
-import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../../platform/telemetry/telemetry.ts';
+import type { Clock } from '../platform/clock/clock.ts';
+import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../platform/telemetry/telemetry.ts';
 
 /** The JSON object of `ccx all-in-one --once --json`, next to `uploads` and `refused`, which the uploader counts. */
 export interface RunCounts {

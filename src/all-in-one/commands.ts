@@ -1,12 +1,12 @@
 /** `ccx all-in-one`: the whole flow in one process, until a signal, or with `--once` until the given archives have gone through. */
 import type { Command } from 'commander';
-import { createSystemClock } from '../../platform/clock/clock.ts';
-import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
-import type { ProcessInput } from '../../platform/config/process-input.ts';
-import { readVersion } from '../../platform/config/version.ts';
-import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { describeFailure } from '../../platform/lifecycle/run-role.ts';
-import { waitForSignal } from '../../platform/lifecycle/signals.ts';
+import { createSystemClock } from '../platform/clock/clock.ts';
+import { addTableOptions, loadCommandConfig } from '../platform/config/command-flags.ts';
+import type { ProcessInput } from '../platform/config/process-input.ts';
+import { readVersion } from '../platform/config/version.ts';
+import { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
+import { describeFailure } from '../platform/lifecycle/run-role.ts';
+import { waitForSignal } from '../platform/lifecycle/signals.ts';
 import { describeInstallation } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
 import { runDemonstration } from './demonstration.ts';

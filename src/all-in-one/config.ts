@@ -2,8 +2,8 @@
  * Settings of the all-in-one process itself. Each service keeps its own settings and environment names; this file only says where they get
  * other defaults here.
  */
-import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
-import { defaultDataFolder } from '../../platform/database/embedded/default-data-folder.ts';
+import { type ConfigOf, defineOptions } from '../platform/config/options.ts';
+import { defaultDataFolder } from '../platform/database/embedded/default-data-folder.ts';
 
 export const allInOneOptions = defineOptions({
   name: 'all-in-one',

@@ -1,14 +1,14 @@
 /** The notification service's part of the all-in-one process: its parts with the stand-ins in the place of real receivers, then the service. */
-import type { Bus } from '../../platform/bus/bus.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import type { Database } from '../../platform/database/database.ts';
-import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { Bus } from '../platform/bus/bus.ts';
+import type { Clock } from '../platform/clock/clock.ts';
+import type { Database } from '../platform/database/database.ts';
+import type { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
+import type { Telemetry } from '../platform/telemetry/telemetry.ts';
 import {
   type NotificationService,
   notificationServiceRole,
   startNotificationService,
-} from '../../services/notification-service/service.ts';
+} from '../services/notification-service/service.ts';
 import type { Receivers } from './receivers.ts';
 import { loadNotifierConfig } from './role-settings.ts';
 

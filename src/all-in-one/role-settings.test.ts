@@ -1,7 +1,7 @@
 /** What differs in an installation of one process from the roles' own defaults, and that the environment still counts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadConfig } from '../../platform/config/load-config.ts';
+import { loadConfig } from '../platform/config/load-config.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
 import { loadRoleSettings } from './role-settings.ts';
 

@@ -3,14 +3,14 @@
  * needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of `ccx all-in-one` win over both.
  */
 import { randomBytes } from 'node:crypto';
-import { type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
-import { type LoadedConfig, loadConfig } from '../../platform/config/load-config.ts';
-import { defineOptions, type OptionTable, withDefaults } from '../../platform/config/options.ts';
-import { dataPipelineRole } from '../../services/data-pipeline/service.ts';
-import { ingressRole } from '../../services/ingress/service.ts';
-import { notificationServiceRole } from '../../services/notification-service/service.ts';
-import { notificationWriterRole } from '../../services/notification-writer/service.ts';
-import { payloadTrackerRole } from '../../services/payload-tracker/service.ts';
+import { type BusSettings, busOptions, busSettings } from '../platform/bus/bus-options.ts';
+import { type LoadedConfig, loadConfig } from '../platform/config/load-config.ts';
+import { defineOptions, type OptionTable, withDefaults } from '../platform/config/options.ts';
+import { dataPipelineRole } from '../services/data-pipeline/service.ts';
+import { ingressRole } from '../services/ingress/service.ts';
+import { notificationServiceRole } from '../services/notification-service/service.ts';
+import { notificationWriterRole } from '../services/notification-writer/service.ts';
+import { payloadTrackerRole } from '../services/payload-tracker/service.ts';
 import type { AllInOneSettings } from './config.ts';
 import type { StandIns } from './receivers.ts';
 

@@ -3,11 +3,11 @@
  * this process has made for itself.
  */
 import { readFile } from 'node:fs/promises';
-import { isUuid } from '../../contracts/identifiers.ts';
-import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import { openArchive } from '../../platform/archive/open-archive.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import { uploadArchive } from '../cluster-simulator/upload-archive.ts';
+import { isUuid } from '../contracts/identifiers.ts';
+import { uploadArchive } from '../dev/cluster-simulator/upload-archive.ts';
+import { CcxError, errorText } from '../encoding/ccx-error.ts';
+import { openArchive } from '../platform/archive/open-archive.ts';
+import type { Clock } from '../platform/clock/clock.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 
 export interface FileUpload {

@@ -1,5 +1,5 @@
 /** Tells a person at the terminal what goes through, one line per event that they would care about. Listens; changes nothing. */
-import type { BusinessEvent } from '../../platform/telemetry/telemetry.ts';
+import type { BusinessEvent } from '../platform/telemetry/telemetry.ts';
 
 /** The line for an event, or undefined for those that nobody needs to see. */
 export function narrate({ event, fields }: BusinessEvent): string | undefined {
