@@ -63,7 +63,7 @@ const modules: readonly CommandModule[] = [
   {
     commands: { 'dead-letters': 'what could not be processed or told: list, show, replay, discard' },
     register: async (program, input) => {
-      const { registerDeadLettersCommands } = await import('./services/dead-letters/commands.ts');
+      const { registerDeadLettersCommands } = await import('./tools/dead-letters/commands.ts');
       registerDeadLettersCommands(program, input, async (database) =>
         (await import('./services/notification-service/commands.ts')).openDeadNotifications(database),
       );
@@ -72,12 +72,12 @@ const modules: readonly CommandModule[] = [
   {
     commands: { db: 'the tables in the database: init, grants' },
     register: async (program, input) =>
-      (await import('./services/database/commands.ts')).registerDatabaseCommands(program, input),
+      (await import('./tools/database/commands.ts')).registerDatabaseCommands(program, input),
   },
   {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
     register: async (program, input) =>
-      (await import('./dev/cluster-simulator/commands.ts')).registerClusterSimulatorCommands(program, input),
+      (await import('./tools/cluster-simulator/commands.ts')).registerClusterSimulatorCommands(program, input),
   },
 ];
 

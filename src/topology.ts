@@ -25,7 +25,7 @@ export const HOPS: readonly Hop[] = [
   {
     number: 0,
     service: 'cluster',
-    folder: 'src/dev/cluster-simulator',
+    folder: 'src/tools/cluster-simulator',
     step: 'a cluster packs its state into an archive',
     consumes: 'the state of the cluster',
     leaves: 'a tar.gz',

@@ -50,8 +50,6 @@ import {
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../src/contracts/topics.ts';
 import { parseUploadAnnouncement, type UploadAnnouncement } from '../src/contracts/upload-announcement.ts';
-import { type SimulatedCluster, simulateCluster } from '../src/dev/cluster-simulator/simulate-cluster.ts';
-import { uploadArchive } from '../src/dev/cluster-simulator/upload-archive.ts';
 import { openArchive } from '../src/platform/archive/open-archive.ts';
 import { type BusRecord, headerText } from '../src/platform/bus/bus.ts';
 import { readTrace } from '../src/platform/records/trace-log.ts';
@@ -65,6 +63,8 @@ import { reasonSentence } from '../src/services/notification-service/decide/reas
 import { LISTED_STATES, listMessages, readExplanation } from '../src/services/notification-service/store/explain.ts';
 import { describeTrace } from '../src/services/payload-tracker/decide/describe-trace.ts';
 import { formatTrace } from '../src/services/payload-tracker/format-trace.ts';
+import { type SimulatedCluster, simulateCluster } from '../src/tools/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../src/tools/cluster-simulator/upload-archive.ts';
 import { HOPS, type HopNumber } from '../src/topology.ts';
 import { whyNoInstallation } from './support/data-folder.ts';
 import { type Installation, startInstallation } from './support/installation.ts';
@@ -83,7 +83,7 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // the cluster simulator: a healthy cluster of the rule catalog with two things broken. It has two control-plane nodes where three are
   // needed, and one of its operators is set to Unmanaged.
   //
-  // Next: src/dev/cluster-simulator/simulate-cluster.ts, src/rules/catalog/healthy-cluster.ts
+  // Next: src/tools/cluster-simulator/simulate-cluster.ts, src/rules/catalog/healthy-cluster.ts
   const cluster = await hop(0, 'a cluster packs its state into an archive', async () => {
     const made = makeCluster(system, ['CONTROL_PLANE_NODE_REPLICAS', 'OPERATOR_UNMANAGED']);
     assert.equal(made.archive.subarray(0, 2).toString('hex'), '1f8b', 'gzip begins with these two bytes');

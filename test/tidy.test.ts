@@ -39,7 +39,6 @@ function mayImport(from: string, to: string): boolean {
     case 'bin':
     case 'all-in-one':
     case 'tools':
-    case 'dev':
       if (toLayer === 'services') return /^src\/services\/[^/]+\/(service|commands)\.ts$/.test(to);
       return toLayer !== 'bin' && (toLayer !== 'cli' || fromLayer === 'bin');
     default:

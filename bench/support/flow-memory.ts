@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { SimulatedCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import type { SimulatedCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import type { BenchContext, Figure } from './benchmark.ts';
 import type { FlowAnswer, FlowOrder } from './flow-process.ts';
 import { typicalCluster } from './simulated-archives.ts';

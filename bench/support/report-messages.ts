@@ -1,10 +1,10 @@
 /** Messages of `ccx.ocp.results` as the data pipeline sends them: our rules over a made-up cluster, the report under many clusters' names. */
 import type { Report } from '../../src/contracts/report.ts';
 import { serializeOcpResults } from '../../src/contracts/serialize-ocp-results.ts';
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import { allRules } from '../../src/rules/catalog/index-of-rules.ts';
 import { evaluateArchive } from '../../src/rules/engine/evaluate-archive.ts';
+import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { benchFindings } from './simulated-archives.ts';
 
 export function benchReport(clock: Clock): Report {

@@ -1,9 +1,9 @@
 /** Uploads archives of made-up clusters as their operators would, a few at a time, and tells when their owners have been told. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import type { SimulatedCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
-import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../../src/platform/telemetry/telemetry.ts';
+import type { SimulatedCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { identityOf } from '../../test/support/owner-identity.ts';
 
 export interface UploadPlan {

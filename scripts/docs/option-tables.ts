@@ -3,11 +3,11 @@ import { allInOneOptions } from '../../src/all-in-one/config.ts';
 import type { OptionTable } from '../../src/platform/config/options.ts';
 import { contentServiceOptions } from '../../src/services/content-service/config.ts';
 import { dataPipelineOptions } from '../../src/services/data-pipeline/config.ts';
-import { deadLettersOptions } from '../../src/services/dead-letters/config.ts';
 import { ingressOptions } from '../../src/services/ingress/config.ts';
 import { notificationServiceOptions } from '../../src/services/notification-service/config.ts';
 import { notificationWriterOptions } from '../../src/services/notification-writer/config.ts';
 import { payloadTrackerOptions } from '../../src/services/payload-tracker/config.ts';
+import { deadLettersOptions } from '../../src/tools/dead-letters/config.ts';
 
 export const optionTables: readonly OptionTable[] = [
   allInOneOptions,

@@ -1,7 +1,7 @@
 /** The newcomer's first sight: a generated archive goes through the real flow, and what its owners would read is printed. */
 
-import { simulateCluster } from '../dev/cluster-simulator/simulate-cluster.ts';
 import type { Clock } from '../platform/clock/clock.ts';
+import { simulateCluster } from '../tools/cluster-simulator/simulate-cluster.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 import { uploadBytes, uploadContext } from './upload-files.ts';
 

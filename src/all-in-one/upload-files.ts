@@ -4,10 +4,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isUuid } from '../contracts/identifiers.ts';
-import { uploadArchive } from '../dev/cluster-simulator/upload-archive.ts';
 import { CcxError, errorText } from '../encoding/ccx-error.ts';
 import { openArchive } from '../platform/archive/open-archive.ts';
 import type { Clock } from '../platform/clock/clock.ts';
+import { uploadArchive } from '../tools/cluster-simulator/upload-archive.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 
 export interface FileUpload {

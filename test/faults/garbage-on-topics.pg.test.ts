@@ -16,9 +16,9 @@ import {
   TOPIC_UPLOAD_ANNOUNCE,
   TOPIC_WRITER_DEAD_LETTERS,
 } from '../../src/contracts/topics.ts';
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
-import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import { headerText, type OutgoingRecord } from '../../src/platform/bus/bus.ts';
+import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { identityOf } from '../support/owner-identity.ts';

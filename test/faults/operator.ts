@@ -1,8 +1,8 @@
 /** The operators of made-up clusters: each has gathered its archive once and sends it until somebody accepts it. */
 
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
-import { uploadArchive } from '../../src/dev/cluster-simulator/upload-archive.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { identityOf } from '../support/owner-identity.ts';
 import type { Uploaded } from './check-promises.ts';
 

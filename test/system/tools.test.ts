@@ -10,7 +10,7 @@ import { uploadBytes, uploadContext } from '../../src/all-in-one/upload-files.ts
 import { HEADER_SERVICE } from '../../src/contracts/headers.ts';
 import { SERVICE_OPENSHIFT, TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
 import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { type CcxResult, runCcx } from '../support/ccx-process.ts';
 import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';

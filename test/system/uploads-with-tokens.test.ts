@@ -10,12 +10,12 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { encodeIdentity } from '../../src/contracts/identity.ts';
-import { simulateCluster } from '../../src/dev/cluster-simulator/simulate-cluster.ts';
+import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import {
   type UploadAnswer,
   type UploadOptions,
   uploadArchive,
-} from '../../src/dev/cluster-simulator/upload-archive.ts';
+} from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { type CcxProcess, runCcx, startCcx } from '../support/ccx-process.ts';
 import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { identityOf } from '../support/owner-identity.ts';

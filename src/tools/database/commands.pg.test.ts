@@ -19,11 +19,11 @@ import { listSets } from '../../platform/database/administration.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { NOTHING_DISABLED } from '../notification-service/decide/disabled-rules.ts';
-import { startNotificationService } from '../notification-service/service.ts';
-import { notificationWriterRole, startNotificationWriter } from '../notification-writer/service.ts';
-import { payloadTrackerOptions, payloadTrackerSettings } from '../payload-tracker/config.ts';
-import { startPayloadTracker } from '../payload-tracker/service.ts';
+import { NOTHING_DISABLED } from '../../services/notification-service/decide/disabled-rules.ts';
+import { startNotificationService } from '../../services/notification-service/service.ts';
+import { notificationWriterRole, startNotificationWriter } from '../../services/notification-writer/service.ts';
+import { payloadTrackerOptions, payloadTrackerSettings } from '../../services/payload-tracker/config.ts';
+import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
 
 const clock = createSystemClock();
 let context: TestDatabase;
