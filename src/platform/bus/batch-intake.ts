@@ -7,8 +7,8 @@
 
 import type { Outcome } from '../../contracts/outcome.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
-import { backoffMs } from '../lifecycle/backoff.ts';
 import type { Health, Need } from '../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from './bus.ts';
 import { intakePollMs, intakeRetryMsMax, intakeRetryMsMin } from './limits.ts';

@@ -16,8 +16,8 @@ import {
   statusRetryMsMin,
   statusTextBytesMax,
 } from '../bus/limits.ts';
+import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
-import { backoffMs } from '../lifecycle/backoff.ts';
 
 export interface StatusSenderOptions {
   /** A producer, or what stands before one. */

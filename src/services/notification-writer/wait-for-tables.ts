@@ -3,8 +3,8 @@
  * tables are there. Used where the process is expected to wait, as the reference's does; `ccx writer` ends instead.
  */
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { backoffMs } from '../../platform/lifecycle/backoff.ts';
 import type { Health } from '../../platform/lifecycle/health.ts';
 import type { WriterEvents } from './events.ts';
 import { waitingReminderMs, waitingRetryMsMax, waitingRetryMsMin } from './limits.ts';
