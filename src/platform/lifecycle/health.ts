@@ -4,6 +4,7 @@
  */
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
+import { within } from '../clock/deadline.ts';
 import { probeMsMax } from './limits.ts';
 import type { Readiness } from './running-service.ts';
 
@@ -60,16 +61,6 @@ function readinessOf(problems: ReadonlyMap<string, CcxError>): Readiness {
 }
 
 async function failureOf(probe: () => Promise<void>, clock: Clock): Promise<CcxError | undefined> {
-  const answered = new AbortController();
-  const late = clock.sleep(probeMsMax, answered.signal).then(
-    () =>
-      new CcxError(`no answer within ${probeMsMax} ms`, {
-        code: 'PROBE_LATE',
-        category: 'connection',
-        retryable: true,
-      }),
-    () => undefined,
-  );
   const failure = probe().then(
     () => undefined,
     (error: unknown) =>
@@ -77,7 +68,11 @@ async function failureOf(probe: () => Promise<void>, clock: Clock): Promise<CcxE
         ? error
         : new CcxError('unexpected answer', { code: 'PROBE_FAILED', category: 'internal', cause: error }),
   );
-  const first = await Promise.race([failure, late]);
-  answered.abort();
-  return first;
+  return within(failure, { clock, ms: probeMsMax }, () => {
+    return new CcxError(`no answer within ${probeMsMax} ms`, {
+      code: 'PROBE_LATE',
+      category: 'connection',
+      retryable: true,
+    });
+  });
 }

@@ -4,6 +4,7 @@
  */
 import { errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
+import { within } from '../clock/deadline.ts';
 import { cleanupMsMax } from './limits.ts';
 
 export interface StopReport {
@@ -33,18 +34,12 @@ export class Lifecycle {
   async #run(): Promise<StopReport> {
     const failed: { name: string; error: string }[] = [];
     for (const cleanup of this.#cleanups.reverse()) {
-      const timeout = new AbortController();
       try {
-        const late = this.#clock.sleep(cleanupMsMax, timeout.signal).then(
-          () => 'late' as const,
-          () => 'done' as const,
-        );
-        const outcome = await Promise.race([Promise.resolve(cleanup.run()).then(() => 'done' as const), late]);
-        if (outcome === 'late') failed.push({ name: cleanup.name, error: `not stopped within ${cleanupMsMax} ms` });
+        await within(Promise.resolve(cleanup.run()), { clock: this.#clock, ms: cleanupMsMax }, () => {
+          failed.push({ name: cleanup.name, error: `not stopped within ${cleanupMsMax} ms` });
+        });
       } catch (error) {
         failed.push({ name: cleanup.name, error: errorText(error) });
-      } finally {
-        timeout.abort();
       }
     }
     return { failed };

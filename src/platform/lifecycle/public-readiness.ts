@@ -3,6 +3,7 @@
  * to the log, once for each change. Used by whatever serves `/ready`.
  */
 import type { Clock } from '../clock/clock.ts';
+import { within } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { readinessMsMax } from './limits.ts';
 import type { Readiness } from './running-service.ts';
@@ -47,17 +48,12 @@ export function publicReason(reason: string): string {
 }
 
 async function inTime(readiness: () => Promise<Readiness>, clock: Clock): Promise<Readiness> {
-  const answered = new AbortController();
-  const late = clock.sleep(readinessMsMax, answered.signal).then(
-    () => notReady(`no answer within ${readinessMsMax} ms`),
-    () => notReady('stopped'),
-  );
   try {
-    return await Promise.race([readiness(), late]);
+    return await within(readiness(), { clock, ms: readinessMsMax }, () =>
+      notReady(`no answer within ${readinessMsMax} ms`),
+    );
   } catch (error) {
     return notReady(`readiness: unexpected answer: ${String(error)} [UNKNOWN]`);
-  } finally {
-    answered.abort();
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
+import { within } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { cleanupMsMax } from './limits.ts';
@@ -28,7 +29,12 @@ export async function runRole(run: RoleRun): Promise<number> {
   try {
     const started = run.start(lifecycle);
     if ((await Promise.race([started.then(() => undefined), signalled])) !== undefined)
-      await settled(started, run.clock);
+      // It gets a moment to finish, so that everything it acquires is registered for cleanup.
+      await within(
+        started.catch(() => undefined),
+        { clock: run.clock, ms: cleanupMsMax },
+        () => undefined,
+      );
     const signal = await signalled;
     run.telemetry.log.info({ signal }, 'stopping');
   } catch (error) {
@@ -41,16 +47,6 @@ export async function runRole(run: RoleRun): Promise<number> {
     run.telemetry.log.error({ step: failure.name, error: failure.error }, 'did not stop cleanly');
   if (report.failed.length > 0 && exitCode === 0) exitCode = 1;
   return exitCode;
-}
-
-/** A start that a signal interrupts gets a moment to finish, so that everything it acquires is registered for cleanup. */
-async function settled(started: Promise<void>, clock: Clock): Promise<void> {
-  const patience = new AbortController();
-  await Promise.race([
-    started.catch(() => undefined),
-    clock.sleep(cleanupMsMax, patience.signal).catch(() => undefined),
-  ]);
-  patience.abort();
 }
 
 /** One or two lines for a person: what failed, its code, what to change. Stacks are for bugs only. */
