@@ -1,4 +1,4 @@
-/** The twelve hops as the README's text diagram and table, and as the sequence diagram of docs/sequence.md: all from `src/topology.ts`. */
+/** The twelve hops as the README's text diagram, and as table and sequence diagram of docs/sequence.md: all from `src/topology.ts`. */
 import { HOPS, type Hop, STATUS_TOPIC } from '../../src/topology.ts';
 
 const participants: Readonly<Record<Hop['service'], string>> = {
@@ -10,7 +10,7 @@ const participants: Readonly<Record<Hop['service'], string>> = {
 };
 
 /** A table for the README: hop, who, what, what it leaves behind. */
-export function renderHopTable(): string {
+function renderHopTable(): string {
   const rows = HOPS.map(
     (hop) =>
       `| ${hop.number} | [${hop.service}](${hop.folder}) | ${hop.step} | ${hop.leaves.replace(/\b(platform|ccx)\.[a-z.-]+/g, '`$&`')} |`,

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderCommandLines } from './command-line-tables.ts';
 import { renderConfigurationPage } from './configuration-page.ts';
-import { renderFlowDiagram, renderHopTable, renderSequencePage } from './flow-diagram.ts';
+import { renderFlowDiagram, renderSequencePage } from './flow-diagram.ts';
 import { renderModuleGraph } from './module-graph.ts';
 import { repositoryRoot } from './source-tree.ts';
 
@@ -26,7 +26,7 @@ export const generatedPages: readonly GeneratedPage[] = [
 
 /** The README with the parts between its markers made anew from the topology. */
 function renderReadme(): string {
-  return withParts('README.md', 'src/topology.ts', { flow: renderFlowDiagram(), hops: renderHopTable() });
+  return withParts('README.md', 'src/topology.ts', { flow: renderFlowDiagram() });
 }
 
 /** The page with its tables of command lines made anew from what the tests run. */
