@@ -8,6 +8,7 @@ import { migrateCcx } from '../../src/platform/database/ccx-migrations.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { migrationsPath } from '../../src/platform/database/sql-file.ts';
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/ensure-notification-schema.ts';
+import { wrapProse } from './wrap-prose.ts';
 
 interface Column {
   readonly table: string;
@@ -50,35 +51,37 @@ export async function renderDatabasePage(database: Database): Promise<string> {
     tables
       .filter((table) => table.schema === schema && (set === undefined || made.get(table.table) === set))
       .flatMap((table) => renderTable(table, facts));
-  return [
-    '# Database',
-    '',
-    'Generated from the catalog of a migrated PostgreSQL by `npm run generate`; do not edit.',
-    '',
-    'Schema `public` is the notification database that this program shares with others: names, types and version numbers are theirs, and',
-    'nothing is added to it. Schema `ccx` is ours alone.',
-    '',
-    '## Schema public',
-    '',
-    'Version 8. `ccx-notification-writer --db-init-migration`, `--db-init` and `--migrate <number|latest>` bring it there, or take it back;',
-    'all steps of one call are one transaction.',
-    '',
-    '```mermaid',
-    'erDiagram',
-    ...(await renderRelations(database)),
-    '```',
-    '',
-    ...renderSteps(),
-    ...sections('public'),
-    ...(await renderSeedRows(database)),
-    '## Schema ccx',
-    '',
-    'Each service brings up its own set at start: `migrations/ccx/<set>/NNNN-<name>.sql`, once each, under an advisory lock, recorded in',
-    '`ccx.migration`. A user that may not do so gets the missing `GRANT` as the hint of error `DATABASE_PERMISSION`.',
-    '',
-    ...sections('ccx', ''),
-    ...sets.flatMap((set) => [`### Set ${set}`, '', ...renderFiles(set), ...sections('ccx', set)]),
-  ].join('\n');
+  return wrapProse(
+    [
+      '# Database',
+      '',
+      'Generated from the catalog of a migrated PostgreSQL by `npm run generate`; do not edit.',
+      '',
+      'Schema `public` is the notification database that this program shares with others: names, types and version numbers are theirs, and',
+      'nothing is added to it. Schema `ccx` is ours alone.',
+      '',
+      '## Schema public',
+      '',
+      'Version 8. `ccx-notification-writer --db-init-migration`, `--db-init` and `--migrate <number|latest>` bring it there, or take it back;',
+      'all steps of one call are one transaction.',
+      '',
+      '```mermaid',
+      'erDiagram',
+      ...(await renderRelations(database)),
+      '```',
+      '',
+      ...renderSteps(),
+      ...sections('public'),
+      ...(await renderSeedRows(database)),
+      '## Schema ccx',
+      '',
+      'Each service brings up its own set at start: `migrations/ccx/<set>/NNNN-<name>.sql`, once each, under an advisory lock, recorded in',
+      '`ccx.migration`. A user that may not do so gets the missing `GRANT` as the hint of error `DATABASE_PERMISSION`.',
+      '',
+      ...sections('ccx', ''),
+      ...sets.flatMap((set) => [`### Set ${set}`, '', ...renderFiles(set), ...sections('ccx', set)]),
+    ].join('\n'),
+  );
 }
 
 async function readTables(database: Database): Promise<Table[]> {

@@ -62,7 +62,7 @@ export function renderSequencePage(): string {
     '',
     renderHopTable().replaceAll('](src/', '](../src/'),
     '',
-    `Beside the flow every service tells what it did with a request id on \`${STATUS_TOPIC}\`; the payload tracker keeps that in \`ccx.trace\`.`,
+    `Beside the flow every service reports what it did with a request id on \`${STATUS_TOPIC}\`; the payload tracker keeps that in \`ccx.trace\`.`,
     '',
   ].join('\n');
 }

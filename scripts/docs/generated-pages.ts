@@ -9,6 +9,7 @@ import { renderConfigurationPage } from './configuration-page.ts';
 import { renderFlowDiagram, renderSequencePage } from './flow-diagram.ts';
 import { renderModuleGraph } from './module-graph.ts';
 import { repositoryRoot } from './source-tree.ts';
+import { wrapProse } from './wrap-prose.ts';
 
 export interface GeneratedPage {
   readonly path: string;
@@ -17,8 +18,8 @@ export interface GeneratedPage {
 
 /** Pages that need nothing but the source; docs/database.md needs a server and has a generator of its own. */
 export const generatedPages: readonly GeneratedPage[] = [
-  { path: 'docs/configuration.md', render: renderConfigurationPage },
-  { path: 'docs/sequence.md', render: renderSequencePage },
+  { path: 'docs/configuration.md', render: () => wrapProse(renderConfigurationPage()) },
+  { path: 'docs/sequence.md', render: () => wrapProse(renderSequencePage()) },
   { path: 'README.md', render: renderReadme },
   { path: 'docs/compatibility.md', render: renderCompatibilityPage },
   { path: 'docs/architecture.md', render: renderArchitecturePage },
