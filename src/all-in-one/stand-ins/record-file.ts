@@ -8,7 +8,9 @@ import { constants } from 'node:fs';
 import { appendFile, type FileHandle, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorText } from '../../encoding/ccx-error.ts';
-import { fileRecordsFactor } from './limits.ts';
+
+/** The file is written anew when it holds this many times what is kept, so that it stays bounded. */
+const fileRecordsFactor = 2;
 
 export interface RecordFile<Item> {
   /** Oldest first; at most as many as are kept. */

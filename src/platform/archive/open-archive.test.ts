@@ -8,9 +8,10 @@ import fc from 'fast-check';
 import { Header } from 'tar';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from './archive.ts';
-import { defaultArchiveLimits, extendedHeaderBytesMax, ratioCheckedFromBytes } from './limits.ts';
-import { openArchive, openArchiveWithSummary } from './open-archive.ts';
+import { defaultArchiveLimits } from './limits.ts';
+import { openArchive, openArchiveWithSummary, ratioCheckedFromBytes } from './open-archive.ts';
 import { packArchive, packTar } from './pack-archive.ts';
+import { extendedHeaderBytesMax } from './tar-decoder.ts';
 
 const marker = { path: 'config/id', body: 'c25da893-5ba1-4229-9432-c8ec9334c4a0' };
 const realArchives = new URL('../../../../shared/data/archives/', import.meta.url);

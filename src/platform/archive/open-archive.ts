@@ -23,8 +23,13 @@ import {
 } from './archive-errors.ts';
 import { archiveFormat, sniffBytes } from './archive-format.ts';
 import { findInsightsRoot } from './insights-root.ts';
-import { defaultArchiveLimits, gunzipChunkBytes, ratioCheckedFromBytes } from './limits.ts';
+import { defaultArchiveLimits } from './limits.ts';
 import { TarDecoder } from './tar-decoder.ts';
+
+/** The ratio says nothing about small archives: one page of zeros is no bomb. */
+export const ratioCheckedFromBytes = 4 * 1024 ** 2;
+/** Output buffer of gunzip: large enough that an ordinary archive needs few turns, small enough for many archives at once. */
+const gunzipChunkBytes = 128 * 1024;
 
 /** A tar file, plain or gzip-compressed (told by its content) → path → bytes. A stream is consumed or destroyed in every case. */
 export async function openArchive(

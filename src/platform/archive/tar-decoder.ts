@@ -19,7 +19,6 @@ import {
   archiveUnpackedTooLarge,
 } from './archive-errors.ts';
 import { archivePath } from './archive-path.ts';
-import { extendedHeaderBytesMax } from './limits.ts';
 import { applyPaxRecords, type PaxOverrides, readSparseMap } from './pax-records.ts';
 import {
   blockBytes,
@@ -29,6 +28,9 @@ import {
   type SparseRegion,
   type TarHeader,
 } from './tar-header.ts';
+
+/** One extended header (pax, GNU long name): a path, times, a desktop's extended attributes. Go's archive/tar ends at the same. */
+export const extendedHeaderBytesMax = 1024 ** 2;
 
 const zeros = Buffer.alloc(64 * 1024);
 

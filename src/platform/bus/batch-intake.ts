@@ -11,7 +11,12 @@ import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Health, Need } from '../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from './bus.ts';
-import { intakePollMs, intakeRetryMsMax, intakeRetryMsMin } from './limits.ts';
+
+/** One poll of a batch intake; a stop interrupts it. */
+const intakePollMs = 1_000;
+/** Pause of a batch intake before something that failed for lack of a database or a bus is tried again; doubles with each attempt. */
+const intakeRetryMsMin = 100;
+const intakeRetryMsMax = 15_000;
 
 export interface BatchBounds {
   readonly recordsMax: number;

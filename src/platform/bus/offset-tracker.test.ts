@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compactAfterTaken } from './limits.ts';
-import { OffsetTracker } from './offset-tracker.ts';
+import { compactAfterTaken, OffsetTracker } from './offset-tracker.ts';
 
 const at = (offset: number | bigint, partition = 0) => ({ topic: 't', partition, offset: BigInt(offset) });
 

@@ -6,7 +6,9 @@
  * the first costs what newly became committable, the second is a counter.
  */
 import type { BusRecord, Position, TopicPartition } from './bus.ts';
-import { compactAfterTaken } from './limits.ts';
+
+/** Committed offsets that an offset tracker keeps before it cuts its list; small enough to be nothing, large enough to be rare. */
+export const compactAfterTaken = 1_024;
 
 interface PartitionWindow {
   readonly topic: string;

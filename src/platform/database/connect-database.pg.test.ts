@@ -6,10 +6,9 @@ import Cursor from 'pg-cursor';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
-import { connectDatabase } from './connect-database.ts';
+import { connectDatabase, rollbackMsMax } from './connect-database.ts';
 import { withDatabaseName } from './connection-url.ts';
 import { isRetryableDatabaseError, sqlState } from './database-error.ts';
-import { rollbackMsMax } from './limits.ts';
 
 describe('connectDatabase', () => {
   let context: TestDatabase;

@@ -15,16 +15,21 @@ import {
   mapStatementError,
   sqlState,
 } from './database-error.ts';
-import {
-  acquireMsMax,
-  connectionAgeMsMax,
-  connectionIdleMsMax,
-  connectionsMaxDefault,
-  rollbackMsMax,
-  serverVersionMin,
-} from './limits.ts';
 import { Listener } from './listener.ts';
 import { SessionClient } from './session.ts';
+
+/** Connections of one pool unless the service says otherwise: a small RDS instance allows about 80 to everybody together. */
+const connectionsMaxDefault = 10;
+/** Waiting for a free connection of a busy pool: beyond it the pool is too small or something holds connections. */
+const acquireMsMax = 60_000;
+/** An idle connection is given back after this, so that a quiet service does not hold the server's slots. */
+const connectionIdleMsMax = 30_000;
+/** A pooled connection is replaced when it is this old: what was true of its session at the start (where a failover led it, what it may) ends. */
+const connectionAgeMsMax = 15 * 60_000;
+/** ROLLBACK of a failed transaction; a connection that does not answer by then is thrown away, which rolls back too. */
+export const rollbackMsMax = 5_000;
+/** The oldest server that the schema is tested for. */
+const serverVersionMin = 13;
 
 /** Throws `CcxError` code `DATABASE_URL` when the URL cannot be used; an unreachable server is found out by `check()` or the first statement. */
 export function connectDatabase(options: DatabaseOptions): Database {

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { composeDatabaseUrl, parseDatabaseUrl, withDatabaseName } from './connection-url.ts';
-import { connectMsMax } from './limits.ts';
+import { composeDatabaseUrl, connectMsMax, parseDatabaseUrl, withDatabaseName } from './connection-url.ts';
 
 const parse = (url: string) => parseDatabaseUrl({ url, applicationName: 'test', setting: '--database' });
 

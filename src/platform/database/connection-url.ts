@@ -7,8 +7,12 @@ import type { ConnectionOptions } from 'node:tls';
 import type pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { DatabaseAddress } from './database-error.ts';
-import { connectMsMax, keepAliveDelayMs } from './limits.ts';
 import { rowTypes } from './row-types.ts';
+
+/** Opening one connection, TLS and authentication included; longer means an address that swallows packets. */
+export const connectMsMax = 10_000;
+/** First probe of a silent TCP connection; cloud load balancers forget idle connections after a few minutes. */
+const keepAliveDelayMs = 30_000;
 
 export interface ParsedDatabaseUrl {
   readonly address: DatabaseAddress;

@@ -7,8 +7,11 @@ import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type DatabaseAddress, mapConnectError } from './database-error.ts';
-import { listenRetryMsMax, listenRetryMsMin } from './limits.ts';
 import { SessionClient } from './session.ts';
+
+/** Reconnects of LISTEN: the first is quick because most outages are a restart, the last is bounded because polling is the truth. */
+const listenRetryMsMin = 100;
+const listenRetryMsMax = 5_000;
 
 type OnNotify = (payload: string) => void;
 

@@ -11,7 +11,16 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
-import { firstByteMsMax, overdueCheckedEveryMs, pipelinedMax, unreadGivesWayMs, unreadMsMax } from './limits.ts';
+import { overdueCheckedEveryMs } from './limits.ts';
+
+/** A connection whose first byte has not come by then; whoever connects has something to say. */
+export const firstByteMsMax = 5_000;
+/** An answer of which nothing was taken for so long has no reader. */
+export const unreadMsMax = 30_000;
+/** Where there is no room for another connection, one whose answer was not read for so long gives way. */
+export const unreadGivesWayMs = 5_000;
+/** Requests that a client may send before the first of them is answered; those that take them one by one send one. */
+export const pipelinedMax = 16;
 
 export interface ConnectionsOptions {
   readonly connectionsMax: number;

@@ -3,7 +3,11 @@
  * have reached the other side; what a status code means is the caller's business.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { answerBytesMax, callMsMax } from './limits.ts';
+
+/** One outgoing call, unless the caller says otherwise. */
+const callMsMax = 10_000;
+/** Largest answer read into memory, unless the caller says otherwise. */
+const answerBytesMax = 16 * 1024 * 1024;
 
 export interface HttpCall {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { createManualClock } from '../clock/manual-clock.ts';
+import { firstByteMsMax, pipelinedMax, unreadGivesWayMs, unreadMsMax } from './connections.ts';
 import { callHttp } from './http-client.ts';
-import { createHttpServer, type HttpServerOptions } from './http-server.ts';
-import { firstByteMsMax, headerBytesMax, pipelinedMax, unreadGivesWayMs, unreadMsMax } from './limits.ts';
+import { createHttpServer, type HttpServerOptions, headerBytesMax } from './http-server.ts';
 
 function create(options: Partial<HttpServerOptions> = {}) {
   return createHttpServer({ host: '127.0.0.1', port: 0, bodyBytesMax: 1000, portSetting: 'test.port', ...options });

@@ -8,14 +8,18 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../clock/clock.ts';
 import { Connections } from './connections.ts';
-import {
-  connectionsMax,
-  headerBytesMax,
-  headersMsMax,
-  idleMsMax,
-  overdueCheckedEveryMs,
-  requestMsMax,
-} from './limits.ts';
+import { overdueCheckedEveryMs } from './limits.ts';
+
+/** A client that has not sent its headers by then is not a client. */
+const headersMsMax = 15_000;
+/** All headers of one request. Gateways pass on identities and cookies beyond Node's own 16 KiB; each connection may hold so much. */
+export const headerBytesMax = 64 * 1024;
+/** A kept-alive connection without a request. */
+const idleMsMax = 30_000;
+/** One request from first byte to last; the operator gives up after 60 s. */
+const requestMsMax = 60_000;
+/** Connections at once, unless the caller says otherwise: a server for probes and scrapers has a handful. */
+const connectionsMax = 256;
 
 export interface HttpServerOptions {
   readonly host: string;

@@ -10,7 +10,9 @@ import type { MetricsPage } from '../telemetry/joined-registries.ts';
 import { registerProcessMetrics } from '../telemetry/process-metrics.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
-import { operationsBodyBytesMax } from './limits.ts';
+
+/** `/metrics` and `/ready` take no body. */
+const operationsBodyBytesMax = 1_024;
 
 export interface OperationsServerOptions {
   readonly host: string;

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
-import { Health } from './health.ts';
-import { probeMsMax } from './limits.ts';
+import { Health, probeMsMax } from './health.ts';
 
 const lost = new CcxError('gone', { code: 'DATABASE_LOST', category: 'connection', retryable: true });
 const fine = async () => undefined;

@@ -5,8 +5,10 @@
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { within } from '../clock/deadline.ts';
-import { probeMsMax } from './limits.ts';
 import type { Readiness } from './running-service.ts';
+
+/** One question of a readiness probe to a database or a bus; probes of Kubernetes give up after a second or a few. */
+export const probeMsMax = 2_000;
 
 /** What a service cannot work without. */
 export type Need = 'database' | 'bus';

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../clock/manual-clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { readinessMsMax } from './limits.ts';
-import { publicReadiness, publicReason } from './public-readiness.ts';
+import { publicReadiness, publicReason, readinessMsMax } from './public-readiness.ts';
 import type { Readiness } from './running-service.ts';
 
 const reasons: Readonly<Record<string, string>> = {

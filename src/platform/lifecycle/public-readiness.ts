@@ -5,8 +5,10 @@
 import type { Clock } from '../clock/clock.ts';
 import { within } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { readinessMsMax } from './limits.ts';
 import type { Readiness } from './running-service.ts';
+
+/** All of them: they are asked at once. */
+export const readinessMsMax = 2_500;
 
 export interface PublicReadinessOptions {
   readonly readiness: () => Promise<Readiness>;

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
-import { keyBytesMax } from './limits.ts';
+import { keyBytesMax } from './object-errors.ts';
 import type { ObjectStore } from './object-store.ts';
 
 export interface ObjectStoreHarness {

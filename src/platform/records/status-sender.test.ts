@@ -4,9 +4,8 @@ import { test } from 'node:test';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import { TOPIC_PAYLOAD_STATUS } from '../../contracts/topics.ts';
 import type { OutgoingRecord } from '../bus/bus.ts';
-import { statusBatchMax, statusesWaitingMax, statusRetryMsMax } from '../bus/limits.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
-import { StatusSender } from './status-sender.ts';
+import { StatusSender, statusBatchMax, statusesWaitingMax, statusRetryMsMax } from './status-sender.ts';
 
 function make(topic = TOPIC_PAYLOAD_STATUS) {
   const clock = createManualClock();

@@ -9,15 +9,18 @@ import { errorCode } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { OutgoingRecord } from '../bus/bus.ts';
-import {
-  statusBatchMax,
-  statusesWaitingMax,
-  statusRetryMsMax,
-  statusRetryMsMin,
-  statusTextBytesMax,
-} from '../bus/limits.ts';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
+
+/** Status messages that wait for the bus, some 6 MB. Beyond it the oldest are dropped and counted: they are told, not promised. */
+export const statusesWaitingMax = 30_000;
+/** Status messages sent at once. */
+export const statusBatchMax = 1_000;
+/** Text of an error in a status message. */
+const statusTextBytesMax = 1_024;
+/** Pause before status messages are sent again; doubles with each attempt, with jitter. */
+const statusRetryMsMin = 250;
+export const statusRetryMsMax = 15_000;
 
 export interface StatusSenderOptions {
   /** A producer, or what stands before one. */

@@ -4,9 +4,8 @@ import { after, before, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
-import { traceDeleteRowsMax, traceDetailBytesMax, traceReadRowsMax } from '../telemetry/limits.ts';
-import { readTrace, recordTraceEvents } from './trace-log.ts';
-import { pruneTrace } from './trace-retention.ts';
+import { readTrace, recordTraceEvents, traceDetailBytesMax, traceReadRowsMax } from './trace-log.ts';
+import { pruneTrace, traceDeleteRowsMax } from './trace-retention.ts';
 
 let context: TestDatabase;
 before(async () => {

@@ -12,7 +12,13 @@ import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import { smallintArray, textArray, timestampArray } from '../database/binary-arrays.ts';
 import type { Queryable } from '../database/database.ts';
-import { traceDetailBytesMax, traceReadRowsMax, traceWordBytesMax } from '../telemetry/limits.ts';
+
+/** Service, status, organization and the like; part of an index key. */
+const traceWordBytesMax = 255;
+/** Error texts and other explanations, for people. */
+export const traceDetailBytesMax = 2048;
+/** A request has a few dozen events; a thousand of them is somebody who sends everything under one id. */
+export const traceReadRowsMax = 1000;
 
 /** An event as it was read back. */
 export interface RecordedTraceEvent extends TraceEvent {

@@ -4,7 +4,9 @@
  */
 import { TABLE_TRACE } from '../../contracts/tables.ts';
 import type { Queryable } from '../database/database.ts';
-import { traceDeleteRowsMax } from '../telemetry/limits.ts';
+
+/** Rows deleted at once: each statement stays short, so that nobody waits for it and a stop is not held up. */
+export const traceDeleteRowsMax = 5000;
 
 export interface TraceBounds {
   readonly ageMs: number;

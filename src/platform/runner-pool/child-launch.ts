@@ -6,7 +6,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { heapShareOfMemory } from './limits.ts';
+
+/**
+ * Share of a child's memory limit that V8's old generation may take. The rest is for buffers, code and the young generation; V8 then
+ * gives up by itself shortly before the watcher would kill.
+ */
+const heapShareOfMemory = 0.75;
 
 export interface ChildLaunch {
   readonly module: URL;

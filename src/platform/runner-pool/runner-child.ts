@@ -9,10 +9,21 @@ import { type CcxErrorOptions, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type ChildLaunch, launchChild } from './child-launch.ts';
 import { LabelReader } from './label-reader.ts';
-import { childStartMsMax, drainMsMax, parentCheckMs, startBackoffMsMax, stderrBytesMax, watchMs } from './limits.ts';
+import { startBackoffMsMax } from './limits.ts';
 import type { ReadMemory } from './resident-memory.ts';
 import { RunnerError } from './runner-error.ts';
 import { type FromChild, type JobFailure, LABEL_FD, type ToChild } from './runner-job.ts';
+
+/** A child that has not loaded its module by then never will; generous, since a busy machine starts Node slowly. */
+const childStartMsMax = 60_000;
+/** How often a busy child is looked at from outside: memory, deadline, time in one step. An overrun is noticed at most this late. */
+const watchMs = 50;
+/** How often a child looks whether its parent still lives; an orphan in a busy loop ends at most this late. */
+const parentCheckMs = 250;
+/** After a child's exit its pipes may still hold the last label; they are read for at most this long. */
+const drainMsMax = 1_000;
+/** What a child wrote on stderr before it died; the end tells why. */
+const stderrBytesMax = 4_096;
 
 export interface RunnerChildOptions extends ChildLaunch {
   readonly clock: Clock;

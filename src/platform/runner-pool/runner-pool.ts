@@ -9,10 +9,17 @@ import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createRunnerPoolEvents, type RunnerPoolEvents } from './events.ts';
 import { FairShare } from './fair-share.ts';
-import { queuedJobsPerChildMax, startBackoffMsMax, startBackoffMsMin, startFailuresMax } from './limits.ts';
+import { startBackoffMsMax } from './limits.ts';
 import { memoryReader } from './resident-memory.ts';
 import { type ChildEnd, RunnerChild } from './runner-child.ts';
 import { RunnerError } from './runner-error.ts';
+
+/** First pause after a child that could not start; doubles with each further failure. */
+const startBackoffMsMin = 100;
+/** After so many failures in a row without a living child, waiting jobs are refused instead of kept. */
+const startFailuresMax = 3;
+/** Jobs that may wait per child, where the caller does not say: a second of work of ordinary archives. */
+const queuedJobsPerChildMax = 64;
 
 export interface RunnerPoolOptions {
   /** File URL of a module that exports `runJob` (`runner-job.ts`); it is loaded in the children, not here. */

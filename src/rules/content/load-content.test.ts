@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { contentDepthMax } from './limits.ts';
-import { loadContent } from './load-content.ts';
+import { contentDepthMax, loadContent } from './load-content.ts';
 
 /** A content root with these files, removed after the test. */
 async function contentRoot(context: TestContext, files: Readonly<Record<string, string>>): Promise<string> {

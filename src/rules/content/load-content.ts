@@ -9,7 +9,9 @@ import { parse as parseYaml } from 'yaml';
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { isJsonObject, type JsonObject } from '../../encoding/json.ts';
-import { contentDepthMax } from './limits.ts';
+
+/** Folders between a rule type and a rule; the hosted content has two or three. A loop of links would otherwise never end. */
+export const contentDepthMax = 8;
 
 /** Folders of a content root that hold rules; others, such as `ocs`, are delivered but not told about. */
 const ruleTypes = ['external', 'internal'] as const;

@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createArchiveView } from './archive-view.ts';
-import { field } from './json-access.ts';
 import {
   brokenFilesListedMax,
+  createArchiveView,
   jsonArchiveBytesMax,
   jsonArchiveValuesMax,
   jsonDepthMax,
   jsonFileBytesMax,
   jsonFileValuesMax,
-} from './limits.ts';
+} from './archive-view.ts';
+import { field } from './json-access.ts';
 
 function viewOf(files: Readonly<Record<string, string | Buffer>>) {
   return createArchiveView(new Map(Object.entries(files).map(([path, body]) => [path, Buffer.from(body)])));

@@ -1,6 +1,8 @@
 /** The cluster's id, from `config/id`. Called by the data pipeline before any rule runs: without it there is nobody to tell. */
 import { isUuid } from '../../contracts/identifiers.ts';
-import { clusterIdCharacters } from './limits.ts';
+
+/** `config/id` holds a hyphenated UUID; whatever follows is ignored. Source: data-pipeline.md 6.3. */
+const clusterIdCharacters = 36;
 
 /** The first 36 characters of `config/id` as they are, or undefined when they are no UUID. Source: data-pipeline.md 6.3. */
 export function readClusterId(files: ReadonlyMap<string, Buffer>): string | undefined {

@@ -10,8 +10,9 @@ import { healthyCluster } from '../catalog/healthy-cluster.ts';
 import { allRules } from '../catalog/index-of-rules.ts';
 import { allSamples } from '../catalog/index-of-samples.ts';
 import { toArchiveFiles } from '../catalog/sample.ts';
+import { jsonFileValuesMax } from './archive-view.ts';
 import { type EvaluateArchiveOptions, evaluateArchive } from './evaluate-archive.ts';
-import { detailCharactersMax, jsonFileValuesMax } from './limits.ts';
+import { detailCharactersMax } from './report-items.ts';
 import { defineRule, type Rule } from './rule.ts';
 import { makeFail, makeInfo, makeNone, makePass, type Verdict } from './verdict.ts';
 

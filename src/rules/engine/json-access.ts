@@ -3,7 +3,9 @@
  * an empty list) where the value is absent or of another type, so no reader can be made to throw or to look at a prototype.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../encoding/json.ts';
-import { nameCharactersMax } from './limits.ts';
+
+/** Kubernetes allows no longer name; what is longer comes from no cluster. */
+export const nameCharactersMax = 253;
 
 type Unknown = JsonValue | undefined;
 

@@ -1,6 +1,7 @@
 /** Kubernetes resource quantities (`7500m`, `16409932Ki`, `2e9`) as numbers of their base unit: cores, bytes. */
-import { quantityCharactersMax } from './limits.ts';
 
+/** A quantity is a number and a unit; more is none, and is not looked at. */
+const quantityCharactersMax = 64;
 const factors: Readonly<Record<string, number>> = {
   n: 1e-9,
   u: 1e-6,

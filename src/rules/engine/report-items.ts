@@ -13,9 +13,13 @@ import {
 } from '../../contracts/report.ts';
 import type { JsonObject } from '../../encoding/json.ts';
 import type { FactName, FactSheet } from './facts.ts';
-import { brokenFilesNamedMax, detailCharactersMax } from './limits.ts';
 import type { Rule } from './rule.ts';
 import type { Verdict } from './verdict.ts';
+
+/** Broken files that a report's skip names; the rest are counted. */
+const brokenFilesNamedMax = 5;
+/** Longer details are replaced by their length, as the results aggregator expects. Source: data-pipeline.md 4.3. */
+export const detailCharactersMax = 65_535;
 
 export type ReportItem =
   | { readonly list: 'reports'; readonly item: RuleHit }

@@ -1,7 +1,7 @@
 /** Versions as OpenShift writes them: semantic versions, compared by precedence (a pre-release is before its release). */
 
-import { versionCharactersMax } from './limits.ts';
-
+/** OpenShift's longest versions, nightly builds, have some fifty characters. */
+export const versionCharactersMax = 253;
 export interface SemanticVersion {
   readonly major: number;
   readonly minor: number;

@@ -12,8 +12,10 @@ import { loadContent } from '../../rules/content/load-content.ts';
 import type { ContentServiceSettings } from './config.ts';
 import { createContentServiceEvents } from './events.ts';
 import { loadGroups } from './groups.ts';
-import { requestBodyBytesMax } from './limits.ts';
 import { addContentRoutes } from './routes.ts';
+
+/** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
+const requestBodyBytesMax = 1024;
 
 export interface ContentServiceDependencies {
   readonly telemetry: Telemetry;

@@ -1,8 +1,7 @@
 /** Pauses grow, are spread, and end growing. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backoffMs } from './backoff.ts';
-import { retryMsMax, retryMsMin } from './limits.ts';
+import { backoffMs, retryMsMax, retryMsMin } from './backoff.ts';
 
 test('a pause doubles with each attempt up to its maximum, and half of it is chance', () => {
   assert.deepEqual(

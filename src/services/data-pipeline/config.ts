@@ -23,19 +23,33 @@ import {
 } from '../../platform/archive/limits.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
-import {
-  archiveMsDefault,
-  downloadAnswerMsDefault,
-  downloadMsDefault,
-  downloadRetryMsDefault,
-  downloadStallMsDefault,
-  inFlightArchivesDefault,
-  inFlightBytesDefault,
-  quarantineMsDefault,
-  ruleMsDefault,
-  runnerBytesDefault,
-  runnersDefault,
-} from './limits.ts';
+
+/** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
+const inFlightBytesDefault = 256 * 1024 ** 2;
+/** Headers of the answer; a link to a host that does not answer is told soon. Source: data-pipeline.md 3.1. */
+const downloadAnswerMsDefault = 10 * 1_000;
+/** Silence within a body. Source: data-pipeline.md 3.1. */
+const downloadStallMsDefault = 60 * 1_000;
+/** One download from request to last byte: 100 MiB at 350 kB/s. */
+const downloadMsDefault = 5 * 60_000;
+/**
+ * How long a download is tried again before the announcement is put aside, from its first attempt. Long enough for a restart of the object
+ * store; announcements for a host that is left alone have no first attempt, so that a store that is away does not empty the topic.
+ */
+const downloadRetryMsDefault = 15 * 60_000;
+/** One archive: opening it and all rules. A genuine one takes 10 to 50 ms. */
+export const archiveMsDefault = 60 * 1_000;
+/** One rule, or opening the archive. Keeps the blame with the rule that is slow. */
+export const ruleMsDefault = 10 * 1_000;
+/** 100 MiB packed cost a child three times that while they arrive; plus 64 MiB unpacked, what the rules parse, and Node itself. */
+export const runnerBytesDefault = 1024 * 1024 ** 2;
+/** How long a killed rule is left out. Source of the decision: README.md, "A rule that takes a runner down". */
+const quarantineMsDefault = 60 * 60_000;
+
+/** Places, archives worked on at once: enough to hide download latency behind the rules, few enough to finish during a stop. */
+export const inFlightArchivesDefault = 16;
+/** Two children on two cores; each holds at most one archive. */
+export const runnersDefault = 2;
 
 export const dataPipelineOptions = defineOptions({
   name: 'data-pipeline',

@@ -18,10 +18,9 @@ import {
   createSilentTelemetry,
   type Telemetry,
 } from '../../platform/telemetry/telemetry.ts';
-import { jsonFileValuesMax } from '../../rules/engine/limits.ts';
-import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
-import { hostFailuresMin, inFlightArchivesDefault, runnersDefault } from './limits.ts';
-import { startDataPipeline } from './service.ts';
+import { jsonFileValuesMax } from '../../rules/engine/archive-view.ts';
+import { dataPipelineOptions, dataPipelineSettings, inFlightArchivesDefault, runnersDefault } from './config.ts';
+import { hostFailuresMin, startDataPipeline } from './service.ts';
 
 /** Ports of the machine that nobody listens on. */
 const nowhere = ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'];

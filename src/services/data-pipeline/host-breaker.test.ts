@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
-import { HostBreaker } from './host-breaker.ts';
-import { hostProbeMsMax } from './limits.ts';
+import { HostBreaker, hostProbeMsMax } from './host-breaker.ts';
 
 const never = new AbortController().signal;
 const host = 'store.example.com';

@@ -5,7 +5,12 @@
  */
 import type { Clock } from '../../platform/clock/clock.ts';
 import { backoffMs } from './backoff.ts';
-import { hostProbeMsMax, hostsRememberedMax } from './limits.ts';
+
+/** Longest pause before it is looked at again whether such a host is back. */
+export const hostProbeMsMax = 10 * 1_000;
+
+/** Hosts with failures that are remembered, beside those that are left alone. */
+const hostsRememberedMax = 1_000;
 
 export interface HostBreakerOptions {
   readonly clock: Clock;

@@ -6,8 +6,10 @@
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { judgeAnswer } from './decide/judge-answer.ts';
-import { downloadWatchMs } from './limits.ts';
 import type { ArchiveSource, DownloadRequest } from './ports.ts';
+
+/** How often the deadlines of a download are looked at; an overrun is noticed at most this late. */
+const downloadWatchMs = 250;
 
 export interface HttpArchiveSourceOptions {
   readonly clock: Clock;

@@ -6,8 +6,8 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, ConsumerOptions, Position, TopicPartition } from '../../platform/bus/bus.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { PipelineEvents } from './events.ts';
-import { Intake, type WorkControl } from './intake.ts';
-import { busPauseMs, drainMsMax, uncommittedRecordsMax } from './limits.ts';
+import { drainMsMax, Intake, uncommittedRecordsMax, type WorkControl } from './intake.ts';
+import { busPauseMs } from './limits.ts';
 
 const topic = 'announcements';
 

@@ -8,8 +8,23 @@ import { errorText } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { PipelineEvents } from './events.ts';
-import { busPauseMs, drainMsMax, pollRecordsMax, pollWaitMs, resumeShare, uncommittedRecordsMax } from './limits.ts';
+import { busPauseMs } from './limits.ts';
 import { OffsetCommitter } from './offset-committer.ts';
+
+/** One poll of the bus; a stop does not wait for it. */
+const pollWaitMs = 1_000;
+/** Share of the stop's time that archives in flight get to finish; the rest is for commits and for closing. */
+export const drainMsMax = 6 * 1_000;
+
+/** Records of one poll. */
+const pollRecordsMax = 500;
+/** Partitions are resumed once what was read ahead fell to this share of the maximum: fewer, larger polls. */
+const resumeShare = 0.75;
+/**
+ * Offsets of one partition that may be taken past one that is not done. It bounds what a crash repeats, and what has to be remembered,
+ * while one archive is tried again and others pass by.
+ */
+export const uncommittedRecordsMax = 10_000;
 
 export interface IntakeOptions {
   readonly bus: Bus;

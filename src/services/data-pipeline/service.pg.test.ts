@@ -33,7 +33,7 @@ import {
   createSilentTelemetry,
   type Telemetry,
 } from '../../platform/telemetry/telemetry.ts';
-import { jsonFileValuesMax } from '../../rules/engine/limits.ts';
+import { jsonFileValuesMax } from '../../rules/engine/archive-view.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { startDataPipeline } from './service.ts';
 

@@ -16,29 +16,6 @@ import { createPipelineEvents } from './events.ts';
 import { HostBreaker } from './host-breaker.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
 import { Intake } from './intake.ts';
-import {
-  bytesPerOrganizationShare,
-  downloadBytesPerSecondMin,
-  downloadSlowMsMax,
-  fetchSilenceMsMax,
-  furtherAttemptsShare,
-  hostFailuresMin,
-  jobsPerRunnerMax,
-  killedFactsPerArchiveMax,
-  killedRulesPerArchiveMax,
-  overShareCpuMsMin,
-  overShareFactor,
-  overShareRepeatMs,
-  placesPerOrganizationShare,
-  quarantineClustersMin,
-  quarantineKillsMax,
-  quarantineKillsPerOrganizationMax,
-  quarantineOrganizationsMin,
-  readAheadBytesMax,
-  readAheadRecordsMax,
-  unexplainedDeathsMax,
-  usageWindowMs,
-} from './limits.ts';
 import { createPipelineMetrics } from './metrics.ts';
 import { OrganizationUsage } from './organization-usage.ts';
 import { processRecord } from './pipeline.ts';
@@ -46,6 +23,52 @@ import { Places } from './places.ts';
 import { RuleQuarantine } from './rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
 import { WaitingRoom } from './waiting-room.ts';
+
+/** Bytes of their records; genuine announcements have 1 to 2 KB. */
+const readAheadBytesMax = 32 * 1024 ** 2;
+/** Nothing was fetched for so long while as many announcements as there are places wait for hosts: the service is not ready. */
+const fetchSilenceMsMax = 10 * 1_000;
+/** CPU time of organizations is added up over so long for the warning about one that takes more than its share. */
+const usageWindowMs = 60 * 1_000;
+/** Less than this in the window is nobody's trouble. */
+const overShareCpuMsMin = 1_000;
+/** The same organization is named again after so long. */
+const overShareRepeatMs = 60 * 1_000;
+/** A body has so long until a rate is asked for: one that trickles would hold a place for as long as a download may take. */
+const downloadSlowMsMax = 10 * 1_000;
+
+/** Share of the places that one organization may hold: the rest is there for others at once, however slow its archives are. */
+const placesPerOrganizationShare = 0.75;
+/** Share of the places that further attempts of downloads may hold: hosts that do not answer take 10 s each time. */
+const furtherAttemptsShare = 0.5;
+/** Share of the packed bytes that the archives of one organization may reserve, beside at least one archive. */
+const bytesPerOrganizationShare = 0.5;
+/**
+ * Announcements read ahead of the places, some 20 MB: what one organization may have sent before another's announcement without delaying
+ * it. What is behind more than that of the same partition is seen when those before it are done.
+ */
+const readAheadRecordsMax = 10_000;
+/** Different announcements whose downloads from a host must have failed in a row before it is left alone. */
+export const hostFailuresMin = 3;
+/** How much more than an equal share it must be. */
+const overShareFactor = 1.5;
+/** Then so much on average: at less, the largest archive that the operator sends, 10 MiB, does not come within the time of one download. */
+const downloadBytesPerSecondMin = 32 * 1024;
+/** Bounds what a leak in a rule can cost; a new child takes 0.1 to 0.2 s, next to another that works on. */
+const jobsPerRunnerMax = 1_000;
+/** Rules that one archive may lose by kills before it is put aside: each costs up to the time limit of a rule. */
+const killedRulesPerArchiveMax = 8;
+/** Facts that one archive may lose by kills: what may be parsed is bounded, so that a genuine one loses none. */
+const killedFactsPerArchiveMax = 2;
+/** Attempts of an archive whose runner died outside any rule or fact: the second one tells an accident from a bad archive. */
+const unexplainedDeathsMax = 2;
+/** Different clusters of an organization on which a rule must have been killed before it is left out for that organization. */
+const quarantineClustersMin = 3;
+/** Different organizations in which a rule must have been killed before it is left out for all. */
+const quarantineOrganizationsMin = 3;
+/** Kills that are remembered of one organization, and of all. */
+const quarantineKillsPerOrganizationMax = 100;
+const quarantineKillsMax = 2_000;
 
 export interface DataPipelineDependencies {
   readonly bus: Bus;

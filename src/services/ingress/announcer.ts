@@ -11,9 +11,15 @@ import type { OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { BusSender } from './bus-sender.ts';
 import type { IngressEvents } from './events.ts';
-import { orphanScanEveryMs, relayEveryMs, relayRecordsMax, stopFlushMsMax } from './limits.ts';
 import type { KeptAnnouncement, Outbox } from './outbox.ts';
 import type { ArchiveLinks } from './ports.ts';
+
+export const relayEveryMs = 1_000;
+export const relayRecordsMax = 100;
+/** How often the outbox is looked through for announcements of processes that are gone. */
+export const orphanScanEveryMs = 20_000;
+/** Stopping waits so long for what the bus has not taken yet; one cleanup has 10 s, and a send in flight may take five of them. */
+const stopFlushMsMax = 3_000;
 
 export interface AnnouncerOptions {
   readonly topic: string;

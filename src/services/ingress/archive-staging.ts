@@ -6,8 +6,10 @@ import { PassThrough } from 'node:stream';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ObjectMetadata, ObjectStore, StoredObject } from '../../platform/objects/object-store.ts';
-import { stageMsMax } from './limits.ts';
 import { withDeadline } from './with-deadline.ts';
+
+/** From the last byte of the form until the object is durable; leaves the operator's 60 s some room. */
+const stageMsMax = 45_000;
 
 export interface ArchiveStagingOptions {
   readonly objects: ObjectStore;

@@ -8,8 +8,12 @@ import type { ClusterOwner, ClusterOwners } from '../../platform/records/cluster
 import { type Claimant, decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';
 import type { IngressEvents } from './events.ts';
 import type { TokenTable } from './gateway/token-table.ts';
-import { ownerLookupMsMax, rememberedOwnersMax } from './limits.ts';
 import { withDeadline } from './with-deadline.ts';
+
+/** How long the database may take to say whose a cluster is; the operator waits a minute for its answer. */
+const ownerLookupMsMax = 5_000;
+/** Owners that are known without the database; one is about 150 bytes. */
+const rememberedOwnersMax = 100_000;
 
 export interface ClusterGuardOptions {
   /** Absent without a database: then only what the token file binds is enforced. */

@@ -6,7 +6,9 @@ import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { type ClusterOwner, ClusterOwners, type OwnedCluster } from '../../platform/records/cluster-owners.ts';
-import { listedClustersMax } from './limits.ts';
+
+/** What `ccx clusters list` shows at most. */
+const listedClustersMax = 100_000;
 
 export function registerClustersCommands(program: Command, input: ProcessInput): void {
   const group = program

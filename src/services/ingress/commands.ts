@@ -20,8 +20,14 @@ import { applyClowder } from './clowder.ts';
 import { registerClustersCommands } from './clusters.ts';
 import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
 import { createLateBus, type OpenedBus } from './late-bus.ts';
-import { announcePartitions, recordsConnectionsMax, statusPartitions } from './limits.ts';
 import { startIngress } from './service.ts';
+
+/** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */
+const announcePartitions = 8;
+/** The hosted status topic has as many. */
+const statusPartitions = 3;
+/** Connections for that; a look-up takes less than a millisecond. */
+const recordsConnectionsMax = 4;
 
 const databaseSetting = 'database.url (CCX_DATABASE_URL)';
 

@@ -12,7 +12,16 @@ import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/k
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import type { OwnToken } from './authenticator.ts';
-import { concurrentUploadsMax, linkLifetimeMs, outboxBytesMax, outboxEntriesMax, webConnectionsMax } from './limits.ts';
+
+export const outboxBytesMax = 64 * 1024 ** 2;
+
+/** Uploads that are worked on at once; each has two buffers of 64 KiB and writes to the disk. */
+const concurrentUploadsMax = 64;
+/** Connections of the web listener at once: a thousand slow clients, and as many good ones beside. Each costs some 20 KiB. */
+const webConnectionsMax = 2_000;
+/** Announcements that may wait for the bus: a day of a fleet of a thousand clusters at two-hour intervals. */
+export const outboxEntriesMax = 12_000;
+export const linkLifetimeMs = 24 * 3_600_000;
 
 export const ingressOptions = defineOptions({
   name: 'ingress',

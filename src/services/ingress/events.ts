@@ -12,10 +12,13 @@ import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { Claimant } from './decide/cluster-owner.ts';
 import { userAgentLabel } from './decide/user-agent.ts';
-import { userAgentCharactersMax, userAgentsMax } from './limits.ts';
 import type { IngressMetrics } from './metrics.ts';
 import type { IncomingUpload, Principal, ReceivedForm } from './upload.ts';
 import type { Reply } from './web/reply.ts';
+
+/** Distinct values of the `useragent` label; the next ones are counted as `other`. */
+const userAgentsMax = 100;
+const userAgentCharactersMax = 120;
 
 export interface IngressEventsOptions {
   readonly telemetry: Telemetry;

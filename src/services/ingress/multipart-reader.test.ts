@@ -3,8 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { boundaryCharactersMax, boundaryLineBytesMax, partHeaderBytesMax, partsMax } from './limits.ts';
-import { formBoundary, MultipartReader, type PartHeader } from './multipart-reader.ts';
+import {
+  boundaryCharactersMax,
+  boundaryLineBytesMax,
+  formBoundary,
+  MultipartReader,
+  type PartHeader,
+  partHeaderBytesMax,
+  partsMax,
+} from './multipart-reader.ts';
 
 interface ReadPart extends PartHeader {
   readonly body: Buffer;

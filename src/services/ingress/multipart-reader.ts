@@ -8,8 +8,17 @@
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { parseMediaType } from './decide/media-type.ts';
-import { boundaryCharactersMax, boundaryLineBytesMax, partHeaderBytesMax, partsMax } from './limits.ts';
 import { QuotedPrintable } from './quoted-printable.ts';
+
+/** One part's headers; a genuine part has two short lines. */
+export const partHeaderBytesMax = 16 * 1024;
+/** A boundary and its line end, or a line before the first boundary: Go's buffer. */
+export const boundaryLineBytesMax = 4 * 1024;
+
+/** Go's limit (1000 parts pass, more are a bad form). */
+export const partsMax = 1000;
+/** RFC 2046 says 70; the operator's has 60. */
+export const boundaryCharactersMax = 200;
 
 export interface PartHeader {
   readonly name: string;

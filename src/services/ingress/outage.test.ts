@@ -15,23 +15,15 @@ import {
 import { HEADER_REQUEST_ID } from '../../contracts/headers.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { statusRetryMsMax } from '../../platform/bus/limits.ts';
 import { createManualClock, type ManualClock } from '../../platform/clock/manual-clock.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import { statusRetryMsMax } from '../../platform/records/status-sender.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import {
-  announceMsMax,
-  linkLifetimeMs,
-  orphanAfterMs,
-  orphanScanEveryMs,
-  outboxBytesMax,
-  outboxEntriesMax,
-  relayEveryMs,
-  relayRecordsMax,
-} from './limits.ts';
-import { Outbox } from './outbox.ts';
-import { startIngress } from './service.ts';
+import { orphanScanEveryMs, relayEveryMs, relayRecordsMax } from './announcer.ts';
+import { linkLifetimeMs, outboxBytesMax, outboxEntriesMax } from './config.ts';
+import { Outbox, orphanAfterMs } from './outbox.ts';
+import { announceMsMax, startIngress } from './service.ts';
 
 async function bench(t: TestContext, options: BenchOptions = {}) {
   const clock = createManualClock();

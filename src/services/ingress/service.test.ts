@@ -24,10 +24,10 @@ import {
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { headerBytesMax } from '../../platform/http/limits.ts';
+import { headerBytesMax } from '../../platform/http/http-server.ts';
 import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ByteRange, ObjectMetadata } from '../../platform/objects/object-store.ts';
-import { formOverheadBytesMax } from './limits.ts';
+import { formOverheadBytesMax } from './steps/receive-form.ts';
 
 const archive = Buffer.from('not looked at');
 const goNotFound = '404 page not found\n';

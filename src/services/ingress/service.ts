@@ -26,7 +26,6 @@ import { isLoopback } from './decide/locality.ts';
 import { DownloadLinks } from './download-links.ts';
 import { createIngressEvents, type IngressEvents } from './events.ts';
 import { openTokenFile, type TokenFile } from './gateway/token-table.ts';
-import { announceMsMax, connectionsDescriptorShare, crowdCheckedEveryMs } from './limits.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import type { ArchiveLinks, SendingBus } from './ports.ts';
@@ -34,6 +33,12 @@ import { SigningKeys } from './signing-keys.ts';
 import { UploadSlots } from './upload-slots.ts';
 import { createMetricsListener } from './web/metrics-listener.ts';
 import { createWebListener, WEB_PREFIXES } from './web/web-listener.ts';
+
+const crowdCheckedEveryMs = 1_000;
+/** Connections get this share of the process's descriptors at most: uploads and downloads need files beside them. */
+const connectionsDescriptorShare = 0.5;
+/** How long the bus may take to acknowledge before the announcement is kept in the outbox. */
+export const announceMsMax = 5_000;
 
 export interface IngressDependencies {
   readonly bus: SendingBus;

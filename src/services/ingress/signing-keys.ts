@@ -7,7 +7,10 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { INGRESS_PREFIX, type ObjectStore } from '../../platform/objects/object-store.ts';
-import { signingKeyBytes, signingKeyReloadMs } from './limits.ts';
+
+const signingKeyBytes = 32;
+/** A wrong signature makes us look whether another process has made a key; not more often than this. */
+const signingKeyReloadMs = 1_000;
 
 const keysPrefix = `${INGRESS_PREFIX}signingkey`;
 

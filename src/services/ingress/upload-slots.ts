@@ -10,15 +10,18 @@
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { nextInLine, type Waiting } from './decide/next-in-line.ts';
-import {
-  admittedPerSlotMax,
-  bodyFirstMsMax,
-  leastBytesPerSecond,
-  sweepBodiesEveryMs,
-  uploadArrivedBytesMin,
-  uploadQueueMsMax,
-} from './limits.ts';
+import { bodyFirstMsMax, leastBytesPerSecond } from './limits.ts';
 import type { Holding, RequestBody } from './web/request-body.ts';
+
+/** So much of a form has arrived, or all of it, before it gets a slot. */
+export const uploadArrivedBytesMin = 16 * 1024;
+
+/** How often clients that are waited for are looked at: one timer for all of them. */
+export const sweepBodiesEveryMs = 1_000;
+/** Admitted uploads per slot, most of which wait for their clients: each holds a connection and a file. */
+export const admittedPerSlotMax = 4;
+/** How long an upload waits for a slot before it is answered 503; the operator waits 60 s for its answer. */
+export const uploadQueueMsMax = 20_000;
 
 export interface UploadSlotsOptions {
   readonly slotsMax: number;

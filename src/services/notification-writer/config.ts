@@ -17,14 +17,20 @@ import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/k
 import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
 import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
 import type { LogLevel } from '../../platform/telemetry/telemetry.ts';
-import {
-  batchBytesDefault,
-  batchRecordsDefault,
-  batchRecordsMax,
-  batchWaitMsDefault,
-  futureToleranceMsDefault,
-  storedMessageRetentionMsDefault,
-} from './limits.ts';
+
+/** Bytes of the messages of one transaction. One message that is larger makes a batch of its own. */
+const batchBytesDefault = 16 * 1024 ** 2;
+/** Clocks of the pipeline and the writer differ; the reference loses every report that comes from a clock ahead of its own. */
+const futureToleranceMsDefault = 60 * 1_000;
+/** How long the writer remembers what it stored if nobody cleans `new_reports`: longer than any topic is kept. */
+const storedMessageRetentionMsDefault = 30 * 24 * 3_600_000;
+
+/** Messages of one transaction: past a few hundred the round trips no longer count, and a retry repeats less. */
+const batchRecordsDefault = 500;
+/** What one configuration may ask for; the parameters of a statement are held in memory twice. */
+const batchRecordsMax = 10_000;
+/** How long a batch waits for more after its first message: a burst becomes one transaction, a single message is hardly later. */
+const batchWaitMsDefault = 10;
 
 const accepted = 'Accepted for old configurations; without effect';
 

@@ -7,7 +7,9 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
 import type { Readiness } from '../../platform/lifecycle/running-service.ts';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
-import { metricsBodyBytesMax } from './limits.ts';
+
+/** A request of the metrics server has no body. */
+const metricsBodyBytesMax = 1024;
 
 export interface MetricsServerOptions {
   /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */

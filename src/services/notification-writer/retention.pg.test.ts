@@ -4,8 +4,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { factsPageRowsMax, forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
-import { maintenanceRowsMax } from './limits.ts';
-import { cleanStoredMessages, followNewReports } from './retention.ts';
+import { cleanStoredMessages, followNewReports, maintenanceRowsMax } from './retention.ts';
 
 const dayMs = 86_400_000;
 let context: TestDatabase;

@@ -6,7 +6,9 @@
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
-import { maintenanceRowsMax } from './limits.ts';
+
+/** Rows removed at once, so that no statement holds up anybody for long. */
+export const maintenanceRowsMax = 5_000;
 
 /** Records older than an age, as PostgreSQL reads intervals (`7 days`): the rule of `--new-reports-cleanup`. Resolves to how many went. */
 export function cleanStoredMessages(queryable: Queryable, maxAge: string): Promise<number> {

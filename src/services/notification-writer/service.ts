@@ -18,12 +18,14 @@ import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { createWriterEvents, type WriterEvents } from './events.ts';
-import { maintenanceEveryMs } from './limits.ts';
 import { createWriterMetrics } from './metrics.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';
 import { waitForTables } from './wait-for-tables.ts';
+
+/** How often records of reports that are gone are removed. */
+const maintenanceEveryMs = 10 * 60_000;
 
 export interface NotificationWriterDependencies {
   readonly bus: Bus;

@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { Health } from '../../platform/lifecycle/health.ts';
-import { waitingReminderMs } from './limits.ts';
-import { waitForTables } from './wait-for-tables.ts';
+import { waitForTables, waitingReminderMs } from './wait-for-tables.ts';
 
 const away = new CcxError('cannot reach it', { code: 'DATABASE_UNREACHABLE', category: 'connection', retryable: true });
 const refused = new CcxError('wrong password', { code: 'DATABASE_AUTH', category: 'configuration' });

@@ -7,7 +7,13 @@ import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Health } from '../../platform/lifecycle/health.ts';
 import type { WriterEvents } from './events.ts';
-import { waitingReminderMs, waitingRetryMsMax, waitingRetryMsMin } from './limits.ts';
+
+const waitingRetryMsMax = 10 * 1_000;
+/** How often it says so while nothing changes. */
+export const waitingReminderMs = 60_000;
+
+/** A writer that waits for its database tries again after this; doubles with each attempt. */
+const waitingRetryMsMin = 500;
 
 export interface WaitTools {
   readonly clock: Clock;

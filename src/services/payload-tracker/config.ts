@@ -3,15 +3,20 @@ import { GROUP_TRACKER, TOPIC_PAYLOAD_STATUS, TOPIC_TRACKER_DEAD_LETTERS } from 
 import type { BatchBounds } from '../../platform/bus/batch-intake.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
-import {
-  batchBytesDefault,
-  batchRecordsDefault,
-  batchRecordsMax,
-  batchWaitMsDefault,
-  httpPortDefault,
-  retentionAgeMsDefault,
-  retentionRowsDefault,
-} from './limits.ts';
+
+const batchBytesDefault = 8 * 1024 ** 2;
+/** Two weeks: an operator comes back from a holiday and asks what became of an upload. */
+const retentionAgeMsDefault = 14 * 24 * 3_600_000;
+
+/** Statuses of one transaction. */
+const batchRecordsDefault = 1_000;
+const batchRecordsMax = 10_000;
+/** How long a batch waits for more: somebody may be looking at a request that has just come in. */
+const batchWaitMsDefault = 20;
+/** About a gigabyte of table and index; some 300 000 uploads. */
+const retentionRowsDefault = 5_000_000;
+/** Port of the tracker's own HTTP; the reference's is 80 behind a service address. */
+const httpPortDefault = 8084;
 
 export const payloadTrackerOptions = defineOptions({
   name: 'tracker',

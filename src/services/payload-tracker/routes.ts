@@ -4,7 +4,9 @@ import type { Database } from '../../platform/database/database.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
 import { trackerDocument } from './decide/tracker-document.ts';
 import type { TrackerEvents } from './events.ts';
-import { requestIdCharactersMax } from './limits.ts';
+
+/** A path segment; a request id that is longer was never stored as it is. */
+export const requestIdCharactersMax = 4_096;
 
 export interface TrackerRoutes {
   readonly database: Database;

@@ -20,7 +20,7 @@ import {
 } from '../../platform/telemetry/telemetry.ts';
 import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import type { TrackerDocument } from './decide/tracker-document.ts';
-import { requestIdCharactersMax } from './limits.ts';
+import { requestIdCharactersMax } from './routes.ts';
 import { type RunningPayloadTracker, startPayloadTracker } from './service.ts';
 
 const clock = createSystemClock();

@@ -17,10 +17,11 @@ import { pruneTrace } from '../../platform/records/trace-retention.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type PayloadTrackerSettings, payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import { createTrackerEvents, type TrackerEvents } from './events.ts';
-import { retentionEveryMs } from './limits.ts';
 import { createTrackerMetrics } from './metrics.ts';
 import { processBatch } from './pipeline.ts';
 import { registerTrackerRoutes } from './routes.ts';
+
+const retentionEveryMs = 10 * 60_000;
 
 const serviceName = 'ccx-payload-tracker';
 

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Command } from 'commander';
-import { registerClusterSimulatorCommands } from './commands.ts';
-import { clustersMax, parallelUploadsMax } from './limits.ts';
+import { clustersMax, parallelUploadsMax, registerClusterSimulatorCommands } from './commands.ts';
 import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
 
 function program(): Command {

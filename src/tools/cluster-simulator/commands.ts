@@ -3,9 +3,13 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { parseInteger } from '../../platform/config/parse-value.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
-import { clustersMax, parallelUploadsMax } from './limits.ts';
 import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
 import { type FleetUpload, simulateFleet } from './simulate-fleet.ts';
+
+/** Clusters of one `ccx simulate`. */
+export const clustersMax = 1_000_000;
+/** Uploads at a time of one `ccx simulate`. */
+export const parallelUploadsMax = 1_000;
 
 interface SimulateFlags {
   readonly url: string;

@@ -3,7 +3,11 @@
  * unhealthy operators, by count, size and how well they compress. Deterministic.
  */
 import { createHash } from 'node:crypto';
-import { fillerFiles, fillerNoiseCharacters, fillerTextRepeats } from './limits.ts';
+
+/** A typical archive: so many files more, each with so much that does not compress and so much that does. See filler-files.ts. */
+const fillerFiles = 125;
+const fillerNoiseCharacters = 760;
+const fillerTextRepeats = 11;
 
 /** Path → body of the files to add. A genuine archive of a 4.17 cluster has 187 files, 690 kB, 93 kB packed (ingress.md B.4.4). */
 export function typicalFillerFiles(seed: string): Map<string, Buffer> {

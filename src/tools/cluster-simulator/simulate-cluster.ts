@@ -10,7 +10,9 @@ import { allSamples } from '../../rules/catalog/index-of-samples.ts';
 import type { FiringSample } from '../../rules/catalog/sample.ts';
 import { toArchiveFiles } from '../../rules/catalog/sample.ts';
 import { typicalFillerFiles } from './filler-files.ts';
-import { randomFindingsMax } from './limits.ts';
+
+/** Findings that a cluster gets when none are asked for. */
+const randomFindingsMax = 3;
 
 export interface SimulateClusterOptions {
   /** Decides the cluster's id and the names of its nodes. */

@@ -6,8 +6,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from '
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { archiveBytesMax } from './limits.ts';
-import { type UploadOptions, uploadArchive } from './upload-archive.ts';
+import { archiveBytesMax, type UploadOptions, uploadArchive } from './upload-archive.ts';
 
 const clusterId = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
 const gatheredAt = new Date('2026-11-21T16:00:00.987Z');

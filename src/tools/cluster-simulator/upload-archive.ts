@@ -10,7 +10,15 @@ import { gunzipSync } from 'node:zlib';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../contracts/headers.ts';
 import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { answerBytesMax, archiveBytesMax, chunkBytes, uploadMsMax } from './limits.ts';
+
+/** The operator breaks an upload off rather than send this much. */
+export const archiveBytesMax = 10 * 1024 * 1024;
+/** One attempt, from connecting to the end of the answer. */
+const uploadMsMax = 60_000;
+/** Go copies in pieces of this size. */
+const chunkBytes = 32 * 1024;
+/** An answer is a few lines; more is cut off. */
+const answerBytesMax = 64 * 1024;
 
 export interface UploadOptions {
   /** Full address, e.g. `http://127.0.0.1:3000/api/ingress/v1/upload`. */

@@ -10,9 +10,11 @@ import { addDatabaseLocation, locateDatabase } from '../../platform/database/dat
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { deadLettersOptions } from './config.ts';
 import type { Letter } from './letter.ts';
-import { shownValueBytesMax } from './limits.ts';
 import type { OpenDeadNotifications } from './ports.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
+
+/** How much of a value is shown to a person, unless all of it is asked for. */
+const shownValueBytesMax = 2_000;
 
 export function registerDeadLettersCommands(
   program: Command,

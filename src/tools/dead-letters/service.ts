@@ -9,9 +9,11 @@ import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { type Letter, letterId, originalRecord, parseLetterId, type TopicLetter, toLetter } from './letter.ts';
-import { lettersPerReadMax } from './limits.ts';
 import type { DeadNotifications } from './ports.ts';
 import { markHandled, readHandled } from './store.ts';
+
+/** One read of a topic: enough to be few round trips, small enough for letters of a megabyte each. */
+const lettersPerReadMax = 100;
 
 export interface DeadLetters {
   /** Those of the topics, oldest first within each partition, then notifications, unless a topic is named; handled ones only on demand. */

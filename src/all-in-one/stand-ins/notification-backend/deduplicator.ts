@@ -2,8 +2,11 @@
  * The backend's memory of message ids: one day from the message's own timestamp, per event type. Source: consumers.md 1.4.
  */
 import { isUuid4 } from '../../../contracts/identifiers.ts';
-import { deduplicationMs, recordsMax } from '../limits.ts';
+import { recordsMax } from '../limits.ts';
 import type { Action } from './read-action.ts';
+
+/** The backend forgets a message id this long after the message's own timestamp. */
+const deduplicationMs = 24 * 3_600_000;
 
 export interface MessageId {
   /** Undefined: the message cannot be told from a repeat of it. */

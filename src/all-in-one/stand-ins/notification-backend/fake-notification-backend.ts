@@ -13,11 +13,17 @@ import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
 import { isJsonObject } from '../../../encoding/json.ts';
 import { type Bus, type BusRecord, type Consumer, headerText } from '../../../platform/bus/bus.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { pollRecordsMax, pollRetryMs, pollWaitMs, recordsMax } from '../limits.ts';
+import { recordsMax } from '../limits.ts';
 import { openRecordFile, type RecordFile } from '../record-file.ts';
 import { createDeduplicator, type Deduplicator, messageIdOf } from './deduplicator.ts';
 import { RefusedMessage, readAction } from './read-action.ts';
 import { type Mail, renderMail } from './render-mail.ts';
+
+/** One poll of the bus by the notification backend. */
+const pollRecordsMax = 100;
+const pollWaitMs = 500;
+/** Pause after the bus failed. */
+const pollRetryMs = 1000;
 
 /** The hosted engine's consumer group. */
 const consumerGroup = 'integrations';

@@ -2,9 +2,11 @@
  * A list of Service Log entries as its API answers it: searched, ordered, one page of it, as JSON or CSV. Source: consumers.md 2.1.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { pageSizeDefault } from '../limits.ts';
 import { parseSearch } from './search-expression.ts';
 import { SEARCH_COLUMNS, type StoredEntry } from './stored-entry.ts';
+
+/** Entries that a list answers with unless asked for more. */
+const pageSizeDefault = 100;
 
 export type ListQuery = Readonly<Record<string, string | undefined>>;
 

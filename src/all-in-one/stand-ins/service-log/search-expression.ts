@@ -3,7 +3,11 @@
  * Text in, predicate out. Source: consumers.md 2.1.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { searchCharactersMax, searchDepthMax } from '../limits.ts';
+
+/** A search expression; clients send a few comparisons. */
+const searchCharactersMax = 4096;
+/** Nested parentheses of a search expression. */
+const searchDepthMax = 32;
 
 export type SearchableEntry = Readonly<Record<string, unknown>>;
 export type SearchPredicate = (entry: SearchableEntry) => boolean;

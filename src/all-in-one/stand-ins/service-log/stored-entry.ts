@@ -6,7 +6,10 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { isJsonObject, type JsonObject } from '../../../encoding/json.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { createKsuid } from '../ksuid.ts';
-import { descriptionBytesMax, summaryBytesMax } from '../limits.ts';
+
+/** Service Log's own limits, as the reference's constants give them; bytes, the stricter reading. */
+const summaryBytesMax = 255;
+const descriptionBytesMax = 4000;
 
 export const SERVICE_LOG_ROOT = '/api/service_logs/v1';
 

@@ -7,7 +7,10 @@ import type { Clock } from '../../../platform/clock/clock.ts';
 import { createHttpServer } from '../../../platform/http/http-server.ts';
 import { createFaultPlan, type Fault, playFault } from '../fault-plan.ts';
 import { issueToken } from '../json-web-token.ts';
-import { requestBytesMax, tokenLifeSeconds } from '../limits.ts';
+import { requestBytesMax } from '../limits.ts';
+
+/** How long the stand-in's tokens live: what the hosted endpoint grants. */
+const tokenLifeSeconds = 900;
 
 export const TOKEN_PATH = '/auth/realms/redhat-external/protocol/openid-connect/token';
 

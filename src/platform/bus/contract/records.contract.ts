@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type BusRecord, headerText } from '../bus.ts';
-import { recordBytesMaxDefault, topicNameLengthMax } from '../limits.ts';
+import { recordBytesMaxDefault } from '../limits.ts';
 import { partitionOfKey } from '../partitioner.ts';
+import { topicNameLengthMax } from '../postgres/admin.ts';
 import {
   type ContractContext,
   contractCase,

@@ -9,17 +9,13 @@ import { retryUntil } from './backoff.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { clusterFailed, topicFailed } from './kafka-errors.ts';
-import {
-  answerMarginMs,
-  fetchBytesMax,
-  fetchPartitionBytesMax,
-  fetchWaitMs,
-  requestMsMax,
-  topicReadyMsMax,
-} from './limits.ts';
+import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, requestMsMax } from './limits.ts';
 import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
 import { apis } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
+
+/** A topic that was made is waited for until its partitions have leaders. */
+const topicReadyMsMax = 30_000;
 
 export interface KafkaAdminDependencies {
   readonly cluster: KafkaCluster;

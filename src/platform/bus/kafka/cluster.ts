@@ -10,8 +10,13 @@ import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './
 import { NONE, UNSUPPORTED_VERSION } from './kafka-codes.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import { metadataMsMax, requestMsMax, retryMsMax, topicMadeMsMax, unknownTopicMsMax } from './limits.ts';
+import { requestMsMax, retryMsMax, unknownTopicMsMax } from './limits.ts';
 import { type Api, answerOf, apis, unsupportedApis } from './protocol.ts';
+
+/** Leaders and partitions are asked again after this time, besides whenever a broker says that they changed. */
+const metadataMsMax = 10_000;
+/** And one that brokers make because it was asked for, for longer. */
+const topicMadeMsMax = 3_000;
 
 export interface PartitionInfo {
   /** Node id; -1 while the partition has no leader. */

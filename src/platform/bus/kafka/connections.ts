@@ -15,17 +15,20 @@ import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { connectionFailed, isSilentTlsFailure, speaksPlainText } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import {
-  answerMarginMs,
-  connectMsMax,
-  inflightsMax,
-  loginRenewedShare,
-  loginUsedShareMax,
-  rebalanceMsMax,
-  retryMsMax,
-} from './limits.ts';
+import { answerMarginMs, rebalanceMsMax, retryMsMax } from './limits.ts';
 import { apis } from './protocol.ts';
 import { saslLogin } from './sasl-login.ts';
+
+/** TCP, TLS and login together. */
+const connectMsMax = 5_000;
+/**
+ * Brokers say how long a login holds (5 to 60 minutes as a rule). After this share of it another connection is made, and from the second
+ * one on nothing is sent on the old one: a request counts when the broker reads it, which may be a little later.
+ */
+const loginRenewedShare = 0.75;
+const loginUsedShareMax = 0.9;
+/** Requests under way per connection: one per partition at most, of which the brokers have many. */
+const inflightsMax = 64;
 
 export type Purpose = 'control' | 'produce' | 'fetch' | 'group';
 

@@ -17,8 +17,15 @@ import { type CommitEntry, commitOffsets } from './commit-offsets.ts';
 import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
 import { mostTelling } from './kafka-errors.ts';
-import { commitMsMax, firstJoinMsMax, groupBeginMsMax, retryMsMin, sessionMsDefault, troubleMsMin } from './limits.ts';
+import { firstJoinMsMax, retryMsMin, troubleMsMin } from './limits.ts';
 import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
+
+/** Session of a group member; the reference's value. */
+const sessionMsDefault = 10_000;
+/** How long a member of a group that begins at the newest record waits for its leader to store where that is. */
+const groupBeginMsMax = 5_000;
+/** Storing positions, with every coordinator that moves and every rebalance in between. */
+const commitMsMax = 30_000;
 
 export interface KafkaConsumerDependencies {
   /** This consumer's own: a rebalance or a fetch that waits must not hold up anybody else's requests. */

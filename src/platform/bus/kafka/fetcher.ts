@@ -11,9 +11,12 @@ import { pause, pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { mostTelling, topicFailed } from './kafka-errors.ts';
-import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, partialFetchWaitMs } from './limits.ts';
+import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs } from './limits.ts';
 import { apis } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
+
+/** The same while a partition of that broker is left out, for want of room say: it must not wait for another one's next record. */
+export const partialFetchWaitMs = 25;
 
 /** Everything about one owned partition. Undefined `next`: its position is still being looked up. */
 export interface FetchCursor extends TopicPartition {

@@ -14,8 +14,12 @@ import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.ts';
 import * as codes from './kafka-codes.ts';
 import { groupFailed } from './kafka-errors.ts';
-import { answerMarginMs, heartbeatsPerSession, leaveMsMax, rebalanceMsMax } from './limits.ts';
+import { answerMarginMs, rebalanceMsMax } from './limits.ts';
 import { apis } from './protocol.ts';
+
+const heartbeatsPerSession = 3;
+/** Leaving a group in good order; past it the session ends by itself. */
+const leaveMsMax = 3_000;
 
 export interface Membership {
   readonly memberId: string;

@@ -11,15 +11,17 @@ import { pause, pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { topicFailed } from './kafka-errors.ts';
-import {
-  batchBytesMax,
-  headerFramingBytesMax,
-  produceMsMax,
-  recordFramingBytesMax,
-  unknownTopicMsMax,
-} from './limits.ts';
+import { unknownTopicMsMax } from './limits.ts';
 import type { ProducerId, ProducerIdentity } from './producer-identity.ts';
 import { apis } from './protocol.ts';
+
+/** One try of a batch: a broker that hangs leaves time for another one before the delivery deadline. */
+const produceMsMax = 10_000;
+/** Records of one batch. Below the brokers' limit of a batch (message.max.bytes, 1 048 588) with room for framing. */
+const batchBytesMax = 1_000_000;
+/** What a record costs in a batch beside its bytes, at most: lengths, deltas, attributes. */
+const recordFramingBytesMax = 40;
+const headerFramingBytesMax = 10;
 
 export interface LaneOptions {
   readonly topic: string;

@@ -5,12 +5,17 @@
 import type { Connection, Database } from '../../database/database.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
 import { closed, invalid, topicUnknown } from '../bus-errors.ts';
-import { partitionsMax, readBytesMax, readRecordsMax, topicNameLengthMax } from '../limits.ts';
+import { readBytesMax, readRecordsMax } from '../limits.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import { busChannel } from './channel.ts';
 import type { ReadCursor, RecordReader } from './record-reader.ts';
 import { createSegmentTable, segmentTable } from './segments.ts';
 import type { TopicDirectory } from './topics.ts';
+
+/** Kafka's own bound of a topic's name. */
+export const topicNameLengthMax = 249;
+/** Partitions of a topic of the embedded bus: a lock and a row each; more than a small installation has consumers. */
+export const partitionsMax = 256;
 
 export interface PostgresAdminDependencies {
   readonly database: Database;

@@ -9,8 +9,12 @@
 import { bigintArray, byteaArray, integerArray } from '../../database/binary-arrays.ts';
 import type { Queryable } from '../../database/database.ts';
 import { recordsHintSql } from './channel.ts';
-import { insertBytesMax, insertRowsMax } from './limits.ts';
 import { segmentTable } from './segments.ts';
+
+/** Rows of one INSERT; more gain nothing. */
+export const insertRowsMax = 1_000;
+/** Bytes of one INSERT; a larger batch goes in several statements of the same transaction. */
+const insertBytesMax = 8 * 1024 * 1024;
 
 export interface AppendRecord {
   readonly topicId: bigint;

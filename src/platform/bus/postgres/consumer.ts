@@ -15,7 +15,6 @@ import { bufferedBytesMaxDefault } from '../limits.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import type { BusHint } from './channel.ts';
 import { commitPositions } from './commit-positions.ts';
-import { renewalsPerLease } from './limits.ts';
 import {
   joinGroup,
   leaveGroup,
@@ -25,6 +24,8 @@ import {
   synchronizeMember,
 } from './membership.ts';
 import type { ReadCursor, RecordReader } from './record-reader.ts';
+
+const renewalsPerLease = 3;
 
 export interface PostgresConsumerDependencies {
   readonly database: Database;

@@ -1,8 +1,14 @@
 /** What is dropped and when a segment is closed, at the limits and one past them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { segmentBytesMax, segmentBytesMin, segmentMsMax, segmentsPerRetention } from './limits.ts';
-import { planRetention, type SegmentState } from './plan-retention.ts';
+import {
+  planRetention,
+  type SegmentState,
+  segmentBytesMax,
+  segmentBytesMin,
+  segmentMsMax,
+  segmentsPerRetention,
+} from './plan-retention.ts';
 
 const limits = { retentionMs: 1_000_000_000, retentionBytes: 100 * segmentBytesMax };
 const segment = (state: Partial<SegmentState> & { segment: bigint }): SegmentState => ({

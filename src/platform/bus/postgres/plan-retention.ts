@@ -1,8 +1,13 @@
 /**
  * What retention does with the segments of one topic. Pure; called by `retention.ts` with what the database says.
  */
-import { segmentBytesMax, segmentBytesMin, segmentMsMax, segmentsPerRetention } from './limits.ts';
 
+/** A segment is at most this share of what its topic keeps, so that dropping one does not drop most of it. */
+export const segmentsPerRetention = 8;
+export const segmentMsMax = 24 * 3_600_000;
+export const segmentBytesMax = 128 * 1024 * 1024;
+/** Below this a topic with a tiny retention would make a table for every handful of records. */
+export const segmentBytesMin = 64 * 1024;
 export interface SegmentState {
   readonly segment: bigint;
   readonly bytes: number;

@@ -17,17 +17,16 @@ import { busErrorOf, withBusErrors } from './bus-error-of.ts';
 import { busChannel, parseHint } from './channel.ts';
 import { PostgresConsumer } from './consumer.ts';
 import * as events from './events.ts';
-import {
-  leaseMsDefault,
-  pollEveryMsDefault,
-  retentionBytesDefault,
-  retentionEveryMsDefault,
-  retentionMsDefault,
-} from './limits.ts';
+import { leaseMsDefault, retentionBytesDefault, retentionMsDefault } from './limits.ts';
 import { PostgresProducer } from './producer.ts';
 import { RecordReader } from './record-reader.ts';
 import { applyRetention, type RetentionReport } from './retention.ts';
 import { TopicDirectory } from './topics.ts';
+
+/** Polling is the truth and NOTIFY the hint; this is how late a record may be when the hint is lost. */
+const pollEveryMsDefault = 500;
+/** How often each process asks whether something has to be dropped. */
+const retentionEveryMsDefault = 30_000;
 
 export interface PostgresBusOptions {
   readonly database: Database;

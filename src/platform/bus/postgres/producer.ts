@@ -11,8 +11,13 @@ import { createPartitioner } from '../partitioner.ts';
 import { type AppendRecord, appendRecords } from './append.ts';
 import { busErrorOf } from './bus-error-of.ts';
 import { encodeHeaders } from './header-encoding.ts';
-import { staleTopicAttemptsMax, transactionBytesMax, transactionRecordsMax } from './limits.ts';
 import type { Topic, TopicDirectory } from './topics.ts';
+
+/** Waiting sends of one producer that share a transaction: one fsync for all of them. */
+const transactionRecordsMax = 10_000;
+const transactionBytesMax = 32 * 1024 * 1024;
+/** Looks at the topics again before a send gives up on a topic that was deleted under it. */
+const staleTopicAttemptsMax = 2;
 
 export interface PostgresProducerDependencies {
   readonly database: Database;

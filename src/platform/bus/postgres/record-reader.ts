@@ -9,8 +9,10 @@ import type { BusRecord } from '../bus.ts';
 import { shareOut } from '../share-out.ts';
 import { copyRows } from './copy-rows.ts';
 import { decodeHeaders } from './header-encoding.ts';
-import { droppedSegmentAttemptsMax } from './limits.ts';
 import { SegmentDirectory } from './segments.ts';
+
+/** Looks at the segments again when one was dropped between the look and the read. */
+const droppedSegmentAttemptsMax = 3;
 
 /** A place to read from. The reader keeps `head` up to date; `position` belongs to the caller. */
 export interface ReadCursor {

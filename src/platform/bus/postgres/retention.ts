@@ -8,9 +8,11 @@
 import type { Connection, Database } from '../../database/database.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import * as events from './events.ts';
-import { segmentLockMsMax } from './limits.ts';
 import { planRetention, type RetentionLimits, type SegmentState } from './plan-retention.ts';
 import { createSegmentTable, segmentTable } from './segments.ts';
+
+/** Opening or dropping a segment needs locks that a slow producer may hold; then it waits for the next run instead of holding others up. */
+const segmentLockMsMax = 1_000;
 
 export interface RetentionDependencies {
   readonly database: Database;

@@ -21,8 +21,10 @@ import {
   texts,
   uniqueGroup,
 } from '../contract/bus-harness.contract.ts';
-import { partitionsMax, readRecordsMax } from '../limits.ts';
-import { insertRowsMax, segmentsPerRetention } from './limits.ts';
+import { readRecordsMax } from '../limits.ts';
+import { partitionsMax } from './admin.ts';
+import { insertRowsMax } from './append.ts';
+import { segmentsPerRetention } from './plan-retention.ts';
 import { createPostgresBus, type PostgresBus } from './postgres-bus.ts';
 import { applyRetention } from './retention.ts';
 

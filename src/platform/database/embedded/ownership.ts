@@ -5,8 +5,13 @@
  */
 import pg from 'pg';
 import type { Clock } from '../../clock/clock.ts';
-import { embeddedOwnerReleaseMsMax, embeddedOwnerRetryMs, embeddedPollMs } from '../limits.ts';
+import { embeddedPollMs } from '../limits.ts';
 import { isAlive } from './postmaster-file.ts';
+
+/** The server notices that its dead owner's connection is closed well within this. */
+const embeddedOwnerReleaseMsMax = 2_000;
+/** Between two tries to get the ownership connection back after the server restarted itself. */
+const embeddedOwnerRetryMs = 250;
 
 /** Any number does; it is only used in the maintenance database of the embedded server. */
 const ownerLock = 7_702_265;

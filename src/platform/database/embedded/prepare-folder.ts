@@ -22,9 +22,11 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { embeddedLeftoverMsMin } from '../limits.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { findClosedFolder, type ServerUser } from './server-user.ts';
+
+/** A half-initialised folder older than this was left by a start that was killed; initdb takes a second. */
+export const embeddedLeftoverMsMin = 10 * 60_000;
 
 /** The only role of the server, a superuser of its own small world. */
 export const EMBEDDED_USER = 'ccx';

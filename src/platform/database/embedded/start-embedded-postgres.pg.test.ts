@@ -13,13 +13,13 @@ import { fileURLToPath } from 'node:url';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { connectDatabase } from '../connect-database.ts';
-import { embeddedLogBytesMax } from '../limits.ts';
 import { isEmbeddedPostgresSupported } from './binaries.ts';
 import { createDatabaseIfMissing } from './create-database.ts';
 import { isAlive } from './postmaster-file.ts';
 import {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
+  embeddedLogBytesMax,
   startEmbeddedPostgres,
 } from './start-embedded-postgres.ts';
 

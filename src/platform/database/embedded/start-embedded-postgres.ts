@@ -13,18 +13,7 @@ import { dirname, join } from 'node:path';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { composeDatabaseUrl } from '../connection-url.ts';
-import {
-  embeddedFastStopMsMax,
-  embeddedImmediateStopMsMax,
-  embeddedLogBytesMax,
-  embeddedLogTailBytesMax,
-  embeddedOrphansMsMax,
-  embeddedOrphansPollMs,
-  embeddedPollMs,
-  embeddedPortTriesMax,
-  embeddedStartMsMax,
-  embeddedStartTimeToleranceSeconds,
-} from '../limits.ts';
+import { embeddedPollMs } from '../limits.ts';
 import { locatePackage, type PostgresBinaries, prepareBinaries } from './binaries.ts';
 import { acquireOwnership, type Ownership } from './ownership.ts';
 import {
@@ -37,6 +26,25 @@ import {
 } from './postmaster-file.ts';
 import { EMBEDDED_USER, type PreparedFolder, prepareFolder, serverEnvironment } from './prepare-folder.ts';
 import { chooseServerUser, type ServerUser } from './server-user.ts';
+
+/** Start of the embedded server until it answers; a crash recovery after a power cut reads all WAL since the last checkpoint. */
+const embeddedStartMsMax = 120_000;
+/** Fast shutdown writes a checkpoint; together with the next one it stays below the limit of one cleanup (10 s). */
+const embeddedFastStopMsMax = 7_000;
+/** Immediate shutdown writes nothing; the next start recovers from WAL. */
+const embeddedImmediateStopMsMax = 2_000;
+/** How long the processes of a server that was killed may keep its memory from the next one: until the statement that each is in has ended. */
+const embeddedOrphansMsMax = 30_000;
+/** Between two starts meanwhile. */
+const embeddedOrphansPollMs = 250;
+/** Another process may take the free port between our look and the server's bind. */
+const embeddedPortTriesMax = 5;
+/** server.log is set aside (one generation) when it is larger than this at a start. */
+export const embeddedLogBytesMax = 1024 * 1024;
+/** How much of server.log an error quotes. */
+const embeddedLogTailBytesMax = 2048;
+/** The start time in postmaster.pid is taken a moment before the one the server reports; recovery lies in between on slow disks. */
+const embeddedStartTimeToleranceSeconds = 60;
 
 export interface EmbeddedPostgresOptions {
   /** Created when missing; everything of the server lies below it. */

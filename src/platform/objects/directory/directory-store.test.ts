@@ -9,11 +9,18 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import { createManualClock, type ManualClock } from '../../clock/manual-clock.ts';
-import { freeCheckedEveryBytes, freeInodesMin, leftOverAgeMs, outboxReachMs, retentionEveryMs } from '../limits.ts';
+import { freeInodesMin, leftOverAgeMs } from '../limits.ts';
 import { objectsUnavailable } from '../object-errors.ts';
 import { objectStoreContract } from '../object-store.contract.ts';
 import type { ObjectStore } from '../object-store.ts';
-import { type DirectoryObjectStore, type DirectoryStoreOptions, openDirectoryStore } from './directory-store.ts';
+import {
+  type DirectoryObjectStore,
+  type DirectoryStoreOptions,
+  freeCheckedEveryBytes,
+  openDirectoryStore,
+  retentionEveryMs,
+} from './directory-store.ts';
+import { outboxReachMs } from './retention.ts';
 
 objectStoreContract('directory', async () => {
   const path = await mkdtemp(join(tmpdir(), 'ccx-objects-'));

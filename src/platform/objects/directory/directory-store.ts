@@ -21,19 +21,23 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import {
-  freeBytesMin as defaultFreeBytesMin,
-  freeCheckedEveryBytes,
-  freeInodesMin,
-  retentionAgeMs,
-  retentionEveryMs,
-  retentionTotalBytes,
-} from '../limits.ts';
+import { freeInodesMin } from '../limits.ts';
 import { checkObjectKey, objectsDiskFull, objectsInodesUsedUp, objectsUnavailable } from '../object-errors.ts';
 import type { ByteRange, ObjectMetadata, ObjectStore, StoredObject } from '../object-store.ts';
 import { type FilePlace, folders, isObjectName, keyOfPlace, placeOfKey } from './file-name.ts';
 import { enforceRetention, type RetentionReport } from './retention.ts';
 import { makeFolder, openTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
+
+/** A disk with less is "nearly full": PostgreSQL may lie on it, too, and must not run out of it because of archives. */
+const freeBytesMin = 512 * 1024 ** 2;
+/** How much one stream may write between two looks at the disk. */
+export const freeCheckedEveryBytes = 4 * 1024 ** 2;
+/** Links live 24 h and a pipeline that was away for a weekend still finds its archives. */
+const retentionAgeMs = 72 * 3_600_000;
+/** A hundred thousand ordinary archives. */
+const retentionTotalBytes = 10 * 1024 ** 3;
+
+export const retentionEveryMs = 5 * 60_000;
 
 export interface DirectoryStoreOptions {
   /** Created when missing. */
@@ -95,7 +99,7 @@ class DirectoryStore implements DirectoryObjectStore {
     this.path = options.path;
     this.#options = options;
     this.#temporary = temporary;
-    this.#freeBytesMin = options.freeBytesMin ?? defaultFreeBytesMin;
+    this.#freeBytesMin = options.freeBytesMin ?? freeBytesMin;
     this.#stopRetention = options.clock.every(retentionEveryMs, async () => {
       await this.enforceRetention().catch((error: unknown) => {
         options.onRetention?.(error instanceof CcxError ? error : objectsUnavailable('remove old objects', error));

@@ -3,8 +3,10 @@
  * collide (the reference drops what is no letter or digit, and an id with dashes overwrites the one without).
  */
 import { createHash } from 'node:crypto';
-import { fileNameBytesMax } from '../limits.ts';
 import { INGRESS_PREFIX, OUTBOX_PREFIX } from '../object-store.ts';
+
+/** File systems end at 255 bytes; the ending of the file beside it must fit, too. Longer names are hashed. */
+const fileNameBytesMax = 240;
 
 /** The reserved prefixes are folders; every other slash is a character of the name. */
 export const folders = [OUTBOX_PREFIX, INGRESS_PREFIX].map((prefix) => prefix.slice(0, -1));

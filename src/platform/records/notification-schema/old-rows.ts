@@ -4,7 +4,9 @@
  * notification-service.md 14.
  */
 import type { Database } from '../../database/database.ts';
-import { oldRowsPerRead } from '../../database/limits.ts';
+
+/** Rows of a listing that are fetched at once. */
+const oldRowsPerRead = 1_000;
 
 /** To be used with the age as the statement's first parameter. */
 export const IS_OLD = 'updated_at < NOW() - $1::INTERVAL';

@@ -6,8 +6,16 @@
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../http/http-client.ts';
-import { vaultAnswerBytesMax, vaultCallMsMax, vaultRetryMs, vaultTriesMax } from '../limits.ts';
 import type { VaultSettings } from './vault-settings.ts';
+
+/** One call to Vault: it answers from memory, and a start must fail fast. */
+const vaultCallMsMax = 5_000;
+/** Answers hold a handful of fields of at most `secretBytesMax`. */
+const vaultAnswerBytesMax = 1024 * 1024;
+/** Calls per request while Vault is sealed, on standby or catching up; then the last good value has to do. */
+const vaultTriesMax = 3;
+/** Pause before the second try; doubles. */
+const vaultRetryMs = 200;
 
 export interface VaultRequest {
   readonly method: 'GET' | 'POST';

@@ -5,11 +5,14 @@
 import { z } from 'zod';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { secretBytesMax, vaultOutageMs, vaultRefreshMs } from '../limits.ts';
+import { secretBytesMax, vaultRefreshMs } from '../limits.ts';
 import type { Secret } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
 import type { VaultSession } from './vault-session.ts';
 import type { VaultSettings } from './vault-settings.ts';
+
+/** How long the last good value is used without asking after Vault failed, so that an outage does not slow every caller down. */
+export const vaultOutageMs = 30_000;
 
 export interface VaultReference {
   /** Inside the mount. */

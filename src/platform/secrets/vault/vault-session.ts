@@ -3,17 +3,21 @@
  * be renewed further. Used by `vault-secrets.ts` only.
  */
 import type { Clock } from '../../clock/clock.ts';
-import {
-  vaultClippedShare,
-  vaultRefreshMs,
-  vaultRenewAtShare,
-  vaultRenewMsMax,
-  vaultRenewMsMin,
-  vaultRenewRetryMs,
-} from '../limits.ts';
+import { vaultRefreshMs } from '../limits.ts';
 import type { VaultClient } from './vault-client.ts';
 import { logIn, renew, type VaultLease } from './vault-login.ts';
 import type { VaultAuth } from './vault-settings.ts';
+
+/** The share of a token's life after which it is renewed: a third is left to try again. */
+const vaultRenewAtShare = 2 / 3;
+/** Pause after a failed renewal and login. */
+export const vaultRenewRetryMs = 5_000;
+/** A lease shorter than this is renewed no more often than this. */
+const vaultRenewMsMin = 1_000;
+/** Longest pause between two renewals; a longer sleep would overflow the timer (2^31 ms), and a token may live 32 days. */
+const vaultRenewMsMax = 24 * 3_600_000;
+/** Below this share of the first lease a renewal was clipped by the token's maximum life: a new login is due. */
+const vaultClippedShare = 1 / 3;
 
 export interface VaultSession {
   /** A token that is valid as far as we know; logs in when there is none. Concurrent callers share one login. */

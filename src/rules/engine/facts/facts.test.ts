@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import type { JsonValue } from '../../../encoding/json.ts';
 import { type ArchiveView, createArchiveView } from '../archive-view.ts';
 import { FACT_NAMES, readFacts } from '../facts.ts';
-import { nameCharactersMax, versionCharactersMax } from '../limits.ts';
+import { nameCharactersMax } from '../json-access.ts';
+import { versionCharactersMax } from '../semantic-version.ts';
 
 function factsOf(files: Readonly<Record<string, JsonValue>>) {
   const entries = Object.entries(files).map(([path, value]): [string, Buffer] => [

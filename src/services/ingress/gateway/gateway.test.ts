@@ -22,8 +22,7 @@ import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { identityWarnings } from '../decide/identity-warnings.ts';
 import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
-import { tokenFileBytesMax } from '../limits.ts';
-import { openTokenFile } from './token-table.ts';
+import { openTokenFile, tokenFileBytesMax } from './token-table.ts';
 
 const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
 const otherCluster = '84ef291d-8f1b-4d28-ab34-cfddff941b85';

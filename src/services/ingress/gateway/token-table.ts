@@ -10,7 +10,10 @@ import { z } from 'zod';
 import { isUuid, parseOrgId } from '../../../contracts/identifiers.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { tokenFileBytesMax, tokenFileCheckedEveryMs } from '../limits.ts';
+
+export const tokenFileBytesMax = 16 * 1024 ** 2;
+
+const tokenFileCheckedEveryMs = 15_000;
 
 export interface TokenOwner {
   /** Of the token, hexadecimal. */

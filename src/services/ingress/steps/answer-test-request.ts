@@ -3,9 +3,11 @@
  * that is not read to its end here is none. Source: ingress.md A.4.1.
  */
 import { isTestRequest, testBodyKind } from '../decide/test-request.ts';
-import { testBodyBytesMax } from '../limits.ts';
 import { type IncomingUpload, next, type Principal, reply, type StepResult } from '../upload.ts';
 import { json, uploadBody } from '../web/reply.ts';
+
+/** A connectivity check's whole body; a genuine one has 20 bytes. It is read before there is a slot for it. */
+const testBodyBytesMax = 4 * 1024;
 
 export async function answerTestRequest(upload: IncomingUpload, principal: Principal): Promise<StepResult<undefined>> {
   const bodyKind = testBodyKind(upload.contentType);

@@ -10,11 +10,19 @@ import { ArchiveStaging } from '../archive-staging.ts';
 import { type SizeLimits, sizeLimit } from '../decide/size-limit.ts';
 import { type UploadType, uploadType } from '../decide/upload-type.ts';
 import type { IngressEvents } from '../events.ts';
-import { drainBytesMax, formOverheadBytesMax, metadataBytesMax } from '../limits.ts';
+import { drainBytesMax } from '../limits.ts';
 import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
 import { type IncomingUpload, next, type Principal, type ReceivedForm, reply, type StepResult } from '../upload.ts';
 import { empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
 import { bodyFailure, fileNotFound } from './admit-upload.ts';
+
+/**
+ * Everything of a form that is not the chosen file: boundaries, part headers, values, other parts. So much of values Go's parser takes with
+ * the reference's `MaxUploadMem`; here they are read and thrown away.
+ */
+export const formOverheadBytesMax = 18 * 1024 ** 2;
+/** It becomes part of the announcement, where a byte may become six (`\u003c`), and Kafka takes messages up to 1 MB. */
+const metadataBytesMax = 128 * 1024;
 
 /**
  * The operator, in its job mode, sends its next attempt from a file that it has already read to the end: an upload of 0 bytes that it takes

@@ -7,7 +7,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { type PatiencePolicy, patienceLeft } from '../decide/patience.ts';
-import { bodyFirstMsMax, bodyIdleMsMax, leastBytesPerSecond } from '../limits.ts';
+import { bodyFirstMsMax, leastBytesPerSecond } from '../limits.ts';
+
+/** A client that has sent fast may fall silent for so long; the whole request has 60 s (platform/http). */
+export const bodyIdleMsMax = 20_000;
 
 const patiencePolicy: PatiencePolicy = { firstMs: bodyFirstMsMax, msMax: bodyIdleMsMax, leastBytesPerSecond };
 

@@ -14,7 +14,7 @@ import {
 import { encodeIdentity, type Identity } from '../../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
-import { linkLifetimeMs } from '../limits.ts';
+import { linkLifetimeMs } from '../config.ts';
 
 describe('a download link', () => {
   async function uploaded(t: TestContext, options: BenchOptions = {}, id = 'id-1/2') {

@@ -2,9 +2,10 @@
 import { callHttp } from '../../../platform/http/http-client.ts';
 import { isTrackableId, mayTrack } from '../decide/track-access.ts';
 import type { IngressEvents } from '../events.ts';
-import { trackerAnswerBytesMax } from '../limits.ts';
 import type { Principal } from '../upload.ts';
 import { empty, json, type Reply, text } from './reply.ts';
+
+const trackerAnswerBytesMax = 4 * 1024 ** 2;
 
 export interface TrackTools {
   /** The id is appended as it is. */

@@ -19,15 +19,7 @@ import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
 import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
 import { decideRequestId } from '../decide/request-id.ts';
-import {
-  drainBytesMax,
-  drainMsMax,
-  gatheredBodyBytesMax,
-  noFormDrainBytesMax,
-  overloadDrainBytesMax,
-  requestIdCharactersMax,
-  retryAfterSeconds,
-} from '../limits.ts';
+import { drainBytesMax, gatheredBodyBytesMax, retryAfterSeconds } from '../limits.ts';
 import { formBoundary } from '../multipart-reader.ts';
 import { handleUpload, type UploadTools } from '../pipeline.ts';
 import type { IncomingUpload, Principal } from '../upload.ts';
@@ -38,6 +30,15 @@ import { empty, goError, goServerError, json, type Reply, text, unavailable } fr
 import { RequestBody } from './request-body.ts';
 import { methodNotAllowed, notFound, sendReply } from './send-reply.ts';
 import { answerTrack, type TrackTools } from './track-route.ts';
+
+/** The same of a body that is no form: a genuine test's ends long before. */
+const noFormDrainBytesMax = 64 * 1024;
+/** The same under overload, when reading is what we cannot afford. */
+const overloadDrainBytesMax = 1024 ** 2;
+
+/** Becomes a storage key, a Kafka value and a URL; a gateway's are 32 characters. */
+const requestIdCharactersMax = 128;
+const drainMsMax = 5_000;
 
 export const WEB_PREFIXES = ['/api/ingress/v1', '/r/insights/platform/ingress/v1'] as const;
 

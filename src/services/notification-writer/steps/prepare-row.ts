@@ -8,8 +8,12 @@ import { storedRequestId } from '../../../contracts/identifiers.ts';
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
-import { clusterBytesMax, tableIntegerMax } from '../limits.ts';
 import type { CheckedReport, ReportFacts, ReportRow } from '../report.ts';
+
+/** Largest number that the integer columns hold; the message format allows twice that. */
+const tableIntegerMax = 2_147_483_647;
+/** Bytes that the column `cluster` holds. */
+const clusterBytesMax = 36;
 
 /** Codes: `REPORT_NUMBER_TOO_LARGE`, `REPORT_CLUSTER_TOO_LONG`, `REPORT_NOT_UTF8`. */
 export function prepareRow(record: BusRecord, report: CheckedReport, facts: ReportFacts): Outcome<ReportRow> {

@@ -6,9 +6,15 @@ import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contr
 import { parseOcpResults } from '../../../contracts/parse-ocp-results.ts';
 import { notRunReasons, SKIP_MISSING_REQUIREMENTS } from '../../../contracts/report.ts';
 import type { RecordHeader } from '../../../platform/bus/bus.ts';
-import { factDetailsBytesMax, factModuleBytesMax, factPartBytesMax, factRulesMax } from '../limits.ts';
 import type { IgnoredFact, ReportFacts } from '../report.ts';
-import { createCatalogueReader, readFacts } from './read-facts.ts';
+import {
+  createCatalogueReader,
+  factDetailsBytesMax,
+  factModuleBytesMax,
+  factPartBytesMax,
+  factRulesMax,
+  readFacts,
+} from './read-facts.ts';
 
 type Members = Readonly<Record<string, unknown>>;
 

@@ -17,15 +17,20 @@ import { cutUtf8 } from '../../../encoding/cut-utf8.ts';
 import type { JsonSlice } from '../../../encoding/json-scanner.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
-import {
-  cataloguesRememberedMax,
-  factClusterVersionBytesMax,
-  factDetailsBytesMax,
-  factModuleBytesMax,
-  factPartBytesMax,
-  factRulesMax,
-} from '../limits.ts';
 import type { Catalogue, IgnoredFact, ReportFacts } from '../report.ts';
+
+/** A part of a message that facts are read from; a hosted report of 139 skipped rules has 20 kB of them. What is larger is left alone. */
+export const factPartBytesMax = 512 * 1024;
+/** Modules of a catalogue, and rules that one report names as silent; the hosted catalogue has a few hundred. */
+export const factRulesMax = 5_000;
+/** The module of a rule in UTF-8. */
+export const factModuleBytesMax = 256;
+/** Why a rule was silent, in UTF-8: the inputs that it lacked. */
+export const factDetailsBytesMax = 500;
+/** Cluster versions are short; this is for what nobody thought of. */
+const factClusterVersionBytesMax = 128;
+/** Catalogues whose headers are remembered as read: two pipelines during an update, and as many again. */
+const cataloguesRememberedMax = 4;
 
 /** Never throws. */
 export function readFacts(
