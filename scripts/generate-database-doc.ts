@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectDatabase } from '../src/platform/database/connect-database.ts';
-import { createDatabaseIfMissing } from '../src/platform/database/embedded/create-database.ts';
+import { createDatabaseIfMissing } from '../src/platform/database/embedded/start-embedded-postgres.ts';
 import { startTestServer } from '../test/support/postgres-server.ts';
 import { renderDatabasePage } from './docs/database-page.ts';
 import { repositoryRoot } from './docs/source-tree.ts';

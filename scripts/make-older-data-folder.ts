@@ -19,8 +19,11 @@ import { encodeIdentity } from '../src/contracts/identity.ts';
 import { createSystemClock } from '../src/platform/clock/clock.ts';
 import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { connectDatabase } from '../src/platform/database/connect-database.ts';
-import { EMBEDDED_DATABASE_NAME, EMBEDDED_POSTGRES_FOLDER } from '../src/platform/database/database-location.ts';
-import { findRunningServer } from '../src/platform/database/embedded/running-server.ts';
+import {
+  EMBEDDED_DATABASE_NAME,
+  EMBEDDED_POSTGRES_FOLDER,
+  findRunningServer,
+} from '../src/platform/database/database-location.ts';
 import { simulateCluster } from '../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../src/tools/cluster-simulator/upload-archive.ts';
 import { type CcxProcess, startCcx } from '../test/support/ccx-process.ts';

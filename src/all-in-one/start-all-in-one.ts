@@ -16,8 +16,10 @@ import { openBus } from '../platform/bus/open-bus.ts';
 import type { Clock } from '../platform/clock/clock.ts';
 import { connectDatabase } from '../platform/database/connect-database.ts';
 import { EMBEDDED_DATABASE_NAME } from '../platform/database/database-location.ts';
-import { createDatabaseIfMissing } from '../platform/database/embedded/create-database.ts';
-import { startEmbeddedPostgres } from '../platform/database/embedded/start-embedded-postgres.ts';
+import {
+  createDatabaseIfMissing,
+  startEmbeddedPostgres,
+} from '../platform/database/embedded/start-embedded-postgres.ts';
 import { createOperationsServer } from '../platform/http/operations-server.ts';
 import type { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
 import type { Readiness, RunningService } from '../platform/lifecycle/running-service.ts';

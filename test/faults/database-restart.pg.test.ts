@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
-import { createDatabaseIfMissing } from '../../src/platform/database/embedded/create-database.ts';
 import { isAlive } from '../../src/platform/database/embedded/postmaster-file.ts';
 import {
+  createDatabaseIfMissing,
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/platform/database/embedded/start-embedded-postgres.ts';

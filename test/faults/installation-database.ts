@@ -5,8 +5,7 @@ import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { withDatabaseName } from '../../src/platform/database/connection-url.ts';
 import type { Database } from '../../src/platform/database/database.ts';
-import { EMBEDDED_DATABASE_NAME } from '../../src/platform/database/database-location.ts';
-import { findRunningServer } from '../../src/platform/database/embedded/running-server.ts';
+import { EMBEDDED_DATABASE_NAME, findRunningServer } from '../../src/platform/database/database-location.ts';
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 
 const clock = createSystemClock();

@@ -10,9 +10,11 @@ import { extract } from 'tar';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { EMBEDDED_DATABASE_NAME, EMBEDDED_POSTGRES_FOLDER } from '../../src/platform/database/database-location.ts';
-import { createDatabaseIfMissing } from '../../src/platform/database/embedded/create-database.ts';
 import { chooseServerUser } from '../../src/platform/database/embedded/server-user.ts';
-import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+import {
+  createDatabaseIfMissing,
+  startEmbeddedPostgres,
+} from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 
 export const OLDER_COMMIT = '9e6a6cf';
 export const OLDER_DATA_FOLDER = new URL(`../fixtures/data-folder-${OLDER_COMMIT}.tar.zst`, import.meta.url);

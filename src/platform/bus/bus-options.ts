@@ -12,8 +12,23 @@ import {
 } from './kafka/kafka-security.ts';
 import { deliveryMsDefault } from './kafka/limits.ts';
 import { createOauthTokens } from './kafka/oauth-tokens.ts';
-import { recordBytesMaxDefault } from './limits.ts';
-import { leaseMsDefault, retentionBytesDefault, retentionMsDefault } from './postgres/limits.ts';
+
+/** Key, value and headers of one record. What librdkafka allows by default: fits a broker whose limit of a batch, framing included, is the default. */
+export const recordBytesMaxDefault = 1_000_000;
+/** Fetched and not yet handed out, per consumer, unless it says otherwise: a few hundred reports. */
+export const bufferedBytesMaxDefault = 16 * 1024 * 1024;
+/** One answer of `read()`: enough for a page of dead letters, bounded whatever `recordsMax` says. */
+export const readBytesMax = 64 * 1024 * 1024;
+/** Records of one `read()`, whatever the caller asks for. */
+export const readRecordsMax = 10_000;
+
+/** A member renews three times per lease, so two lost tries do not fence it. */
+export const leaseMsDefault = 10_000;
+
+/** Kafka's default age: a consumer that is down over a long weekend loses nothing. */
+export const retentionMsDefault = 7 * 24 * 3_600_000;
+/** Per topic; a small installation's disk holds this for every topic. */
+export const retentionBytesDefault = 1024 * 1024 * 1024;
 
 export const busOptions = {
   'bus.kind': {

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { murmur2 } from './murmur2.ts';
-import { createPartitioner, partitionOfKey } from './partitioner.ts';
+import { createPartitioner, murmur2, partitionOfKey } from './partitioner.ts';
 
 const vectors: readonly (readonly [string, number])[] = [
   ['21', -973932308],

@@ -1,8 +1,10 @@
 /**
  * Which partition a record goes to. Used by the producers of both adapters, so that the same key is in the same place on either bus.
  */
-import { murmur2 } from './murmur2.ts';
 
+const seed = 0x9747b28c;
+const multiplier = 0x5bd1e995;
+const shift = 24;
 export interface PartitionChoice {
   readonly topic: string;
   readonly partitions: number;
@@ -23,4 +25,25 @@ export function createPartitioner(): (choice: PartitionChoice) => number {
     turns.set(topic, (turn + 1) % 0x40000000);
     return turn % partitions;
   };
+}
+
+/** The 32-bit hash as a signed integer, as Java has it. */
+export function murmur2(data: Uint8Array): number {
+  const length = data.length;
+  let hash = (seed ^ length) | 0;
+  const wholeWords = length & ~3;
+  for (let at = 0; at < wholeWords; at += 4) {
+    let word = data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16) | (data[at + 3]! << 24);
+    word = Math.imul(word, multiplier);
+    word ^= word >>> shift;
+    word = Math.imul(word, multiplier);
+    hash = Math.imul(hash, multiplier) ^ word;
+  }
+  const rest = length & 3;
+  if (rest === 3) hash ^= data[wholeWords + 2]! << 16;
+  if (rest >= 2) hash ^= data[wholeWords + 1]! << 8;
+  if (rest >= 1) hash = Math.imul(hash ^ data[wholeWords]!, multiplier);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, multiplier);
+  return hash ^ (hash >>> 15);
 }

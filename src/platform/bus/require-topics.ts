@@ -3,7 +3,7 @@
  * administrators, and nobody creates topics by writing to them, so a missing one is told by name and setting instead of being met by the
  * first message. Called by the roles' `commands.ts`; topics of the embedded bus are made by the roles themselves.
  */
-import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
+import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Bus } from './bus.ts';
 
 export interface NeededTopic {
@@ -71,4 +71,27 @@ function describe(problems: readonly Problem[]): CcxError {
     // The adapter's own error says the same; its causes say nothing more.
     ...(cause instanceof CcxError && cause.cause !== undefined ? { cause: cause.cause } : {}),
   });
+}
+
+/**
+ * The topics of a service that has a dead-letter topic of its own, without which the first bad message would hold up all others. Called at
+ * their start by the writer and the payload tracker.
+ */
+interface OwnTopics {
+  /** Made here, because nobody else makes it. */
+  readonly own: string;
+  /** Made here on the embedded bus only; on brokers they are their administrator's business. Empty names are passed over. */
+  readonly others: readonly string[];
+  readonly warn: (text: string) => void;
+}
+
+/** Brokers may keep the right to create topics to themselves: then the own topic has to be there already, and that is a warning. */
+export async function ensureOwnTopics(bus: Bus, { own, others, warn }: OwnTopics): Promise<void> {
+  const names = [own, ...(bus.kind === 'postgres' ? others : [])].filter((name) => name !== '');
+  try {
+    await bus.admin.ensureTopics(names.map((name) => ({ name, partitions: 1 })));
+  } catch (error) {
+    if (bus.kind === 'postgres') throw error;
+    warn(`topic ${own} could not be created, make sure that it exists: ${errorText(error)}`);
+  }
 }

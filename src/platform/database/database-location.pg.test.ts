@@ -15,8 +15,7 @@ import {
   EMBEDDED_POSTGRES_FOLDER,
   locateDatabase,
 } from './database-location.ts';
-import { createDatabaseIfMissing } from './embedded/create-database.ts';
-import { startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
+import { createDatabaseIfMissing, startEmbeddedPostgres } from './embedded/start-embedded-postgres.ts';
 
 function located(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const command = addDatabaseLocation(new Command()).exitOverride();

@@ -2,12 +2,15 @@
  * Which database a tool (`ccx trace`, `ccx explain`, `ccx dead-letters`) looks at: one named by URL, or the embedded one of an all-in-one
  * installation that runs on a data folder. Used by the services' `commands.ts`.
  */
+
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { defaultDataFolder } from './embedded/default-data-folder.ts';
-import { findRunningServer } from './embedded/running-server.ts';
+import { isAlive, readPostmasterFile, servesFolder } from './embedded/postmaster-file.ts';
+import { EMBEDDED_USER, readPassword } from './embedded/prepare-folder.ts';
 
 /** Name of the database on the embedded server. */
 export const EMBEDDED_DATABASE_NAME = 'notification';
@@ -34,4 +37,14 @@ export async function locateDatabase(command: Command, input: ProcessInput): Pro
     category: 'configuration',
     hint: 'start it with ccx all-in-one --data DIR, name its folder with --data DIR, or name another database with --database URL',
   });
+}
+
+/** URL of the server's database `name`, or undefined when no server runs on the folder. */
+export async function findRunningServer(dataDir: string, name: string): Promise<string | undefined> {
+  const cluster = await realpath(join(dataDir, 'cluster')).catch(() => undefined);
+  if (cluster === undefined) return undefined;
+  const file = await readPostmasterFile(cluster);
+  if (file === undefined || !isAlive(file.pid) || !(await servesFolder(file.pid, cluster))) return undefined;
+  const password = await readPassword(cluster);
+  return `postgres://${EMBEDDED_USER}:${encodeURIComponent(password)}@127.0.0.1:${file.port}/${name}`;
 }

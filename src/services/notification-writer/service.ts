@@ -5,8 +5,8 @@
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
-import { ensureOwnTopics } from '../../platform/bus/ensure-own-topics.ts';
 import { hasReadEverything } from '../../platform/bus/group-lag.ts';
+import { ensureOwnTopics } from '../../platform/bus/require-topics.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';

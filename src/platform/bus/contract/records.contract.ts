@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type BusRecord, headerText } from '../bus.ts';
-import { recordBytesMaxDefault } from '../limits.ts';
+import { recordBytesMaxDefault } from '../bus-options.ts';
 import { partitionOfKey } from '../partitioner.ts';
 import { topicNameLengthMax } from '../postgres/admin.ts';
 import {

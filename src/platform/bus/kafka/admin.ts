@@ -4,7 +4,7 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
 import { closed, invalid, unreachable } from '../bus-errors.ts';
-import { readBytesMax, readRecordsMax } from '../limits.ts';
+import { readBytesMax, readRecordsMax } from '../bus-options.ts';
 import { retryUntil } from './backoff.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import * as codes from './kafka-codes.ts';

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Assignor, assignors } from './assignors.ts';
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.ts';
+import {
+  type Assignor,
+  assignors,
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from './consumer-protocol.ts';
 
 const short = (assignor: string, members: Record<string, string[]>, counts: Record<string, number>) => {
   const assigned = assignors.get(assignor)!(

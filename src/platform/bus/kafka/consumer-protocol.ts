@@ -106,3 +106,66 @@ function string(value: string): Buffer {
   const text = Buffer.from(value, 'utf8');
   return Buffer.concat([int16(text.length), text]);
 }
+
+/**
+ * Kafka's two classic assignors, computed by whoever leads the group. `roundrobin` spreads topics with one partition over the members and
+ * is what our members prefer; `range` is what the reference services speak, so that both can share a group while one replaces the other.
+ */
+export interface GroupMember {
+  readonly memberId: string;
+  readonly topics: readonly string[];
+}
+
+type Assignment = ReadonlyMap<string, readonly TopicPartition[]>;
+
+/** `partitionCounts` names existing topics only; the others are nobody's. Every member is in the answer, maybe with nothing. */
+export type Assignor = (members: readonly GroupMember[], partitionCounts: ReadonlyMap<string, number>) => Assignment;
+
+export const assignors: ReadonlyMap<string, Assignor> = new Map<string, Assignor>([
+  ['roundrobin', assignRoundRobin],
+  ['range', assignRange],
+]);
+
+/** Topics by name, partitions in order, dealt to members by id in a circle that skips those who do not read the topic. */
+function assignRoundRobin(members: readonly GroupMember[], partitionCounts: ReadonlyMap<string, number>): Assignment {
+  const { ordered, assignment } = begin(members);
+  let turn = 0;
+  for (const [topic, count] of byName(partitionCounts)) {
+    if (!ordered.some((member) => member.topics.includes(topic))) continue;
+    for (let partition = 0; partition < count; partition += 1) {
+      while (!ordered[turn % ordered.length]!.topics.includes(topic)) turn += 1;
+      assignment.get(ordered[turn % ordered.length]!.memberId)!.push({ topic, partition });
+      turn += 1;
+    }
+  }
+  return assignment;
+}
+
+/** Topic by topic a stretch of neighbours for each reader, the first ones get one more where it does not divide. */
+function assignRange(members: readonly GroupMember[], partitionCounts: ReadonlyMap<string, number>): Assignment {
+  const { ordered, assignment } = begin(members);
+  for (const [topic, count] of byName(partitionCounts)) {
+    const readers = ordered.filter((member) => member.topics.includes(topic));
+    if (readers.length === 0) continue;
+    const each = Math.floor(count / readers.length);
+    const extra = count % readers.length;
+    let partition = 0;
+    for (const [index, reader] of readers.entries()) {
+      for (let left = each + (index < extra ? 1 : 0); left > 0; left -= 1) {
+        assignment.get(reader.memberId)!.push({ topic, partition });
+        partition += 1;
+      }
+    }
+  }
+  return assignment;
+}
+
+function begin(members: readonly GroupMember[]) {
+  const ordered = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
+  const assignment = new Map(ordered.map((member): [string, TopicPartition[]] => [member.memberId, []]));
+  return { ordered, assignment };
+}
+
+function byName(partitionCounts: ReadonlyMap<string, number>): [string, number][] {
+  return [...partitionCounts].sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -9,7 +9,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { closed, fenced, unreachable } from '../bus-errors.ts';
 import * as events from '../bus-events.ts';
-import { bufferedBytesMaxDefault } from '../limits.ts';
+import { bufferedBytesMaxDefault } from '../bus-options.ts';
 import { shareOut } from '../share-out.ts';
 import { pause, pauseBefore, retryUntil } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';

@@ -8,10 +8,16 @@
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { TopicPartition } from '../bus.ts';
-import { assignors, type GroupMember } from './assignors.ts';
 import { pause, pauseBefore } from './backoff.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
-import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './consumer-protocol.ts';
+import {
+  assignors,
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type GroupMember,
+} from './consumer-protocol.ts';
 import * as codes from './kafka-codes.ts';
 import { groupFailed } from './kafka-errors.ts';
 import { answerMarginMs, rebalanceMsMax } from './limits.ts';

@@ -8,7 +8,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { createSilentTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Bus, Consumer, ConsumerOptions, Producer } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
-import { recordBytesMaxDefault } from '../limits.ts';
+import { recordBytesMaxDefault } from '../bus-options.ts';
 import { KafkaAdmin } from './admin.ts';
 import { KafkaCluster } from './cluster.ts';
 import { KafkaConsumer } from './consumer.ts';

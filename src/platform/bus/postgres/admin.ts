@@ -5,7 +5,7 @@
 import type { Connection, Database } from '../../database/database.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
 import { closed, invalid, topicUnknown } from '../bus-errors.ts';
-import { readBytesMax, readRecordsMax } from '../limits.ts';
+import { readBytesMax, readRecordsMax } from '../bus-options.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import { busChannel } from './channel.ts';
 import type { ReadCursor, RecordReader } from './record-reader.ts';

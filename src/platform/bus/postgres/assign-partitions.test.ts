@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { assignPartitions } from './assign-partitions.ts';
+import { assignPartitions } from './membership.ts';
 
 test('two members share three partitions, the older one has the odd one', () => {
   const members = [

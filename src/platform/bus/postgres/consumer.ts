@@ -6,15 +6,14 @@
  * The same rules bind a member that merely believes to be one: past the end of its lease, by its own clock, it hands out nothing.
  */
 import type { Clock } from '../../clock/clock.ts';
-import type { Database } from '../../database/database.ts';
+import type { Database, Queryable } from '../../database/database.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { closed, fenced, topicUnknown } from '../bus-errors.ts';
 import * as events from '../bus-events.ts';
-import { bufferedBytesMaxDefault } from '../limits.ts';
+import { bufferedBytesMaxDefault } from '../bus-options.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import type { BusHint } from './channel.ts';
-import { commitPositions } from './commit-positions.ts';
 import {
   joinGroup,
   leaveGroup,
@@ -345,4 +344,42 @@ export class PostgresConsumer implements Consumer {
 
 function keyOf(partition: TopicPartition): string {
   return `${partition.topic}/${partition.partition}`;
+}
+
+/**
+ * Stores positions of a group, for those partitions only that the member still owns under a living lease. Called by `consumer.ts`.
+ */
+interface PositionToStore {
+  readonly topicId: bigint;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/**
+ * Answers with the stored ones as `<topicId>/<partition>`; what is missing there has another owner. The check and the write are one
+ * statement on locked rows: a partition that changes hands meanwhile is either stored before its new owner looks, or not at all.
+ */
+async function commitPositions(
+  database: Queryable,
+  member: { readonly groupId: string; readonly memberId: string },
+  positions: readonly PositionToStore[],
+): Promise<ReadonlySet<string>> {
+  const values = positions.map(({ topicId, partition, offset }) => `(${topicId}, ${partition}, ${offset}::bigint)`);
+  const { rows } = await database.query<{ topic_id: bigint; partition: number }>(
+    `WITH wanted (topic_id, partition, committed) AS (VALUES ${values.join(', ')}),
+     locked AS (
+       SELECT p.topic_id, p.partition, w.committed
+       FROM ccx.bus_positions p JOIN wanted w ON p.topic_id = w.topic_id AND p.partition = w.partition
+       WHERE p.group_id = $1 AND p.owner = $2
+         AND EXISTS (SELECT FROM ccx.bus_members m WHERE m.member_id = $2 AND m.lease_until > clock_timestamp())
+       ORDER BY p.topic_id, p.partition
+       FOR UPDATE OF p
+     )
+     UPDATE ccx.bus_positions p SET committed = l.committed
+     FROM locked l
+     WHERE p.group_id = $1 AND p.topic_id = l.topic_id AND p.partition = l.partition
+     RETURNING p.topic_id, p.partition`,
+    [member.groupId, member.memberId],
+  );
+  return new Set(rows.map((row) => `${row.topic_id}/${row.partition}`));
 }

@@ -1,7 +1,7 @@
 /** The binary format of COPY, by PostgreSQL's documentation. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseCopy } from './copy-rows.ts';
+import { parseCopy } from './record-reader.ts';
 
 const header = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 const trailer = Buffer.from([0xff, 0xff]);

@@ -8,7 +8,7 @@ import {
   segmentBytesMin,
   segmentMsMax,
   segmentsPerRetention,
-} from './plan-retention.ts';
+} from './retention.ts';
 
 const limits = { retentionMs: 1_000_000_000, retentionBytes: 100 * segmentBytesMax };
 const segment = (state: Partial<SegmentState> & { segment: bigint }): SegmentState => ({

@@ -3,13 +3,21 @@
  * for `read()`). Two statements per read: the heads of the partitions, then exact offset ranges of segment tables; ranges and not
  * LIMIT, because offsets have no gaps and a range stays cheap whatever plan the server picks.
  */
+
+import { to as copyTo } from 'pg-copy-streams';
 import type { Database, Queryable } from '../../database/database.ts';
 import { sqlState } from '../../database/database-error.ts';
 import type { BusRecord } from '../bus.ts';
 import { shareOut } from '../share-out.ts';
-import { copyRows } from './copy-rows.ts';
 import { decodeHeaders } from './header-encoding.ts';
 import { SegmentDirectory } from './segments.ts';
+
+/** Signature, flags and length of the header extension. */
+const headerBytes = 19;
+const lengthBytes = 4;
+const countBytes = 2;
+/** In place of a count: no more rows. In place of a length: null. */
+const none = -1;
 
 /** Looks at the segments again when one was dropped between the look and the read. */
 const droppedSegmentAttemptsMax = 3;
@@ -151,4 +159,33 @@ function recordOf(cursor: ReadCursor, [offset, timestampMs, key, headers, value]
     headers: decodeHeaders(headers ?? null),
     timestampMs: Number(timestampMs!.readBigInt64BE()),
   };
+}
+
+/** Fields as the server's binary format has them; they share the memory of the whole answer. `query` comes without parameters. */
+async function copyRows(database: Database, query: string): Promise<(Buffer | null)[][]> {
+  return await database.withConnection(async ({ client }) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of client.query(copyTo(`COPY (${query}) TO STDOUT (FORMAT binary)`))) {
+      chunks.push(chunk as Buffer);
+    }
+    return parseCopy(Buffer.concat(chunks));
+  });
+}
+
+export function parseCopy(data: Buffer): (Buffer | null)[][] {
+  const rows: (Buffer | null)[][] = [];
+  let at = headerBytes;
+  for (;;) {
+    const count = data.readInt16BE(at);
+    at += countBytes;
+    if (count === none) return rows;
+    const row: (Buffer | null)[] = [];
+    for (let field = 0; field < count; field += 1) {
+      const length = data.readInt32BE(at);
+      at += lengthBytes;
+      row.push(length === none ? null : data.subarray(at, at + length));
+      at += Math.max(length, 0);
+    }
+    rows.push(row);
+  }
 }

@@ -9,6 +9,7 @@ import { createSystemClock } from '../../clock/clock.ts';
 import type { Database } from '../../database/database.ts';
 import { createSilentTelemetry } from '../../telemetry/telemetry.ts';
 import type { Bus } from '../bus.ts';
+import { readRecordsMax } from '../bus-options.ts';
 import {
   commitAfter,
   createTopic,
@@ -21,12 +22,10 @@ import {
   texts,
   uniqueGroup,
 } from '../contract/bus-harness.contract.ts';
-import { readRecordsMax } from '../limits.ts';
 import { partitionsMax } from './admin.ts';
 import { insertRowsMax } from './append.ts';
-import { segmentsPerRetention } from './plan-retention.ts';
 import { createPostgresBus, type PostgresBus } from './postgres-bus.ts';
-import { applyRetention } from './retention.ts';
+import { applyRetention, segmentsPerRetention } from './retention.ts';
 
 const state: { test?: TestDatabase; bus?: PostgresBus } = {};
 const database = (): Database => state.test!.database;

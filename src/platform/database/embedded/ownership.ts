@@ -5,8 +5,10 @@
  */
 import pg from 'pg';
 import type { Clock } from '../../clock/clock.ts';
-import { embeddedPollMs } from '../limits.ts';
 import { isAlive } from './postmaster-file.ts';
+
+/** Between two looks at a server that is starting or stopping. */
+export const embeddedPollMs = 20;
 
 /** The server notices that its dead owner's connection is closed well within this. */
 const embeddedOwnerReleaseMsMax = 2_000;

@@ -14,9 +14,9 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { connectDatabase } from '../connect-database.ts';
 import { isEmbeddedPostgresSupported } from './binaries.ts';
-import { createDatabaseIfMissing } from './create-database.ts';
 import { isAlive } from './postmaster-file.ts';
 import {
+  createDatabaseIfMissing,
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   embeddedLogBytesMax,

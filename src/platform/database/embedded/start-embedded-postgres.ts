@@ -10,12 +10,12 @@ import { once } from 'node:events';
 import { closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import pg from 'pg';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { composeDatabaseUrl } from '../connection-url.ts';
-import { embeddedPollMs } from '../limits.ts';
+import { composeDatabaseUrl, parseDatabaseUrl, withDatabaseName } from '../connection-url.ts';
 import { locatePackage, type PostgresBinaries, prepareBinaries } from './binaries.ts';
-import { acquireOwnership, type Ownership } from './ownership.ts';
+import { acquireOwnership, embeddedPollMs, type Ownership } from './ownership.ts';
 import {
   disownPostmasterFile,
   isAlive,
@@ -372,4 +372,32 @@ function readTail(path: string, offset: number): string {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Creates database `name` on the server of `url` unless it is there; resolves to the URL of the database either way. `template` names a
+ * database to clone, to which nobody may be connected.
+ */
+export async function createDatabaseIfMissing(url: string, name: string, template?: string): Promise<string> {
+  const { client: config } = parseDatabaseUrl({
+    url,
+    applicationName: 'ccx-create-database',
+    setting: 'the database URL',
+  });
+  const client = new pg.Client(config);
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount === 0) {
+      const from = template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`;
+      await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}${from}`).catch((error: { code?: string }) => {
+        // Somebody else created it between the two statements.
+        if (error.code !== '42P04' && error.code !== '23505') throw error;
+      });
+    }
+  } finally {
+    await client.end();
+  }
+  return withDatabaseName(url, name);
 }
