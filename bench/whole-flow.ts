@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { collectRunSummary } from '../src/all-in-one/run-summary.ts';
 import type { AllInOne } from '../src/all-in-one/start-all-in-one.ts';
-import { defaultArchiveLimits } from '../src/platform/archive/limits.ts';
+import { defaultArchiveLimits } from '../src/platform/archive/archive.ts';
 import { TarDecoder } from '../src/platform/archive/tar-decoder.ts';
 import type { SimulatedCluster } from '../src/tools/cluster-simulator/simulate-cluster.ts';
 import { HOPS } from '../src/topology.ts';

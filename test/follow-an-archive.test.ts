@@ -23,12 +23,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { HEADER_IDENTITY, HEADER_MESSAGE_ID, HEADER_REQUEST_ID, HEADER_SERVICE } from '../src/contracts/headers.ts';
 import { checkIdentityHeader, encodeIdentity, type Identity } from '../src/contracts/identity.ts';
 import { parseNotificationMessage } from '../src/contracts/notification-message.ts';
-import type { OcpResultsMessage } from '../src/contracts/ocp-results.ts';
 import { parseOcpResults } from '../src/contracts/parse-ocp-results.ts';
 import { moduleOfComponent, ruleNameOfComponent, totalRisk } from '../src/contracts/rule-content.ts';
+import type { OcpResultsMessage } from '../src/contracts/serialize-ocp-results.ts';
 import { shrinkReportText } from '../src/contracts/shrunk-report.ts';
 import {
   type NewReportRow,
@@ -44,6 +43,10 @@ import {
   TARGET_SERVICE_LOG,
 } from '../src/contracts/tables.ts';
 import {
+  HEADER_IDENTITY,
+  HEADER_MESSAGE_ID,
+  HEADER_REQUEST_ID,
+  HEADER_SERVICE,
   SERVICE_OPENSHIFT,
   TOPIC_NOTIFICATIONS,
   TOPIC_OCP_RESULTS,
@@ -297,7 +300,7 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // customers), so its form is that of the hosted pipeline to the letter, down to the order of its members. The key of the record is
   // the cluster: records of one key stay in order, and the newest report of a cluster must not be overtaken by an older one.
   //
-  // Next: src/contracts/ocp-results.ts, src/contracts/serialize-ocp-results.ts
+  // Next: src/contracts/serialize-ocp-results.ts, src/contracts/serialize-ocp-results.ts
   const published = await hop(6, 'publishes the report', async () => {
     await system.events.wait('report-published', { requestId });
     const record = await onlyRecord(system, TOPIC_OCP_RESULTS);

@@ -5,8 +5,7 @@ import { addTableOptions, loadCommandConfig } from '../platform/config/command-f
 import type { ProcessInput } from '../platform/config/process-input.ts';
 import { readVersion } from '../platform/config/version.ts';
 import { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
-import { describeFailure } from '../platform/lifecycle/run-role.ts';
-import { waitForSignal } from '../platform/lifecycle/signals.ts';
+import { describeFailure, waitForSignal } from '../platform/lifecycle/run-role.ts';
 import { describeInstallation } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
 import { runDemonstration } from './demonstration.ts';

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CcxError } from '../encoding/ccx-error.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
-import { parsePayloadStatus } from './parse-payload-status.ts';
-import { serializePayloadStatus } from './payload-status.ts';
+import { parsePayloadStatus, serializePayloadStatus } from './payload-status.ts';
 import { serializeOcpResults } from './serialize-ocp-results.ts';
 import { parseUploadAnnouncement, serializeUploadAnnouncement } from './upload-announcement.ts';
 import {

@@ -7,7 +7,7 @@
 import { decodeBase64LikePython, decodeBase64Strictly } from '../encoding/base64.ts';
 import { CcxError } from '../encoding/ccx-error.ts';
 import { decodeLikeGo, type GoType, type GoValue } from '../encoding/go-decoder.ts';
-import { isJsonObject, type JsonObject } from '../encoding/json.ts';
+import { isJsonObject, type JsonObject } from '../encoding/json-text.ts';
 
 export interface Identity {
   readonly identity: {

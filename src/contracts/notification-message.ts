@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import { CcxError } from '../encoding/ccx-error.ts';
-import { stringifyLikeGo } from '../encoding/go-json.ts';
+import { stringifyLikeGo } from '../encoding/go-decoder.ts';
 import { isUuid4 } from './identifiers.ts';
 
 export const NOTIFICATION_BUNDLE = 'openshift';

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type PayloadStatusParse, parsePayloadStatus } from './parse-payload-status.ts';
-import { serializePayloadStatus } from './payload-status.ts';
+import { type PayloadStatusParse, parsePayloadStatus, serializePayloadStatus } from './payload-status.ts';
 
 function parse(document: unknown): PayloadStatusParse {
   return parsePayloadStatus(Buffer.from(typeof document === 'string' ? document : JSON.stringify(document)));

@@ -2,7 +2,7 @@
  * The result document of one archive, as `ccx.ocp.results` carries it in `Report`.
  * Produced by: rules engine → consumed by: notification writer, results aggregator. Source: data-pipeline.md 4.3, 4.4.
  */
-import type { JsonObject } from '../encoding/json.ts';
+import type { JsonObject } from '../encoding/json-text.ts';
 
 /** The item that a rule's verdict becomes in `reports`. */
 export interface RuleHit {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CcxError } from '../encoding/ccx-error.ts';
-import type { OcpResultsMessage } from './ocp-results.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
+import type { OcpResultsMessage } from './serialize-ocp-results.ts';
 import { serializeOcpResults } from './serialize-ocp-results.ts';
 
 const example: OcpResultsMessage = {

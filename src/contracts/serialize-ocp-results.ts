@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { CcxError } from '../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../encoding/rfc3339.ts';
 import { isUuid } from './identifiers.ts';
-import type { OcpResultsMessage } from './ocp-results.ts';
+import type { Report } from './report.ts';
 
 /** The writer reads both numbers into an unsigned 32-bit integer. */
 const unsigned32 = z.int().min(0).max(4_294_967_295);
@@ -71,4 +71,18 @@ export function serializeOcpResults(message: OcpResultsMessage): string {
 /** In JSON text such characters occur inside strings only, so that the escape is always legal there. */
 function escapeNonAscii(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** As we produce it; members in emission order. */
+export interface OcpResultsMessage {
+  readonly OrgID: number;
+  readonly ClusterName: string;
+  readonly Report: Report;
+  /** The announcement's timestamp, unchanged. */
+  readonly LastChecked: string;
+  readonly Version: 2;
+  readonly RequestId: string | null;
+  readonly Metadata: { readonly gathering_time: string };
+  /** 0 when unknown: the writer requires the member. */
+  readonly AccountNumber: number;
 }

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { CcxError } from '../encoding/ccx-error.ts';
 import { cutUtf8 } from '../encoding/cut-utf8.ts';
-import { stringifyLikeGo } from '../encoding/go-json.ts';
+import { stringifyLikeGo } from '../encoding/go-decoder.ts';
 import { isUuid4 } from './identifiers.ts';
 
 /** Whether the server counts bytes or characters is not documented: bytes satisfy both. */

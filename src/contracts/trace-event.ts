@@ -3,7 +3,7 @@
  * Written by: payload tracker (from `platform.payload-status`), notification writer and notification service (hops 7 to 12, which the
  * topic does not carry) → read by: `ccx trace`, ingress `/track`, the operator's processing status.
  */
-import { STATUS_SERVICE_DATA_PIPELINE, STATUS_SERVICE_INGRESS, STATUS_SERVICE_WRITER } from './service-names.ts';
+import { STATUS_SERVICE_DATA_PIPELINE, STATUS_SERVICE_INGRESS, STATUS_SERVICE_WRITER } from './payload-status.ts';
 
 export interface TraceEvent {
   readonly requestId: string;

@@ -3,8 +3,8 @@
  * Produced by: ingress (hop 2) → consumed by: data pipeline (hop 3), storage broker. Source: ingress.md A.7, data-pipeline.md 2.3.
  */
 import { CcxError } from '../encoding/ccx-error.ts';
-import { stringifyLikeGo } from '../encoding/go-json.ts';
-import { isJsonObject, type JsonObject } from '../encoding/json.ts';
+import { stringifyLikeGo } from '../encoding/go-decoder.ts';
+import { isJsonObject, type JsonObject } from '../encoding/json-text.ts';
 import { type ConsumerIdentity, parseConsumerIdentity } from './identity.ts';
 
 export interface AnnouncementMetadata {

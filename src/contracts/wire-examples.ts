@@ -3,8 +3,8 @@
  * producers write and what readers answer. Tests of both sides take them from here, so that an example is never copied.
  */
 import { encodeIdentity } from './identity.ts';
-import type { OcpResultsMessage } from './ocp-results.ts';
 import type { PayloadStatusMessage } from './payload-status.ts';
+import type { OcpResultsMessage } from './serialize-ocp-results.ts';
 import type { UploadAnnouncement } from './upload-announcement.ts';
 
 /** A value as it lies on the topic, and the code that its reader refuses it with. */

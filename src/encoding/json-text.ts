@@ -76,3 +76,13 @@ function equalBytes(text: Buffer, at: number, bytes: Uint8Array): boolean {
   }
   return true;
 }
+
+/** JSON values as types. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue | undefined;
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

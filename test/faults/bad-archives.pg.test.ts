@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parseDeadLetterHeaders } from '../../src/contracts/dead-letter.ts';
-import type { OcpResultsMessage } from '../../src/contracts/ocp-results.ts';
+import type { OcpResultsMessage } from '../../src/contracts/serialize-ocp-results.ts';
 import { TOPIC_OCP_RESULTS, TOPIC_PIPELINE_DEAD_LETTERS } from '../../src/contracts/topics.ts';
 import { packArchive, packTar } from '../../src/platform/archive/pack-archive.ts';
 import { headerText } from '../../src/platform/bus/bus.ts';

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parseDeadLetterHeaders } from '../../src/contracts/dead-letter.ts';
-import { HEADER_SERVICE } from '../../src/contracts/headers.ts';
 import {
+  HEADER_SERVICE,
   SERVICE_OPENSHIFT,
   TOPIC_NOTIFICATIONS,
   TOPIC_OCP_RESULTS,

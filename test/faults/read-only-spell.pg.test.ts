@@ -10,7 +10,7 @@ import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
-import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/ensure-notification-schema.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
 import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { NOTHING_DISABLED } from '../../src/services/notification-service/decide/disabled-rules.ts';
 import { type NotificationService, startNotificationService } from '../../src/services/notification-service/service.ts';

@@ -1,7 +1,7 @@
 /** Announcements and archives for tests of the data pipeline: valid unless a test says otherwise. */
-import { HEADER_SERVICE } from '../../src/contracts/headers.ts';
+
 import { encodeIdentity, type Identity } from '../../src/contracts/identity.ts';
-import { SERVICE_OPENSHIFT, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
+import { HEADER_SERVICE, SERVICE_OPENSHIFT, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
 import { type FileToPack, packArchive } from '../../src/platform/archive/pack-archive.ts';
 import type { BusRecord, OutgoingRecord } from '../../src/platform/bus/bus.ts';
 

@@ -4,8 +4,7 @@
  */
 import type { RunJob } from '../../src/platform/runner-pool/runner-job.ts';
 import { allRules } from '../../src/rules/catalog/index-of-rules.ts';
-import { defineRule, type Rule } from '../../src/rules/engine/rule.ts';
-import { makeFail, makeNone } from '../../src/rules/engine/verdict.ts';
+import { defineRule, makeFail, makeNone, type Rule } from '../../src/rules/engine/rule.ts';
 import type { RuleRun, RuleRunResult } from '../../src/services/data-pipeline/runner/rule-run.ts';
 import { runRulesOverArchive } from '../../src/services/data-pipeline/runner/run-rules-over-archive.ts';
 

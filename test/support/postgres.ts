@@ -10,7 +10,7 @@ import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
-import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/ensure-notification-schema.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, type TestServer, whyNoTestServer } from './postgres-server.ts';
 
 export interface TestDatabase {

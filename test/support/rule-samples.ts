@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonObject } from '../../src/encoding/json.ts';
+import type { JsonObject } from '../../src/encoding/json-text.ts';
 import { createManualClock } from '../../src/platform/clock/manual-clock.ts';
 import { healthyCluster } from '../../src/rules/catalog/healthy-cluster.ts';
 import {

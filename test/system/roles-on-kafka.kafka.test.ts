@@ -4,9 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { HEADER_MESSAGE_ID } from '../../src/contracts/headers.ts';
 import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
-import { TOPIC_NOTIFICATIONS } from '../../src/contracts/topics.ts';
+import { HEADER_MESSAGE_ID, TOPIC_NOTIFICATIONS } from '../../src/contracts/topics.ts';
 import { headerText } from '../../src/platform/bus/bus.ts';
 import { startCcx } from '../support/ccx-process.ts';
 import { startTestKafka } from '../support/kafka.ts';

@@ -7,8 +7,12 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { uploadBytes, uploadContext } from '../../src/all-in-one/upload-files.ts';
-import { HEADER_SERVICE } from '../../src/contracts/headers.ts';
-import { SERVICE_OPENSHIFT, TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
+import {
+  HEADER_SERVICE,
+  SERVICE_OPENSHIFT,
+  TOPIC_PIPELINE_DEAD_LETTERS,
+  TOPIC_UPLOAD_ANNOUNCE,
+} from '../../src/contracts/topics.ts';
 import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { type CcxResult, runCcx } from '../support/ccx-process.ts';

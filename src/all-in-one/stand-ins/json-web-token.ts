@@ -3,7 +3,7 @@
  * matters to clients is that the token parses and when it ends.
  */
 import { createHmac } from 'node:crypto';
-import { isJsonObject, type JsonObject } from '../../encoding/json.ts';
+import { isJsonObject, type JsonObject } from '../../encoding/json-text.ts';
 
 /** No secret: whoever runs a stand-in trusts everybody. */
 const signingKey = 'stand-in';

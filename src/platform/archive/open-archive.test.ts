@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { Header } from 'tar';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from './archive.ts';
-import { defaultArchiveLimits } from './limits.ts';
+import { defaultArchiveLimits } from './archive.ts';
 import { openArchive, openArchiveWithSummary, ratioCheckedFromBytes } from './open-archive.ts';
 import { packArchive, packTar } from './pack-archive.ts';
 import { extendedHeaderBytesMax } from './tar-decoder.ts';

@@ -12,13 +12,14 @@ import {
   archiveEntryTooLarge,
   archiveHeaderTooLarge,
   archiveNotTar,
+  archivePathTooDeep,
+  archivePathTooLong,
   archivePathUnsafe,
   archiveTooManyEntries,
   archiveTrailingData,
   archiveTruncated,
   archiveUnpackedTooLarge,
 } from './archive-errors.ts';
-import { archivePath } from './archive-path.ts';
 import { applyPaxRecords, type PaxOverrides, readSparseMap } from './pax-records.ts';
 import {
   blockBytes,
@@ -387,4 +388,17 @@ function isZero(bytes: Buffer): boolean {
     if (!part.equals(zeros.subarray(0, part.length))) return false;
   }
   return true;
+}
+
+/** Without `./`, doubled and trailing slashes; empty for the root itself. */
+function archivePath(name: string, limits: Pick<ArchiveLimits, 'pathBytesMax' | 'pathDepthMax'>): string {
+  if (name.includes('\0')) throw archivePathUnsafe(name, 'holds a NUL');
+  if (name.startsWith('/') || name.startsWith('\\')) throw archivePathUnsafe(name, 'is absolute');
+  if (/^[A-Za-z]:/.test(name)) throw archivePathUnsafe(name, 'starts with a drive letter');
+  if (name.split(/[/\\]/).includes('..')) throw archivePathUnsafe(name, 'leads out of the archive');
+  if (Buffer.byteLength(name) > limits.pathBytesMax) throw archivePathTooLong(name, limits.pathBytesMax);
+
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.length - 1 > limits.pathDepthMax) throw archivePathTooDeep(name, limits.pathDepthMax);
+  return parts.join('/');
 }

@@ -7,8 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../clock/clock.ts';
-import { Connections } from './connections.ts';
-import { overdueCheckedEveryMs } from './limits.ts';
+import { Connections, overdueCheckedEveryMs } from './connections.ts';
 
 /** A client that has not sent its headers by then is not a client. */
 const headersMsMax = 15_000;

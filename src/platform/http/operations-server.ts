@@ -4,8 +4,8 @@
  */
 import { Registry } from 'prom-client';
 import type { Clock } from '../clock/clock.ts';
-import { publicReadiness } from '../lifecycle/public-readiness.ts';
-import type { Readiness } from '../lifecycle/running-service.ts';
+import { publicReadiness } from '../lifecycle/health.ts';
+import type { Readiness } from '../lifecycle/lifecycle.ts';
 import type { MetricsPage } from '../telemetry/joined-registries.ts';
 import { registerProcessMetrics } from '../telemetry/process-metrics.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../clock/manual-clock.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { cleanupMsMax } from './limits.ts';
+import { cleanupMsMax, Lifecycle } from './lifecycle.ts';
 
 test('cleanups run in reverse order of registration, once', async () => {
   const lifecycle = new Lifecycle(createManualClock());

@@ -5,7 +5,9 @@
 import { errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { within } from '../clock/deadline.ts';
-import { cleanupMsMax } from './limits.ts';
+
+/** One cleanup; Kubernetes grants 30 s to the whole process by default, and the slowest cleanup must leave room for the others. */
+export const cleanupMsMax = 10_000;
 
 export interface StopReport {
   readonly failed: readonly { readonly name: string; readonly error: string }[];
@@ -55,4 +57,23 @@ export async function buildWithLifecycle<T>(clock: Clock, build: (lifecycle: Lif
     await lifecycle.stop();
     throw error;
   }
+}
+
+/** What every service's composition root answers with, so that one process can run one service or all of them. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Empty when ready; otherwise what is missing, one short sentence each. */
+  readonly reasons: readonly string[];
+  /** What is worth knowing although it is ready. */
+  readonly notes?: readonly string[];
+}
+
+export interface RunningService {
+  readonly name: string;
+  /** Whether it can do its work now; served as `GET /ready`. */
+  readiness(): Promise<Readiness>;
+  /** True when it has nothing in flight and has seen everything that is there to see; what `--once` waits for. */
+  idle(): Promise<boolean>;
+  /** Finishes or releases what is in flight and frees everything. Never throws. */
+  stop(): Promise<void>;
 }

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '../clock/manual-clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { publicReadiness, publicReason, readinessMsMax } from './public-readiness.ts';
-import type { Readiness } from './running-service.ts';
+import { publicReadiness, publicReason, readinessMsMax } from './health.ts';
+import type { Readiness } from './lifecycle.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   'database: no answer within 2000 ms [PROBE_LATE]': 'database: no answer within 2000 ms [PROBE_LATE]',

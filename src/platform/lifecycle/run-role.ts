@@ -6,9 +6,7 @@ import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { within } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { Lifecycle } from './lifecycle.ts';
-import { cleanupMsMax } from './limits.ts';
-import { waitForSignal } from './signals.ts';
+import { cleanupMsMax, Lifecycle } from './lifecycle.ts';
 
 export interface RoleRun {
   readonly telemetry: Telemetry;
@@ -56,4 +54,17 @@ export function describeFailure(error: unknown): string {
     return `ccx: ${errorText(error)} [${error.code}]${hint}`;
   }
   return `ccx: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
+
+/** Resolves with the first signal's name. Listens once; a later SIGINT or SIGTERM has the default effect again. */
+export function waitForSignal(): Promise<'SIGINT' | 'SIGTERM'> {
+  return new Promise((resolve) => {
+    const onSignal = (signal: NodeJS.Signals) => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+      resolve(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
 }

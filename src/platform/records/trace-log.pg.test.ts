@@ -4,8 +4,14 @@ import { after, before, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
-import { readTrace, recordTraceEvents, traceDetailBytesMax, traceReadRowsMax } from './trace-log.ts';
-import { pruneTrace, traceDeleteRowsMax } from './trace-retention.ts';
+import {
+  pruneTrace,
+  readTrace,
+  recordTraceEvents,
+  traceDeleteRowsMax,
+  traceDetailBytesMax,
+  traceReadRowsMax,
+} from './trace-log.ts';
 
 let context: TestDatabase;
 before(async () => {

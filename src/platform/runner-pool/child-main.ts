@@ -6,11 +6,11 @@ import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
-import { labelBytesMax } from './limits.ts';
 import {
   type FromChild,
   type JobFailure,
   LABEL_FD,
+  labelBytesMax,
   type RunJob,
   type RunnerModule,
   type ToChild,

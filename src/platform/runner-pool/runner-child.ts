@@ -8,11 +8,16 @@ import type { Readable } from 'node:stream';
 import { type CcxErrorOptions, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type ChildLaunch, launchChild } from './child-launch.ts';
-import { LabelReader } from './label-reader.ts';
-import { startBackoffMsMax } from './limits.ts';
 import type { ReadMemory } from './resident-memory.ts';
-import { RunnerError } from './runner-error.ts';
-import { type FromChild, type JobFailure, LABEL_FD, type ToChild } from './runner-job.ts';
+import {
+  type FromChild,
+  type JobFailure,
+  LABEL_FD,
+  labelBytesMax,
+  RunnerError,
+  startBackoffMsMax,
+  type ToChild,
+} from './runner-job.ts';
 
 /** A child that has not loaded its module by then never will; generous, since a busy machine starts Node slowly. */
 const childStartMsMax = 60_000;
@@ -306,4 +311,29 @@ function failureOf(failure: JobFailure, label: string | undefined): RunnerError 
     ...(failure.cause === undefined ? {} : { cause: new Error(failure.cause) }),
   };
   return new RunnerError(failure.message, { ...options, label });
+}
+
+/** Reads the lines `<job id> <label>` that a child writes before each step; used by `runner-child.ts`. */
+class LabelReader {
+  readonly #onLabel: (id: number, text: string) => void;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(onLabel: (id: number, text: string) => void) {
+    this.#onLabel = onLabel;
+  }
+
+  push(chunk: Buffer): void {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let from = 0;
+    for (;;) {
+      const end = bytes.indexOf(0x0a, from);
+      if (end < 0) break;
+      const line = bytes.toString('utf8', from, end);
+      const match = /^(\d+) (.*)$/.exec(line);
+      if (match !== null) this.#onLabel(Number(match[1]), match[2]!);
+      from = end + 1;
+    }
+    // A line without an end that is longer than any label is not ours: code in the child wrote to the descriptor itself.
+    this.#rest = bytes.length - from > 2 * labelBytesMax ? Buffer.alloc(0) : Buffer.from(bytes.subarray(from));
+  }
 }

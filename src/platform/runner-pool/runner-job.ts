@@ -2,7 +2,13 @@
  * What a module must export to be run by the runner pool, and what passes between parent and child. Imported by the modules that
  * are run, by the child's entry and by the parent.
  */
-import type { ErrorCategory } from '../../encoding/ccx-error.ts';
+import { CcxError, type CcxErrorOptions, type ErrorCategory } from '../../encoding/ccx-error.ts';
+
+/** Longest such pause. */
+export const startBackoffMsMax = 30_000;
+
+/** A label is a rule's module or the name of a step; longer text is cut, so that a pipe cannot be flooded with one. */
+export const labelBytesMax = 512;
 
 /** Handed to a job. */
 export interface JobContext {
@@ -51,3 +57,28 @@ export interface JobFailure {
 
 /** The file descriptor that labels are written to: stdin, stdout, stderr and the message channel come before it. */
 export const LABEL_FD = 4;
+
+/**
+ * Codes of the pool itself; a `CcxError` that the job threw keeps its own code.
+ *
+ * | code | what happened | retryable |
+ * |---|---|---|
+ * | `RUNNER_TIMEOUT` | over its deadline, or too long in one step; the child was killed | no |
+ * | `RUNNER_MEMORY` | over its memory limit; the child was killed, or V8 gave up | no |
+ * | `RUNNER_CRASHED` | the child ended by itself or by somebody else's signal | no |
+ * | `RUNNER_JOB_FAILED` | the job threw something that is not a `CcxError` | no |
+ * | `RUNNER_CANCELLED` | the caller's signal aborted | no |
+ * | `RUNNER_QUEUE_FULL` | too many jobs wait | yes |
+ * | `RUNNER_UNAVAILABLE` | no child can be started | yes |
+ * | `RUNNER_CLOSED` | the pool was closed | yes |
+ */
+export class RunnerError extends CcxError {
+  /** The last label that the job wrote; undefined when it wrote none or never ran. */
+  readonly label: string | undefined;
+
+  constructor(message: string, options: CcxErrorOptions & { readonly label?: string | undefined }) {
+    super(message, options);
+    this.name = 'RunnerError';
+    this.label = options.label;
+  }
+}

@@ -8,7 +8,7 @@ import type { TestJob } from '../../../test/support/runner-jobs.ts';
 import { errorText } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { memoryReader, readFromPs } from './resident-memory.ts';
-import { RunnerError } from './runner-error.ts';
+import { RunnerError } from './runner-job.ts';
 import { createRunnerPool, type RunnerPool, type RunnerPoolOptions } from './runner-pool.ts';
 
 const clock = createSystemClock();

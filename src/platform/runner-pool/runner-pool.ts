@@ -5,14 +5,14 @@
  * has used of the CPU (`fair-share.ts`), so that one that sends much or costly work holds up nobody but itself. A child that was killed or died is
  * replaced; jobs in other children never notice. What to do about a failed job is the caller's business.
  */
+
+import { Counter } from 'prom-client';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { createRunnerPoolEvents, type RunnerPoolEvents } from './events.ts';
 import { FairShare } from './fair-share.ts';
-import { startBackoffMsMax } from './limits.ts';
 import { memoryReader } from './resident-memory.ts';
 import { type ChildEnd, RunnerChild } from './runner-child.ts';
-import { RunnerError } from './runner-error.ts';
+import { RunnerError, startBackoffMsMax } from './runner-job.ts';
 
 /** First pause after a child that could not start; doubles with each further failure. */
 const startBackoffMsMin = 100;
@@ -289,4 +289,31 @@ function closed(): RunnerError {
 
 function cancelled(): RunnerError {
   return new RunnerError('the job was given up', { code: 'RUNNER_CANCELLED', category: 'internal' });
+}
+
+/** What the runner pool tells about itself: its log line, metric and event in one place. */
+interface RunnerPoolEvents {
+  /** A child is gone and another takes its place. Retired children, after their number of jobs, are not told. */
+  runnerReplaced(error: RunnerError): void;
+}
+
+/** `telemetry` may be absent, e.g. in a short command; several pools of one process share the metric and differ by `pool`. */
+function createRunnerPoolEvents(pool: string, telemetry: Telemetry | undefined): RunnerPoolEvents {
+  if (telemetry === undefined) return { runnerReplaced: () => undefined };
+  const name = 'ccx_runner_replaced_total';
+  const replaced =
+    (telemetry.registry.getSingleMetric(name) as Counter<'pool' | 'code'> | undefined) ??
+    new Counter({
+      name,
+      help: 'Runner child processes that ended and were replaced',
+      labelNames: ['pool', 'code'],
+      registers: [telemetry.registry],
+    });
+  return {
+    runnerReplaced(error) {
+      replaced.inc({ pool, code: error.code });
+      telemetry.log.warn({ pool, code: error.code, label: error.label, error: error.message }, 'runner child replaced');
+      telemetry.announce('runner-replaced', { pool, code: error.code, label: error.label });
+    },
+  };
 }

@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { secretBytesMax } from './limits.ts';
 import type { Secret, SecretRequest } from './secret-source.ts';
+import { secretBytesMax } from './secret-source.ts';
 
 /** Code `SECRET_MISSING` when the value is empty. */
 export function createConstantSecret(request: SecretRequest): Secret {

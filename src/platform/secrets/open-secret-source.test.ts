@@ -9,8 +9,8 @@ import { type FakeVault, type FakeVaultOptions, startFakeVault } from '../../../
 import { createWatchedClock } from '../../../test/support/watched-clock.ts';
 import { type CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
-import { vaultRefreshMs } from './limits.ts';
 import { openSecretSource } from './open-secret-source.ts';
+import { vaultRefreshMs } from './secret-source.ts';
 import { vaultOutageMs } from './vault/vault-secrets.ts';
 import { vaultRenewRetryMs } from './vault/vault-session.ts';
 import type { VaultAuth, VaultSettings } from './vault/vault-settings.ts';

@@ -8,6 +8,11 @@
 import type { LoadedConfig } from '../config/load-config.ts';
 import { environmentName, type OptionTable } from '../config/options.ts';
 
+/** A secret is a password or a token; a larger file or field is the wrong one. */
+export const secretBytesMax = 64 * 1024;
+/** How long a value read from Vault is used before it is read again, unless it is refused earlier. */
+export const vaultRefreshMs = 300_000;
+
 export interface Secret {
   /** The setting that it fills; safe to show. */
   readonly setting: string;

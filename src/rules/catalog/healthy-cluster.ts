@@ -2,7 +2,7 @@
  * A made-up cluster that no rule finds fault with, as the files of its archive. Rule tests and the cluster simulator break it with
  * `Edit`s. It has the shape of a real one (operators, nodes, pools, registry, alerts, webhooks), not its size.
  */
-import type { JsonObject, JsonValue } from '../../encoding/json.ts';
+import type { JsonObject, JsonValue } from '../../encoding/json-text.ts';
 import { daysOfSupportLeft, END_OF_LIFE_NOTICE_DAYS, LIFE_CYCLE } from './life-cycle.ts';
 import type { SampleFiles } from './sample.ts';
 

@@ -2,7 +2,7 @@
  * Made-up archives: files as values, and edits that turn a healthy cluster into one with a fault. Every rule's `samples.ts` is written
  * with these; its test, the catalog's test and the cluster simulator run them.
  */
-import { isJsonObject, type JsonObject, type JsonValue } from '../../encoding/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../encoding/json-text.ts';
 import type { Rule } from '../engine/rule.ts';
 
 /** Path → content. What ends in `.json` is written as JSON, anything else is text. Never changed in place. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import { isJsonObject, type JsonObject } from '../../encoding/json.ts';
+import { isJsonObject, type JsonObject } from '../../encoding/json-text.ts';
 
 /** Folders between a rule type and a rule; the hosted content has two or three. A loop of links would otherwise never end. */
 export const contentDepthMax = 8;

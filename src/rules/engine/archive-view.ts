@@ -5,7 +5,7 @@
  * Everything in it is hostile: a file that is not JSON, nests too deep, is over the budget or is not there is `undefined` to every reader,
  * never an error. The budget is counted before parsing, so that no archive can make the parser itself cost much time or memory.
  */
-import type { JsonValue } from '../../encoding/json.ts';
+import type { JsonValue } from '../../encoding/json-text.ts';
 
 /** Objects of a cluster nest a dozen levels; a custom resource may nest some tens. More is an attempt to exhaust the stack. */
 export const jsonDepthMax = 200;

@@ -1,7 +1,7 @@
 /** The cluster's id as archives hold it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readClusterId } from './cluster-id.ts';
+import { readClusterId } from './evaluate-archive.ts';
 
 const id = 'c25da893-5ba1-4229-9432-c8ec9334c4a0';
 const read = (text: string) => readClusterId(new Map([['config/id', Buffer.from(text)]]));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { sampleFiles, sampleNow } from '../../../test/support/rule-samples.ts';
 import { notRunReasons } from '../../contracts/report.ts';
-import type { JsonObject, JsonValue } from '../../encoding/json.ts';
+import type { JsonObject, JsonValue } from '../../encoding/json-text.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { healthyCluster } from '../catalog/healthy-cluster.ts';
 import { allRules } from '../catalog/index-of-rules.ts';
@@ -13,8 +13,7 @@ import { toArchiveFiles } from '../catalog/sample.ts';
 import { jsonFileValuesMax } from './archive-view.ts';
 import { type EvaluateArchiveOptions, evaluateArchive } from './evaluate-archive.ts';
 import { detailCharactersMax } from './report-items.ts';
-import { defineRule, type Rule } from './rule.ts';
-import { makeFail, makeInfo, makeNone, makePass, type Verdict } from './verdict.ts';
+import { defineRule, makeFail, makeInfo, makeNone, makePass, type Rule, type Verdict } from './rule.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');
 

@@ -3,6 +3,8 @@
  * Runs to the end on any archive: a rule or a fact that throws is listed and costs its own findings. A rule that loops or eats memory is not contained
  * here but from outside, by whoever runs this in a process of its own; `beforeFact` and `beforeRule` tell that process what is next.
  */
+
+import { isUuid } from '../../contracts/identifiers.ts';
 import {
   type InfoItem,
   type PassItem,
@@ -12,15 +14,15 @@ import {
   SKIP_RULE_LEFT_OUT,
   type SkipItem,
 } from '../../contracts/report.ts';
-import { type ArchiveKind, archiveKindOf } from './archive-kind.ts';
-import { type BrokenFile, createArchiveView } from './archive-view.ts';
-import { type FactName, readFacts } from './facts.ts';
-import { lostFacts } from './lost-facts.ts';
-import { remoteConfigurationVersion } from './remote-configuration.ts';
+import { type ArchiveView, type BrokenFile, createArchiveView } from './archive-view.ts';
+import { RULES_VERSION } from './catalogue.ts';
+import { type FactName, type Facts, readFacts } from './facts.ts';
+import { listAt, textAt } from './json-access.ts';
 import { inputTrouble, notRun, reportItem, skipItem } from './report-items.ts';
 import type { Rule } from './rule.ts';
-import { formatMicros } from './timestamp.ts';
-import { RULES_VERSION } from './version.ts';
+
+/** `config/id` holds a hyphenated UUID; whatever follows is ignored. Source: data-pipeline.md 6.3. */
+const clusterIdCharacters = 36;
 
 export interface EvaluateArchiveOptions {
   /** Path from the archive's root → bytes. */
@@ -127,4 +129,52 @@ function readArchive(options: EvaluateArchiveOptions, failures: EvaluationFailur
     remoteConfigurationVersion: remoteConfigurationVersion(archive),
     brokenFiles: archive.broken(),
   };
+}
+
+/** Label `archive` of the pipeline's metrics. */
+type ArchiveKind = 'ocp' | 'hypershift';
+
+/**
+ * `hypershift` when the control plane runs outside the cluster. The reference says so of every archive that holds
+ * `config/infrastructure.json`, which today is all of them. Source: data-pipeline.md 6.1.
+ */
+function archiveKindOf(facts: Facts): ArchiveKind {
+  return facts.infrastructure?.controlPlaneTopology === 'External' ? 'hypershift' : 'ocp';
+}
+
+/** Undefined when the archive holds none; `None` when it names no version. Source: data-pipeline.md 6.1. */
+function remoteConfigurationVersion(archive: ArchiveView): string | undefined {
+  const document = archive.json('insights-operator/remote-configuration.json');
+  return document === undefined ? undefined : (textAt(document, 'version') ?? 'None');
+}
+
+/** Microseconds since the epoch as `2021-12-13T15:51:02.895120+00:00`. Source: data-pipeline.md 4.4. */
+function formatMicros(micros: bigint): string {
+  const milliseconds = new Date(Number(micros / 1000n)).toISOString().slice(0, -1);
+  return `${milliseconds}${String(micros % 1000n).padStart(3, '0')}+00:00`;
+}
+
+/** What the operator calls the function that gathers it, and where it puts it; only what no cluster is without. */
+const gathered: Readonly<Record<string, { readonly fact: FactName; readonly path: string }>> = {
+  'clusterconfig/infrastructures': { fact: 'infrastructure', path: 'config/infrastructure.json' },
+  'clusterconfig/networks': { fact: 'network', path: 'config/network.json' },
+  'clusterconfig/nodes': { fact: 'nodes', path: 'config/node' },
+  'clusterconfig/operators': { fact: 'clusterOperators', path: 'config/clusteroperator' },
+  'clusterconfig/version': { fact: 'clusterVersion', path: 'config/version.json' },
+};
+
+function lostFacts(archive: ArchiveView): ReadonlySet<FactName> {
+  const absent = Object.entries(gathered).filter(
+    ([, { path }]) => !archive.has(path) && archive.below(path).length === 0,
+  );
+  if (absent.length === 0) return new Set();
+  const reports = listAt(archive.json('insights-operator/gathers.json'), 'status_reports');
+  const names = new Set(reports.map((report) => textAt(report, 'name')));
+  return new Set(absent.flatMap(([name, { fact }]) => (names.has(name) ? [fact] : [])));
+}
+
+/** The first 36 characters of `config/id` as they are, or undefined when they are no UUID. Source: data-pipeline.md 6.3. */
+export function readClusterId(files: ReadonlyMap<string, Buffer>): string | undefined {
+  const text = files.get('config/id')?.subarray(0, clusterIdCharacters).toString('latin1');
+  return text !== undefined && isUuid(text) ? text : undefined;
 }

@@ -2,7 +2,7 @@
  * Reading values of unknown shape. Facts and rules use these for everything that comes out of an archive: each answers `undefined` (or
  * an empty list) where the value is absent or of another type, so no reader can be made to throw or to look at a prototype.
  */
-import { isJsonObject, type JsonObject, type JsonValue } from '../../encoding/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../encoding/json-text.ts';
 
 /** Kubernetes allows no longer name; what is longer comes from no cluster. */
 export const nameCharactersMax = 253;

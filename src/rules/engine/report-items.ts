@@ -11,10 +11,9 @@ import {
   SKIP_RULE_FAILED,
   type SkipItem,
 } from '../../contracts/report.ts';
-import type { JsonObject } from '../../encoding/json.ts';
+import type { JsonObject } from '../../encoding/json-text.ts';
 import type { FactName, FactSheet } from './facts.ts';
-import type { Rule } from './rule.ts';
-import type { Verdict } from './verdict.ts';
+import type { Rule, Verdict } from './rule.ts';
 
 /** Broken files that a report's skip names; the rest are counted. */
 const brokenFilesNamedMax = 5;

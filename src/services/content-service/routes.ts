@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
-import { RULES_VERSION } from '../../rules/engine/version.ts';
+import { RULES_VERSION } from '../../rules/engine/catalogue.ts';
 import type { RuleGroup } from './groups.ts';
 
 export interface ContentAnswers {

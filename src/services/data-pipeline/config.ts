@@ -3,7 +3,7 @@
  * (`CDP_*`, data-pipeline.md 1.4); its YAML file is not read.
  */
 
-import { STATUS_SERVICE_DATA_PIPELINE } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_DATA_PIPELINE } from '../../contracts/payload-status.ts';
 import {
   GROUP_DATA_PIPELINE,
   SERVICE_OPENSHIFT,
@@ -20,7 +20,7 @@ import {
   entryBytesMax,
   packedBytesMax,
   unpackedBytesMax,
-} from '../../platform/archive/limits.ts';
+} from '../../platform/archive/archive.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 

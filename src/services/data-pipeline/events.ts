@@ -4,7 +4,7 @@
  * Nothing here throws and nothing is awaited.
  */
 
-import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
+import type { OcpResultsMessage } from '../../contracts/serialize-ocp-results.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';

@@ -11,7 +11,7 @@ import { encodeIdentity } from '../../contracts/identity.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
-import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import {
   BUSINESS_EVENT_CHANNEL,
   type BusinessEvent,

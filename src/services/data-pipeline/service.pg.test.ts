@@ -16,9 +16,9 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { type DeadLetterInfo, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
-import type { OcpResultsMessage } from '../../contracts/ocp-results.ts';
 import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
+import type { OcpResultsMessage } from '../../contracts/serialize-ocp-results.ts';
 import { packArchive, packTar } from '../../platform/archive/pack-archive.ts';
 import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/bus/bus.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
@@ -26,7 +26,7 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
-import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import {
   BUSINESS_EVENT_CHANNEL,
   type BusinessEvent,

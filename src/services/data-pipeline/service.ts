@@ -4,8 +4,8 @@
  */
 import type { Bus } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import type { RunningService } from '../../platform/lifecycle/running-service.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';

@@ -3,7 +3,7 @@
  * is back. Made by `service.ts`; asked by `steps/announce-upload.ts`.
  */
 
-import { HEADER_SERVICE } from '../../contracts/headers.ts';
+import { HEADER_SERVICE } from '../../contracts/topics.ts';
 import { serializeUploadAnnouncement } from '../../contracts/upload-announcement.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';

@@ -18,8 +18,7 @@ import {
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
-import { HEADER_REQUEST_ID } from '../../contracts/headers.ts';
-import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { HEADER_REQUEST_ID, TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 

@@ -4,7 +4,7 @@
  * Nothing throws and nothing is awaited.
  */
 
-import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';

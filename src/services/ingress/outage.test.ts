@@ -12,8 +12,7 @@ import {
   startIngressBench,
   upload,
 } from '../../../test/support/ingress-bench.ts';
-import { HEADER_REQUEST_ID } from '../../contracts/headers.ts';
-import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { HEADER_REQUEST_ID, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock, type ManualClock } from '../../platform/clock/manual-clock.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { UploadAnnouncement } from '../../contracts/upload-announcement.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { isJsonObject } from '../../encoding/json.ts';
+import { isJsonObject } from '../../encoding/json-text.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { INGRESS_PREFIX, type ObjectStore, OUTBOX_PREFIX } from '../../platform/objects/object-store.ts';
 

@@ -3,15 +3,14 @@
  * `ccx ingress` and by the all-in-one process.
  */
 
-import { STATUS_SERVICE_INGRESS } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
 import { openFilesMax } from '../../platform/http/connections.ts';
-import { probeReasons } from '../../platform/lifecycle/health.ts';
+import { probeReasons, publicReadiness } from '../../platform/lifecycle/health.ts';
+import type { Readiness, RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
-import type { Readiness, RunningService } from '../../platform/lifecycle/running-service.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';

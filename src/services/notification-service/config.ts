@@ -3,7 +3,7 @@
  * settings; where the parts come from (database, brokers, secrets) is put together in `open-parts.ts`.
  * Source: notification-service.md 3.4.
  */
-import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';

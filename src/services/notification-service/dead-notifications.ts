@@ -2,7 +2,7 @@
  * What this service has put aside, for `ccx dead-letters`: notifications that their target refused or that ran out of time, and those of
  * which nobody knows whether they arrived. They stay in the outbox; this shows them in the shape of the letters on the topics.
  */
-import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { targetName } from './format-explanation.ts';

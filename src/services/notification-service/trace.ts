@@ -1,6 +1,6 @@
 /** The lines of hops 9 to 12 in a request's trace. Written in the transactions of the effects that they tell of. Source: architecture.md 2. */
 
-import { STATUS_SERVICE_NOTIFIER } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';

@@ -7,8 +7,8 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
+import { publicReadiness } from '../../platform/lifecycle/health.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { publicReadiness } from '../../platform/lifecycle/public-readiness.ts';
 import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {

@@ -4,7 +4,7 @@
  * Source: notification-writer.md 2.3.
  */
 
-import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
 import {
   GROUP_WRITER,
   TOPIC_OCP_RESULTS,

@@ -5,7 +5,7 @@
 import type { Registry } from 'prom-client';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
-import type { Readiness } from '../../platform/lifecycle/running-service.ts';
+import type { Readiness } from '../../platform/lifecycle/lifecycle.ts';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
 
 /** A request of the metrics server has no body. */

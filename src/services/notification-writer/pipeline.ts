@@ -5,7 +5,7 @@
 
 import type { Outcome } from '../../contracts/outcome.ts';
 import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
-import { STATUS_SERVICE_WRITER } from '../../contracts/service-names.ts';
+import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';

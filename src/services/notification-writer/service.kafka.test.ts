@@ -10,7 +10,7 @@ import { parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
-import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { startNotificationWriter } from './service.ts';

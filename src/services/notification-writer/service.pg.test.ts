@@ -7,10 +7,10 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { type ReportAttributes, reportCluster, reportMessage } from '../../../test/support/report-messages.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
-import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../contracts/headers.ts';
 import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
+import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../contracts/topics.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import { type BusRecord, headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
@@ -18,7 +18,7 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Connection, Database } from '../../platform/database/database.ts';
-import type { RunningService } from '../../platform/lifecycle/running-service.ts';
+import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
 import {
   BUSINESS_EVENT_CHANNEL,

@@ -7,8 +7,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { openArchive } from '../../platform/archive/open-archive.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { allRules } from '../../rules/catalog/index-of-rules.ts';
-import { readClusterId } from '../../rules/engine/cluster-id.ts';
-import { evaluateArchive } from '../../rules/engine/evaluate-archive.ts';
+import { evaluateArchive, readClusterId } from '../../rules/engine/evaluate-archive.ts';
 import { randomFindings, SIMULATED_FINDINGS, type SimulatedCluster, simulateCluster } from './simulate-cluster.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');

@@ -7,8 +7,8 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
-import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../contracts/headers.ts';
 import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
+import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 
 /** The operator breaks an upload off rather than send this much. */

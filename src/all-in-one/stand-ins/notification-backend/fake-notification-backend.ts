@@ -3,14 +3,14 @@
  * is known to, recognises repeats, and keeps the mails it would have sent. Used by the all-in-one demonstration and by tests. Like the
  * hosted one it gives no feedback to the producer and takes every message off the topic; unlike it, it says why it dropped one.
  */
-import { HEADER_MESSAGE_ID } from '../../../contracts/headers.ts';
+
 import {
   NOTIFICATION_APPLICATION,
   NOTIFICATION_BUNDLE,
   NOTIFICATION_EVENT_TYPE,
 } from '../../../contracts/notification-message.ts';
-import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
-import { isJsonObject } from '../../../encoding/json.ts';
+import { HEADER_MESSAGE_ID, TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
+import { isJsonObject } from '../../../encoding/json-text.ts';
 import { type Bus, type BusRecord, type Consumer, headerText } from '../../../platform/bus/bus.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { recordsMax } from '../limits.ts';

@@ -2,7 +2,7 @@
  * Reads a message as the notifications backend does, with the strictest rules that any reader of the topic is known to apply. Written from
  * consumers.md 1.2 to 1.7 and apart from the producer's own check on purpose: a mistake in one must not hide in the other.
  */
-import { isJsonObject, type JsonObject } from '../../../encoding/json.ts';
+import { isJsonObject, type JsonObject } from '../../../encoding/json-text.ts';
 
 export interface Action {
   readonly id: string | undefined;

@@ -2,7 +2,7 @@
  * The mail that the backend makes of a new recommendation, as plain text. It reads what the hosted templates read, and like them it fails
  * on anything that is missing, and on a date that is later than its own clock. Source: consumers.md 1.5.
  */
-import type { JsonObject } from '../../../encoding/json.ts';
+import type { JsonObject } from '../../../encoding/json-text.ts';
 import { type Action, RefusedMessage, readTime } from './read-action.ts';
 
 export interface Mail {

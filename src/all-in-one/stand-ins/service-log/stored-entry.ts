@@ -3,7 +3,7 @@
  * Source: consumers.md 2.2, 2.6.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { isJsonObject, type JsonObject } from '../../../encoding/json.ts';
+import { isJsonObject, type JsonObject } from '../../../encoding/json-text.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import { createKsuid } from '../ksuid.ts';
 

@@ -5,11 +5,17 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { connectDatabase } from '../../database/connect-database.ts';
 import type { Database } from '../../database/database.ts';
-import { cleanup, dropTables, truncateReported } from './clear-schema.ts';
-import { ensureNotificationSchema } from './ensure-notification-schema.ts';
-import { initDatabase, initMigration } from './initialise-schema.ts';
-import { migrate, migrationInfo } from './migrate-schema.ts';
-import { NOTIFICATION_SCHEMA_VERSION } from './schema-steps.ts';
+import {
+  cleanup,
+  dropTables,
+  ensureNotificationSchema,
+  initDatabase,
+  initMigration,
+  migrate,
+  migrationInfo,
+  truncateReported,
+} from './migrate-schema.ts';
+import { NOTIFICATION_SCHEMA_VERSION } from './schema-transaction.ts';
 
 let context: TestDatabase;
 let database: Database;

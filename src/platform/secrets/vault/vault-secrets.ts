@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { secretBytesMax, vaultRefreshMs } from '../limits.ts';
 import type { Secret } from '../secret-source.ts';
+import { secretBytesMax, vaultRefreshMs } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
 import type { VaultSession } from './vault-session.ts';
 import type { VaultSettings } from './vault-settings.ts';

@@ -3,7 +3,7 @@
  * be renewed further. Used by `vault-secrets.ts` only.
  */
 import type { Clock } from '../../clock/clock.ts';
-import { vaultRefreshMs } from '../limits.ts';
+import { vaultRefreshMs } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
 import { logIn, renew, type VaultLease } from './vault-login.ts';
 import type { VaultAuth } from './vault-settings.ts';

@@ -1,6 +1,5 @@
 /** Tells the results aggregator the cluster's version; it finds no fault and has no texts. Source: data-pipeline.md 4.5. */
-import { defineRule } from '../../engine/rule.ts';
-import { makeInfo } from '../../engine/verdict.ts';
+import { defineRule, makeInfo } from '../../engine/rule.ts';
 
 export const versionInfo = defineRule({
   module: 'ccx_rules_processing.version_info',

@@ -1,5 +1,5 @@
 /** Kubernetes status conditions in the shape that rule details and templates use. Source: data-pipeline.md 7.4. */
-import type { JsonValue } from '../../../encoding/json.ts';
+import type { JsonValue } from '../../../encoding/json-text.ts';
 import { listAt, nameAt, textAt } from '../json-access.ts';
 
 /** A type, not an interface, so that it is assignable to JSON details as it is. */

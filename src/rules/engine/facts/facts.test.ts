@@ -1,7 +1,7 @@
 /** Facts that the rules' own tests do not show: odd shapes, absence, what is left out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonValue } from '../../../encoding/json.ts';
+import type { JsonValue } from '../../../encoding/json-text.ts';
 import { type ArchiveView, createArchiveView } from '../archive-view.ts';
 import { FACT_NAMES, readFacts } from '../facts.ts';
 import { nameCharactersMax } from '../json-access.ts';

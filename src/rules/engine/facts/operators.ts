@@ -1,5 +1,5 @@
 /** Cluster operators and the custom resources that configure them, from `config/clusteroperator/`. Source: data-pipeline.md 7.4. */
-import { isJsonObject } from '../../../encoding/json.ts';
+import { isJsonObject } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';

@@ -2,7 +2,7 @@
  * Kubernetes resources as archives hold them, one JSON object each. What is at a resource's path and is none is rejected, so that the rules
  * that need it are listed as having a broken input and nobody takes a missing finding for a mended cluster.
  */
-import { isJsonObject, type JsonObject } from '../../../encoding/json.ts';
+import { isJsonObject, type JsonObject } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { nameAt } from '../json-access.ts';
 

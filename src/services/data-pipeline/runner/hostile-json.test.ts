@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { testCluster } from '../../../../test/support/announcements.ts';
 import type { Report } from '../../../contracts/report.ts';
-import { defaultArchiveLimits, entryBytesMax } from '../../../platform/archive/limits.ts';
+import { defaultArchiveLimits, entryBytesMax } from '../../../platform/archive/archive.ts';
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';

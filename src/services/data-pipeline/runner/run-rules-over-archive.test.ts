@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { testArchive, testCluster } from '../../../../test/support/announcements.ts';
 import type { SkipItem } from '../../../contracts/report.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { defaultArchiveLimits } from '../../../platform/archive/limits.ts';
+import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { allRules } from '../../../rules/catalog/index-of-rules.ts';
 import { defineRule, type Rule } from '../../../rules/engine/rule.ts';

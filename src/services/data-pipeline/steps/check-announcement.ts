@@ -2,8 +2,9 @@
  * Hop 3, first half: whether a record concerns us, and what it announces. What it then says of the tenant is `identify-upload.ts`.
  * Source: data-pipeline.md 2.2 (rows 1 to 6), 2.3.
  */
-import { HEADER_SERVICE } from '../../../contracts/headers.ts';
+
 import { deadLetter, done, drop, type Outcome } from '../../../contracts/outcome.ts';
+import { HEADER_SERVICE } from '../../../contracts/topics.ts';
 import { type ParsedAnnouncement, parseUploadAnnouncement } from '../../../contracts/upload-announcement.ts';
 import { type BusRecord, headerText } from '../../../platform/bus/bus.ts';
 import { judgeRecord, type RecordPolicy } from '../decide/judge-record.ts';

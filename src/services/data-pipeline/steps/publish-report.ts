@@ -1,10 +1,10 @@
 /** Hop 6: the report on the results topic, acknowledged by the bus. Source: data-pipeline.md 5.2. */
 
-import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/headers.ts';
-import type { OcpResultsMessage } from '../../../contracts/ocp-results.ts';
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
 import type { Report } from '../../../contracts/report.ts';
+import type { OcpResultsMessage } from '../../../contracts/serialize-ocp-results.ts';
 import { serializeOcpResults } from '../../../contracts/serialize-ocp-results.ts';
+import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { formatGatheringTime } from '../decide/gathering-time.ts';
 import type { RecordSender, StepAttempt } from '../ports.ts';

@@ -1,9 +1,9 @@
 /** What becomes of an archive whose runner gives no result, attempt by attempt. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultArchiveLimits } from '../../../platform/archive/limits.ts';
+import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
-import { RunnerError } from '../../../platform/runner-pool/runner-error.ts';
+import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
 import type { StepAttempt } from '../ports.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';

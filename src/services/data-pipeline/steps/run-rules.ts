@@ -6,7 +6,7 @@
 import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
-import { RunnerError } from '../../../platform/runner-pool/runner-error.ts';
+import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
 import { backoffMs } from '../backoff.ts';
 import {
   answerRunnerFailure,

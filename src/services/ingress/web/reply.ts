@@ -1,6 +1,6 @@
 /** Answers of the web listener, worded and typed as Go's HTTP server and the reference's handlers do. Source: ingress.md A.2, A.4.6. */
 import { STATUS_CODES } from 'node:http';
-import { stringifyLikeGo } from '../../../encoding/go-json.ts';
+import { stringifyLikeGo } from '../../../encoding/go-decoder.ts';
 
 export interface Reply {
   readonly status: number;

@@ -5,7 +5,7 @@
 import { STATUS_CODES } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/headers.ts';
+import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import {
@@ -14,7 +14,7 @@ import {
   type RequestFault,
   waitsToSend,
 } from '../../../platform/http/http-server.ts';
-import type { Readiness } from '../../../platform/lifecycle/running-service.ts';
+import type { Readiness } from '../../../platform/lifecycle/lifecycle.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import type { Credentials } from '../authenticator.ts';
 import { isLocalRequest, isPassedOn } from '../decide/locality.ts';

@@ -5,7 +5,7 @@
  */
 import { errorCode } from '../../../encoding/ccx-error.ts';
 import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
-import { waitForSignal } from '../../../platform/lifecycle/signals.ts';
+import { waitForSignal } from '../../../platform/lifecycle/run-role.ts';
 import { notificationServiceSettings } from '../config.ts';
 import { notifierExitCode } from '../exit-codes.ts';
 import { openNotificationParts } from '../open-parts.ts';

@@ -16,7 +16,7 @@ import {
 } from '../../../../test/support/postgres.ts';
 import { grantStatements } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
-import { ensureNotificationSchema } from '../../../platform/records/notification-schema/ensure-notification-schema.ts';
+import { ensureNotificationSchema } from '../../../platform/records/notification-schema/migrate-schema.ts';
 
 const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-writer', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));

@@ -11,9 +11,15 @@ import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Database } from '../../../platform/database/database.ts';
-import { cleanup, dropTables, truncateReported } from '../../../platform/records/notification-schema/clear-schema.ts';
-import { initDatabase, initMigration } from '../../../platform/records/notification-schema/initialise-schema.ts';
-import { migrate, migrationInfo } from '../../../platform/records/notification-schema/migrate-schema.ts';
+import {
+  cleanup,
+  dropTables,
+  initDatabase,
+  initMigration,
+  migrate,
+  migrationInfo,
+  truncateReported,
+} from '../../../platform/records/notification-schema/migrate-schema.ts';
 import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
 import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type Telemetry } from '../../../platform/telemetry/telemetry.ts';

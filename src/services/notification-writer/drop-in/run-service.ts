@@ -6,10 +6,9 @@
 import { errorText } from '../../../encoding/ccx-error.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
-import type { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
-import { publicReadiness } from '../../../platform/lifecycle/public-readiness.ts';
+import { publicReadiness } from '../../../platform/lifecycle/health.ts';
+import type { Lifecycle, RunningService } from '../../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../../platform/lifecycle/run-role.ts';
-import type { RunningService } from '../../../platform/lifecycle/running-service.ts';
 import { noneAsEmpty, notificationWriterSettings, writerDatabaseSettings, writerExitCode } from '../config.ts';
 import { createMetricsServer } from '../metrics-server.ts';
 import { startNotificationWriter } from '../service.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reportMessage } from '../../../../test/support/report-messages.ts';
-import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/headers.ts';
 import { parseOcpResults } from '../../../contracts/parse-ocp-results.ts';
 import { notRunReasons, SKIP_MISSING_REQUIREMENTS } from '../../../contracts/report.ts';
+import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/topics.ts';
 import type { RecordHeader } from '../../../platform/bus/bus.ts';
 import type { IgnoredFact, ReportFacts } from '../report.ts';
 import {

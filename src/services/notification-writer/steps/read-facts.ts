@@ -5,14 +5,14 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
+import type { ReceivedReport } from '../../../contracts/parse-ocp-results.ts';
+import { notRunReasons, SKIP_RULE_FAILED } from '../../../contracts/report.ts';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import {
   catalogueVersionCharactersMax,
   HEADER_CATALOGUE_RULES,
   HEADER_CATALOGUE_VERSION,
-} from '../../../contracts/headers.ts';
-import type { ReceivedReport } from '../../../contracts/parse-ocp-results.ts';
-import { notRunReasons, SKIP_RULE_FAILED } from '../../../contracts/report.ts';
-import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+} from '../../../contracts/topics.ts';
 import { cutUtf8 } from '../../../encoding/cut-utf8.ts';
 import type { JsonSlice } from '../../../encoding/json-scanner.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';

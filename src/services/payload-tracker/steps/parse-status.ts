@@ -1,6 +1,6 @@
 /** A status message as an event of the trace. Source: ingress.md A.8. */
 import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
-import { parsePayloadStatus } from '../../../contracts/parse-payload-status.ts';
+import { parsePayloadStatus } from '../../../contracts/payload-status.ts';
 import { hopOfStatus, type TraceEvent } from '../../../contracts/trace-event.ts';
 import { formatRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';

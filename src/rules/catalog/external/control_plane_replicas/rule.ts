@@ -1,8 +1,7 @@
 /** The number of control-plane nodes is one that is not supported. Source: data-pipeline.md 7.5 (13). */
 
-import { defineRule } from '../../../engine/rule.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 import { isAtLeastMinor } from '../../../engine/semantic-version.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
 
 export const controlPlaneReplicas = defineRule({
   module: 'ccx_rules_ocp.external.rules.control_plane_replicas',

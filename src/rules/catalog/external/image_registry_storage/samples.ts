@@ -1,5 +1,5 @@
 /** Clusters whose image registry has storage, has none, or has storage that does not last. */
-import type { JsonObject } from '../../../../encoding/json.ts';
+import type { JsonObject } from '../../../../encoding/json-text.ts';
 import { chain, type Edit, type RuleSamples, withCondition, withFile, withoutFiles, withValue } from '../../sample.ts';
 import { imageRegistryStorage } from './rule.ts';
 

@@ -1,6 +1,5 @@
 /** A machine config pool is paused, so its nodes get no configuration and no certificates any more. Source: data-pipeline.md 7.5 (12). */
-import { defineRule } from '../../../engine/rule.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 export const mcpSetToPause = defineRule({
   module: 'ccx_rules_ocp.external.rules.mcp_set_to_pause',

@@ -1,7 +1,6 @@
 /** A node has less CPU or memory than the documented minimum for its role. Source: data-pipeline.md 7.5 (1). */
 import type { Node } from '../../../engine/facts/nodes.ts';
-import { defineRule } from '../../../engine/rule.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 /** Decimal gigabytes, as the installation documents count. A node with both roles must fulfil the control plane's. */
 const minimum = {

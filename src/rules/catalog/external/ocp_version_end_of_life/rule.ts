@@ -2,8 +2,7 @@
  * The cluster's minor release is near or past its end of life. Releases with Extended Update Support belong to
  * `ocp_version_end_of_life_eus`. Source: data-pipeline.md 7.5 (30).
  */
-import { defineRule } from '../../../engine/rule.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 import { daysOfSupportLeft, END_OF_LIFE_NOTICE_DAYS, lifeCycleOf } from '../../life-cycle.ts';
 
 export const ocpVersionEndOfLife = defineRule({

@@ -2,8 +2,7 @@
  * The same as `ocp_version_end_of_life` for releases with Extended Update Support: what counts is the end of its first term, which every
  * subscription that includes it covers. Source: data-pipeline.md 7.2, 7.5 (30).
  */
-import { defineRule } from '../../../engine/rule.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 import { daysOfSupportLeft, END_OF_LIFE_NOTICE_DAYS, lifeCycleOf } from '../../life-cycle.ts';
 
 export const ocpVersionEndOfLifeEus = defineRule({

@@ -1,7 +1,6 @@
 /** An operator's resource, or a component that the version operator manages, is set to Unmanaged. Source: data-pipeline.md 7.5 (9). */
 import type { OperatorResource } from '../../../engine/facts/operators.ts';
-import { defineRule } from '../../../engine/rule.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 /** Cluster operators whose resource has another name, by `group/kind` or kind. */
 const operatorNames: Readonly<Record<string, string>> = {

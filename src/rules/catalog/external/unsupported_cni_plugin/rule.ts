@@ -1,8 +1,7 @@
 /** The cluster network runs on a plug-in that is not supported (any more). Source: data-pipeline.md 7.5 (29). */
 
-import { defineRule } from '../../../engine/rule.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 import { isAtLeastMinor } from '../../../engine/semantic-version.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
 
 /** First minor release of 4 without the plug-in. */
 const removedInMinor: Readonly<Record<string, number>> = { openshiftsdn: 17, kuryr: 15 };

@@ -1,7 +1,6 @@
 /** An admission webhook of a third party may hold up API requests for long. Source: data-pipeline.md 7.5 (37). */
 import type { Webhook } from '../../../engine/facts/webhooks.ts';
-import { defineRule } from '../../../engine/rule.ts';
-import { makeFail, makeNone } from '../../../engine/verdict.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 /** The API's default is 10 s; OpenShift's own documentation counts on webhooks to be given up after 13 s. */
 const timeoutSecondsMax = 13;

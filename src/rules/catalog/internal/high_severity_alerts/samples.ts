@@ -1,5 +1,5 @@
 /** Clusters with alerts of all kinds. */
-import type { JsonObject } from '../../../../encoding/json.ts';
+import type { JsonObject } from '../../../../encoding/json-text.ts';
 import { alert } from '../../healthy-cluster.ts';
 import { type Edit, type RuleSamples, withElements, withFile } from '../../sample.ts';
 import { highSeverityAlerts } from './rule.ts';

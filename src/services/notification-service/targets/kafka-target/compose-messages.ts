@@ -3,7 +3,6 @@
  * one would be larger than a broker takes. Pure but for the ids. Source: notification-service.md 9.2.
  */
 
-import { HEADER_MESSAGE_ID } from '../../../../contracts/headers.ts';
 import {
   NOTIFICATION_APPLICATION,
   NOTIFICATION_BUNDLE,
@@ -14,9 +13,10 @@ import {
   publishDateOf,
   serialiseNotificationMessage,
 } from '../../../../contracts/notification-message.ts';
+import { HEADER_MESSAGE_ID } from '../../../../contracts/topics.ts';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
-import { stringifyLikeGo } from '../../../../encoding/go-json.ts';
+import { stringifyLikeGo } from '../../../../encoding/go-decoder.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
 import { notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from '../limits.ts';
 import { fillClusterUri, fillUri } from '../uri-template.ts';

@@ -4,7 +4,6 @@
  * what is delivered here is what the bus has acknowledged.
  */
 
-import { HEADER_MESSAGE_ID } from '../../../../contracts/headers.ts';
 import { isUuid4 } from '../../../../contracts/identifiers.ts';
 import {
   hasNotificationRecipient,
@@ -13,6 +12,7 @@ import {
   serialiseNotificationMessage,
 } from '../../../../contracts/notification-message.ts';
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../../../contracts/tables.ts';
+import { HEADER_MESSAGE_ID } from '../../../../contracts/topics.ts';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Bus, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';

@@ -1,6 +1,6 @@
 /**
  * Calls to the Service Log API with a token: a refused token is replaced once and the call repeated once, redirects within the same server
- * are followed, answers are bounded in time and size. What an answer means is the callers' business. Used by `post-entry.ts` and
+ * are followed, answers are bounded in time and size. What an answer means is the callers' business. Used by `deliver-entry.ts` and
  * `look-up-entry.ts`. Source: notification-service.md 10.3.
  */
 import { STATUS_CODES } from 'node:http';

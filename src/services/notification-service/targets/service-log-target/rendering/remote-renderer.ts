@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
 import { CcxError } from '../../../../../encoding/ccx-error.ts';
-import { stringifyLikeGo } from '../../../../../encoding/go-json.ts';
+import { stringifyLikeGo } from '../../../../../encoding/go-decoder.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
 import type { DueCluster, DueIssue } from '../../../ports.ts';
 import { remoteRenderAnswerBytesMax, remoteRenderMsMax, remoteRendersAtOnceMax } from '../../limits.ts';
