@@ -72,7 +72,7 @@ function tellLeftOut(found: readonly string[], leftOut: readonly string[], noSer
 
 async function runWithServer(files: readonly string[], nodeOptions: readonly string[]): Promise<number> {
   const needsServer =
-    env[TEST_SERVER_VARIABLE] === undefined && files.some((file) => /pg|kafka|load/.test(suffixOf(file)));
+    env[TEST_SERVER_VARIABLE] === undefined && files.some((file) => /pg|process|fault|kafka|load/.test(suffixOf(file)));
   const interrupted = new AbortController();
   const interrupt = (signal: NodeJS.Signals) => interrupted.abort(signal);
   process.on('SIGINT', interrupt);

@@ -1,5 +1,5 @@
 /**
- * Command lines of the two drop-in programs: what they end with, and what the reference ends with. `command-lines.pg.test.ts` runs each;
+ * Command lines of the two drop-in programs: what they end with, and what the reference ends with. `command-lines.process.test.ts` runs each;
  * `docs/compatibility.md` shows each. A row whose two codes differ says why.
  * Sources: notification-writer.md 1.4, 12; notification-service.md 2.6, 17.
  */

@@ -1,6 +1,6 @@
 /**
  * Runs command lines of the drop-in programs in one process, one after the other, and writes down what each ended with and printed. A process of
- * its own, because standard output is taken away from whoever else writes to it. Started by `command-lines.pg.test.ts`.
+ * its own, because standard output is taken away from whoever else writes to it. Started by `command-lines.process.test.ts`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';

@@ -33,7 +33,7 @@ export const killPoints: readonly KillPoint[] = [
   { line: 13, event: 'tracker/offsets-committed' },
 ];
 
-/** What needs more than uploads to be reached; `kill-behind-trouble.pg.test.ts` kills there. */
+/** What needs more than uploads to be reached; `kill-behind-trouble.fault.test.ts` kills there. */
 export const specialKillPoints: readonly KillPoint[] = [
   { line: 3, event: 'ingress/announcement-kept' },
   { line: 3, event: 'ingress/announcement-relayed' },

@@ -134,7 +134,7 @@ async function onServer(url: string, work: (client: pg.Client) => Promise<unknow
 
 /** The suffix of a test says what it needs, so that whoever lacks it can leave it out by name. */
 function assertSuffix(path: string): void {
-  if (!/\.(pg|kafka|pgbouncer|load)\.test\.ts$/.test(path)) {
+  if (!/\.(pg|process|fault|kafka|pgbouncer|load)\.test\.ts$/.test(path)) {
     throw new Error(
       `${basename(path)} uses PostgreSQL: name it ${basename(path).replace(/(\.\w+)?\.test\.ts$/, '')}.pg.test.ts`,
     );

@@ -1,4 +1,4 @@
-/** Many uploads at once: bounded in number and in what they leave behind (memory: commands.pg.test.ts). What is logged of them tells nobody's secrets. */
+/** Many uploads at once: bounded in number and in what they leave behind (memory: commands.process.test.ts). What is logged of them tells nobody's secrets. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -1,6 +1,6 @@
 /**
  * The published black-box scenarios of the notification service that want something on Kafka, in their order: the topic is deleted and the
- * shared tables are emptied before each, and the broker makes the topic when it is asked for. The others are in `program.pg.test.ts`.
+ * shared tables are emptied before each, and the broker makes the topic when it is asked for. The others are in `program.process.test.ts`.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -1,6 +1,6 @@
 /**
  * The kill points that need trouble to be reached: announcements that wait for a bus that is away, messages that are put aside, reports that
- * come twice. The others are in `kill-everywhere.pg.test.ts`.
+ * come twice. The others are in `kill-everywhere.fault.test.ts`.
  */
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';

@@ -102,7 +102,7 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // The operator posts the archive as a form. Its User-Agent names the cluster; its token says whose it is. In a hosted
   // installation a gateway in front of ingress checks the token and puts a document into the header `x-rh-identity` that says which
   // organization the sender belongs to, and a request id; ingress believes the gateway. Where there is no gateway, ingress checks tokens
-  // itself (docs/operator.md, test/system/operator-with-token.test.ts).
+  // itself (docs/operator.md, test/system/operator-with-token.pg.test.ts).
   //
   // Whoever can reach ingress can send anything, so it refuses early, and a refused upload leaves nothing behind: the archive appears in
   // the store only after the whole form was read and found good. The bytes of the archive are not looked at here; unpacking hostile
