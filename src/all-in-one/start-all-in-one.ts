@@ -15,6 +15,7 @@ import type { Bus, TopicSpec } from '../platform/bus/bus.ts';
 import { openBus } from '../platform/bus/open-bus.ts';
 import type { Clock } from '../platform/clock/clock.ts';
 import { connectDatabase } from '../platform/database/connect-database.ts';
+import type { Database } from '../platform/database/database.ts';
 import { EMBEDDED_DATABASE_NAME } from '../platform/database/database-location.ts';
 import {
   createDatabaseIfMissing,
@@ -28,13 +29,17 @@ import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
 import { startDataPipeline } from '../services/data-pipeline/service.ts';
 import { type RunningIngress, startIngress } from '../services/ingress/service.ts';
+import {
+  type NotificationService,
+  notificationServiceRole,
+  startNotificationService,
+} from '../services/notification-service/service.ts';
 import { startNotificationWriter } from '../services/notification-writer/service.ts';
 import { startPayloadTracker } from '../services/payload-tracker/service.ts';
 import type { AllInOneSettings } from './config.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
 import { type Receivers, startReceivers } from './receivers.ts';
-import { loadRoleSettings } from './role-settings.ts';
-import { startNotifier } from './start-notifier.ts';
+import { loadNotifierConfig, loadRoleSettings } from './role-settings.ts';
 
 export interface AllInOneDependencies {
   readonly clock: Clock;
@@ -227,4 +232,34 @@ async function waitUntilIdle(wait: {
 async function allIdle(services: readonly RunningService[]): Promise<boolean> {
   for (const service of services) if (!(await service.idle())) return false;
   return true;
+}
+
+/** The notification service's part of the all-in-one process: its parts with the stand-ins in the place of real receivers, then the service. */
+interface NotifierDependencies {
+  readonly bus: Bus;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly lifecycle: Lifecycle;
+  readonly receivers: Receivers;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+async function startNotifier(dependencies: NotifierDependencies): Promise<NotificationService> {
+  const { bus, database, clock, telemetry, lifecycle, receivers, env } = dependencies;
+  const { serviceLog, tokens } = receivers;
+  const loaded = loadNotifierConfig(
+    env,
+    serviceLog === undefined || tokens === undefined
+      ? {}
+      : {
+          'service_log.url': serviceLog.postUrl,
+          'service_log.token_url': tokens.tokenUrl,
+          'service_log.client_id': receivers.clientId,
+          'service_log.client_secret': receivers.clientSecret,
+        },
+  );
+  const parts = await notificationServiceRole.openParts({ loaded, env, clock, telemetry, lifecycle, database, bus });
+  const settings = notificationServiceRole.settings(loaded.config, 'follow');
+  return startNotificationService(settings, { database, telemetry, clock, ...parts });
 }

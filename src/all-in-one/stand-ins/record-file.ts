@@ -9,6 +9,11 @@ import { appendFile, type FileHandle, mkdir, open, readFile, rename, rm, truncat
 import { dirname } from 'node:path';
 import { errorText } from '../../encoding/ccx-error.ts';
 
+/** A request body; an entry has at most some 6 kB. */
+export const requestBytesMax = 1024 * 1024;
+/** What a stand-in keeps; older records are dropped from memory and, now and then, from the file. A demo makes some dozens. */
+export const recordsMax = 50_000;
+
 /** The file is written anew when it holds this many times what is kept, so that it stays bounded. */
 const fileRecordsFactor = 2;
 

@@ -1,9 +1,13 @@
 /** The paths that the content service answers. Everything is prepared before the first request; nothing here can fail. Source: data-pipeline.md 8.4. */
+
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
 import { RULES_VERSION } from '../../rules/engine/catalogue.ts';
-import type { RuleGroup } from './groups.ts';
 
 export interface ContentAnswers {
   readonly contentGob: Buffer;
@@ -71,4 +75,31 @@ function filteredStatus(
   return Object.fromEntries(
     Object.entries(status).filter(([name, { type }]) => query.has(type) || names.includes(name)),
   );
+}
+
+/** The groups of rules that user interfaces offer, from a YAML file. Source: data-pipeline.md 8.4. */
+const fileSchema = z.record(
+  z.string(),
+  z.object({ name: z.string(), description: z.string(), tags: z.array(z.string()) }),
+);
+
+interface RuleGroup {
+  readonly title: string;
+  readonly description: string;
+  readonly tags: readonly string[];
+}
+
+/** Rejects with code `GROUPS_UNREADABLE`. */
+export async function loadGroups(path: string): Promise<readonly RuleGroup[]> {
+  try {
+    const file = fileSchema.parse(parseYaml(await readFile(path, 'utf8')));
+    return Object.values(file).map(({ name, description, tags }) => ({ title: name, description, tags }));
+  } catch (cause) {
+    throw new CcxError(`groups of rules cannot be read: ${path}`, {
+      code: 'GROUPS_UNREADABLE',
+      category: 'configuration',
+      cause,
+      hint: 'change groups.path, or leave it out for the usual groups',
+    });
+  }
 }

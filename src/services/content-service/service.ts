@@ -1,18 +1,16 @@
 /** Composition root of the content service: reads a content folder once and serves it. Started by `ccx content`. */
 import { readFile } from 'node:fs/promises';
+import { Counter, Histogram, linearBuckets } from 'prom-client';
 import { encodeRuleContent } from '../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
 import { publicReadiness } from '../../platform/lifecycle/health.ts';
-import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
-import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { loadContent } from '../../rules/content/load-content.ts';
+import { loadContent, type RuleStatus } from '../../rules/content/load-content.ts';
 import type { ContentServiceSettings } from './config.ts';
-import { createContentServiceEvents } from './events.ts';
-import { loadGroups } from './groups.ts';
-import { addContentRoutes } from './routes.ts';
+import { addContentRoutes, loadGroups } from './routes.ts';
 
 /** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;
@@ -113,4 +111,51 @@ async function readSpecFile(path: string): Promise<string> {
       hint: "change server.api_spec_file, or leave it out for the service's own",
     });
   }
+}
+
+/** What happens in the content service: its log lines and metrics, with the metric names of the hosted service. Source: data-pipeline.md 8.4. */
+interface ContentServiceEvents {
+  contentLoaded(root: string, status: Readonly<Record<string, RuleStatus>>): void;
+  requestAnswered(answer: { endpoint: string; statusCode: number; elapsedMs: number }): void;
+}
+
+function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: string): ContentServiceEvents {
+  const prefix = metricsNamespace === '' ? '' : `${metricsNamespace}_`;
+  const registers = [telemetry.registry];
+  const requests = new Counter({
+    name: `${prefix}api_endpoints_requests`,
+    help: 'The total number of requests per endpoint',
+    labelNames: ['endpoint'],
+    registers,
+  });
+  const responseTime = new Histogram({
+    name: `${prefix}api_endpoints_response_time`,
+    help: 'API endpoints response time',
+    labelNames: ['endpoint'],
+    buckets: linearBuckets(0, 20, 20),
+    registers,
+  });
+  const statusCodes = new Counter({
+    name: `${prefix}api_endpoints_status_codes`,
+    help: 'API endpoints status codes',
+    labelNames: ['status_code'],
+    registers,
+  });
+
+  return {
+    contentLoaded(root, status) {
+      const invalid = Object.entries(status).filter(([, state]) => !state.loaded);
+      const rules = Object.keys(status).length - invalid.length;
+      telemetry.log.info({ root, rules, invalid: invalid.length }, 'rule content loaded');
+      for (const [rule, { error }] of invalid) telemetry.log.warn({ rule, error }, 'rule content is not valid');
+      telemetry.announce('content-loaded', { rules, invalid: invalid.length });
+    },
+    requestAnswered({ endpoint, statusCode, elapsedMs }) {
+      requests.inc({ endpoint });
+      // Seconds, as Go's histogram counts them.
+      responseTime.observe({ endpoint }, elapsedMs / 1000);
+      statusCodes.inc({ status_code: String(statusCode) });
+      telemetry.log.debug({ endpoint, statusCode, elapsedMs }, 'request answered');
+    },
+  };
 }

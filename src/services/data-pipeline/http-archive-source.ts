@@ -5,7 +5,7 @@
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { judgeAnswer } from './decide/judge-answer.ts';
+import { judgeAnswer } from './decide/is-allowed-link.ts';
 import type { ArchiveSource, DownloadRequest } from './ports.ts';
 
 /** How often the deadlines of a download are looked at; an overrun is noticed at most this late. */

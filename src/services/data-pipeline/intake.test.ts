@@ -7,7 +7,7 @@ import type { Bus, BusRecord, Consumer, ConsumerOptions, Position, TopicPartitio
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { PipelineEvents } from './events.ts';
 import { drainMsMax, Intake, uncommittedRecordsMax, type WorkControl } from './intake.ts';
-import { busPauseMs } from './limits.ts';
+import { busPauseMs } from './offset-committer.ts';
 
 const topic = 'announcements';
 

@@ -8,8 +8,7 @@ import { errorText } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, Consumer, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { PipelineEvents } from './events.ts';
-import { busPauseMs } from './limits.ts';
-import { OffsetCommitter } from './offset-committer.ts';
+import { busPauseMs, OffsetCommitter } from './offset-committer.ts';
 
 /** One poll of the bus; a stop does not wait for it. */
 const pollWaitMs = 1_000;

@@ -6,7 +6,9 @@ import { errorCode } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from '../../platform/bus/bus.ts';
 import { OffsetTracker } from '../../platform/bus/offset-tracker.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { busPauseMs } from './limits.ts';
+
+/** Pause after the bus refused a poll or a commit. */
+export const busPauseMs = 1_000;
 
 export interface OffsetCommitterOptions {
   readonly consumer: Pick<Consumer, 'commit'>;

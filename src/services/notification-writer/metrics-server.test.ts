@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
-import { createWriterMetrics } from './metrics.ts';
+import { createWriterMetrics } from './events.ts';
 import { createMetricsServer } from './metrics-server.ts';
 
 const readiness = async () => ({ ready: true, reasons: [] });

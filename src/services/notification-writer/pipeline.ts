@@ -2,27 +2,24 @@
  * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
  * after the other; storing and putting aside take the batch as a whole and are tried until they succeed. Called by the intake.
  */
-
-import type { Outcome } from '../../contracts/outcome.ts';
-import type { ReceivedReport } from '../../contracts/parse-ocp-results.ts';
+import { deadLetter, done, type Outcome } from '../../contracts/outcome.ts';
+import { parseOcpResults, type ReceivedReport, type RefusedReport } from '../../contracts/parse-ocp-results.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
+import { shrinkReportText } from '../../contracts/shrunk-report.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BatchControl, StepAttempt } from '../../platform/bus/batch-intake.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import type { PutAsideTarget } from '../../platform/bus/put-aside.ts';
+import { type PutAsideTarget, putAside } from '../../platform/bus/put-aside.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
 import type { Journey, WriterEvents } from './events.ts';
-import type { ReportRow, ReportSubject } from './report.ts';
+import type { ParsedReport, ReportRow, ReportSubject } from './report.ts';
 import { checkReport } from './steps/check-report.ts';
-import { parseReport } from './steps/parse-report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
-import { putAsideRecords } from './steps/put-aside-records.ts';
 import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
-import { shrinkReport } from './steps/shrink-report.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { StoredReport } from './store.ts';
 
@@ -38,13 +35,13 @@ export interface PipelineTools {
 }
 
 /** A message that is fit to be stored. */
-interface AcceptedReport {
+interface AcceptedMessage {
   readonly journey: Journey;
   readonly row: ReportRow;
   readonly parsedAt: bigint;
 }
 
-interface RefusedReport {
+interface RefusedMessage {
   readonly journey: Journey;
   readonly step: string;
   readonly error: CcxError;
@@ -67,8 +64,8 @@ class BatchRun {
   readonly #tools: PipelineTools;
   readonly #control: BatchControl;
   readonly #startedMs: number;
-  #accepted: AcceptedReport[] = [];
-  readonly #refused: RefusedReport[] = [];
+  #accepted: AcceptedMessage[] = [];
+  readonly #refused: RefusedMessage[] = [];
   #stored = 0;
   #repeated = 0;
 
@@ -150,7 +147,7 @@ class BatchRun {
   }
 
   async putAside(): Promise<void> {
-    const { clock, events, putAside, database, traced } = this.#tools;
+    const { clock, events, putAside: target, database, traced } = this.#tools;
     const refused = this.#refused.filter(({ journey }) => this.#control.owns(journey.record));
     if (refused.length === 0) return;
     const time = () => formatRfc3339(clock.nowMicros());
@@ -161,7 +158,7 @@ class BatchRun {
       error,
     }));
     await this.#control.untilDone('put-aside-records', 'bus', (attempt) =>
-      putAsideRecords(letters, { ...putAside, time }, attempt),
+      putAside(letters, { ...target, time }, attempt.retryMs),
     );
     for (const { journey, step, error } of refused) events.messageDeadLettered(journey, step, error);
     if (!traced) return;
@@ -190,7 +187,7 @@ class BatchRun {
   }
 
   /** Hops 7 and 8, in the transaction that makes the row; of a repeat they were told before. */
-  #traceOf({ journey, parsedAt }: AcceptedReport, result: StoredReport): readonly TraceEvent[] {
+  #traceOf({ journey, parsedAt }: AcceptedMessage, result: StoredReport): readonly TraceEvent[] {
     if (!this.#tools.traced || journey.subject.requestId === '') return [];
     const context = traceContext(journey.subject);
     const now = formatRfc3339(this.#tools.clock.nowMicros());
@@ -227,4 +224,27 @@ function traceContext({ requestId, orgId, cluster }: ReportSubject) {
     ...(orgId === undefined ? {} : { orgId: String(orgId) }),
     ...(cluster === undefined ? {} : { cluster }),
   };
+}
+
+/** Leaves out of a report what notifications do not need. Before the checks, as in the reference, whose counters tell the order. */
+export function shrinkReport(received: ReceivedReport): ParsedReport {
+  return { received, ...shrinkReportText(received.report) };
+}
+
+interface ParseResult {
+  /** Known even of most messages that are refused. */
+  readonly subject: ReportSubject;
+  readonly outcome: Outcome<ReceivedReport>;
+}
+
+/** Reads and validates a message by the reference's rules. */
+function parseReport(record: BusRecord): ParseResult {
+  const parsed = parseOcpResults(record.value);
+  if (parsed.kind === 'refused')
+    return { subject: subjectOf(parsed.refused), outcome: deadLetter(parsed.refused.error) };
+  return { subject: subjectOf(parsed.report), outcome: done(parsed.report) };
+}
+
+function subjectOf({ requestId, orgId, clusterName }: ReceivedReport | RefusedReport): ReportSubject {
+  return { requestId, orgId, cluster: clusterName };
 }

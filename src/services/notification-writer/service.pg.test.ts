@@ -27,11 +27,11 @@ import {
   type Telemetry,
 } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
+import { shrinkReport } from './pipeline.ts';
 import { startNotificationWriter } from './service.ts';
 import { checkReport } from './steps/check-report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { createCatalogueReader, readFacts } from './steps/read-facts.ts';
-import { shrinkReport } from './steps/shrink-report.ts';
 import { insertReportBatch } from './store.ts';
 
 const clock = createSystemClock();

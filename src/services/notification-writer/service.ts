@@ -17,8 +17,7 @@ import { ensureNotificationSchema } from '../../platform/records/notification-sc
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
-import { createWriterEvents, type WriterEvents } from './events.ts';
-import { createWriterMetrics } from './metrics.ts';
+import { createWriterEvents, createWriterMetrics, type WriterEvents } from './events.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';

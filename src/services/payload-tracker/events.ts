@@ -1,12 +1,12 @@
 /** What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is awaited. */
 
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { TrackerMetrics } from './metrics.ts';
 
 export type TrackerEvents = ReturnType<typeof createTrackerEvents>;
 
@@ -92,5 +92,33 @@ function serviceEvents({ telemetry, metrics }: TrackerEventsOptions) {
     stopFailed(what: string, error: string): void {
       log.error({ what, error }, 'did not stop cleanly');
     },
+  };
+}
+
+/** The payload tracker's metrics. Written by `events.ts` only. */
+const secondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** From a fraction of a second to a backlog of hours. */
+const delayBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
+
+type TrackerMetrics = ReturnType<typeof createTrackerMetrics>;
+
+export function createTrackerMetrics(registry: Registry) {
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
+    new Counter({ name: `ccx_tracker_${name}`, help, labelNames, registers });
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name: `ccx_tracker_${name}`, help, buckets, registers });
+  return {
+    consumed: counter('consumed_messages_total', 'Status messages taken from the bus'),
+    stored: counter('stored_statuses_total', 'Statuses stored, or known before'),
+    deadLetters: counter('dead_letters_total', 'Messages put into the dead-letter topic', ['step', 'code']),
+    retries: counter('retries_total', 'Attempts that failed and were made again', ['step', 'code']),
+    pruned: counter('pruned_events_total', 'Events removed because of their age or their number'),
+    batchSeconds: histogram(
+      'batch_seconds',
+      'From the first message of a batch until its offsets may move on',
+      secondsBuckets,
+    ),
+    delaySeconds: histogram('status_delay_seconds', 'From what a status tells until it is stored', delayBuckets),
   };
 }

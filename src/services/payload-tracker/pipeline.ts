@@ -1,17 +1,18 @@
 /** The way of a batch of status messages: read each, store them together, put aside what cannot be read. Called by the intake. */
 
-import type { TraceEvent } from '../../contracts/trace-event.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { deadLetter, done, type Outcome, retry } from '../../contracts/outcome.ts';
+import { parsePayloadStatus } from '../../contracts/payload-status.ts';
+import { hopOfStatus, type TraceEvent } from '../../contracts/trace-event.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
-import type { BatchControl } from '../../platform/bus/batch-intake.ts';
+import type { BatchControl, StepAttempt } from '../../platform/bus/batch-intake.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import type { PutAsideTarget, RefusedRecord } from '../../platform/bus/put-aside.ts';
+import { type PutAsideTarget, putAside, type RefusedRecord } from '../../platform/bus/put-aside.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { storeRows } from '../../platform/database/store-rows.ts';
+import { recordTraceEvents } from '../../platform/records/trace-log.ts';
 import type { TrackerEvents } from './events.ts';
-import { parseStatus } from './steps/parse-status.ts';
-import { putAsideRecords } from './steps/put-aside-records.ts';
-import { storeStatuses } from './steps/store-statuses.ts';
 
 export interface PipelineTools {
   readonly clock: Clock;
@@ -62,4 +63,72 @@ function errorOf(outcome: { readonly kind: string; readonly error?: CcxError }):
   return (
     outcome.error ?? new CcxError(`reading answered ${outcome.kind}`, { code: 'INTERNAL_ERROR', category: 'internal' })
   );
+}
+
+/** A status message as an event of the trace. Source: ingress.md A.8. */
+function parseStatus(record: BusRecord): Outcome<TraceEvent> {
+  const parsed = parsePayloadStatus(record.value);
+  if (parsed.kind === 'refused') return deadLetter(parsed.error);
+  const { status } = parsed;
+  const hop = hopOfStatus(status.service, status.status);
+  return done({
+    requestId: status.requestId,
+    service: status.service,
+    status: status.status,
+    at: formatRfc3339(status.date.micros),
+    ...(hop === undefined ? {} : { hop }),
+    ...known('detail', status.statusMessage),
+    ...known('orgId', status.orgId),
+    ...known('account', status.account),
+    ...known('source', status.source),
+    ...known('inventoryId', status.inventoryId),
+    ...known('systemId', status.systemId),
+  });
+}
+
+function known<Name extends string>(name: Name, value: string | undefined): { readonly [Key in Name]?: string } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: string });
+}
+
+/** Puts messages that cannot be read into the tracker's dead-letter topic, as they came, with the reason in headers. */
+function putAsideRecords(
+  refused: readonly RefusedRecord[],
+  target: PutAsideTarget,
+  attempt: StepAttempt,
+): Promise<Outcome<void>> {
+  return putAside(refused, target, attempt.retryMs);
+}
+
+/** Undefined: stored, now or before. */
+type StatusStored = CcxError | undefined;
+
+/** Answers for each event in the order given. Codes: `STATUS_NOT_STORABLE` of an event; the database's, or `TRACKER_STORE_FAILED`, of a retry. */
+async function storeStatuses(
+  events: readonly TraceEvent[],
+  database: Database,
+  attempt: StepAttempt,
+): Promise<Outcome<readonly StatusStored[]>> {
+  try {
+    const results = await storeRows<TraceEvent, StatusStored>(events, {
+      attempt: attempt.number,
+      store: async (part) => {
+        await recordTraceEvents(database, part);
+        return part.map(() => undefined);
+      },
+      refuse: (_event, cause) =>
+        new CcxError('the database refuses the status', { code: 'STATUS_NOT_STORABLE', category: 'storage', cause }),
+    });
+    return done(results);
+  } catch (cause) {
+    const error =
+      cause instanceof CcxError
+        ? cause
+        : new CcxError(`statuses cannot be stored: ${errorText(cause)}`, {
+            code: 'TRACKER_STORE_FAILED',
+            category: 'storage',
+            retryable: true,
+            cause,
+          });
+    return retry(error, attempt.retryMs);
+  }
 }

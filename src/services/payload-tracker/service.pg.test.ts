@@ -20,8 +20,7 @@ import {
 } from '../../platform/telemetry/telemetry.ts';
 import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import type { TrackerDocument } from './decide/tracker-document.ts';
-import { requestIdCharactersMax } from './routes.ts';
-import { type RunningPayloadTracker, startPayloadTracker } from './service.ts';
+import { type RunningPayloadTracker, requestIdCharactersMax, startPayloadTracker } from './service.ts';
 
 const clock = createSystemClock();
 const request = '766bd49580ce4ed489ec04e35fc7edac';

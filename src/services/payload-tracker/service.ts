@@ -2,6 +2,8 @@
  * Composition root of the payload tracker: status messages in, table `ccx.trace` and its HTTP questions out. Started by `ccx tracker` and by
  * the all-in-one process; they own bus and database and close them after this service has stopped.
  */
+
+import type { FastifyInstance } from 'fastify';
 import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { hasReadEverything } from '../../platform/bus/group-lag.ts';
@@ -11,15 +13,16 @@ import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createOperationsServer } from '../../platform/http/operations-server.ts';
 import { Health } from '../../platform/lifecycle/health.ts';
-import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
-import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { pruneTrace } from '../../platform/records/trace-log.ts';
+import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
+import { pruneTrace, readTrace } from '../../platform/records/trace-log.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type PayloadTrackerSettings, payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
-import { createTrackerEvents, type TrackerEvents } from './events.ts';
-import { createTrackerMetrics } from './metrics.ts';
+import { trackerDocument } from './decide/tracker-document.ts';
+import { createTrackerEvents, createTrackerMetrics, type TrackerEvents } from './events.ts';
 import { processBatch } from './pipeline.ts';
-import { registerTrackerRoutes } from './routes.ts';
+
+/** A path segment; a request id that is longer was never stored as it is. */
+export const requestIdCharactersMax = 4_096;
 
 const retentionEveryMs = 10 * 60_000;
 
@@ -130,3 +133,31 @@ function startRetention({ retention }: PayloadTrackerSettings, tools: RetentionT
 
 /** What a process that runs this service among others needs of it besides `startPayloadTracker`. */
 export const payloadTrackerRole = { options: payloadTrackerOptions, settings: payloadTrackerSettings } as const;
+
+/** `GET /v1/payloads/{request_id}`: what is known of one request. Asked by ingress for `/track`, and by people. Source: ingress.md A.9. */
+interface TrackerRoutes {
+  readonly database: Database;
+  readonly events: TrackerEvents;
+}
+
+function registerTrackerRoutes(app: FastifyInstance, { database, events }: TrackerRoutes): void {
+  app.get<{ Params: { '*': string } }>('/v1/payloads/*', async (request, reply) => {
+    const requestId = request.params['*'];
+    if (requestId === '' || requestId.length > requestIdCharactersMax) {
+      return reply.code(400).send(problem(400, 'Bad Request', 'a request id is needed'));
+    }
+    try {
+      const trace = await readTrace(database, requestId);
+      if (trace.length > 0) return await reply.send(trackerDocument(trace));
+    } catch (error) {
+      events.questionFailed(error);
+      return reply.code(503).send(problem(503, 'Service Unavailable', 'the database does not answer'));
+    }
+    // An empty list, because ingress looks at the document and not at the status.
+    return reply.code(404).send({ ...problem(404, 'Not Found', `payload with id: ${requestId} not found`), data: [] });
+  });
+}
+
+function problem(status: number, title: string, message: string) {
+  return { title, message, status };
+}

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type DeadLetterInfo, originalHeadersOf, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/bus/bus.ts';
+import type { Database } from '../../platform/database/database.ts';
 
 export type LetterState = 'open' | 'replayed' | 'discarded';
 
@@ -87,3 +88,17 @@ export function originalRecord({ info, record }: TopicLetter): OutgoingRecord | 
     headersBefore: originalHeadersOf(record.headers),
   };
 }
+
+/** Of notifications that were given up, or of which nobody knows whether they arrived; they stay in the notification service's outbox. */
+export interface DeadNotifications {
+  /** Ids are `notifications/<id of the notification>`; oldest first. */
+  list(options: { readonly handledToo: boolean }): AsyncIterable<Letter>;
+  /** Undefined when there is none, or the notification is not dead. */
+  find(id: string): Promise<Letter | undefined>;
+  /** Has it sent once more under a new id; false when it was before. */
+  retry(id: string): Promise<boolean>;
+  discard(id: string, note: string): Promise<void>;
+}
+
+/** Undefined where no notification service of ours has worked on the database. */
+export type OpenDeadNotifications = (database: Database) => Promise<DeadNotifications | undefined>;

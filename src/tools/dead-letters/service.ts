@@ -2,15 +2,22 @@
  * The work behind `ccx dead-letters`: reads the letters of all dead-letter topics and the notifications that were given up, puts one back on
  * its way, or marks it as done with. Nothing is removed here: letters leave by the retention of where they lie.
  */
-
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import type { Database } from '../../platform/database/database.ts';
-import { type Letter, letterId, originalRecord, parseLetterId, type TopicLetter, toLetter } from './letter.ts';
-import type { DeadNotifications } from './ports.ts';
-import { markHandled, readHandled } from './store.ts';
+import type { Database, Queryable } from '../../platform/database/database.ts';
+import type { DeadNotifications } from './letter.ts';
+import {
+  type Letter,
+  type LetterPlace,
+  type LetterState,
+  letterId,
+  originalRecord,
+  parseLetterId,
+  type TopicLetter,
+  toLetter,
+} from './letter.ts';
 
 /** One read of a topic: enough to be few round trips, small enough for letters of a megabyte each. */
 const lettersPerReadMax = 100;
@@ -158,4 +165,25 @@ function unknownLetter(id: string): CcxError {
     category: 'input',
     hint: 'letters are kept for a limited time; ccx dead-letters list shows what is there',
   });
+}
+
+/** States of all handled letters by letter id. People handle letters by the dozen, so the table is small. */
+async function readHandled(database: Queryable): Promise<ReadonlyMap<string, LetterState>> {
+  const { rows } = await database.query<{ topic: string; partition: number; offset: bigint; action: LetterState }>(
+    'SELECT topic, partition, "offset", action FROM ccx.dead_letter_handled',
+  );
+  return new Map(rows.map((row) => [letterId(row), row.action]));
+}
+
+/** Records the deed; a letter that was handled before keeps its last deed. */
+async function markHandled(
+  database: Queryable,
+  place: LetterPlace,
+  deed: { readonly action: 'replayed' | 'discarded'; readonly note: string },
+): Promise<void> {
+  await database.query(
+    `INSERT INTO ccx.dead_letter_handled (topic, partition, "offset", action, note) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (topic, partition, "offset") DO UPDATE SET action = excluded.action, note = excluded.note, handled_at = now()`,
+    [place.topic, place.partition, place.offset, deed.action, deed.note],
+  );
 }

@@ -2,7 +2,7 @@
  * The backend's memory of message ids: one day from the message's own timestamp, per event type. Source: consumers.md 1.4.
  */
 import { isUuid4 } from '../../../contracts/identifiers.ts';
-import { recordsMax } from '../limits.ts';
+import { recordsMax } from '../record-file.ts';
 import type { Action } from './read-action.ts';
 
 /** The backend forgets a message id this long after the message's own timestamp. */

@@ -13,8 +13,7 @@ import { HEADER_MESSAGE_ID, TOPIC_NOTIFICATIONS } from '../../../contracts/topic
 import { isJsonObject } from '../../../encoding/json-text.ts';
 import { type Bus, type BusRecord, type Consumer, headerText } from '../../../platform/bus/bus.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { recordsMax } from '../limits.ts';
-import { openRecordFile, type RecordFile } from '../record-file.ts';
+import { openRecordFile, type RecordFile, recordsMax } from '../record-file.ts';
 import { createDeduplicator, type Deduplicator, messageIdOf } from './deduplicator.ts';
 import { RefusedMessage, readAction } from './read-action.ts';
 import { type Mail, renderMail } from './render-mail.ts';

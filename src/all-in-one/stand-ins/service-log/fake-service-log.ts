@@ -10,8 +10,7 @@ import { createHttpServer } from '../../../platform/http/http-server.ts';
 import { createFaultPlan, type Fault, playFault } from '../fault-plan.ts';
 import { readClaims } from '../json-web-token.ts';
 import { createKsuid } from '../ksuid.ts';
-import { recordsMax, requestBytesMax } from '../limits.ts';
-import { openRecordFile } from '../record-file.ts';
+import { openRecordFile, recordsMax, requestBytesMax } from '../record-file.ts';
 import { type ListQuery, listAsCsv, listEntries } from './list-entries.ts';
 import { isStoredEntry, SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
 

@@ -7,7 +7,7 @@ import type { Clock } from '../../../platform/clock/clock.ts';
 import { createHttpServer } from '../../../platform/http/http-server.ts';
 import { createFaultPlan, type Fault, playFault } from '../fault-plan.ts';
 import { issueToken } from '../json-web-token.ts';
-import { requestBytesMax } from '../limits.ts';
+import { requestBytesMax } from '../record-file.ts';
 
 /** How long the stand-in's tokens live: what the hosted endpoint grants. */
 const tokenLifeSeconds = 900;

@@ -2,7 +2,6 @@
  * Whether an archive's link may be followed. Announcements come from a topic that others can write to, so a link must not lead the
  * pipeline to arbitrary hosts. Source: data-pipeline.md 3.1.
  */
-
 export interface LinkPolicy {
   /** Follows every http and https link: for installations whose object store has a name of its own and whose topic is closed. */
   readonly allowUnsafeLinks: boolean;
@@ -36,4 +35,20 @@ function matchesHost(url: URL, pattern: string): boolean {
   if (pattern === '') return false;
   if (pattern.startsWith('*.')) return url.host.endsWith(pattern.slice(1)) && url.host.length > pattern.length - 1;
   return url.host === pattern;
+}
+
+/** What the status of a download's answer means. The reference never looks at it. Source: data-pipeline.md 3.1. */
+type AnswerVerdict =
+  | 'archive'
+  /** The same request may succeed later. */
+  | 'try-again'
+  /** It will not: expired, forbidden, gone, or led elsewhere. */
+  | 'never';
+
+/** 408 Request Timeout, 425 Too Early, 429 Too Many Requests. */
+const passing: ReadonlySet<number> = new Set([408, 425, 429]);
+
+export function judgeAnswer(status: number): AnswerVerdict {
+  if (status === 200) return 'archive';
+  return status >= 500 || passing.has(status) ? 'try-again' : 'never';
 }

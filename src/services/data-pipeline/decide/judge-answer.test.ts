@@ -1,7 +1,7 @@
 /** Every status has a meaning, and only 200 is an archive. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { judgeAnswer } from './judge-answer.ts';
+import { judgeAnswer } from './is-allowed-link.ts';
 
 test('200 brings an archive; trouble of the server and haste of ours may pass; everything else never will', () => {
   const passing = new Set([408, 425, 429]);

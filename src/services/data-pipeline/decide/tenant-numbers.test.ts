@@ -1,7 +1,7 @@
 /** Organization and account are read as the reference's language reads integers, within what readers take. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accountNumber, orgIdNumber } from './tenant-numbers.ts';
+import { accountNumber, orgIdNumber } from './judge-record.ts';
 
 test('texts that are whole numbers are organizations', () => {
   const readable = {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { busRecord, testAnnouncement, testIdentity, testOrg } from '../../../../test/support/announcements.ts';
 import { encodeIdentity } from '../../../contracts/identity.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
-import { checkAnnouncement } from './check-announcement.ts';
+import { checkAnnouncement } from './identify-upload.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');
 const policy = { platformService: 'openshift', recordAgeMsMax: 7_200_000 };

@@ -2,14 +2,15 @@
  * Hop 3, second half: whose upload it is and what its report will say of it. Whatever would make the report unpublishable is found
  * here, before anything is fetched. Source: data-pipeline.md 2.3, 5.2.
  */
-
 import { isUuid } from '../../../contracts/identifiers.ts';
-import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
-import type { ParsedAnnouncement } from '../../../contracts/upload-announcement.ts';
+import { deadLetter, done, drop, type Outcome } from '../../../contracts/outcome.ts';
+import { HEADER_SERVICE } from '../../../contracts/topics.ts';
+import { type ParsedAnnouncement, parseUploadAnnouncement } from '../../../contracts/upload-announcement.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
+import { type BusRecord, headerText } from '../../../platform/bus/bus.ts';
 import { gatheringTime } from '../decide/gathering-time.ts';
-import { accountNumber, orgIdNumber } from '../decide/tenant-numbers.ts';
+import { accountNumber, judgeRecord, orgIdNumber, type RecordPolicy } from '../decide/judge-record.ts';
 import type { Upload } from '../upload.ts';
 
 export function identifyUpload(announcement: ParsedAnnouncement, now: Date): Outcome<Upload> {
@@ -34,4 +35,20 @@ export function identifyUpload(announcement: ParsedAnnouncement, now: Date): Out
 
 function invalid(code: string, message: string): CcxError {
   return new CcxError(message, { code, category: 'input' });
+}
+
+/**
+ * Hop 3, first half: whether a record concerns us, and what it announces. What it then says of the tenant is `identify-upload.ts`.
+ * Source: data-pipeline.md 2.2 (rows 1 to 6), 2.3.
+ */
+export function checkAnnouncement(record: BusRecord, policy: RecordPolicy, now: Date): Outcome<ParsedAnnouncement> {
+  const facts = {
+    headers: record.headers.length,
+    service: headerText(record, HEADER_SERVICE),
+    timestampMs: record.timestampMs,
+  };
+  const verdict = judgeRecord(facts, policy, now);
+  if (verdict !== 'accepted') return drop(verdict);
+  const parse = parseUploadAnnouncement(record.value);
+  return parse.kind === 'received' ? done(parse.announcement) : deadLetter(parse.error);
 }

@@ -3,14 +3,16 @@
  * additional keys. Environment variables count whether or not the file lists their keys, which the reference does not do (Q4).
  * Source: notification-writer.md 2.
  */
-
-import { busOptions } from '../../../platform/bus/bus-options.ts';
+import { type BusSettings, busOptions } from '../../../platform/bus/bus-options.ts';
+import type { Clock } from '../../../platform/clock/clock.ts';
 import { loadConfig } from '../../../platform/config/load-config.ts';
 import { defineOptions, type OptionSpec, type OptionType } from '../../../platform/config/options.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { type Clowder, type ClowderDocument, readClowder } from '../../../platform/reference/clowder.ts';
 import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/reference/reference-config.ts';
+import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { additionalOptions, type NotificationWriterConfig, referenceOptions } from '../config.ts';
+import type { WriterFlags } from './flags.ts';
 
 export const configFileVariable = 'CCX_NOTIFICATION_WRITER_CONFIG_FILE';
 
@@ -128,4 +130,13 @@ function brokerOverrides(
   if (mapped === undefined) notices.push(`no mapping for topic ${topic}`);
   else values['broker.topic'] = mapped.name;
   return ca;
+}
+
+/** One invocation of the drop-in program: its flags and configuration, and what every operation needs. Made by `program.ts`. */
+export interface Program extends ProgramConfig {
+  readonly flags: WriterFlags;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  /** Throws `BUS_SECURITY` where the broker's settings cannot be honoured, so that operations without a broker do not need them. */
+  readonly bus: () => BusSettings;
 }

@@ -3,11 +3,11 @@
  * service and the database operations of the platform. Started by `src/bin/ccx-notification-writer.ts`.
  * Source: notification-writer.md 1, 3.1, 5, 8.
  */
-
 import { COMPANIONS_OF_NEW_REPORTS, COMPANIONS_OF_REPORTED } from '../../../contracts/tables.ts';
 import { CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { BusSettings } from '../../../platform/bus/bus-options.ts';
-import { createSystemClock } from '../../../platform/clock/clock.ts';
+import { openBus } from '../../../platform/bus/open-bus.ts';
+import { type Clock, createSystemClock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Database } from '../../../platform/database/database.ts';
@@ -24,11 +24,10 @@ import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
 import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { logLevel, notificationWriterSettings, writerBusSettings, writerDatabaseSettings } from '../config.ts';
-import { checkBrokers } from './check-brokers.ts';
 import { chooseOperation, maxAgeDefault, type WriterFlags, type WriterOperation, writerFlags } from './flags.ts';
+import type { Program } from './load-program-config.ts';
 import { findProgramConfig, loadProgramConfig, type ProgramConfig } from './load-program-config.ts';
 import { type AgedTable, deleteOldRecords, listOldRecords } from './old-records.ts';
-import type { Program } from './program-context.ts';
 import { runService } from './run-service.ts';
 import { showConfiguration } from './show-configuration.ts';
 
@@ -228,4 +227,32 @@ function exitCodeOf(operation: WriterOperation, error: unknown): number {
 
 function hintOf(error: unknown): { readonly hint?: string } {
   return error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {};
+}
+
+/** Throws `BUS_NO_BROKER` when none answers. The first that answers is enough. */
+async function checkBrokers(
+  settings: BusSettings,
+  { telemetry, clock }: { readonly telemetry: Telemetry; readonly clock: Clock },
+): Promise<void> {
+  const { log } = telemetry;
+  const brokers = settings.kind === 'kafka' ? settings.brokers : [];
+  log.info('Checking connection to Kafka');
+  log.info({ 'Broker addresses': brokers.join(',') });
+  for (const address of brokers) {
+    const bus = await openBus({ ...settings, brokers: [address] } as BusSettings, { clock, telemetry });
+    try {
+      await bus.check();
+      log.info({ address }, 'Broker connection OK');
+      return;
+    } catch (error) {
+      log.error({ address, error: errorText(error) }, 'Connection to broker');
+    } finally {
+      await bus.close();
+    }
+  }
+  throw new CcxError("Couldn't connect to any of the provided brokers", {
+    code: 'BUS_NO_BROKER',
+    category: 'connection',
+    hint: 'check broker.addresses and the security settings beside it',
+  });
 }

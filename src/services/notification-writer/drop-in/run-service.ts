@@ -12,7 +12,7 @@ import { runRole } from '../../../platform/lifecycle/run-role.ts';
 import { noneAsEmpty, notificationWriterSettings, writerDatabaseSettings, writerExitCode } from '../config.ts';
 import { createMetricsServer } from '../metrics-server.ts';
 import { startNotificationWriter } from '../service.ts';
-import type { Program } from './program-context.ts';
+import type { Program } from './load-program-config.ts';
 import { showConfiguration } from './show-configuration.ts';
 
 /** What Go listens on when the address is empty. */
