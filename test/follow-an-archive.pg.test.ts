@@ -225,7 +225,7 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // The position in the topic ("offset") is committed only when the archive's report is published, or its message put aside, and never
   // past one that is still in work. So a pipeline that dies does some work twice, and none never.
   //
-  // Next: src/services/data-pipeline/pipeline.ts, src/services/data-pipeline/offset-committer.ts
+  // Next: src/services/data-pipeline/pipeline.ts, src/platform/bus/intake/offset-committer.ts
   await hop(3, 'reads and checks the announcement', async () => {
     await system.events.wait('announcement-accepted', { requestId });
     const parsed = parseUploadAnnouncement(announced.record.value);

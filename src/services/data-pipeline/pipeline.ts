@@ -6,12 +6,12 @@
 import type { Outcome } from '../../contracts/outcome.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
+import type { WorkControl } from '../../platform/bus/intake/stream-intake.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterLanes } from './cluster-lanes.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
 import type { PipelineEvents } from './events.ts';
 import type { HostAnswer, HostBreaker } from './host-breaker.ts';
-import type { WorkControl } from './intake.ts';
 import type { Place, Places } from './places.ts';
 import type { StepAttempt } from './ports.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';

@@ -3,6 +3,7 @@
  * all-in-one process; both own the bus and close it after this service has stopped.
  */
 import type { Bus } from '../../platform/bus/bus.ts';
+import { Intake } from '../../platform/bus/intake/stream-intake.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
@@ -15,7 +16,6 @@ import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } 
 import { createPipelineEvents } from './events.ts';
 import { HostBreaker } from './host-breaker.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
-import { Intake } from './intake.ts';
 import { createPipelineMetrics } from './metrics.ts';
 import { OrganizationUsage } from './organization-usage.ts';
 import { processRecord } from './pipeline.ts';

@@ -3,9 +3,9 @@
  * drop-in program and by the all-in-one process; they own bus and database and close them after this service has stopped.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { BatchIntake } from '../../platform/bus/batch-intake.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { hasReadEverything } from '../../platform/bus/group-lag.ts';
+import { BatchIntake } from '../../platform/bus/intake/batch-intake.ts';
 import { ensureOwnTopics } from '../../platform/bus/require-topics.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';

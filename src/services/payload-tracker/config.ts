@@ -1,7 +1,7 @@
 /** The payload tracker's options, and their values as the settings that `service.ts` takes. */
 import { GROUP_TRACKER, TOPIC_PAYLOAD_STATUS, TOPIC_TRACKER_DEAD_LETTERS } from '../../contracts/topics.ts';
-import type { BatchBounds } from '../../platform/bus/batch-intake.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
+import type { BatchBounds } from '../../platform/bus/intake/batch-intake.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 
 const batchBytesDefault = 8 * 1024 ** 2;

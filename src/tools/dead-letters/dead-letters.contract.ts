@@ -8,7 +8,7 @@ import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { recordBytesMaxDefault } from '../../platform/bus/bus-options.ts';
 import { foreignHeaders } from '../../platform/bus/contract/bus-harness.contract.ts';
-import { putAside } from '../../platform/bus/put-aside.ts';
+import { putAside } from '../../platform/bus/intake/dead-letter-records.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { openDeadLetters } from './service.ts';
 

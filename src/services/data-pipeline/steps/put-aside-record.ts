@@ -7,7 +7,7 @@ import type { Outcome } from '../../../contracts/outcome.ts';
 import { retry } from '../../../contracts/outcome.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
-import { deadLetterForms } from '../../../platform/bus/put-aside.ts';
+import { deadLetterForms } from '../../../platform/bus/intake/dead-letter-records.ts';
 import { backoffMs } from '../backoff.ts';
 import type { RecordSender, StepAttempt } from '../ports.ts';
 import { sendOutcome } from '../send-outcome.ts';

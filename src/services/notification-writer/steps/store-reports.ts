@@ -6,7 +6,7 @@
 import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
-import type { StepAttempt } from '../../../platform/bus/batch-intake.ts';
+import type { StepAttempt } from '../../../platform/bus/intake/batch-intake.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { sqlState } from '../../../platform/database/database-error.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';

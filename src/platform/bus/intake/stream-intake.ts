@@ -4,10 +4,9 @@
  *
  * Reading ahead is what lets one organization's announcement pass those that another sent before it; announcements are small.
  */
-import { errorText } from '../../encoding/ccx-error.ts';
-import type { Bus, BusRecord, Consumer, TopicPartition } from '../../platform/bus/bus.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import type { PipelineEvents } from './events.ts';
+import { errorText } from '../../../encoding/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Bus, BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
 import { busPauseMs, OffsetCommitter } from './offset-committer.ts';
 
 /** One poll of the bus; a stop does not wait for it. */
@@ -34,9 +33,15 @@ export interface IntakeOptions {
   readonly readAheadRecordsMax: number;
   readonly readAheadBytesMax: number;
   readonly clock: Clock;
-  readonly events: PipelineEvents;
+  readonly events: StreamIntakeEvents;
   /** Resolves to true when the record's effect is durable, to false when it was given up and is due again. Never rejects. */
   readonly process: (record: BusRecord, control: WorkControl) => Promise<boolean>;
+}
+
+/** What the service's telemetry makes of what happens here. */
+export interface StreamIntakeEvents {
+  offsetsCommitted(positions: readonly Position[]): void;
+  busUnavailable(doing: 'poll' | 'commit', error: unknown): void;
 }
 
 export interface WorkControl {

@@ -2,10 +2,10 @@
  * Commits how far the group has come: the contiguous finished head of each partition, again and again until the bus has it. Used by the
  * intake. A position that the bus refuses because somebody else owns the partition now is dropped, and the owner of this object told.
  */
-import { errorCode } from '../../encoding/ccx-error.ts';
-import type { BusRecord, Consumer, Position, TopicPartition } from '../../platform/bus/bus.ts';
-import { OffsetTracker } from '../../platform/bus/offset-tracker.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
+import { errorCode } from '../../../encoding/ccx-error.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
+import { OffsetTracker } from './offset-tracker.ts';
 
 /** Pause after the bus refused a poll or a commit. */
 export const busPauseMs = 1_000;

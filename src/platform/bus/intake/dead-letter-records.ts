@@ -3,10 +3,14 @@
  * is always either processed, kept there or still due. Reading them is `services/dead-letters`'s business.
  */
 
-import { type DeadLetterInfo, type DeadLetterLeftOut, deadLetterHeadersBehind } from '../../contracts/dead-letter.ts';
-import { done, type Outcome, retry } from '../../contracts/outcome.ts';
-import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import type { BusRecord, OutgoingRecord, Producer } from './bus.ts';
+import {
+  type DeadLetterInfo,
+  type DeadLetterLeftOut,
+  deadLetterHeadersBehind,
+} from '../../../contracts/dead-letter.ts';
+import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
+import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
+import type { BusRecord, OutgoingRecord, Producer } from '../bus.ts';
 
 export interface RefusedRecord {
   readonly record: BusRecord;

@@ -5,12 +5,12 @@
  * that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
 
-import type { Outcome } from '../../contracts/outcome.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
-import { backoffMs } from '../clock/backoff.ts';
-import type { Clock } from '../clock/clock.ts';
-import type { Health, Need } from '../lifecycle/health.ts';
-import type { BusRecord, Consumer, Position, TopicPartition } from './bus.ts';
+import type { Outcome } from '../../../contracts/outcome.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { backoffMs } from '../../clock/backoff.ts';
+import type { Clock } from '../../clock/clock.ts';
+import type { Health, Need } from '../../lifecycle/health.ts';
+import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
 
 /** One poll of a batch intake; a stop interrupts it. */
 const intakePollMs = 1_000;

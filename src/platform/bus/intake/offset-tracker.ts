@@ -5,7 +5,7 @@
  * `committable` and `inFlight` are called once per finished record or per loop turn, so they must not look at what did not change:
  * the first costs what newly became committable, the second is a counter.
  */
-import type { BusRecord, Position, TopicPartition } from './bus.ts';
+import type { BusRecord, Position, TopicPartition } from '../bus.ts';
 
 /** Committed offsets that an offset tracker keeps before it cuts its list; small enough to be nothing, large enough to be rare. */
 export const compactAfterTaken = 1_024;

@@ -1,13 +1,18 @@
 /** How far the group has come is committed in order, whatever order the work ends in; and no more is taken than there is room for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { busRecord } from '../../../test/support/announcements.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
-import type { Bus, BusRecord, Consumer, ConsumerOptions, Position, TopicPartition } from '../../platform/bus/bus.ts';
-import { createManualClock } from '../../platform/clock/manual-clock.ts';
-import type { PipelineEvents } from './events.ts';
-import { drainMsMax, Intake, uncommittedRecordsMax, type WorkControl } from './intake.ts';
+import { busRecord } from '../../../../test/support/announcements.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { createManualClock } from '../../clock/manual-clock.ts';
+import type { Bus, BusRecord, Consumer, ConsumerOptions, Position, TopicPartition } from '../bus.ts';
 import { busPauseMs } from './offset-committer.ts';
+import {
+  drainMsMax,
+  Intake,
+  type StreamIntakeEvents,
+  uncommittedRecordsMax,
+  type WorkControl,
+} from './stream-intake.ts';
 
 const topic = 'announcements';
 
@@ -72,7 +77,7 @@ async function open(readAheadRecordsMax = 10, readAheadBytesMax = 1_000_000) {
   const scripted = new ScriptedBus();
   const started: Started[] = [];
   const told: string[] = [];
-  const events: Partial<PipelineEvents> = {
+  const events: Partial<StreamIntakeEvents> = {
     offsetsCommitted: () => told.push('committed'),
     busUnavailable: (doing) => told.push(`no ${doing}`),
   };
@@ -84,7 +89,7 @@ async function open(readAheadRecordsMax = 10, readAheadBytesMax = 1_000_000) {
     readAheadRecordsMax,
     readAheadBytesMax,
     clock: scripted.clock,
-    events: events as PipelineEvents,
+    events: events as StreamIntakeEvents,
     process: (record, control) =>
       new Promise((resolve) => {
         started.push({ record, control, end: resolve });
