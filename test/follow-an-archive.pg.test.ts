@@ -222,7 +222,7 @@ test('one archive, followed from a cluster to its owners', { skip: whyNoInstalla
   // nothing that it reads. What is for another service is passed over; what is not an announcement goes, unchanged and with the reason in
   // its headers, to the dead-letter topic, where people find it with `ccx dead-letters list`.
   //
-  // The position in the topic ("offset") is committed only when the archive's report is published, or its message put aside, and never
+  // The position in the topic ("offset") is committed only when the archive's report is published, or its message dead-lettered, and never
   // past one that is still in work. So a pipeline that dies does some work twice, and none never.
   //
   // Next: src/services/data-pipeline/pipeline.ts, src/platform/bus/intake/offset-committer.ts

@@ -64,7 +64,7 @@ export function narrate({ event, fields }: BusinessEvent): string | undefined {
     case 'notification-dead':
       return `notification dead     ${text('target')}, ${text('code')}: ccx notifications list`;
     case 'message-dead-lettered':
-      return `put aside             request ${text('requestId')} at ${text('step')}: ${text('code')}; see ccx dead-letters list`;
+      return `dead-lettered         request ${text('requestId')} at ${text('step')}: ${text('code')}; see ccx dead-letters list`;
     case 'bus-unavailable':
       return `waiting for the bus   ${text('code')}`;
     default:

@@ -73,7 +73,7 @@ function complaintOf(upload: FileUpload, ends: Ends): string[] {
   if (!upload.accepted) return [`${upload.file} was refused: ${upload.reason}`];
   const code = ends.dead.get(upload.requestId);
   if (code !== undefined)
-    return [`${upload.file} was put aside: ${code} (request ${upload.requestId}; ccx dead-letters list)`];
+    return [`${upload.file} was dead-lettered: ${code} (request ${upload.requestId}; ccx dead-letters list)`];
   return ends.stored.has(upload.requestId)
     ? []
     : [`${upload.file} did not become a report (request ${upload.requestId})`];

@@ -15,7 +15,7 @@ export const DEAD_LETTER_HEADER_SERVICE = 'x-ccx-service';
 export const DEAD_LETTER_HEADER_SOURCE_TOPIC = 'x-ccx-source-topic';
 export const DEAD_LETTER_HEADER_SOURCE_PARTITION = 'x-ccx-source-partition';
 export const DEAD_LETTER_HEADER_SOURCE_OFFSET = 'x-ccx-source-offset';
-/** RFC 3339, when it was put aside. */
+/** RFC 3339, when it was dead-lettered. */
 export const DEAD_LETTER_HEADER_TIME = 'x-ccx-time';
 export const DEAD_LETTER_HEADER_REQUEST_ID = 'x-ccx-request-id';
 

@@ -39,7 +39,7 @@ export function hopOfStatus(service: string, status: string): number | undefined
     : undefined;
 }
 
-/** Whether an event tells that the request went no further: a failure, or a message put aside. */
+/** Whether an event tells that the request went no further: a failure, or a message dead-lettered. */
 export function isTraceFailure(status: string): boolean {
   return status === 'error' || status === 'message-dead-lettered' || status === 'notification-dead';
 }

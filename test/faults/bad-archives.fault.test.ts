@@ -1,5 +1,5 @@
 /**
- * Hostile and broken uploads through the real flow, over HTTP into one running installation: each is answered, put aside with a stable code
+ * Hostile and broken uploads through the real flow, over HTTP into one running installation: each is answered, dead-lettered with a stable code
  * or read as far as it can be, and the good archive behind it goes all the way to its notifications.
  */
 import assert from 'node:assert/strict';

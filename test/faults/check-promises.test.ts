@@ -71,7 +71,7 @@ const broken: Readonly<Record<string, readonly [Partial<Evidence>, RegExp]>> = {
   'a row was never announced': [{ announcements: kept.announcements.slice(0, 1) }, /never announced/],
   'a row is not traced': [{ traced: ['r1'] }, /no trace/],
   'a record has lost its row': [{ recordsWithoutReport: 1 }, /without their row/],
-  'something was put aside': [{ deadLetters: [{ code: 'X', requestId: 'r1', topic: 't' }] }, /dead letter X/],
+  'something was dead-lettered': [{ deadLetters: [{ code: 'X', requestId: 'r1', topic: 't' }] }, /dead letter X/],
   'a message waits': [{ outbox: [{ ...kept.outbox[0]!, state: 'pending' }, ...kept.outbox.slice(1)] }, /not delivered/],
   'a message never arrived': [{ wire: kept.wire.slice(0, 2) }, /never arrived/],
   'a message was never decided': [{ wire: [...kept.wire, { ...kept.wire[0]!, id: 'm9' }] }, /never decided/],
@@ -100,7 +100,7 @@ for (const [what, [change, complaint]] of Object.entries(broken)) {
   });
 }
 
-test('what has to be put aside must be, each upload with its code, and is no report', () => {
+test('what has to be dead-lettered must be, each upload with its code, and is no report', () => {
   const bad = [...uploads, { cluster: 'c3', findings: [], accepted: ['r3'], putAside: 'X' }];
   const announced = { ...kept, announcements: [...kept.announcements, { requestId: 'r3', at }] };
   const letter = { code: 'X', requestId: 'r3', topic: 't' };

@@ -21,7 +21,7 @@ export interface Uploaded {
   readonly findings: readonly string[];
   /** Request ids that were answered with 202. */
   readonly accepted: readonly string[];
-  /** The code that it has to be put aside with; absent: it becomes a report. */
+  /** The code that it has to be dead-lettered with; absent: it becomes a report. */
   readonly putAside?: string;
 }
 

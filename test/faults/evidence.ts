@@ -176,7 +176,7 @@ async function readLagsOn(kafka: Bus): Promise<string[]> {
   return lags;
 }
 
-/** What waits for the bus, what was put aside as unsendable, files and folders of writes that did not end. */
+/** What waits for the bus, what was kept as unsendable, files and folders of writes that did not end. */
 async function findLeftovers(folder: string): Promise<string[]> {
   const names = async (...parts: string[]) =>
     (await readdir(join(folder, ...parts)).catch(() => [])).map((name) => join(...parts, name));

@@ -115,7 +115,7 @@ describe('garbage on a topic', { skip: whyNoInstallation() }, () => {
   };
 
   for (const { topic, headers, deadLetters, codes } of cases) {
-    test(`${topic}: each piece is put aside as it came, and good messages pass`, async () => {
+    test(`${topic}: each piece is dead-lettered as it came, and good messages pass`, async () => {
       await send(Object.values(garbage).map((value) => ({ topic, value, ...(headers && { headers }) })));
       await assertGoodOneArrives(topic);
       assert.equal(await installation.waitUntilIdle(idleMsMax), true);

@@ -1,5 +1,5 @@
 /**
- * Uploads that no operator makes, each with the code that it is put aside with. Made without holding in memory what they would unpack to:
+ * Uploads that no operator makes, each with the code that it is dead-lettered with. Made without holding in memory what they would unpack to:
  * a gzip stream may consist of many members, so one small member of zeros, or of empty entries, is repeated.
  */
 import { gzipSync } from 'node:zlib';

@@ -1,5 +1,5 @@
 /**
- * The kill points that need trouble to be reached: announcements that wait for a bus that is away, messages that are put aside, reports that
+ * The kill points that need trouble to be reached: announcements that wait for a bus that is away, messages that are dead-lettered, reports that
  * come twice. The others are in `kill-everywhere.fault.test.ts`.
  */
 import assert from 'node:assert/strict';
@@ -66,8 +66,8 @@ describe('killed behind trouble', { concurrency: 2, skip: whyNoInstallation() },
     }
   });
 
-  test('what is put aside stays so when the process dies right behind that, and all else arrives', async () => {
-    const installation = await createFaultyInstallation({ template, seed: 'put aside' });
+  test('what is dead-lettered stays so when the process dies right behind that, and all else arrives', async () => {
+    const installation = await createFaultyInstallation({ template, seed: 'dead-lettered' });
     try {
       const good = installation.gather();
       const broken = installation.gather({ archive: Buffer.alloc(2_000, 'x'), code: 'ARCHIVE_FORMAT_UNSUPPORTED' });

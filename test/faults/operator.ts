@@ -18,7 +18,7 @@ export interface Gathering {
 }
 
 export interface Operators {
-  /** A new cluster's; `broken` is what it sends in place of an archive, and the code that this is to be put aside with. */
+  /** A new cluster's; `broken` is what it sends in place of an archive, and the code that this is to be dead-lettered with. */
   gather(broken?: { readonly archive: Buffer; readonly code: string }): Gathering;
   /** Sends it once more; true when it was answered with 202. */
   upload(gathering: Gathering, uploadUrl: string, how: 'same-id' | 'new-id'): Promise<boolean>;

@@ -54,12 +54,12 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
       assert.match(stderr, /^ccx: .*\/large\.tar\.gz was refused: status 413: File exceeds maximum file size .*\n$/);
     });
 
-    test('garbage is taken, put aside with a code, and the code of the process is 1; --json keeps standard output for the summary', async () => {
+    test('garbage is taken, dead-lettered with a code, and the code of the process is 1; --json keeps standard output for the summary', async () => {
       const garbage = join(folder.path, 'garbage.tar.gz');
       await writeFile(garbage, 'this is no archive');
       const { code, stdout, stderr } = await once(['--json', '--upload', garbage]);
       assert.equal(code, 1);
-      assert.match(stderr, /^ccx: .*\/garbage\.tar\.gz was put aside: ARCHIVE_FORMAT_UNSUPPORTED \(request \w+; /m);
+      assert.match(stderr, /^ccx: .*\/garbage\.tar\.gz was dead-lettered: ARCHIVE_FORMAT_UNSUPPORTED \(request \w+; /m);
 
       assert.equal(stdout.indexOf('\n'), stdout.length - 1, 'one line');
       const { elapsedMs, ...summary } = JSON.parse(stdout) as { readonly elapsedMs: Record<string, number> };

@@ -146,3 +146,8 @@ export function headerText(record: Pick<BusRecord, 'headers'>, name: string): st
   const header = record.headers.findLast((candidate) => candidate.name === name);
   return header === undefined ? undefined : (header.value?.toString('utf8') ?? '');
 }
+
+/** What a step needs that ends in a send: a producer, or what stands before one. */
+export interface RecordSender {
+  send(records: readonly OutgoingRecord[]): Promise<unknown>;
+}

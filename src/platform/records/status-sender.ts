@@ -8,7 +8,7 @@ import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payl
 import { errorCode } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
-import type { OutgoingRecord } from '../bus/bus.ts';
+import type { RecordSender } from '../bus/bus.ts';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 
@@ -23,8 +23,7 @@ const statusRetryMsMin = 250;
 export const statusRetryMsMax = 15_000;
 
 export interface StatusSenderOptions {
-  /** A producer, or what stands before one. */
-  readonly sender: { send(records: readonly OutgoingRecord[]): Promise<unknown> };
+  readonly sender: RecordSender;
   /** Empty: no status is sent. */
   readonly topic: string;
   /** Field `service` of the messages. */

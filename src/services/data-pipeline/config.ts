@@ -33,7 +33,7 @@ const downloadStallMsDefault = 60 * 1_000;
 /** One download from request to last byte: 100 MiB at 350 kB/s. */
 const downloadMsDefault = 5 * 60_000;
 /**
- * How long a download is tried again before the announcement is put aside, from its first attempt. Long enough for a restart of the object
+ * How long a download is tried again before the announcement is dead-lettered, from its first attempt. Long enough for a restart of the object
  * store; announcements for a host that is left alone have no first attempt, so that a store that is away does not empty the topic.
  */
 const downloadRetryMsDefault = 15 * 60_000;
@@ -113,7 +113,7 @@ export const dataPipelineOptions = defineOptions({
       type: 'bytes',
       default: packedBytesMax,
       min: 1,
-      description: 'Larger archives are put aside',
+      description: 'Larger archives are dead-lettered',
     },
     'download.allow_unsafe_links': {
       type: 'boolean',
@@ -153,7 +153,7 @@ export const dataPipelineOptions = defineOptions({
       type: 'duration',
       default: downloadRetryMsDefault,
       min: 0,
-      description: 'How long a failed download is tried again before the announcement is put aside',
+      description: 'How long a failed download is tried again before the announcement is dead-lettered',
     },
     'archive.max_unpacked_size': {
       type: 'bytes',

@@ -8,11 +8,10 @@ const never = new AbortController().signal;
 const host = 'store.example.com';
 
 function make() {
-  const clock = createManualClock();
+  const clock = { ...createManualClock(), random: () => 1 };
   const told: string[] = [];
   const breaker = new HostBreaker({
     clock,
-    random: () => 1,
     failuresMin: 3,
     onOpened: (name) => told.push(`${name} away`),
     onClosed: (name) => told.push(`${name} back`),

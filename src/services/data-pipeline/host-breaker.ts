@@ -3,18 +3,19 @@
  * waits for it waits here, outside any place, and one announcement at a time, after a pause, tries whether it is back. The first answer lets all
  * others go on. Used by `pipeline.ts` before each attempt of a download.
  */
+import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { backoffMs } from './backoff.ts';
+import { pause } from '../../platform/clock/deadline.ts';
 
+const hostProbeMsMin = 500;
 /** Longest pause before it is looked at again whether such a host is back. */
-export const hostProbeMsMax = 10 * 1_000;
+export const hostProbeMsMax = 10_000;
 
 /** Hosts with failures that are remembered, beside those that are left alone. */
 const hostsRememberedMax = 1_000;
 
 export interface HostBreakerOptions {
   readonly clock: Clock;
-  readonly random: () => number;
   /** Different announcements whose downloads must have failed in a row. */
   readonly failuresMin: number;
   readonly onOpened: (host: string) => void;
@@ -117,12 +118,12 @@ export class HostBreaker {
 
   /** After a while one of those that wait tries; the pause doubles up to a bound. */
   async #pause(host: Host): Promise<void> {
-    const { clock, random } = this.#options;
+    const { clock } = this.#options;
     host.isProbing = false;
     host.isPausing = true;
     host.probes += 1;
-    const pauseMs = Math.min(hostProbeMsMax, backoffMs(host.probes, random()));
-    await clock.sleep(pauseMs, this.#closing.signal).catch(() => undefined);
+    const bounds = { msMin: hostProbeMsMin, msMax: hostProbeMsMax };
+    await pause(clock, backoffMs(bounds, host.probes, clock.random()), this.#closing.signal);
     host.isPausing = false;
     if (host.isOpen && !this.#closing.signal.aborted) this.#probeNext(host);
   }

@@ -3,25 +3,28 @@
  * and another attempt, `drop` a counter, `dead-letter` a record in the dead-letter topic. Called by the intake for every record.
  */
 
-import type { Outcome } from '../../contracts/outcome.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
+import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
+import type { StepAnswer, StepAttempt } from '../../platform/bus/intake/step.ts';
 import type { WorkControl } from '../../platform/bus/intake/stream-intake.ts';
+import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterLanes } from './cluster-lanes.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
 import type { PipelineEvents } from './events.ts';
 import type { HostAnswer, HostBreaker } from './host-breaker.ts';
 import type { Place, Places } from './places.ts';
-import type { StepAttempt } from './ports.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
 import { type FetchTools, fetchArchive } from './steps/fetch-archive.ts';
 import { checkAnnouncement, identifyUpload } from './steps/identify-upload.ts';
 import { type PublishTools, publishReport } from './steps/publish-report.ts';
-import { type PutAsideTools, putAsideRecord } from './steps/put-aside-record.ts';
 import { type RunRulesTools, runRules } from './steps/run-rules.ts';
 import type { Journey, Upload } from './upload.ts';
 import type { WaitingRoom } from './waiting-room.ts';
+
+/** Pause before a step is tried again; doubles with each attempt, with jitter. */
+const retryBounds = { msMin: 500, msMax: 30_000 };
 
 export interface PipelineTools {
   readonly clock: Clock;
@@ -34,7 +37,7 @@ export interface PipelineTools {
   readonly fetch: FetchTools;
   readonly rules: Omit<RunRulesTools, 'onRuleKilled' | 'onFactKilled' | 'onRuleQuarantined'>;
   readonly publish: PublishTools;
-  readonly putAside: PutAsideTools;
+  readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
 }
 
 type Ended =
@@ -53,7 +56,7 @@ export async function processRecord(record: BusRecord, tools: PipelineTools, con
   try {
     const ended = await run.steps();
     if (ended.kind === 'dropped') tools.events.announcementDropped(record, ended.reason);
-    if (ended.kind === 'failed') await run.putAside(ended.step, ended.error);
+    if (ended.kind === 'failed') await run.deadLetter(ended.step, ended.error);
     return true;
   } catch (error) {
     if (!run.givenUp) tools.events.unexpectedFailure(run.journey, 'pipeline', error);
@@ -158,14 +161,14 @@ class PipelineRun {
     const host = hostOf(upload.url);
     // A stop need not wait for a download: nothing is lost by fetching again.
     const signal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
-    return this.#step('fetch-archive', async ({ number }) => {
-      const isProbe = await this.#enter(upload.orgId, host, number > 1, signal);
+    return this.#step('fetch-archive', async (attempt) => {
+      const isProbe = await this.#enter(upload.orgId, host, attempt.number > 1, signal);
       let answer: HostAnswer = 'unknown';
       try {
         journey.fetchStartedMs ??= clock.monotonicMs();
         events.downloadStarted(journey, host);
         const elapsedMs = clock.monotonicMs() - journey.fetchStartedMs;
-        const outcome = await fetchArchive(upload, fetch, { number, elapsedMs, signal });
+        const outcome = await fetchArchive(upload, fetch, { ...attempt, elapsedMs, signal });
         answer = hostAnswer(outcome);
         if (outcome.kind === 'done') room.fetched();
         else this.#leavePlace();
@@ -198,28 +201,34 @@ class PipelineRun {
     this.#place = undefined;
   }
 
-  async putAside(step: string, error: CcxError): Promise<void> {
-    const { clock, events, putAside } = this.#tools;
-    const reason = { step, error, requestId: this.journey.subject?.requestId ?? null, now: clock.now() };
-    await this.#step('put-aside-record', (attempt) => putAsideRecord(this.journey.record, reason, putAside, attempt));
+  /** Tried until the bus has it, since only then the offset may be committed. Source: data-pipeline.md 2.5. */
+  async deadLetter(step: string, error: CcxError): Promise<void> {
+    const { clock, events, deadLetters } = this.#tools;
+    const requestId = this.journey.subject?.requestId ?? '';
+    const time = clock.now().toISOString();
+    const refused = [{ record: this.journey.record, step, error, requestId }];
+    const target = { ...deadLetters, time: () => time };
+    await this.#step('dead-letter-record', ({ retryMs }) => deadLetterRecords(refused, target, retryMs));
     events.messageDeadLettered(this.journey, step, error);
   }
 
   /** Attempts until the outcome is not `retry`. Rejects only when the work is given up, or the bus client has a bug. */
   async #step<T>(
     name: string,
-    attempt: (attempt: StepAttempt) => Outcome<T> | Promise<Outcome<T>>,
-  ): Promise<Exclude<Outcome<T>, { kind: 'retry' }>> {
+    attempt: (attempt: StepAttempt) => StepAnswer<T> | Promise<StepAnswer<T>>,
+  ): Promise<Exclude<StepAnswer<T>, { kind: 'retry' }>> {
     const { clock, events, room } = this.#tools;
     const { abandoned, stopping } = this.#control;
     const startedMs = clock.monotonicMs();
     for (let number = 1; ; number += 1) {
       abandoned.throwIfAborted();
-      let outcome: Outcome<T>;
+      let outcome: StepAnswer<T>;
       try {
-        outcome = await attempt({ number, elapsedMs: clock.monotonicMs() - startedMs, signal: abandoned });
+        const retryMs = backoffMs(retryBounds, number, clock.random());
+        const elapsedMs = clock.monotonicMs() - startedMs;
+        outcome = await attempt({ number, retryMs, elapsedMs, signal: abandoned });
       } catch (error) {
-        if (this.givenUp || name === 'put-aside-record') throw error;
+        if (this.givenUp || name === 'dead-letter-record') throw error;
         events.unexpectedFailure(this.journey, name, error);
         return { kind: 'dead-letter', error: unexpected(error) };
       }
@@ -242,7 +251,7 @@ class PipelineRun {
 }
 
 /** What the end of a download says of its host; one that answers that it has no such archive is there. */
-function hostAnswer(outcome: Outcome<unknown>): HostAnswer {
+function hostAnswer(outcome: StepAnswer<unknown>): HostAnswer {
   if (outcome.kind === 'done') return 'answered';
   if (outcome.kind === 'drop') return 'unknown';
   const { code, retryable } = outcome.error;
@@ -252,7 +261,7 @@ function hostAnswer(outcome: Outcome<unknown>): HostAnswer {
 
 function ended(
   step: string,
-  outcome: Exclude<Outcome<never>, { kind: 'done' | 'retry' }>,
+  outcome: Exclude<StepAnswer<never>, { kind: 'done' | 'retry' }>,
 ): Exclude<Ended, { kind: 'published' }> {
   return outcome.kind === 'drop'
     ? { kind: 'dropped', reason: outcome.reason }

@@ -1,5 +1,4 @@
 /** What the data pipeline needs from the outside, in its own words. */
-import type { OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
 
 /** Where archives are fetched from. */
@@ -26,19 +25,4 @@ export interface RuleRunOptions {
   /** The organization: each gets the same CPU time. */
   readonly owner: string;
   readonly onCpu: (cpuMs: number) => void;
-}
-
-/** Where reports and dead letters go. */
-export interface RecordSender {
-  send(records: readonly OutgoingRecord[]): Promise<unknown>;
-}
-
-/** What a step is told about its attempts at one announcement. */
-export interface StepAttempt {
-  /** 1 is the first. */
-  readonly number: number;
-  /** Since the first attempt of this step. */
-  readonly elapsedMs: number;
-  /** Aborts when the work is to be given up: the partition was lost, or the service stops. */
-  readonly signal: AbortSignal;
 }

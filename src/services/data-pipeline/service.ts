@@ -56,7 +56,7 @@ const overShareFactor = 1.5;
 const downloadBytesPerSecondMin = 32 * 1024;
 /** Bounds what a leak in a rule can cost; a new child takes 0.1 to 0.2 s, next to another that works on. */
 const jobsPerRunnerMax = 1_000;
-/** Rules that one archive may lose by kills before it is put aside: each costs up to the time limit of a rule. */
+/** Rules that one archive may lose by kills before it is dead-lettered: each costs up to the time limit of a rule. */
 const killedRulesPerArchiveMax = 8;
 /** Facts that one archive may lose by kills: what may be parsed is bounded, so that a genuine one loses none. */
 const killedFactsPerArchiveMax = 2;
@@ -97,7 +97,6 @@ async function build(
   { bus, telemetry, clock, runnerModule, brokers, localLink }: DataPipelineDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningService> {
-  const random = () => clock.random();
   const producer = await bus.createProducer();
   lifecycle.defer('producer', () => producer.close());
 
@@ -153,7 +152,6 @@ async function build(
   const room = new WaitingRoom({ clock, waitingMax: placesMax, fetchSilenceMsMax });
   const hosts = new HostBreaker({
     clock,
-    random,
     failuresMin: hostFailuresMin,
     onOpened: (host) => events.hostLeftAlone(host),
     onClosed: (host) => events.hostBack(host),
@@ -195,7 +193,6 @@ async function build(
       localLink: localLink ?? (async (link: string) => link),
       archiveBytesMax: settings.archiveLimits.packedBytesMax,
       retryMsMax: download.retryMsMax,
-      random,
     },
     rules: {
       runners,
@@ -206,11 +203,10 @@ async function build(
         killedFactsMax: killedFactsPerArchiveMax,
         unexplainedDeathsMax,
       },
-      random,
       onCpu: (orgId: number, cpuMs: number) => usage.add(orgId, cpuMs),
     },
-    publish: { sender: producer, topic: settings.resultsTopic, random },
-    putAside: { sender: producer, topic: settings.deadLettersTopic, service: settings.serviceName, random },
+    publish: { sender: producer, topic: settings.resultsTopic },
+    deadLetters: { sender: producer, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
   };
 
   const intake = await Intake.open({

@@ -215,7 +215,7 @@ function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
       metrics.announcementsSetAside.inc();
       log.error(
         { request_id: requestId, object: where, code: errorCode(error), error: errorText(error) },
-        'announcement cannot be sent and was put aside',
+        'announcement cannot be sent and was set apart',
       );
       telemetry.announce('announcement-set-aside', { requestId, code: errorCode(error) });
     },

@@ -1,5 +1,5 @@
 /**
- * What this service has put aside, for `ccx dead-letters`: notifications that their target refused or that ran out of time, and those of
+ * What this service has dead-lettered, for `ccx dead-letters`: notifications that their target refused or that ran out of time, and those of
  * which nobody knows whether they arrived. They stay in the outbox; this shows them in the shape of the letters on the topics.
  */
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';

@@ -1,8 +1,8 @@
 /**
  * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
- * after the other; storing and putting aside take the batch as a whole and are tried until they succeed. Called by the intake.
+ * after the other; storing and dead-lettering take the batch as a whole and are tried until they succeed. Called by the intake.
  */
-import { deadLetter, done, type Outcome } from '../../contracts/outcome.ts';
+
 import { parseOcpResults, type ReceivedReport, type RefusedReport } from '../../contracts/parse-ocp-results.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
 import { shrinkReportText } from '../../contracts/shrunk-report.ts';
@@ -10,8 +10,9 @@ import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import type { BatchControl, StepAttempt } from '../../platform/bus/intake/batch-intake.ts';
-import { type PutAsideTarget, putAside } from '../../platform/bus/intake/dead-letter-records.ts';
+import type { BatchControl } from '../../platform/bus/intake/batch-intake.ts';
+import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
+import { deadLetter, done, type StepAnswer } from '../../platform/bus/intake/step.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
@@ -29,7 +30,7 @@ export interface PipelineTools {
   readonly readCatalogue: CatalogueReader;
   readonly database: Database;
   readonly futureToleranceMs: number;
-  readonly putAside: Omit<PutAsideTarget, 'time'>;
+  readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
   /** False: nothing is written into `ccx.trace`. */
   readonly traced: boolean;
 }
@@ -47,7 +48,7 @@ interface RefusedMessage {
   readonly error: CcxError;
 }
 
-/** Resolves when every message of the batch is stored, recognised or put aside; rejects with the abort reason when it was given up. */
+/** Resolves when every message of the batch is stored, recognised or dead-lettered; rejects with the abort reason when it was given up. */
 export async function processBatch(
   records: readonly BusRecord[],
   tools: PipelineTools,
@@ -56,7 +57,7 @@ export async function processBatch(
   const batch = new BatchRun(tools, control);
   for (const record of records) batch.judge(record);
   await batch.store();
-  await batch.putAside();
+  await batch.deadLetter();
   batch.finish(records.length);
 }
 
@@ -116,12 +117,12 @@ class BatchRun {
 
   async store(): Promise<void> {
     const { events, database } = this.#tools;
-    let lastAttempt: StepAttempt = { number: 1, retryMs: 0 };
+    let attempts = 1;
     const results = await this.#control.untilDone('store-reports', 'database', (attempt) => {
       this.#accepted = this.#accepted.filter(({ journey }) => this.#control.owns(journey.record));
       const traceOf = (index: number, result: StoredReport) =>
-        this.#traceOf(this.#accepted[index]!, settled(result, attempt));
-      lastAttempt = attempt;
+        this.#traceOf(this.#accepted[index]!, settled(result, attempt.number));
+      attempts = attempt.number;
       return storeReports(
         this.#accepted.map(({ row }) => row),
         { database, traceOf },
@@ -130,7 +131,7 @@ class BatchRun {
     });
     results.forEach((answer, index) => {
       const { journey, row } = this.#accepted[index]!;
-      const result = settled(answer, lastAttempt);
+      const result = settled(answer, attempts);
       switch (result.kind) {
         case 'stored':
           this.#stored += 1;
@@ -146,19 +147,19 @@ class BatchRun {
     });
   }
 
-  async putAside(): Promise<void> {
-    const { clock, events, putAside: target, database, traced } = this.#tools;
+  async deadLetter(): Promise<void> {
+    const { clock, events, deadLetters: target, database, traced } = this.#tools;
     const refused = this.#refused.filter(({ journey }) => this.#control.owns(journey.record));
     if (refused.length === 0) return;
     const time = () => formatRfc3339(clock.nowMicros());
-    const letters = refused.map(({ journey, step, error }) => ({
+    const deadLetters = refused.map(({ journey, step, error }) => ({
       record: journey.record,
       requestId: journey.subject.requestId,
       step,
       error,
     }));
-    await this.#control.untilDone('put-aside-records', 'bus', (attempt) =>
-      putAside(letters, { ...target, time }, attempt.retryMs),
+    await this.#control.untilDone('dead-letter-records', 'bus', ({ retryMs }) =>
+      deadLetterRecords(deadLetters, { ...target, time }, retryMs),
     );
     for (const { journey, step, error } of refused) events.messageDeadLettered(journey, step, error);
     if (!traced) return;
@@ -206,14 +207,14 @@ class BatchRun {
 }
 
 /** These steps either have a value or refuse. */
-function errorOf(outcome: Exclude<Outcome<unknown>, { kind: 'done' }>): CcxError {
+function errorOf(outcome: Exclude<StepAnswer<unknown>, { kind: 'done' }>): CcxError {
   if (outcome.kind === 'dead-letter') return outcome.error;
   throw new Error(`a step that waits for nothing answered ${outcome.kind}`);
 }
 
 /** What a second attempt finds at a message's own position is what the first one stored before its answer was lost. */
-function settled<Result extends StoreResult>(result: Result, attempt: StepAttempt): Result | StoredReport {
-  if (attempt.number === 1 || result.kind !== 'repeated' || result.by !== 'position') return result;
+function settled<Result extends StoreResult>(result: Result, attempts: number): Result | StoredReport {
+  if (attempts === 1 || result.kind !== 'repeated' || result.by !== 'position') return result;
   return { kind: 'stored', updatedAt: result.updatedAt };
 }
 
@@ -234,7 +235,7 @@ export function shrinkReport(received: ReceivedReport): ParsedReport {
 interface ParseResult {
   /** Known even of most messages that are refused. */
   readonly subject: ReportSubject;
-  readonly outcome: Outcome<ReceivedReport>;
+  readonly outcome: StepAnswer<ReceivedReport>;
 }
 
 /** Reads and validates a message by the reference's rules. */

@@ -484,7 +484,7 @@ describe('rows of one cluster', () => {
 });
 
 describe('bad messages among good ones', () => {
-  test('are put aside with their reasons, the good ones are stored in order, and the offset ends behind both', async () => {
+  test('are dead-lettered with their reasons, the good ones are stored in order, and the offset ends behind both', async () => {
     const good = (number: number) => reportMessage({ RequestId: `"good-${number}"`, OrgID: String(number) });
     const bad = Object.values(matrix)
       .filter((one) => !one.stored)

@@ -71,7 +71,7 @@ async function build(
     readCatalogue: createCatalogueReader(),
     database,
     futureToleranceMs: settings.futureToleranceMs,
-    putAside: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
+    deadLetters: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
     traced: settings.traced,
   };
   const health = new Health();

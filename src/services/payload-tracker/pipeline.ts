@@ -1,13 +1,18 @@
-/** The way of a batch of status messages: read each, store them together, put aside what cannot be read. Called by the intake. */
+/** The way of a batch of status messages: read each, store them together, dead-letter what cannot be read. Called by the intake. */
 
-import { deadLetter, done, type Outcome, retry } from '../../contracts/outcome.ts';
 import { parsePayloadStatus } from '../../contracts/payload-status.ts';
 import { hopOfStatus, type TraceEvent } from '../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import type { BatchControl, StepAttempt } from '../../platform/bus/intake/batch-intake.ts';
-import { type PutAsideTarget, putAside, type RefusedRecord } from '../../platform/bus/intake/dead-letter-records.ts';
+import type { BatchControl } from '../../platform/bus/intake/batch-intake.ts';
+import {
+  type DeadLetterTarget,
+  deadLetterRecords,
+  type RefusedRecord,
+} from '../../platform/bus/intake/dead-letter-records.ts';
+import type { StepAttempt } from '../../platform/bus/intake/step.ts';
+import { deadLetter, done, retry, type StepAnswer } from '../../platform/bus/intake/step.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeRows } from '../../platform/database/store-rows.ts';
@@ -18,13 +23,13 @@ export interface PipelineTools {
   readonly clock: Clock;
   readonly events: TrackerEvents;
   readonly database: Database;
-  readonly putAside: Omit<PutAsideTarget, 'time'>;
+  readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
 }
 
-/** Resolves when every message of the batch is stored or put aside; rejects when the service stops first. */
+/** Resolves when every message of the batch is stored or dead-lettered; rejects when the service stops first. */
 export async function processBatch(
   records: readonly BusRecord[],
-  { clock, events, database, putAside }: PipelineTools,
+  { clock, events, database, deadLetters }: PipelineTools,
   control: BatchControl,
 ): Promise<void> {
   const startedMs = clock.monotonicMs();
@@ -51,8 +56,8 @@ export async function processBatch(
   });
 
   if (refused.length > 0) {
-    const target = { ...putAside, time: () => formatRfc3339(clock.nowMicros()) };
-    await control.untilDone('put-aside-records', 'bus', (attempt) => putAsideRecords(refused, target, attempt));
+    const target = { ...deadLetters, time: () => formatRfc3339(clock.nowMicros()) };
+    await control.untilDone('dead-letter-records', 'bus', ({ retryMs }) => deadLetterRecords(refused, target, retryMs));
     for (const { record, step, error } of refused) events.messageDeadLettered(record, step, error);
   }
   events.batchFinished(records.length, clock.monotonicMs() - startedMs);
@@ -66,7 +71,7 @@ function errorOf(outcome: { readonly kind: string; readonly error?: CcxError }):
 }
 
 /** A status message as an event of the trace. Source: ingress.md A.8. */
-function parseStatus(record: BusRecord): Outcome<TraceEvent> {
+function parseStatus(record: BusRecord): StepAnswer<TraceEvent> {
   const parsed = parsePayloadStatus(record.value);
   if (parsed.kind === 'refused') return deadLetter(parsed.error);
   const { status } = parsed;
@@ -90,15 +95,6 @@ function known<Name extends string>(name: Name, value: string | undefined): { re
   return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: string });
 }
 
-/** Puts messages that cannot be read into the tracker's dead-letter topic, as they came, with the reason in headers. */
-function putAsideRecords(
-  refused: readonly RefusedRecord[],
-  target: PutAsideTarget,
-  attempt: StepAttempt,
-): Promise<Outcome<void>> {
-  return putAside(refused, target, attempt.retryMs);
-}
-
 /** Undefined: stored, now or before. */
 type StatusStored = CcxError | undefined;
 
@@ -107,7 +103,7 @@ async function storeStatuses(
   events: readonly TraceEvent[],
   database: Database,
   attempt: StepAttempt,
-): Promise<Outcome<readonly StatusStored[]>> {
+): Promise<StepAnswer<readonly StatusStored[]>> {
   try {
     const results = await storeRows<TraceEvent, StatusStored>(events, {
       attempt: attempt.number,

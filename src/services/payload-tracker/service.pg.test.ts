@@ -186,7 +186,7 @@ test('a request is found in other spellings, with anything in its name, or said 
   assert.equal((await ask('a'.repeat(requestIdCharactersMax + 1))).status, 400);
 });
 
-test('what cannot be read is put aside with its reason, and the rest is stored', async () => {
+test('what cannot be read is dead-lettered with its reason, and the rest is stored', async () => {
   await process('not json', fromIngress, { ...fromIngress, date: 'soon' }, announced);
   assert.equal((await ask(request)).body.data.length, 2);
   const letters = await bench.bus.admin.read({ topic: bench.topics.dead, partition: 0, offset: 0n }, 10);
@@ -221,7 +221,7 @@ test('a database that goes away loses nothing; readiness and questions say so me
   assert.equal((await fetch(`${bench.tracker.url}/ready`)).status, 200);
 });
 
-test('metrics count what was taken, stored and put aside', async () => {
+test('metrics count what was taken, stored and dead-lettered', async () => {
   await process(fromIngress, 'bad', announced);
   const text = await (await fetch(`${bench.tracker.url}/metrics`)).text();
   assert.match(text, /^ccx_tracker_consumed_messages_total 3$/m);

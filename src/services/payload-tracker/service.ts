@@ -60,14 +60,14 @@ async function build(
 
   const sender = await bus.createProducer();
   lifecycle.defer('producer', () => sender.close());
-  const putAside = { sender, topic: settings.deadLettersTopic, serviceName };
+  const deadLetters = { sender, topic: settings.deadLettersTopic, serviceName };
   const health = new Health();
   const intake = new BatchIntake({
     clock,
     events,
     health,
     bounds: settings.batch,
-    process: (records, control) => processBatch(records, { clock, events, database, putAside }, control),
+    process: (records, control) => processBatch(records, { clock, events, database, deadLetters }, control),
   });
   const consumer = await bus.createConsumer({
     groupId: settings.groupId,

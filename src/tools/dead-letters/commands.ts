@@ -132,7 +132,7 @@ function letterInFull({ id, state, info, facts, time, value }: Letter): string {
     ['service', info?.service ?? '-'],
     ['step', info?.step ?? '-'],
     ['request id', info?.requestId ?? '-'],
-    ['put aside', time],
+    ['dead-lettered', time],
     ...Object.entries(facts),
   ];
   return `${lines.map(([name, text]) => `${name.padEnd(12)}${text}`).join('\n')}\n\n${shown}${rest}`;

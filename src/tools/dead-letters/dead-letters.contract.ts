@@ -8,7 +8,7 @@ import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { recordBytesMaxDefault } from '../../platform/bus/bus-options.ts';
 import { foreignHeaders } from '../../platform/bus/contract/bus-harness.contract.ts';
-import { putAside } from '../../platform/bus/intake/dead-letter-records.ts';
+import { deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { openDeadLetters } from './service.ts';
 
@@ -113,7 +113,7 @@ async function makeLetter({ bus, target }: Tools, record: BusRecord): Promise<vo
   const producer = await bus.createProducer();
   const error = new CcxError('no', { code: 'X', category: 'input' });
   const to = { sender: producer, topic: target, serviceName: 'x', time: () => '2026-11-21T16:00:00Z' };
-  const outcome = await putAside([{ record, step: 's', error, requestId: '' }], to, 1);
+  const outcome = await deadLetterRecords([{ record, step: 's', error, requestId: '' }], to, 1);
   assert.equal(outcome.kind, 'done');
   await producer.close();
 }

@@ -6,7 +6,7 @@ import type { Database } from '../../platform/database/database.ts';
 
 export type LetterState = 'open' | 'replayed' | 'discarded';
 
-/** Why it was put aside, where and when (RFC 3339). */
+/** Why it was dead-lettered, where and when (RFC 3339). */
 export type LetterReason = Pick<DeadLetterInfo, 'code' | 'reason' | 'step' | 'service' | 'time' | 'requestId'>;
 
 export interface Letter {
@@ -17,7 +17,7 @@ export interface Letter {
   readonly info: LetterReason | undefined;
   /** What else is known of it, by name, in the order in which it is shown. */
   readonly facts: Readonly<Record<string, string>>;
-  /** RFC 3339; when it was put aside. */
+  /** RFC 3339; when it was dead-lettered. */
   readonly time: string;
   readonly value: Buffer;
 }
@@ -76,7 +76,7 @@ function shown(bytes: Buffer | null): string {
 }
 
 /**
- * The record as it was before it was put aside: same key, value and headers, byte for byte, back on its topic. Undefined when its source
+ * The record as it was before it was dead-lettered: same key, value and headers, byte for byte, back on its topic. Undefined when its source
  * is unknown; of a letter from which something was left out only its source has the record.
  */
 export function originalRecord({ info, record }: TopicLetter): OutgoingRecord | undefined {

@@ -1,13 +1,13 @@
 /** What the intake promises whatever the bus and the processing do: nothing is skipped, nothing is acknowledged too early. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { done, retry } from '../../../contracts/outcome.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../clock/manual-clock.ts';
 import { Health } from '../../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position } from '../bus.ts';
 import { fenced } from '../bus-errors.ts';
 import { type BatchControl, BatchIntake } from './batch-intake.ts';
+import { done, retry } from './step.ts';
 
 function record(offset: number, bytes = 10, partition = 0): BusRecord {
   const value = Buffer.alloc(bytes);

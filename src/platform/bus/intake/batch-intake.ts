@@ -5,12 +5,12 @@
  * that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
 
-import type { Outcome } from '../../../contracts/outcome.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Health, Need } from '../../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
+import type { StepAnswer, StepAttempt } from './step.ts';
 
 /** One poll of a batch intake; a stop interrupts it. */
 const intakePollMs = 1_000;
@@ -45,14 +45,6 @@ export interface BatchIntakeOptions {
   readonly process: (records: readonly BusRecord[], control: BatchControl) => Promise<void>;
 }
 
-/** Which try of a step this is. */
-export interface StepAttempt {
-  /** Counts from 1. */
-  readonly number: number;
-  /** Pause before the next one, should this one fail. */
-  readonly retryMs: number;
-}
-
 /** What the processing of a batch may ask of the intake. */
 export interface BatchControl {
   /** False once the record's partition was taken away: its new owner processes it. */
@@ -61,7 +53,7 @@ export interface BatchControl {
    * Makes attempts until one is done, for steps that a missing database or bus can hold up but nothing else. Readiness says so meanwhile.
    * Rejects when the service stops.
    */
-  untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<Outcome<T>>): Promise<T>;
+  untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<StepAnswer<T>>): Promise<T>;
 }
 
 const retryBounds = { msMin: intakeRetryMsMin, msMax: intakeRetryMsMax };
@@ -204,10 +196,17 @@ export class BatchIntake {
     };
   }
 
-  async #untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<Outcome<T>>): Promise<T> {
+  async #untilDone<T>(
+    step: string,
+    needs: Need,
+    attempt: (attempt: StepAttempt) => Promise<StepAnswer<T>>,
+  ): Promise<T> {
     const { clock, events, health } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const { signal } = this.#stopping;
     for (let number = 1; ; number += 1) {
-      const outcome = await attempt({ number, retryMs: backoffMs(retryBounds, number, clock.random()) });
+      const retryMs = backoffMs(retryBounds, number, clock.random());
+      const outcome = await attempt({ number, retryMs, elapsedMs: clock.monotonicMs() - startedMs, signal });
       if (outcome.kind === 'done') {
         health.report(needs, undefined);
         return outcome.value;
@@ -215,7 +214,7 @@ export class BatchIntake {
       if (outcome.kind !== 'retry') throw new Error(`step ${step} answered ${outcome.kind}`);
       health.report(needs, outcome.error);
       events.stepRetried(step, outcome.error, outcome.afterMs);
-      await clock.sleep(outcome.afterMs, this.#stopping.signal);
+      await clock.sleep(outcome.afterMs, signal);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * Refused records into a dead-letter topic: as they came, byte for byte, with the reason in headers behind their own. Called before their offsets move on, so that a record
- * is always either processed, kept there or still due. Reading them is `services/dead-letters`'s business.
+ * Dead-letters refused records: as they came, byte for byte, with the reason in headers behind their own. Called before their offsets move
+ * on, so that a record is always either processed, dead-lettered or still due. Reading them is the business of `tools/dead-letters`.
  */
 
 import {
@@ -8,9 +8,9 @@ import {
   type DeadLetterLeftOut,
   deadLetterHeadersBehind,
 } from '../../../contracts/dead-letter.ts';
-import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
-import type { BusRecord, OutgoingRecord, Producer } from '../bus.ts';
+import type { BusRecord, OutgoingRecord, RecordSender } from '../bus.ts';
+import { done, retry, type StepAnswer } from './step.ts';
 
 export interface RefusedRecord {
   readonly record: BusRecord;
@@ -21,8 +21,8 @@ export interface RefusedRecord {
   readonly requestId: string;
 }
 
-export interface PutAsideTarget {
-  readonly sender: Pick<Producer, 'send'>;
+export interface DeadLetterTarget {
+  readonly sender: RecordSender;
   readonly topic: string;
   /** As in the header `x-ccx-service`. */
   readonly serviceName: string;
@@ -31,45 +31,53 @@ export interface PutAsideTarget {
 }
 
 /** Done when the bus has them durably; `retry` after `retryMs` with the bus's code otherwise. */
-export async function putAside(
+export async function deadLetterRecords(
   refused: readonly RefusedRecord[],
-  target: PutAsideTarget,
+  target: DeadLetterTarget,
   retryMs: number,
-): Promise<Outcome<void>> {
-  const letters = refused.map((one) => deadLetterForms(one, target));
+): Promise<StepAnswer<void>> {
+  const deadLetters = refused.map((one) => deadLetterForms(one, target));
   try {
-    await sendAll(letters, target);
+    await sendAll(deadLetters, target);
     return done(undefined);
   } catch (cause) {
-    return retry(cause instanceof CcxError ? cause : unexpected(cause), retryMs);
+    return retry(busFailure(cause), retryMs);
   }
 }
 
-async function sendAll(letters: readonly DeadLetterForms[], { sender }: PutAsideTarget): Promise<void> {
-  try {
-    await sender.send(letters.map(([whole]) => whole));
-  } catch (error) {
-    if (!isTooLarge(error)) throw error;
-    for (const forms of letters) await sendFirstThatFits(forms, sender);
+async function sendAll(deadLetters: readonly DeadLetterForms[], { sender }: DeadLetterTarget): Promise<void> {
+  if (deadLetters.length > 1) {
+    try {
+      await sender.send(deadLetters.map(([whole]) => whole));
+      return;
+    } catch (error) {
+      if (!isRefusedRecord(error)) throw error;
+    }
   }
+  for (const forms of deadLetters) await sendFirstThatFits(forms, sender);
 }
 
-async function sendFirstThatFits(forms: readonly OutgoingRecord[], sender: PutAsideTarget['sender']): Promise<void> {
+async function sendFirstThatFits(forms: readonly OutgoingRecord[], sender: RecordSender): Promise<void> {
   for (const [index, form] of forms.entries()) {
     try {
       await sender.send([form]);
       return;
     } catch (error) {
-      if (!isTooLarge(error) || index === forms.length - 1) throw error;
+      if (!isRefusedRecord(error) || index === forms.length - 1) throw error;
     }
   }
 }
 
-function isTooLarge(error: unknown): boolean {
-  return error instanceof CcxError && error.category === 'limit';
+/**
+ * Only a record that no bus would take is at fault itself. Everything else, a missing topic included, is tried again without end: the
+ * dead-letter topic lies on the same bus, and a record that is not acknowledged is not lost.
+ */
+export function isRefusedRecord(error: unknown): error is CcxError {
+  return error instanceof CcxError && (error.category === 'limit' || error.category === 'input');
 }
 
-function unexpected(cause: unknown): CcxError {
+export function busFailure(cause: unknown): CcxError {
+  if (cause instanceof CcxError) return cause;
   return new CcxError('the bus failed', { code: 'BUS_FAILED', category: 'connection', retryable: true, cause });
 }
 
@@ -77,11 +85,11 @@ function unexpected(cause: unknown): CcxError {
  * One that fitted on the bus may be too large with our headers: it goes without its value then, and without anything of its own where
  * its headers are what is large. Ours name where it still is.
  */
-export type DeadLetterForms = readonly [whole: OutgoingRecord, ...smaller: OutgoingRecord[]];
+type DeadLetterForms = readonly [whole: OutgoingRecord, ...smaller: OutgoingRecord[]];
 
-export function deadLetterForms(
+function deadLetterForms(
   { record, requestId, step, error }: RefusedRecord,
-  target: Omit<PutAsideTarget, 'sender'>,
+  target: Omit<DeadLetterTarget, 'sender'>,
 ): DeadLetterForms {
   const info: DeadLetterInfo = {
     code: error.code,

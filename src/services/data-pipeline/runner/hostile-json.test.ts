@@ -77,7 +77,6 @@ async function run(files: readonly { path: string; body: string }[]) {
     quarantine,
     archiveLimits: { ...defaultArchiveLimits, ratioMax: Number.MAX_SAFE_INTEGER },
     failureLimits: { killedRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 },
-    random: () => 0.5,
     onCpu: () => undefined,
     onRuleKilled: (rule: string) => blamed.push(rule),
     onFactKilled: (fact: string) => blamed.push(fact),
@@ -96,6 +95,7 @@ async function run(files: readonly { path: string; body: string }[]) {
   const packed = packArchive([{ path: 'config/id', body: testCluster }, ...files]);
   const outcome = await runRules(upload, packed, tools, {
     number: 1,
+    retryMs: 375,
     elapsedMs: 0,
     signal: new AbortController().signal,
   });

@@ -1,4 +1,4 @@
-/** Records of others are dropped, unreadable ones are put aside with the reference's text. Rows of data-pipeline.md 2.2 and 2.3. */
+/** Records of others are dropped, unreadable ones are dead-lettered with the reference's text. Rows of data-pipeline.md 2.2 and 2.3. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { busRecord, testAnnouncement, testIdentity, testOrg } from '../../../../test/support/announcements.ts';
@@ -72,7 +72,7 @@ const unreadable: readonly [string, string | Buffer | null, string, string][] = 
   ],
 ];
 for (const [what, value, code, text] of unreadable) {
-  test(`${what} is put aside as ${code}`, () => {
+  test(`${what} is dead-lettered as ${code}`, () => {
     const outcome = check(value);
     assert.equal(outcome.kind, 'dead-letter');
     assert.deepEqual(outcome.kind === 'dead-letter' && [outcome.error.code, outcome.error.message], [code, text]);

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { ByteBudget } from '../byte-budget.ts';
-import type { DownloadRequest, StepAttempt } from '../ports.ts';
+import type { DownloadRequest } from '../ports.ts';
 import type { Upload } from '../upload.ts';
 import { type FetchTools, fetchArchive } from './fetch-archive.ts';
 
@@ -17,7 +18,7 @@ const upload: Upload = {
   lastChecked: '2026-01-30T10:09:11Z',
   gatheredAt: new Date('2026-01-30T10:08:55Z'),
 };
-const first: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortController().signal };
+const first: StepAttempt = { number: 1, retryMs: 375, elapsedMs: 0, signal: new AbortController().signal };
 
 function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: Partial<FetchTools> = {}): FetchTools {
   return {
@@ -27,7 +28,6 @@ function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: 
     localLink: async (link) => link,
     archiveBytesMax: 1000,
     retryMsMax: 60_000,
-    random: () => 0.5,
     ...change,
   };
 }
@@ -48,7 +48,7 @@ test('an archive is handed on with a lease of its own size', async () => {
   assert.equal(given.budget.used(), 0);
 });
 
-test('a link to a host that is not allowed is put aside without a request', async () => {
+test('a link to a host that is not allowed is dead-lettered without a request', async () => {
   const given = tools(() => assert.fail('asked'), {
     linkPolicy: { allowUnsafeLinks: false, presignedS3Links: true, allowedHosts: ['minio'] },
   });
@@ -75,11 +75,11 @@ test('a link is followed to where it leads within this process, and judged there
   assert.deepEqual(asked, ['http://here:1/archive']);
 });
 
-test('what may pass is tried again with growing pauses, and nothing is held meanwhile', async () => {
+test('what may pass is tried again after the pause of the attempt, and nothing is held meanwhile', async () => {
   const given = tools(failing('DOWNLOAD_UNREACHABLE', true));
   const pauses = [];
-  for (const number of [1, 2, 3]) {
-    const outcome = await fetchArchive(upload, given, { ...first, number });
+  for (const retryMs of [375, 750, 1500]) {
+    const outcome = await fetchArchive(upload, given, { ...first, retryMs });
     assert.ok(outcome.kind === 'retry');
     pauses.push(outcome.afterMs);
     assert.equal(given.budget.used(), 0);
@@ -87,7 +87,7 @@ test('what may pass is tried again with growing pauses, and nothing is held mean
   assert.deepEqual(pauses, [375, 750, 1500]);
 });
 
-test('what will not pass, or has been tried long enough, is put aside', async () => {
+test('what will not pass, or has been tried long enough, is dead-lettered', async () => {
   const never = await fetchArchive(upload, tools(failing('DOWNLOAD_STATUS', false)), first);
   assert.equal(never.kind, 'dead-letter');
   const given = tools(failing('DOWNLOAD_UNREACHABLE', true));

@@ -1,14 +1,13 @@
 /**
  * Hop 4, first half: the archive behind the announced link, in memory, within the bytes that all archives together may take. What may
- * pass is tried again with pauses; what will not, or not in time, is put aside. Source: data-pipeline.md 3.1.
+ * pass is tried again with pauses; what will not, or not in time, is dead-lettered. Source: data-pipeline.md 3.1.
  */
 
-import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { backoffMs } from '../backoff.ts';
+import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import type { ByteBudget, ByteLease } from '../byte-budget.ts';
 import { isAllowedLink, type LinkPolicy } from '../decide/is-allowed-link.ts';
-import type { ArchiveSource, StepAttempt } from '../ports.ts';
+import type { ArchiveSource } from '../ports.ts';
 import type { Upload } from '../upload.ts';
 
 export interface FetchTools {
@@ -20,7 +19,6 @@ export interface FetchTools {
   readonly archiveBytesMax: number;
   /** Attempts go on for so long. */
   readonly retryMsMax: number;
-  readonly random: () => number;
 }
 
 export interface FetchedArchive {
@@ -33,7 +31,7 @@ export async function fetchArchive(
   upload: Upload,
   tools: FetchTools,
   attempt: StepAttempt,
-): Promise<Outcome<FetchedArchive>> {
+): Promise<StepAnswer<FetchedArchive>> {
   // At each attempt: a link has an end, and attempts go on for a while.
   const url = await tools.localLink(upload.url);
   if (!isAllowedLink(url, tools.linkPolicy)) return deadLetter(linkRefused());
@@ -41,9 +39,8 @@ export async function fetchArchive(
     return done(await fetchWithinBudget({ ...upload, url }, tools, attempt.signal));
   } catch (error) {
     if (!(error instanceof CcxError)) throw error;
-    const afterMs = backoffMs(attempt.number, tools.random());
-    const isInTime = attempt.elapsedMs + afterMs <= tools.retryMsMax;
-    return error.retryable && isInTime ? retry(error, afterMs) : deadLetter(error);
+    const isInTime = attempt.elapsedMs + attempt.retryMs <= tools.retryMsMax;
+    return error.retryable && isInTime ? retry(error, attempt.retryMs) : deadLetter(error);
   }
 }
 

@@ -52,13 +52,13 @@ test('the first valid cluster id of announcement and identity counts; else the a
   assert.equal(identified({}, { system: { cluster_id: 'my-cluster' } }).clusterId, undefined);
 });
 
-test("an organization that is no number is put aside with the reference's text", () => {
+test("an organization that is no number is dead-lettered with the reference's text", () => {
   const outcome = identify({}, { internal: { org_id: 'org' } });
   assert.ok(outcome.kind === 'dead-letter');
   assert.deepEqual([outcome.error.code, outcome.error.message], ['ANNOUNCEMENT_ORG_ID', 'Error extracting the OrgID']);
 });
 
-test('a timestamp that readers of the report would refuse is put aside', () => {
+test('a timestamp that readers of the report would refuse is dead-lettered', () => {
   for (const timestamp of ['', 'now', '2026-01-30T10:09:11', '2026-02-30T10:09:11Z']) {
     const outcome = identify({ timestamp });
     assert.ok(outcome.kind === 'dead-letter', timestamp);

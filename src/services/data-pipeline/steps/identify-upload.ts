@@ -3,17 +3,17 @@
  * here, before anything is fetched. Source: data-pipeline.md 2.3, 5.2.
  */
 import { isUuid } from '../../../contracts/identifiers.ts';
-import { deadLetter, done, drop, type Outcome } from '../../../contracts/outcome.ts';
 import { HEADER_SERVICE } from '../../../contracts/topics.ts';
 import { type ParsedAnnouncement, parseUploadAnnouncement } from '../../../contracts/upload-announcement.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import { type BusRecord, headerText } from '../../../platform/bus/bus.ts';
+import { deadLetter, done, drop, type StepAnswer } from '../../../platform/bus/intake/step.ts';
 import { gatheringTime } from '../decide/gathering-time.ts';
 import { accountNumber, judgeRecord, orgIdNumber, type RecordPolicy } from '../decide/judge-record.ts';
 import type { Upload } from '../upload.ts';
 
-export function identifyUpload(announcement: ParsedAnnouncement, now: Date): Outcome<Upload> {
+export function identifyUpload(announcement: ParsedAnnouncement, now: Date): StepAnswer<Upload> {
   const { identity } = announcement.identity;
   const orgId = orgIdNumber(identity.internal.org_id);
   if (orgId === undefined) return deadLetter(invalid('ANNOUNCEMENT_ORG_ID', 'Error extracting the OrgID'));
@@ -41,7 +41,7 @@ function invalid(code: string, message: string): CcxError {
  * Hop 3, first half: whether a record concerns us, and what it announces. What it then says of the tenant is `identify-upload.ts`.
  * Source: data-pipeline.md 2.2 (rows 1 to 6), 2.3.
  */
-export function checkAnnouncement(record: BusRecord, policy: RecordPolicy, now: Date): Outcome<ParsedAnnouncement> {
+export function checkAnnouncement(record: BusRecord, policy: RecordPolicy, now: Date): StepAnswer<ParsedAnnouncement> {
   const facts = {
     headers: record.headers.length,
     service: headerText(record, HEADER_SERVICE),

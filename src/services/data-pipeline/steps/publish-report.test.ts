@@ -6,7 +6,7 @@ import type { Report } from '../../../contracts/report.ts';
 import { TOPIC_OCP_RESULTS } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { OutgoingRecord } from '../../../platform/bus/bus.ts';
-import type { StepAttempt } from '../ports.ts';
+import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
 import { publishReport } from './publish-report.ts';
@@ -32,7 +32,7 @@ const report: Report = {
 };
 const catalogue = { version: 'ccx-notifications-0.1.0+0123456789ab', rules: ['a.one', 'b.two'] };
 const result = { clusterId: testCluster, reportJson: JSON.stringify(report), catalogue } as unknown as RuleRunResult;
-const second: StepAttempt = { number: 2, elapsedMs: 500, signal: new AbortController().signal };
+const second: StepAttempt = { number: 2, retryMs: 750, elapsedMs: 500, signal: new AbortController().signal };
 
 async function publish(answer: () => Promise<unknown>, evaluated = result) {
   const sent: OutgoingRecord[] = [];
@@ -42,7 +42,7 @@ async function publish(answer: () => Promise<unknown>, evaluated = result) {
       return answer();
     },
   };
-  const tools = { sender, topic: TOPIC_OCP_RESULTS, random: () => 0.5 };
+  const tools = { sender, topic: TOPIC_OCP_RESULTS };
   return { outcome: await publishReport(upload, evaluated, tools, second), sent };
 }
 
@@ -81,14 +81,14 @@ for (const [what, error] of [
   });
 }
 
-test('a report that no bus would take is put aside', async () => {
+test('a report that no bus would take is dead-lettered', async () => {
   const tooLarge = new CcxError('too large', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' });
   const { outcome } = await publish(() => Promise.reject(tooLarge));
   assert.ok(outcome.kind === 'dead-letter');
   assert.equal(outcome.error.code, 'BUS_RECORD_TOO_LARGE');
 });
 
-test('a report that readers would refuse is put aside and not sent', async () => {
+test('a report that readers would refuse is dead-lettered and not sent', async () => {
   const { outcome, sent } = await publish(async () => undefined, { ...result, reportJson: '{"reports":[]}' });
   assert.ok(outcome.kind === 'dead-letter');
   assert.deepEqual([outcome.error.code, sent.length], ['REPORT_INVALID', 0]);

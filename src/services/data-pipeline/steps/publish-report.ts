@@ -1,21 +1,20 @@
 /** Hop 6: the report on the results topic, acknowledged by the bus. Source: data-pipeline.md 5.2. */
 
-import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
 import type { Report } from '../../../contracts/report.ts';
 import type { OcpResultsMessage } from '../../../contracts/serialize-ocp-results.ts';
 import { serializeOcpResults } from '../../../contracts/serialize-ocp-results.ts';
 import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import type { RecordSender } from '../../../platform/bus/bus.ts';
+import { busFailure, isRefusedRecord } from '../../../platform/bus/intake/dead-letter-records.ts';
+import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { formatGatheringTime } from '../decide/gathering-time.ts';
-import type { RecordSender, StepAttempt } from '../ports.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';
-import { sendOutcome } from '../send-outcome.ts';
 import type { Upload } from '../upload.ts';
 
 export interface PublishTools {
   readonly sender: RecordSender;
   readonly topic: string;
-  readonly random: () => number;
 }
 
 export async function publishReport(
@@ -23,7 +22,7 @@ export async function publishReport(
   result: RuleRunResult,
   tools: PublishTools,
   attempt: StepAttempt,
-): Promise<Outcome<OcpResultsMessage>> {
+): Promise<StepAnswer<OcpResultsMessage>> {
   const message: OcpResultsMessage = {
     OrgID: upload.orgId,
     ClusterName: result.clusterId,
@@ -51,6 +50,10 @@ export async function publishReport(
       [HEADER_CATALOGUE_RULES]: JSON.stringify(result.catalogue.rules),
     },
   };
-  const sent = await sendOutcome(() => tools.sender.send([record]), attempt.number, tools.random);
-  return sent.kind === 'done' ? done(message) : sent;
+  try {
+    await tools.sender.send([record]);
+    return done(message);
+  } catch (error) {
+    return isRefusedRecord(error) ? deadLetter(error) : retry(busFailure(error), attempt.retryMs);
+  }
 }

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
+import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
-import type { StepAttempt } from '../ports.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
@@ -20,7 +20,7 @@ const upload: Upload = {
   lastChecked: '2026-01-30T10:09:11Z',
   gatheredAt: new Date('2026-01-30T10:08:55Z'),
 };
-const first: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortController().signal };
+const first: StepAttempt = { number: 1, retryMs: 375, elapsedMs: 0, signal: new AbortController().signal };
 const result = { clusterId: 'cluster-a' } as RuleRunResult;
 
 function death(code: string, label: string | undefined, retryable = false): RunnerError {
@@ -51,7 +51,6 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
     }),
     archiveLimits: defaultArchiveLimits,
     failureLimits: { killedRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
-    random: () => 0.5,
     onCpu: () => undefined,
     onRuleKilled: (rule: string) => killed.push(rule),
     onFactKilled: (fact: string) => killed.push(`fact ${fact}`),
@@ -139,7 +138,7 @@ test('a death outside any rule is tried once more', async () => {
   assert.equal(twice.error.code, 'RUNNER_MEMORY');
 });
 
-test('a bad archive is put aside with its own code after one attempt', async () => {
+test('a bad archive is dead-lettered with its own code after one attempt', async () => {
   const given = make([death('ARCHIVE_TRUNCATED', 'open the archive')]);
   const outcome = await run(given);
   assert.ok(outcome.kind === 'dead-letter');

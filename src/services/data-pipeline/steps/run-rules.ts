@@ -3,18 +3,17 @@
  * archive runs again without it, and for a while the next ones do, too. Files that do so cost their archive the rules that need them. Source: data-pipeline.md 4, 6.3; architecture.md 6.
  */
 
-import { deadLetter, done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
+import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
-import { backoffMs } from '../backoff.ts';
 import {
   answerRunnerFailure,
   FACT_LABEL_PREFIX,
   RULE_LABEL_PREFIX,
   type RunnerFailureLimits,
 } from '../decide/answer-runner-failure.ts';
-import type { RuleRunners, StepAttempt } from '../ports.ts';
+import type { RuleRunners } from '../ports.ts';
 import type { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
@@ -24,7 +23,6 @@ export interface RunRulesTools {
   readonly quarantine: RuleQuarantine;
   readonly archiveLimits: ArchiveLimits;
   readonly failureLimits: RunnerFailureLimits;
-  readonly random: () => number;
   /** What an attempt took of the CPU. */
   readonly onCpu: (orgId: number, cpuMs: number) => void;
   readonly onRuleKilled: (rule: string, error: CcxError) => void;
@@ -37,7 +35,7 @@ export async function runRules(
   packed: Buffer,
   tools: RunRulesTools,
   attempt: StepAttempt,
-): Promise<Outcome<RuleRunResult>> {
+): Promise<StepAnswer<RuleRunResult>> {
   const leaveOut = tools.quarantine.leftOutFor(upload);
   const leaveOutFacts = new Set<string>();
   const soFar = { killedRules: 0, killedFacts: 0, unexplainedDeaths: 0 };
@@ -62,7 +60,7 @@ export async function runRules(
       case 'again':
         continue;
       case 'later':
-        return retry(result, backoffMs(attempt.number, tools.random()));
+        return retry(result, attempt.retryMs);
       case 'give-up':
         return deadLetter(result);
     }

@@ -1,8 +1,8 @@
 /** Whether a report's `LastChecked` is a time, and not one of the future. Source: notification-writer.md 4.3, 3.4. */
 
-import { deadLetter, done, type Outcome } from '../../../contracts/outcome.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
+import { deadLetter, done, type StepAnswer } from '../../../platform/bus/intake/step.ts';
 import type { CheckedReport, ParsedReport } from '../report.ts';
 
 const microsPerMs = 1000n;
@@ -12,7 +12,7 @@ export function checkReport(
   report: ParsedReport,
   futureToleranceMs: number,
   nowMicros: bigint,
-): Outcome<CheckedReport> {
+): StepAnswer<CheckedReport> {
   const { lastChecked: text } = report.received;
   const lastChecked = parseRfc3339(text);
   if (lastChecked === undefined) {
@@ -25,7 +25,7 @@ export function checkReport(
   return done({ ...report, lastChecked, processedAt: nowMicros });
 }
 
-function refuse(code: string, message: string): Outcome<never> {
+function refuse(code: string, message: string): StepAnswer<never> {
   return deadLetter(
     new CcxError(message, {
       code,

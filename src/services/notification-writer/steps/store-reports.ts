@@ -3,10 +3,10 @@
  * be, is waited for; a report that the database refuses for what it holds is found by halving the batch, and the others are stored.
  */
 
-import { done, type Outcome, retry } from '../../../contracts/outcome.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
-import type { StepAttempt } from '../../../platform/bus/intake/batch-intake.ts';
+import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
+import { done, retry, type StepAnswer } from '../../../platform/bus/intake/step.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { sqlState } from '../../../platform/database/database-error.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';
@@ -30,7 +30,7 @@ export async function storeReports(
   rows: readonly ReportRow[],
   { database, traceOf }: StoreTools,
   attempt: StepAttempt,
-): Promise<Outcome<readonly StoreResult[]>> {
+): Promise<StepAnswer<readonly StoreResult[]>> {
   const numbered = rows.map((row, index) => ({ row, index }));
   try {
     const results = await storeRows<(typeof numbered)[number], StoreResult>(numbered, {

@@ -5,12 +5,10 @@ import { busRecord } from '../../../../test/support/announcements.ts';
 import { parseDeadLetterHeaders } from '../../../contracts/dead-letter.ts';
 import { TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { OutgoingRecord } from '../../../platform/bus/bus.ts';
-import type { StepAttempt } from '../ports.ts';
-import { putAsideRecord } from './put-aside-record.ts';
+import type { OutgoingRecord } from '../bus.ts';
+import { deadLetterRecords } from './dead-letter-records.ts';
 
-const attempt: StepAttempt = { number: 1, elapsedMs: 0, signal: new AbortController().signal };
-const reason = {
+const refusal = {
   step: 'run-rules',
   error: new CcxError('the archive ends too early', {
     code: 'ARCHIVE_TRUNCATED',
@@ -18,10 +16,9 @@ const reason = {
     cause: new Error('unexpected end of file'),
   }),
   requestId: 'req-1',
-  now: new Date('2026-11-21T16:00:00Z'),
 };
 
-async function putAside(
+async function deadLetter(
   record = busRecord('value', { partition: 3, offset: 42n, key: Buffer.from('key') }),
   answers = [() => Promise.resolve()],
 ) {
@@ -33,12 +30,17 @@ async function putAside(
       return answer();
     },
   };
-  const tools = { sender, topic: TOPIC_PIPELINE_DEAD_LETTERS, service: 'ccx-data-pipeline', random: () => 0.5 };
-  return { outcome: await putAsideRecord(record, reason, tools, attempt), sent };
+  const target = {
+    sender,
+    topic: TOPIC_PIPELINE_DEAD_LETTERS,
+    serviceName: 'ccx-data-pipeline',
+    time: () => '2026-11-21T16:00:00.000Z',
+  };
+  return { outcome: await deadLetterRecords([{ record, ...refusal }], target, 100), sent };
 }
 
 test('key, value and headers are kept, and our headers say what happened', async () => {
-  const { outcome, sent } = await putAside();
+  const { outcome, sent } = await deadLetter();
   assert.equal(outcome.kind, 'done');
   const letter = sent[0]!;
   assert.deepEqual(
@@ -63,18 +65,18 @@ test('key, value and headers are kept, and our headers say what happened', async
 });
 
 test('a tombstone stays one', async () => {
-  assert.equal((await putAside(busRecord(null))).sent[0]?.value, null);
+  assert.equal((await deadLetter(busRecord(null))).sent[0]?.value, null);
 });
 
 test('while the bus is away it is tried again', async () => {
   const away = () =>
     Promise.reject(new CcxError('away', { code: 'BUS_UNREACHABLE', category: 'connection', retryable: true }));
-  assert.equal((await putAside(undefined, [away])).outcome.kind, 'retry');
+  assert.equal((await deadLetter(undefined, [away])).outcome.kind, 'retry');
 });
 
-test('a record that our headers make too large is put aside without its value, or all that is its own, which lies at its source', async () => {
+test('a record that our headers make too large goes without its value, or all that is its own, which lies at its source', async () => {
   const tooLarge = () => Promise.reject(new CcxError('too large', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' }));
-  const { outcome, sent } = await putAside(undefined, [tooLarge, tooLarge, () => Promise.resolve()]);
+  const { outcome, sent } = await deadLetter(undefined, [tooLarge, tooLarge, () => Promise.resolve()]);
   assert.equal(outcome.kind, 'done');
   const leftOut = sent.map((letter) => parseDeadLetterHeaders((name) => letter.headers?.[name])?.leftOut);
   assert.deepEqual(leftOut, [undefined, 'value', 'record']);
@@ -86,5 +88,5 @@ test('a record that our headers make too large is put aside without its value, o
       ['null', 'null', 0],
     ],
   );
-  assert.equal((await putAside(undefined, [tooLarge])).outcome.kind, 'retry');
+  assert.equal((await deadLetter(undefined, [tooLarge])).outcome.kind, 'retry');
 });

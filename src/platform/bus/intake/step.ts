@@ -1,0 +1,42 @@
+/**
+ * What a step of a pipeline knows of its attempts, and what it may answer. Expected answers are values; `throw` is for bugs. One component
+ * at the end of each pipeline turns everything that is not `done` into its effect (a counter, a dead letter, a pause).
+ */
+import type { CcxError } from '../../../encoding/ccx-error.ts';
+
+/** Which try of a step this is. */
+export interface StepAttempt {
+  /** Counts from 1. */
+  readonly number: number;
+  /** Pause before the next one, should this one fail. */
+  readonly retryMs: number;
+  /** Since the first attempt of this step. */
+  readonly elapsedMs: number;
+  /** Aborts when the work is to be given up: the partition was lost, or the service stops. */
+  readonly signal: AbortSignal;
+}
+
+export type StepAnswer<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  /** The message is of no concern to us; `reason` is a metric label. */
+  | { readonly kind: 'drop'; readonly reason: string }
+  /** The message is bad and will stay bad; it goes to the dead-letter topic with the error's code and text. */
+  | { readonly kind: 'dead-letter'; readonly error: CcxError }
+  /** Something that we need is away; the same message is tried again and nothing behind it is acknowledged first. */
+  | { readonly kind: 'retry'; readonly error: CcxError; readonly afterMs: number };
+
+export function done<T>(value: T): StepAnswer<T> {
+  return { kind: 'done', value };
+}
+
+export function drop(reason: string): StepAnswer<never> {
+  return { kind: 'drop', reason };
+}
+
+export function deadLetter(error: CcxError): StepAnswer<never> {
+  return { kind: 'dead-letter', error };
+}
+
+export function retry(error: CcxError, afterMs: number): StepAnswer<never> {
+  return { kind: 'retry', error, afterMs };
+}
