@@ -226,7 +226,7 @@ export interface TimelineOptions {
 }
 
 export async function createTimeline(options: TimelineOptions = {}): Promise<Timeline> {
-  const { database, drop } = await createTestDatabase({ migrated: true });
+  const { database, drop } = await createTestDatabase({ migrated: true, sets: ['notifier', 'records', 'trace'] });
   const clock = createWatchedClock();
   const kafka = createFakeTarget('notification-backend');
   const serviceLog = createFakeTarget('service-log');

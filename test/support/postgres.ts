@@ -1,5 +1,5 @@
 /**
- * Databases for `*.pg.test.ts`: each call gives a fresh one on a shared embedded server. Under `npm test` the server is the run's; a test
+ * Databases for tests: each call gives a fresh one on a shared embedded server. Under `npm test` the server is the run's; a test
  * file that is run alone starts its own at the first call and stops it after its last test.
  */
 import { randomUUID } from 'node:crypto';
@@ -7,11 +7,13 @@ import { basename } from 'node:path';
 import { after } from 'node:test';
 import pg from 'pg';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import { migrateCcx } from '../../src/platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, type TestServer, whyNoTestServer } from './postgres-server.ts';
+import { type Pristine, readPristine, restorePristine } from './pristine-database.ts';
 
 export interface TestDatabase {
   readonly database: Database;
@@ -28,10 +30,12 @@ if (unavailable !== undefined) {
   process.exit(0);
 }
 
-const own: { server?: Promise<TestServer>; templateReady?: boolean; stopped?: boolean } = {};
+const own: { server?: Promise<TestServer>; stopped?: boolean } = {};
+const templates = new Map<string, Template>();
 after(async () => {
   own.stopped = true;
-  await (await own.server)?.stop();
+  if (own.server !== undefined) await (await own.server).stop();
+  else for (const { idle } of templates.values()) await Promise.all(idle.splice(0).map(dropDatabase));
 });
 
 /** URL of the server's maintenance database, with the right to create databases and roles. */
@@ -46,26 +50,99 @@ export async function testServerUrl(): Promise<string> {
 export interface TestDatabaseOptions {
   /** With the notification schema at its newest version; otherwise empty. */
   readonly migrated?: boolean;
+  /** With these sets of our own tables beside it, as a service leaves them at its first start. */
+  readonly sets?: readonly string[];
 }
 
-export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const serverUrl = await testServerUrl();
-  const template = options.migrated === true ? await migratedTemplate(serverUrl) : undefined;
-  const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const url = await createDatabaseIfMissing(serverUrl, name, template);
+export async function createTestDatabase({
+  migrated = false,
+  sets = [],
+}: TestDatabaseOptions = {}): Promise<TestDatabase> {
+  const template = migrated ? await templateOf(sets) : undefined;
+  const url = await (template === undefined ? createDatabase() : cloneOf(template));
   const database = connectDatabase({ url, applicationName: basename(process.argv[1] ?? 'test') });
   return {
     database,
     url,
     async drop() {
       await database.close();
-      // A file's own `after` runs behind the one above: the server is gone then, and the database with it.
-      if (own.stopped === true) return;
-      await onServer(serverUrl, (client) =>
-        client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
-      );
+      if (template !== undefined && (await keepForNext(url, template))) return;
+      // A file's own `after` runs behind the one above: a server of the file's own is gone then, and the database with it.
+      if (own.stopped !== true || own.server === undefined) await dropDatabase(url);
     },
   };
+}
+
+async function createDatabase(template?: string): Promise<string> {
+  return await createDatabaseIfMissing(await testServerUrl(), `test_${randomUUID().replaceAll('-', '')}`, template);
+}
+
+/** A database that is cloned, which is several times faster than to fill each; what this process knows of it. */
+interface Template {
+  readonly name: string;
+  clones: number;
+  pristine?: Pristine;
+  /** Clones that nobody uses any more, as they came from the template. */
+  readonly idle: string[];
+}
+
+/** One that an earlier test of this file has left, emptied, or a new one. */
+async function cloneOf(template: Template): Promise<string> {
+  const idle = template.idle.pop();
+  if (idle !== undefined) return idle;
+  const url = await createDatabase(template.name);
+  template.clones += 1;
+  // Most files need one database: only a second one promises a third.
+  if (template.clones === 2) template.pristine = await onServer(url, readPristine);
+  return url;
+}
+
+/** False when the database cannot be brought back to what the template is. */
+async function keepForNext(url: string, { pristine, idle }: Template): Promise<boolean> {
+  if (pristine === undefined || own.stopped === true) return false;
+  const restored = await onServer(url, async (client) => {
+    const { rowCount } = await client.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    );
+    // Somebody still works in it, and would go on with what comes next.
+    return rowCount === 0 && (await restorePristine(client, pristine));
+  }).catch(() => false);
+  if (restored) idle.push(url);
+  return restored;
+}
+
+const templateLock = 7_702_201;
+
+/** Made by whoever needs it first; the test files of a run share it. */
+async function templateOf(sets: readonly string[]): Promise<Template> {
+  const name = ['ccx_test_template', ...sets].join('_').replaceAll('-', '_');
+  const known = templates.get(name);
+  if (known !== undefined) return known;
+  const serverUrl = await testServerUrl();
+  await onServer(serverUrl, async (client) => {
+    await client.query('SELECT pg_advisory_lock($1)', [templateLock]);
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+    if (rowCount !== 0) return;
+    const unfinished = `unfinished_${randomUUID().replaceAll('-', '')}`;
+    const database = connectDatabase({
+      url: await createDatabaseIfMissing(serverUrl, unfinished),
+      applicationName: 'test template',
+    });
+    await ensureNotificationSchema(database);
+    for (const set of sets) await migrateCcx(database, set);
+    await database.close();
+    await client.query(`ALTER DATABASE ${unfinished} RENAME TO ${name}`);
+  });
+  const template: Template = templates.get(name) ?? { name, clones: 0, idle: [] };
+  templates.set(name, template);
+  return template;
+}
+
+async function dropDatabase(url: string): Promise<void> {
+  const name = decodeURIComponent(new URL(url).pathname.slice(1));
+  await onServer(await testServerUrl(), (client) =>
+    client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
+  );
 }
 
 export interface TestRole {
@@ -98,35 +175,12 @@ export async function createTestRole(
   };
 }
 
-const templateLock = 7_702_201;
-
-/** Migrated once per server and cloned from then on, which is several times faster; the test files of a run share it. */
-async function migratedTemplate(serverUrl: string): Promise<string> {
-  const finished = 'ccx_test_template';
-  if (own.templateReady === true) return finished;
-  await onServer(serverUrl, async (client) => {
-    await client.query('SELECT pg_advisory_lock($1)', [templateLock]);
-    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [finished]);
-    if (rowCount !== 0) return;
-    const unfinished = `${finished}_${randomUUID().replaceAll('-', '')}`;
-    const database = connectDatabase({
-      url: await createDatabaseIfMissing(serverUrl, unfinished),
-      applicationName: 'test template',
-    });
-    await ensureNotificationSchema(database);
-    await database.close();
-    await client.query(`ALTER DATABASE ${unfinished} RENAME TO ${finished}`);
-  });
-  own.templateReady = true;
-  return finished;
-}
-
 /** The connection ends with the work, and with it its locks. */
-async function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+async function onServer<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }
