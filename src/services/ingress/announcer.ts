@@ -9,6 +9,7 @@ import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { within } from '../../platform/clock/deadline.ts';
 import type { BusSender } from './bus-sender.ts';
 import type { IngressEvents } from './events.ts';
 import type { KeptAnnouncement, Outbox } from './outbox.ts';
@@ -114,10 +115,7 @@ export class Announcer {
   /** Gives what waits a last chance, bounded in time; the rest stays in the outbox for the next start. */
   async stop(): Promise<void> {
     this.#stopRelay?.();
-    const patience = new AbortController();
-    const late = this.#options.clock.sleep(stopFlushMsMax, patience.signal).catch(() => undefined);
-    await Promise.race([this.relayOnce(), late]);
-    patience.abort();
+    await within(this.relayOnce(), { clock: this.#options.clock, ms: stopFlushMsMax }, () => undefined);
   }
 
   async #relay(): Promise<void> {
@@ -167,20 +165,20 @@ export class Announcer {
         events.announcementRelayed(kept.requestId, this.#ageMs(kept));
       } catch (error) {
         if (!(error instanceof CcxError && unsendable.has(error.code))) throw error;
-        events.announcementSetAside(kept.requestId, await outbox.setAside(key), error);
+        events.announcementUnsendable(kept.requestId, await outbox.setAside(key), error);
       }
     }
   }
 
   /** With a link that has its whole life before it; the one that was made at the upload may have ended while it waited. */
   async #readFresh(key: string): Promise<KeptAnnouncement | undefined> {
-    const kept = await this.#readOrPutAside(key);
+    const kept = await this.#readOrSetApart(key);
     if (kept === undefined) return undefined;
     const url = await this.#options.links.create(kept.requestId);
     return { ...kept, announcement: { ...kept.announcement, url } };
   }
 
-  async #readOrPutAside(key: string): Promise<KeptAnnouncement | undefined> {
+  async #readOrSetApart(key: string): Promise<KeptAnnouncement | undefined> {
     const { outbox, events } = this.#options;
     try {
       const kept = await outbox.read(key);
@@ -188,7 +186,7 @@ export class Announcer {
       return kept;
     } catch (error) {
       if (!(error instanceof CcxError && error.code === 'OUTBOX_ENTRY_BROKEN')) throw error;
-      events.announcementSetAside('', await outbox.setAside(key), error);
+      events.announcementUnsendable('', await outbox.setAside(key), error);
       return undefined;
     }
   }

@@ -5,8 +5,8 @@
 import { PassThrough } from 'node:stream';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { within } from '../../platform/clock/deadline.ts';
 import type { ObjectMetadata, ObjectStore, StoredObject } from '../../platform/objects/object-store.ts';
-import { withDeadline } from './with-deadline.ts';
 
 /** From the last byte of the form until the object is durable; leaves the operator's 60 s some room. */
 const stageMsMax = 45_000;
@@ -50,7 +50,9 @@ export class ArchiveStaging {
   async finish(): Promise<StoredObject> {
     if (!this.#stream.destroyed) this.#stream.end();
     try {
-      return await withDeadline(this.#stored, { clock: this.#clock, ms: stageMsMax, late: tooSlow });
+      return await within(this.#stored, { clock: this.#clock, ms: stageMsMax }, () => {
+        throw tooSlow();
+      });
     } catch (error) {
       this.#stream.destroy(new Error('given up'));
       throw error;

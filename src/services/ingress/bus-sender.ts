@@ -3,11 +3,11 @@
  * reporter, one each, so that waiting status messages hold up no announcement.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
-import type { OutgoingRecord, Producer } from '../../platform/bus/bus.ts';
+import type { Bus, OutgoingRecord, Producer, RecordSender } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { within } from '../../platform/clock/deadline.ts';
 import type { IngressEvents } from './events.ts';
-import type { RecordSender, SendingBus } from './ports.ts';
-import { withDeadline } from './with-deadline.ts';
+import type { SendingBus } from './ports.ts';
 
 export interface BusSenderOptions {
   readonly bus: Pick<SendingBus, 'createProducer'>;
@@ -43,7 +43,9 @@ export class BusSender implements RecordSender {
     });
     sending.then(done, done);
     try {
-      await withDeadline(sending, { clock, ms: deadlineMs, late: () => tooSlow(deadlineMs) });
+      await within(sending, { clock, ms: deadlineMs }, () => {
+        throw tooSlow(deadlineMs);
+      });
     } catch (error) {
       state.late = true;
       events.sendFailed(topic, records.length, error);
@@ -81,4 +83,51 @@ function tooSlow(ms: number): CcxError {
     category: 'connection',
     retryable: true,
   });
+}
+
+/**
+ * A bus that is opened when it is first needed, and again after it could not be: ingress takes uploads while the bus is away, also at its
+ * start. Made by `commands.ts`.
+ */
+interface LateBus extends SendingBus {
+  /** Tries once. Resolves with why the bus is away, if it is; rejects with what no waiting will mend: wrong settings. */
+  tryNow(): Promise<CcxError | undefined>;
+  close(): Promise<void>;
+}
+
+export interface OpenedBus {
+  readonly bus: Bus;
+  /** Of the bus and of what was opened for it. */
+  close(): Promise<void>;
+}
+
+export function createLateBus(open: () => Promise<OpenedBus>): LateBus {
+  const state: { opening?: Promise<OpenedBus> | undefined } = {};
+  const get = (): Promise<OpenedBus> => {
+    if (state.opening === undefined) {
+      const opening = open();
+      state.opening = opening;
+      opening.catch(() => {
+        state.opening = undefined;
+      });
+    }
+    return state.opening;
+  };
+  return {
+    createProducer: async () => await (await get()).bus.createProducer(),
+    check: async () => await (await get()).bus.check(),
+    async tryNow() {
+      try {
+        await get();
+        return undefined;
+      } catch (error) {
+        if (error instanceof CcxError && error.retryable) return error;
+        throw error;
+      }
+    },
+    async close() {
+      const opened = await state.opening?.catch(() => undefined);
+      await opened?.close();
+    },
+  };
 }

@@ -3,12 +3,13 @@
  * to. While the database is away what was known before still holds; a cluster that was never seen has to wait then.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
+import type { Claimant } from '../../platform/auth/authenticator.ts';
+import type { TokenTable } from '../../platform/auth/token-table.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { within } from '../../platform/clock/deadline.ts';
 import type { ClusterOwner, ClusterOwners } from '../../platform/records/cluster-owners.ts';
-import { type Claimant, decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';
+import { decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';
 import type { IngressEvents } from './events.ts';
-import type { TokenTable } from './gateway/token-table.ts';
-import { withDeadline } from './with-deadline.ts';
 
 /** How long the database may take to say whose a cluster is; the operator waits a minute for its answer. */
 const ownerLookupMsMax = 5_000;
@@ -88,10 +89,8 @@ export class ClusterGuard {
   async #asked<T>(work: () => Promise<T>): Promise<T> {
     const { clock, events } = this.#options;
     try {
-      const answer = await withDeadline(this.#prepare().then(work), {
-        clock,
-        ms: ownerLookupMsMax,
-        late: () => unavailable(`no answer within ${ownerLookupMsMax} ms`),
+      const answer = await within(this.#prepare().then(work), { clock, ms: ownerLookupMsMax }, () => {
+        throw unavailable(`no answer within ${ownerLookupMsMax} ms`);
       });
       if (this.#troubled) events.ownersAvailable();
       this.#troubled = false;

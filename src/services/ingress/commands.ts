@@ -16,10 +16,10 @@ import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { createLateBus, type OpenedBus } from './bus-sender.ts';
 import { applyClowder } from './clowder.ts';
 import { registerClustersCommands } from './clusters.ts';
 import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
-import { createLateBus, type OpenedBus } from './late-bus.ts';
 import { startIngress } from './service.ts';
 
 /** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */

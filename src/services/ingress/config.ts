@@ -7,11 +7,11 @@
 import { hostname } from 'node:os';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import type { OwnToken } from '../../platform/auth/authenticator.ts';
 import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
-import type { OwnToken } from './authenticator.ts';
 
 export const outboxBytesMax = 64 * 1024 ** 2;
 

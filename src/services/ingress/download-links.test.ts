@@ -4,8 +4,7 @@ import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { startIngressBench } from '../../../test/support/ingress-bench.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
-import { DownloadLinks } from './download-links.ts';
-import { SigningKeys } from './signing-keys.ts';
+import { DownloadLinks, SigningKeys } from './download-links.ts';
 
 const dayMs = 24 * 3_600_000;
 

@@ -3,17 +3,15 @@
  * announcement. Log texts are the reference's where it has one (ingress.md A.10.2). Identities, tokens and bodies are never passed in here.
  * Nothing throws and nothing is awaited.
  */
-
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
+import type { Claimant, Principal } from '../../platform/auth/authenticator.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StoredObject } from '../../platform/objects/object-store.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { Claimant } from './decide/cluster-owner.ts';
-import { userAgentLabel } from './decide/user-agent.ts';
 import type { IngressMetrics } from './metrics.ts';
-import type { IncomingUpload, Principal, ReceivedForm } from './upload.ts';
+import type { IncomingUpload, ReceivedForm } from './upload.ts';
 import type { Reply } from './web/reply.ts';
 
 /** Distinct values of the `useragent` label; the next ones are counted as `other`. */
@@ -211,7 +209,7 @@ function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
       telemetry.announce('announcement-relayed', { requestId });
       telemetry.announce('upload-announced', { requestId, hop: 2, elapsedMs });
     },
-    announcementSetAside(requestId: string, where: string, error: unknown): void {
+    announcementUnsendable(requestId: string, where: string, error: unknown): void {
       metrics.announcementsSetAside.inc();
       log.error(
         { request_id: requestId, object: where, code: errorCode(error), error: errorText(error) },
@@ -325,4 +323,20 @@ function sideEvents({ telemetry, metrics }: IngressEventsOptions) {
       );
     },
   };
+}
+
+/** The `useragent` label of metrics: programs, not versions and clusters. First rule that matches. Source: ingress.md A.10.1. */
+export function userAgentLabel(userAgent: string): string {
+  if (userAgent.includes('-operator')) return userAgent.split('/', 1)[0]!;
+  if (userAgent.includes('Core')) {
+    const match = /(insights-client\/[0-9.]+) \((Core [0-9.]+)/.exec(userAgent);
+    if (match !== null) return `${match[1]} ${match[2]}`;
+  }
+  if (userAgent.includes('insights-client')) {
+    return /insights-client\/[0-9.]+/.exec(userAgent)?.[0] ?? userAgent;
+  }
+  if (userAgent.includes('redhat-access-insights')) {
+    return /redhat-access-insights\/[0-9.]+/.exec(userAgent)?.[0] ?? userAgent;
+  }
+  return userAgent;
 }

@@ -1,77 +1,117 @@
 /** What is done with one upload, in order: the order of the reference's checks, as far as a client can see it. Source: ingress.md A.1. */
+import type { Authenticator, Principal } from '../../platform/auth/authenticator.ts';
 import type { Announcer } from './announcer.ts';
-import type { Authenticator } from './authenticator.ts';
 import { formBoundary } from './multipart-reader.ts';
 import { admitUpload, fileNotFound } from './steps/admit-upload.ts';
-import { type AnnounceTools, announceUpload } from './steps/announce-upload.ts';
-import { answerTestRequest } from './steps/answer-test-request.ts';
-import { authenticateRequest } from './steps/authenticate-request.ts';
-import { claimCluster } from './steps/claim-cluster.ts';
-import { type FormTools, receiveForm } from './steps/receive-form.ts';
-import { refuseDeniedOrganization } from './steps/refuse-denied-organization.ts';
-import { type GuardTools, refuseForeignCluster } from './steps/refuse-foreign-cluster.ts';
+import { type AnnounceDependencies, announceUpload } from './steps/announce-upload.ts';
+import { type FormDependencies, receiveForm } from './steps/receive-form.ts';
+import { claimCluster, type GuardDependencies, refuseForeignCluster } from './steps/refuse-foreign-cluster.ts';
 import { storeArchive } from './steps/store-archive.ts';
-import type { IncomingUpload, Principal } from './upload.ts';
+import type { IncomingUpload } from './upload.ts';
 import type { UploadSlots } from './upload-slots.ts';
-import { json, type Reply, uploadBody } from './web/reply.ts';
+import { authenticationRefused, EarlyReply, json, type Reply, text, uploadBody } from './web/reply.ts';
 
-export interface UploadTools extends FormTools, AnnounceTools, GuardTools {
+/** A connectivity check's whole body; a genuine one has 20 bytes. It is read before there is a slot for it. */
+const testBodyBytesMax = 4 * 1024;
+
+export interface UploadDependencies extends FormDependencies, AnnounceDependencies, GuardDependencies {
   readonly authenticator: Authenticator;
   readonly announcer: Announcer;
   readonly deniedOrgIds: ReadonlySet<string>;
   readonly slots: UploadSlots;
 }
 
-export async function handleUpload(upload: IncomingUpload, tools: UploadTools): Promise<Reply> {
-  const { events } = tools;
-  const refuse = (answer: Reply, principal?: Principal): Reply => {
-    if (answer.status < 300) events.testAnswered(upload);
-    else events.uploadRefused(upload, principal, answer);
-    return answer;
+export type UploadPipeline = (upload: IncomingUpload) => Promise<Reply>;
+
+/** A step that ends the upload throws an `EarlyReply`; what else is thrown is a bug and passes on. */
+export function createUploadPipeline(dependencies: UploadDependencies): UploadPipeline {
+  const { authenticator, deniedOrgIds, slots, announcer, events } = dependencies;
+
+  return async function handleUpload(upload) {
+    let principal: Principal | undefined;
+    try {
+      principal = authenticateRequest(upload, authenticator);
+      await answerTestRequest(upload, principal);
+      refuseDeniedOrganization(principal, deniedOrgIds);
+      const decision = await refuseForeignCluster(upload, principal, dependencies);
+      events.uploadBegun(upload);
+
+      // What is no form needs no room.
+      const boundary = formBoundary(upload.contentType);
+      if (boundary === undefined) throw new EarlyReply(fileNotFound());
+      const leave = await admitUpload(upload, principal, { slots, isOutboxFull: () => announcer.isFull() });
+      try {
+        const form = await receiveForm(upload, principal, { ...dependencies, boundary });
+        await claimCluster(upload, { principal, form, decision }, dependencies);
+        events.uploadValidated(upload, principal, form);
+
+        const stored = await storeArchive(upload, { principal, form }, dependencies);
+        events.archiveStored(upload, principal, stored);
+
+        const announced = await announceUpload(upload, { principal, form }, dependencies);
+        if (announced === 'sent') events.uploadAnnounced(upload, principal, form);
+        else events.uploadKept(upload, principal, form);
+
+        // The one success of its own number: what insights-client looks for.
+        const status = form.type.service === 'advisor' && !form.hasMetadata ? 201 : 202;
+        return json(status, uploadBody(upload.requestId, principal.accountNumber, principal.orgId));
+      } finally {
+        leave();
+      }
+    } catch (error) {
+      if (!(error instanceof EarlyReply)) throw error;
+      if (error.reply.status < 300) events.testAnswered(upload);
+      else events.uploadRefused(upload, principal, error.reply);
+      return error.reply;
+    }
   };
+}
 
-  const authenticated = authenticateRequest(upload, tools.authenticator);
-  if (authenticated.kind === 'reply') return refuse(authenticated.reply);
-  const principal = authenticated.value;
+/** Who uploads: from the identity header, or from a token when the gateway is on. Source: ingress.md A.3.2, C.2. */
+function authenticateRequest(upload: IncomingUpload, authenticator: Authenticator): Principal {
+  const answer = authenticator.authenticate(upload);
+  if (answer.kind === 'refused') throw new EarlyReply(authenticationRefused(answer.refusal));
+  return answer.principal;
+}
 
-  const tested = await answerTestRequest(upload, principal);
-  if (tested.kind === 'reply') return refuse(tested.reply, principal);
+/**
+ * A connectivity check is answered before anything else is looked at, even for a denied organization. What such a body is, is small: one
+ * that is not read to its end here is none. Source: ingress.md A.4.1.
+ */
+async function answerTestRequest(upload: IncomingUpload, { accountNumber, orgId }: Principal): Promise<void> {
+  const bodyKind = testBodyKind(upload.contentType);
+  const body = bodyKind === 'none' ? '' : await upload.body.text(testBodyBytesMax).catch(() => undefined);
+  if (!isTestRequest({ bodyKind, body: body ?? '', query: upload.query })) return;
+  throw new EarlyReply(json(200, uploadBody(upload.requestId, accountNumber, orgId)));
+}
 
-  const allowed = refuseDeniedOrganization(principal, tools.deniedOrgIds);
-  if (allowed.kind === 'reply') return refuse(allowed.reply, principal);
-  const owned = await refuseForeignCluster(upload, principal, tools);
-  if (owned.kind === 'reply') return refuse(owned.reply, principal);
-  events.uploadBegun(upload);
+/** Organizations that may not upload at all. Source: ingress.md A.4.7. */
+function refuseDeniedOrganization(principal: Principal, deniedOrgIds: ReadonlySet<string>): void {
+  if (!deniedOrgIds.has(principal.orgId)) return;
+  throw new EarlyReply(text(403, 'Upload denied. Please contact Red Hat Support.', 'ORGANIZATION_DENIED'));
+}
 
-  // What is no form needs no room.
-  const boundary = formBoundary(upload.contentType);
-  if (boundary === undefined) return refuse(fileNotFound(), principal);
-  const admitted = await admitUpload(upload, principal, {
-    slots: tools.slots,
-    isOutboxFull: () => tools.announcer.isFull(),
-  });
-  if (admitted.kind === 'reply') return refuse(admitted.reply, principal);
-  try {
-    const received = await receiveForm(upload, principal, { ...tools, boundary });
-    if (received.kind === 'reply') return refuse(received.reply, principal);
-    const form = received.value;
-    const claimed = await claimCluster(upload, { principal, form, decision: owned.value }, tools);
-    if (claimed.kind === 'reply') return refuse(claimed.reply, principal);
-    events.uploadValidated(upload, principal, form);
+/** Whether a request only wants to know if uploading would work. Source: ingress.md A.4.1. */
+type TestBodyKind = 'urlencoded' | 'json' | 'none';
 
-    const stored = await storeArchive(upload, { principal, form }, tools);
-    if (stored.kind === 'reply') return refuse(stored.reply, principal);
-    events.archiveStored(upload, principal, stored.value);
+/** Which kind of body could hold the word; a JSON type with a charset is none, as in the reference. */
+export function testBodyKind(contentType: string | undefined): TestBodyKind {
+  if (contentType === 'application/json') return 'json';
+  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase();
+  return mediaType === 'application/x-www-form-urlencoded' ? 'urlencoded' : 'none';
+}
 
-    const announced = await announceUpload(upload, { principal, form }, tools);
-    if (announced.kind === 'reply') return refuse(announced.reply, principal);
-    if (announced.value === 'sent') events.uploadAnnounced(upload, principal, form);
-    else events.uploadKept(upload, principal, form);
+interface TestRequestFacts {
+  readonly bodyKind: TestBodyKind;
+  /** Empty where no body was read. */
+  readonly body: string;
+  /** Of the URL, without the question mark. */
+  readonly query: string;
+}
 
-    // The one success of its own number: what insights-client looks for.
-    const status = form.type.service === 'advisor' && !form.hasMetadata ? 201 : 202;
-    return json(status, uploadBody(upload.requestId, principal.accountNumber, principal.orgId));
-  } finally {
-    admitted.value();
-  }
+/** The first value wins, and those of the body come before those of the URL. */
+export function isTestRequest({ bodyKind, body, query }: TestRequestFacts): boolean {
+  if (bodyKind === 'json' && /\{\s*"test"\s*:\s*"test"\s*\}/.test(body)) return true;
+  const inBody = bodyKind === 'urlencoded' ? new URLSearchParams(body).get('test') : null;
+  return (inBody ?? new URLSearchParams(query).get('test')) === 'test';
 }

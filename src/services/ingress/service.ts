@@ -3,34 +3,39 @@
  * `ccx ingress` and by the all-in-one process.
  */
 
+import type { Registry } from 'prom-client';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
+import { createAuthenticator } from '../../platform/auth/authenticator.ts';
+import { openTokenFile, type TokenFile } from '../../platform/auth/token-table.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
 import { openFilesMax } from '../../platform/http/connections.ts';
+import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
 import { probeReasons, publicReadiness } from '../../platform/lifecycle/health.ts';
-import type { Readiness, RunningService } from '../../platform/lifecycle/lifecycle.ts';
-import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import {
+  buildWithLifecycle,
+  type Lifecycle,
+  type Readiness,
+  type RunningService,
+} from '../../platform/lifecycle/lifecycle.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { Announcer } from './announcer.ts';
-import { createAuthenticator } from './authenticator.ts';
 import { BusSender } from './bus-sender.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
-import { identityWarnings } from './decide/identity-warnings.ts';
 import { isLoopback } from './decide/locality.ts';
-import { DownloadLinks } from './download-links.ts';
+import { DownloadLinks, SigningKeys } from './download-links.ts';
 import { createIngressEvents, type IngressEvents } from './events.ts';
-import { openTokenFile, type TokenFile } from './gateway/token-table.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import type { ArchiveLinks, SendingBus } from './ports.ts';
-import { SigningKeys } from './signing-keys.ts';
 import { UploadSlots } from './upload-slots.ts';
-import { createMetricsListener } from './web/metrics-listener.ts';
+import { notFound, sendReply, text } from './web/reply.ts';
+import { gatheredBodyBytesMax } from './web/request-body.ts';
 import { createWebListener, WEB_PREFIXES } from './web/web-listener.ts';
 
 const crowdCheckedEveryMs = 1_000;
@@ -280,3 +285,57 @@ function reachable(url: string): string {
 
 /** What a process that runs this service among others needs of it besides `startIngress`. */
 export const ingressRole = { options: ingressOptions, settings: ingressSettings } as const;
+
+/** What an administrator should know at every start of who is believed to be whom. */
+interface IdentityFacts {
+  readonly tokens: boolean;
+  readonly trustIdentityHeader: boolean;
+  /** Whether others than this machine can connect. */
+  readonly openToOthers: boolean;
+  readonly host: string;
+  readonly database: boolean;
+}
+
+export function identityWarnings(facts: IdentityFacts): string[] {
+  if (!facts.tokens) {
+    if (!facts.openToOthers) return [];
+    return [
+      `${facts.host} is open to others and there is no token file: whoever connects can upload in the name of any organization; set gateway.tokens_file, or let nobody but a gateway connect`,
+    ];
+  }
+  const warnings: string[] = [];
+  if (facts.trustIdentityHeader) {
+    warnings.push(
+      'gateway.trust_identity_header is on: a request without a token is believed whatever its x-rh-identity says; let nobody but a gateway connect',
+    );
+  }
+  if (!facts.database) {
+    warnings.push(
+      'there is no database: whose a cluster is counts only where a token is bound to it; set database.url for the others',
+    );
+  }
+  return warnings;
+}
+
+/** The second listener: `lubdub` for probes, Prometheus text for whoever scrapes. Source: ingress.md A.1. */
+interface MetricsListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly registry: Registry;
+}
+
+function createMetricsListener(options: MetricsListenerOptions): HttpServer {
+  const server = createHttpServer({
+    host: options.host,
+    port: options.port,
+    bodyBytesMax: gatheredBodyBytesMax,
+    portSetting: 'INGRESS_METRICSPORT',
+  });
+  server.app.get('/', (_request, response) => sendReply(response, text(200, 'lubdub')));
+  server.app.all('/metrics', async (_request, response) => {
+    const body = await options.registry.metrics();
+    return response.header('content-type', options.registry.contentType).send(body);
+  });
+  server.app.setNotFoundHandler((_request, response) => sendReply(response, notFound()));
+  return server;
+}

@@ -9,9 +9,8 @@
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { nextInLine, type Waiting } from './decide/next-in-line.ts';
-import { bodyFirstMsMax, leastBytesPerSecond } from './limits.ts';
 import type { Holding, RequestBody } from './web/request-body.ts';
+import { bodyFirstMsMax, leastBytesPerSecond } from './web/request-body.ts';
 
 /** So much of a form has arrived, or all of it, before it gets a slot. */
 export const uploadArrivedBytesMin = 16 * 1024;
@@ -194,4 +193,26 @@ function tooSlow(): CcxError {
 
 function tooMany(): CcxError {
   return new CcxError('there is no room for the upload', { code: 'TOO_MANY_UPLOADS', category: 'limit' });
+}
+
+/**
+ * Who gets a slot that has come free, of all who wait for one: somebody of the organization that has the fewest in use, and of several the
+ * one that has waited longest. Nobody is kept out where nobody else waits. Used by `upload-slots.ts`.
+ */
+interface Waiting {
+  readonly orgId: string;
+}
+
+/** `waiting`: the longest wait first. Undefined where nobody waits. */
+export function nextInLine<T extends Waiting>(waiting: Iterable<T>, slotsOf: (orgId: string) => number): T | undefined {
+  let next: T | undefined;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const one of waiting) {
+    const slots = slotsOf(one.orgId);
+    if (slots >= fewest) continue;
+    next = one;
+    fewest = slots;
+    if (slots === 0) break;
+  }
+  return next;
 }

@@ -3,17 +3,11 @@
  * settled it, then what the token file binds the cluster to, then whoever was first.
  */
 
-/** For which cluster somebody uploads, and what vouches for it. */
-export interface Claimant {
-  /** Lower case. */
-  readonly cluster: string;
-  /** As the data pipeline will read it; undefined for one that no report can carry. */
+/** Who uploads for the cluster, and what vouches for it. */
+interface OwnershipClaim {
   readonly orgId: number | undefined;
-  readonly proof: ClaimProof;
+  readonly proof: 'bound-token' | 'token' | 'header' | 'own-token';
 }
-
-/** `own-token`: this process's own, which says nothing about whose a cluster is. */
-export type ClaimProof = 'bound-token' | 'token' | 'header' | 'own-token';
 
 export interface ClusterState {
   /** Undefined: nobody yet, or nobody knows. */
@@ -25,7 +19,7 @@ export interface ClusterState {
 /** `claim`: it may, and is to be recorded as the owner. */
 export type OwnershipDecision = 'own' | 'claim' | 'refuse';
 
-export function decideOwnership({ orgId, proof }: Claimant, { owner, boundTo }: ClusterState): OwnershipDecision {
+export function decideOwnership({ orgId, proof }: OwnershipClaim, { owner, boundTo }: ClusterState): OwnershipDecision {
   if (orgId === undefined) return 'refuse';
   if (owner?.bound === true) return owner.orgId === orgId ? 'own' : 'refuse';
   if (boundTo.length > 0 && !boundTo.includes(orgId)) return 'refuse';

@@ -2,16 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decideRange } from './byte-range.ts';
-import { nextInLine } from './next-in-line.ts';
-import { clusterOfUserAgent } from './operator-agent.ts';
-import { patienceLeft } from './patience.ts';
+import { clusterOfUserAgent } from '../../../platform/auth/authenticator.ts';
+import { userAgentLabel } from '../events.ts';
+import { isTestRequest, testBodyKind } from '../pipeline.ts';
+import { nextInLine } from '../upload-slots.ts';
+import { decideRange } from '../web/download-route.ts';
+import { patienceLeft } from '../web/request-body.ts';
+import { isTrackableId, mayTrack } from '../web/track-route.ts';
 import { decideRequestId } from './request-id.ts';
-import { sizeLimit } from './size-limit.ts';
-import { isTestRequest, testBodyKind } from './test-request.ts';
-import { isTrackableId, mayTrack } from './track-access.ts';
-import { uploadType } from './upload-type.ts';
-import { userAgentLabel } from './user-agent.ts';
+import { sizeLimit, uploadType } from './upload-type.ts';
 
 test('a user agent becomes the name of a program', () => {
   for (const [userAgent, label] of [

@@ -1,5 +1,4 @@
 /** Which service and category the content type of the file part names. The bytes are never looked at. Source: ingress.md A.4.3. */
-
 export interface UploadType {
   readonly service: string;
   readonly category: string;
@@ -24,4 +23,17 @@ function readType(contentType: string): UploadType | undefined {
   if (plainGzipTypes.has(contentType)) return { service: 'advisor', category: 'upload' };
   const match = vendorType.exec(contentType);
   return match === null ? undefined : { service: match[1]!, category: match[2]! };
+}
+
+/** How large a file of a service may be. Source: ingress.md A.4.4. */
+export interface SizeLimits {
+  readonly defaultBytesMax: number;
+  /** An override replaces the default; it may be smaller or larger. */
+  readonly bytesMaxByService: ReadonlyMap<string, number>;
+}
+
+/** Only a strictly larger file is refused. */
+export function sizeLimit(service: string | undefined, limits: SizeLimits): number {
+  const override = service === undefined ? undefined : limits.bytesMaxByService.get(service);
+  return override ?? limits.defaultBytesMax;
 }

@@ -3,35 +3,38 @@
  * Source: ingress.md A.13.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { retryAfterSeconds } from '../limits.ts';
-import { type IncomingUpload, next, type Principal, reply, type StepResult } from '../upload.ts';
+import type { Principal } from '../../../platform/auth/authenticator.ts';
+import type { IncomingUpload } from '../upload.ts';
 import type { UploadSlots } from '../upload-slots.ts';
-import { type Reply, text, unavailable } from '../web/reply.ts';
+import { EarlyReply, type Reply, text, unavailable } from '../web/reply.ts';
 
-/** The function in the answer gives the room back. */
+/** The function that it resolves to gives the room back. */
 export async function admitUpload(
   upload: IncomingUpload,
   principal: Principal,
   { slots, isOutboxFull }: { readonly slots: UploadSlots; readonly isOutboxFull: () => boolean },
-): Promise<StepResult<() => void>> {
+): Promise<() => void> {
   // Where the announcement could neither be sent nor kept, storing the archive would be of no use.
   if (isOutboxFull()) {
-    return reply(unavailable(retryAfterSeconds, 'the message bus is away, try again later', 'OUTBOX_FULL'));
+    throw new EarlyReply(unavailable('the message bus is away, try again later', 'OUTBOX_FULL'));
   }
   try {
-    return next(await slots.admit(upload.body, principal.orgId));
+    return await slots.admit(upload.body, principal.orgId);
   } catch (error) {
-    const answer = bodyFailure(error);
-    if (answer === undefined) throw error;
-    return reply(answer);
+    throw bodyFailure(error);
   }
 }
 
-/** What a client is told whose body cannot be read to its end; undefined for what is no fault of a body. */
-export function bodyFailure(error: unknown): Reply | undefined {
+/** The answer to a client whose body cannot be read to its end; what is no fault of a body stays what it is. */
+export function bodyFailure(error: unknown): unknown {
+  const answer = answerToBodyFailure(error);
+  return answer === undefined ? error : new EarlyReply(answer);
+}
+
+function answerToBodyFailure(error: unknown): Reply | undefined {
   if (error instanceof CcxError) {
     if (error.code === 'TOO_MANY_UPLOADS') {
-      return unavailable(retryAfterSeconds, 'too many uploads at once, try again later', error.code);
+      return unavailable('too many uploads at once, try again later', error.code);
     }
     if (error.code === 'BODY_TOO_SLOW') return text(408, 'The upload came too slowly', error.code);
     return fileNotFound(error.code);

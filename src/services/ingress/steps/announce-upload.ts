@@ -4,15 +4,15 @@
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../../encoding/rfc3339.ts';
+import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { Announcer } from '../announcer.ts';
 import type { IngressEvents } from '../events.ts';
-import { retryAfterSeconds } from '../limits.ts';
 import type { ArchiveLinks } from '../ports.ts';
-import { type IncomingUpload, next, type Principal, type ReceivedForm, reply, type StepResult } from '../upload.ts';
-import { empty, unavailable } from '../web/reply.ts';
+import type { IncomingUpload, ReceivedForm } from '../upload.ts';
+import { EarlyReply, empty, unavailable } from '../web/reply.ts';
 
-export interface AnnounceTools {
+export interface AnnounceDependencies {
   readonly announcer: Announcer;
   readonly links: ArchiveLinks;
   readonly clock: Clock;
@@ -22,11 +22,11 @@ export interface AnnounceTools {
 export async function announceUpload(
   upload: IncomingUpload,
   owned: { readonly principal: Principal; readonly form: ReceivedForm },
-  { announcer, links, clock, events }: AnnounceTools,
-): Promise<StepResult<'sent' | 'kept'>> {
+  { announcer, links, clock, events }: AnnounceDependencies,
+): Promise<'sent' | 'kept'> {
   const { principal, form } = owned;
   try {
-    const outcome = await announcer.announce({
+    return await announcer.announce({
       requestId: upload.requestId,
       service: form.type.service,
       queueKey: form.metadata.queue_key ?? null,
@@ -45,12 +45,11 @@ export async function announceUpload(
         timestamp: formatRfc3339(clock.nowMicros()),
       },
     });
-    return next(outcome);
   } catch (error) {
     events.announcingFailed(upload, principal, error);
     if (error instanceof CcxError && error.retryable) {
-      return reply(unavailable(retryAfterSeconds, 'the upload cannot be announced, try again later', error.code));
+      throw new EarlyReply(unavailable('the upload cannot be announced, try again later', error.code));
     }
-    return reply(empty(500, error instanceof CcxError ? error.code : 'UNKNOWN'));
+    throw new EarlyReply(empty(500, error instanceof CcxError ? error.code : 'UNKNOWN'));
   }
 }

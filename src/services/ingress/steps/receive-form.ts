@@ -4,16 +4,16 @@
  */
 import type { AnnouncementMetadata } from '../../../contracts/upload-announcement.ts';
 import { absentMetadata, decodeUploadMetadata } from '../../../contracts/upload-metadata.ts';
+import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { ObjectStore } from '../../../platform/objects/object-store.ts';
 import { ArchiveStaging } from '../archive-staging.ts';
-import { type SizeLimits, sizeLimit } from '../decide/size-limit.ts';
-import { type UploadType, uploadType } from '../decide/upload-type.ts';
+import { type SizeLimits, sizeLimit, type UploadType, uploadType } from '../decide/upload-type.ts';
 import type { IngressEvents } from '../events.ts';
-import { drainBytesMax } from '../limits.ts';
 import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
-import { type IncomingUpload, next, type Principal, type ReceivedForm, reply, type StepResult } from '../upload.ts';
-import { empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
+import type { IncomingUpload, ReceivedForm } from '../upload.ts';
+import { EarlyReply, empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
+import { drainBytesMax } from '../web/request-body.ts';
 import { bodyFailure, fileNotFound } from './admit-upload.ts';
 
 /**
@@ -30,7 +30,7 @@ const metadataBytesMax = 128 * 1024;
  */
 const emptyRefusedFor = 'openshift';
 
-export interface FormTools {
+export interface FormDependencies {
   readonly objects: ObjectStore;
   readonly clock: Clock;
   readonly events: IngressEvents;
@@ -41,28 +41,15 @@ export interface FormTools {
 export async function receiveForm(
   upload: IncomingUpload,
   principal: Principal,
-  tools: FormTools & { readonly boundary: string },
-): Promise<StepResult<ReceivedForm>> {
-  if (new URLSearchParams(upload.query).has('metadata')) tools.events.queryMetadataIgnored(upload);
-  const reception = new FormReception(upload, principal, tools);
+  dependencies: FormDependencies & { readonly boundary: string },
+): Promise<ReceivedForm> {
+  if (new URLSearchParams(upload.query).has('metadata')) dependencies.events.queryMetadataIgnored(upload);
+  const reception = new FormReception(upload, principal, dependencies);
   try {
-    return await reception.readForm(tools.boundary);
+    return await reception.readForm(dependencies.boundary);
   } catch (error) {
     await reception.abandon();
-    if (error instanceof Refusal) return reply(error.reply);
-    const answer = bodyFailure(error);
-    if (answer === undefined) throw error;
-    return reply(answer);
-  }
-}
-
-/** Ends the reading early. */
-class Refusal extends Error {
-  readonly reply: Reply;
-
-  constructor(answer: Reply) {
-    super(answer.code ?? '');
-    this.reply = answer;
+    throw error instanceof EarlyReply ? error : bodyFailure(error);
   }
 }
 
@@ -79,7 +66,7 @@ interface Candidate {
 class FormReception {
   readonly #upload: IncomingUpload;
   readonly #principal: Principal;
-  readonly #tools: FormTools;
+  readonly #dependencies: FormDependencies;
   #candidate: Candidate | undefined;
   /** Of an `upload` that a `file` has replaced. */
   #replacedBytes = 0;
@@ -87,13 +74,13 @@ class FormReception {
   #metadataValue: Buffer | 'too large' | undefined;
   #testValue: Buffer | 'too large' | undefined;
 
-  constructor(upload: IncomingUpload, principal: Principal, tools: FormTools) {
+  constructor(upload: IncomingUpload, principal: Principal, dependencies: FormDependencies) {
     this.#upload = upload;
     this.#principal = principal;
-    this.#tools = tools;
+    this.#dependencies = dependencies;
   }
 
-  async readForm(boundary: string): Promise<StepResult<ReceivedForm>> {
+  async readForm(boundary: string): Promise<ReceivedForm> {
     const reader = new MultipartReader({ next: () => this.#nextChunk() }, boundary);
     for (;;) {
       const part = await reader.nextPart();
@@ -114,7 +101,7 @@ class FormReception {
   async #nextChunk(): Promise<Buffer | undefined> {
     const { body } = this.#upload;
     const fileBytes = this.#replacedBytes + (this.#candidate?.sizeBytes ?? 0);
-    if (body.bytesRead - fileBytes > formOverheadBytesMax) throw new Refusal(overheadTooLarge());
+    if (body.bytesRead - fileBytes > formOverheadBytesMax) throw new EarlyReply(overheadTooLarge());
     return await body.next();
   }
 
@@ -141,7 +128,7 @@ class FormReception {
   async #readFile(name: 'file' | 'upload', part: PartHeader, reader: MultipartReader): Promise<void> {
     await this.abandon();
     this.#replacedBytes = this.#candidate?.sizeBytes ?? 0;
-    const { acceptedServices, sizeLimits } = this.#tools;
+    const { acceptedServices, sizeLimits } = this.#dependencies;
     const type = uploadType(part.contentType, acceptedServices);
     const bytesMax = sizeLimit(type?.service, sizeLimits);
     const staging = type === undefined ? undefined : this.#beginStaging();
@@ -149,7 +136,7 @@ class FormReception {
     this.#candidate = candidate;
     // A `file` is final: its refusal need not wait for the end of the form. An `upload` may still be replaced.
     const isFinal = name === 'file';
-    if (type === undefined && isFinal) throw new Refusal(typeNotAccepted());
+    if (type === undefined && isFinal) throw new EarlyReply(typeNotAccepted());
     for (;;) {
       const chunk = await reader.chunk();
       if (chunk === undefined) break;
@@ -159,11 +146,11 @@ class FormReception {
       else if (isFinal && candidate.sizeBytes > bytesMax + drainBytesMax) break;
       else if (candidate.sizeBytes - bytesMax <= chunk.length) await staging?.abandon();
     }
-    if (isFinal && candidate.sizeBytes > bytesMax) throw new Refusal(tooLarge(bytesMax, candidate.sizeBytes));
+    if (isFinal && candidate.sizeBytes > bytesMax) throw new EarlyReply(tooLarge(bytesMax, candidate.sizeBytes));
   }
 
   #beginStaging(): ArchiveStaging {
-    const { objects, clock } = this.#tools;
+    const { objects, clock } = this.#dependencies;
     const { accountNumber, orgId } = this.#principal;
     const key = this.#upload.requestId;
     return new ArchiveStaging({
@@ -178,31 +165,28 @@ class FormReception {
     });
   }
 
-  async #result(): Promise<StepResult<ReceivedForm>> {
+  #result(): ReceivedForm {
     const candidate = this.#candidate;
     if (candidate === undefined) {
-      if (this.#testValue?.toString() !== 'test') return reply(fileNotFound());
-      return reply(json(200, uploadBody(this.#upload.requestId, this.#principal.accountNumber, this.#principal.orgId)));
+      if (this.#testValue?.toString() !== 'test') throw new EarlyReply(fileNotFound());
+      const { accountNumber, orgId } = this.#principal;
+      throw new EarlyReply(json(200, uploadBody(this.#upload.requestId, accountNumber, orgId)));
     }
     const { contentType, type, sizeBytes, bytesMax, staging } = candidate;
-    if (type === undefined || staging === undefined) return reply(typeNotAccepted());
-    if (sizeBytes > bytesMax) {
-      await staging.abandon();
-      return reply(tooLarge(bytesMax, sizeBytes));
-    }
+    if (type === undefined || staging === undefined) throw new EarlyReply(typeNotAccepted());
+    if (sizeBytes > bytesMax) throw new EarlyReply(tooLarge(bytesMax, sizeBytes));
     if (sizeBytes === 0 && type.service === emptyRefusedFor) {
-      await staging.abandon();
-      return reply(text(400, 'The archive is empty', 'ARCHIVE_EMPTY'));
+      throw new EarlyReply(text(400, 'The archive is empty', 'ARCHIVE_EMPTY'));
     }
     // An empty value is none to Go; an empty file is one.
     const document = this.#metadataFile ?? (this.#metadataValue?.length === 0 ? undefined : this.#metadataValue);
     const metadata = this.#readMetadata(document);
-    return next({ contentType, type, sizeBytes, staging, metadata, hasMetadata: document !== undefined });
+    return { contentType, type, sizeBytes, staging, metadata, hasMetadata: document !== undefined };
   }
 
   #readMetadata(document: Buffer | 'too large' | undefined): AnnouncementMetadata {
     if (document === undefined) return absentMetadata;
-    const { events, clock } = this.#tools;
+    const { events, clock } = this.#dependencies;
     const decoding =
       document === 'too large'
         ? ({ kind: 'discarded', text: `it has more than ${metadataBytesMax} bytes` } as const)

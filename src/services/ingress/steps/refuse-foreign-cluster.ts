@@ -1,38 +1,69 @@
-/** With tokens, a cluster is its organization's alone: somebody else is refused before the body is read. Records nothing. */
+/**
+ * With tokens, a cluster is its organization's alone: somebody else is refused before the body is read, and a good upload for a cluster of
+ * nobody makes it the uploader's, before anything of it is stored.
+ */
+import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { ClusterGuard } from '../cluster-guard.ts';
 import type { IngressEvents } from '../events.ts';
-import { retryAfterSeconds } from '../limits.ts';
-import { type IncomingUpload, next, type Principal, reply, type StepResult } from '../upload.ts';
-import { goError, unavailable } from '../web/reply.ts';
+import type { IncomingUpload, ReceivedForm } from '../upload.ts';
+import { EarlyReply, goError, unavailable } from '../web/reply.ts';
 
-export interface GuardTools {
+export interface GuardDependencies {
   /** Absent without a token file: then anybody may say anything. */
   readonly guard: ClusterGuard | undefined;
   readonly events: IngressEvents;
 }
 
+/** Records nothing. `claim`: the cluster is nobody's yet. */
 export async function refuseForeignCluster(
   upload: IncomingUpload,
   { claimant }: Principal,
-  { guard, events }: GuardTools,
-): Promise<StepResult<'own' | 'claim'>> {
-  if (guard === undefined || claimant === undefined) return next('own');
-  try {
-    const decision = await guard.judge(claimant);
-    if (decision !== 'refuse') return next(decision);
-  } catch (error) {
-    return reply(ownersUnavailable(error));
-  }
+  { guard, events }: GuardDependencies,
+): Promise<'own' | 'claim'> {
+  if (guard === undefined || claimant === undefined) return 'own';
+  const decision = await guard.judge(claimant).catch(ownersUnavailable);
+  if (decision !== 'refuse') return decision;
   events.clusterOfAnother(upload, claimant);
-  return reply(clusterOfAnother());
+  throw new EarlyReply(clusterOfAnother());
 }
 
-export function clusterOfAnother() {
+/**
+ * An OpenShift archive without a cluster id is refused: the data pipeline would take the id from the archive itself, where anybody can
+ * write any.
+ */
+export async function claimCluster(
+  upload: IncomingUpload,
+  claim: { readonly principal: Principal; readonly form: ReceivedForm; readonly decision: 'own' | 'claim' },
+  { guard, events }: GuardDependencies,
+): Promise<void> {
+  const { principal, form, decision } = claim;
+  const { claimant, tokenSha256 } = principal;
+  if (guard === undefined) return;
+  try {
+    if (claimant === undefined) {
+      if (form.type.service === 'openshift' && !principal.mayOmitCluster) throw new EarlyReply(clusterMissing());
+      return;
+    }
+    if (decision === 'own') return;
+    if ((await guard.claim(claimant, tokenSha256).catch(ownersUnavailable)) === 'own') return;
+    events.clusterOfAnother(upload, claimant);
+    throw new EarlyReply(clusterOfAnother());
+  } catch (error) {
+    await form.staging.abandon();
+    throw error;
+  }
+}
+
+function clusterOfAnother() {
   return goError(403, 'Upload denied: the cluster belongs to another organization', 'CLUSTER_OF_ANOTHER_ORGANIZATION');
 }
 
+function clusterMissing() {
+  return goError(400, 'Bad Request: x-rh-identity names no cluster (identity.system.cluster_id)', 'CLUSTER_MISSING');
+}
+
 /** A bug passes on. */
-export function ownersUnavailable(error: unknown) {
+function ownersUnavailable(error: unknown): never {
   if (!(error instanceof Error && 'code' in error && error.code === 'OWNERS_UNAVAILABLE')) throw error;
-  return unavailable(retryAfterSeconds, 'the owner of the cluster cannot be looked up, try again later', error.code);
+  throw new EarlyReply(unavailable('the owner of the cluster cannot be looked up, try again later', error.code));
 }

@@ -1,11 +1,9 @@
 /** `GET /download/{id}`: an archive from the object store, whole or in part. Only for stores that serve nothing themselves. Source: ingress.md A.6.2. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedKey, type ObjectStore, type StoredObject } from '../../../platform/objects/object-store.ts';
-import { decideRange } from '../decide/byte-range.ts';
 import type { DownloadLinks } from '../download-links.ts';
 import { pathSegment } from './path-segment.ts';
-import { empty, goError, type Reply } from './reply.ts';
-import { notFound, sendReply } from './send-reply.ts';
+import { empty, goError, notFound, type Reply, sendReply } from './reply.ts';
 
 export interface DownloadTools {
   readonly objects: ObjectStore;
@@ -90,4 +88,26 @@ function isNotModified(request: FastifyRequest, object: StoredObject): boolean {
 function isRangeStale(request: FastifyRequest, object: StoredObject): boolean {
   const condition = request.headers['if-range'];
   return condition !== undefined && condition !== object.storedAt.toUTCString();
+}
+
+/** Which part of a file a `Range` header asks for. Several parts at once are answered with the whole, as the standard allows. */
+type RangeDecision =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'part'; readonly start: number; readonly endInclusive: number }
+  | { readonly kind: 'unsatisfiable' };
+
+export function decideRange(header: string | undefined, sizeBytes: number): RangeDecision {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
+  if (match === null || (match[1] === '' && match[2] === '')) return { kind: 'whole' };
+  if (match[1] === '') {
+    const last = Math.min(Number(match[2]), sizeBytes);
+    return last === 0
+      ? { kind: 'unsatisfiable' }
+      : { kind: 'part', start: sizeBytes - last, endInclusive: sizeBytes - 1 };
+  }
+  const start = Number(match[1]);
+  const end = match[2] === '' ? sizeBytes - 1 : Math.min(Number(match[2]), sizeBytes - 1);
+  // An end before its start makes no range at all; a start behind the file is one that cannot be given.
+  if (match[2] !== '' && Number(match[2]) < start) return { kind: 'whole' };
+  return start >= sizeBytes ? { kind: 'unsatisfiable' } : { kind: 'part', start, endInclusive: end };
 }

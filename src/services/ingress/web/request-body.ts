@@ -6,8 +6,18 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { type PatiencePolicy, patienceLeft } from '../decide/patience.ts';
-import { bodyFirstMsMax, leastBytesPerSecond } from '../limits.ts';
+import { within } from '../../../platform/clock/deadline.ts';
+
+/** No body is gathered by the HTTP server itself: the steps of an upload read it, and nobody else has one. */
+export const gatheredBodyBytesMax = 1;
+
+/** No rate is asked for during the first seconds of waiting for a client. */
+export const bodyFirstMsMax = 5_000;
+/** Then as much as brings an ordinary archive (60 KiB) within the 60 s that the operator gives it. */
+export const leastBytesPerSecond = 1024;
+
+/** After a refusal so much is still read and thrown away, because a client that is still writing does not see the answer otherwise. */
+export const drainBytesMax = 16 * 1024 ** 2;
 
 /** A client that has sent fast may fall silent for so long; the whole request has 60 s (platform/http). */
 export const bodyIdleMsMax = 20_000;
@@ -121,24 +131,20 @@ export class RequestBody {
     if (this.ended) return true;
     // A client that was given up is not waited for again, and one that was not asked has sent nothing.
     if (this.#failure !== undefined || this.#askForBody !== undefined) return false;
-    const timer = new AbortController();
-    const late = this.#clock.sleep(bounds.msMax, timer.signal).then(
-      () => 'late' as const,
-      () => 'late' as const,
-    );
-    const until = this.bytesRead + bounds.bytesMax;
     try {
-      while (this.bytesRead <= until) {
-        const outcome = await Promise.race([this.next(), late]);
-        if (outcome === 'late') return false;
-        if (outcome === undefined) return true;
-      }
-      return false;
+      return await within(this.#discard(bounds.bytesMax), { clock: this.#clock, ms: bounds.msMax }, () => false);
     } catch {
       return false;
-    } finally {
-      timer.abort();
     }
+  }
+
+  /** True at the end of the body, false past that many bytes. */
+  async #discard(bytesMax: number): Promise<boolean> {
+    const until = this.bytesRead + bytesMax;
+    while (this.bytesRead <= until) {
+      if ((await this.next()) === undefined) return true;
+    }
+    return false;
   }
 
   #take(): Buffer | undefined {
@@ -204,4 +210,26 @@ export class RequestBody {
 /** What Node says of a client that went away. */
 function connectionLost(): Error {
   return Object.assign(new Error('the client went away'), { code: 'ECONNRESET' });
+}
+
+/**
+ * How much longer a client is waited for. Waiting uses patience up, bytes earn it: whoever sends at the least rate is waited for as long as
+ * he does, and whoever sent fast may fall silent for a while. The rate alone decides, never who sends.
+ */
+interface PatiencePolicy {
+  /** What every body begins with: the first seconds, in which no rate is asked for. */
+  readonly firstMs: number;
+  /** What bytes can earn at most. */
+  readonly msMax: number;
+  readonly leastBytesPerSecond: number;
+}
+
+/** Milliseconds; not above 0: the client is given up. */
+export function patienceLeft(
+  patienceMs: number,
+  since: { readonly waitedMs: number; readonly arrivedBytes: number },
+  policy: PatiencePolicy,
+): number {
+  const earnedMs = (since.arrivedBytes * 1_000) / policy.leastBytesPerSecond;
+  return Math.min(policy.msMax, patienceMs - since.waitedMs + earnedMs);
 }

@@ -1,8 +1,9 @@
 /** `GET …/track/{id}`: what the payload tracker knows of a request, for those whom it concerns. Source: ingress.md A.9. */
+
+import type { CheckedIdentity } from '../../../contracts/identity.ts';
+import type { Principal } from '../../../platform/auth/authenticator.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
-import { isTrackableId, mayTrack } from '../decide/track-access.ts';
 import type { IngressEvents } from '../events.ts';
-import type { Principal } from '../upload.ts';
 import { empty, json, type Reply, text } from './reply.ts';
 
 const trackerAnswerBytesMax = 4 * 1024 ** 2;
@@ -56,4 +57,23 @@ export async function answerTrack({ id, verbosity, principal }: TrackQuestion, t
     return typeof value === 'string' && value !== '' ? [[name, value]] : [];
   });
   return json(200, Object.fromEntries(brief));
+}
+
+/** `ownerOrgId`: the organization that the tracker names; accounts are not compared. */
+export function mayTrack(
+  identity: Pick<CheckedIdentity, 'type' | 'orgId' | 'x509SubjectDn'>,
+  ownerOrgId: unknown,
+  trustedCertificates: ReadonlySet<string>,
+): boolean {
+  if (identity.type === 'Associate') return true;
+  const certificate = identity.x509SubjectDn.slice(identity.x509SubjectDn.lastIndexOf('=') + 1);
+  if (certificate !== '' && trustedCertificates.has(certificate)) return true;
+  // An associate's or a certificate's identity may have no organization: that must not equal a missing owner.
+  return identity.orgId !== '' && identity.orgId === ownerOrgId;
+}
+
+/** The forms that Go's uuid package reads: dashed, 32 digits, `urn:uuid:…`, `{…}`. */
+export function isTrackableId(id: string): boolean {
+  const dashed = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+  return new RegExp(`^(?:${dashed}|urn:uuid:${dashed}|\\{${dashed}\\}|[0-9a-f]{32})$`, 'i').test(id);
 }

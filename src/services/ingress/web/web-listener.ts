@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import type { Credentials, Principal } from '../../../platform/auth/authenticator.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import {
   createHttpServer,
@@ -16,19 +17,28 @@ import {
 } from '../../../platform/http/http-server.ts';
 import type { Readiness } from '../../../platform/lifecycle/lifecycle.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
-import type { Credentials } from '../authenticator.ts';
 import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
 import { decideRequestId } from '../decide/request-id.ts';
-import { drainBytesMax, gatheredBodyBytesMax, retryAfterSeconds } from '../limits.ts';
 import { formBoundary } from '../multipart-reader.ts';
-import { handleUpload, type UploadTools } from '../pipeline.ts';
-import type { IncomingUpload, Principal } from '../upload.ts';
+import { createUploadPipeline, type UploadDependencies, type UploadPipeline } from '../pipeline.ts';
+import type { IncomingUpload } from '../upload.ts';
 import { type DownloadTools, serveDownload } from './download-route.ts';
 import { openapiDocument } from './openapi-document.ts';
 import { pathSegment } from './path-segment.ts';
-import { empty, goError, goServerError, json, type Reply, text, unavailable } from './reply.ts';
-import { RequestBody } from './request-body.ts';
-import { methodNotAllowed, notFound, sendReply } from './send-reply.ts';
+import {
+  authenticationRefused,
+  empty,
+  goError,
+  goServerError,
+  json,
+  methodNotAllowed,
+  notFound,
+  type Reply,
+  sendReply,
+  text,
+  unavailable,
+} from './reply.ts';
+import { drainBytesMax, gatheredBodyBytesMax, RequestBody } from './request-body.ts';
 import { answerTrack, type TrackTools } from './track-route.ts';
 
 /** The same of a body that is no form: a genuine test's ends long before. */
@@ -53,7 +63,7 @@ export interface WebListenerOptions {
   readonly version: string;
   readonly commit: string;
   readonly clock: Clock;
-  readonly upload: UploadTools;
+  readonly upload: UploadDependencies;
   readonly track: TrackTools;
   /** Absent where the object store serves archives itself. */
   readonly download: DownloadTools | undefined;
@@ -96,10 +106,7 @@ export function createWebListener(options: WebListenerOptions): HttpServer {
   app.setErrorHandler(async (error, request, response) => {
     options.upload.events.requestFailed(requestIdOf(response), error);
     if (error instanceof CcxError && error.retryable) {
-      return sendReply(
-        response,
-        unavailable(retryAfterSeconds, 'this cannot be answered now, try again later', error.code),
-      );
+      return sendReply(response, unavailable('this cannot be answered now, try again later', error.code));
     }
     return sendReply(response, isClientError(error) ? badUpload(request) : empty(500));
   });
@@ -143,11 +150,15 @@ function askForBody(request: FastifyRequest, response: FastifyReply): (() => voi
 
 function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
   const { authenticator } = options.upload;
+  const handleUpload = createUploadPipeline(options.upload);
   const identified =
     (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>
     async (request: FastifyRequest, response: FastifyReply) => {
       const authenticated = authenticator.authenticate(credentialsOf(request, options.host));
-      const reply = authenticated.kind === 'reply' ? authenticated.reply : await handle(request, authenticated.value);
+      const reply =
+        authenticated.kind === 'refused'
+          ? authenticationRefused(authenticated.refusal)
+          : await handle(request, authenticated.principal);
       return await answer(request, response, reply, options.clock);
     };
   const lubdub = () => text(200, 'lubdub');
@@ -166,7 +177,7 @@ function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
     app.get(`${prefix}/`, identified(lubdub));
     app.get(`${prefix}/version`, (_request, response) => sendReply(response, version));
     app.get(`${prefix}/openapi.json`, (_request, response) => sendReply(response, openapi));
-    app.post(`${prefix}/upload`, (request, response) => answerUpload(request, response, options));
+    app.post(`${prefix}/upload`, (request, response) => answerUpload(request, response, handleUpload, options));
     if (!authenticator.enabled) continue;
     app.get(
       `${prefix}/track/*`,
@@ -183,7 +194,8 @@ function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
 async function answerUpload(
   request: FastifyRequest,
   response: FastifyReply,
-  { clock, host, upload: tools }: WebListenerOptions,
+  handleUpload: UploadPipeline,
+  { clock, host, upload: { slots, events } }: WebListenerOptions,
 ): Promise<FastifyReply> {
   const upload: IncomingUpload = {
     requestId: requestIdOf(response),
@@ -196,12 +208,12 @@ async function answerUpload(
   };
   let reply: Reply;
   try {
-    reply = await tools.slots.watch(upload.body, () => handleUpload(upload, tools));
+    reply = await slots.watch(upload.body, () => handleUpload(upload));
   } catch (error) {
-    tools.events.requestFailed(upload.requestId, error);
+    events.requestFailed(upload.requestId, error);
     reply = empty(500, 'UNKNOWN');
   }
-  tools.events.uploadAnswered(upload, reply.status);
+  events.uploadAnswered(upload, reply.status);
   return await answer(request, response, reply, clock, upload.body);
 }
 

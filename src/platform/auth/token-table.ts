@@ -7,9 +7,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { isUuid, parseOrgId } from '../../../contracts/identifiers.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Clock } from '../../../platform/clock/clock.ts';
+import { isUuid, parseOrgId } from '../../contracts/identifiers.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import type { Clock } from '../clock/clock.ts';
 
 export const tokenFileBytesMax = 16 * 1024 ** 2;
 

@@ -16,13 +16,13 @@ import {
   send,
   startIngressBench,
   userIdentity,
-} from '../../../../test/support/ingress-bench.ts';
-import { encodeIdentity, type Identity } from '../../../contracts/identity.ts';
-import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
-import { createManualClock } from '../../../platform/clock/manual-clock.ts';
-import { identityWarnings } from '../decide/identity-warnings.ts';
-import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
-import { openTokenFile, tokenFileBytesMax } from './token-table.ts';
+} from '../../../test/support/ingress-bench.ts';
+import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
+import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
+import { openTokenFile, tokenFileBytesMax } from '../../platform/auth/token-table.ts';
+import { createManualClock } from '../../platform/clock/manual-clock.ts';
+import { isLocalRequest, isPassedOn } from './decide/locality.ts';
+import { identityWarnings } from './service.ts';
 
 const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
 const otherCluster = '84ef291d-8f1b-4d28-ab34-cfddff941b85';

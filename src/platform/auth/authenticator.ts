@@ -1,16 +1,49 @@
 /**
  * Whose request it is. By configuration: nobody's (`INGRESS_AUTH=false`), by the `x-rh-identity` header that a gateway in front has made, or
  * by a bearer token of our own table, from which the same identity is made here. Beside them this process may have a token of its own, for
- * whoever has started it. Used by uploads and by the routes beside. Source: ingress.md A.3.2, A.4.8, C.2.
+ * whoever has started it. Used by the services that answer HTTP. Source: ingress.md A.3.2, A.4.8, C.2.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isUuid, parseOrgId } from '../../contracts/identifiers.ts';
 import { checkIdentityHeader, encodeIdentity, type Identity, parseConsumerIdentity } from '../../contracts/identity.ts';
-import type { Claimant } from './decide/cluster-owner.ts';
-import { clusterOfUserAgent } from './decide/operator-agent.ts';
-import type { TokenTable } from './gateway/token-table.ts';
-import { next, type Principal, reply, type StepResult } from './upload.ts';
-import { goError } from './web/reply.ts';
+import type { TokenTable } from './token-table.ts';
+
+/** Who asks; empty texts where nothing is known (authentication off, or an identity without an organization). */
+export interface Principal {
+  readonly accountNumber: string;
+  readonly orgId: string;
+  readonly type: string;
+  readonly x509SubjectDn: string;
+  /** What an announcement passes on as `b64_identity`. */
+  readonly identityHeader: string;
+  /** For which cluster, and what vouches for it; undefined where nothing names one. */
+  readonly claimant?: Claimant | undefined;
+  /** Hexadecimal; undefined where no token was brought. */
+  readonly tokenSha256?: string;
+  /** Only whoever has this process's own token: they see everything here anyway, and nothing is believed of a cluster for it. */
+  readonly mayOmitCluster: boolean;
+}
+
+/** For which cluster somebody asks, and what vouches for it. */
+export interface Claimant {
+  /** Lower case. */
+  readonly cluster: string;
+  /** As the data pipeline will read it; undefined for one that no report can carry. */
+  readonly orgId: number | undefined;
+  /** `own-token`: this process's own, which says nothing about whose a cluster is. */
+  readonly proof: 'bound-token' | 'token' | 'header' | 'own-token';
+}
+
+/** The operator takes 401 for "not enabled, or the token has expired" and backs off; the reason (`code`) stays with us. */
+export interface Refusal {
+  readonly status: 400 | 401;
+  readonly text: string;
+  readonly code: string;
+}
+
+export type Authentication =
+  | { readonly kind: 'principal'; readonly principal: Principal }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface Credentials {
   readonly identityHeader: string | undefined;
@@ -39,7 +72,7 @@ export interface AuthenticatorOptions {
 
 export interface Authenticator {
   readonly enabled: boolean;
-  authenticate(credentials: Credentials): StepResult<Principal>;
+  authenticate(credentials: Credentials): Authentication;
   /**
    * Whether the request id is taken from the client. Who comes with a token is no gateway: it could name an id of somebody else, whose
    * archive and trace are found by it.
@@ -56,8 +89,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   return {
     enabled: options.enabled,
     authenticate(credentials) {
-      if (ownToken !== undefined && isOwn(credentials)) return next(byOwnToken(ownToken, credentials.userAgent));
-      if (!options.enabled) return next(anonymous(credentials.identityHeader ?? ''));
+      if (ownToken !== undefined && isOwn(credentials)) return found(byOwnToken(ownToken, credentials.userAgent));
+      if (!options.enabled) return found(anonymous(credentials.identityHeader ?? ''));
       if (tokens === undefined) return byIdentity(credentials.identityHeader);
       const token = bearerToken(credentials.authorization);
       if (token !== undefined) return byToken(token, credentials.userAgent, tokens);
@@ -72,16 +105,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 }
 
-function byIdentity(header: string | undefined): StepResult<Principal> {
+function byIdentity(header: string | undefined): Authentication {
   const check = checkIdentityHeader(header);
-  if (check.kind === 'refused') return reply(goError(400, `Bad Request: ${check.error.message}`, check.error.code));
-  return next({ ...check.identity, identityHeader: header ?? '', mayOmitCluster: false });
+  if (check.kind === 'refused') return refused(400, `Bad Request: ${check.error.message}`, check.error.code);
+  return found({ ...check.identity, identityHeader: header ?? '', mayOmitCluster: false });
 }
 
 /** Beside tokens: cluster and organization are read as the data pipeline will read them. */
-function byVouchedIdentity(header: string | undefined): StepResult<Principal> {
+function byVouchedIdentity(header: string | undefined): Authentication {
   const result = byIdentity(header);
-  if (result.kind === 'reply') return result;
+  if (result.kind === 'refused') return result;
   const consumed = parseConsumerIdentity(header ?? '');
   if (consumed.kind === 'refused') return result;
   const { system, internal } = consumed.identity.identity;
@@ -92,17 +125,17 @@ function byVouchedIdentity(header: string | undefined): StepResult<Principal> {
     orgId: parseOrgId(internal.org_id),
     proof: 'header',
   };
-  return next({ ...result.value, claimant });
+  return found({ ...result.principal, claimant });
 }
 
-function byToken(token: string, userAgent: string, tokens: TokenTable): StepResult<Principal> {
+function byToken(token: string, userAgent: string, tokens: TokenTable): Authentication {
   const owner = tokens.find(token);
   if (owner === undefined) return unauthorized('TOKEN_UNKNOWN');
   const cluster = clusterOfUserAgent(userAgent);
-  if (cluster === undefined) return reply(goError(400, 'Invalid user-agent', 'USER_AGENT_INVALID'));
+  if (cluster === undefined) return refused(400, 'Invalid user-agent', 'USER_AGENT_INVALID');
   if (owner.clusterId !== undefined && owner.clusterId !== cluster) return unauthorized('TOKEN_OF_ANOTHER_CLUSTER');
   const proof = owner.clusterId === undefined ? 'token' : 'bound-token';
-  return next({
+  return found({
     ...systemPrincipal(owner, cluster),
     claimant: { cluster, orgId: parseOrgId(owner.orgId), proof },
     tokenSha256: owner.sha256,
@@ -141,10 +174,16 @@ function anonymous(identityHeader: string): Principal {
   return { accountNumber: '', orgId: '', type: '', x509SubjectDn: '', identityHeader, mayOmitCluster: false };
 }
 
-/** The operator takes 401 for "not enabled, or the token has expired" and backs off. The reason stays with us. */
-function unauthorized(code: string): StepResult<never> {
-  const refusal = goError(401, 'Could not authenticate', code);
-  return reply({ ...refusal, headers: { ...refusal.headers, 'www-authenticate': 'Bearer' } });
+function found(principal: Principal): Authentication {
+  return { kind: 'principal', principal };
+}
+
+function refused(status: Refusal['status'], text: string, code: string): Authentication {
+  return { kind: 'refused', refusal: { status, text, code } };
+}
+
+function unauthorized(code: string): Authentication {
+  return refused(401, 'Could not authenticate', code);
 }
 
 function bearerToken(authorization: string | undefined): string | undefined {
@@ -154,4 +193,26 @@ function bearerToken(authorization: string | undefined): string | undefined {
 function isSameSecret(given: string, secret: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(secret));
+}
+
+/** The cluster that an operator's User-Agent names. Source: ingress.md C.2. */
+const operators = [
+  'insights-operator/',
+  'cost-mgmt-operator/',
+  'marketplace-operator/',
+  'acm-operator/',
+  'assisted-installer-operator/',
+  'cryostat-operator/',
+  'openshift-lightspeed-operator/',
+  'jws-operator/',
+  'runtimes-inventory-operator/',
+] as const;
+
+/** `insights-operator/4.19.0-abc cluster/<uuid>` → the id, lower case; undefined for everything else. */
+export function clusterOfUserAgent(userAgent: string): string | undefined {
+  const prefix = operators.find((operator) => userAgent.startsWith(operator));
+  if (prefix === undefined) return undefined;
+  const match = /^\S+ cluster\/(\S+)$/.exec(userAgent.slice(prefix.length));
+  const cluster = match?.[1]?.toLowerCase();
+  return cluster !== undefined && isUuid(cluster) ? cluster : undefined;
 }
