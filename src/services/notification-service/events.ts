@@ -6,7 +6,6 @@ import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import { reasonOf } from './message-of.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
 import type { Target } from './ports.ts';
 import type { ClaimedMessage, LoadedReport, RenderedCluster } from './run.ts';
@@ -148,9 +147,8 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
         (report.text === undefined ? metrics.readReportForClusterErrors : metrics.deserializeReportErrors).inc();
         log.warn({ ...where, code: unreadable.code, error: errorText(unreadable) }, 'report skipped');
       }
-      const reasonFor = reasonOf(cluster);
       for (const decision of cluster.decisions) {
-        const reason = reasonFor(decision);
+        const { reason } = decision;
         metrics.decisions.inc({ target, reason });
         if (reason === 'already-notified' && target === 'service-log') metrics.notSentSameState.inc();
         if (decision.notify) {

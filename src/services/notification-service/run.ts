@@ -2,6 +2,7 @@
 import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ReportIssue } from './decide/read-report.ts';
+import type { SettledDecision } from './decide/settle-decisions.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './policy.ts';
 import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
@@ -99,7 +100,8 @@ export interface DecidedSet {
   readonly startedMs: number;
 }
 
-export interface RenderedCluster extends DecidedCluster {
+export interface RenderedCluster extends Omit<DecidedCluster, 'decisions'> {
+  readonly decisions: readonly SettledDecision[];
   readonly messages: readonly OutgoingNotification[];
   readonly renderError: CcxError | undefined;
 }

@@ -4,7 +4,6 @@ import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import { reasonOf } from './message-of.ts';
 import type { DeliveredMessage, RenderedCluster, RunTarget } from './run.ts';
 import type { TimeSource } from './time-source.ts';
 import { isoText } from './timestamps.ts';
@@ -33,7 +32,7 @@ export function traceOfDecisions(clusters: readonly RenderedCluster[], time: Tim
 /** `new 1, already-notified 2` */
 function summaryOf(cluster: RenderedCluster): string {
   if (cluster.unreadable !== undefined) return `unreadable, ${errorText(cluster.unreadable)}`;
-  const reasons = Map.groupBy(cluster.decisions, reasonOf(cluster));
+  const reasons = Map.groupBy(cluster.decisions, ({ reason }) => reason);
   return reasons.size === 0 ? 'no issues' : [...reasons].map(([reason, all]) => `${reason} ${all.length}`).join(', ');
 }
 

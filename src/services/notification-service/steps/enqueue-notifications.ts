@@ -1,5 +1,4 @@
 /** The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing and repeats nothing. */
-import { reasonOf } from '../message-of.ts';
 import type { RenderedSet } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { writeDecisions } from '../store/write-decisions.ts';
@@ -8,7 +7,7 @@ export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<
   const written = await writeDecisions(run, set);
   for (const cluster of written) {
     run.events.clusterDecided(cluster, set.startedMs);
-    for (const reason of cluster.decisions.map(reasonOf(cluster))) {
+    for (const { reason } of cluster.decisions) {
       run.tally.decisions[reason] = (run.tally.decisions[reason] ?? 0) + 1;
     }
     run.tally.enqueued += cluster.messages.length;

@@ -5,17 +5,14 @@
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { issueIdentity } from '../decide/issue.ts';
 import { detailsByPosition } from '../decide/report-slices.ts';
+import { settleDecisions } from '../decide/settle-decisions.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DueCluster, DueIssue, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, LoadedReport, RenderedCluster, RenderedSet } from '../run.ts';
 import type { Run } from '../run-context.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
-  const clusters: RenderedCluster[] = set.clusters.map((cluster) => ({
-    ...cluster,
-    messages: [],
-    renderError: undefined,
-  }));
+  const clusters: RenderedCluster[] = set.clusters.map((cluster) => rendered(cluster, [], undefined));
   const due = [...clusters.keys()].filter((index) => clusters[index]!.decisions.some(({ notify }) => notify));
   await inParallel(due, run.settings.delivery.concurrency, async (index) => {
     clusters[index] = await renderCluster(run, set.clusters[index]!);
@@ -31,15 +28,23 @@ async function renderCluster(run: Run, cluster: DecidedCluster): Promise<Rendere
     const renderError = missing(dueCluster, messages);
     if (renderError !== undefined)
       run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
-    return { ...cluster, messages, renderError };
+    return rendered(cluster, messages, renderError);
   } catch (cause) {
     const renderError =
       cause instanceof CcxError
         ? cause
         : new CcxError('rendering failed', { code: 'RENDER_FAILED', category: 'internal', retryable: true, cause });
     run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
-    return { ...cluster, messages: [], renderError };
+    return rendered(cluster, [], renderError);
   }
+}
+
+function rendered(
+  cluster: DecidedCluster,
+  messages: readonly OutgoingNotification[],
+  renderError: CcxError | undefined,
+): RenderedCluster {
+  return { ...cluster, decisions: settleDecisions(cluster.decisions, messages, renderError), messages, renderError };
 }
 
 /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */

@@ -17,7 +17,6 @@ import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
-import { messageOf, reasonOf } from '../message-of.ts';
 import type { ForeignSentRow, RenderedCluster, RenderedSet } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { microsOfMs, timestampText } from '../timestamps.ts';
@@ -181,14 +180,11 @@ async function takeInForeignRows(
 /** Only what the ledger does not say yet: a report with the issues of the one before writes nothing here. */
 async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
   const rows = clusters.flatMap((cluster) => {
-    const idOf = messageOf(cluster);
-    const reasonFor = reasonOf(cluster);
     const eventTargetId = cluster.runTarget.target.eventTargetId;
     const previousReportAt = cluster.report.considered.get(eventTargetId)?.reportUpdatedAt;
     return cluster.decisions
       .filter(({ changed }) => changed)
       .map((decision) => {
-        const notificationId = decision.notify ? idOf(decision.issue) : undefined;
         return {
           event_type_id: cluster.runTarget.target.eventTargetId,
           org_id: cluster.report.orgId,
@@ -198,8 +194,8 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
           error_key: decision.issue.errorKey,
           seen_at: seenAt(cluster, decision, previousReportAt),
           resolved: decision.resolved,
-          notification_id: notificationId,
-          reason: reasonFor(decision),
+          notification_id: decision.notificationId,
+          reason: decision.reason,
           next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
         };
       });
