@@ -5,9 +5,9 @@
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { DeliveryOutcome } from './decide/settle-outcome.ts';
+import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
-import type { Target } from './ports.ts';
+import type { DeliveryResult, Target } from './ports.ts';
 import type { ClaimedMessage, LoadedReport, RenderedCluster } from './run.ts';
 import type { RunSummary } from './run-summary.ts';
 import { isoText } from './timestamps.ts';
@@ -213,19 +213,19 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     attemptEnded(
       target: Target,
       message: ClaimedMessage,
-      ended: { readonly outcome: DeliveryOutcome; readonly kind: string; readonly startedMs: number },
+      ended: { readonly result: DeliveryResult; readonly startedMs: number },
     ): void {
-      const { outcome, kind, startedMs } = ended;
+      const { result, startedMs } = ended;
       const elapsedMs = clock.monotonicMs() - startedMs;
       const { id, cluster } = message.notification;
-      metrics.attempts.inc({ target: target.name, result: kind });
+      metrics.attempts.inc({ target: target.name, result: result.kind });
       metrics.operationSeconds.observe(
         { operation: target.name === 'service-log' ? 'send_notification_servicelog' : 'send_notification_kafka' },
         elapsedMs / 1000,
       );
-      if (outcome.kind === 'delivered') {
+      if (result.kind === 'delivered') {
         if (target.name === 'service-log') metrics.sent.inc();
-        log.debug({ target: target.name, id, cluster, detail: outcome.detail }, 'notification delivered');
+        log.debug({ target: target.name, id, cluster, detail: result.detail }, 'notification delivered');
         telemetry.announce('notification-delivered', {
           requestId: message.requestId ?? null,
           hop: 11,
@@ -236,7 +236,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         });
         return;
       }
-      if (!('error' in outcome)) return;
+      const { kind, error } = result;
       log.warn(
         {
           target: target.name,
@@ -244,8 +244,8 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
           cluster,
           attempt: message.attempts,
           kind,
-          code: outcome.error.code,
-          error: errorText(outcome.error),
+          code: error.code,
+          error: errorText(error),
         },
         'attempt to deliver failed',
       );
@@ -253,7 +253,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         target: target.name,
         id,
         kind,
-        code: outcome.error.code,
+        code: error.code,
         requestId: message.requestId ?? null,
       });
     },
@@ -297,39 +297,38 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       log.error({ target: target.name }, 'target cannot be reached: what waits is left to the next run');
       telemetry.announce('target-unreachable', { target: target.name });
     },
-    /** Hop 12 for what is finished. `leftOver`: not delivered, and this run does not try it again. */
+    /** Hop 12 for what is finished. */
     outcomeRecorded(
       target: Target,
       message: ClaimedMessage,
-      recorded: { readonly outcome: DeliveryOutcome; readonly leftOver: boolean; readonly startedMs: number },
+      { settlement, startedMs }: { readonly settlement: Settlement; readonly startedMs: number },
     ): void {
-      const { outcome } = recorded;
+      const { tally, outbox, ledger } = settlement;
       const { id, cluster } = message.notification;
-      if (recorded.leftOver) metrics.notSentErrorState.inc();
-      if (outcome.kind === 'later' || outcome.kind === 'unrendered' || outcome.kind === 'released') return;
-      const state = outcome.kind === 'listed' ? 'unknown' : outcome.kind;
+      if (tally.leftOver) metrics.notSentErrorState.inc();
+      if (tally.finishedAs === undefined) return;
+      const state = tally.finishedAs;
       metrics.finished.inc({ target: target.name, state });
-      if (outcome.kind === 'dead' || outcome.kind === 'listed') {
-        log.error(
-          { target: target.name, id, cluster, code: outcome.error.code, error: errorText(outcome.error) },
-          `notification is listed as ${state}`,
-        );
+      if (tally.givenUp) {
+        const { code, text } = outbox.error ?? { code: '', text: '' };
+        log.error({ target: target.name, id, cluster, code, error: text }, `notification is listed as ${state}`);
         telemetry.announce('notification-dead', {
           target: target.name,
           id,
-          code: outcome.error.code,
+          code,
           requestId: message.requestId ?? null,
         });
       }
-      if (outcome.kind === 'withdrawn')
+      if (state === 'withdrawn') {
         log.info(
-          { target: target.name, id, cluster, reason: outcome.reason },
+          { target: target.name, id, cluster, reason: ledger?.reason },
           'notification withdrawn before it was sent',
         );
+      }
       telemetry.announce('outcome-recorded', {
         requestId: message.requestId ?? null,
         hop: 12,
-        elapsedMs: clock.monotonicMs() - recorded.startedMs,
+        elapsedMs: clock.monotonicMs() - startedMs,
         target: target.name,
         id,
         cluster,

@@ -3,7 +3,7 @@ import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ReportIssue } from './decide/read-report.ts';
 import type { SettledDecision } from './decide/settle-decisions.ts';
-import type { DeliveryOutcome } from './decide/settle-outcome.ts';
+import type { DeliveryOutcome, Settlement } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './policy.ts';
 import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
 
@@ -135,6 +135,11 @@ export interface ClaimedMessage {
 export interface DeliveredMessage {
   readonly message: ClaimedMessage;
   readonly outcome: DeliveryOutcome;
+}
+
+/** With what its outcome means. */
+export interface RecordedMessage extends DeliveredMessage {
+  readonly settlement: Settlement;
 }
 
 export interface DeliveredBatch {

@@ -2,9 +2,8 @@
 
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
-import { errorCode, errorText } from '../../encoding/ccx-error.ts';
-import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import type { DeliveredMessage, RenderedCluster, RunTarget } from './run.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
+import type { RecordedMessage, RenderedCluster, RunTarget } from './run.ts';
 import type { TimeSource } from './time-source.ts';
 import { isoText } from './timestamps.ts';
 
@@ -36,13 +35,9 @@ function summaryOf(cluster: RenderedCluster): string {
   return reasons.size === 0 ? 'no issues' : [...reasons].map(([reason, all]) => `${reason} ${all.length}`).join(', ');
 }
 
-/** Hop 11 when it was delivered, hop 12 when its outcome is final. */
-export function traceOfOutcomes(
-  { target }: RunTarget,
-  messages: readonly DeliveredMessage[],
-  time: TimeSource,
-): TraceEvent[] {
-  return messages.flatMap(({ message, outcome }) => {
+/** As the outcome was settled: hop 11 when it was delivered, hop 12 when it is final. */
+export function traceOfOutcomes({ target }: RunTarget, messages: readonly RecordedMessage[]): TraceEvent[] {
+  return messages.flatMap(({ message, settlement }) => {
     if (message.requestId === undefined) return [];
     const { id, cluster } = message.notification;
     const common = {
@@ -52,35 +47,12 @@ export function traceOfOutcomes(
       account: String(message.accountNumber),
       cluster,
     };
-    return linesOf(outcome, `${target.name} ${id}`, time).map((line) => ({ ...common, ...line }));
+    return settlement.trace.map(({ status, hop, detail, atMicros }) => ({
+      ...common,
+      status,
+      ...(hop === undefined ? {} : { hop }),
+      detail: `${target.name} ${id}${detail === '' ? '' : `: ${detail}`}`,
+      at: isoText(atMicros),
+    }));
   });
-}
-
-function linesOf(
-  outcome: DeliveryOutcome,
-  named: string,
-  time: TimeSource,
-): Pick<TraceEvent, 'status' | 'hop' | 'detail' | 'at'>[] {
-  const at = isoText(time.nowMicros());
-  switch (outcome.kind) {
-    case 'delivered':
-      return [
-        { status: 'notification-delivered', hop: 11, detail: named, at: isoText(outcome.atMicros) },
-        { status: 'outcome-recorded', hop: 12, detail: `${named}: delivered`, at },
-      ];
-    case 'dead':
-    case 'listed':
-      return [{ status: 'notification-dead', detail: `${named}: ${describe(outcome.error)}`, at }];
-    case 'withdrawn':
-      return [{ status: 'outcome-recorded', hop: 12, detail: `${named}: withdrawn, ${outcome.reason}`, at }];
-    case 'later':
-      return [{ status: 'notification-failed', detail: `${named}: ${describe(outcome.error)}`, at }];
-    case 'unrendered':
-    case 'released':
-      return [];
-  }
-}
-
-function describe(error: unknown): string {
-  return `${errorCode(error)}, ${errorText(error)}`;
 }

@@ -74,6 +74,56 @@ const expected: Record<Case, Record<'fresh' | 'may have arrived', string>> = {
   },
 };
 
+/** `trace, line by line | what it counts as` */
+const announced: Record<Case, string> = {
+  delivered: 'notification-delivered 11 900; outcome-recorded 12 1000: delivered | delivered',
+  'dead for good': 'notification-dead - 1000: TEST, as the test wants it | dead, given up, left over',
+  'dead by time': 'notification-dead - 1000: TEST, as the test wants it | dead, given up, left over',
+  listed: 'notification-dead - 1000: TEST, as the test wants it | unknown, given up, left over',
+  'later, not arrived': 'notification-failed - 1000: TEST, as the test wants it | goes on',
+  'later, may have arrived': 'notification-failed - 1000: TEST, as the test wants it | goes on',
+  unrendered: ' | goes on',
+  released: ' | goes on',
+  withdrawn: 'outcome-recorded 12 1000: withdrawn, resolved | withdrawn',
+};
+
+function announcedBy({ trace, tally }: Settlement): string {
+  const lines = trace.map(({ status, hop, atMicros, detail }) => {
+    return `${status} ${hop ?? '-'} ${atMicros}${detail === '' ? '' : `: ${detail}`}`;
+  });
+  const counts = [
+    tally.finishedAs ?? 'goes on',
+    ...(tally.givenUp ? ['given up'] : []),
+    ...(tally.leftOver ? ['left over'] : []),
+  ];
+  return `${lines.join('; ')} | ${counts.join(', ')}`;
+}
+
+for (const [name, wanted] of Object.entries(announced) as [Case, string][]) {
+  test(`${name}: what the trace says, and what it counts as`, () => {
+    const message = { attempts: 3, mayHaveArrived: false };
+    assert.equal(
+      announcedBy(settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros, oneShot: true })),
+      wanted,
+    );
+  });
+}
+
+test('what is due again only behind the deadline of a one-shot run is left over, and only then', () => {
+  const message = { attempts: 3, mayHaveArrived: false };
+  const leftOver = (runDeadlineMicros: bigint, oneShot: boolean) => {
+    const outcome: DeliveryOutcome = {
+      kind: 'later',
+      error,
+      nextAttemptMicros: 2_000n,
+      mayHaveArrived: false,
+      runDeadlineMicros,
+    };
+    return settleOutcome(outcome, message, { nowMicros, cooldownMicros, oneShot }).tally.leftOver;
+  };
+  assert.deepEqual([leftOver(1_999n, true), leftOver(2_000n, true), leftOver(1_999n, false)], [true, false, false]);
+});
+
 function described({ outbox, ledger, dueAgainMicros }: Settlement): string {
   const shown = (value: unknown) => String(value ?? '-');
   const message = [
@@ -93,10 +143,13 @@ for (const [name, rows] of Object.entries(expected) as [Case, (typeof expected)[
   for (const [before, settled] of Object.entries(rows)) {
     test(`${name}, ${before}`, () => {
       const message = { attempts: 3, mayHaveArrived: before === 'may have arrived' };
-      assert.equal(described(settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros })), settled);
-      const without = settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros: undefined });
+      assert.equal(
+        described(settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros, oneShot: true })),
+        settled,
+      );
+      const without = settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros: undefined, oneShot: true });
       assert.equal(without.ledger?.nextEligibleMicros ?? null, null, 'without a cooldown nothing ends');
-      const { dueAgainMicros } = settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros });
+      const { dueAgainMicros } = settleOutcome(outcomes[name], message, { nowMicros, cooldownMicros, oneShot: true });
       const ends = dueAgainMicros !== undefined && dueAgainMicros !== nowMicros;
       assert.equal(without.dueAgainMicros, ends ? null : dueAgainMicros);
     });

@@ -1,6 +1,11 @@
 /**
  * What the outcome of a claimed message means: for its row in the outbox, for its issues in the ledger, for when their cluster is looked at
- * again, and how it counts in the run. Pure; called by the record step and by what announces and traces an outcome. The store writes it.
+ * again, for the trace of its request, and how it counts. Pure; called by the record step. The store writes columns, telemetry counts and
+ * says: neither asks what an outcome means.
+ *
+ * A target answers an attempt with a `DeliveryResult` (`ports.ts`), in its own words for whom it reached. The deliver step makes one of the
+ * outcomes below of it, the same ones for every target; so a receiver that is added is done when it answers with results, and gets its
+ * meaning here.
  */
 import { type CcxError, errorText } from '../../../encoding/ccx-error.ts';
 
@@ -35,6 +40,8 @@ export interface SettledMessage {
 
 export interface SettleContext {
   readonly nowMicros: bigint;
+  /** A one-shot run ends; what it does not try again before its deadline is left to the next one. */
+  readonly oneShot: boolean;
   /** Undefined: no cooldown. */
   readonly cooldownMicros: bigint | undefined;
 }
@@ -48,6 +55,26 @@ export interface Settlement {
    * one-shot run, does.
    */
   readonly dueAgainMicros: bigint | null | undefined;
+  /** What the trace of the message's request says, in order. */
+  readonly trace: readonly OutcomeTrace[];
+  readonly tally: OutcomeTally;
+}
+
+export interface OutcomeTrace {
+  readonly status: 'notification-delivered' | 'outcome-recorded' | 'notification-dead' | 'notification-failed';
+  readonly hop: 11 | 12 | undefined;
+  /** Behind the names of target and message; empty: they say it all. */
+  readonly detail: string;
+  readonly atMicros: bigint;
+}
+
+export interface OutcomeTally {
+  /** The state that the message ended in; undefined: it goes on. */
+  readonly finishedAs: 'delivered' | 'dead' | 'unknown' | 'withdrawn' | undefined;
+  /** Given up, or listed as possibly arrived: a person should look. */
+  readonly givenUp: boolean;
+  /** Failed for good, or until the next one-shot run. */
+  readonly leftOver: boolean;
 }
 
 export interface OutboxSettlement {
@@ -76,7 +103,7 @@ export interface LedgerSettlement {
 export function settleOutcome(
   outcome: DeliveryOutcome,
   { attempts, mayHaveArrived }: SettledMessage,
-  { nowMicros, cooldownMicros }: SettleContext,
+  { nowMicros, cooldownMicros, oneShot }: SettleContext,
 ): Settlement {
   const tried = {
     ...{ attempts, mayHaveArrived, untried: false, error: undefined },
@@ -94,9 +121,18 @@ export function settleOutcome(
   const unchanged = { ledger: undefined, dueAgainMicros: undefined } as const;
   const atOnce = (state: LedgerSettlement['state'], reason?: string) =>
     ({ ledger: { state, clockMicros: null, nextEligibleMicros: null, reason }, dueAgainMicros: nowMicros }) as const;
+  const trace = (status: OutcomeTrace['status'], detail: string, hop?: OutcomeTrace['hop']): OutcomeTrace => {
+    return { status, hop, detail, atMicros: nowMicros };
+  };
+  const goesOn = { finishedAs: undefined, givenUp: false, leftOver: false } as const;
   switch (outcome.kind) {
     case 'delivered':
       return {
+        trace: [
+          { ...trace('notification-delivered', '', 11), atMicros: outcome.atMicros },
+          trace('outcome-recorded', 'delivered', 12),
+        ],
+        tally: { ...goesOn, finishedAs: 'delivered' },
         outbox: {
           ...tried,
           state: 'delivered',
@@ -108,11 +144,15 @@ export function settleOutcome(
       };
     case 'dead':
       return {
+        trace: [trace('notification-dead', described(outcome.error))],
+        tally: { finishedAs: 'dead', givenUp: true, leftOver: true },
         outbox: { ...tried, state: 'dead', finishedMicros: nowMicros, error: columnsOf(outcome.error) },
         ...(outcome.hold ? clockFrom('dead', nowMicros) : atOnce('dead')),
       };
     case 'listed':
       return {
+        trace: [trace('notification-dead', described(outcome.error))],
+        tally: { finishedAs: 'unknown', givenUp: true, leftOver: true },
         outbox: {
           ...tried,
           state: 'unknown',
@@ -124,6 +164,8 @@ export function settleOutcome(
       };
     case 'later':
       return {
+        trace: [trace('notification-failed', described(outcome.error))],
+        tally: { ...goesOn, leftOver: oneShot && outcome.nextAttemptMicros > outcome.runDeadlineMicros },
         outbox: {
           ...tried,
           state: outcome.mayHaveArrived ? 'unknown' : 'pending',
@@ -136,6 +178,8 @@ export function settleOutcome(
       };
     case 'unrendered':
       return {
+        trace: [],
+        tally: goesOn,
         outbox: {
           ...untried,
           state: waitingState,
@@ -147,9 +191,16 @@ export function settleOutcome(
         ...unchanged,
       };
     case 'released':
-      return { outbox: { ...untried, state: waitingState, nextAttemptMicros: nowMicros }, ...unchanged };
+      return {
+        trace: [],
+        tally: goesOn,
+        outbox: { ...untried, state: waitingState, nextAttemptMicros: nowMicros },
+        ...unchanged,
+      };
     case 'withdrawn':
       return {
+        trace: [trace('outcome-recorded', `withdrawn, ${outcome.reason}`, 12)],
+        tally: { ...goesOn, finishedAs: 'withdrawn' },
         outbox: {
           ...untried,
           state: 'withdrawn',
@@ -163,4 +214,8 @@ export function settleOutcome(
 
 function columnsOf(error: CcxError): { readonly code: string; readonly text: string } {
   return { code: error.code, text: errorText(error) };
+}
+
+function described(error: CcxError): string {
+  return `${error.code}, ${errorText(error)}`;
 }

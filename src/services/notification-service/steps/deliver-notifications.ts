@@ -161,7 +161,7 @@ async function attempt(
   const nowMicros = run.time.nowMicros();
   const pause = judgeAnswer(health, message.notification.cluster, result);
   const outcome = outcomeOf(run, message, { result, pauseMs: pause?.afterMs, startedMicros, nowMicros });
-  run.events.attemptEnded(target, message, { outcome, kind: result.kind, startedMs });
+  run.events.attemptEnded(target, message, { result, startedMs });
   if (result.kind === 'delivered') {
     run.tally.delivered += 1;
     run.tally.deliveredTo.add(target.name);

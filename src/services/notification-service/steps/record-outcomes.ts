@@ -1,32 +1,32 @@
 /**
- * Hop 12: stores what became of a batch in one transaction: outbox, `reported`, ledger. Until then a crash means that the same messages are
- * tried again, under the same ids.
+ * Hop 12: what the outcomes of a batch mean, stored in one transaction: outbox, `reported`, ledger. Until then a crash means that the same
+ * messages are tried again, under the same ids.
  */
-import type { DeliveredBatch, DeliveredMessage } from '../run.ts';
+
+import { settleOutcome } from '../decide/settle-outcome.ts';
+import type { DeliveredBatch } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { writeOutcomes } from '../store/outcomes.ts';
 
-export async function recordOutcomes(run: Run, batch: DeliveredBatch): Promise<void> {
-  const { target } = batch.runTarget;
+export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages }: DeliveredBatch): Promise<void> {
+  const { target, policy } = runTarget;
   const startedMs = run.clock.monotonicMs();
-  const written = await writeOutcomes(run, batch);
-  run.events.outcomeTakenOver(target, batch.messages.length - written.messages.length);
+  const nowMicros = run.time.nowMicros();
+  const context = { nowMicros, cooldownMicros: policy.cooldownMicros, oneShot: run.settings.mode === 'once' };
+  const settled = messages.map((delivered) => ({
+    ...delivered,
+    settlement: settleOutcome(delivered.outcome, delivered.message, context),
+  }));
+  const written = await writeOutcomes(run, { runTarget, leaseToken, messages: settled, nowMicros });
+  run.events.outcomeTakenOver(target, messages.length - written.messages.length);
   run.events.clustersRecorded(target, written.sentRows, startedMs);
-  for (const delivered of written.messages) {
-    const { message, outcome } = delivered;
-    if (outcome.kind === 'dead' || outcome.kind === 'listed') {
+  for (const { message, settlement } of written.messages) {
+    const { givenUp, finishedAs } = settlement.tally;
+    if (givenUp) {
       run.tally.dead += 1;
       run.tally.undeliveredTo.add(target.name);
     }
-    if (outcome.kind === 'withdrawn') run.tally.withdrawn += 1;
-    run.events.outcomeRecorded(target, message, { outcome, leftOver: isLeftOver(run, delivered), startedMs });
+    if (finishedAs === 'withdrawn') run.tally.withdrawn += 1;
+    run.events.outcomeRecorded(target, message, { settlement, startedMs });
   }
-}
-
-/** Failed for good, or until the next one-shot run. */
-function isLeftOver(run: Run, { outcome }: DeliveredMessage): boolean {
-  if (outcome.kind === 'dead' || outcome.kind === 'listed') return true;
-  return (
-    run.settings.mode === 'once' && outcome.kind === 'later' && outcome.nextAttemptMicros > outcome.runDeadlineMicros
-  );
 }

@@ -13,12 +13,10 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
-import { type Settlement, settleOutcome } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
-import type { DeliveredBatch, DeliveredMessage } from '../run.ts';
+import type { RecordedMessage, RunTarget } from '../run.ts';
 import type { Run } from '../run-context.ts';
 import { timestampText } from '../timestamps.ts';
 import { traceOfOutcomes } from '../trace.ts';
@@ -29,57 +27,56 @@ import { transact } from './transact.ts';
 
 export interface WrittenOutcomes {
   /** The messages whose outcome is written now; the others were taken over by another process. */
-  readonly messages: readonly DeliveredMessage[];
+  readonly messages: readonly RecordedMessage[];
   /** Rows `sent` that were added to `reported`. */
   readonly sentRows: number;
 }
 
-export async function writeOutcomes(run: Run, batch: DeliveredBatch): Promise<WrittenOutcomes> {
-  const { target, policy } = batch.runTarget;
+export interface OutcomesToWrite {
+  readonly runTarget: RunTarget;
+  readonly leaseToken: string;
+  readonly messages: readonly RecordedMessage[];
+  readonly nowMicros: bigint;
+}
+
+export async function writeOutcomes(run: Run, batch: OutcomesToWrite): Promise<WrittenOutcomes> {
+  const { eventTargetId } = batch.runTarget.target;
   return transact(run, async (tx) => {
     const ids = batch.messages.map(({ message }) => message.notification.id);
     const held = await lockHeld(tx, { ids, leaseToken: batch.leaseToken });
     const messages = batch.messages.filter(({ message }) => held.has(message.notification.id));
     if (messages.length === 0) return { messages, sentRows: 0 };
-    const { rows, sentRows } = await recordTold(tx, run, { ...batch, messages });
-    const now = run.time.nowMicros();
-    const context = { nowMicros: now, cooldownMicros: policy.cooldownMicros };
-    const settled = messages.map((delivered) => ({
-      ...delivered,
-      settlement: settleOutcome(delivered.outcome, delivered.message, context),
-    }));
-    await updateOutbox(tx, run, { settled, rows });
-    await updateLedger(tx, { eventTargetId: target.eventTargetId, settled, rows, now });
-    await updateConsidered(tx, { eventTargetId: target.eventTargetId, settled });
-    await recordTraceEvents(tx, traceOfOutcomes(batch.runTarget, messages, run.time));
+    const { rows, sentRows } = await recordNotified(tx, run, { ...batch, messages });
+    await updateOutbox(tx, run, { messages, rows });
+    await updateLedger(tx, { eventTargetId, messages, rows, nowMicros: batch.nowMicros });
+    await updateConsidered(tx, { eventTargetId, messages });
+    await recordTraceEvents(tx, traceOfOutcomes(batch.runTarget, messages));
     return { messages, sentRows };
   });
 }
 
 /** `notified_at` of the row in `reported` by cluster, for the clusters of delivered messages. */
-type ToldRows = ReadonlyMap<string, string>;
+type NotifiedRows = ReadonlyMap<string, string>;
 
 /**
  * One row per cluster: a one-shot run that already wrote one for the cluster adds to it, a follow cycle to the one of the same decision.
  * Messages that were given up get their `error` row here when following; a one-shot run writes those at its end.
  */
-async function recordTold(
+async function recordNotified(
   tx: Connection,
   run: Run,
-  batch: DeliveredBatch,
-): Promise<{ readonly rows: ToldRows; readonly sentRows: number }> {
+  batch: OutcomesToWrite,
+): Promise<{ readonly rows: NotifiedRows; readonly sentRows: number }> {
   const { target } = batch.runTarget;
   const once = run.settings.mode === 'once';
-  const delivered = batch.messages.filter(({ outcome }) => outcome.kind === 'delivered');
-  const givenUp = once
-    ? []
-    : batch.messages.filter(({ outcome }) => outcome.kind === 'dead' || outcome.kind === 'listed');
+  const delivered = batch.messages.filter(({ settlement }) => settlement.tally.finishedAs === 'delivered');
+  const givenUp = once ? [] : batch.messages.filter(({ settlement }) => settlement.tally.givenUp);
   if (delivered.length + givenUp.length === 0) return { rows: new Map(), sentRows: 0 };
-  const told = new Map(await findRowsOfThisRun(tx, run, [...delivered, ...givenUp], target.eventTargetId));
-  const missing = byCluster(delivered).filter(([cluster]) => !told.has(cluster));
+  const known = new Map(await findRowsOfThisRun(tx, run, [...delivered, ...givenUp], target.eventTargetId));
+  const missing = byCluster(delivered).filter(([cluster]) => !known.has(cluster));
   const inserted = await insertToldRows(tx, run, {
     eventTargetId: target.eventTargetId,
-    clusters: missing.map(([, messages]) => toldCluster(messages, batch.messages, STATE_SENT)),
+    clusters: missing.map(([, messages]) => notifiedCluster(messages, batch.messages, STATE_SENT)),
   });
   if (inserted.size > 0) {
     await tx.query(
@@ -98,19 +95,19 @@ async function recordTold(
       ],
     );
   }
-  for (const [cluster, notifiedAt] of inserted) told.set(cluster, notifiedAt);
-  const failed = byCluster(givenUp).filter(([cluster]) => !told.has(cluster));
+  for (const [cluster, notifiedAt] of inserted) known.set(cluster, notifiedAt);
+  const failed = byCluster(givenUp).filter(([cluster]) => !known.has(cluster));
   await insertToldRows(tx, run, {
     eventTargetId: target.eventTargetId,
-    clusters: failed.map(([, messages]) => toldCluster(messages, messages, STATE_ERROR)),
+    clusters: failed.map(([, messages]) => notifiedCluster(messages, messages, STATE_ERROR)),
   });
-  return { rows: told, sentRows: inserted.size };
+  return { rows: known, sentRows: inserted.size };
 }
 
 async function findRowsOfThisRun(
   tx: Connection,
   run: Run,
-  messages: readonly DeliveredMessage[],
+  messages: readonly RecordedMessage[],
   eventTargetId: number,
 ): Promise<ReadonlyMap<string, string>> {
   const { rows } = await tx.query<{ cluster: string; reported_at: string }>(
@@ -139,8 +136,8 @@ async function findRowsOfThisRun(
   return new Map(rows.map((row) => [row.cluster, row.reported_at]));
 }
 
-function byCluster(messages: readonly DeliveredMessage[]): [string, DeliveredMessage[]][] {
-  const groups = new Map<string, DeliveredMessage[]>();
+function byCluster(messages: readonly RecordedMessage[]): [string, RecordedMessage[]][] {
+  const groups = new Map<string, RecordedMessage[]>();
   for (const delivered of messages) {
     const { cluster } = delivered.message.notification;
     const group = groups.get(cluster) ?? [];
@@ -150,10 +147,10 @@ function byCluster(messages: readonly DeliveredMessage[]): [string, DeliveredMes
   return [...groups];
 }
 
-/** The newest report among the messages; what failed beside them is told in `error_log`. */
-function toldCluster(
-  messages: readonly DeliveredMessage[],
-  all: readonly DeliveredMessage[],
+/** The newest report among the messages; what failed beside them is named in `error_log`. */
+function notifiedCluster(
+  messages: readonly RecordedMessage[],
+  all: readonly RecordedMessage[],
   state: ToldCluster['state'],
 ): ToldCluster {
   const newest = messages.reduce((later, one) =>
@@ -162,7 +159,11 @@ function toldCluster(
   const { cluster } = newest.notification;
   const errors = all
     .filter(({ message }) => message.notification.cluster === cluster)
-    .flatMap(({ outcome }) => ('error' in outcome ? [`${errorCode(outcome.error)}: ${errorText(outcome.error)}`] : []));
+    .flatMap(({ settlement: { outbox, tally } }) =>
+      outbox.error === undefined || tally.finishedAs === 'withdrawn'
+        ? []
+        : [`${outbox.error.code}: ${outbox.error.text}`],
+    );
   const reports = messages.flatMap(({ message }) =>
     message.notification.issues.map(({ type, component, errorKey }) => ({ type, component, key: errorKey })),
   );
@@ -177,16 +178,12 @@ function toldCluster(
   };
 }
 
-interface Settled extends DeliveredMessage {
-  readonly settlement: Settlement;
-}
-
 async function updateOutbox(
   tx: Connection,
   run: Run,
-  { settled, rows }: { readonly settled: readonly Settled[]; readonly rows: ToldRows },
+  { messages, rows }: { readonly messages: readonly RecordedMessage[]; readonly rows: NotifiedRows },
 ): Promise<void> {
-  const updates = settled.map(({ message, settlement: { outbox } }) => ({
+  const updates = messages.map(({ message, settlement: { outbox } }) => ({
     id: message.notification.id,
     state: outbox.state,
     attempts: outbox.attempts,
@@ -228,12 +225,12 @@ async function updateLedger(
   tx: Connection,
   what: {
     readonly eventTargetId: number;
-    readonly settled: readonly Settled[];
-    readonly rows: ToldRows;
-    readonly now: bigint;
+    readonly messages: readonly RecordedMessage[];
+    readonly rows: NotifiedRows;
+    readonly nowMicros: bigint;
   },
 ): Promise<void> {
-  const changed = what.settled.flatMap(({ message, settlement: { ledger } }) => {
+  const changed = what.messages.flatMap(({ message, settlement: { ledger } }) => {
     const { id, cluster, issues } = message.notification;
     return ledger === undefined ? [] : issues.map((issue) => ({ id, orgId: message.orgId, cluster, issue, ledger }));
   });
@@ -242,7 +239,7 @@ async function updateLedger(
     issues: changed
       .filter(({ ledger }) => ledger.state === 'before')
       .map(({ ledger, ...issue }) => ({ ...issue, reason: ledger.reason!, forgetId: false })),
-    now: what.now,
+    now: what.nowMicros,
   });
   const updates = changed
     .filter(({ ledger }) => ledger.state !== 'before')
@@ -277,9 +274,9 @@ async function updateLedger(
 /** The cluster is looked at again when the clock that starts now ends; at once when nothing holds its issues any more. */
 async function updateConsidered(
   tx: Connection,
-  what: { readonly eventTargetId: number; readonly settled: readonly Settled[] },
+  what: { readonly eventTargetId: number; readonly messages: readonly RecordedMessage[] },
 ): Promise<void> {
-  const updates = what.settled.flatMap(({ message, settlement: { dueAgainMicros } }) =>
+  const updates = what.messages.flatMap(({ message, settlement: { dueAgainMicros } }) =>
     dueAgainMicros === undefined ? [] : [{ cluster: message.notification.cluster, due: textOf(dueAgainMicros) }],
   );
   if (updates.length === 0) return;
