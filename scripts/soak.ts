@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, and what came out of them. `npm test` runs a
- * tenth of one. Ends with 1 when a promise was broken; the same seed gives the same series again.
+ * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, and what came out of them. `npm run
+ * test:all` runs a tenth of one. Ends with 1 when a promise was broken; the same seed gives the same series again.
  *
  *   npm run soak                         one series, a random seed
  *   npm run soak -- --seeds=3            three series

@@ -1,6 +1,6 @@
 /**
  * The tour. One archive of one made-up cluster is followed from the cluster to the people who own it, hop by hop, through the real
- * program: all services run in this process, on an embedded PostgreSQL, as `npm start` runs them. Nothing here is a mock of ours; what is
+ * program: all services run in this process, as `npm start` runs them, on the PostgreSQL of the test run. Nothing here is a mock of ours; what is
  * not ours (the notifications backend, Service Log) is played by stand-ins that are at least as strict as the real ones are known to be.
  *
  * Read it from top to bottom. Each hop says what happens and why it happens in that way, looks at what the hop has left behind, and
@@ -69,14 +69,17 @@ import { formatTrace } from '../src/services/payload-tracker/format-trace.ts';
 import { type SimulatedCluster, simulateCluster } from '../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../src/tools/cluster-simulator/upload-archive.ts';
 import { HOPS, type HopNumber } from '../src/topology.ts';
-import { whyNoInstallation } from './support/data-folder.ts';
 import { type Installation, startInstallation } from './support/installation.ts';
+import { createTestDatabase } from './support/postgres.ts';
 
-test('one archive, followed from a cluster to its owners', { skip: whyNoInstallation() }, async (t) => {
+test('one archive, followed from a cluster to its owners', async (t) => {
   // All services, started by the same function as `ccx all-in-one` (src/all-in-one/start-all-in-one.ts): it is the map of who needs
   // what. One setting differs from the defaults: the notifications backend is told of important issues only, Service Log of moderate ones
   // as well, so that the two targets come to different decisions about the same report.
-  const system = await startInstallation({ CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__TOTAL_RISK_THRESHOLD: '3' });
+  const system = await startInstallation({
+    env: { CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__TOTAL_RISK_THRESHOLD: '3' },
+    database: await createTestDatabase(),
+  });
   t.after(() => system.end());
   const { hop, afterwards, isComplete } = startWalking(t);
 

@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { generatedPages } from '../scripts/docs/generated-pages.ts';
 import { isTestFile, listFiles, readSourceTree, repositoryRoot } from '../scripts/docs/source-tree.ts';
 import { HOPS } from '../src/topology.ts';
+import { kindOf, kindsThatMay, type TestKind } from './support/test-kinds.ts';
 
 const tree = readSourceTree();
 const production = [...tree.values()].filter((file) => file.path.startsWith('src/') && !isTestFile(file.path));
@@ -179,6 +180,49 @@ test('every step of a service appears in its pipeline under the name of its file
     if (!new RegExp(`export (async )?(function\\*? |const )${exported}\\b`).test(file.text))
       wrong.push(`${file.path} exports no ${exported}`);
     if (pipeline?.imports.includes(file.path) !== true) wrong.push(`${file.path} is not in its service's pipeline.ts`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+/** By what a test uses: the helper that brings it. */
+const helpers: Readonly<Record<keyof typeof kindsThatMay, string>> = {
+  'use PostgreSQL': 'test/support/postgres.ts',
+  'start programs': 'test/support/ccx-process.ts',
+  'use Kafka': 'test/support/kafka.ts',
+  'use PgBouncer': 'test/support/pgbouncer.ts',
+};
+
+/** What starts processes without that helper: a server of the test's own, our own rule runners, or anything at all. */
+const startsProcesses = /\bstartEmbeddedPostgres\b|runner-pool|from 'node:child_process'|support\/installation\.ts'/;
+
+/** The test's imports, and those of helpers and suites that it shares; what the product imports is not its choice. */
+function testImports(path: string, seen = new Set<string>()): ReadonlySet<string> {
+  for (const target of tree.get(path)?.imports ?? []) {
+    if (seen.has(target)) continue;
+    seen.add(target);
+    if (/^(test|bench)\/|\.contract\.ts$/.test(target)) testImports(target, seen);
+  }
+  return seen;
+}
+
+test('a test says by its suffix what it needs, and needs what it says', () => {
+  const wrong: string[] = [];
+  for (const { path, text } of [...tree.values()].filter((file) => file.path.endsWith('.test.ts'))) {
+    const kind = kindOf(path);
+    if (kind === undefined) {
+      wrong.push(`${path} has a suffix that test/support/test-kinds.ts does not know`);
+      continue;
+    }
+    const imports = testImports(path);
+    for (const [use, helper] of Object.entries(helpers)) {
+      const kinds: readonly TestKind[] = kindsThatMay[use as keyof typeof kindsThatMay];
+      const does = imports.has(helper);
+      if (does && !kinds.includes(kind)) wrong.push(`${path} may not ${use}: it is none of ${kinds.join(', ')}`);
+      if (!does && kinds[0] === kind && !(kind === 'process' && startsProcesses.test(text)))
+        wrong.push(`${path} does not ${use}`);
+    }
+    if (/\bstartEmbeddedPostgres\b/.test(text) && (kind === 'plain' || kind === 'pg'))
+      wrong.push(`${path} starts a server of its own`);
   }
   assert.deepEqual(wrong, []);
 });

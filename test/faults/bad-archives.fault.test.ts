@@ -15,22 +15,22 @@ import { dataPipelineOptions, dataPipelineSettings } from '../../src/services/da
 import { startDataPipeline } from '../../src/services/data-pipeline/service.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
-import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { identityOf } from '../support/owner-identity.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 import { hostileArchives, rawEntries } from './hostile-archives.ts';
 
 const misbehavingRules = new URL('../support/misbehaving-rules.ts', import.meta.url);
 const idleMsMax = 60_000;
 const mebibyte = 1024 * 1024;
 
-describe('a bad upload costs itself and nothing else', { skip: whyNoInstallation() }, () => {
+describe('a bad upload costs itself and nothing else', () => {
   let installation: Installation;
   let stopPipeline: () => Promise<void>;
   let clusters = 0;
 
   before(async () => {
-    installation = await startInstallation();
+    installation = await startInstallation({ database: await createTestDatabase() });
     // The installation with one of its services replaced: the same pipeline, with rules among its own that misbehave when they are told to.
     const { ingress, bus, clock, services } = installation;
     await services.find(({ name }) => name === 'data-pipeline')!.stop();

@@ -19,9 +19,9 @@ import {
 import { headerText, type OutgoingRecord } from '../../src/platform/bus/bus.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
-import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { identityOf } from '../support/owner-identity.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 
 const idleMsMax = 60_000;
 const nestingBytes = 900_000;
@@ -91,10 +91,10 @@ const cases: readonly TopicCase[] = [
   },
 ];
 
-describe('garbage on a topic', { skip: whyNoInstallation() }, () => {
+describe('garbage on a topic', () => {
   let installation: Installation;
   before(async () => {
-    installation = await startInstallation();
+    installation = await startInstallation({ database: await createTestDatabase() });
   });
   after(() => installation?.end());
 

@@ -1,7 +1,7 @@
 /**
  * The series of kill scenarios that a seed makes: every kill point at its first and at a later occurrence, pairs of kills with a restart
  * between them, kills at any moment from the start to the middle of a stop, a few that wait for the leases of the dead, and very first starts
- * that are killed several times. `npm test` runs a tenth of one series, `npm run soak` whole ones.
+ * that are killed several times. `npm run test:all` runs a tenth of one series, `npm run soak` whole ones.
  */
 import { killPoints } from './kill-points.ts';
 import type { Kill, KillScenario } from './kill-scenario.ts';

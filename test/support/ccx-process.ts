@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { baseEnvironment } from './base-environment.ts';
+import { assertKindMay } from './test-kinds.ts';
 
 const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 const killAtEvent = new URL('../faults/kill-at-event.ts', import.meta.url).href;
@@ -42,6 +43,7 @@ export function installationRoot(): string {
 }
 
 export function startCcx(run: CcxRun): CcxProcess {
+  assertKindMay('start programs');
   const preload = run.killAt === undefined ? [] : ['--import', killAtEvent];
   const root = run.root ?? installationRoot();
   const program =

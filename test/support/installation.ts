@@ -12,6 +12,7 @@ import { connectDatabase } from '../../src/platform/database/connect-database.ts
 import type { Database } from '../../src/platform/database/database.ts';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
 import { createTestFolder } from './data-folder.ts';
+import type { TestDatabase } from './postgres.ts';
 import { type EventWatch, watchEvents } from './watch-events.ts';
 
 export interface Installation extends AllInOne {
@@ -26,24 +27,31 @@ export interface Installation extends AllInOne {
   end(): Promise<void>;
 }
 
-/** `env`: settings of the services, by their environment names. `fill`: what lies in the data folder before. */
-export async function startInstallation(
-  env: Readonly<Record<string, string>> = {},
-  fill: (folder: string, clock: Clock) => Promise<void> = async () => undefined,
-): Promise<Installation> {
+export interface InstallationOptions {
+  /** Settings of the services, by their environment names. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Puts into the data folder what lies there before the start. */
+  readonly fill?: (folder: string, clock: Clock) => Promise<void>;
+  /** A database of the test run's server, dropped with the installation; without it the installation starts a server of its own. */
+  readonly database?: TestDatabase;
+}
+
+export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
+  const { env = {}, fill, database: given } = options;
   const clock = createSystemClock();
   const folder = await createTestFolder();
-  await fill(folder.path, clock);
+  await fill?.(folder.path, clock);
   const events = watchEvents();
   const lifecycle = new Lifecycle(clock);
   lifecycle.defer('events', () => events.close());
   const end = async () => {
     const { failed } = await lifecycle.stop();
+    await given?.drop();
     await folder.remove();
     if (failed.length > 0) throw new Error(`did not stop cleanly: ${JSON.stringify(failed)}`);
   };
   try {
-    const flags = { 'run.data': folder.path, 'run.port': '0', 'logging.level': 'silent' };
+    const flags = { 'run.data': folder.path, 'run.port': '0', 'run.database': given?.url, 'logging.level': 'silent' };
     const settings = allInOneSettings(loadConfig(allInOneOptions, { env, flags }).config);
     const installation = await startAllInOne(settings, {
       ...{ clock, env, lifecycle },
@@ -51,8 +59,8 @@ export async function startInstallation(
       progress: () => undefined,
       version: 'test',
     });
-    const database = connectDatabase({ url: installation.databaseUrl, applicationName: 'test' });
-    lifecycle.defer('database of the test', () => database.close());
+    const database = given?.database ?? connectDatabase({ url: installation.databaseUrl, applicationName: 'test' });
+    if (given === undefined) lifecycle.defer('database of the test', () => database.close());
     return { ...installation, clock, database, events, readTopic: (topic) => readTopic(installation, topic), end };
   } catch (error) {
     await end().catch(() => undefined);

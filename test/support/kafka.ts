@@ -3,20 +3,18 @@
  * in CCX_TEST_KAFKA (host:port). Where Java or Maven is missing the file is skipped and says so; with CCX_REQUIRE_KAFKA=1 that is a
  * failure, so that a build cannot pass by leaving these tests out.
  */
-import { basename } from 'node:path';
 import { after } from 'node:test';
 import { missingForKafka } from '../../scripts/kafka/kafka-jars.ts';
 import { freePorts, type KafkaCluster, type KafkaOptions, startKafka } from '../../scripts/kafka/start-kafka.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+import { assertKindMay } from './test-kinds.ts';
 
 const { env } = readProcessInput();
 const ownBroker = env['CCX_TEST_KAFKA'];
 const missing = missingForKafka();
 
-if (!/\.kafka\.test\.ts$/.test(process.argv[1] ?? '')) {
-  throw new Error(`${basename(process.argv[1] ?? '')} uses Kafka: its name has to end in .kafka.test.ts`);
-}
+assertKindMay('use Kafka');
 if (missing.length > 0 && ownBroker === undefined) {
   const reason = `no Kafka can be started here: ${missing.join(' and ')} is missing`;
   if (env['CCX_REQUIRE_KAFKA'] === '1') throw new Error(`${reason}, and CCX_REQUIRE_KAFKA=1 wants it`);

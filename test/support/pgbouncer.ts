@@ -7,7 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -15,15 +15,14 @@ import { freePorts } from '../../scripts/kafka/start-kafka.ts';
 import { startWatchdog } from '../../scripts/kafka/watchdog.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { chooseServerUser } from '../../src/platform/database/embedded/server-user.ts';
+import { assertKindMay } from './test-kinds.ts';
 
 const { env } = readProcessInput();
 /** Debian puts it where only root looks. */
 const path = `${env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
 const missing = spawnSync('pgbouncer', ['--version'], { env: { PATH: path } }).status !== 0;
 
-if (!/\.pgbouncer\.test\.ts$/.test(process.argv[1] ?? '')) {
-  throw new Error(`${basename(process.argv[1] ?? '')} uses PgBouncer: its name has to end in .pgbouncer.test.ts`);
-}
+assertKindMay('use PgBouncer');
 if (missing) {
   const reason = 'pgbouncer is not installed';
   if (env['CCX_REQUIRE_PGBOUNCER'] === '1') throw new Error(`${reason}, and CCX_REQUIRE_PGBOUNCER=1 wants it`);

@@ -14,6 +14,7 @@ import { createDatabaseIfMissing } from '../../src/platform/database/embedded/st
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, type TestServer, whyNoTestServer } from './postgres-server.ts';
 import { type Pristine, readPristine, restorePristine } from './pristine-database.ts';
+import { assertKindMay } from './test-kinds.ts';
 
 export interface TestDatabase {
   readonly database: Database;
@@ -40,7 +41,7 @@ after(async () => {
 
 /** URL of the server's maintenance database, with the right to create databases and roles. */
 export async function testServerUrl(): Promise<string> {
-  assertSuffix(process.argv[1] ?? '');
+  assertKindMay('use PostgreSQL');
   const given = env[TEST_SERVER_VARIABLE];
   if (given !== undefined) return given;
   own.server ??= startTestServer();
@@ -183,14 +184,5 @@ async function onServer<T>(url: string, work: (client: pg.Client) => Promise<T>)
     return await work(client);
   } finally {
     await client.end();
-  }
-}
-
-/** The suffix of a test says what it needs, so that whoever lacks it can leave it out by name. */
-function assertSuffix(path: string): void {
-  if (!/\.(pg|process|fault|kafka|pgbouncer|load)\.test\.ts$/.test(path)) {
-    throw new Error(
-      `${basename(path)} uses PostgreSQL: name it ${basename(path).replace(/(\.\w+)?\.test\.ts$/, '')}.pg.test.ts`,
-    );
   }
 }

@@ -13,15 +13,16 @@ import { readTrace } from '../../src/platform/records/trace-log.ts';
 import { describeTrace } from '../../src/services/payload-tracker/decide/describe-trace.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { type UploadAnswer, uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
-import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { createTestFolder, type TestFolder } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { identityOf } from '../support/owner-identity.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 
 const token = 'bm90LWEtcmVhbDp0b2tlbg==';
 const clusterId = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
 const otherCluster = '11111111-2222-4333-8444-555555555555';
 
-describe('an operator with a token', { skip: whyNoInstallation() }, () => {
+describe('an operator with a token', () => {
   let system: Installation;
   let folder: TestFolder;
   before(async () => {
@@ -29,7 +30,7 @@ describe('an operator with a token', { skip: whyNoInstallation() }, () => {
     const { variable, tokens } = await readOperatorPage();
     const file = join(folder.path, 'tokens.json');
     await writeFile(file, tokens);
-    system = await startInstallation({ [variable]: file });
+    system = await startInstallation({ env: { [variable]: file }, database: await createTestDatabase() });
   });
   after(async () => {
     await system?.end();

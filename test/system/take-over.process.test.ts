@@ -37,9 +37,12 @@ describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () =>
     const entry = (name: string, orgId: string) => ({ sha256: sha256(name), org_id: orgId });
     await writeFile(tokens, JSON.stringify({ tokens: [entry('one', '1'), entry('evil', '666')] }));
     const env = { INGRESS_HOSTNAME: OLDER_INGRESS_NAME, CCX_INGRESS__GATEWAY__TOKENS_FILE: tokens };
-    system = await startInstallation(env, async (...place) => {
-      await unpackOlderDataFolder(...place);
-      startedMs = Date.now() - 1_000;
+    system = await startInstallation({
+      env,
+      async fill(...place) {
+        await unpackOlderDataFolder(...place);
+        startedMs = Date.now() - 1_000;
+      },
     });
   });
   after(async () => {

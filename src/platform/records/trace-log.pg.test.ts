@@ -19,7 +19,7 @@ before(async () => {
   await migrateCcx(context.database, 'trace');
 });
 after(() => context.drop());
-beforeEach(() => context.database.query('TRUNCATE ccx.trace'));
+beforeEach(() => context.database.query('DELETE FROM ccx.trace'));
 
 const event: TraceEvent = {
   requestId: '766bd49580ce4ed489ec04e35fc7edac',

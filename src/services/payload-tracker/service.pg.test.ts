@@ -1,8 +1,7 @@
-/** The tracker as a whole on the embedded bus: statuses go in, the table and the document come out; and `ccx trace` on what it kept. */
+/** The tracker as a whole on the embedded bus: statuses go in, the table and the document come out. */
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { startCcx } from '../../../test/support/ccx-process.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
@@ -12,7 +11,7 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { readTrace, recordTraceEvents } from '../../platform/records/trace-log.ts';
+import { readTrace } from '../../platform/records/trace-log.ts';
 import {
   BUSINESS_EVENT_CHANNEL,
   type BusinessEvent,
@@ -66,7 +65,7 @@ afterEach(async () => {
   await bench.tracker.stop();
   await bench.bus.close();
   await bench.database.close();
-  await shared.base!.database.query('TRUNCATE ccx.trace');
+  await shared.base!.database.query('DELETE FROM ccx.trace');
 });
 
 function onEvent(message: unknown): void {
@@ -227,33 +226,4 @@ test('metrics count what was taken, stored and dead-lettered', async () => {
   assert.match(text, /^ccx_tracker_consumed_messages_total 3$/m);
   assert.match(text, /^ccx_tracker_stored_statuses_total 2$/m);
   assert.match(text, /^ccx_tracker_dead_letters_total\{step="parse-status",code="STATUS_NOT_JSON"\} 1$/m);
-});
-
-test("ccx trace tells a request's way in words and in JSON, and says when nothing is known", async () => {
-  await process(fromIngress, announced);
-  await recordTraceEvents(shared.base!.database, [
-    {
-      requestId: request,
-      service: 'ccx-notification-writer',
-      status: 'message-dead-lettered',
-      detail: 'REPORT_STRUCTURE: no',
-      at: '2026-11-21T16:00:09Z',
-    },
-  ]);
-  const run = async (...args: string[]) => {
-    const child = startCcx({ args: ['trace', ...args, '--database', shared.base!.url] });
-    const { code } = await child.exited(30_000);
-    return { code, out: child.stdout(), err: child.stderr() };
-  };
-  const told = await run(request);
-  assert.equal(told.code, 0, told.err);
-  assert.match(told.out, /hop 2 {2}ingress +archive stored and announced/);
-  assert.match(told.out, /stopped after hop 2, .*ccx-notification-writer: message-dead-lettered, REPORT_STRUCTURE: no/);
-  const json = await run(request, '--json');
-  const story = JSON.parse(json.out) as { reachedHop: number; ending: { kind: string }; lines: unknown[] };
-  assert.deepEqual([story.reachedHop, story.ending.kind, story.lines.length], [2, 'failed', 3]);
-  const unknown = await run('nobody-knows');
-  assert.equal(unknown.code, 1);
-  assert.equal(unknown.out, '');
-  assert.match(unknown.err, /^nothing is known of request "nobody-knows"/);
 });

@@ -1,0 +1,48 @@
+/**
+ * What a test file needs, said by its suffix, so that whoever lacks it can leave it out by name: `x.test.ts` needs nothing but Node,
+ * `x.pg.test.ts` the PostgreSQL of the test run, and so on. A helper that brings one of these things refuses files of another suffix;
+ * `test/tidy.test.ts` asks it of all files. The run itself is `scripts/test.ts`.
+ */
+import { basename } from 'node:path';
+
+/** In the order of what they ask for. */
+export const testKinds = {
+  plain: 'nothing but Node; takes milliseconds',
+  pg: 'the PostgreSQL of the test run',
+  process: 'starts our programs, or servers of its own, as processes',
+  fault: 'kills what it starts, or lets it meet hostile input for seconds',
+  kafka: 'a Kafka: Java 17 and Maven, which fetches it',
+  pgbouncer: 'the program pgbouncer',
+  browser: 'a browser',
+  install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
+  load: 'the machine for itself, for minutes',
+} as const;
+
+export type TestKind = keyof typeof testKinds;
+
+/** By what a test uses: the kinds that may. */
+export const kindsThatMay = {
+  'use PostgreSQL': ['pg', 'process', 'fault', 'kafka', 'pgbouncer', 'browser', 'install', 'load'],
+  'start programs': ['process', 'fault', 'kafka', 'pgbouncer', 'browser', 'install', 'load'],
+  'use Kafka': ['kafka'],
+  'use PgBouncer': ['pgbouncer'],
+} as const satisfies Record<string, readonly TestKind[]>;
+
+/** Undefined for a file that is no test, and for a suffix that nobody knows. */
+export function kindOf(file: string): TestKind | undefined {
+  const [, suffix = 'plain'] = /(?:\.([^./]+))?\.test\.ts$/.exec(file) ?? ['', ''];
+  return Object.hasOwn(testKinds, suffix) ? (suffix as TestKind) : undefined;
+}
+
+/** Throws when the test file that runs in this process does not say that it needs this. Other programs may use what they like. */
+export function assertKindMay(use: keyof typeof kindsThatMay): void {
+  const file = process.argv[1] ?? '';
+  if (!file.endsWith('.test.ts')) return;
+  const kinds: readonly TestKind[] = kindsThatMay[use];
+  const kind = kindOf(file);
+  if (kind !== undefined && kinds.includes(kind)) return;
+  const [wanted] = kinds;
+  throw new Error(
+    `${basename(file)} wants to ${use}: name it ${basename(file).replace(/(\.\w+)?\.test\.ts$/, '')}.${wanted}.test.ts`,
+  );
+}
