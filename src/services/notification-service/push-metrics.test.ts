@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { createWatchedClock } from '../../../test/support/watched-clock.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { createEvents } from './events.ts';
 import { createMetrics } from './metrics.ts';
 import { startPushing } from './push-metrics.ts';
+import { createEvents } from './telemetry.ts';
 
 interface Push {
   readonly request: IncomingMessage;

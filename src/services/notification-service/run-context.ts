@@ -3,10 +3,10 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { ClusterFilter } from './decide/allowed-clusters.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
-import type { Events } from './events.ts';
 import type { RunTarget } from './run.ts';
 import type { RunTally } from './run-summary.ts';
 import type { NotificationServiceSettings } from './settings.ts';
+import type { Events } from './telemetry.ts';
 import type { TimeSource } from './time-source.ts';
 
 export interface Run {

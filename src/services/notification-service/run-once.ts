@@ -9,7 +9,6 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
-import type { Events } from './events.ts';
 import type { Kept } from './keep-last-good.ts';
 import { contestedClustersMax } from './limits.ts';
 import { SERVICE_STATUS } from './metrics.ts';
@@ -25,6 +24,7 @@ import { readGauges } from './store/gauges.ts';
 import { countWaiting, isFirstRun } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { reissueRequested } from './store/reissue.ts';
+import type { Events } from './telemetry.ts';
 import type { TimeSource } from './time-source.ts';
 import { microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
 

@@ -16,7 +16,6 @@ import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts'
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
-import { createEvents, type Events } from './events.ts';
 import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { disabledRulesAgeMsMax, removedRowsCheckMs } from './limits.ts';
@@ -32,6 +31,7 @@ import type { NotificationServiceSettings } from './settings.ts';
 import { anyReportDue } from './store/due-reports.ts';
 import { anyMessageWaiting } from './store/next-due.ts';
 import { createTargetHealth } from './target-health.ts';
+import { createEvents, type Events } from './telemetry.ts';
 import { createTimeSource } from './time-source.ts';
 import { timestampText } from './timestamps.ts';
 
