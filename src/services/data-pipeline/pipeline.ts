@@ -12,7 +12,6 @@ import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterLanes } from './cluster-lanes.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
-import type { PipelineEvents } from './events.ts';
 import type { HostAnswer, HostBreaker } from './host-breaker.ts';
 import type { Place, Places } from './places.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
@@ -20,6 +19,7 @@ import { type FetchTools, fetchArchive } from './steps/fetch-archive.ts';
 import { checkAnnouncement, identifyUpload } from './steps/identify-upload.ts';
 import { type PublishTools, publishReport } from './steps/publish-report.ts';
 import { type RunRulesTools, runRules } from './steps/run-rules.ts';
+import type { PipelineEvents } from './telemetry.ts';
 import type { Journey, Upload } from './upload.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 

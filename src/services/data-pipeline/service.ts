@@ -13,7 +13,6 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ClusterLanes } from './cluster-lanes.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
-import { createPipelineEvents } from './events.ts';
 import { HostBreaker } from './host-breaker.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
 import { createPipelineMetrics } from './metrics.ts';
@@ -22,6 +21,7 @@ import { processRecord } from './pipeline.ts';
 import { Places } from './places.ts';
 import { RuleQuarantine } from './rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from './runner/rule-run.ts';
+import { createPipelineEvents } from './telemetry.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** Bytes of their records; genuine announcements have 1 to 2 KB. */

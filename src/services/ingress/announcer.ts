@@ -11,9 +11,9 @@ import type { OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
 import type { BusSender } from './bus-sender.ts';
-import type { IngressEvents } from './events.ts';
 import type { KeptAnnouncement, Outbox } from './outbox.ts';
 import type { ArchiveLinks } from './ports.ts';
+import type { IngressEvents } from './telemetry.ts';
 
 export const relayEveryMs = 1_000;
 export const relayRecordsMax = 100;

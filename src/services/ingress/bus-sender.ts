@@ -6,8 +6,8 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, OutgoingRecord, Producer, RecordSender } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
-import type { IngressEvents } from './events.ts';
 import type { SendingBus } from './ports.ts';
+import type { IngressEvents } from './telemetry.ts';
 
 export interface BusSenderOptions {
   readonly bus: Pick<SendingBus, 'createProducer'>;

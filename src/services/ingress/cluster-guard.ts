@@ -9,7 +9,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
 import type { ClusterOwner, ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';
-import type { IngressEvents } from './events.ts';
+import type { IngressEvents } from './telemetry.ts';
 
 /** How long the database may take to say whose a cluster is; the operator waits a minute for its answer. */
 const ownerLookupMsMax = 5_000;

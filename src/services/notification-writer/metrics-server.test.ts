@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
-import { createWriterMetrics } from './events.ts';
 import { createMetricsServer } from './metrics-server.ts';
+import { createWriterMetrics } from './telemetry.ts';
 
 const readiness = async () => ({ ready: true, reasons: [] });
 

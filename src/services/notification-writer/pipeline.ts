@@ -16,13 +16,13 @@ import { deadLetter, done, type StepAnswer } from '../../platform/bus/intake/ste
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
-import type { Journey, WriterEvents } from './events.ts';
 import type { ParsedReport, ReportRow, ReportSubject } from './report.ts';
 import { checkReport } from './steps/check-report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { StoredReport } from './store.ts';
+import type { Journey, WriterEvents } from './telemetry.ts';
 
 export interface PipelineTools {
   readonly clock: Clock;

@@ -17,10 +17,10 @@ import { ensureNotificationSchema } from '../../platform/records/notification-sc
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
-import { createWriterEvents, createWriterMetrics, type WriterEvents } from './events.ts';
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';
+import { createWriterEvents, createWriterMetrics, type WriterEvents } from './telemetry.ts';
 import { waitForTables } from './wait-for-tables.ts';
 
 /** How often records of reports that are gone are removed. */

@@ -6,7 +6,7 @@ import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Health } from '../../platform/lifecycle/health.ts';
-import type { WriterEvents } from './events.ts';
+import type { WriterEvents } from './telemetry.ts';
 
 const waitingRetryMsMax = 10 * 1_000;
 /** How often it says so while nothing changes. */

@@ -17,7 +17,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeRows } from '../../platform/database/store-rows.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
-import type { TrackerEvents } from './events.ts';
+import type { TrackerEvents } from './telemetry.ts';
 
 export interface PipelineTools {
   readonly clock: Clock;

@@ -18,8 +18,8 @@ import { pruneTrace, readTrace } from '../../platform/records/trace-log.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type PayloadTrackerSettings, payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
 import { trackerDocument } from './decide/tracker-document.ts';
-import { createTrackerEvents, createTrackerMetrics, type TrackerEvents } from './events.ts';
 import { processBatch } from './pipeline.ts';
+import { createTrackerEvents, createTrackerMetrics, type TrackerEvents } from './telemetry.ts';
 
 /** A path segment; a request id that is longer was never stored as it is. */
 export const requestIdCharactersMax = 4_096;

@@ -7,8 +7,8 @@ import { formatRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { Announcer } from '../announcer.ts';
-import type { IngressEvents } from '../events.ts';
 import type { ArchiveLinks } from '../ports.ts';
+import type { IngressEvents } from '../telemetry.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import { EarlyReply, empty, unavailable } from '../web/reply.ts';
 

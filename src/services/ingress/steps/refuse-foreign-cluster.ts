@@ -4,7 +4,7 @@
  */
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { ClusterGuard } from '../cluster-guard.ts';
-import type { IngressEvents } from '../events.ts';
+import type { IngressEvents } from '../telemetry.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import { EarlyReply, goError, unavailable } from '../web/reply.ts';
 

@@ -2,7 +2,7 @@
 import { errorCode } from '../../../encoding/ccx-error.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import type { IngressEvents, StagedArchive } from '../events.ts';
+import type { IngressEvents, StagedArchive } from '../telemetry.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import { EarlyReply, empty, unavailable } from '../web/reply.ts';
 

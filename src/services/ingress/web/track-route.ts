@@ -3,7 +3,7 @@
 import type { CheckedIdentity } from '../../../contracts/identity.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
-import type { IngressEvents } from '../events.ts';
+import type { IngressEvents } from '../telemetry.ts';
 import { empty, json, type Reply, text } from './reply.ts';
 
 const trackerAnswerBytesMax = 4 * 1024 ** 2;
