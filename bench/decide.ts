@@ -10,7 +10,7 @@ import { loadConfig } from '../src/platform/config/load-config.ts';
 import type { Database } from '../src/platform/database/database.ts';
 import { createSilentTelemetry } from '../src/platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../src/rules/catalog/index-of-rules.ts';
-import { createFolderContent } from '../src/services/notification-service/content/folder-content.ts';
+import { createFolderContent } from '../src/services/notification-service/content/server-content.ts';
 import type { Target } from '../src/services/notification-service/ports.ts';
 import {
   type NotificationService,

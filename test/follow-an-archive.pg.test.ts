@@ -30,8 +30,6 @@ import { moduleOfComponent, ruleNameOfComponent, totalRisk } from '../src/contra
 import type { OcpResultsMessage } from '../src/contracts/serialize-ocp-results.ts';
 import { shrinkReportText } from '../src/contracts/shrunk-report.ts';
 import {
-  type NewReportRow,
-  type ReportedRow,
   STATE_SAME,
   STATE_SENT,
   TABLE_CATALOGUES,
@@ -772,6 +770,27 @@ async function outbox(system: Installation) {
 }
 
 /** By state and target. */
+interface ReportRow {
+  readonly org_id: number;
+  readonly account_number: number;
+  /** character(36), blank-padded. */
+  readonly cluster: string;
+  readonly report: string;
+  readonly updated_at: string;
+}
+
+interface NewReportRow extends ReportRow {
+  readonly kafka_offset: bigint;
+}
+
+interface ReportedRow extends ReportRow {
+  readonly notification_type: number;
+  readonly state: number;
+  readonly notified_at: string;
+  readonly error_log: string | null;
+  readonly event_type_id: number;
+}
+
 async function reportedRows(system: Installation): Promise<readonly ReportedRow[]> {
   const { rows } = await system.database.query<ReportedRow>(
     `SELECT * FROM ${TABLE_REPORTED} ORDER BY state, event_type_id, notified_at`,

@@ -68,35 +68,5 @@ export const TABLE_CLUSTER_OWNERS = 'ccx.cluster_owners';
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 
-/** Timestamps are text as PostgreSQL writes them: `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC, no zone. */
-export interface NewReportRow {
-  readonly org_id: number;
-  readonly account_number: number;
-  /** character(36), blank-padded. */
-  readonly cluster: string;
-  readonly report: string;
-  readonly updated_at: string;
-  readonly kafka_offset: bigint;
-}
-
-export interface ReportedRow {
-  readonly org_id: number;
-  readonly account_number: number;
-  readonly cluster: string;
-  readonly notification_type: number;
-  readonly state: number;
-  readonly report: string;
-  readonly updated_at: string;
-  readonly notified_at: string;
-  readonly error_log: string | null;
-  readonly event_type_id: number;
-}
-
-export interface ReadErrorRow {
-  readonly error_id: number;
-  readonly org_id: number;
-  readonly cluster: string;
-  readonly updated_at: string;
-  readonly error_text: string;
-  readonly created_at: string;
-}
+/** Where notifications go, as configuration, metrics and logs name it. */
+export type TargetName = 'notification-backend' | 'service-log';

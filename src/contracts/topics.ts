@@ -19,8 +19,6 @@ export const HEADER_CATALOGUE_RULES = 'ccx-catalogue-rules';
 /** Longest value of `ccx-catalogue-version`. */
 export const catalogueVersionCharactersMax = 128;
 export const TOPIC_UPLOAD_ANNOUNCE = 'platform.upload.announce';
-/** The name of the announce topic until 2023; read by configuration, without the `service` header filter. */
-export const TOPIC_UPLOAD_BUCKIT = 'platform.upload.buckit';
 export const TOPIC_OCP_RESULTS = 'ccx.ocp.results';
 export const TOPIC_NOTIFICATIONS = 'platform.notifications.ingress';
 export const TOPIC_PAYLOAD_STATUS = 'platform.payload-status';

@@ -2,7 +2,9 @@
  * A notification service on a fresh database with targets that do as they are told and a clock that a test moves: `at 0 a report, one
  * notification; an hour later the same report, none`. Used by the notification service's `*.pg.test.ts`.
  */
+
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { TargetName } from '../../src/contracts/tables.ts';
 import { CcxError } from '../../src/encoding/ccx-error.ts';
 import type { ManualClock } from '../../src/platform/clock/manual-clock.ts';
 import type { Connection, Database } from '../../src/platform/database/database.ts';
@@ -22,9 +24,8 @@ import type {
   DueCluster,
   OutgoingNotification,
   Target,
-  TargetName,
 } from '../../src/services/notification-service/ports.ts';
-import type { RunSummary } from '../../src/services/notification-service/run-summary.ts';
+import type { RunSummary } from '../../src/services/notification-service/run.ts';
 import { type NotificationService, startNotificationService } from '../../src/services/notification-service/service.ts';
 import type {
   NotificationServiceSettings,

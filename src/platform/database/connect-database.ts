@@ -5,7 +5,8 @@
  */
 import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { createSystemClock } from '../clock/clock.ts';
+import { type Clock, createSystemClock } from '../clock/clock.ts';
+import { within } from '../clock/deadline.ts';
 import { parseDatabaseUrl } from './connection-url.ts';
 import type { Connection, Database, DatabaseOptions, QueryResult, TransactionOptions } from './database.ts';
 import {
@@ -62,7 +63,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
       try {
         result = await work(connection);
       } catch (error) {
-        await rollBack(connection.client, (ms, signal) => clock.sleep(ms, signal));
+        await rollBack(connection.client, clock);
         throw error;
       }
       await commit(connection.client);
@@ -184,18 +185,13 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** Bounded: an abandoned cursor or COPY keeps the connection busy, and ROLLBACK would wait behind it for ever. */
-async function rollBack(
-  client: pg.PoolClient,
-  sleep: (ms: number, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const timer = new AbortController();
+async function rollBack(client: pg.PoolClient, clock: Clock): Promise<void> {
   const rolledBack = client.query('ROLLBACK').then(
     () => undefined,
     // The connection is then discarded on release, which makes the server roll back.
     () => undefined,
   );
-  await Promise.race([rolledBack, sleep(rollbackMsMax, timer.signal).catch(() => undefined)]);
-  timer.abort();
+  await within(rolledBack, { clock, ms: rollbackMsMax }, () => undefined);
 }
 
 async function checkServer(connection: Connection, address: DatabaseAddress): Promise<void> {

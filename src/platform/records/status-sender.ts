@@ -1,6 +1,6 @@
 /**
  * Tells the payload tracker what was done with a request id. Status messages are told, not promised: they wait in a bounded list, go out in
- * batches in the order of telling, and never hold up or fail what they tell about. Used by the services' `events.ts`.
+ * batches in the order of telling, and never hold up or fail what they tell about. Used by the services' `telemetry.ts`.
  * Source: ingress.md A.8, data-pipeline.md 6.2, notification-writer.md 3.5.
  */
 

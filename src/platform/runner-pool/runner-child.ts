@@ -84,8 +84,8 @@ export class RunnerChild {
   #verdict: RunnerError | undefined;
   #stderr = '';
   #readyMs = 0;
-  readonly #startPatience = new AbortController();
-  readonly #drainPatience = new AbortController();
+  readonly #startDeadline = new AbortController();
+  readonly #drainDeadline = new AbortController();
 
   constructor(options: RunnerChildOptions) {
     this.#options = options;
@@ -114,7 +114,7 @@ export class RunnerChild {
     });
     (child.stdio[LABEL_FD] as Readable | undefined)?.on('data', (chunk: Buffer) => this.#labels.push(chunk));
     this.#send({ kind: 'start', module: this.#options.module.href, parentPid: process.pid, parentCheckMs });
-    this.#clock.sleep(childStartMsMax, this.#startPatience.signal).then(
+    this.#clock.sleep(childStartMsMax, this.#startDeadline.signal).then(
       () => this.#kill(startFailed(`not ready within ${childStartMsMax} ms`)),
       () => undefined,
     );
@@ -205,13 +205,13 @@ export class RunnerChild {
   #kill(verdict: RunnerError): void {
     if (this.#ended || this.#verdict !== undefined) return;
     this.#verdict = verdict;
-    this.#startPatience.abort();
+    this.#startDeadline.abort();
     this.#process?.kill('SIGKILL');
   }
 
   #onMessage(message: FromChild): void {
     if (message.kind === 'ready') {
-      this.#startPatience.abort();
+      this.#startDeadline.abort();
       if (this.#verdict !== undefined || this.#ended) return;
       this.#ready = true;
       this.#readyMs = this.#clock.monotonicMs();
@@ -235,9 +235,9 @@ export class RunnerChild {
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     this.#endNoticed = true;
-    this.#startPatience.abort();
+    this.#startDeadline.abort();
     // Normally 'close' follows at once. It does not while somebody else still holds a pipe open.
-    this.#clock.sleep(drainMsMax, this.#drainPatience.signal).then(
+    this.#clock.sleep(drainMsMax, this.#drainDeadline.signal).then(
       () => this.#end(this.#verdict ?? this.#crash(code, signal)),
       () => undefined,
     );
@@ -263,8 +263,8 @@ export class RunnerChild {
   #end(error: RunnerError): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#startPatience.abort();
-    this.#drainPatience.abort();
+    this.#startDeadline.abort();
+    this.#drainDeadline.abort();
     const job = this.#current;
     if (job !== undefined) {
       this.#release(job);

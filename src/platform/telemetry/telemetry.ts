@@ -1,6 +1,6 @@
 /**
- * What a service's `events.ts` writes to: a JSON log, Prometheus metrics, the current trace span and a diagnostics channel. Services
- * never use this directly outside `events.ts`; one business event is one function there.
+ * What a service's `telemetry.ts` writes to: a JSON log, Prometheus metrics, the current trace span and a diagnostics channel. Services
+ * never use this directly outside `telemetry.ts`; one business event is one function there.
  */
 import { channel } from 'node:diagnostics_channel';
 import { trace } from '@opentelemetry/api';

@@ -1,6 +1,6 @@
 /**
  * The data pipeline's metrics. Names, labels, help texts and buckets of the first group are those of the reference, so that dashboards
- * go on working; ours are added with the prefix `ccx_data_pipeline_`. Written by `events.ts` only. Source: data-pipeline.md 6.1.
+ * go on working; ours are added with the prefix `ccx_data_pipeline_`. Written by `telemetry.ts` only. Source: data-pipeline.md 6.1.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 

@@ -1,6 +1,6 @@
 /**
  * The metrics of ingress. Names, labels and buckets of the first group are the reference's, without `_total`, so that dashboards go on
- * working; ours have the prefix `ccx_ingress_`. Written by `events.ts` only. Source: ingress.md A.10.1.
+ * working; ours have the prefix `ccx_ingress_`. Written by `telemetry.ts` only. Source: ingress.md A.10.1.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';

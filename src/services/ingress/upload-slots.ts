@@ -5,7 +5,7 @@
  * all of it; whenever the client is waited for, its slot goes to somebody else. So a slot is never held by a client that sends a byte now
  * and then, and an upload that others trickle beside is not delayed by them.
  *
- * Three bounds: slots (work at once), admitted uploads (open files), and the patience of `decide/patience.ts` (time).
+ * Three bounds: slots (work at once), admitted uploads (open files), and the time that a client is allowed (`request-body.ts`).
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -85,7 +85,7 @@ export class UploadSlots {
     await slot.resume();
     this.#admitted.add(body);
     if (this.#admitted.size > this.#max * admittedPerSlotMax) {
-      const slowest = this.#leastPatienceOf(this.#admitted);
+      const slowest = this.#slowestOf(this.#admitted);
       if (slowest !== undefined) this.#admitted.delete(slowest);
       slowest?.interrupt(tooMany());
     }
@@ -97,9 +97,9 @@ export class UploadSlots {
     };
   }
 
-  /** Closes the connection of the client that is waited for with the least patience left. False where there is none. */
+  /** Closes the connection of the client that is waited for with the least time left. False where there is none. */
   makeRoom(): boolean {
-    const slowest = this.#leastPatienceOf(this.#bodies);
+    const slowest = this.#slowestOf(this.#bodies);
     slowest?.hangUp();
     return slowest !== undefined;
   }
@@ -107,7 +107,7 @@ export class UploadSlots {
   /** One look at everybody who waits, which otherwise happens every second. */
   sweep(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const body of this.#bodies) if (body.isAwaited && body.patience(nowMs) <= 0) body.fail(tooSlow());
+    for (const body of this.#bodies) if (body.isAwaited && body.allowance(nowMs) <= 0) body.fail(tooSlow());
     for (const waiting of this.#line) {
       if (nowMs - waiting.sinceMs < uploadQueueMsMax) break;
       this.#line.delete(waiting);
@@ -148,15 +148,15 @@ export class UploadSlots {
     else this.#slotsByOrg.set(orgId, slots);
   }
 
-  #leastPatienceOf(bodies: ReadonlySet<RequestBody>): RequestBody | undefined {
+  #slowestOf(bodies: ReadonlySet<RequestBody>): RequestBody | undefined {
     const nowMs = this.#clock.monotonicMs();
     let slowest: RequestBody | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const body of bodies) {
-      const patience = body.patience(nowMs);
-      if (!body.isAwaited || patience >= least) continue;
+      const allowance = body.allowance(nowMs);
+      if (!body.isAwaited || allowance >= least) continue;
       slowest = body;
-      least = patience;
+      least = allowance;
     }
     return slowest;
   }

@@ -19,12 +19,13 @@ import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
-import { createDisabledRulesDatabase } from './disabled-rules-database.ts';
 import { formatExplanation, formatMessage } from './format-explanation.ts';
-import { claimBytesMax, renderRetryMs } from './limits.ts';
+import { renderRetryMs } from './limits.ts';
+import { createDisabledRulesDatabase } from './open-parts.ts';
 import { listMessages, readExplanation, requestRetry } from './store/explain.ts';
+import { claimBytesMax } from './store/outbox.ts';
 import { createKafkaTarget } from './targets/kafka-target/kafka-target.ts';
-import { createTimeSource } from './time-source.ts';
+import { createTimeSource } from './timestamps.ts';
 
 const bothTargets = { targets: ['notification-backend', 'service-log'] } as const;
 

@@ -16,10 +16,12 @@ import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/t
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
-import { listedMessagesMax } from './limits.ts';
 import { openNotificationParts, storageUrl } from './open-parts.ts';
 import { type NotificationService, startNotificationService } from './service.ts';
 import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
+
+/** Messages that `ccx notifications list` shows at once. */
+const listedMessagesMax = 1_000;
 
 export function registerNotificationServiceCommands(program: Command, input: ProcessInput): void {
   registerRole(program, input);

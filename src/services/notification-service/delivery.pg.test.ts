@@ -20,10 +20,10 @@ import {
 import { createTestToken } from '../../../test/support/service-log-answers.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './limits.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
-import { nextDueMicros } from './store/next-due.ts';
-import { resultOfBusError } from './targets/kafka-target/result-of-bus-error.ts';
+import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './steps/deliver-notifications.ts';
+import { nextDueMicros } from './store/due-reports.ts';
+import { resultOfBusError } from './targets/kafka-target/kafka-target.ts';
 import { createServiceLogTarget } from './targets/service-log-target/service-log-target.ts';
 
 const accepted: DeliveryResult = { kind: 'delivered', detail: '' };

@@ -6,11 +6,15 @@
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { followOverlapMs, followRetryMs } from './limits.ts';
 import type { FinishedRun } from './run-once.ts';
 import type { NotificationServiceSettings } from './settings.ts';
-import { nextDueMicros } from './store/next-due.ts';
+import { nextDueMicros } from './store/due-reports.ts';
 import { microsOfMs } from './timestamps.ts';
+
+/** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
+const followOverlapMs = 10 * 60_000;
+/** After a cycle that failed. */
+const followRetryMs = 5_000;
 
 export interface FollowOptions {
   readonly database: Database;

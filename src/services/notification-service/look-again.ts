@@ -6,17 +6,21 @@
 
 import { moduleOfComponent } from '../../contracts/rule-content.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { isClusterAllowed } from './decide/allowed-clusters.ts';
-import { absenceIn, type Decision, decideCluster, type LedgerIssue } from './decide/decide-cluster.ts';
+import {
+  absenceIn,
+  type Decision,
+  decideCluster,
+  isClusterAllowed,
+  type LedgerIssue,
+} from './decide/decide-cluster.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
-import { issueIdentity } from './decide/issue.ts';
 import { type ReadReport, readReport } from './decide/read-report.ts';
+import { issueIdentity } from './decide/reasons.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import { inParallel } from './in-parallel.ts';
 import { renderRetryMs } from './limits.ts';
 import type { OutgoingNotification } from './ports.ts';
-import type { ClaimedMessage, RunTarget } from './run.ts';
-import type { Run } from './run-context.ts';
+import type { ClaimedMessage, Run, RunTarget } from './run.ts';
 import { dueClusterOf } from './steps/render-notifications.ts';
 import { type DueKey, inSets, newestReports } from './store/due-reports.ts';
 import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from './store/outbox.ts';

@@ -1,9 +1,8 @@
 /**
  * The service's metrics. The first group has the reference's names, so that dashboards go on working; ours have the prefix
- * `ccx_notification_`. Written by `events.ts` only. Source: notification-service.md 12.
+ * `ccx_notification_`. Written by `telemetry.ts` only. Source: notification-service.md 12.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { MetricsSettings } from './settings.ts';
 
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -30,11 +29,17 @@ export type Operation =
 
 export type NotificationMetrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(registry: Registry, settings: Pick<MetricsSettings, 'namespace' | 'subsystem'>) {
+/** What stands before the names of the reference's series. */
+interface MetricNames {
+  readonly namespace: string;
+  readonly subsystem: string;
+}
+
+export function createMetrics(registry: Registry, settings: MetricNames) {
   return { ...referenceMetrics(registry, settings), ...ownMetrics(registry) };
 }
 
-function referenceMetrics(registry: Registry, settings: Pick<MetricsSettings, 'namespace' | 'subsystem'>) {
+function referenceMetrics(registry: Registry, settings: MetricNames) {
   const registers = [registry];
   const named = (name: string) =>
     [settings.namespace, settings.subsystem, name].filter((part) => part !== '').join('_');

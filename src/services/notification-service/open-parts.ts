@@ -2,6 +2,8 @@
  * What the notification service works with, opened from its configuration: targets with their brokers and credentials, rule content,
  * disabled rules. Called by `ccx notifier` and by the all-in-one process; everything that is opened here is closed by the given lifecycle.
  */
+
+import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
@@ -13,7 +15,7 @@ import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
-import type { Database } from '../../platform/database/database.ts';
+import type { Database, Queryable } from '../../platform/database/database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { openSecretSource } from '../../platform/secrets/open-secret-source.ts';
 import { secretRequest } from '../../platform/secrets/secret-source.ts';
@@ -21,12 +23,11 @@ import { vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
-import { createFolderContent } from './content/folder-content.ts';
-import { createServerContent } from './content/server-content.ts';
-import { createDisabledRulesDatabase, disabledRulesUnavailable } from './disabled-rules-database.ts';
+import { createFolderContent, createServerContent } from './content/server-content.ts';
+import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
 import { openTargets, type TargetBus, type TargetsSettings } from './targets/open-targets.ts';
-import { templateRendererUrl } from './targets/service-log-target/rendering/renderer-url.ts';
+import { templateRendererUrl } from './targets/service-log-target/rendering/remote-renderer.ts';
 
 export interface NotificationParts {
   readonly targets: readonly Target[];
@@ -214,4 +215,37 @@ export function storageUrl(config: NotificationServiceConfig, section: 'storage'
     database: config[`${section}.pg_db_name`],
     parameters: config[`${section}.pg_params`],
   });
+}
+
+/** Rejects with code `DISABLED_RULES_UNAVAILABLE`. The database is the caller's to close. */
+export function createDisabledRulesDatabase(database: Database): DisabledRulesSource {
+  return {
+    async load() {
+      try {
+        return await database.transaction(readBoth, { isolation: 'repeatable read', readOnly: true });
+      } catch (cause) {
+        throw disabledRulesUnavailable(cause);
+      }
+    },
+  };
+}
+
+function disabledRulesUnavailable(cause: unknown): CcxError {
+  return new CcxError('the disabled rules cannot be read from the aggregator database', {
+    code: 'DISABLED_RULES_UNAVAILABLE',
+    category: 'storage',
+    retryable: true,
+    cause,
+    hint: 'check the section aggregator_storage (aggregator_storage.pg_host and its neighbours), or notify without them: --ignore-disabled-rules (disabled_rules.ignore)',
+  });
+}
+
+async function readBoth(queryable: Queryable) {
+  const ofClusters = await queryable.query<DisabledRow>(
+    `SELECT cluster_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM ${TABLE_CLUSTER_RULE_TOGGLE} WHERE disabled = 1`,
+  );
+  const ofOrganizations = await queryable.query<DisabledRow>(
+    `SELECT org_id::text AS scope, rule_id::text AS rule, error_key::text AS "errorKey" FROM ${TABLE_RULE_DISABLE}`,
+  );
+  return collectDisabledRules(ofClusters.rows, ofOrganizations.rows);
 }

@@ -1,12 +1,9 @@
 /** The steps of one run in order, and nothing else: hops 9 to 12. */
-import type { Run } from './run-context.ts';
+import type { Run } from './run.ts';
 import { decideIssues } from './steps/decide-issues.ts';
-import { deliverNotifications } from './steps/deliver-notifications.ts';
-import { enqueueNotifications } from './steps/enqueue-notifications.ts';
+import { deliverNotifications, recordOutcomes, writeUnsentRows } from './steps/deliver-notifications.ts';
 import { loadReports } from './steps/load-reports.ts';
-import { recordOutcomes } from './steps/record-outcomes.ts';
-import { renderNotifications } from './steps/render-notifications.ts';
-import { writeUnsentRows } from './steps/write-unsent-rows.ts';
+import { enqueueNotifications, renderNotifications } from './steps/render-notifications.ts';
 
 export async function runPipeline(run: Run): Promise<void> {
   for await (const loaded of loadReports(run)) {

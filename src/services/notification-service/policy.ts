@@ -7,20 +7,14 @@ import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
-import type { ClusterFilter } from './decide/allowed-clusters.ts';
 import { compileEventFilter } from './decide/compile-event-filter.ts';
-import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdicts.ts';
+import type { ClusterFilter } from './decide/decide-cluster.ts';
+import { createVerdicts, type FilterPolicy } from './decide/verdicts.ts';
+import type { TargetPolicy } from './run.ts';
 import type { TargetPolicySettings } from './settings.ts';
 
 export interface CompiledPolicy extends FilterPolicy {
   readonly settings: TargetPolicySettings;
-}
-
-export interface TargetPolicy {
-  readonly verdicts: Verdicts;
-  /** Undefined: no cooldown. */
-  readonly cooldownMicros: bigint | undefined;
-  readonly hash: string;
 }
 
 /** Throws `CcxError` code `EVENT_FILTER_INVALID`. */

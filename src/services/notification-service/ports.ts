@@ -4,20 +4,13 @@
  */
 
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
+import type { TargetName } from '../../contracts/tables.ts';
 import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
+import type { Issue } from './decide/reasons.ts';
 
-export type TargetName = 'notification-backend' | 'service-log';
-
-/** What makes an issue the same issue, within an organization and a cluster; details do not count. */
-export interface IssueKey {
-  readonly type: string;
-  readonly component: string;
-  readonly errorKey: string;
-}
-
-/** An issue that was decided to be told about, with what rendering needs. */
-export interface DueIssue extends IssueKey {
+/** An issue that is to be notified, with what rendering needs. */
+export interface DueIssue extends Issue {
   /** Raw JSON text of the report item's `details`, byte for byte; `null` when absent. */
   readonly details: string;
   readonly totalRisk: number;
@@ -44,7 +37,7 @@ export interface OutgoingNotification {
   readonly target: TargetName;
   readonly cluster: string;
   /** The issues that this message tells about: all of the cluster's on Kafka, exactly one in Service Log. */
-  readonly issues: readonly IssueKey[];
+  readonly issues: readonly Issue[];
   /** Exact body. */
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;

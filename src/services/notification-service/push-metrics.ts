@@ -6,9 +6,11 @@ import type { Registry } from 'prom-client';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { callHttp } from '../../platform/http/http-client.ts';
-import { pushMsMax } from './limits.ts';
 import type { MetricsSettings } from './settings.ts';
 import type { Events } from './telemetry.ts';
+
+/** One push to the Pushgateway. */
+const pushMsMax = 10_000;
 
 export interface MetricsPusher {
   /** The last push, up to 1 + `retries` times. Never rejects. */

@@ -10,23 +10,23 @@ import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { Kept } from './keep-last-good.ts';
-import { contestedClustersMax } from './limits.ts';
 import { SERVICE_STATUS } from './metrics.ts';
 import { runPipeline } from './pipeline.ts';
 import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
 import type { Target } from './ports.ts';
-import type { RunTarget, TargetHealth } from './run.ts';
-import type { Run } from './run-context.ts';
-import { createTally, finishTally, type RunSummary } from './run-summary.ts';
+import type { Run, RunTarget, TargetHealth } from './run.ts';
+import { createTally, finishTally, type RunSummary } from './run.ts';
 import type { NotificationServiceSettings } from './settings.ts';
 import { readContestedClusters } from './store/due-reports.ts';
-import { readGauges } from './store/gauges.ts';
-import { countWaiting, isFirstRun } from './store/outbox.ts';
+import { countWaiting, isFirstRun, readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { reissueRequested } from './store/reissue.ts';
 import type { Events } from './telemetry.ts';
-import type { TimeSource } from './time-source.ts';
+import type { TimeSource } from './timestamps.ts';
 import { microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
+
+/** Clusters of which it is said, once each, that several organizations report them. */
+const contestedClustersMax = 1_000;
 
 /** What lasts from run to run. */
 export interface ServiceState {

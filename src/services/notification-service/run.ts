@@ -1,13 +1,20 @@
-/** What the steps of one run hand to each other. What they share is in `run-context.ts`. */
+/** A run: what its steps share, what they hand to each other, and what it did in numbers. Begun by `run-once.ts`. */
 import type { CcxError } from '../../encoding/ccx-error.ts';
-import type { Decision } from './decide/decide-cluster.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { ClusterFilter, Decision } from './decide/decide-cluster.ts';
+import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { ReportIssue } from './decide/read-report.ts';
+import type { Issue } from './decide/reasons.ts';
 import type { SettledDecision } from './decide/settle-decisions.ts';
 import type { DeliveryOutcome, Settlement } from './decide/settle-outcome.ts';
-import type { TargetPolicy } from './policy.ts';
-import type { IssueKey, OutgoingNotification, Target } from './ports.ts';
+import type { Verdicts } from './decide/verdicts.ts';
+import type { OutgoingNotification, Target } from './ports.ts';
+import type { NotificationServiceSettings } from './settings.ts';
+import type { Events } from './telemetry.ts';
+import type { TimeSource } from './timestamps.ts';
 
-/** What this process knows of a target; see `target-health.ts`. */
+/** What this process knows of a target; the deliver step judges by it. */
 export interface TargetHealth {
   /** Recipients that were refused since something went through to anybody. */
   readonly refused: Set<string>;
@@ -16,6 +23,14 @@ export interface TargetHealth {
   /** When the pause was last looked at, and last said; undefined before the process has looked. */
   pauseCheckedMs: number | undefined;
   pauseSaidMs: number | undefined;
+}
+
+/** A target's settings made ready for deciding; see `policy.ts`. */
+export interface TargetPolicy {
+  readonly verdicts: Verdicts;
+  /** Undefined: no cooldown. */
+  readonly cooldownMicros: bigint | undefined;
+  readonly hash: string;
 }
 
 export interface RunTarget {
@@ -73,7 +88,7 @@ export interface ForeignSentRow {
   readonly orgId: number;
   readonly cluster: string;
   readonly notifiedAt: string;
-  readonly issues: readonly IssueKey[];
+  readonly issues: readonly Issue[];
 }
 
 export type ReportOutcome = 'issues' | 'empty' | 'unreadable' | 'not-allowed';
@@ -147,4 +162,92 @@ export interface DeliveredBatch {
   readonly leaseToken: string;
   readonly messages: readonly DeliveredMessage[];
   readonly startedMs: number;
+}
+
+/** What the steps of one run share. Built by `run-once.ts`; a step gets everything it needs from here. */
+export interface Run {
+  readonly id: string;
+  readonly settings: NotificationServiceSettings;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly time: TimeSource;
+  readonly events: Events;
+  readonly tally: RunTally;
+  readonly startedMicros: bigint;
+  /** Of the newest report when the run began, by the clock of whoever stored it; not after `startedMicros`; 0 when there was none. */
+  readonly newestStoredMicros: bigint;
+  readonly targets: readonly RunTarget[];
+  readonly clusters: ClusterFilter;
+  /** As known now; read again when what is known has become old. */
+  readonly disabledRules: () => Promise<DisabledRules>;
+  /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
+  readonly sinceMicros: bigint | undefined;
+  /** Of a cluster that has an owner only the owner's reports count; false: the newest of all organizations is the cluster's. */
+  readonly ownersCount: boolean;
+  /** Whether the writer keeps request ids beside its rows (the reference's does not). */
+  readonly requestIdsKept: boolean;
+  /** Aborted when the process is to stop: nothing new is begun. */
+  readonly signal: AbortSignal;
+}
+
+/** What one run did, in numbers: for the log, the command line and callers of `runOnce`. */
+export interface RunSummary {
+  /** Reports that were read because something about them was new or due. */
+  readonly reports: number;
+  /** Decisions per reason, over all targets. */
+  readonly decisions: Readonly<Record<string, number>>;
+  readonly enqueued: number;
+  /** Clusters that another process decided meanwhile. */
+  readonly leftToOthers: number;
+  readonly delivered: number;
+  /** Attempts that did not deliver. */
+  readonly failed: number;
+  /** Given up or listed as possibly arrived. */
+  readonly dead: number;
+  readonly withdrawn: number;
+  /** Rows of `reported` for clusters without a delivery (one-shot runs). */
+  readonly same: number;
+  readonly error: number;
+  /** Targets that had something to deliver and got nothing. */
+  readonly nothingDeliveredTo: readonly string[];
+  readonly elapsedMs: number;
+}
+
+interface RunTally {
+  reports: number;
+  readonly decisions: Record<string, number>;
+  enqueued: number;
+  leftToOthers: number;
+  delivered: number;
+  failed: number;
+  dead: number;
+  withdrawn: number;
+  same: number;
+  error: number;
+  /** Names of targets. */
+  readonly deliveredTo: Set<string>;
+  readonly undeliveredTo: Set<string>;
+}
+
+export function createTally(): RunTally {
+  return {
+    reports: 0,
+    decisions: {},
+    enqueued: 0,
+    leftToOthers: 0,
+    delivered: 0,
+    failed: 0,
+    dead: 0,
+    withdrawn: 0,
+    same: 0,
+    error: 0,
+    deliveredTo: new Set(),
+    undeliveredTo: new Set(),
+  };
+}
+
+export function finishTally(tally: RunTally, elapsedMs: number): RunSummary {
+  const { deliveredTo, undeliveredTo, ...counts } = tally;
+  const nothingDeliveredTo = [...undeliveredTo].filter((name) => !deliveredTo.has(name)).sort();
+  return { ...counts, decisions: { ...tally.decisions }, nothingDeliveredTo, elapsedMs };
 }

@@ -18,22 +18,24 @@ import { notificationServiceOptions, notificationServiceSettings } from './confi
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
 import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
-import { disabledRulesAgeMsMax, removedRowsCheckMs } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationParts } from './open-parts.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
-import { createRetention } from './retention.ts';
+import type { RunSummary } from './run.ts';
 import { type FinishedRun, runOnce, type ServiceState } from './run-once.ts';
-import type { RunSummary } from './run-summary.ts';
 import type { NotificationServiceSettings } from './settings.ts';
-import { anyReportDue } from './store/due-reports.ts';
-import { anyMessageWaiting } from './store/next-due.ts';
-import { createTargetHealth } from './target-health.ts';
+import { createTargetHealth } from './steps/deliver-notifications.ts';
+import { anyMessageWaiting, anyReportDue } from './store/due-reports.ts';
+import { createRetention } from './store/retention.ts';
 import { createEvents, type Events } from './telemetry.ts';
-import { createTimeSource } from './time-source.ts';
-import { timestampText } from './timestamps.ts';
+import { createTimeSource, timestampText } from './timestamps.ts';
+
+/** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
+const removedRowsCheckMs = 30_000;
+/** Last known disabled rules are used this long while their database is away; after that nothing is decided or sent. */
+const disabledRulesAgeMsMax = 3_600_000;
 
 export interface NotificationServiceDependencies {
   /** The notification database at version 8, with the right to add tables to schema `ccx`. */

@@ -9,8 +9,8 @@ import {
   type Timeline,
   testSettings,
 } from '../../../test/support/notification-timeline.ts';
-import { reportBytesMax } from './decide/limits.ts';
-import { setClustersMax } from './limits.ts';
+import { reportBytesMax } from './decide/read-report.ts';
+import { setClustersMax } from './store/due-reports.ts';
 
 async function storeMany(line: Timeline, count: number, report: string): Promise<void> {
   await line.database.query(

@@ -5,12 +5,53 @@
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { Issue, Reason } from './decide/reasons.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
-import type { DeliveryResult, Target } from './ports.ts';
-import type { ClaimedMessage, LoadedReport, RenderedCluster } from './run.ts';
-import type { RunSummary } from './run-summary.ts';
 import { isoText } from './timestamps.ts';
+
+interface NamedTarget {
+  readonly name: string;
+}
+
+interface NamedReport {
+  readonly cluster: string;
+  readonly orgId: number;
+  readonly requestId: string | undefined;
+}
+
+interface NamedMessage {
+  readonly notification: { readonly id: string; readonly cluster: string };
+  readonly requestId: string | undefined;
+  /** This attempt included. */
+  readonly attempts: number;
+}
+
+interface DecidedReport {
+  readonly report: NamedReport & { readonly text: string | undefined };
+  readonly runTarget: { readonly target: NamedTarget };
+  readonly outcome: string;
+  readonly unreadable: CcxError | undefined;
+  readonly decisions: readonly {
+    readonly issue: Issue;
+    readonly notify: boolean;
+    readonly reason: Reason;
+  }[];
+  readonly messages: readonly { readonly id: string }[];
+}
+
+/** What a target answered to an attempt. */
+type AttemptResult =
+  | { readonly kind: 'delivered'; readonly detail: string }
+  | { readonly kind: Exclude<string, 'delivered'>; readonly error: CcxError };
+
+interface RunCounts {
+  readonly reports: number;
+  readonly delivered: number;
+  readonly failed: number;
+  readonly nothingDeliveredTo: readonly string[];
+  readonly elapsedMs: number;
+}
 
 export interface EventsOptions {
   readonly telemetry: Telemetry;
@@ -37,7 +78,7 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       metrics.contentAgeSeconds.set(ageMs / 1000);
       log.debug({ rules }, 'rule content loaded');
     },
-    firstRunHeldBack(target: Target, messagesMax: number): void {
+    firstRunHeldBack(target: NamedTarget, messagesMax: number): void {
       log.info(
         { target: target.name, messagesMax },
         'first run of this target: messages past the cap become due in portions',
@@ -49,11 +90,11 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       log.info({ count }, 'rows were removed from reported; their issues are notified again');
       telemetry.announce('sent-rows-removed', { count });
     },
-    notificationReissued(target: Target, oldId: string, id: string): void {
+    notificationReissued(target: NamedTarget, oldId: string, id: string): void {
       log.info({ target: target.name, oldId, id }, 'tried again under a new id, as asked');
       telemetry.announce('notification-reissued', { target: target.name, oldId, id });
     },
-    notificationNotReissued(target: Target, id: string, error: unknown): void {
+    notificationNotReissued(target: NamedTarget, id: string, error: unknown): void {
       log.error({ target: target.name, id, code: errorCode(error), error: errorText(error) }, 'cannot be tried again');
       telemetry.announce('notification-not-reissued', { target: target.name, id, code: errorCode(error) });
     },
@@ -61,7 +102,7 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
     newReportsWithoutNews(count: number): void {
       metrics.notSentSameState.inc(count);
     },
-    unsentRowsWritten(target: Target, rows: { readonly same: number; readonly error: number }): void {
+    unsentRowsWritten(target: NamedTarget, rows: { readonly same: number; readonly error: number }): void {
       // What was not delivered was counted when it failed.
       metrics.notSentSameState.inc(rows.same);
       telemetry.announce('unsent-rows-written', { target: target.name, ...rows });
@@ -78,7 +119,7 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       const rows = Object.fromEntries([...deleted].filter(([, count]) => count > 0));
       if (Object.keys(rows).length > 0) log.info(rows, 'expired rows deleted');
     },
-    runFinished(summary: RunSummary): void {
+    runFinished(summary: RunCounts): void {
       metrics.runs.inc({ result: 'ok' });
       metrics.runSeconds.set(summary.elapsedMs / 1000);
       metrics.lastRunTimestamp.set(clock.now().getTime() / 1000);
@@ -119,7 +160,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
   const elapsed = (startedMs: number) => clock.monotonicMs() - startedMs;
   return {
     /** Hop 9. */
-    reportLoaded(report: LoadedReport, startedMs: number): void {
+    reportLoaded(report: NamedReport, startedMs: number): void {
       telemetry.announce('report-loaded', {
         requestId: report.requestId ?? null,
         hop: 9,
@@ -138,7 +179,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       );
     },
     /** Hop 10, issue by issue, once the decisions are stored. */
-    clusterDecided(cluster: RenderedCluster, startedMs: number): void {
+    clusterDecided(cluster: DecidedReport, startedMs: number): void {
       const { report, runTarget, outcome, unreadable } = cluster;
       const target = runTarget.target.name;
       metrics.reports.inc({ target, outcome });
@@ -201,7 +242,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
 function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
   const { log } = telemetry;
   return {
-    notificationAttempted(target: Target, message: ClaimedMessage): void {
+    notificationAttempted(target: NamedTarget, message: NamedMessage): void {
       telemetry.announce('notification-attempted', {
         target: target.name,
         id: message.notification.id,
@@ -211,9 +252,9 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     },
     /** Hop 11 when it was delivered. */
     attemptEnded(
-      target: Target,
-      message: ClaimedMessage,
-      ended: { readonly result: DeliveryResult; readonly startedMs: number },
+      target: NamedTarget,
+      message: NamedMessage,
+      ended: { readonly result: AttemptResult; readonly startedMs: number },
     ): void {
       const { result, startedMs } = ended;
       const elapsedMs = clock.monotonicMs() - startedMs;
@@ -223,7 +264,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         { operation: target.name === 'service-log' ? 'send_notification_servicelog' : 'send_notification_kafka' },
         elapsedMs / 1000,
       );
-      if (result.kind === 'delivered') {
+      if (!('error' in result)) {
         if (target.name === 'service-log') metrics.sent.inc();
         log.debug({ target: target.name, id, cluster, detail: result.detail }, 'notification delivered');
         telemetry.announce('notification-delivered', {
@@ -259,7 +300,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     },
     /** The rest of the message goes out. */
     issuesLeftOut(
-      target: Target,
+      target: NamedTarget,
       message: { readonly id: string; readonly cluster: string },
       left: readonly { readonly issue: { readonly errorKey: string }; readonly reason: string }[],
     ): void {
@@ -271,7 +312,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       );
       telemetry.announce('issues-left-out', { target: target.name, id, cluster, count: left.length });
     },
-    targetPaused(target: Target, error: CcxError, afterMs: number): void {
+    targetPaused(target: NamedTarget, error: CcxError, afterMs: number): void {
       log.error(
         { target: target.name, code: error.code, error: errorText(error), afterMs },
         'target paused: nothing is tried until then',
@@ -279,7 +320,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       telemetry.announce('target-paused', { target: target.name, code: error.code, afterMs });
     },
     targetStillPaused(
-      target: Target,
+      target: NamedTarget,
       pause: { readonly untilMicros: bigint; readonly code: string; readonly text: string },
     ): void {
       const until = isoText(pause.untilMicros);
@@ -289,18 +330,18 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       );
       telemetry.announce('target-still-paused', { target: target.name, code: pause.code, until });
     },
-    targetResumed(target: Target, code: string): void {
+    targetResumed(target: NamedTarget, code: string): void {
       log.info({ target: target.name, code }, 'what the target was paused for is over: it is tried again');
       telemetry.announce('target-resumed', { target: target.name, code });
     },
-    targetUnreachable(target: Target): void {
+    targetUnreachable(target: NamedTarget): void {
       log.error({ target: target.name }, 'target cannot be reached: what waits is left to the next run');
       telemetry.announce('target-unreachable', { target: target.name });
     },
     /** Hop 12 for what is finished. */
     outcomeRecorded(
-      target: Target,
-      message: ClaimedMessage,
+      target: NamedTarget,
+      message: NamedMessage,
       { settlement, startedMs }: { readonly settlement: Settlement; readonly startedMs: number },
     ): void {
       const { tally, outbox, ledger } = settlement;
@@ -335,7 +376,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         state,
       });
     },
-    clustersRecorded(target: Target, sentRows: number, startedMs: number): void {
+    clustersRecorded(target: NamedTarget, sentRows: number, startedMs: number): void {
       metrics.sent.inc(sentRows);
       if (target.name === 'service-log') {
         metrics.operationSeconds.observe(
@@ -344,7 +385,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         );
       }
     },
-    outcomeTakenOver(target: Target, count: number): void {
+    outcomeTakenOver(target: NamedTarget, count: number): void {
       if (count > 0)
         log.warn(
           { target: target.name, count },
@@ -416,7 +457,7 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
       metrics.readReportedErrors.inc();
     },
     /** Logged where the service goes on all the same. */
-    targetUnusable(target: Target, error: unknown, { logged }: { readonly logged: boolean }): void {
+    targetUnusable(target: NamedTarget, error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.producerSetupErrors.inc();
       if (!logged) return;
       const hint = error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {};

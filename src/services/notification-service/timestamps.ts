@@ -2,6 +2,9 @@
  * Timestamps of the notification database as microseconds and as text. Its columns have no zone and mean UTC; a JavaScript Date would cut
  * the last three digits and the row would not be found again. Used by the service's store and steps. Source: notification-service.md 20.1.
  */
+import { type Clock, nextMicros } from '../../platform/clock/clock.ts';
+import type { Queryable } from '../../platform/database/database.ts';
+import { clockStepMsMin } from './limits.ts';
 
 const pattern = /^(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/;
 
@@ -39,4 +42,51 @@ export function dateOfMicros(micros: bigint): Date {
 
 export function microsOfMs(milliseconds: number): bigint {
   return BigInt(Math.round(milliseconds * 1000));
+}
+
+/**
+ * What time it is for decisions, leases and the rows we write: the database server's clock, asked at each run, so that processes on
+ * machines whose clocks differ agree on cooldowns and leases; or the process's own clock, in tests. In between only the monotonic clock
+ * counts. A step of the server's clock is followed and answered, in both directions. Source: architecture.md 7.
+ */
+export interface TimeSource {
+  /** Microseconds since the epoch; strictly increasing within this process but for steps back, which `synchronize` answers. */
+  nowMicros(): bigint;
+  now(): Date;
+  /** Asks again. Resolves to the step since the last time: 0 for none, negative when the clock was set back. */
+  synchronize(queryable: Queryable): Promise<bigint>;
+}
+
+export function createTimeSource(clock: Clock, source: 'database' | 'clock'): TimeSource {
+  /** What the clock says, less what the monotonic one says: stays as it is unless somebody sets the clock or suspends this machine. */
+  let offsetMicros: bigint | undefined;
+  let last = 0n;
+  const monotonic = () => microsOfMs(clock.monotonicMs());
+  const nowMicros = () => {
+    const micros = source === 'clock' || offsetMicros === undefined ? clock.nowMicros() : monotonic() + offsetMicros;
+    last = nextMicros(last, micros);
+    return last;
+  };
+  return {
+    nowMicros,
+    now: () => dateOfMicros(nowMicros()),
+    async synchronize(queryable) {
+      const before = monotonic();
+      const now = source === 'clock' ? clock.nowMicros() : await askServer(queryable);
+      const after = monotonic();
+      const previous = offsetMicros;
+      offsetMicros = now - (before + after) / 2n;
+      const step = previous === undefined ? 0n : offsetMicros - previous;
+      const size = step < 0n ? -step : step;
+      // The answer may be as old as the question.
+      return size > microsOfMs(clockStepMsMin) + (after - before) ? step : 0n;
+    },
+  };
+}
+
+async function askServer(queryable: Queryable): Promise<bigint> {
+  const { rows } = await queryable.query<{ now: bigint }>(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now',
+  );
+  return rows[0]!.now;
 }

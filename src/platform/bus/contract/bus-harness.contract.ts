@@ -66,7 +66,7 @@ export function uniqueGroup(): string {
 }
 
 /** How long a case waits for something that must happen; generous, because it ends as soon as it does. */
-export const patienceMs = 60_000;
+export const waitMsMax = 60_000;
 
 export async function send(bus: Bus, records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
   const producer = await bus.createProducer();
@@ -84,7 +84,7 @@ export async function subscribe(bus: Bus, topic: string, options: Partial<Consum
 /** Polls until `count` records came. */
 export async function take(consumer: Consumer, count: number): Promise<BusRecord[]> {
   const records: BusRecord[] = [];
-  const deadline = performance.now() + patienceMs;
+  const deadline = performance.now() + waitMsMax;
   while (records.length < count) {
     const left = deadline - performance.now();
     assert.ok(left > 0, `only ${records.length} of ${count} records came: ${texts(records).slice(0, 20)}`);
@@ -98,7 +98,7 @@ export async function pollUntil(
   consumers: readonly Consumer[],
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const deadline = performance.now() + patienceMs;
+  const deadline = performance.now() + waitMsMax;
   while (!(await condition())) {
     assert.ok(performance.now() < deadline, 'the condition never held');
     for (const consumer of consumers) await consumer.poll({ recordsMax: 1, waitMs: 50 });

@@ -6,6 +6,7 @@
  */
 import { errorText } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause, within } from '../../clock/deadline.ts';
 import type { Bus, BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
 import { busPauseMs, OffsetCommitter } from './offset-committer.ts';
 
@@ -139,10 +140,8 @@ export class Intake {
     this.#stopping.abort();
     this.#roomMade.resolve();
     await this.#loop;
-    const patience = new AbortController();
     const drained = Promise.all([...this.#works].map((work) => work.ended));
-    await Promise.race([drained, this.#options.clock.sleep(drainMsMax, patience.signal).catch(() => undefined)]);
-    patience.abort();
+    await within(drained, { clock: this.#options.clock, ms: drainMsMax }, () => undefined);
     for (const work of this.#works) work.abandon.abort();
     await drained;
     await this.#committer.close();
@@ -164,7 +163,7 @@ export class Intake {
         if (signal.aborted) return;
         this.#trouble = `the bus cannot be read: ${errorText(error)}`;
         this.#options.events.busUnavailable('poll', error);
-        await this.#options.clock.sleep(busPauseMs, signal).catch(() => undefined);
+        await pause(this.#options.clock, busPauseMs, signal);
       }
     }
   }

@@ -21,7 +21,7 @@ export interface KafkaAdminDependencies {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   /** How long a question is asked again while brokers are away. */
-  readonly patienceMs: number;
+  readonly waitMsMax: number;
   readonly isClosed: () => boolean;
 }
 
@@ -169,9 +169,9 @@ export class KafkaAdmin implements BusAdmin {
   }
 
   async #existing(names: readonly string[]): Promise<readonly TopicInfo[]> {
-    const { cluster, clock, patienceMs } = this.#dependencies;
+    const { cluster, clock, waitMsMax } = this.#dependencies;
     for (const name of names) cluster.forgetTopic(name);
-    const topics = await cluster.requireTopics(names, clock.monotonicMs() + patienceMs);
+    const topics = await cluster.requireTopics(names, clock.monotonicMs() + waitMsMax);
     return names.map((name) => topics.get(name)!);
   }
 
@@ -198,9 +198,9 @@ export class KafkaAdmin implements BusAdmin {
   }
 
   async #ask<T>(question: () => Promise<T>): Promise<T> {
-    const { clock, patienceMs, isClosed } = this.#dependencies;
+    const { clock, waitMsMax, isClosed } = this.#dependencies;
     if (isClosed()) throw closed('bus');
-    return await retryUntil({ clock, deadlineMs: clock.monotonicMs() + patienceMs }, question);
+    return await retryUntil({ clock, deadlineMs: clock.monotonicMs() + waitMsMax }, question);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Tries again until it works, the failure is final, or the deadline is over. The one retry loop of the Kafka adapter. */
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause } from '../../clock/deadline.ts';
 import { retryMsMax, retryMsMin } from './limits.ts';
 
 export interface RetryOptions {
@@ -24,13 +26,7 @@ export async function retryUntil<T>(options: RetryOptions, run: () => Promise<T>
   }
 }
 
-/** Doubles from the shortest pause to the longest; half of it by chance, so that many clients do not come back at once. */
+/** `attempt` counts from 0. Half of the pause is chance, so that many clients do not come back at once. */
 export function pauseBefore(attempt: number, clock: Clock): number {
-  const full = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(attempt, 10));
-  return full / 2 + (full / 2) * clock.random();
-}
-
-/** Sleeps, and returns early instead of throwing when the signal aborts. */
-export async function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await clock.sleep(ms, signal).catch(() => undefined);
+  return backoffMs({ msMin: retryMsMin, msMax: retryMsMax }, attempt + 1, clock.random());
 }

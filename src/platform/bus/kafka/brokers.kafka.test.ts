@@ -20,7 +20,6 @@ import {
   createTopic,
   numbered,
   numbers,
-  patienceMs,
   pollUntil,
   rejectsWith,
   send,
@@ -28,6 +27,7 @@ import {
   take,
   texts,
   uniqueGroup,
+  waitMsMax,
 } from '../contract/bus-harness.contract.ts';
 import { partitionOfKey } from '../partitioner.ts';
 import { KafkaCluster as ClusterView } from './cluster.ts';
@@ -82,7 +82,7 @@ function steadySender(bus: Bus, topic: string, total: number) {
 async function consumeAll(consumer: Consumer, total: number): Promise<{ seen: BusRecord[]; repeats: number }> {
   const seen = new Map<string, BusRecord>();
   let repeats = 0;
-  const deadline = performance.now() + 2 * patienceMs;
+  const deadline = performance.now() + 2 * waitMsMax;
   while (seen.size < total) {
     assert.ok(performance.now() < deadline, `only ${seen.size} of ${total} came`);
     const records = await consumer.poll({ recordsMax: 50, waitMs: 500 }).catch((error: { retryable?: boolean }) => {
@@ -156,7 +156,7 @@ describe('Kafka brokers that come and go', () => {
     const sender = steadySender(bus, topic, total);
     const seen = new Map<string, BusRecord>();
     const consuming = consumers.map(async (consumer) => {
-      const deadline = performance.now() + 3 * patienceMs;
+      const deadline = performance.now() + 3 * waitMsMax;
       while (seen.size < total && performance.now() < deadline) {
         const records = await consumer.poll({ recordsMax: 50, waitMs: 200 }).catch(() => []);
         for (const record of records) seen.set(`${record.partition}/${record.offset}`, record);

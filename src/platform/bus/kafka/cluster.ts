@@ -4,6 +4,7 @@
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { within } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
 import { retryUntil } from './backoff.ts';
 import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './connections.ts';
@@ -126,9 +127,9 @@ export class KafkaCluster {
    */
   async requireTopics(names: readonly string[], deadlineMs: number): Promise<ReadonlyMap<string, TopicInfo>> {
     const { clock, mayMakeTopics: mayMake = false } = this.#options;
-    const patienceMs = mayMake ? topicMadeMsMax : unknownTopicMsMax;
+    const waitMsMax = mayMake ? topicMadeMsMax : unknownTopicMsMax;
     // A try of its own before the deadline, so that the answer is what it is.
-    const unknownUntilMs = Math.min(clock.monotonicMs() + patienceMs, deadlineMs - 2 * retryMsMax);
+    const unknownUntilMs = Math.min(clock.monotonicMs() + waitMsMax, deadlineMs - 2 * retryMsMax);
     return await retryUntil({ clock, deadlineMs }, async () => {
       const topics = new Map<string, TopicInfo>();
       for (const [name, topic] of await this.topics(names, { mayMake })) {
@@ -239,13 +240,11 @@ export class KafkaCluster {
     { purpose = 'control', timeoutMs = requestMsMax }: RequestLimits,
   ): Promise<Answer> {
     const { connection, release } = await this.#connections.acquire(address, purpose);
-    const timer = new AbortController();
-    const late = this.#options.clock.sleep(timeoutMs, timer.signal).then(() => {
-      const { host, port } = address;
-      throw unreachable(`no answer from ${host}:${port} within ${timeoutMs} ms`, undefined, 'check that broker');
-    });
     try {
-      return await Promise.race([api.async(connection, ...args), late]);
+      return await within(api.async(connection, ...args), { clock: this.#options.clock, ms: timeoutMs }, () => {
+        const { host, port } = address;
+        throw unreachable(`no answer from ${host}:${port} within ${timeoutMs} ms`, undefined, 'check that broker');
+      });
     } catch (error) {
       const answer = answerOf<Answer>(error);
       if (answer !== undefined) return answer;
@@ -253,7 +252,6 @@ export class KafkaCluster {
       destroy(connection);
       throw this.#connections.failed(error, address, connection);
     } finally {
-      timer.abort();
       release();
     }
   }

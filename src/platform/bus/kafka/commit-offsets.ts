@@ -4,9 +4,10 @@
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause } from '../../clock/deadline.ts';
 import type { Position, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';
-import { pause, pauseBefore } from './backoff.ts';
+import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import type { GroupSession } from './group-session.ts';
 import * as codes from './kafka-codes.ts';

@@ -5,13 +5,14 @@
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause, within } from '../../clock/deadline.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { closed, fenced, unreachable } from '../bus-errors.ts';
 import * as events from '../bus-events.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
 import { shareOut } from '../share-out.ts';
-import { pause, pauseBefore, retryUntil } from './backoff.ts';
+import { pauseBefore, retryUntil } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { type CommitEntry, commitOffsets } from './commit-offsets.ts';
 import { type FetchCursor, Fetcher } from './fetcher.ts';
@@ -108,19 +109,13 @@ export class KafkaConsumer implements Consumer {
     const deadlineMs = clock.monotonicMs() + firstJoinMsMax;
     await cluster.requireTopics(this.#options.topics, clock.monotonicMs() + troubleMsMin);
     this.#session.start();
-    const timer = new AbortController();
-    const late = clock.sleep(Math.max(0, deadlineMs - clock.monotonicMs()), timer.signal).then(() => {
+    await within(this.#firstAssignment.promise, { clock, ms: Math.max(0, deadlineMs - clock.monotonicMs()) }, () => {
       const trouble = (this.#trouble.get('group') ?? this.#trouble.get('positions'))?.error;
       throw (
         trouble ??
         unreachable(`group ${this.#options.groupId} did not come to an assignment`, undefined, 'check the brokers')
       );
     });
-    try {
-      await Promise.race([this.#firstAssignment.promise, late]);
-    } finally {
-      timer.abort();
-    }
   }
 
   async poll(options: PollOptions): Promise<readonly BusRecord[]> {

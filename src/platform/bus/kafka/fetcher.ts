@@ -5,9 +5,10 @@
 import { FetchIsolationLevels } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause } from '../../clock/deadline.ts';
 import type { BusRecord, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';
-import { pause, pauseBefore } from './backoff.ts';
+import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { mostTelling, topicFailed } from './kafka-errors.ts';

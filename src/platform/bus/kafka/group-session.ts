@@ -7,8 +7,9 @@
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause, within } from '../../clock/deadline.ts';
 import type { TopicPartition } from '../bus.ts';
-import { pause, pauseBefore } from './backoff.ts';
+import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import {
   assignors,
@@ -118,10 +119,7 @@ export class GroupSession {
 
   /** Resolves at the next change of membership, after `msMax`, or when the signal aborts. */
   async changed(msMax: number, signal: AbortSignal): Promise<void> {
-    const timer = new AbortController();
-    const late = pause(this.#options.clock, msMax, AbortSignal.any([signal, timer.signal]));
-    await Promise.race([this.#change.promise, late]);
-    timer.abort();
+    await within(this.#change.promise, { clock: this.#options.clock, ms: msMax, signal }, () => undefined);
   }
 
   /** Leaves the group, in bounded time. */

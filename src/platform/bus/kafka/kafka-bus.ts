@@ -50,7 +50,7 @@ class KafkaBus implements Bus {
     this.admin = new KafkaAdmin({
       cluster: this.#cluster,
       clock: options.clock,
-      patienceMs: troubleMsMin,
+      waitMsMax: troubleMsMin,
       isClosed: () => this.#closing !== undefined,
     });
   }

@@ -1,4 +1,4 @@
-/** Limits of the Kafka adapter. Waiting times are the client's patience; a call that is cut off is tried again until its own deadline. */
+/** Limits of the Kafka adapter. Waiting times are the client's; a call that is cut off is tried again until its own deadline. */
 
 /** From `send` to the broker's acknowledgement, all tries together. Ingress answers its client within 60 s and needs time for its own fall-back. */
 export const deliveryMsDefault = 30_000;

@@ -13,10 +13,10 @@ import {
   commitAfter,
   createTopic,
   numbers,
-  patienceMs,
   subscribe,
   take,
   texts,
+  waitMsMax,
 } from '../contract/bus-harness.contract.ts';
 import { createKafkaBus } from './kafka-bus.ts';
 import { type KafkaSecuritySettings, parseKafkaSecurity } from './kafka-security.ts';
@@ -99,7 +99,7 @@ describe('Kafka logins', () => {
           while (performance.now() < untilMs) await bus.admin.listTopics();
         })();
         while (performance.now() < untilMs || came.length < sent) {
-          assert.ok(performance.now() < untilMs + patienceMs, `${came.length} of ${sent} came`);
+          assert.ok(performance.now() < untilMs + waitMsMax, `${came.length} of ${sent} came`);
           const records = await consumer.poll({ recordsMax: 500, waitMs: 100 });
           came.push(...texts(records));
           if (records.length > 0) await commitAfter(consumer, records);

@@ -5,9 +5,10 @@
 import { type MessageRecord, NumericMap } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { pause } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
 import type { PreparedRecord } from '../outgoing-record.ts';
-import { pause, pauseBefore } from './backoff.ts';
+import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { topicFailed } from './kafka-errors.ts';

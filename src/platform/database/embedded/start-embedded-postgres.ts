@@ -166,7 +166,7 @@ function isSameServer(ownership: Pick<Ownership, 'identity'>, file: PostmasterFi
 async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
   const { options, folder } = context;
   const { clock } = options;
-  const patienceMs = clock.monotonicMs() + embeddedOrphansMsMax;
+  const waitMsMax = clock.monotonicMs() + embeddedOrphansMsMax;
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await findFreePort());
     const started = await launch(context, port);
@@ -185,7 +185,7 @@ async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
         hint: 'choose another port, or leave it out to get a free one',
       });
     }
-    if (/pre-existing shared memory block/.test(started.log) && clock.monotonicMs() < patienceMs) {
+    if (/pre-existing shared memory block/.test(started.log) && clock.monotonicMs() < waitMsMax) {
       // Processes of a server that was killed end as soon as they notice; a busy one takes a while.
       await clock.sleep(embeddedOrphansPollMs);
       continue;

@@ -7,7 +7,7 @@ import { isTestRequest, testBodyKind } from '../pipeline.ts';
 import { userAgentLabel } from '../telemetry.ts';
 import { nextInLine } from '../upload-slots.ts';
 import { decideRange } from '../web/download-route.ts';
-import { patienceLeft } from '../web/request-body.ts';
+import { allowanceLeft } from '../web/request-body.ts';
 import { isTrackableId, mayTrack } from '../web/track-route.ts';
 import { decideRequestId } from './request-id.ts';
 import { sizeLimit, uploadType } from './upload-type.ts';
@@ -142,14 +142,14 @@ test('a range lies within the file, whatever is asked for', () => {
 
 describe('the patience with a client', () => {
   const policy = { firstMs: 5_000, msMax: 20_000, leastBytesPerSecond: 1_000 };
-  for (const [title, patienceMs, waitedMs, arrivedBytes, left] of [
+  for (const [title, allowanceMs, waitedMs, arrivedBytes, left] of [
     ['is used up by waiting', 5_000, 5_000, 0, 0],
     ['stays as it is at the least rate', 5_000, 1_000, 1_000, 5_000],
     ['is not saved by a byte a second', 5_000, 5_010, 5, -5],
     ['grows with what comes faster', 5_000, 1_000, 3_000, 7_000],
     ['grows up to its most', 5_000, 0, 1_000_000, 20_000],
   ] as const) {
-    test(title, () => assert.equal(patienceLeft(patienceMs, { waitedMs, arrivedBytes }, policy), left));
+    test(title, () => assert.equal(allowanceLeft(allowanceMs, { waitedMs, arrivedBytes }, policy), left));
   }
 });
 

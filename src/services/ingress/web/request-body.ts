@@ -22,7 +22,7 @@ export const drainBytesMax = 16 * 1024 ** 2;
 /** A client that has sent fast may fall silent for so long; the whole request has 60 s (platform/http). */
 export const bodyIdleMsMax = 20_000;
 
-const patiencePolicy: PatiencePolicy = { firstMs: bodyFirstMsMax, msMax: bodyIdleMsMax, leastBytesPerSecond };
+const allowancePolicy: AllowancePolicy = { firstMs: bodyFirstMsMax, msMax: bodyIdleMsMax, leastBytesPerSecond };
 
 /** What a reader gives up while it waits for the client, and gets back before it goes on. */
 export interface Holding {
@@ -50,8 +50,8 @@ export class RequestBody {
   #failure: Error | undefined;
   #interruption: Error | undefined;
   #wake: (() => void) | undefined;
-  #patienceMs = patiencePolicy.firstMs;
-  /** Until when patience is accounted for; undefined while nobody waits for the client. */
+  #allowanceMs = allowancePolicy.firstMs;
+  /** Until when the allowance is accounted for; undefined while nobody waits for the client. */
   #awaitedSinceMs: number | undefined;
   #creditedBytes = 0;
 
@@ -66,9 +66,9 @@ export class RequestBody {
   }
 
   /** How much longer the client is waited for, in milliseconds. */
-  patience(nowMs: number): number {
+  allowance(nowMs: number): number {
     this.#accountFor(nowMs);
-    return this.#patienceMs;
+    return this.#allowanceMs;
   }
 
   /** Gives the client up: ends every wait for this body, now and later. */
@@ -187,7 +187,7 @@ export class RequestBody {
     if (this.#awaitedSinceMs === undefined) return;
     const arrivedBytes = this.#bytesArrived() - this.#creditedBytes;
     const waitedMs = nowMs - this.#awaitedSinceMs;
-    this.#patienceMs = patienceLeft(this.#patienceMs, { waitedMs, arrivedBytes }, patiencePolicy);
+    this.#allowanceMs = allowanceLeft(this.#allowanceMs, { waitedMs, arrivedBytes }, allowancePolicy);
     this.#creditedBytes += arrivedBytes;
     this.#awaitedSinceMs = nowMs;
   }
@@ -213,10 +213,10 @@ function connectionLost(): Error {
 }
 
 /**
- * How much longer a client is waited for. Waiting uses patience up, bytes earn it: whoever sends at the least rate is waited for as long as
+ * How much longer a client is waited for. Waiting uses the allowance up, bytes earn it: whoever sends at the least rate is waited for as long as
  * he does, and whoever sent fast may fall silent for a while. The rate alone decides, never who sends.
  */
-interface PatiencePolicy {
+interface AllowancePolicy {
   /** What every body begins with: the first seconds, in which no rate is asked for. */
   readonly firstMs: number;
   /** What bytes can earn at most. */
@@ -225,11 +225,11 @@ interface PatiencePolicy {
 }
 
 /** Milliseconds; not above 0: the client is given up. */
-export function patienceLeft(
-  patienceMs: number,
+export function allowanceLeft(
+  allowanceMs: number,
   since: { readonly waitedMs: number; readonly arrivedBytes: number },
-  policy: PatiencePolicy,
+  policy: AllowancePolicy,
 ): number {
   const earnedMs = (since.arrivedBytes * 1_000) / policy.leastBytesPerSecond;
-  return Math.min(policy.msMax, patienceMs - since.waitedMs + earnedMs);
+  return Math.min(policy.msMax, allowanceMs - since.waitedMs + earnedMs);
 }

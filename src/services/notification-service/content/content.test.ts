@@ -6,8 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { contentOf, defaultRisks } from '../../../../test/support/notification-content.ts';
 import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
-import { createFolderContent } from './folder-content.ts';
-import { createServerContent } from './server-content.ts';
+import { createFolderContent, createServerContent } from './server-content.ts';
 
 async function serving<T>(
   answer: (response: ServerResponse) => void,

@@ -2,12 +2,15 @@
  * Rule content from a content service, in gob as the hosted one sends it. One bounded request; anything but success is a failure, where
  * the reference looks at the body only. Keeping the last good content is the caller's. Source: notification-service.md 6.1, 17.27.
  */
-
 import { decodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
-import { contentBytesMax, contentMsMax } from '../limits.ts';
+import { loadContent } from '../../../rules/content/load-content.ts';
 import type { ContentSource } from '../ports.ts';
+
+/** One answer of the content service. */
+const contentMsMax = 10_000;
+const contentBytesMax = 64 * 1024 * 1024;
 
 export interface ContentServer {
   /** `dependencies.content_server`, e.g. `localhost:8082`; `http://` is added unless it starts with `http`. */
@@ -36,6 +39,28 @@ export function createServerContent(options: ContentServer): ContentSource {
           retryable: true,
           cause,
           hint: 'check dependencies.content_server and dependencies.content_endpoint, and that the content service runs',
+        });
+      }
+    },
+  };
+}
+
+/** Rule content from a folder in the content service's layout, such as the catalog that comes with this program. */
+export function createFolderContent(options: {
+  readonly folder: string;
+  /** Name of the setting, for the hint of errors. */
+  readonly setting: string;
+}): ContentSource {
+  return {
+    async load() {
+      try {
+        return (await loadContent(options.folder)).directory;
+      } catch (cause) {
+        throw new CcxError('rule content is not available', {
+          code: 'CONTENT_UNAVAILABLE',
+          category: 'configuration',
+          cause,
+          hint: `check the folder that ${options.setting} names`,
         });
       }
     },

@@ -4,7 +4,7 @@
  * that module and no other. Source: notification-service.md 5.4, 7.3; consumers.md D15.
  */
 import { ruleNameOfComponent } from '../../../contracts/rule-content.ts';
-import type { Issue } from './issue.ts';
+import type { Issue } from './reasons.ts';
 
 export interface DisabledRow {
   /** Cluster id, or organization id as decimal text. */

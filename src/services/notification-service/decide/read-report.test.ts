@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { issueKeyBytesMax, reportIssuesMax } from './limits.ts';
-import { readReport } from './read-report.ts';
+import { issueKeyBytesMax, readReport, reportIssuesMax } from './read-report.ts';
 import { detailsByPosition, withoutElements } from './report-slices.ts';
 
 function issuesOf(text: string) {

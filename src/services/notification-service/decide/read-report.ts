@@ -4,8 +4,15 @@
  * `decide-cluster.ts`'s. Source: notification-service.md 8.1, 7.3.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { type Issue, issueIdentity } from './issue.ts';
-import { issueKeyBytesMax, reportIssuesMax } from './limits.ts';
+import { type Issue, issueIdentity } from './reasons.ts';
+
+/** Text of one stored report in UTF-8. The largest genuine shrunk reports are some hundred kB; a run holds a set of them in memory. */
+export const reportBytesMax = 8 * 1024 * 1024;
+
+/** Issues of one report. The whole rule catalog has a few hundred error keys. */
+export const reportIssuesMax = 10_000;
+/** `type`, `component` and `key` of one issue together in UTF-8: they are the ledger's primary key, and a B-tree entry ends at 2704 bytes. */
+export const issueKeyBytesMax = 1_500;
 
 export interface ReportIssue extends Issue {
   /** Position in the report's `reports`; of the first one where an issue occurs twice. */

@@ -2,7 +2,6 @@
  * Every answer that a decision can have, by name, with the one sentence that a person reads. The names are metric labels, values of the
  * ledger and what `ccx explain` prints, so a name never changes its meaning. Source: architecture.md 7.
  */
-
 /** Reasons to notify. */
 export const NOTIFY_REASONS = {
   new: 'It was not notified before.',
@@ -60,4 +59,19 @@ const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...QUIE
 /** The sentence of a reason or a standing; a name that a newer version stored is shown as it is. */
 export function reasonSentence(reason: string): string {
   return Object.hasOwn(sentences, reason) ? sentences[reason]! : `(${reason})`;
+}
+
+/**
+ * What makes an issue the same issue within an organization and a cluster. Used by everything that compares issues; rendered texts and
+ * details are never part of it, so a changed wording is not news. Source: notification-service.md 8.3.
+ */
+export interface Issue {
+  readonly type: string;
+  readonly component: string;
+  readonly errorKey: string;
+}
+
+/** One string per issue, for maps and sets. The separator cannot occur: reports whose keys hold it are refused when they are read. */
+export function issueIdentity(issue: Issue): string {
+  return `${issue.type}\0${issue.component}\0${issue.errorKey}`;
 }

@@ -3,7 +3,7 @@
  * tells of it. Pure; called by the render step. Stored, counted, announced and traced as it is answered here.
  */
 import type { Decision } from './decide-cluster.ts';
-import { type Issue, issueIdentity } from './issue.ts';
+import { type Issue, issueIdentity } from './reasons.ts';
 
 export interface SettledDecision extends Decision {
   /** Of the message that notifies the issue; undefined where it is not to be notified, or could not be put into words. */

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LedgerIssue, LedgerState } from './decide-cluster.ts';
-import { takeInForeign } from './take-in-foreign.ts';
+import { takeInForeign } from './decide-cluster.ts';
 
 const key = { type: 'rule', component: 'a.rule.report', errorKey: 'KEY' };
 const rowMicros = 1_000n;

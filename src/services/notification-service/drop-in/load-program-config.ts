@@ -3,7 +3,10 @@
  * additional keys. An environment variable counts only for a key that the file lists; without a file all but the lists do, which
  * published tests rely on. Source: notification-service.md 3.
  */
+
+import { CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import { busOptions } from '../../../platform/bus/bus-options.ts';
+import type { Clock } from '../../../platform/clock/clock.ts';
 import { type LoadedConfig, loadConfig } from '../../../platform/config/load-config.ts';
 import {
   type ConfigOf,
@@ -13,9 +16,16 @@ import {
   type OptionType,
 } from '../../../platform/config/options.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
+import { connectDatabase } from '../../../platform/database/connect-database.ts';
+import type { Database } from '../../../platform/database/database.ts';
 import { type ClowderDocument, readClowder } from '../../../platform/reference/clowder.ts';
 import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/reference/reference-config.ts';
+import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions } from '../config.ts';
+import { storageUrl } from '../open-parts.ts';
+import type { ServiceFlags } from './flags.ts';
+
+export const programName = 'ccx-notification-service';
 
 export const configFileVariable = 'CCX_NOTIFICATION_SERVICE_CONFIG_FILE';
 
@@ -207,4 +217,29 @@ function addBrokers(overrides: ClowderOverrides, brokers: NonNullable<ClowderDoc
   if (saslMechanism != null) values['kafka_broker.sasl_mechanism'] = saslMechanism;
   if (securityProtocol != null) values['kafka_broker.security_protocol'] = securityProtocol;
   overrides.ca = first.cacert ?? undefined;
+}
+
+/** One invocation of the drop-in program: its flags and configuration, and what every operation needs. Made by `program.ts`. */
+export interface Program extends ProgramConfig {
+  readonly env: ProcessInput['env'];
+  readonly flags: ServiceFlags;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+/** The notification database; nothing connects before the first statement. */
+export function openDatabase({ config, loaded, clock }: Program): Database {
+  return connectDatabase({
+    ...(config['storage.url'] === ''
+      ? { url: storageUrl(loaded.config, 'storage'), setting: 'storage.pg_host and its neighbours' }
+      : { url: config['storage.url'], setting: 'storage.url' }),
+    applicationName: programName,
+    clock,
+  });
+}
+
+/** What a log line says of a failure. */
+export function failureFields(error: unknown): Readonly<Record<string, string>> {
+  const hint = error instanceof CcxError ? error.hint : undefined;
+  return { error: errorText(error), code: errorCode(error), ...(hint === undefined ? {} : { hint }) };
 }

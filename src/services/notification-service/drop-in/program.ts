@@ -2,19 +2,35 @@
  * The drop-in program `ccx-notification-service`: the reference's command line, configuration, log literals and exit codes around one run
  * of our service. Started by `src/bin/ccx-notification-service.ts`. Source: notification-service.md 2, 4, 14, 16.
  */
-
-import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { COMPANIONS_OF_NEW_REPORTS, TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
+import { CcxError, errorCode } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
+import type { Database } from '../../../platform/database/database.ts';
+import { requireTableRights } from '../../../platform/database/missing-rights.ts';
+import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
+import { waitForSignal } from '../../../platform/lifecycle/run-role.ts';
+import { oldRowsOf } from '../../../platform/records/cooldowns.ts';
+import { oldRowFields, visitOldRows } from '../../../platform/records/notification-schema/old-rows.ts';
+import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
 import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
+import { notificationServiceSettings } from '../config.ts';
+import { notifierExitCode } from '../exit-codes.ts';
+import { openNotificationParts } from '../open-parts.ts';
+import type { Target } from '../ports.ts';
+import { startNotificationService } from '../service.ts';
 import { chooseOperation, type ServiceFlags, type ServiceOperation, serviceFlags } from './flags.ts';
-import { findProgramConfig, loadProgramConfig, type ProgramConfig } from './load-program-config.ts';
-import { type AgedTable, deleteOldReports, printOldReports } from './old-reports.ts';
-import { failureFields, openDatabase, type Program, programName } from './program-context.ts';
-import { runInstantReports } from './run-instant-reports.ts';
+import {
+  failureFields,
+  findProgramConfig,
+  loadProgramConfig,
+  openDatabase,
+  type Program,
+  type ProgramConfig,
+  programName,
+} from './load-program-config.ts';
 import { showConfiguration } from './show-configuration.ts';
 
 const exitConfiguration = 1;
@@ -185,4 +201,107 @@ function cleaningSteps(operation: ConfiguredOperation, onStartup: boolean): read
     case 'show-configuration':
       return [];
   }
+}
+
+/**
+ * Rows that are older than an age: printed or deleted. The age is any interval that PostgreSQL understands and is bound, not pasted; for
+ * `reported` it is the age of the report, not of the notification, as in the reference, but what a cooldown counts by stays. What the
+ * ledger held by a row that is gone is noticed by the next run. Source: notification-service.md 14.
+ */
+type AgedTable = typeof TABLE_NEW_REPORTS | typeof TABLE_REPORTED;
+
+interface OldReportTools {
+  readonly database: Database;
+  readonly log: Telemetry['log'];
+  readonly maxAge: string;
+  /** Of the enabled targets, as this program would run with them. */
+  readonly cooldowns: readonly string[];
+  /** For the printed age; the choice of rows is the database's. */
+  readonly now: Date;
+}
+
+/** Published tests look for the messages and for the table's name in the statement. */
+async function printOldReports(table: AgedTable, { database, log, now, ...age }: OldReportTools): Promise<void> {
+  const offset = table === TABLE_NEW_REPORTS ? 'kafka_offset' : '0 AS kafka_offset';
+  const { where, values } = await oldRowsOf(database, { table, maxAge: age.maxAge, ownCooldowns: age.cooldowns });
+  const select = `SELECT org_id, account_number, cluster, updated_at, ${offset} FROM ${table} WHERE ${where} ORDER BY updated_at`;
+  log.info({ 'max age': age.maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
+  await visitOldRows(database, { select, values }, (row) =>
+    log.info(oldRowFields(row, now), `Old report from \`${table}\` table`),
+  );
+}
+
+async function deleteOldReports(table: AgedTable, { database, log, ...age }: OldReportTools): Promise<void> {
+  const { where, values, warning } = await oldRowsOf(database, {
+    ...{ table, maxAge: age.maxAge, ownCooldowns: age.cooldowns },
+  });
+  const statement = `DELETE FROM ${table} WHERE ${where}`;
+  if (warning !== undefined) log.warn(warning);
+  log.info({ 'max age': age.maxAge, 'delete statement': statement }, 'Cleanup operation for all organizations');
+  if (table === TABLE_NEW_REPORTS) await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
+  const { rowCount } = await database.query(statement, values);
+  if (table === TABLE_NEW_REPORTS) await forgetFactsWithoutReport(database);
+  log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
+}
+
+/** Resolves to the exit code. A signal ends the run early and in order: what is not sent then is sent by the next one. */
+async function runInstantReports(program: Program): Promise<number> {
+  const { telemetry, clock } = program;
+  const { log } = telemetry;
+  const lifecycle = new Lifecycle(clock);
+  const signalled = waitForSignal();
+  let exitCode = 0;
+  try {
+    const running = run(program, lifecycle);
+    const signal = await Promise.race([running.then(() => undefined), signalled]);
+    if (signal !== undefined) {
+      log.info({ signal }, 'stopping');
+      running.catch(() => undefined);
+    }
+  } catch (error) {
+    exitCode = notifierExitCode(error);
+    log.error(failureFields(error), failureMessage(error));
+  }
+  const { failed } = await lifecycle.stop();
+  for (const { name, error } of failed) log.error({ step: name, error }, 'did not stop cleanly');
+  return exitCode;
+}
+
+/** In the reference's words where it has some; published tests look for the first. */
+function failureMessage(error: unknown): string {
+  const code = errorCode(error);
+  if (code === 'NO_TARGET') return 'No known event destination configured. Aborting.';
+  // The producer was there.
+  if (code === 'BUS_TOPIC_UNKNOWN') return 'Operation failed';
+  return code.startsWith('BUS_') ? "Couldn't initialize Kafka producer with the provided config." : 'Operation failed';
+}
+
+async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
+  const { loaded, env, clock, telemetry, clowderCa } = program;
+  const database = openDatabase(program);
+  lifecycle.defer('database', () => database.close());
+  const parts = await openNotificationParts({
+    ...{ loaded, env, clock, telemetry, lifecycle, database },
+    ...(clowderCa === undefined ? {} : { brokerCa: clowderCa }),
+    mayMakeTopic: true,
+  });
+  const settings = notificationServiceSettings(loaded.config, 'once');
+  const policies = {
+    'notification-backend': { ...settings.policies['notification-backend'], negativeCooldown: 'none' },
+    'service-log': { ...settings.policies['service-log'], negativeCooldown: 'none' },
+  } as const;
+  const service = await startNotificationService(
+    { ...settings, policies, reportsOf: 'anybody' },
+    { database, telemetry, clock, ...parts },
+  );
+  lifecycle.defer(service.name, () => service.stop());
+  const summary = await service.runOnce();
+  if (summary.nothingDeliveredTo.includes('notification-backend')) await requireTopic(parts.targets);
+}
+
+async function requireTopic(targets: readonly Target[]): Promise<void> {
+  const target = targets.find(({ name }) => name === 'notification-backend');
+  await target?.check().catch((error: unknown) => {
+    if (errorCode(error) === 'BUS_TOPIC_UNKNOWN') throw error;
+  });
 }

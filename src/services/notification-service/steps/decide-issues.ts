@@ -5,16 +5,18 @@
 
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { isClusterAllowed } from '../decide/allowed-clusters.ts';
-import { absenceIn, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
+import {
+  absenceIn,
+  decideCluster,
+  isClusterAllowed,
+  type LedgerIssue,
+  takeInForeign,
+} from '../decide/decide-cluster.ts';
 import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
-import { issueIdentity } from '../decide/issue.ts';
-import { reportBytesMax } from '../decide/limits.ts';
-import { type ReadReport, readReport } from '../decide/read-report.ts';
+import { type ReadReport, readReport, reportBytesMax } from '../decide/read-report.ts';
+import { issueIdentity } from '../decide/reasons.ts';
 import { withoutElements } from '../decide/report-slices.ts';
-import { takeInForeign } from '../decide/take-in-foreign.ts';
-import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, RunTarget } from '../run.ts';
-import type { Run } from '../run-context.ts';
+import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
 import { ledgerKey, type RuleOfReport, readLedger, readRemovedRules, readUnseenSentRows } from '../store/read-set.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 

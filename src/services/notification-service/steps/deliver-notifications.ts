@@ -4,23 +4,40 @@
  * deadline, which counts from its first attempt in the run, or ends when nobody is there; a follow cycle leaves them to a later cycle.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
+import { backoffMs } from '../../../platform/clock/backoff.ts';
+import { pause } from '../../../platform/clock/deadline.ts';
+import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
-import {
-  followDeliverMsMax,
-  leaseMarginMs,
-  retryWaitMsMin,
-  stopPatienceMs,
-  unknownResendMsMax,
-  unreachableMsMax,
-} from '../limits.ts';
 import { lookAgain } from '../look-again.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, RunTarget } from '../run.ts';
-import type { Run } from '../run-context.ts';
-import { claimMessages, nextAttemptMicros, pauseTarget } from '../store/outbox.ts';
-import { judgeAnswer, lookAtPause } from '../target-health.ts';
+import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, Run, RunTarget, TargetHealth } from '../run.ts';
+import { claimMessages, countDue, endPause, nextAttemptMicros, pauseTarget, readPause } from '../store/outbox.ts';
+import { writeOutcomes } from '../store/outcomes.ts';
+import { insertUnsentPage } from '../store/reported-rows.ts';
 import { microsOfMs } from '../timestamps.ts';
+
+/** Rows that one statement adds to `reported`: the server copies their report texts. */
+const unsentRowsMax = 2_000;
+/** The backend forgets ids after a day counted from the message's timestamp; past this an unknown outcome is listed, not sent again. */
+const unknownResendMsMax = 20 * 3_600_000;
+/**
+ * Different recipients that must have been refused, while nothing went through to anybody, until the target is at fault and paused. More than are
+ * tried at once by default, so that a first handful of recipients who are refused for themselves stops nobody.
+ */
+export const refusedRecipientsMin = 10;
+/** Shortest pause of a one-shot run before it looks for what is due again. */
+const retryWaitMsMin = 10;
+/** A one-shot run ends when no connection to its target has come about for this long; what waits is the next run's. */
+export const unreachableMsMax = 3_000;
+/** Following, a target that is paused is asked this often whether the cause is over, and the pause is said again after this. */
+const pauseCheckMs = 15_000;
+const pauseSaidMs = 60_000;
+/** How long one follow cycle delivers before it looks for new reports again. */
+const followDeliverMsMax = 30_000;
+/** How much of its lease an attempt leaves unused, so that its outcome can be recorded under the lease. */
+export const leaseMarginMs = 20_000;
+/** When the process stops, attempts in flight get this long before they are cut short; the whole stop has 10 s. */
+const stopMsMax = 5_000;
 
 export async function* deliverNotifications(run: Run, runTarget: RunTarget): AsyncGenerator<DeliveredBatch> {
   await lookAtPause(run, runTarget);
@@ -62,7 +79,7 @@ async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: 
       return false;
     }
   }
-  await run.clock.sleep(waitMs, run.signal).catch(() => undefined);
+  await pause(run.clock, waitMs, run.signal);
   return !run.signal.aborted;
 }
 
@@ -87,7 +104,7 @@ async function deliverBatch(
       () => cut.abort(),
       () => undefined,
     );
-  const onStop = () => void cutAfter(stopPatienceMs);
+  const onStop = () => void cutAfter(stopMsMax);
   const lease = cutAfter(leaseEndsMs - run.clock.monotonicMs());
   run.signal.addEventListener('abort', onStop);
   let stopped = false;
@@ -219,11 +236,13 @@ function outcomeOf(
     case 'unknown':
       break;
   }
+  const { backoffMinMs, backoffMaxMs } = run.settings.delivery;
+  const backoff = { msMin: backoffMinMs, msMax: backoffMaxMs };
   // A pause is the target's: the message is due again as soon as that ends.
   const afterMs = pauseMs !== undefined || !('afterMs' in result) ? 0 : result.afterMs;
   // Finding nobody there costs next to nothing, and a one-shot run does not look for long.
   const isBrief = result.kind === 'unreachable' && run.settings.mode === 'once';
-  const waitMs = isBrief ? afterMs : Math.max(afterMs, backoffMs(run, message.attempts));
+  const waitMs = isBrief ? afterMs : Math.max(afterMs, backoffMs(backoff, message.attempts, run.clock.random()));
   return {
     kind: 'later',
     error: result.error,
@@ -233,9 +252,118 @@ function outcomeOf(
   };
 }
 
-/** Doubles with each attempt between the two bounds, less up to a quarter so that messages that failed together spread out. */
-function backoffMs(run: Run, attempts: number): number {
-  const { backoffMinMs, backoffMaxMs } = run.settings.delivery;
-  const full = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(attempts - 1, 30));
-  return full * (1 - run.clock.random() / 4);
+/**
+ * Whether a target may be tried: what its answers say about it and about the recipient they were for, and when a pause of it ends. Kept in
+ * memory as long as the process lives; pauses are in the database, for all processes. Used by the deliver step.
+ */
+export function createTargetHealth(): TargetHealth {
+  return { refused: new Set(), isAtFault: false, pauseCheckedMs: undefined, pauseSaidMs: undefined };
+}
+
+/** For how long the whole target is to be left alone, and why; undefined: the answer is about its message alone. */
+function judgeAnswer(
+  health: Pick<TargetHealth, 'refused' | 'isAtFault'>,
+  recipient: string,
+  result: DeliveryResult,
+): { readonly afterMs: number; readonly error: CcxError } | undefined {
+  switch (result.kind) {
+    case 'delivered':
+      health.refused.clear();
+      health.isAtFault = false;
+      return undefined;
+    case 'paused':
+      return result;
+    case 'refused':
+    case 'rejected': {
+      const afterMs = result.kind === 'refused' ? result.afterMs : result.pauseMs;
+      if (afterMs === undefined) return undefined;
+      health.refused.add(recipient);
+      if (health.refused.size < refusedRecipientsMin) return undefined;
+      health.isAtFault = true;
+      return { afterMs, error: result.error };
+    }
+    case 'retry':
+    case 'unreachable':
+    case 'unknown':
+      return undefined;
+  }
+}
+
+/** Ends a pause whose cause is over, and says one that is in force. */
+async function lookAtPause(run: Run, runTarget: RunTarget): Promise<void> {
+  const { target, health } = runTarget;
+  const nowMs = run.clock.monotonicMs();
+  const started = health.pauseCheckedMs === undefined;
+  if (!started && run.settings.mode === 'follow' && nowMs - health.pauseCheckedMs! < pauseCheckMs) return;
+  health.pauseCheckedMs = nowMs;
+  const pause = await readPause(run, runTarget);
+  const isOver = pause !== undefined && (await target.isOver(pause.code, { started }));
+  if (isOver) {
+    await endPause(run, runTarget);
+    run.events.targetResumed(target, pause.code);
+  }
+  if (pause === undefined || isOver) {
+    health.pauseSaidMs = undefined;
+    // By others than before: those that were tried longest ago come first.
+    if (health.isAtFault) health.refused.clear();
+    health.isAtFault = false;
+    return;
+  }
+  const said = health.pauseSaidMs;
+  if (said !== undefined && run.settings.mode === 'follow' && nowMs - said < pauseSaidMs) return;
+  health.pauseSaidMs = nowMs;
+  run.events.targetStillPaused(target, pause);
+}
+
+/**
+ * Hop 12: what the outcomes of a batch mean, stored in one transaction: outbox, `reported`, ledger. Until then a crash means that the same
+ * messages are tried again, under the same ids.
+ */
+export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages }: DeliveredBatch): Promise<void> {
+  const { target, policy } = runTarget;
+  const startedMs = run.clock.monotonicMs();
+  const nowMicros = run.time.nowMicros();
+  const context = { nowMicros, cooldownMicros: policy.cooldownMicros, oneShot: run.settings.mode === 'once' };
+  const settled = messages.map((delivered) => ({
+    ...delivered,
+    settlement: settleOutcome(delivered.outcome, delivered.message, context),
+  }));
+  const written = await writeOutcomes(run, { runTarget, leaseToken, messages: settled, nowMicros });
+  run.events.outcomeTakenOver(target, messages.length - written.messages.length);
+  run.events.clustersRecorded(target, written.sentRows, startedMs);
+  for (const { message, settlement } of written.messages) {
+    const { givenUp, finishedAs } = settlement.tally;
+    if (givenUp) {
+      run.tally.dead += 1;
+      run.tally.undeliveredTo.add(target.name);
+    }
+    if (finishedAs === 'withdrawn') run.tally.withdrawn += 1;
+    run.events.outcomeRecorded(target, message, { settlement, startedMs });
+  }
+}
+
+/**
+ * The end of a one-shot run: every cluster with issues that got no row in `reported` from this run gets one, `error` where a message of it
+ * did not go out and `same` where there was nothing to tell, in sets inside the server. Following, new reports got theirs when they were
+ * decided. Source: notification-service.md 11.1.
+ */
+export async function writeUnsentRows(run: Run, runTarget: RunTarget): Promise<void> {
+  if (run.settings.mode !== 'once') return;
+  const { target } = runTarget;
+  if ((await countDue(run, runTarget)) > 0) run.tally.undeliveredTo.add(target.name);
+  const written = { same: 0, error: 0 };
+  let after: string | undefined = '';
+  while (after !== undefined && !run.signal.aborted) {
+    const page = await insertUnsentPage(run.database, run, {
+      eventTargetId: target.eventTargetId,
+      after,
+      rowsMax: unsentRowsMax,
+    });
+    written.same += page.same;
+    written.error += page.error;
+    after = page.next;
+  }
+  run.tally.same += written.same;
+  run.tally.error += written.error;
+  run.events.unsentRowsWritten(target, written);
 }

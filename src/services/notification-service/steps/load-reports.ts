@@ -3,8 +3,7 @@
  * finished is loaded again by the next run. What was notified before is read by the next step, behind the versions that this one reads.
  */
 
-import type { LoadedReport, LoadedSet, RunTarget } from '../run.ts';
-import type { Run } from '../run-context.ts';
+import type { LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
 import { dueReports } from '../store/due-reports.ts';
 import { readReports, type StoredReport } from '../store/read-set.ts';
 

@@ -5,11 +5,9 @@ import { createTestDatabase } from '../../../../test/support/postgres.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
-import { dueKeysPerRead, setClustersMax } from '../limits.ts';
 import type { RunTarget } from '../run.ts';
-import { createTimeSource } from '../time-source.ts';
-import { microsOfMs, timestampText } from '../timestamps.ts';
-import { type DueRun, dueReports } from './due-reports.ts';
+import { createTimeSource, microsOfMs, timestampText } from '../timestamps.ts';
+import { type DueRun, dueKeysPerRead, dueReports, setClustersMax } from './due-reports.ts';
 
 test('due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
   const { database: admin, url, drop } = await createTestDatabase({ migrated: true });

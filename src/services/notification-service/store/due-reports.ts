@@ -4,11 +4,23 @@
  * neither all clusters nor a long transaction nor a connection: a pooler may give each page another one. Called by the load step.
  * Source: notification-service.md 5.2, 19; architecture.md 7.
  */
-import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS, TABLE_NOTIFICATION_CONSIDERED } from '../../../contracts/tables.ts';
-import { reportBytesMax } from '../decide/limits.ts';
-import { dueKeysPerRead, setClustersMax, setReportBytesMax } from '../limits.ts';
-import type { Run } from '../run-context.ts';
-import { timestampText } from '../timestamps.ts';
+import {
+  TABLE_CLUSTER_OWNERS,
+  TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_CONSIDERED,
+  TABLE_NOTIFICATION_OUTBOX,
+  TABLE_NOTIFICATION_TARGETS,
+} from '../../../contracts/tables.ts';
+import { reportBytesMax } from '../decide/read-report.ts';
+import type { Run } from '../run.ts';
+import { timestampMicros, timestampText } from '../timestamps.ts';
+
+/** Clusters read, decided and written together: large enough that round trips do not count, small enough for one short transaction. */
+export const setClustersMax = 500;
+/** Keys of due clusters read at once, about 1 MB: each page looks at all clusters behind the one before it. */
+export const dueKeysPerRead = 10_000;
+/** Report text read together; one report alone may be larger and then is a set of its own. Bounds the memory of a run. */
+const setReportBytesMax = 16 * 1024 * 1024;
 
 export interface DueKey {
   readonly orgId: number;
@@ -177,4 +189,38 @@ export function* inSets(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
     bytes += cost;
   }
   if (set.length > 0) yield set;
+}
+
+/**
+ * Undefined: nothing without a new report. A cluster without a report that counts is due for nobody. A claimed message counts at the end of its lease, one of a paused target at the
+ * pause's end.
+ */
+export async function nextDueMicros(
+  run: Pick<Run, 'database' | 'targets' | 'ownersCount'>,
+): Promise<bigint | undefined> {
+  const { rows } = await run.database.query<{ next: string | null }>(
+    `SELECT least(
+       (SELECT c.next_due_at FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
+         WHERE c.event_type_id = ANY($1::int[]) AND c.next_due_at IS NOT NULL
+           AND EXISTS (SELECT FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = c.cluster AND ${countsFor(run, 'r')})
+         ORDER BY c.next_due_at LIMIT 1),
+       (SELECT min(greatest(o.next_attempt_at, t.paused_until))
+          FROM ${TABLE_NOTIFICATION_OUTBOX} AS o LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
+         WHERE o.event_type_id = ANY($1::int[]) AND o.next_attempt_at IS NOT NULL)) AS next`,
+    [run.targets.map(({ target }) => target.eventTargetId)],
+  );
+  const next = rows[0]?.next;
+  return next === null || next === undefined ? undefined : timestampMicros(next);
+}
+
+/** True while a message waits to be sent, is being sent, or a retry was asked for. */
+export async function anyMessageWaiting(run: Pick<Run, 'database' | 'targets'>): Promise<boolean> {
+  const { rows } = await run.database.query<{ waiting: boolean }>(
+    `SELECT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_OUTBOX}
+                     WHERE event_type_id = ANY($1::int[])
+                       AND (next_attempt_at IS NOT NULL
+                            OR (retry_requested_at IS NOT NULL AND replaced_by IS NULL AND finished_at IS NOT NULL))) AS waiting`,
+    [run.targets.map(({ target }) => target.eventTargetId)],
+  );
+  return rows[0]!.waiting;
 }

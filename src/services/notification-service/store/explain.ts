@@ -16,7 +16,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
-import type { IssueKey } from '../ports.ts';
+import type { Issue } from '../decide/reasons.ts';
 import { countsFor } from './due-reports.ts';
 
 export interface ExplainedIssue {
@@ -119,7 +119,7 @@ export interface ListedMessage {
   readonly error_text: string | null;
   readonly replaced_by: string | null;
   readonly discarded_at: string | null;
-  readonly issues: readonly IssueKey[];
+  readonly issues: readonly Issue[];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }

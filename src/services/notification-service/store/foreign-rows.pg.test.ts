@@ -16,7 +16,7 @@ import {
   testSettings,
 } from '../../../../test/support/notification-timeline.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
-import { takeInForeign } from '../decide/take-in-foreign.ts';
+import { takeInForeign } from '../decide/decide-cluster.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 import { ledgerKey, readLedger } from './read-set.ts';
 

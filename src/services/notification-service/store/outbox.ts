@@ -3,6 +3,7 @@
  * and pausing a target. Called by the deliver step; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
 
+import type { TargetName } from '../../../contracts/tables.ts';
 import {
   STATE_SENT,
   TABLE_NOTIFICATION_CONSIDERED,
@@ -14,13 +15,17 @@ import {
 } from '../../../contracts/tables.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { claimBytesMax, earlierRetryMsMax, errorTextCharsMax } from '../limits.ts';
-import type { IssueKey, OutgoingNotification, TargetName } from '../ports.ts';
-import type { ClaimedMessage, RunTarget } from '../run.ts';
-import type { Run } from '../run-context.ts';
+import type { Issue } from '../decide/reasons.ts';
+import { errorTextCharsMax } from '../limits.ts';
+import type { OutgoingNotification } from '../ports.ts';
+import type { ClaimedMessage, Run, RunTarget } from '../run.ts';
 import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
-import { rowsJson, storableText } from './rows.ts';
-import { transact } from './transact.ts';
+import { rowsJson, storableText, transact } from './transact.ts';
+
+/** Bodies claimed together; one larger message is claimed alone. Together with the number of messages it bounds the memory of delivering. */
+export const claimBytesMax = 16 * 1024 * 1024;
+/** A one-shot run waits for what an earlier run tried, where that is due again within this; what waits longer is a later run's. */
+const earlierRetryMsMax = 10_000;
 
 export interface OutboxRow {
   readonly id: string;
@@ -31,7 +36,7 @@ export interface OutboxRow {
   readonly report_updated_at: string;
   readonly decision_id: string;
   readonly request_id: string | null;
-  readonly issues: readonly IssueKey[];
+  readonly issues: readonly Issue[];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
@@ -141,7 +146,7 @@ export interface FirstAttempt {
 }
 
 export interface LeftIssue {
-  readonly issue: IssueKey;
+  readonly issue: Issue;
   readonly reason: string;
 }
 
@@ -209,7 +214,7 @@ export interface RestoredIssue {
   readonly id: string;
   readonly orgId: number;
   readonly cluster: string;
-  readonly issue: IssueKey;
+  readonly issue: Issue;
   readonly reason: string;
   /** Its message goes out without it. */
   readonly forgetId: boolean;
@@ -352,4 +357,45 @@ export async function countWaiting(run: Pick<Run, 'database'>, eventTargetId: nu
     [eventTargetId],
   );
   return rows[0]!.waiting;
+}
+
+/** Counts what waits and what is listed, for metrics: decided and never finished must be seen from outside. Called at the end of a run. Source: consumers.md R15. */
+export async function readGauges(run: Run): Promise<void> {
+  const nowMicros = run.time.nowMicros();
+  const names = new Map<number, string>(run.targets.map(({ target }) => [target.eventTargetId, target.name]));
+  const { rows } = await run.database.query<{
+    event_type_id: number;
+    state: string;
+    count: number;
+    oldest: string | null;
+    paused_until: string | null;
+  }>(
+    `SELECT ids.event_type_id, counted.state, coalesce(counted.count, 0) AS count, counted.oldest, t.paused_until
+       FROM unnest($1::int[]) AS ids(event_type_id)
+       LEFT JOIN (
+         SELECT event_type_id, state, count(*)::int AS count, min(due_at) FILTER (WHERE finished_at IS NULL) AS oldest
+           FROM (SELECT event_type_id, state, due_at, finished_at FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE finished_at IS NULL
+                  UNION ALL
+                 SELECT event_type_id, state, due_at, finished_at FROM ${TABLE_NOTIFICATION_OUTBOX}
+                  WHERE state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL AND discarded_at IS NULL) AS open
+          GROUP BY event_type_id, state) AS counted USING (event_type_id)
+       LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)`,
+    [[...names.keys()]],
+  );
+  const nameOf = (id: number) => names.get(id) ?? String(id);
+  run.events.outboxCounted(
+    rows.flatMap(({ event_type_id, state, count }) =>
+      state === null ? [] : [{ target: nameOf(event_type_id), state, count }],
+    ),
+  );
+  for (const [id, name] of names) {
+    const own = rows.filter((row) => row.event_type_id === id);
+    const oldest = own.flatMap((row) => (row.oldest === null ? [] : [timestampMicros(row.oldest)]));
+    const first = oldest.reduce((least, micros) => (micros < least ? micros : least), nowMicros);
+    const pausedUntil = own[0]?.paused_until;
+    run.events.targetGauged(name, {
+      oldestSeconds: Number((nowMicros - first) / 1_000_000n),
+      paused: pausedUntil !== null && pausedUntil !== undefined && timestampMicros(pausedUntil) > nowMicros,
+    });
+  }
 }

@@ -4,6 +4,7 @@
  * Source: architecture.md 6, 7; notification-service.md 11.1.
  */
 
+import { STATUS_SERVICE_NOTIFIER } from '../../../contracts/payload-status.ts';
 import {
   STATE_ERROR,
   STATE_SENT,
@@ -13,17 +14,15 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
+import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import { errorTextCharsMax } from '../limits.ts';
-import type { RecordedMessage, RunTarget } from '../run.ts';
-import type { Run } from '../run-context.ts';
-import { timestampText } from '../timestamps.ts';
-import { traceOfOutcomes } from '../trace.ts';
+import type { RecordedMessage, Run, RunTarget } from '../run.ts';
+import { isoText, timestampText } from '../timestamps.ts';
 import { lockHeld, restoreIssues } from './outbox.ts';
 import { insertToldRows, type ToldCluster } from './reported-rows.ts';
-import { rowsJson } from './rows.ts';
-import { transact } from './transact.ts';
+import { rowsJson, transact } from './transact.ts';
 
 export interface WrittenOutcomes {
   /** The messages whose outcome is written now; the others were taken over by another process. */
@@ -50,7 +49,7 @@ export async function writeOutcomes(run: Run, batch: OutcomesToWrite): Promise<W
     await updateOutbox(tx, run, { messages, rows });
     await updateLedger(tx, { eventTargetId, messages, rows, nowMicros: batch.nowMicros });
     await updateConsidered(tx, { eventTargetId, messages });
-    await recordTraceEvents(tx, traceOfOutcomes(batch.runTarget, messages));
+    await recordTraceEvents(tx, traceOfOutcomes(batch.runTarget.target, messages));
     return { messages, sentRows };
   });
 }
@@ -292,4 +291,26 @@ async function updateConsidered(
 
 function textOf(micros: bigint | null | undefined): string | null {
   return micros === null || micros === undefined ? null : timestampText(micros);
+}
+
+/** As the outcome was settled: hop 11 when it was delivered, hop 12 when it is final. */
+function traceOfOutcomes(target: { readonly name: string }, messages: readonly RecordedMessage[]): TraceEvent[] {
+  return messages.flatMap(({ message, settlement }) => {
+    if (message.requestId === undefined) return [];
+    const { id, cluster } = message.notification;
+    const common = {
+      requestId: message.requestId,
+      service: STATUS_SERVICE_NOTIFIER,
+      orgId: String(message.orgId),
+      account: String(message.accountNumber),
+      cluster,
+    };
+    return settlement.trace.map(({ status, hop, detail, atMicros }) => ({
+      ...common,
+      status,
+      ...(hop === undefined ? {} : { hop }),
+      detail: `${target.name} ${id}${detail === '' ? '' : `: ${detail}`}`,
+      at: isoText(atMicros),
+    }));
+  });
 }

@@ -16,10 +16,9 @@ import {
 import type { Connection } from '../../../platform/database/database.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
 import { clockStepMsMin } from '../limits.ts';
-import type { Run } from '../run-context.ts';
+import type { Run } from '../run.ts';
 import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
-import { rowsJson } from './rows.ts';
-import { transact } from './transact.ts';
+import { rowsJson, transact } from './transact.ts';
 
 /**
  * A notification counts only while the `sent` row that it was recorded with is there; where it is gone, an older row of the same cluster

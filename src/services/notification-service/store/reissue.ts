@@ -11,14 +11,15 @@ import {
 } from '../../../contracts/tables.ts';
 import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { errorTextCharsMax, reissuesMax } from '../limits.ts';
+import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification, Target } from '../ports.ts';
-import type { RunTarget } from '../run.ts';
-import type { Run } from '../run-context.ts';
+import type { Run, RunTarget } from '../run.ts';
 import { timestampText } from '../timestamps.ts';
 import { messageColumns, notificationOf, type OutboxRow } from './outbox.ts';
-import { rowsJson } from './rows.ts';
-import { transact } from './transact.ts';
+import { rowsJson, transact } from './transact.ts';
+
+/** Manual retries taken up in one run; the rest follows in the next. */
+const reissuesMax = 500;
 
 export interface Reissued {
   readonly old: OutgoingNotification;

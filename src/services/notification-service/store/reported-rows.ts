@@ -14,10 +14,12 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
-import { reportedMovesMax } from '../limits.ts';
-import type { Run } from '../run-context.ts';
+import type { Run } from '../run.ts';
 import { timestampText } from '../timestamps.ts';
-import { rowsJson } from './rows.ts';
+import { rowsJson } from './transact.ts';
+
+/** Tries to find a free microsecond in the key of `reported`; each try that fails means that somebody else took one. */
+const reportedMovesMax = 1_000;
 
 const columns =
   'org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id';

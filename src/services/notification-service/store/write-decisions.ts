@@ -4,6 +4,7 @@
  * out, and looked at again in the next run. Called by the enqueue step. Source: architecture.md 6, 7.
  */
 
+import { STATUS_SERVICE_NOTIFIER } from '../../../contracts/payload-status.ts';
 import {
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
@@ -12,18 +13,16 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_READ_ERRORS,
 } from '../../../contracts/tables.ts';
+import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
-import type { ForeignSentRow, RenderedCluster, RenderedSet } from '../run.ts';
-import type { Run } from '../run-context.ts';
-import { microsOfMs, timestampText } from '../timestamps.ts';
-import { traceOfDecisions } from '../trace.ts';
+import type { ForeignSentRow, RenderedCluster, RenderedSet, Run } from '../run.ts';
+import { isoText, microsOfMs, timestampText } from '../timestamps.ts';
 import { insertUnsentRows } from './reported-rows.ts';
-import { rowsJson } from './rows.ts';
-import { transact } from './transact.ts';
+import { rowsJson, transact } from './transact.ts';
 
 /** The clusters that were written; the others belong to somebody else now. */
 export async function writeDecisions(run: Run, set: RenderedSet): Promise<readonly RenderedCluster[]> {
@@ -51,7 +50,10 @@ export async function writeDecisions(run: Run, set: RenderedSet): Promise<readon
         });
       }
     }
-    await recordTraceEvents(tx, traceOfDecisions(clusters, run.time));
+    await recordTraceEvents(
+      tx,
+      traceOfDecisions(clusters, () => run.time.nowMicros()),
+    );
     return clusters;
   });
 }
@@ -285,4 +287,32 @@ async function writeReadErrors(tx: Connection, { clusters, nowMicros }: Written)
 
 function shortError(error: unknown): string {
   return `${errorCode(error)}: ${errorText(error)}`.slice(0, errorTextCharsMax);
+}
+
+/** For reports that are new or notified about; what is only looked at again adds nothing to its request. */
+function traceOfDecisions(clusters: readonly RenderedCluster[], now: () => bigint): TraceEvent[] {
+  const traced = clusters.filter(
+    ({ report, isNewReport, messages }) => report.requestId !== undefined && (isNewReport || messages.length > 0),
+  );
+  return [...Map.groupBy(traced, ({ report }) => report)].flatMap(([report, decided]): TraceEvent[] => {
+    const common = {
+      requestId: report.requestId!,
+      service: STATUS_SERVICE_NOTIFIER,
+      orgId: String(report.orgId),
+      account: String(report.accountNumber),
+      cluster: report.cluster,
+    };
+    const detail = decided.map((cluster) => `${cluster.runTarget.target.name}: ${summaryOf(cluster)}`).join('; ');
+    return [
+      { ...common, status: 'report-loaded', hop: 9, at: isoText(now()) },
+      { ...common, status: 'issue-decided', hop: 10, detail, at: isoText(now()) },
+    ];
+  });
+}
+
+/** `new 1, already-notified 2` */
+function summaryOf(cluster: RenderedCluster): string {
+  if (cluster.unreadable !== undefined) return `unreadable, ${errorText(cluster.unreadable)}`;
+  const reasons = Map.groupBy(cluster.decisions, ({ reason }) => reason);
+  return reasons.size === 0 ? 'no issues' : [...reasons].map(([reason, all]) => `${reason} ${all.length}`).join(', ');
 }

@@ -3,6 +3,14 @@
  * for all else the answer is "unknown". Used by both targets.
  */
 
+/** After "certainly not accepted": the caller adds its own back-off. */
+export const retryAfterMs = 5_000;
+/** Where no connection came about; nothing was sent, and trying costs next to nothing. The caller adds its own back-off. */
+export const unreachableAfterMs = 1_000;
+/** After an answer that was lost; time for the other side to finish what it may be doing. */
+export const unknownAfterMs = 10_000;
+/** A target, or a recipient, whose settings, credentials or permissions are wrong is tried again after this; somebody must act first. */
+export const pausedMisconfiguredMs = 300_000;
 /** `never-sent` may be tried again; `misconfigured` needs somebody to act first; `unknown` needs a look-up or the same id. */
 export type TransportFailure = 'never-sent' | 'misconfigured' | 'unknown';
 

@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import { clusterId, dueCluster, dueIssue } from '../../../../../test/support/due-cluster.ts';
 import { parseNotificationMessage } from '../../../../contracts/notification-message.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
-import { notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from '../limits.ts';
-import { composeMessages } from './compose-messages.ts';
+import { composeMessages, notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from './compose-messages.ts';
 
 const settings = {
   clusterDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}#insights',

@@ -18,8 +18,17 @@ import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
 import { stringifyLikeGo } from '../../../../encoding/go-decoder.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
-import { notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from '../limits.ts';
 import { fillClusterUri, fillUri } from '../uri-template.ts';
+
+/**
+ * Body of one Kafka message. The reference's producer and the brokers' default stop at about 1 MiB for key, value, headers and framing
+ * together; this leaves room for those.
+ */
+export const notificationBytesMax = 1_000_000;
+/** Description of one rule inside a message; a title has some hundred bytes. JSON may make six bytes of one, which still fits. */
+export const ruleDescriptionBytesMax = 100_000;
+/** An address inside a message; longer ones, from a report with absurd names, are replaced by the cluster's own. */
+export const ruleUrlBytesMax = 8_192;
 
 export interface MessageSettings {
   /** `notifications.cluster_details_uri`: `{cluster_id}`. */

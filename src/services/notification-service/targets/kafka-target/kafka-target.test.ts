@@ -8,8 +8,7 @@ import { TOPIC_NOTIFICATIONS } from '../../../../contracts/topics.ts';
 import { CcxError, type CcxErrorOptions } from '../../../../encoding/ccx-error.ts';
 import type { OutgoingRecord, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { DeliveryResult, OutgoingNotification } from '../../ports.ts';
-import { busSendMsMax, pausedTopicMissingMs } from '../limits.ts';
-import { createKafkaTarget } from './kafka-target.ts';
+import { busSendMsMax, createKafkaTarget, pausedTopicMissingMs } from './kafka-target.ts';
 
 async function setUp(
   answer: () => Promise<readonly Position[]> = async () => [],

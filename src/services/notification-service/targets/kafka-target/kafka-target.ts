@@ -3,7 +3,6 @@
  * on. A repeat has the same id and the same bytes, so the backend can tell; it forgets ids after a day. The backend answers nothing, so
  * what is delivered here is what the bus has acknowledged.
  */
-
 import { isUuid4 } from '../../../../contracts/identifiers.ts';
 import {
   hasNotificationRecipient,
@@ -13,13 +12,25 @@ import {
 } from '../../../../contracts/notification-message.ts';
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../../../contracts/tables.ts';
 import { HEADER_MESSAGE_ID } from '../../../../contracts/topics.ts';
-import { CcxError } from '../../../../encoding/ccx-error.ts';
+import { CcxError, errorText } from '../../../../encoding/ccx-error.ts';
 import type { Bus, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
+import { within } from '../../../../platform/clock/deadline.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification, Target } from '../../ports.ts';
-import { busSendMsMax, retryAfterMs, unknownAfterMs } from '../limits.ts';
+import {
+  pausedMisconfiguredMs,
+  retryAfterMs,
+  transportFailure,
+  unknownAfterMs,
+  unreachableAfterMs,
+} from '../transport-failure.ts';
 import { composeMessages, type MessageSettings } from './compose-messages.ts';
-import { resultOfBusError } from './result-of-bus-error.ts';
+
+/** A topic that is missing; made, it ends the pause before that. Longer than a one-shot run waits, which leaves it to the next one. */
+export const pausedTopicMissingMs = 60_000;
+
+/** How long a send may take until its outcome counts as unknown; the bus goes on trying behind it. */
+export const busSendMsMax = 30_000;
 
 export interface KafkaTargetSettings extends MessageSettings {
   readonly topic: string;
@@ -77,7 +88,6 @@ async function deliver({ notification, signal }: DeliveryAttempt, delivery: Deli
     const error = failure('the delivery was called off before it began', 'DELIVERY_ABORTED');
     return { kind: 'retry', error, afterMs: retryAfterMs };
   }
-  const patience = new AbortController();
   const sending = delivery.producer.send([
     {
       topic: delivery.topic,
@@ -86,20 +96,17 @@ async function deliver({ notification, signal }: DeliveryAttempt, delivery: Deli
       headers: { [HEADER_MESSAGE_ID]: notification.id },
     },
   ]);
-  const givenUp = delivery.clock.sleep(busSendMsMax, AbortSignal.any([signal, patience.signal])).then(
-    () => failure(`no acknowledgement from the bus within ${busSendMsMax} ms`, 'BUS_TIMEOUT'),
-    () => failure('the delivery was called off while it was under way', 'DELIVERY_ABORTED'),
-  );
   try {
-    const outcome = await Promise.race([sending, givenUp]);
-    if (outcome instanceof CcxError) return { kind: 'unknown', error: outcome, afterMs: unknownAfterMs };
-    return { kind: 'delivered', detail: placeOf(outcome) };
+    // A send that was given up may still fail later; that changes nothing.
+    const answer = await within(sending, { clock: delivery.clock, ms: busSendMsMax, signal }, (why) =>
+      why === 'late'
+        ? failure(`no acknowledgement from the bus within ${busSendMsMax} ms`, 'BUS_TIMEOUT')
+        : failure('the delivery was called off while it was under way', 'DELIVERY_ABORTED'),
+    );
+    if (answer instanceof CcxError) return { kind: 'unknown', error: answer, afterMs: unknownAfterMs };
+    return { kind: 'delivered', detail: placeOf(answer) };
   } catch (error) {
     return resultOfBusError(error);
-  } finally {
-    patience.abort();
-    // A send that was given up may still fail later; that is no news.
-    sending.catch(() => undefined);
   }
 }
 
@@ -120,4 +127,37 @@ function placeOf(positions: readonly Position[]): string {
 
 function failure(message: string, code: string): CcxError {
   return new CcxError(message, { code, category: 'delivery', retryable: true });
+}
+
+/** The message itself is at fault, whatever the state of the bus. */
+const rejectedCodes = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_RECORD_REFUSED', 'BUS_INVALID', 'NOTIFICATION_INVALID']);
+
+export function resultOfBusError(thrown: unknown): DeliveryResult {
+  const error = asCcxError(thrown);
+  if (rejectedCodes.has(error.code)) return { kind: 'rejected', error };
+  // Topic missing or forbidden, login or certificate refused: the same for every message, whatever cluster it is about.
+  if (error.category === 'configuration') {
+    const afterMs = error.code === 'BUS_TOPIC_UNKNOWN' ? pausedTopicMissingMs : pausedMisconfiguredMs;
+    return { kind: 'paused', error, afterMs };
+  }
+  // Closed under us: nothing was handed to it.
+  if (error.code === 'BUS_CLOSED') return { kind: 'retry', error, afterMs: retryAfterMs };
+  switch (transportFailure(error)) {
+    case 'misconfigured':
+      return { kind: 'paused', error, afterMs: pausedMisconfiguredMs };
+    case 'never-sent':
+      return { kind: 'unreachable', error, afterMs: unreachableAfterMs };
+    case 'unknown':
+      return { kind: 'unknown', error, afterMs: unknownAfterMs };
+  }
+}
+
+function asCcxError(thrown: unknown): CcxError {
+  if (thrown instanceof CcxError) return thrown;
+  return new CcxError(`the bus failed in a way that we do not know: ${errorText(thrown)}`, {
+    code: 'BUS_FAILED',
+    category: 'delivery',
+    retryable: true,
+    cause: thrown,
+  });
 }

@@ -1,7 +1,7 @@
 /** The status table of consumers.md 2.3, over all codes: what is not named here is asserted to be the rest. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { classifyStatus, type StatusMeaning } from './classify-status.ts';
+import { classifyStatus, type StatusMeaning } from './deliver-entry.ts';
 
 const named: Readonly<Record<number, StatusMeaning>> = {
   201: 'created',

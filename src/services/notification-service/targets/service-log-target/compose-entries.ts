@@ -3,7 +3,8 @@
  * 10.2.
  */
 
-import { moduleOfComponent } from '../../../../contracts/rule-content.ts';
+import { Counter } from 'prom-client';
+import { moduleOfComponent, ruleNameOfComponent } from '../../../../contracts/rule-content.ts';
 import {
   fitDescription,
   fitSummary,
@@ -11,10 +12,9 @@ import {
   serialiseServiceLogEntry,
   serviceLogSeverity,
 } from '../../../../contracts/service-log-entry.ts';
+import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
-import type { TargetEvents } from '../events.ts';
 import { fillUri } from '../uri-template.ts';
-import { fallbackTexts } from './fallback-texts.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
 import { cleanLine, safeLinkTarget, safeMarkdownWithin } from './safe-text.ts';
 
@@ -79,4 +79,56 @@ function textsOf({ cluster, issue, rendered }: IssueToTell, { settings, events }
   const summary = fitSummary(cleanLine(texts.description)) || fitSummary(cleanLine(plain.description)) || errorKey;
   const description = fitDescription(texts.reason, safeLinkTarget(url), safeMarkdownWithin);
   return { summary: fitSummary(summary), description };
+}
+
+/**
+ * Plain texts for an issue whose templates cannot be rendered, made of what needs no rendering. A poorer text in time is better than a
+ * lost notification.
+ */
+interface IssueTexts {
+  readonly description: string;
+  readonly reason: string;
+}
+
+function fallbackTexts(issue: DueIssue): IssueTexts {
+  const { content, rule } = issue;
+  const name = firstPlain([content.metadata.description, rule.plugin.name]) ?? ruleNameOfComponent(issue.component);
+  const told = firstPlain([content.summary, rule.summary, content.generic, rule.generic]);
+  return {
+    description: name,
+    reason: told ?? `The recommendation "${name}" (${issue.errorKey}) applies to this cluster.`,
+  };
+}
+
+/** The first text that is not empty and holds no template code. */
+function firstPlain(texts: readonly string[]): string | undefined {
+  return texts.map((text) => text.trim()).find((text) => text !== '' && !text.includes('{{'));
+}
+
+interface RenderingFallback {
+  readonly cluster: string;
+  readonly component: string;
+  readonly errorKey: string;
+  readonly code: string;
+  readonly why: string;
+}
+
+type TargetEvents = ReturnType<typeof createTargetEvents>;
+
+/** What happened inside the target: its log line, its metric and its announcement. What happened to a message is the run's to say. */
+export function createTargetEvents({ log, registry, announce }: Telemetry) {
+  const fallbacks = new Counter({
+    name: 'ccx_notification_rendering_fallbacks_total',
+    help: 'Issues told about with plain texts, since their templates could not be rendered',
+    labelNames: ['code'],
+    registers: [registry],
+  });
+  return {
+    renderingFellBack({ code, ...where }: RenderingFallback): void {
+      fallbacks.inc({ code });
+      log.warn({ ...where, code }, 'texts could not be rendered; plain ones are sent instead');
+      const { cluster, component, errorKey } = where;
+      announce('rendering-fell-back', { target: 'service-log', cluster, component, errorKey, code });
+    },
+  };
 }

@@ -8,8 +8,13 @@ import { SERVICE_LOG_SERVICE_NAME, type ServiceLogEntry } from '../../../../cont
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
-import { lookUpMs, lookUpPageSize, lookUpPagesMax } from '../limits.ts';
 import { jsonBody, type ServiceLogApi } from './service-log-api.ts';
+
+/** Entries on one page of a look-up by content, and pages read. A cluster that gets more in a day has other troubles. */
+export const lookUpPageSize = 100;
+export const lookUpPagesMax = 5;
+/** How far back a look-up by content searches; nothing of unknown outcome is tried again after 20 hours. */
+const lookUpMs = 24 * 3_600_000;
 
 const recordSchema = z.object({
   id: z.string().default(''),

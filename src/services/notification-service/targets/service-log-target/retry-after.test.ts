@@ -1,8 +1,7 @@
 /** Both forms of `Retry-After`, and its bounds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { retryAfterMsMax } from '../limits.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { retryAfterMs, retryAfterMsMax } from './deliver-entry.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');
 

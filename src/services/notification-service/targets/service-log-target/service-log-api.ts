@@ -8,8 +8,14 @@ import { z } from 'zod';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
 import { callHttp, type HttpAnswer } from '../../../../platform/http/http-client.ts';
-import { answerReasonBytesMax, redirectsMax, serviceLogAnswerBytesMax } from '../limits.ts';
 import type { TokenSource } from './tokens.ts';
+
+/** Answers of Service Log: an entry, or one page of them. */
+const serviceLogAnswerBytesMax = 4 * 1024 * 1024;
+/** Redirects within the same server that are followed; one adds or removes a slash. */
+const redirectsMax = 3;
+/** Text of an error answer that is repeated in our own error. */
+const answerReasonBytesMax = 200;
 
 export interface ServiceLogApi {
   /** Where entries are posted to. */

@@ -15,13 +15,9 @@ import { errorText } from '../../../../encoding/ccx-error.ts';
 import { openSecretSource } from '../../../../platform/secrets/open-secret-source.ts';
 import { createSilentTelemetry, createTelemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { DeliveryResult, OutgoingNotification } from '../../ports.ts';
-import {
-  lookUpPageSize,
-  lookUpPagesMax,
-  pausedLimitedMs,
-  pausedMisconfiguredMs,
-  pausedUnavailableMs,
-} from '../limits.ts';
+import { pausedMisconfiguredMs } from '../transport-failure.ts';
+import { pausedLimitedMs, pausedUnavailableMs } from './deliver-entry.ts';
+import { lookUpPageSize, lookUpPagesMax } from './look-up-entry.ts';
 import { createServiceLogTarget } from './service-log-target.ts';
 
 const secret = 'hunter2-client-secret';

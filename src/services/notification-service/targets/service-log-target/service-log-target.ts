@@ -2,20 +2,22 @@
  * Target 2, OCM Service Log: one entry per issue, posted once. The notification's id is the entry's `event_stream_id`, by which an entry
  * is found again when an answer was lost.
  */
+
 import { parseServiceLogEntry, serialiseServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
 import { TARGET_SERVICE_LOG } from '../../../../contracts/tables.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { Target } from '../../ports.ts';
-import { createTargetEvents } from '../events.ts';
-import { serviceLogCallMsDefault } from '../limits.ts';
-import { composeEntries, type EntrySettings } from './compose-entries.ts';
+import { composeEntries, createTargetEvents, type EntrySettings } from './compose-entries.ts';
 import { deliverEntry } from './deliver-entry.ts';
 import { createNativeRenderer } from './rendering/native-renderer.ts';
 import { createRemoteRenderer } from './rendering/remote-renderer.ts';
 import { createServiceLogApi } from './service-log-api.ts';
 import { createTokenSource, TOKEN_URL_DEFAULT } from './tokens.ts';
+
+/** One Service Log call, unless the configuration says otherwise; the reference's shipped value. */
+const serviceLogCallMsDefault = 15_000;
 
 export interface ServiceLogTargetSettings extends EntrySettings {
   readonly url: string;

@@ -6,8 +6,7 @@ import { issueToken } from '../../../../all-in-one/stand-ins/json-web-token.ts';
 import { startFakeTokenEndpoint } from '../../../../all-in-one/stand-ins/token-endpoint/fake-token-endpoint.ts';
 import { type CcxError, errorText } from '../../../../encoding/ccx-error.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
-import { tokenMarginMs } from '../limits.ts';
-import { createTokenSource } from './tokens.ts';
+import { createTokenSource, tokenMarginMs } from './tokens.ts';
 
 const clientSecret = 'hunter2';
 

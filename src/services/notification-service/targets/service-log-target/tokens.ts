@@ -8,7 +8,14 @@ import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
-import { tokenAnswerBytesMax, tokenCallMsMax, tokenMarginMs, tokenRetryPausesMs } from '../limits.ts';
+
+/** Pauses between tries at the token endpoint after 5xx; 15 s together, as the reference's library. */
+const tokenRetryPausesMs: readonly number[] = [1_000, 2_000, 4_000, 8_000];
+/** One call to the token endpoint. */
+const tokenCallMsMax = 10_000;
+const tokenAnswerBytesMax = 256 * 1024;
+/** A token is replaced this long before its end, so that it does not end on the way; short-lived ones after half their life. */
+export const tokenMarginMs = 60_000;
 
 export const TOKEN_URL_DEFAULT = 'https://sso.redhat.com/auth/realms/redhat-external/protocol/openid-connect/token';
 

@@ -1,7 +1,7 @@
 /** The bound on work that is under way. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createBoundedWork } from './bounded-work.ts';
+import { createBoundedWork } from './template-renderer.ts';
 
 test('no more than the limit run at once, the rest follow in order, and a failure frees its place', async () => {
   const bounded = createBoundedWork(2);

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { dueCluster, dueIssue, type IssueTexts } from '../../../../../../test/support/due-cluster.ts';
 import { createSystemClock } from '../../../../../platform/clock/clock.ts';
-import { rendersAtOnceMax, templateStopsMax } from '../../limits.ts';
 import { safeMarkdown } from '../safe-text.ts';
-import { createNativeRenderer } from './native-renderer.ts';
+import { createNativeRenderer, rendersAtOnceMax, templateStopsMax } from './native-renderer.ts';
 import type { RenderedIssue } from './template-renderer.ts';
 
 const renderer = createNativeRenderer({ clock: createSystemClock(), renderMsMax: 1_000 });

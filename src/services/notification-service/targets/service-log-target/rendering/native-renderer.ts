@@ -9,19 +9,24 @@ import type { Clock } from '../../../../../platform/clock/clock.ts';
 import { createRunnerPool, type RunnerPool } from '../../../../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../../../../platform/telemetry/telemetry.ts';
 import type { DueIssue } from '../../../ports.ts';
-import {
-  renderChildBytesMax,
-  renderChildren,
-  renderMsMax,
-  rendersAtOnceMax,
-  rendersPerChildMax,
-  templateRestMs,
-  templateStopsMax,
-} from '../../limits.ts';
 import { harmlessDetails } from '../safe-text.ts';
-import { createBoundedWork } from './bounded-work.ts';
-import type { RenderAnswer, RenderJob } from './render-job.ts';
+import type { RenderAnswer, RenderJob } from './render-child.ts';
 import type { RenderedIssue, TemplateRenderer } from './template-renderer.ts';
+import { createBoundedWork } from './template-renderer.ts';
+
+/** One template over one issue; the hosted renderer's limit. */
+const renderMsMax = 5_000;
+/** One rendering child; Node itself takes some 60 MB. */
+const renderChildBytesMax = 256 * 1024 * 1024;
+/** Rendering children; rendering is a small part of a run. */
+const renderChildren = 1;
+/** A child is replaced after so many texts, as the hosted renderer does. */
+const rendersPerChildMax = 1_000;
+/** Texts asked for at once; more would only wait in the pool. */
+export const rendersAtOnceMax = 8;
+/** A template that was stopped so many times in a row is not tried for a while: it would cost every cluster its full time. */
+export const templateStopsMax = 3;
+const templateRestMs = 600_000;
 
 export interface NativeRendererOptions {
   readonly clock: Clock;

@@ -4,8 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { clusterId, dueCluster, dueIssue } from '../../../../../../test/support/due-cluster.ts';
-import { createRemoteRenderer } from './remote-renderer.ts';
-import { templateRendererUrl } from './renderer-url.ts';
+import { createRemoteRenderer, templateRendererUrl } from './remote-renderer.ts';
 
 interface RenderRequest {
   readonly content: { readonly plugin: { readonly python_module: string } }[];

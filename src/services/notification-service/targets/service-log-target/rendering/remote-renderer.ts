@@ -8,10 +8,14 @@ import { CcxError } from '../../../../../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../../../../../encoding/go-decoder.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
 import type { DueCluster, DueIssue } from '../../../ports.ts';
-import { remoteRenderAnswerBytesMax, remoteRenderMsMax, remoteRendersAtOnceMax } from '../../limits.ts';
 import { harmlessDetails } from '../safe-text.ts';
-import { createBoundedWork } from './bounded-work.ts';
-import type { RenderedIssue, TemplateRenderer } from './template-renderer.ts';
+import { createBoundedWork, type RenderedIssue, type TemplateRenderer } from './template-renderer.ts';
+
+/** One call to the remote renderer, as in the reference. */
+const remoteRenderMsMax = 10_000;
+const remoteRenderAnswerBytesMax = 16 * 1024 * 1024;
+/** Single requests at once, after the renderer refused them together. */
+const remoteRendersAtOnceMax = 4;
 
 export interface RemoteRendererOptions {
   /** From `templateRendererUrl`. */
@@ -132,4 +136,22 @@ function unavailable(what: string, cause?: unknown): CcxError {
     ...(cause === undefined ? {} : { cause }),
     hint: 'check dependencies.template_renderer_server and dependencies.template_renderer_endpoint, or empty the former to render here',
   });
+}
+
+/**
+ * The server's path and the endpoint joined, double slashes collapsed, no slash at the end. `http://` is added where there is no scheme:
+ * the reference does not, so its shipped default cannot work. Throws `CONFIG_INVALID`.
+ */
+export function templateRendererUrl(server: string, endpoint: string): string {
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(server);
+  const url = /[\u0000-\u0020\u007f]/.test(server) ? null : URL.parse(hasScheme ? server : `http://${server}`);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new CcxError('dependencies.template_renderer_server is no address', {
+      code: 'CONFIG_INVALID',
+      category: 'configuration',
+      hint: 'write it as http://host:port',
+    });
+  }
+  url.pathname = `${url.pathname}/${endpoint}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '');
+  return url.href;
 }

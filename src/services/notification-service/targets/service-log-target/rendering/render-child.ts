@@ -2,6 +2,8 @@
  * Runs in a child process of the runner pool: renders one issue's texts. Templates are code and details come from an archive, so this is
  * where they may loop or fill memory. Compiled templates are kept as long as the child lives. Loaded by `native-renderer.ts` by URL.
  */
+
+import type { RuleContent } from '../../../../../contracts/rule-content.ts';
 import { cutUtf8 } from '../../../../../encoding/cut-utf8.ts';
 import type { RunJob } from '../../../../../platform/runner-pool/runner-job.ts';
 import {
@@ -10,8 +12,11 @@ import {
   type TemplateCompiler,
 } from '../../../../../rules/content/compile-template.ts';
 import { createReportRenderer } from '../../../../../rules/content/render-report.ts';
-import { compiledTemplatesMax, renderedTextBytesMax } from '../../limits.ts';
-import type { RenderAnswer, RenderJob } from './render-job.ts';
+
+/** Compiled templates kept in a child: more than a rule set has. */
+const compiledTemplatesMax = 5_000;
+/** A rendered text is cut to this before it leaves the child; Service Log takes 4000 bytes. */
+const renderedTextBytesMax = 16 * 1024;
 
 const compiler = rememberTemplates(createTemplateCompiler(), compiledTemplatesMax);
 
@@ -50,3 +55,17 @@ function rememberTemplates(inner: TemplateCompiler, templatesMax: number): Templ
     },
   };
 }
+
+/** What passes between the native renderer and its child processes. */
+export interface RenderJob {
+  /** Its module is the report's, and it holds the one error key that is asked for. */
+  readonly rule: RuleContent;
+  readonly component: string;
+  readonly errorKey: string;
+  /** Raw JSON; parsed in the child, which may be killed over it. */
+  readonly details: string;
+}
+
+export type RenderAnswer =
+  | { readonly kind: 'rendered'; readonly ruleId: string; readonly description: string; readonly reason: string }
+  | { readonly kind: 'failed'; readonly why: string; readonly detail: string };
