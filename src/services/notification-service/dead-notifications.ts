@@ -2,11 +2,12 @@
  * What this service has dead-lettered, for `ccx dead-letters`: notifications that their target refused or that ran out of time, and those of
  * which nobody knows whether they arrived. They stay in the outbox; this shows them in the shape of the letters on the topics.
  */
+
+import type { Issue } from '../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
-import type { Issue } from './decide/reasons.ts';
 import { targetName } from './format-explanation.ts';
 import { requestRetry } from './store/explain.ts';
 import { isoText, timestampMicros } from './timestamps.ts';

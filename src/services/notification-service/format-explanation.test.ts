@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LedgerState } from './decide/decide-cluster.ts';
-import { NOTIFY_REASONS, QUIET_REASONS, type Reason, reasonSentence } from './decide/reasons.ts';
+import { NOTIFY_REASONS, type Reason, reasonSentence, SKIP_REASONS } from './decide/reasons.ts';
 import { formatExplanation } from './format-explanation.ts';
 import type { ExplainedIssue, ExplainedTarget } from './store/explain.ts';
 
@@ -133,6 +133,6 @@ test('a row of reported that is gone is asked for again, whatever was decided', 
 });
 
 test('every reason has a sentence of its own', () => {
-  const sentences = Object.values({ ...NOTIFY_REASONS, ...QUIET_REASONS });
+  const sentences = Object.values({ ...NOTIFY_REASONS, ...SKIP_REASONS });
   assert.equal(new Set(sentences).size, sentences.length);
 });

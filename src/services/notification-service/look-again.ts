@@ -4,18 +4,12 @@
  * may have arrived the stored bytes are repeated as they are. Called by the deliver step. Source: records.md, "A message and its id".
  */
 
+import { issueIdentity } from '../../contracts/issue.ts';
 import { moduleOfComponent } from '../../contracts/rule-content.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import {
-  absenceIn,
-  type Decision,
-  decideCluster,
-  isClusterAllowed,
-  type LedgerIssue,
-} from './decide/decide-cluster.ts';
-import { disabledBy } from './decide/disabled-rules.ts';
+import { absenceIn, type Decision, decideCluster, type LedgerIssue } from './decide/decide-cluster.ts';
+import { disabledBy, isClusterAllowed } from './decide/disabled-rules.ts';
 import { type ReadReport, readReport } from './decide/read-report.ts';
-import { issueIdentity } from './decide/reasons.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import { inParallel } from './in-parallel.ts';
 import { renderRetryMs } from './limits.ts';

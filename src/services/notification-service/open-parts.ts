@@ -24,8 +24,9 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import { createFolderContent, createServerContent } from './content/server-content.ts';
+import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
-import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
+import type { ContentSource, Target } from './ports.ts';
 import { openTargets, type TargetBus, type TargetsSettings } from './targets/open-targets.ts';
 import { templateRendererUrl } from './targets/service-log-target/rendering/remote-renderer.ts';
 

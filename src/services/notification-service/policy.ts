@@ -8,7 +8,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { compileEventFilter } from './decide/compile-event-filter.ts';
-import type { ClusterFilter } from './decide/decide-cluster.ts';
+import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { createVerdicts, type FilterPolicy } from './decide/verdicts.ts';
 import type { TargetPolicy } from './run.ts';
 import type { TargetPolicySettings } from './settings.ts';

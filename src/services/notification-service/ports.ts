@@ -3,11 +3,10 @@
  * use nothing else of them.
  */
 
+import type { Issue } from '../../contracts/issue.ts';
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
 import type { TargetName } from '../../contracts/tables.ts';
 import type { CcxError } from '../../encoding/ccx-error.ts';
-import type { DisabledRules } from './decide/disabled-rules.ts';
-import type { Issue } from './decide/reasons.ts';
 
 /** An issue that is to be notified, with what rendering needs. */
 export interface DueIssue extends Issue {
@@ -101,9 +100,4 @@ export interface ComposeContext {
 export interface ContentSource {
   /** The newest content; rejects with code `CONTENT_UNAVAILABLE` when there is none. */
   load(): Promise<RuleContentDirectory>;
-}
-
-export interface DisabledRulesSource {
-  /** Everything that is disabled now; rejects with code `DISABLED_RULES_UNAVAILABLE`. */
-  load(): Promise<DisabledRules>;
 }

@@ -1,12 +1,12 @@
 /** A run: what its steps share, what they hand to each other, and what it did in numbers. Begun by `run-once.ts`. */
+
+import type { Issue } from '../../contracts/issue.ts';
 import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
-import type { ClusterFilter, Decision } from './decide/decide-cluster.ts';
-import type { DisabledRules } from './decide/disabled-rules.ts';
+import type { Decision, SettledDecision } from './decide/decide-cluster.ts';
+import type { ClusterFilter, DisabledRules } from './decide/disabled-rules.ts';
 import type { ReportIssue } from './decide/read-report.ts';
-import type { Issue } from './decide/reasons.ts';
-import type { SettledDecision } from './decide/settle-decisions.ts';
 import type { DeliveryOutcome, Settlement } from './decide/settle-outcome.ts';
 import type { Verdicts } from './decide/verdicts.ts';
 import type { OutgoingNotification, Target } from './ports.ts';

@@ -15,13 +15,14 @@ import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lif
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
+import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
 import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationParts } from './open-parts.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
-import type { ContentSource, DisabledRulesSource, Target } from './ports.ts';
+import type { ContentSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
 import type { RunSummary } from './run.ts';
 import { type FinishedRun, runOnce, type ServiceState } from './run-once.ts';

@@ -1,7 +1,7 @@
 /** The service's settings as types: what `config.ts` makes of an option table and what the all-in-one process passes in. */
 
 import type { TargetName } from '../../contracts/tables.ts';
-import type { ClusterFilter } from './decide/decide-cluster.ts';
+import type { ClusterFilter } from './decide/disabled-rules.ts';
 
 export interface TargetPolicySettings {
   /** Section of the configuration that these came from, for the hints of errors. */

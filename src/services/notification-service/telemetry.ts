@@ -2,10 +2,12 @@
  * What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is
  * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
  */
+
+import type { Issue } from '../../contracts/issue.ts';
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { Issue, Reason } from './decide/reasons.ts';
+import type { Reason } from './decide/reasons.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
 import { isoText } from './timestamps.ts';

@@ -13,7 +13,7 @@ import {
   type LedgerIssue,
   type LedgerState,
 } from './decide-cluster.ts';
-import { NOTIFY_REASONS, type NotifyReason, QUIET_REASONS, type Reason, reasonSentence } from './reasons.ts';
+import { NOTIFY_REASONS, type NotifyReason, type Reason, reasonSentence, SKIP_REASONS } from './reasons.ts';
 import type { Verdict } from './verdicts.ts';
 
 const cooldownMicros = 1_000n;
@@ -265,10 +265,10 @@ test('decisions come in report order, then what is newly resolved', () => {
 });
 
 test('every reason has its own sentence, and an unknown one is shown as it is', () => {
-  const sentences = [...Object.values(NOTIFY_REASONS), ...Object.values(QUIET_REASONS)];
+  const sentences = [...Object.values(NOTIFY_REASONS), ...Object.values(SKIP_REASONS)];
   assert.equal(new Set(sentences).size, sentences.length);
   for (const sentence of sentences) assert.match(sentence, /^[A-Z][^.]*\.$/);
-  assert.equal(reasonSentence('resolved'), QUIET_REASONS.resolved);
+  assert.equal(reasonSentence('resolved'), SKIP_REASONS.resolved);
   assert.equal(reasonSentence('toString'), '(toString)');
 });
 
@@ -361,6 +361,6 @@ test('what the ledger already says is not told to it again', () => {
 
 /** The names are stored and shown, so the sets must stay apart. */
 test('a reason either notifies or does not', () => {
-  const both = Object.keys(NOTIFY_REASONS).filter((name): name is NotifyReason => name in QUIET_REASONS);
+  const both = Object.keys(NOTIFY_REASONS).filter((name): name is NotifyReason => name in SKIP_REASONS);
   assert.deepEqual(both, []);
 });

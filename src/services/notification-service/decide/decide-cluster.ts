@@ -1,17 +1,19 @@
 /**
  * The decision: for every issue of a cluster's newest report, and for every issue that the ledger remembers and the report has lost,
- * whether to notify and why. Pure; called by the decide step for each target, and by nothing else that sends.
+ * whether to notify and why; and the reason that it ends with, once texts were rendered. Pure; called by the decide and render steps, and
+ * when a message that waited is decided once more.
  *
  * The clock is per issue. It starts when the issue's notification was delivered (or given up, or its arrival became unknowable) and ends
- * one cooldown later; no other issue touches it. An issue that vanishes is resolved; one that comes back inside its cooldown stays quiet:
- * its owners were told within the cooldown, and a flapping issue would otherwise mail them at every flap. The reference does the same as
+ * one cooldown later; no other issue touches it. An issue that vanishes is resolved; one that comes back inside its cooldown is not notified:
+ * its owners were notified within the cooldown, and a flapping issue would otherwise mail them at every flap. The reference does the same as
  * long as nothing else was sent in between, and notifies at once when something was. A report in which the rule did not run says nothing of
  * its issues: they stay as they were. Source: architecture.md 7, notification-service.md 8.
  */
+
+import { type Issue, issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import type { ReportIssue } from './read-report.ts';
-import { type Issue, issueIdentity, type NotifyReason, type QuietReason, type Reason } from './reasons.ts';
-import type { Verdict } from './verdicts.ts';
+import type { NotifyReason, Reason, SkipReason } from './reasons.ts';
 
 /** What became of the last notification of an issue. */
 export type LedgerState =
@@ -51,7 +53,8 @@ export interface ClusterSituation {
   /** Whether the target takes messages about this cluster at all. */
   readonly hasRecipient: boolean;
   readonly disabled: (issue: Issue) => 'disabled-by-cluster' | 'disabled-by-org' | undefined;
-  readonly verdict: (issue: Issue) => Verdict;
+  /** What the target's filters say of its rule and error key. */
+  readonly verdict: (issue: Issue) => { readonly kind: 'pass' | SkipReason };
   /** Undefined: no cooldown, everything that passes is notified each time it is looked at. */
   readonly cooldownMicros: bigint | undefined;
   readonly nowMicros: bigint;
@@ -90,13 +93,13 @@ export function decideCluster(situation: ClusterSituation): Decision[] {
     const issue = { type, component, errorKey };
     const absence = situation.absence(issue);
     const resolved = absence !== 'rule-did-not-run';
-    decisions.push(describe({ issue, position: undefined, resolved, ...quiet(absence) }, past));
+    decisions.push(describe({ issue, position: undefined, resolved, ...skip(absence) }, past));
   }
   return decisions;
 }
 
 /** What a report says of the rules that have no hit in it; both by the rule's module. */
-export interface SilentRules {
+interface SilentRules {
   readonly didNotRun: ReadonlySet<string>;
   /** Whether the catalogue that made the report is known, and does not have the rule. */
   readonly isRemoved: (module: string) => boolean;
@@ -109,6 +112,26 @@ export function absenceIn({ didNotRun, isRemoved }: SilentRules): (issue: Issue)
     if (didNotRun.has(module)) return 'rule-did-not-run';
     return isRemoved(module) ? 'rule-removed' : 'resolved';
   };
+}
+
+export interface SettledDecision extends Decision {
+  /** Of the message that notifies the issue; undefined where it is not to be notified, or could not be put into words. */
+  readonly notificationId: string | undefined;
+}
+
+/** What could not be put into words is not notified, whatever was decided; `retryable` of the error says whether that may still come. */
+export function settleDecisions(
+  decisions: readonly Decision[],
+  messages: readonly { readonly id: string; readonly issues: readonly Issue[] }[],
+  renderError: { readonly retryable: boolean } | undefined,
+): SettledDecision[] {
+  const ids = new Map(messages.flatMap(({ id, issues }) => issues.map((issue) => [issueIdentity(issue), id] as const)));
+  const unsaid = renderError?.retryable === false ? 'not-composable' : 'render-failed';
+  return decisions.map((decision) => {
+    const notificationId = decision.notify ? ids.get(issueIdentity(decision.issue)) : undefined;
+    const reason = decision.notify && notificationId === undefined ? unsaid : decision.reason;
+    return { ...decision, reason, notificationId };
+  });
 }
 
 function describe(decision: Omit<Decision, 'changed' | 'seenBefore'>, past: LedgerIssue | undefined): Decision {
@@ -125,29 +148,29 @@ function describe(decision: Omit<Decision, 'changed' | 'seenBefore'>, past: Ledg
 type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros'>;
 
 function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssue | undefined): Answer {
-  if (!situation.allowed) return quiet('cluster-not-allowed');
+  if (!situation.allowed) return skip('cluster-not-allowed');
   const disabled = situation.disabled(issue);
-  if (disabled !== undefined) return quiet(disabled);
+  if (disabled !== undefined) return skip(disabled);
   const verdict = situation.verdict(issue);
-  if (verdict.kind !== 'pass') return quiet(verdict.kind);
-  if (!situation.hasRecipient) return quiet('no-recipient');
-  if (past === undefined) return tell('new');
+  if (verdict.kind !== 'pass') return skip(verdict.kind);
+  if (!situation.hasRecipient) return skip('no-recipient');
+  if (past === undefined) return notify('new');
   const waitUntil = clockEnd(situation, past);
   const waiting = waitUntil !== undefined && situation.nowMicros < waitUntil;
   switch (past.state) {
     case 'open':
-      return tell('new');
+      return notify('new');
     case 'pending':
-      return quiet('pending');
+      return skip('pending');
     case 'notified':
-      if (waiting) return quiet('already-notified', waitUntil);
-      return tell(past.resolved ? 'recurred' : 'cooldown-over');
+      if (waiting) return skip('already-notified', waitUntil);
+      return notify(past.resolved ? 'recurred' : 'cooldown-over');
     case 'removed':
-      return tell('record-removed');
+      return notify('record-removed');
     case 'dead':
-      return waiting ? quiet('given-up', waitUntil) : tell('tried-again');
+      return waiting ? skip('given-up', waitUntil) : notify('tried-again');
     case 'unknown':
-      return waiting ? quiet('arrival-unknown', waitUntil) : tell('tried-again');
+      return waiting ? skip('arrival-unknown', waitUntil) : notify('tried-again');
   }
 }
 
@@ -157,26 +180,12 @@ function clockEnd(situation: ClusterSituation, past: LedgerIssue): bigint | unde
   return past.clockMicros + situation.cooldownMicros;
 }
 
-function tell(reason: NotifyReason): Answer {
+function notify(reason: NotifyReason): Answer {
   return { notify: true, reason, nextEligibleMicros: null };
 }
 
-function quiet(reason: QuietReason, nextEligibleMicros: bigint | null = null): Answer {
+function skip(reason: SkipReason, nextEligibleMicros: bigint | null = null): Answer {
   return { notify: false, reason, nextEligibleMicros };
-}
-
-/** Which clusters are looked at at all. Source: notification-service.md 4.1. */
-export interface ClusterFilter {
-  /** On: only `allowed` counts, and the block list is not consulted. */
-  readonly allowOnly: boolean;
-  readonly allowed: ReadonlySet<string>;
-  readonly block: boolean;
-  readonly blocked: ReadonlySet<string>;
-}
-
-export function isClusterAllowed(filter: ClusterFilter, cluster: string): boolean {
-  if (filter.allowOnly) return filter.allowed.has(cluster);
-  return !(filter.block && filter.blocked.has(cluster));
 }
 
 /**

@@ -1,10 +1,11 @@
 /**
- * Rules that somebody switched off in Advisor, for one cluster or for a whole organization. The rows may name a rule by its short name, by
+ * What somebody left out: clusters by the list of allowed or blocked ones, and rules. Rules that somebody switched off in Advisor, for one cluster or for a whole organization. The rows may name a rule by its short name, by
  * its module, with or without `.report`, or as `<rule>|<error key>`: nobody wrote down which, so all of them match. A name with dots means
  * that module and no other. Source: notification-service.md 5.4, 7.3; consumers.md D15.
  */
+
+import type { Issue } from '../../../contracts/issue.ts';
 import { ruleNameOfComponent } from '../../../contracts/rule-content.ts';
-import type { Issue } from './reasons.ts';
 
 export interface DisabledRow {
   /** Cluster id, or organization id as decimal text. */
@@ -19,6 +20,11 @@ type DisabledByScope = ReadonlyMap<string, ReadonlySet<string>>;
 export interface DisabledRules {
   readonly clusters: DisabledByScope;
   readonly organizations: DisabledByScope;
+}
+
+export interface DisabledRulesSource {
+  /** Everything that is disabled now; rejects with code `DISABLED_RULES_UNAVAILABLE`. */
+  load(): Promise<DisabledRules>;
 }
 
 export const NOTHING_DISABLED: DisabledRules = { clusters: new Map(), organizations: new Map() };
@@ -41,7 +47,7 @@ function byScope(rows: readonly DisabledRow[]): DisabledByScope {
   return scopes;
 }
 
-/** The narrower scope is told first, since that is where its owner can undo it. */
+/** The narrower scope is named first, since that is where its owner can undo it. */
 export function disabledBy(
   rules: DisabledRules,
   where: { readonly orgId: number; readonly cluster: string },
@@ -61,7 +67,7 @@ function contains(rules: ReadonlySet<string> | undefined, issue: Issue): boolean
 }
 
 /** Cluster ids are blank-padded in some tables and may differ in case. */
-export function normalizeScope(scope: string): string {
+function normalizeScope(scope: string): string {
   return scope.trim().toLowerCase();
 }
 
@@ -69,4 +75,18 @@ function normalizeRule(rule: string): string {
   const name = rule.trim();
   const bar = name.indexOf('|');
   return (bar === -1 ? name : name.slice(0, bar)).replace(/\.report$/, '');
+}
+
+/** Which clusters are looked at at all. Source: notification-service.md 4.1. */
+export interface ClusterFilter {
+  /** On: only `allowed` counts, and the block list is not consulted. */
+  readonly allowOnly: boolean;
+  readonly allowed: ReadonlySet<string>;
+  readonly block: boolean;
+  readonly blocked: ReadonlySet<string>;
+}
+
+export function isClusterAllowed(filter: ClusterFilter, cluster: string): boolean {
+  if (filter.allowOnly) return filter.allowed.has(cluster);
+  return !(filter.block && filter.blocked.has(cluster));
 }

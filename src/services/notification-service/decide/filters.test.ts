@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RuleContentDirectory } from '../../../contracts/rule-content.ts';
 import { compileEventFilter } from './compile-event-filter.ts';
-import { isClusterAllowed } from './decide-cluster.ts';
-import { collectDisabledRules, disabledBy, NOTHING_DISABLED } from './disabled-rules.ts';
+import { collectDisabledRules, disabledBy, isClusterAllowed, NOTHING_DISABLED } from './disabled-rules.ts';
 import { createVerdicts, type FilterPolicy } from './verdicts.ts';
 
 function content(keys: Record<string, { impact: number; likelihood: number; tags?: string[] }>): RuleContentDirectory {

@@ -3,8 +3,9 @@
  * Only `type`, `component`, `key` and the text of `details` count. Never throws on what a row may hold; judging the issues is
  * `decide-cluster.ts`'s. Source: notification-service.md 8.1, 7.3.
  */
+
+import { type Issue, issueIdentity } from '../../../contracts/issue.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { type Issue, issueIdentity } from './reasons.ts';
 
 /** Text of one stored report in UTF-8. The largest genuine shrunk reports are some hundred kB; a run holds a set of them in memory. */
 export const reportBytesMax = 8 * 1024 * 1024;

@@ -13,7 +13,7 @@ export const NOTIFY_REASONS = {
 } as const;
 
 /** Reasons not to notify. */
-export const QUIET_REASONS = {
+export const SKIP_REASONS = {
   'already-notified': 'It was notified within its cooldown, which does not end when it goes and comes back.',
   pending: 'An earlier notification of it is still on its way.',
   'given-up':
@@ -41,7 +41,7 @@ export const QUIET_REASONS = {
 } as const;
 
 /** What became of an issue since it was decided to be notified, where no reason says so. */
-export const STANDINGS = {
+const STANDINGS = {
   due: 'It is due, and is notified in the next run.',
   'on-its-way': 'A notification of it is on its way.',
   'may-have-arrived': 'A notification of it may have arrived; it is repeated under its id until that is known.',
@@ -50,28 +50,13 @@ export const STANDINGS = {
 } as const;
 
 export type NotifyReason = keyof typeof NOTIFY_REASONS;
-export type QuietReason = keyof typeof QUIET_REASONS;
-export type Reason = NotifyReason | QuietReason;
+export type SkipReason = keyof typeof SKIP_REASONS;
+export type Reason = NotifyReason | SkipReason;
 export type Standing = Reason | keyof typeof STANDINGS;
 
-const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...QUIET_REASONS, ...STANDINGS };
+const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...SKIP_REASONS, ...STANDINGS };
 
 /** The sentence of a reason or a standing; a name that a newer version stored is shown as it is. */
 export function reasonSentence(reason: string): string {
   return Object.hasOwn(sentences, reason) ? sentences[reason]! : `(${reason})`;
-}
-
-/**
- * What makes an issue the same issue within an organization and a cluster. Used by everything that compares issues; rendered texts and
- * details are never part of it, so a changed wording is not news. Source: notification-service.md 8.3.
- */
-export interface Issue {
-  readonly type: string;
-  readonly component: string;
-  readonly errorKey: string;
-}
-
-/** One string per issue, for maps and sets. The separator cannot occur: reports whose keys hold it are refused when they are read. */
-export function issueIdentity(issue: Issue): string {
-  return `${issue.type}\0${issue.component}\0${issue.errorKey}`;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Decision } from './decide-cluster.ts';
-import { settleDecisions } from './settle-decisions.ts';
+import { settleDecisions } from './decide-cluster.ts';
 
 const issue = { type: 'rule', component: 'a.report', errorKey: 'A' };
 const decision: Decision = {

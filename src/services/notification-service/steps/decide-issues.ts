@@ -3,18 +3,12 @@
  * `decide/`. Nothing is changed here: decisions count when the enqueue step has stored them together with the messages.
  */
 
+import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import {
-  absenceIn,
-  decideCluster,
-  isClusterAllowed,
-  type LedgerIssue,
-  takeInForeign,
-} from '../decide/decide-cluster.ts';
-import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
+import { absenceIn, decideCluster, type LedgerIssue, takeInForeign } from '../decide/decide-cluster.ts';
+import { type DisabledRules, disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport, reportBytesMax } from '../decide/read-report.ts';
-import { issueIdentity } from '../decide/reasons.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
 import { ledgerKey, type RuleOfReport, readLedger, readRemovedRules, readUnseenSentRows } from '../store/read-set.ts';

@@ -2,10 +2,11 @@
  * Still hop 10: lets each target put the due issues of a cluster into words, before anything is stored. What cannot be rendered stays due
  * and is named so; the rest of the cluster, and the other clusters, go on.
  */
+
+import { issueIdentity } from '../../../contracts/issue.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { issueIdentity } from '../decide/reasons.ts';
+import { settleDecisions } from '../decide/decide-cluster.ts';
 import { detailsByPosition } from '../decide/report-slices.ts';
-import { settleDecisions } from '../decide/settle-decisions.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DueCluster, DueIssue, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, LoadedReport, RenderedCluster, RenderedSet, Run } from '../run.ts';

@@ -3,6 +3,7 @@
  * Writes only the wish to try a message again; the running service takes it up. Source: consumers.md 4.4 R5, R8.
  */
 
+import type { Issue } from '../../../contracts/issue.ts';
 import {
   STATE_SENT,
   TABLE_CLUSTER_OWNERS,
@@ -16,7 +17,6 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
-import type { Issue } from '../decide/reasons.ts';
 import { countsFor } from './due-reports.ts';
 
 export interface ExplainedIssue {

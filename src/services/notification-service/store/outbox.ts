@@ -3,6 +3,7 @@
  * and pausing a target. Called by the deliver step; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
 
+import type { Issue } from '../../../contracts/issue.ts';
 import type { TargetName } from '../../../contracts/tables.ts';
 import {
   STATE_SENT,
@@ -15,7 +16,6 @@ import {
 } from '../../../contracts/tables.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import type { Issue } from '../decide/reasons.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import type { ClaimedMessage, Run, RunTarget } from '../run.ts';

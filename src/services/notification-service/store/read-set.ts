@@ -3,6 +3,8 @@
  * rows that somebody else wrote. The versions of what was considered are read before the ledger: whatever changes after them is
  * noticed when the decisions are written. Called by the load and decide steps. Source: notification-service.md 5.2, 8.2.
  */
+
+import type { Issue } from '../../../contracts/issue.ts';
 import {
   STATE_SENT,
   TABLE_CATALOGUES,
@@ -17,7 +19,6 @@ import {
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
-import type { Issue } from '../decide/reasons.ts';
 import type { CatalogueKey, Considered, LoadedReport } from '../run.ts';
 import { timestampMicros } from '../timestamps.ts';
 import type { DueKey } from './due-reports.ts';
