@@ -146,6 +146,11 @@ async function dropDatabase(url: string): Promise<void> {
   );
 }
 
+/** Between tests that share a database. Referring tables first. A TRUNCATE makes new files for every table and index, which takes longer. */
+export async function emptyTables(database: Database, ...tables: readonly string[]): Promise<void> {
+  for (const table of tables) await database.query(`DELETE FROM ${table}`);
+}
+
 export interface TestRole {
   readonly user: string;
   /** The same database as that user. */

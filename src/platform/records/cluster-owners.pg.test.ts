@@ -1,7 +1,7 @@
 /** Whose a cluster is: the first claim, bound before unbound, two at once, older reports, and a person's word. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
 import { ClusterOwners } from './cluster-owners.ts';
 
 const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
@@ -18,7 +18,7 @@ before(async () => {
 after(() => context.drop());
 
 async function emptied(): Promise<void> {
-  await context.database.query('TRUNCATE ccx.cluster_owners, new_reports, read_errors');
+  await emptyTables(context.database, 'ccx.cluster_owners', 'read_errors', 'new_reports');
 }
 
 test('the first claim stands against later ones, until a bound one comes', async () => {

@@ -1,7 +1,7 @@
 /** Cooldowns as the processes tell them to each other, and which old rows of `reported` they keep. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
 import { longestCooldown, oldRowsOf, storeCooldowns } from './cooldowns.ts';
 
@@ -11,7 +11,7 @@ before(async () => {
   await migrateCcx(context.database, 'records');
 });
 after(() => context.drop());
-beforeEach(() => context.database.query('TRUNCATE ccx.cooldowns, reported'));
+beforeEach(() => emptyTables(context.database, 'ccx.cooldowns', 'reported'));
 
 const store = (...cooldowns: (string | undefined)[]) =>
   storeCooldowns(

@@ -268,6 +268,7 @@ test('what can never be put into a message is tried once per report, and what on
     assert.equal(await reason(), 'render-failed');
     assert.ok(composed > 2, 'it is tried again by itself');
     fails = undefined;
+    await line.clock.advance(2 * renderRetryMs);
     await service.runOnce();
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
   } finally {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
 import { type ReportAttributes, reportCluster, reportMessage } from '../../../test/support/report-messages.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
@@ -84,8 +84,9 @@ afterEach(async () => {
   await bench.database.close();
   const { database } = shared.base!;
   await database.query('DROP TRIGGER IF EXISTS refuse ON new_reports');
-  await database.query(
-    'TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.trace, ccx.report_facts, ccx.catalogues',
+  await emptyTables(
+    database,
+    ...['read_errors', 'new_reports', 'ccx.stored_message', 'ccx.trace', 'ccx.report_facts', 'ccx.catalogues'],
   );
 });
 

@@ -15,6 +15,7 @@ import {
   testOrg,
   testSettings,
 } from '../../../../test/support/notification-timeline.ts';
+import { emptyTables } from '../../../../test/support/postgres.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { takeInForeign } from '../decide/decide-cluster.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
@@ -37,7 +38,7 @@ async function reportAgain(): Promise<void> {
 
 /** Everything older is deleted by somebody, and one row is there. */
 async function emptyReported(): Promise<void> {
-  await line.database.query('TRUNCATE reported');
+  await emptyTables(line.database, 'reported');
 }
 
 const states: Record<LedgerState, true> = {

@@ -7,7 +7,7 @@ import { safeMarkdown } from '../safe-text.ts';
 import { createNativeRenderer, rendersAtOnceMax, templateStopsMax } from './native-renderer.ts';
 import type { RenderedIssue } from './template-renderer.ts';
 
-const renderer = createNativeRenderer({ clock: createSystemClock(), renderMsMax: 1_000 });
+const renderer = createNativeRenderer({ clock: createSystemClock(), renderMsMax: 500 });
 after(() => renderer.close());
 
 async function render(...issues: IssueTexts[]): Promise<readonly RenderedIssue[]> {
