@@ -1,5 +1,5 @@
 /**
- * What one party can do to the others through the data pipeline, on either bus: nothing. Run by `fair-shares.pg.test.ts` and
+ * What one party can do to the others through the data pipeline, on either bus: nothing. Run by `fair-shares.fault.test.ts` and
  * `fair-shares.kafka.test.ts`. Positions in the order of reports are asserted, since they do not depend on the machine; the times are printed.
  */
 import assert from 'node:assert/strict';
