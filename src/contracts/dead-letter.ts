@@ -5,24 +5,24 @@
 import { cutUtf8 } from '../encoding/cut-utf8.ts';
 
 /** What all of them begin with. A replay takes off what stands behind the original headers; of older letters, all that begin so. */
-export const DEAD_LETTER_HEADER_PREFIX = 'x-ccx-';
-export const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
+const DEAD_LETTER_HEADER_PREFIX = 'x-ccx-';
+const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
 /** Text of the error on one line, at most 1024 bytes. */
 export const DEAD_LETTER_HEADER_REASON = 'x-ccx-error-reason';
 /** File name of the step that refused it. */
-export const DEAD_LETTER_HEADER_STEP = 'x-ccx-step';
-export const DEAD_LETTER_HEADER_SERVICE = 'x-ccx-service';
-export const DEAD_LETTER_HEADER_SOURCE_TOPIC = 'x-ccx-source-topic';
-export const DEAD_LETTER_HEADER_SOURCE_PARTITION = 'x-ccx-source-partition';
+const DEAD_LETTER_HEADER_STEP = 'x-ccx-step';
+const DEAD_LETTER_HEADER_SERVICE = 'x-ccx-service';
+const DEAD_LETTER_HEADER_SOURCE_TOPIC = 'x-ccx-source-topic';
+const DEAD_LETTER_HEADER_SOURCE_PARTITION = 'x-ccx-source-partition';
 export const DEAD_LETTER_HEADER_SOURCE_OFFSET = 'x-ccx-source-offset';
 /** RFC 3339, when it was dead-lettered. */
-export const DEAD_LETTER_HEADER_TIME = 'x-ccx-time';
+const DEAD_LETTER_HEADER_TIME = 'x-ccx-time';
 export const DEAD_LETTER_HEADER_REQUEST_ID = 'x-ccx-request-id';
 
 /** How many headers, from the first on, are the record's own. The last header of a letter; older letters have none. */
-export const DEAD_LETTER_HEADER_ORIGINAL_HEADERS = 'x-ccx-original-headers';
+const DEAD_LETTER_HEADER_ORIGINAL_HEADERS = 'x-ccx-original-headers';
 /** What our headers made too large for the bus, and is only where the record came from. */
-export const DEAD_LETTER_HEADER_LEFT_OUT = 'x-ccx-left-out';
+const DEAD_LETTER_HEADER_LEFT_OUT = 'x-ccx-left-out';
 
 /** `record`: value, key and headers. */
 export type DeadLetterLeftOut = 'value' | 'record';

@@ -38,7 +38,7 @@ export interface CheckedIdentity {
   readonly x509SubjectDn: string;
 }
 
-export type IdentityCheck =
+type IdentityCheck =
   | { readonly kind: 'accepted'; readonly identity: CheckedIdentity }
   /** The message is the reference's, without its leading `Bad Request: `. */
   | { readonly kind: 'refused'; readonly error: CcxError };
@@ -137,7 +137,7 @@ export interface ConsumerIdentity {
   };
 }
 
-export type ConsumerIdentityParse =
+type ConsumerIdentityParse =
   | { readonly kind: 'parsed'; readonly identity: ConsumerIdentity }
   /** The message is the reference's. */
   | { readonly kind: 'refused'; readonly error: CcxError };

@@ -141,7 +141,7 @@ export function notificationTimestamp(time: Date): string {
 }
 
 /** Room for a connector whose clock is behind ours: it throws on a `publish_date` that is later than its own now. */
-export const PUBLISH_DATE_MARGIN_MS = 5_000;
+const PUBLISH_DATE_MARGIN_MS = 5_000;
 
 /**
  * `new_reports.updated_at` (PostgreSQL text, UTC) as `publish_date`, never later than now minus a few seconds. A value that is no plain

@@ -68,7 +68,7 @@ export interface SkipItem {
   readonly type: 'skip';
 }
 
-export interface AnalysisMetadata {
+interface AnalysisMetadata {
   /** RFC 3339 with microseconds and offset, e.g. `2021-12-13T15:51:02.895120+00:00`. */
   readonly start: string;
   readonly finish: string;

@@ -15,8 +15,8 @@ export const SERVICE_LOG_DESCRIPTION_BYTES_MAX = 4000;
 export const SERVICE_LOG_SERVICE_NAME = 'CCX Notification Service';
 
 /** The intersection of what the API's readers accept; the server knows more. */
-export const SERVICE_LOG_SEVERITIES = ['Info', 'Warning', 'Major', 'Critical'] as const;
-export type ServiceLogSeverity = (typeof SERVICE_LOG_SEVERITIES)[number];
+const SERVICE_LOG_SEVERITIES = ['Info', 'Warning', 'Major', 'Critical'] as const;
+type ServiceLogSeverity = (typeof SERVICE_LOG_SEVERITIES)[number];
 
 /** Members in emission order: the reference's, then ours. */
 export interface ServiceLogEntry {
@@ -29,14 +29,6 @@ export interface ServiceLogEntry {
   readonly username: string;
   /** The notification's id: how an entry is found again after an answer was lost. */
   readonly event_stream_id: string;
-}
-
-/** What the server answers with 201, as far as we read it; it adds more members. */
-export interface ServiceLogRecord extends Partial<ServiceLogEntry> {
-  /** 27-character KSUID. */
-  readonly id?: string;
-  /** UTC, RFC 3339. */
-  readonly created_at?: string;
 }
 
 function textOfBytes(bytesMin: number, bytesMax: number) {

@@ -16,7 +16,7 @@ export const DROPPED_REPORT_KEYS: ReadonlySet<string> = new Set([
   'analysis_metadata',
 ]);
 
-export interface ShrunkReport {
+interface ShrunkReport {
   /** JSON text in UTF-8, or not quite: bytes that the sender got wrong are still wrong. */
   readonly text: Buffer;
   /** Length of the whole report in the same canonical text. */

@@ -78,7 +78,7 @@ export interface ParsedAnnouncement {
   readonly metadata?: { readonly custom_metadata?: Readonly<Record<string, unknown>> };
 }
 
-export type AnnouncementParse =
+type AnnouncementParse =
   | { readonly kind: 'received'; readonly announcement: ParsedAnnouncement }
   /** The message of the error is the reference's. */
   | { readonly kind: 'refused'; readonly error: CcxError };

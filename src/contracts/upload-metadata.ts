@@ -35,7 +35,7 @@ const fields = {
 /** What is announced of an upload without metadata, or with metadata that cannot be read: Go's zero values. */
 export const absentMetadata: AnnouncementMetadata = { reporter: '', stale_timestamp: '0001-01-01T00:00:00Z' };
 
-export type MetadataDecoding =
+type MetadataDecoding =
   | { readonly kind: 'decoded'; readonly metadata: AnnouncementMetadata }
   /** One bad member discards the whole document; the upload goes on without. */
   | { readonly kind: 'discarded'; readonly text: string };

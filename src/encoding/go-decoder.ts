@@ -16,7 +16,7 @@ export type GoType =
 /** Members that were present and not null, under the names of the struct; values have the types of the struct. */
 export type GoValue = string | boolean | number | readonly GoValue[] | { readonly [name: string]: GoValue };
 
-export type GoDecoding =
+type GoDecoding =
   | { readonly kind: 'decoded'; readonly value: { readonly [name: string]: GoValue } }
   /** `text` is worded as Go's decoder words it. */
   | { readonly kind: 'refused'; readonly text: string };

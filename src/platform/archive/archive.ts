@@ -43,7 +43,7 @@ export interface ArchiveLimits {
 }
 
 /** What was met while the archive was read; for events and metrics. */
-export interface ArchiveSummary {
+interface ArchiveSummary {
   readonly format: 'tar' | 'tar.gz';
   readonly packedBytes: number;
   readonly unpackedBytes: number;

@@ -5,7 +5,7 @@ import type { ArchiveFiles } from './archive.ts';
 import { archiveNested, archiveNotInsights } from './archive-errors.ts';
 
 /** Any one of these makes an archive an operator's. */
-export const insightsMarkers = [
+const insightsMarkers = [
   'config/version.json',
   'config/id',
   'config/featuregate.json',
@@ -15,7 +15,7 @@ export const insightsMarkers = [
 /** A file at the top level that ends so makes it an "archive of archives", in which no rule can run. */
 const archiveEndings = ['zip', 'tar', 'gz', 'bz2', 'xz'] as const;
 
-export interface InsightsRoot {
+interface InsightsRoot {
   readonly files: ArchiveFiles;
   readonly strippedDirectory: string | undefined;
   /** Files that a desktop put beside the operator's, left out here. */

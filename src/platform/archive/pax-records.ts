@@ -11,7 +11,7 @@ export interface PaxOverrides {
 }
 
 /** GNU's sparse files in pax headers: formats 0.0 and 0.1 bring the map here, 1.0 at the begin of the body. */
-export interface PaxSparse {
+interface PaxSparse {
   path?: string;
   realSize?: number;
   mapInBody?: boolean;

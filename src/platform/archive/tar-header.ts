@@ -6,7 +6,7 @@
 
 export const blockBytes = 512;
 
-export type TarEntryKind =
+type TarEntryKind =
   /** A directory after all where its whole name, which an extended header may give, ends in a slash: v7 has no other. */
   | 'file'
   | 'sparse-file'
@@ -41,7 +41,7 @@ export interface SparseRegion {
   readonly bytes: number;
 }
 
-export interface SparseHeader {
+interface SparseHeader {
   readonly regions: readonly SparseRegion[];
   /** Another block with regions follows. */
   readonly goesOn: boolean;

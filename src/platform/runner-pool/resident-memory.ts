@@ -13,7 +13,7 @@ export function memoryReader(platform: NodeJS.Platform): ReadMemory {
 }
 
 /** `VmRSS` and `VmSwap` are in kB whatever the page size is, unlike the columns of `statm`. */
-export async function readFromProc(pid: number): Promise<number | undefined> {
+async function readFromProc(pid: number): Promise<number | undefined> {
   try {
     const status = await readFile(`/proc/${pid}/status`, 'utf8');
     const resident = /^VmRSS:\s+(\d+) kB$/m.exec(status);

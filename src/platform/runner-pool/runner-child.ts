@@ -30,7 +30,7 @@ const drainMsMax = 1_000;
 /** What a child wrote on stderr before it died; the end tells why. */
 const stderrBytesMax = 4_096;
 
-export interface RunnerChildOptions extends ChildLaunch {
+interface RunnerChildOptions extends ChildLaunch {
   readonly clock: Clock;
   readonly readMemory: ReadMemory;
   readonly onReady: () => void;
@@ -45,13 +45,13 @@ export interface ChildEnd {
   readonly worked: boolean;
 }
 
-export interface JobLimits {
+interface JobLimits {
   readonly jobMsMax: number;
   /** Longest time under one label. */
   readonly stepMsMax: number;
 }
 
-export interface ChildRun {
+interface ChildRun {
   readonly id: number;
   readonly job: unknown;
   readonly limits: JobLimits;

@@ -44,7 +44,7 @@ export interface RunnerPoolOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Gives the job up: it leaves the queue, or its child is killed. Rejects with `RUNNER_CANCELLED`. */
   readonly signal?: AbortSignal;
   /** On whose behalf: over time the jobs of each owner get the same CPU time, whoever sends more. One owner for all when absent. */
@@ -53,7 +53,7 @@ export interface RunOptions {
   readonly onCpu?: (cpuMs: number) => void;
 }
 
-export interface RunnerPoolState {
+interface RunnerPoolState {
   readonly starting: number;
   readonly idle: number;
   readonly busy: number;

@@ -12,7 +12,7 @@ import { createVaultSecrets, parseVaultReference } from './vault/vault-secrets.t
 import { createVaultSession } from './vault/vault-session.ts';
 import type { VaultSettings } from './vault/vault-settings.ts';
 
-export interface SecretSourceOptions {
+interface SecretSourceOptions {
   /** Absent: a setting of the form `vault:…` is an error. */
   readonly vault: VaultSettings | undefined;
   readonly clock: Clock;

@@ -15,7 +15,7 @@ export const contentDepthMax = 8;
 
 /** Folders of a content root that hold rules; others, such as `ocs`, are delivered but not told about. */
 const ruleTypes = ['external', 'internal'] as const;
-export type RuleType = (typeof ruleTypes)[number];
+type RuleType = (typeof ruleTypes)[number];
 
 export interface RuleStatus {
   readonly type: RuleType;
@@ -24,7 +24,7 @@ export interface RuleStatus {
   readonly error: string;
 }
 
-export interface LoadedContent {
+interface LoadedContent {
   readonly directory: RuleContentDirectory;
   /** Every rule folder found, by its name. */
   readonly status: Readonly<Record<string, RuleStatus>>;

@@ -7,7 +7,7 @@ import type { RuleContent } from '../../contracts/rule-content.ts';
 import { errorText } from '../../encoding/ccx-error.ts';
 import { createTemplateCompiler, type Template, type TemplateCompiler } from './compile-template.ts';
 
-export interface RenderableReport {
+interface RenderableReport {
   /** `<module>.report` */
   readonly component: string;
   /** The error key. */
@@ -16,7 +16,7 @@ export interface RenderableReport {
   readonly details: unknown;
 }
 
-export interface RenderedReport {
+interface RenderedReport {
   /** The rule's module. */
   readonly rule_id: string;
   readonly error_key: string;
@@ -25,20 +25,20 @@ export interface RenderedReport {
   readonly description: string;
 }
 
-export interface RenderFailure {
+interface RenderFailure {
   readonly component: string;
   readonly key: string;
   readonly reason: 'rule-unknown' | 'error-key-unknown' | 'description-missing' | 'template-failed';
   readonly detail: string;
 }
 
-export interface RenderResult {
+interface RenderResult {
   /** In the order of the reports, without those that failed. */
   readonly rendered: readonly RenderedReport[];
   readonly failures: readonly RenderFailure[];
 }
 
-export interface ReportRenderer {
+interface ReportRenderer {
   /** A report that cannot be rendered is listed as a failure and costs none of the others. */
   render(reports: readonly RenderableReport[]): RenderResult;
 }

@@ -42,7 +42,7 @@ export interface EvaluateArchiveOptions {
   readonly clock: { nowMicros(): bigint };
 }
 
-export interface EvaluationFailure {
+interface EvaluationFailure {
   /** Module of the rule, or `fact <name>`. */
   readonly component: string;
   readonly cause: unknown;

@@ -39,7 +39,7 @@ export type FactsWith<Required extends FactName> = Facts & Pick<FactValues, Requ
 export const FACT_NAMES: readonly FactName[] = Object.keys(readers) as FactName[];
 
 /** What is known of one fact besides its value. */
-export interface FactState {
+interface FactState {
   readonly value: unknown;
   /** Files that it is read from and that are broken, or the reason why it was not read at all: it may be there in part only. */
   readonly broken: readonly string[];
@@ -47,7 +47,7 @@ export interface FactState {
   readonly failed: boolean;
 }
 
-export interface ReadFactsOptions {
+interface ReadFactsOptions {
   /** Called before a fact is read. */
   readonly beforeFact: (fact: FactName) => void;
   /** Facts whose reading took a runner down: not read again. */

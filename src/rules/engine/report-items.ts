@@ -20,7 +20,7 @@ const brokenFilesNamedMax = 5;
 /** Longer details are replaced by their length, as the results aggregator expects. Source: data-pipeline.md 4.3. */
 export const detailCharactersMax = 65_535;
 
-export type ReportItem =
+type ReportItem =
   | { readonly list: 'reports'; readonly item: RuleHit }
   | { readonly list: 'pass'; readonly item: PassItem }
   | { readonly list: 'info'; readonly item: InfoItem };

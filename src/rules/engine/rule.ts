@@ -3,7 +3,7 @@
 import type { JsonObject } from '../../encoding/json-text.ts';
 import type { FactName, Facts, FactsWith } from './facts.ts';
 
-export interface RuleContext {
+interface RuleContext {
   /** When the archive was gathered, as its announcement says; never the machine's time. Source: data-pipeline.md 7.5 (30). */
   readonly now: Date;
 }
@@ -25,7 +25,7 @@ export interface Rule {
   evaluate(facts: Facts, context: RuleContext): Verdict;
 }
 
-export interface RuleDefinition<Required extends FactName> {
+interface RuleDefinition<Required extends FactName> {
   readonly module: string;
   readonly errorKeys: readonly string[];
   readonly requires: readonly Required[];

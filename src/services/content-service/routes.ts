@@ -9,7 +9,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
 import { RULES_VERSION } from '../../rules/engine/catalogue.ts';
 
-export interface ContentAnswers {
+interface ContentAnswers {
   readonly contentGob: Buffer;
   readonly contentJson: string;
   readonly groups: readonly RuleGroup[];

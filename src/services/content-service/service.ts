@@ -15,12 +15,12 @@ import { addContentRoutes, loadGroups } from './routes.ts';
 /** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;
 
-export interface ContentServiceDependencies {
+interface ContentServiceDependencies {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
 }
 
-export interface RunningContentService extends RunningService {
+interface RunningContentService extends RunningService {
   /** Where it listens, e.g. `http://127.0.0.1:8080`, without the API prefix. */
   readonly url: string;
 }

@@ -17,7 +17,7 @@ const vaultTriesMax = 3;
 /** Pause before the second try; doubles. */
 const vaultRetryMs = 200;
 
-export interface VaultRequest {
+interface VaultRequest {
   readonly method: 'GET' | 'POST';
   /** Below `/v1`, e.g. `auth/approle/login`. */
   readonly path: string;

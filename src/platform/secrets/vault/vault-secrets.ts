@@ -14,7 +14,7 @@ import type { VaultSettings } from './vault-settings.ts';
 /** How long the last good value is used without asking after Vault failed, so that an outage does not slow every caller down. */
 export const vaultOutageMs = 30_000;
 
-export interface VaultReference {
+interface VaultReference {
   /** Inside the mount. */
   readonly path: string;
   readonly field: string;
@@ -32,7 +32,7 @@ export function parseVaultReference(text: string, setting: string): VaultReferen
   });
 }
 
-export interface VaultSecretsDependencies {
+interface VaultSecretsDependencies {
   readonly settings: VaultSettings;
   readonly client: VaultClient;
   readonly session: VaultSession;

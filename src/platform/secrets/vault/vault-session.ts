@@ -27,7 +27,7 @@ export interface VaultSession {
   close(): Promise<void>;
 }
 
-export interface VaultSessionDependencies {
+interface VaultSessionDependencies {
   readonly client: VaultClient;
   readonly auth: VaultAuth;
   readonly clock: Clock;

@@ -63,7 +63,7 @@ export interface VaultSettings {
   readonly auth: VaultAuth;
 }
 
-export interface VaultSettingsInput {
+interface VaultSettingsInput {
   /** A loaded configuration whose table took in `vaultOptions`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;

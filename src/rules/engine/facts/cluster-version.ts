@@ -4,14 +4,14 @@ import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { parseVersion, type SemanticVersion } from '../semantic-version.ts';
 import { resourceAt } from './resources.ts';
 
-export interface ComponentOverride {
+interface ComponentOverride {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
   readonly unmanaged: boolean;
 }
 
-export interface ClusterVersion {
+interface ClusterVersion {
   /** The newest version that was installed completely, e.g. `4.17.3`. */
   readonly current: string;
   readonly parsed: SemanticVersion;

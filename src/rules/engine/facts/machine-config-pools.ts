@@ -4,7 +4,7 @@ import { field } from '../json-access.ts';
 import { type Condition, readCondition } from './conditions.ts';
 import { namedResourcesIn } from './resources.ts';
 
-export interface MachineConfigPool {
+interface MachineConfigPool {
   readonly name: string;
   readonly paused: boolean;
   readonly degraded: Condition;

@@ -3,7 +3,7 @@ import type { ArchiveView } from '../archive-view.ts';
 import { nameAt, objectAt, textAt } from '../json-access.ts';
 import { resourceAt } from './resources.ts';
 
-export interface Infrastructure {
+interface Infrastructure {
   /** `AWS`, `Azure`, `BareMetal`, `None`, `VSphere`, …; empty when unknown. */
   readonly platform: string;
   /** `HighlyAvailable`, `SingleReplica`, `External`, `DualReplica`, `HighlyAvailableArbiter`; empty before 4.8. */
@@ -21,7 +21,7 @@ export function readInfrastructure(archive: ArchiveView): Infrastructure | undef
   };
 }
 
-export interface Network {
+interface Network {
   /** `OVNKubernetes`, `OpenShiftSDN` or a third party's name. */
   readonly networkType: string;
 }
@@ -33,7 +33,7 @@ export function readNetwork(archive: ArchiveView): Network | undefined {
   return networkType === undefined ? undefined : { networkType };
 }
 
-export interface Proxy {
+interface Proxy {
   readonly httpProxy: string;
   readonly httpsProxy: string;
 }

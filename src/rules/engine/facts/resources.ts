@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { nameAt } from '../json-access.ts';
 
-export interface NamedResource {
+interface NamedResource {
   readonly name: string;
   readonly resource: JsonObject;
 }

@@ -5,7 +5,7 @@ import { type Condition, readCondition } from './conditions.ts';
 import { namedResourcesIn, resourceAt } from './resources.ts';
 
 /** Members of `spec.storage` that name a place to store images. */
-export const REGISTRY_STORAGE_BACKENDS = ['azure', 'emptyDir', 'gcs', 'ibmcos', 'oss', 'pvc', 's3', 'swift'] as const;
+const REGISTRY_STORAGE_BACKENDS = ['azure', 'emptyDir', 'gcs', 'ibmcos', 'oss', 'pvc', 's3', 'swift'] as const;
 
 export interface ImageRegistry {
   readonly name: string;
@@ -42,7 +42,7 @@ export function readImageRegistry(archive: ArchiveView): ImageRegistry | undefin
   };
 }
 
-export interface PersistentVolume {
+interface PersistentVolume {
   readonly name: string;
   readonly phase: string;
   readonly claimNamespace: string;

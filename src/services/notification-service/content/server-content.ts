@@ -12,7 +12,7 @@ import type { ContentSource } from '../ports.ts';
 const contentMsMax = 10_000;
 const contentBytesMax = 64 * 1024 * 1024;
 
-export interface ContentServer {
+interface ContentServer {
   /** `dependencies.content_server`, e.g. `localhost:8082`; `http://` is added unless it starts with `http`. */
   readonly server: string;
   /** `dependencies.content_endpoint`, appended as it is. */

@@ -21,7 +21,7 @@ export interface TargetsSettings {
 /** What the Kafka target uses of a bus; `check` rejects while notifications cannot be sent at all. */
 export type TargetBus = KafkaTargetDependencies['bus'];
 
-export interface TargetsDependencies {
+interface TargetsDependencies {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Needed for the Kafka target only. */

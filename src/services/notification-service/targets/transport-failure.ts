@@ -12,7 +12,7 @@ export const unknownAfterMs = 10_000;
 /** A target, or a recipient, whose settings, credentials or permissions are wrong is tried again after this; somebody must act first. */
 export const pausedMisconfiguredMs = 300_000;
 /** `never-sent` may be tried again; `misconfigured` needs somebody to act first; `unknown` needs a look-up or the same id. */
-export type TransportFailure = 'never-sent' | 'misconfigured' | 'unknown';
+type TransportFailure = 'never-sent' | 'misconfigured' | 'unknown';
 
 /** No connection came about, or nothing was written. Those of the database are from the embedded bus. */
 const neverSentCodes = new Set([

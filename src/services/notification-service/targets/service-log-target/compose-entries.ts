@@ -25,7 +25,7 @@ export interface EntrySettings {
   readonly ruleDetailsUri: string;
 }
 
-export interface EntryComposer {
+interface EntryComposer {
   readonly settings: EntrySettings;
   readonly renderer: TemplateRenderer;
   readonly events: Pick<TargetEvents, 'renderingFellBack'>;

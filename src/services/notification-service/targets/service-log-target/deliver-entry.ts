@@ -27,7 +27,7 @@ export const pausedUnavailableMs = 60_000;
 /** After 429 without a Retry-After. */
 export const pausedLimitedMs = 60_000;
 
-export interface EntryDelivery {
+interface EntryDelivery {
   readonly api: ServiceLogApi;
   readonly clock: Clock;
 }

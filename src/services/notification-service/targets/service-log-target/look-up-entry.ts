@@ -27,13 +27,13 @@ const recordSchema = z.object({
 type FoundRecord = z.infer<typeof recordSchema>;
 const listAnswer = z.object({ items: z.array(recordSchema) });
 
-export interface LookUp {
+interface LookUp {
   readonly api: ServiceLogApi;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-export type LookUpResult =
+type LookUpResult =
   | { readonly kind: 'found'; readonly id: string }
   | { readonly kind: 'absent' }
   /** The server answered, but not the question. */

@@ -26,14 +26,14 @@ export interface ServiceLogApi {
   call(request: ServiceLogRequest): Promise<HttpAnswer>;
 }
 
-export interface ServiceLogRequest {
+interface ServiceLogRequest {
   readonly method: 'GET' | 'POST';
   readonly url: string;
   readonly body?: string;
   readonly signal: AbortSignal;
 }
 
-export interface ServiceLogApiOptions {
+interface ServiceLogApiOptions {
   /** As configured; `http://` is added to what does not start with `http`, as in the reference. */
   readonly url: string;
   /** One call, from the first byte sent to the last one received. */

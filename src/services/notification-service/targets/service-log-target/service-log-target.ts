@@ -29,7 +29,7 @@ export interface ServiceLogTargetSettings extends EntrySettings {
   readonly rendererUrl?: string;
 }
 
-export interface ServiceLogTargetDependencies {
+interface ServiceLogTargetDependencies {
   readonly clientId: Secret;
   readonly clientSecret: Secret;
   readonly clock: Clock;

@@ -30,7 +30,7 @@ export interface TokenSource {
   close(): void;
 }
 
-export interface TokenSourceOptions {
+interface TokenSourceOptions {
   readonly tokenUrl: string;
   readonly clientId: Secret;
   readonly clientSecret: Secret;

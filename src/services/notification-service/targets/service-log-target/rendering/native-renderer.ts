@@ -28,7 +28,7 @@ export const rendersAtOnceMax = 8;
 export const templateStopsMax = 3;
 const templateRestMs = 600_000;
 
-export interface NativeRendererOptions {
+interface NativeRendererOptions {
   readonly clock: Clock;
   readonly telemetry?: Telemetry;
   /** Time of one issue; default 5 s. */

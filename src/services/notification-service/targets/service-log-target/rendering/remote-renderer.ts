@@ -17,7 +17,7 @@ const remoteRenderAnswerBytesMax = 16 * 1024 * 1024;
 /** Single requests at once, after the renderer refused them together. */
 const remoteRendersAtOnceMax = 4;
 
-export interface RemoteRendererOptions {
+interface RemoteRendererOptions {
   /** From `templateRendererUrl`. */
   readonly url: string;
   /** One request; default 10 s. */
