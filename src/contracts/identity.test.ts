@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decodeBase64LikePython } from '../encoding/base64.ts';
-import { checkIdentityHeader, encodeIdentity, type Identity, parseConsumerIdentity } from './identity.ts';
+import {
+  checkIdentityHeader,
+  decodeBase64LikePython,
+  encodeIdentity,
+  type Identity,
+  parseConsumerIdentity,
+} from './identity.ts';
 
 function encode(document: unknown): string {
   return Buffer.from(typeof document === 'string' ? document : JSON.stringify(document)).toString('base64');

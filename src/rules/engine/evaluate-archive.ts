@@ -15,11 +15,11 @@ import {
   type SkipItem,
 } from '../../contracts/report.ts';
 import { type ArchiveView, type BrokenFile, createArchiveView } from './archive-view.ts';
-import { RULES_VERSION } from './catalogue.ts';
 import { type FactName, type Facts, readFacts } from './facts.ts';
 import { listAt, textAt } from './json-access.ts';
 import { inputTrouble, notRun, reportItem, skipItem } from './report-items.ts';
 import type { Rule } from './rule.ts';
+import { RULES_VERSION } from './rule.ts';
 
 /** `config/id` holds a hyphenated UUID; whatever follows is ignored. Source: data-pipeline.md 6.3. */
 const clusterIdCharacters = 36;

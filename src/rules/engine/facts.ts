@@ -6,8 +6,7 @@
 import type { ArchiveView } from './archive-view.ts';
 import { readAlerts } from './facts/alerts.ts';
 import { readClusterVersion } from './facts/cluster-version.ts';
-import { readMachineConfigPools } from './facts/machine-config-pools.ts';
-import { readNodes } from './facts/nodes.ts';
+import { readMachineConfigPools, readNodes } from './facts/nodes.ts';
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
 import { readImageRegistry, readPersistentVolumes } from './facts/storage.ts';

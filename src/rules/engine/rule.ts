@@ -1,7 +1,14 @@
-/** What a rule is: a name, the facts it needs, and a pure function from those facts to a verdict. */
+/** What a rule is: a name, the facts it needs, and a pure function from those facts to a verdict; and which rules there are. */
 
+import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../encoding/json-text.ts';
 import type { FactName, Facts, FactsWith } from './facts.ts';
+
+/** The version that reports name as the origin of their findings; a test holds it equal to the package's. */
+export const RULES_VERSION = '0.1.0';
+
+/** Messages in details are cut to this, so that a cluster on which much is wrong still fits into the limit of details. */
+export const messageCharactersMax = 1_000;
 
 interface RuleContext {
   /** When the archive was gathered, as its announcement says; never the machine's time. Source: data-pipeline.md 7.5 (30). */
@@ -75,4 +82,35 @@ export function makeInfo(key: string, details: Readonly<Record<string, string>> 
 
 export function makeNone(): Verdict {
   return { type: 'none' };
+}
+
+/** At most `charactersMax` UTF-16 units, the last of which is an ellipsis where something was cut. Never cuts a surrogate pair. */
+export function cutText(text: string, charactersMax: number): string {
+  if (text.length <= charactersMax) return text;
+  const end = Math.max(charactersMax - 1, 0);
+  const splitsPair = /[\uD800-\uDBFF]/.test(text[end - 1] ?? '');
+  return `${text.slice(0, splitsPair ? end - 1 : end)}…`;
+}
+
+/** Which rules a report was made with, as a version that changes with them. Sent beside each report, for readers that keep what was not found. */
+export interface RuleCatalogue {
+  /** `ccx-notifications-<version>+<hash of the modules>`. */
+  readonly version: string;
+  /** Modules of all rules, sorted, those that are left out at the moment among them. */
+  readonly rules: readonly string[];
+}
+
+const hashCharacters = 12;
+const known = new WeakMap<readonly Rule[], RuleCatalogue>();
+
+/** Computed once for each list. */
+export function catalogueOf(rules: readonly Rule[]): RuleCatalogue {
+  let catalogue = known.get(rules);
+  if (catalogue === undefined) {
+    const modules = rules.map(({ module }) => module).sort();
+    const hash = createHash('sha256').update(modules.join('\n')).digest('hex').slice(0, hashCharacters);
+    catalogue = { version: `ccx-notifications-${RULES_VERSION}+${hash}`, rules: modules };
+    known.set(rules, catalogue);
+  }
+  return catalogue;
 }

@@ -7,7 +7,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
-import { RULES_VERSION } from '../../rules/engine/catalogue.ts';
+import { RULES_VERSION } from '../../rules/engine/rule.ts';
 
 interface ContentAnswers {
   readonly contentGob: Buffer;

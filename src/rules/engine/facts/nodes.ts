@@ -1,13 +1,14 @@
-/** Nodes, from `config/node/`. Source: data-pipeline.md 7.4. */
+/** Nodes, from `config/node/`, and the pools by which they are configured. Source: data-pipeline.md 7.4, 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, objectAt, textAt } from '../json-access.ts';
-import { parseQuantity } from '../quantity.ts';
-import { type Condition, readCondition } from './conditions.ts';
-import { namedResourcesIn } from './resources.ts';
+import { type Condition, namedResourcesIn, readCondition } from './resources.ts';
+
+/** A quantity is a number and a unit; more is none, and is not looked at. */
+const quantityCharactersMax = 64;
 
 export interface Node {
   readonly name: string;
-  /** From the `node-role.kubernetes.io/` labels; `control-plane` is told as `master`. In order, without repeats. */
+  /** From the `node-role.kubernetes.io/` labels; `control-plane` is given as `master`. In order, without repeats. */
   readonly roles: readonly string[];
   /** Cores; undefined when not reported. */
   readonly cpuCores: number | undefined;
@@ -40,6 +41,30 @@ export function readNodes(archive: ArchiveView): readonly Node[] | undefined {
   return nodes.length === 0 ? undefined : nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** From `config/machineconfigpools/`. The file name is not the truth: the pool's own name is. */
+interface MachineConfigPool {
+  readonly name: string;
+  readonly paused: boolean;
+  readonly degraded: Condition;
+  readonly updated: Condition;
+  readonly updating: Condition;
+}
+
+/** Absent when the archive holds no readable pool. In order of name, one per name. */
+export function readMachineConfigPools(archive: ArchiveView): readonly MachineConfigPool[] | undefined {
+  const pools = new Map<string, MachineConfigPool>();
+  for (const { name, resource } of namedResourcesIn(archive, 'config/machineconfigpools')) {
+    pools.set(name, {
+      name,
+      paused: field(resource, 'spec', 'paused') === true,
+      degraded: readCondition(resource, 'Degraded'),
+      updated: readCondition(resource, 'Updated'),
+      updating: readCondition(resource, 'Updating'),
+    });
+  }
+  return pools.size === 0 ? undefined : [...pools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 function rolesOf(labels: readonly string[]): string[] {
   const roles = labels
     .filter((label) => label.startsWith(roleLabelPrefix) && label.length > roleLabelPrefix.length)
@@ -50,4 +75,32 @@ function rolesOf(labels: readonly string[]): string[] {
 
 function quantityOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : parseQuantity(text);
+}
+
+const factors: Readonly<Record<string, number>> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+/** Kubernetes resource quantities (`7500m`, `16409932Ki`, `2e9`) as numbers of their base unit: cores, bytes. Undefined for any other text. */
+export function parseQuantity(text: string): number | undefined {
+  if (text.length > quantityCharactersMax) return undefined;
+  const match = /^([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)(?:[eE]([+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text);
+  if (match === null) return undefined;
+  const value = Number(match[1]) * (match[2] === undefined ? factors[match[3] ?? '']! : 10 ** Number(match[2]));
+  return Number.isFinite(value) ? value : undefined;
 }

@@ -2,8 +2,7 @@
 import { isJsonObject } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, textAt } from '../json-access.ts';
-import { type Condition, readCondition } from './conditions.ts';
-import { namedResourcesIn } from './resources.ts';
+import { type Condition, namedResourcesIn, readCondition } from './resources.ts';
 
 /** The "operator object" of rule details. */
 export type ClusterOperator = {

@@ -1,10 +1,10 @@
 /**
  * Kubernetes resources as archives hold them, one JSON object each. What is at a resource's path and is none is rejected, so that the rules
- * that need it are listed as having a broken input and nobody takes a missing finding for a mended cluster.
+ * that need it are listed as having a broken input and nobody takes a missing finding for a mended cluster. Source: data-pipeline.md 7.4.
  */
-import { isJsonObject, type JsonObject } from '../../../encoding/json-text.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
-import { nameAt } from '../json-access.ts';
+import { listAt, nameAt, textAt } from '../json-access.ts';
 
 interface NamedResource {
   readonly name: string;
@@ -28,4 +28,28 @@ export function namedResourcesIn(archive: ArchiveView, directory: string): Named
     archive.reject(path);
     return [];
   });
+}
+
+/** A status condition in the shape that rule details and templates use. A type, not an interface, so that it is assignable to JSON details as it is. */
+export type Condition = {
+  /** From `"True"` and `"False"`; null when the condition is absent or unknown. */
+  readonly status: boolean | null;
+  readonly last_trans_time: string | null;
+  readonly reason: string;
+  readonly message: string;
+};
+
+const absentCondition: Condition = { status: null, last_trans_time: null, reason: '', message: '' };
+
+/** The condition of that type below `status.conditions`. */
+export function readCondition(resource: JsonValue | undefined, type: string): Condition {
+  const condition = listAt(resource, 'status', 'conditions').find((item) => textAt(item, 'type') === type);
+  if (condition === undefined) return absentCondition;
+  const status = textAt(condition, 'status');
+  return {
+    status: status === 'True' ? true : status === 'False' ? false : null,
+    last_trans_time: nameAt(condition, 'lastTransitionTime') ?? null,
+    reason: textAt(condition, 'reason') ?? '',
+    message: textAt(condition, 'message') ?? '',
+  };
 }

@@ -1,8 +1,7 @@
 /** The image registry's configuration and the persistent volumes that the operator collects. Source: data-pipeline.md 7.4, 7.5. */
 import type { ArchiveView } from '../archive-view.ts';
 import { nameAt, objectAt, textAt } from '../json-access.ts';
-import { type Condition, readCondition } from './conditions.ts';
-import { namedResourcesIn, resourceAt } from './resources.ts';
+import { type Condition, namedResourcesIn, readCondition, resourceAt } from './resources.ts';
 
 /** Members of `spec.storage` that name a place to store images. */
 const REGISTRY_STORAGE_BACKENDS = ['azure', 'emptyDir', 'gcs', 'ibmcos', 'oss', 'pvc', 's3', 'swift'] as const;

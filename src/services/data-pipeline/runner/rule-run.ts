@@ -1,6 +1,6 @@
 /** What the service and its rule runners tell each other. Travels by structured clone between the processes. */
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
-import type { Catalogue } from '../../../rules/engine/catalogue.ts';
+import type { RuleCatalogue } from '../../../rules/engine/rule.ts';
 
 export interface RuleRun {
   /** The archive as it was downloaded. */
@@ -28,7 +28,7 @@ export interface RuleRunResult {
   readonly brokenFiles: number;
   /** Those of them that were not parsed since they are over what may be parsed of a file or an archive. */
   readonly oversizedFiles: number;
-  readonly catalogue: Catalogue;
+  readonly catalogue: RuleCatalogue;
   /** Rules that ran to an end, whatever they said. */
   readonly rulesRun: number;
   /** Rules and facts that threw. */

@@ -8,9 +8,9 @@ import { openArchiveWithSummary } from '../../../platform/archive/open-archive.t
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
 import { isOverBudget } from '../../../rules/engine/archive-view.ts';
-import { catalogueOf } from '../../../rules/engine/catalogue.ts';
 import { evaluateArchive, readClusterId } from '../../../rules/engine/evaluate-archive.ts';
 import type { Rule } from '../../../rules/engine/rule.ts';
+import { catalogueOf } from '../../../rules/engine/rule.ts';
 import { FACT_LABEL_PREFIX, RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
 import type { RuleRun, RuleRunResult } from './rule-run.ts';
 

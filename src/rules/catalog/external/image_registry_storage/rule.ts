@@ -1,9 +1,9 @@
 /** The managed image registry has no storage, storage that does not last, or a claim that nothing fulfils. Source: data-pipeline.md 7.5 (15). */
-import { cutText, messageCharactersMax } from '../../../engine/cut-text.ts';
-import type { Condition } from '../../../engine/facts/conditions.ts';
+
+import type { Condition } from '../../../engine/facts/resources.ts';
 import type { ImageRegistry } from '../../../engine/facts/storage.ts';
 import type { Facts } from '../../../engine/facts.ts';
-import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
+import { cutText, defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
 
 const registryNamespace = 'openshift-image-registry';
 

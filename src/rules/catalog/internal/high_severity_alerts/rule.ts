@@ -1,7 +1,7 @@
 /** A critical alert is firing and nobody silenced it. Source: data-pipeline.md 7.5 (generic checks). */
-import { cutText, messageCharactersMax } from '../../../engine/cut-text.ts';
+
 import type { Alert } from '../../../engine/facts/alerts.ts';
-import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
+import { cutText, defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
 
 export const highSeverityAlerts = defineRule({
   module: 'ccx_rules_ocp.internal.rules.high_severity_alerts',

@@ -1,8 +1,8 @@
 /** A cluster operator is not available, or degraded. Source: data-pipeline.md 7.3, 7.5 (generic checks). */
-import { cutText, messageCharactersMax } from '../../../engine/cut-text.ts';
-import type { Condition } from '../../../engine/facts/conditions.ts';
+
 import type { ClusterOperator } from '../../../engine/facts/operators.ts';
-import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
+import type { Condition } from '../../../engine/facts/resources.ts';
+import { cutText, defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
 
 export const operatorsCheck = defineRule({
   module: 'ccx_rules_ocp.internal.rules.operators_check',

@@ -16,8 +16,7 @@ import {
   unknownAfterMs,
   unreachableAfterMs,
 } from '../transport-failure.ts';
-import { lookUpEntry } from './look-up-entry.ts';
-import { jsonBody, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
+import { jsonBody, lookUpEntry, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
 
 /** A Retry-After beyond this is taken for this; a one-shot run has ended long before. */
 export const retryAfterMsMax = 3_600_000;

@@ -17,7 +17,7 @@ import { createSilentTelemetry, createTelemetry } from '../../../../platform/tel
 import type { DeliveryResult, OutgoingNotification } from '../../ports.ts';
 import { pausedMisconfiguredMs } from '../transport-failure.ts';
 import { pausedLimitedMs, pausedUnavailableMs } from './deliver-entry.ts';
-import { lookUpPageSize, lookUpPagesMax } from './look-up-entry.ts';
+import { lookUpPageSize, lookUpPagesMax } from './service-log-api.ts';
 import { createServiceLogTarget } from './service-log-target.ts';
 
 const secret = 'hunter2-client-secret';

@@ -1,7 +1,7 @@
 /** Kubernetes quantities. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseQuantity } from './quantity.ts';
+import { parseQuantity } from './nodes.ts';
 
 for (const [text, value] of [
   ['8', 8],

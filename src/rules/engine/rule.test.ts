@@ -1,7 +1,7 @@
 /** How long texts are shortened for the details of a finding. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cutText } from './cut-text.ts';
+import { cutText } from './rule.ts';
 
 test('a text of the limit is left as it is, one character more is cut with an ellipsis', () => {
   assert.equal(cutText('x'.repeat(10), 10), 'x'.repeat(10));
