@@ -1,0 +1,87 @@
+/** The launchers pass over an old Node, and keep compiled code where only this user writes, or nowhere. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const bin = dirname(fileURLToPath(import.meta.url));
+
+function temporaryFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ccx-launch-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+function launch(launcher: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+  const path = env['PATH'] ?? process.env['PATH'] ?? '';
+  const { status, stdout, stderr } = spawnSync(launcher, args, { env: { ...env, PATH: path }, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+test('compiled code is kept in the cache folder of the user', (t) => {
+  const home = temporaryFolder(t);
+  assert.equal(launch(join(bin, 'ccx'), ['--version'], { HOME: home }).status, 0);
+  const folder = statSync(join(home, '.cache/ccx'));
+  assert.equal(folder.mode & 0o777, 0o700);
+  const other = temporaryFolder(t);
+  launch(join(bin, 'ccx'), ['--version'], { HOME: home, XDG_CACHE_HOME: other });
+  assert.ok(existsSync(join(other, 'ccx')));
+});
+
+test('nothing is kept where it was switched off, or where the folder is not the user’s', (t) => {
+  const home = temporaryFolder(t);
+  const environments: Readonly<Record<string, string>>[] = [
+    { HOME: home, NODE_DISABLE_COMPILE_CACHE: '1' },
+    { HOME: join(home, 'missing') },
+    { HOME: '/' },
+    { HOME: home, XDG_CACHE_HOME: '/proc' },
+  ];
+  for (const env of environments) {
+    const { status, stderr } = launch(join(bin, 'ccx'), ['--version'], env);
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  }
+  mkdirSync(join(home, 'elsewhere'));
+  mkdirSync(join(home, '.cache'));
+  symlinkSync(join(home, 'elsewhere'), join(home, '.cache/ccx'));
+  assert.equal(launch(join(bin, 'ccx'), ['--version'], { HOME: home }).status, 0);
+  assert.ok(!existsSync(join(home, 'missing')));
+  assert.deepEqual(readdirSync(join(home, 'elsewhere')), [], 'nothing is written behind a link');
+});
+
+test('a Node that is too old, or does not run, is passed over', (t) => {
+  const folder = temporaryFolder(t);
+  const root = join(folder, 'checkout');
+  cpSync(bin, join(root, 'src/bin'), { recursive: true });
+  writeFileSync(join(root, 'src/cli.ts'), 'console.log(process.env["CCX_ARGV0"]);');
+  const fake = (path: string, text: string) => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `#!/bin/sh\n${text}\n`);
+    chmodSync(path, 0o755);
+  };
+  fake(join(root, 'node_modules/.bin/node'), 'exit 127');
+  const withNewNode = launch(join(root, 'src/bin/ccx'), [], {
+    PATH: [dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter),
+  });
+  assert.deepEqual(withNewNode, { status: 0, stdout: 'ccx\n', stderr: '' });
+
+  fake(join(folder, 'old/node'), 'echo v20.19.0');
+  const onlyOld = launch(join(root, 'src/bin/ccx'), [], {
+    PATH: [join(folder, 'old'), '/usr/bin', '/bin'].join(delimiter),
+  });
+  assert.equal(onlyOld.status, 1);
+  assert.match(onlyOld.stderr, /^ccx: needs Node\.js 24 or newer/);
+});

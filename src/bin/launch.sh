@@ -1,0 +1,24 @@
+# Sourced by the launchers beside it, with $self (the launcher's file), $name and $entry (below src): starts $entry on the first working
+# Node of version 24 or newer, the one that npm installed beside the code, else the one on the PATH. A cron job's PATH may lead to an old
+# Node, and the installed binary does not run on every C library, so each is asked for its version, which also shows that it runs.
+root=$(cd "$(dirname "$self")/../.." && pwd) || exit 1
+
+# Compiled code is kept between starts, in a folder of this user alone: what lies there is executed. Where there is no such folder, or it is
+# somebody else's (a root shell with a user's HOME), a start compiles as always. NODE_DISABLE_COMPILE_CACHE=1 switches this off.
+case ${XDG_CACHE_HOME-} in /?*) owned=$XDG_CACHE_HOME cache=$owned/ccx ;; *) owned=${HOME-} cache=$owned/.cache/ccx ;; esac
+case $owned in
+  /?*)
+    if [ -z "${NODE_COMPILE_CACHE-}${NODE_DISABLE_COMPILE_CACHE-}" ] && [ -O "$owned" ]; then
+      [ -d "$cache" ] || mkdir -p -m 700 "$cache" 2>/dev/null
+      if [ -O "$cache" ] && [ -w "$cache" ] && [ ! -h "$cache" ]; then export NODE_COMPILE_CACHE="$cache"; fi
+    fi
+    ;;
+esac
+
+for node in "$root/node_modules/.bin/node" node; do
+  case $("$node" --version 2>/dev/null) in
+    v2[4-9].* | v[3-9][0-9].* | v[1-9][0-9][0-9].*) CCX_ARGV0=$name exec "$node" "$root/src/$entry" "$@" ;;
+  esac
+done
+echo "$name: needs Node.js 24 or newer; none was found in $root/node_modules/.bin or on the PATH (run 'npm ci' in $root, or install Node.js 24)" >&2
+exit 1
