@@ -1,6 +1,6 @@
 /**
- * Reads and writes single JSON strings as Go's `encoding/json` does, on text that `JsonScanner` has already found valid. Used by
- * `parse-ocp-results.ts` and `shrunk-report.ts`. Source: notification-writer.md 4.1, 4.6.
+ * JSON as text and as values: single strings read and written as Go's `encoding/json` does, on text that `JsonScanner` has already found
+ * valid, and whole documents of other people's. Source: notification-writer.md 4.1, 4.6.
  */
 import { isUtf8 } from 'node:buffer';
 
@@ -81,6 +81,15 @@ function equalBytes(text: Buffer, at: number, bytes: Uint8Array): boolean {
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {
   readonly [key: string]: JsonValue | undefined;
+}
+
+/** A document of somebody else's, or undefined when it is none. The parser's error is dropped: it quotes the text, which may hold a secret. */
+export function parseJsonBytes(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

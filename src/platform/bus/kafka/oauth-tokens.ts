@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import { parseJsonBytes } from '../../../encoding/json-text.ts';
 import { callHttp, type HttpAnswer, type HttpCall } from '../../http/http-client.ts';
 import { unreachable } from '../bus-errors.ts';
 
@@ -31,7 +32,7 @@ export function createOauthTokens(options: OauthTokenOptions): () => Promise<str
       },
       body: body.toString(),
     });
-    const parsed = answer.status === 200 ? tokenAnswer.safeParse(parseJson(answer.body)) : undefined;
+    const parsed = answer.status === 200 ? tokenAnswer.safeParse(parseJsonBytes(answer.body)) : undefined;
     if (parsed?.success === true) return parsed.data.access_token;
     if (answer.status >= 500 || mayPass.has(answer.status)) {
       throw away(`the token service answered ${answer.status}`, undefined);
@@ -61,12 +62,4 @@ async function ask(url: string, call: HttpCall): Promise<HttpAnswer> {
 
 function away(message: string, cause: unknown): CcxError {
   return unreachable(`no token for the Kafka brokers: ${message}`, cause, 'check bus.oauth_token_url and its service');
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

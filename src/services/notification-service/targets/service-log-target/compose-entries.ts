@@ -31,7 +31,7 @@ interface EntryComposer {
   readonly events: Pick<TargetEvents, 'renderingFellBack'>;
 }
 
-/** Rejects with the renderer's error when it is away: nothing is told then, and the next run tries again. */
+/** Rejects with the renderer's error when it is away: nothing is notified then, and the next run tries again. */
 export async function composeEntries(
   cluster: DueCluster,
   context: ComposeContext,
@@ -59,13 +59,13 @@ export async function composeEntries(
   });
 }
 
-interface IssueToTell {
+interface IssueToNotify {
   readonly cluster: DueCluster;
   readonly issue: DueIssue;
   readonly rendered: RenderedIssue | undefined;
 }
 
-function textsOf({ cluster, issue, rendered }: IssueToTell, { settings, events }: EntryComposer) {
+function textsOf({ cluster, issue, rendered }: IssueToNotify, { settings, events }: EntryComposer) {
   const { component, errorKey } = issue;
   const plain = fallbackTexts(issue);
   if (rendered?.kind !== 'rendered') {
@@ -93,10 +93,10 @@ interface IssueTexts {
 function fallbackTexts(issue: DueIssue): IssueTexts {
   const { content, rule } = issue;
   const name = firstPlain([content.metadata.description, rule.plugin.name]) ?? ruleNameOfComponent(issue.component);
-  const told = firstPlain([content.summary, rule.summary, content.generic, rule.generic]);
+  const reason = firstPlain([content.summary, rule.summary, content.generic, rule.generic]);
   return {
     description: name,
-    reason: told ?? `The recommendation "${name}" (${issue.errorKey}) applies to this cluster.`,
+    reason: reason ?? `The recommendation "${name}" (${issue.errorKey}) applies to this cluster.`,
   };
 }
 
@@ -119,7 +119,7 @@ type TargetEvents = ReturnType<typeof createTargetEvents>;
 export function createTargetEvents({ log, registry, announce }: Telemetry) {
   const fallbacks = new Counter({
     name: 'ccx_notification_rendering_fallbacks_total',
-    help: 'Issues told about with plain texts, since their templates could not be rendered',
+    help: 'Issues notified with plain texts, since their templates could not be rendered',
     labelNames: ['code'],
     registers: [registry],
   });

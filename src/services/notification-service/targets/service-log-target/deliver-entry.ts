@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { parseServiceLogEntry, type ServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
 import { CcxError, errorText, unreachable } from '../../../../encoding/ccx-error.ts';
+import { parseJsonBytes } from '../../../../encoding/json-text.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { DeliveryAttempt, DeliveryResult } from '../../ports.ts';
@@ -16,7 +17,7 @@ import {
   unknownAfterMs,
   unreachableAfterMs,
 } from '../transport-failure.ts';
-import { jsonBody, lookUpEntry, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
+import { lookUpEntry, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
 
 /** A Retry-After beyond this is taken for this; a one-shot run has ended long before. */
 export const retryAfterMsMax = 3_600_000;
@@ -164,7 +165,7 @@ const echoSchema = z.object({
 
 /** A server that stored something else than it was sent has stored it all the same: it is said, not posted again. */
 function describeEcho(answer: HttpAnswer, entry: ServiceLogEntry): string {
-  const parsed = echoSchema.safeParse(jsonBody(answer));
+  const parsed = echoSchema.safeParse(parseJsonBytes(answer.body));
   if (!parsed.success) return 'created, without an echo';
   const names = ['cluster_uuid', 'summary', 'severity', 'service_name'] as const;
   const differing = names.filter((name) => parsed.data[name] !== entry[name]);

@@ -9,6 +9,7 @@ import { isUuid4 } from '../../../../contracts/identifiers.ts';
 import { SERVICE_LOG_SERVICE_NAME, type ServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
+import { parseJsonBytes } from '../../../../encoding/json-text.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { TokenSource } from './tokens.ts';
@@ -106,19 +107,10 @@ const errorDocument = z.object({
 
 /** The API's own error document, if the body is one. */
 export function readErrorDocument(answer: HttpAnswer): { readonly reason: string } | undefined {
-  const parsed = errorDocument.safeParse(jsonBody(answer));
+  const parsed = errorDocument.safeParse(parseJsonBytes(answer.body));
   if (!parsed.success) return undefined;
   const text = (parsed.data.reason ?? '').replaceAll(/[\u0000-\u001f\u007f]+/g, ' ');
   return { reason: cutUtf8(text, answerReasonBytesMax) };
-}
-
-/** Undefined when the body is no JSON. */
-export function jsonBody(answer: HttpAnswer): unknown {
-  try {
-    return JSON.parse(answer.body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 /** An answer as an error; the text has the status and its phrase, as the reference's. */
@@ -221,7 +213,7 @@ async function search({ entry, expression, page }: Search, { api, signal }: Look
   });
   const answer = await api.call({ method: 'GET', url: `${api.listUrl}?${query}`, signal });
   if (answer.status !== 200) return answer;
-  const parsed = listAnswer.safeParse(jsonBody(answer));
+  const parsed = listAnswer.safeParse(parseJsonBytes(answer.body));
   if (parsed.success) return parsed.data;
   throw lookUpFailure('the list has not the expected form');
 }

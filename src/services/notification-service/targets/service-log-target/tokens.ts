@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
+import { parseJsonBytes } from '../../../../encoding/json-text.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { Secret } from '../../../../platform/secrets/secret-source.ts';
@@ -72,7 +73,7 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   };
 }
 
-interface Credentials {
+interface ClientCredentials {
   readonly id: string;
   readonly secret: string;
 }
@@ -89,17 +90,20 @@ async function requestToken(options: TokenSourceOptions, reload: boolean, signal
   }
 }
 
-async function readCredentials({ clientId, clientSecret }: TokenSourceOptions, reload: boolean): Promise<Credentials> {
+async function readCredentials(
+  { clientId, clientSecret }: TokenSourceOptions,
+  reload: boolean,
+): Promise<ClientCredentials> {
   const [id, secret] = reload
     ? await Promise.all([clientId.reload(), clientSecret.reload()])
     : await Promise.all([clientId.value(), clientSecret.value()]);
   return { id, secret };
 }
 
-/** 5xx is tried again with growing pauses, 15 s in all; everything else is told at once. */
+/** 5xx is tried again with growing pauses, 15 s in all; everything else fails at once. */
 async function exchange(
   options: TokenSourceOptions,
-  credentials: Credentials,
+  credentials: ClientCredentials,
   signal: AbortSignal,
 ): Promise<HeldToken> {
   for (let tries = 0; ; tries += 1) {
@@ -113,7 +117,7 @@ async function exchange(
   }
 }
 
-async function post(url: string, { id, secret }: Credentials, signal: AbortSignal): Promise<HttpAnswer> {
+async function post(url: string, { id, secret }: ClientCredentials, signal: AbortSignal): Promise<HttpAnswer> {
   const form = new URLSearchParams({ client_id: id, grant_type: 'client_credentials', scope: 'openid' });
   try {
     return await callHttp(url, {
@@ -150,7 +154,7 @@ function readToken(answer: HttpAnswer, clock: Clock): HeldToken {
   if (!/^application\/([a-z.+-]+\+)?json\b/i.test(answer.headers.get('content-type') ?? '')) {
     throw unusable('is not JSON');
   }
-  const parsed = grantAnswer.safeParse(jsonOf(answer.body));
+  const parsed = grantAnswer.safeParse(parseJsonBytes(answer.body));
   if (!parsed.success) throw unusable(whatIsWrong(parsed.error.issues[0]?.path[0]));
   const { access_token: token, expires_in: expiresIn } = parsed.data;
   const lifeMs = lifeOf(token, expiresIn, clock);
@@ -179,7 +183,9 @@ const claimsOfInterest = z.object({ exp: z.number().nullish(), iat: z.number().n
  */
 function lifeOf(token: string, expiresInSeconds: number | null | undefined, clock: Clock): number {
   const parts = /^[\w-]+\.([\w-]+)\.[\w-]*$/.exec(token);
-  const claims = claimsOfInterest.safeParse(parts === null ? undefined : jsonOf(Buffer.from(parts[1]!, 'base64url')));
+  const claims = claimsOfInterest.safeParse(
+    parts === null ? undefined : parseJsonBytes(Buffer.from(parts[1]!, 'base64url')),
+  );
   if (!claims.success) throw unusable('holds a token that is no JWT');
   const exp = claims.data.exp ?? 0;
   const iat = claims.data.iat ?? undefined;
@@ -190,18 +196,9 @@ function lifeOf(token: string, expiresInSeconds: number | null | undefined, cloc
   return Math.max(0, Math.min(...ends));
 }
 
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    // The parser's error quotes the text, which holds a token.
-    return undefined;
-  }
-}
-
 /** With the endpoint's short error name only: its description may quote what was sent. */
 function refused(answer: HttpAnswer): CcxError {
-  const name = z.object({ error: z.string().regex(/^[a-z_ ]{1,40}$/) }).safeParse(jsonOf(answer.body));
+  const name = z.object({ error: z.string().regex(/^[a-z_ ]{1,40}$/) }).safeParse(parseJsonBytes(answer.body));
   const reason = name.success ? ` (${name.data.error})` : '';
   return new CcxError(`the token endpoint refuses the client with ${answer.status}${reason}`, {
     code: 'TOKEN_REFUSED',

@@ -11,8 +11,7 @@ import type { Telemetry } from '../../../../../platform/telemetry/telemetry.ts';
 import type { DueIssue } from '../../../ports.ts';
 import { harmlessDetails } from '../safe-text.ts';
 import type { RenderAnswer, RenderJob } from './render-child.ts';
-import type { RenderedIssue, TemplateRenderer } from './template-renderer.ts';
-import { createBoundedWork } from './template-renderer.ts';
+import { createBoundedWork, notRendered, type RenderedIssue, type TemplateRenderer } from './template-renderer.ts';
 
 /** One template over one issue; the hosted renderer's limit. */
 const renderMsMax = 5_000;
@@ -79,19 +78,19 @@ async function renderIssue(
   // By the content's own names: those of the report could be made up without end.
   const template = `${issue.rule.plugin.python_module} ${job.errorKey}`;
   if (rests.isResting(template))
-    return failed(issue, 'TEMPLATE_RESTING', 'its template was stopped several times in a row');
+    return notRendered(issue, 'TEMPLATE_RESTING', 'its template was stopped several times in a row');
   try {
     const answer = await pool.run(job);
     rests.ended(template);
     if (answer.kind === 'rendered') return answer;
-    return failed(issue, 'TEMPLATE_FAILED', `${answer.why}: ${answer.detail}`);
+    return notRendered(issue, 'TEMPLATE_FAILED', `${answer.why}: ${answer.detail}`);
   } catch (error) {
     const code = errorCode(error);
     if (stoppedCodes.has(code)) {
       rests.stopped(template);
-      return failed(issue, 'TEMPLATE_STOPPED', errorText(error));
+      return notRendered(issue, 'TEMPLATE_STOPPED', errorText(error));
     }
-    if (code === 'RUNNER_JOB_FAILED') return failed(issue, 'TEMPLATE_FAILED', errorText(error));
+    if (code === 'RUNNER_JOB_FAILED') return notRendered(issue, 'TEMPLATE_FAILED', errorText(error));
     throw unavailable(error);
   }
 }
@@ -137,12 +136,4 @@ function createTemplateRests(clock: Clock): TemplateRests {
     },
     ended: (template) => void stops.delete(template),
   };
-}
-
-function failed(issue: DueIssue, code: string, why: string): RenderedIssue {
-  const error = new CcxError(`the texts of ${issue.component} ${issue.errorKey} cannot be rendered: ${why}`, {
-    code,
-    category: 'input',
-  });
-  return { kind: 'failed', error };
 }

@@ -6,10 +6,11 @@ import { z } from 'zod';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
 import { CcxError } from '../../../../../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../../../../../encoding/go-decoder.ts';
+import { parseJsonBytes } from '../../../../../encoding/json-text.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
 import type { DueCluster, DueIssue } from '../../../ports.ts';
 import { harmlessDetails } from '../safe-text.ts';
-import { createBoundedWork, type RenderedIssue, type TemplateRenderer } from './template-renderer.ts';
+import { createBoundedWork, notRendered, type RenderedIssue, type TemplateRenderer } from './template-renderer.ts';
 
 /** One call to the remote renderer, as in the reference. */
 const remoteRenderMsMax = 10_000;
@@ -65,7 +66,7 @@ async function askRenderer(
   }
   if (contentStatuses.has(answer.status)) return undefined;
   if (answer.status !== 200) throw unavailable(`answers ${answer.status}`);
-  const parsed = renderedAnswer.safeParse(jsonOf(answer.body));
+  const parsed = renderedAnswer.safeParse(parseJsonBytes(answer.body));
   if (!parsed.success) throw unavailable('answers something that is no rendered report');
   const reports = Object.hasOwn(parsed.data.reports, cluster.cluster) ? parsed.data.reports[cluster.cluster]! : [];
   return issues.map((issue) => findRendered(issue, reports));
@@ -100,7 +101,7 @@ function findRendered(issue: DueIssue, reports: readonly z.infer<typeof reportSc
   const found =
     ofKey.find((report) => report.rule_id === moduleOfComponent(issue.component)) ??
     ofKey.find((report) => lastSegment(report.rule_id) === ruleNameOfComponent(issue.component));
-  if (found === undefined) return failed(issue, 'the renderer left it out');
+  if (found === undefined) return notRendered(issue, 'TEMPLATE_FAILED', 'the renderer left it out');
   return { kind: 'rendered', ruleId: found.rule_id, description: found.description, reason: found.reason };
 }
 
@@ -109,23 +110,7 @@ function lastSegment(ruleId: string): string {
 }
 
 function refused(issue: DueIssue): RenderedIssue {
-  return failed(issue, 'the renderer refuses it');
-}
-
-function failed(issue: DueIssue, why: string): RenderedIssue {
-  const error = new CcxError(`the texts of ${issue.component} ${issue.errorKey} cannot be rendered: ${why}`, {
-    code: 'TEMPLATE_FAILED',
-    category: 'input',
-  });
-  return { kind: 'failed', error };
-}
-
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
+  return notRendered(issue, 'TEMPLATE_FAILED', 'the renderer refuses it');
 }
 
 function unavailable(what: string, cause?: unknown): CcxError {

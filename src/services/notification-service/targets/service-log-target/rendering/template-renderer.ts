@@ -2,8 +2,8 @@
  * What the Service Log target needs of a renderer: texts for the issues of one cluster. Two implementations: in child processes of our own
  * (`native-renderer.ts`) and over the hosted renderer service (`remote-renderer.ts`).
  */
-import type { CcxError } from '../../../../../encoding/ccx-error.ts';
-import type { DueCluster } from '../../../ports.ts';
+import { CcxError } from '../../../../../encoding/ccx-error.ts';
+import type { DueCluster, DueIssue } from '../../../ports.ts';
 
 export type RenderedIssue =
   | {
@@ -22,17 +22,21 @@ export interface TemplateRenderer {
   close(): Promise<void>;
 }
 
-/** Runs work with a bound on how much of it is under way at once, across all callers. Used by both renderers. */
-interface BoundedWork {
-  run<T>(work: () => Promise<T>): Promise<T>;
+/** For one issue whose texts cannot be made. */
+export function notRendered(issue: DueIssue, code: string, why: string): RenderedIssue {
+  const error = new CcxError(`the texts of ${issue.component} ${issue.errorKey} cannot be rendered: ${why}`, {
+    code,
+    category: 'input',
+  });
+  return { kind: 'failed', error };
 }
 
-/** Waiting work is started in the order it was asked for. */
-export function createBoundedWork(atOnceMax: number): BoundedWork {
+/** Runs work with a bound on how much of it is under way at once, across all callers; what waits is started in the order it was asked for. */
+export function createBoundedWork(atOnceMax: number) {
   const waiting: (() => void)[] = [];
   let running = 0;
   return {
-    async run(work) {
+    async run<T>(work: () => Promise<T>): Promise<T> {
       if (running >= atOnceMax) await new Promise<void>((resolve) => waiting.push(resolve));
       else running += 1;
       try {
