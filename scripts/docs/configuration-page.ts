@@ -17,12 +17,10 @@ export function renderConfigurationPage(): string {
 }
 
 function tableRows(table: OptionTable): string[] {
-  const rows = Object.entries(table.options)
-    .filter(([, spec]) => spec.removed === undefined)
-    .map(([key, spec]) => {
-      const flag = spec.flag === undefined ? '' : `\`--${spec.flag}\``;
-      return `| \`${key}\` | \`${environmentName(table, key)}\` | ${flag} | ${spec.type} | ${shownDefault(spec)} | ${cell(spec.description)} |`;
-    });
+  const rows = Object.entries(table.options).map(([key, spec]) => {
+    const flag = spec.flag === undefined ? '' : `\`--${spec.flag}\``;
+    return `| \`${key}\` | \`${environmentName(table, key)}\` | ${flag} | ${spec.type} | ${shownDefault(spec)} | ${cell(spec.description)} |`;
+  });
   return ['| key in the file | environment | flag | type | default | meaning |', '|---|---|---|---|---|---|', ...rows];
 }
 

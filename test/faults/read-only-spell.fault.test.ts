@@ -2,12 +2,14 @@
  * A database that is read-only for a while, as in a failover: writer, tracker and notifier open sessions meanwhile that would stay read-only
  * for good, lose nothing, and go on without a restart when it may be written again.
  */
+
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { serializePayloadStatus } from '../../src/contracts/payload-status.ts';
 import { createPostgresBus, type PostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
+import { settingsOf } from '../../src/platform/config/options.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
@@ -15,7 +17,7 @@ import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts
 import { NOTHING_DISABLED } from '../../src/services/notification-service/decide/disabled-rules.ts';
 import { type NotificationService, startNotificationService } from '../../src/services/notification-service/service.ts';
 import { notificationWriterRole, startNotificationWriter } from '../../src/services/notification-writer/service.ts';
-import { payloadTrackerOptions, payloadTrackerSettings } from '../../src/services/payload-tracker/config.ts';
+import { payloadTrackerOptions } from '../../src/services/payload-tracker/config.ts';
 import { startPayloadTracker } from '../../src/services/payload-tracker/service.ts';
 import { contentOf } from '../support/notification-content.ts';
 import { createFakeTarget, reportOf, testSettings } from '../support/notification-timeline.ts';
@@ -80,7 +82,7 @@ async function cutConnections(): Promise<void> {
 test('nothing is lost, and everybody goes on without a restart', async () => {
   const { settings, options } = notificationWriterRole;
   const writerSettings = settings(loadConfig(options, { env: {} }).config);
-  const trackerSettings = payloadTrackerSettings(loadConfig(payloadTrackerOptions, { env: {} }).config);
+  const trackerSettings = settingsOf(payloadTrackerOptions, loadConfig(payloadTrackerOptions, { env: {} }).config);
   await bus.admin.ensureTopics([writerSettings.topic, trackerSettings.topic].map((name) => ({ name, partitions: 1 })));
   const writer = await startNotificationWriter(writerSettings, {
     bus,

@@ -12,7 +12,7 @@ import type { ProcessInput } from './process-input.ts';
 export function addTableOptions(command: Command, table: OptionTable): Command {
   command.option('--config <file>', `TOML file with the settings below (also ${table.envPrefix}_CONFIG_FILE)`);
   for (const [key, spec] of Object.entries(table.options)) {
-    if (spec.flag === undefined || spec.removed !== undefined) continue;
+    if (spec.flag === undefined) continue;
     const value = spec.type === 'boolean' ? `--${spec.flag} [value]` : `--${spec.flag} <${spec.type}>`;
     command.addOption(new Option(value, `${spec.description} (${key})`));
   }
@@ -36,12 +36,10 @@ export function loadCommandConfig<Table extends OptionTable>(
 }
 
 function environmentHelp(table: OptionTable): string {
-  const lines = Object.entries(table.options)
-    .filter(([, spec]) => spec.removed === undefined)
-    .map(
-      ([key, spec]) =>
-        `  ${environmentName(table, key)}\n      ${spec.description} (${spec.type}${describeDefault(spec)})`,
-    );
+  const lines = Object.entries(table.options).map(
+    ([key, spec]) =>
+      `  ${environmentName(table, key)}\n      ${spec.description} (${spec.type}${describeDefault(spec)})`,
+  );
   return `\nEnvironment:\n${lines.join('\n')}\n`;
 }
 

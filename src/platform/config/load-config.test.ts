@@ -25,9 +25,16 @@ const table = defineOptions({
       envCounts: 'known-key',
     },
     'storage.pg_password': { type: 'string', default: '', description: 'password', secret: true },
-    'limits.size': { type: 'bytes', default: 1024, description: 'size' },
-    'limits.wait': { type: 'duration', default: 60_000, description: 'wait' },
-    'old.key': { type: 'string', default: '', description: 'gone', removed: 'broker.addresses' },
+    'limits.size': { type: 'bytes', as: 'limits.bytesMax', default: 1024, description: 'size' },
+    'limits.wait': { type: 'duration', as: 'limits.waitMs', default: 60_000, description: 'wait' },
+    'statuses.topic': { type: 'string', as: 'statusesTopic', off: 'none', default: 'statuses', description: 'topic' },
+    'start.at': {
+      type: 'string',
+      as: 'startAt',
+      default: 'earliest',
+      choices: ['earliest', 'latest'],
+      description: 'where',
+    },
   },
 });
 
@@ -131,10 +138,18 @@ test('values outside their bounds are refused', () => {
   assert.equal(loadConfig(table, { env: { EXAMPLE__STORAGE__PG_PORT: '65535' } }).config['storage.pg_port'], 65535);
 });
 
-test('a removed option fails with the name of its successor', () => {
-  const error = refusal(() => loadConfig(table, { env: { EXAMPLE__OLD__KEY: 'x' } }));
-  assert.equal(error.code, 'CONFIG_REMOVED_OPTION');
-  assert.match(error.hint ?? '', /broker\.addresses/);
+test('settings come straight from the rows, nested and named for their service', () => {
+  const { config, settings } = loadConfig(table, {
+    env: { EXAMPLE__LIMITS__SIZE: '2KiB', EXAMPLE__STATUSES__TOPIC: 'None', EXAMPLE__START__AT: 'latest' },
+  });
+  assert.equal(config['limits.size'], 2048);
+  const startAt: 'earliest' | 'latest' = settings.startAt;
+  assert.deepEqual(settings, {
+    limits: { bytesMax: 2048, waitMs: 60_000 },
+    statusesTopic: '',
+    startAt,
+  });
+  assert.equal(startAt, 'latest');
 });
 
 test('a file that is missing or is not TOML is one clear error', () => {

@@ -6,7 +6,14 @@ import { readFileSync } from 'node:fs';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { type ConfigOf, environmentName, type OptionSpec, type OptionTable } from './options.ts';
+import {
+  type ConfigOf,
+  environmentName,
+  type OptionSpec,
+  type OptionTable,
+  type SettingsOf,
+  settingsOf,
+} from './options.ts';
 import { parseOption } from './parse-value.ts';
 
 export interface ConfigSources {
@@ -19,6 +26,8 @@ export interface ConfigSources {
 
 export interface LoadedConfig<Table extends OptionTable> {
   readonly config: ConfigOf<Table>;
+  /** The same for the role's service. */
+  readonly settings: SettingsOf<Table>;
   /** Where each value came from, for `--show-configuration` and error texts. */
   readonly origin: Readonly<Record<string, 'flag' | 'environment' | 'file' | 'default'>>;
   readonly warnings: readonly string[];
@@ -32,13 +41,6 @@ export function loadConfig<Table extends OptionTable>(table: Table, sources: Con
 
   for (const [key, spec] of Object.entries(table.options)) {
     const found = findValue(table, key, spec, sources, fileValues);
-    if (found !== undefined && spec.removed !== undefined) {
-      throw new CcxError(`${found.where} is no longer an option`, {
-        code: 'CONFIG_REMOVED_OPTION',
-        category: 'configuration',
-        hint: `use ${spec.removed} instead`,
-      });
-    }
     config[key] = found === undefined ? spec.default : parseOption(spec, found.raw, found.where);
     origin[key] = found?.origin ?? 'default';
   }
@@ -47,7 +49,8 @@ export function loadConfig<Table extends OptionTable>(table: Table, sources: Con
       warnings.push(`${sources.file}: unknown key ${key} is ignored`);
     }
   }
-  return { config: config as ConfigOf<Table>, origin, warnings };
+  const loaded = config as ConfigOf<Table>;
+  return { config: loaded, settings: settingsOf(table, loaded), origin, warnings };
 }
 
 interface FoundValue {

@@ -1,6 +1,6 @@
 /**
  * Configuration declared once. A role's table of options is the single source of its environment names, TOML keys, flags, `--help`
- * text, `docs/configuration.md` and TypeScript type.
+ * text, `docs/configuration.md`, and of the settings that its service takes, with their TypeScript type.
  */
 
 /** What the value of an option is after parsing: duration in ms, bytes as a number, list as an array of strings. */
@@ -38,8 +38,10 @@ export interface OptionSpec<Type extends OptionType = OptionType> {
    * file lists the key or there is no file, `in-file` only if the file lists it. Source: notification-service.md 3.3.
    */
   readonly envCounts?: 'always' | 'known-key' | 'in-file';
-  /** Set on an option that no longer exists: using it fails and names the successor. */
-  readonly removed?: string;
+  /** Path in the role's settings, unit last: `download.retryMsMax`. Absent: only the role's own start looks at it. */
+  readonly as?: string;
+  /** The word, in any case, that means an empty text: an empty environment variable counts as unset. */
+  readonly off?: string;
 }
 
 export interface OptionTable {
@@ -54,6 +56,44 @@ export interface OptionTable {
 export type ConfigOf<Table extends OptionTable> = {
   readonly [Key in keyof Table['options']]: OptionValues[Table['options'][Key]['type']];
 };
+
+/** What the value of an option is for its service: one of its choices, where it has some. */
+type SettingValue<Spec extends OptionSpec> = Spec extends { readonly choices: readonly (infer Choice)[] }
+  ? Choice
+  : OptionValues[Spec['type']];
+
+type FlatSettings<Options extends Readonly<Record<string, OptionSpec>>> = {
+  readonly [Key in keyof Options as Options[Key] extends { readonly as: infer Path extends string }
+    ? Path
+    : never]: SettingValue<Options[Key]>;
+};
+
+type HeadOf<Path> = Path extends `${infer Head}.${string}` ? Head : Path;
+
+type Nested<Flat> = {
+  readonly [Head in HeadOf<keyof Flat & string>]: Head extends keyof Flat
+    ? Flat[Head]
+    : Nested<{ [Path in keyof Flat & string as Path extends `${Head}.${infer Rest}` ? Rest : never]: Flat[Path] }>;
+};
+
+/** The settings that a table's options make: `'download.retry_for': { as: 'download.retryMsMax' }` → `{ download: { retryMsMax } }`. */
+export type SettingsOf<Table extends OptionTable> = Nested<FlatSettings<Table['options']>>;
+
+export function settingsOf<Table extends OptionTable>(table: Table, config: ConfigOf<Table>): SettingsOf<Table> {
+  const settings: Record<string, unknown> = {};
+  for (const [key, spec] of Object.entries<OptionSpec>(table.options)) {
+    if (spec.as === undefined) continue;
+    const path = spec.as.split('.');
+    const last = path.pop()!;
+    let section = settings;
+    for (const name of path) {
+      section[name] ??= {};
+      section = section[name] as Record<string, unknown>;
+    }
+    section[last] = config[key as keyof Table['options']];
+  }
+  return settings as SettingsOf<Table>;
+}
 
 /** Identity function that keeps the literal types of a table. */
 export function defineOptions<const Table extends OptionTable>(table: Table): Table {

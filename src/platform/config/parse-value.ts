@@ -83,8 +83,12 @@ export function splitList(text: string, how: OptionSpec['split']): string[] {
 }
 
 /** Any raw value (text of the environment or a flag, any TOML value) to the option's type. `where` names the source for the error. */
+function isOff({ off }: OptionSpec, raw: unknown): boolean {
+  return off !== undefined && typeof raw === 'string' && raw.trim().toLowerCase() === off;
+}
+
 export function parseOption(spec: OptionSpec, raw: unknown, where: string): unknown {
-  const value = convert(spec, raw);
+  const value = isOff(spec, raw) ? '' : convert(spec, raw);
   if (value === undefined) {
     throw configError(`${where} cannot be read as ${spec.type}: ${shown(spec, raw)}`, where);
   }

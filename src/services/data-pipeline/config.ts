@@ -13,7 +13,6 @@ import {
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import type { ArchiveLimits } from '../../platform/archive/archive.ts';
 import {
   defaultArchiveLimits,
   entriesMax,
@@ -22,7 +21,7 @@ import {
   unpackedBytesMax,
 } from '../../platform/archive/archive.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
-import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import { type ConfigOf, defineOptions, settingsOf } from '../../platform/config/options.ts';
 
 /** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
 const inFlightBytesDefault = 256 * 1024 ** 2;
@@ -65,106 +64,143 @@ export const dataPipelineOptions = defineOptions({
     },
     'incoming.topic': {
       type: 'string',
+      as: 'incoming.topic',
       default: TOPIC_UPLOAD_ANNOUNCE,
       env: 'CDP_INCOMING_TOPIC',
       description: 'Topic of the announcements; platform.upload.buckit goes with incoming.platform_service "none"',
     },
     'incoming.group_id': {
       type: 'string',
+      as: 'incoming.groupId',
       default: GROUP_DATA_PIPELINE,
       env: 'CDP_GROUP_ID',
       description: 'Consumer group',
     },
     'incoming.platform_service': {
       type: 'string',
+      as: 'incoming.platformService',
+      off: 'none',
       default: SERVICE_OPENSHIFT,
       description: 'Value that the header service must have; "none" takes every record',
     },
     'incoming.max_record_age': {
       type: 'duration',
+      as: 'incoming.recordAgeMsMax',
       default: 0,
       min: 0,
       description: 'Older records are dropped and counted; 0 takes all (the reference drops after 2h)',
     },
     'incoming.start_at': {
       type: 'string',
+      as: 'incoming.startAt',
       default: 'earliest',
       choices: ['earliest', 'latest'],
       description: 'Where a group without a committed offset starts',
     },
-    'results.topic': { type: 'string', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
+    'results.topic': {
+      type: 'string',
+      as: 'resultsTopic',
+      default: TOPIC_OCP_RESULTS,
+      description: 'Topic of the reports',
+    },
     'dead_letters.topic': {
       type: 'string',
+      as: 'deadLettersTopic',
       default: TOPIC_PIPELINE_DEAD_LETTERS,
       env: 'CDP_DEAD_LETTER_QUEUE_TOPIC',
       description: 'Topic of what cannot be processed',
     },
     'statuses.topic': {
       type: 'string',
+      as: 'statusesTopic',
+      off: 'none',
       default: TOPIC_PAYLOAD_STATUS,
       description: 'Topic of status messages for the payload tracker; "none" sends none',
     },
     'statuses.service_name': {
       type: 'string',
+      as: 'serviceName',
       default: STATUS_SERVICE_DATA_PIPELINE,
       description: 'Name of this service in status messages and dead letters',
     },
     'download.max_archive_size': {
       type: 'bytes',
+      as: 'archiveLimits.packedBytesMax',
       default: packedBytesMax,
       min: 1,
       description: 'Larger archives are dead-lettered',
     },
     'download.allow_unsafe_links': {
       type: 'boolean',
+      as: 'download.allowUnsafeLinks',
       default: false,
       description: 'Follows links to every host; otherwise only what the two settings below allow',
     },
     'download.presigned_s3_links': {
       type: 'boolean',
+      as: 'download.presignedS3Links',
       default: true,
       description: 'Follows presigned links of Amazon S3 (*.s3.amazonaws.com), as the hosted platform announces them',
     },
     'download.allowed_hosts': {
       type: 'list',
+      as: 'download.allowedHosts',
       default: [],
       split: 'comma-or-whitespace',
       description: 'Further hosts that archives are fetched from: host, host:port or *.domain',
     },
     'download.answer_timeout': {
       type: 'duration',
+      as: 'download.answerMsMax',
       default: downloadAnswerMsDefault,
       min: 1,
       description: 'From request to the headers of the answer',
     },
     'download.stall_timeout': {
       type: 'duration',
+      as: 'download.stallMsMax',
       default: downloadStallMsDefault,
       min: 1,
       description: 'Longest silence within an archive',
     },
     'download.timeout': {
       type: 'duration',
+      as: 'download.downloadMsMax',
       default: downloadMsDefault,
       min: 1,
       description: 'One download as a whole',
     },
     'download.retry_for': {
       type: 'duration',
+      as: 'download.retryMsMax',
       default: downloadRetryMsDefault,
       min: 0,
       description: 'How long a failed download is tried again before the announcement is dead-lettered',
     },
     'archive.max_unpacked_size': {
       type: 'bytes',
+      as: 'archiveLimits.unpackedBytesMax',
       default: unpackedBytesMax,
       min: 1,
       description: 'Bytes of the unpacked tar stream',
     },
-    'archive.max_entry_size': { type: 'bytes', default: entryBytesMax, min: 1, description: 'Bytes of one file' },
-    'archive.max_entries': { type: 'integer', default: entriesMax, min: 1, description: 'Entries of one archive' },
+    'archive.max_entry_size': {
+      type: 'bytes',
+      as: 'archiveLimits.entryBytesMax',
+      default: entryBytesMax,
+      min: 1,
+      description: 'Bytes of one file',
+    },
+    'archive.max_entries': {
+      type: 'integer',
+      as: 'archiveLimits.entriesMax',
+      default: entriesMax,
+      min: 1,
+      description: 'Entries of one archive',
+    },
     'rules.runners': {
       type: 'integer',
+      as: 'rules.runners',
       default: runnersDefault,
       min: 1,
       max: 64,
@@ -172,30 +208,35 @@ export const dataPipelineOptions = defineOptions({
     },
     'rules.archive_time_limit': {
       type: 'duration',
+      as: 'rules.archiveMsMax',
       default: archiveMsDefault,
       min: 1,
       description: 'Opening one archive and running all rules',
     },
     'rules.rule_time_limit': {
       type: 'duration',
+      as: 'rules.ruleMsMax',
       default: ruleMsDefault,
       min: 1,
       description: 'One rule, or opening the archive; a rule that takes longer is left out',
     },
     'rules.memory_limit': {
       type: 'bytes',
+      as: 'rules.runnerBytesMax',
       default: runnerBytesDefault,
       min: 128 * 1024 * 1024,
       description: 'Resident memory of one runner process',
     },
     'rules.quarantine': {
       type: 'duration',
+      as: 'rules.quarantineMs',
       default: quarantineMsDefault,
       min: 0,
       description: 'How long a rule that took a runner down is left out',
     },
     'in_flight.archives': {
       type: 'integer',
+      as: 'inFlightArchivesMax',
       default: inFlightArchivesDefault,
       min: 1,
       max: 1_000,
@@ -203,6 +244,7 @@ export const dataPipelineOptions = defineOptions({
     },
     'in_flight.bytes': {
       type: 'bytes',
+      as: 'inFlightBytesMax',
       default: inFlightBytesDefault,
       min: 1,
       description: 'Packed bytes held at once; at least download.max_archive_size',
@@ -225,44 +267,10 @@ export const dataPipelineOptions = defineOptions({
   },
 });
 
-export interface DataPipelineSettings {
-  readonly incoming: {
-    readonly topic: string;
-    readonly groupId: string;
-    /** Empty: no filter. */
-    readonly platformService: string;
-    /** 0: no limit. */
-    readonly recordAgeMsMax: number;
-    readonly startAt: 'earliest' | 'latest';
-  };
-  readonly resultsTopic: string;
-  readonly deadLettersTopic: string;
-  /** Empty: no statuses. */
-  readonly statusesTopic: string;
-  readonly serviceName: string;
-  readonly download: {
-    readonly allowUnsafeLinks: boolean;
-    readonly presignedS3Links: boolean;
-    readonly allowedHosts: readonly string[];
-    readonly answerMsMax: number;
-    readonly stallMsMax: number;
-    readonly downloadMsMax: number;
-    readonly retryMsMax: number;
-  };
-  readonly archiveLimits: ArchiveLimits;
-  readonly rules: {
-    readonly runners: number;
-    readonly archiveMsMax: number;
-    readonly ruleMsMax: number;
-    readonly runnerBytesMax: number;
-    readonly quarantineMs: number;
-  };
-  readonly inFlightArchivesMax: number;
-  readonly inFlightBytesMax: number;
-}
+export type DataPipelineSettings = ReturnType<typeof dataPipelineSettings>;
 
 /** Throws `CONFIG_INVALID` where two settings contradict each other. */
-export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions>): DataPipelineSettings {
+export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions>) {
   if (config['in_flight.bytes'] < config['download.max_archive_size']) {
     throw new CcxError(
       'in_flight.bytes is smaller than download.max_archive_size: such an archive could never be fetched',
@@ -273,47 +281,6 @@ export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions
       },
     );
   }
-  return {
-    incoming: {
-      topic: config['incoming.topic'],
-      groupId: config['incoming.group_id'],
-      platformService: noneAsEmpty(config['incoming.platform_service']),
-      recordAgeMsMax: config['incoming.max_record_age'],
-      startAt: config['incoming.start_at'] === 'latest' ? 'latest' : 'earliest',
-    },
-    resultsTopic: config['results.topic'],
-    deadLettersTopic: config['dead_letters.topic'],
-    statusesTopic: noneAsEmpty(config['statuses.topic']),
-    serviceName: config['statuses.service_name'],
-    download: {
-      allowUnsafeLinks: config['download.allow_unsafe_links'],
-      presignedS3Links: config['download.presigned_s3_links'],
-      allowedHosts: config['download.allowed_hosts'],
-      answerMsMax: config['download.answer_timeout'],
-      stallMsMax: config['download.stall_timeout'],
-      downloadMsMax: config['download.timeout'],
-      retryMsMax: config['download.retry_for'],
-    },
-    archiveLimits: {
-      ...defaultArchiveLimits,
-      packedBytesMax: config['download.max_archive_size'],
-      unpackedBytesMax: config['archive.max_unpacked_size'],
-      entryBytesMax: config['archive.max_entry_size'],
-      entriesMax: config['archive.max_entries'],
-    },
-    rules: {
-      runners: config['rules.runners'],
-      archiveMsMax: config['rules.archive_time_limit'],
-      ruleMsMax: config['rules.rule_time_limit'],
-      runnerBytesMax: config['rules.memory_limit'],
-      quarantineMs: config['rules.quarantine'],
-    },
-    inFlightArchivesMax: config['in_flight.archives'],
-    inFlightBytesMax: config['in_flight.bytes'],
-  };
-}
-
-/** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */
-function noneAsEmpty(text: string): string {
-  return text.trim().toLowerCase() === 'none' ? '' : text;
+  const settings = settingsOf(dataPipelineOptions, config);
+  return { ...settings, archiveLimits: { ...defaultArchiveLimits, ...settings.archiveLimits } };
 }

@@ -11,7 +11,7 @@ import type { OwnToken } from '../../platform/auth/authenticator.ts';
 import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
-import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../../platform/config/options.ts';
 
 export const outboxBytesMax = 64 * 1024 ** 2;
 
@@ -42,12 +42,14 @@ export const ingressOptions = defineOptions({
     },
     'web.host': {
       type: 'string',
+      as: 'host',
       default: '0.0.0.0',
       flag: 'host',
       description: 'address that both listeners listen on',
     },
     'web.port': {
       type: 'integer',
+      as: 'webPort',
       default: 3000,
       min: 0,
       max: 65_535,
@@ -63,6 +65,7 @@ export const ingressOptions = defineOptions({
     },
     'web.connections_max': {
       type: 'integer',
+      as: 'connectionsMax',
       default: webConnectionsMax,
       min: 1,
       description:
@@ -70,6 +73,7 @@ export const ingressOptions = defineOptions({
     },
     'metrics.port': {
       type: 'integer',
+      as: 'metricsPort',
       default: 8080,
       min: 0,
       max: 65_535,
@@ -79,12 +83,14 @@ export const ingressOptions = defineOptions({
     },
     'auth.enabled': {
       type: 'boolean',
+      as: 'authEnabled',
       default: true,
       env: 'INGRESS_AUTH',
       description: 'whether uploads need an identity; without, there is no /track either',
     },
     'gateway.tokens_file': {
       type: 'string',
+      as: 'tokensFile',
       default: '',
       flag: 'tokens-file',
       description:
@@ -92,12 +98,14 @@ export const ingressOptions = defineOptions({
     },
     'gateway.trust_identity_header': {
       type: 'boolean',
+      as: 'trustIdentityHeader',
       default: false,
       description:
         'with a tokens file: whether requests without a token may bring x-rh-identity; only where nobody but a gateway can connect',
     },
     'upload.valid_types': {
       type: 'list',
+      as: 'acceptedServices',
       default: ['unit', 'announce'],
       env: 'INGRESS_VALID_UPLOAD_TYPES',
       split: 'comma',
@@ -105,6 +113,7 @@ export const ingressOptions = defineOptions({
     },
     'upload.bytes_max': {
       type: 'integer',
+      as: 'defaultBytesMax',
       default: 104_857_600,
       min: 0,
       env: 'INGRESS_DEFAULTMAXSIZE',
@@ -119,6 +128,7 @@ export const ingressOptions = defineOptions({
     },
     'upload.denied_org_ids': {
       type: 'list',
+      as: 'deniedOrgIds',
       default: [],
       env: 'INGRESS_DENY_LISTED_ORGIDS',
       split: 'comma-or-whitespace',
@@ -126,6 +136,7 @@ export const ingressOptions = defineOptions({
     },
     'upload.concurrent_max': {
       type: 'integer',
+      as: 'concurrentUploadsMax',
       default: concurrentUploadsMax,
       min: 1,
       description: 'uploads that are worked on at once; one that waits 20 s for its turn is answered 503',
@@ -138,6 +149,7 @@ export const ingressOptions = defineOptions({
     },
     'tracker.url': {
       type: 'string',
+      as: 'trackerUrl',
       default: 'http://payload-tracker/v1/payloads/',
       env: 'INGRESS_PAYLOADTRACKERURL',
       description: 'payload tracker; the request id is appended',
@@ -151,35 +163,41 @@ export const ingressOptions = defineOptions({
     },
     'tracker.trusted_certificates': {
       type: 'list',
+      as: 'trustedCertificates',
       default: [],
       split: 'comma-or-whitespace',
       description: 'certificate names (the end of x509.subject_dn) that may see every request',
     },
     'outbox.entries_max': {
       type: 'integer',
+      as: 'outboxEntriesMax',
       default: outboxEntriesMax,
       min: 0,
       description: 'announcements that may wait while the bus is away; past it uploads are answered 503',
     },
     'outbox.bytes_max': {
       type: 'bytes',
+      as: 'outboxBytesMax',
       default: outboxBytesMax,
       min: 0,
       description: 'their bytes in all',
     },
     'links.signed': {
       type: 'boolean',
+      as: 'linksSigned',
       default: true,
       description: 'whether /download needs a signature; off, whoever knows a request id gets the archive',
     },
     'links.key': {
       type: 'string',
+      as: 'linksKey',
       default: '',
       secret: true,
       description: 'key that signs download links; empty: one is made and kept in the object store',
     },
     'links.lifetime': {
       type: 'duration',
+      as: 'linksLifetimeMs',
       default: linkLifetimeMs,
       min: 1_000,
       description: 'how long an announced link is valid',
@@ -273,12 +291,14 @@ export const ingressOptions = defineOptions({
     },
     'kafka.announce_topic': {
       type: 'string',
+      as: 'announceTopic',
       default: TOPIC_UPLOAD_ANNOUNCE,
       env: 'INGRESS_KAFKAANNOUNCETOPIC',
       description: 'topic of announcements',
     },
     'kafka.tracker_topic': {
       type: 'string',
+      as: 'statusTopic',
       default: TOPIC_PAYLOAD_STATUS,
       env: 'INGRESS_KAFKATRACKERTOPIC',
       description: 'topic of status messages',
@@ -323,6 +343,7 @@ export const ingressOptions = defineOptions({
     },
     'build.commit': {
       type: 'string',
+      as: 'commit',
       default: 'notrunninginopenshift',
       env: 'OPENSHIFT_BUILD_COMMIT',
       description: 'commit that /version and the metric tell',
@@ -425,41 +446,17 @@ const kafkaSettingNames: KafkaSettingNames = {
 };
 
 /** What the running service needs to know. Adapters (bus, object store) have settings of their own. */
-export interface IngressSettings {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly webPort: number;
-  /** What to change when that port is taken, for the error's hint; by default this table's own setting. */
+export interface IngressSettings extends SettingsOf<typeof ingressOptions> {
+  /** What to change when the port is taken, for the error's hint; by default this table's own setting. */
   readonly webPortSetting?: string;
-  readonly metricsPort: number;
   /** As consumers reach the web listener. Undefined: where it really listens. */
   readonly baseUrl: string | undefined;
   readonly instance: string;
-  readonly authEnabled: boolean;
-  /** Empty: no gateway. */
-  readonly tokensFile: string;
-  readonly trustIdentityHeader: boolean;
   /** Of the process that uploads here itself. */
   readonly ownToken?: OwnToken;
-  readonly acceptedServices: readonly string[];
-  readonly defaultBytesMax: number;
   readonly bytesMaxByService: ReadonlyMap<string, number>;
-  readonly deniedOrgIds: readonly string[];
-  readonly concurrentUploadsMax: number;
-  readonly connectionsMax: number;
-  readonly trackerUrl: string;
   readonly trackerTimeoutMs: number;
-  readonly trustedCertificates: readonly string[];
-  readonly outboxEntriesMax: number;
-  readonly outboxBytesMax: number;
-  readonly linksSigned: boolean;
-  readonly linksKey: string;
-  readonly linksLifetimeMs: number;
-  readonly announceTopic: string;
-  /** Empty: no status messages. */
-  readonly statusTopic: string;
   readonly version: string;
-  readonly commit: string;
   /** Settings that were given but have no effect, for a warning at start. */
   readonly ignored: readonly { readonly setting: string; readonly why: string }[];
 }
@@ -472,32 +469,12 @@ export function ingressSettings(
   const { config, origin } = loaded;
   refuseMissing(config);
   return {
-    host: config['web.host'],
-    webPort: config['web.port'],
-    metricsPort: config['metrics.port'],
+    ...settingsOf(ingressOptions, config),
     baseUrl: origin['web.base_url'] === 'default' ? undefined : config['web.base_url'].replace(/\/+$/, ''),
     instance: config['process.hostname'] || hostname() || 'unknown',
-    authEnabled: config['auth.enabled'],
-    tokensFile: config['gateway.tokens_file'],
-    trustIdentityHeader: config['gateway.trust_identity_header'],
-    acceptedServices: config['upload.valid_types'],
-    defaultBytesMax: config['upload.bytes_max'],
     bytesMaxByService: parseSizeMap(config['upload.bytes_max_by_service']),
-    deniedOrgIds: config['upload.denied_org_ids'],
-    concurrentUploadsMax: config['upload.concurrent_max'],
-    connectionsMax: config['web.connections_max'],
-    trackerUrl: config['tracker.url'],
     trackerTimeoutMs: config['tracker.timeout_seconds'] * 1_000,
-    trustedCertificates: config['tracker.trusted_certificates'],
-    outboxEntriesMax: config['outbox.entries_max'],
-    outboxBytesMax: config['outbox.bytes_max'],
-    linksSigned: config['links.signed'],
-    linksKey: config['links.key'],
-    linksLifetimeMs: config['links.lifetime'],
-    announceTopic: config['kafka.announce_topic'],
-    statusTopic: config['kafka.tracker_topic'],
     version,
-    commit: config['build.commit'],
     ignored: ignoredSettings(config),
   };
 }

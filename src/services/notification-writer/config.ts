@@ -14,7 +14,13 @@ import {
 import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import { type BusConfig, type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
-import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
+import {
+  type ConfigOf,
+  defineOptions,
+  type OptionSpec,
+  type SettingsOf,
+  settingsOf,
+} from '../../platform/config/options.ts';
 import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
 import type { LogLevel } from '../../platform/telemetry/telemetry.ts';
 
@@ -54,8 +60,8 @@ export const referenceOptions = {
   'broker.sasl_mechanism': { type: 'string', default: '', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
   'broker.sasl_username': { type: 'string', default: '', description: 'User at the brokers' },
   'broker.sasl_password': { type: 'string', default: '', secret: true, description: 'Password at the brokers' },
-  'broker.topic': { type: 'string', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
-  'broker.group': { type: 'string', default: GROUP_WRITER, description: 'Consumer group' },
+  'broker.topic': { type: 'string', as: 'topic', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
+  'broker.group': { type: 'string', as: 'groupId', default: GROUP_WRITER, description: 'Consumer group' },
   'broker.enabled': {
     type: 'boolean',
     default: true,
@@ -110,17 +116,21 @@ export const referenceOptions = {
   'sentry.environment': { type: 'string', default: '', description: accepted },
   'metrics.namespace': {
     type: 'string',
+    as: 'metricsNamespace',
     default: 'notification_writer',
     description: 'In front of the names of the metrics',
   },
   'metrics.address': { type: 'string', default: ':8080', description: 'Address of GET /metrics; "none" for no server' },
   'tracker.topic': {
     type: 'string',
+    as: 'statusesTopic',
+    off: 'none',
     default: TOPIC_PAYLOAD_STATUS,
     description: 'Topic of status messages for the payload tracker; "none" sends none',
   },
   'tracker.service_name': {
     type: 'string',
+    as: 'serviceName',
     default: STATUS_SERVICE_WRITER,
     description: 'Name of this service in status messages',
   },
@@ -130,6 +140,7 @@ export const referenceOptions = {
 export const additionalOptions = {
   'broker.start_at': {
     type: 'string',
+    as: 'startAt',
     default: 'earliest',
     choices: ['earliest', 'latest'],
     description: 'Where a group without a committed offset starts',
@@ -144,11 +155,13 @@ export const additionalOptions = {
   },
   'storage.ensure_schema': {
     type: 'boolean',
+    as: 'ensureSchema',
     default: false,
     description: 'Brings the notification schema up to date at start instead of demanding it',
   },
   'storage.record_retention': {
     type: 'duration',
+    as: 'recordRetentionMs',
     default: storedMessageRetentionMsDefault,
     min: 3_600_000,
     description:
@@ -156,6 +169,7 @@ export const additionalOptions = {
   },
   'batch.records': {
     type: 'integer',
+    as: 'batch.recordsMax',
     default: batchRecordsDefault,
     min: 1,
     max: batchRecordsMax,
@@ -163,18 +177,21 @@ export const additionalOptions = {
   },
   'batch.bytes': {
     type: 'bytes',
+    as: 'batch.bytesMax',
     default: batchBytesDefault,
     min: 1,
     description: 'Bytes of messages stored in one transaction',
   },
   'batch.wait': {
     type: 'duration',
+    as: 'batch.waitMs',
     default: batchWaitMsDefault,
     min: 0,
     description: 'How long a batch waits for more messages',
   },
   'check.future_tolerance': {
     type: 'duration',
+    as: 'futureToleranceMs',
     default: futureToleranceMsDefault,
     min: 0,
     description:
@@ -182,11 +199,13 @@ export const additionalOptions = {
   },
   'dead_letters.topic': {
     type: 'string',
+    as: 'deadLettersTopic',
     default: TOPIC_WRITER_DEAD_LETTERS,
     description: 'Topic of what cannot be stored',
   },
   'trace.enabled': {
     type: 'boolean',
+    as: 'traced',
     default: true,
     description: 'Writes hops 7 and 8 of each request into ccx.trace',
   },
@@ -200,47 +219,15 @@ export const notificationWriterOptions = defineOptions({
 
 export type NotificationWriterConfig = ConfigOf<typeof notificationWriterOptions>;
 
-export interface NotificationWriterSettings {
-  readonly topic: string;
-  readonly groupId: string;
-  readonly startAt: 'earliest' | 'latest';
-  readonly deadLettersTopic: string;
-  /** Empty: no statuses. */
-  readonly statusesTopic: string;
-  readonly serviceName: string;
-  readonly batch: { readonly recordsMax: number; readonly bytesMax: number; readonly waitMs: number };
-  /** 0: nothing from the future at all. */
-  readonly futureToleranceMs: number;
-  readonly traced: boolean;
-  readonly ensureSchema: boolean;
+export interface NotificationWriterSettings extends SettingsOf<typeof notificationWriterOptions> {
   /** A database that cannot be used at the start is waited for instead of ending it. */
-  readonly waitsForDatabase: boolean;
-  readonly recordRetentionMs: number;
-  readonly metricsNamespace: string;
+  readonly waitsForDatabase?: boolean;
 }
 
 /** Throws `CONFIG_INVALID` where a setting asks for what there is not. */
 export function notificationWriterSettings(config: NotificationWriterConfig): NotificationWriterSettings {
   refuseUnsupported(config);
-  return {
-    topic: config['broker.topic'],
-    groupId: config['broker.group'],
-    startAt: config['broker.start_at'] === 'latest' ? 'latest' : 'earliest',
-    deadLettersTopic: config['dead_letters.topic'],
-    statusesTopic: noneAsEmpty(config['tracker.topic']),
-    serviceName: config['tracker.service_name'],
-    batch: {
-      recordsMax: config['batch.records'],
-      bytesMax: config['batch.bytes'],
-      waitMs: config['batch.wait'],
-    },
-    futureToleranceMs: config['check.future_tolerance'],
-    traced: config['trace.enabled'],
-    ensureSchema: config['storage.ensure_schema'],
-    waitsForDatabase: false,
-    recordRetentionMs: config['storage.record_retention'],
-    metricsNamespace: config['metrics.namespace'],
-  };
+  return settingsOf(notificationWriterOptions, config);
 }
 
 /** Alternatives are named, because whoever switched one of these on counts on it. */
@@ -322,11 +309,6 @@ export function writerBusSettings(config: NotificationWriterConfig): BusSettings
   };
 }
 
-/** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */
-export function noneAsEmpty(text: string): string {
-  return text.trim().toLowerCase() === 'none' ? '' : text;
-}
-
 /** Exit codes of the reference: 5 for storage, 2 for the bus, 1 for everything else. Source: notification-writer.md 1.4. */
 export function writerExitCode(error: unknown): number {
   const code = errorCode(error);
@@ -339,4 +321,9 @@ export function logLevel(text: string): LogLevel {
   const level = text.trim().toLowerCase();
   if (level === 'warning') return 'warn';
   return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
+}
+
+/** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */
+export function noneAsEmpty(text: string): string {
+  return text.trim().toLowerCase() === 'none' ? '' : text;
 }

@@ -1,4 +1,5 @@
 /** `ccx trace` as its user runs it, on what a tracker has kept. */
+
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { runCcx } from '../../../test/support/ccx-process.ts';
@@ -6,9 +7,10 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
+import { settingsOf } from '../../platform/config/options.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
+import { payloadTrackerOptions } from './config.ts';
 import { startPayloadTracker } from './service.ts';
 
 const request = '766bd49580ce4ed489ec04e35fc7edac';
@@ -37,7 +39,7 @@ after(() => context.drop());
 async function keepStatuses(): Promise<void> {
   const clock = createSystemClock();
   const bus = await createPostgresBus({ database: context.database, clock, pollEveryMs: 50 });
-  const settings = payloadTrackerSettings(loadConfig(payloadTrackerOptions, { env: {} }).config);
+  const settings = settingsOf(payloadTrackerOptions, loadConfig(payloadTrackerOptions, { env: {} }).config);
   await bus.admin.ensureTopics([settings.topic, settings.deadLettersTopic].map((name) => ({ name, partitions: 1 })));
   const tracker = await startPayloadTracker(
     { ...settings, http: { host: '127.0.0.1', port: 0 } },

@@ -1,4 +1,5 @@
 /** `ccx tracker`: runs the payload tracker until a signal. `ccx trace <request-id>`: one request's way through the hops. */
+
 import type { Command } from 'commander';
 import { storedRequestId } from '../../contracts/identifiers.ts';
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
@@ -16,7 +17,7 @@ import { addDatabaseLocation, locateDatabase } from '../../platform/database/dat
 import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { type RecordedTraceEvent, readTrace } from '../../platform/records/trace-log.ts';
 import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
-import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
+import { payloadTrackerOptions } from './config.ts';
 import { describeTrace, type NewerReport } from './decide/describe-trace.ts';
 import { formatTrace } from './format-trace.ts';
 import { startPayloadTracker } from './service.ts';
@@ -29,8 +30,7 @@ export function registerPayloadTrackerCommands(program: Command, input: ProcessI
 function registerTracker(program: Command, input: ProcessInput): void {
   const command = program.command('tracker').description('role: keeps what the services did with each request');
   addTableOptions(command, payloadTrackerOptions).action(async () => {
-    const { config, warnings } = loadCommandConfig(command, payloadTrackerOptions, input);
-    const settings = payloadTrackerSettings(config);
+    const { config, settings, warnings } = loadCommandConfig(command, payloadTrackerOptions, input);
     if (config['database.url'] === '') {
       throw new CcxError('the payload tracker needs a database', {
         code: 'CONFIG_INVALID',

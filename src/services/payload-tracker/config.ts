@@ -1,8 +1,7 @@
 /** The payload tracker's options, and their values as the settings that `service.ts` takes. */
 import { GROUP_TRACKER, TOPIC_PAYLOAD_STATUS, TOPIC_TRACKER_DEAD_LETTERS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
-import type { BatchBounds } from '../../platform/bus/intake/batch-intake.ts';
-import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import { defineOptions, type SettingsOf } from '../../platform/config/options.ts';
 
 const batchBytesDefault = 8 * 1024 ** 2;
 /** Two weeks: an operator comes back from a holiday and asks what became of an upload. */
@@ -22,21 +21,29 @@ export const payloadTrackerOptions = defineOptions({
   name: 'tracker',
   envPrefix: 'CCX_TRACKER',
   options: {
-    'incoming.topic': { type: 'string', default: TOPIC_PAYLOAD_STATUS, description: 'Topic of the status messages' },
-    'incoming.group_id': { type: 'string', default: GROUP_TRACKER, description: 'Consumer group' },
+    'incoming.topic': {
+      type: 'string',
+      as: 'topic',
+      default: TOPIC_PAYLOAD_STATUS,
+      description: 'Topic of the status messages',
+    },
+    'incoming.group_id': { type: 'string', as: 'groupId', default: GROUP_TRACKER, description: 'Consumer group' },
     'incoming.start_at': {
       type: 'string',
+      as: 'startAt',
       default: 'earliest',
       choices: ['earliest', 'latest'],
       description: 'Where a group without a committed offset starts',
     },
     'dead_letters.topic': {
       type: 'string',
+      as: 'deadLettersTopic',
       default: TOPIC_TRACKER_DEAD_LETTERS,
       description: 'Topic of what cannot be read',
     },
     'batch.records': {
       type: 'integer',
+      as: 'batch.recordsMax',
       default: batchRecordsDefault,
       min: 1,
       max: batchRecordsMax,
@@ -44,31 +51,42 @@ export const payloadTrackerOptions = defineOptions({
     },
     'batch.bytes': {
       type: 'bytes',
+      as: 'batch.bytesMax',
       default: batchBytesDefault,
       min: 1,
       description: 'Bytes of statuses stored in one transaction',
     },
     'batch.wait': {
       type: 'duration',
+      as: 'batch.waitMs',
       default: batchWaitMsDefault,
       min: 0,
       description: 'How long a batch waits for more statuses',
     },
     'retention.age': {
       type: 'duration',
+      as: 'retention.ageMs',
       default: retentionAgeMsDefault,
       min: 60_000,
       description: 'How long events are kept',
     },
     'retention.rows': {
       type: 'integer',
+      as: 'retention.rowsMax',
       default: retentionRowsDefault,
       min: 1_000,
       description: 'How many events are kept; the oldest go first',
     },
-    'http.host': { type: 'string', default: '0.0.0.0', flag: 'host', description: 'Address to listen on' },
+    'http.host': {
+      type: 'string',
+      as: 'http.host',
+      default: '0.0.0.0',
+      flag: 'host',
+      description: 'Address to listen on',
+    },
     'http.port': {
       type: 'integer',
+      as: 'http.port',
       default: httpPortDefault,
       min: 0,
       max: 65_535,
@@ -94,28 +112,4 @@ export const payloadTrackerOptions = defineOptions({
   },
 });
 
-export interface PayloadTrackerSettings {
-  readonly topic: string;
-  readonly groupId: string;
-  readonly startAt: 'earliest' | 'latest';
-  readonly deadLettersTopic: string;
-  readonly batch: BatchBounds;
-  readonly retention: { readonly ageMs: number; readonly rowsMax: number };
-  readonly http: { readonly host: string; readonly port: number };
-}
-
-export function payloadTrackerSettings(config: ConfigOf<typeof payloadTrackerOptions>): PayloadTrackerSettings {
-  return {
-    topic: config['incoming.topic'],
-    groupId: config['incoming.group_id'],
-    startAt: config['incoming.start_at'] === 'latest' ? 'latest' : 'earliest',
-    deadLettersTopic: config['dead_letters.topic'],
-    batch: {
-      recordsMax: config['batch.records'],
-      bytesMax: config['batch.bytes'],
-      waitMs: config['batch.wait'],
-    },
-    retention: { ageMs: config['retention.age'], rowsMax: config['retention.rows'] },
-    http: { host: config['http.host'], port: config['http.port'] },
-  };
-}
+export type PayloadTrackerSettings = SettingsOf<typeof payloadTrackerOptions>;

@@ -1,4 +1,5 @@
 /** The tracker as a whole on the embedded bus: statuses go in, the table and the document come out. */
+
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -9,6 +10,7 @@ import { headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
+import { settingsOf } from '../../platform/config/options.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
@@ -17,7 +19,7 @@ import {
   type BusinessEvent,
   createSilentTelemetry,
 } from '../../platform/telemetry/telemetry.ts';
-import { payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
+import { payloadTrackerOptions } from './config.ts';
 import type { TrackerDocument } from './decide/tracker-document.ts';
 import { type RunningPayloadTracker, requestIdCharactersMax, startPayloadTracker } from './service.ts';
 
@@ -51,7 +53,7 @@ beforeEach(async () => {
   url.port = String(shared.proxy!.port);
   const database = connectDatabase({ url: url.toString(), applicationName: 'tracker test' });
   const bus = await createPostgresBus({ database: shared.base!.database, clock, pollEveryMs: 50, leaseMs: 3_000 });
-  const settings = payloadTrackerSettings(loadConfig(payloadTrackerOptions, { env: {} }).config);
+  const settings = settingsOf(payloadTrackerOptions, loadConfig(payloadTrackerOptions, { env: {} }).config);
   const tracker = await startPayloadTracker(
     { ...settings, topic: topics.in, deadLettersTopic: topics.dead, http: { host: '127.0.0.1', port: 0 } },
     { bus, database, telemetry: createSilentTelemetry('tracker'), clock },

@@ -9,6 +9,7 @@ import { hasReadEverything } from '../../platform/bus/group-lag.ts';
 import { BatchIntake } from '../../platform/bus/intake/batch-intake.ts';
 import { ensureOwnTopics } from '../../platform/bus/require-topics.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { type ConfigOf, settingsOf } from '../../platform/config/options.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createOperationsServer } from '../../platform/http/operations-server.ts';
@@ -16,7 +17,7 @@ import { Health } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { pruneTrace, readTrace } from '../../platform/records/trace-log.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { type PayloadTrackerSettings, payloadTrackerOptions, payloadTrackerSettings } from './config.ts';
+import { type PayloadTrackerSettings, payloadTrackerOptions } from './config.ts';
 import { trackerDocument } from './decide/tracker-document.ts';
 import { processBatch } from './pipeline.ts';
 import { createTrackerEvents, createTrackerMetrics, type TrackerEvents } from './telemetry.ts';
@@ -132,7 +133,10 @@ function startRetention({ retention }: PayloadTrackerSettings, tools: RetentionT
 }
 
 /** What a process that runs this service among others needs of it besides `startPayloadTracker`. */
-export const payloadTrackerRole = { options: payloadTrackerOptions, settings: payloadTrackerSettings } as const;
+export const payloadTrackerRole = {
+  options: payloadTrackerOptions,
+  settings: (config: ConfigOf<typeof payloadTrackerOptions>) => settingsOf(payloadTrackerOptions, config),
+} as const;
 
 /** `GET /v1/payloads/{request_id}`: what is known of one request. Asked by ingress for `/track`, and by people. Source: ingress.md A.9. */
 interface TrackerRoutes {

@@ -1,4 +1,5 @@
 /** `ccx db`: what an administrator does once, after which writer, notifier and tracker need no right to create anything. */
+
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { runCcx } from '../../../test/support/ccx-process.ts';
@@ -15,6 +16,7 @@ import { serializePayloadStatus } from '../../contracts/payload-status.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
+import { settingsOf } from '../../platform/config/options.ts';
 import { listSets } from '../../platform/database/administration.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -22,7 +24,7 @@ import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { NOTHING_DISABLED } from '../../services/notification-service/decide/disabled-rules.ts';
 import { startNotificationService } from '../../services/notification-service/service.ts';
 import { notificationWriterRole, startNotificationWriter } from '../../services/notification-writer/service.ts';
-import { payloadTrackerOptions, payloadTrackerSettings } from '../../services/payload-tracker/config.ts';
+import { payloadTrackerOptions } from '../../services/payload-tracker/config.ts';
 import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
 
 const clock = createSystemClock();
@@ -79,7 +81,7 @@ test('what ccx db grants prints is enough for writer, tracker and notifier', asy
 
   const { settings, options } = notificationWriterRole;
   const writerSettings = settings(loadConfig(options, { env: {} }).config);
-  const trackerSettings = payloadTrackerSettings(loadConfig(payloadTrackerOptions, { env: {} }).config);
+  const trackerSettings = settingsOf(payloadTrackerOptions, loadConfig(payloadTrackerOptions, { env: {} }).config);
   await bus.admin.ensureTopics([writerSettings.topic, trackerSettings.topic].map((name) => ({ name, partitions: 1 })));
   const telemetry = createSilentTelemetry('test');
   // Also where the writer is told to bring the shared tables up: they are there.
