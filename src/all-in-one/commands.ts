@@ -9,6 +9,7 @@ import { describeFailure, waitForSignal } from '../platform/lifecycle/run-role.t
 import { describeInstallation, narrate } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
 import { runDemonstration } from './demonstration.ts';
+import { rolesOfFile } from './role-settings.ts';
 import { runOnce } from './run-once.ts';
 import { collectRunSummary } from './run-summary.ts';
 import { type AllInOne, startAllInOne } from './start-all-in-one.ts';
@@ -29,7 +30,8 @@ export function registerAllInOneCommands(program: Command, input: ProcessInput):
     .option('--upload <file>', 'an archive to upload as an operator would; may be repeated', collect)
     .option('--json', 'with --once: the summary as one JSON object on standard output');
   addTableOptions(command, allInOneOptions).action(async (flags: Flags) => {
-    const settings = allInOneSettings(loadCommandConfig(command, allInOneOptions, input).config);
+    const loaded = loadCommandConfig(command, allInOneOptions, input, rolesOfFile);
+    const settings = allInOneSettings(loaded.config, loaded.file);
     const clock = createSystemClock();
     const lifecycle = new Lifecycle(clock);
     const signalled = waitForSignal();
@@ -41,6 +43,7 @@ export function registerAllInOneCommands(program: Command, input: ProcessInput):
     });
     lifecycle.defer('summary', () => summary.close());
     try {
+      for (const warning of loaded.warnings) tell(`warning: ${warning}`);
       const context = { clock, lifecycle, env: input.env, log: process.stderr, progress: tell, version: readVersion() };
       const installation = await startAllInOne(settings, context);
       if (flags.once === true) {

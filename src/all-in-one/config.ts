@@ -2,7 +2,7 @@
  * Settings of the all-in-one process itself. Each service keeps its own settings and environment names; this file only says where they get
  * other defaults here.
  */
-import { type ConfigOf, defineOptions } from '../platform/config/options.ts';
+import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../platform/config/options.ts';
 import { defaultDataFolder } from '../platform/database/embedded/default-data-folder.ts';
 
 export const allInOneOptions = defineOptions({
@@ -16,9 +16,16 @@ export const allInOneOptions = defineOptions({
       description:
         'Folder that keeps everything; default ./data (as root in a closed folder /var/lib/ccx-notifications)',
     },
-    'run.host': { type: 'string', default: '127.0.0.1', flag: 'host', description: 'Address that ingress listens on' },
+    'run.host': {
+      type: 'string',
+      as: 'host',
+      default: '127.0.0.1',
+      flag: 'host',
+      description: 'Address that ingress listens on',
+    },
     'run.port': {
       type: 'integer',
+      as: 'port',
       default: 3000,
       min: 0,
       max: 65_535,
@@ -27,6 +34,7 @@ export const allInOneOptions = defineOptions({
     },
     'run.operations_port': {
       type: 'integer',
+      as: 'operationsPort',
       default: 0,
       min: 0,
       max: 65_535,
@@ -35,6 +43,7 @@ export const allInOneOptions = defineOptions({
     },
     'run.kafka': {
       type: 'list',
+      as: 'kafkaBrokers',
       default: [],
       split: 'comma-or-whitespace',
       flag: 'kafka',
@@ -42,6 +51,7 @@ export const allInOneOptions = defineOptions({
     },
     'run.database': {
       type: 'string',
+      as: 'databaseUrl',
       default: '',
       secret: true,
       flag: 'database',
@@ -49,6 +59,7 @@ export const allInOneOptions = defineOptions({
     },
     'run.idle_timeout': {
       type: 'duration',
+      as: 'idleMsMax',
       default: 300_000,
       min: 1_000,
       flag: 'timeout',
@@ -56,30 +67,35 @@ export const allInOneOptions = defineOptions({
     },
     'retention.archives': {
       type: 'duration',
+      as: 'retention.archivesMs',
       default: 72 * 3_600_000,
       min: 60_000,
       description: 'How long archives are kept',
     },
     'retention.archives_bytes': {
       type: 'bytes',
+      as: 'retention.archivesBytes',
       default: 10 * 1024 ** 3,
       min: 1024 ** 2,
       description: 'How many bytes of archives are kept; the oldest go first',
     },
     'retention.topics': {
       type: 'duration',
+      as: 'retention.topicsMs',
       default: 7 * 24 * 3_600_000,
       min: 60_000,
       description: 'How long embedded topics keep records, dead letters among them',
     },
     'retention.topics_bytes': {
       type: 'bytes',
+      as: 'retention.topicsBytes',
       default: 1024 ** 3,
       min: 1024 ** 2,
       description: 'How many bytes one embedded topic keeps',
     },
     'logging.level': {
       type: 'string',
+      as: 'logLevel',
       default: 'error',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       flag: 'log-level',
@@ -88,40 +104,16 @@ export const allInOneOptions = defineOptions({
   },
 });
 
-export interface AllInOneSettings {
+export interface AllInOneSettings extends SettingsOf<typeof allInOneOptions> {
   readonly dataFolder: string;
-  readonly host: string;
-  readonly port: number;
-  readonly operationsPort: number;
-  /** Empty: topics are tables of the database. */
-  readonly kafkaBrokers: readonly string[];
-  /** Empty: the embedded PostgreSQL. */
-  readonly databaseUrl: string;
-  readonly idleMsMax: number;
-  readonly retention: {
-    readonly archivesMs: number;
-    readonly archivesBytes: number;
-    readonly topicsMs: number;
-    readonly topicsBytes: number;
-  };
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** The roles' sections are in it, too. */
+  readonly configFile?: string;
 }
 
-export function allInOneSettings(config: ConfigOf<typeof allInOneOptions>): AllInOneSettings {
+export function allInOneSettings(config: ConfigOf<typeof allInOneOptions>, configFile?: string): AllInOneSettings {
   return {
+    ...settingsOf(allInOneOptions, config),
     dataFolder: config['run.data'] === '' ? defaultDataFolder() : config['run.data'],
-    host: config['run.host'],
-    port: config['run.port'],
-    operationsPort: config['run.operations_port'],
-    kafkaBrokers: config['run.kafka'],
-    databaseUrl: config['run.database'],
-    idleMsMax: config['run.idle_timeout'],
-    retention: {
-      archivesMs: config['retention.archives'],
-      archivesBytes: config['retention.archives_bytes'],
-      topicsMs: config['retention.topics'],
-      topicsBytes: config['retention.topics_bytes'],
-    },
-    logLevel: config['logging.level'] as AllInOneSettings['logLevel'],
+    ...(configFile === undefined ? {} : { configFile }),
   };
 }

@@ -1,5 +1,8 @@
 /** What differs in an installation of one process from the roles' own defaults, and that the environment still counts. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../platform/config/load-config.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
@@ -26,4 +29,26 @@ test('every start makes a token of its own', () => {
   const [first, second] = [load(), load()].map(({ ingress }) => ingress.ownToken.token);
   assert.notEqual(first, second);
   assert.ok(first!.length >= 43, '32 bytes');
+});
+
+test('each role reads its section of the file, and the environment comes before it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ccx-role-settings-'));
+  try {
+    const configFile = join(folder, 'all.toml');
+    writeFileSync(
+      configFile,
+      '[writer.batch]\nrecords = 7\n[tracker.retention]\nrows = 5000\n[data-pipeline.in_flight]\narchives = 3\n[notifier.kafka_broker]\naddresses = "kafka:9092"\n',
+    );
+    const env = { CCX_TRACKER__RETENTION__ROWS: '6000' };
+    const settings = allInOneSettings(loadConfig(allInOneOptions, { env }).config, configFile);
+    const roles = loadRoleSettings(settings, env, 'test');
+    assert.deepEqual(
+      [roles.writer.batch.recordsMax, roles.tracker.retention.rowsMax, roles.dataPipeline.inFlightArchivesMax],
+      [7, 6_000, 3],
+    );
+    assert.equal(roles.standIns.notificationBackend, false, 'a receiver of the file takes the place of the stand-in');
+    assert.deepEqual(roles.warnings, []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

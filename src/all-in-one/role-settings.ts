@@ -1,5 +1,5 @@
 /**
- * Each service's settings as they are here: its own environment names count, its defaults give way to what an installation of one process
+ * Each service's settings as they are here: its own environment names and its section of the file count, its defaults give way to what an installation of one process
  * needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of `ccx all-in-one` win over both.
  */
 import { randomBytes } from 'node:crypto';
@@ -22,17 +22,36 @@ const allInOneBus = defineOptions({ name: 'all-in-one', envPrefix: 'CCX_ALL_IN_O
 /** More than anybody can guess. Another token at every start; organization 1 owns everything that is uploaded by hand. */
 const ownTokenBytes = 32;
 
+/** Roles whose sections the file may have, below their names: `[notifier.delivery]` is `[delivery]` of `ccx notifier`. */
+export const rolesOfFile: readonly string[] = [
+  ingressRole.options,
+  dataPipelineRole.options,
+  notificationWriterRole.options,
+  notificationServiceRole.options,
+  payloadTrackerRole.options,
+].map(({ name }) => name);
+
+function sectionOf({ name }: OptionTable, { configFile }: Pick<AllInOneSettings, 'configFile'>) {
+  return configFile === undefined ? {} : { file: configFile, section: name };
+}
+
 export type RoleSettings = ReturnType<typeof loadRoleSettings>;
 
 export function loadRoleSettings(settings: AllInOneSettings, env: Environment, version: string) {
-  const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => loadConfig(table, { env });
+  const warnings: string[] = [];
+  const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => {
+    const loaded = loadConfig(table, { env, ...sectionOf(table, settings) });
+    warnings.push(...loaded.warnings);
+    return loaded;
+  };
   const ingress = load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] }));
   // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
   const dataPipeline = load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false }));
   const writer = load(notificationWriterRole.options);
   // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
   const tracker = load(withDefaults(payloadTrackerRole.options, { 'http.host': settings.host, 'http.port': 0 }));
-  const notifier = loadNotifierConfig(env);
+  const notifier = loadNotifierConfig(settings, env);
+  warnings.push(...notifier.warnings);
   const standIns: StandIns = {
     notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
     serviceLog: notifier.origin['service_log.url'] === 'default',
@@ -51,14 +70,17 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
     writer: notificationWriterRole.settings(writer.config),
     tracker: payloadTrackerRole.settings(tracker.config),
     standIns,
+    /** Keys of the file that no role knows. */
+    warnings,
   };
 }
 
 /**
  * Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would. `defaults` are the stand-ins' addresses,
- * which give way to real ones of the environment.
+ * which give way to real ones of the environment or the file.
  */
 export function loadNotifierConfig(
+  settings: Pick<AllInOneSettings, 'configFile'>,
   env: Environment,
   defaults: Parameters<typeof withDefaults<typeof notificationServiceRole.options>>[1] = {},
 ): LoadedConfig<typeof notificationServiceRole.options> {
@@ -74,7 +96,7 @@ export function loadNotifierConfig(
     'follow.min_gap': 50,
     ...defaults,
   });
-  return loadConfig(table, { env });
+  return loadConfig(table, { env, ...sectionOf(table, settings) });
 }
 
 function allInOneBusSettings({ kafkaBrokers, retention }: AllInOneSettings, env: Environment): BusSettings {

@@ -100,6 +100,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
 
   const busTelemetry = telemetryOf('bus');
   const roles = loadRoleSettings(settings, env, dependencies.version);
+  for (const warning of roles.warnings) progress(`warning: ${warning}`);
   const bus = await openBus(roles.bus, { clock, telemetry: busTelemetry, database: busDatabase });
   lifecycle.defer('bus', () => bus.close());
   await bus.admin.ensureTopics(topics);
@@ -120,7 +121,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });
   lifecycle.defer(tracker.name, () => tracker.stop());
   const notifier = await startNotifier({
-    ...{ bus, database, clock, receivers, env, lifecycle },
+    ...{ bus, database, clock, receivers, settings, env, lifecycle },
     telemetry: telemetryOf('notifier'),
   });
   lifecycle.defer(notifier.name, () => notifier.stop());
@@ -242,13 +243,15 @@ interface NotifierDependencies {
   readonly telemetry: Telemetry;
   readonly lifecycle: Lifecycle;
   readonly receivers: Receivers;
+  readonly settings: AllInOneSettings;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 async function startNotifier(dependencies: NotifierDependencies): Promise<NotificationService> {
-  const { bus, database, clock, telemetry, lifecycle, receivers, env } = dependencies;
+  const { bus, database, clock, telemetry, lifecycle, receivers, settings, env } = dependencies;
   const { serviceLog, tokens } = receivers;
   const loaded = loadNotifierConfig(
+    settings,
     env,
     serviceLog === undefined || tokens === undefined
       ? {}
@@ -260,6 +263,10 @@ async function startNotifier(dependencies: NotifierDependencies): Promise<Notifi
         },
   );
   const parts = await notificationServiceRole.openParts({ loaded, env, clock, telemetry, lifecycle, database, bus });
-  const settings = notificationServiceRole.settings(loaded.config, 'follow');
-  return startNotificationService(settings, { database, telemetry, clock, ...parts });
+  return startNotificationService(notificationServiceRole.settings(loaded.config, 'follow'), {
+    database,
+    telemetry,
+    clock,
+    ...parts,
+  });
 }

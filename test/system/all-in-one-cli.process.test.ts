@@ -54,6 +54,45 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
       assert.match(stderr, /^ccx: .*\/large\.tar\.gz was refused: status 413: File exceeds maximum file size .*\n$/);
     });
 
+    test('a file sets its own settings and those of the roles, whose sections stand below their names; a word misspelt is named', async () => {
+      const file = join(folder.path, 'all-in-one.toml');
+      const large = join(folder.path, 'large-for-the-file.tar.gz');
+      await writeFile(large, Buffer.alloc(1_001));
+      await writeFile(
+        file,
+        '[run]\noperations_port = 0\n[ingress.upload]\nbytes_max = 1000\n[notifier.delivery]\nlaese = "1m"\n[writer.batch]\nrecords = 1\n',
+      );
+      const { code, stdout, stderr } = await once(['--config', file, '--upload', large]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /large-for-the-file\.tar\.gz was refused: status 413: File exceeds maximum file size \(1000\)/,
+      );
+      assert.match(stdout, /^warning: .*all-in-one\.toml: unknown key notifier\.delivery\.laese is ignored$/m);
+      const wins = await once(['--config', file, '--upload', large], { INGRESS_DEFAULTMAXSIZE: '2000' });
+      assert.doesNotMatch(wins.stderr, /413/, 'the environment comes before the file');
+    });
+
+    test('--show-configuration says what is in force and from where, and nothing secret', async () => {
+      const file = join(folder.path, 'shown.toml');
+      await writeFile(file, '[run]\nport = 3003\n');
+      const { code, stdout } = await runCcx(
+        ['all-in-one', '--show-configuration', '--config', file, '--host', '127.0.0.1'],
+        { CCX_ALL_IN_ONE__RUN__DATABASE: 'postgres://ccx:hunter2@db/ccx' },
+      );
+      assert.equal(code, 0);
+      assert.match(stdout, /^run\.port +3003 {2}\(file\)$/m);
+      assert.match(stdout, /^run\.host +"127\.0\.0\.1" {2}\(flag\)$/m);
+      assert.match(stdout, /^run\.database +\(set\) {2}\(environment\)$/m);
+      assert.match(stdout, /^retention\.archives +72h {2}\(default\)$/m);
+    });
+
+    test('a file that is none ends the start and is named', async () => {
+      const { code, stderr } = await once(['--config', join(folder.path, 'nowhere.toml')]);
+      assert.equal(code, 1);
+      assert.match(stderr, /fatal error config file: .*nowhere\.toml/);
+    });
+
     test('garbage is taken, dead-lettered with a code, and the code of the process is 1; --json keeps standard output for the summary', async () => {
       const garbage = join(folder.path, 'garbage.tar.gz');
       await writeFile(garbage, 'this is no archive');

@@ -2,7 +2,8 @@
  * The flags and the help text of one role's option table, for `ccx <role>`. Used by every service's `commands.ts`; parsing of values
  * stays with `loadConfig`, so a flag and an environment variable accept the same text.
  */
-import { type Command, Option } from 'commander';
+import { type Command, CommanderError, Option } from 'commander';
+import { describeConfig } from './describe-config.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { environmentName, type OptionSpec, type OptionTable } from './options.ts';
 import { formatDuration } from './parse-value.ts';
@@ -11,6 +12,7 @@ import type { ProcessInput } from './process-input.ts';
 /** Adds `--config FILE`, one flag per option that has one, and the list of environment names below the help. */
 export function addTableOptions(command: Command, table: OptionTable): Command {
   command.option('--config <file>', `TOML file with the settings below (also ${table.envPrefix}_CONFIG_FILE)`);
+  command.option('--show-configuration', 'print the settings in force and where each comes from, and end');
   for (const [key, spec] of Object.entries(table.options)) {
     if (spec.flag === undefined) continue;
     const value = spec.type === 'boolean' ? `--${spec.flag} [value]` : `--${spec.flag} <${spec.type}>`;
@@ -20,19 +22,36 @@ export function addTableOptions(command: Command, table: OptionTable): Command {
   return command;
 }
 
-/** Environment, file and flags of one invocation → the role's configuration. Throws `CcxError` `CONFIG_*` with the setting's name. */
+/**
+ * Environment, file and flags of one invocation → the role's configuration. Throws `CcxError` `CONFIG_*` with the setting's name; with
+ * `--show-configuration` prints it, secrets masked, and ends the command as `--help` does.
+ */
 export function loadCommandConfig<Table extends OptionTable>(
   command: Command,
   table: Table,
   input: ProcessInput,
-): LoadedConfig<Table> {
+  /** Sections of the file that other tables read. */
+  othersSections: readonly string[] = [],
+): LoadedConfig<Table> & { readonly file: string | undefined } {
   const given = command.opts<Record<string, string | boolean | undefined>>();
   const flags: Record<string, string | boolean | undefined> = {};
   for (const [key, spec] of Object.entries(table.options)) {
     if (spec.flag !== undefined) flags[key] = given[camelCase(spec.flag)];
   }
-  const file = given['config'] ?? (input.env[`${table.envPrefix}_CONFIG_FILE`] || undefined);
-  return loadConfig(table, { env: input.env, flags, ...(typeof file === 'string' ? { file } : {}) });
+  const named = given['config'] ?? (input.env[`${table.envPrefix}_CONFIG_FILE`] || undefined);
+  const file = typeof named === 'string' ? named : undefined;
+  const sources = { env: input.env, flags, othersSections, ...(file === undefined ? {} : { file }) };
+  const loaded = loadConfig(table, sources);
+  if (given['showConfiguration'] === true) showConfiguration(table, loaded);
+  return { ...loaded, file };
+}
+
+function showConfiguration<Table extends OptionTable>(table: Table, loaded: LoadedConfig<Table>): never {
+  const lines = describeConfig(table, loaded);
+  const width = Math.max(...lines.map(({ key }) => key.length));
+  for (const { key, value, origin } of lines) process.stdout.write(`${key.padEnd(width)}  ${value}  (${origin})\n`);
+  for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
+  throw new CommanderError(0, 'commander.configuration', 'shown');
 }
 
 function environmentHelp(table: OptionTable): string {
@@ -40,7 +59,18 @@ function environmentHelp(table: OptionTable): string {
     ([key, spec]) =>
       `  ${environmentName(table, key)}\n      ${spec.description} (${spec.type}${describeDefault(spec)})`,
   );
-  return `\nEnvironment:\n${lines.join('\n')}\n`;
+  return `\nEnvironment:\n${lines.join('\n')}\n${listsHelp(table)}`;
+}
+
+function listsHelp(table: OptionTable): string {
+  const lists = Object.entries(table.lists ?? {}).map(([name, { description, options }]) => {
+    const keys = Object.entries(options).map(([key, spec]) => {
+      const secret = spec.secret === true ? `; secret: also from the file that ${key}_file names` : '';
+      return `      ${key}: ${spec.description} (${spec.type}${spec.required === true ? ', required' : ''}${secret})`;
+    });
+    return [`  [[${name}]]  ${description}`, ...keys].join('\n');
+  });
+  return lists.length === 0 ? '' : `\nTables of the file, any number of each:\n${lists.join('\n')}\n`;
 }
 
 /** As a person would write it. */

@@ -9,6 +9,8 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import {
   type ConfigOf,
   environmentName,
+  type ListSpec,
+  type ListsOf,
   type OptionSpec,
   type OptionTable,
   type SettingsOf,
@@ -22,19 +24,24 @@ export interface ConfigSources {
   readonly flags?: Readonly<Record<string, string | boolean | undefined>>;
   /** Path of a TOML file (JSON or YAML by its extension); absent means none. */
   readonly file?: string;
+  /** Only what stands below it in the file counts, `[section.…]`: a file that several roles share. */
+  readonly section?: string;
+  /** Sections of the file that others read. */
+  readonly othersSections?: readonly string[];
 }
 
 export interface LoadedConfig<Table extends OptionTable> {
   readonly config: ConfigOf<Table>;
   /** The same for the role's service. */
   readonly settings: SettingsOf<Table>;
+  readonly lists: ListsOf<Table>;
   /** Where each value came from, for `--show-configuration` and error texts. */
   readonly origin: Readonly<Record<string, 'flag' | 'environment' | 'file' | 'default'>>;
   readonly warnings: readonly string[];
 }
 
 export function loadConfig<Table extends OptionTable>(table: Table, sources: ConfigSources): LoadedConfig<Table> {
-  const fileValues = sources.file === undefined ? undefined : readConfigFile(sources.file);
+  const fileValues = sources.file === undefined ? undefined : ownValues(readConfigFile(sources.file), sources);
   const config: Record<string, unknown> = {};
   const origin: Record<string, 'flag' | 'environment' | 'file' | 'default'> = {};
   const warnings: string[] = [];
@@ -44,13 +51,97 @@ export function loadConfig<Table extends OptionTable>(table: Table, sources: Con
     config[key] = found === undefined ? spec.default : parseOption(spec, found.raw, found.where);
     origin[key] = found?.origin ?? 'default';
   }
+  const lists = readLists(table, sources, fileValues);
+  const known = new Set([...Object.keys(table.options), ...Object.keys(lists)].map((key) => key.toLowerCase()));
   for (const key of fileValues?.keys() ?? []) {
-    if (!Object.keys(table.options).some((known) => known.toLowerCase() === key)) {
-      warnings.push(`${sources.file}: unknown key ${key} is ignored`);
-    }
+    const path = sources.section === undefined ? key : `${sources.section}.${key}`;
+    if (!known.has(key)) warnings.push(`${sources.file}: unknown key ${path} is ignored`);
   }
   const loaded = config as ConfigOf<Table>;
-  return { config: loaded, settings: settingsOf(table, loaded), origin, warnings };
+  return { config: loaded, settings: settingsOf(table, loaded), lists: lists as ListsOf<Table>, origin, warnings };
+}
+
+/** The keys of its section, without it; or all but those of others' sections. */
+function ownValues(
+  values: ReadonlyMap<string, unknown>,
+  { section, othersSections = [] }: ConfigSources,
+): ReadonlyMap<string, unknown> {
+  const below = (key: string, name: string) => key.startsWith(`${name.toLowerCase()}.`);
+  if (section !== undefined) {
+    const own = [...values].filter(([key]) => below(key, section));
+    return new Map(own.map(([key, value]) => [key.slice(section.length + 1), value]));
+  }
+  return new Map([...values].filter(([key]) => !othersSections.some((name) => below(key, name))));
+}
+
+/** Unlike an unknown key elsewhere, one inside an entry is an error: a receiver with a word misspelt would notify somebody else. */
+function readLists(
+  table: OptionTable,
+  { file = '', section }: ConfigSources,
+  fileValues: ReadonlyMap<string, unknown> | undefined,
+): Record<string, readonly Record<string, unknown>[]> {
+  return Object.fromEntries(
+    Object.entries(table.lists ?? {}).map(([name, spec]) => {
+      const path = section === undefined ? name : `${section}.${name}`;
+      const entries = fileValues?.get(name.toLowerCase()) ?? [];
+      if (!Array.isArray(entries) || entries.some((entry) => typeof entry !== 'object' || entry === null)) {
+        throw listError(`${path} in ${file} is no list of tables`, `write each as [[${path}]]`);
+      }
+      return [name, entries.map((entry, index) => readEntry(entry, spec, { file, path, index }))];
+    }),
+  );
+}
+
+interface EntryPlace {
+  readonly file: string;
+  readonly path: string;
+  /** From 0. */
+  readonly index: number;
+}
+
+function readEntry(entry: Record<string, unknown>, spec: ListSpec, place: EntryPlace): Record<string, unknown> {
+  const nameOf = (key: string) => {
+    const line = lineOfEntryKey(place, key);
+    return `${key} of [[${place.path}]] ${place.index + 1} in ${place.file}${line === undefined ? '' : `, line ${line}`}`;
+  };
+  const values: Record<string, unknown> = {};
+  const given = new Map(Object.entries(entry));
+  for (const [key, option] of Object.entries(spec.options)) {
+    const fileKey = option.secret === true ? `${key}_file` : undefined;
+    const path = fileKey === undefined ? undefined : given.get(fileKey);
+    const raw = path === undefined ? given.get(key) : readSecretFile(String(path), nameOf(fileKey!));
+    if (raw === undefined && option.required === true) {
+      throw listError(`[[${place.path}]] ${place.index + 1} in ${place.file} has no ${key}`, `give it a ${key}`);
+    }
+    values[key] = raw === undefined ? option.default : parseOption(option, raw, nameOf(key));
+    given.delete(key);
+    if (fileKey !== undefined) given.delete(fileKey);
+  }
+  for (const key of given.keys()) {
+    throw listError(`unknown key ${nameOf(key)}`, `known: ${Object.keys(spec.options).join(', ')}`);
+  }
+  return values;
+}
+
+function listError(message: string, hint: string): CcxError {
+  return new CcxError(message, { code: 'CONFIG_LIST', category: 'configuration', hint });
+}
+
+/** Where a key of an entry stands in a TOML file: the parser does not say. Undefined for other formats and unusual spellings. */
+function lineOfEntryKey({ file, path, index }: EntryPlace, key: string): number | undefined {
+  if (/\.(json|ya?ml)$/.test(file)) return undefined;
+  let entry = -1;
+  let isInside = false;
+  for (const [at, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    const header = /^\s*\[\[?\s*([^\]]+?)\s*\]/.exec(line)?.[1]?.replaceAll(/["'\s]/g, '');
+    if (header !== undefined) {
+      isInside = header === path || header.startsWith(`${path}.`);
+      if (header === path) entry += 1;
+      if (entry === index && header === `${path}.${key}`) return at + 1;
+    }
+    if (isInside && entry === index && /^\s*["']?([\w.-]+)/.exec(line)?.[1]?.split('.')[0] === key) return at + 1;
+  }
+  return undefined;
 }
 
 interface FoundValue {

@@ -51,6 +51,20 @@ export interface OptionTable {
   readonly envPrefix: string;
   /** Keyed `section.key`, as in TOML. */
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Tables of which a file may hold any number, by name: `[[receivers]]`. They come from the file only. */
+  readonly lists?: Readonly<Record<string, ListSpec>>;
+}
+
+export interface ListSpec {
+  readonly description: string;
+  /** Keys of one entry. A secret may also be given as `<key>_file`, the path of a file that holds it. */
+  readonly options: Readonly<Record<string, EntryOptionSpec>>;
+}
+
+/** Of an entry: no environment name, no flag. */
+export interface EntryOptionSpec extends Omit<OptionSpec, 'env' | 'flag' | 'envCounts' | 'as'> {
+  /** Each entry has to give it; it also tells them apart in errors where it is `name`. */
+  readonly required?: boolean;
 }
 
 export type ConfigOf<Table extends OptionTable> = {
@@ -94,6 +108,16 @@ export function settingsOf<Table extends OptionTable>(table: Table, config: Conf
   }
   return settings as SettingsOf<Table>;
 }
+
+export type ListEntry<Spec extends ListSpec> = {
+  readonly [Key in keyof Spec['options']]: OptionValues[Spec['options'][Key]['type']];
+};
+
+/** The entries of each list, in the order of the file. */
+export type ListsOf<Table extends OptionTable> =
+  Table['lists'] extends Readonly<Record<string, ListSpec>>
+    ? { readonly [Name in keyof Table['lists']]: readonly ListEntry<Table['lists'][Name]>[] }
+    : Readonly<Record<never, never>>;
 
 /** Identity function that keeps the literal types of a table. */
 export function defineOptions<const Table extends OptionTable>(table: Table): Table {
