@@ -1,6 +1,6 @@
 /** Messages of `ccx.ocp.results` as the data pipeline sends them: our rules over a made-up cluster, the report under many clusters' names. */
 import type { Report } from '../../src/contracts/report.ts';
-import { serializeOcpResults } from '../../src/contracts/serialize-ocp-results.ts';
+import { serializeOcpResults, serializeReport } from '../../src/contracts/serialize-ocp-results.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import { allRules } from '../../src/rules/catalog/index-of-rules.ts';
 import { evaluateArchive } from '../../src/rules/engine/evaluate-archive.ts';
@@ -15,16 +15,16 @@ export function benchReport(clock: Clock): Report {
 
 export function reportMessage(clock: Clock, report: Report): string {
   const now = clock.now().toISOString();
-  return serializeOcpResults({
+  const envelope = {
     OrgID: 1,
     ClusterName: clock.uuid(),
-    Report: report,
     LastChecked: now,
-    Version: 2,
+    Version: 2 as const,
     RequestId: clock.uuid().replaceAll('-', ''),
     Metadata: { gathering_time: `${now.slice(0, 19)}Z` },
     AccountNumber: 0,
-  });
+  };
+  return serializeOcpResults(envelope, serializeReport(report));
 }
 
 export function reportMessages(clock: Clock, count: number): string[] {

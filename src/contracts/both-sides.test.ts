@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { CcxError } from '../encoding/ccx-error.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
 import { parsePayloadStatus, serializePayloadStatus } from './payload-status.ts';
-import { serializeOcpResults } from './serialize-ocp-results.ts';
+import { serializeOcpResults, serializeReport } from './serialize-ocp-results.ts';
 import { parseUploadAnnouncement, serializeUploadAnnouncement } from './upload-announcement.ts';
 import {
   type InvalidExample,
@@ -28,7 +28,8 @@ test('announcements that ingress writes are read by the data pipeline', () => {
 
 test('reports that the data pipeline writes are read by the notification writer', () => {
   for (const example of ocpResultsExamples.valid) {
-    const parsed = parseOcpResults(Buffer.from(serializeOcpResults(example)));
+    const { Report, ...envelope } = example;
+    const parsed = parseOcpResults(Buffer.from(serializeOcpResults(envelope, serializeReport(Report))));
     assert.ok(parsed.kind === 'received');
     const { orgId, accountNumber, clusterName, lastChecked, requestId } = parsed.report;
     assert.deepEqual(

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CcxError } from '../encoding/ccx-error.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
-import type { OcpResultsMessage } from './serialize-ocp-results.ts';
-import { serializeOcpResults } from './serialize-ocp-results.ts';
+import { type OcpResultsMessage, serializeOcpResults, serializeReport } from './serialize-ocp-results.ts';
 
 const example: OcpResultsMessage = {
   OrgID: 11789772,
@@ -35,9 +34,18 @@ const example: OcpResultsMessage = {
   AccountNumber: 10,
 };
 
+function serialize({ Report, ...envelope }: OcpResultsMessage): string {
+  return serializeOcpResults(envelope, serializeReport(Report));
+}
+
+test('the text is, byte for byte, that of the whole message written at once', () => {
+  const escaped = JSON.stringify(example).replace('č', '\\u010d').replace('🕐', '\\ud83d\\udd50');
+  assert.equal(serialize(example), `${escaped}\n`);
+});
+
 test('members come in the order of the reference, on one line, in ASCII', () => {
   const { OrgID, ...rest } = example;
-  const text = serializeOcpResults({ ...rest, OrgID });
+  const text = serialize({ ...rest, OrgID });
   assert.deepEqual(Object.keys(JSON.parse(text)), [
     'OrgID',
     'ClusterName',
@@ -54,7 +62,7 @@ test('members come in the order of the reference, on one line, in ASCII', () => 
 
 test('what is written is accepted by the reading side', () => {
   for (const message of [example, { ...example, RequestId: null, AccountNumber: 0 }]) {
-    const parsed = parseOcpResults(Buffer.from(serializeOcpResults(message)));
+    const parsed = parseOcpResults(Buffer.from(serialize(message)));
     assert.equal(parsed.kind, 'received');
   }
 });
@@ -88,7 +96,7 @@ const invalid: readonly [string, object][] = [
 for (const [member, change] of invalid) {
   test(`a message whose ${member} is wrong is not published: ${JSON.stringify(change).slice(0, 60)}`, () => {
     assert.throws(
-      () => serializeOcpResults({ ...example, ...change } as OcpResultsMessage),
+      () => serialize({ ...example, ...change } as OcpResultsMessage),
       (error: unknown) =>
         error instanceof CcxError && error.code === 'REPORT_INVALID' && error.message.includes(`${member}:`),
     );

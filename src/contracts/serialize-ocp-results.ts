@@ -1,7 +1,7 @@
 /**
  * A message of topic `ccx.ocp.results` as the bytes that are sent: checked against the strictest of its readers, members in the order
- * of the reference, one newline at the end. Called by the data pipeline (hop 6); the reading side is `parse-ocp-results.ts`.
- * Source: data-pipeline.md 5.2, 5.3.
+ * of the reference, one newline at the end. The report is checked and written where it is made, in a rule runner; the data pipeline
+ * (hop 6) puts its text between what the announcement says. The reading side is `parse-ocp-results.ts`. Source: data-pipeline.md 5.2, 5.3.
  */
 import { z } from 'zod';
 import { CcxError } from '../encoding/ccx-error.ts';
@@ -34,10 +34,9 @@ const reportSchema = z.looseObject({
   analysis_metadata: z.looseObject({ start: z.string(), finish: z.string() }),
 });
 
-const messageSchema = z.strictObject({
+const envelopeSchema = z.strictObject({
   OrgID: unsigned32,
   ClusterName: z.string().refine(isUuid, 'must be a UUID'),
-  Report: reportSchema,
   LastChecked: z.string().refine((text) => parseRfc3339(text) !== undefined, 'must be RFC 3339'),
   Version: z.literal(2),
   RequestId: z.string().nullable(),
@@ -45,32 +44,37 @@ const messageSchema = z.strictObject({
   AccountNumber: unsigned32,
 });
 
-/** Throws `REPORT_INVALID`, naming the members at fault (never their values). Non-ASCII text is escaped, as in the reference. */
-export function serializeOcpResults(message: OcpResultsMessage): string {
-  const result = messageSchema.safeParse(message);
-  if (!result.success) {
-    const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new CcxError(`Error encoding the response to publish: ${faults.join('; ')}`, {
-      code: 'REPORT_INVALID',
-      category: 'input',
-    });
-  }
-  const ordered: OcpResultsMessage = {
-    OrgID: message.OrgID,
-    ClusterName: message.ClusterName,
-    Report: message.Report,
-    LastChecked: message.LastChecked,
-    Version: message.Version,
-    RequestId: message.RequestId,
-    Metadata: message.Metadata,
-    AccountNumber: message.AccountNumber,
-  };
-  return `${escapeNonAscii(JSON.stringify(ordered))}\n`;
+/** The member `Report`. Throws `REPORT_INVALID`, naming the members at fault (never their values). */
+export function serializeReport(report: Report): string {
+  const { error } = reportSchema.safeParse(report);
+  if (error !== undefined) throw invalid(error.issues, ['Report']);
+  return asciiJson(report);
 }
 
-/** In JSON text such characters occur inside strings only, so that the escape is always legal there. */
-function escapeNonAscii(json: string): string {
-  return json.replace(/[\u007f-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/** `reportText` is what `serializeReport` answered: it is not looked at again. Throws `REPORT_INVALID` for the other members. */
+export function serializeOcpResults(envelope: OcpResultsEnvelope, reportText: string): string {
+  const { error } = envelopeSchema.safeParse(envelope);
+  if (error !== undefined) throw invalid(error.issues, []);
+  const { OrgID, ClusterName, LastChecked, Version, RequestId, Metadata, AccountNumber } = envelope;
+  const before = asciiJson({ OrgID, ClusterName }).slice(0, -1);
+  const behind = asciiJson({ LastChecked, Version, RequestId, Metadata, AccountNumber }).slice(1);
+  return `${before},"Report":${reportText},${behind}\n`;
+}
+
+function invalid(issues: readonly z.core.$ZodIssue[], at: readonly string[]): CcxError {
+  const faults = issues.slice(0, 5).map(({ path, message }) => `${[...at, ...path].join('.')}: ${message}`);
+  return new CcxError(`Error encoding the response to publish: ${faults.join('; ')}`, {
+    code: 'REPORT_INVALID',
+    category: 'input',
+  });
+}
+
+/** Non-ASCII text is escaped, as in the reference; in JSON such characters occur inside strings only, so that the escape is always legal. */
+function asciiJson(value: object): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** As we produce it; members in emission order. */
@@ -86,3 +90,6 @@ export interface OcpResultsMessage {
   /** 0 when unknown: the writer requires the member. */
   readonly AccountNumber: number;
 }
+
+/** What the announcement and the archive's name say beside the report. */
+export type OcpResultsEnvelope = Omit<OcpResultsMessage, 'Report'>;

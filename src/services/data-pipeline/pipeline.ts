@@ -125,7 +125,7 @@ class PipelineRun {
         publishReport(upload, result, publish, attempt),
       );
       if (published.kind !== 'done') return ended('publish-report', published);
-      events.reportPublished(this.journey, published.value);
+      events.reportPublished(this.journey, published.value, result.hits);
       return { kind: 'published' };
     } finally {
       this.#leavePlace();

@@ -4,7 +4,7 @@
  * Nothing here throws and nothing is awaited.
  */
 
-import type { OcpResultsMessage } from '../../contracts/serialize-ocp-results.ts';
+import type { OcpResultsEnvelope } from '../../contracts/serialize-ocp-results.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -147,26 +147,23 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       });
     },
     /** Hop 6. */
-    reportPublished(journey: Journey, message: OcpResultsMessage): void {
+    reportPublished(journey: Journey, envelope: OcpResultsEnvelope, hits: number): void {
       const archive = journey.archiveKind;
       const publishMs = clock.monotonicMs() - (journey.evaluatedMs ?? journey.receivedMs);
       metrics.published.inc({ archive });
       metrics.publishSeconds.observe({ archive }, seconds(publishMs));
-      const { OrgID, AccountNumber, ClusterName, LastChecked, Version } = message;
+      const { OrgID, AccountNumber, ClusterName, LastChecked, Version } = envelope;
       log.debug(contextOf(journey), 'Message has been sent successfully.');
       log.debug(
         `Message context: OrgId=${OrgID}, AccountNumber=${AccountNumber}, ClusterName="${ClusterName}", ` +
           `LastChecked="${LastChecked}", Version=${Version}`,
       );
-      log.info(
-        { ...contextOf(journey), cluster: ClusterName, hits: message.Report.reports.length },
-        'Status: Success; report published',
-      );
+      log.info({ ...contextOf(journey), cluster: ClusterName, hits }, 'Status: Success; report published');
       if (journey.subject !== undefined) statuses.tell(journey.subject, 'success');
       telemetry.announce('report-published', {
         ...hop(journey, 6, clock),
         cluster: ClusterName,
-        hits: message.Report.reports.length,
+        hits,
       });
     },
   };

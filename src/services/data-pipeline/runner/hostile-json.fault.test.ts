@@ -101,7 +101,7 @@ async function run(files: readonly { path: string; body: string }[]) {
   });
   assert.ok(outcome.kind === 'done', JSON.stringify(outcome));
   assert.deepEqual([blamed, quarantine.general()], [[], []]);
-  return { ...outcome.value, report: JSON.parse(outcome.value.reportJson) as Report };
+  return { ...outcome.value, report: JSON.parse(outcome.value.reportText) as Report };
 }
 
 for (const [what, pathOf] of places) {

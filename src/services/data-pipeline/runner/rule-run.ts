@@ -1,4 +1,4 @@
-/** What the service and its rule runners tell each other. Travels by structured clone between the processes. */
+/** What the service and its rule runners exchange. Travels by structured clone between the processes. */
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import type { RuleCatalogue } from '../../../rules/engine/rule.ts';
 
@@ -18,8 +18,10 @@ export interface RuleRun {
 
 export interface RuleRunResult {
   readonly clusterId: string;
-  /** JSON text of a `Report`. */
-  readonly reportJson: string;
+  /** The member `Report` of the message, checked and written: nobody behind the runner parses it. */
+  readonly reportText: string;
+  /** Issues in it. */
+  readonly hits: number;
   readonly archiveKind: 'ocp' | 'hypershift';
   readonly remoteConfigurationVersion: string | undefined;
   readonly files: number;

@@ -81,7 +81,7 @@ test('a rule that throws costs itself only, and is told', async () => {
     throw new TypeError('no such field');
   });
   const { result } = await run({}, [rule('one'), broken, rule('two')]);
-  const report = JSON.parse(result.reportJson);
+  const report = JSON.parse(result.reportText);
   assert.deepEqual(
     report.reports.map((hit: { rule_id: string }) => hit.rule_id),
     ['one|TOLD', 'two|TOLD'],
@@ -90,10 +90,17 @@ test('a rule that throws costs itself only, and is told', async () => {
   assert.equal(result.rulesRun, 2);
 });
 
+test('a report that readers would refuse leaves no runner', async () => {
+  const untagged = { ...rule('untagged'), tags: 'none' } as unknown as Rule;
+  const { result } = await run({}, [untagged]);
+  assert.ok(result instanceof CcxError);
+  assert.deepEqual([result.code, result.message.includes('Report.reports.0.tags:')], ['REPORT_INVALID', true]);
+});
+
 test('a rule that is left out neither runs nor is named to the watcher, and the report says that it did not run', async () => {
   const { labels, result } = await run({ leaveOut: ['test.rules.one'] });
   assert.equal(labels.includes('rule test.rules.one'), false);
-  const [skip] = JSON.parse(result.reportJson).skips;
+  const [skip] = JSON.parse(result.reportText).skips;
   assert.deepEqual([skip.rule_fqdn, skip.reason], ['test.rules.one.report', 'RULE_LEFT_OUT']);
   assert.equal(result.rulesRun, 1);
 });
@@ -101,13 +108,13 @@ test('a rule that is left out neither runs nor is named to the watcher, and the 
 test('a file that is no JSON is counted and the others are read', async () => {
   const { result } = await run({ packed: testArchive({ 'config/infrastructure.json': '{"broken":' }) }, allRules);
   assert.ok(result.brokenFiles >= 1);
-  assert.equal(JSON.parse(result.reportJson).info[0].details.version, '4.17.3');
+  assert.equal(JSON.parse(result.reportText).info[0].details.version, '4.17.3');
 });
 
 test('a fact that is left out is not read, and the report says so of the rules that need it', async () => {
   const { labels, result } = await run({ leaveOutFacts: ['clusterVersion'] }, allRules);
   assert.equal(labels.includes('fact clusterVersion'), false);
-  const reasons = new Map(JSON.parse(result.reportJson).skips.map((skip: SkipItem) => [skip.rule_fqdn, skip.reason]));
+  const reasons = new Map(JSON.parse(result.reportText).skips.map((skip: SkipItem) => [skip.rule_fqdn, skip.reason]));
   assert.equal(reasons.get('ccx_rules_processing.version_info.report'), 'INPUT_BROKEN');
 });
 

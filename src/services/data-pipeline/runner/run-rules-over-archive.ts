@@ -3,6 +3,7 @@
  * with the whole catalog, and by tests with rules that misbehave. Deadlines and memory are watched from outside; here every step says
  * its name before it begins, so that a kill can be blamed on it.
  */
+import { serializeReport } from '../../../contracts/serialize-ocp-results.ts';
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import { openArchiveWithSummary } from '../../../platform/archive/open-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
@@ -14,7 +15,7 @@ import { catalogueOf } from '../../../rules/engine/rule.ts';
 import { FACT_LABEL_PREFIX, RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
 import type { RuleRun, RuleRunResult } from './rule-run.ts';
 
-/** Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster. */
+/** Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster, `REPORT_INVALID` for a rule's bug. */
 export async function runRulesOverArchive(
   run: RuleRun,
   rules: readonly Rule[],
@@ -41,12 +42,13 @@ export async function runRulesOverArchive(
     clock,
   });
   context.label('write the report');
-  const reportJson = JSON.stringify(evaluation.report);
+  const reportText = serializeReport(evaluation.report);
 
   const failedRules = evaluation.failures.filter(({ component }) => rules.some((rule) => rule.module === component));
   return {
     clusterId,
-    reportJson,
+    reportText,
+    hits: evaluation.report.reports.length,
     archiveKind: evaluation.archiveKind,
     remoteConfigurationVersion: evaluation.remoteConfigurationVersion,
     files: files.size,

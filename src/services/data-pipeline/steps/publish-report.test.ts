@@ -31,7 +31,7 @@ const report: Report = {
   analysis_metadata: { start: '', finish: '', execution_context: '', plugin_sets: {} },
 };
 const catalogue = { version: 'ccx-notifications-0.1.0+0123456789ab', rules: ['a.one', 'b.two'] };
-const result = { clusterId: testCluster, reportJson: JSON.stringify(report), catalogue } as unknown as RuleRunResult;
+const result = { clusterId: testCluster, reportText: JSON.stringify(report), catalogue } as unknown as RuleRunResult;
 const second: StepAttempt = { number: 2, retryMs: 750, elapsedMs: 500, signal: new AbortController().signal };
 
 async function publish(answer: () => Promise<unknown>, evaluated = result) {
@@ -88,8 +88,8 @@ test('a report that no bus would take is dead-lettered', async () => {
   assert.equal(outcome.error.code, 'BUS_RECORD_TOO_LARGE');
 });
 
-test('a report that readers would refuse is dead-lettered and not sent', async () => {
-  const { outcome, sent } = await publish(async () => undefined, { ...result, reportJson: '{"reports":[]}' });
+test('a message that readers would refuse is dead-lettered and not sent', async () => {
+  const { outcome, sent } = await publish(async () => undefined, { ...result, clusterId: 'no UUID' });
   assert.ok(outcome.kind === 'dead-letter');
   assert.deepEqual([outcome.error.code, sent.length], ['REPORT_INVALID', 0]);
 });

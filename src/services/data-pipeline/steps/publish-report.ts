@@ -1,8 +1,6 @@
 /** Hop 6: the report on the results topic, acknowledged by the bus. Source: data-pipeline.md 5.2. */
 
-import type { Report } from '../../../contracts/report.ts';
-import type { OcpResultsMessage } from '../../../contracts/serialize-ocp-results.ts';
-import { serializeOcpResults } from '../../../contracts/serialize-ocp-results.ts';
+import { type OcpResultsEnvelope, serializeOcpResults } from '../../../contracts/serialize-ocp-results.ts';
 import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { RecordSender } from '../../../platform/bus/bus.ts';
@@ -22,11 +20,10 @@ export async function publishReport(
   result: RuleRunResult,
   tools: PublishTools,
   attempt: StepAttempt,
-): Promise<StepAnswer<OcpResultsMessage>> {
-  const message: OcpResultsMessage = {
+): Promise<StepAnswer<OcpResultsEnvelope>> {
+  const envelope: OcpResultsEnvelope = {
     OrgID: upload.orgId,
     ClusterName: result.clusterId,
-    Report: JSON.parse(result.reportJson) as Report,
     LastChecked: upload.lastChecked,
     Version: 2,
     RequestId: upload.requestId,
@@ -35,7 +32,7 @@ export async function publishReport(
   };
   let value: string;
   try {
-    value = serializeOcpResults(message);
+    value = serializeOcpResults(envelope, result.reportText);
   } catch (error) {
     if (error instanceof CcxError) return deadLetter(error);
     throw error;
@@ -43,7 +40,7 @@ export async function publishReport(
   // The key keeps one cluster's reports in order; the reference sends none, and readers do not look at it.
   const record = {
     topic: tools.topic,
-    key: message.ClusterName,
+    key: envelope.ClusterName,
     value,
     headers: {
       [HEADER_CATALOGUE_VERSION]: result.catalogue.version,
@@ -52,7 +49,7 @@ export async function publishReport(
   };
   try {
     await tools.sender.send([record]);
-    return done(message);
+    return done(envelope);
   } catch (error) {
     return isRefusedRecord(error) ? deadLetter(error) : retry(busFailure(error), attempt.retryMs);
   }
