@@ -1,5 +1,5 @@
 /**
- * Entry of every runner child: loads the module that it is told, then runs one job at a time. Started by `launchChild` only. What
+ * Entry of every runner child: loads the module that its `start` message names, then runs one job at a time. Started by `launchChild` only. What
  * contains a job (deadline, memory) is outside, in the parent; what ends an orphan is the thread started here.
  */
 import { writeSync } from 'node:fs';
@@ -30,7 +30,7 @@ async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void
   const module: Partial<RunnerModule<unknown, unknown>> = await import(message.module);
   if (typeof module.runJob !== 'function') throw new Error(`${message.module} exports no function runJob`);
   loaded.resolve(module.runJob);
-  tell({ kind: 'ready' });
+  send({ kind: 'ready' });
 }
 
 async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void> {
@@ -50,9 +50,9 @@ async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void>
   };
   try {
     const value = await runJob(message.job, context);
-    tell({ kind: 'result', id, cpuMs: cpuMs(), value });
+    send({ kind: 'result', id, cpuMs: cpuMs(), value });
   } catch (error) {
-    tell({ kind: 'failed', id, cpuMs: cpuMs(), label, error: describeFailure(error) });
+    send({ kind: 'failed', id, cpuMs: cpuMs(), label, error: describeFailure(error) });
   }
 }
 
@@ -61,7 +61,7 @@ function writeLabel(id: number, label: string): void {
   writeSync(LABEL_FD, `${id} ${label}\n`);
 }
 
-function tell(message: FromChild): void {
+function send(message: FromChild): void {
   process.send?.(message);
 }
 

@@ -3,21 +3,13 @@
  * over a limit. Used by `runner-pool.ts`, which decides how many there are and who gets which job. A child that was killed or that
  * died is not used again.
  */
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { type CcxErrorOptions, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type ChildLaunch, launchChild } from './child-launch.ts';
-import type { ReadMemory } from './resident-memory.ts';
-import {
-  type FromChild,
-  type JobFailure,
-  LABEL_FD,
-  labelBytesMax,
-  RunnerError,
-  startBackoffMsMax,
-  type ToChild,
-} from './runner-job.ts';
+import { type FromChild, type JobFailure, LABEL_FD, labelBytesMax, RunnerError, type ToChild } from './runner-job.ts';
 
 /** A child that has not loaded its module by then never will; generous, since a busy machine starts Node slowly. */
 const childStartMsMax = 60_000;
@@ -27,12 +19,13 @@ const watchMs = 50;
 const parentCheckMs = 250;
 /** After a child's exit its pipes may still hold the last label; they are read for at most this long. */
 const drainMsMax = 1_000;
+/** Longest pause before a child is started in place of one that could not; one that lived longer than that was no failed start. */
+export const startBackoffMsMax = 30_000;
 /** What a child wrote on stderr before it died; the end tells why. */
 const stderrBytesMax = 4_096;
 
 interface RunnerChildOptions extends ChildLaunch {
   readonly clock: Clock;
-  readonly readMemory: ReadMemory;
   readonly onReady: () => void;
   /** Called once, after the process is gone and its job, if any, was settled. */
   readonly onEnd: (end: ChildEnd) => void;
@@ -92,7 +85,7 @@ export class RunnerChild {
     this.#clock = options.clock;
   }
 
-  /** Starts the process. Every failure, also one of the operating system, is told through `onEnd`. */
+  /** Starts the process. Every failure, also one of the operating system, comes through `onEnd`. */
   start(): void {
     let child: ChildProcess;
     try {
@@ -174,7 +167,7 @@ export class RunnerChild {
     const job = this.#current;
     const pid = this.#process?.pid;
     if (job === undefined || pid === undefined || this.#verdict !== undefined) return;
-    const bytes = await this.#options.readMemory(pid);
+    const bytes = await residentBytes(pid);
     if (this.#current !== job) return;
     if (bytes !== undefined && bytes > this.#options.childBytesMax) {
       await pendingInputRead();
@@ -281,7 +274,7 @@ export class RunnerChild {
   }
 
   #send(message: ToChild): void {
-    // A failed write means that the process is going; its exit is what is told.
+    // A failed write means that the process is going; its exit is what counts.
     if (!this.#endNoticed) this.#process?.send(message, () => undefined);
   }
 }
@@ -313,7 +306,7 @@ function failureOf(failure: JobFailure, label: string | undefined): RunnerError 
   return new RunnerError(failure.message, { ...options, label });
 }
 
-/** Reads the lines `<job id> <label>` that a child writes before each step; used by `runner-child.ts`. */
+/** Reads the lines `<job id> <label>` that a child writes before each step. */
 class LabelReader {
   readonly #onLabel: (id: number, text: string) => void;
   #rest: Buffer = Buffer.alloc(0);
@@ -336,4 +329,35 @@ class LabelReader {
     // A line without an end that is longer than any label is not ours: code in the child wrote to the descriptor itself.
     this.#rest = bytes.length - from > 2 * labelBytesMax ? Buffer.alloc(0) : Buffer.from(bytes.subarray(from));
   }
+}
+
+/**
+ * Bytes in memory and in swap, or undefined when the process is gone or nobody knows. Seen from outside, since a process in a busy loop
+ * cannot be asked: Linux answers from /proc in microseconds; elsewhere `ps` is started, so there the watch is coarser.
+ */
+export function residentBytes(pid: number): Promise<number | undefined> {
+  return process.platform === 'linux' ? readFromProc(pid) : readFromPs(pid);
+}
+
+/** `VmRSS` and `VmSwap` are in kB whatever the page size is, unlike the columns of `statm`. */
+async function readFromProc(pid: number): Promise<number | undefined> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    const resident = /^VmRSS:\s+(\d+) kB$/m.exec(status);
+    if (resident === null) return undefined;
+    const swapped = /^VmSwap:\s+(\d+) kB$/m.exec(status);
+    return (Number(resident[1]) + Number(swapped?.[1] ?? 0)) * 1024;
+  } catch {
+    return undefined;
+  }
+}
+
+/** POSIX: resident set in kB. */
+export function readFromPs(pid: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    execFile('ps', ['-o', 'rss=', '-p', String(pid)], (error, stdout) => {
+      const kilobytes = Number(stdout.trim());
+      resolve(error === null && stdout.trim() !== '' && Number.isFinite(kilobytes) ? kilobytes * 1024 : undefined);
+    });
+  });
 }

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import type { TestJob } from '../../../test/support/runner-jobs.ts';
 import { errorText } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
-import { memoryReader, readFromPs } from './resident-memory.ts';
+import { readFromPs, residentBytes } from './runner-child.ts';
 import { RunnerError } from './runner-job.ts';
 import { createRunnerPool, type RunnerPool, type RunnerPoolOptions } from './runner-pool.ts';
 
@@ -272,9 +272,9 @@ describe('starting and ending runners', () => {
   });
 
   test('memory of a process is read from outside, and a process that is gone has none', async () => {
-    const bytes = await memoryReader(process.platform)(process.pid);
+    const bytes = await residentBytes(process.pid);
     assert.ok(bytes !== undefined && bytes > 10 * MiB);
-    assert.equal(await memoryReader('linux')(2 ** 30), undefined);
+    assert.equal(await residentBytes(2 ** 30), undefined);
     if (existsSync('/bin/ps')) assert.ok(((await readFromPs(process.pid)) ?? 0) > 10 * MiB);
   });
 });

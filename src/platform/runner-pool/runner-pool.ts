@@ -7,15 +7,16 @@
  */
 
 import { Counter } from 'prom-client';
+import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
+import { pause } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { FairShare } from './fair-share.ts';
-import { memoryReader } from './resident-memory.ts';
-import { type ChildEnd, RunnerChild } from './runner-child.ts';
-import { RunnerError, startBackoffMsMax } from './runner-job.ts';
+import { type ChildEnd, RunnerChild, startBackoffMsMax } from './runner-child.ts';
+import { RunnerError } from './runner-job.ts';
 
-/** First pause after a child that could not start; doubles with each further failure. */
-const startBackoffMsMin = 100;
+/** Pauses after children that could not start, so that a broken install does not become a fork bomb. */
+const startBackoff = { msMin: 100, msMax: startBackoffMsMax };
 /** After so many failures in a row without a living child, waiting jobs are refused instead of kept. */
 const startFailuresMax = 3;
 /** Jobs that may wait per child, where the caller does not say: a second of work of ordinary archives. */
@@ -95,7 +96,7 @@ interface QueuedJob {
 
 class Pool {
   readonly #options: RunnerPoolOptions;
-  readonly #events: RunnerPoolEvents;
+  readonly #reportReplaced: (error: RunnerError) => void;
   readonly #children = new Set<RunnerChild>();
   readonly #queue: QueuedJob[] = [];
   readonly #share = new FairShare();
@@ -109,7 +110,7 @@ class Pool {
 
   constructor(options: RunnerPoolOptions) {
     this.#options = options;
-    this.#events = createRunnerPoolEvents(options.name ?? 'runner', options.telemetry);
+    this.#reportReplaced = reportReplaced(options.name ?? 'runner', options.telemetry);
     this.#queuedJobsMax = options.queuedJobsMax ?? options.size * queuedJobsPerChildMax;
   }
 
@@ -118,7 +119,6 @@ class Pool {
     while (!this.#closing.signal.aborted && !this.#pausing && this.#children.size < this.#options.size) {
       const child: RunnerChild = new RunnerChild({
         ...this.#options,
-        readMemory: memoryReader(process.platform),
         onReady: () => this.#dispatch(),
         onEnd: (end) => this.#onEnd(child, end),
       });
@@ -231,7 +231,7 @@ class Pool {
       if (this.#children.size === 0) this.#allEnded.resolve();
       return;
     }
-    if (!onPurpose.has(end.error.code)) this.#events.runnerReplaced(end.error);
+    if (!onPurpose.has(end.error.code)) this.#reportReplaced(end.error);
     if (end.worked) {
       this.#startFailures = 0;
       this.fill();
@@ -243,16 +243,11 @@ class Pool {
     void this.#fillLater();
   }
 
-  /** Starts again after a pause that doubles with each failure in a row, so that a broken install does not become a fork bomb. */
   async #fillLater(): Promise<void> {
     if (this.#pausing) return;
     this.#pausing = true;
-    const pauseMs = Math.min(startBackoffMsMax, startBackoffMsMin * 2 ** (this.#startFailures - 1));
-    try {
-      await this.#options.clock.sleep(pauseMs, this.#closing.signal);
-    } catch {
-      return;
-    }
+    const { clock } = this.#options;
+    await pause(clock, backoffMs(startBackoff, this.#startFailures, clock.random()), this.#closing.signal);
     this.#pausing = false;
     this.fill();
   }
@@ -291,15 +286,9 @@ function cancelled(): RunnerError {
   return new RunnerError('the job was given up', { code: 'RUNNER_CANCELLED', category: 'internal' });
 }
 
-/** What the runner pool tells about itself: its log line, metric and event in one place. */
-interface RunnerPoolEvents {
-  /** A child is gone and another takes its place. Retired children, after their number of jobs, are not told. */
-  runnerReplaced(error: RunnerError): void;
-}
-
-/** `telemetry` may be absent, e.g. in a short command; several pools of one process share the metric and differ by `pool`. */
-function createRunnerPoolEvents(pool: string, telemetry: Telemetry | undefined): RunnerPoolEvents {
-  if (telemetry === undefined) return { runnerReplaced: () => undefined };
+/** A child is gone and another takes its place: log line, metric and event. Retired children, after their number of jobs, are not counted. `telemetry` may be absent, e.g. in a short command; several pools of one process share the metric and differ by `pool`. */
+function reportReplaced(pool: string, telemetry: Telemetry | undefined): (error: RunnerError) => void {
+  if (telemetry === undefined) return () => undefined;
   const name = 'ccx_runner_replaced_total';
   const replaced =
     (telemetry.registry.getSingleMetric(name) as Counter<'pool' | 'code'> | undefined) ??
@@ -309,11 +298,9 @@ function createRunnerPoolEvents(pool: string, telemetry: Telemetry | undefined):
       labelNames: ['pool', 'code'],
       registers: [telemetry.registry],
     });
-  return {
-    runnerReplaced(error) {
-      replaced.inc({ pool, code: error.code });
-      telemetry.log.warn({ pool, code: error.code, label: error.label, error: error.message }, 'runner child replaced');
-      telemetry.announce('runner-replaced', { pool, code: error.code, label: error.label });
-    },
+  return (error) => {
+    replaced.inc({ pool, code: error.code });
+    telemetry.log.warn({ pool, code: error.code, label: error.label, error: error.message }, 'runner child replaced');
+    telemetry.announce('runner-replaced', { pool, code: error.code, label: error.label });
   };
 }

@@ -1,10 +1,11 @@
 /**
  * Secrets as our services use them: a value that can be asked for again, because secrets are rotated while a service runs. Services
- * hold a `Secret`, never its text. Two adapters: what the environment, a file or the configuration says (`configured-secret.ts`), and
- * Vault or OpenBao (`vault/`). Which one a setting uses is decided by its value, in `open-secret-source.ts`.
+ * hold a `Secret`, never its text. What the environment, a file or the configuration says is read in `open-secret-source.ts`,
+ * which also decides by a setting's value whether it is kept in Vault or OpenBao (`vault/`).
  *
  * What both promise: no value is ever part of an error, a log line or an object that is logged; errors name the setting to change.
  */
+import { readFile } from 'node:fs/promises';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { environmentName, type OptionTable } from '../config/options.ts';
 
@@ -51,4 +52,12 @@ export function secretRequest<Table extends OptionTable>(options: {
   const fromEnvironment = loaded.origin[key] === 'environment';
   const file = fromEnvironment && (env[setting] ?? '') === '' ? env[`${setting}_FILE`] : undefined;
   return { setting, configured, ...(file === undefined || file === '' ? {} : { file }) };
+}
+
+/** One trailing line end belongs to the editor, not to the secret; the same rule as `loadConfig`. */
+export async function readSecretFile(path: string): Promise<string> {
+  const text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+  if (text === '') throw new Error('the file is empty');
+  if (Buffer.byteLength(text) > secretBytesMax) throw new Error(`the file is larger than ${secretBytesMax} bytes`);
+  return text;
 }

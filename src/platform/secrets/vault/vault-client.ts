@@ -4,6 +4,7 @@
  * Source: consumers.md 3.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { callHttp, type HttpAnswer } from '../../http/http-client.ts';
 import type { VaultSettings } from './vault-settings.ts';
@@ -14,8 +15,8 @@ const vaultCallMsMax = 5_000;
 const vaultAnswerBytesMax = 1024 * 1024;
 /** Calls per request while Vault is sealed, on standby or catching up; then the last good value has to do. */
 const vaultTriesMax = 3;
-/** Pause before the second try; doubles. */
-const vaultRetryMs = 200;
+/** Pauses between them. */
+const vaultRetry = { msMin: 200, msMax: 1_000 };
 
 interface VaultRequest {
   readonly method: 'GET' | 'POST';
@@ -28,7 +29,7 @@ interface VaultRequest {
 
 export interface VaultClient {
   /**
-   * The answer's JSON document; also that of a 404, which tells a deleted secret from one that never was.
+   * The answer's JSON document; also that of a 404, by which a deleted secret differs from one that never was.
    * Codes: `VAULT_UNREACHABLE`, `VAULT_SEALED`, `VAULT_UNAVAILABLE` (retryable, tried again here first), `VAULT_FORBIDDEN`,
    * `VAULT_REFUSED`, `VAULT_ANSWER`, `VAULT_TOKEN`.
    */
@@ -46,7 +47,7 @@ export function createVaultClient(settings: VaultSettings, clock: Clock): VaultC
           return readAnswer(settings, request, await send(settings, request));
         } catch (error) {
           if (!(error instanceof CcxError) || !error.retryable || tries >= vaultTriesMax) throw error;
-          await clock.sleep(vaultRetryMs * 2 ** (tries - 1), request.signal);
+          await clock.sleep(backoffMs(vaultRetry, tries, clock.random()), request.signal);
         }
       }
     },

@@ -1,6 +1,6 @@
 /**
  * Reads fields of KV secrets from Vault or OpenBao, version 2 or 1. One read serves all fields of a path; a value is used for some
- * minutes, then read again; while Vault is away or refuses, the last good value stays in use and somebody is told.
+ * minutes, then read again; while Vault is away or refuses, the last good value stays in use and `onKeptLastGood` is called.
  */
 import { z } from 'zod';
 import { CcxError } from '../../../encoding/ccx-error.ts';
@@ -121,7 +121,7 @@ async function readPath(reader: PathReader, path: string): Promise<Readonly<Reco
   });
 }
 
-/** 403 means a bad token or a missing policy; one login tells which. */
+/** 403 means a bad token or a missing policy; one login shows which. */
 async function getPermitted({ client, session }: PathReader, path: string) {
   const token = await session.token();
   try {

@@ -1,17 +1,19 @@
 /**
  * A logged-in session with Vault: one token for all reads, renewed at two thirds of its life, replaced by a new login when it cannot
- * be renewed further. Used by `vault-secrets.ts` only.
+ * be renewed further. Used by `vault-secrets.ts` only. Source: consumers.md 3.
  */
+import { z } from 'zod';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { vaultRefreshMs } from '../secret-source.ts';
+import { readSecretFile, vaultRefreshMs } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
-import { logIn, renew, type VaultLease } from './vault-login.ts';
-import type { VaultAuth } from './vault-settings.ts';
+import type { VaultAuth, VaultCredential } from './vault-settings.ts';
 
 /** The share of a token's life after which it is renewed: a third is left to try again. */
 const vaultRenewAtShare = 2 / 3;
-/** Pause after a failed renewal and login. */
-export const vaultRenewRetryMs = 5_000;
+/** Pauses after a failed renewal and login. */
+const vaultRenewRetry = { msMin: 5_000, msMax: vaultRefreshMs };
 /** A lease shorter than this is renewed no more often than this. */
 const vaultRenewMsMin = 1_000;
 /** Longest pause between two renewals; a longer sleep would overflow the timer (2^31 ms), and a token may live 32 days. */
@@ -76,7 +78,7 @@ export function createVaultSession({ client, auth, clock, onRenewalFailed }: Vau
 
   /** Renews; where that fails or has come to its end, logs in; where that fails too, tries both again until the session is closed. */
   const prolong = async (current: VaultLease, grantedMs: number): Promise<VaultLease> => {
-    for (let pauseMs = vaultRenewRetryMs; ; pauseMs = Math.min(pauseMs * 2, vaultRefreshMs)) {
+    for (let attempt = 1; ; attempt += 1) {
       try {
         const renewed = current.renewable ? await renew(client, current.token, signal) : undefined;
         return renewed !== undefined && renewed.lifeMs >= grantedMs * vaultClippedShare ? renewed : await logInOnce();
@@ -89,7 +91,7 @@ export function createVaultSession({ client, auth, clock, onRenewalFailed }: Vau
         return await logInOnce();
       } catch {
         signal.throwIfAborted();
-        await clock.sleep(pauseMs, signal);
+        await clock.sleep(backoffMs(vaultRenewRetry, attempt, clock.random()), signal);
       }
     }
   };
@@ -107,4 +109,75 @@ export function createVaultSession({ client, auth, clock, onRenewalFailed }: Vau
       lease = undefined;
     },
   };
+}
+
+interface VaultLease {
+  readonly token: string;
+  /** How long the token lives from now on; 0 is for ever. */
+  readonly lifeMs: number;
+  readonly renewable: boolean;
+}
+
+const seconds = z.number().nonnegative();
+const authAnswer = z.object({
+  auth: z.object({ client_token: z.string().min(1), lease_duration: seconds, renewable: z.boolean() }),
+});
+const lookupAnswer = z.object({ data: z.object({ ttl: seconds, renewable: z.boolean().default(false) }) });
+
+/** With the token that is given, or by AppRole or Kubernetes. Files are read at each login: tokens of service accounts and agents rotate. */
+async function logIn(client: VaultClient, auth: VaultAuth, signal: AbortSignal): Promise<VaultLease> {
+  switch (auth.kind) {
+    case 'token':
+      return lookUp(client, await credentialText(auth.token, 'vault.token'), signal);
+    case 'approle': {
+      const body = { role_id: auth.roleId, secret_id: await credentialText(auth.secretId, 'vault.secret_id') };
+      return leaseOf(await client.call({ method: 'POST', path: `auth/${auth.mount}/login`, body, signal }));
+    }
+    case 'kubernetes': {
+      const body = { role: auth.role, jwt: await credentialText({ text: '', file: auth.jwtFile }, 'vault.jwt_file') };
+      return leaseOf(await client.call({ method: 'POST', path: `auth/${auth.mount}/login`, body, signal }));
+    }
+  }
+}
+
+/** Renews at the server; the answer's life may be clipped by the token's maximum. */
+async function renew(client: VaultClient, token: string, signal: AbortSignal): Promise<VaultLease> {
+  return leaseOf(await client.call({ method: 'POST', path: 'auth/token/renew-self', token, body: {}, signal }));
+}
+
+async function lookUp(client: VaultClient, token: string, signal: AbortSignal): Promise<VaultLease> {
+  const { document } = await client.call({ method: 'GET', path: 'auth/token/lookup-self', token, signal });
+  const parsed = lookupAnswer.safeParse(document);
+  if (!parsed.success) throw unexpected('auth/token/lookup-self');
+  return { token, lifeMs: parsed.data.data.ttl * 1000, renewable: parsed.data.data.renewable };
+}
+
+function leaseOf(answer: { readonly status: number; readonly document: unknown }): VaultLease {
+  const parsed = authAnswer.safeParse(answer.document);
+  if (answer.status !== 200 || !parsed.success) throw unexpected('the login');
+  const { client_token: token, lease_duration: life, renewable } = parsed.data.auth;
+  return { token, lifeMs: life * 1000, renewable };
+}
+
+async function credentialText(credential: VaultCredential, setting: string): Promise<string> {
+  if (credential.file === undefined) return credential.text;
+  try {
+    return await readSecretFile(credential.file);
+  } catch (cause) {
+    throw new CcxError(`the file of ${setting} holds nothing to log in to Vault with: ${credential.file}`, {
+      code: 'SECRET_FILE',
+      category: 'configuration',
+      cause,
+      hint: `check the file that ${setting} names`,
+    });
+  }
+}
+
+/** Without the parser's text, which could quote the answer. */
+function unexpected(what: string): CcxError {
+  return new CcxError(`Vault's answer to ${what} has not the expected form`, {
+    code: 'VAULT_ANSWER',
+    category: 'configuration',
+    hint: 'check vault.address and vault.auth_mount',
+  });
 }
