@@ -297,6 +297,8 @@ Options:
                                standard output
   --config <file>              TOML file with the settings below (also
                                CCX_ALL_IN_ONE_CONFIG_FILE)
+  --show-configuration         print the settings in force and where each comes
+                               from, and end
   --data <string>              Folder that keeps everything; default ./data (as
                                root in a closed folder
                                /var/lib/ccx-notifications) (run.data)
