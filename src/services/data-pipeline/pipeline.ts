@@ -6,9 +6,8 @@
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
-import type { StepAnswer, StepAttempt } from '../../platform/bus/intake/step.ts';
+import { deadLetter, type StepAnswer, type StepAttempt, untilAnswered } from '../../platform/bus/intake/step.ts';
 import type { WorkControl } from '../../platform/bus/intake/stream-intake.ts';
-import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterLanes } from './cluster-lanes.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
@@ -212,31 +211,29 @@ class PipelineRun {
     events.messageDeadLettered(this.journey, step, error);
   }
 
-  /** Attempts until the outcome is not `retry`. Rejects only when the work is given up, or the bus client has a bug. */
+  /** Rejects only when the work is given up, or the bus client has a bug. */
   async #step<T>(
     name: string,
-    attempt: (attempt: StepAttempt) => StepAnswer<T> | Promise<StepAnswer<T>>,
+    work: (attempt: StepAttempt) => StepAnswer<T> | Promise<StepAnswer<T>>,
   ): Promise<Exclude<StepAnswer<T>, { kind: 'retry' }>> {
     const { clock, events, room } = this.#tools;
     const { abandoned, stopping } = this.#control;
-    const startedMs = clock.monotonicMs();
-    for (let number = 1; ; number += 1) {
+    const attempted = async (attempt: StepAttempt): Promise<StepAnswer<T>> => {
       abandoned.throwIfAborted();
-      let outcome: StepAnswer<T>;
       try {
-        const retryMs = backoffMs(retryBounds, number, clock.random());
-        const elapsedMs = clock.monotonicMs() - startedMs;
-        outcome = await attempt({ number, retryMs, elapsedMs, signal: abandoned });
+        return await work(attempt);
       } catch (error) {
         if (this.givenUp || name === 'dead-letter-record') throw error;
         events.unexpectedFailure(this.journey, name, error);
-        return { kind: 'dead-letter', error: unexpected(error) };
+        return deadLetter(unexpected(error));
       }
-      if (outcome.kind !== 'retry') return outcome;
-      events.stepRetried(this.journey, name, outcome.error, outcome.afterMs);
-      const pause = clock.sleep(outcome.afterMs, AbortSignal.any([abandoned, stopping]));
+    };
+    const wait = async (afterMs: number, error: CcxError) => {
+      events.stepRetried(this.journey, name, error, afterMs);
+      const pause = clock.sleep(afterMs, AbortSignal.any([abandoned, stopping]));
       await (this.#place === undefined ? room.during(pause) : this.#place.during(pause));
-    }
+    };
+    return untilAnswered(attempted, { clock, bounds: retryBounds, signal: abandoned, wait });
   }
 
   #ruleEvents() {

@@ -70,7 +70,7 @@ const quarantineOrganizationsMin = 3;
 const quarantineKillsPerOrganizationMax = 100;
 const quarantineKillsMax = 2_000;
 
-export interface DataPipelineDependencies {
+interface DataPipelineDependencies {
   readonly bus: Bus;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -121,12 +121,10 @@ async function build(
     killsPerOrganizationMax: quarantineKillsPerOrganizationMax,
     killsMax: quarantineKillsMax,
   });
-  /** Somebody may scrape before the group is joined. */
-  const started: { intake?: Intake } = {};
   const metrics = createPipelineMetrics(telemetry.registry, {
     inFlight: () => places.inUse(),
     placesWaiting: () => places.waiting(),
-    readAhead: () => started.intake?.taken() ?? 0,
+    readAhead: () => intake.taken(),
     waiting: () => room.waiting(),
     hostsAway: () => hosts.open().length,
     inFlightBytes: () => budget.used(),
@@ -209,7 +207,7 @@ async function build(
     deadLetters: { sender: producer, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
   };
 
-  const intake = await Intake.open({
+  const intake = new Intake({
     bus,
     topic: incoming.topic,
     groupId: incoming.groupId,
@@ -220,7 +218,7 @@ async function build(
     events,
     process: (record, control) => processRecord(record, tools, control),
   });
-  started.intake = intake;
+  await intake.open();
   lifecycle.defer('intake', () => intake.stop());
   events.consumingStarted(incoming.topic, brokers ?? bus.kind);
   intake.start();

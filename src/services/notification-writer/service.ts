@@ -20,13 +20,13 @@ import { type NotificationWriterSettings, notificationWriterOptions, notificatio
 import { type PipelineTools, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';
-import { createWriterEvents, createWriterMetrics, type WriterEvents } from './telemetry.ts';
+import { createStatusesDropped, createWriterEvents, createWriterMetrics, type WriterEvents } from './telemetry.ts';
 import { waitForTables } from './wait-for-tables.ts';
 
 /** How often records of reports that are gone are removed. */
 const maintenanceEveryMs = 10 * 60_000;
 
-export interface NotificationWriterDependencies {
+interface NotificationWriterDependencies {
   readonly bus: Bus;
   readonly database: Database;
   readonly telemetry: Telemetry;
@@ -59,10 +59,10 @@ async function build(
     topic: settings.statusesTopic,
     service: settings.serviceName,
     clock,
-    onDropped: (count, code) => events.statusesDropped(count, code),
+    onDropped: createStatusesDropped({ telemetry, metrics }),
   });
   lifecycle.defer('statuses', () => statuses.close());
-  const events: WriterEvents = createWriterEvents({ telemetry, clock, metrics, statuses });
+  const events = createWriterEvents({ telemetry, clock, metrics, statuses });
   for (const warning of warnings) events.warned(warning);
 
   const tools: PipelineTools = {

@@ -12,7 +12,7 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { IgnoredFact, ParsedReport, ReportSubject } from './report.ts';
 import type { StoredReport } from './store.ts';
 
-export interface WriterEventsOptions {
+interface WriterEventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly metrics: WriterMetrics;
@@ -34,6 +34,14 @@ const expectedVersion = 2;
 
 export function createWriterEvents(options: WriterEventsOptions) {
   return { ...checkEvents(options), ...outcomeEvents(options), ...serviceEvents(options) };
+}
+
+/** For the sender of statuses, which the other events need. */
+export function createStatusesDropped({ telemetry, metrics }: Pick<WriterEventsOptions, 'telemetry' | 'metrics'>) {
+  return (count: number, code: string): void => {
+    metrics.statusesDropped.inc(count);
+    telemetry.log.warn({ count, code }, 'status messages dropped; reports are not affected');
+  };
 }
 
 function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOptions) {
@@ -174,10 +182,6 @@ function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
     },
     partitionsLost(partitions: readonly TopicPartition[]): void {
       log.info({ partitions }, 'partitions were taken away; another writer has them now');
-    },
-    statusesDropped(count: number, code: string): void {
-      metrics.statusesDropped.inc(count);
-      log.warn({ count, code }, 'status messages dropped; reports are not affected');
     },
     traceFailed(error: unknown): void {
       log.warn(

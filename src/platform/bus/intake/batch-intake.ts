@@ -1,8 +1,7 @@
 /**
  * Takes records from the bus in batches, has each batch processed, and only then commits its offsets: a record is acknowledged when its
  * effect is durable, and not before. One batch at a time, the next one fetched meanwhile; while the database or the bus is away nothing more
- * is taken. Used by the services
- * that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
+ * is taken. Used by the services that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
 
 import { CcxError } from '../../../encoding/ccx-error.ts';
@@ -10,7 +9,7 @@ import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Health, Need } from '../../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
-import type { StepAnswer, StepAttempt } from './step.ts';
+import { type StepAnswer, type StepAttempt, untilAnswered } from './step.ts';
 
 /** One poll of a batch intake; a stop interrupts it. */
 const intakePollMs = 1_000;
@@ -27,7 +26,7 @@ export interface BatchBounds {
 }
 
 /** What the service's events make of what happens here. */
-export interface IntakeEvents {
+interface BatchIntakeEvents {
   offsetsCommitted(positions: readonly Position[]): void;
   /** `step` is a step of the service, `take-records` or `commit-offsets`. */
   stepRetried(step: string, error: CcxError, afterMs: number): void;
@@ -36,9 +35,9 @@ export interface IntakeEvents {
   unexpectedFailure(doing: string, error: unknown): void;
 }
 
-export interface BatchIntakeOptions {
+interface BatchIntakeOptions {
   readonly clock: Clock;
-  readonly events: IntakeEvents;
+  readonly events: BatchIntakeEvents;
   readonly health: Health;
   readonly bounds: BatchBounds;
   /** Resolves when the effect of every record is durable; rejects when the batch was given up. */
@@ -75,7 +74,7 @@ export class BatchIntake {
     this.#options = options;
   }
 
-  /** The consumer tells `partitionsLost` already while it joins its group, so that it comes second. */
+  /** The consumer calls `partitionsLost` already while it joins its group, so that it comes second. */
   start(consumer: Consumer): void {
     this.#loop ??= this.#run(consumer);
   }
@@ -156,7 +155,7 @@ export class BatchIntake {
     }
     this.#taken.push(...portions(records, bounds.bytesMax));
     const isFull = records.length >= bounds.recordsMax || bytes >= bounds.bytesMax;
-    // A failure is met again, and told, by the next turn.
+    // A failure is met again, and reported, by the next turn.
     if (isFull) this.#ahead = this.#poll(consumer, bounds.recordsMax, 0).catch(() => []);
   }
 
@@ -202,20 +201,16 @@ export class BatchIntake {
     attempt: (attempt: StepAttempt) => Promise<StepAnswer<T>>,
   ): Promise<T> {
     const { clock, events, health } = this.#options;
-    const startedMs = clock.monotonicMs();
     const { signal } = this.#stopping;
-    for (let number = 1; ; number += 1) {
-      const retryMs = backoffMs(retryBounds, number, clock.random());
-      const outcome = await attempt({ number, retryMs, elapsedMs: clock.monotonicMs() - startedMs, signal });
-      if (outcome.kind === 'done') {
-        health.report(needs, undefined);
-        return outcome.value;
-      }
-      if (outcome.kind !== 'retry') throw new Error(`step ${step} answered ${outcome.kind}`);
-      health.report(needs, outcome.error);
-      events.stepRetried(step, outcome.error, outcome.afterMs);
-      await clock.sleep(outcome.afterMs, signal);
-    }
+    const wait = async (afterMs: number, error: CcxError) => {
+      health.report(needs, error);
+      events.stepRetried(step, error, afterMs);
+      await clock.sleep(afterMs, signal);
+    };
+    const answer = await untilAnswered(attempt, { clock, bounds: retryBounds, signal, wait });
+    if (answer.kind !== 'done') throw new Error(`step ${step} answered ${answer.kind}`);
+    health.report(needs, undefined);
+    return answer.value;
   }
 
   #owns(record: BusRecord): boolean {

@@ -1,17 +1,17 @@
 /**
  * Commits how far the group has come: the contiguous finished head of each partition, again and again until the bus has it. Used by the
- * intake. A position that the bus refuses because somebody else owns the partition now is dropped, and the owner of this object told.
+ * intake. A position that the bus refuses because somebody else owns the partition now is dropped, and `onLost` called.
  */
 import { errorCode } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
+import type { BusRecord, Position, TopicPartition } from '../bus.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 
 /** Pause after the bus refused a poll or a commit. */
 export const busPauseMs = 1_000;
 
-export interface OffsetCommitterOptions {
-  readonly consumer: Pick<Consumer, 'commit'>;
+interface OffsetCommitterOptions {
+  readonly commit: (positions: readonly Position[]) => Promise<void>;
   readonly clock: Clock;
   readonly onCommitted: (positions: readonly Position[]) => void;
   readonly onFailed: (error: unknown) => void;
@@ -91,7 +91,7 @@ export class OffsetCommitter {
   /** False when the bus could not be reached. */
   async #commitOnce(positions: readonly Position[]): Promise<boolean> {
     try {
-      await this.#options.consumer.commit(positions);
+      await this.#options.commit(positions);
       for (const position of positions) {
         if (this.#pending.get(keyOf(position))?.offset === position.offset) this.#pending.delete(keyOf(position));
       }

@@ -3,6 +3,8 @@
  * at the end of each pipeline turns everything that is not `done` into its effect (a counter, a dead letter, a pause).
  */
 import type { CcxError } from '../../../encoding/ccx-error.ts';
+import { type BackoffBounds, backoffMs } from '../../clock/backoff.ts';
+import type { Clock } from '../../clock/clock.ts';
 
 /** Which try of a step this is. */
 export interface StepAttempt {
@@ -39,4 +41,27 @@ export function deadLetter(error: CcxError): StepAnswer<never> {
 
 export function retry(error: CcxError, afterMs: number): StepAnswer<never> {
   return { kind: 'retry', error, afterMs };
+}
+
+interface RetryOptions {
+  readonly clock: Clock;
+  /** Pauses between attempts, unless the step names its own. */
+  readonly bounds: BackoffBounds;
+  readonly signal: AbortSignal;
+  /** Sleeps for `afterMs`; its rejection ends the attempts. */
+  readonly wait: (afterMs: number, error: CcxError) => Promise<void>;
+}
+
+/** Makes attempts until the answer is another one than `retry`. */
+export async function untilAnswered<T>(
+  step: (attempt: StepAttempt) => StepAnswer<T> | Promise<StepAnswer<T>>,
+  { clock, bounds, signal, wait }: RetryOptions,
+): Promise<Exclude<StepAnswer<T>, { kind: 'retry' }>> {
+  const startedMs = clock.monotonicMs();
+  for (let number = 1; ; number += 1) {
+    const retryMs = backoffMs(bounds, number, clock.random());
+    const answer = await step({ number, retryMs, elapsedMs: clock.monotonicMs() - startedMs, signal });
+    if (answer.kind !== 'retry') return answer;
+    await wait(answer.afterMs, answer.error);
+  }
 }

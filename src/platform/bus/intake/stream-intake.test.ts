@@ -76,12 +76,12 @@ interface Started {
 async function open(readAheadRecordsMax = 10, readAheadBytesMax = 1_000_000) {
   const scripted = new ScriptedBus();
   const started: Started[] = [];
-  const told: string[] = [];
+  const seen: string[] = [];
   const events: Partial<StreamIntakeEvents> = {
-    offsetsCommitted: () => told.push('committed'),
-    busUnavailable: (doing) => told.push(`no ${doing}`),
+    offsetsCommitted: () => seen.push('committed'),
+    busUnavailable: (doing) => seen.push(`no ${doing}`),
   };
-  const intake = await Intake.open({
+  const intake = new Intake({
     bus: scripted.asBus(),
     topic,
     groupId: 'group',
@@ -96,11 +96,12 @@ async function open(readAheadRecordsMax = 10, readAheadBytesMax = 1_000_000) {
         control.abandoned.addEventListener('abort', () => resolve(false));
       }),
   });
+  await intake.open();
   const finish = async (...offsets: number[]) => {
     for (const offset of offsets) started.findLast(({ record }) => Number(record.offset) === offset)?.end(true);
     await scripted.clock.advance(0);
   };
-  return { scripted, started, told, intake, finish };
+  return { scripted, started, seen, intake, finish };
 }
 
 describe('committing', () => {
@@ -125,14 +126,14 @@ describe('committing', () => {
   });
 
   test('a commit that fails is made again, with what has finished since', async () => {
-    const { scripted, told, intake, finish } = await open();
+    const { scripted, seen, intake, finish } = await open();
     scripted.put(0, 1, 2);
     await intake.runOnce();
     scripted.commitError = () =>
       new CcxError('away', { code: 'BUS_UNREACHABLE', category: 'connection', retryable: true });
     await finish(1);
     await finish(2);
-    assert.deepEqual([scripted.commits.length, told], [0, ['no commit']]);
+    assert.deepEqual([scripted.commits.length, seen], [0, ['no commit']]);
     scripted.commitError = undefined;
     await scripted.clock.advance(busPauseMs);
     assert.deepEqual([scripted.committed(), scripted.commits.length], [3, 1]);
@@ -216,13 +217,13 @@ test('one record that takes long lets only so many of its partition pass by, and
 });
 
 describe('the bus away, and stopping', () => {
-  test('a failing poll is told and made again; trouble ends with the first that succeeds', async () => {
-    const { scripted, told, started, intake } = await open();
+  test('a failing poll is seen and made again; trouble ends with the first that succeeds', async () => {
+    const { scripted, seen, started, intake } = await open();
     scripted.pollError = new Error('connection refused');
     intake.start();
     await scripted.clock.advance(busPauseMs);
     assert.match(intake.trouble() ?? '', /connection refused/);
-    assert.ok(told.includes('no poll'));
+    assert.ok(seen.includes('no poll'));
     scripted.pollError = undefined;
     scripted.put(0, 1);
     await scripted.clock.advance(busPauseMs);

@@ -8,6 +8,7 @@ import { errorText } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { pause, within } from '../../clock/deadline.ts';
 import type { Bus, BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
+import { hasReadEverything } from '../group-lag.ts';
 import { busPauseMs, OffsetCommitter } from './offset-committer.ts';
 
 /** One poll of the bus; a stop does not wait for it. */
@@ -25,7 +26,7 @@ const resumeShare = 0.75;
  */
 export const uncommittedRecordsMax = 10_000;
 
-export interface IntakeOptions {
+interface IntakeOptions {
   readonly bus: Bus;
   readonly topic: string;
   readonly groupId: string;
@@ -66,37 +67,31 @@ export class Intake {
   /** Partitions with so much taken past a record that is not done that no more of them is taken. */
   #full: readonly TopicPartition[] = [];
   readonly #stopping = new AbortController();
-  readonly #consumer: Consumer;
+  /** Set by `open`, before anything is taken. */
+  #consumer!: Consumer;
   readonly #committer: OffsetCommitter;
   #loop: Promise<void> = Promise.resolve();
   #roomMade = Promise.withResolvers<void>();
   /** Why the last poll failed; undefined once one has succeeded. */
   #trouble: string | undefined = 'the bus was not polled yet';
 
-  /** Joins the group; rejects when the bus cannot be used at all. */
-  static async open(options: IntakeOptions): Promise<Intake> {
-    const lost: { intake?: Intake } = {};
-    const consumer = await options.bus.createConsumer({
-      groupId: options.groupId,
-      topics: [options.topic],
-      startAt: options.startAt,
-      onRevoked: (partitions) => lost.intake?.lose(partitions),
-    });
-    lost.intake = new Intake(options, consumer);
-    return lost.intake;
-  }
-
-  constructor(options: IntakeOptions, consumer: Consumer) {
+  constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#consumer = consumer;
     const { clock, events } = options;
     this.#committer = new OffsetCommitter({
-      consumer,
+      commit: (positions) => this.#consumer.commit(positions),
       clock,
       onCommitted: (positions) => events.offsetsCommitted(positions),
       onFailed: (error) => events.busUnavailable('commit', error),
       onLost: (partitions) => this.#abandon(partitions),
     });
+  }
+
+  /** Joins the group; rejects when the bus cannot be used at all. */
+  async open(): Promise<void> {
+    const { bus, groupId, topic, startAt } = this.#options;
+    const onRevoked = (partitions: readonly TopicPartition[]) => this.#lose(partitions);
+    this.#consumer = await bus.createConsumer({ groupId, topics: [topic], startAt, onRevoked });
   }
 
   start(): void {
@@ -115,11 +110,8 @@ export class Intake {
   /** True when everything that was taken is done and committed, and nothing more is there to take. */
   async idle(): Promise<boolean> {
     if (this.#works.size > 0 || !this.#committer.idle()) return false;
-    const lags = await this.#options.bus.admin.lag(this.#options.groupId, [this.#options.topic]);
-    return lags.every(({ committed, start, end }) => {
-      if (committed !== null) return committed >= end;
-      return this.#options.startAt === 'latest' || end === start;
-    });
+    const { bus, groupId, topic, startAt } = this.#options;
+    return hasReadEverything(bus, groupId, [topic], startAt);
   }
 
   /** One turn of the loop: waits for room, takes what is there, starts the work. Resolves to the number of records taken. */
@@ -148,8 +140,8 @@ export class Intake {
     await this.#consumer.close();
   }
 
-  /** Called when partitions were taken away: what is in flight of them is due elsewhere. */
-  lose(partitions: readonly TopicPartition[]): void {
+  /** Partitions were taken away: what is in flight of them is due elsewhere. */
+  #lose(partitions: readonly TopicPartition[]): void {
     this.#committer.forget(partitions);
     this.#abandon(partitions);
   }
@@ -183,7 +175,7 @@ export class Intake {
         this.#bytes -= bytes;
         // A lost record may have come back meanwhile; the new work answers for it.
         if (isDone && !abandon.signal.aborted) this.#committer.finish(record);
-        this.#makeRoom();
+        this.#roomMade.resolve();
       }),
     };
     this.#works.add(work);
@@ -230,10 +222,6 @@ export class Intake {
     const added = full.filter((partition) => !has(this.#full, partition));
     if (added.length > 0) this.#consumer.pause(added);
     this.#full = full;
-  }
-
-  #makeRoom(): void {
-    this.#roomMade.resolve();
   }
 }
 
