@@ -22,7 +22,7 @@ export type Fault =
   /** An ordinary answer, later. */
   | { readonly kind: 'delay'; readonly ms: number };
 
-export interface FaultPlan {
+interface FaultPlan {
   /** The next `count` requests of that kind meet the fault. */
   inject(on: string, fault: Fault, count?: number): void;
   /** Takes the fault that is due for a request of that kind. */
@@ -44,13 +44,13 @@ export function createFaultPlan(): FaultPlan {
   };
 }
 
-export interface FaultContext {
+interface FaultContext {
   readonly clock: Clock;
   /** Aborts when the stand-in stops, so that nothing that hangs outlives it. */
   readonly stopping: AbortSignal;
 }
 
-export const htmlPage = '<html><body><h1>502 Bad Gateway</h1></body></html>';
+const htmlPage = '<html><body><h1>502 Bad Gateway</h1></body></html>';
 
 /**
  * Plays a fault on a reply. `commit` has the request's effect and answers; it is called for faults that commit first. Resolves to

@@ -27,7 +27,7 @@ export interface RecordFile<Item> {
   close(): Promise<void>;
 }
 
-export interface RecordFileOptions {
+interface RecordFileOptions {
   /** Absent: memory only. */
   readonly path: string | undefined;
   /** How many records are kept. */

@@ -41,7 +41,7 @@ export interface Refusal {
   readonly code: string;
 }
 
-export type Authentication =
+type Authentication =
   | { readonly kind: 'principal'; readonly principal: Principal }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -60,7 +60,7 @@ export interface OwnToken {
   readonly accountNumber: string;
 }
 
-export interface AuthenticatorOptions {
+interface AuthenticatorOptions {
   readonly enabled: boolean;
   /** The gateway is on where there is a table. */
   readonly tokens: TokenTable | undefined;

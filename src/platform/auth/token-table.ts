@@ -15,7 +15,7 @@ export const tokenFileBytesMax = 16 * 1024 ** 2;
 
 const tokenFileCheckedEveryMs = 15_000;
 
-export interface TokenOwner {
+interface TokenOwner {
   /** Of the token, hexadecimal. */
   readonly sha256: string;
   readonly orgId: string;
@@ -36,7 +36,7 @@ export interface TokenFile extends TokenTable {
   close(): void;
 }
 
-export interface TokenFileOptions {
+interface TokenFileOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly onLoaded: (count: number) => void;

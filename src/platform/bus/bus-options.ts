@@ -129,7 +129,7 @@ export type BusConfig = {
       : number;
 };
 
-export interface PostgresBusSettings {
+interface PostgresBusSettings {
   readonly kind: 'postgres';
   readonly leaseMs?: number;
   readonly recordBytesMax?: number;
@@ -137,7 +137,7 @@ export interface PostgresBusSettings {
   readonly retentionBytes?: number;
 }
 
-export interface KafkaBusSettings {
+interface KafkaBusSettings {
   readonly kind: 'kafka';
   /** `host:port`; a port may be missing (9092). */
   readonly brokers: readonly string[];

@@ -9,7 +9,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Bus } from './bus.ts';
 import type { BusSettings } from './bus-options.ts';
 
-export interface BusDependencies {
+interface BusDependencies {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Needed by `bus.kind = postgres`; stays open when the bus is closed. */

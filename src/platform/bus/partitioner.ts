@@ -5,7 +5,7 @@
 const seed = 0x9747b28c;
 const multiplier = 0x5bd1e995;
 const shift = 24;
-export interface PartitionChoice {
+interface PartitionChoice {
   readonly topic: string;
   readonly partitions: number;
   readonly key: Uint8Array | null;

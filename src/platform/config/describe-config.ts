@@ -3,7 +3,7 @@ import type { LoadedConfig } from './load-config.ts';
 import { environmentName, type ListSpec, type OptionSpec, type OptionTable } from './options.ts';
 import { formatDuration } from './parse-value.ts';
 
-export interface ConfigLine {
+interface ConfigLine {
   readonly key: string;
   readonly value: string;
   readonly origin: string;

@@ -18,7 +18,7 @@ import {
 } from './options.ts';
 import { parseOption } from './parse-value.ts';
 
-export interface ConfigSources {
+interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Values of flags by option key (`section.key`), as text. */
   readonly flags?: Readonly<Record<string, string | boolean | undefined>>;

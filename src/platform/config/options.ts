@@ -62,7 +62,7 @@ export interface ListSpec {
 }
 
 /** Of an entry: no environment name, no flag. */
-export interface EntryOptionSpec extends Omit<OptionSpec, 'env' | 'flag' | 'envCounts' | 'as'> {
+interface EntryOptionSpec extends Omit<OptionSpec, 'env' | 'flag' | 'envCounts' | 'as'> {
   /** Each entry has to give it; it also tells them apart in errors where it is `name`. */
   readonly required?: boolean;
 }
@@ -109,7 +109,7 @@ export function settingsOf<Table extends OptionTable>(table: Table, config: Conf
   return settings as SettingsOf<Table>;
 }
 
-export type ListEntry<Spec extends ListSpec> = {
+type ListEntry<Spec extends ListSpec> = {
   readonly [Key in keyof Spec['options']]: OptionValues[Spec['options'][Key]['type']];
 };
 

@@ -9,7 +9,7 @@ import { type CcxMigrationResult, migrateCcx } from './ccx-migrations.ts';
 import type { Database } from './database.ts';
 import { migrationsPath } from './sql-file.ts';
 
-export interface InitialisedDatabase {
+interface InitialisedDatabase {
   readonly notification: EnsuredSchema;
   readonly sets: readonly (CcxMigrationResult & { readonly set: string })[];
 }

@@ -22,7 +22,7 @@ export interface CcxMigrationResult {
   readonly warning?: string;
 }
 
-export interface CcxMigrationOptions {
+interface CcxMigrationOptions {
   /** Where the set's files lie; the default is the repository's `migrations/ccx/<set>`. */
   readonly folder?: string;
 }

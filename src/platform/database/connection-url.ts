@@ -17,12 +17,12 @@ export const connectMsMax = 10_000;
 /** First probe of a silent TCP connection; cloud load balancers forget idle connections after a few minutes. */
 const keepAliveDelayMs = 30_000;
 
-export interface ParsedDatabaseUrl {
+interface ParsedDatabaseUrl {
   readonly address: DatabaseAddress;
   readonly client: pg.ClientConfig;
 }
 
-export interface UrlOptions {
+interface UrlOptions {
   readonly url: string;
   readonly applicationName: string;
   /** The setting that the URL came from, for error texts. */

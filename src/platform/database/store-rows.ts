@@ -7,7 +7,7 @@ import { isRetryableDatabaseError, sqlState } from './database-error.ts';
 /** Two writers may want the same unique key once or twice; more often than this it is no accident. */
 const conflictAttemptsMax = 5;
 
-export interface RowStore<Row, Result> {
+interface RowStore<Row, Result> {
   /** One transaction for all rows; resolves to a result for each, in order. */
   readonly store: (rows: readonly Row[]) => Promise<readonly Result[]>;
   readonly refuse: (row: Row, error: unknown) => Result;

@@ -13,7 +13,7 @@ export const crowdConnectionsMin = 200;
 /** It is over when so much of its largest size is left, so that the pause of the collection (a quarter of a second) meets few. */
 export const crowdOverShare = 0.25;
 
-export interface ConnectionMemoryEffects {
+interface ConnectionMemoryEffects {
   letYoungGenerationGrow(may: boolean): void;
   collectAll(): void;
 }

@@ -24,7 +24,7 @@ export const unreadGivesWayMs = 5_000;
 /** Requests that a client may send before the first of them is answered; those that take them one by one send one. */
 export const pipelinedMax = 16;
 
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   readonly connectionsMax: number;
   readonly clock: Clock;
   /** Where every connection has a request in work: ends one of them and answers true, or answers false. */

@@ -14,7 +14,7 @@ import { createHttpServer, type HttpServer } from './http-server.ts';
 /** `/metrics` and `/ready` take no body. */
 const operationsBodyBytesMax = 1_024;
 
-export interface OperationsServerOptions {
+interface OperationsServerOptions {
   readonly host: string;
   readonly port: number;
   /** The setting that a person changes when the address is taken. */

@@ -20,7 +20,7 @@ export interface OwnedCluster extends ClusterOwner {
   readonly tokenSha256: string | null;
 }
 
-export interface ClusterClaim extends ClusterOwner {
+interface ClusterClaim extends ClusterOwner {
   /** Lower case. */
   readonly cluster: string;
   readonly tokenSha256: string | undefined;

@@ -51,7 +51,7 @@ export async function longestCooldown(queryable: Queryable, own: readonly string
 }
 
 /** Blank, or with a first word `0`: no cooldown, as the reference reads it. Source: notification-service.md 8.2. */
-export function isCooldown(text: string): boolean {
+function isCooldown(text: string): boolean {
   return text.trim() !== '' && text.trim().split(' ')[0] !== '0';
 }
 
@@ -68,7 +68,7 @@ async function isLonger(queryable: Queryable, candidate: string, than: string | 
   }
 }
 
-export interface OldRows {
+interface OldRows {
   /** For a WHERE clause, with `values` as the statement's parameters. */
   readonly where: string;
   readonly values: readonly string[];

@@ -22,7 +22,7 @@ const statusTextBytesMax = 1_024;
 const statusRetryMsMin = 250;
 export const statusRetryMsMax = 15_000;
 
-export interface StatusSenderOptions {
+interface StatusSenderOptions {
   readonly sender: RecordSender;
   /** Empty: no status is sent. */
   readonly topic: string;
@@ -32,14 +32,14 @@ export interface StatusSenderOptions {
   readonly onDropped: (count: number, code: string) => void;
 }
 
-export interface StatusSubject {
+interface StatusSubject {
   /** Without one there is nothing to tell about. */
   readonly requestId: string | null;
   readonly account?: string | undefined;
   readonly orgId?: string | undefined;
 }
 
-export interface StatusDetails {
+interface StatusDetails {
   readonly text?: string;
   /** When it happened; now, unless several messages are to carry the same time. */
   readonly atMicros?: bigint;

@@ -7,7 +7,7 @@ import type { Database } from '../../platform/database/database.ts';
 export type LetterState = 'open' | 'replayed' | 'discarded';
 
 /** Why it was dead-lettered, where and when (RFC 3339). */
-export type LetterReason = Pick<DeadLetterInfo, 'code' | 'reason' | 'step' | 'service' | 'time' | 'requestId'>;
+type LetterReason = Pick<DeadLetterInfo, 'code' | 'reason' | 'step' | 'service' | 'time' | 'requestId'>;
 
 export interface Letter {
   /** `topic/partition/offset` or `notifications/id`: what the commands take. */

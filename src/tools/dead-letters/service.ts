@@ -36,7 +36,7 @@ export interface DeadLetters {
   discard(id: string, note: string): Promise<void>;
 }
 
-export interface DeadLettersDependencies {
+interface DeadLettersDependencies {
   readonly bus: Bus;
   readonly database: Database;
   /** Topics to look at; those that do not exist are passed over. */

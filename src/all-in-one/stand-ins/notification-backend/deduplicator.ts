@@ -8,7 +8,7 @@ import type { Action } from './read-action.ts';
 /** The backend forgets a message id this long after the message's own timestamp. */
 const deduplicationMs = 24 * 3_600_000;
 
-export interface MessageId {
+interface MessageId {
   /** Undefined: the message cannot be told from a repeat of it. */
   readonly id: string | undefined;
   readonly warning: string | undefined;

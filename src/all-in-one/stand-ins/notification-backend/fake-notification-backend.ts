@@ -29,7 +29,7 @@ const consumerGroup = 'integrations';
 /** As the hosted topic has. */
 const topicPartitions = 3;
 
-export interface FakeNotificationBackendOptions {
+interface FakeNotificationBackendOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   /** Default `platform.notifications.ingress`. */
@@ -44,7 +44,7 @@ export interface FakeNotificationBackendOptions {
   readonly onFileTrouble?: ((text: string) => void) | undefined;
 }
 
-export type NotificationOutcome = 'mailed' | 'duplicate' | 'refused';
+type NotificationOutcome = 'mailed' | 'duplicate' | 'refused';
 
 export interface ReceivedNotification {
   readonly outcome: NotificationOutcome;

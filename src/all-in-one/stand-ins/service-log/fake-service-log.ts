@@ -14,7 +14,7 @@ import { openRecordFile, recordsMax, requestBytesMax } from '../record-file.ts';
 import { type ListQuery, listAsCsv, listEntries } from './list-entries.ts';
 import { isStoredEntry, SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
 
-export interface FakeServiceLogOptions {
+interface FakeServiceLogOptions {
   readonly host: string;
   /** 0 picks any free port. */
   readonly port: number;

@@ -10,7 +10,7 @@ const pageSizeDefault = 100;
 
 export type ListQuery = Readonly<Record<string, string | undefined>>;
 
-export interface EntryList {
+interface EntryList {
   readonly kind: 'ClusterLogList';
   readonly page: number;
   /** Number of items in this answer. */

@@ -9,8 +9,8 @@ const searchCharactersMax = 4096;
 /** Nested parentheses of a search expression. */
 const searchDepthMax = 32;
 
-export type SearchableEntry = Readonly<Record<string, unknown>>;
-export type SearchPredicate = (entry: SearchableEntry) => boolean;
+type SearchableEntry = Readonly<Record<string, unknown>>;
+type SearchPredicate = (entry: SearchableEntry) => boolean;
 
 interface Token {
   readonly kind: 'word' | 'text' | 'symbol' | 'end';

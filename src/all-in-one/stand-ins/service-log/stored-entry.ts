@@ -78,7 +78,7 @@ export function isStoredEntry(document: unknown): boolean {
   return ['id', 'created_at', ...texts].every(isText) && typeof document['internal_only'] === 'boolean';
 }
 
-export interface StoreEntryOptions {
+interface StoreEntryOptions {
   readonly clock: Clock;
   /** Who authenticated, if the token tells. */
   readonly authenticatedAs: string | undefined;

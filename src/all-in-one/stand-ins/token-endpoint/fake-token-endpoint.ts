@@ -12,9 +12,9 @@ import { requestBytesMax } from '../record-file.ts';
 /** How long the stand-in's tokens live: what the hosted endpoint grants. */
 const tokenLifeSeconds = 900;
 
-export const TOKEN_PATH = '/auth/realms/redhat-external/protocol/openid-connect/token';
+const TOKEN_PATH = '/auth/realms/redhat-external/protocol/openid-connect/token';
 
-export interface FakeTokenEndpointOptions {
+interface FakeTokenEndpointOptions {
   readonly host: string;
   /** 0 picks any free port. */
   readonly port: number;
@@ -25,7 +25,7 @@ export interface FakeTokenEndpointOptions {
   readonly clientSecret?: string;
 }
 
-export interface TokenRequest {
+interface TokenRequest {
   /** The form as it was sent, byte for byte. */
   readonly body: string;
   readonly authorization: string | undefined;

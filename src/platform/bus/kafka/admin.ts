@@ -17,7 +17,7 @@ import { readableRecords } from './readable-records.ts';
 /** A topic that was made is waited for until its partitions have leaders. */
 const topicReadyMsMax = 30_000;
 
-export interface KafkaAdminDependencies {
+interface KafkaAdminDependencies {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   /** How long a question is asked again while brokers are away. */

@@ -5,7 +5,7 @@ import type { Clock } from '../../clock/clock.ts';
 import { pause } from '../../clock/deadline.ts';
 import { retryMsMax, retryMsMin } from './limits.ts';
 
-export interface RetryOptions {
+interface RetryOptions {
   readonly clock: Clock;
   /** On `clock.monotonicMs()`. */
   readonly deadlineMs: number;

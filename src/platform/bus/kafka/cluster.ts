@@ -19,7 +19,7 @@ const metadataMsMax = 10_000;
 /** And one that brokers make because it was asked for, for longer. */
 const topicMadeMsMax = 3_000;
 
-export interface PartitionInfo {
+interface PartitionInfo {
   /** Node id; -1 while the partition has no leader. */
   readonly leader: number;
 }
@@ -33,7 +33,7 @@ export interface TopicInfo {
   readonly seenMs: number;
 }
 
-export interface ClusterOptions {
+interface ClusterOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly security: KafkaSecurity;

@@ -20,7 +20,7 @@ export interface CommitEntry {
   readonly isMine: () => boolean;
 }
 
-export interface CommitOptions {
+interface CommitOptions {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   readonly session: GroupSession;

@@ -37,7 +37,7 @@ export interface BrokerAddress {
   readonly port: number;
 }
 
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   readonly clientId: string;
   readonly security: KafkaSecurity;
   readonly names: KafkaSettingNames;
@@ -45,7 +45,7 @@ export interface ConnectionsOptions {
 }
 
 /** A connection for one request. */
-export interface AcquiredConnection {
+interface AcquiredConnection {
   readonly connection: Connection;
   /** The request has ended, well or not. */
   release(): void;

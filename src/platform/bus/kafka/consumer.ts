@@ -28,7 +28,7 @@ const groupBeginMsMax = 5_000;
 /** Storing positions, with every coordinator that moves and every rebalance in between. */
 const commitMsMax = 30_000;
 
-export interface KafkaConsumerDependencies {
+interface KafkaConsumerDependencies {
   /** This consumer's own: a rebalance or a fetch that waits must not hold up anybody else's requests. */
   readonly cluster: KafkaCluster;
   readonly clock: Clock;

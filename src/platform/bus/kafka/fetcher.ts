@@ -30,7 +30,7 @@ export interface FetchCursor extends TopicPartition {
   fetching: boolean;
 }
 
-export interface FetcherListener {
+interface FetcherListener {
   onRecords(): void;
   /** The position is not in the partition (any more): it is looked up again. */
   onOutOfRange(cursor: FetchCursor): void;
@@ -39,7 +39,7 @@ export interface FetcherListener {
   onTrouble(error: CcxError | undefined): void;
 }
 
-export interface FetcherOptions {
+interface FetcherOptions {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   readonly bufferedBytesMax: number;

@@ -28,13 +28,13 @@ const heartbeatsPerSession = 3;
 /** Leaving a group in good order; past it the session ends by itself. */
 const leaveMsMax = 3_000;
 
-export interface Membership {
+interface Membership {
   readonly memberId: string;
   readonly generation: number;
   readonly coordinator: number;
 }
 
-export interface GroupSessionListener {
+interface GroupSessionListener {
   /**
    * A rebalance ended. `continuous`: this member was in every generation since the last call, so what it owned before and owns now was
    * nobody else's in between.
@@ -46,7 +46,7 @@ export interface GroupSessionListener {
   onTrouble(error: CcxError | undefined): void;
 }
 
-export interface GroupSessionOptions {
+interface GroupSessionOptions {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   readonly groupId: string;

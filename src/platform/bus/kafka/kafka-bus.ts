@@ -16,7 +16,7 @@ import { busSettingNames, type KafkaSecurity, type KafkaSettingNames } from './k
 import { deliveryMsDefault, troubleMsMin } from './limits.ts';
 import { KafkaProducer } from './producer.ts';
 
-export interface KafkaBusOptions {
+interface KafkaBusOptions {
   /** `host:port`; at least one of them has to answer, the others may be away or unresolvable. */
   readonly brokers: readonly string[];
   readonly clientId: string;

@@ -172,7 +172,7 @@ export function clusterFailed(code: number, doing: string): CcxError {
   return passing(code, doing);
 }
 
-export function codeName(code: number): string {
+function codeName(code: number): string {
   return protocolErrorsCodesById[code] ?? `error ${code}`;
 }
 

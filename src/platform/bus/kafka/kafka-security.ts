@@ -5,13 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 
-export const kafkaProtocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const;
-export type KafkaProtocol = (typeof kafkaProtocols)[number];
+const kafkaProtocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const;
+type KafkaProtocol = (typeof kafkaProtocols)[number];
 
-export const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
-export type SaslMechanism = (typeof saslMechanisms)[number];
+const saslMechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const;
+type SaslMechanism = (typeof saslMechanisms)[number];
 
-export interface KafkaTls {
+interface KafkaTls {
   /** PEM. Absent: the system's roots. */
   readonly ca?: string;
   /** PEM, for brokers that ask clients for a certificate. */

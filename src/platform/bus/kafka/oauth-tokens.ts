@@ -8,7 +8,7 @@ import { parseJsonBytes } from '../../../encoding/json-text.ts';
 import { callHttp, type HttpAnswer, type HttpCall } from '../../http/http-client.ts';
 import { unreachable } from '../bus-errors.ts';
 
-export interface OauthTokenOptions {
+interface OauthTokenOptions {
   readonly url: string;
   readonly clientId: string;
   readonly clientSecret: string;

@@ -9,7 +9,7 @@ import { NONE } from './kafka-codes.ts';
 import { groupFailed, topicFailed } from './kafka-errors.ts';
 import { apis } from './protocol.ts';
 
-export type OffsetsByPartition = ReadonlyMap<string, bigint>;
+type OffsetsByPartition = ReadonlyMap<string, bigint>;
 
 export function partitionKey({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
@@ -92,7 +92,7 @@ export async function readCommitted(
   return committed;
 }
 
-export function groupByTopic(partitions: readonly TopicPartition[]): [string, number[]][] {
+function groupByTopic(partitions: readonly TopicPartition[]): [string, number[]][] {
   const topics = new Map<string, number[]>();
   for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
   return [...topics];

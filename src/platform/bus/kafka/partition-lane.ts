@@ -24,7 +24,7 @@ const batchBytesMax = 1_000_000;
 const recordFramingBytesMax = 40;
 const headerFramingBytesMax = 10;
 
-export interface LaneOptions {
+interface LaneOptions {
   readonly topic: string;
   readonly partition: number;
   readonly cluster: KafkaCluster;
@@ -32,7 +32,7 @@ export interface LaneOptions {
   readonly identity: ProducerIdentity;
 }
 
-export interface LaneEntry {
+interface LaneEntry {
   readonly records: readonly PreparedRecord[];
   readonly timestampMs: number;
   /** On `clock.monotonicMs()`. */

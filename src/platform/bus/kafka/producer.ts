@@ -15,7 +15,7 @@ import type { KafkaCluster } from './cluster.ts';
 import { PartitionLane } from './partition-lane.ts';
 import { ProducerIdentity } from './producer-identity.ts';
 
-export interface KafkaProducerDependencies {
+interface KafkaProducerDependencies {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   readonly recordBytesMax: number;

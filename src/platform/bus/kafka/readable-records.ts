@@ -11,7 +11,7 @@ const logAppendTime = 1 << 3;
 /** Type of a control record, in the second field of its key. */
 const abortMarker = 0;
 
-export interface ReadableRecords {
+interface ReadableRecords {
   readonly records: readonly BusRecord[];
   /** Where to fetch on: behind everything that was looked at, also when nothing of it may be handed out. */
   readonly next: bigint;

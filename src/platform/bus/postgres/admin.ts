@@ -17,7 +17,7 @@ export const topicNameLengthMax = 249;
 /** Partitions of a topic of the embedded bus: a lock and a row each; more than a small installation has consumers. */
 export const partitionsMax = 256;
 
-export interface PostgresAdminDependencies {
+interface PostgresAdminDependencies {
   readonly database: Database;
   readonly reader: RecordReader;
   readonly topics: TopicDirectory;

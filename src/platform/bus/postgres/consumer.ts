@@ -26,7 +26,7 @@ import type { ReadCursor, RecordReader } from './record-reader.ts';
 
 const renewalsPerLease = 3;
 
-export interface PostgresConsumerDependencies {
+interface PostgresConsumerDependencies {
   readonly database: Database;
   readonly reader: RecordReader;
   readonly clock: Clock;

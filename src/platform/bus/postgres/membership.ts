@@ -28,7 +28,7 @@ export interface OwnedPartition extends TopicPartition {
 }
 
 /** `stale`: the lease ran out, the member is out of the group and joins again under a new id. */
-export type Synchronized =
+type Synchronized =
   | { readonly kind: 'stale' }
   | {
       readonly kind: 'member';

@@ -27,7 +27,7 @@ const pollEveryMsDefault = 500;
 /** How often each process asks whether something has to be dropped. */
 const retentionEveryMsDefault = 30_000;
 
-export interface PostgresBusOptions {
+interface PostgresBusOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly telemetry?: Telemetry;

@@ -19,7 +19,7 @@ const transactionBytesMax = 32 * 1024 * 1024;
 /** Looks at the topics again before a send gives up on a topic that was deleted under it. */
 const staleTopicAttemptsMax = 2;
 
-export interface PostgresProducerDependencies {
+interface PostgresProducerDependencies {
   readonly database: Database;
   readonly topics: TopicDirectory;
   readonly clock: Clock;

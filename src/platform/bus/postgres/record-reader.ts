@@ -32,12 +32,12 @@ export interface ReadCursor {
   head: bigint | undefined;
 }
 
-export interface ReadLimits {
+interface ReadLimits {
   readonly recordsMax: number;
   readonly bytesMax: number;
 }
 
-export interface CursorPage<Cursor extends ReadCursor> {
+interface CursorPage<Cursor extends ReadCursor> {
   readonly cursor: Cursor;
   readonly records: readonly BusRecord[];
   /** Where to read on. */

@@ -20,7 +20,7 @@ export const segmentBytesMin = 64 * 1024;
 /** Opening or dropping a segment needs locks that a slow producer may hold; then it waits for the next run instead of holding others up. */
 const segmentLockMsMax = 1_000;
 
-export interface RetentionDependencies {
+interface RetentionDependencies {
   readonly database: Database;
   readonly telemetry: Telemetry;
   /** For topics that were created without limits of their own. */

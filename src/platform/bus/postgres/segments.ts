@@ -43,7 +43,7 @@ interface SegmentSpan {
   readonly firstOffsets: readonly bigint[];
 }
 
-export interface SegmentPlace {
+interface SegmentPlace {
   readonly table: string;
   /** The offset asked for, or the oldest one still stored. */
   readonly from: bigint;

@@ -24,7 +24,7 @@ export interface PackageLocation {
   readonly version: string;
 }
 
-export interface BinariesOptions {
+interface BinariesOptions {
   /** Set when we are root: who will run the programs. */
   readonly user: ServerUser | undefined;
   /** Makes the name of a half-made copy unique. */

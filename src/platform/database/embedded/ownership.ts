@@ -18,7 +18,7 @@ const embeddedOwnerRetryMs = 250;
 /** Any number does; it is only used in the maintenance database of the embedded server. */
 const ownerLock = 7_702_265;
 
-export interface ServerIdentity {
+interface ServerIdentity {
   readonly dataFolder: string;
   /** Seconds since the epoch. */
   readonly startedAt: number;
@@ -33,13 +33,13 @@ export interface Ownership {
   release(): Promise<void>;
 }
 
-export interface OwnershipOptions {
+interface OwnershipOptions {
   readonly url: string;
   readonly clock: Clock;
 }
 
 /** Another living process owns the server. */
-export interface ServerInUse {
+interface ServerInUse {
   readonly inUse: true;
   readonly identity: ServerIdentity;
 }

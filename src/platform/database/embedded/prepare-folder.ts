@@ -39,7 +39,7 @@ export interface PreparedFolder {
   readonly password: string;
 }
 
-export interface PrepareFolderOptions {
+interface PrepareFolderOptions {
   readonly dataDir: string;
   readonly binaries: PostgresBinaries;
   readonly user: ServerUser | undefined;

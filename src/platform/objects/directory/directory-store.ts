@@ -53,7 +53,7 @@ export interface DirectoryStoreOptions {
   readonly space?: (path: string) => Promise<DiskSpace>;
 }
 
-export interface DiskSpace {
+interface DiskSpace {
   readonly freeBytes: number;
   /** Undefined where the file system makes as many as it likes. */
   readonly freeInodes: number | undefined;

@@ -20,7 +20,7 @@ export interface RetentionReport {
   readonly removedBytes: number;
 }
 
-export interface RetentionRun {
+interface RetentionRun {
   readonly path: string;
   readonly clock: Clock;
   readonly limits: { readonly ageMs: number; readonly totalBytes: number };

@@ -15,7 +15,7 @@ import {
 /** Largest number that the reference takes for a version. */
 const versionNumberMax = 4_294_967_295n;
 
-export interface MigrationInfo {
+interface MigrationInfo {
   readonly current: number;
   readonly latest: number;
 }
@@ -27,7 +27,7 @@ export function migrationInfo(database: Database): Promise<MigrationInfo> {
   }));
 }
 
-export interface MigrationResult {
+interface MigrationResult {
   readonly from: number;
   readonly to: number;
 }
@@ -42,7 +42,7 @@ export async function migrate(
   return inSchemaTransaction(database, options, (tx) => migrateIn(tx, to));
 }
 
-export async function migrateIn(tx: SchemaTransaction, to: number): Promise<MigrationResult> {
+async function migrateIn(tx: SchemaTransaction, to: number): Promise<MigrationResult> {
   const from = await readVersion(tx);
   if (from > NOTIFICATION_SCHEMA_VERSION) {
     throw migrationError(
@@ -60,7 +60,7 @@ export async function migrateIn(tx: SchemaTransaction, to: number): Promise<Migr
 /**
  * The reference takes any other text for 0 and downgrades without a word, which destroys data (Q12); here it is an error.
  */
-export function parseTarget(target: string): number {
+function parseTarget(target: string): number {
   const text = target.trim();
   if (text === 'latest') return NOTIFICATION_SCHEMA_VERSION;
   if (!/^[+-]?\d+$/.test(text)) {
@@ -78,7 +78,7 @@ export function parseTarget(target: string): number {
 }
 
 /** Exactly one row is expected. */
-export async function readVersion(tx: SchemaTransaction): Promise<number> {
+async function readVersion(tx: SchemaTransaction): Promise<number> {
   if (!(await tableExists(tx.connection, 'migration_info'))) {
     throw migrationError('no such table: migration_info', 'run --db-init-migration first');
   }
@@ -141,7 +141,7 @@ export function initDatabase(database: Database, options: SchemaOptions = {}): P
   return inSchemaTransaction(database, options, initDatabaseIn);
 }
 
-export async function initDatabaseIn(tx: SchemaTransaction): Promise<'created' | 'already-there'> {
+async function initDatabaseIn(tx: SchemaTransaction): Promise<'created' | 'already-there'> {
   if ((await tableExists(tx.connection, 'states')) && (await countRows(tx, 'states')) > 0n) return 'already-there';
   for (const statement of await readStep(0, 'up')) await tx.run(statement);
   return 'created';
@@ -160,7 +160,7 @@ export function initMigration(database: Database, options: SchemaOptions = {}): 
   return inSchemaTransaction(database, options, initMigrationIn);
 }
 
-export async function initMigrationIn(tx: SchemaTransaction): Promise<InitMigrationResult> {
+async function initMigrationIn(tx: SchemaTransaction): Promise<InitMigrationResult> {
   if (await tableExists(tx.connection, 'migration_info')) {
     const { rows } = await tx.connection.query<{ version: number }>('SELECT version FROM migration_info LIMIT 1');
     const version = rows[0]?.version;

@@ -13,7 +13,7 @@ export const IS_OLD = 'updated_at < NOW() - $1::INTERVAL';
 
 const dayMs = 86_400_000;
 
-export interface OldRow {
+interface OldRow {
   readonly org_id: number;
   readonly account_number: number;
   readonly cluster: string;
