@@ -12,7 +12,7 @@ import { notificationServiceRole } from '../services/notification-service/servic
 import { notificationWriterRole } from '../services/notification-writer/service.ts';
 import { payloadTrackerRole } from '../services/payload-tracker/service.ts';
 import type { AllInOneSettings } from './config.ts';
-import type { StandIns } from './receivers.ts';
+import type { StandIns } from './stand-ins/start-stand-ins.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

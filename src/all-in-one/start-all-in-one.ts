@@ -38,7 +38,7 @@ import { startNotificationWriter } from '../services/notification-writer/service
 import { startPayloadTracker } from '../services/payload-tracker/service.ts';
 import type { AllInOneSettings } from './config.ts';
 import { type DataFolder, dataFolderAt } from './data-folder.ts';
-import { type Receivers, startReceivers } from './receivers.ts';
+import { type Receivers, startReceivers } from './stand-ins/start-stand-ins.ts';
 import { loadNotifierConfig, loadRoleSettings } from './role-settings.ts';
 
 export interface AllInOneDependencies {

@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
-import { type Receivers, startReceivers } from '../../src/all-in-one/receivers.ts';
+import { type Receivers, startReceivers } from '../../src/all-in-one/stand-ins/start-stand-ins.ts';
 import {
   DEAD_LETTER_TOPICS,
   TOPIC_NOTIFICATIONS,

@@ -3,14 +3,14 @@
  * What was received is kept in files, so that a restarted installation still shows it.
  */
 import { join } from 'node:path';
-import type { Bus } from '../platform/bus/bus.ts';
-import type { Clock } from '../platform/clock/clock.ts';
+import type { Bus } from '../../platform/bus/bus.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
 import {
   type FakeNotificationBackend,
   startFakeNotificationBackend,
-} from './stand-ins/notification-backend/fake-notification-backend.ts';
-import { type FakeServiceLog, startFakeServiceLog } from './stand-ins/service-log/fake-service-log.ts';
-import { type FakeTokenEndpoint, startFakeTokenEndpoint } from './stand-ins/token-endpoint/fake-token-endpoint.ts';
+} from './notification-backend/fake-notification-backend.ts';
+import { type FakeServiceLog, startFakeServiceLog } from './service-log/fake-service-log.ts';
+import { type FakeTokenEndpoint, startFakeTokenEndpoint } from './token-endpoint/fake-token-endpoint.ts';
 
 export interface StandIns {
   readonly notificationBackend: boolean;
