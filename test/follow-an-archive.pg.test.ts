@@ -500,7 +500,7 @@ test('one archive, followed from a cluster to its owners', async (t) => {
 
     // The stand-in for the backend has mailed it. This is what an owner reads.
     await settled(system);
-    const [mailed] = system.receivers.backend?.notifications() ?? [];
+    const [mailed] = system.standIns.backend?.notifications() ?? [];
     assert.equal(mailed?.id, message.id);
     assert.match(
       mailed?.mail?.text ?? '',
@@ -508,7 +508,7 @@ test('one archive, followed from a cluster to its owners', async (t) => {
     );
 
     // Service Log shows texts, so the reason is rendered here, from the rule's template and the details that the rule gave.
-    const entries = system.receivers.serviceLog?.entries() ?? [];
+    const entries = system.standIns.serviceLog?.entries() ?? [];
     assert.deepEqual(entries.map(({ summary, severity }) => [severity, summary]).sort(), [
       ['Major', 'The number of control plane nodes is not supported'],
       ['Warning', 'An operator is in the unmanaged state'],
@@ -591,7 +591,7 @@ test('one archive, followed from a cluster to its owners', async (t) => {
     await settled(system);
     assert.equal((await outbox(system)).length, outgoing.length);
     assert.equal((await system.readTopic(TOPIC_NOTIFICATIONS)).length, 1);
-    assert.equal(system.receivers.serviceLog?.entries().length, 2);
+    assert.equal(system.standIns.serviceLog?.entries().length, 2);
     const reported = await reportedRows(system);
     assert.deepEqual(
       reported.map(({ state }) => state),
@@ -642,7 +642,7 @@ test('one archive, followed from a cluster to its owners', async (t) => {
       [['The installed OpenShift release is past its end of life']],
     );
     assert.deepEqual(
-      system.receivers.serviceLog
+      system.standIns.serviceLog
         ?.entries()
         .slice(2)
         .map(({ summary }) => summary),

@@ -4,27 +4,27 @@ import type { BusinessEvent } from '../platform/telemetry/telemetry.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 
 export function describeInstallation(installation: AllInOne): string {
-  const { ingress, folder, operationsUrl, receivers } = installation;
+  const { ingress, folder, operationsUrl, standIns } = installation;
   const rows: [string, string][] = [
     ['uploads', ingress.uploadUrl],
     ['metrics', `${operationsUrl}/metrics`],
     ['readiness', `${operationsUrl}/ready`],
     ['data', folder.root],
   ];
-  if (receivers.backend !== undefined) {
-    const mails = receivers.backend.notifications().length;
+  if (standIns.backend !== undefined) {
+    const mails = standIns.backend.notifications().length;
     rows.push(['notification backend', `a stand-in, ${mails} mailed so far (receivers/notification-backend.jsonl)`]);
   }
-  if (receivers.serviceLog !== undefined) {
-    const entries = receivers.serviceLog.entries().length;
-    rows.push(['Service Log', `a stand-in, ${entries} posted so far (${receivers.serviceLog.postUrl})`]);
+  if (standIns.serviceLog !== undefined) {
+    const entries = standIns.serviceLog.entries().length;
+    rows.push(['Service Log', `a stand-in, ${entries} posted so far (${standIns.serviceLog.postUrl})`]);
   }
   return [
     '',
     'CCX Notifications runs. Ctrl-C stops it.',
     '',
     ...rows.map(([name, text]) => `  ${name.padEnd(21)} ${text}`),
-    ...(receivers.backend === undefined && receivers.serviceLog === undefined
+    ...(standIns.backend === undefined && standIns.serviceLog === undefined
       ? ['', '  Both receivers are real: Service Log mails the same people as the notification backend.']
       : []),
     '',

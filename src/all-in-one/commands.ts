@@ -1,18 +1,23 @@
 /** `ccx all-in-one`: the whole flow in one process, until a signal, or with `--once` until the given archives have gone through. */
 import type { Command } from 'commander';
-import { createSystemClock } from '../platform/clock/clock.ts';
+import { type Clock, createSystemClock } from '../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../platform/config/command-flags.ts';
 import type { ProcessInput } from '../platform/config/process-input.ts';
 import { readVersion } from '../platform/config/version.ts';
 import { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
 import { describeFailure, waitForSignal } from '../platform/lifecycle/run-role.ts';
+import { simulateCluster } from '../tools/cluster-simulator/simulate-cluster.ts';
 import { describeInstallation, narrate } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
-import { runDemonstration } from './demonstration.ts';
 import { rolesOfFile } from './role-settings.ts';
 import { runOnce } from './run-once.ts';
 import { collectRunSummary } from './run-summary.ts';
 import { type AllInOne, startAllInOne } from './start-all-in-one.ts';
+import { uploadBytes, uploadContext } from './upload-files.ts';
+
+/** Of the demonstration: a few of different rules and risks, so that both targets have something to say. */
+const demonstrationFindings = ['CONTROL_PLANE_NODE_REPLICAS', 'OPERATOR_UNMANAGED', 'MCP_SET_TO_PAUSE'];
+const demonstrationMsMax = 60_000;
 
 interface Flags {
   readonly demo?: boolean;
@@ -36,27 +41,34 @@ export function registerAllInOneCommands(program: Command, input: ProcessInput):
     const lifecycle = new Lifecycle(clock);
     const signalled = waitForSignal();
     // With --json standard output belongs to the summary alone.
-    const tell = (line: string) => void (flags.json === true ? process.stderr : process.stdout).write(`${line}\n`);
+    const print = (line: string) => void (flags.json === true ? process.stderr : process.stdout).write(`${line}\n`);
     const summary = collectRunSummary(clock, (event) => {
       const line = narrate(event);
-      if (line !== undefined) tell(`${clock.now().toISOString().slice(11, 19)}  ${line}`);
+      if (line !== undefined) print(`${clock.now().toISOString().slice(11, 19)}  ${line}`);
     });
     lifecycle.defer('summary', () => summary.close());
     try {
-      for (const warning of loaded.warnings) tell(`warning: ${warning}`);
-      const context = { clock, lifecycle, env: input.env, log: process.stderr, progress: tell, version: readVersion() };
+      for (const warning of loaded.warnings) print(`warning: ${warning}`);
+      const context = {
+        clock,
+        lifecycle,
+        env: input.env,
+        log: process.stderr,
+        progress: print,
+        version: readVersion(),
+      };
       const installation = await startAllInOne(settings, context);
       if (flags.once === true) {
         process.exitCode = await runOnce(installation, {
-          ...{ clock, summary, signalled, tell },
+          ...{ clock, summary, signalled, print },
           files: flags.upload ?? [],
           json: flags.json === true ? (line) => void process.stdout.write(`${line}\n`) : undefined,
           idleMsMax: settings.idleMsMax,
         });
       } else {
-        tell(describeInstallation(installation));
-        await serve(installation, { flags, clock, tell, signalled });
-        tell('stopping');
+        print(describeInstallation(installation));
+        await serve(installation, { flags, clock, print, signalled });
+        print('stopping');
       }
     } catch (error) {
       process.stderr.write(`${describeFailure(error)}\n`);
@@ -72,16 +84,16 @@ async function serve(
   installation: AllInOne,
   context: {
     readonly flags: Flags;
-    readonly clock: ReturnType<typeof createSystemClock>;
-    readonly tell: (line: string) => void;
+    readonly clock: Clock;
+    readonly print: (line: string) => void;
     readonly signalled: Promise<unknown>;
   },
 ): Promise<void> {
-  const { flags, clock, tell, signalled } = context;
+  const { flags, clock, print, signalled } = context;
   const work = async () => {
-    if (flags.demo === true && installation.folder.isNew()) await runDemonstration(installation, { clock, tell });
+    if (flags.demo === true && installation.folder.isNew()) await runDemonstration(installation, { clock, print });
     if (flags.upload !== undefined)
-      tell('--upload takes effect with --once; for a running installation use the curl line above');
+      print('--upload takes effect with --once; for a running installation use the curl line above');
   };
   // A database that dies is not mended from here; whoever supervises the process starts it again.
   const failed = installation.databaseGone.then(() =>
@@ -92,4 +104,38 @@ async function serve(
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
+}
+
+/** The newcomer's first sight: a generated archive goes through the real flow, and what its owners would read is printed. */
+async function runDemonstration(
+  installation: AllInOne,
+  { clock, print }: { readonly clock: Clock; readonly print: (line: string) => void },
+): Promise<void> {
+  const cluster = simulateCluster({ seed: 'demonstration', now: clock.now(), findings: demonstrationFindings });
+  print(`First start: uploading a generated archive of a made-up cluster (${cluster.clusterId}).`);
+  const upload = await uploadBytes(
+    { file: 'the generated archive', archive: cluster.archive, gatheredAt: cluster.gatheredAt },
+    uploadContext(installation, clock),
+  );
+  if (!upload.accepted) {
+    print(`The generated archive was not taken: ${upload.reason}`);
+    return;
+  }
+  const arrived = await installation.waitUntilIdle(demonstrationMsMax);
+  installation.folder.markUsed();
+  const { backend, serviceLog } = installation.standIns;
+  const mail = backend?.notifications().at(-1)?.mail;
+  const entries = serviceLog?.entries().length ?? 0;
+  if (mail !== undefined)
+    print(`\nA notification arrived. Its owners would read:\n\n${indent(`${mail.subject}\n\n${mail.text}`)}`);
+  if (entries > 0) print(`Service Log has ${entries} ${entries === 1 ? 'entry' : 'entries'} about it.`);
+  if (!arrived) print('Not everything has arrived yet; it goes on. ccx trace and ccx dead-letters list tell more.');
+  const where = `--data ${installation.folder.root}`;
+  print(
+    `\nLook closer:\n  src/bin/ccx explain ${cluster.clusterId} ${where}\n  src/bin/ccx trace ${upload.requestId} ${where}\n`,
+  );
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '    ');
 }

@@ -1,7 +1,9 @@
 /**
- * Settings of the all-in-one process itself. Each service keeps its own settings and environment names; this file only says where they get
+ * Settings of the all-in-one process itself, and its data folder. Each service keeps its own settings and environment names; this file only says where they get
  * other defaults here.
  */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../platform/config/options.ts';
 import { defaultDataFolder } from '../platform/database/embedded/default-data-folder.ts';
 
@@ -115,5 +117,38 @@ export function allInOneSettings(config: ConfigOf<typeof allInOneOptions>, confi
     ...settingsOf(allInOneOptions, config),
     dataFolder: config['run.data'] === '' ? defaultDataFolder() : config['run.data'],
     ...(configFile === undefined ? {} : { configFile }),
+  };
+}
+
+/**
+ * The folder that holds everything an installation keeps, and where in it what lies. Each part creates its own folder; who owns the whole
+ * is the embedded PostgreSQL's business, which refuses a second process before anything else is opened.
+ */
+export interface DataFolder {
+  readonly root: string;
+  readonly postgres: string;
+  readonly objects: string;
+  readonly receivers: string;
+  /** True until `markUsed` was called once: nobody has sent anything through this installation. */
+  isNew(): boolean;
+  markUsed(): void;
+}
+
+export function dataFolderAt(path: string): DataFolder {
+  const root = resolve(path);
+  const marker = join(root, 'used');
+  return {
+    root,
+    postgres: join(root, 'postgres'),
+    objects: join(root, 'objects'),
+    receivers: join(root, 'receivers'),
+    isNew: () => !existsSync(marker),
+    markUsed() {
+      try {
+        writeFileSync(marker, 'An archive has gone through this installation.\n');
+      } catch {
+        // On a full disk: then the demonstration is shown once more.
+      }
+    },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * Each service's settings as they are here: its own environment names and its section of the file count, its defaults give way to what an installation of one process
- * needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of `ccx all-in-one` win over both.
+ * Each service's settings as they are here: its own environment names and its section of the file count, its defaults give way to what
+ * an installation of one process needs (addresses of this machine, the data folder, threshold 2, no tag filters), and the flags of
+ * `ccx all-in-one` win over all of them.
  */
 import { randomBytes } from 'node:crypto';
 import { type BusSettings, busOptions, busSettings } from '../platform/bus/bus-options.ts';
@@ -12,7 +13,7 @@ import { notificationServiceRole } from '../services/notification-service/servic
 import { notificationWriterRole } from '../services/notification-writer/service.ts';
 import { payloadTrackerRole } from '../services/payload-tracker/service.ts';
 import type { AllInOneSettings } from './config.ts';
-import type { StandIns } from './stand-ins/start-stand-ins.ts';
+import type { WantedStandIns } from './stand-ins/start-stand-ins.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -35,8 +36,6 @@ function sectionOf({ name }: OptionTable, { configFile }: Pick<AllInOneSettings,
   return configFile === undefined ? {} : { file: configFile, section: name };
 }
 
-export type RoleSettings = ReturnType<typeof loadRoleSettings>;
-
 export function loadRoleSettings(settings: AllInOneSettings, env: Environment, version: string) {
   const warnings: string[] = [];
   const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => {
@@ -52,7 +51,7 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
   const tracker = load(withDefaults(payloadTrackerRole.options, { 'http.host': settings.host, 'http.port': 0 }));
   const notifier = loadNotifierConfig(settings, env);
   warnings.push(...notifier.warnings);
-  const standIns: StandIns = {
+  const standIns: WantedStandIns = {
     notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
     serviceLog: notifier.origin['service_log.url'] === 'default',
   };

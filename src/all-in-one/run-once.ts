@@ -6,12 +6,12 @@ import type { RunSummary } from './run-summary.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 import { type FileUpload, uploadContext, uploadFile } from './upload-files.ts';
 
-export interface OnceContext {
+interface OnceContext {
   readonly clock: Clock;
   readonly files: readonly string[];
   readonly summary: RunSummary;
   readonly signalled: Promise<unknown>;
-  readonly tell: (line: string) => void;
+  readonly print: (line: string) => void;
   /** Where the JSON summary goes; absent: a summary for people. */
   readonly json: ((line: string) => void) | undefined;
   readonly idleMsMax: number;
@@ -39,7 +39,7 @@ export async function runOnce(installation: AllInOne, context: OnceContext): Pro
     if (context.json !== undefined) {
       context.json(JSON.stringify({ uploads: uploads.length, refused, ...counts }));
     } else {
-      context.tell(describeRun({ uploads: uploads.length, refused, ...counts }, elapsedMs));
+      context.print(describeRun({ uploads: uploads.length, refused, ...counts }, elapsedMs));
     }
     for (const complaint of complaints) process.stderr.write(`ccx: ${complaint}\n`);
     return complaints.length === 0 && ends.dead.size === 0 ? 0 : 1;

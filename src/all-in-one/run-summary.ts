@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock/clock.ts';
 import { BUSINESS_EVENT_CHANNEL, type BusinessEvent } from '../platform/telemetry/telemetry.ts';
 
 /** The JSON object of `ccx all-in-one --once --json`, next to `uploads` and `refused`, which the uploader counts. */
-export interface RunCounts {
+interface RunCounts {
   readonly announced: number;
   readonly reports: number;
   readonly stored: number;

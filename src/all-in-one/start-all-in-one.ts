@@ -36,12 +36,11 @@ import {
 } from '../services/notification-service/service.ts';
 import { startNotificationWriter } from '../services/notification-writer/service.ts';
 import { startPayloadTracker } from '../services/payload-tracker/service.ts';
-import type { AllInOneSettings } from './config.ts';
-import { type DataFolder, dataFolderAt } from './data-folder.ts';
-import { type Receivers, startReceivers } from './stand-ins/start-stand-ins.ts';
+import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
 import { loadNotifierConfig, loadRoleSettings } from './role-settings.ts';
+import { type StandIns, startStandIns } from './stand-ins/start-stand-ins.ts';
 
-export interface AllInOneDependencies {
+interface AllInOneDependencies {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Every acquisition registers its cleanup here; the caller stops it. */
@@ -62,7 +61,7 @@ export interface AllInOne {
   /** Resolves when the embedded server is gone, whether it was stopped or died; never for a server of your own. */
   readonly databaseGone: Promise<void>;
   readonly operationsUrl: string;
-  readonly receivers: Receivers;
+  readonly standIns: StandIns;
   readonly services: readonly RunningService[];
   readiness(): Promise<Readiness>;
   /** Resolves to true once nothing is in flight anywhere, to false when that takes longer than `msMax`. */
@@ -112,16 +111,16 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   });
   lifecycle.defer('object store', () => objects.close());
 
-  const receivers = await startReceivers({
-    ...{ bus, clock, folder: folder.receivers, standIns: roles.standIns },
+  const standIns = await startStandIns({
+    ...{ bus, clock, folder: folder.receivers, wanted: roles.standIns },
     onFileTrouble: (text) => progress(`warning: ${text}`),
   });
-  lifecycle.defer('receivers', () => receivers.stop());
+  lifecycle.defer('stand-ins', () => standIns.stop());
 
   const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });
   lifecycle.defer(tracker.name, () => tracker.stop());
   const notifier = await startNotifier({
-    ...{ bus, database, clock, receivers, settings, env, lifecycle },
+    ...{ bus, database, clock, standIns, settings, env, lifecycle },
     telemetry: telemetryOf('notifier'),
   });
   lifecycle.defer(notifier.name, () => notifier.stop());
@@ -177,11 +176,11 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
       databaseUrl,
       databaseGone,
       operationsUrl,
-      receivers,
+      standIns,
       services,
       readiness,
     },
-    waitUntilIdle: (msMax) => waitUntilIdle({ services, receivers, clock, msMax }),
+    waitUntilIdle: (msMax) => waitUntilIdle({ services, standIns, clock, msMax }),
   };
 }
 
@@ -214,15 +213,15 @@ const idlePollMs = 20;
 
 async function waitUntilIdle(wait: {
   readonly services: readonly RunningService[];
-  readonly receivers: Receivers;
+  readonly standIns: StandIns;
   readonly clock: Clock;
   readonly msMax: number;
 }): Promise<boolean> {
-  const { services, receivers, clock, msMax } = wait;
+  const { services, standIns, clock, msMax } = wait;
   const deadlineMs = clock.monotonicMs() + msMax;
   let rounds = 0;
   while (rounds < 2) {
-    const idle = (await receivers.idle()) && (await allIdle(services));
+    const idle = (await standIns.idle()) && (await allIdle(services));
     rounds = idle ? rounds + 1 : 0;
     if (clock.monotonicMs() > deadlineMs) return false;
     if (rounds < 2) await clock.sleep(idlePollMs);
@@ -242,14 +241,14 @@ interface NotifierDependencies {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly lifecycle: Lifecycle;
-  readonly receivers: Receivers;
+  readonly standIns: StandIns;
   readonly settings: AllInOneSettings;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 async function startNotifier(dependencies: NotifierDependencies): Promise<NotificationService> {
-  const { bus, database, clock, telemetry, lifecycle, receivers, settings, env } = dependencies;
-  const { serviceLog, tokens } = receivers;
+  const { bus, database, clock, telemetry, lifecycle, standIns, settings, env } = dependencies;
+  const { serviceLog, tokens } = standIns;
   const loaded = loadNotifierConfig(
     settings,
     env,
@@ -258,8 +257,8 @@ async function startNotifier(dependencies: NotifierDependencies): Promise<Notifi
       : {
           'service_log.url': serviceLog.postUrl,
           'service_log.token_url': tokens.tokenUrl,
-          'service_log.client_id': receivers.clientId,
-          'service_log.client_secret': receivers.clientSecret,
+          'service_log.client_id': standIns.clientId,
+          'service_log.client_secret': standIns.clientSecret,
         },
   );
   const parts = await notificationServiceRole.openParts({ loaded, env, clock, telemetry, lifecycle, database, bus });

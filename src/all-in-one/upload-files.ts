@@ -23,7 +23,7 @@ export interface FileUpload {
 
 const clusterIdPath = 'config/id';
 
-export interface UploadContext {
+interface UploadContext {
   readonly uploadUrl: string;
   /** This process's own. */
   readonly token: string;

@@ -72,14 +72,14 @@ describe('a bad upload costs itself and nothing else', () => {
   };
   /** Resolves when both targets have told of these findings of the cluster, and of nothing else. */
   const assertTold = async (cluster: string, findings: readonly string[]) => {
-    const { events, receivers } = installation;
+    const { events, standIns } = installation;
     await events.wait('notification-delivered', { target: 'notification-backend', cluster });
     await events.wait('notification-delivered', { target: 'service-log', cluster }, findings.length);
     assert.equal(await installation.waitUntilIdle(idleMsMax), true);
-    const entries = receivers.serviceLog!.entries().filter((entry) => entry.cluster_uuid === cluster);
+    const entries = standIns.serviceLog!.entries().filter((entry) => entry.cluster_uuid === cluster);
     const told = entries.map(({ description }) => /\|([A-Z0-9_]+)\)/.exec(description)?.[1]);
     assert.deepEqual(told.sort(), [...findings].sort());
-    const mails = receivers.backend!.notifications().filter(({ mail }) => mail?.cluster === cluster);
+    const mails = standIns.backend!.notifications().filter(({ mail }) => mail?.cluster === cluster);
     assert.equal(mails.length, 1);
     for (const finding of findings) assert.ok(mails[0]!.body.includes(finding));
   };

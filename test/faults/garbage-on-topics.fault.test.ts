@@ -143,11 +143,11 @@ describe('garbage on a topic', () => {
   });
 
   test(`${TOPIC_NOTIFICATIONS}: the receiver refuses each piece with a reason`, async () => {
-    const { receivers } = installation;
+    const { standIns } = installation;
     await send(Object.values(garbage).map((value) => ({ topic: TOPIC_NOTIFICATIONS, value })));
     await assertGoodOneArrives('refused');
     assert.equal(await installation.waitUntilIdle(idleMsMax), true);
-    const refused = receivers.backend!.received().filter(({ outcome }) => outcome === 'refused');
+    const refused = standIns.backend!.received().filter(({ outcome }) => outcome === 'refused');
     assert.equal(refused.length, Object.keys(garbage).length);
     for (const { note } of refused) assert.ok((note?.length ?? 0) > 0);
   });

@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
-import { type Receivers, startReceivers } from '../../src/all-in-one/stand-ins/start-stand-ins.ts';
+import { type StandIns, startStandIns } from '../../src/all-in-one/stand-ins/start-stand-ins.ts';
 import {
   DEAD_LETTER_TOPICS,
   TOPIC_NOTIFICATIONS,
@@ -57,7 +57,7 @@ export interface RunningRole {
 export interface KafkaRoles {
   readonly bus: Bus;
   /** Absent with `all-in-one`, which brings its own. */
-  readonly receivers: Receivers | undefined;
+  readonly standIns: StandIns | undefined;
   readonly databaseUrl: string;
   /** Where clusters upload to; `/ready` of whoever listens there is beside it. */
   readonly ingressUrl: string;
@@ -110,15 +110,15 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
   const bus = await openKafka(brokers);
   for (const topic of await bus.admin.listTopics()) await bus.admin.deleteTopic(topic);
   await makeTopics(bus);
-  const receivers = allInOne
+  const standIns = allInOne
     ? undefined
-    : await startReceivers({
+    : await startStandIns({
         ...{ bus, clock, folder: join(folder.path, 'receivers') },
-        standIns: { notificationBackend: true, serviceLog: true },
+        wanted: { notificationBackend: true, serviceLog: true },
       });
   const [webPort = 0] = await freePorts(1);
   const settings = {
-    ...{ brokers: brokers.join(','), databaseUrl: context.url, folder: folder.path, webPort, receivers },
+    ...{ brokers: brokers.join(','), databaseUrl: context.url, folder: folder.path, webPort, standIns },
   };
   const ingressUrl = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
   const running = new Set<CcxProcess>();
@@ -147,7 +147,7 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
   };
   return {
     bus,
-    receivers,
+    standIns,
     databaseUrl: context.url,
     ingressUrl,
     runOf: (name) => roleRun(name, settings),
@@ -184,7 +184,7 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
     },
     async remove() {
       await Promise.all([...running].map((process) => end(process, 'SIGKILL')));
-      await receivers?.stop();
+      await standIns?.stop();
       await bus.close();
       await context.drop();
       await folder.remove();
@@ -197,12 +197,12 @@ interface RoleContext {
   readonly databaseUrl: string;
   readonly folder: string;
   readonly webPort: number;
-  readonly receivers: Receivers | undefined;
+  readonly standIns: StandIns | undefined;
 }
 
 /** As in docs/roles.md; beyond that only free ports, shorter waits, and the thresholds of the all-in-one process. */
 function roleRun(name: ProcessName, context: RoleContext): CcxRun {
-  const { brokers, databaseUrl, folder, webPort, receivers } = context;
+  const { brokers, databaseUrl, folder, webPort, standIns } = context;
   switch (name) {
     case 'all-in-one':
       return {
@@ -254,10 +254,10 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
         env: {
           CCX_DATABASE_URL: databaseUrl,
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__ENABLED: 'true',
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: receivers!.serviceLog!.postUrl,
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: receivers!.tokens!.tokenUrl,
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: receivers!.clientId,
-          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_SECRET: receivers!.clientSecret,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: standIns!.serviceLog!.postUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: standIns!.tokens!.tokenUrl,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: standIns!.clientId,
+          CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_SECRET: standIns!.clientSecret,
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOTAL_RISK_THRESHOLD: '2',
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TAG_FILTER_ENABLED: 'false',
           CCX_NOTIFICATION_SERVICE__OPERATIONS__HOST: '127.0.0.1',

@@ -78,11 +78,11 @@ describe('an operator with a token', () => {
     await system.events.wait('outcome-recorded', { requestId }, 2);
     assert.ok(await system.waitUntilIdle(30_000));
 
-    const [mail] = system.receivers.backend?.notifications() ?? [];
+    const [mail] = system.standIns.backend?.notifications() ?? [];
     assert.equal(mail?.mail?.cluster, clusterId);
     assert.equal(mail?.mail?.orgId, '1', 'the organization that the token file says');
     assert.deepEqual(
-      system.receivers.serviceLog?.entries().map((entry) => entry.cluster_uuid),
+      system.standIns.serviceLog?.entries().map((entry) => entry.cluster_uuid),
       [clusterId],
     );
     const story = describeTrace(await readTrace(system.database, requestId));

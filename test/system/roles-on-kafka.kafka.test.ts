@@ -59,7 +59,7 @@ test('an archive goes through five processes to a Kafka message and Service Log 
   );
   assert.deepEqual(
     roles()
-      .receivers!.serviceLog!.entries()
+      .standIns!.serviceLog!.entries()
       .map((entry) => entry.cluster_uuid)
       .sort(),
     roles()

@@ -62,14 +62,14 @@ describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () =>
 
   test('what waited arrives, once, and nothing that had arrived comes again', async () => {
     const expected = { dead: 0, pending: 1, heldBack: 1, delivered: 0, contested: 0, unannounced: 1 };
-    const posted = () => counted(system.receivers.serviceLog!.entries().map((entry) => entry.cluster_uuid));
+    const posted = () => counted(system.standIns.serviceLog!.entries().map((entry) => entry.cluster_uuid));
     const deadline = performance.now() + waitMsMax;
     while (JSON.stringify(posted()) !== JSON.stringify(expected) && performance.now() < deadline)
       await system.clock.sleep(100);
     assert.ok(await system.waitUntilIdle(waitMsMax));
     assert.deepEqual(posted(), expected, 'at Service Log, by this program');
 
-    const received = system.receivers.backend!.received();
+    const received = system.standIns.backend!.received();
     // Organization 666 had been told of the contested cluster, too.
     const once = { dead: 1, pending: 1, heldBack: 1, delivered: 1, contested: 2, unannounced: 1 };
     assert.deepEqual(counted(received.map(({ mail }) => mail?.cluster)), once, 'at the backend, by both programs');

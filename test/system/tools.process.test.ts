@@ -120,7 +120,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
 
   test('notifications lists what was not delivered and why, and tries it again under a new id', async () => {
     assert.equal(await printed('notifications', 'list'), 'none\n');
-    system.receivers.serviceLog?.inject('post', { kind: 'status', status: 400 });
+    system.standIns.serviceLog?.inject('post', { kind: 'status', status: 400 });
     const { clusterId } = await uploadCluster('refused', ['MCP_SET_TO_PAUSE']);
 
     const dead = await printed('notifications', 'list');
@@ -137,11 +137,11 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
       await printed('dead-letters', 'list'),
       new RegExp(`^${letter} {2}\\S+ {2}\\S+ {2}ccx-notification-service/deliver-notifications {2}\\S+ {2}.+\\n$`),
     );
-    const before = system.receivers.serviceLog?.entries().length ?? 0;
+    const before = system.standIns.serviceLog?.entries().length ?? 0;
     assert.equal(await printed('notifications', 'retry', id), `${id} will be sent under a new id\n`);
     const [again] = await system.events.wait('notification-reissued', { oldId: id });
     await system.events.wait('outcome-recorded', { id: again?.fields['id'], state: 'delivered' });
-    const entries = system.receivers.serviceLog?.entries().slice(before) ?? [];
+    const entries = system.standIns.serviceLog?.entries().slice(before) ?? [];
     assert.deepEqual(
       entries.map(({ cluster_uuid, event_stream_id }) => [cluster_uuid, event_stream_id]),
       [[clusterId, again?.fields['id']]],
@@ -158,7 +158,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
 
   test('dead-letters shows notifications that were given up, sends one again and lets another be done with', async () => {
     const refuse = async (name: string) => {
-      system.receivers.serviceLog?.inject('post', { kind: 'status', status: 400 });
+      system.standIns.serviceLog?.inject('post', { kind: 'status', status: 400 });
       const { clusterId } = await uploadCluster(name, ['UNSUPPORTED_CNI_PLUGIN']);
       const line = JSON.parse(await printed('dead-letters', 'list', '--json')) as { readonly id: string };
       return { clusterId, letter: line.id };

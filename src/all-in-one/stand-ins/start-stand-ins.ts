@@ -12,12 +12,13 @@ import {
 import { type FakeServiceLog, startFakeServiceLog } from './service-log/fake-service-log.ts';
 import { type FakeTokenEndpoint, startFakeTokenEndpoint } from './token-endpoint/fake-token-endpoint.ts';
 
-export interface StandIns {
+/** Those whose real receiver is not configured. */
+export interface WantedStandIns {
   readonly notificationBackend: boolean;
   readonly serviceLog: boolean;
 }
 
-export interface Receivers {
+export interface StandIns {
   /** Absent where a real one is configured. */
   readonly backend: FakeNotificationBackend | undefined;
   readonly serviceLog: FakeServiceLog | undefined;
@@ -32,15 +33,15 @@ export interface Receivers {
 const host = '127.0.0.1';
 const clientId = 'CLIENT_ID';
 
-export async function startReceivers(options: {
+export async function startStandIns(options: {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly folder: string;
-  readonly standIns: StandIns;
+  readonly wanted: WantedStandIns;
   /** Hears in one sentence what of the files could not be read or kept. */
   readonly onFileTrouble?: (text: string) => void;
-}): Promise<Receivers> {
-  const { bus, clock, folder, standIns, onFileTrouble } = options;
+}): Promise<StandIns> {
+  const { bus, clock, folder, wanted, onFileTrouble } = options;
   const started: { stop(): Promise<void> }[] = [];
   const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
     started.push(part);
@@ -50,7 +51,7 @@ export async function startReceivers(options: {
     for (const part of started.splice(0).reverse()) await part.stop();
   };
   try {
-    const backend = standIns.notificationBackend
+    const backend = wanted.notificationBackend
       ? keep(
           await startFakeNotificationBackend({
             bus,
@@ -60,10 +61,10 @@ export async function startReceivers(options: {
           }),
         )
       : undefined;
-    const tokens = standIns.serviceLog
+    const tokens = wanted.serviceLog
       ? keep(await startFakeTokenEndpoint({ host, port: 0, clock, clientId }))
       : undefined;
-    const serviceLog = standIns.serviceLog
+    const serviceLog = wanted.serviceLog
       ? keep(
           await startFakeServiceLog({ host, port: 0, clock, file: join(folder, 'service-log.jsonl'), onFileTrouble }),
         )

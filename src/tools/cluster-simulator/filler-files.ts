@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-/** A typical archive: so many files more, each with so much that does not compress and so much that does. See filler-files.ts. */
+/** A typical archive: so many files more, each with so much that does not compress and so much that does. */
 const fillerFiles = 125;
 const fillerNoiseCharacters = 760;
 const fillerTextRepeats = 11;

@@ -66,7 +66,7 @@ async function simulateOne(
     ...(options.size === undefined ? {} : { size: options.size }),
   });
   const startedMs = clock.monotonicMs();
-  const told = () => ({ clusterId, findings, elapsedMs: Math.round(clock.monotonicMs() - startedMs) });
+  const upload = () => ({ clusterId, findings, elapsedMs: Math.round(clock.monotonicMs() - startedMs) });
   try {
     const { status, requestId, body } = await uploadArchive({
       url: options.url,
@@ -78,13 +78,13 @@ async function simulateOne(
     });
     const accepted = status >= 200 && status < 300;
     return {
-      ...told(),
+      ...upload(),
       status,
       ...(requestId === undefined ? {} : { requestId }),
       ...(accepted ? {} : { error: body.trim() || `HTTP ${status}` }),
     };
   } catch (error) {
-    return { ...told(), error: `${errorText(error)} [${errorCode(error)}]` };
+    return { ...upload(), error: `${errorText(error)} [${errorCode(error)}]` };
   }
 }
 

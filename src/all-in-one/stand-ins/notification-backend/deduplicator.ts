@@ -23,7 +23,7 @@ export function messageIdOf(action: Action, header: string | undefined): Message
     return { id: action.id, warning: 'the header rh-message-id differs from id' };
   }
   const id = action.id ?? header;
-  return { id, warning: id === undefined ? 'no id: a repeat would be told again' : undefined };
+  return { id, warning: id === undefined ? 'no id: a repeat would be notified again' : undefined };
 }
 
 export interface Deduplicator {

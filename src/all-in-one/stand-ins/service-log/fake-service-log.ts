@@ -9,10 +9,9 @@ import type { Clock } from '../../../platform/clock/clock.ts';
 import { createHttpServer } from '../../../platform/http/http-server.ts';
 import { createFaultPlan, type Fault, playFault } from '../fault-plan.ts';
 import { readClaims } from '../json-web-token.ts';
-import { createKsuid } from '../ksuid.ts';
 import { openRecordFile, recordsMax, requestBytesMax } from '../record-file.ts';
 import { type ListQuery, listAsCsv, listEntries } from './list-entries.ts';
-import { isStoredEntry, SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
+import { createKsuid, isStoredEntry, SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
 
 interface FakeServiceLogOptions {
   readonly host: string;

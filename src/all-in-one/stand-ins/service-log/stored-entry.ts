@@ -5,7 +5,6 @@
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { isJsonObject, type JsonObject } from '../../../encoding/json-text.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { createKsuid } from '../ksuid.ts';
 
 /** Service Log's own limits, as the reference's constants give them; bytes, the stricter reading. */
 const summaryBytesMax = 255;
@@ -149,4 +148,21 @@ function microsecondTime(clock: Clock): string {
 
 function invalid(message: string): CcxError {
   return new CcxError(message, { code: 'ENTRY_INVALID', category: 'input' });
+}
+
+const ksuidAlphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** Seconds since 1970 at which KSUID time begins. */
+const ksuidEpochSeconds = 1_400_000_000;
+const ksuidLength = 27;
+
+/** In the form that Service Log gives its ids: 27 characters, base 62, sortable by the second; 32 bits of time, then 128 from a UUID. */
+export function createKsuid(clock: Clock): string {
+  const seconds = BigInt(Math.floor(clock.now().getTime() / 1000) - ksuidEpochSeconds);
+  let value = (seconds << 128n) | BigInt(`0x${clock.uuid().replaceAll('-', '')}`);
+  let text = '';
+  for (let i = 0; i < ksuidLength; i += 1) {
+    text = ksuidAlphabet[Number(value % 62n)] + text;
+    value /= 62n;
+  }
+  return text;
 }
