@@ -22,7 +22,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
 import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './steps/deliver-notifications.ts';
-import { nextDueMicros } from './store/due-reports.ts';
+import { nextDueMicros } from './store/reports.ts';
 import { resultOfBusError } from './targets/kafka-target/kafka-target.ts';
 import { createServiceLogTarget } from './targets/service-log-target/service-log-target.ts';
 

@@ -8,7 +8,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { FinishedRun } from './run-once.ts';
 import type { NotificationServiceSettings } from './settings.ts';
-import { nextDueMicros } from './store/due-reports.ts';
+import { nextDueMicros } from './store/reports.ts';
 import { microsOfMs } from './timestamps.ts';
 
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */

@@ -28,7 +28,7 @@ import type { RunSummary } from './run.ts';
 import { type FinishedRun, runOnce, type ServiceState } from './run-once.ts';
 import type { NotificationServiceSettings } from './settings.ts';
 import { createTargetHealth } from './steps/deliver-notifications.ts';
-import { anyMessageWaiting, anyReportDue } from './store/due-reports.ts';
+import { anyMessageWaiting, anyReportDue } from './store/reports.ts';
 import { createRetention } from './store/retention.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { createTimeSource, timestampText } from './timestamps.ts';

@@ -10,7 +10,7 @@ import {
   testSettings,
 } from '../../../test/support/notification-timeline.ts';
 import { reportBytesMax } from './decide/read-report.ts';
-import { setClustersMax } from './store/due-reports.ts';
+import { setClustersMax } from './store/reports.ts';
 
 async function storeMany(line: Timeline, count: number, report: string): Promise<void> {
   await line.database.query(

@@ -11,7 +11,7 @@ import { type DisabledRules, disabledBy, isClusterAllowed } from '../decide/disa
 import { type ReadReport, readReport, reportBytesMax } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
-import { ledgerKey, type RuleOfReport, readLedger, readRemovedRules, readUnseenSentRows } from '../store/read-set.ts';
+import { ledgerKey, type RuleOfReport, readLedger, readRemovedRules, readUnseenSentRows } from '../store/ledger.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 
 export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet> {

@@ -8,13 +8,13 @@ import { backoffMs } from '../../../platform/clock/backoff.ts';
 import { pause } from '../../../platform/clock/deadline.ts';
 import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
-import { lookAgain } from '../look-again.ts';
 import type { DeliveryResult } from '../ports.ts';
 import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, Run, RunTarget, TargetHealth } from '../run.ts';
 import { claimMessages, countDue, endPause, nextAttemptMicros, pauseTarget, readPause } from '../store/outbox.ts';
 import { writeOutcomes } from '../store/outcomes.ts';
 import { insertUnsentPage } from '../store/reported-rows.ts';
 import { microsOfMs } from '../timestamps.ts';
+import { lookAgain } from './look-again.ts';
 
 /** Rows that one statement adds to `reported`: the server copies their report texts. */
 const unsentRowsMax = 2_000;

@@ -4,8 +4,8 @@
  */
 
 import type { LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
-import { dueReports } from '../store/due-reports.ts';
-import { readReports, type StoredReport } from '../store/read-set.ts';
+import { readReports, type StoredReport } from '../store/ledger.ts';
+import { dueReports } from '../store/reports.ts';
 
 export async function* loadReports(run: Run): AsyncGenerator<LoadedSet> {
   const eventTargetIds = run.targets.map(({ target }) => target.eventTargetId);

@@ -10,7 +10,7 @@ import { detailsByPosition } from '../decide/report-slices.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DueCluster, DueIssue, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, LoadedReport, RenderedCluster, RenderedSet, Run } from '../run.ts';
-import { writeDecisions } from '../store/write-decisions.ts';
+import { writeDecisions } from '../store/decisions.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
   const clusters: RenderedCluster[] = set.clusters.map((cluster) => rendered(cluster, [], undefined));

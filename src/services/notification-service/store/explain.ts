@@ -17,7 +17,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
-import { countsFor } from './due-reports.ts';
+import { countsFor } from './reports.ts';
 
 export interface ExplainedIssue {
   readonly event_type_id: number;

@@ -19,7 +19,7 @@ import { emptyTables } from '../../../../test/support/postgres.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { takeInForeign } from '../decide/decide-cluster.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
-import { ledgerKey, readLedger } from './read-set.ts';
+import { ledgerKey, readLedger } from './ledger.ts';
 
 let line: Timeline;
 beforeEach(async () => {

@@ -7,7 +7,7 @@ import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { RunTarget } from '../run.ts';
 import { createTimeSource, microsOfMs, timestampText } from '../timestamps.ts';
-import { type DueRun, dueKeysPerRead, dueReports, setClustersMax } from './due-reports.ts';
+import { type DueRun, dueKeysPerRead, dueReports, setClustersMax } from './reports.ts';
 
 test('due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
   const { database: admin, url, drop } = await createTestDatabase({ migrated: true });

@@ -21,7 +21,7 @@ import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
 import type { CatalogueKey, Considered, LoadedReport } from '../run.ts';
 import { timestampMicros } from '../timestamps.ts';
-import type { DueKey } from './due-reports.ts';
+import type { DueKey } from './reports.ts';
 import { rowsJson } from './transact.ts';
 
 /** `sent` rows of other writers read together with a set: a week of them for each of its clusters is far below. */

@@ -4,22 +4,22 @@
  * may have arrived the stored bytes are repeated as they are. Called by the deliver step. Source: records.md, "A message and its id".
  */
 
-import { issueIdentity } from '../../contracts/issue.ts';
-import { moduleOfComponent } from '../../contracts/rule-content.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
-import { absenceIn, type Decision, decideCluster, type LedgerIssue } from './decide/decide-cluster.ts';
-import { disabledBy, isClusterAllowed } from './decide/disabled-rules.ts';
-import { type ReadReport, readReport } from './decide/read-report.ts';
-import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import { inParallel } from './in-parallel.ts';
-import { renderRetryMs } from './limits.ts';
-import type { OutgoingNotification } from './ports.ts';
-import type { ClaimedMessage, Run, RunTarget } from './run.ts';
-import { dueClusterOf } from './steps/render-notifications.ts';
-import { type DueKey, inSets, newestReports } from './store/due-reports.ts';
-import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from './store/outbox.ts';
-import { readRemovedRules, readReports, readTakenIn, readUnseenSentRows, type StoredReport } from './store/read-set.ts';
-import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
+import { issueIdentity } from '../../../contracts/issue.ts';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
+import { disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
+import { type ReadReport, readReport } from '../decide/read-report.ts';
+import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
+import { inParallel } from '../in-parallel.ts';
+import { renderRetryMs } from '../limits.ts';
+import type { OutgoingNotification } from '../ports.ts';
+import type { ClaimedMessage, Run, RunTarget } from '../run.ts';
+import { readRemovedRules, readReports, readTakenIn, readUnseenSentRows, type StoredReport } from '../store/ledger.ts';
+import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from '../store/outbox.ts';
+import { type DueKey, inSets, newestReports } from '../store/reports.ts';
+import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
+import { dueClusterOf } from './render-notifications.ts';
 
 export interface LookedAgain {
   /** What is to be sent, as it is stored now, by the message as it was claimed. */
