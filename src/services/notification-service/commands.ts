@@ -13,11 +13,11 @@ import { createOperationsServer } from '../../platform/http/operations-server.ts
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure, runRole } from '../../platform/lifecycle/run-role.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
+import { notificationServiceOptions, notificationServiceSettings, storageUrl } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
-import { openNotificationParts, storageUrl } from './open-parts.ts';
-import { type NotificationService, startNotificationService } from './service.ts';
+import { openNotificationParts } from './open-parts.ts';
+import type { NotificationService, startNotificationService } from './service.ts';
 import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
 
 /** Messages that `ccx notifications list` shows at once. */
@@ -29,10 +29,15 @@ export function registerNotificationServiceCommands(program: Command, input: Pro
   registerNotifications(program, input);
 }
 
-/** The drop-in program, loaded only where it runs. Resolves to the exit code. */
+/** The drop-in program, loaded only where it runs, and the service only where the program runs it. Resolves to the exit code. */
 export async function runNotificationServiceProgram(input: ProcessInput): Promise<number> {
   const program = await import('./drop-in/program.ts');
-  return await program.runNotificationServiceProgram(input);
+  return await program.runNotificationServiceProgram(input, startService);
+}
+
+async function startService(...how: Parameters<typeof startNotificationService>): Promise<NotificationService> {
+  const service = await import('./service.ts');
+  return await service.startNotificationService(...how);
 }
 
 /** What `ccx dead-letters` shows of this service, loaded only where it runs. Undefined where it never worked on the database. */
@@ -98,7 +103,7 @@ async function startRole(
   lifecycle.defer('database', () => database.close());
   const parts = await openNotificationParts({ loaded, env, clock, telemetry, lifecycle, database });
   const settings = notificationServiceSettings(config, mode);
-  const service = await startNotificationService(settings, { database, telemetry, clock, ...parts });
+  const service = await startService(settings, { database, telemetry, clock, ...parts });
   lifecycle.defer(service.name, () => service.stop());
   return service;
 }

@@ -7,6 +7,7 @@ import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
+import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
 import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
 import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
 import type { MetricsSettings, NotificationServiceSettings, TargetPolicySettings } from './settings.ts';
@@ -342,4 +343,17 @@ function metricsOf(config: NotificationServiceConfig): MetricsSettings {
       everyMs: config['metrics.gateway_time_between_push'],
     },
   };
+}
+
+/** The URL of a database that is named by its parts. */
+export function storageUrl(config: NotificationServiceConfig, section: 'storage' | 'aggregator_storage'): string {
+  return composeDatabaseUrl({
+    user: config[`${section}.pg_username`],
+    password: config[`${section}.pg_password`],
+    host: config[`${section}.pg_host`],
+    setting: `${section}.pg_host`,
+    port: config[`${section}.pg_port`],
+    database: config[`${section}.pg_db_name`],
+    parameters: config[`${section}.pg_params`],
+  });
 }

@@ -22,7 +22,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
 import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './steps/deliver-notifications.ts';
-import { nextDueMicros } from './store/reports.ts';
+import { createReportStore } from './store/reports.ts';
 import { resultOfBusError } from './targets/kafka-target/kafka-target.ts';
 import { createServiceLogTarget } from './targets/service-log-target/service-log-target.ts';
 
@@ -397,8 +397,14 @@ test('following, a cluster that is due and has no report any more is nobody’s 
     await line.store(reportOf('CRITICAL'));
     await line.run();
     await line.database.query('UPDATE ccx.notification_considered SET next_due_at = $1', ['2026-11-21 15:00:00']);
-    const run = { database: line.database, targets: [{ target: line.kafka }] as never, ownersCount: false };
-    assert.ok((await nextDueMicros(run)) !== undefined);
+    const reports = createReportStore({
+      database: line.database,
+      targets: [{ eventTargetId: line.kafka.eventTargetId, policyHash: '' }],
+      nowMicros: () => line.clock.nowMicros(),
+      ownersCount: false,
+      requestIdsKept: false,
+    });
+    assert.ok((await reports.nextDueMicros()) !== undefined);
     await line.database.query('TRUNCATE new_reports CASCADE');
-    assert.equal(await nextDueMicros(run), undefined);
+    assert.equal(await reports.nextDueMicros(), undefined);
   }));

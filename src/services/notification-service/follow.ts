@@ -6,9 +6,8 @@
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
-import type { FinishedRun } from './run-once.ts';
+import type { Run } from './run.ts';
 import type { NotificationServiceSettings } from './settings.ts';
-import { nextDueMicros } from './store/reports.ts';
 import { microsOfMs } from './timestamps.ts';
 
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
@@ -16,13 +15,15 @@ const followOverlapMs = 10 * 60_000;
 /** After a cycle that failed. */
 const followRetryMs = 5_000;
 
-export interface FollowOptions {
+interface FollowOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly settings: NotificationServiceSettings['follow'];
   readonly signal: AbortSignal;
   /** One cycle; rejects when it failed, which the callee has announced. */
-  readonly runOnce: (sinceMicros: bigint | undefined) => Promise<FinishedRun>;
+  readonly runOnce: (
+    sinceMicros: bigint | undefined,
+  ) => Promise<{ readonly run: Pick<Run, 'newestStoredMicros' | 'reports' | 'time'> }>;
   /** Called once where there will be no hints, so that every report is found by polling only. */
   readonly onNoHints: (error: unknown) => void;
 }
@@ -61,11 +62,11 @@ async function loop(options: FollowOptions, alarm: Alarm): Promise<void> {
       const { run } = await options.runOnce(sinceMicros);
       // From what was stored and not from our own time: the clocks of writers may all be behind.
       sinceMicros = run.newestStoredMicros - microsOfMs(followOverlapMs);
-      const due = await nextDueMicros(run);
+      const due = await run.reports.nextDueMicros();
       const dueMs = due === undefined ? settings.pollMs : Math.ceil(Number(due - run.time.nowMicros()) / 1000);
       waitMs = Math.max(settings.minGapMs, Math.min(settings.pollMs, dueMs));
     } catch {
-      // Told by the run itself. What it had found may be half done, so everything is compared again.
+      // Announced by the run itself. What it had found may be half done, so everything is compared again.
       sinceMicros = undefined;
     }
     await alarm.wait(clock, waitMs);

@@ -2,7 +2,5 @@
 
 /** Text of an error in `read_errors` (its column) and in the outbox. */
 export const errorTextCharsMax = 1_000;
-/** Two looks at the clock that differ by more than time has passed: somebody set it, or the machine was suspended. */
-export const clockStepMsMin = 2_000;
 /** A report whose text could not be rendered is tried again by a follow cycle after this. */
 export const renderRetryMs = 60_000;

@@ -14,7 +14,6 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
-import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { openSecretSource } from '../../platform/secrets/open-secret-source.ts';
@@ -22,7 +21,7 @@ import { secretRequest } from '../../platform/secrets/secret-source.ts';
 import { vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
-import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
+import { type NotificationServiceConfig, notificationServiceOptions, storageUrl } from './config.ts';
 import { createFolderContent, createServerContent } from './content/server-content.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
@@ -203,19 +202,6 @@ function aggregatorDriver(config: NotificationServiceConfig): CcxError {
   const driver = config['aggregator_storage.db_driver'];
   const text = driver === '' ? 'is not set' : `names ${driver}, which is not supported`;
   return new CcxError(`aggregator_storage.db_driver ${text}`, { code: 'DATABASE_DRIVER', category: 'configuration' });
-}
-
-/** The URL of a database that is named by its parts. */
-export function storageUrl(config: NotificationServiceConfig, section: 'storage' | 'aggregator_storage'): string {
-  return composeDatabaseUrl({
-    user: config[`${section}.pg_username`],
-    password: config[`${section}.pg_password`],
-    host: config[`${section}.pg_host`],
-    setting: `${section}.pg_host`,
-    port: config[`${section}.pg_port`],
-    database: config[`${section}.pg_db_name`],
-    parameters: config[`${section}.pg_params`],
-  });
 }
 
 /** Rejects with code `DISABLED_RULES_UNAVAILABLE`. The database is the caller's to close. */

@@ -1,8 +1,8 @@
 /** The steps of one run in order, and nothing else: hops 9 to 12. */
 import type { Run } from './run.ts';
-import { decideIssues } from './steps/decide-issues.ts';
+import { decideIssues, loadReports } from './steps/decide-issues.ts';
 import { deliverNotifications, recordOutcomes, writeUnsentRows } from './steps/deliver-notifications.ts';
-import { loadReports } from './steps/load-reports.ts';
+import { lookAgain } from './steps/look-again.ts';
 import { enqueueNotifications, renderNotifications } from './steps/render-notifications.ts';
 
 export async function runPipeline(run: Run): Promise<void> {
@@ -12,7 +12,7 @@ export async function runPipeline(run: Run): Promise<void> {
     await enqueueNotifications(run, rendered);
   }
   const targets = run.targets.map(async (runTarget) => {
-    for await (const batch of deliverNotifications(run, runTarget)) await recordOutcomes(run, batch);
+    for await (const batch of deliverNotifications(run, runTarget, lookAgain)) await recordOutcomes(run, batch);
     await writeUnsentRows(run, runTarget);
   });
   const outcomes = await Promise.allSettled(targets);

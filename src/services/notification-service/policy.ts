@@ -8,10 +8,14 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { compileEventFilter } from './decide/compile-event-filter.ts';
+import type { Decision } from './decide/decide-cluster.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
-import { createVerdicts, type FilterPolicy } from './decide/verdicts.ts';
+import { detailsByPosition } from './decide/report-slices.ts';
+import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdicts.ts';
+import type { DueCluster, DueIssue, Target } from './ports.ts';
 import type { TargetPolicy } from './run.ts';
 import type { TargetPolicySettings } from './settings.ts';
+import type { StoredReport } from './store/reports.ts';
 
 export interface CompiledPolicy extends FilterPolicy {
   readonly settings: TargetPolicySettings;
@@ -82,4 +86,29 @@ export async function measureCooldown(
   }
   events.negativeCooldown(settings.section, text);
   return undefined;
+}
+
+/** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
+export function dueClusterOf(
+  what: {
+    readonly target: Pick<Target, 'name'>;
+    readonly report: StoredReport;
+    readonly decisions: readonly Decision[];
+    readonly verdicts: Verdicts;
+  },
+  onRiskWithoutSeverity: (totalRisk: number) => void,
+): DueCluster {
+  const { target, report, decisions, verdicts } = what;
+  const due = decisions.filter(({ notify }) => notify);
+  const positions = new Set(due.flatMap(({ position }) => position ?? []));
+  const details = detailsByPosition(report.text ?? '', positions);
+  const issues = due.flatMap(({ issue, position }): DueIssue[] => {
+    const verdict = verdicts.of(issue.component, issue.errorKey);
+    if (verdict.kind !== 'pass') return [];
+    const { totalRisk, rule, content } = verdict;
+    if (target.name === 'service-log' && (totalRisk < 1 || totalRisk > 4)) onRiskWithoutSeverity(totalRisk);
+    return [{ ...issue, details: details.get(position ?? -1) ?? 'null', totalRisk, rule, content }];
+  });
+  const { orgId, accountNumber, cluster, updatedAt, requestId } = report;
+  return { orgId, accountNumber, cluster, reportUpdatedAt: updatedAt, requestId, issues };
 }

@@ -1,6 +1,7 @@
 /**
- * One run from beginning to end: what time it is, content, disabled rules, what others changed, then the pipeline. The public single step
- * of the service; follow mode repeats it. Rejects when the run could not be done; what it had stored by then counts.
+ * One run from beginning to end: what time it is, content, disabled rules, what others changed, then the pipeline, which the composition
+ * root hands in; and one run at a time, whoever asks for it. The public single step of the service; follow mode repeats it. Rejects when
+ * the run could not be done; what it had stored by then counts.
  */
 
 import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
@@ -8,25 +9,31 @@ import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS, TABLE_STORED_MESSAGE } from '.
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
-import type { DisabledRules } from './decide/disabled-rules.ts';
+import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts';
 import type { Kept } from './keep-last-good.ts';
 import { SERVICE_STATUS } from './metrics.ts';
-import { runPipeline } from './pipeline.ts';
-import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
+import { type CompiledPolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
 import type { Target } from './ports.ts';
 import type { Run, RunTarget, TargetHealth } from './run.ts';
 import { createTally, finishTally, type RunSummary } from './run.ts';
 import type { NotificationServiceSettings } from './settings.ts';
-import { countWaiting, isFirstRun, readGauges } from './store/outbox.ts';
-import { followDisabledRules, forgetRemovedRows, setBackWhatLiesAhead } from './store/reconcile.ts';
-import { reissueRequested } from './store/reissue.ts';
-import { readContestedClusters } from './store/reports.ts';
+import { createDecisionStore } from './store/decisions.ts';
+import { createLedgerStore } from './store/ledger.ts';
+import { countWaiting, createOutbox, isFirstRun, readGauges } from './store/outbox.ts';
+import { createOutcomeStore } from './store/outcomes.ts';
+import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
+import { createReportStore, readContestedClusters } from './store/reports.ts';
+import { deleteExpired } from './store/retention.ts';
+import type { StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
 import type { TimeSource } from './timestamps.ts';
 import { microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
 
 /** Clusters of which it is said, once each, that several organizations report them. */
 const contestedClustersMax = 1_000;
+
+/** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
+const removedRowsCheckMs = 30_000;
 
 /** What lasts from run to run. */
 export interface ServiceState {
@@ -47,7 +54,7 @@ export interface ServiceState {
   readonly signal: AbortSignal;
 }
 
-export interface RunRequest {
+interface RunRequest {
   /** The policies of the run before, to notice that they changed. */
   readonly previous?: readonly RunTarget[];
   /** Look only at what was stored since; ignored when policies changed. */
@@ -67,7 +74,69 @@ export interface FinishedRun {
   readonly storedCooldowns: readonly TargetCooldown[];
 }
 
-export async function runOnce(state: ServiceState, request: RunRequest = {}): Promise<FinishedRun> {
+export type Runner = ReturnType<typeof createRunner>;
+
+/** One run at a time, whoever asks for it; remembers how the last one went. */
+export function createRunner(state: ServiceState, pipeline: (run: Run) => Promise<void>) {
+  let last: FinishedRun | undefined;
+  let failure: unknown;
+  let queue: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let removedCheckedMs = Number.NEGATIVE_INFINITY;
+  let retainedMs = Number.NEGATIVE_INFINITY;
+
+  const runNow = async (sinceMicros: bigint | undefined): Promise<FinishedRun> => {
+    const startedMs = state.clock.monotonicMs();
+    const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
+    try {
+      const finished = await runOnce(state, pipeline, {
+        ...(last === undefined
+          ? {}
+          : { previous: last.run.targets, followedRules: last.followedRules, storedCooldowns: last.storedCooldowns }),
+        ...(sinceMicros === undefined ? {} : { sinceMicros }),
+        removedRowsChecked,
+      });
+      if (!removedRowsChecked) removedCheckedMs = startedMs;
+      // At the end of a run, but not of each.
+      if (!state.signal.aborted && state.clock.monotonicMs() - retainedMs >= state.settings.retention.everyMs) {
+        retainedMs = state.clock.monotonicMs();
+        await retain(state, finished.run);
+      }
+      last = finished;
+      failure = undefined;
+      return finished;
+    } catch (error) {
+      failure = error;
+      state.events.runFailed(error, { logged: state.settings.mode === 'follow' });
+      throw error;
+    }
+  };
+  return {
+    last: () => last,
+    failure: () => failure,
+    busy: () => waiting > 0,
+    async run(sinceMicros: bigint | undefined): Promise<FinishedRun> {
+      waiting += 1;
+      const run = queue.then(() => runNow(sinceMicros));
+      queue = run.catch(() => undefined);
+      try {
+        return await run;
+      } finally {
+        waiting -= 1;
+      }
+    },
+    async settled(): Promise<void> {
+      await queue;
+    },
+  };
+}
+
+async function runOnce(
+  state: ServiceState,
+  pipeline: (run: Run) => Promise<void>,
+  request: RunRequest,
+): Promise<FinishedRun> {
+  const store = storeAccess(state);
   const startedMs = state.clock.monotonicMs();
   const { events } = state;
   events.statusChanged(SERVICE_STATUS.starting);
@@ -84,24 +153,31 @@ export async function runOnce(state: ServiceState, request: RunRequest = {}): Pr
   const unchanged = targets.every(({ policy }, index) => request.previous?.[index]?.policy.hash === policy.hash);
   // What was stored before and after a step of the clock is in no order of time.
   const sinceMicros = unchanged && stepMicros === 0n ? request.sinceMicros : undefined;
-  const run = await beginRun(state, { targets, sinceMicros });
-  if (stepMicros < 0n || request.previous === undefined) await setBackWhatLiesAhead(run, stepMicros);
+  const { run, ownersCount } = await beginRun(state, { targets, sinceMicros });
+  if (stepMicros < 0n || request.previous === undefined) {
+    const backMicros = await setBackWhatLiesAhead(store, { stepMicros, leaseMs: state.settings.delivery.leaseMs });
+    if (stepMicros === 0n && backMicros > 0n) events.clockStepped(-backMicros);
+  }
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
-  if (rules !== request.followedRules) await followDisabledRules(run, rules);
-  if (request.removedRowsChecked !== true) events.sentRowsRemoved(await forgetRemovedRows(run));
-  for (const runTarget of targets) {
-    for (const { old, next, error } of await reissueRequested(run, runTarget)) {
-      if (next === undefined) events.notificationNotReissued(runTarget.target, old.id, error);
-      else events.notificationReissued(runTarget.target, old.id, next.id);
+  if (rules !== request.followedRules) await followDisabledRules(store, rules);
+  const longest = longestOf(targets);
+  if (request.removedRowsChecked !== true && longest !== undefined) {
+    events.sentRowsRemoved(await forgetRemovedRows(store, longest));
+  }
+  for (const { target } of targets) {
+    const context = { now: state.time.now(), uuid: () => state.clock.uuid() };
+    for (const { old, next, error } of await reissueRequested(store, target, context)) {
+      if (next === undefined) events.notificationNotReissued(target, old.id, error);
+      else events.notificationReissued(target, old.id, next.id);
     }
   }
-  if (run.sinceMicros === undefined) await sayContested(state, run);
+  if (run.sinceMicros === undefined) await sayContested(state, ownersCount);
   events.statusChanged(SERVICE_STATUS.processingClusters);
   const processingMs = state.clock.monotonicMs();
-  await runPipeline(run);
+  await pipeline(run);
   events.operationTimed('process_clusters', processingMs);
-  await readGauges(run);
+  await gauge(state, store);
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
   events.runFinished(summary);
   events.statusChanged(SERVICE_STATUS.inactive);
@@ -128,10 +204,13 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
   for (const { target, policy, health } of state.targets) {
     const how = { nowText: timestampText(nowMicros), events: state.events };
     const cooldownMicros = await measureCooldown(state.database, policy.settings, how);
+    const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
     targets.push({
       target,
       health,
-      policy: preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros }),
+      policy: prepared,
+      dueCluster: (report, decisions) =>
+        dueClusterOf({ target, report, decisions, verdicts: prepared.verdicts }, state.events.riskWithoutSeverity),
       dueMicros: await dueMoments(state, target),
     });
   }
@@ -139,20 +218,21 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
 }
 
 /** Once per cluster: whoever reports it last is believed, or is not, and neither must happen in silence. */
-async function sayContested({ contested, events }: ServiceState, run: Run): Promise<void> {
-  for (const { cluster, orgIds } of await readContestedClusters(run, contestedClustersMax)) {
+async function sayContested({ contested, events, database }: ServiceState, ownersCount: boolean): Promise<void> {
+  for (const { cluster, orgIds } of await readContestedClusters(database, contestedClustersMax)) {
     if (contested.has(cluster) || contested.size >= contestedClustersMax) continue;
     contested.add(cluster);
-    events.clusterContested(cluster, orgIds, run.ownersCount);
+    events.clusterContested(cluster, orgIds, ownersCount);
   }
 }
 
 /** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
 async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
   const { messagesMax, everyMs } = state.settings.firstRun;
-  if (messagesMax === 0 || !(await isFirstRun(state, target.eventTargetId))) return () => state.time.nowMicros();
+  if (messagesMax === 0 || !(await isFirstRun(state.database, target.eventTargetId)))
+    return () => state.time.nowMicros();
   const startMicros = state.time.nowMicros();
-  let given = await countWaiting(state, target.eventTargetId);
+  let given = await countWaiting(state.database, target.eventTargetId);
   return () => {
     const portion = Math.floor(given / messagesMax);
     given += 1;
@@ -164,25 +244,63 @@ async function dueMoments(state: ServiceState, target: Target): Promise<() => bi
 async function beginRun(
   state: ServiceState,
   how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
-): Promise<Run> {
+): Promise<{ readonly run: Run; readonly ownersCount: boolean }> {
   const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
     `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
             (SELECT max(updated_at) FROM ${TABLE_NEW_REPORTS} WHERE updated_at > 'epoch' AND updated_at < $3::timestamp) AS newest`,
     [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
   );
   const { kept, owned, newest } = rows[0]!;
-  const { settings, database, clock, time, events, signal } = state;
+  const { settings, clock, time, events, signal } = state;
+  const store = storeAccess(state);
   const startedMicros = time.nowMicros();
-  return {
-    ...{ settings, database, clock, time, events, signal, startedMicros },
+  const ownersCount = settings.reportsOf === 'owner' && owned;
+  const targets = how.targets.map(({ target, policy }) => ({
+    eventTargetId: target.eventTargetId,
+    policyHash: policy.hash,
+  }));
+  const run: Run = {
+    ...{ settings, clock, time, events, signal, startedMicros },
     id: clock.uuid(),
     tally: createTally(),
     newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
     targets: how.targets,
-    clusters: settings.clusters,
+    reports: createReportStore({ ...store, targets, ownersCount, requestIdsKept: kept }),
+    ledger: createLedgerStore(state.database),
+    decisions: createDecisionStore(store),
+    outbox: createOutbox(store),
+    outcomes: createOutcomeStore(store),
+    isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
-    ownersCount: settings.reportsOf === 'owner' && owned,
-    requestIdsKept: kept,
   };
+  return { run, ownersCount };
+}
+
+function storeAccess({ database, clock, time }: ServiceState): StoreAccess {
+  return { database, clock, nowMicros: time.nowMicros };
+}
+
+/** Undefined where no target has a cooldown. */
+function longestOf(targets: readonly RunTarget[]): bigint | undefined {
+  return targets
+    .map(({ policy }) => policy.cooldownMicros)
+    .reduce((longer, one) => (one === undefined || (longer !== undefined && longer > one) ? longer : one), undefined);
+}
+
+/** What waits when a run has ended. */
+async function gauge({ targets, events }: ServiceState, store: StoreAccess): Promise<void> {
+  const names = new Map<number, string>(targets.map(({ target }) => [target.eventTargetId, target.name]));
+  const gauges = await readGauges(store, [...names.keys()]);
+  const nameOf = (id: number) => names.get(id) ?? String(id);
+  events.outboxCounted(
+    gauges.flatMap(({ eventTargetId, counts }) => counts.map((one) => ({ target: nameOf(eventTargetId), ...one }))),
+  );
+  for (const { eventTargetId, ...one } of gauges) events.targetGauged(nameOf(eventTargetId), one);
+}
+
+async function retain(state: ServiceState, { targets }: Run): Promise<void> {
+  const cooldowns = targets.map(({ policy }) => policy.cooldownMicros ?? 0n);
+  const deleted = await deleteExpired(storeAccess(state), { settings: state.settings.retention, cooldowns });
+  state.events.expiredDeleted(deleted);
 }

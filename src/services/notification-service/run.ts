@@ -1,16 +1,19 @@
 /** A run: what its steps share, what they hand to each other, and what it did in numbers. Begun by `run-once.ts`. */
 
-import type { Issue } from '../../contracts/issue.ts';
 import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import type { Database } from '../../platform/database/database.ts';
 import type { Decision, SettledDecision } from './decide/decide-cluster.ts';
-import type { ClusterFilter, DisabledRules } from './decide/disabled-rules.ts';
+import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { ReportIssue } from './decide/read-report.ts';
-import type { DeliveryOutcome, Settlement } from './decide/settle-outcome.ts';
+import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { Verdicts } from './decide/verdicts.ts';
-import type { OutgoingNotification, Target } from './ports.ts';
+import type { DueCluster, OutgoingNotification, Target } from './ports.ts';
 import type { NotificationServiceSettings } from './settings.ts';
+import type { DecisionStore, ForeignSentRow } from './store/decisions.ts';
+import type { LedgerStore } from './store/ledger.ts';
+import type { ClaimedMessage, Outbox } from './store/outbox.ts';
+import type { OutcomeStore } from './store/outcomes.ts';
+import type { ReportStore, StoredReport } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
 import type { TimeSource } from './timestamps.ts';
 
@@ -25,6 +28,10 @@ export interface TargetHealth {
   pauseSaidMs: number | undefined;
 }
 
+export function createTargetHealth(): TargetHealth {
+  return { refused: new Set(), isAtFault: false, pauseCheckedMs: undefined, pauseSaidMs: undefined };
+}
+
 /** A target's settings made ready for deciding; see `policy.ts`. */
 export interface TargetPolicy {
   readonly verdicts: Verdicts;
@@ -37,42 +44,14 @@ export interface RunTarget {
   readonly target: Target;
   readonly policy: TargetPolicy;
   readonly health: TargetHealth;
+  /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
+  readonly dueCluster: (report: StoredReport, decisions: readonly Decision[]) => DueCluster;
   /** Assigns the moments at which new messages become due; staggers those of a first run. */
   readonly dueMicros: () => bigint;
 }
 
-/** What one target last did with a cluster. */
-export interface Considered {
-  readonly orgId: number;
-  readonly reportUpdatedAt: string;
-  readonly policyHash: string;
-  readonly nextDueMicros: bigint | null;
-  readonly version: bigint;
-}
-
-/** Primary key of `ccx.catalogues`; the digest in hexadecimal. */
-export interface CatalogueKey {
-  readonly version: string;
-  readonly rulesSha256: string;
-}
-
-export interface LoadedReport {
-  readonly orgId: number;
-  readonly accountNumber: number;
-  /** Without blank padding. */
-  readonly cluster: string;
-  /** PostgreSQL text with microseconds. */
-  readonly updatedAt: string;
-  readonly requestId: string | undefined;
-  /** Undefined when it is larger than may be read. */
-  readonly text: string | undefined;
-  readonly bytes: number;
-  /** Modules of the rules that did not run over it; empty also where nothing is known of that. */
-  readonly didNotRun: ReadonlySet<string>;
-  /** What made it; undefined where that is not known. */
-  readonly catalogue: CatalogueKey | undefined;
-  /** By event target id; absent when the target never considered the cluster. */
-  readonly considered: ReadonlyMap<number, Considered>;
+/** A report with the targets that are to decide it. */
+export interface LoadedReport extends StoredReport {
   /** Event target ids that it is due for. */
   readonly dueFor: ReadonlySet<number>;
 }
@@ -82,17 +61,6 @@ export interface LoadedSet {
   readonly startedMs: number;
 }
 
-/** A `sent` row of `reported` that the ledger takes in: every issue of it counts as notified then. */
-export interface ForeignSentRow {
-  readonly eventTargetId: number;
-  readonly orgId: number;
-  readonly cluster: string;
-  readonly notifiedAt: string;
-  readonly issues: readonly Issue[];
-}
-
-export type ReportOutcome = 'issues' | 'empty' | 'unreadable' | 'not-allowed';
-
 /** One cluster as decided for one target. */
 export interface DecidedCluster {
   readonly runTarget: RunTarget;
@@ -101,7 +69,7 @@ export interface DecidedCluster {
   readonly previousVersion: bigint;
   /** False when only time, settings, content or disabled rules made it due again. */
   readonly isNewReport: boolean;
-  readonly outcome: ReportOutcome;
+  readonly outcome: 'issues' | 'empty' | 'unreadable' | 'not-allowed';
   readonly unreadable: CcxError | undefined;
   readonly reportIssues: readonly ReportIssue[];
   readonly decisions: readonly Decision[];
@@ -125,36 +93,9 @@ export interface RenderedSet extends Omit<DecidedSet, 'clusters'> {
   readonly clusters: readonly RenderedCluster[];
 }
 
-/** A message that this process may send until its lease ends. */
-export interface ClaimedMessage {
-  readonly notification: OutgoingNotification;
-  readonly orgId: number;
-  readonly accountNumber: number;
-  readonly reportUpdatedAt: string;
-  readonly decisionId: string;
-  readonly requestId: string | undefined;
-  /** This attempt included. */
-  readonly attempts: number;
-  readonly mayHaveArrived: boolean;
-  readonly decidedMicros: bigint;
-  /** Undefined: it was never sent. */
-  readonly firstAttemptMicros: bigint | undefined;
-  /** How long its target has been paused since then. */
-  readonly pausedMicros: bigint;
-  /** One-shot: until when this run keeps trying it; undefined: this run has not tried it. */
-  readonly runDeadlineMicros: bigint | undefined;
-  /** What its row said before this claim, for one that is not tried. */
-  readonly before: { readonly firstAttemptMicros: bigint | undefined; readonly lastAttemptMicros: bigint | undefined };
-}
-
 export interface DeliveredMessage {
   readonly message: ClaimedMessage;
   readonly outcome: DeliveryOutcome;
-}
-
-/** With what its outcome means. */
-export interface RecordedMessage extends DeliveredMessage {
-  readonly settlement: Settlement;
 }
 
 export interface DeliveredBatch {
@@ -164,11 +105,22 @@ export interface DeliveredBatch {
   readonly startedMs: number;
 }
 
-/** What the steps of one run share. Built by `run-once.ts`; a step gets everything it needs from here. */
+/** Decides messages once more right before they are sent: the look-again step. */
+export type LookAgain = (
+  run: Run,
+  runTarget: RunTarget,
+  claim: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
+) => Promise<{
+  /** What is to be sent, as it is stored now, by the message as it was claimed. */
+  readonly ready: ReadonlyMap<ClaimedMessage, ClaimedMessage>;
+  /** Of those that are not sent; a message in neither was taken over by another process. */
+  readonly outcomes: ReadonlyMap<ClaimedMessage, DeliveryOutcome>;
+}>;
+
+/** What the steps of one run share. Built by `run-once.ts`; a step gets everything it needs from here, and hands its stores plain rows. */
 export interface Run {
   readonly id: string;
   readonly settings: NotificationServiceSettings;
-  readonly database: Database;
   readonly clock: Clock;
   readonly time: TimeSource;
   readonly events: Events;
@@ -177,15 +129,17 @@ export interface Run {
   /** Of the newest report when the run began, by the clock of whoever stored it; not after `startedMicros`; 0 when there was none. */
   readonly newestStoredMicros: bigint;
   readonly targets: readonly RunTarget[];
-  readonly clusters: ClusterFilter;
+  readonly reports: ReportStore;
+  readonly ledger: LedgerStore;
+  readonly decisions: DecisionStore;
+  readonly outbox: Outbox;
+  readonly outcomes: OutcomeStore;
+  /** Whether the lists of allowed and blocked clusters let it in. */
+  readonly isClusterAllowed: (cluster: string) => boolean;
   /** As known now; read again when what is known has become old. */
   readonly disabledRules: () => Promise<DisabledRules>;
   /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
   readonly sinceMicros: bigint | undefined;
-  /** Of a cluster that has an owner only the owner's reports count; false: the newest of all organizations is the cluster's. */
-  readonly ownersCount: boolean;
-  /** Whether the writer keeps request ids beside its rows (the reference's does not). */
-  readonly requestIdsKept: boolean;
   /** Aborted when the process is to stop: nothing new is begun. */
   readonly signal: AbortSignal;
 }

@@ -21,24 +21,20 @@ import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationParts } from './open-parts.ts';
+import { runPipeline } from './pipeline.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
-import type { RunSummary } from './run.ts';
-import { type FinishedRun, runOnce, type ServiceState } from './run-once.ts';
+import { createTargetHealth, type RunSummary } from './run.ts';
+import { createRunner, type Runner, type ServiceState } from './run-once.ts';
 import type { NotificationServiceSettings } from './settings.ts';
-import { createTargetHealth } from './steps/deliver-notifications.ts';
-import { anyMessageWaiting, anyReportDue } from './store/reports.ts';
-import { createRetention } from './store/retention.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { createTimeSource, timestampText } from './timestamps.ts';
 
-/** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
-const removedRowsCheckMs = 30_000;
 /** Last known disabled rules are used this long while their database is away; after that nothing is decided or sent. */
 const disabledRulesAgeMsMax = 3_600_000;
 
-export interface NotificationServiceDependencies {
+interface NotificationServiceDependencies {
   /** The notification database at version 8, with the right to add tables to schema `ccx`. */
   readonly database: Database;
   readonly telemetry: Telemetry;
@@ -99,7 +95,7 @@ async function build(
     }),
   };
   await prepare(state);
-  const runner = createRunner(state);
+  const runner = createRunner(state, runPipeline);
   const { push } = settings.metrics;
   const pusher =
     push === undefined
@@ -135,7 +131,7 @@ async function build(
       const run = runner.last()?.run;
       if (run === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
         return false;
-      return !(await anyMessageWaiting(run)) && !(await anyReportDue(run));
+      return !(await run.reports.anyMessageWaiting()) && !(await run.reports.anyDue());
     },
     async stop() {
       const { failed } = await lifecycle.stop();
@@ -269,59 +265,6 @@ async function checkTargets(
       if (!waits) throw error;
     }
   }
-}
-
-type Runner = ReturnType<typeof createRunner>;
-
-/** One run at a time, whoever asks for it; remembers how the last one went. */
-function createRunner(state: ServiceState) {
-  const retention = createRetention(state);
-  let last: FinishedRun | undefined;
-  let failure: unknown;
-  let queue: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  let removedCheckedMs = Number.NEGATIVE_INFINITY;
-
-  const runNow = async (sinceMicros: bigint | undefined): Promise<FinishedRun> => {
-    const startedMs = state.clock.monotonicMs();
-    const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
-    try {
-      const finished = await runOnce(state, {
-        ...(last === undefined
-          ? {}
-          : { previous: last.run.targets, followedRules: last.followedRules, storedCooldowns: last.storedCooldowns }),
-        ...(sinceMicros === undefined ? {} : { sinceMicros }),
-        removedRowsChecked,
-      });
-      if (!removedRowsChecked) removedCheckedMs = startedMs;
-      await retention.deleteExpired(finished.run);
-      last = finished;
-      failure = undefined;
-      return finished;
-    } catch (error) {
-      failure = error;
-      state.events.runFailed(error, { logged: state.settings.mode === 'follow' });
-      throw error;
-    }
-  };
-  return {
-    last: () => last,
-    failure: () => failure,
-    busy: () => waiting > 0,
-    async run(sinceMicros: bigint | undefined): Promise<FinishedRun> {
-      waiting += 1;
-      const run = queue.then(() => runNow(sinceMicros));
-      queue = run.catch(() => undefined);
-      try {
-        return await run;
-      } finally {
-        waiting -= 1;
-      }
-    },
-    async settled(): Promise<void> {
-      await queue;
-    },
-  };
 }
 
 async function readiness(

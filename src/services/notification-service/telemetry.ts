@@ -100,8 +100,8 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       log.error({ target: target.name, id, code: errorCode(error), error: errorText(error) }, 'cannot be tried again');
       telemetry.announce('notification-not-reissued', { target: target.name, id, code: errorCode(error) });
     },
-    /** Following: new reports whose row in `reported` says that there was nothing to tell. */
-    newReportsWithoutNews(count: number): void {
+    /** Following: new reports whose row in `reported` says that there was nothing to notify. */
+    newReportsUnsent(count: number): void {
       metrics.notSentSameState.inc(count);
     },
     unsentRowsWritten(target: NamedTarget, rows: { readonly same: number; readonly error: number }): void {
@@ -128,8 +128,8 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       if (summary.nothingDeliveredTo.length > 0) {
         log.error({ targets: summary.nothingDeliveredTo }, 'there was something to deliver, and nothing was delivered');
       }
-      const worthTelling = summary.reports > 0 || summary.delivered > 0 || summary.failed > 0;
-      log[worthTelling ? 'info' : 'debug'](summary, 'run finished');
+      const worthLogging = summary.reports > 0 || summary.delivered > 0 || summary.failed > 0;
+      log[worthLogging ? 'info' : 'debug'](summary, 'run finished');
       telemetry.announce('run-finished', { ...summary });
     },
     clockStepped(stepMicros: bigint): void {
@@ -171,7 +171,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
         orgId: report.orgId,
       });
     },
-    foreignRowsTakenIn(count: number): void {
+    foreignRowsImported(count: number): void {
       if (count > 0) metrics.foreignRows.inc(count);
     },
     foreignRowUnreadable(where: { readonly cluster: string; readonly notifiedAt: string }, error: CcxError): void {

@@ -4,7 +4,9 @@
  */
 import { type Clock, nextMicros } from '../../platform/clock/clock.ts';
 import type { Queryable } from '../../platform/database/database.ts';
-import { clockStepMsMin } from './limits.ts';
+
+/** Two looks at the clock that differ by more than time has passed: somebody set it, or the machine was suspended. */
+export const clockStepMsMin = 2_000;
 
 const pattern = /^(\d{4,})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/;
 

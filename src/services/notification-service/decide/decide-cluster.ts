@@ -199,8 +199,8 @@ interface ForeignNotification {
   readonly issues: readonly Issue[];
 }
 
-/** The ledger as it is after taking the rows in. An issue that was not known counts as gone until a report shows it. */
-export function takeInForeign(ledger: readonly LedgerIssue[], rows: readonly ForeignNotification[]): LedgerIssue[] {
+/** The ledger as it is with these rows. An issue that was not known counts as gone until a report shows it. */
+export function withForeignRows(ledger: readonly LedgerIssue[], rows: readonly ForeignNotification[]): LedgerIssue[] {
   const merged = new Map(ledger.map((issue) => [issueIdentity(issue), issue]));
   for (const row of rows) {
     for (const { type, component, errorKey } of row.issues) {

@@ -1,7 +1,8 @@
 /**
- * What somebody left out: clusters by the list of allowed or blocked ones, and rules. Rules that somebody switched off in Advisor, for one cluster or for a whole organization. The rows may name a rule by its short name, by
- * its module, with or without `.report`, or as `<rule>|<error key>`: nobody wrote down which, so all of them match. A name with dots means
- * that module and no other. Source: notification-service.md 5.4, 7.3; consumers.md D15.
+ * What somebody left out: clusters, by the list of allowed or blocked ones, and rules that were switched off in Advisor, for one cluster or
+ * for a whole organization. The rows may name a rule by its short name, by its module, with or without `.report`, or as
+ * `<rule>|<error key>`: nobody wrote down which, so all of them match. A name with dots means that module and no other.
+ * Source: notification-service.md 4.1, 5.4, 7.3; consumers.md D15.
  */
 
 import type { Issue } from '../../../contracts/issue.ts';

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LedgerIssue, LedgerState } from './decide-cluster.ts';
-import { takeInForeign } from './decide-cluster.ts';
+import { withForeignRows } from './decide-cluster.ts';
 
 const key = { type: 'rule', component: 'a.rule.report', errorKey: 'KEY' };
 const rowMicros = 1_000n;
@@ -38,14 +38,14 @@ for (const [state, byRecord] of Object.entries(table) as [LedgerState, (typeof t
         };
         const taken = { ...known, clockMicros: rowMicros, recorded: true };
         const outcome = { kept: known, taken: { ...taken, state: 'notified' }, pending: taken }[expected];
-        assert.deepEqual(takeInForeign([known], [{ notifiedMicros: rowMicros, issues: [key] }]), [outcome], clock);
+        assert.deepEqual(withForeignRows([known], [{ notifiedMicros: rowMicros, issues: [key] }]), [outcome], clock);
       }
     });
   }
 }
 
 test('an issue that was not known is notified and gone until a report shows it', () => {
-  assert.deepEqual(takeInForeign([], [{ notifiedMicros: rowMicros, issues: [key] }]), [
+  assert.deepEqual(withForeignRows([], [{ notifiedMicros: rowMicros, issues: [key] }]), [
     { ...key, state: 'notified', clockMicros: rowMicros, recorded: true, resolved: true },
   ]);
 });
@@ -56,7 +56,7 @@ test('of several rows the newest counts, in whatever order they come', () => {
     fc.property(fc.array(fc.bigInt({ min: 1n, max: 9_000n }), { minLength: 1, maxLength: 8 }), (moments) => {
       const rows = moments.map((notifiedMicros) => ({ notifiedMicros, issues: [key] }));
       const newest = moments.reduce((later, one) => (one > later ? one : later));
-      assert.deepEqual(takeInForeign([removed], rows), [
+      assert.deepEqual(withForeignRows([removed], rows), [
         { ...removed, state: 'notified', clockMicros: newest, recorded: true },
       ]);
     }),

@@ -21,8 +21,7 @@ import type { Database } from '../../../platform/database/database.ts';
 import { type ClowderDocument, readClowder } from '../../../platform/reference/clowder.ts';
 import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/reference/reference-config.ts';
 import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
-import { notificationServiceOptions } from '../config.ts';
-import { storageUrl } from '../open-parts.ts';
+import { notificationServiceOptions, storageUrl } from '../config.ts';
 import type { ServiceFlags } from './flags.ts';
 
 export const programName = 'ccx-notification-service';

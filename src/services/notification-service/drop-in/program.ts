@@ -8,7 +8,7 @@ import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { requireTableRights } from '../../../platform/database/missing-rights.ts';
-import { Lifecycle } from '../../../platform/lifecycle/lifecycle.ts';
+import { Lifecycle, type RunningService } from '../../../platform/lifecycle/lifecycle.ts';
 import { waitForSignal } from '../../../platform/lifecycle/run-role.ts';
 import { oldRowsOf } from '../../../platform/records/cooldowns.ts';
 import { oldRowFields, visitOldRows } from '../../../platform/records/notification-schema/old-rows.ts';
@@ -20,7 +20,7 @@ import { notificationServiceSettings } from '../config.ts';
 import { notifierExitCode } from '../exit-codes.ts';
 import { openNotificationParts } from '../open-parts.ts';
 import type { Target } from '../ports.ts';
-import { startNotificationService } from '../service.ts';
+import type { NotificationServiceSettings } from '../settings.ts';
 import { chooseOperation, type ServiceFlags, type ServiceOperation, serviceFlags } from './flags.ts';
 import {
   failureFields,
@@ -38,8 +38,16 @@ const exitFlags = 2;
 const exitStorage = 3;
 const exitCleaner = 8;
 
+/** As far as one run asks for it of `startNotificationService`; handed in, so that usage, version and cleanup load none of it. */
+type StartService = (
+  settings: NotificationServiceSettings,
+  dependencies: Pick<Program, 'telemetry' | 'clock'> & { readonly database: Database } & OpenedParts,
+) => Promise<RunningService & { runOnce(): Promise<{ readonly nothingDeliveredTo: readonly string[] }> }>;
+
+type OpenedParts = Awaited<ReturnType<typeof openNotificationParts>>;
+
 /** Resolves to the exit code. Never throws, never ends the process itself. */
-export async function runNotificationServiceProgram(input: ProcessInput): Promise<number> {
+export async function runNotificationServiceProgram(input: ProcessInput, startService: StartService): Promise<number> {
   const parsed = parseGoFlags(serviceFlags, input.args);
   if (parsed.kind !== 'parsed') {
     const line = parsed.kind === 'error' ? `${parsed.line}\n` : '';
@@ -61,17 +69,23 @@ export async function runNotificationServiceProgram(input: ProcessInput): Promis
       process.stdout.write('Pavel Tisnovsky, Papa Bakary Camara, Red Hat Inc.\n');
       return 0;
     default:
-      return await runConfigured(operation, input, parsed.values);
+      return await runConfigured({ operation, input, flags: parsed.values, startService });
   }
 }
 
 type ConfiguredOperation = Exclude<ServiceOperation, 'show-version' | 'show-authors'>;
 
-async function runConfigured(
-  operation: ConfiguredOperation,
-  input: ProcessInput,
-  flags: ServiceFlags,
-): Promise<number> {
+async function runConfigured({
+  operation,
+  input,
+  flags,
+  startService,
+}: {
+  readonly operation: ConfiguredOperation;
+  readonly input: ProcessInput;
+  readonly flags: ServiceFlags;
+  readonly startService: StartService;
+}): Promise<number> {
   let program: Program;
   try {
     program = openProgram(input, flags);
@@ -96,7 +110,7 @@ async function runConfigured(
   }
   const cleaned = await cleanUp(operation, program);
   if (cleaned !== 0 || operation !== 'instant-reports') return cleaned;
-  return await runInstantReports(program);
+  return await runInstantReports(program, startService);
 }
 
 function openProgram(input: ProcessInput, flags: ServiceFlags): Program {
@@ -245,14 +259,14 @@ async function deleteOldReports(table: AgedTable, { database, log, ...age }: Old
 }
 
 /** Resolves to the exit code. A signal ends the run early and in order: what is not sent then is sent by the next one. */
-async function runInstantReports(program: Program): Promise<number> {
+async function runInstantReports(program: Program, startService: StartService): Promise<number> {
   const { telemetry, clock } = program;
   const { log } = telemetry;
   const lifecycle = new Lifecycle(clock);
   const signalled = waitForSignal();
   let exitCode = 0;
   try {
-    const running = run(program, lifecycle);
+    const running = run(program, lifecycle, startService);
     const signal = await Promise.race([running.then(() => undefined), signalled]);
     if (signal !== undefined) {
       log.info({ signal }, 'stopping');
@@ -276,7 +290,7 @@ function failureMessage(error: unknown): string {
   return code.startsWith('BUS_') ? "Couldn't initialize Kafka producer with the provided config." : 'Operation failed';
 }
 
-async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
+async function run(program: Program, lifecycle: Lifecycle, startService: StartService): Promise<void> {
   const { loaded, env, clock, telemetry, clowderCa } = program;
   const database = openDatabase(program);
   lifecycle.defer('database', () => database.close());
@@ -290,7 +304,7 @@ async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
     'notification-backend': { ...settings.policies['notification-backend'], negativeCooldown: 'none' },
     'service-log': { ...settings.policies['service-log'], negativeCooldown: 'none' },
   } as const;
-  const service = await startNotificationService(
+  const service = await startService(
     { ...settings, policies, reportsOf: 'anybody' },
     { database, telemetry, clock, ...parts },
   );

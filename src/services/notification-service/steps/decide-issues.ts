@@ -1,19 +1,72 @@
 /**
- * Hop 10: decides every issue of a set for every target that is due. Reads the ledger and other writers' `sent` rows; everything else is
- * `decide/`. Nothing is changed here: decisions count when the enqueue step has stored them together with the messages.
+ * Hops 9 and 10: loads the reports that have a reason to be looked at, and decides every issue of them for every target that is due.
+ * Everything but reading is `decide/`. Nothing is changed here: decisions count when the enqueue step has stored them with the messages.
  */
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { absenceIn, decideCluster, type LedgerIssue, takeInForeign } from '../decide/decide-cluster.ts';
-import { type DisabledRules, disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
+import { absenceIn, decideCluster, type LedgerIssue, withForeignRows } from '../decide/decide-cluster.ts';
+import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport, reportBytesMax } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
-import type { DecidedCluster, DecidedSet, ForeignSentRow, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
-import { ledgerKey, type RuleOfReport, readLedger, readRemovedRules, readUnseenSentRows } from '../store/ledger.ts';
+import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
+import type { ForeignSentRow } from '../store/decisions.ts';
+import { ledgerKey } from '../store/ledger.ts';
+import type { RuleOfReport, StoredReport } from '../store/reports.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 
+/**
+ * Hop 9: loads, set by set, the newest report of every cluster that has a reason to be looked at. Nothing is changed; a set that is not
+ * finished is loaded again by the next run. What was notified before is read by the next step, behind the versions that this one reads.
+ */
+export async function* loadReports(run: Run): AsyncGenerator<LoadedSet> {
+  for await (const keys of timed(run, run.reports.due(run.sinceMicros))) {
+    if (run.signal.aborted) return;
+    const startedMs = run.clock.monotonicMs();
+    const stored = await run.reports.read(keys);
+    run.events.operationTimed('read_report_for_cluster', startedMs);
+    const nowMicros = run.time.nowMicros();
+    const reports = stored.flatMap((report): LoadedReport[] => {
+      const due = run.targets.filter((runTarget) => isDue(report, runTarget, nowMicros));
+      if (due.length === 0) return [];
+      return [{ ...report, dueFor: new Set(due.map(({ target }) => target.eventTargetId)) }];
+    });
+    run.tally.reports += reports.length;
+    for (const report of reports) run.events.reportLoaded(report, startedMs);
+    if (reports.length > 0) yield { reports, startedMs };
+  }
+}
+
+/** The comparison of the statement that chose the cluster, once more: another process may have decided it since. */
+function isDue(report: StoredReport, { target, policy }: RunTarget, nowMicros: bigint): boolean {
+  const considered = report.considered.get(target.eventTargetId);
+  if (considered === undefined) return true;
+  return (
+    considered.orgId !== report.orgId ||
+    considered.policyHash !== policy.hash ||
+    report.updatedAt > considered.reportUpdatedAt ||
+    (considered.nextDueMicros !== null && considered.nextDueMicros <= nowMicros)
+  );
+}
+
+/** The first set takes as long as the list of clusters. */
+async function* timed<T>(run: Run, sets: AsyncGenerator<T>): AsyncGenerator<T> {
+  const startedMs = run.clock.monotonicMs();
+  let listed = false;
+  try {
+    for await (const set of sets) {
+      if (!listed) run.events.operationTimed('read_cluster_list', startedMs);
+      listed = true;
+      yield set;
+    }
+  } catch (error) {
+    if (!listed) run.events.clustersUnreadable();
+    throw error;
+  }
+}
+
+/** Hop 10. Reads the ledger and other writers' `sent` rows. */
 export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet> {
   const past = await readPast(run, set);
   const disabledRules = await run.disabledRules();
@@ -24,7 +77,7 @@ export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet
       .filter(({ target }) => report.dueFor.has(target.eventTargetId))
       .map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
-  const isRemoved = await readRemovedRules(run.database, subjects.flatMap(rulesOfLostIssues));
+  const isRemoved = await run.reports.removedRules(subjects.flatMap(rulesOfLostIssues));
   const clusters = subjects.map((subject) => decideForTarget(run, subject, isRemoved));
   return { clusters, foreignRows: past.foreignRows, startedMs: set.startedMs };
 }
@@ -70,13 +123,13 @@ async function readPast(run: Run, set: LoadedSet): Promise<Past> {
     cooldownMicros === undefined ? [] : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
   );
   try {
-    const ledger = await readLedger(run.database, wanted);
-    const unseen = within.length === 0 ? [] : await readUnseenSentRows(run.database, within);
+    const ledger = await run.ledger.read(wanted);
+    const unseen = within.length === 0 ? [] : await run.ledger.unseenSentRows(within);
     run.events.operationTimed('read_previously_reported', startedMs);
-    run.events.foreignRowsTakenIn(unseen.length);
+    run.events.foreignRowsImported(unseen.length);
     const foreignRows = unseen.map(({ report, ...row }): ForeignSentRow => {
       const read = report === undefined ? tooLarge() : readReport(report);
-      // Taken in without issues: a row that cannot be read is looked at once, and counts for nothing.
+      // Imported without issues: a row that cannot be read is looked at once, and counts for nothing.
       if (read.kind === 'unreadable') run.events.foreignRowUnreadable(row, read.error);
       return { ...row, issues: read.kind === 'read' ? read.issues : [] };
     });
@@ -89,7 +142,7 @@ async function readPast(run: Run, set: LoadedSet): Promise<Past> {
           ...row,
           notifiedMicros: timestampMicros(row.notifiedAt),
         }));
-        return takeInForeign(ledger.get(key) ?? [], rows);
+        return withForeignRows(ledger.get(key) ?? [], rows);
       },
     };
   } catch (error) {
@@ -132,7 +185,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
   if (read.kind === 'unreadable') {
     return { ...common, outcome: 'unreadable', unreadable: read.error, reportIssues: [], decisions: [] };
   }
-  const allowed = isClusterAllowed(run.clusters, report.cluster);
+  const allowed = run.isClusterAllowed(report.cluster);
   const { catalogue, didNotRun } = report;
   const decisions = decideCluster({
     reportIssues: read.issues,

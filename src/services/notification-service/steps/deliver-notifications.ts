@@ -9,12 +9,9 @@ import { pause } from '../../../platform/clock/deadline.ts';
 import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { ClaimedMessage, DeliveredBatch, DeliveredMessage, Run, RunTarget, TargetHealth } from '../run.ts';
-import { claimMessages, countDue, endPause, nextAttemptMicros, pauseTarget, readPause } from '../store/outbox.ts';
-import { writeOutcomes } from '../store/outcomes.ts';
-import { insertUnsentPage } from '../store/reported-rows.ts';
+import type { DeliveredBatch, DeliveredMessage, LookAgain, Run, RunTarget, TargetHealth } from '../run.ts';
+import type { ClaimedMessage } from '../store/outbox.ts';
 import { microsOfMs } from '../timestamps.ts';
-import { lookAgain } from './look-again.ts';
 
 /** Rows that one statement adds to `reported`: the server copies their report texts. */
 const unsentRowsMax = 2_000;
@@ -39,7 +36,12 @@ export const leaseMarginMs = 20_000;
 /** When the process stops, attempts in flight get this long before they are cut short; the whole stop has 10 s. */
 const stopMsMax = 5_000;
 
-export async function* deliverNotifications(run: Run, runTarget: RunTarget): AsyncGenerator<DeliveredBatch> {
+/** `lookAgain` is the step that decides once more what waited, right before it is sent. */
+export async function* deliverNotifications(
+  run: Run,
+  runTarget: RunTarget,
+  lookAgain: LookAgain,
+): AsyncGenerator<DeliveredBatch> {
   await lookAtPause(run, runTarget);
   const follow = run.settings.mode === 'follow';
   const endMs = run.clock.monotonicMs() + (follow ? followDeliverMsMax : run.settings.delivery.runDeadlineMs);
@@ -47,12 +49,13 @@ export async function* deliverNotifications(run: Run, runTarget: RunTarget): Asy
   while (!run.signal.aborted && run.clock.monotonicMs() < endMs) {
     const startedMs = run.clock.monotonicMs();
     const leaseToken = run.clock.uuid();
-    const claimed = await claimMessages(run, runTarget, {
-      token: leaseToken,
+    const claimed = await run.outbox.claim({
+      ...{ target: runTarget.target, runId: run.id, token: leaseToken },
       messagesMax: run.settings.delivery.claimMax,
+      leaseMs: run.settings.delivery.leaseMs,
     });
     if (claimed.length > 0) {
-      const { messages, reached } = await deliverBatch(run, runTarget, { claimed, leaseToken });
+      const { messages, reached } = await deliverBatch(run, runTarget, { claimed, leaseToken, lookAgain });
       yield { runTarget, leaseToken, messages, startedMs };
       // A target that takes nothing must not keep new reports waiting; the next cycle tries what is due then.
       if (follow && messages.every(({ outcome }) => waits.has(outcome.kind))) return;
@@ -67,7 +70,7 @@ const waits: ReadonlySet<DeliveryOutcome['kind']> = new Set(['later', 'unrendere
 
 /** False when nothing that this run tried becomes due before its deadline, or while nobody is there. */
 async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: number | undefined): Promise<boolean> {
-  const next = await nextAttemptMicros(run, runTarget);
+  const next = await run.outbox.nextAttempt({ eventTargetId: runTarget.target.eventTargetId, runId: run.id });
   if (next === undefined) return false;
   // Never at once: a row that another process holds for a moment is no reason to go round and round.
   const waitMs = Math.max(retryWaitMsMin, Math.ceil(Number(next - run.time.nowMicros()) / 1000));
@@ -86,7 +89,11 @@ async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: 
 async function deliverBatch(
   run: Run,
   runTarget: RunTarget,
-  { claimed, leaseToken }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
+  {
+    claimed,
+    leaseToken,
+    lookAgain,
+  }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string; readonly lookAgain: LookAgain },
 ): Promise<{ readonly messages: DeliveredMessage[]; readonly reached: boolean | undefined }> {
   const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
@@ -187,7 +194,11 @@ async function attempt(
   }
   const reached = result.kind !== 'unreachable';
   if (pause === undefined || !stop()) return { outcome, reached };
-  await pauseTarget(run, runTarget, { untilMicros: nowMicros + microsOfMs(pause.afterMs), error: pause.error });
+  await run.outbox.pause({
+    eventTargetId: target.eventTargetId,
+    untilMicros: nowMicros + microsOfMs(pause.afterMs),
+    error: pause.error,
+  });
   run.events.targetPaused(target, pause.error, pause.afterMs);
   return { outcome, reached };
 }
@@ -252,14 +263,6 @@ function outcomeOf(
   };
 }
 
-/**
- * Whether a target may be tried: what its answers say about it and about the recipient they were for, and when a pause of it ends. Kept in
- * memory as long as the process lives; pauses are in the database, for all processes. Used by the deliver step.
- */
-export function createTargetHealth(): TargetHealth {
-  return { refused: new Set(), isAtFault: false, pauseCheckedMs: undefined, pauseSaidMs: undefined };
-}
-
 /** For how long the whole target is to be left alone, and why; undefined: the answer is about its message alone. */
 function judgeAnswer(
   health: Pick<TargetHealth, 'refused' | 'isAtFault'>,
@@ -296,10 +299,10 @@ async function lookAtPause(run: Run, runTarget: RunTarget): Promise<void> {
   const started = health.pauseCheckedMs === undefined;
   if (!started && run.settings.mode === 'follow' && nowMs - health.pauseCheckedMs! < pauseCheckMs) return;
   health.pauseCheckedMs = nowMs;
-  const pause = await readPause(run, runTarget);
+  const pause = await run.outbox.readPause(target.eventTargetId);
   const isOver = pause !== undefined && (await target.isOver(pause.code, { started }));
   if (isOver) {
-    await endPause(run, runTarget);
+    await run.outbox.endPause(target.eventTargetId);
     run.events.targetResumed(target, pause.code);
   }
   if (pause === undefined || isOver) {
@@ -328,7 +331,11 @@ export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages
     ...delivered,
     settlement: settleOutcome(delivered.outcome, delivered.message, context),
   }));
-  const written = await writeOutcomes(run, { runTarget, leaseToken, messages: settled, nowMicros });
+  const written = await run.outcomes.write({
+    ...{ target, runId: run.id, leaseToken, nowMicros },
+    messages: settled,
+    rowPerDecision: run.settings.mode === 'follow',
+  });
   run.events.outcomeTakenOver(target, messages.length - written.messages.length);
   run.events.clustersRecorded(target, written.sentRows, startedMs);
   for (const { message, settlement } of written.messages) {
@@ -344,18 +351,19 @@ export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages
 
 /**
  * The end of a one-shot run: every cluster with issues that got no row in `reported` from this run gets one, `error` where a message of it
- * did not go out and `same` where there was nothing to tell, in sets inside the server. Following, new reports got theirs when they were
+ * did not go out and `same` where there was nothing to notify, in sets inside the server. Following, new reports got theirs when they were
  * decided. Source: notification-service.md 11.1.
  */
 export async function writeUnsentRows(run: Run, runTarget: RunTarget): Promise<void> {
   if (run.settings.mode !== 'once') return;
   const { target } = runTarget;
-  if ((await countDue(run, runTarget)) > 0) run.tally.undeliveredTo.add(target.name);
+  if ((await run.outbox.countDue(target.eventTargetId)) > 0) run.tally.undeliveredTo.add(target.name);
   const written = { same: 0, error: 0 };
   let after: string | undefined = '';
   while (after !== undefined && !run.signal.aborted) {
-    const page = await insertUnsentPage(run.database, run, {
+    const page = await run.outcomes.addUnsentRows({
       eventTargetId: target.eventTargetId,
+      startedMicros: run.startedMicros,
       after,
       rowsMax: unsentRowsMax,
     });

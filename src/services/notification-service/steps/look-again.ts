@@ -1,66 +1,54 @@
 /**
  * Before a message goes out for the first time each of its issues is decided once more, from the newest report and the settings of now:
  * what waited may no longer be true. The rest is composed anew under the same id and stored before it is sent; from the first attempt that
- * may have arrived the stored bytes are repeated as they are. Called by the deliver step. Source: records.md, "A message and its id".
+ * may have arrived the stored bytes are repeated as they are. Handed to the deliver step. Source: records.md, "A message and its id".
  */
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
-import { disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
+import { disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderRetryMs } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import type { ClaimedMessage, Run, RunTarget } from '../run.ts';
-import { readRemovedRules, readReports, readTakenIn, readUnseenSentRows, type StoredReport } from '../store/ledger.ts';
-import { type FirstAttempt, type LeftIssue, storeFirstAttempts } from '../store/outbox.ts';
-import { type DueKey, inSets, newestReports } from '../store/reports.ts';
+import type { LookAgain, Run, RunTarget } from '../run.ts';
+import type { ClaimedMessage, FirstAttempt, LeftIssue } from '../store/outbox.ts';
+import { type DueKey, inSets, type StoredReport } from '../store/reports.ts';
 import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
-import { dueClusterOf } from './render-notifications.ts';
 
-export interface LookedAgain {
-  /** What is to be sent, as it is stored now, by the message as it was claimed. */
-  readonly ready: ReadonlyMap<ClaimedMessage, ClaimedMessage>;
-  /** Of those that are not sent; a message in neither was taken over by another process. */
-  readonly outcomes: ReadonlyMap<ClaimedMessage, DeliveryOutcome>;
-}
-
-export async function lookAgain(
-  run: Run,
-  runTarget: RunTarget,
-  { claimed, leaseToken }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
-): Promise<LookedAgain> {
+export const lookAgain: LookAgain = async (run, runTarget, { claimed, leaseToken }) => {
   const ready = new Map<ClaimedMessage, ClaimedMessage>();
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
   const attempts = new Map<ClaimedMessage, FirstAttempt>();
   const waiting = claimed.filter((message) => !message.mayHaveArrived);
   for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
-  const newest = await newestReports(
-    run,
-    waiting.map(({ notification }) => notification.cluster),
-  );
+  const newest = await run.reports.newest(waiting.map(({ notification }) => notification.cluster));
   const stale: ClaimedMessage[] = [];
   for (const message of waiting) {
     if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
     else stale.push(message);
   }
   const notifiedSince = await readNotifiedSince(run, runTarget, stale);
-  await eachReport(run, runTarget, { messages: stale, newest }, async (message, situation) => {
+  await eachReport(run, { messages: stale, newest }, async (message, situation) => {
     const again = await decideAgain(run, runTarget, message, { situation, notified: notifiedSince(message) });
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
-  const held = await storeFirstAttempts(run, runTarget, { leaseToken, attempts: [...attempts.values()] });
+  const held = await run.outbox.storeFirstAttempts({
+    eventTargetId: runTarget.target.eventTargetId,
+    leaseToken,
+    attempts: [...attempts.values()],
+  });
   for (const [message, { message: next, left }] of attempts) {
     if (!held.has(next.notification.id)) continue;
     ready.set(message, next);
     if (left.length > 0) run.events.issuesLeftOut(runTarget.target, next.notification, left);
   }
   return { ready, outcomes };
-}
+};
 
 /** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
 async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMap<string, DueKey>): Promise<boolean> {
@@ -80,7 +68,7 @@ const nobodyNotified: NotifiedIssues = new Map();
 
 /**
  * What others notified while the messages waited, as the reference, which somebody may have gone back to, would read it: rows that the
- * ledger has taken in meanwhile, and rows that no decision has seen yet.
+ * ledger has imported meanwhile, and rows that no decision has seen yet.
  */
 async function readNotifiedSince(
   run: Run,
@@ -95,13 +83,13 @@ async function readNotifiedSince(
   }));
   const clusterKey = (orgId: number, cluster: string) => `${orgId}/${cluster}`;
   const clusters = new Map(wanted.map(({ id: _, ...one }) => [clusterKey(one.orgId, one.cluster), one]));
-  const takenIn = Map.groupBy(await readTakenIn(run.database, wanted), ({ messageId }) => messageId);
-  const unseen = Map.groupBy(await readUnseenSentRows(run.database, [...clusters.values()]), (row) =>
+  const imported = Map.groupBy(await run.ledger.imported(wanted), ({ messageId }) => messageId);
+  const unseen = Map.groupBy(await run.ledger.unseenSentRows([...clusters.values()]), (row) =>
     clusterKey(row.orgId, row.cluster),
   );
   return ({ orgId, notification: { id, cluster } }) => {
     const notified = new Map<string, bigint>();
-    for (const { issue, notifiedAt } of takenIn.get(id) ?? []) {
+    for (const { issue, notifiedAt } of imported.get(id) ?? []) {
       notified.set(issueIdentity(issue), timestampMicros(notifiedAt));
     }
     // The newest comes last.
@@ -122,7 +110,6 @@ type Situation =
 /** Sees to it that no more reports are in memory than a set holds. */
 async function eachReport(
   run: Run,
-  { target }: RunTarget,
   what: { readonly messages: readonly ClaimedMessage[]; readonly newest: ReadonlyMap<string, DueKey> },
   work: (message: ClaimedMessage, situation: Situation) => Promise<void>,
 ): Promise<void> {
@@ -138,8 +125,7 @@ async function eachReport(
   await inParallel(moved, concurrency, ([message, situation]) => work(message, situation));
   const keys = [...messagesOf.keys()].map((cluster) => what.newest.get(cluster)!);
   for (const set of inSets(keys)) {
-    const how = { eventTargetIds: [target.eventTargetId], requestIdsKept: run.requestIdsKept };
-    const reports = new Map((await readReports(run.database, set, how)).map((report) => [report.cluster, report]));
+    const reports = new Map((await run.reports.read(set)).map((report) => [report.cluster, report]));
     for (const { cluster } of set) {
       const report = reports.get(cluster);
       const read = report?.text === undefined ? undefined : readReport(report.text);
@@ -198,10 +184,7 @@ async function decisionsAbout(
   // A report that cannot be read says nothing of any issue, and another one nothing of those whose rule did not run over it.
   const unknown = rest.filter(({ module }) => read.kind === 'unreadable' || report.didNotRun.has(module));
   const { catalogue } = report;
-  const isRemoved = await readRemovedRules(
-    run.database,
-    rest.map(({ module }) => ({ catalogue, module })),
-  );
+  const isRemoved = await run.reports.removedRules(rest.map(({ module }) => ({ catalogue, module })));
   const decisions = decideCluster({
     reportIssues: [...held, ...unknown.map(({ module, ...issue }) => ({ ...issue, position: unknownPosition }))],
     absence: absenceIn({ didNotRun: new Set(), isRemoved: (module) => isRemoved({ catalogue, module }) }),
@@ -210,7 +193,7 @@ async function decisionsAbout(
       const recorded = clockMicros !== null;
       return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, resolved: false };
     }),
-    allowed: isClusterAllowed(run.clusters, cluster),
+    allowed: run.isClusterAllowed(cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
@@ -251,7 +234,7 @@ async function composedAnew(
   const ids = [message.notification.id];
   let composed: readonly OutgoingNotification[];
   try {
-    const due = dueClusterOf(run, { report, decisions: what.decisions, runTarget });
+    const due = runTarget.dueCluster(report, what.decisions);
     composed = await runTarget.target.compose(due, { now, uuid: () => ids.pop() ?? run.clock.uuid() });
   } catch (error) {
     return unrendered(run, runTarget, message, error);
@@ -259,9 +242,9 @@ async function composedAnew(
   const [notification] = composed;
   if (notification === undefined) return unrendered(run, runTarget, message, undefined);
   // What no longer fits into one message is decided anew, and gets messages of its own.
-  const told = new Set(notification.issues.map(issueIdentity));
-  const untold = what.decisions.filter(({ notify, issue }) => notify && !told.has(issueIdentity(issue)));
-  const left = [...what.left, ...untold.map(({ issue }) => ({ issue, reason: 'render-failed' }))];
+  const notified = new Set(notification.issues.map(issueIdentity));
+  const rest = what.decisions.filter(({ notify, issue }) => notify && !notified.has(issueIdentity(issue)));
+  const left = [...what.left, ...rest.map(({ issue }) => ({ issue, reason: 'render-failed' }))];
   return {
     message: {
       ...{ ...message, notification, firstAttemptMicros },

@@ -6,11 +6,11 @@
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { settleDecisions } from '../decide/decide-cluster.ts';
-import { detailsByPosition } from '../decide/report-slices.ts';
 import { inParallel } from '../in-parallel.ts';
-import type { DueCluster, DueIssue, OutgoingNotification } from '../ports.ts';
-import type { DecidedCluster, DecidedSet, LoadedReport, RenderedCluster, RenderedSet, Run } from '../run.ts';
-import { writeDecisions } from '../store/decisions.ts';
+import { renderRetryMs } from '../limits.ts';
+import type { DueCluster, OutgoingNotification } from '../ports.ts';
+import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run } from '../run.ts';
+import { microsOfMs } from '../timestamps.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
   const clusters: RenderedCluster[] = set.clusters.map((cluster) => rendered(cluster, [], undefined));
@@ -23,7 +23,7 @@ export async function renderNotifications(run: Run, set: DecidedSet): Promise<Re
 
 async function renderCluster(run: Run, cluster: DecidedCluster): Promise<RenderedCluster> {
   const { target } = cluster.runTarget;
-  const dueCluster = dueClusterOf(run, cluster);
+  const dueCluster = cluster.runTarget.dueCluster(cluster.report, cluster.decisions);
   try {
     const messages = await target.compose(dueCluster, { now: run.time.now(), uuid: () => run.clock.uuid() });
     const renderError = missing(dueCluster, messages);
@@ -48,50 +48,29 @@ function rendered(
   return { ...cluster, decisions: settleDecisions(cluster.decisions, messages, renderError), messages, renderError };
 }
 
-/** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
-export function dueClusterOf(
-  run: Run,
-  {
-    report,
-    decisions,
-    runTarget,
-  }: Pick<DecidedCluster, 'decisions' | 'runTarget'> & { readonly report: Omit<LoadedReport, 'dueFor'> },
-): DueCluster {
-  const due = decisions.filter(({ notify }) => notify);
-  const positions = new Set(due.flatMap(({ position }) => position ?? []));
-  const details = detailsByPosition(report.text ?? '', positions);
-  const issues = due.flatMap(({ issue, position }): DueIssue[] => {
-    const verdict = runTarget.policy.verdicts.of(issue.component, issue.errorKey);
-    if (verdict.kind !== 'pass') return [];
-    const { totalRisk, rule, content } = verdict;
-    if (runTarget.target.name === 'service-log' && (totalRisk < 1 || totalRisk > 4)) {
-      run.events.riskWithoutSeverity(totalRisk);
-    }
-    return [{ ...issue, details: details.get(position ?? -1) ?? 'null', totalRisk, rule, content }];
-  });
-  const { orgId, accountNumber, cluster, updatedAt, requestId } = report;
-  return { orgId, accountNumber, cluster, reportUpdatedAt: updatedAt, requestId, issues };
-}
-
 /** An issue that no message tells of was not rendered, whatever the target's reason. */
 function missing(cluster: DueCluster, messages: readonly OutgoingNotification[]): CcxError | undefined {
-  const told = new Set(messages.flatMap((message) => message.issues.map(issueIdentity)));
-  const untold = cluster.issues.filter((issue) => !told.has(issueIdentity(issue)));
-  if (untold.length === 0) return undefined;
-  const names = untold.slice(0, 5).map(({ component, errorKey }) => `${component} ${errorKey}`);
-  return new CcxError(
-    `${untold.length} of ${cluster.issues.length} due issues were not rendered: ${names.join(', ')}`,
-    {
-      code: 'RENDER_INCOMPLETE',
-      category: 'delivery',
-      retryable: true,
-    },
-  );
+  const notified = new Set(messages.flatMap((message) => message.issues.map(issueIdentity)));
+  const left = cluster.issues.filter((issue) => !notified.has(issueIdentity(issue)));
+  if (left.length === 0) return undefined;
+  const names = left.slice(0, 5).map(({ component, errorKey }) => `${component} ${errorKey}`);
+  return new CcxError(`${left.length} of ${cluster.issues.length} due issues were not rendered: ${names.join(', ')}`, {
+    code: 'RENDER_INCOMPLETE',
+    category: 'delivery',
+    retryable: true,
+  });
 }
 
 /** The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing and repeats nothing. */
 export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<void> {
-  const written = await writeDecisions(run, set);
+  const nowMicros = run.time.nowMicros();
+  const follow = run.settings.mode === 'follow';
+  const clusters = set.clusters.map((cluster) => ({
+    ...cluster,
+    nextDueMicros: nextDue(run, cluster, nowMicros),
+    hasUnsentRow: follow && cluster.isNewReport && cluster.outcome === 'issues' && cluster.messages.length === 0,
+  }));
+  const written = await run.decisions.write({ clusters, foreignRows: set.foreignRows, nowMicros });
   for (const cluster of written) {
     run.events.clusterDecided(cluster, set.startedMs);
     for (const { reason } of cluster.decisions) {
@@ -100,14 +79,22 @@ export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<
     run.tally.enqueued += cluster.messages.length;
     if (cluster.renderError !== undefined) run.tally.undeliveredTo.add(cluster.runTarget.target.name);
   }
-  if (run.settings.mode === 'follow') {
-    const quiet = written.filter(
-      ({ isNewReport, outcome, messages, renderError }) =>
-        isNewReport && outcome === 'issues' && messages.length === 0 && renderError === undefined,
-    );
-    run.events.newReportsWithoutNews(quiet.length);
-  }
+  const unsent = written.filter(({ hasUnsentRow, renderError }) => hasUnsentRow && renderError === undefined);
+  run.events.newReportsUnsent(unsent.length);
   const left = set.clusters.length - written.length;
   run.tally.leftToOthers += left;
   run.events.clustersLeftToOthers(left);
+}
+
+/** When the cluster is to be decided again although nothing changed; the earliest of its issues' reasons. */
+function nextDue(run: Run, cluster: RenderedCluster, nowMicros: bigint): bigint | null {
+  const moments = cluster.decisions
+    .map((decision) => decision.nextEligibleMicros)
+    .filter((moment): moment is bigint => moment !== null);
+  const once = run.settings.mode === 'once';
+  if (cluster.renderError?.retryable === true) moments.push(once ? nowMicros : nowMicros + microsOfMs(renderRetryMs));
+  // Without a cooldown each one-shot run notifies everything again, as the reference does; following, only a newer report would.
+  if (once && cluster.runTarget.policy.cooldownMicros === undefined && cluster.outcome === 'issues')
+    moments.push(nowMicros);
+  return moments.reduce<bigint | null>((first, moment) => (first === null || moment < first ? moment : first), null);
 }

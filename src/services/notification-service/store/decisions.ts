@@ -1,9 +1,10 @@
 /**
- * Writes one set of decisions in one transaction: what was considered, the ledger, the outgoing messages, and for new reports without news
- * their row in `reported`. A cluster whose version moved since it was read was decided or told by another process meanwhile: it is left
+ * Writes one set of decisions in one transaction: what was considered, the ledger, the outgoing messages, and for new reports without anything
+ * to notify their row in `reported`. A cluster whose version moved since it was read was decided or notified by another process meanwhile: it is left
  * out, and looked at again in the next run. Called by the enqueue step. Source: architecture.md 6, 7.
  */
 
+import type { Issue } from '../../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../../contracts/payload-status.ts';
 import {
   TABLE_NEW_REPORTS,
@@ -14,23 +15,75 @@ import {
   TABLE_READ_ERRORS,
 } from '../../../contracts/tables.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
-import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
+import { type CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
-import type { Decision } from '../decide/decide-cluster.ts';
-import { errorTextCharsMax, renderRetryMs } from '../limits.ts';
-import type { ForeignSentRow, RenderedCluster, RenderedSet, Run } from '../run.ts';
-import { isoText, microsOfMs, timestampText } from '../timestamps.ts';
+import type { Decision, SettledDecision } from '../decide/decide-cluster.ts';
+import { errorTextCharsMax } from '../limits.ts';
+import type { OutgoingNotification } from '../ports.ts';
+import { isoText, timestampText } from '../timestamps.ts';
 import { insertUnsentRows } from './reported-rows.ts';
-import { rowsJson, transact } from './transact.ts';
+import type { StoredReport } from './reports.ts';
+import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
-/** The clusters that were written; the others belong to somebody else now. */
-export async function writeDecisions(run: Run, set: RenderedSet): Promise<readonly RenderedCluster[]> {
-  return transact(run, async (tx) => {
-    const nowMicros = run.time.nowMicros();
-    const taken = await writeConsidered(tx, run, { set, nowMicros });
+/** A `sent` row of `reported` that the ledger imports: every issue of it counts as notified then. */
+export interface ForeignSentRow {
+  readonly eventTargetId: number;
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly notifiedAt: string;
+  readonly issues: readonly Issue[];
+}
+
+/** One cluster as decided for one target. */
+export interface DecidedRow {
+  readonly runTarget: {
+    readonly target: { readonly eventTargetId: number; readonly name: string };
+    readonly policy: { readonly hash: string; readonly cooldownMicros: bigint | undefined };
+    /** Assigns the moments at which new messages become due. */
+    readonly dueMicros: () => bigint;
+  };
+  readonly report: StoredReport;
+  /** Version of what was considered before; 0 for nothing. */
+  readonly previousVersion: bigint;
+  /** False when only time, settings, content or disabled rules made it due again. */
+  readonly isNewReport: boolean;
+  readonly outcome: 'issues' | 'empty' | 'unreadable' | 'not-allowed';
+  readonly unreadable: CcxError | undefined;
+  readonly decisions: readonly SettledDecision[];
+  /** The report without disabled issues; undefined when it has none. */
+  readonly filteredReport: string | undefined;
+  readonly messages: readonly OutgoingNotification[];
+  readonly renderError: CcxError | undefined;
+  /** When the cluster is to be decided again although nothing changed; null for never. */
+  readonly nextDueMicros: bigint | null;
+  /** It gets a row of `reported` now although nothing is sent. */
+  readonly hasUnsentRow: boolean;
+}
+
+interface DecisionsToWrite<Cluster extends DecidedRow> {
+  readonly clusters: readonly Cluster[];
+  readonly foreignRows: readonly ForeignSentRow[];
+  readonly nowMicros: bigint;
+}
+
+export type DecisionStore = ReturnType<typeof createDecisionStore>;
+
+export function createDecisionStore(store: StoreAccess) {
+  return {
+    /** Answers the clusters that were written; the others belong to somebody else now. */
+    write: <Cluster extends DecidedRow>(set: DecisionsToWrite<Cluster>) => writeDecisions(store, set),
+  };
+}
+
+async function writeDecisions<Cluster extends DecidedRow>(
+  store: StoreAccess,
+  { nowMicros, ...set }: DecisionsToWrite<Cluster>,
+): Promise<readonly Cluster[]> {
+  return transact(store, async (tx) => {
+    const taken = await writeConsidered(tx, { clusters: set.clusters, nowMicros });
     const clusters = set.clusters.filter((cluster) => taken.has(takenKey(cluster)));
-    await takeInForeignRows(tx, {
+    await importForeignRows(tx, {
       rows: set.foreignRows.filter((row) => taken.has(`${row.eventTargetId}/${row.cluster}`)),
       clusters,
       nowMicros,
@@ -38,42 +91,30 @@ export async function writeDecisions(run: Run, set: RenderedSet): Promise<readon
     await writeLedger(tx, { clusters, nowMicros });
     await writeMessages(tx, { clusters, nowMicros });
     await writeReadErrors(tx, { clusters, nowMicros });
-    if (run.settings.mode === 'follow') {
-      const without = clusters.filter((cluster) => cluster.isNewReport && cluster.messages.length === 0);
-      for (const { target } of run.targets) {
-        const rows = without.filter(
-          (cluster) => cluster.outcome === 'issues' && cluster.runTarget.target.eventTargetId === target.eventTargetId,
-        );
-        await insertUnsentRows(tx, run, {
-          eventTargetId: target.eventTargetId,
-          clusters: rows.map(({ report }) => report.cluster),
-        });
-      }
-    }
-    await recordTraceEvents(
-      tx,
-      traceOfDecisions(clusters, () => run.time.nowMicros()),
+    const unsent = Map.groupBy(
+      clusters.filter(({ hasUnsentRow }) => hasUnsentRow),
+      ({ runTarget }) => runTarget.target.eventTargetId,
     );
+    for (const [eventTargetId, rows] of unsent) {
+      await insertUnsentRows(tx, store, { eventTargetId, clusters: rows.map(({ report }) => report.cluster) });
+    }
+    await recordTraceEvents(tx, traceOfDecisions(clusters, store.nowMicros));
     return clusters;
   });
 }
 
 interface Written {
-  readonly clusters: readonly RenderedCluster[];
+  readonly clusters: readonly DecidedRow[];
   readonly nowMicros: bigint;
 }
 
-function takenKey(cluster: RenderedCluster): string {
+function takenKey(cluster: DecidedRow): string {
   return `${cluster.runTarget.target.eventTargetId}/${cluster.report.cluster}`;
 }
 
-async function writeConsidered(
-  tx: Connection,
-  run: Run,
-  { set, nowMicros }: { readonly set: RenderedSet; readonly nowMicros: bigint },
-): Promise<ReadonlySet<string>> {
-  const rows = set.clusters.map((cluster) => {
-    const due = nextDue(run, cluster, nowMicros);
+async function writeConsidered(tx: Connection, { clusters, nowMicros }: Written): Promise<ReadonlySet<string>> {
+  const rows = clusters.map((cluster) => {
+    const due = cluster.nextDueMicros;
     return {
       event_type_id: cluster.runTarget.target.eventTargetId,
       cluster: cluster.report.cluster,
@@ -105,23 +146,10 @@ async function writeConsidered(
   return new Set(taken.map((row) => `${row.event_type_id}/${row.cluster}`));
 }
 
-/** When the cluster is to be decided again although nothing changed; the earliest of its issues' reasons. */
-function nextDue(run: Run, cluster: RenderedCluster, nowMicros: bigint): bigint | null {
-  const moments = cluster.decisions
-    .map((decision) => decision.nextEligibleMicros)
-    .filter((moment): moment is bigint => moment !== null);
-  const once = run.settings.mode === 'once';
-  if (cluster.renderError?.retryable === true) moments.push(once ? nowMicros : nowMicros + microsOfMs(renderRetryMs));
-  // Without a cooldown each one-shot run tells everything again, as the reference does; following, only a newer report would.
-  if (once && cluster.runTarget.policy.cooldownMicros === undefined && cluster.outcome === 'issues')
-    moments.push(nowMicros);
-  return moments.reduce<bigint | null>((first, moment) => (first === null || moment < first ? moment : first), null);
-}
-
 /**
- * The issues of other writers' `sent` rows count as notified when those rows say, unless a newer row is known: `takeInForeign` in SQL.
+ * The issues of other writers' `sent` rows count as notified when those rows say, unless a newer row is known: `withForeignRows` in SQL.
  */
-async function takeInForeignRows(
+async function importForeignRows(
   tx: Connection,
   { rows, clusters, nowMicros }: Written & { readonly rows: readonly ForeignSentRow[] },
 ): Promise<void> {
@@ -224,7 +252,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
 }
 
 /** Until it vanishes an issue was seen when its cluster was considered last, so that moment is written only then. */
-function seenAt(cluster: RenderedCluster, decision: Decision, previousReportAt: string | undefined): string {
+function seenAt(cluster: DecidedRow, decision: Decision, previousReportAt: string | undefined): string {
   if (decision.position !== undefined) return cluster.report.updatedAt;
   // Not seen for longer than that: what is written stays.
   if (!decision.seenBefore) return '-infinity';
@@ -290,7 +318,7 @@ function shortError(error: unknown): string {
 }
 
 /** For reports that are new or notified about; what is only looked at again adds nothing to its request. */
-function traceOfDecisions(clusters: readonly RenderedCluster[], now: () => bigint): TraceEvent[] {
+function traceOfDecisions(clusters: readonly DecidedRow[], now: () => bigint): TraceEvent[] {
   const traced = clusters.filter(
     ({ report, isNewReport, messages }) => report.requestId !== undefined && (isNewReport || messages.length > 0),
   );
@@ -311,7 +339,7 @@ function traceOfDecisions(clusters: readonly RenderedCluster[], now: () => bigin
 }
 
 /** `new 1, already-notified 2` */
-function summaryOf(cluster: RenderedCluster): string {
+function summaryOf(cluster: DecidedRow): string {
   if (cluster.unreadable !== undefined) return `unreadable, ${errorText(cluster.unreadable)}`;
   const reasons = Map.groupBy(cluster.decisions, ({ reason }) => reason);
   return reasons.size === 0 ? 'no issues' : [...reasons].map(([reason, all]) => `${reason} ${all.length}`).join(', ');

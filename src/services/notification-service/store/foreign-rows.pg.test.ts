@@ -1,5 +1,5 @@
 /**
- * Rows of `reported` that somebody else wrote, in the database: the statement that takes them in says what `takeInForeign` says, and a row
+ * Rows of `reported` that somebody else wrote, in the database: the statement that takes them in says what `withForeignRows` says, and a row
  * that is there silences an issue for its cooldown whatever the ledger remembers, as in the reference.
  */
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ import {
 } from '../../../../test/support/notification-timeline.ts';
 import { emptyTables } from '../../../../test/support/postgres.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
-import { takeInForeign } from '../decide/decide-cluster.ts';
+import { withForeignRows } from '../decide/decide-cluster.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 import { ledgerKey, readLedger } from './ledger.ts';
 
@@ -91,7 +91,7 @@ test('every state of the ledger takes a row in as the pure function says, and no
     const stored = (await readLedger(line.database, [key])).get(ledgerKey(1, testOrg, cluster));
     const after = stored?.map(({ decided, ...rest }): LedgerIssue => rest);
     const known: LedgerIssue = { ...issue, ...before, resolved: false };
-    const expected = takeInForeign([known], [{ notifiedMicros: rowMicros, issues: [issue] }]);
+    const expected = withForeignRows([known], [{ notifiedMicros: rowMicros, issues: [issue] }]);
     assert.deepEqual(
       after,
       expected,

@@ -1,141 +1,40 @@
 /**
- * Reads what deciding a set of clusters needs, one statement each: the reports with what was considered before, the ledger, and the `sent`
- * rows that somebody else wrote. The versions of what was considered are read before the ledger: whatever changes after them is
- * noticed when the decisions are written. Called by the load and decide steps. Source: notification-service.md 5.2, 8.2.
+ * Reads the ledger, and the `sent` rows of `reported` that somebody else wrote, one statement for a set of clusters each. Called by the
+ * decide step, and when a message that waited is decided once more. Source: notification-service.md 5.2, 8.2.
  */
 
 import type { Issue } from '../../../contracts/issue.ts';
 import {
   STATE_SENT,
-  TABLE_CATALOGUES,
-  TABLE_NEW_REPORTS,
-  TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_SENT_ROWS,
-  TABLE_REPORT_FACTS,
   TABLE_REPORTED,
-  TABLE_STORED_MESSAGE,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
-import type { CatalogueKey, Considered, LoadedReport } from '../run.ts';
 import { timestampMicros } from '../timestamps.ts';
-import type { DueKey } from './reports.ts';
 import { rowsJson } from './transact.ts';
 
 /** `sent` rows of other writers read together with a set: a week of them for each of its clusters is far below. */
 const foreignRowsMax = 20_000;
 
-/** A report without the targets that it is due for. */
-export type StoredReport = Omit<LoadedReport, 'dueFor'>;
+export type LedgerStore = ReturnType<typeof createLedgerStore>;
 
-interface ReportRow {
-  readonly org_id: number;
-  readonly account_number: number;
-  readonly cluster: string;
-  readonly updated_at: string;
-  readonly report: string | null;
-  readonly bytes: number;
-  readonly considered: readonly ConsideredRow[] | null;
-  readonly request_id: string | null;
-  readonly did_not_run: readonly string[] | null;
-  readonly catalogue_version: string | null;
-  readonly catalogue_rules: string | null;
-}
-
-interface ConsideredRow {
-  readonly event_type_id: number;
-  readonly org_id: number;
-  readonly report_updated_at: string;
-  readonly policy_hash: string;
-  readonly next_due_at: string | null;
-  readonly version: string;
-}
-
-/** Reports that vanished in between are left out. */
-export async function readReports(
-  queryable: Queryable,
-  keys: readonly DueKey[],
-  how: { readonly eventTargetIds: readonly number[]; readonly requestIdsKept: boolean },
-): Promise<StoredReport[]> {
-  const requestId = how.requestIdsKept
-    ? `(SELECT m.request_id FROM ${TABLE_STORED_MESSAGE} AS m
-         WHERE m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1)`
-    : 'NULL';
-  const { rows } = await queryable.query<ReportRow>(
-    `SELECT r.org_id, r.account_number, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes,
-            CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS report,
-            (SELECT json_agg(json_build_object(
-                      'event_type_id', c.event_type_id, 'org_id', c.org_id, 'report_updated_at', c.report_updated_at::text,
-                      'policy_hash', c.policy_hash, 'next_due_at', c.next_due_at::text, 'version', c.version::text))
-               FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
-              WHERE c.cluster = r.cluster AND c.event_type_id = ANY($2::int[])) AS considered,
-            ${requestId} AS request_id, f.catalogue_version, encode(f.catalogue_rules_sha256, 'hex') AS catalogue_rules,
-            CASE WHEN jsonb_typeof(f.did_not_run) = 'object'
-                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS did_not_run
-       FROM json_to_recordset($1) AS k(org_id int, cluster character(36), updated_at timestamp)
-       JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
-       LEFT JOIN ${TABLE_REPORT_FACTS} AS f USING (org_id, cluster, updated_at)
-      ORDER BY r.cluster`,
-    [
-      rowsJson(keys.map((key) => ({ org_id: key.orgId, cluster: key.cluster, updated_at: key.updatedAt }))),
-      how.eventTargetIds,
-      reportBytesMax,
-    ],
-  );
-  return rows.map((row) => ({
-    orgId: row.org_id,
-    accountNumber: row.account_number,
-    cluster: row.cluster,
-    updatedAt: row.updated_at,
-    requestId: row.request_id === null || row.request_id === '' ? undefined : row.request_id,
-    text: row.report ?? undefined,
-    bytes: row.bytes,
-    didNotRun: new Set(row.did_not_run),
-    catalogue:
-      row.catalogue_version === null || row.catalogue_rules === null
-        ? undefined
-        : { version: row.catalogue_version, rulesSha256: row.catalogue_rules },
-    considered: new Map(
-      (row.considered ?? []).map((considered) => [considered.event_type_id, readConsidered(considered)]),
-    ),
-  }));
-}
-
-function readConsidered(row: ConsideredRow): Considered {
+export function createLedgerStore(database: Queryable) {
   return {
-    orgId: row.org_id,
-    reportUpdatedAt: row.report_updated_at,
-    policyHash: row.policy_hash,
-    nextDueMicros: row.next_due_at === null ? null : timestampMicros(row.next_due_at),
-    version: BigInt(row.version),
+    read: (wanted: readonly WantedCluster[]) => readLedger(database, wanted),
+    unseenSentRows: (wanted: readonly (WantedCluster & { readonly since: string })[]) =>
+      readUnseenSentRows(database, wanted),
+    imported: (wanted: readonly (WantedCluster & { readonly id: string; readonly since: string })[]) =>
+      readImported(database, wanted),
   };
 }
 
-/** A rule, by its module, and the catalogue that made a report, where that is known. */
-export interface RuleOfReport {
-  readonly catalogue: CatalogueKey | undefined;
-  readonly module: string;
-}
-
-/** Which of these rules are not in their catalogue any more; none where the catalogue is not known. */
-export async function readRemovedRules(
-  queryable: Queryable,
-  wanted: readonly RuleOfReport[],
-): Promise<(rule: RuleOfReport) => boolean> {
-  const rows = wanted.flatMap(({ catalogue, module }) => (catalogue === undefined ? [] : [{ ...catalogue, module }]));
-  if (rows.length === 0) return () => false;
-  const removed = await queryable.query<(typeof rows)[number]>(
-    `SELECT w.version, w."rulesSha256", w.module
-       FROM json_to_recordset($1) AS w(version text, "rulesSha256" text, module text)
-       JOIN ${TABLE_CATALOGUES} AS c ON c.version = w.version AND c.rules_sha256 = decode(w."rulesSha256", 'hex')
-      WHERE w.module <> ALL (c.rules)`,
-    [rowsJson(rows)],
-  );
-  const keyOf = ({ version, rulesSha256 }: CatalogueKey, module: string) => `${version}\0${rulesSha256}\0${module}`;
-  const keys = new Set(removed.rows.map(({ module, ...catalogue }) => keyOf(catalogue, module)));
-  return ({ catalogue, module }) => catalogue !== undefined && keys.has(keyOf(catalogue, module));
+export interface WantedCluster {
+  readonly eventTargetId: number;
+  readonly orgId: number;
+  readonly cluster: string;
 }
 
 /** Key of the maps below. */
@@ -146,7 +45,7 @@ export function ledgerKey(eventTargetId: number, orgId: number, cluster: string)
 /** The ledger's issues by `ledgerKey`. */
 export async function readLedger(
   queryable: Queryable,
-  wanted: readonly { readonly eventTargetId: number; readonly orgId: number; readonly cluster: string }[],
+  wanted: readonly WantedCluster[],
 ): Promise<Map<string, LedgerIssue[]>> {
   const { rows } = await queryable.query<{
     event_type_id: number;
@@ -190,7 +89,7 @@ export async function readLedger(
   return found;
 }
 
-export interface UnseenSentRow {
+interface UnseenSentRow {
   readonly eventTargetId: number;
   readonly orgId: number;
   readonly cluster: string;
@@ -199,15 +98,10 @@ export interface UnseenSentRow {
   readonly report: string | undefined;
 }
 
-/** `sent` rows inside the targets' cooldowns that the ledger has not taken in: the reference wrote them, before or beside us. */
-export async function readUnseenSentRows(
+/** `sent` rows inside the targets' cooldowns that the ledger has not imported: the reference wrote them, before or beside us. */
+async function readUnseenSentRows(
   queryable: Queryable,
-  wanted: readonly {
-    readonly eventTargetId: number;
-    readonly orgId: number;
-    readonly cluster: string;
-    readonly since: string;
-  }[],
+  wanted: readonly (WantedCluster & { readonly since: string })[],
 ): Promise<UnseenSentRow[]> {
   const { rows } = await queryable.query<{
     event_type_id: number;
@@ -249,17 +143,11 @@ export async function readUnseenSentRows(
   }));
 }
 
-/** When issues of messages that wait were notified by a `sent` row inside the cooldown that was taken in since they were decided. */
-export async function readTakenIn(
+/** When issues of messages that wait were notified by a `sent` row inside the cooldown that was imported since they were decided. */
+async function readImported(
   queryable: Queryable,
-  wanted: readonly {
-    readonly id: string;
-    readonly eventTargetId: number;
-    readonly orgId: number;
-    readonly cluster: string;
-    readonly since: string;
-  }[],
-): Promise<readonly TakenIn[]> {
+  wanted: readonly (WantedCluster & { readonly id: string; readonly since: string })[],
+): Promise<readonly ImportedNotification[]> {
   const { rows } = await queryable.query<{
     id: string;
     type: string;
@@ -272,7 +160,7 @@ export async function readTakenIn(
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
          ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster AND l.notification_id = w.id
       WHERE l.state = 'pending' AND l.clock_at > w.since AND l.reported_at > w.since`,
-    [rowsJson(wanted)],
+    [rowsJson(wanted.map((one) => ({ ...one })))],
   );
   return rows.map((row) => ({
     messageId: row.id,
@@ -281,7 +169,7 @@ export async function readTakenIn(
   }));
 }
 
-export interface TakenIn {
+interface ImportedNotification {
   readonly messageId: string;
   readonly issue: Issue;
   readonly notifiedAt: string;

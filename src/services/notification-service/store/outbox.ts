@@ -15,17 +15,52 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Connection } from '../../../platform/database/database.ts';
+import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import type { ClaimedMessage, Run, RunTarget } from '../run.ts';
 import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
-import { rowsJson, storableText, transact } from './transact.ts';
+import { rowsJson, type StoreAccess, storableText, transact } from './transact.ts';
 
 /** Bodies claimed together; one larger message is claimed alone. Together with the number of messages it bounds the memory of delivering. */
 export const claimBytesMax = 16 * 1024 * 1024;
 /** A one-shot run waits for what an earlier run tried, where that is due again within this; what waits longer is a later run's. */
 const earlierRetryMsMax = 10_000;
+
+export type Outbox = ReturnType<typeof createOutbox>;
+
+export function createOutbox(store: StoreAccess) {
+  return {
+    claim: (claim: Parameters<typeof claimMessages>[1]) => claimMessages(store, claim),
+    storeFirstAttempts: (first: Parameters<typeof storeFirstAttempts>[1]) => storeFirstAttempts(store, first),
+    nextAttempt: (of: Parameters<typeof nextAttemptMicros>[1]) => nextAttemptMicros(store, of),
+    countDue: (eventTargetId: number) => countDue(store, eventTargetId),
+    pause: (pause: Parameters<typeof pauseTarget>[1]) => pauseTarget(store, pause),
+    readPause: (eventTargetId: number) => readPause(store, eventTargetId),
+    endPause: (eventTargetId: number) => endPause(store, eventTargetId),
+  };
+}
+
+/** A message that this process may send until its lease ends. */
+export interface ClaimedMessage {
+  readonly notification: OutgoingNotification;
+  readonly orgId: number;
+  readonly accountNumber: number;
+  readonly reportUpdatedAt: string;
+  readonly decisionId: string;
+  readonly requestId: string | undefined;
+  /** This attempt included. */
+  readonly attempts: number;
+  readonly mayHaveArrived: boolean;
+  readonly decidedMicros: bigint;
+  /** Undefined: it was never sent. */
+  readonly firstAttemptMicros: bigint | undefined;
+  /** How long its target has been paused since then. */
+  readonly pausedMicros: bigint;
+  /** One-shot: until when this run keeps trying it; undefined: this run has not tried it. */
+  readonly runDeadlineMicros: bigint | undefined;
+  /** What its row said before this claim, for one that is not tried. */
+  readonly before: { readonly firstAttemptMicros: bigint | undefined; readonly lastAttemptMicros: bigint | undefined };
+}
 
 export interface OutboxRow {
   readonly id: string;
@@ -52,16 +87,22 @@ export function notificationOf(row: OutboxRow, target: TargetName): OutgoingNoti
 /**
  * Takes messages that are due, or whose claim has outlived its lease: those that were never tried first, then those that were tried
  * longest ago. Another process skips what is locked and takes the next ones. A claim that a dead process left may have been sent, unless it
- * died before it began; its next attempt is told so. Empty while the target is paused. What this run has tried and what became due
+ * died before it began; its next attempt knows that. Empty while the target is paused. What this run has tried and what became due
  * again only behind its deadline is left to the next run; what became due before it and waited in line is not.
  */
-export async function claimMessages(
-  run: Run,
-  { target }: RunTarget,
-  claim: { readonly token: string; readonly messagesMax: number },
+async function claimMessages(
+  store: StoreAccess,
+  claim: {
+    readonly target: { readonly eventTargetId: number; readonly name: TargetName };
+    readonly runId: string;
+    readonly token: string;
+    readonly messagesMax: number;
+    readonly leaseMs: number;
+  },
 ): Promise<ClaimedMessage[]> {
-  const nowMicros = run.time.nowMicros();
-  const { rows } = await transact(run, (tx) =>
+  const { target } = claim;
+  const nowMicros = store.nowMicros();
+  const { rows } = await transact(store, (tx) =>
     tx.query<
       OutboxRow & {
         readonly attempts: number;
@@ -106,8 +147,8 @@ export async function claimMessages(
         timestampText(nowMicros),
         claim.messagesMax,
         claim.token,
-        timestampText(nowMicros + microsOfMs(run.settings.delivery.leaseMs)),
-        run.id,
+        timestampText(nowMicros + microsOfMs(claim.leaseMs)),
+        claim.runId,
         claimBytesMax,
       ],
     ),
@@ -154,13 +195,16 @@ export interface LeftIssue {
  * Writes down what is about to be sent, before it is: from here on a death means that it may have arrived, and that the same bytes follow.
  * Answers the ids of those whose lease this process still holds; only they may be sent.
  */
-export async function storeFirstAttempts(
-  run: Run,
-  { target }: RunTarget,
-  { leaseToken, attempts }: { readonly leaseToken: string; readonly attempts: readonly FirstAttempt[] },
+async function storeFirstAttempts(
+  store: StoreAccess,
+  {
+    eventTargetId,
+    leaseToken,
+    attempts,
+  }: { readonly eventTargetId: number; readonly leaseToken: string; readonly attempts: readonly FirstAttempt[] },
 ): Promise<ReadonlySet<string>> {
   if (attempts.length === 0) return new Set();
-  return transact(run, async (tx) => {
+  return transact(store, async (tx) => {
     const held = await lockHeld(tx, { ids: attempts.map(({ message }) => message.notification.id), leaseToken });
     const written = attempts.filter(({ message }) => held.has(message.notification.id));
     await tx.query(
@@ -192,7 +236,7 @@ export async function storeFirstAttempts(
         ...{ issue, reason, forgetId: true },
       })),
     );
-    await restoreIssues(tx, { eventTargetId: target.eventTargetId, issues: left, now: run.time.nowMicros() });
+    await restoreIssues(tx, { eventTargetId, issues: left, now: store.nowMicros() });
     return held;
   });
 }
@@ -210,7 +254,7 @@ export async function lockHeld(
   return new Set(rows.map(({ id }) => id));
 }
 
-export interface RestoredIssue {
+interface RestoredIssue {
   readonly id: string;
   readonly orgId: number;
   readonly cluster: string;
@@ -263,27 +307,33 @@ export async function restoreIssues(
  * When something of the target is due next that this run may still try: the end of its wait and of the target's pause, where that is before
  * its deadline. What an earlier run tried counts if it is due again soon: a run right behind one that found nobody there finds who came.
  */
-export async function nextAttemptMicros(run: Run, { target }: RunTarget): Promise<bigint | undefined> {
-  const { rows } = await run.database.query<{ next: string | null }>(
+async function nextAttemptMicros(
+  store: StoreAccess,
+  { eventTargetId, runId }: { readonly eventTargetId: number; readonly runId: string },
+): Promise<bigint | undefined> {
+  const { rows } = await store.database.query<{ next: string | null }>(
     `SELECT min(greatest(o.next_attempt_at, t.paused_until)) AS next
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t ON t.event_type_id = o.event_type_id
       WHERE o.event_type_id = $1 AND o.next_attempt_at IS NOT NULL AND o.state <> 'claimed'
         AND CASE WHEN o.run_id = $2 THEN o.run_deadline_at IS NULL OR greatest(o.next_attempt_at, t.paused_until) < o.run_deadline_at
                  ELSE o.attempts > 0 AND greatest(o.next_attempt_at, t.paused_until) < $3::timestamp END`,
-    [target.eventTargetId, run.id, timestampText(run.time.nowMicros() + microsOfMs(earlierRetryMsMax))],
+    [eventTargetId, runId, timestampText(store.nowMicros() + microsOfMs(earlierRetryMsMax))],
   );
   const next = rows[0]?.next;
   return next === null || next === undefined ? undefined : timestampMicros(next);
 }
 
 /** Nobody tries the target before then, in no process. */
-export async function pauseTarget(
-  run: Run,
-  { target }: RunTarget,
-  pause: { readonly untilMicros: bigint; readonly error: CcxError },
+async function pauseTarget(
+  store: StoreAccess,
+  pause: {
+    readonly eventTargetId: number;
+    readonly untilMicros: bigint;
+    readonly error: CcxError;
+  },
 ): Promise<void> {
-  await run.database.query(
+  await store.database.query(
     `INSERT INTO ${TABLE_NOTIFICATION_TARGETS} AS t (event_type_id, paused_until, pause_code, pause_text, paused_micros)
      VALUES ($1, $2::timestamp, $3, $4, extract(epoch FROM $2::timestamp - $5::timestamp) * 1000000)
      ON CONFLICT (event_type_id) DO UPDATE
@@ -292,27 +342,27 @@ export async function pauseTarget(
             paused_micros = t.paused_micros + greatest(0,
               extract(epoch FROM excluded.paused_until - greatest(t.paused_until, $5::timestamp)) * 1000000)`,
     [
-      target.eventTargetId,
+      pause.eventTargetId,
       timestampText(pause.untilMicros),
       pause.error.code,
       storableText(pause.error.message).slice(0, errorTextCharsMax),
-      timestampText(run.time.nowMicros()),
+      timestampText(store.nowMicros()),
     ],
   );
 }
 
-export interface Pause {
+interface Pause {
   readonly untilMicros: bigint;
   readonly code: string;
   readonly text: string;
 }
 
 /** The pause of the target that is in force. */
-export async function readPause(run: Run, { target }: RunTarget): Promise<Pause | undefined> {
-  const { rows } = await run.database.query<{ paused_until: string; pause_code: string; pause_text: string }>(
+async function readPause(store: StoreAccess, eventTargetId: number): Promise<Pause | undefined> {
+  const { rows } = await store.database.query<{ paused_until: string; pause_code: string; pause_text: string }>(
     `SELECT paused_until, coalesce(pause_code, '') AS pause_code, coalesce(pause_text, '') AS pause_text
        FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp`,
-    [target.eventTargetId, timestampText(run.time.nowMicros())],
+    [eventTargetId, timestampText(store.nowMicros())],
   );
   const [row] = rows;
   if (row === undefined) return undefined;
@@ -320,29 +370,29 @@ export async function readPause(run: Run, { target }: RunTarget): Promise<Pause 
 }
 
 /** The rest of the pause did not happen. */
-export async function endPause(run: Run, { target }: RunTarget): Promise<void> {
-  await run.database.query(
+async function endPause(store: StoreAccess, eventTargetId: number): Promise<void> {
+  await store.database.query(
     `UPDATE ${TABLE_NOTIFICATION_TARGETS}
         SET paused_micros = paused_micros - greatest(0, extract(epoch FROM paused_until - $2::timestamp) * 1000000),
             paused_until = NULL, pause_code = NULL, pause_text = NULL
       WHERE event_type_id = $1`,
-    [target.eventTargetId, timestampText(run.time.nowMicros())],
+    [eventTargetId, timestampText(store.nowMicros())],
   );
 }
 
 /** Messages of the target that are due and neither delivered nor in somebody's hands. */
-export async function countDue(run: Run, { target }: RunTarget): Promise<number> {
-  const { rows } = await run.database.query<{ due: number }>(
+async function countDue(store: StoreAccess, eventTargetId: number): Promise<number> {
+  const { rows } = await store.database.query<{ due: number }>(
     `SELECT count(*)::int AS due FROM ${TABLE_NOTIFICATION_OUTBOX}
       WHERE event_type_id = $1 AND next_attempt_at IS NOT NULL AND state <> 'claimed' AND due_at <= $2::timestamp`,
-    [target.eventTargetId, timestampText(run.time.nowMicros())],
+    [eventTargetId, timestampText(store.nowMicros())],
   );
   return rows[0]!.due;
 }
 
-/** True when the target was never told anything that still shows: no notification of it in the ledger, and no `sent` row in `reported`. */
-export async function isFirstRun(run: Pick<Run, 'database'>, eventTargetId: number): Promise<boolean> {
-  const { rows } = await run.database.query<{ first: boolean }>(
+/** True when the target was never notified of anything that still shows: no notification of it in the ledger, and no `sent` row in `reported`. */
+export async function isFirstRun(database: Queryable, eventTargetId: number): Promise<boolean> {
+  const { rows } = await database.query<{ first: boolean }>(
     `SELECT NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} WHERE event_type_id = $1)
         AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} WHERE event_type_id = $1 AND state = ${STATE_SENT}) AS first`,
     [eventTargetId],
@@ -351,21 +401,31 @@ export async function isFirstRun(run: Pick<Run, 'database'>, eventTargetId: numb
 }
 
 /** How many messages of the target wait: where the stagger of a first run that was cut short goes on. */
-export async function countWaiting(run: Pick<Run, 'database'>, eventTargetId: number): Promise<number> {
-  const { rows } = await run.database.query<{ waiting: number }>(
+export async function countWaiting(database: Queryable, eventTargetId: number): Promise<number> {
+  const { rows } = await database.query<{ waiting: number }>(
     `SELECT count(*)::int AS waiting FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE event_type_id = $1 AND finished_at IS NULL`,
     [eventTargetId],
   );
   return rows[0]!.waiting;
 }
 
-/** Counts what waits and what is listed, for metrics: decided and never finished must be seen from outside. Called at the end of a run. Source: consumers.md R15. */
-export async function readGauges(run: Run): Promise<void> {
-  const nowMicros = run.time.nowMicros();
-  const names = new Map<number, string>(run.targets.map(({ target }) => [target.eventTargetId, target.name]));
-  const { rows } = await run.database.query<{
+export interface OutboxGauges {
+  readonly eventTargetId: number;
+  /** Messages that wait, and those that are listed, by state. */
+  readonly counts: readonly { readonly state: string; readonly count: number }[];
+  readonly oldestSeconds: number;
+  readonly paused: boolean;
+}
+
+/** What waits and what is listed, for metrics: decided and never finished must be seen from outside. Source: consumers.md R15. */
+export async function readGauges(
+  { database, nowMicros }: StoreAccess,
+  eventTargetIds: readonly number[],
+): Promise<OutboxGauges[]> {
+  const now = nowMicros();
+  const { rows } = await database.query<{
     event_type_id: number;
-    state: string;
+    state: string | null;
     count: number;
     oldest: string | null;
     paused_until: string | null;
@@ -380,22 +440,18 @@ export async function readGauges(run: Run): Promise<void> {
                   WHERE state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL AND discarded_at IS NULL) AS open
           GROUP BY event_type_id, state) AS counted USING (event_type_id)
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)`,
-    [[...names.keys()]],
+    [eventTargetIds],
   );
-  const nameOf = (id: number) => names.get(id) ?? String(id);
-  run.events.outboxCounted(
-    rows.flatMap(({ event_type_id, state, count }) =>
-      state === null ? [] : [{ target: nameOf(event_type_id), state, count }],
-    ),
-  );
-  for (const [id, name] of names) {
-    const own = rows.filter((row) => row.event_type_id === id);
+  return eventTargetIds.map((eventTargetId) => {
+    const own = rows.filter((row) => row.event_type_id === eventTargetId);
     const oldest = own.flatMap((row) => (row.oldest === null ? [] : [timestampMicros(row.oldest)]));
-    const first = oldest.reduce((least, micros) => (micros < least ? micros : least), nowMicros);
+    const first = oldest.reduce((least, micros) => (micros < least ? micros : least), now);
     const pausedUntil = own[0]?.paused_until;
-    run.events.targetGauged(name, {
-      oldestSeconds: Number((nowMicros - first) / 1_000_000n),
-      paused: pausedUntil !== null && pausedUntil !== undefined && timestampMicros(pausedUntil) > nowMicros,
-    });
-  }
+    return {
+      eventTargetId,
+      counts: own.flatMap(({ state, count }) => (state === null ? [] : [{ state, count }])),
+      oldestSeconds: Number((now - first) / 1_000_000n),
+      paused: pausedUntil !== null && pausedUntil !== undefined && timestampMicros(pausedUntil) > now,
+    };
+  });
 }

@@ -17,39 +17,60 @@ import {
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
+import type { Settlement } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
-import type { RecordedMessage, Run, RunTarget } from '../run.ts';
 import { isoText, timestampText } from '../timestamps.ts';
-import { lockHeld, restoreIssues } from './outbox.ts';
-import { insertToldRows, type ToldCluster } from './reported-rows.ts';
-import { rowsJson, transact } from './transact.ts';
+import { type ClaimedMessage, lockHeld, restoreIssues } from './outbox.ts';
+import { insertReportedRows, insertUnsentPage, type ReportedCluster } from './reported-rows.ts';
+import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
-export interface WrittenOutcomes {
+/** A message of this process with what its outcome means. */
+export interface RecordedMessage {
+  readonly message: ClaimedMessage;
+  readonly settlement: Settlement;
+}
+
+interface OutcomesToWrite {
+  readonly target: { readonly eventTargetId: number; readonly name: string };
+  readonly runId: string;
+  readonly leaseToken: string;
+  readonly messages: readonly RecordedMessage[];
+  readonly nowMicros: bigint;
+  /**
+   * Following: a row of `reported` belongs to a decision, and what was given up gets its `error` row now. A one-shot run has one row per
+   * cluster, and writes those at its end.
+   */
+  readonly rowPerDecision: boolean;
+}
+
+interface WrittenOutcomes {
   /** The messages whose outcome is written now; the others were taken over by another process. */
   readonly messages: readonly RecordedMessage[];
   /** Rows `sent` that were added to `reported`. */
   readonly sentRows: number;
 }
 
-export interface OutcomesToWrite {
-  readonly runTarget: RunTarget;
-  readonly leaseToken: string;
-  readonly messages: readonly RecordedMessage[];
-  readonly nowMicros: bigint;
+export type OutcomeStore = ReturnType<typeof createOutcomeStore>;
+
+export function createOutcomeStore(store: StoreAccess) {
+  return {
+    write: (batch: OutcomesToWrite) => writeOutcomes(store, batch),
+    addUnsentRows: (page: Parameters<typeof insertUnsentPage>[1]) => insertUnsentPage(store, page),
+  };
 }
 
-export async function writeOutcomes(run: Run, batch: OutcomesToWrite): Promise<WrittenOutcomes> {
-  const { eventTargetId } = batch.runTarget.target;
-  return transact(run, async (tx) => {
+async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite): Promise<WrittenOutcomes> {
+  const { eventTargetId } = batch.target;
+  return transact(store, async (tx) => {
     const ids = batch.messages.map(({ message }) => message.notification.id);
     const held = await lockHeld(tx, { ids, leaseToken: batch.leaseToken });
     const messages = batch.messages.filter(({ message }) => held.has(message.notification.id));
     if (messages.length === 0) return { messages, sentRows: 0 };
-    const { rows, sentRows } = await recordNotified(tx, run, { ...batch, messages });
-    await updateOutbox(tx, run, { messages, rows });
+    const { rows, sentRows } = await recordNotified(tx, store, { ...batch, messages });
+    await updateOutbox(tx, { runId: batch.runId, messages, rows });
     await updateLedger(tx, { eventTargetId, messages, rows, nowMicros: batch.nowMicros });
     await updateConsidered(tx, { eventTargetId, messages });
-    await recordTraceEvents(tx, traceOfOutcomes(batch.runTarget.target, messages));
+    await recordTraceEvents(tx, traceOfOutcomes(batch.target, messages));
     return { messages, sentRows };
   });
 }
@@ -63,17 +84,16 @@ type NotifiedRows = ReadonlyMap<string, string>;
  */
 async function recordNotified(
   tx: Connection,
-  run: Run,
+  store: StoreAccess,
   batch: OutcomesToWrite,
 ): Promise<{ readonly rows: NotifiedRows; readonly sentRows: number }> {
-  const { target } = batch.runTarget;
-  const once = run.settings.mode === 'once';
+  const { target, rowPerDecision } = batch;
   const delivered = batch.messages.filter(({ settlement }) => settlement.tally.finishedAs === 'delivered');
-  const givenUp = once ? [] : batch.messages.filter(({ settlement }) => settlement.tally.givenUp);
+  const givenUp = rowPerDecision ? batch.messages.filter(({ settlement }) => settlement.tally.givenUp) : [];
   if (delivered.length + givenUp.length === 0) return { rows: new Map(), sentRows: 0 };
-  const known = new Map(await findRowsOfThisRun(tx, run, [...delivered, ...givenUp], target.eventTargetId));
+  const known = new Map(await findRowsOfThisRun(tx, batch, [...delivered, ...givenUp]));
   const missing = byCluster(delivered).filter(([cluster]) => !known.has(cluster));
-  const inserted = await insertToldRows(tx, run, {
+  const inserted = await insertReportedRows(tx, store, {
     eventTargetId: target.eventTargetId,
     clusters: missing.map(([, messages]) => notifiedCluster(messages, batch.messages, STATE_SENT)),
   });
@@ -96,7 +116,7 @@ async function recordNotified(
   }
   for (const [cluster, notifiedAt] of inserted) known.set(cluster, notifiedAt);
   const failed = byCluster(givenUp).filter(([cluster]) => !known.has(cluster));
-  await insertToldRows(tx, run, {
+  await insertReportedRows(tx, store, {
     eventTargetId: target.eventTargetId,
     clusters: failed.map(([, messages]) => notifiedCluster(messages, messages, STATE_ERROR)),
   });
@@ -105,9 +125,8 @@ async function recordNotified(
 
 async function findRowsOfThisRun(
   tx: Connection,
-  run: Run,
+  { target, runId, rowPerDecision }: OutcomesToWrite,
   messages: readonly RecordedMessage[],
-  eventTargetId: number,
 ): Promise<ReadonlyMap<string, string>> {
   const { rows } = await tx.query<{ cluster: string; reported_at: string }>(
     `SELECT DISTINCT ON (o.cluster) rtrim(o.cluster) AS cluster, o.reported_at
@@ -127,9 +146,9 @@ async function findRowsOfThisRun(
           decision_id: message.decisionId,
         })),
       ),
-      eventTargetId,
-      run.id,
-      run.settings.mode === 'follow',
+      target.eventTargetId,
+      runId,
+      rowPerDecision,
     ],
   );
   return new Map(rows.map((row) => [row.cluster, row.reported_at]));
@@ -150,8 +169,8 @@ function byCluster(messages: readonly RecordedMessage[]): [string, RecordedMessa
 function notifiedCluster(
   messages: readonly RecordedMessage[],
   all: readonly RecordedMessage[],
-  state: ToldCluster['state'],
-): ToldCluster {
+  state: ReportedCluster['state'],
+): ReportedCluster {
   const newest = messages.reduce((later, one) =>
     one.message.reportUpdatedAt > later.message.reportUpdatedAt ? one : later,
   ).message;
@@ -179,8 +198,11 @@ function notifiedCluster(
 
 async function updateOutbox(
   tx: Connection,
-  run: Run,
-  { messages, rows }: { readonly messages: readonly RecordedMessage[]; readonly rows: NotifiedRows },
+  {
+    runId,
+    messages,
+    rows,
+  }: { readonly runId: string; readonly messages: readonly RecordedMessage[]; readonly rows: NotifiedRows },
 ): Promise<void> {
   const updates = messages.map(({ message, settlement: { outbox } }) => ({
     id: message.notification.id,
@@ -212,7 +234,7 @@ async function updateOutbox(
             delivered_at timestamp, finished_at timestamp, error_code text, error_text text, run_deadline_at timestamp,
             untried boolean, first_attempt_before timestamp, last_attempt_before timestamp, reported_at timestamp)
       WHERE o.id = u.id`,
-    [rowsJson(updates), run.id],
+    [rowsJson(updates), runId],
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Brings our tables in line with what others changed: rows of `reported` that are gone, and rules that were disabled or enabled. Both make
- * the clusters concerned due again. Called at the start of each run. Source: architecture.md 7.
+ * Brings our tables in line with what happened beside us: rows of `reported` that are gone, rules that were disabled or enabled, a clock
+ * that was set back, and messages that a person asked to be tried again. Called at the start of each run. Source: architecture.md 7.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -13,24 +13,27 @@ import {
   TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
+import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
-import { clockStepMsMin } from '../limits.ts';
-import type { Run } from '../run.ts';
-import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
-import { rowsJson, transact } from './transact.ts';
+import { errorTextCharsMax } from '../limits.ts';
+import type { ComposeContext, OutgoingNotification, Target } from '../ports.ts';
+import { clockStepMsMin, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
+import { messageColumns, notificationOf, type OutboxRow } from './outbox.ts';
+import { rowsJson, type StoreAccess, transact } from './transact.ts';
+
+/** Manual retries taken up in one run; the rest follows in the next. */
+const reissuesMax = 500;
 
 /**
  * A notification counts only while the `sent` row that it was recorded with is there; where it is gone, an older row of the same cluster
- * that is still there counts instead, ours for what it told, somebody else's as the reference reads it. Rows older than the longest
+ * that is still there counts instead, ours for what it notified, somebody else's as the reference reads it. Rows older than the longest
  * cooldown do not matter any more and are not looked for. Answers how many rows are gone.
  */
-export async function forgetRemovedRows(run: Run): Promise<number> {
-  const cooldowns = run.targets.flatMap(({ policy }) => policy.cooldownMicros ?? []);
-  if (cooldowns.length === 0) return 0;
-  const longest = cooldowns.reduce((longer, cooldown) => (cooldown > longer ? cooldown : longer));
-  const nowMicros = run.time.nowMicros();
-  return transact(run, async (tx) => {
+export async function forgetRemovedRows(store: StoreAccess, longestCooldownMicros: bigint): Promise<number> {
+  const nowMicros = store.nowMicros();
+  const since = timestampText(nowMicros - longestCooldownMicros);
+  return transact(store, async (tx) => {
     const { rows } = await tx.query<{ gone: number; clusters: readonly string[] | null }>(
       `WITH gone AS (
          DELETE FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
@@ -46,7 +49,7 @@ export async function forgetRemovedRows(run: Run): Promise<number> {
            FROM gone
           WHERE l.event_type_id = gone.event_type_id AND l.org_id = gone.org_id AND l.cluster = gone.cluster
             AND l.reported_at = gone.notified_at),
-       -- The decide step takes them in again.
+       -- The decide step imports them again.
        looked_at_again AS (
          DELETE FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s
           USING (SELECT DISTINCT event_type_id, org_id, cluster FROM gone) AS g
@@ -61,15 +64,15 @@ export async function forgetRemovedRows(run: Run): Promise<number> {
            FROM (SELECT DISTINCT event_type_id, cluster FROM gone) AS g
           WHERE c.event_type_id = g.event_type_id AND c.cluster = g.cluster)
        SELECT (SELECT count(*)::int FROM gone) AS gone, array_agg(DISTINCT cluster) AS clusters FROM gone`,
-      [timestampText(nowMicros - longest), timestampText(nowMicros)],
+      [since, timestampText(nowMicros)],
     );
     const { gone, clusters } = rows[0]!;
-    if (clusters !== null) await countByOlderRows(tx, clusters, timestampText(nowMicros - longest));
+    if (clusters !== null) await countByOlderRows(tx, clusters, since);
     return gone;
   });
 }
 
-/** What an older row of ours told, by the messages that it was written for. */
+/** What an older row of ours notified, by the messages that it was written for. */
 async function countByOlderRows(tx: Connection, clusters: readonly string[], since: string): Promise<void> {
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
@@ -93,19 +96,21 @@ async function countByOlderRows(tx: Connection, clusters: readonly string[], sin
 /**
  * After the clock was set back, what was written before lies in a future that would have to come first: cooldowns, retries, leases and
  * pauses move along with the clock. `stepMicros` is 0 when the step was not seen, at a start: then it is as long as what was decided last
- * lies ahead. An attempt that comes too early for that is harmless, one that is hours late is not.
+ * lies ahead. An attempt that comes too early for that is harmless, one that is hours late is not. Answers how far things moved.
  */
-export async function setBackWhatLiesAhead(run: Run, stepMicros: bigint): Promise<void> {
-  const nowMicros = run.time.nowMicros();
-  await transact(run, async (tx) => {
+export async function setBackWhatLiesAhead(
+  store: StoreAccess,
+  { stepMicros, leaseMs }: { readonly stepMicros: bigint; readonly leaseMs: number },
+): Promise<bigint> {
+  const nowMicros = store.nowMicros();
+  return transact(store, async (tx) => {
     const { rows } = await tx.query<{ newest: string | null }>(
       `SELECT max(decided_at) AS newest FROM ${TABLE_NOTIFICATION_CONSIDERED}`,
     );
     const newest = rows[0]?.newest;
     const leadMicros = newest === null || newest === undefined ? 0n : timestampMicros(newest) - nowMicros;
     const backMicros = stepMicros === 0n ? leadMicros : -stepMicros;
-    if (backMicros < microsOfMs(clockStepMsMin)) return;
-    if (stepMicros === 0n) run.events.clockStepped(-backMicros);
+    if (backMicros < microsOfMs(clockStepMsMin)) return 0n;
     await tx.query(
       `WITH step AS (SELECT $1::timestamp AS now, $2::bigint * interval '1 microsecond' AS back),
        considered AS (
@@ -135,13 +140,14 @@ export async function setBackWhatLiesAhead(run: Run, stepMicros: bigint): Promis
        UPDATE ${TABLE_NOTIFICATION_TARGETS} AS t
           SET paused_until = greatest(s.now, t.paused_until - s.back)
          FROM step AS s WHERE t.paused_until > s.now`,
-      [timestampText(nowMicros), String(backMicros), String(microsOfMs(run.settings.delivery.leaseMs))],
+      [timestampText(nowMicros), String(backMicros), String(microsOfMs(leaseMs))],
     );
+    return backMicros;
   });
 }
 
 /** Makes the reports of every cluster and organization due whose disabled rules are not those of the run before. */
-export async function followDisabledRules(run: Run, rules: DisabledRules): Promise<void> {
+export async function followDisabledRules(store: StoreAccess, rules: DisabledRules): Promise<void> {
   const wanted = [
     ...[...rules.clusters].map(([scope, disabled]) => ({ kind: 'cluster', scope, rules_hash: hashOf(disabled) })),
     ...[...rules.organizations].map(([scope, disabled]) => ({
@@ -150,7 +156,7 @@ export async function followDisabledRules(run: Run, rules: DisabledRules): Promi
       rules_hash: hashOf(disabled),
     })),
   ];
-  await transact(run, (tx) =>
+  await transact(store, (tx) =>
     tx.query(
       `WITH wanted AS (SELECT * FROM json_to_recordset($1) AS w(kind text, scope text, rules_hash text)),
        enabled AS (
@@ -173,7 +179,7 @@ export async function followDisabledRules(run: Run, rules: DisabledRules): Promi
           SET next_due_at = $2::timestamp, version = c.version + 1
          FROM due
         WHERE c.event_type_id = due.event_type_id AND c.cluster = due.cluster`,
-      [rowsJson(wanted), timestampText(run.time.nowMicros())],
+      [rowsJson(wanted), timestampText(store.nowMicros())],
     ),
   );
 }
@@ -183,4 +189,92 @@ function hashOf(disabled: ReadonlySet<string>): string {
     .update([...disabled].sort().join('\n'))
     .digest('hex')
     .slice(0, 16);
+}
+
+interface Reissued {
+  readonly old: OutgoingNotification;
+  /** Undefined when the target cannot make a new message of the old one; it stays as it is, with the error as its reason. */
+  readonly next: OutgoingNotification | undefined;
+  readonly error: unknown;
+}
+
+/**
+ * Takes up what a person asked to be tried again: the message goes out under the new id that its target gives it; the old row keeps its
+ * state and names its successor. The backend would swallow the old id for a day, and forget it after that. Source: consumers.md 1.4.
+ */
+export async function reissueRequested(
+  store: StoreAccess,
+  target: Target,
+  context: ComposeContext,
+): Promise<readonly Reissued[]> {
+  return transact(store, async (tx) => {
+    const { rows } = await tx.query<OutboxRow>(
+      `SELECT ${messageColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+        WHERE o.event_type_id = $1 AND o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL
+        ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
+      [target.eventTargetId, reissuesMax],
+    );
+    const reissued = rows.map((row) => reissueOne(target, context, notificationOf(row, target.name)));
+    await storeSuccessors(tx, reissued, store.nowMicros());
+    await storeRefusals(tx, reissued);
+    return reissued;
+  });
+}
+
+function reissueOne(target: Target, context: ComposeContext, old: OutgoingNotification): Reissued {
+  try {
+    const next = target.reissue(old, context);
+    return { old, next, error: undefined };
+  } catch (error) {
+    return { old, next: undefined, error };
+  }
+}
+
+async function storeSuccessors(tx: Connection, reissued: readonly Reissued[], nowMicros: bigint): Promise<void> {
+  const pairs = reissued.flatMap(({ old, next }) =>
+    next === undefined ? [] : [{ old: old.id, next: next.id, body: next.body, headers: JSON.stringify(next.headers) }],
+  );
+  if (pairs.length === 0) return;
+  await tx.query(
+    `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid, body text, headers text)),
+     replaced AS (
+       UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
+     INSERT INTO ${TABLE_NOTIFICATION_OUTBOX}
+            (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
+             state, decided_at, due_at, next_attempt_at)
+     SELECT pairs.next, o.event_type_id, o.org_id, o.account_number, o.cluster, o.report_updated_at, pairs.next, o.request_id,
+            o.issues, pairs.headers::json, pairs.body, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
+       FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old`,
+    [rowsJson(pairs), timestampText(nowMicros)],
+  );
+  await tx.query(
+    `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid)),
+     renewed AS (
+       UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l SET state = 'pending', state_before = l.state, notification_id = pairs.next
+         FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old
+        WHERE l.event_type_id = o.event_type_id AND l.org_id = o.org_id AND l.cluster = o.cluster AND l.notification_id = pairs.old)
+     UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c SET version = c.version + 1
+       FROM (SELECT DISTINCT o.event_type_id, o.cluster FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old) AS concerned
+      WHERE c.event_type_id = concerned.event_type_id AND c.cluster = concerned.cluster`,
+    [rowsJson(pairs.map(({ old, next }) => ({ old, next })))],
+  );
+}
+
+/** The wish is dropped, or every later run would meet it again. */
+async function storeRefusals(tx: Connection, reissued: readonly Reissued[]): Promise<void> {
+  const refused = reissued.filter(({ next }) => next === undefined);
+  if (refused.length === 0) return;
+  await tx.query(
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET retry_requested_at = NULL, error_code = r.code, error_text = r.text
+       FROM json_to_recordset($1) AS r(id uuid, code text, text text) WHERE o.id = r.id`,
+    [
+      rowsJson(
+        refused.map(({ old, error }) => ({
+          id: old.id,
+          code: errorCode(error),
+          text: `cannot be sent again: ${errorText(error)}`.slice(0, errorTextCharsMax),
+        })),
+      ),
+    ],
+  );
 }

@@ -13,10 +13,9 @@ import {
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import type { Connection, Queryable } from '../../../platform/database/database.ts';
-import type { Run } from '../run.ts';
+import type { Connection } from '../../../platform/database/database.ts';
 import { timestampText } from '../timestamps.ts';
-import { rowsJson } from './transact.ts';
+import { rowsJson, type StoreAccess } from './transact.ts';
 
 /** Tries to find a free microsecond in the key of `reported`; each try that fails means that somebody else took one. */
 const reportedMovesMax = 1_000;
@@ -24,28 +23,28 @@ const reportedMovesMax = 1_000;
 const columns =
   'org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id';
 
-export interface ToldCluster {
+export interface ReportedCluster {
   readonly orgId: number;
   readonly accountNumber: number;
   readonly cluster: string;
   readonly reportUpdatedAt: string;
   readonly state: typeof STATE_SENT | typeof STATE_ERROR;
   readonly errorLog: string;
-  /** Written when the report itself is no longer in `new_reports`: what was told, in the report's form. */
+  /** Written when the report itself is no longer in `new_reports`: what was notified, in the report's form. */
   readonly substitute: string;
 }
 
 /** One row per cluster, at most one of each cluster per call; answers their `notified_at` by cluster. */
-export async function insertToldRows(
+export async function insertReportedRows(
   tx: Connection,
-  run: Pick<Run, 'time'>,
-  { eventTargetId, clusters }: { readonly eventTargetId: number; readonly clusters: readonly ToldCluster[] },
+  { nowMicros }: Pick<StoreAccess, 'nowMicros'>,
+  { eventTargetId, clusters }: { readonly eventTargetId: number; readonly clusters: readonly ReportedCluster[] },
 ): Promise<Map<string, string>> {
   const written = new Map<string, string>();
   let missing = clusters;
   for (let moves = 0; missing.length > 0; moves += 1) {
     if (moves > reportedMovesMax) throw new Error(`no free key in reported for cluster ${missing[0]!.cluster}`);
-    const notifiedAt = timestampText(run.time.nowMicros());
+    const notifiedAt = timestampText(nowMicros());
     const { rows } = await tx.query<{ cluster: string }>(
       `INSERT INTO ${TABLE_REPORTED} (${columns})
        SELECT s.org_id, coalesce(n.account_number, s.account_number), s.cluster, ${NOTIFICATION_TYPE_INSTANT}, s.state,
@@ -91,10 +90,10 @@ const unsentSelect = `
     JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
     JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at`;
 
-/** For clusters of one target whose new report had nothing to tell (`same`), or nothing that could be rendered (`error`). */
+/** For clusters of one target whose new report had nothing to notify (`same`), or nothing that could be rendered (`error`). */
 export async function insertUnsentRows(
   tx: Connection,
-  run: Pick<Run, 'time'>,
+  { nowMicros }: Pick<StoreAccess, 'nowMicros'>,
   { eventTargetId, clusters }: { readonly eventTargetId: number; readonly clusters: readonly string[] },
 ): Promise<void> {
   let missing = clusters;
@@ -112,13 +111,13 @@ export async function insertUnsentRows(
          FROM chosen JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
          JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at
         WHERE NOT EXISTS (SELECT FROM made WHERE made.org_id = c.org_id AND made.cluster = c.cluster)`,
-      [eventTargetId, timestampText(run.time.nowMicros()), missing],
+      [eventTargetId, timestampText(nowMicros()), missing],
     );
     missing = rows.map(({ cluster }) => cluster);
   }
 }
 
-export interface UnsentPage {
+interface UnsentPage {
   /** Where the next page begins; undefined at the end. */
   readonly next: string | undefined;
   readonly same: number;
@@ -130,14 +129,18 @@ export interface UnsentPage {
  * `error` where a message of it is unfinished or was given up in this run. Source: notification-service.md 11.1.
  */
 export async function insertUnsentPage(
-  queryable: Queryable,
-  run: Pick<Run, 'time' | 'startedMicros'>,
-  page: { readonly eventTargetId: number; readonly after: string; readonly rowsMax: number },
+  { database, nowMicros }: StoreAccess,
+  page: {
+    readonly eventTargetId: number;
+    readonly after: string;
+    readonly rowsMax: number;
+    readonly startedMicros: bigint;
+  },
 ): Promise<UnsentPage> {
   let same = 0;
   let error = 0;
   for (let moves = 0; moves <= reportedMovesMax; moves += 1) {
-    const { rows } = await queryable.query<{ last: string | null; missed: boolean; same: number; error: number }>(
+    const { rows } = await database.query<{ last: string | null; missed: boolean; same: number; error: number }>(
       `WITH page AS (
          SELECT cluster, org_id, report_updated_at, outcome FROM ${TABLE_NOTIFICATION_CONSIDERED}
           WHERE event_type_id = $1::int AND cluster > $4::character(36) ORDER BY cluster LIMIT $5),
@@ -165,13 +168,7 @@ export async function insertUnsentPage(
                        WHERE NOT EXISTS (SELECT FROM made WHERE made.cluster = h.cluster)) AS missed,
               (SELECT count(*)::int FROM made WHERE state = ${STATE_SAME}) AS same,
               (SELECT count(*)::int FROM made WHERE state = ${STATE_ERROR}) AS error`,
-      [
-        page.eventTargetId,
-        timestampText(run.time.nowMicros()),
-        timestampText(run.startedMicros),
-        page.after,
-        page.rowsMax,
-      ],
+      [page.eventTargetId, timestampText(nowMicros()), timestampText(page.startedMicros), page.after, page.rowsMax],
     );
     const row = rows[0]!;
     same += row.same;

@@ -5,9 +5,8 @@ import { createTestDatabase } from '../../../../test/support/postgres.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
-import type { RunTarget } from '../run.ts';
 import { createTimeSource, microsOfMs, timestampText } from '../timestamps.ts';
-import { type DueRun, dueKeysPerRead, dueReports, setClustersMax } from './reports.ts';
+import { createReportStore, dueKeysPerRead, setClustersMax } from './reports.ts';
 
 test('due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
   const { database: admin, url, drop } = await createTestDatabase({ migrated: true });
@@ -25,16 +24,15 @@ test('due clusters come page by page, each with its newest report, and no connec
   // With a single connection any that is held would make the inner statement wait for ever.
   const database = connectDatabase({ url, applicationName: 'due', connectionsMax: 1 });
   const list = async (sinceMicros: bigint | undefined) => {
-    const target = { target: { eventTargetId: 1 }, policy: { hash: 'h' } } as unknown as RunTarget;
-    const run: DueRun = {
+    const reports = createReportStore({
       database,
-      targets: [target],
-      time: createTimeSource(clock, 'clock'),
-      sinceMicros,
+      targets: [{ eventTargetId: 1, policyHash: 'h' }],
+      nowMicros: createTimeSource(clock, 'clock').nowMicros,
       ownersCount: false,
-    };
+      requestIdsKept: false,
+    });
     const seen: string[] = [];
-    for await (const set of dueReports(run)) {
+    for await (const set of reports.due(sinceMicros)) {
       assert.ok(set.length <= setClustersMax);
       await database.query('SELECT 1');
       assert.ok(set.every(({ orgId }) => orgId === 1));

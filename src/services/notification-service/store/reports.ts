@@ -1,19 +1,24 @@
 /**
- * Which clusters are to be looked at: the newest report of each, unless it was considered with the same settings, content and disabled
- * rules and nothing in it has become due. The server compares; only keys of what is due come over, in pages by cluster, so the run holds
- * neither all clusters nor a long transaction nor a connection: a pooler may give each page another one. Called by the load step.
- * Source: notification-service.md 5.2, 19; architecture.md 7.
+ * The stored reports: which clusters are to be looked at, and what the newest report of each says. Due is the newest report of a cluster,
+ * unless it was considered with the same settings, content and disabled rules and nothing in it has become due. The server compares; only
+ * keys of what is due come over, in pages by cluster, so the run holds neither all clusters nor a long transaction nor a connection: a
+ * pooler may give each page another one. The versions of what was considered come with the reports, before the ledger is read: whatever
+ * changes after them is noticed when the decisions are written. Source: notification-service.md 5.2, 8.2, 19; architecture.md 7.
  */
 import {
+  TABLE_CATALOGUES,
   TABLE_CLUSTER_OWNERS,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_TARGETS,
+  TABLE_REPORT_FACTS,
+  TABLE_STORED_MESSAGE,
 } from '../../../contracts/tables.ts';
+import type { Queryable } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
-import type { Run } from '../run.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
+import { rowsJson } from './transact.ts';
 
 /** Clusters read, decided and written together: large enough that round trips do not count, small enough for one short transaction. */
 export const setClustersMax = 500;
@@ -22,6 +27,32 @@ export const dueKeysPerRead = 10_000;
 /** Report text read together; one report alone may be larger and then is a set of its own. Bounds the memory of a run. */
 const setReportBytesMax = 16 * 1024 * 1024;
 
+/** Which reports a run looks at. */
+export interface ReportsOf {
+  readonly database: Queryable;
+  readonly targets: readonly { readonly eventTargetId: number; readonly policyHash: string }[];
+  readonly nowMicros: () => bigint;
+  /** Of a cluster that has an owner only the owner's reports count; false: the newest of all organizations is the cluster's. */
+  readonly ownersCount: boolean;
+  /** Whether the writer keeps request ids beside its rows (the reference's does not). */
+  readonly requestIdsKept: boolean;
+}
+
+export type ReportStore = ReturnType<typeof createReportStore>;
+
+export function createReportStore(of: ReportsOf) {
+  return {
+    /** Keys of what is due, in sets that may be read together; since a moment, or over all clusters. */
+    due: (sinceMicros: bigint | undefined) => dueReports(of, sinceMicros),
+    anyDue: () => anyReportDue(of),
+    newest: (clusters: readonly string[]) => newestReports(of, clusters),
+    read: (keys: readonly DueKey[]) => readReports(of, keys),
+    removedRules: (wanted: readonly RuleOfReport[]) => readRemovedRules(of.database, wanted),
+    nextDueMicros: () => nextDueMicros(of),
+    anyMessageWaiting: () => anyMessageWaiting(of),
+  };
+}
+
 export interface DueKey {
   readonly orgId: number;
   readonly cluster: string;
@@ -29,14 +60,45 @@ export interface DueKey {
   readonly bytes: number;
 }
 
-/** What of a run decides which clusters are due. */
-export type DueRun = Pick<Run, 'database' | 'targets' | 'time' | 'sinceMicros' | 'ownersCount'>;
+/** What one target last did with a cluster. */
+interface Considered {
+  readonly orgId: number;
+  readonly reportUpdatedAt: string;
+  readonly policyHash: string;
+  readonly nextDueMicros: bigint | null;
+  readonly version: bigint;
+}
+
+/** Primary key of `ccx.catalogues`; the digest in hexadecimal. */
+interface CatalogueKey {
+  readonly version: string;
+  readonly rulesSha256: string;
+}
+
+export interface StoredReport {
+  readonly orgId: number;
+  readonly accountNumber: number;
+  /** Without blank padding. */
+  readonly cluster: string;
+  /** PostgreSQL text with microseconds. */
+  readonly updatedAt: string;
+  readonly requestId: string | undefined;
+  /** Undefined when it is larger than may be read. */
+  readonly text: string | undefined;
+  readonly bytes: number;
+  /** Modules of the rules that did not run over it; empty also where nothing is known of that. */
+  readonly didNotRun: ReadonlySet<string>;
+  /** What made it; undefined where that is not known. */
+  readonly catalogue: CatalogueKey | undefined;
+  /** By event target id; absent when the target never considered the cluster. */
+  readonly considered: ReadonlyMap<number, Considered>;
+}
 
 /** In place of the bound of a page. */
 const everyCluster = 'true';
 
 /** Whether a report counts: of a cluster that has an owner, only the owner's do. */
-export function countsFor({ ownersCount }: Pick<Run, 'ownersCount'>, report: string): string {
+export function countsFor({ ownersCount }: Pick<ReportsOf, 'ownersCount'>, report: string): string {
   if (!ownersCount) return 'true';
   return `NOT EXISTS (SELECT FROM ${TABLE_CLUSTER_OWNERS} AS owner WHERE owner.cluster = ${report}.cluster AND owner.org_id <> ${report}.org_id)`;
 }
@@ -45,17 +107,17 @@ export function countsFor({ ownersCount }: Pick<Run, 'ownersCount'>, report: str
  * The newest report per cluster over all organizations whose reports of it count, from the primary key alone; a cluster that moved has one
  * newest report.
  */
-function newestOfAll(run: Pick<Run, 'ownersCount'>, after: string): string {
+function newestOfAll(of: ReportsOf, after: string): string {
   return `
   SELECT DISTINCT ON (cluster) cluster, org_id, updated_at
     FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM ${TABLE_NEW_REPORTS}
            WHERE ${after} GROUP BY org_id, cluster) AS per_org
-   WHERE ${countsFor(run, 'per_org')}
+   WHERE ${countsFor(of, 'per_org')}
    ORDER BY cluster, updated_at DESC, org_id`;
 }
 
 /** Only clusters with a report that was stored since a moment, or with something that became due. */
-function newestOfSome(run: Pick<Run, 'ownersCount'>, after: string): string {
+function newestOfSome(of: ReportsOf, after: string): string {
   return `
   SELECT DISTINCT ON (r.cluster) r.cluster, r.org_id, r.updated_at
     FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} WHERE updated_at > $4::timestamp AND ${after}
@@ -63,7 +125,7 @@ function newestOfSome(run: Pick<Run, 'ownersCount'>, after: string): string {
           SELECT cluster FROM ${TABLE_NOTIFICATION_CONSIDERED}
            WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp AND ${after}) AS wanted
     JOIN ${TABLE_NEW_REPORTS} AS r USING (cluster)
-   WHERE ${countsFor(run, 'r')}
+   WHERE ${countsFor(of, 'r')}
    ORDER BY r.cluster, r.updated_at DESC, r.org_id`;
 }
 
@@ -83,10 +145,10 @@ function dueStatement(newest: string): string {
 }
 
 /** Sets of at most so many clusters and so many bytes of report text, by cluster. A report larger than both bounds is a set of its own. */
-export async function* dueReports(run: DueRun): AsyncGenerator<readonly DueKey[]> {
+async function* dueReports(of: ReportsOf, sinceMicros: bigint | undefined): AsyncGenerator<readonly DueKey[]> {
   let after: string | undefined;
   for (;;) {
-    const keys = await readPage(run, after);
+    const keys = await readPage(of, { sinceMicros, after });
     yield* inSets(keys);
     if (keys.length < dueKeysPerRead) return;
     after = keys.at(-1)!.cluster;
@@ -94,47 +156,24 @@ export async function* dueReports(run: DueRun): AsyncGenerator<readonly DueKey[]
 }
 
 /** True when at least one cluster is due. */
-export async function anyReportDue(run: Pick<Run, 'database' | 'targets' | 'time' | 'ownersCount'>): Promise<boolean> {
-  const { rows } = await run.database.query<{ due: boolean }>(
-    `SELECT EXISTS (${dueStatement(newestOfAll(run, everyCluster))}) AS due`,
-    dueParameters(run),
+async function anyReportDue(of: ReportsOf): Promise<boolean> {
+  const { rows } = await of.database.query<{ due: boolean }>(
+    `SELECT EXISTS (${dueStatement(newestOfAll(of, everyCluster))}) AS due`,
+    dueParameters(of),
   );
   return rows[0]!.due;
 }
 
 /** The newest report that counts of each of these clusters that has one, by cluster. */
-export async function newestReports(
-  run: Pick<Run, 'database' | 'ownersCount'>,
-  clusters: readonly string[],
-): Promise<ReadonlyMap<string, DueKey>> {
+async function newestReports(of: ReportsOf, clusters: readonly string[]): Promise<ReadonlyMap<string, DueKey>> {
   if (clusters.length === 0) return new Map();
-  const { rows } = await run.database.query<DueRow>(
+  const { rows } = await of.database.query<DueRow>(
     `SELECT DISTINCT ON (r.cluster) r.org_id, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes
-       FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[]) AND ${countsFor(run, 'r')}
+       FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[]) AND ${countsFor(of, 'r')}
       ORDER BY r.cluster, r.updated_at DESC, r.org_id`,
     [[...new Set(clusters)]],
   );
   return new Map(rows.map((row) => [row.cluster, dueKey(row)]));
-}
-
-export interface ContestedCluster {
-  readonly cluster: string;
-  readonly orgIds: readonly number[];
-}
-
-/** Clusters of which several organizations have reports, at most so many, by cluster. */
-export async function readContestedClusters(
-  { database }: Pick<Run, 'database'>,
-  rowsMax: number,
-): Promise<ContestedCluster[]> {
-  const { rows } = await database.query<ContestedCluster>(
-    `SELECT rtrim(c.cluster) AS cluster,
-            (SELECT array_agg(DISTINCT r.org_id) FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = c.cluster) AS "orgIds"
-       FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} GROUP BY cluster HAVING min(org_id) <> max(org_id)
-              ORDER BY cluster LIMIT $1) AS c`,
-    [rowsMax],
-  );
-  return rows;
 }
 
 interface DueRow {
@@ -144,22 +183,25 @@ interface DueRow {
   readonly bytes: number;
 }
 
-function dueParameters(run: Pick<Run, 'targets' | 'time'>): unknown[] {
+function dueParameters(of: ReportsOf): unknown[] {
   return [
-    run.targets.map(({ target }) => target.eventTargetId),
-    run.targets.map(({ policy }) => policy.hash),
-    timestampText(run.time.nowMicros()),
+    of.targets.map(({ eventTargetId }) => eventTargetId),
+    of.targets.map(({ policyHash }) => policyHash),
+    timestampText(of.nowMicros()),
   ];
 }
 
 /** The next keys in the order of their clusters; `after` is the last cluster of the page before. */
-async function readPage(run: DueRun, after: string | undefined): Promise<DueKey[]> {
-  const parameters = dueParameters(run);
-  if (run.sinceMicros !== undefined) parameters.push(timestampText(run.sinceMicros));
+async function readPage(
+  of: ReportsOf,
+  { sinceMicros, after }: { readonly sinceMicros: bigint | undefined; readonly after: string | undefined },
+): Promise<DueKey[]> {
+  const parameters = dueParameters(of);
+  if (sinceMicros !== undefined) parameters.push(timestampText(sinceMicros));
   if (after !== undefined) parameters.push(after);
   const next = after === undefined ? everyCluster : `cluster > $${parameters.length}::bpchar`;
-  const due = dueStatement(run.sinceMicros === undefined ? newestOfAll(run, next) : newestOfSome(run, next));
-  const { rows } = await run.database.query<DueRow>(
+  const due = dueStatement(sinceMicros === undefined ? newestOfAll(of, next) : newestOfSome(of, next));
+  const { rows } = await of.database.query<DueRow>(
     `SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
        FROM (${due} ORDER BY cluster LIMIT ${dueKeysPerRead}) AS d
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
@@ -192,35 +234,154 @@ export function* inSets(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
 }
 
 /**
- * Undefined: nothing without a new report. A cluster without a report that counts is due for nobody. A claimed message counts at the end of its lease, one of a paused target at the
- * pause's end.
+ * Undefined: nothing without a new report. A cluster without a report that counts is due for nobody. A claimed message counts at the end of
+ * its lease, one of a paused target at the pause's end.
  */
-export async function nextDueMicros(
-  run: Pick<Run, 'database' | 'targets' | 'ownersCount'>,
-): Promise<bigint | undefined> {
-  const { rows } = await run.database.query<{ next: string | null }>(
+async function nextDueMicros(of: ReportsOf): Promise<bigint | undefined> {
+  const { rows } = await of.database.query<{ next: string | null }>(
     `SELECT least(
        (SELECT c.next_due_at FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
          WHERE c.event_type_id = ANY($1::int[]) AND c.next_due_at IS NOT NULL
-           AND EXISTS (SELECT FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = c.cluster AND ${countsFor(run, 'r')})
+           AND EXISTS (SELECT FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = c.cluster AND ${countsFor(of, 'r')})
          ORDER BY c.next_due_at LIMIT 1),
        (SELECT min(greatest(o.next_attempt_at, t.paused_until))
           FROM ${TABLE_NOTIFICATION_OUTBOX} AS o LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
          WHERE o.event_type_id = ANY($1::int[]) AND o.next_attempt_at IS NOT NULL)) AS next`,
-    [run.targets.map(({ target }) => target.eventTargetId)],
+    [of.targets.map(({ eventTargetId }) => eventTargetId)],
   );
   const next = rows[0]?.next;
   return next === null || next === undefined ? undefined : timestampMicros(next);
 }
 
 /** True while a message waits to be sent, is being sent, or a retry was asked for. */
-export async function anyMessageWaiting(run: Pick<Run, 'database' | 'targets'>): Promise<boolean> {
-  const { rows } = await run.database.query<{ waiting: boolean }>(
+async function anyMessageWaiting(of: ReportsOf): Promise<boolean> {
+  const { rows } = await of.database.query<{ waiting: boolean }>(
     `SELECT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_OUTBOX}
                      WHERE event_type_id = ANY($1::int[])
                        AND (next_attempt_at IS NOT NULL
                             OR (retry_requested_at IS NOT NULL AND replaced_by IS NULL AND finished_at IS NOT NULL))) AS waiting`,
-    [run.targets.map(({ target }) => target.eventTargetId)],
+    [of.targets.map(({ eventTargetId }) => eventTargetId)],
   );
   return rows[0]!.waiting;
+}
+
+interface ReportRow {
+  readonly org_id: number;
+  readonly account_number: number;
+  readonly cluster: string;
+  readonly updated_at: string;
+  readonly report: string | null;
+  readonly bytes: number;
+  readonly considered: readonly ConsideredRow[] | null;
+  readonly request_id: string | null;
+  readonly did_not_run: readonly string[] | null;
+  readonly catalogue_version: string | null;
+  readonly catalogue_rules: string | null;
+}
+
+interface ConsideredRow {
+  readonly event_type_id: number;
+  readonly org_id: number;
+  readonly report_updated_at: string;
+  readonly policy_hash: string;
+  readonly next_due_at: string | null;
+  readonly version: string;
+}
+
+/** Reports that vanished in between are left out. */
+async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<StoredReport[]> {
+  const requestId = of.requestIdsKept
+    ? `(SELECT m.request_id FROM ${TABLE_STORED_MESSAGE} AS m
+         WHERE m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1)`
+    : 'NULL';
+  const { rows } = await of.database.query<ReportRow>(
+    `SELECT r.org_id, r.account_number, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes,
+            CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS report,
+            (SELECT json_agg(json_build_object(
+                      'event_type_id', c.event_type_id, 'org_id', c.org_id, 'report_updated_at', c.report_updated_at::text,
+                      'policy_hash', c.policy_hash, 'next_due_at', c.next_due_at::text, 'version', c.version::text))
+               FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
+              WHERE c.cluster = r.cluster AND c.event_type_id = ANY($2::int[])) AS considered,
+            ${requestId} AS request_id, f.catalogue_version, encode(f.catalogue_rules_sha256, 'hex') AS catalogue_rules,
+            CASE WHEN jsonb_typeof(f.did_not_run) = 'object'
+                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS did_not_run
+       FROM json_to_recordset($1) AS k(org_id int, cluster character(36), updated_at timestamp)
+       JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
+       LEFT JOIN ${TABLE_REPORT_FACTS} AS f USING (org_id, cluster, updated_at)
+      ORDER BY r.cluster`,
+    [
+      rowsJson(keys.map((key) => ({ org_id: key.orgId, cluster: key.cluster, updated_at: key.updatedAt }))),
+      of.targets.map(({ eventTargetId }) => eventTargetId),
+      reportBytesMax,
+    ],
+  );
+  return rows.map((row) => ({
+    orgId: row.org_id,
+    accountNumber: row.account_number,
+    cluster: row.cluster,
+    updatedAt: row.updated_at,
+    requestId: row.request_id === null || row.request_id === '' ? undefined : row.request_id,
+    text: row.report ?? undefined,
+    bytes: row.bytes,
+    didNotRun: new Set(row.did_not_run),
+    catalogue:
+      row.catalogue_version === null || row.catalogue_rules === null
+        ? undefined
+        : { version: row.catalogue_version, rulesSha256: row.catalogue_rules },
+    considered: new Map(
+      (row.considered ?? []).map((considered) => [considered.event_type_id, readConsidered(considered)]),
+    ),
+  }));
+}
+
+function readConsidered(row: ConsideredRow): Considered {
+  return {
+    orgId: row.org_id,
+    reportUpdatedAt: row.report_updated_at,
+    policyHash: row.policy_hash,
+    nextDueMicros: row.next_due_at === null ? null : timestampMicros(row.next_due_at),
+    version: BigInt(row.version),
+  };
+}
+
+/** A rule, by its module, and the catalogue that made a report, where that is known. */
+export interface RuleOfReport {
+  readonly catalogue: CatalogueKey | undefined;
+  readonly module: string;
+}
+
+/** Which of these rules are not in their catalogue any more; none where the catalogue is not known. */
+async function readRemovedRules(
+  database: Queryable,
+  wanted: readonly RuleOfReport[],
+): Promise<(rule: RuleOfReport) => boolean> {
+  const rows = wanted.flatMap(({ catalogue, module }) => (catalogue === undefined ? [] : [{ ...catalogue, module }]));
+  if (rows.length === 0) return () => false;
+  const removed = await database.query<(typeof rows)[number]>(
+    `SELECT w.version, w."rulesSha256", w.module
+       FROM json_to_recordset($1) AS w(version text, "rulesSha256" text, module text)
+       JOIN ${TABLE_CATALOGUES} AS c ON c.version = w.version AND c.rules_sha256 = decode(w."rulesSha256", 'hex')
+      WHERE w.module <> ALL (c.rules)`,
+    [rowsJson(rows)],
+  );
+  const keyOf = ({ version, rulesSha256 }: CatalogueKey, module: string) => `${version}\0${rulesSha256}\0${module}`;
+  const keys = new Set(removed.rows.map(({ module, ...catalogue }) => keyOf(catalogue, module)));
+  return ({ catalogue, module }) => catalogue !== undefined && keys.has(keyOf(catalogue, module));
+}
+
+interface ContestedCluster {
+  readonly cluster: string;
+  readonly orgIds: readonly number[];
+}
+
+/** Clusters of which several organizations have reports, at most so many, by cluster. */
+export async function readContestedClusters(database: Queryable, rowsMax: number): Promise<ContestedCluster[]> {
+  const { rows } = await database.query<ContestedCluster>(
+    `SELECT rtrim(c.cluster) AS cluster,
+            (SELECT array_agg(DISTINCT r.org_id) FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = c.cluster) AS "orgIds"
+       FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} GROUP BY cluster HAVING min(org_id) <> max(org_id)
+              ORDER BY cluster LIMIT $1) AS c`,
+    [rowsMax],
+  );
+  return rows;
 }

@@ -12,17 +12,21 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import type { Queryable } from '../../../platform/database/database.ts';
 import { longestCooldown } from '../../../platform/records/cooldowns.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
-import type { Run } from '../run.ts';
-import type { ServiceState } from '../run-once.ts';
 import { microsOfMs, timestampText } from '../timestamps.ts';
+import type { StoreAccess } from './transact.ts';
 
 /** Rows that one statement of the retention deletes, so that no lock and no WAL burst lasts. */
 const retentionRowsMax = 5_000;
 
-export interface RetentionBounds {
+interface ToRetain {
+  readonly settings: { readonly outboxMs: number; readonly ledgerMs: number; readonly reportsMaxAge: string };
+  /** Of this process's targets, as they end now. */
+  readonly cooldowns: readonly bigint[];
+}
+
+interface RetentionBounds {
   /** Timestamps of the notification database. */
   readonly outboxBefore: string;
   readonly ledgerBefore: string;
@@ -63,18 +67,17 @@ const statements = {
        WHERE updated_at < $1::timestamp - $2::interval AND NOT (state = ${STATE_SENT} AND notified_at > $4::timestamp) LIMIT $3))`,
 } as const;
 
-export type RetainedTable = keyof typeof statements;
+type RetainedTable = keyof typeof statements;
 
 /** Rows deleted by table. */
-export async function deleteExpired(
-  queryable: Queryable,
-  bounds: RetentionBounds,
-): Promise<Map<RetainedTable, number>> {
+export async function deleteExpired(store: StoreAccess, what: ToRetain): Promise<Map<RetainedTable, number>> {
+  const { database } = store;
+  const bounds = await boundsOf(store, what);
   const deleted = new Map<RetainedTable, number>();
   const until = async (table: RetainedTable, ...[before, other, ...rest]: readonly string[]) => {
     let total = 0;
     for (;;) {
-      const { rowCount } = await queryable.query(statements[table], [before, other, retentionRowsMax, ...rest]);
+      const { rowCount } = await database.query(statements[table], [before, other, retentionRowsMax, ...rest]);
       total += rowCount;
       if (rowCount < retentionRowsMax) break;
     }
@@ -86,45 +89,29 @@ export async function deleteExpired(
   await until('notification_sent_rows', bounds.ledgerBefore, bounds.cooldownSince);
   if (bounds.reportsMaxAge !== '') {
     await until('new_reports', bounds.now, bounds.reportsMaxAge);
-    await forgetFactsWithoutReport(queryable);
+    await forgetFactsWithoutReport(database);
     await until('reported', bounds.now, bounds.reportsMaxAge, bounds.cooldownSince);
   }
   return deleted;
 }
 
-/** When the retention runs: at the end of a run, but not of each. What it deletes is `store/retention.ts`'s. */
-interface Retention {
-  deleteExpired(run: Run): Promise<void>;
-}
-
-export function createRetention({ settings, clock, events }: ServiceState): Retention {
-  let doneMs: number | undefined;
-  return {
-    async deleteExpired(run) {
-      if (run.signal.aborted) return;
-      if (doneMs !== undefined && clock.monotonicMs() - doneMs < settings.retention.everyMs) return;
-      doneMs = clock.monotonicMs();
-      events.expiredDeleted(await deleteExpired(run.database, await boundsOf(run)));
-    },
-  };
-}
-
-async function boundsOf(run: Run): Promise<RetentionBounds> {
-  const nowMicros = run.time.nowMicros();
-  const { outboxMs, ledgerMs, reportsMaxAge } = run.settings.retention;
-  const cooldowns = run.targets.map(({ policy }) => policy.cooldownMicros ?? 0n);
+async function boundsOf(
+  { database, nowMicros }: StoreAccess,
+  { settings, cooldowns }: ToRetain,
+): Promise<RetentionBounds> {
+  const now = nowMicros();
   const longest = cooldowns.reduce((longer, cooldown) => (cooldown > longer ? cooldown : longer), 0n);
   // Another process may serve a target with a longer one.
-  const stored = (await longestCooldown(run.database)) ?? '0';
-  const { rows } = await run.database.query<{ since: string }>(
+  const stored = (await longestCooldown(database)) ?? '0';
+  const { rows } = await database.query<{ since: string }>(
     'SELECT least($1::timestamp, $2::timestamp - $3::interval)::text AS since',
-    [timestampText(nowMicros - longest), timestampText(nowMicros), stored],
+    [timestampText(now - longest), timestampText(now), stored],
   );
   return {
-    outboxBefore: timestampText(nowMicros - microsOfMs(outboxMs)),
-    ledgerBefore: timestampText(nowMicros - microsOfMs(ledgerMs)),
+    outboxBefore: timestampText(now - microsOfMs(settings.outboxMs)),
+    ledgerBefore: timestampText(now - microsOfMs(settings.ledgerMs)),
     cooldownSince: rows[0]!.since,
-    reportsMaxAge,
-    now: timestampText(nowMicros),
+    reportsMaxAge: settings.reportsMaxAge,
+    now: timestampText(now),
   };
 }

@@ -29,8 +29,16 @@ export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
+/** What the statements of a run work with: where they run, the clock that waits between two tries, and the moments that they write. */
+export interface StoreAccess {
+  readonly database: Database;
+  readonly clock: Clock;
+  /** Strictly increasing, so that no two rows get the same. */
+  readonly nowMicros: () => bigint;
+}
+
 export async function transact<T>(
-  how: { readonly database: Database; readonly clock: Clock },
+  how: Pick<StoreAccess, 'database' | 'clock'>,
   work: (tx: Connection) => Promise<T>,
 ): Promise<T> {
   for (let tries = 1; ; tries += 1) {
