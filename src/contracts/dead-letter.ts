@@ -4,7 +4,7 @@
  */
 import { cutUtf8 } from '../encoding/cut-utf8.ts';
 
-/** What all of them begin with. A replay takes off what stands behind the original headers; of older letters, all that begin so. */
+/** What all of them begin with. A replay takes off what stands behind the original headers; of older dead letters, all that begin so. */
 const DEAD_LETTER_HEADER_PREFIX = 'x-ccx-';
 const DEAD_LETTER_HEADER_CODE = 'x-ccx-error-code';
 /** Text of the error on one line, at most 1024 bytes. */
@@ -19,7 +19,7 @@ export const DEAD_LETTER_HEADER_SOURCE_OFFSET = 'x-ccx-source-offset';
 const DEAD_LETTER_HEADER_TIME = 'x-ccx-time';
 export const DEAD_LETTER_HEADER_REQUEST_ID = 'x-ccx-request-id';
 
-/** How many headers, from the first on, are the record's own. The last header of a letter; older letters have none. */
+/** How many headers, from the first on, are the record's own. The last header of a dead letter; older ones have none. */
 const DEAD_LETTER_HEADER_ORIGINAL_HEADERS = 'x-ccx-original-headers';
 /** What our headers made too large for the bus, and is only where the record came from. */
 const DEAD_LETTER_HEADER_LEFT_OUT = 'x-ccx-left-out';
@@ -63,12 +63,12 @@ export function deadLetterHeaders(info: DeadLetterInfo): Record<string, string> 
   return headers;
 }
 
-/** What `deadLetterHeaders` says, behind the headers of the record: in a letter as it is sent. */
+/** What `deadLetterHeaders` says, behind the headers of the record: in a dead letter as it is sent. */
 export function deadLetterHeadersBehind(info: DeadLetterInfo, originalHeaders: number): Record<string, string> {
   return { ...deadLetterHeaders(info), [DEAD_LETTER_HEADER_ORIGINAL_HEADERS]: String(originalHeaders) };
 }
 
-/** The headers that the record had before it became a letter. */
+/** The headers that the record had before it became a dead letter. */
 export function originalHeadersOf<Header extends { readonly name: string; readonly value: Buffer | null }>(
   headers: readonly Header[],
 ): readonly Header[] {

@@ -229,7 +229,7 @@ export const notificationMessageExamples: {
     { why: 'no such day', value: { ...validExample, timestamp: '2026-02-31T10:15:30Z' } },
     { why: 'organization 0 has no recipients', value: { ...validExample, org_id: '0' } },
     { why: 'a number does not fit the column', value: { ...validExample, org_id: 7654321 } },
-    { why: 'no events, nothing to tell', value: { ...validExample, events: [] } },
+    { why: 'no events, nothing to notify', value: { ...validExample, events: [] } },
     { why: 'an unknown member may be refused', value: { ...validExample, version: '2.0.0' } },
     { why: 'the template reads context.host_url', value: { ...validExample, context: { display_name: 'x' } } },
     { why: 'the template matches a string', value: withPayload({ total_risk: 3 }) },

@@ -52,7 +52,7 @@ export type OcpResultsParse =
   | { readonly kind: 'received'; readonly report: ReceivedReport }
   | { readonly kind: 'refused'; readonly refused: RefusedReport };
 
-/** Checked in this order; the first missing one is told. Only presence matters, the value may be null. */
+/** Checked in this order; the first missing one is reported. Only presence matters, the value may be null. */
 const requiredReportKeys = ['fingerprints', 'reports', 'system'] as const;
 
 const QUOTE = 0x22;

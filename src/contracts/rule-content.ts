@@ -1,5 +1,5 @@
 /**
- * What is told about a rule: texts, risk, tags. Field names are the JSON names of the content service.
+ * What is known about a rule: texts, risk, tags. Field names are the JSON names of the content service.
  * Produced by: content service (gob, JSON) or the catalog on disk → consumed by: notification service, template renderer.
  * Source: data-pipeline.md 8.1, 8.5; notification-service.md 6.2.
  */

@@ -21,7 +21,7 @@ export const CHANNEL_REPORT_STORED = 'ccx_report_stored';
 
 /** Reports, as far as notifications need them. Written by: notification writer → read by: notification service. */
 export const TABLE_NEW_REPORTS = 'new_reports';
-/** What was notified, what was looked at without news, what failed. Written by: notification service → read by: whoever asks. */
+/** What was notified, what was looked at and held nothing new, what failed. Written by: notification service → read by: whoever asks. */
 export const TABLE_REPORTED = 'reported';
 
 /** Reports that could not be read. Written by: notification service → read by: whoever asks. */

@@ -32,7 +32,7 @@ const hopsOfStatuses: Readonly<Record<string, Readonly<Record<string, number>>>>
   [STATUS_SERVICE_WRITER]: { received: 7, success: 8 },
 };
 
-/** The hop that a status message of the topic tells of, if it is one of ours and did not fail. Source: ingress.md A.8, data-pipeline.md 6.2. */
+/** The hop that a status message of the topic is about, if it is one of ours and did not fail. Source: ingress.md A.8, data-pipeline.md 6.2. */
 export function hopOfStatus(service: string, status: string): number | undefined {
   return Object.hasOwn(hopsOfStatuses, service) && Object.hasOwn(hopsOfStatuses[service]!, status)
     ? hopsOfStatuses[service]![status]

@@ -39,13 +39,13 @@ export function decodeLikeGo(text: Buffer, type: Extract<GoType, { kind: 'struct
 class GoTypeError extends Error {}
 
 /** Where in the document: the struct around the field, and the names from the root down to it. */
-interface Place {
+interface FieldPlace {
   readonly struct: string;
   readonly path: string;
 }
 
 /** Undefined for null: the field keeps its zero value. */
-function decodeValue(value: unknown, type: GoType, place: Place): GoValue | undefined {
+function decodeValue(value: unknown, type: GoType, place: FieldPlace): GoValue | undefined {
   if (value === null) return undefined;
   switch (type.kind) {
     case 'string':
@@ -69,7 +69,7 @@ function decodeValue(value: unknown, type: GoType, place: Place): GoValue | unde
   }
 }
 
-function decodeStruct(value: unknown, type: Extract<GoType, { kind: 'struct' }>, place: Place): GoValue {
+function decodeStruct(value: unknown, type: Extract<GoType, { kind: 'struct' }>, place: FieldPlace): GoValue {
   if (!isObject(value)) return mismatch(value, goName(type), place);
   const decoded: Record<string, GoValue> = {};
   for (const [written, item] of Object.entries(value)) {
@@ -100,7 +100,7 @@ function decodeTime(value: unknown): string {
   return value;
 }
 
-function mismatch(value: unknown, wanted: string, place: Place): never {
+function mismatch(value: unknown, wanted: string, place: FieldPlace): never {
   const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
   const into = place.struct === '' ? 'Go value' : `Go struct field ${place.struct}.${place.path}`;
   throw new GoTypeError(`json: cannot unmarshal ${found} into ${into} of type ${wanted}`);

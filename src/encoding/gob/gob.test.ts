@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CcxError } from '../ccx-error.ts';
-import { decodeGob, gobDepthMax, gobFieldsMax, gobTypesMax, gobValuesMax } from './decode-gob.ts';
+import { decodeGob, GobReader, gobDepthMax, gobFieldsMax, gobTypesMax, gobValuesMax } from './decode-gob.ts';
 import { encodeGob } from './encode-gob.ts';
-import { GobReader } from './gob-reader.ts';
 import type { GobType, GobValue } from './gob-value.ts';
 
 const isGobInvalid = (error: unknown) => error instanceof CcxError && error.code === 'GOB_INVALID';

@@ -24,6 +24,7 @@ export const defaultArchiveLimits: ArchiveLimits = {
   pathBytesMax,
   pathDepthMax,
 };
+
 /** Path without leading `./` and without a common parent directory → bytes. */
 export type ArchiveFiles = ReadonlyMap<string, Buffer>;
 

@@ -1,6 +1,6 @@
 /**
- * A content folder → what is told about each rule. Called by the content service, by the notification service when it is not told a
- * content server, and by the catalog's tests. A rule that is not well formed is listed with its error and left out; only a folder that
+ * A content folder → what users read about each rule. Called by the content service, by the notification service when it has no content
+ * server, and by the catalog's tests. A rule that is not well formed is listed with its error and left out; only a folder that
  * cannot be read at all is an error. Source: data-pipeline.md 8.1, 8.3.
  */
 import { readdir, readFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { isJsonObject, type JsonObject } from '../../encoding/json-text.ts';
 /** Folders between a rule type and a rule; the hosted content has two or three. A loop of links would otherwise never end. */
 export const contentDepthMax = 8;
 
-/** Folders of a content root that hold rules; others, such as `ocs`, are delivered but not told about. */
+/** Folders of a content root that hold rules; others, such as `ocs`, are delivered but not loaded. */
 const ruleTypes = ['external', 'internal'] as const;
 type RuleType = (typeof ruleTypes)[number];
 

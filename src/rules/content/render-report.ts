@@ -49,7 +49,7 @@ export function createReportRenderer(
   compiler: TemplateCompiler = createTemplateCompiler(),
 ): ReportRenderer {
   const ruleOfModule = new Map<string, RuleContent>();
-  // Where two rules claim the same module, the first is told about.
+  // Where two rules claim the same module, the first is rendered.
   for (const rule of rules)
     if (!ruleOfModule.has(rule.plugin.python_module)) ruleOfModule.set(rule.plugin.python_module, rule);
   const templates = new Map<string, Template>();

@@ -105,7 +105,7 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
   };
 }
 
-interface ParseResult {
+interface ParsedJson {
   readonly value?: JsonValue;
   readonly broken?: BrokenFile['reason'];
 }
@@ -120,7 +120,7 @@ interface JsonBudget {
  * Depth and values are counted before parsing: the parser itself copes with any depth, but what walks or prints the value afterwards does
  * not. A member named `__proto__` becomes an own property like any other; readers go through `field`, which looks at own properties only.
  */
-function parseJson(bytes: Buffer, budget: JsonBudget): ParseResult {
+function parseJson(bytes: Buffer, budget: JsonBudget): ParsedJson {
   if (bytes.length > jsonFileBytesMax) return { broken: 'too many bytes' };
   if (bytes.length > budget.bytes) return { broken: 'over the budget of its archive' };
   budget.bytes -= bytes.length;

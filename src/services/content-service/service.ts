@@ -113,13 +113,14 @@ async function readSpecFile(path: string): Promise<string> {
   }
 }
 
-/** What happens in the content service: its log lines and metrics, with the metric names of the hosted service. Source: data-pipeline.md 8.4. */
-interface ContentServiceEvents {
-  contentLoaded(root: string, status: Readonly<Record<string, RuleStatus>>): void;
-  requestAnswered(answer: { endpoint: string; statusCode: number; elapsedMs: number }): void;
+interface AnsweredRequest {
+  readonly endpoint: string;
+  readonly statusCode: number;
+  readonly elapsedMs: number;
 }
 
-function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: string): ContentServiceEvents {
+/** What happens in the content service: its log lines and metrics, with the metric names of the hosted service. Source: data-pipeline.md 8.4. */
+function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: string) {
   const prefix = metricsNamespace === '' ? '' : `${metricsNamespace}_`;
   const registers = [telemetry.registry];
   const requests = new Counter({
@@ -143,14 +144,14 @@ function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: stri
   });
 
   return {
-    contentLoaded(root, status) {
+    contentLoaded(root: string, status: Readonly<Record<string, RuleStatus>>): void {
       const invalid = Object.entries(status).filter(([, state]) => !state.loaded);
       const rules = Object.keys(status).length - invalid.length;
       telemetry.log.info({ root, rules, invalid: invalid.length }, 'rule content loaded');
       for (const [rule, { error }] of invalid) telemetry.log.warn({ rule, error }, 'rule content is not valid');
       telemetry.announce('content-loaded', { rules, invalid: invalid.length });
     },
-    requestAnswered({ endpoint, statusCode, elapsedMs }) {
+    requestAnswered({ endpoint, statusCode, elapsedMs }: AnsweredRequest): void {
       requests.inc({ endpoint });
       // Seconds, as Go's histogram counts them.
       responseTime.observe({ endpoint }, elapsedMs / 1000);
