@@ -184,12 +184,12 @@ test('every step of a service appears in its pipeline under the name of its file
   assert.deepEqual(wrong, []);
 });
 
-/** By what a test uses: the helper that brings it. */
-const helpers: Readonly<Record<keyof typeof kindsThatMay, string>> = {
-  'use PostgreSQL': 'test/support/postgres.ts',
-  'start programs': 'test/support/ccx-process.ts',
-  'use Kafka': 'test/support/kafka.ts',
-  'use PgBouncer': 'test/support/pgbouncer.ts',
+/** By what a test uses: the helpers that bring it. */
+const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = {
+  'use PostgreSQL': ['test/support/postgres.ts'],
+  'start programs': ['test/support/ccx-process.ts', 'test/support/drop-in-program.ts'],
+  'use Kafka': ['test/support/kafka.ts'],
+  'use PgBouncer': ['test/support/pgbouncer.ts'],
 };
 
 /** What starts processes without that helper: a server of the test's own, our own rule runners, or anything at all. */
@@ -214,9 +214,9 @@ test('a test says by its suffix what it needs, and needs what it says', () => {
       continue;
     }
     const imports = testImports(path);
-    for (const [use, helper] of Object.entries(helpers)) {
+    for (const [use, modules] of Object.entries(helpers)) {
       const kinds: readonly TestKind[] = kindsThatMay[use as keyof typeof kindsThatMay];
-      const does = imports.has(helper);
+      const does = modules.some((module) => imports.has(module));
       if (does && !kinds.includes(kind)) wrong.push(`${path} may not ${use}: it is none of ${kinds.join(', ')}`);
       if (!does && kinds[0] === kind && !(kind === 'process' && startsProcesses.test(text)))
         wrong.push(`${path} does not ${use}`);

@@ -16,6 +16,7 @@ import {
 import { encodeRuleContent } from '../../src/contracts/rule-content-gob.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { baseEnvironment } from '../support/base-environment.ts';
+import { settingsOf, storageSettings } from '../support/drop-in-program.ts';
 import { contentOf } from '../support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type CommandLine, commandLines } from './command-lines.ts';
@@ -68,15 +69,9 @@ async function databaseOf(line: CommandLine, index: number): Promise<TestDatabas
 
 /** With the settings of a plain installation whose only target is Service Log, and those of the line. */
 async function requestOf(line: CommandLine, index: number): Promise<RunRequest> {
-  const url = new URL((await databaseOf(line, index)).url);
   const storage = {
-    STORAGE__DB_DRIVER: 'postgres',
-    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
-    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
-    STORAGE__PG_HOST: url.hostname,
-    STORAGE__PG_PORT: line.database === 'away' ? '1' : url.port,
-    STORAGE__PG_DB_NAME: url.pathname.slice(1),
-    STORAGE__PG_PARAMS: 'sslmode=disable',
+    ...storageSettings((await databaseOf(line, index)).url),
+    ...(line.database === 'away' ? { STORAGE__PG_PORT: '1' } : {}),
   };
   const target = {
     SERVICE_LOG__ENABLED: 'true',
@@ -88,7 +83,6 @@ async function requestOf(line: CommandLine, index: number): Promise<RunRequest> 
     DEPENDENCIES__CONTENT_SERVER: `http://127.0.0.1:${(content.address() as AddressInfo).port}/`,
     CLEANER__MAX_AGE: '90 days',
   };
-  const prefix = line.program === 'ccx-notification-writer' ? 'CCX_NOTIFICATION_WRITER' : 'CCX_NOTIFICATION_SERVICE';
   const settings = {
     ...storage,
     ...(line.program === 'ccx-notification-service' ? target : {}),
@@ -98,7 +92,7 @@ async function requestOf(line: CommandLine, index: number): Promise<RunRequest> 
   return {
     program: line.program,
     args: line.args,
-    env: { ...Object.fromEntries(env.map(([name, value]) => [`${prefix}__${name}`, value])), ...line.env },
+    env: { ...settingsOf(line.program, Object.fromEntries(env)), ...line.env },
   };
 }
 

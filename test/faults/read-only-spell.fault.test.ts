@@ -5,7 +5,6 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { serializePayloadStatus } from '../../src/contracts/payload-status.ts';
 import { createPostgresBus, type PostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
@@ -22,7 +21,7 @@ import { startPayloadTracker } from '../../src/services/payload-tracker/service.
 import { contentOf } from '../support/notification-content.ts';
 import { createFakeTarget, reportOf, testSettings } from '../support/notification-timeline.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
-import { reportMessage } from '../support/report-messages.ts';
+import { sendReportAndStatus } from '../support/report-messages.ts';
 
 const clock = createSystemClock();
 const applicationName = 'read-only spell';
@@ -112,23 +111,7 @@ test('nothing is lost, and everybody goes on without a restart', async () => {
   await alterDatabase('SET default_transaction_read_only TO on');
   await cutConnections();
   const { reports } = JSON.parse(reportOf('CRITICAL')) as { reports: unknown[] };
-  const producer = await bus.createProducer();
-  await producer.send([
-    {
-      topic: writerSettings.topic,
-      value: reportMessage({ Report: JSON.stringify({ fingerprints: [], reports, system: {} }) }),
-    },
-    {
-      topic: trackerSettings.topic,
-      value: serializePayloadStatus({
-        service: 'ingress',
-        request_id: 'r',
-        status: 'received',
-        date: clock.now().toISOString(),
-      }),
-    },
-  ]);
-  await producer.close();
+  await sendReportAndStatus(bus, { reports: writerSettings.topic, statuses: trackerSettings.topic }, reports);
   await until(async () => /read-only/.test((await writer.readiness()).reasons.join(' ')));
   // What the writer has not stored somebody else may have: the notifier meets the read-only database, too.
   await asAdministrator(

@@ -226,6 +226,16 @@ export interface TimelineOptions {
   readonly settings?: Partial<NotificationServiceSettings>;
 }
 
+/** A timeline for the time of one test. */
+export async function withTimeline(options: TimelineOptions, check: (line: Timeline) => Promise<void>): Promise<void> {
+  const line = await createTimeline(options);
+  try {
+    await check(line);
+  } finally {
+    await line.end();
+  }
+}
+
 export async function createTimeline(options: TimelineOptions = {}): Promise<Timeline> {
   const { database, drop } = await createTestDatabase({ migrated: true, sets: ['notifier', 'records', 'trace'] });
   const clock = createWatchedClock();

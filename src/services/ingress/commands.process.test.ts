@@ -17,6 +17,7 @@ import {
   unfinishedFiles,
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
+import { type IngressRole, startIngressRole } from '../../../test/support/ingress-role.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { HEADER_REQUEST_ID, TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
@@ -37,11 +38,6 @@ after(async () => {
   await shared.base?.drop();
 });
 
-interface Role {
-  readonly role: CcxProcess;
-  readonly url: string;
-}
-
 async function storage(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'ccx-ingress-'));
   t.after(() => rm(path, { recursive: true, force: true }));
@@ -52,33 +48,16 @@ async function startRole(
   t: TestContext,
   path: string,
   options: { killAt?: string; databaseUrl?: string; tokensFile?: string } = {},
-): Promise<Role> {
-  const role = startCcx({
-    args: [
-      'ingress',
-      '--host',
-      '127.0.0.1',
-      '--port',
-      '0',
-      '--metrics-port',
-      '0',
-      '--bus',
-      'postgres',
-      '--storage-path',
-      path,
-      ...(options.tokensFile === undefined ? [] : ['--tokens-file', options.tokensFile]),
-    ],
-    ...(options.killAt === undefined ? {} : { killAt: options.killAt }),
-    env: {
-      INGRESS_STAGERIMPLEMENTATION: 'filebased',
-      INGRESS_VALID_UPLOAD_TYPES: 'openshift',
-      CCX_INGRESS__STORAGE__FREE_BYTES_MIN: '0',
-      CCX_DATABASE_URL: options.databaseUrl ?? shared.base!.url,
-    },
+): Promise<IngressRole> {
+  const { killAt, tokensFile, databaseUrl = shared.base!.url } = options;
+  const started = await startIngressRole({
+    storagePath: path,
+    databaseUrl,
+    flags: tokensFile === undefined ? [] : ['--tokens-file', tokensFile],
+    ...(killAt === undefined ? {} : { killAt }),
   });
-  t.after(() => role.kill('SIGKILL'));
-  const [, url = ''] = await role.waitForOutput(/"web":"(http:[^"]+)"/, startMsMax);
-  return { role, url };
+  t.after(() => started.role.kill('SIGKILL'));
+  return started;
 }
 
 async function uploadTo(url: string, id: string, body: Buffer | string = `archive ${id}`): Promise<Exchange> {

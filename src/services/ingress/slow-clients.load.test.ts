@@ -11,8 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type CcxProcess, startCcx } from '../../../test/support/ccx-process.ts';
+import type { CcxProcess } from '../../../test/support/ccx-process.ts';
 import { BOUNDARY, filePart, form, metadataPart, OPENSHIFT_TYPE, send } from '../../../test/support/ingress-bench.ts';
+import { type IngressRole, startIngressRole } from '../../../test/support/ingress-role.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
@@ -28,7 +29,6 @@ const goodMsMax = 2_000;
 const goodInTimeMin = 95;
 const mebibyte = 1024 * 1024;
 const fallsBackWithinMs = 60_000;
-const startMsMax = 60_000;
 
 const attackingProcess = fileURLToPath(new URL('../../../test/support/slow-clients.ts', import.meta.url));
 const shared: { base?: TestDatabase } = {};
@@ -149,35 +149,17 @@ describe('a thousand slow clients', () => {
   }
 });
 
-async function startRole(t: TestContext, attack: Attack): Promise<{ readonly role: CcxProcess; readonly url: string }> {
+async function startRole(t: TestContext, { openFilesMax }: Attack): Promise<IngressRole> {
   const path = await mkdtemp(join(tmpdir(), 'ccx-ingress-'));
   t.after(() => rm(path, { recursive: true, force: true }));
-  const role = startCcx({
-    args: [
-      'ingress',
-      '--host',
-      '127.0.0.1',
-      '--port',
-      '0',
-      '--metrics-port',
-      '0',
-      '--bus',
-      'postgres',
-      '--storage-path',
-      path,
-    ],
-    env: {
-      INGRESS_STAGERIMPLEMENTATION: 'filebased',
-      INGRESS_VALID_UPLOAD_TYPES: 'openshift',
-      CCX_INGRESS__STORAGE__FREE_BYTES_MIN: '0',
-      CCX_DATABASE_URL: shared.base!.url,
-    },
+  const started = await startIngressRole({
+    storagePath: path,
+    databaseUrl: shared.base!.url,
     launcher: true,
-    ...(attack.openFilesMax === undefined ? {} : { openFilesMax: attack.openFilesMax }),
+    ...(openFilesMax === undefined ? {} : { openFilesMax }),
   });
-  t.after(() => role.kill('SIGKILL'));
-  const [, url = ''] = await role.waitForOutput(/"web":"(http:[^"]+)"/, startMsMax);
-  return { role, url };
+  t.after(() => started.role.kill('SIGKILL'));
+  return started;
 }
 
 /** Resolves when all connections are open, to what ends them. */

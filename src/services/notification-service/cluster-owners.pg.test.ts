@@ -2,31 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  createTimeline,
   failure,
   hourMs,
   nextEvent,
   reportOf,
   type Timeline,
-  type TimelineOptions,
   testCluster,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
-import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { readExplanation } from './store/explain.ts';
 
 const owner = 1;
 const stranger = 666;
-
-async function timeline(options: TimelineOptions, check: (line: Timeline) => Promise<void>): Promise<void> {
-  const line = await createTimeline(options);
-  try {
-    await migrateCcx(line.database, 'records');
-    await check(line);
-  } finally {
-    await line.end();
-  }
-}
 
 async function own(line: Timeline, orgId = owner, cluster = testCluster): Promise<void> {
   await line.database.query(
@@ -44,7 +32,7 @@ async function told(line: Timeline): Promise<string[]> {
 }
 
 test('a newer report of another organization hides nothing of a cluster that has an owner, however often it comes', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await own(line);
     await line.store(reportOf('CRITICAL'), { orgId: owner });
     await line.store(reportOf(), { orgId: stranger });
@@ -59,7 +47,7 @@ test('a newer report of another organization hides nothing of a cluster that has
   }));
 
 test('what only another organization reports is told to nobody, and is nobody’s reason to wait', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await own(line);
     await line.store(reportOf('CRITICAL'), { orgId: stranger });
     const run = await line.run();
@@ -68,7 +56,7 @@ test('what only another organization reports is told to nobody, and is nobody’
   }));
 
 test('clusters without an owner go by their newest report, and a move is followed', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await own(line, owner, 'another');
     await line.store(reportOf('CRITICAL'), { orgId: owner });
     await line.store(reportOf('MODERATE'), { orgId: stranger });
@@ -80,7 +68,7 @@ test('clusters without an owner go by their newest report, and a move is followe
   }));
 
 test('a message that waits is looked at again by the owner’s newest report, not by a stranger’s', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await own(line);
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('CRITICAL'), { orgId: owner });
@@ -93,7 +81,7 @@ test('a message that waits is looked at again by the owner’s newest report, no
   }));
 
 test('following, a stranger’s report sets off nothing either, and the loop has nothing to wait for', () =>
-  timeline({ settings: { mode: 'follow' } }, async (line) => {
+  withTimeline({ settings: { mode: 'follow' } }, async (line) => {
     await own(line);
     let finished = nextEvent('run-finished');
     const service = await line.another();
@@ -110,7 +98,7 @@ test('following, a stranger’s report sets off nothing either, and the loop has
   }));
 
 test('the drop-in takes the newest of all, as the reference does, and names the conflict once per cluster', () =>
-  timeline({ settings: { reportsOf: 'anybody' } }, async (line) => {
+  withTimeline({ settings: { reportsOf: 'anybody' } }, async (line) => {
     await own(line);
     const telemetry = createSilentTelemetry();
     const said: unknown[] = [];

@@ -7,15 +7,14 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import {
-  createTimeline,
   failure,
   hourMs,
   nextEvent,
   passPauses,
   reportOf,
   type Timeline,
-  type TimelineOptions,
   testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestToken } from '../../../test/support/service-log-answers.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
@@ -28,15 +27,6 @@ import { createServiceLogTarget } from './targets/service-log-target/service-log
 
 const accepted: DeliveryResult = { kind: 'delivered', detail: '' };
 const serviceLogOnly = { targets: ['service-log'] } as const;
-
-async function timeline(options: TimelineOptions, check: (line: Timeline) => Promise<void>): Promise<void> {
-  const line = await createTimeline(options);
-  try {
-    await check(line);
-  } finally {
-    await line.end();
-  }
-}
 
 /** `bad-1` … and `good-1` …: in the order of their names the bad ones come first. */
 const names = (kind: string, count: number) => Array.from({ length: count }, (_, index) => `${kind}-${index + 1}`);
@@ -126,7 +116,7 @@ const answersOfOne: Record<string, (response: ServerResponse) => unknown> = {
 };
 for (const [what, answer] of Object.entries(answersOfOne)) {
   test(`${what} for eight clusters of fourteen: the six others are told in the first run, and nothing is paused`, (t) =>
-    timeline(serviceLogOnly, async (line) => {
+    withTimeline(serviceLogOnly, async (line) => {
       const delivery = { ...testSettings().delivery, concurrency: 8 };
       line.configure({ delivery });
       const { posts } = await serveByCluster(t, line, answer);
@@ -143,7 +133,7 @@ for (const [what, answer] of Object.entries(answersOfOne)) {
 }
 
 test('on Kafka a partition that takes no messages stops none of the others', () =>
-  timeline({ settings: { delivery: { ...testSettings().delivery, concurrency: 8 } } }, async (line) => {
+  withTimeline({ settings: { delivery: { ...testSettings().delivery, concurrency: 8 } } }, async (line) => {
     // Topic, login and rights are those of all messages; a leader that is away, a record that is refused and an answer that is lost are not.
     for (const code of ['BUS_UNREACHABLE', 'BUS_RECORD_REFUSED', 'BUS_FAILED']) {
       const error = new CcxError('of one partition', { code, category: 'connection', retryable: true });
@@ -158,7 +148,7 @@ test('on Kafka a partition that takes no messages stops none of the others', () 
   }));
 
 test('more refused recipients than a run tries cost the others a run and not their delivery', () =>
-  timeline(serviceLogOnly, async (line) => {
+  withTimeline(serviceLogOnly, async (line) => {
     line.serviceLog.answer = (attempt) =>
       isBad(attempt) ? { kind: 'refused', error: failure('REFUSED'), afterMs: 300_000 } : accepted;
     line.serviceLog.isOver = async () => true;
@@ -172,17 +162,20 @@ test('more refused recipients than a run tries cost the others a run and not the
   }));
 
 test('the queue goes by the last attempt: who was not tried yet, or was tried longest ago, is first', () =>
-  timeline({ settings: { delivery: { ...testSettings().delivery, concurrency: 1, claimMax: 2 } } }, async (line) => {
-    const order = () => line.kafka.attempts.map(({ notification }) => notification.cluster);
-    line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
-    for (const cluster of ['a', 'b', 'c']) await line.store(reportOf('CRITICAL'), { cluster });
-    await line.run();
-    await line.clock.advance(hourMs);
-    await line.store(reportOf('CRITICAL'), { cluster: '0' });
-    await line.store(reportOf('CRITICAL'), { cluster: 'z' });
-    await line.run();
-    assert.deepEqual(order(), ['a', 'b', 'c', '0', 'z', 'a', 'b', 'c']);
-  }));
+  withTimeline(
+    { settings: { delivery: { ...testSettings().delivery, concurrency: 1, claimMax: 2 } } },
+    async (line) => {
+      const order = () => line.kafka.attempts.map(({ notification }) => notification.cluster);
+      line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
+      for (const cluster of ['a', 'b', 'c']) await line.store(reportOf('CRITICAL'), { cluster });
+      await line.run();
+      await line.clock.advance(hourMs);
+      await line.store(reportOf('CRITICAL'), { cluster: '0' });
+      await line.store(reportOf('CRITICAL'), { cluster: 'z' });
+      await line.run();
+      assert.deepEqual(order(), ['a', 'b', 'c', '0', 'z', 'a', 'b', 'c']);
+    },
+  ));
 
 const refusals: Record<string, DeliveryResult> = {
   refused: { kind: 'refused', error: failure('REFUSED'), afterMs: hourMs },
@@ -190,7 +183,7 @@ const refusals: Record<string, DeliveryResult> = {
 };
 for (const [what, result] of Object.entries(refusals)) {
   test(`every recipient is ${what}: the target is paused when several were, the rest is not tried and nothing more dies`, () =>
-    timeline(serviceLogOnly, async (line) => {
+    withTimeline(serviceLogOnly, async (line) => {
       line.serviceLog.answer = () => result;
       const count = refusedRecipientsMin + 5;
       for (const cluster of names('bad', count)) await line.store(reportOf('CRITICAL'), { cluster });
@@ -210,7 +203,7 @@ for (const [what, result] of Object.entries(refusals)) {
     }));
 
   test(`one that went through shows that being ${what} is about the others`, () =>
-    timeline(serviceLogOnly, async (line) => {
+    withTimeline(serviceLogOnly, async (line) => {
       let good = 0;
       line.configure({ delivery: { ...testSettings().delivery, concurrency: 1 } });
       const clusters = Array.from({ length: 3 * refusedRecipientsMin }, (_, index) => `cluster-${100 + index}`);
@@ -228,7 +221,7 @@ for (const [what, result] of Object.entries(refusals)) {
 }
 
 test('a run says when nothing of what was due was delivered, and to which target', () =>
-  timeline({ targets: ['notification-backend', 'service-log'] }, async (line) => {
+  withTimeline({ targets: ['notification-backend', 'service-log'] }, async (line) => {
     assert.deepEqual((await line.run()).nothingDeliveredTo, [], 'nothing to deliver');
     await line.store(reportOf('CRITICAL'));
     line.serviceLog.answer = () => ({ kind: 'unknown', error: failure(), afterMs: 0 });
@@ -246,7 +239,7 @@ test('a run says when nothing of what was due was delivered, and to which target
   }));
 
 test('a pause is said in every run, and ends as soon as its cause is over', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'paused', error: failure('NO_TOPIC'), afterMs: 10 * hourMs });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -288,7 +281,7 @@ async function pass(line: Timeline, work: Promise<unknown>, sleepsMax = 60): Pro
 const oneMinute = { ...testSettings().delivery, deadlineMs: 60_000 };
 
 test('a target that hung for longer than a message is tried does not keep the run going round', () =>
-  timeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
     line.kafka.answer = async (attempt) => {
       if (!isBad(attempt)) return { kind: 'retry', error: failure('BUSY'), afterMs: 0 };
       // The other has its answer before time moves.
@@ -307,7 +300,7 @@ test('a target that hung for longer than a message is tried does not keep the ru
   }));
 
 test('a message that nobody may take before its deadline is nobody’s reason to wait, behind a pause too', () =>
-  timeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
     line.kafka.answer = () => ({ kind: 'paused', error: failure('LIMITED'), afterMs: 59_999 });
     await line.store(reportOf('CRITICAL'));
     const service = await line.another();
@@ -316,7 +309,7 @@ test('a message that nobody may take before its deadline is nobody’s reason to
   }));
 
 test('who waits in line behind those that hang has a deadline of its own', () =>
-  timeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
     const failed = new Set<string>();
     let hanging: Promise<void> | undefined;
     line.kafka.answer = async (attempt) => {
@@ -337,7 +330,7 @@ test('who waits in line behind those that hang has a deadline of its own', () =>
   }));
 
 test('who waits in line until the lease ends is taken again by the same run', () =>
-  timeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
     line.kafka.answer = async (attempt) => {
       if (!isBad(attempt)) return accepted;
       await line.clock.sleep(200_000, attempt.signal).catch(() => undefined);
@@ -355,7 +348,7 @@ test('who waits in line until the lease ends is taken again by the same run', ()
   }));
 
 test('while no connection comes about a one-shot run ends after some seconds, and the next one sends the same id', () =>
-  timeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
     line.kafka.answer = () => ({ kind: 'unreachable', error: failure('NOBODY_THERE'), afterMs: 1_000 });
     for (const cluster of names('good', 3)) await line.store(reportOf('CRITICAL'), { cluster });
     const service = await line.another();
@@ -377,7 +370,7 @@ test('while no connection comes about a one-shot run ends after some seconds, an
   }));
 
 test('a target that answers in between is tried until each message’s deadline', () =>
-  timeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
     let attempts = 0;
     line.kafka.answer = () => {
       attempts += 1;
@@ -392,7 +385,7 @@ test('a target that answers in between is tried until each message’s deadline'
   }));
 
 test('following, a cluster that is due and has no report any more is nobody’s reason to go round', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'rejected', error: failure() });
     await line.store(reportOf('CRITICAL'));
     await line.run();

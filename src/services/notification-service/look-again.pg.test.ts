@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   createCrashingTelemetry,
-  createTimeline,
   dayMs,
   failure,
   hourMs,
@@ -18,6 +17,7 @@ import {
   testCluster,
   testOrg,
   testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import type { DeliveryResult } from './ports.ts';
 import { readExplanation } from './store/explain.ts';
@@ -27,22 +27,13 @@ const lost: DeliveryResult = { kind: 'unknown', error: failure('ANSWER_LOST'), a
 const accepted: DeliveryResult = { kind: 'delivered', detail: '' };
 const bothTargets = { targets: ['notification-backend', 'service-log'] } as const;
 
-async function timeline(options: TimelineOptions, check: (line: Timeline) => Promise<void>): Promise<void> {
-  const line = await createTimeline(options);
-  try {
-    await check(line);
-  } finally {
-    await line.end();
-  }
-}
-
 /** The reports are decided and their messages wait: the receivers are away. */
 async function waiting(
   options: TimelineOptions,
   reports: readonly string[],
   check: (line: Timeline) => Promise<void>,
 ): Promise<void> {
-  await timeline(options, async (line) => {
+  await withTimeline(options, async (line) => {
     line.kafka.answer = () => away;
     line.serviceLog.answer = () => away;
     for (const report of reports) await line.store(report);
@@ -67,7 +58,7 @@ async function outbox(line: Timeline) {
 const timestampOf = (body: string) => (JSON.parse(body) as { timestamp: string }).timestamp;
 
 test('39 messages whose issue is gone when the receiver is back are withdrawn, and none goes out', () =>
-  timeline(bothTargets, async (line) => {
+  withTimeline(bothTargets, async (line) => {
     line.kafka.answer = () => away;
     line.serviceLog.answer = () => away;
     const clusters = Array.from({ length: 13 }, (_, index) => `cluster-${index}`);
@@ -280,7 +271,7 @@ test('an issue whose message is withdrawn goes back to what it was before, whate
     },
   };
   for (const [state, happens] of Object.entries(before)) {
-    await timeline({}, async (line) => {
+    await withTimeline({}, async (line) => {
       await line.store(reportOf('CRITICAL'));
       await happens(line);
       const clock = async () =>
@@ -309,7 +300,7 @@ test('an issue whose message is withdrawn goes back to what it was before, whate
 });
 
 test('from the first attempt that may have arrived the bytes stay, whatever happens to the issue', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => lost;
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     await line.run();
@@ -324,7 +315,7 @@ test('from the first attempt that may have arrived the bytes stay, whatever happ
   }));
 
 test('an attempt that certainly did not arrive freezes nothing: the issue that goes then is not notified', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => away;
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -339,7 +330,7 @@ test('an attempt that certainly did not arrive freezes nothing: the issue that g
   }));
 
 test('the time in the body is that of the first attempt, also for what was held back, and stays', () =>
-  timeline({ settings: { firstRun: { messagesMax: 1, everyMs: hourMs } } }, async (line) => {
+  withTimeline({ settings: { firstRun: { messagesMax: 1, everyMs: hourMs } } }, async (line) => {
     for (const cluster of ['a', 'b']) await line.store(reportOf('CRITICAL'), { cluster });
     await line.run();
     await line.clock.advance(hourMs + 1);
@@ -356,7 +347,7 @@ test('the time in the body is that of the first attempt, also for what was held 
   }));
 
 test('the retry window counts from the first attempt: held back for longer than it, a message is tried all the same', () =>
-  timeline({ settings: { firstRun: { messagesMax: 1, everyMs: 5 * dayMs } } }, async (line) => {
+  withTimeline({ settings: { firstRun: { messagesMax: 1, everyMs: 5 * dayMs } } }, async (line) => {
     for (const cluster of ['a', 'b']) await line.store(reportOf('CRITICAL'), { cluster });
     await line.run();
     await line.clock.advance(5 * dayMs + 1);
@@ -379,7 +370,7 @@ test('a message that ran out of time and is not due any more is withdrawn, and l
   }));
 
 test('neither does a pause count towards the retry window', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     const { retryWindowMs } = testSettings().delivery;
     line.kafka.answer = () => ({ kind: 'paused', error: failure('LIMITED'), afterMs: 2 * retryWindowMs });
     await line.store(reportOf('CRITICAL'));
@@ -391,7 +382,7 @@ test('neither does a pause count towards the retry window', () =>
   }));
 
 test('the 20 hours of an unknown outcome count from the first attempt, not from the decision', () =>
-  timeline({ settings: { firstRun: { messagesMax: 1, everyMs: 19 * hourMs } } }, async (line) => {
+  withTimeline({ settings: { firstRun: { messagesMax: 1, everyMs: 19 * hourMs } } }, async (line) => {
     for (const cluster of ['a', 'b']) await line.store(reportOf('CRITICAL'), { cluster });
     await line.run();
     await line.clock.advance(19 * hourMs + 1);
@@ -407,7 +398,7 @@ test('the 20 hours of an unknown outcome count from the first attempt, not from 
   }));
 
 test('a message whose process died before anything was sent is looked at again; behind that it is repeated as it was', async () => {
-  await timeline({}, async (line) => {
+  await withTimeline({}, async (line) => {
     line.kafka.answer = () => away;
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -423,7 +414,7 @@ test('a message whose process died before anything was sent is looked at again; 
     assert.deepEqual(line.kafka.told(), []);
     assert.deepEqual(await line.outboxStates(), { withdrawn: 1 });
   });
-  await timeline({}, async (line) => {
+  await withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     const service = await line.another({}, createCrashingTelemetry('notification-attempted'));
     await assert.rejects(service.runOnce());
@@ -435,7 +426,7 @@ test('a message whose process died before anything was sent is looked at again; 
 });
 
 test('a claim that an older release left may have been sent', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => away;
     await line.store(reportOf('CRITICAL'));
     await line.run();

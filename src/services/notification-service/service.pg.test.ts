@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultRisks } from '../../../test/support/notification-content.ts';
 import {
-  createTimeline,
   dayMs,
   failure,
   hourMs,
@@ -11,22 +10,13 @@ import {
   policyOf,
   reportOf,
   type Timeline,
-  type TimelineOptions,
   testCluster,
   testOrg,
   testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 
 const bothTargets = { targets: ['notification-backend', 'service-log'] } as const;
-
-async function timeline(options: TimelineOptions, tell: (line: Timeline) => Promise<void>): Promise<void> {
-  const line = await createTimeline(options);
-  try {
-    await tell(line);
-  } finally {
-    await line.end();
-  }
-}
 
 async function states(line: Timeline): Promise<number[]> {
   return (await line.reported()).map(({ state }) => state);
@@ -35,7 +25,7 @@ async function states(line: Timeline): Promise<number[]> {
 const componentOfRule = 'ccx_rules_ocp.external.rules.test_rule.report';
 
 test('the same report twice is one notification, and each run leaves its row', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'LOW'));
     const first = await line.run();
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
@@ -50,7 +40,7 @@ test('the same report twice is one notification, and each run leaves its row', (
   }));
 
 test('a new issue tells only itself and leaves the clocks of the others alone', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();
     await line.clock.advance(20 * hourMs);
@@ -70,7 +60,7 @@ test('a new issue tells only itself and leaves the clocks of the others alone', 
   }));
 
 test('an issue that vanishes is resolved; back within the cooldown it stays quiet, after it it is told as recurred', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     await line.run();
     line.kafka.told();
@@ -105,7 +95,7 @@ test('an issue that vanishes is resolved; back within the cooldown it stays quie
   }));
 
 test('an empty report and one that cannot be read leave no row; the latter is listed once', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store('{"reports":[]}', { cluster: 'empty' });
     await line.store('{"reports":[1]}', { cluster: 'wrong' });
     await line.store('', { cluster: 'nothing' });
@@ -128,7 +118,7 @@ test('an empty report and one that cannot be read leave no row; the latter is li
   }));
 
 test('several reports of a cluster count as their newest, also when it moved to another organization', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.store(reportOf('MODERATE'), { orgId: 5 });
     await line.run();
@@ -141,7 +131,7 @@ test('several reports of a cluster count as their newest, also when it moved to 
   }));
 
 test('reports that differ by a microsecond are two reports, and their time stays exact', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'), { at: '2026-11-21 15:59:59.123456' });
     await line.run();
     await line.store(reportOf('CRITICAL', 'MODERATE'), { at: '2026-11-21 15:59:59.123457' });
@@ -155,7 +145,7 @@ test('reports that differ by a microsecond are two reports, and their time stays
   }));
 
 test('rows that the reference sent count, as far as they reach into the cooldown', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.storeSent(reportOf('CRITICAL'), { hoursAgo: 2 });
     await line.storeSent(reportOf('MODERATE'), { hoursAgo: 20 });
     await line.storeSent(reportOf('IMPORTANT'), { hoursAgo: 25 });
@@ -171,7 +161,7 @@ test('rows that the reference sent count, as far as they reach into the cooldown
   }));
 
 test('a row that the reference sends between our runs counts as well', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();
     line.kafka.told();
@@ -188,7 +178,7 @@ test('a row that the reference sends between our runs counts as well', () =>
   }));
 
 test('who empties reported gets everything once more', () =>
-  timeline(bothTargets, async (line) => {
+  withTimeline(bothTargets, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();
     await line.run();
@@ -202,7 +192,7 @@ test('who empties reported gets everything once more', () =>
   }));
 
 test('removing the rows of one target tells that target alone once more', () =>
-  timeline(bothTargets, async (line) => {
+  withTimeline(bothTargets, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();
     line.kafka.told();
@@ -213,7 +203,7 @@ test('removing the rows of one target tells that target alone once more', () =>
   }));
 
 test('both targets have their own threshold, tags, cooldown and rows', () =>
-  timeline(
+  withTimeline(
     {
       ...bothTargets,
       settings: {
@@ -245,7 +235,7 @@ test('both targets have their own threshold, tags, cooldown and rows', () =>
   ));
 
 test('Service Log has one message per issue, and one row per cluster and run', () =>
-  timeline({ targets: ['service-log'] }, async (line) => {
+  withTimeline({ targets: ['service-log'] }, async (line) => {
     await line.store(reportOf('CRITICAL', 'IMPORTANT', 'MODERATE'));
     await line.run();
     assert.equal(line.serviceLog.arrived.length, 3);
@@ -253,7 +243,7 @@ test('Service Log has one message per issue, and one row per cluster and run', (
   }));
 
 test('what fails stays due under its id, what was delivered is not repeated', () =>
-  timeline({ targets: ['service-log'] }, async (line) => {
+  withTimeline({ targets: ['service-log'] }, async (line) => {
     line.serviceLog.answer = ({ notification }) =>
       notification.issues[0]!.errorKey === 'CRITICAL'
         ? { kind: 'retry', error: failure(), afterMs: 0 }
@@ -279,7 +269,7 @@ test('what fails stays due under its id, what was delivered is not repeated', ()
   }));
 
 test('a run that delivers nothing leaves an error row, and the next one sends the same id', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure('BROKER_AWAY'), afterMs: 0 });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -302,7 +292,7 @@ test('a run that delivers nothing leaves an error row, and the next one sends th
   }));
 
 test('a one-shot run retries until the deadline of the message', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.configure({ delivery: { ...testSettings().delivery, deadlineMs: 60_000, backoffMinMs: 1_000 } });
     let failures = 3;
     line.kafka.answer = () =>
@@ -317,7 +307,7 @@ test('a one-shot run retries until the deadline of the message', () =>
   }));
 
 test('an answer that was lost is tried again as such, and past 20 hours only listed', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'unknown', error: failure('ANSWER_LOST'), afterMs: 0 });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -342,7 +332,7 @@ test('an answer that was lost is tried again as such, and past 20 hours only lis
   }));
 
 test('a refused message is dead with its reason, its issue waits, and a manual retry has a new id', () =>
-  timeline({ targets: ['service-log'] }, async (line) => {
+  withTimeline({ targets: ['service-log'] }, async (line) => {
     line.serviceLog.answer = ({ notification }) =>
       notification.issues[0]!.errorKey === 'CRITICAL'
         ? { kind: 'rejected', error: failure('REFUSED') }
@@ -368,7 +358,7 @@ test('a refused message is dead with its reason, its issue waits, and a manual r
   }));
 
 test('a message that could not be delivered within the retry window is dead, and its issue decided anew', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -384,7 +374,7 @@ test('a message that could not be delivered within the retry window is dead, and
   }));
 
 test('a paused target is left alone until the pause ends, also by other processes', () =>
-  timeline(bothTargets, async (line) => {
+  withTimeline(bothTargets, async (line) => {
     line.serviceLog.answer = () => ({ kind: 'paused', error: failure('TOO_MANY'), afterMs: 2 * hourMs });
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await line.store(reportOf('CRITICAL'), { cluster: name });
     await line.run();
@@ -406,7 +396,7 @@ test('a paused target is left alone until the pause ends, also by other processe
   }));
 
 test('a rule that is disabled is not told, and the row leaves it out; enabled again it is told', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.disable([[{ scope: testCluster, rule: 'test_rule', errorKey: 'CRITICAL' }], []]);
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     assert.deepEqual((await line.run()).decisions, { 'disabled-by-cluster': 1, new: 1 });
@@ -427,7 +417,7 @@ test('a rule that is disabled is not told, and the row leaves it out; enabled ag
   }));
 
 test('a cluster whose issues are all disabled gets a row with an empty list', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.disable([[], [{ scope: String(testOrg), rule: 'test_rule', errorKey: 'CRITICAL' }]]);
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -436,7 +426,7 @@ test('a cluster whose issues are all disabled gets a row with an empty list', ()
   }));
 
 test('of a message whose rule was disabled while it waited the rest goes out, under its id', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     await line.run();
@@ -452,7 +442,7 @@ test('of a message whose rule was disabled while it waited the rest goes out, un
   }));
 
 test('a threshold that was raised while a message waited withdraws it', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('MODERATE'));
     await line.run();
@@ -474,7 +464,7 @@ test('a threshold that was raised while a message waited withdraws it', () =>
   }));
 
 test('a change of settings or content is looked at in the next run, and repeats nothing', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'LOW', 'UNKNOWN'));
     assert.deepEqual((await line.run()).decisions, { new: 1, 'below-threshold': 1, 'content-missing': 1 });
     line.setRisks({ ...defaultRisks, UNKNOWN: { risk: 3 } });
@@ -486,7 +476,7 @@ test('a change of settings or content is looked at in the next run, and repeats 
   }));
 
 test('without any content a run fails, and nothing is taken for a risk of zero', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     await line.run();
     line.failContent(true);
     await line.store(reportOf('CRITICAL'));
@@ -495,7 +485,7 @@ test('without any content a run fails, and nothing is taken for a risk of zero',
   }));
 
 test('clusters that are not allowed get neither messages nor rows', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.configure({ clusters: { allowOnly: true, allowed: new Set(['a']), block: false, blocked: new Set() } });
     await line.store(reportOf('CRITICAL'), { cluster: 'a' });
     await line.store(reportOf('CRITICAL'), { cluster: 'b' });
@@ -507,7 +497,7 @@ test('clusters that are not allowed get neither messages nor rows', () =>
   }));
 
 test('a cluster that cannot be rendered is an error, the others go on, and it is tried again', () =>
-  timeline(bothTargets, async (line) => {
+  withTimeline(bothTargets, async (line) => {
     line.serviceLog.composing = async ({ cluster }) => {
       if (cluster === 'b') throw failure('RENDERER_AWAY');
     };
@@ -523,7 +513,7 @@ test('a cluster that cannot be rendered is an error, the others go on, and it is
   }));
 
 test('without a cooldown each one-shot run tells everything again', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     const policies = {
       'notification-backend': policyOf('kafka_broker', { cooldown: '0 hours' }),
       'service-log': policyOf('service_log'),
@@ -536,7 +526,7 @@ test('without a cooldown each one-shot run tells everything again', () =>
   }));
 
 test('a cooldown that is no interval is refused with the name of its setting', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     line.configure({
       policies: {
         'notification-backend': policyOf('kafka_broker', { cooldown: 'soon' }),
@@ -548,7 +538,7 @@ test('a cooldown that is no interval is refused with the name of its setting', (
 
 for (const cooldown of ['-1 week', '1 day -30 hours', '-0.5 s']) {
   test(`a negative cooldown, ${cooldown}, is refused with the name of its setting, or is none where it is taken`, () =>
-    timeline({}, async (line) => {
+    withTimeline({}, async (line) => {
       const policies = (negativeCooldown: 'none' | 'refused') => ({
         'notification-backend': policyOf('kafka_broker', { cooldown, negativeCooldown }),
         'service-log': policyOf('service_log'),
@@ -564,7 +554,7 @@ for (const cooldown of ['-1 week', '1 day -30 hours', '-0.5 s']) {
 }
 
 test('a negative age of deletion is refused by name: it would delete what has just arrived', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     const retention = { outboxMs: hourMs, ledgerMs: hourMs, everyMs: hourMs };
     for (const reportsMaxAge of ['-1 day', '1 hour -90 minutes']) {
       line.configure({ retention: { ...retention, reportsMaxAge } });
@@ -574,7 +564,7 @@ test('a negative age of deletion is refused by name: it would delete what has ju
   }));
 
 test('a service that follows refuses a wrong cooldown at its start, not in each run', () =>
-  timeline({ settings: { mode: 'follow' } }, async (line) => {
+  withTimeline({ settings: { mode: 'follow' } }, async (line) => {
     for (const cooldown of ['soon', '-1 week']) {
       line.configure({
         policies: {
@@ -587,7 +577,7 @@ test('a service that follows refuses a wrong cooldown at its start, not in each 
   }));
 
 test('a first run past the cap delivers portion by portion and drops nothing', () =>
-  timeline({ settings: { firstRun: { messagesMax: 2, everyMs: hourMs } } }, async (line) => {
+  withTimeline({ settings: { firstRun: { messagesMax: 2, everyMs: hourMs } } }, async (line) => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await line.store(reportOf('CRITICAL'), { cluster: name });
     await line.run();
     assert.equal(line.kafka.arrived.length, 2);
@@ -609,7 +599,7 @@ test('a first run past the cap delivers portion by portion and drops nothing', (
   }));
 
 test('details reach the target byte for byte', () =>
-  timeline({}, async (line) => {
+  withTimeline({}, async (line) => {
     const details = '{ "n": 12345678901234567890, "f": 1.0 }';
     await line.store(
       `{"reports":[{"type":"rule","component":"${componentOfRule}","key":"CRITICAL","details":${details}}]}`,

@@ -11,8 +11,7 @@ import {
   type TestDatabase,
   type TestRole,
 } from '../../../test/support/postgres.ts';
-import { reportMessage } from '../../../test/support/report-messages.ts';
-import { serializePayloadStatus } from '../../contracts/payload-status.ts';
+import { sendReportAndStatus } from '../../../test/support/report-messages.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
@@ -101,23 +100,7 @@ test('what ccx db grants prints is enough for writer, tracker and notifier', asy
   });
   try {
     const { reports } = JSON.parse(reportOf('CRITICAL')) as { reports: unknown[] };
-    const producer = await bus.createProducer();
-    await producer.send([
-      {
-        topic: writerSettings.topic,
-        value: reportMessage({ Report: JSON.stringify({ fingerprints: [], reports, system: {} }) }),
-      },
-      {
-        topic: trackerSettings.topic,
-        value: serializePayloadStatus({
-          service: 'ingress',
-          request_id: 'r',
-          status: 'received',
-          date: clock.now().toISOString(),
-        }),
-      },
-    ]);
-    await producer.close();
+    await sendReportAndStatus(bus, { reports: writerSettings.topic, statuses: trackerSettings.topic }, reports);
     await until(async () => (await context.database.query('SELECT FROM new_reports')).rowCount === 1);
     await until(
       async () => (await context.database.query(`SELECT FROM ccx.trace WHERE request_id = 'r'`)).rowCount === 1,

@@ -3,7 +3,6 @@
  * topic and setting, and the first run after the topic was made tells what waited.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,8 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import { launcherOf, runProgram, settingsOf, storageSettings } from '../../../../test/support/drop-in-program.ts';
 import { startTestKafka } from '../../../../test/support/kafka.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase } from '../../../../test/support/postgres.ts';
@@ -23,7 +21,7 @@ import { plaintext } from '../../../platform/bus/kafka/kafka-security.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { Database } from '../../../platform/database/database.ts';
 
-const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
+const program = 'ccx-notification-service';
 const folder = mkdtempSync(join(tmpdir(), 'ccx-missing-topic-'));
 const content = createServer((_request, response) =>
   response.end(encodeRuleContent(contentOf({ TEST_RULE_CRITICAL_IMPACT: { risk: 4, tags: ['openshift'] } }))),
@@ -54,15 +52,8 @@ async function withBroker(properties: Readonly<Record<string, string>>, work: (p
   const topic = `missing-${randomUUID()}`;
   const clock = createSystemClock();
   const bus = createKafkaBus({ brokers: cluster.addresses, clientId: 'test', security: plaintext, clock });
-  const url = new URL(context.url);
   const settings = {
-    STORAGE__DB_DRIVER: 'postgres',
-    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
-    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
-    STORAGE__PG_HOST: url.hostname,
-    STORAGE__PG_PORT: url.port,
-    STORAGE__PG_DB_NAME: url.pathname.slice(1),
-    STORAGE__PG_PARAMS: 'sslmode=disable',
+    ...storageSettings(context.url),
     KAFKA_BROKER__ENABLED: 'true',
     KAFKA_BROKER__ADDRESSES: cluster.addresses.join(','),
     KAFKA_BROKER__TOPIC: topic,
@@ -74,16 +65,18 @@ async function withBroker(properties: Readonly<Record<string, string>>, work: (p
     METRICS__RETRIES: '1',
     CLEANER__MAX_AGE: '90 days',
   };
-  const env = Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_SERVICE__${name}`, value]),
-  );
+  const env = settingsOf(program, settings);
   try {
     await storeReport(context.database);
     await work({
       brokers: cluster.addresses,
       database: context.database,
       topic,
-      run: () => runProgram(env),
+      async run() {
+        const args = ['--instant-reports', '--ignore-disabled-rules'];
+        const { code, stdout, stderr } = await runProgram(launcherOf(program), args, { cwd: folder, env });
+        return { code, output: stdout + stderr };
+      },
       async told() {
         await bus.admin.ensureTopics([{ name: topic, partitions: 1 }]);
         const partitions = await bus.admin.lag('test', [topic]);
@@ -105,22 +98,6 @@ async function storeReport(database: Database): Promise<void> {
      VALUES (1, 1, '5d5892d4-1f74-4ccf-91af-548dfc9767aa', $1, now() AT TIME ZONE 'UTC')`,
     [JSON.stringify({ analysis_metadata: {}, reports })],
   );
-}
-
-async function runProgram(env: Readonly<Record<string, string>>) {
-  const child = spawn(launcher, ['--instant-reports', '--ignore-disabled-rules'], {
-    cwd: folder,
-    env: { ...baseEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, output };
 }
 
 test('brokers that make topics make the missing one, and the message is delivered by the first run', async () => {

@@ -3,8 +3,6 @@
  * output, exit code, tables and what arrives at Service Log (notification-service.md 16). Kafka as target is `ccx notifier`'s own test.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +10,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import {
+  type FinishedProgram,
+  launcherOf,
+  runProgram,
+  settingsOf,
+  storageSettings,
+} from '../../../../test/support/drop-in-program.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, createTestRole, type TestDatabase } from '../../../../test/support/postgres.ts';
 import {
@@ -30,7 +34,7 @@ import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { goDuration } from './show-configuration.ts';
 
 const ownProgram = fileURLToPath(new URL('../../../bin/ccx', import.meta.url));
-const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
+const launcher = launcherOf('ccx-notification-service');
 const folder = mkdtempSync(join(tmpdir(), 'ccx-notification-program-'));
 const cluster = '5d5892d4-1f74-4ccf-91af-548dfc9767aa';
 const component = 'ccx_rules_ocp.external.rules.test_rule.report';
@@ -62,16 +66,9 @@ after(async () => {
 
 beforeEach(async () => {
   context = await createTestDatabase({ migrated: true });
-  const url = new URL(context.url);
   const services = `http://127.0.0.1:${(servers.content.address() as AddressInfo).port}`;
   environment = prefixed({
-    STORAGE__DB_DRIVER: 'postgres',
-    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
-    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
-    STORAGE__PG_HOST: url.hostname,
-    STORAGE__PG_PORT: url.port,
-    STORAGE__PG_DB_NAME: url.pathname.slice(1),
-    STORAGE__PG_PARAMS: 'sslmode=disable',
+    ...storageSettings(context.url),
     KAFKA_BROKER__ENABLED: 'false',
     KAFKA_BROKER__TOPIC: 'platform.notifications.ingress',
     SERVICE_LOG__ENABLED: 'true',
@@ -96,11 +93,7 @@ beforeEach(async () => {
 });
 afterEach(() => context.drop());
 
-function prefixed(settings: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_SERVICE__${name}`, value]),
-  );
-}
+const prefixed = (settings: Readonly<Record<string, string>>) => settingsOf('ccx-notification-service', settings);
 
 /** The content service and the template renderer of the black-box suite, on one port. */
 async function startContentAndRenderer(): Promise<Server> {
@@ -136,10 +129,7 @@ async function startContentAndRenderer(): Promise<Server> {
   return server;
 }
 
-interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+interface Finished extends FinishedProgram {
   /** As the suite reads it. */
   readonly output: string;
 }
@@ -149,20 +139,9 @@ async function run(
   settings: Readonly<Record<string, string>> = {},
   program = launcher,
 ): Promise<Finished> {
-  const child = spawn(program, args, {
-    cwd: folder,
-    env: { ...baseEnvironment(), ...environment, ...prefixed(settings) },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr, output: stdout + stderr };
+  const env = { ...environment, ...prefixed(settings) };
+  const finished = await runProgram(program, args, { cwd: folder, env });
+  return { ...finished, output: finished.stdout + finished.stderr };
 }
 
 const instant = ['--instant-reports', '--ignore-disabled-rules'];

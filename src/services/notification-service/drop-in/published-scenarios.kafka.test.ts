@@ -3,17 +3,14 @@
  * shared tables are emptied before each, and the broker makes the topic when it is asked for. The others are in `program.process.test.ts`.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
-import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import { launcherOf, runProgram, settingsOf, storageSettings } from '../../../../test/support/drop-in-program.ts';
 import { startTestKafka } from '../../../../test/support/kafka.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
@@ -25,7 +22,7 @@ import { openBus } from '../../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
 
-const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-service', import.meta.url));
+const program = 'ccx-notification-service';
 const folder = mkdtempSync(join(tmpdir(), 'ccx-published-scenarios-'));
 const clock = createSystemClock();
 /** No UUID, as in the scenarios. */
@@ -64,15 +61,8 @@ beforeEach(async () => {
 });
 
 async function run(settings: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; output: string }> {
-  const url = new URL(context.url);
   const all = {
-    STORAGE__DB_DRIVER: 'postgres',
-    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
-    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
-    STORAGE__PG_HOST: url.hostname,
-    STORAGE__PG_PORT: url.port,
-    STORAGE__PG_DB_NAME: url.pathname.slice(1),
-    STORAGE__PG_PARAMS: 'sslmode=disable',
+    ...storageSettings(context.url),
     KAFKA_BROKER__ENABLED: 'true',
     KAFKA_BROKER__ADDRESSES: kafka.addresses.join(','),
     KAFKA_BROKER__TOPIC: TOPIC_NOTIFICATIONS,
@@ -83,21 +73,10 @@ async function run(settings: Readonly<Record<string, string>> = {}): Promise<{ c
     DEPENDENCIES__CONTENT_SERVER: `http://127.0.0.1:${(content.address() as AddressInfo).port}/`,
     ...settings,
   };
-  const env = Object.fromEntries(
-    Object.entries(all).map(([name, value]) => [`CCX_NOTIFICATION_SERVICE__${name}`, value]),
-  );
-  const child = spawn(launcher, ['--instant-reports', '--ignore-disabled-rules'], {
-    cwd: folder,
-    env: { ...baseEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, output };
+  const args = ['--instant-reports', '--ignore-disabled-rules'];
+  const env = settingsOf(program, all);
+  const { code, stdout, stderr } = await runProgram(launcherOf(program), args, { cwd: folder, env });
+  return { code, output: stdout + stderr };
 }
 
 const reportOf = (risk: string) =>

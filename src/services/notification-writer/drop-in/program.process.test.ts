@@ -1,13 +1,16 @@
 /** The drop-in program as scripts and the published black-box suite use it: started by its launcher, judged by output, exit code and tables. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import {
+  type FinishedProgram,
+  launcherOf,
+  runProgram,
+  settingsOf,
+  storageSettings,
+} from '../../../../test/support/drop-in-program.ts';
 import {
   createTestDatabase,
   createTestRole,
@@ -18,56 +21,26 @@ import { grantStatements } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { ensureNotificationSchema } from '../../../platform/records/notification-schema/migrate-schema.ts';
 
-const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-writer', import.meta.url));
+const program = 'ccx-notification-writer';
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));
 after(() => rmSync(folder, { recursive: true }));
 
 let context: TestDatabase;
 let environment: Readonly<Record<string, string>>;
-before(() => undefined);
 beforeEach(async () => {
   context = await createTestDatabase();
-  const url = new URL(context.url);
-  const settings = {
-    STORAGE__DB_DRIVER: 'postgres',
-    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
-    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
-    STORAGE__PG_HOST: url.hostname,
-    STORAGE__PG_PORT: url.port,
-    STORAGE__PG_DB_NAME: url.pathname.slice(1),
-    STORAGE__PG_PARAMS: 'sslmode=disable',
+  environment = settingsOf(program, {
+    ...storageSettings(context.url),
     METRICS__NAMESPACE: 'notification-writer',
-  };
-  environment = Object.fromEntries(
-    Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_WRITER__${name}`, value]),
-  );
+  });
 });
 afterEach(() => context.drop());
 
-interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<FinishedProgram> {
+  return runProgram(launcherOf(program), args, { cwd: folder, env: { ...environment, ...env } });
 }
 
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
-  const child = spawn(launcher, args, {
-    cwd: folder,
-    env: { ...baseEnvironment(), ...environment, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout, stderr };
-}
-
-async function succeed(...args: string[]): Promise<Finished> {
+async function succeed(...args: string[]): Promise<FinishedProgram> {
   const finished = await run(args);
   assert.equal(finished.code, 0, `${args.join(' ')}: ${finished.stdout}${finished.stderr}`);
   return finished;

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../../../scripts/kafka/start-kafka.ts';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
+import { launcherOf, settingsOf, storageSettings } from '../../../../test/support/drop-in-program.ts';
 import { startTestKafka, testKafkaBrokers } from '../../../../test/support/kafka.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { reportMessage } from '../../../../test/support/report-messages.ts';
@@ -18,7 +18,7 @@ import { openBus } from '../../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
 
-const launcher = fileURLToPath(new URL('../../../bin/ccx-notification-writer', import.meta.url));
+const launcher = launcherOf('ccx-notification-writer');
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-service-'));
 const clock = createSystemClock();
 const topic = `drop-in-${clock.uuid()}`;
@@ -48,15 +48,10 @@ const patienceMs = 60_000;
 /** The program in its folder, with what differs from a database that refuses it. */
 async function launch(change: Readonly<Record<string, string>> = {}) {
   const [port = 0] = await freePorts(1);
-  const url = new URL(context.url);
   const settings = {
-    STORAGE__DB_DRIVER: 'postgres',
+    ...storageSettings(context.url),
     STORAGE__PG_USERNAME: role,
     STORAGE__PG_PASSWORD: 'soon-right',
-    STORAGE__PG_HOST: url.hostname,
-    STORAGE__PG_PORT: url.port,
-    STORAGE__PG_DB_NAME: url.pathname.slice(1),
-    STORAGE__PG_PARAMS: 'sslmode=disable',
     BROKER__ADDRESSES: (await testKafkaBrokers()).join(','),
     BROKER__TOPIC: topic,
     BROKER__GROUP: topic,
@@ -70,9 +65,7 @@ async function launch(change: Readonly<Record<string, string>> = {}) {
     cwd: folder,
     env: {
       ...baseEnvironment(),
-      ...Object.fromEntries(
-        Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_WRITER__${name}`, value]),
-      ),
+      ...settingsOf('ccx-notification-writer', settings),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -137,10 +130,8 @@ test('brokers that make topics make the one that is missing, and what comes on i
   const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
   const settings = { kind: 'kafka' as const, brokers: cluster.addresses, clientId: 'test', security };
   const there = await openBus(settings, { clock, telemetry: createSilentTelemetry('bus') });
-  const url = new URL(context.url);
   const { child, closed, until } = await launch({
-    STORAGE__PG_USERNAME: decodeURIComponent(url.username),
-    STORAGE__PG_PASSWORD: decodeURIComponent(url.password),
+    ...storageSettings(context.url),
     BROKER__ADDRESSES: cluster.addresses.join(','),
   });
   try {
