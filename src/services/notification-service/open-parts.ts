@@ -26,8 +26,12 @@ import { createFolderContent, createServerContent } from './content/server-conte
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import type { ContentSource, Target } from './ports.ts';
-import { openTargets, type TargetBus, type TargetsSettings } from './targets/open-targets.ts';
+import { createKafkaTarget, type TargetBus } from './targets/kafka-target/kafka-target.ts';
 import { templateRendererUrl } from './targets/service-log-target/rendering/remote-renderer.ts';
+import {
+  createServiceLogTarget,
+  type ServiceLogTargetSettings,
+} from './targets/service-log-target/service-log-target.ts';
 
 export interface NotificationParts {
   readonly targets: readonly Target[];
@@ -63,49 +67,41 @@ export async function openNotificationParts(options: OpenPartsOptions): Promise<
   const secret = (key: 'service_log.client_id' | 'service_log.client_secret') =>
     secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded, env }));
 
-  const settings = targetsSettings(config);
-  const targets = await openTargets(settings, {
-    clock,
-    telemetry,
-    ...(settings.kafka === undefined ? {} : { bus: await notificationBus(options, settings.kafka.topic) }),
-    ...(settings.serviceLog === undefined
-      ? {}
-      : {
-          credentials: { clientId: secret('service_log.client_id'), clientSecret: secret('service_log.client_secret') },
-        }),
-  });
-  for (const target of targets) lifecycle.defer(`target ${target.name}`, () => target.close());
+  // Read before a broker is asked for anything: a wrong setting is said at once.
+  const serviceLog = config['service_log.enabled'] ? serviceLogSettings(config) : undefined;
+  const targets: Target[] = [];
+  const opened = (target: Target) => {
+    lifecycle.defer(`target ${target.name}`, () => target.close());
+    targets.push(target);
+  };
+  if (config['kafka_broker.enabled']) {
+    const topic = config['kafka_broker.topic'];
+    const clusterDetailsUri = config['notifications.cluster_details_uri'];
+    const ruleDetailsUri = config['notifications.rule_details_uri'];
+    const bus = await notificationBus(options, topic);
+    opened(await createKafkaTarget({ topic, clusterDetailsUri, ruleDetailsUri }, { bus, clock }));
+  }
+  if (serviceLog !== undefined) {
+    const clientId = secret('service_log.client_id');
+    const clientSecret = secret('service_log.client_secret');
+    opened(createServiceLogTarget(serviceLog, { clientId, clientSecret, clock, telemetry }));
+  }
   const disabledRules = openDisabledRules(options);
   return { targets, content: contentSource(config), ...(disabledRules === undefined ? {} : { disabledRules }) };
 }
 
-function targetsSettings(config: NotificationServiceConfig): TargetsSettings {
+function serviceLogSettings(config: NotificationServiceConfig): ServiceLogTargetSettings {
   const renderer = config['dependencies.template_renderer_server'];
   return {
-    ...(config['kafka_broker.enabled']
-      ? {
-          kafka: {
-            topic: config['kafka_broker.topic'],
-            clusterDetailsUri: config['notifications.cluster_details_uri'],
-            ruleDetailsUri: config['notifications.rule_details_uri'],
-          },
-        }
-      : {}),
-    ...(config['service_log.enabled']
-      ? {
-          serviceLog: {
-            url: config['service_log.url'],
-            tokenUrl: config['service_log.token_url'],
-            timeoutMs: config['service_log.timeout'],
-            createdBy: config['service_log.created_by'],
-            username: config['service_log.username'],
-            ruleDetailsUri: config['service_log.rule_details_uri'],
-            ...(renderer === ''
-              ? {}
-              : { rendererUrl: templateRendererUrl(renderer, config['dependencies.template_renderer_endpoint']) }),
-          },
-        }
-      : {}),
+    url: config['service_log.url'],
+    tokenUrl: config['service_log.token_url'],
+    timeoutMs: config['service_log.timeout'],
+    createdBy: config['service_log.created_by'],
+    username: config['service_log.username'],
+    ruleDetailsUri: config['service_log.rule_details_uri'],
+    ...(renderer === ''
+      ? {}
+      : { rendererUrl: templateRendererUrl(renderer, config['dependencies.template_renderer_endpoint']) }),
   };
 }
 

@@ -32,13 +32,16 @@ export const pausedTopicMissingMs = 60_000;
 /** How long a send may take until its outcome counts as unknown; the bus goes on trying behind it. */
 export const busSendMsMax = 30_000;
 
-export interface KafkaTargetSettings extends MessageSettings {
+/** What is used of a bus; `check` rejects while notifications cannot be sent at all. */
+export type TargetBus = Pick<Bus, 'createProducer' | 'check'>;
+
+interface KafkaTargetSettings extends MessageSettings {
   readonly topic: string;
 }
 
-export interface KafkaTargetDependencies {
+interface KafkaTargetDependencies {
   /** Stays the caller's; the target closes only its own producer. */
-  readonly bus: Pick<Bus, 'createProducer' | 'check'>;
+  readonly bus: TargetBus;
   readonly clock: Clock;
 }
 
