@@ -21,7 +21,7 @@ import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
 import { formatExplanation, formatMessage } from './format-explanation.ts';
 import { renderRetryMs } from './limits.ts';
-import { createDisabledRulesDatabase } from './open-parts.ts';
+import { createDisabledRulesDatabase } from './open-dependencies.ts';
 import { listMessages, readExplanation, requestRetry } from './store/explain.ts';
 import { claimBytesMax } from './store/outbox.ts';
 import { createKafkaTarget } from './targets/kafka-target/kafka-target.ts';

@@ -16,7 +16,7 @@ import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/t
 import { notificationServiceOptions, notificationServiceSettings, storageUrl } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
-import { openNotificationParts } from './open-parts.ts';
+import { openNotificationParts } from './open-dependencies.ts';
 import type { NotificationService, startNotificationService } from './service.ts';
 import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
 

@@ -18,7 +18,7 @@ import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { notificationServiceSettings } from '../config.ts';
 import { notifierExitCode } from '../exit-codes.ts';
-import { openNotificationParts } from '../open-parts.ts';
+import { openNotificationParts } from '../open-dependencies.ts';
 import type { Target } from '../ports.ts';
 import type { NotificationServiceSettings } from '../settings.ts';
 import { chooseOperation, type ServiceFlags, type ServiceOperation, serviceFlags } from './flags.ts';
