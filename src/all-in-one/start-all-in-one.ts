@@ -261,7 +261,15 @@ async function startNotifier(dependencies: NotifierDependencies): Promise<Notifi
           'service_log.client_secret': standIns.clientSecret,
         },
   );
-  const parts = await notificationServiceRole.openParts({ loaded, env, clock, telemetry, lifecycle, database, bus });
+  const parts = await notificationServiceRole.openDependencies({
+    loaded,
+    env,
+    clock,
+    telemetry,
+    lifecycle,
+    database,
+    bus,
+  });
   return startNotificationService(notificationServiceRole.settings(loaded.config, 'follow'), {
     database,
     telemetry,

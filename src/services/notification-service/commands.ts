@@ -16,7 +16,7 @@ import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/t
 import { notificationServiceOptions, notificationServiceSettings, storageUrl } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
-import { openNotificationParts } from './open-dependencies.ts';
+import { openNotificationDependencies } from './open-dependencies.ts';
 import type { NotificationService, startNotificationService } from './service.ts';
 import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
 
@@ -101,9 +101,9 @@ async function startRole(
     clock,
   });
   lifecycle.defer('database', () => database.close());
-  const parts = await openNotificationParts({ loaded, env, clock, telemetry, lifecycle, database });
+  const dependencies = await openNotificationDependencies({ loaded, env, clock, telemetry, lifecycle, database });
   const settings = notificationServiceSettings(config, mode);
-  const service = await startService(settings, { database, telemetry, clock, ...parts });
+  const service = await startService(settings, { database, telemetry, clock, ...dependencies });
   lifecycle.defer(service.name, () => service.stop());
   return service;
 }

@@ -1,6 +1,6 @@
 /**
  * The notification service's settings: the reference's keys with its shipped values, plus ours. Every consumer of this table gets the same
- * settings; where the parts come from (database, brokers, secrets) is put together in `open-parts.ts`.
+ * settings; where its dependencies come from (database, brokers, secrets) is put together in `open-dependencies.ts`.
  * Source: notification-service.md 3.4.
  */
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';

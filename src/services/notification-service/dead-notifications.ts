@@ -1,6 +1,6 @@
 /**
  * What this service has dead-lettered, for `ccx dead-letters`: notifications that their target refused or that ran out of time, and those of
- * which nobody knows whether they arrived. They stay in the outbox; this shows them in the shape of the letters on the topics.
+ * which nobody knows whether they arrived. They stay in the outbox; this shows them in the shape of the dead letters on the topics.
  */
 
 import type { Issue } from '../../contracts/issue.ts';
@@ -17,7 +17,7 @@ const deadMessagesPerRead = 100;
 
 const isHandled = 'retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL OR discarded_at IS NOT NULL';
 
-export interface DeadNotification {
+interface DeadNotification {
   /** `notifications/<id>` */
   readonly id: string;
   readonly state: 'open' | 'replayed' | 'discarded';

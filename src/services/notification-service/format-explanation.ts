@@ -4,7 +4,7 @@ import type { LedgerState } from './decide/decide-cluster.ts';
 import { reasonSentence, type Standing } from './decide/reasons.ts';
 import type { ExplainedIssue, ExplainedTarget, ListedMessage } from './store/explain.ts';
 
-export interface Explanation {
+interface Explanation {
   readonly targets: readonly ExplainedTarget[];
   readonly issues: readonly ExplainedIssue[];
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../platform/clock/clock.ts';
 
-export interface KeepOptions<T> {
+interface KeepOptions<T> {
   readonly clock: Clock;
   readonly load: () => Promise<T>;
   /** A value of this age is loaded again; after a failure the next try waits as long. */

@@ -85,7 +85,7 @@ function ownMetrics(registry: Registry) {
     finished: counter('messages_finished_total', 'Messages that left the outbox, by how', ['target', 'state']),
     foreignRows: counter(
       'foreign_sent_rows_total',
-      'Rows of reported that another writer sent and the ledger took in',
+      'Rows of reported that another writer sent and the ledger imported',
       [],
     ),
     removedRows: counter('removed_sent_rows_total', 'Rows of reported that were removed by others', []),

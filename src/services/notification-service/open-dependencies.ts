@@ -33,13 +33,13 @@ import {
   type ServiceLogTargetSettings,
 } from './targets/service-log-target/service-log-target.ts';
 
-export interface NotificationParts {
+interface OpenedDependencies {
   readonly targets: readonly Target[];
   readonly content: ContentSource;
   readonly disabledRules?: DisabledRulesSource;
 }
 
-export interface OpenPartsOptions {
+interface OpenOptions {
   readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
@@ -55,7 +55,7 @@ export interface OpenPartsOptions {
 }
 
 /** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
-export async function openNotificationParts(options: OpenPartsOptions): Promise<NotificationParts> {
+export async function openNotificationDependencies(options: OpenOptions): Promise<OpenedDependencies> {
   const { loaded, env, clock, telemetry, lifecycle } = options;
   const { config } = loaded;
   const secrets = openSecretSource({
@@ -116,7 +116,7 @@ const brokerSettingNames: KafkaSettingNames = {
 };
 
 /** The brokers of the notification backend if they are named, else the bus that this process has, else the one of the bus.* settings. */
-async function notificationBus(options: OpenPartsOptions, topic: string): Promise<TargetBus> {
+async function notificationBus(options: OpenOptions, topic: string): Promise<TargetBus> {
   const { clock, telemetry, lifecycle, database, bus } = options;
   const { config } = options.loaded;
   const named = config['kafka_broker.addresses'] !== '';
@@ -173,7 +173,7 @@ function contentSource(config: NotificationServiceConfig): ContentSource {
 }
 
 /** A database that is not configured is met when the rules are read, behind targets that cannot be used, as in the reference. */
-function openDisabledRules({ loaded, lifecycle }: OpenPartsOptions): DisabledRulesSource | undefined {
+function openDisabledRules({ loaded, lifecycle }: OpenOptions): DisabledRulesSource | undefined {
   const { config } = loaded;
   if (config['disabled_rules.ignore']) return undefined;
   try {

@@ -44,7 +44,7 @@ export function preparePolicy(inputs: {
   return { verdicts, cooldownMicros: inputs.cooldownMicros, hash };
 }
 
-export interface CooldownContext {
+interface CooldownContext {
   readonly nowText: string;
   readonly events: { negativeCooldown(section: string, cooldown: string): void };
 }

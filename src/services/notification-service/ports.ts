@@ -35,7 +35,7 @@ export interface OutgoingNotification {
   readonly id: string;
   readonly target: TargetName;
   readonly cluster: string;
-  /** The issues that this message tells about: all of the cluster's on Kafka, exactly one in Service Log. */
+  /** The issues that this message notifies: all of the cluster's on Kafka, exactly one in Service Log. */
   readonly issues: readonly Issue[];
   /** Exact body. */
   readonly body: string;

@@ -12,7 +12,7 @@ import type { Events } from './telemetry.ts';
 /** One push to the Pushgateway. */
 const pushMsMax = 10_000;
 
-export interface MetricsPusher {
+interface MetricsPusher {
   /** The last push, up to 1 + `retries` times. Never rejects. */
   final(): Promise<void>;
   stop(): void;

@@ -67,7 +67,7 @@ interface RunRequest {
   readonly removedRowsChecked?: boolean;
 }
 
-export interface FinishedRun {
+interface FinishedRun {
   readonly summary: RunSummary;
   readonly run: Run;
   readonly followedRules: DisabledRules;
@@ -142,7 +142,7 @@ async function runOnce(
   events.statusChanged(SERVICE_STATUS.starting);
   const stepMicros = await state.time.synchronize(state.database);
   if (stepMicros !== 0n) state.events.clockStepped(stepMicros);
-  // Before the content, so that of several things that are away the same one is told as by the reference.
+  // Before the content, so that of several things that are away the same one is named as by the reference.
   await state.disabledRules.get();
   events.statusChanged(SERVICE_STATUS.fetchingContent);
   const content = await loadContent(state);

@@ -20,7 +20,7 @@ import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
 import { type Following, follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
-import { openNotificationParts } from './open-dependencies.ts';
+import { openNotificationDependencies } from './open-dependencies.ts';
 import { runPipeline } from './pipeline.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, Target } from './ports.ts';
@@ -283,5 +283,5 @@ async function readiness(
 export const notificationServiceRole = {
   options: notificationServiceOptions,
   settings: notificationServiceSettings,
-  openParts: openNotificationParts,
+  openDependencies: openNotificationDependencies,
 } as const;

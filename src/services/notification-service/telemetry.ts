@@ -55,7 +55,7 @@ interface RunCounts {
   readonly elapsedMs: number;
 }
 
-export interface EventsOptions {
+interface EventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly metrics: NotificationMetrics;

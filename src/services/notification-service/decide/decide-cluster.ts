@@ -191,7 +191,7 @@ function skip(reason: SkipReason, nextEligibleMicros: bigint | null = null): Ans
 /**
  * What somebody else's `sent` rows mean for the ledger: every issue of such a row counts as notified when the row says, as the reference
  * reads it, unless a newer row is known. What the ledger remembers without a row that is there (its row was removed, its message is on its
- * way or was withdrawn) never outranks a row. The statement that stores this (`store/write-decisions.ts`) says the same in SQL.
+ * way or was withdrawn) never outranks a row. The statement that stores this (`store/decisions.ts`) says the same in SQL.
  * Source: notification-service.md 8.2, 8.3; architecture.md 7.
  */
 interface ForeignNotification {

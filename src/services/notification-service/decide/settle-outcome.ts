@@ -32,13 +32,13 @@ export type DeliveryOutcome =
   | { readonly kind: 'withdrawn'; readonly reason: string };
 
 /** What settling asks of the message. */
-export interface SettledMessage {
+interface SettledMessage {
   /** This attempt included. */
   readonly attempts: number;
   readonly mayHaveArrived: boolean;
 }
 
-export interface SettleContext {
+interface SettleContext {
   readonly nowMicros: bigint;
   /** A one-shot run ends; what it does not try again before its deadline is left to the next one. */
   readonly oneShot: boolean;
@@ -60,7 +60,7 @@ export interface Settlement {
   readonly tally: OutcomeTally;
 }
 
-export interface OutcomeTrace {
+interface OutcomeTrace {
   readonly status: 'notification-delivered' | 'outcome-recorded' | 'notification-dead' | 'notification-failed';
   readonly hop: 11 | 12 | undefined;
   /** Behind the names of target and message; empty: they say it all. */
@@ -68,7 +68,7 @@ export interface OutcomeTrace {
   readonly atMicros: bigint;
 }
 
-export interface OutcomeTally {
+interface OutcomeTally {
   /** The state that the message ended in; undefined: it goes on. */
   readonly finishedAs: 'delivered' | 'dead' | 'unknown' | 'withdrawn' | undefined;
   /** Given up, or listed as possibly arrived: a person should look. */
@@ -77,7 +77,7 @@ export interface OutcomeTally {
   readonly leftOver: boolean;
 }
 
-export interface OutboxSettlement {
+interface OutboxSettlement {
   readonly state: 'pending' | 'unknown' | 'delivered' | 'dead' | 'withdrawn';
   readonly attempts: number;
   readonly mayHaveArrived: boolean;
@@ -92,7 +92,7 @@ export interface OutboxSettlement {
   readonly untried: boolean;
 }
 
-export interface LedgerSettlement {
+interface LedgerSettlement {
   /** `before`: what it was before the message. */
   readonly state: 'notified' | 'dead' | 'unknown' | 'before';
   readonly clockMicros: bigint | null;

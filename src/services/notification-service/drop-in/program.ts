@@ -18,7 +18,7 @@ import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
 import { notificationServiceSettings } from '../config.ts';
 import { notifierExitCode } from '../exit-codes.ts';
-import { openNotificationParts } from '../open-dependencies.ts';
+import { openNotificationDependencies } from '../open-dependencies.ts';
 import type { Target } from '../ports.ts';
 import type { NotificationServiceSettings } from '../settings.ts';
 import { chooseOperation, type ServiceFlags, type ServiceOperation, serviceFlags } from './flags.ts';
@@ -41,10 +41,10 @@ const exitCleaner = 8;
 /** As far as one run asks for it of `startNotificationService`; handed in, so that usage, version and cleanup load none of it. */
 type StartService = (
   settings: NotificationServiceSettings,
-  dependencies: Pick<Program, 'telemetry' | 'clock'> & { readonly database: Database } & OpenedParts,
+  dependencies: Pick<Program, 'telemetry' | 'clock'> & { readonly database: Database } & OpenedDependencies,
 ) => Promise<RunningService & { runOnce(): Promise<{ readonly nothingDeliveredTo: readonly string[] }> }>;
 
-type OpenedParts = Awaited<ReturnType<typeof openNotificationParts>>;
+type OpenedDependencies = Awaited<ReturnType<typeof openNotificationDependencies>>;
 
 /** Resolves to the exit code. Never throws, never ends the process itself. */
 export async function runNotificationServiceProgram(input: ProcessInput, startService: StartService): Promise<number> {
@@ -294,7 +294,7 @@ async function run(program: Program, lifecycle: Lifecycle, startService: StartSe
   const { loaded, env, clock, telemetry, clowderCa } = program;
   const database = openDatabase(program);
   lifecycle.defer('database', () => database.close());
-  const parts = await openNotificationParts({
+  const dependencies = await openNotificationDependencies({
     ...{ loaded, env, clock, telemetry, lifecycle, database },
     ...(clowderCa === undefined ? {} : { brokerCa: clowderCa }),
     mayMakeTopic: true,
@@ -306,11 +306,11 @@ async function run(program: Program, lifecycle: Lifecycle, startService: StartSe
   } as const;
   const service = await startService(
     { ...settings, policies, reportsOf: 'anybody' },
-    { database, telemetry, clock, ...parts },
+    { database, telemetry, clock, ...dependencies },
   );
   lifecycle.defer(service.name, () => service.stop());
   const summary = await service.runOnce();
-  if (summary.nothingDeliveredTo.includes('notification-backend')) await requireTopic(parts.targets);
+  if (summary.nothingDeliveredTo.includes('notification-backend')) await requireTopic(dependencies.targets);
 }
 
 async function requireTopic(targets: readonly Target[]): Promise<void> {

@@ -48,7 +48,7 @@ function rendered(
   return { ...cluster, decisions: settleDecisions(cluster.decisions, messages, renderError), messages, renderError };
 }
 
-/** An issue that no message tells of was not rendered, whatever the target's reason. */
+/** An issue that no message names was not rendered, whatever the target's reason. */
 function missing(cluster: DueCluster, messages: readonly OutgoingNotification[]): CcxError | undefined {
   const notified = new Set(messages.flatMap((message) => message.issues.map(issueIdentity)));
   const left = cluster.issues.filter((issue) => !notified.has(issueIdentity(issue)));

@@ -36,7 +36,7 @@ export interface ForeignSentRow {
 }
 
 /** One cluster as decided for one target. */
-export interface DecidedRow {
+interface DecidedRow {
   readonly runTarget: {
     readonly target: { readonly eventTargetId: number; readonly name: string };
     readonly policy: { readonly hash: string; readonly cooldownMicros: bigint | undefined };

@@ -33,7 +33,7 @@ export interface ExplainedIssue {
   readonly next_eligible_at: string | null;
   readonly last_reason: string;
   readonly decided_at: string;
-  /** Of the message that told of it last, or is to. */
+  /** Of the message that notified it last, or is to. */
   readonly notification_id: string | null;
   readonly message_state: string | null;
   readonly attempts: number | null;

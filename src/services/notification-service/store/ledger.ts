@@ -31,7 +31,7 @@ export function createLedgerStore(database: Queryable) {
   };
 }
 
-export interface WantedCluster {
+interface WantedCluster {
   readonly eventTargetId: number;
   readonly orgId: number;
   readonly cluster: string;

@@ -182,7 +182,7 @@ function microsOrUndefined(text: string | null): bigint | undefined {
 /** A message as it is about to be sent for the first time. */
 export interface FirstAttempt {
   readonly message: ClaimedMessage;
-  /** Issues that it told of and tells of no more. */
+  /** Issues that it named and does not name any more. */
   readonly left: readonly LeftIssue[];
 }
 
@@ -265,7 +265,7 @@ interface RestoredIssue {
 }
 
 /**
- * Issues whose message tells of them no more go back to what they were before it, no cooldown starts, and their cluster is decided again.
+ * Issues that their message does not name any more go back to what they were before it, no cooldown starts, and their cluster is decided again.
  * Only while the ledger still names that message.
  */
 export async function restoreIssues(
@@ -409,7 +409,7 @@ export async function countWaiting(database: Queryable, eventTargetId: number): 
   return rows[0]!.waiting;
 }
 
-export interface OutboxGauges {
+interface OutboxGauges {
   readonly eventTargetId: number;
   /** Messages that wait, and those that are listed, by state. */
   readonly counts: readonly { readonly state: string; readonly count: number }[];

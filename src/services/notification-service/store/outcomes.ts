@@ -25,7 +25,7 @@ import { insertReportedRows, insertUnsentPage, type ReportedCluster } from './re
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A message of this process with what its outcome means. */
-export interface RecordedMessage {
+interface RecordedMessage {
   readonly message: ClaimedMessage;
   readonly settlement: Settlement;
 }

@@ -28,7 +28,7 @@ export const dueKeysPerRead = 10_000;
 const setReportBytesMax = 16 * 1024 * 1024;
 
 /** Which reports a run looks at. */
-export interface ReportsOf {
+interface ReportsOf {
   readonly database: Queryable;
   readonly targets: readonly { readonly eventTargetId: number; readonly policyHash: string }[];
   readonly nowMicros: () => bigint;
