@@ -46,17 +46,15 @@ interface FactState {
   readonly failed: boolean;
 }
 
-interface ReadFactsOptions {
-  /** Called before a fact is read. */
-  readonly beforeFact: (fact: FactName) => void;
-  /** Facts whose reading took a runner down: not read again. */
-  readonly leaveOut: ReadonlySet<string>;
-}
-
 /** Reads every fact of an archive; a reader that throws makes its fact absent and never fails the archive. */
 export function readFacts(
   archive: ArchiveView,
-  options: ReadFactsOptions,
+  options: {
+    /** Called before a fact is read. */
+    readonly beforeFact: (fact: FactName) => void;
+    /** Facts whose reading took a runner down: not read again. */
+    readonly leaveOut: ReadonlySet<string>;
+  },
   onFailure: (fact: FactName, cause: unknown) => void,
 ): FactSheet {
   const states = new Map<FactName, FactState>();

@@ -9,16 +9,6 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
 import { RULES_VERSION } from '../../rules/engine/rule.ts';
 
-interface ContentAnswers {
-  readonly contentGob: Buffer;
-  readonly contentJson: string;
-  readonly groups: readonly RuleGroup[];
-  readonly status: Readonly<Record<string, RuleStatus>>;
-  readonly openApi: string;
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>;
-}
-
 /** What the hosted service says of values that its build was not given. */
 const notSet = '*not set*';
 const buildInfo = {
@@ -34,7 +24,15 @@ export function addContentRoutes(
   app: FastifyInstance,
   prefix: string,
   specFile: string,
-  answers: ContentAnswers,
+  answers: {
+    readonly contentGob: Buffer;
+    readonly contentJson: string;
+    readonly groups: readonly RuleGroup[];
+    readonly status: Readonly<Record<string, RuleStatus>>;
+    readonly openApi: string;
+    /** Prometheus text. */
+    readonly metrics: () => Promise<string>;
+  },
 ): void {
   app.get(prefix, () => ({ status: 'ok' }));
   app.get(`${prefix}groups`, () => ({ groups: answers.groups, status: 'ok' }));

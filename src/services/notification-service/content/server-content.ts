@@ -12,14 +12,12 @@ import type { ContentSource } from '../ports.ts';
 const contentMsMax = 10_000;
 const contentBytesMax = 64 * 1024 * 1024;
 
-interface ContentServer {
+export function createServerContent(options: {
   /** `dependencies.content_server`, e.g. `localhost:8082`; `http://` is added unless it starts with `http`. */
   readonly server: string;
   /** `dependencies.content_endpoint`, appended as it is. */
   readonly endpoint: string;
-}
-
-export function createServerContent(options: ContentServer): ContentSource {
+}): ContentSource {
   const address = `${options.server}${options.endpoint}`;
   const url = address.startsWith('http') ? address : `http://${address}`;
   return {

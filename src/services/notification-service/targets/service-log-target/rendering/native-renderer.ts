@@ -27,15 +27,13 @@ export const rendersAtOnceMax = 8;
 export const templateStopsMax = 3;
 const templateRestMs = 600_000;
 
-interface NativeRendererOptions {
+/** The children start with the first text: a run without one needs none. */
+export function createNativeRenderer(options: {
   readonly clock: Clock;
   readonly telemetry?: Telemetry;
   /** Time of one issue; default 5 s. */
   readonly renderMsMax?: number;
-}
-
-/** The children start with the first text: a run without one needs none. */
-export function createNativeRenderer(options: NativeRendererOptions): TemplateRenderer {
+}): TemplateRenderer {
   const { clock, telemetry } = options;
   const startPool = (): RunnerPool<RenderJob, RenderAnswer> =>
     createRunnerPool({
