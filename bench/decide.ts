@@ -10,6 +10,7 @@ import { loadConfig } from '../src/platform/config/load-config.ts';
 import type { Database } from '../src/platform/database/database.ts';
 import { createSilentTelemetry } from '../src/platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../src/rules/catalog/index-of-rules.ts';
+import type { NotificationServiceSettings } from '../src/services/notification-service/config.ts';
 import { createFolderContent } from '../src/services/notification-service/content/server-content.ts';
 import type { Target } from '../src/services/notification-service/ports.ts';
 import {
@@ -17,7 +18,6 @@ import {
   notificationServiceRole,
   startNotificationService,
 } from '../src/services/notification-service/service.ts';
-import type { NotificationServiceSettings } from '../src/services/notification-service/settings.ts';
 import type { BenchContext, Benchmark, Contender } from './support/benchmark.ts';
 import { countStatements } from './support/count-statements.ts';
 import { benchReport } from './support/report-messages.ts';

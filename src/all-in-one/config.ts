@@ -69,28 +69,24 @@ export const allInOneOptions = defineOptions({
     },
     'retention.archives': {
       type: 'duration',
-      as: 'retention.archivesMs',
       default: 72 * 3_600_000,
       min: 60_000,
       description: 'How long archives are kept',
     },
     'retention.archives_bytes': {
       type: 'bytes',
-      as: 'retention.archivesBytes',
       default: 10 * 1024 ** 3,
       min: 1024 ** 2,
       description: 'How many bytes of archives are kept; the oldest go first',
     },
     'retention.topics': {
       type: 'duration',
-      as: 'retention.topicsMs',
       default: 7 * 24 * 3_600_000,
       min: 60_000,
       description: 'How long embedded topics keep records, dead letters among them',
     },
     'retention.topics_bytes': {
       type: 'bytes',
-      as: 'retention.topicsBytes',
       default: 1024 ** 3,
       min: 1024 ** 2,
       description: 'How many bytes one embedded topic keeps',

@@ -14,6 +14,10 @@ import {
   createSilentTelemetry,
   type Telemetry,
 } from '../../src/platform/telemetry/telemetry.ts';
+import type {
+  NotificationServiceSettings,
+  TargetPolicySettings,
+} from '../../src/services/notification-service/config.ts';
 import {
   collectDisabledRules,
   NOTHING_DISABLED,
@@ -27,10 +31,6 @@ import type {
 } from '../../src/services/notification-service/ports.ts';
 import type { RunSummary } from '../../src/services/notification-service/run.ts';
 import { type NotificationService, startNotificationService } from '../../src/services/notification-service/service.ts';
-import type {
-  NotificationServiceSettings,
-  TargetPolicySettings,
-} from '../../src/services/notification-service/settings.ts';
 import { contentOf, defaultRisks, type Risks } from './notification-content.ts';
 import { createTestDatabase } from './postgres.ts';
 import { createWatchedClock, type WatchedClock } from './watched-clock.ts';

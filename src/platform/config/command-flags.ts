@@ -5,7 +5,7 @@
 import { type Command, CommanderError, Option } from 'commander';
 import { describeConfig } from './describe-config.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
-import { environmentName, type OptionSpec, type OptionTable } from './options.ts';
+import { camelCase, environmentName, type OptionSpec, type OptionTable } from './options.ts';
 import { formatDuration } from './parse-value.ts';
 import type { ProcessInput } from './process-input.ts';
 
@@ -77,9 +77,4 @@ function listsHelp(table: OptionTable): string {
 function describeDefault(spec: OptionSpec): string {
   if (spec.secret === true) return '; secret: also from the file that *_FILE names';
   return `, default ${spec.type === 'duration' ? formatDuration(Number(spec.default)) : JSON.stringify(spec.default)}`;
-}
-
-/** How commander names the value of `--some-flag`. */
-function camelCase(flag: string): string {
-  return flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

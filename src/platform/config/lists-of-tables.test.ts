@@ -14,7 +14,7 @@ import { defineOptions } from './options.ts';
 const table = defineOptions({
   name: 'example',
   envPrefix: 'EXAMPLE',
-  options: { 'delivery.lease': { type: 'duration', as: 'delivery.leaseMs', default: 1_000, description: 'lease' } },
+  options: { 'delivery.lease': { type: 'duration', default: 1_000, description: 'lease' } },
   lists: {
     receivers: {
       description: 'Whom to notify',

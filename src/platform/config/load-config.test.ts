@@ -26,7 +26,7 @@ const table = defineOptions({
     },
     'storage.pg_password': { type: 'string', default: '', description: 'password', secret: true },
     'limits.size': { type: 'bytes', as: 'limits.bytesMax', default: 1024, description: 'size' },
-    'limits.wait': { type: 'duration', as: 'limits.waitMs', default: 60_000, description: 'wait' },
+    'limits.wait': { type: 'duration', default: 60_000, description: 'wait' },
     'statuses.topic': { type: 'string', as: 'statusesTopic', off: 'none', default: 'statuses', description: 'topic' },
     'start.at': {
       type: 'string',
@@ -145,6 +145,8 @@ test('settings come straight from the rows, nested and named for their service',
   assert.equal(config['limits.size'], 2048);
   const startAt: 'earliest' | 'latest' = settings.startAt;
   assert.deepEqual(settings, {
+    broker: { addresses: 'localhost:9092', tags: [] },
+    storage: { pgPort: 5432, pgPassword: '' },
     limits: { bytesMax: 2048, waitMs: 60_000 },
     statusesTopic: '',
     startAt,

@@ -38,7 +38,7 @@ export interface OptionSpec<Type extends OptionType = OptionType> {
    * file lists the key or there is no file, `in-file` only if the file lists it. Source: notification-service.md 3.3.
    */
   readonly envCounts?: 'always' | 'known-key' | 'in-file';
-  /** Path in the role's settings, unit last: `download.retryMsMax`. Absent: only the role's own start looks at it. */
+  /** Path in the role's settings, where it is not the key's: `retry.max_age`, a duration, is `retry.maxAgeMs`. */
   readonly as?: string;
   /** The word, in any case, that means an empty text: an empty environment variable counts as unset. */
   readonly off?: string;
@@ -76,10 +76,18 @@ type SettingValue<Spec extends OptionSpec> = Spec extends { readonly choices: re
   ? Choice
   : OptionValues[Spec['type']];
 
+type CamelCase<Text extends string> = Text extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Text;
+
+type SettingPath<Key, Spec extends OptionSpec> = Spec extends { readonly as: infer Path extends string }
+  ? Path
+  : Key extends string
+    ? `${CamelCase<Key>}${Spec['type'] extends 'duration' ? 'Ms' : ''}`
+    : never;
+
 type FlatSettings<Options extends Readonly<Record<string, OptionSpec>>> = {
-  readonly [Key in keyof Options as Options[Key] extends { readonly as: infer Path extends string }
-    ? Path
-    : never]: SettingValue<Options[Key]>;
+  readonly [Key in keyof Options as SettingPath<Key, Options[Key]>]: SettingValue<Options[Key]>;
 };
 
 type HeadOf<Path> = Path extends `${infer Head}.${string}` ? Head : Path;
@@ -90,14 +98,13 @@ type Nested<Flat> = {
     : Nested<{ [Path in keyof Flat & string as Path extends `${Head}.${infer Rest}` ? Rest : never]: Flat[Path] }>;
 };
 
-/** The settings that a table's options make: `'download.retry_for': { as: 'download.retryMsMax' }` → `{ download: { retryMsMax } }`. */
+/** The settings that a table's options make: `'download.retry_for'` of type duration → `{ download: { retryForMs } }`. */
 export type SettingsOf<Table extends OptionTable> = Nested<FlatSettings<Table['options']>>;
 
 export function settingsOf<Table extends OptionTable>(table: Table, config: ConfigOf<Table>): SettingsOf<Table> {
   const settings: Record<string, unknown> = {};
   for (const [key, spec] of Object.entries<OptionSpec>(table.options)) {
-    if (spec.as === undefined) continue;
-    const path = spec.as.split('.');
+    const path = (spec.as ?? `${camelCase(key)}${spec.type === 'duration' ? 'Ms' : ''}`).split('.');
     const last = path.pop()!;
     let section = settings;
     for (const name of path) {
@@ -107,6 +114,11 @@ export function settingsOf<Table extends OptionTable>(table: Table, config: Conf
     section[last] = config[key as keyof Table['options']];
   }
   return settings as SettingsOf<Table>;
+}
+
+/** `some_name` or `some-name` → `someName`. */
+export function camelCase(name: string): string {
+  return name.replace(/[-_]([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 type ListEntry<Spec extends ListSpec> = {

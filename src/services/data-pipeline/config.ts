@@ -64,21 +64,18 @@ export const dataPipelineOptions = defineOptions({
     },
     'incoming.topic': {
       type: 'string',
-      as: 'incoming.topic',
       default: TOPIC_UPLOAD_ANNOUNCE,
       env: 'CDP_INCOMING_TOPIC',
       description: 'Topic of the announcements; platform.upload.buckit goes with incoming.platform_service "none"',
     },
     'incoming.group_id': {
       type: 'string',
-      as: 'incoming.groupId',
       default: GROUP_DATA_PIPELINE,
       env: 'CDP_GROUP_ID',
       description: 'Consumer group',
     },
     'incoming.platform_service': {
       type: 'string',
-      as: 'incoming.platformService',
       off: 'none',
       default: SERVICE_OPENSHIFT,
       description: 'Value that the header service must have; "none" takes every record',
@@ -92,7 +89,6 @@ export const dataPipelineOptions = defineOptions({
     },
     'incoming.start_at': {
       type: 'string',
-      as: 'incoming.startAt',
       default: 'earliest',
       choices: ['earliest', 'latest'],
       description: 'Where a group without a committed offset starts',
@@ -132,19 +128,16 @@ export const dataPipelineOptions = defineOptions({
     },
     'download.allow_unsafe_links': {
       type: 'boolean',
-      as: 'download.allowUnsafeLinks',
       default: false,
       description: 'Follows links to every host; otherwise only what the two settings below allow',
     },
     'download.presigned_s3_links': {
       type: 'boolean',
-      as: 'download.presignedS3Links',
       default: true,
       description: 'Follows presigned links of Amazon S3 (*.s3.amazonaws.com), as the hosted platform announces them',
     },
     'download.allowed_hosts': {
       type: 'list',
-      as: 'download.allowedHosts',
       default: [],
       split: 'comma-or-whitespace',
       description: 'Further hosts that archives are fetched from: host, host:port or *.domain',
@@ -200,7 +193,6 @@ export const dataPipelineOptions = defineOptions({
     },
     'rules.runners': {
       type: 'integer',
-      as: 'rules.runners',
       default: runnersDefault,
       min: 1,
       max: 64,
@@ -229,7 +221,6 @@ export const dataPipelineOptions = defineOptions({
     },
     'rules.quarantine': {
       type: 'duration',
-      as: 'rules.quarantineMs',
       default: quarantineMsDefault,
       min: 0,
       description: 'How long a rule that took a runner down is left out',

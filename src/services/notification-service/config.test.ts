@@ -67,10 +67,10 @@ test('metrics are pushed only with a namespace and a token; old reports are dele
   assert.deepEqual(notificationServiceSettings(load(token), 'once').metrics.push, {
     gatewayUrl: 'localhost:9091',
     jobName: 'ccx_notification_service',
-    authToken: 'dG9rZW4=',
+    gatewayAuthToken: 'dG9rZW4=',
     retries: 3,
     retryAfterMs: 60_000,
-    everyMs: 30_000,
+    gatewayTimeBetweenPushMs: 30_000,
   });
   assert.equal(notificationServiceSettings(load(), 'follow').retention.reportsMaxAge, '');
   const cleaning = load({ CCX_NOTIFICATION_SERVICE__CLEANER__ENABLED: 'true' });

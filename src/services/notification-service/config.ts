@@ -4,13 +4,20 @@
  * Source: notification-service.md 3.4.
  */
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
+import type { TargetName } from '../../contracts/tables.ts';
 import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
-import { type ConfigOf, defineOptions, type OptionSpec } from '../../platform/config/options.ts';
+import {
+  type ConfigOf,
+  defineOptions,
+  type OptionSpec,
+  type SettingsOf,
+  settingsOf,
+} from '../../platform/config/options.ts';
 import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
 import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
 import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
-import type { MetricsSettings, NotificationServiceSettings, TargetPolicySettings } from './settings.ts';
+import type { ClusterFilter } from './decide/disabled-rules.ts';
 
 const minuteMs = 60_000;
 const dayMs = 24 * 3_600_000;
@@ -230,7 +237,14 @@ export const notificationServiceOptions = defineOptions({
       max: 1_000,
       description: 'Attempts at once per target',
     },
-    'delivery.claim': { type: 'integer', default: 200, min: 1, max: 5_000, description: 'Messages claimed together' },
+    'delivery.claim': {
+      type: 'integer',
+      as: 'delivery.claimMax',
+      default: 200,
+      min: 1,
+      max: 5_000,
+      description: 'Messages claimed together',
+    },
     'delivery.deadline': { type: 'duration', default: minuteMs, min: 1_000, description: 'With --once: one message' },
     'delivery.run_deadline': { type: 'duration', default: 50 * minuteMs, min: 1_000, description: 'With --once: all' },
     'delivery.lease': { type: 'duration', default: 2 * minuteMs, min: 30_000, description: 'Claim of a dead process' },
@@ -244,6 +258,7 @@ export const notificationServiceOptions = defineOptions({
     'delivery.backoff_max': { type: 'duration', default: 5 * minuteMs, min: 1, description: 'Longest pause' },
     'first_run.messages': {
       type: 'integer',
+      as: 'firstRun.messagesMax',
       default: 1_000,
       min: 0,
       description:
@@ -267,11 +282,42 @@ export const notificationServiceOptions = defineOptions({
 
 export type NotificationServiceConfig = ConfigOf<typeof notificationServiceOptions>;
 
+type RowSettings = SettingsOf<typeof notificationServiceOptions>;
+
+export type TargetPolicySettings = Readonly<ReturnType<typeof policyOf>>;
+
+export type PushSettings = Omit<RowSettings['metrics'], 'namespace' | 'subsystem'>;
+
+export interface NotificationServiceSettings extends Pick<RowSettings, 'follow' | 'delivery' | 'firstRun'> {
+  /** `once`: one run, one row of `reported` per cluster and target. `follow`: runs as reports arrive, rows for new reports only. */
+  readonly mode: 'once' | 'follow';
+  /** `database`: decisions and leases follow the server's clock, so that processes agree. `clock`: the process's own, for tests. */
+  readonly timeSource: 'database' | 'clock';
+  readonly policies: Readonly<Record<TargetName, TargetPolicySettings>>;
+  readonly clusters: ClusterFilter;
+  /** Whose report of a cluster counts: its owner's where `ccx.cluster_owners` names one, or whoever's is newest, as in the reference. */
+  readonly reportsOf: 'owner' | 'anybody';
+  readonly contentRefreshMs: number;
+  readonly disabledRulesRefreshMs: number;
+  /** Without `push` nothing is pushed. */
+  readonly metrics: Pick<RowSettings['metrics'], 'namespace' | 'subsystem'> & { readonly push?: PushSettings };
+  readonly retention: RowSettings['retention'] & {
+    /** PostgreSQL interval: older rows of `new_reports` and `reported` are deleted; empty leaves them to others. */
+    readonly reportsMaxAge: string;
+    readonly everyMs: number;
+  };
+}
+
 export function notificationServiceSettings(
   config: NotificationServiceConfig,
   mode: NotificationServiceSettings['mode'],
 ): NotificationServiceSettings {
+  const { follow, delivery, firstRun, retention, metrics } = settingsOf(notificationServiceOptions, config);
+  // Pushing wants a namespace and a token, as in the reference. Source: notification-service.md 12.3.
+  const { namespace, subsystem, ...push } = metrics;
+  const pushes = namespace !== '' && push.gatewayAuthToken !== '';
   return {
+    ...{ follow, delivery, firstRun },
     mode,
     timeSource: 'database',
     policies: {
@@ -287,37 +333,24 @@ export function notificationServiceSettings(
     reportsOf: 'owner',
     contentRefreshMs: 5 * minuteMs,
     disabledRulesRefreshMs: minuteMs,
-    follow: {
-      pollMs: config['follow.poll'],
-      minGapMs: config['follow.min_gap'],
-      fullSweepMs: config['follow.full_sweep'],
-    },
-    delivery: {
-      concurrency: config['delivery.concurrency'],
-      claimMax: config['delivery.claim'],
-      deadlineMs: config['delivery.deadline'],
-      runDeadlineMs: config['delivery.run_deadline'],
-      leaseMs: config['delivery.lease'],
-      retryWindowMs: config['delivery.retry_window'],
-      backoffMinMs: config['delivery.backoff_min'],
-      backoffMaxMs: config['delivery.backoff_max'],
-    },
-    firstRun: { messagesMax: config['first_run.messages'], everyMs: config['first_run.every'] },
-    metrics: metricsOf(config),
+    metrics: { namespace, subsystem, ...(pushes ? { push } : {}) },
     retention: {
-      outboxMs: config['retention.outbox'],
-      ledgerMs: config['retention.ledger'],
+      ...retention,
       reportsMaxAge: config['cleaner.enabled'] ? config['cleaner.max_age'] : '',
       everyMs: 60 * minuteMs,
     },
   };
 }
 
-function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | 'service_log'): TargetPolicySettings {
+function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | 'service_log') {
   return {
-    section,
+    /** That these came from, for the hints of errors. */
+    section: section as string,
+    /** PostgreSQL interval; blank, or with a first word `0`: no cooldown. Source: notification-service.md 8.2. */
     cooldown: config[`${section}.cooldown`],
-    negativeCooldown: 'refused',
+    /** `none`: as in the reference it is no cooldown. */
+    negativeCooldown: 'refused' as 'none' | 'refused',
+    /** Empty: the total risk against its threshold. Source: notification-service.md 7.1. */
     eventFilter: config[`${section}.event_filter`],
     likelihoodThreshold: config[`${section}.likelihood_threshold`],
     impactThreshold: config[`${section}.impact_threshold`],
@@ -325,23 +358,6 @@ function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | '
     totalRiskThreshold: config[`${section}.total_risk_threshold`],
     tagFilterEnabled: config[`${section}.tag_filter_enabled`],
     tags: config[`${section}.tags`],
-  };
-}
-
-/** Pushing wants a namespace and a token, as in the reference. Source: notification-service.md 12.3. */
-function metricsOf(config: NotificationServiceConfig): MetricsSettings {
-  const names = { namespace: config['metrics.namespace'], subsystem: config['metrics.subsystem'] };
-  if (names.namespace === '' || config['metrics.gateway_auth_token'] === '') return names;
-  return {
-    ...names,
-    push: {
-      gatewayUrl: config['metrics.gateway_url'],
-      jobName: config['metrics.job_name'],
-      authToken: config['metrics.gateway_auth_token'],
-      retries: config['metrics.retries'],
-      retryAfterMs: config['metrics.retry_after'],
-      everyMs: config['metrics.gateway_time_between_push'],
-    },
   };
 }
 

@@ -6,8 +6,8 @@
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
+import type { NotificationServiceSettings } from './config.ts';
 import type { Run } from './run.ts';
-import type { NotificationServiceSettings } from './settings.ts';
 import { microsOfMs } from './timestamps.ts';
 
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */

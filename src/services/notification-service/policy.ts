@@ -7,6 +7,7 @@ import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
+import type { TargetPolicySettings } from './config.ts';
 import { compileEventFilter } from './decide/compile-event-filter.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
@@ -14,7 +15,6 @@ import { detailsByPosition } from './decide/report-slices.ts';
 import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdicts.ts';
 import type { DueCluster, DueIssue, Target } from './ports.ts';
 import type { TargetPolicy } from './run.ts';
-import type { TargetPolicySettings } from './settings.ts';
 import type { StoredReport } from './store/reports.ts';
 
 export interface CompiledPolicy extends FilterPolicy {

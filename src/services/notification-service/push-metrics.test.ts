@@ -48,10 +48,10 @@ function pusherOf(address: string, changes: Partial<Parameters<typeof startPushi
   const settings = {
     gatewayUrl: address,
     jobName: 'job',
-    authToken: 'dXNlcjpwYXNz',
+    gatewayAuthToken: 'dXNlcjpwYXNz',
     retries: 2,
     retryAfterMs: 60_000,
-    everyMs: 0,
+    gatewayTimeBetweenPushMs: 0,
     ...changes,
   };
   const signal = new AbortController().signal;

@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { callHttp } from '../../platform/http/http-client.ts';
-import type { MetricsSettings } from './settings.ts';
+import type { PushSettings } from './config.ts';
 import type { Events } from './telemetry.ts';
 
 /** One push to the Pushgateway. */
@@ -19,13 +19,13 @@ interface MetricsPusher {
 }
 
 export function startPushing(
-  settings: NonNullable<MetricsSettings['push']>,
+  settings: PushSettings,
   how: { readonly registry: Registry; readonly clock: Clock; readonly events: Events; readonly signal: AbortSignal },
 ): MetricsPusher {
   const push = async () => {
     const answer = await callHttp(pushUrl(settings), {
       method: 'PUT',
-      headers: { 'Content-Type': how.registry.contentType, Authorization: `Basic ${settings.authToken}` },
+      headers: { 'Content-Type': how.registry.contentType, Authorization: `Basic ${settings.gatewayAuthToken}` },
       body: await how.registry.metrics(),
       deadlineMs: pushMsMax,
     });
@@ -37,8 +37,10 @@ export function startPushing(
     });
   };
   const stop =
-    settings.everyMs > 0
-      ? how.clock.every(settings.everyMs, () => push().catch((error: unknown) => how.events.metricsNotPushed(error)))
+    settings.gatewayTimeBetweenPushMs > 0
+      ? how.clock.every(settings.gatewayTimeBetweenPushMs, () =>
+          push().catch((error: unknown) => how.events.metricsNotPushed(error)),
+        )
       : () => undefined;
   return {
     stop,
@@ -58,7 +60,7 @@ export function startPushing(
 }
 
 /** The gateway wants a job name with a slash base64-encoded, and says so in the path. */
-function pushUrl(settings: NonNullable<MetricsSettings['push']>): string {
+function pushUrl(settings: PushSettings): string {
   const { gatewayUrl, jobName } = settings;
   const base = (gatewayUrl.includes('://') ? gatewayUrl : `http://${gatewayUrl}`).replace(/\/$/, '');
   const encoded = jobName.includes('/')

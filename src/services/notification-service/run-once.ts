@@ -9,6 +9,7 @@ import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS, TABLE_STORED_MESSAGE } from '.
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
+import type { NotificationServiceSettings } from './config.ts';
 import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts';
 import type { Kept } from './keep-last-good.ts';
 import { SERVICE_STATUS } from './metrics.ts';
@@ -16,7 +17,6 @@ import { type CompiledPolicy, dueClusterOf, measureCooldown, preparePolicy } fro
 import type { Target } from './ports.ts';
 import type { Run, RunTarget, TargetHealth } from './run.ts';
 import { createTally, finishTally, type RunSummary } from './run.ts';
-import type { NotificationServiceSettings } from './settings.ts';
 import { createDecisionStore } from './store/decisions.ts';
 import { createLedgerStore } from './store/ledger.ts';
 import { countWaiting, createOutbox, isFirstRun, readGauges } from './store/outbox.ts';

@@ -2,13 +2,13 @@
 
 import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { NotificationServiceSettings } from './config.ts';
 import type { Decision, SettledDecision } from './decide/decide-cluster.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { ReportIssue } from './decide/read-report.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { Verdicts } from './decide/verdicts.ts';
 import type { DueCluster, OutgoingNotification, Target } from './ports.ts';
-import type { NotificationServiceSettings } from './settings.ts';
 import type { DecisionStore, ForeignSentRow } from './store/decisions.ts';
 import type { LedgerStore } from './store/ledger.ts';
 import type { ClaimedMessage, Outbox } from './store/outbox.ts';

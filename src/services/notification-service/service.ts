@@ -14,6 +14,7 @@ import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { NotificationServiceSettings } from './config.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
@@ -27,7 +28,6 @@ import type { ContentSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
 import { createTargetHealth, type RunSummary } from './run.ts';
 import { createRunner, type Runner, type ServiceState } from './run-once.ts';
-import type { NotificationServiceSettings } from './settings.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { createTimeSource, timestampText } from './timestamps.ts';
 

@@ -184,7 +184,6 @@ export const additionalOptions = {
   },
   'batch.wait': {
     type: 'duration',
-    as: 'batch.waitMs',
     default: batchWaitMsDefault,
     min: 0,
     description: 'How long a batch waits for more messages',

@@ -58,14 +58,12 @@ export const payloadTrackerOptions = defineOptions({
     },
     'batch.wait': {
       type: 'duration',
-      as: 'batch.waitMs',
       default: batchWaitMsDefault,
       min: 0,
       description: 'How long a batch waits for more statuses',
     },
     'retention.age': {
       type: 'duration',
-      as: 'retention.ageMs',
       default: retentionAgeMsDefault,
       min: 60_000,
       description: 'How long events are kept',
@@ -77,16 +75,9 @@ export const payloadTrackerOptions = defineOptions({
       min: 1_000,
       description: 'How many events are kept; the oldest go first',
     },
-    'http.host': {
-      type: 'string',
-      as: 'http.host',
-      default: '0.0.0.0',
-      flag: 'host',
-      description: 'Address to listen on',
-    },
+    'http.host': { type: 'string', default: '0.0.0.0', flag: 'host', description: 'Address to listen on' },
     'http.port': {
       type: 'integer',
-      as: 'http.port',
       default: httpPortDefault,
       min: 0,
       max: 65_535,

@@ -16,11 +16,11 @@ import { forgetFactsWithoutReport } from '../../../platform/records/report-facts
 import { goUsage, parseGoFlags } from '../../../platform/reference/go-flags.ts';
 import { referenceLog } from '../../../platform/reference/reference-log.ts';
 import { createTelemetry, type LogLevel, type Telemetry } from '../../../platform/telemetry/telemetry.ts';
+import type { NotificationServiceSettings } from '../config.ts';
 import { notificationServiceSettings } from '../config.ts';
 import { notifierExitCode } from '../exit-codes.ts';
 import { openNotificationDependencies } from '../open-dependencies.ts';
 import type { Target } from '../ports.ts';
-import type { NotificationServiceSettings } from '../settings.ts';
 import { chooseOperation, type ServiceFlags, type ServiceOperation, serviceFlags } from './flags.ts';
 import {
   failureFields,
