@@ -36,7 +36,7 @@ import { createIngressEvents, type IngressEvents } from './telemetry.ts';
 import { UploadSlots } from './upload-slots.ts';
 import { notFound, sendReply, text } from './web/reply.ts';
 import { gatheredBodyBytesMax } from './web/request-body.ts';
-import { createWebListener, WEB_PREFIXES } from './web/web-listener.ts';
+import { createWebListener, WEB_PREFIXES } from './web/ingress-module.ts';
 
 const crowdCheckedEveryMs = 1_000;
 /** Connections get this share of the process's descriptors at most: uploads and downloads need files beside them. */
