@@ -21,6 +21,7 @@ import {
   createDatabaseIfMissing,
   startEmbeddedPostgres,
 } from '../platform/database/embedded/start-embedded-postgres.ts';
+import { limitConnections } from '../platform/http/connections.ts';
 import { createOperationsServer } from '../platform/http/operations-server.ts';
 import type { Lifecycle, Readiness, RunningService } from '../platform/lifecycle/lifecycle.ts';
 import { openDirectoryStore } from '../platform/objects/directory/directory-store.ts';
@@ -28,7 +29,7 @@ import { ensureNotificationSchema } from '../platform/records/notification-schem
 import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
 import { startDataPipeline } from '../services/data-pipeline/service.ts';
-import { type RunningIngress, startIngress } from '../services/ingress/service.ts';
+import { mountIngress, type RunningIngress } from '../services/ingress/service.ts';
 import {
   type NotificationService,
   notificationServiceRole,
@@ -39,6 +40,7 @@ import { startPayloadTracker } from '../services/payload-tracker/service.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
 import { loadNotifierConfig, loadRoleSettings } from './role-settings.ts';
 import { type StandIns, startStandIns } from './stand-ins/start-stand-ins.ts';
+import { createWebServer, mountFront } from './web-server.ts';
 
 interface AllInOneDependencies {
   readonly clock: Clock;
@@ -132,12 +134,19 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   });
   lifecycle.defer(writer.name, () => writer.stop());
 
-  // Before the pipeline, which fetches only from hosts that it is told about, and this one's port may be any free one.
-  const ingress = await startIngress(
+  const limit = limitConnections(roles.ingress.connectionsMax);
+  const web = createWebServer({ host: settings.host, port: settings.port, connectionsMax: limit.taken, clock });
+  const mounted = await mountIngress(
+    web,
     { ...roles.ingress, trackerUrl: `${tracker.url}/v1/payloads/` },
-    { bus, objects, telemetry: telemetryOf('ingress'), clock, database },
+    { bus, objects, telemetry: telemetryOf('ingress'), clock, database, limit },
   );
-  lifecycle.defer(ingress.name, () => ingress.stop());
+  lifecycle.defer('ingress', () => mounted.stop());
+  mountFront(web, { ready: mounted.ready });
+  lifecycle.defer('web server', () => web.close());
+  // Before the pipeline, which fetches only from hosts that it is given, and this one's port may be any free one.
+  await web.listen();
+  const ingress = await mounted.serve();
   for (const warning of ingress.warnings) progress(`warning: ${warning}`);
   const pipeline = await startDataPipeline(
     {

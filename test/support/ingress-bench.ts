@@ -9,11 +9,18 @@ import { encodeIdentity } from '../../src/contracts/identity.ts';
 import { type Clock, createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
 import type { Database } from '../../src/platform/database/database.ts';
+import { limitConnections } from '../../src/platform/http/connections.ts';
+import { createHttpServer, type HttpServer } from '../../src/platform/http/http-server.ts';
 import { type DirectoryObjectStore, openDirectoryStore } from '../../src/platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../src/platform/objects/object-store.ts';
 import { createSilentTelemetry, type Telemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from '../../src/services/ingress/config.ts';
-import { type RunningIngress, startIngress } from '../../src/services/ingress/service.ts';
+import {
+  type IngressDependencies,
+  mountIngress,
+  type RunningIngress,
+  startIngress,
+} from '../../src/services/ingress/service.ts';
 import { createRecordingBus, type RecordingBus } from './recording-bus.ts';
 
 export const TEST_ORG = '000001';
@@ -45,6 +52,8 @@ export interface BenchOptions {
   readonly database?: Database;
   /** What the bus does when ingress starts. */
   readonly busMode?: RecordingBus['mode'];
+  /** Mounts other modules on the server, which ingress then shares with them. */
+  readonly beside?: (server: HttpServer) => void;
 }
 
 export async function startIngressBench(t: TestContext, options: BenchOptions = {}): Promise<IngressBench> {
@@ -67,8 +76,12 @@ export async function startIngressBench(t: TestContext, options: BenchOptions = 
   async function start() {
     const telemetry = createSilentTelemetry('ingress');
     const store = options.objects?.(objects) ?? objects;
-    const { database } = options;
-    return { telemetry, ingress: await startIngress(settings, { bus, objects: store, telemetry, clock, database }) };
+    const dependencies = { bus, objects: store, telemetry, clock, database: options.database };
+    const ingress =
+      options.beside === undefined
+        ? await startIngress(settings, dependencies)
+        : await startShared(settings, dependencies, options.beside);
+    return { telemetry, ingress };
   }
   t.after(async () => {
     await running.ingress.stop();
@@ -99,6 +112,30 @@ export async function startIngressBench(t: TestContext, options: BenchOptions = 
         Object.entries(labels).every(([label, wanted]) => Reflect.get(value.labels, label) === wanted),
       );
       return found?.value ?? 0;
+    },
+  };
+}
+
+/** As in the all-in-one process: on a server that it shares. */
+async function startShared(
+  settings: IngressSettings,
+  dependencies: IngressDependencies,
+  beside: (server: HttpServer) => void,
+): Promise<RunningIngress> {
+  const limit = limitConnections(settings.connectionsMax);
+  const server = createHttpServer({
+    ...{ host: settings.host, port: settings.webPort, portSetting: 'test.port', bodyBytesMax: 1_000 },
+    ...{ connectionsMax: limit.taken, clock: dependencies.clock },
+  });
+  const mounted = await mountIngress(server, settings, { ...dependencies, limit });
+  beside(server);
+  await server.listen();
+  const ingress = await mounted.serve();
+  return {
+    ...ingress,
+    async stop() {
+      await server.close();
+      await ingress.stop();
     },
   };
 }

@@ -2,15 +2,19 @@
  * The connections of one server: how many there are, which of them have no request in work, and who gives way when there is no room for
  * one more. Made by `http-server.ts`.
  *
- * First the one that has said nothing for the longest time gives way, then one that is kept alive, then one that does not read its answer,
- * then a request that its service can do without: a client that sends its request at once is served, however many others connect and say
- * nothing.
+ * First the one that has said nothing for the longest time gives way, then one that is kept alive, then one that does not read its answer:
+ * a client that sends its request at once is served, however many others connect and say nothing.
+ *
+ * A connection with a request in work counts in the room of that kind of request, where it has one. Rooms are cut out of the whole, and some
+ * of it always stays for those that have not said yet what they want: so a full room costs nobody but its own kind.
  *
  * What a client asks for and does not read is held in memory until it does: an answer has a time, and requests in advance have a number.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { ConnectionMemory } from './connection-memory.ts';
 
 /** How often overdue first bytes, headers and requests are looked for: Node's own 30 s would turn 15 s into 15 to 45. */
 export const overdueCheckedEveryMs = 1_000;
@@ -27,12 +31,23 @@ export const pipelinedMax = 16;
 interface ConnectionsOptions {
   readonly connectionsMax: number;
   readonly clock: Clock;
-  /** Where every connection has a request in work: ends one of them and answers true, or answers false. */
-  readonly makeRoom?: () => boolean;
-  /** How many there are now, after each one that comes. Must not throw. */
-  readonly onOpened?: (count: number) => void;
+  /** Sees how many there are with each one that comes, and once a second. */
+  readonly memory?: ConnectionMemory | undefined;
   /** A connection that there was no room for, or that the system had no descriptor for. Must not throw. */
-  readonly onRefused?: () => void;
+  readonly onRefused: () => void;
+}
+
+export interface ConnectionRoomOptions {
+  /** Connections with such a request in work. */
+  readonly connectionsMax: number;
+  /** Where all of them read their answers: ends one of them and answers true, or answers false. */
+  readonly makeRoom?: () => boolean;
+}
+
+/** Room for the connections of one kind of request. */
+export interface ConnectionRoom {
+  /** From now until it is answered. False where the room is full and nobody in it gives way: the caller answers 503. */
+  admit(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
 const busyAnswer =
@@ -52,28 +67,61 @@ export class Connections {
   readonly #kept = new Set<Socket>();
   /** Have an answer that the system does not take more of: how many bytes it took, and since when. */
   readonly #unread = new Map<Socket, { readonly takenBytes: number; readonly sinceMs: number }>();
+  #unreserved: number;
   #stopLooking: () => void = () => undefined;
   #closing = false;
 
   constructor(server: Server, options: ConnectionsOptions) {
     this.#options = options;
+    this.#unreserved = options.connectionsMax;
     server.on('listening', () => {
       this.#stopLooking();
       this.#stopLooking = options.clock.every(overdueCheckedEveryMs, () => {
         this.#closeMute();
         this.#closeUnread();
+        options.memory?.observe(this.#open.size);
       });
     });
     server.on('connection', (socket: Socket) => this.#opened(socket));
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response));
     // The system has no descriptor left to accept with. The server goes on listening.
     server.on('error', () => {
-      if (server.listening) options.onRefused?.();
+      if (server.listening) options.onRefused();
     });
   }
 
   get count(): number {
     return this.#open.size;
+  }
+
+  /** Cuts a room out of the whole. Throws where nothing would be left for connections that have not sent a request yet. */
+  room({ connectionsMax, makeRoom }: ConnectionRoomOptions): ConnectionRoom {
+    if (connectionsMax >= this.#unreserved) {
+      throw new CcxError(`there is no room for ${connectionsMax} connections of one kind among ${this.#unreserved}`, {
+        code: 'CONNECTIONS_SHARED_OUT',
+        category: 'configuration',
+      });
+    }
+    this.#unreserved -= connectionsMax;
+    /** How many requests of each are in work: a client may send its next one before the last one is answered. */
+    const inWork = new Map<Socket, number>();
+    return {
+      admit: ({ socket }, response) => {
+        const already = inWork.get(socket) ?? 0;
+        if (already === 0 && inWork.size >= connectionsMax) {
+          const unread = this.#longestUnread(inWork);
+          unread?.destroy();
+          if (unread === undefined && makeRoom?.() !== true) return false;
+        }
+        inWork.set(socket, already + 1);
+        response.once('close', () => {
+          const left = (inWork.get(socket) ?? 1) - 1;
+          if (left === 0) inWork.delete(socket);
+          else inWork.set(socket, left);
+        });
+        return true;
+      },
+    };
   }
 
   /** Node counts connections without a request as busy, and closing would wait for them for a minute. */
@@ -91,12 +139,12 @@ export class Connections {
     if (this.#open.size >= this.#options.connectionsMax && !this.#makeRoom()) {
       socket.on('error', () => undefined);
       socket.end(busyAnswer, () => socket.destroy());
-      this.#options.onRefused?.();
+      this.#options.onRefused();
       return;
     }
     this.#open.add(socket);
     this.#silentSinceMs.set(socket, this.#options.clock.monotonicMs());
-    this.#options.onOpened?.(this.#open.size);
+    this.#options.memory?.observe(this.#open.size);
     socket.once('close', () => {
       for (const sockets of [this.#open, this.#silentSinceMs, this.#kept, this.#unread]) sockets.delete(socket);
     });
@@ -141,20 +189,18 @@ export class Connections {
     const [kept] = this.#kept;
     // What a client sends at once is read a little after its connection is there.
     const isLate = silent !== undefined && this.#options.clock.monotonicMs() - silent[1] >= silentMsMin;
-    const socket = isLate ? silent[0] : (kept ?? this.#longestUnread());
-    if (socket === undefined && this.#options.makeRoom?.() === true) return true;
-    const victim = socket ?? silent?.[0];
+    const victim = isLate ? silent[0] : (kept ?? this.#longestUnread(this.#unread) ?? silent?.[0]);
     if (victim === undefined) return false;
     this.#open.delete(victim);
     victim.destroy();
     return true;
   }
 
-  #longestUnread(): Socket | undefined {
+  #longestUnread(among: ReadonlyMap<Socket, unknown>): Socket | undefined {
     let longest: Socket | undefined;
     let leastMs = this.#options.clock.monotonicMs() - unreadGivesWayMs;
     for (const [socket, { sinceMs }] of this.#unread) {
-      if (sinceMs > leastMs || socket.writableLength === 0 || !this.#open.has(socket)) continue;
+      if (sinceMs > leastMs || socket.writableLength === 0 || !this.#open.has(socket) || !among.has(socket)) continue;
       longest = socket;
       leastMs = sinceMs;
     }
@@ -162,11 +208,24 @@ export class Connections {
   }
 }
 
-/**
- * How many files and connections this process may have open at once; undefined where there is no limit. Node itself has raised the soft
- * limit to the hard one when it started.
- */
-export function openFilesMax(): number | undefined {
+/** Connections get this share of the process's descriptors at most: what they ask for needs files beside them. */
+const descriptorShare = 0.5;
+
+export interface ConnectionsLimit {
+  readonly wanted: number;
+  readonly taken: number;
+  /** How many files and connections this process may have open at once. */
+  readonly descriptorsMax: number;
+}
+
+/** As many connections as are wanted, unless the process may not open so much. */
+export function limitConnections(wanted: number): ConnectionsLimit {
+  const descriptorsMax = openFilesMax() ?? Number.POSITIVE_INFINITY;
+  return { wanted, taken: Math.min(wanted, Math.floor(descriptorsMax * descriptorShare)), descriptorsMax };
+}
+
+/** Undefined where there is no limit. Node itself has raised the soft limit to the hard one when it started. */
+function openFilesMax(): number | undefined {
   // The types do not know the member yet.
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
   const before = report.excludeNetwork;

@@ -180,6 +180,8 @@ describe('where there is no room for one more connection', () => {
 
   test('one that has sent its next request before its last one was answered is not taken for kept alive', async (t) => {
     const { server, open } = await serving(t, { connectionsMax: 1 });
+    const refused: number[] = [];
+    server.mount({ prefixes: [], plugin: () => undefined, onConnectionRefused: () => refused.push(1) });
     const second = Promise.withResolvers<void>();
     server.app.server.on('request', ({ url }) => {
       if (url === '/second') second.resolve();
@@ -187,28 +189,33 @@ describe('where there is no room for one more connection', () => {
     const pipelining = await open(`${request}POST /second HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
     await once(pipelining, 'data');
     await second.promise;
-    assert.match(String((await once(await open(), 'data'))[0]), /^HTTP\/1\.1 503 /);
+    const answer = String((await once(await open(), 'data'))[0]);
+    assert.match(answer, /^HTTP\/1\.1 503 (.+\r\n)*Retry-After: 30\r\n(.+\r\n)*\r\ntoo many connections/);
+    assert.deepEqual(refused, [1]);
     assert.equal(pipelining.destroyed, false);
     pipelining.destroy();
   });
 
-  test('a request that can be done without gives way, and where there is none the newcomer is told', async (t) => {
-    const refused: number[] = [];
-    const room = { sockets: [] as Socket[] };
-    const { server, open } = await serving(t, {
+  test('a request that can be done without gives way, and where there is none the newcomer is refused', async (t) => {
+    const sockets: Socket[] = [];
+    const { server, open } = await serving(t, { connectionsMax: 4 });
+    const room = server.room({
       connectionsMax: 1,
       makeRoom: () => {
-        const socket = room.sockets.shift();
+        const socket = sockets.shift();
         socket?.destroy();
         return socket !== undefined;
       },
-      onConnectionRefused: () => refused.push(1),
     });
     const busy = Promise.withResolvers<void>();
     const waits = Promise.withResolvers<void>();
-    server.app.server.on('request', ({ socket, url }) => {
-      if (url === '/busy') return busy.resolve();
-      room.sockets.push(socket);
+    const admitted: boolean[] = [];
+    server.app.server.on('request', (incoming, response) => {
+      const isAdmitted = room.admit(incoming, response);
+      admitted.push(isAdmitted);
+      if (!isAdmitted) incoming.socket.destroy();
+      if (incoming.url === '/busy') return busy.resolve();
+      sockets.push(incoming.socket);
       waits.resolve();
     });
     const post = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`;
@@ -218,9 +225,8 @@ describe('where there is no room for one more connection', () => {
     const next = await open(post('/busy'));
     await gone;
     await busy.promise;
-    const answer = String((await once(await open(), 'data'))[0]);
-    assert.match(answer, /^HTTP\/1\.1 503 (.+\r\n)*Retry-After: 30\r\n(.+\r\n)*\r\ntoo many connections/);
-    assert.deepEqual(refused, [1]);
+    await once(await open(post('/busy')), 'close');
+    assert.deepEqual(admitted, [true, true, false]);
     next.destroy();
   });
 });

@@ -1,13 +1,15 @@
 /**
  * A bounded HTTP server: connections, headers, bodies and idle time have limits, and closing it waits for requests in flight but not for
- * idle connections. Routes belong to the services.
+ * idle connections. Routes belong to the services: a server has its own, or carries several modules, each with its paths, hooks, parsers,
+ * errors and limits, none of which hold for another.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../clock/clock.ts';
-import { Connections, overdueCheckedEveryMs } from './connections.ts';
+import type { ConnectionMemory } from './connection-memory.ts';
+import { type ConnectionRoom, type ConnectionRoomOptions, Connections, overdueCheckedEveryMs } from './connections.ts';
 
 /** A client that has not sent its headers by then is not a client. */
 const headersMsMax = 15_000;
@@ -32,16 +34,24 @@ export interface HttpServerOptions {
   readonly connectionsMax?: number;
   readonly clock?: Clock;
   readonly headersMsMax?: number;
-  /** Where every connection has a request in work: ends one of them and answers true, or answers false. */
-  readonly makeRoom?: () => boolean;
-  /** How many connections there are now, after each one that comes. Must not throw. */
-  readonly onConnectionOpened?: (count: number) => void;
-  /** A connection that there was no room or no descriptor for. Must not throw. */
-  readonly onConnectionRefused?: () => void;
-  /** The whole answer, as bytes, to what cannot be read as a request; by default Fastify's. */
+  /** For a server that strangers reach in crowds. */
+  readonly memory?: ConnectionMemory;
+  /** The whole answer, as bytes, to what cannot be read as a request; nobody knows yet which module it is for. */
   readonly answerMalformed?: (fault: RequestFault) => string;
-  /** Answers a path that the router cannot decode; by default Fastify's. */
+}
+
+/** A service's part of a server. */
+export interface HttpModule {
+  /** Each of these paths, and all below it, are this module's: `/api/x`; the empty one is all that is nobody else's. */
+  readonly prefixes: readonly string[];
+  /** Its routes, hooks, parsers and answers to errors below one of its prefixes; paths in there are without it. */
+  readonly plugin: (scope: FastifyInstance, prefix: string) => void;
+  /** Answers a path that the router cannot decode. */
   readonly answerBadPath?: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Its handlers send `100 Continue` themselves, when they want the body. */
+  readonly asksForBodies?: boolean;
+  /** The server has had no room, or no descriptor, for a connection: whose it would have been, nobody knows. Must not throw. */
+  readonly onConnectionRefused?: () => void;
 }
 
 /** Why Node gave a connection up before there was a request. */
@@ -54,15 +64,23 @@ export interface RequestFault {
 
 export interface HttpServer {
   readonly app: FastifyInstance;
+  /** Before it listens. */
+  mount(module: HttpModule): void;
+  /** Room for the connections of one kind of request, out of all that there may be. */
+  room(options: ConnectionRoomOptions): ConnectionRoom;
   /** Open connections. */
   connections(): number;
-  /** Starts to listen; resolves to the base URL, e.g. `http://127.0.0.1:3000`. */
+  /** Where it listens, e.g. `http://127.0.0.1:3000`; empty while it does not. */
+  baseUrl(): string;
+  /** Starts to listen; resolves to the base URL. */
   listen(): Promise<string>;
   close(): Promise<void>;
 }
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { answerMalformed, answerBadPath } = options;
+  const { answerMalformed = defaultMalformedAnswer } = options;
+  const modules: HttpModule[] = [];
+  const moduleOf = (url: string | undefined) => ownerOf((url ?? '').split('?', 1)[0]!, modules);
   const app = fastify({
     logger: false,
     bodyLimit: options.bodyBytesMax,
@@ -77,28 +95,44 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       connectionsCheckingInterval: overdueCheckedEveryMs,
       maxHeaderSize: headerBytesMax,
       // Said by whoever answers in the words of another server.
-      requireHostHeader: answerMalformed === undefined,
+      requireHostHeader: options.answerMalformed === undefined,
     },
-    ...(answerMalformed === undefined
-      ? {}
-      : { clientErrorHandler: (error: Error, socket: Socket) => giveUp(error, socket, answerMalformed) }),
-    ...(answerBadPath === undefined
-      ? {}
-      : {
-          frameworkErrors: (_error: unknown, request: unknown, reply: unknown) =>
-            answerBadPath(request as FastifyRequest, reply as FastifyReply),
-        }),
+    clientErrorHandler: (error: Error, socket: Socket) => giveUp(error, socket, answerMalformed),
+    frameworkErrors: (error, request, reply) => {
+      const answerBadPath = moduleOf(request.raw.url)?.answerBadPath;
+      if (answerBadPath === undefined) defaultBadPathAnswer(error, reply as FastifyReply);
+      else answerBadPath(request as FastifyRequest, reply as FastifyReply);
+    },
   });
-  const connections = new Connections(app.server, {
+  const { server } = app;
+  server.on('checkContinue', (request, response) => {
+    if (moduleOf(request.url)?.asksForBodies !== true) response.writeContinue();
+    server.emit('request', request, response);
+  });
+  const connections = new Connections(server, {
     connectionsMax: options.connectionsMax ?? connectionsMax,
     clock: options.clock ?? createSystemClock(),
-    ...(options.makeRoom === undefined ? {} : { makeRoom: options.makeRoom }),
-    ...(options.onConnectionOpened === undefined ? {} : { onOpened: options.onConnectionOpened }),
-    ...(options.onConnectionRefused === undefined ? {} : { onRefused: options.onConnectionRefused }),
+    memory: options.memory,
+    onRefused: () => {
+      for (const module of modules) module.onConnectionRefused?.();
+    },
   });
+  const baseUrl = () => {
+    const address = server.address() as AddressInfo | null;
+    if (address === null) return '';
+    return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  };
   return {
     app,
+    mount(module) {
+      modules.push(module);
+      for (const prefix of module.prefixes) {
+        app.register(async (scope) => module.plugin(scope, prefix), prefix === '' ? {} : { prefix });
+      }
+    },
+    room: (roomOptions) => connections.room(roomOptions),
     connections: () => connections.count,
+    baseUrl,
     async listen() {
       try {
         await app.listen({ host: options.host, port: options.port });
@@ -110,9 +144,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           hint: `choose another port with ${options.portSetting}`,
         });
       }
-      const address = app.server.address() as AddressInfo;
-      const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-      return `http://${host}:${address.port}`;
+      return baseUrl();
     },
     async close() {
       const closed = app.close();
@@ -120,6 +152,38 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       await closed;
     },
   };
+}
+
+/** Of several prefixes that fit, the longest. */
+function ownerOf(path: string, modules: readonly HttpModule[]): HttpModule | undefined {
+  let owner: HttpModule | undefined;
+  let longest = -1;
+  for (const module of modules) {
+    for (const prefix of module.prefixes) {
+      if (prefix.length <= longest || (path !== prefix && !path.startsWith(`${prefix}/`))) continue;
+      owner = module;
+      longest = prefix.length;
+    }
+  }
+  return owner;
+}
+
+/** In Fastify's words, which a handler of one's own replaces. */
+const clientErrors: Readonly<Record<string, { readonly status: number; readonly message: string }>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: 'Client Timeout' },
+  HPE_HEADER_OVERFLOW: { status: 431, message: 'Exceeded maximum allowed HTTP header size' },
+};
+
+function defaultMalformedAnswer({ code }: RequestFault): string {
+  const { status, message } = clientErrors[code] ?? { status: 400, message: 'Client Error' };
+  const error = STATUS_CODES[status] ?? '';
+  const body = JSON.stringify({ error, message, statusCode: status });
+  return `HTTP/1.1 ${status} ${error}\r\nContent-Length: ${body.length}\r\nContent-Type: application/json\r\n\r\n${body}`;
+}
+
+/** In Fastify's words, too. */
+function defaultBadPathAnswer({ code, message, statusCode = 400 }: FastifyError, reply: FastifyReply): void {
+  reply.code(statusCode).send({ error: 'Bad Request', code, message, statusCode });
 }
 
 /** Node has given a connection up: what came is no request, or it did not come in time. */

@@ -7,12 +7,12 @@ import type { Bus, OutgoingRecord, Producer, RecordSender } from '../../platform
 import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
 import type { SendingBus } from './ports.ts';
-import type { IngressEvents } from './telemetry.ts';
+import type { IngressBusEvents } from './telemetry.ts';
 
 export interface BusSenderOptions {
   readonly bus: Pick<SendingBus, 'createProducer'>;
   readonly clock: Clock;
-  readonly events: IngressEvents;
+  readonly events: IngressBusEvents;
   readonly deadlineMs: number;
 }
 

@@ -67,9 +67,10 @@ export const ingressOptions = defineOptions({
       type: 'integer',
       as: 'connectionsMax',
       default: webConnectionsMax,
-      min: 1,
+      // Of fewer, no share would be left for those that have not said yet what they want.
+      min: 8,
       description:
-        'connections at once; the one that is silent for the longest time gives way. At most half of the files that the process may open',
+        'connections at once; the one that is silent for the longest time gives way. Three quarters may upload, an eighth may read at once. At most half of the files that the process may open',
     },
     'metrics.port': {
       type: 'integer',

@@ -1,8 +1,7 @@
 /**
- * Composition root of ingress (hops 1 and 2): two listeners, the object store that it is given, the bus that it is given. Started by
- * `ccx ingress` and by the all-in-one process.
+ * Composition root of ingress (hops 1 and 2): a web server of its own or a part of one that it is given, a metrics listener, the object
+ * store and the bus that it is given. Started by `ccx ingress`, and by the all-in-one process on its one port.
  */
-
 import type { Registry } from 'prom-client';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
 import { createAuthenticator } from '../../platform/auth/authenticator.ts';
@@ -10,7 +9,7 @@ import { openTokenFile, type TokenFile } from '../../platform/auth/token-table.t
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
-import { openFilesMax } from '../../platform/http/connections.ts';
+import { type ConnectionsLimit, limitConnections } from '../../platform/http/connections.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
 import { probeReasons, publicReadiness } from '../../platform/lifecycle/health.ts';
 import {
@@ -32,15 +31,23 @@ import { DownloadLinks, SigningKeys } from './download-links.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import type { ArchiveLinks, SendingBus } from './ports.ts';
-import { createIngressEvents, type IngressEvents } from './telemetry.ts';
+import { createIngressBusEvents, createIngressEvents, type IngressEvents } from './telemetry.ts';
 import { UploadSlots } from './upload-slots.ts';
+import {
+  createIngressModule,
+  createIngressRoot,
+  type IngressModuleOptions,
+  ownServerManners,
+  refuseExpectations,
+  WEB_PREFIXES,
+} from './web/ingress-module.ts';
 import { notFound, sendReply, text } from './web/reply.ts';
 import { gatheredBodyBytesMax } from './web/request-body.ts';
-import { createWebListener, WEB_PREFIXES } from './web/ingress-module.ts';
 
-const crowdCheckedEveryMs = 1_000;
-/** Connections get this share of the process's descriptors at most: uploads and downloads need files beside them. */
-const connectionsDescriptorShare = 0.5;
+/** Of the server's connections. What is left is for those that have not said yet what they want, and for other modules. */
+const uploadConnectionsShare = 0.75;
+/** Archives that are fetched, and all other requests. */
+const readConnectionsShare = 0.125;
 /** How long the bus may take to acknowledge before the announcement is kept in the outbox. */
 export const announceMsMax = 5_000;
 
@@ -69,34 +76,80 @@ export interface RunningIngress extends RunningService {
   localLink(link: string): Promise<string>;
 }
 
+/** Ingress on a server that does not listen yet. */
+interface MountedIngress {
+  readonly module: IngressModuleOptions;
+  /** What `GET /ready` answers. */
+  readonly ready: () => Promise<Readiness>;
+  /** Once the server listens: announcements that were kept are sent from now on, with links that lead here. */
+  serve(): Promise<RunningIngress>;
+  /** After the server has closed, so that uploads in work are finished, and announced, before anything that they need goes away. */
+  stop(): Promise<void>;
+}
+
 /** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
-export function startIngress(settings: IngressSettings, dependencies: IngressDependencies): Promise<RunningIngress> {
-  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
+export async function startIngress(
+  settings: IngressSettings,
+  dependencies: IngressDependencies,
+): Promise<RunningIngress> {
+  const { clock } = dependencies;
+  return await buildWithLifecycle(clock, async (lifecycle) => {
+    const limit = limitConnections(settings.connectionsMax);
+    const server = createHttpServer({
+      host: settings.host,
+      port: settings.webPort,
+      portSetting: settings.webPortSetting ?? 'INGRESS_WEBPORT',
+      bodyBytesMax: gatheredBodyBytesMax,
+      connectionsMax: limit.taken,
+      clock,
+      memory: new ConnectionMemory(),
+      ...ownServerManners(clock),
+    });
+    const mounted = await build(server, settings, { ...dependencies, limit, lifecycle });
+    refuseExpectations(server, clock);
+    server.mount(createIngressRoot(mounted.module));
+    // Stopped first: uploads in work are finished, and announced, before anything that they need goes away.
+    lifecycle.defer('web listener', () => server.close());
+    await server.listen();
+    return await mounted.serve();
+  });
+}
+
+/** Puts ingress on a server, below its own paths only. Rejects as `startIngress` does. */
+export function mountIngress(
+  server: HttpServer,
+  settings: IngressSettings,
+  dependencies: IngressDependencies & { readonly limit: ConnectionsLimit },
+): Promise<MountedIngress> {
+  return buildWithLifecycle(dependencies.clock, (lifecycle) => build(server, settings, { ...dependencies, lifecycle }));
+}
+
+interface BuildDependencies extends IngressDependencies {
+  readonly limit: ConnectionsLimit;
+  readonly lifecycle: Lifecycle;
 }
 
 async function build(
+  server: HttpServer,
   settings: IngressSettings,
-  { bus, objects, telemetry, clock, database }: IngressDependencies,
-  lifecycle: Lifecycle,
-): Promise<RunningIngress> {
+  { bus, objects, telemetry, clock, database, limit, lifecycle }: BuildDependencies,
+): Promise<MountedIngress> {
   const metrics = createIngressMetrics(telemetry.registry, { version: settings.version, commit: settings.commit });
-  const late: { statuses?: StatusSender; webUrl?: string } = {};
-  const events = createIngressEvents({ telemetry, clock, metrics, statuses: () => late.statuses });
-  for (const { setting, why } of settings.ignored) events.settingIgnored(setting, why);
-
-  const statusSender = new BusSender({ bus, clock, events, deadlineMs: announceMsMax });
+  const busEvents = createIngressBusEvents({ telemetry, metrics });
+  const statusSender = new BusSender({ bus, clock, events: busEvents, deadlineMs: announceMsMax });
   lifecycle.defer('status producer', () => statusSender.close());
-  if (settings.statusTopic !== '') {
-    const statuses = new StatusSender({
-      sender: statusSender,
-      topic: settings.statusTopic,
-      service: STATUS_SERVICE_INGRESS,
-      clock,
-      onDropped: (count) => events.statusesDropped(count),
-    });
-    late.statuses = statuses;
-    lifecycle.defer('status messages', () => statuses.close());
-  }
+  // Without a topic it sends nothing.
+  const statuses = new StatusSender({
+    sender: statusSender,
+    topic: settings.statusTopic,
+    service: STATUS_SERVICE_INGRESS,
+    clock,
+    onDropped: (count) => metrics.statusesDropped.inc(count),
+  });
+  lifecycle.defer('status messages', () => statuses.close());
+  const events = createIngressEvents({ telemetry, clock, metrics, statuses });
+  for (const { setting, why } of settings.ignored) events.settingIgnored(setting, why);
+  if (limit.taken < limit.wanted) events.connectionsLimited(limit);
 
   const tokens = await openTokens(settings, clock, events);
   if (tokens !== undefined) lifecycle.defer('token file', () => tokens.close());
@@ -118,7 +171,11 @@ async function build(
   const guard = tokens === undefined ? undefined : new ClusterGuard({ owners, tokens, clock, events });
   await guard?.open();
 
-  const download = await openDownloadLinks(settings, { objects, clock, baseUrl: () => late.webUrl ?? '' });
+  const download = await openDownloadLinks(settings, {
+    objects,
+    clock,
+    baseUrl: () => settings.baseUrl ?? reachable(server.baseUrl()),
+  });
   const links: ArchiveLinks = download ?? storeLinks(objects, settings.linksLifetimeMs);
   const outbox = await Outbox.open({
     objects,
@@ -127,7 +184,7 @@ async function build(
     entriesMax: settings.outboxEntriesMax,
     bytesMax: settings.outboxBytesMax,
   });
-  const announceSender = new BusSender({ bus, clock, events, deadlineMs: announceMsMax });
+  const announceSender = new BusSender({ bus, clock, events: busEvents, deadlineMs: announceMsMax });
   lifecycle.defer('announcement producer', () => announceSender.close());
   const announcer = new Announcer({
     topic: settings.announceTopic,
@@ -150,11 +207,8 @@ async function build(
     registry: telemetry.registry,
   });
   lifecycle.defer('metrics listener', () => metricsListener.close());
-  const memory = new ConnectionMemory();
-  const web = createWebListener({
+  const module: IngressModuleOptions = {
     host: settings.host,
-    port: settings.webPort,
-    portSetting: settings.webPortSetting ?? 'INGRESS_WEBPORT',
     version: settings.version,
     commit: settings.commit,
     clock,
@@ -179,46 +233,52 @@ async function build(
     },
     download: download === undefined ? undefined : { objects, links: download },
     ready: publicReadiness({ readiness, log: telemetry.log, clock }),
-    onConnectionOpened: (count) => memory.observe(count),
-    connectionsMax: connectionsMax(settings.connectionsMax, events),
-  });
+    rooms: {
+      uploads: server.room({
+        connectionsMax: Math.floor(limit.taken * uploadConnectionsShare),
+        makeRoom: () => slots.makeRoom(),
+      }),
+      reads: server.room({ connectionsMax: Math.floor(limit.taken * readConnectionsShare) }),
+    },
+  };
+  server.mount(createIngressModule(module));
   metrics.gauges({
     uploadsInFlight: () => slots.admitted,
     uploadsWaiting: () => slots.waiting,
     slotsTaken: () => slots.taken,
-    connections: () => web.connections(),
+    connections: () => server.connections(),
     outboxEntries: () => outbox.entries,
     outboxBytes: () => outbox.bytes,
   });
-  lifecycle.defer(
-    'memory of connections',
-    clock.every(crowdCheckedEveryMs, () => memory.observe(web.connections())),
-  );
-  // Stopped first: uploads in work are finished, and announced, before anything that they need goes away.
-  lifecycle.defer('web listener', () => web.close());
-
-  const metricsUrl = reachable(await metricsListener.listen());
-  const baseUrl = reachable(await web.listen());
-  late.webUrl = settings.baseUrl ?? baseUrl;
-  announcer.start();
-  events.serving(baseUrl, metricsUrl);
+  const stop = async () => {
+    const report = await lifecycle.stop();
+    for (const { name, error } of report.failed) events.stopFailed(name, error);
+  };
 
   return {
-    name: 'ingress',
-    baseUrl,
-    uploadUrl: `${baseUrl}${WEB_PREFIXES[0]}/upload`,
-    metricsUrl,
-    warnings,
-    localLink: async (link) => (await download?.renew(link, baseUrl)) ?? link,
-    async readiness(): Promise<Readiness> {
-      const { ready, reasons } = await readiness();
-      return { ready, reasons };
+    module,
+    ready: module.ready,
+    async serve() {
+      const metricsUrl = reachable(await metricsListener.listen());
+      const baseUrl = reachable(server.baseUrl());
+      announcer.start();
+      events.serving(baseUrl, metricsUrl);
+      return {
+        name: 'ingress',
+        baseUrl,
+        uploadUrl: `${baseUrl}${WEB_PREFIXES[0]}/upload`,
+        metricsUrl,
+        warnings,
+        localLink: async (link) => (await download?.renew(link, baseUrl)) ?? link,
+        async readiness(): Promise<Readiness> {
+          const { ready, reasons } = await readiness();
+          return { ready, reasons };
+        },
+        idle: async () => slots.admitted === 0 && announcer.idle() && statuses.idle(),
+        stop,
+      };
     },
-    idle: async () => slots.admitted === 0 && announcer.idle() && (late.statuses?.idle() ?? true),
-    async stop() {
-      const report = await lifecycle.stop();
-      for (const { name, error } of report.failed) events.stopFailed(name, error);
-    },
+    stop,
   };
 }
 
@@ -234,16 +294,6 @@ async function openTokens(
     onLoaded: (count) => events.tokensLoaded(count),
     onFailed: (error) => events.tokensNotReloaded(error),
   });
-}
-
-/** As many connections as the setting says, unless the process may not open so much. */
-function connectionsMax(wanted: number, events: IngressEvents): number {
-  const descriptorsMax = openFilesMax();
-  if (descriptorsMax === undefined) return wanted;
-  const share = Math.floor(descriptorsMax * connectionsDescriptorShare);
-  if (share >= wanted) return wanted;
-  events.connectionsLimited({ wanted, taken: share, descriptorsMax });
-  return share;
 }
 
 /** Undefined where the object store serves its objects itself. */

@@ -22,8 +22,7 @@ export interface IngressEventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;
-  /** The reporter sends by way of the bus, whose events are told here: so it comes later. */
-  readonly statuses: () => StatusSender | undefined;
+  readonly statuses: StatusSender;
 }
 
 export type IngressEvents = ReturnType<typeof createIngressEvents>;
@@ -42,7 +41,6 @@ export function createIngressEvents(options: IngressEventsOptions) {
     ...requestEvents(options, agentOf),
     ...uploadEvents(options, agentOf),
     ...outboxEvents(options),
-    ...busEvents(options),
     ...clusterEvents(options),
     ...sideEvents(options),
   };
@@ -141,7 +139,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     uploadValidated(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
       metrics.payloadSizes.observe({ useragent: agentOf(upload) }, form.sizeBytes);
       log.info(context(upload, principal, form), 'Payload received');
-      statuses()?.tell(subject(upload, principal), 'received', { text: 'Payload received by ingress' });
+      statuses.tell(subject(upload, principal), 'received', { text: 'Payload received by ingress' });
       telemetry.announce('upload-validated', {
         ...hop(upload, 1),
         sizeBytes: form.sizeBytes,
@@ -152,7 +150,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     archiveStored(upload: IncomingUpload, principal: Principal, stored: StagedArchive): void {
       metrics.stageSeconds.observe(stored.stageMs / 1000);
       const { service } = stored.form.type;
-      statuses()?.tell(subject(upload, principal), 'success', { text: `Sent to validation service: ${service}` });
+      statuses.tell(subject(upload, principal), 'success', { text: `Sent to validation service: ${service}` });
       telemetry.announce('archive-stored', { ...hop(upload, 2), sizeBytes: stored.object.sizeBytes });
     },
     stagingFailed(upload: IncomingUpload, principal: Principal, failure: { stageMs: number; error: unknown }): void {
@@ -161,7 +159,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
         { request_id: upload.requestId, code: errorCode(failure.error), error: errorText(failure.error) },
         'Error staging',
       );
-      statuses()?.tell(subject(upload, principal), 'error', {
+      statuses.tell(subject(upload, principal), 'error', {
         text: `the archive could not be stored: ${errorCode(failure.error)}`,
       });
     },
@@ -181,7 +179,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
         { request_id: upload.requestId, code: errorCode(error), error: errorText(error) },
         'Error publishing to kafka',
       );
-      statuses()?.tell(subject(upload, principal), 'error', {
+      statuses.tell(subject(upload, principal), 'error', {
         text: `the archive could not be announced: ${errorCode(error)}`,
       });
     },
@@ -226,7 +224,10 @@ function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
   };
 }
 
-function busEvents({ telemetry, metrics }: IngressEventsOptions) {
+export type IngressBusEvents = ReturnType<typeof createIngressBusEvents>;
+
+/** Of each send. Apart from the others, which send status messages themselves. */
+export function createIngressBusEvents({ telemetry, metrics }: Pick<IngressEventsOptions, 'telemetry' | 'metrics'>) {
   const { log } = telemetry;
   return {
     /** The function that comes back ends what has begun. */
@@ -241,9 +242,6 @@ function busEvents({ telemetry, metrics }: IngressEventsOptions) {
     sendFailed(topic: string, count: number, error: unknown): void {
       metrics.kafkaFailures.inc({ topic }, count);
       log.warn({ topic, count, code: errorCode(error), error: errorText(error) }, 'Error publishing to kafka');
-    },
-    statusesDropped(count: number): void {
-      metrics.statusesDropped.inc(count);
     },
   };
 }

@@ -5,7 +5,7 @@ import type { DownloadLinks } from '../download-links.ts';
 import { pathSegment } from './path-segment.ts';
 import { empty, goError, notFound, type Reply, sendReply } from './reply.ts';
 
-export interface DownloadTools {
+export interface DownloadDependencies {
   readonly objects: ObjectStore;
   readonly links: DownloadLinks;
 }
@@ -13,21 +13,21 @@ export interface DownloadTools {
 export async function serveDownload(
   request: FastifyRequest,
   response: FastifyReply,
-  tools: DownloadTools,
+  dependencies: DownloadDependencies,
 ): Promise<FastifyReply> {
   const id = pathSegment(request, '/download/');
   if (id === undefined) return sendReply(response, notFound());
   const name = id.replace(/[^\p{L}\p{N}]/gu, '');
   // What lies in the reserved folders (signing keys, other people's announcements) is nobody's to fetch.
   if (name === '' || isReservedKey(id)) return sendReply(response, goError(400, 'Bad Request: Invalid request ID'));
-  const verdict = await tools.links.judge(id, new URLSearchParams(request.raw.url?.split('?')[1] ?? ''));
+  const verdict = await dependencies.links.judge(id, new URLSearchParams(request.raw.url?.split('?')[1] ?? ''));
   if (verdict !== 'valid') {
     return sendReply(
       response,
       goError(403, verdict === 'expired' ? 'Forbidden: the link has expired' : 'Forbidden: the link is not valid'),
     );
   }
-  return await sendObject(request, response, { objects: tools.objects, id, name });
+  return await sendObject(request, response, { objects: dependencies.objects, id, name });
 }
 
 async function sendObject(

@@ -1,17 +1,20 @@
 /**
- * The web listener: which path leads to what, under both prefixes, and the request id that every answer carries. Answers for unknown paths
- * and methods are those of Go's chi router. Source: ingress.md A.2, A.3.1.
+ * What ingress answers over HTTP: which path leads to what, under both prefixes, and the request id that every answer carries. Answers for
+ * unknown paths and methods are those of Go's chi router. A module: below its own paths these manners hold, on whatever server it is
+ * mounted, and nowhere else. Mounted by `service.ts`. Source: ingress.md A.2, A.3.1.
  */
 import { STATUS_CODES } from 'node:http';
 import { isIP } from 'node:net';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Credentials, Principal } from '../../../platform/auth/authenticator.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
+import type { ConnectionRoom } from '../../../platform/http/connections.ts';
 import {
-  createHttpServer,
+  type HttpModule,
   type HttpServer,
+  type HttpServerOptions,
   type RequestFault,
   waitsToSend,
 } from '../../../platform/http/http-server.ts';
@@ -22,7 +25,7 @@ import { decideRequestId } from '../decide/request-id.ts';
 import { formBoundary } from '../multipart-reader.ts';
 import { createUploadPipeline, type UploadDependencies, type UploadPipeline } from '../pipeline.ts';
 import type { IncomingUpload } from '../upload.ts';
-import { type DownloadTools, serveDownload } from './download-route.ts';
+import { type DownloadDependencies, serveDownload } from './download-route.ts';
 import { openapiDocument } from './openapi-document.ts';
 import { pathSegment } from './path-segment.ts';
 import {
@@ -38,8 +41,8 @@ import {
   text,
   unavailable,
 } from './reply.ts';
-import { drainBytesMax, gatheredBodyBytesMax, RequestBody } from './request-body.ts';
-import { answerTrack, type TrackTools } from './track-route.ts';
+import { drainBytesMax, RequestBody } from './request-body.ts';
+import { answerTrack, type TrackDependencies } from './track-route.ts';
 
 /** The same of a body that is no form: a genuine test's ends long before. */
 const noFormDrainBytesMax = 64 * 1024;
@@ -52,72 +55,111 @@ const drainMsMax = 5_000;
 
 export const WEB_PREFIXES = ['/api/ingress/v1', '/r/insights/platform/ingress/v1'] as const;
 
+const downloadPrefix = '/download';
+
 /** Methods that chi knows; another one is answered without `Allow`. */
 const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE']);
 
-export interface WebListenerOptions {
+export interface IngressModuleOptions {
+  /** Which address the server listens on: who comes from this machine is judged by it. */
   readonly host: string;
-  readonly port: number;
-  /** What to change when the port is taken. */
-  readonly portSetting: string;
   readonly version: string;
   readonly commit: string;
   readonly clock: Clock;
   readonly upload: UploadDependencies;
-  readonly track: TrackTools;
+  readonly track: TrackDependencies;
   /** Absent where the object store serves archives itself. */
-  readonly download: DownloadTools | undefined;
+  readonly download: DownloadDependencies | undefined;
   readonly ready: () => Promise<Readiness>;
-  readonly connectionsMax: number;
-  readonly onConnectionOpened: (count: number) => void;
+  /** Room for connections with an upload in work, and for those with any other request. */
+  readonly rooms: { readonly uploads: ConnectionRoom; readonly reads: ConnectionRoom };
 }
 
-export function createWebListener(options: WebListenerOptions): HttpServer {
-  const server = createHttpServer({
-    host: options.host,
-    port: options.port,
-    bodyBytesMax: gatheredBodyBytesMax,
-    portSetting: options.portSetting,
-    connectionsMax: options.connectionsMax,
-    clock: options.clock,
-    onConnectionOpened: options.onConnectionOpened,
-    makeRoom: () => options.upload.slots.makeRoom(),
+/** What ingress answers on a server that others may share: all below its two prefixes, and the archives. */
+export function createIngressModule(options: IngressModuleOptions): HttpModule {
+  const handleUpload = createUploadPipeline(options.upload);
+  return {
+    ...goManners(options),
+    prefixes: options.download === undefined ? WEB_PREFIXES : [...WEB_PREFIXES, downloadPrefix],
+    plugin: (scope, prefix) => {
+      speakLikeGo(scope, options);
+      if (prefix === downloadPrefix) addDownload(scope, options);
+      else addRoutes(scope, { prefix, handleUpload, options });
+    },
     onConnectionRefused: () => options.upload.events.connectionRefused(),
-    answerMalformed: (fault) => malformedAnswer(fault, newRequestId(options.clock)),
+  };
+}
+
+/** What it answers besides on a server of its own: that it is there, whether it is ready, and that there is nothing else. */
+export function createIngressRoot(options: IngressModuleOptions): HttpModule {
+  return {
+    ...goManners(options),
+    prefixes: [''],
+    plugin: (scope) => {
+      speakLikeGo(scope, options);
+      scope.get('/', (_request, response) => sendReply(response, lubdub()));
+      scope.get('/ready', async (_request, response) => {
+        const ready = await options.ready();
+        return sendReply(response, json(ready.ready ? 200 : 503, ready));
+      });
+    },
+  };
+}
+
+/** On a server of its own what is no request at all is answered in Go's words, too, and has its request id. */
+export function ownServerManners(clock: Clock): Pick<HttpServerOptions, 'answerMalformed'> {
+  return { answerMalformed: (fault) => malformedAnswer(fault, newRequestId(clock)) };
+}
+
+export function refuseExpectations({ app }: HttpServer, clock: Clock): void {
+  app.server.on('checkExpectation', (_request, response) => {
+    response.writeHead(417, { [HEADER_REQUEST_ID]: newRequestId(clock), connection: 'close' }).end();
+  });
+}
+
+function goManners(options: IngressModuleOptions): Pick<HttpModule, 'answerBadPath' | 'asksForBodies'> {
+  return {
+    // A client that asks first is asked to go on only when its body is wanted.
+    asksForBodies: true,
     answerBadPath: (request, response) => {
       const refusal = giveRequestId(request, response, options);
       const isUrl = !/%(?![0-9A-Fa-f]{2})/.test(pathOf(request));
       sendReply(response, refusal ?? (isUrl ? unroutable(request, options) : goServerError(400)));
     },
-  });
-  const { app } = server;
-  // A client that asks first is asked to go on only when its body is wanted.
-  app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response));
-  app.server.on('checkExpectation', (_request, response) => {
-    response.writeHead(417, { [HEADER_REQUEST_ID]: newRequestId(options.clock), connection: 'close' }).end();
-  });
+  };
+}
+
+/** Go's server and chi's router, as far as a client can tell them from Node's and Fastify's. */
+function speakLikeGo(scope: FastifyInstance, options: IngressModuleOptions): void {
+  const { clock, rooms, upload } = options;
   // Bodies are read by the upload's steps, as streams, whatever their type says.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-  app.addHook('onRequest', async (request, response) => {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  scope.addHook('onRequest', async (request, response) => {
     const refusal = giveRequestId(request, response, options) ?? hostRefusal(request);
-    return refusal === undefined ? undefined : await answer(request, response, refusal, options.clock);
+    if (refusal !== undefined) return await answer(request, response, refusal, clock);
+    const room = isUpload(request) ? rooms.uploads : rooms.reads;
+    if (room.admit(request.raw, response.raw)) return undefined;
+    upload.events.connectionRefused();
+    response.header('connection', 'close');
+    return sendReply(response, unavailable('too many connections, try again later', 'TOO_MANY_CONNECTIONS'));
   });
-  app.setErrorHandler(async (error, request, response) => {
-    options.upload.events.requestFailed(requestIdOf(response), error);
+  scope.setErrorHandler(async (error, request, response) => {
+    upload.events.requestFailed(requestIdOf(response), error);
     if (error instanceof CcxError && error.retryable) {
       return sendReply(response, unavailable('this cannot be answered now, try again later', error.code));
     }
     return sendReply(response, isClientError(error) ? badUpload(request) : empty(500));
   });
+  scope.setNotFoundHandler((request, response) => sendReply(response, unroutable(request, options)));
+}
 
-  addRoutes(server, options);
-  app.setNotFoundHandler((request, response) => sendReply(response, unroutable(request, options)));
-  return server;
+function isUpload(request: FastifyRequest): boolean {
+  return request.method === 'POST' && request.routeOptions.url?.endsWith('/upload') === true;
 }
 
 /** No route has this path and method. */
-function unroutable(request: FastifyRequest, options: WebListenerOptions): Reply {
+function unroutable(request: FastifyRequest, options: IngressModuleOptions): Reply {
   if (!knownMethods.has(request.method)) return methodNotAllowed('');
   const allow = allowedMethod(request, options);
   // Its own method is no route where the path cannot be decoded.
@@ -148,9 +190,14 @@ function askForBody(request: FastifyRequest, response: FastifyReply): (() => voi
   return waitsToSend(request.raw) ? () => response.raw.writeContinue() : undefined;
 }
 
-function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
+interface PrefixRoutes {
+  readonly prefix: string;
+  readonly handleUpload: UploadPipeline;
+  readonly options: IngressModuleOptions;
+}
+
+function addRoutes(scope: FastifyInstance, { prefix, handleUpload, options }: PrefixRoutes): void {
   const { authenticator } = options.upload;
-  const handleUpload = createUploadPipeline(options.upload);
   const identified =
     (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>
     async (request: FastifyRequest, response: FastifyReply) => {
@@ -161,41 +208,40 @@ function addRoutes({ app }: HttpServer, options: WebListenerOptions): void {
           : await handle(request, authenticated.principal);
       return await answer(request, response, reply, options.clock);
     };
-  const lubdub = () => text(200, 'lubdub');
   const version = json(200, { version: options.version, commit: options.commit });
   const openapi = json(200, openapiDocument(options.version));
 
-  app.get('/', (_request, response) => sendReply(response, lubdub()));
-  app.get('/ready', async (_request, response) => {
-    const ready = await options.ready();
-    return sendReply(response, json(ready.ready ? 200 : 503, ready));
-  });
-  const { download } = options;
-  if (download !== undefined) app.get('/download/*', (request, response) => serveDownload(request, response, download));
-  for (const prefix of WEB_PREFIXES) {
-    app.get(prefix, identified(lubdub));
-    app.get(`${prefix}/`, identified(lubdub));
-    app.get(`${prefix}/version`, (_request, response) => sendReply(response, version));
-    app.get(`${prefix}/openapi.json`, (_request, response) => sendReply(response, openapi));
-    app.post(`${prefix}/upload`, (request, response) => answerUpload(request, response, handleUpload, options));
-    if (!authenticator.enabled) continue;
-    app.get(
-      `${prefix}/track/*`,
-      identified(async (request, principal) => {
-        const id = pathSegment(request, `${prefix}/track/`);
-        if (id === undefined) return notFound();
-        const verbosity = new URLSearchParams(queryOf(request)).get('verbosity');
-        return await answerTrack({ id, verbosity, principal }, options.track);
-      }),
-    );
-  }
+  // With and without a slash at its end.
+  scope.get('/', identified(lubdub));
+  scope.get('/version', (_request, response) => sendReply(response, version));
+  scope.get('/openapi.json', (_request, response) => sendReply(response, openapi));
+  scope.post('/upload', (request, response) => answerUpload(request, response, handleUpload, options));
+  if (!authenticator.enabled) return;
+  scope.get(
+    '/track/*',
+    identified(async (request, principal) => {
+      const id = pathSegment(request, `${prefix}/track/`);
+      if (id === undefined) return notFound();
+      const verbosity = new URLSearchParams(queryOf(request)).get('verbosity');
+      return await answerTrack({ id, verbosity, principal }, options.track);
+    }),
+  );
+}
+
+function addDownload(scope: FastifyInstance, { download }: IngressModuleOptions): void {
+  if (download === undefined) return;
+  scope.get('/*', (request, response) => serveDownload(request, response, download));
+}
+
+function lubdub(): Reply {
+  return text(200, 'lubdub');
 }
 
 async function answerUpload(
   request: FastifyRequest,
   response: FastifyReply,
   handleUpload: UploadPipeline,
-  { clock, host, upload: { slots, events } }: WebListenerOptions,
+  { clock, host, upload: { slots, events } }: IngressModuleOptions,
 ): Promise<FastifyReply> {
   const upload: IncomingUpload = {
     requestId: requestIdOf(response),
@@ -238,7 +284,7 @@ async function answer(
 function giveRequestId(
   request: FastifyRequest,
   response: FastifyReply,
-  { clock, host, upload }: WebListenerOptions,
+  { clock, host, upload }: IngressModuleOptions,
 ): Reply | undefined {
   const given = upload.authenticator.keepsRequestId(credentialsOf(request, host))
     ? firstHeader(request, HEADER_REQUEST_ID)
@@ -299,10 +345,10 @@ function clientAddress(request: FastifyRequest): string {
 }
 
 /** The method that the path is there for, undefined for a path that is not there. */
-function allowedMethod(request: FastifyRequest, options: WebListenerOptions): string | undefined {
+function allowedMethod(request: FastifyRequest, options: IngressModuleOptions): string | undefined {
   const path = pathOf(request);
   if (path === '/' || path === '/ready') return 'GET';
-  if (options.download !== undefined && hasOneSegment(path, '/download/')) return 'GET';
+  if (options.download !== undefined && hasOneSegment(path, `${downloadPrefix}/`)) return 'GET';
   for (const prefix of WEB_PREFIXES) {
     if (path === `${prefix}/upload`) return 'POST';
     if ([prefix, `${prefix}/`, `${prefix}/version`, `${prefix}/openapi.json`].includes(path)) return 'GET';

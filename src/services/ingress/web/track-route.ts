@@ -8,7 +8,7 @@ import { empty, json, type Reply, text } from './reply.ts';
 
 const trackerAnswerBytesMax = 4 * 1024 ** 2;
 
-export interface TrackTools {
+export interface TrackDependencies {
   /** The id is appended as it is. */
   readonly trackerUrl: string;
   readonly timeoutMs: number;
@@ -29,26 +29,29 @@ interface TrackerDocument {
 /** What is left of an entry for who does not ask for more, in this order. */
 const briefMembers = ['status_msg', 'date', 'inventory_id', 'service', 'status'] as const;
 
-export async function answerTrack({ id, verbosity, principal }: TrackQuestion, tools: TrackTools): Promise<Reply> {
+export async function answerTrack(
+  { id, verbosity, principal }: TrackQuestion,
+  dependencies: TrackDependencies,
+): Promise<Reply> {
   if (!isTrackableId(id)) return text(400, 'request id is not an uuid');
   let body: Buffer;
   let document: TrackerDocument;
   try {
-    const answer = await callHttp(`${tools.trackerUrl}${encodeURIComponent(id)}`, {
-      deadlineMs: tools.timeoutMs,
+    const answer = await callHttp(`${dependencies.trackerUrl}${encodeURIComponent(id)}`, {
+      deadlineMs: dependencies.timeoutMs,
       answerBytesMax: trackerAnswerBytesMax,
     });
     // Its status is not looked at: for an unknown request it answers 404 with a document that has no data.
     body = answer.body;
     document = JSON.parse(body.toString('utf8')) as TrackerDocument;
   } catch (error) {
-    tools.events.trackerUnavailable(id, error);
+    dependencies.events.trackerUnavailable(id, error);
     return empty(500);
   }
   const entries = Array.isArray(document?.data) ? document.data : [];
   const newest = entries[0];
   if (entries.length === 0) return empty(404);
-  if (!mayTrack(principal, newest?.['org_id'], tools.trustedCertificates)) return empty(403);
+  if (!mayTrack(principal, newest?.['org_id'], dependencies.trustedCertificates)) return empty(403);
   // Go's Atoi: anything that is no number is 0.
   const level = /^[+-]?\d+$/.test(verbosity ?? '') ? Number(verbosity) : 0;
   if (level >= 2) return { status: 200, body: body.toString('utf8'), headers: { 'content-type': 'application/json' } };
