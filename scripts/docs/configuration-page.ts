@@ -23,7 +23,7 @@ export function renderConfigurationPage(): string {
     '',
     'A value comes from the first of: flag, environment, file (`--config FILE`, TOML), default. An empty environment variable counts as unset. Secrets may also come from the file that the variable with the suffix `_FILE` names.',
     '',
-    'The file of `ccx all-in-one` has sections of its own and those of the roles below their names: what is `[delivery]` in the file of `ccx notifier` is `[notifier.delivery]` there, and so with `ingress`, `data-pipeline`, `writer` and `tracker`.',
+    'The file of `ccx all-in-one` has sections of its own and those of the roles below their names: what is `[delivery]` in the file of `ccx notifier` is `[notifier.delivery]` there, and so with `ingress`, `data-pipeline`, `writer` and `tracker`. Addresses, ports, database, bus, storage and logging of the roles count for nothing there: the sections `run`, `retention` and `logging` decide them for all, and a key without effect is named at the start.',
     ...sections,
     '',
   ].join('\n');

@@ -31,7 +31,7 @@ test('every start makes a token of its own', () => {
   assert.ok(first!.length >= 43, '32 bytes');
 });
 
-test('each role reads its section of the file, and the environment comes before it', () => {
+test('each role reads its section of the file, the environment comes before it, and what cannot count is named', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ccx-role-settings-'));
   try {
     const configFile = join(folder, 'all.toml');
@@ -48,6 +48,14 @@ test('each role reads its section of the file, and the environment comes before 
     );
     assert.equal(roles.standIns.notificationBackend, false, 'a receiver of the file takes the place of the stand-in');
     assert.deepEqual(roles.warnings, []);
+    writeFileSync(
+      configFile,
+      '[ingress.web]\nport = 1\n[notifier.storage]\npg_host = "db"\n[writer.storage]\nensure_schema = true\n',
+    );
+    assert.deepEqual(
+      loadRoleSettings(settings, env, 'test').warnings.map((text) => /: (.*) has no effect here/.exec(text)?.[1]),
+      ['ingress.web.port', 'notifier.storage.pg_host'],
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -32,6 +32,15 @@ export const rolesOfFile: readonly string[] = [
   payloadTrackerRole.options,
 ].map(({ name }) => name);
 
+/** What the process decides for all its roles: its own sections `run`, `retention` and `logging` say it. */
+const decidedForAll =
+  /^(bus|database|logging|operations|storage(?!\.(record_retention|ensure_schema)))\.|^(web\.(host|port)|metrics\.(port|address))$/;
+
+function withoutEffect(table: OptionTable, origin: Readonly<Record<string, string>>, file = ''): string[] {
+  const keys = Object.keys(origin).filter((key) => origin[key] === 'file' && decidedForAll.test(key));
+  return keys.map((key) => `${file}: ${table.name}.${key} has no effect here, where all roles are one process`);
+}
+
 function sectionOf({ name }: OptionTable, { configFile }: Pick<AllInOneSettings, 'configFile'>) {
   return configFile === undefined ? {} : { file: configFile, section: name };
 }
@@ -40,7 +49,7 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
   const warnings: string[] = [];
   const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => {
     const loaded = loadConfig(table, { env, ...sectionOf(table, settings) });
-    warnings.push(...loaded.warnings);
+    warnings.push(...loaded.warnings, ...withoutEffect(table, loaded.origin, settings.configFile));
     return loaded;
   };
   const ingress = load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] }));
@@ -50,7 +59,8 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
   // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
   const tracker = load(withDefaults(payloadTrackerRole.options, { 'http.host': settings.host, 'http.port': 0 }));
   const notifier = loadNotifierConfig(settings, env);
-  warnings.push(...notifier.warnings);
+  const { warnings: unknown, origin } = notifier;
+  warnings.push(...unknown, ...withoutEffect(notificationServiceRole.options, origin, settings.configFile));
   const standIns: WantedStandIns = {
     notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
     serviceLog: notifier.origin['service_log.url'] === 'default',
@@ -69,7 +79,7 @@ export function loadRoleSettings(settings: AllInOneSettings, env: Environment, v
     writer: notificationWriterRole.settings(writer.config),
     tracker: payloadTrackerRole.settings(tracker.config),
     standIns,
-    /** Keys of the file that no role knows. */
+    /** Keys of the file that no role knows, or that say nothing here. */
     warnings,
   };
 }

@@ -77,6 +77,19 @@ test('a JSON file may hold them too', () => {
   assert.equal(loadConfig(table, { env: {}, file }).lists.receivers[0]?.name, 'pager');
 });
 
+test('an unknown key has its line in YAML and JSON, too', () => {
+  const yaml = fileOf('receivers:\n  - name: a\n  - name: b\n    ulr: x\n', 'config.yaml');
+  const json = fileOf('{"receivers": [\n{"name": "a",\n"ulr": "x"}]}', 'lines.json');
+  assert.throws(
+    () => loadConfig(table, { env: {}, file: yaml }),
+    /unknown key ulr of \[\[receivers\]\] 2 in .*, line 4$/,
+  );
+  assert.throws(
+    () => loadConfig(table, { env: {}, file: json }),
+    /unknown key ulr of \[\[receivers\]\] 1 in .*, line 3$/,
+  );
+});
+
 const broken: Readonly<Record<string, readonly [text: string, wanted: RegExp]>> = {
   'an unknown key, with its line': [
     '[[receivers]]\nname = "a"\n\n[[receivers]]\nname = "b"\nulr = "x"\n',

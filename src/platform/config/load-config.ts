@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { parse as parseYaml, YAMLParseError } from 'yaml';
+import { isNode, LineCounter, parse as parseYaml, parseDocument as parseYamlDocument, YAMLParseError } from 'yaml';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import {
   type ConfigOf,
@@ -127,12 +127,17 @@ function listError(message: string, hint: string): CcxError {
   return new CcxError(message, { code: 'CONFIG_LIST', category: 'configuration', hint });
 }
 
-/** Where a key of an entry stands in a TOML file: the parser does not say. Undefined for other formats and unusual spellings. */
+/** Where a key of an entry stands. TOML's parser does not say, so that its lines are looked through; undefined for unusual spellings. */
 function lineOfEntryKey({ file, path, index }: EntryPlace, key: string): number | undefined {
-  if (/\.(json|ya?ml)$/.test(file)) return undefined;
+  const text = readFileSync(file, 'utf8');
+  if (/\.(json|ya?ml)$/.test(file)) {
+    const lineCounter = new LineCounter();
+    const node = parseYamlDocument(text, { lineCounter }).getIn([...path.split('.'), index, key], true);
+    return isNode(node) && node.range ? lineCounter.linePos(node.range[0]).line : undefined;
+  }
   let entry = -1;
   let isInside = false;
-  for (const [at, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+  for (const [at, line] of text.split('\n').entries()) {
     const header = /^\s*\[\[?\s*([^\]]+?)\s*\]/.exec(line)?.[1]?.replaceAll(/["'\s]/g, '');
     if (header !== undefined) {
       isInside = header === path || header.startsWith(`${path}.`);
