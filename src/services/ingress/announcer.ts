@@ -22,7 +22,7 @@ export const orphanScanEveryMs = 20_000;
 /** Stopping waits so long for what the bus has not taken yet; one cleanup has 10 s, and a send in flight may take five of them. */
 const stopFlushMsMax = 3_000;
 
-export interface AnnouncerOptions {
+interface AnnouncerOptions {
   readonly topic: string;
   readonly sender: BusSender;
   readonly outbox: Outbox;

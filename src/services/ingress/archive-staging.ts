@@ -11,7 +11,7 @@ import type { ObjectMetadata, ObjectStore, StoredObject } from '../../platform/o
 /** From the last byte of the form until the object is durable; leaves the operator's 60 s some room. */
 const stageMsMax = 45_000;
 
-export interface ArchiveStagingOptions {
+interface ArchiveStagingOptions {
   readonly objects: ObjectStore;
   readonly clock: Clock;
   readonly key: string;

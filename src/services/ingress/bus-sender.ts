@@ -9,7 +9,7 @@ import { within } from '../../platform/clock/deadline.ts';
 import type { SendingBus } from './ports.ts';
 import type { IngressBusEvents } from './telemetry.ts';
 
-export interface BusSenderOptions {
+interface BusSenderOptions {
   readonly bus: Pick<SendingBus, 'createProducer'>;
   readonly clock: Clock;
   readonly events: IngressBusEvents;

@@ -12,7 +12,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface ClowderEnvironment {
+interface ClowderEnvironment {
   readonly env: Environment;
   readonly warnings: readonly string[];
   /** Removes the file that holds the brokers' certificate authority. */

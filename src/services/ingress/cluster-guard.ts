@@ -16,7 +16,7 @@ const ownerLookupMsMax = 5_000;
 /** Owners that are known without the database; one is about 150 bytes. */
 const rememberedOwnersMax = 100_000;
 
-export interface ClusterGuardOptions {
+interface ClusterGuardOptions {
   /** Absent without a database: then only what the token file binds is enforced. */
   readonly owners: ClusterOwners | undefined;
   readonly tokens: TokenTable;

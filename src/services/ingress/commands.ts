@@ -31,7 +31,7 @@ const recordsConnectionsMax = 4;
 
 const databaseSetting = 'database.url (CCX_DATABASE_URL)';
 
-interface RoleTools {
+interface RoleDependencies {
   readonly config: IngressConfig;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -55,14 +55,14 @@ export function registerIngressCommands(program: Command, input: ProcessInput): 
       clock,
       start: async (lifecycle) => {
         lifecycle.defer('Clowder', () => clowder.cleanUp());
-        const tools = { config, clock, telemetry, lifecycle };
-        const objects = await openObjects(tools);
-        const bus = createLateBus(() => openIngressBus(tools));
+        const dependencies = { config, clock, telemetry, lifecycle };
+        const objects = await openObjects(dependencies);
+        const bus = createLateBus(() => openIngressBus(dependencies));
         lifecycle.defer('bus', () => bus.close());
         const away = await bus.tryNow();
         if (away !== undefined)
           warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
-        const database = openRecords(tools);
+        const database = openRecords(dependencies);
         const ingress = await startIngress(settings, { bus, objects, telemetry, clock, database });
         lifecycle.defer(ingress.name, () => ingress.stop());
       },
@@ -71,7 +71,7 @@ export function registerIngressCommands(program: Command, input: ProcessInput): 
 }
 
 /** Apart from the bus, which may be Kafka, and whose connections wait for the bus to come back. */
-function openRecords({ config, clock, lifecycle }: RoleTools): Database | undefined {
+function openRecords({ config, clock, lifecycle }: RoleDependencies): Database | undefined {
   if (config['gateway.tokens_file'] === '' || config['database.url'] === '') return undefined;
   const database = connectDatabase({
     url: config['database.url'],
@@ -84,7 +84,7 @@ function openRecords({ config, clock, lifecycle }: RoleTools): Database | undefi
   return database;
 }
 
-async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<OpenedBus> {
+async function openIngressBus({ config, clock, telemetry }: RoleDependencies): Promise<OpenedBus> {
   const settings = ingressBusSettings(config);
   if (settings.kind === 'kafka') {
     const bus = await openBus(settings, { clock, telemetry });
@@ -130,7 +130,10 @@ async function openIngressBus({ config, clock, telemetry }: RoleTools): Promise<
 }
 
 /** Rejects where a login or a topic is wrong, which ends the start, and while the brokers are away, which does not. */
-async function checkBrokers(bus: Bus, { config, telemetry }: Pick<RoleTools, 'config' | 'telemetry'>): Promise<void> {
+async function checkBrokers(
+  bus: Bus,
+  { config, telemetry }: Pick<RoleDependencies, 'config' | 'telemetry'>,
+): Promise<void> {
   const needed = [
     { name: config['kafka.announce_topic'], setting: 'INGRESS_KAFKAANNOUNCETOPIC' },
     { name: config['kafka.tracker_topic'], setting: 'INGRESS_KAFKATRACKERTOPIC', optional: true },
@@ -144,7 +147,7 @@ function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
   log.warn({ code: error.code, error: errorText(error), hint: error.hint }, text);
 }
 
-async function openObjects({ config, clock, telemetry, lifecycle }: RoleTools): Promise<ObjectStore> {
+async function openObjects({ config, clock, telemetry, lifecycle }: RoleDependencies): Promise<ObjectStore> {
   if (config['storage.implementation'] === 's3') {
     throw new CcxError('this build stores archives in a directory only', {
       code: 'CONFIG_INVALID',

@@ -13,7 +13,7 @@ const signingKeyBytes = 32;
 /** A wrong signature makes us look whether another process has made a key; not more often than this. */
 const signingKeyReloadMs = 1_000;
 
-export interface DownloadLinksOptions {
+interface DownloadLinksOptions {
   /** Of the web listener, as consumers reach it; without a slash at its end. */
   readonly baseUrl: () => string;
   /** Absent: links are not signed and do not end. */

@@ -9,7 +9,7 @@ import { registerProcessMetrics } from '../../platform/telemetry/process-metrics
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Values that are asked for when somebody scrapes. */
-export interface IngressGauges {
+interface IngressGauges {
   readonly uploadsInFlight: () => number;
   readonly uploadsWaiting: () => number;
   readonly slotsTaken: () => number;

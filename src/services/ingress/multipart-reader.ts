@@ -29,7 +29,7 @@ export interface PartHeader {
 }
 
 /** Where the bytes come from; undefined is the end. */
-export interface ByteSource {
+interface ByteSource {
   next(): Promise<Buffer | undefined>;
 }
 
@@ -221,7 +221,7 @@ export class MultipartReader {
   }
 }
 
-export function formInvalid(why: string): CcxError {
+function formInvalid(why: string): CcxError {
   return new CcxError(`the form cannot be read: ${why}`, { code: 'FORM_INVALID', category: 'input' });
 }
 

@@ -23,7 +23,7 @@ export interface KeptAnnouncement {
   readonly announcement: UploadAnnouncement;
 }
 
-export interface OutboxOptions {
+interface OutboxOptions {
   readonly objects: ObjectStore;
   readonly clock: Clock;
   /** Host name: what a restarted process recognises its own by. */

@@ -18,7 +18,7 @@ import type { Reply } from './web/reply.ts';
 const userAgentsMax = 100;
 const userAgentCharactersMax = 120;
 
-export interface IngressEventsOptions {
+interface IngressEventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly metrics: IngressMetrics;

@@ -22,7 +22,7 @@ export const admittedPerSlotMax = 4;
 /** How long an upload waits for a slot before it is answered 503; the operator waits 60 s for its answer. */
 export const uploadQueueMsMax = 20_000;
 
-export interface UploadSlotsOptions {
+interface UploadSlotsOptions {
   readonly slotsMax: number;
   readonly clock: Clock;
 }

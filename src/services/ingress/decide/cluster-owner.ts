@@ -9,7 +9,7 @@ interface OwnershipClaim {
   readonly proof: 'bound-token' | 'token' | 'header' | 'own-token';
 }
 
-export interface ClusterState {
+interface ClusterState {
   /** Undefined: nobody yet, or nobody knows. */
   readonly owner: { readonly orgId: number; readonly bound: boolean } | undefined;
   /** Organizations whose tokens are bound to it. */

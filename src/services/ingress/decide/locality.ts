@@ -8,7 +8,7 @@ export function isLoopback(host: string): boolean {
 const forwardingHeader =
   /^(?:forwarded|via|x-(?:forwarded|original)-?.*|x-(?:real|client|cluster-client)-?ip|true-client-ip|cf-connecting-ip|x-envoy-.*)$/;
 
-export interface PassedOn {
+interface PassedOn {
   readonly headerNames: readonly string[];
   /** `1.1`; nginx speaks 1.0 to whom it passes on, unless it is told otherwise. */
   readonly httpVersion: string;
@@ -28,7 +28,7 @@ export function isPassedOn({ headerNames, httpVersion, hostHeader, localAddress,
   return !isLoopback(named.toLowerCase()) && !own.includes(named.toLowerCase());
 }
 
-export interface Arrival {
+interface Arrival {
   /** Address that is listened on. */
   readonly host: string;
   readonly remoteAddress: string | undefined;

@@ -3,7 +3,7 @@
  * `mime.ParseMediaType` does, RFC 2231 continuations included. Used for requests and for the parts of their forms.
  */
 
-export interface MediaType {
+interface MediaType {
   /** In lower case. */
   readonly value: string;
   /** Names in lower case. Empty where one of them cannot be read. */

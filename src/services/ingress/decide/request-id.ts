@@ -3,15 +3,13 @@
  * a header and a line of a log is refused. Source: ingress.md A.3.1.
  */
 
-export interface RequestIdPolicy {
+interface RequestIdPolicy {
   readonly charactersMax: number;
   /** Keys that the object store keeps for ingress itself. */
   readonly isReserved: (id: string) => boolean;
 }
 
-export type RequestIdDecision =
-  | { readonly kind: 'given'; readonly id: string }
-  | { readonly kind: 'absent' | 'refused' };
+type RequestIdDecision = { readonly kind: 'given'; readonly id: string } | { readonly kind: 'absent' | 'refused' };
 
 export function decideRequestId(header: string | undefined, policy: RequestIdPolicy): RequestIdDecision {
   if (header === undefined || header === '') return { kind: 'absent' };

@@ -31,7 +31,7 @@ export interface Holding {
   resume(): Promise<void>;
 }
 
-export interface RequestBodyOptions {
+interface RequestBodyOptions {
   readonly request: IncomingMessage;
   readonly clock: Clock;
   /** Called before the first wait, for a client that sends nothing until it is asked to. */

@@ -16,7 +16,7 @@ export interface TrackDependencies {
   readonly events: IngressEvents;
 }
 
-export interface TrackQuestion {
+interface TrackQuestion {
   readonly id: string;
   readonly verbosity: string | null;
   readonly principal: Principal;
