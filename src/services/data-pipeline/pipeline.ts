@@ -9,7 +9,7 @@ import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/int
 import { deadLetter, type StepAnswer, type StepAttempt, untilAnswered } from '../../platform/bus/intake/step.ts';
 import type { WorkControl } from '../../platform/bus/intake/stream-intake.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import type { ClusterLanes } from './cluster-lanes.ts';
+import type { ClusterLanes } from './cluster-queues.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
 import type { HostAnswer, HostBreaker } from './host-breaker.ts';
 import type { Place, Places } from './places.ts';

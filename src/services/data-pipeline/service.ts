@@ -11,7 +11,7 @@ import { StatusSender } from '../../platform/records/status-sender.ts';
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { ClusterLanes } from './cluster-lanes.ts';
+import { ClusterLanes } from './cluster-queues.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { HostBreaker } from './host-breaker.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';

@@ -9,7 +9,7 @@ import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { deadLettersOptions } from './config.ts';
-import type { Letter, OpenDeadNotifications } from './letter.ts';
+import type { Letter, OpenDeadNotifications } from './dead-letter.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
 
 /** How much of a value is shown to a person, unless all of it is asked for. */

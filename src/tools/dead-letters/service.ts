@@ -7,7 +7,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
-import type { DeadNotifications } from './letter.ts';
+import type { DeadNotifications } from './dead-letter.ts';
 import {
   type Letter,
   type LetterPlace,
@@ -17,7 +17,7 @@ import {
   parseLetterId,
   type TopicLetter,
   toLetter,
-} from './letter.ts';
+} from './dead-letter.ts';
 
 /** One read of a topic: enough to be few round trips, small enough for letters of a megabyte each. */
 const lettersPerReadMax = 100;

@@ -1,7 +1,7 @@
 /** Announcements of one cluster keep their order; those of others do not wait for them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClusterLanes } from './cluster-lanes.ts';
+import { ClusterLanes } from './cluster-queues.ts';
 
 test('the next one of a cluster begins when the one before has ended, however it ended; others begin at once', async () => {
   const lanes = new ClusterLanes();
