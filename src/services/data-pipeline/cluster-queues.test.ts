@@ -1,14 +1,14 @@
 /** Announcements of one cluster keep their order; those of others do not wait for them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClusterLanes } from './cluster-queues.ts';
+import { ClusterQueues } from './cluster-queues.ts';
 
 test('the next one of a cluster begins when the one before has ended, however it ended; others begin at once', async () => {
-  const lanes = new ClusterLanes();
+  const queues = new ClusterQueues();
   const order: string[] = [];
   const ends = new Map<string, PromiseWithResolvers<void>>();
   const run = (name: string, orgId: number, clusterId: string | undefined) =>
-    lanes.run({ orgId, clusterId }, () => {
+    queues.run({ orgId, clusterId }, () => {
       order.push(name);
       const end = Promise.withResolvers<void>();
       ends.set(name, end);

@@ -4,22 +4,22 @@
  */
 import type { Upload } from './upload.ts';
 
-export class ClusterLanes {
+export class ClusterQueues {
   /** By organization and cluster: resolves when the last one that came has ended. */
   readonly #ends = new Map<string, Promise<void>>();
 
   async run<T>({ orgId, clusterId }: Pick<Upload, 'orgId' | 'clusterId'>, work: () => Promise<T>): Promise<T> {
     if (clusterId === undefined) return work();
-    const lane = `${orgId}/${clusterId.toLowerCase()}`;
-    const before = this.#ends.get(lane);
+    const queue = `${orgId}/${clusterId.toLowerCase()}`;
+    const before = this.#ends.get(queue);
     const ended = Promise.withResolvers<void>();
-    this.#ends.set(lane, ended.promise);
+    this.#ends.set(queue, ended.promise);
     try {
       await before;
       return await work();
     } finally {
       ended.resolve();
-      if (this.#ends.get(lane) === ended.promise) this.#ends.delete(lane);
+      if (this.#ends.get(queue) === ended.promise) this.#ends.delete(queue);
     }
   }
 }

@@ -14,7 +14,7 @@ export const hostProbeMsMax = 10_000;
 /** Hosts with failures that are remembered, beside those that are left alone. */
 const hostsRememberedMax = 1_000;
 
-export interface HostBreakerOptions {
+interface HostBreakerOptions {
   readonly clock: Clock;
   /** Different announcements whose downloads must have failed in a row. */
   readonly failuresMin: number;

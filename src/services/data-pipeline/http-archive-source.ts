@@ -11,7 +11,7 @@ import type { ArchiveSource, DownloadRequest } from './ports.ts';
 /** How often the deadlines of a download are looked at; an overrun is noticed at most this late. */
 const downloadWatchMs = 250;
 
-export interface HttpArchiveSourceOptions {
+interface HttpArchiveSourceOptions {
   readonly clock: Clock;
   /** Until the headers of the answer. */
   readonly answerMsMax: number;

@@ -12,7 +12,7 @@ const sizeBuckets = [10_240, 51_200, 102_400, 512_000, 1_048_576, 5_242_880, 10_
 const archiveKinds = ['ocp', 'hypershift'] as const;
 
 /** Values that are asked for when somebody scrapes. */
-export interface PipelineGauges {
+interface PipelineGauges {
   /** Places in use. */
   readonly inFlight: () => number;
   /** Places whose work waits for something to come back. */

@@ -13,7 +13,7 @@ export interface OverShare {
   readonly organizations: number;
 }
 
-export interface OrganizationUsageOptions {
+interface OrganizationUsageOptions {
   readonly clock: Clock;
   readonly windowMs: number;
   /** Less is nobody's trouble. */
@@ -31,7 +31,7 @@ export class OrganizationUsage {
   /** Sums of those, by organization and in all. */
   readonly #used = new Map<number, number>();
   #total = 0;
-  readonly #toldMs = new Map<number, number>();
+  readonly #namedMs = new Map<number, number>();
 
   constructor(options: OrganizationUsageOptions) {
     this.#options = options;
@@ -49,12 +49,12 @@ export class OrganizationUsage {
     const { clock, cpuMsMin, factor, repeatMs, onOverShare } = this.#options;
     const now = clock.monotonicMs();
     this.#forgetOld();
-    if (now - (this.#toldMs.get(orgId) ?? Number.NEGATIVE_INFINITY) < repeatMs) return;
+    if (now - (this.#namedMs.get(orgId) ?? Number.NEGATIVE_INFINITY) < repeatMs) return;
     const cpuMs = this.#used.get(orgId) ?? 0;
     // The one that was served before it counts, too, and may have used nothing yet.
     const organizations = Math.max(2, this.#used.size);
     if (cpuMs < cpuMsMin || cpuMs * organizations < this.#total * factor) return;
-    this.#toldMs.set(orgId, now);
+    this.#namedMs.set(orgId, now);
     onOverShare({ orgId, cpuMs, share: cpuMs / this.#total, organizations });
   }
 
@@ -69,7 +69,7 @@ export class OrganizationUsage {
       this.#used.clear();
       this.#total = 0;
     }
-    for (const [orgId, atMs] of this.#toldMs) if (now - atMs >= repeatMs) this.#toldMs.delete(orgId);
+    for (const [orgId, atMs] of this.#namedMs) if (now - atMs >= repeatMs) this.#namedMs.delete(orgId);
   }
 
   #count(orgId: number, cpuMs: number): void {

@@ -9,33 +9,33 @@ import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/int
 import { deadLetter, type StepAnswer, type StepAttempt, untilAnswered } from '../../platform/bus/intake/step.ts';
 import type { WorkControl } from '../../platform/bus/intake/stream-intake.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import type { ClusterLanes } from './cluster-queues.ts';
+import type { ClusterQueues } from './cluster-queues.ts';
 import type { RecordPolicy } from './decide/judge-record.ts';
 import type { HostAnswer, HostBreaker } from './host-breaker.ts';
 import type { Place, Places } from './places.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
-import { type FetchTools, fetchArchive } from './steps/fetch-archive.ts';
+import { type FetchDependencies, fetchArchive } from './steps/fetch-archive.ts';
 import { checkAnnouncement, identifyUpload } from './steps/identify-upload.ts';
-import { type PublishTools, publishReport } from './steps/publish-report.ts';
-import { type RunRulesTools, runRules } from './steps/run-rules.ts';
+import { type PublishDependencies, publishReport } from './steps/publish-report.ts';
+import { type RunRulesDependencies, runRules } from './steps/run-rules.ts';
 import type { PipelineEvents } from './telemetry.ts';
-import type { Journey, Upload } from './upload.ts';
+import type { Upload, UploadProgress } from './upload.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 /** Pause before a step is tried again; doubles with each attempt, with jitter. */
 const retryBounds = { msMin: 500, msMax: 30_000 };
 
-export interface PipelineTools {
+interface PipelineDependencies {
   readonly clock: Clock;
   readonly events: PipelineEvents;
   readonly places: Places;
   readonly hosts: HostBreaker;
-  readonly lanes: ClusterLanes;
+  readonly queues: ClusterQueues;
   readonly room: WaitingRoom;
   readonly check: RecordPolicy;
-  readonly fetch: FetchTools;
-  readonly rules: Omit<RunRulesTools, 'onRuleKilled' | 'onFactKilled' | 'onRuleQuarantined'>;
-  readonly publish: PublishTools;
+  readonly fetch: FetchDependencies;
+  readonly rules: Omit<RunRulesDependencies, 'onRuleKilled' | 'onFactKilled' | 'onRuleQuarantined'>;
+  readonly publish: PublishDependencies;
   readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
 }
 
@@ -50,32 +50,36 @@ interface Evaluated {
 }
 
 /** Resolves to true when the record's offset may be committed, to false when the work was given up. Never rejects. */
-export async function processRecord(record: BusRecord, tools: PipelineTools, control: WorkControl): Promise<boolean> {
-  const run = new PipelineRun(record, tools, control);
+export async function processRecord(
+  record: BusRecord,
+  dependencies: PipelineDependencies,
+  control: WorkControl,
+): Promise<boolean> {
+  const run = new PipelineRun(record, dependencies, control);
   try {
     const ended = await run.steps();
-    if (ended.kind === 'dropped') tools.events.announcementDropped(record, ended.reason);
+    if (ended.kind === 'dropped') dependencies.events.announcementDropped(record, ended.reason);
     if (ended.kind === 'failed') await run.deadLetter(ended.step, ended.error);
     return true;
   } catch (error) {
-    if (!run.givenUp) tools.events.unexpectedFailure(run.journey, 'pipeline', error);
+    if (!run.givenUp) dependencies.events.unexpectedFailure(run.progress, 'pipeline', error);
     return false;
   }
 }
 
 class PipelineRun {
-  readonly journey: Journey;
-  readonly #tools: PipelineTools;
+  readonly progress: UploadProgress;
+  readonly #dependencies: PipelineDependencies;
   readonly #control: WorkControl;
   /** While it is in one. */
   #place: Place | undefined;
 
-  constructor(record: BusRecord, tools: PipelineTools, control: WorkControl) {
-    this.#tools = tools;
+  constructor(record: BusRecord, dependencies: PipelineDependencies, control: WorkControl) {
+    this.#dependencies = dependencies;
     this.#control = control;
-    this.journey = {
+    this.progress = {
       record,
-      receivedMs: tools.clock.monotonicMs(),
+      receivedMs: dependencies.clock.monotonicMs(),
       subject: undefined,
       fetchStartedMs: undefined,
       downloadedMs: undefined,
@@ -89,33 +93,33 @@ class PipelineRun {
   }
 
   async steps(): Promise<Ended> {
-    const { journey } = this;
-    const { clock, events, ...tools } = this.#tools;
+    const { progress } = this;
+    const { clock, events, ...dependencies } = this.#dependencies;
 
-    events.recordTaken(journey.record);
+    events.recordTaken(progress.record);
     const checked = await this.#step('check-announcement', () =>
-      checkAnnouncement(journey.record, tools.check, clock.now()),
+      checkAnnouncement(progress.record, dependencies.check, clock.now()),
     );
     if (checked.kind !== 'done') return ended('check-announcement', checked);
     const announcement = checked.value;
     const { identity } = announcement.identity;
-    journey.subject = {
+    progress.subject = {
       requestId: announcement.request_id ?? null,
       orgId: identity.internal.org_id,
       account: identity.account_number,
     };
-    events.announcementAccepted(journey);
+    events.announcementAccepted(progress);
 
     const identified = await this.#step('identify-upload', () => identifyUpload(announcement, clock.now()));
     if (identified.kind !== 'done') return ended('identify-upload', identified);
     const upload = identified.value;
 
     // Reports of one cluster are published in the order of its announcements, whatever is fetched or tried again meanwhile.
-    return this.#tools.lanes.run(upload, () => this.#deliver(upload));
+    return this.#dependencies.queues.run(upload, () => this.#deliver(upload));
   }
 
   async #deliver(upload: Upload): Promise<Ended> {
-    const { events, publish } = this.#tools;
+    const { events, publish } = this.#dependencies;
     try {
       const evaluated = await this.#evaluate(upload);
       if (evaluated.kind !== 'evaluated') return evaluated;
@@ -124,7 +128,7 @@ class PipelineRun {
         publishReport(upload, result, publish, attempt),
       );
       if (published.kind !== 'done') return ended('publish-report', published);
-      events.reportPublished(this.journey, published.value, result.hits);
+      events.reportPublished(this.progress, published.value, result.hits);
       return { kind: 'published' };
     } finally {
       this.#leavePlace();
@@ -133,30 +137,30 @@ class PipelineRun {
 
   /** A function of its own, so that the archive's bytes are free, as their lease is, while the report waits for the bus. */
   async #evaluate(upload: Upload): Promise<Exclude<Ended, { kind: 'published' }> | Evaluated> {
-    const { journey } = this;
-    const { clock, events, ...tools } = this.#tools;
+    const { progress } = this;
+    const { clock, events, ...dependencies } = this.#dependencies;
     const fetched = await this.#fetch(upload);
     if (fetched.kind !== 'done') return ended('fetch-archive', fetched);
     const { packed, lease } = fetched.value;
-    journey.downloadedMs = clock.monotonicMs();
-    events.archiveDownloaded(journey, packed.length);
+    progress.downloadedMs = clock.monotonicMs();
+    events.archiveDownloaded(progress, packed.length);
 
     const evaluated = await this.#step('run-rules', (attempt) =>
-      runRules(upload, packed, { ...tools.rules, ...this.#ruleEvents() }, attempt),
+      runRules(upload, packed, { ...dependencies.rules, ...this.#ruleEvents() }, attempt),
     ).finally(() => lease.release());
     if (evaluated.kind !== 'done') return ended('run-rules', evaluated);
     const result = evaluated.value;
-    journey.archiveKind = result.archiveKind;
-    journey.evaluatedMs = clock.monotonicMs();
-    events.rulesEvaluated(journey, result, packed.length);
-    for (const { component, error } of result.failures) events.ruleFailed(journey, component, 'RULE_THREW', error);
+    progress.archiveKind = result.archiveKind;
+    progress.evaluatedMs = clock.monotonicMs();
+    events.rulesEvaluated(progress, result, packed.length);
+    for (const { component, error } of result.failures) events.ruleFailed(progress, component, 'RULE_THREW', error);
     return { kind: 'evaluated', result };
   }
 
   /** Each attempt takes a place when its turn comes, and only one that brought the archive keeps it: what has to wait waits outside. */
   async #fetch(upload: Upload) {
-    const { journey } = this;
-    const { clock, events, hosts, room, fetch } = this.#tools;
+    const { progress } = this;
+    const { clock, events, hosts, room, fetch } = this.#dependencies;
     const host = hostOf(upload.url);
     // A stop need not wait for a download: nothing is lost by fetching again.
     const signal = AbortSignal.any([this.#control.abandoned, this.#control.stopping]);
@@ -164,29 +168,29 @@ class PipelineRun {
       const isProbe = await this.#enter(upload.orgId, host, attempt.number > 1, signal);
       let answer: HostAnswer = 'unknown';
       try {
-        journey.fetchStartedMs ??= clock.monotonicMs();
-        events.downloadStarted(journey, host);
-        const elapsedMs = clock.monotonicMs() - journey.fetchStartedMs;
+        progress.fetchStartedMs ??= clock.monotonicMs();
+        events.downloadStarted(progress, host);
+        const elapsedMs = clock.monotonicMs() - progress.fetchStartedMs;
         const outcome = await fetchArchive(upload, fetch, { ...attempt, elapsedMs, signal });
         answer = hostAnswer(outcome);
         if (outcome.kind === 'done') room.fetched();
         else this.#leavePlace();
         return outcome;
       } finally {
-        hosts.ended(host, journey, isProbe, answer);
+        hosts.ended(host, progress, isProbe, answer);
       }
     });
   }
 
   /** Waits for a host that is not left alone, and then for a place. True for an attempt that is to find out whether the host is back. */
   async #enter(orgId: number, host: string, isFurtherAttempt: boolean, signal: AbortSignal): Promise<boolean> {
-    const { hosts, places, room } = this.#tools;
+    const { hosts, places, room } = this.#dependencies;
     for (;;) {
       const isProbe = await room.during(hosts.admit(host, signal));
       try {
         this.#place = await places.acquire({ orgId, isFurtherAttempt, signal });
       } catch (error) {
-        hosts.ended(host, this.journey, isProbe, 'unknown');
+        hosts.ended(host, this.progress, isProbe, 'unknown');
         throw error;
       }
       if (isProbe || !hosts.isOpen(host)) return isProbe;
@@ -202,13 +206,13 @@ class PipelineRun {
 
   /** Tried until the bus has it, since only then the offset may be committed. Source: data-pipeline.md 2.5. */
   async deadLetter(step: string, error: CcxError): Promise<void> {
-    const { clock, events, deadLetters } = this.#tools;
-    const requestId = this.journey.subject?.requestId ?? '';
+    const { clock, events, deadLetters } = this.#dependencies;
+    const requestId = this.progress.subject?.requestId ?? '';
     const time = clock.now().toISOString();
-    const refused = [{ record: this.journey.record, step, error, requestId }];
+    const refused = [{ record: this.progress.record, step, error, requestId }];
     const target = { ...deadLetters, time: () => time };
     await this.#step('dead-letter-record', ({ retryMs }) => deadLetterRecords(refused, target, retryMs));
-    events.messageDeadLettered(this.journey, step, error);
+    events.messageDeadLettered(this.progress, step, error);
   }
 
   /** Rejects only when the work is given up, or the bus client has a bug. */
@@ -216,7 +220,7 @@ class PipelineRun {
     name: string,
     work: (attempt: StepAttempt) => StepAnswer<T> | Promise<StepAnswer<T>>,
   ): Promise<Exclude<StepAnswer<T>, { kind: 'retry' }>> {
-    const { clock, events, room } = this.#tools;
+    const { clock, events, room } = this.#dependencies;
     const { abandoned, stopping } = this.#control;
     const attempted = async (attempt: StepAttempt): Promise<StepAnswer<T>> => {
       abandoned.throwIfAborted();
@@ -224,12 +228,12 @@ class PipelineRun {
         return await work(attempt);
       } catch (error) {
         if (this.givenUp || name === 'dead-letter-record') throw error;
-        events.unexpectedFailure(this.journey, name, error);
+        events.unexpectedFailure(this.progress, name, error);
         return deadLetter(unexpected(error));
       }
     };
     const wait = async (afterMs: number, error: CcxError) => {
-      events.stepRetried(this.journey, name, error, afterMs);
+      events.stepRetried(this.progress, name, error, afterMs);
       const pause = clock.sleep(afterMs, AbortSignal.any([abandoned, stopping]));
       await (this.#place === undefined ? room.during(pause) : this.#place.during(pause));
     };
@@ -237,11 +241,12 @@ class PipelineRun {
   }
 
   #ruleEvents() {
-    const { events } = this.#tools;
+    const { events } = this.#dependencies;
     return {
-      onRuleKilled: (rule: string, error: CcxError) => events.ruleFailed(this.journey, rule, error.code, error.message),
+      onRuleKilled: (rule: string, error: CcxError) =>
+        events.ruleFailed(this.progress, rule, error.code, error.message),
       onFactKilled: (fact: string, error: CcxError) =>
-        events.ruleFailed(this.journey, `fact ${fact}`, error.code, error.message),
+        events.ruleFailed(this.progress, `fact ${fact}`, error.code, error.message),
       onRuleQuarantined: (rule: string) => events.ruleQuarantined(rule),
     };
   }

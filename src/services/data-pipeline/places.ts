@@ -7,7 +7,7 @@
  * most: neither slow archives of one sender nor hosts that do not answer can take what the others need.
  */
 
-export interface PlacesOptions {
+interface PlacesOptions {
   readonly placesMax: number;
   readonly perOrganizationMax: number;
   /** Places that further attempts may hold. */
@@ -16,7 +16,7 @@ export interface PlacesOptions {
   readonly onPassedOver: (orgId: number) => void;
 }
 
-export interface PlaceRequest {
+interface PlaceRequest {
   readonly orgId: number;
   readonly isFurtherAttempt: boolean;
   readonly signal: AbortSignal;
@@ -98,7 +98,7 @@ export class Places {
       if (next === undefined) return;
       const [orgId, organization, line] = next;
       const waiter = line.shift()!;
-      this.#tellPassedOver(waiter, orgId);
+      this.#reportPassedOver(waiter, orgId);
       this.#number += 1;
       organization.served = this.#number;
       waiter.grant(this.#place(orgId, organization, waiter.request.isFurtherAttempt));
@@ -120,7 +120,7 @@ export class Places {
     return best;
   }
 
-  #tellPassedOver(winner: Waiter, winnerOrgId: number): void {
+  #reportPassedOver(winner: Waiter, winnerOrgId: number): void {
     for (const [orgId, { first }] of this.#organizations) {
       if (orgId !== winnerOrgId && first.length > 0 && first[0]!.number < winner.number) {
         this.#options.onPassedOver(orgId);

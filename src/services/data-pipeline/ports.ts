@@ -20,7 +20,7 @@ export interface RuleRunners {
   run(job: RuleRun, options: RuleRunOptions): Promise<RuleRunResult>;
 }
 
-export interface RuleRunOptions {
+interface RuleRunOptions {
   readonly signal: AbortSignal;
   /** The organization: each gets the same CPU time. */
   readonly owner: string;

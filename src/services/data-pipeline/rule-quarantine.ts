@@ -7,13 +7,13 @@
 import type { Clock } from '../../platform/clock/clock.ts';
 
 /** Whose archive it is, as the announcement says: an id that somebody else names is not the same cluster. */
-export interface Sender {
+interface Sender {
   readonly orgId: number;
   /** Without one all such archives of an organization count as one cluster. */
   readonly clusterId: string | undefined;
 }
 
-export interface RuleQuarantineOptions {
+interface RuleQuarantineOptions {
   readonly clock: Clock;
   readonly quarantineMs: number;
   /** Different clusters of an organization that make it that organization's. */

@@ -11,7 +11,7 @@ import { StatusSender } from '../../platform/records/status-sender.ts';
 import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { ClusterLanes } from './cluster-queues.ts';
+import { ClusterQueues } from './cluster-queues.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 import { HostBreaker } from './host-breaker.ts';
 import { createHttpArchiveSource } from './http-archive-source.ts';
@@ -171,12 +171,12 @@ async function build(
   lifecycle.defer('rule runners', () => runners.close());
 
   const { download, incoming } = settings;
-  const tools = {
+  const dependencies = {
     clock,
     events,
     places,
     hosts,
-    lanes: new ClusterLanes(),
+    queues: new ClusterQueues(),
     room,
     check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
     fetch: {
@@ -216,7 +216,7 @@ async function build(
     readAheadBytesMax,
     clock,
     events,
-    process: (record, control) => processRecord(record, tools, control),
+    process: (record, control) => processRecord(record, dependencies, control),
   });
   await intake.open();
   lifecycle.defer('intake', () => intake.stop());

@@ -13,9 +13,9 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { PipelineMetrics } from './metrics.ts';
 import type { OverShare } from './organization-usage.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
-import type { Journey } from './upload.ts';
+import type { UploadProgress } from './upload.ts';
 
-export interface PipelineEventsOptions {
+interface PipelineEventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly metrics: PipelineMetrics;
@@ -38,13 +38,13 @@ function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOpt
       log.debug(placeOf(record), 'Deserializing incoming message');
     },
     /** Hop 3. */
-    announcementAccepted(journey: Journey): void {
+    announcementAccepted(progress: UploadProgress): void {
       metrics.received.inc();
-      log.debug(contextOf(journey), 'JSON schema validated');
-      log.debug(contextOf(journey), 'Identity schema validated');
-      log.debug(contextOf(journey), 'Extracted URL from input message');
-      if (journey.subject !== undefined) statuses.tell(journey.subject, 'received');
-      telemetry.announce('announcement-accepted', hop(journey, 3, clock));
+      log.debug(contextOf(progress), 'JSON schema validated');
+      log.debug(contextOf(progress), 'Identity schema validated');
+      log.debug(contextOf(progress), 'Extracted URL from input message');
+      if (progress.subject !== undefined) statuses.tell(progress.subject, 'received');
+      telemetry.announce('announcement-accepted', hop(progress, 3, clock));
     },
     announcementDropped(record: BusRecord, reason: string): void {
       metrics.dropped.inc({ reason });
@@ -91,17 +91,17 @@ function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOpt
 function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOptions) {
   const { log } = telemetry;
   return {
-    downloadStarted(journey: Journey, host: string): void {
-      log.debug({ ...contextOf(journey), host }, 'Downloading');
+    downloadStarted(progress: UploadProgress, host: string): void {
+      log.debug({ ...contextOf(progress), host }, 'Downloading');
     },
-    archiveDownloaded(journey: Journey, bytes: number): void {
+    archiveDownloaded(progress: UploadProgress, bytes: number): void {
       metrics.downloaded.observe(bytes);
       metrics.archiveBytes.observe(bytes);
-      metrics.downloadSeconds.observe(seconds(sinceFetchStarted(journey, clock)));
-      log.debug({ ...contextOf(journey), bytes }, 'Saved in memory');
+      metrics.downloadSeconds.observe(seconds(sinceFetchStarted(progress, clock)));
+      log.debug({ ...contextOf(progress), bytes }, 'Saved in memory');
     },
     /** Hops 4 and 5: both are known when the runner has answered. */
-    rulesEvaluated(journey: Journey, result: RuleRunResult, packedBytes: number): void {
+    rulesEvaluated(progress: UploadProgress, result: RuleRunResult, packedBytes: number): void {
       const archive = result.archiveKind;
       metrics.archiveSize.observe({ archive }, packedBytes);
       metrics.extracted.inc({ archive });
@@ -109,7 +109,7 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
         metrics.remoteConfiguration.inc({ version: result.remoteConfigurationVersion });
       }
       telemetry.announce('archive-opened', {
-        ...hop(journey, 4, clock),
+        ...hop(progress, 4, clock),
         files: result.files,
         unpackedBytes: result.unpackedBytes,
         openMs: result.openMs,
@@ -117,29 +117,29 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
         endedMsAgo: result.rulesMs,
       });
       metrics.processed.inc({ archive });
-      metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
+      metrics.processSeconds.observe({ archive }, seconds(sinceDownload(progress, clock)));
       metrics.brokerInstances.set(result.rulesRun);
       metrics.brokerExceptions.set(result.failures.length);
       metrics.brokerTracebacks.set(result.failures.length);
       log.debug(
-        { ...contextOf(journey), files: result.files, brokenFiles: result.brokenFiles, rulesMs: result.rulesMs },
+        { ...contextOf(progress), files: result.files, brokenFiles: result.brokenFiles, rulesMs: result.rulesMs },
         'rules evaluated',
       );
       if (result.oversizedFiles > 0) {
         metrics.oversizedFiles.inc(result.oversizedFiles);
         log.warn(
-          { ...contextOf(journey), cluster: result.clusterId, oversizedFiles: result.oversizedFiles },
+          { ...contextOf(progress), cluster: result.clusterId, oversizedFiles: result.oversizedFiles },
           'an archive holds more than is parsed of one; the rules that need the rest did not run',
         );
         telemetry.announce('archive-over-budget', {
-          ...contextOf(journey),
+          ...contextOf(progress),
           cluster: result.clusterId,
           oversizedFiles: result.oversizedFiles,
         });
       }
-      if (journey.subject !== undefined) statuses.tell(journey.subject, 'processing');
+      if (progress.subject !== undefined) statuses.tell(progress.subject, 'processing');
       telemetry.announce('rules-evaluated', {
-        ...hop(journey, 5, clock),
+        ...hop(progress, 5, clock),
         cluster: result.clusterId,
         rules: result.rulesRun,
         failures: result.failures.length,
@@ -147,21 +147,21 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       });
     },
     /** Hop 6. */
-    reportPublished(journey: Journey, envelope: OcpResultsEnvelope, hits: number): void {
-      const archive = journey.archiveKind;
-      const publishMs = clock.monotonicMs() - (journey.evaluatedMs ?? journey.receivedMs);
+    reportPublished(progress: UploadProgress, envelope: OcpResultsEnvelope, hits: number): void {
+      const archive = progress.archiveKind;
+      const publishMs = clock.monotonicMs() - (progress.evaluatedMs ?? progress.receivedMs);
       metrics.published.inc({ archive });
       metrics.publishSeconds.observe({ archive }, seconds(publishMs));
       const { OrgID, AccountNumber, ClusterName, LastChecked, Version } = envelope;
-      log.debug(contextOf(journey), 'Message has been sent successfully.');
+      log.debug(contextOf(progress), 'Message has been sent successfully.');
       log.debug(
         `Message context: OrgId=${OrgID}, AccountNumber=${AccountNumber}, ClusterName="${ClusterName}", ` +
           `LastChecked="${LastChecked}", Version=${Version}`,
       );
-      log.info({ ...contextOf(journey), cluster: ClusterName, hits }, 'Status: Success; report published');
-      if (journey.subject !== undefined) statuses.tell(journey.subject, 'success');
+      log.info({ ...contextOf(progress), cluster: ClusterName, hits }, 'Status: Success; report published');
+      if (progress.subject !== undefined) statuses.tell(progress.subject, 'success');
       telemetry.announce('report-published', {
-        ...hop(journey, 6, clock),
+        ...hop(progress, 6, clock),
         cluster: ClusterName,
         hits,
       });
@@ -172,20 +172,20 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
 function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOptions) {
   const { log } = telemetry;
   return {
-    stepRetried(journey: Journey, step: string, error: CcxError, afterMs: number): void {
+    stepRetried(progress: UploadProgress, step: string, error: CcxError, afterMs: number): void {
       metrics.retries.inc({ step, code: error.code });
       log.warn(
-        { ...contextOf(journey), step, code: error.code, error: errorText(error), afterMs: Math.round(afterMs) },
+        { ...contextOf(progress), step, code: error.code, error: errorText(error), afterMs: Math.round(afterMs) },
         'step failed, trying again',
       );
-      telemetry.announce('step-retried', { requestId: journey.subject?.requestId ?? null, step, code: error.code });
+      telemetry.announce('step-retried', { requestId: progress.subject?.requestId ?? null, step, code: error.code });
     },
     /** A rule threw, or took its runner down; the other rules' results arrive. */
-    ruleFailed(journey: Journey, rule: string, code: string, error: string): void {
+    ruleFailed(progress: UploadProgress, rule: string, code: string, error: string): void {
       metrics.ruleFailures.inc({ rule, code });
-      if (code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive: journey.archiveKind });
-      log.warn({ ...contextOf(journey), rule, code, error }, 'a rule failed; the others go on');
-      telemetry.announce('rule-failed', { requestId: journey.subject?.requestId ?? null, rule, code });
+      if (code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive: progress.archiveKind });
+      log.warn({ ...contextOf(progress), rule, code, error }, 'a rule failed; the others go on');
+      telemetry.announce('rule-failed', { requestId: progress.subject?.requestId ?? null, rule, code });
     },
     ruleQuarantined(rule: string): void {
       log.error(
@@ -194,36 +194,36 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       );
       telemetry.announce('rule-quarantined', { rule });
     },
-    messageDeadLettered(journey: Journey, step: string, error: CcxError): void {
+    messageDeadLettered(progress: UploadProgress, step: string, error: CcxError): void {
       metrics.deadLetters.inc({ step, code: error.code });
       // As in the reference, a record that could not even be read counts as neither received nor failed.
-      if (journey.subject !== undefined) {
-        const archive = journey.archiveKind;
+      if (progress.subject !== undefined) {
+        const archive = progress.archiveKind;
         metrics.failures.inc({ archive });
         if (error.code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive });
-        if (journey.downloadedMs === undefined) {
-          metrics.downloadSeconds.observe(seconds(sinceFetchStarted(journey, clock)));
+        if (progress.downloadedMs === undefined) {
+          metrics.downloadSeconds.observe(seconds(sinceFetchStarted(progress, clock)));
           metrics.processSeconds.observe({ archive }, 0);
-        } else if (journey.evaluatedMs === undefined) {
-          metrics.processSeconds.observe({ archive }, seconds(sinceDownload(journey, clock)));
+        } else if (progress.evaluatedMs === undefined) {
+          metrics.processSeconds.observe({ archive }, seconds(sinceDownload(progress, clock)));
         }
         metrics.publishSeconds.observe({ archive }, 0);
-        statuses.tell(journey.subject, 'error', { text: errorText(error) });
+        statuses.tell(progress.subject, 'error', { text: errorText(error) });
       }
       log.warn(
-        { ...contextOf(journey), ...placeOf(journey.record), step, code: error.code, error: errorText(error) },
+        { ...contextOf(progress), ...placeOf(progress.record), step, code: error.code, error: errorText(error) },
         'message put into the dead-letter topic',
       );
       telemetry.announce('message-dead-lettered', {
-        requestId: journey.subject?.requestId ?? null,
+        requestId: progress.subject?.requestId ?? null,
         code: error.code,
         step,
       });
     },
     /** Something that is not an expected failure: a bug of ours. The message goes to the dead-letter topic. */
-    unexpectedFailure(journey: Journey, step: string, error: unknown): void {
+    unexpectedFailure(progress: UploadProgress, step: string, error: unknown): void {
       const stack = error instanceof Error ? error.stack : String(error);
-      log.error({ ...contextOf(journey), step, stack }, 'unexpected failure');
+      log.error({ ...contextOf(progress), step, stack }, 'unexpected failure');
     },
   };
 }
@@ -232,24 +232,24 @@ function placeOf(record: BusRecord) {
   return { topic: record.topic, partition: record.partition, offset: String(record.offset) };
 }
 
-function contextOf(journey: Journey) {
-  return { requestId: journey.subject?.requestId ?? null, orgId: journey.subject?.orgId };
+function contextOf(progress: UploadProgress) {
+  return { requestId: progress.subject?.requestId ?? null, orgId: progress.subject?.orgId };
 }
 
-function hop(journey: Journey, number: number, clock: Clock) {
+function hop(progress: UploadProgress, number: number, clock: Clock) {
   return {
-    requestId: journey.subject?.requestId ?? null,
+    requestId: progress.subject?.requestId ?? null,
     hop: number,
-    elapsedMs: clock.monotonicMs() - journey.receivedMs,
+    elapsedMs: clock.monotonicMs() - progress.receivedMs,
   };
 }
 
-function sinceFetchStarted(journey: Journey, clock: Clock): number {
-  return clock.monotonicMs() - (journey.fetchStartedMs ?? journey.receivedMs);
+function sinceFetchStarted(progress: UploadProgress, clock: Clock): number {
+  return clock.monotonicMs() - (progress.fetchStartedMs ?? progress.receivedMs);
 }
 
-function sinceDownload(journey: Journey, clock: Clock): number {
-  return clock.monotonicMs() - (journey.downloadedMs ?? journey.receivedMs);
+function sinceDownload(progress: UploadProgress, clock: Clock): number {
+  return clock.monotonicMs() - (progress.downloadedMs ?? progress.receivedMs);
 }
 
 function seconds(milliseconds: number): number {

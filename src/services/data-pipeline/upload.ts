@@ -17,22 +17,18 @@ export interface Upload {
   readonly gatheredAt: Date;
 }
 
-/** How far an announcement came and when, for events and metrics. Filled in by `pipeline.ts` as it goes. */
-export interface Journey {
+/** How far an announcement came and when, for log, metrics and announcements. Filled in by `pipeline.ts` as it goes. */
+export interface UploadProgress {
   readonly record: BusRecord;
   /** Monotonic milliseconds. */
   readonly receivedMs: number;
   /** When its archive was first asked for: it may have waited long for its turn before. */
   fetchStartedMs: number | undefined;
-  subject: JourneySubject | undefined;
+  /** Whom it is about, as the texts of the announcement. */
+  subject:
+    | { readonly requestId: string | null; readonly orgId: string | undefined; readonly account: string | undefined }
+    | undefined;
   downloadedMs: number | undefined;
   evaluatedMs: number | undefined;
   archiveKind: 'ocp' | 'hypershift';
-}
-
-/** Whom it is about, as the texts of the announcement. */
-export interface JourneySubject {
-  readonly requestId: string | null;
-  readonly orgId: string | undefined;
-  readonly account: string | undefined;
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../platform/clock/clock.ts';
 
-export interface WaitingRoomOptions {
+interface WaitingRoomOptions {
   readonly clock: Clock;
   /** As many as this waiting, and nothing fetched for so long, is trouble. */
   readonly waitingMax: number;

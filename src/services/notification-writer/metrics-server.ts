@@ -11,7 +11,7 @@ import { registerProcessMetrics } from '../../platform/telemetry/process-metrics
 /** A request of the metrics server has no body. */
 const metricsBodyBytesMax = 1024;
 
-export interface MetricsServerOptions {
+interface MetricsServerOptions {
   /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */
   readonly address: string;
   readonly registry: Registry;

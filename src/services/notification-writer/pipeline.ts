@@ -2,13 +2,12 @@
  * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
  * after the other; storing and dead-lettering take the batch as a whole and are tried until they succeed. Called by the intake.
  */
-
 import { parseOcpResults, type ReceivedReport, type RefusedReport } from '../../contracts/parse-ocp-results.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
 import { shrinkReportText } from '../../contracts/shrunk-report.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import { formatRfc3339 } from '../../encoding/rfc3339.ts';
+import { formatRfc3339, parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { BatchControl } from '../../platform/bus/intake/batch-intake.ts';
 import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
@@ -16,15 +15,16 @@ import { deadLetter, done, type StepAnswer } from '../../platform/bus/intake/ste
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
-import type { ParsedReport, ReportRow, ReportSubject } from './report.ts';
-import { checkReport } from './steps/check-report.ts';
+import type { CheckedReport, ParsedReport, ReportRow, ReportSubject } from './report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { StoredReport } from './store.ts';
-import type { Journey, WriterEvents } from './telemetry.ts';
+import type { TakenMessage, WriterEvents } from './telemetry.ts';
 
-export interface PipelineTools {
+const microsPerMs = 1000n;
+
+export interface PipelineDependencies {
   readonly clock: Clock;
   readonly events: WriterEvents;
   readonly readCatalogue: CatalogueReader;
@@ -37,13 +37,13 @@ export interface PipelineTools {
 
 /** A message that is fit to be stored. */
 interface AcceptedMessage {
-  readonly journey: Journey;
+  readonly message: TakenMessage;
   readonly row: ReportRow;
   readonly parsedAt: bigint;
 }
 
 interface RefusedMessage {
-  readonly journey: Journey;
+  readonly message: TakenMessage;
   readonly step: string;
   readonly error: CcxError;
 }
@@ -51,10 +51,10 @@ interface RefusedMessage {
 /** Resolves when every message of the batch is stored, recognised or dead-lettered; rejects with the abort reason when it was given up. */
 export async function processBatch(
   records: readonly BusRecord[],
-  tools: PipelineTools,
+  dependencies: PipelineDependencies,
   control: BatchControl,
 ): Promise<void> {
-  const batch = new BatchRun(tools, control);
+  const batch = new BatchRun(dependencies, control);
   for (const record of records) batch.judge(record);
   await batch.store();
   await batch.deadLetter();
@@ -62,7 +62,7 @@ export async function processBatch(
 }
 
 class BatchRun {
-  readonly #tools: PipelineTools;
+  readonly #dependencies: PipelineDependencies;
   readonly #control: BatchControl;
   readonly #startedMs: number;
   #accepted: AcceptedMessage[] = [];
@@ -70,56 +70,56 @@ class BatchRun {
   #stored = 0;
   #repeated = 0;
 
-  constructor(tools: PipelineTools, control: BatchControl) {
-    this.#tools = tools;
+  constructor(dependencies: PipelineDependencies, control: BatchControl) {
+    this.#dependencies = dependencies;
     this.#control = control;
-    this.#startedMs = tools.clock.monotonicMs();
+    this.#startedMs = dependencies.clock.monotonicMs();
   }
 
   /** Parse, shrink, check, read facts, prepare: no step waits for anything. A bug in one of them costs the message its place, not the others theirs. */
   judge(record: BusRecord): void {
-    const { clock, events } = this.#tools;
+    const { clock, events } = this.#dependencies;
     const takenMs = clock.monotonicMs();
     events.recordTaken(record);
     const { subject, outcome } = parseReport(record);
-    const journey: Journey = { record, subject, takenMs };
+    const message: TakenMessage = { record, subject, takenMs };
     if (outcome.kind !== 'done') {
-      this.#refuse(journey, 'parse-report', errorOf(outcome));
+      this.#refuse(message, 'parse-report', errorOf(outcome));
       return;
     }
     try {
-      this.#judgeReceived(journey, outcome.value);
+      this.#judgeReceived(message, outcome.value);
     } catch (cause) {
       events.unexpectedFailure('judge', cause);
       const error = new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
-      this.#refuse(journey, 'check-report', error);
+      this.#refuse(message, 'check-report', error);
     }
   }
 
-  #judgeReceived(journey: Journey, received: ReceivedReport): undefined {
-    const { clock, events, futureToleranceMs } = this.#tools;
-    events.reportReceived(journey, received.version);
+  #judgeReceived(message: TakenMessage, received: ReceivedReport): undefined {
+    const { clock, events, futureToleranceMs } = this.#dependencies;
+    events.reportReceived(message, received.version);
 
     const shrunk = shrinkReport(received);
-    events.reportShrunk(journey, shrunk);
+    events.reportShrunk(message, shrunk);
 
     const checked = checkReport(shrunk, futureToleranceMs, clock.nowMicros());
-    if (checked.kind !== 'done') return this.#refuse(journey, 'check-report', errorOf(checked));
+    if (checked.kind !== 'done') return this.#refuse(message, 'check-report', errorOf(checked));
     events.timeChecked();
 
-    const facts = readFacts(journey.record, received, this.#tools.readCatalogue);
-    events.factsIgnored(journey, facts.ignored);
-    const prepared = prepareRow(journey.record, checked.value, facts);
-    if (prepared.kind !== 'done') return this.#refuse(journey, 'prepare-row', errorOf(prepared));
-    events.reportParsed(journey);
-    this.#accepted.push({ journey, row: prepared.value, parsedAt: clock.nowMicros() });
+    const facts = readFacts(message.record, received, this.#dependencies.readCatalogue);
+    events.factsIgnored(message, facts.ignored);
+    const prepared = prepareRow(message.record, checked.value, facts);
+    if (prepared.kind !== 'done') return this.#refuse(message, 'prepare-row', errorOf(prepared));
+    events.reportParsed(message);
+    this.#accepted.push({ message, row: prepared.value, parsedAt: clock.nowMicros() });
   }
 
   async store(): Promise<void> {
-    const { events, database } = this.#tools;
+    const { events, database } = this.#dependencies;
     let attempts = 1;
     const results = await this.#control.untilDone('store-reports', 'database', (attempt) => {
-      this.#accepted = this.#accepted.filter(({ journey }) => this.#control.owns(journey.record));
+      this.#accepted = this.#accepted.filter(({ message }) => this.#control.owns(message.record));
       const traceOf = (index: number, result: StoredReport) =>
         this.#traceOf(this.#accepted[index]!, settled(result, attempt.number));
       attempts = attempt.number;
@@ -130,44 +130,44 @@ class BatchRun {
       );
     });
     results.forEach((answer, index) => {
-      const { journey, row } = this.#accepted[index]!;
+      const { message, row } = this.#accepted[index]!;
       const result = settled(answer, attempts);
       switch (result.kind) {
         case 'stored':
           this.#stored += 1;
-          events.reportStored(journey, row.text.length, result.updatedAt);
+          events.reportStored(message, row.text.length, result.updatedAt);
           break;
         case 'repeated':
           this.#repeated += 1;
-          events.reportRepeated(journey, result.by);
+          events.reportRepeated(message, result.by);
           break;
         case 'refused':
-          this.#refuse(journey, 'store-reports', result.error);
+          this.#refuse(message, 'store-reports', result.error);
       }
     });
   }
 
   async deadLetter(): Promise<void> {
-    const { clock, events, deadLetters: target, database, traced } = this.#tools;
-    const refused = this.#refused.filter(({ journey }) => this.#control.owns(journey.record));
+    const { clock, events, deadLetters: target, database, traced } = this.#dependencies;
+    const refused = this.#refused.filter(({ message }) => this.#control.owns(message.record));
     if (refused.length === 0) return;
     const time = () => formatRfc3339(clock.nowMicros());
-    const deadLetters = refused.map(({ journey, step, error }) => ({
-      record: journey.record,
-      requestId: journey.subject.requestId,
+    const deadLetters = refused.map(({ message, step, error }) => ({
+      record: message.record,
+      requestId: message.subject.requestId,
       step,
       error,
     }));
     await this.#control.untilDone('dead-letter-records', 'bus', ({ retryMs }) =>
       deadLetterRecords(deadLetters, { ...target, time }, retryMs),
     );
-    for (const { journey, step, error } of refused) events.messageDeadLettered(journey, step, error);
+    for (const { message, step, error } of refused) events.messageDeadLettered(message, step, error);
     if (!traced) return;
     // Not part of a guarantee, so that it is tried once: the dead letter itself says as much.
     await recordTraceEvents(
       database,
-      refused.map(({ journey, error }) => ({
-        ...traceContext(journey.subject),
+      refused.map(({ message, error }) => ({
+        ...traceContext(message.subject),
         status: 'message-dead-lettered',
         detail: `${error.code}: ${errorText(error)}`,
         at: time(),
@@ -176,7 +176,7 @@ class BatchRun {
   }
 
   finish(records: number): void {
-    const { clock, events } = this.#tools;
+    const { clock, events } = this.#dependencies;
     const ms = clock.monotonicMs() - this.#startedMs;
     events.batchFinished({
       records,
@@ -188,10 +188,10 @@ class BatchRun {
   }
 
   /** Hops 7 and 8, in the transaction that makes the row; of a repeat they were told before. */
-  #traceOf({ journey, parsedAt }: AcceptedMessage, result: StoredReport): readonly TraceEvent[] {
-    if (!this.#tools.traced || journey.subject.requestId === '') return [];
-    const context = traceContext(journey.subject);
-    const now = formatRfc3339(this.#tools.clock.nowMicros());
+  #traceOf({ message, parsedAt }: AcceptedMessage, result: StoredReport): readonly TraceEvent[] {
+    if (!this.#dependencies.traced || message.subject.requestId === '') return [];
+    const context = traceContext(message.subject);
+    const now = formatRfc3339(this.#dependencies.clock.nowMicros());
     if (result.kind === 'repeated') {
       return [{ ...context, status: 'report-repeated', detail: `recognised by its ${result.by}`, at: now }];
     }
@@ -201,8 +201,8 @@ class BatchRun {
     ];
   }
 
-  #refuse(journey: Journey, step: string, error: CcxError): undefined {
-    this.#refused.push({ journey, step, error });
+  #refuse(message: TakenMessage, step: string, error: CcxError): undefined {
+    this.#refused.push({ message, step, error });
   }
 }
 
@@ -248,4 +248,31 @@ function parseReport(record: BusRecord): ParseResult {
 
 function subjectOf({ requestId, orgId, clusterName }: ReceivedReport | RefusedReport): ReportSubject {
   return { requestId, orgId, cluster: clusterName };
+}
+
+/**
+ * Whether a report's `LastChecked` is a time, and not one of the future; `nowMicros` becomes the row's time. Codes: `REPORT_LAST_CHECKED`,
+ * `REPORT_FROM_THE_FUTURE`. Source: notification-writer.md 4.3, 3.4.
+ */
+export function checkReport(
+  report: ParsedReport,
+  futureToleranceMs: number,
+  nowMicros: bigint,
+): StepAnswer<CheckedReport> {
+  const { lastChecked: text } = report.received;
+  const lastChecked = parseRfc3339(text);
+  if (lastChecked === undefined) {
+    const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
+    return refuse('REPORT_LAST_CHECKED', `LastChecked is not RFC 3339: ${JSON.stringify(shown)}`);
+  }
+  if (lastChecked.micros > nowMicros + BigInt(futureToleranceMs) * microsPerMs) {
+    return refuse('REPORT_FROM_THE_FUTURE', `got a message from the future: ${lastChecked.canonical}`, {
+      hint: 'check the clocks of sender and writer, or raise check.future_tolerance',
+    });
+  }
+  return done({ ...report, lastChecked, processedAt: nowMicros });
+}
+
+function refuse(code: string, message: string, more: { readonly hint?: string } = {}): StepAnswer<never> {
+  return deadLetter(new CcxError(message, { code, category: 'input', ...more }));
 }

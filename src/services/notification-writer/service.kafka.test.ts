@@ -60,7 +60,7 @@ const organizations = async () => {
   return rows.map(({ org_id }) => org_id);
 };
 
-test('stores, recognises, puts aside and tells, then goes on where it stopped', async () => {
+test('stores, recognises, dead-letters and reports, then goes on where it stopped', async () => {
   const topic = `writer-${clock.uuid()}`;
   await bus.admin.ensureTopics([topic, `${topic}-status`].map((name) => ({ name, partitions: 1 })));
   await send(

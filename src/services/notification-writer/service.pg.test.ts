@@ -27,9 +27,8 @@ import {
   type Telemetry,
 } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
-import { shrinkReport } from './pipeline.ts';
+import { checkReport, shrinkReport } from './pipeline.ts';
 import { startNotificationWriter } from './service.ts';
-import { checkReport } from './steps/check-report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { createCatalogueReader, readFacts } from './steps/read-facts.ts';
 import { insertReportBatch } from './store.ts';
@@ -734,7 +733,7 @@ describe('batches', () => {
 });
 
 describe('a database that goes away', () => {
-  test('stops consumption and loses nothing; readiness tells, and everything is stored once it is back', async () => {
+  test('stops consumption and loses nothing; readiness says so, and everything is stored once it is back', async () => {
     const service = await start();
     await process(reportMessage());
     assert.deepEqual(await service.readiness(), { ready: true, reasons: [] });

@@ -17,7 +17,7 @@ import { ensureNotificationSchema } from '../../platform/records/notification-sc
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
-import { type PipelineTools, processBatch } from './pipeline.ts';
+import { type PipelineDependencies, processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';
 import { createStatusesDropped, createWriterEvents, createWriterMetrics, type WriterEvents } from './telemetry.ts';
@@ -65,7 +65,7 @@ async function build(
   const events = createWriterEvents({ telemetry, clock, metrics, statuses });
   for (const warning of warnings) events.warned(warning);
 
-  const tools: PipelineTools = {
+  const dependencies: PipelineDependencies = {
     clock,
     events,
     readCatalogue: createCatalogueReader(),
@@ -80,7 +80,7 @@ async function build(
     events,
     health,
     bounds: settings.batch,
-    process: (records, control) => processBatch(records, tools, control),
+    process: (records, control) => processBatch(records, dependencies, control),
   });
   const { deadLettersTopic, topic, statusesTopic } = settings;
   await ensureOwnTopics(bus, { own: deadLettersTopic, others: [topic, statusesTopic], warn: events.warned });
@@ -135,15 +135,18 @@ async function bringUpTables(database: Database, settings: NotificationWriterSet
   return results.flatMap(({ warning }) => (warning === undefined ? [] : [warning]));
 }
 
-interface MaintenanceTools {
+interface MaintenanceDependencies {
   readonly database: Database;
   readonly clock: Clock;
   readonly events: WriterEvents;
 }
 
 /** Answers with its stop function, which waits for the pass under way: the caller closes the database next. */
-function startMaintenance(settings: NotificationWriterSettings, tools: MaintenanceTools): () => Promise<void> {
-  const { database, clock, events } = tools;
+function startMaintenance(
+  settings: NotificationWriterSettings,
+  dependencies: MaintenanceDependencies,
+): () => Promise<void> {
+  const { database, clock, events } = dependencies;
   const stopping = new AbortController();
   let pass: Promise<void> = Promise.resolve();
   const stopTimer = clock.every(maintenanceEveryMs, () => {

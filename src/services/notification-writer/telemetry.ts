@@ -20,7 +20,7 @@ interface WriterEventsOptions {
 }
 
 /** One message from taking to storing. */
-export interface Journey {
+export interface TakenMessage {
   readonly record: BusRecord;
   readonly subject: ReportSubject;
   /** By the monotonic clock. */
@@ -52,7 +52,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
       log.debug(placeOf(record), 'message taken');
     },
     /** Read and valid; nothing is known of its time yet. */
-    reportReceived({ record, subject }: Journey, version: number): void {
+    reportReceived({ record, subject }: TakenMessage, version: number): void {
       metrics.parsed.inc();
       statuses.tell({ requestId: subject.requestId }, 'received');
       if (version !== expectedVersion) {
@@ -63,7 +63,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
       }
       metrics.versionChecked.inc();
     },
-    reportShrunk({ subject }: Journey, report: ParsedReport): void {
+    reportShrunk({ subject }: TakenMessage, report: ParsedReport): void {
       metrics.marshaled.inc();
       metrics.shrunk.inc();
       log.debug(
@@ -75,7 +75,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
       metrics.timeChecked.inc();
     },
     /** The report itself is stored all the same. */
-    factsIgnored({ record, subject }: Journey, ignored: readonly IgnoredFact[]): void {
+    factsIgnored({ record, subject }: TakenMessage, ignored: readonly IgnoredFact[]): void {
       if (ignored.length === 0) return;
       for (const fact of ignored) metrics.factsIgnored.inc({ fact });
       log.debug(
@@ -84,7 +84,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
       );
     },
     /** Hop 7. */
-    reportParsed({ subject, takenMs }: Journey): void {
+    reportParsed({ subject, takenMs }: TakenMessage): void {
       telemetry.announce('report-parsed', {
         requestId: subject.requestId,
         hop: 7,
@@ -97,7 +97,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
 
 function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOptions) {
   const { log } = telemetry;
-  const tellOutcome = (subject: ReportSubject, outcome: 'success' | 'error') => {
+  const reportOutcome = (subject: ReportSubject, outcome: 'success' | 'error') => {
     // Both carry the same time, as in the reference.
     const now = clock.nowMicros();
     statuses.tell({ requestId: subject.requestId }, 'processed', { atMicros: now });
@@ -105,10 +105,10 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
   };
   return {
     /** Hop 8. */
-    reportStored({ record, subject, takenMs }: Journey, bytes: number, updatedAt: string): void {
+    reportStored({ record, subject, takenMs }: TakenMessage, bytes: number, updatedAt: string): void {
       metrics.stored.inc();
       metrics.storedBytes.inc(bytes);
-      tellOutcome(subject, 'success');
+      reportOutcome(subject, 'success');
       log.debug({ ...placeOf(record), ...contextOf(subject), bytes, updatedAt }, 'report stored');
       telemetry.announce('report-stored', {
         requestId: subject.requestId,
@@ -119,16 +119,16 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
         updatedAt,
       });
     },
-    reportRepeated({ record, subject }: Journey, by: Extract<StoredReport, { kind: 'repeated' }>['by']): void {
+    reportRepeated({ record, subject }: TakenMessage, by: Extract<StoredReport, { kind: 'repeated' }>['by']): void {
       metrics.repeats.inc();
-      tellOutcome(subject, 'success');
+      reportOutcome(subject, 'success');
       log.info({ ...placeOf(record), ...contextOf(subject), by }, 'message was stored before; no second row');
       telemetry.announce('report-repeated', { requestId: subject.requestId, by, cluster: subject.cluster });
     },
-    messageDeadLettered({ record, subject }: Journey, step: string, error: CcxError): void {
+    messageDeadLettered({ record, subject }: TakenMessage, step: string, error: CcxError): void {
       metrics.errors.inc();
       metrics.deadLetters.inc({ step, code: error.code });
-      tellOutcome(subject, 'error');
+      reportOutcome(subject, 'error');
       log.warn(
         { ...placeOf(record), ...contextOf(subject), step, code: error.code, error: errorText(error) },
         'message put into the dead-letter topic',

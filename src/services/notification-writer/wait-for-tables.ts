@@ -15,7 +15,7 @@ export const waitingReminderMs = 60_000;
 /** A writer that waits for its database tries again after this; doubles with each attempt. */
 const waitingRetryMsMin = 500;
 
-export interface WaitTools {
+interface WaitDependencies {
   readonly clock: Clock;
   readonly health: Health;
   readonly events: Pick<WriterEvents, 'databaseAwaited' | 'databaseFound' | 'warned'>;
@@ -27,19 +27,19 @@ export interface WaitTools {
 const retryBounds = { msMin: waitingRetryMsMin, msMax: waitingRetryMsMax };
 
 /** Readiness says what is missing from the first failure on; the log at once, when the reason changes, and each minute. Answers with its stop function. */
-export function waitForTables(tools: WaitTools): () => Promise<void> {
-  const { clock, health, events } = tools;
+export function waitForTables(dependencies: WaitDependencies): () => Promise<void> {
+  const { clock, health, events } = dependencies;
   const stopping = new AbortController();
   let logged: { readonly code: string; readonly atMs: number } | undefined;
 
   const wait = async () => {
     for (let attempt = 1; !stopping.signal.aborted; attempt += 1) {
       try {
-        const warnings = await tools.bringUp();
+        const warnings = await dependencies.bringUp();
         health.report('database', undefined);
         events.databaseFound(attempt);
         for (const warning of warnings) events.warned(warning);
-        if (!stopping.signal.aborted) tools.onReady();
+        if (!stopping.signal.aborted) dependencies.onReady();
         return;
       } catch (cause) {
         const error = asStorageError(cause);

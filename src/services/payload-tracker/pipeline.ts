@@ -19,7 +19,7 @@ import { storeRows } from '../../platform/database/store-rows.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
 import type { TrackerEvents } from './telemetry.ts';
 
-export interface PipelineTools {
+interface PipelineDependencies {
   readonly clock: Clock;
   readonly events: TrackerEvents;
   readonly database: Database;
@@ -29,7 +29,7 @@ export interface PipelineTools {
 /** Resolves when every message of the batch is stored or dead-lettered; rejects when the service stops first. */
 export async function processBatch(
   records: readonly BusRecord[],
-  { clock, events, database, deadLetters }: PipelineTools,
+  { clock, events, database, deadLetters }: PipelineDependencies,
   control: BatchControl,
 ): Promise<void> {
   const startedMs = clock.monotonicMs();

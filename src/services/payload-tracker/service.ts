@@ -29,7 +29,7 @@ const retentionEveryMs = 10 * 60_000;
 
 const serviceName = 'ccx-payload-tracker';
 
-export interface PayloadTrackerDependencies {
+interface PayloadTrackerDependencies {
   readonly bus: Bus;
   readonly database: Database;
   readonly telemetry: Telemetry;
@@ -107,15 +107,18 @@ async function build(
   };
 }
 
-interface RetentionTools {
+interface RetentionDependencies {
   readonly database: Database;
   readonly clock: Clock;
   readonly events: TrackerEvents;
 }
 
 /** Answers with its stop function, which waits for the pass under way: the caller closes the database next. */
-function startRetention({ retention }: PayloadTrackerSettings, tools: RetentionTools): () => Promise<void> {
-  const { database, clock, events } = tools;
+function startRetention(
+  { retention }: PayloadTrackerSettings,
+  dependencies: RetentionDependencies,
+): () => Promise<void> {
+  const { database, clock, events } = dependencies;
   const stopping = new AbortController();
   let pass: Promise<void> = Promise.resolve();
   const stopTimer = clock.every(retentionEveryMs, () => {

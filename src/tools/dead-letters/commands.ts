@@ -9,7 +9,7 @@ import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { deadLettersOptions } from './config.ts';
-import type { Letter, OpenDeadNotifications } from './dead-letter.ts';
+import type { DeadLetter, OpenDeadNotifications } from './dead-letter.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
 
 /** How much of a value is shown to a person, unless all of it is asked for. */
@@ -20,61 +20,64 @@ export function registerDeadLettersCommands(
   input: ProcessInput,
   openNotifications: OpenDeadNotifications,
 ): void {
-  const withLetters = (command: Command, work: (letters: DeadLetters) => Promise<void>) =>
-    workOnLetters({ command, input, openNotifications }, work);
+  const withDeadLetters = (command: Command, work: (deadLetters: DeadLetters) => Promise<void>) =>
+    workOnDeadLetters({ command, input, openNotifications }, work);
   const group = program
     .command('dead-letters')
     .description('messages that could not be processed, notifications that were given up: list, show, replay, discard');
 
-  located(group.command('list').description('letters that nobody has handled, oldest first'))
+  located(group.command('list').description('dead letters that nobody has handled, oldest first'))
     .option('--topic <name>', 'only this dead-letter topic, and no notifications')
     .option('--all', 'handled ones too')
     .option('--json', 'one JSON object per line')
     .action((options: { topic?: string; all?: boolean; json?: boolean }, command: Command) =>
-      withLetters(command, async (letters) => {
+      withDeadLetters(command, async (deadLetters) => {
         let count = 0;
-        for await (const letter of letters.list({
+        for await (const deadLetter of deadLetters.list({
           ...(options.topic === undefined ? {} : { topic: options.topic }),
           handledToo: options.all === true,
         })) {
           count += 1;
-          print(options.json === true ? JSON.stringify(letterAsJson(letter)) : letterAsLine(letter));
+          print(options.json === true ? JSON.stringify(deadLetterAsJson(deadLetter)) : deadLetterAsLine(deadLetter));
         }
         if (count === 0 && options.json !== true) print('no dead letters');
       }),
     );
 
-  located(group.command('show <id>').description('one letter: reason, headers and value'))
+  located(group.command('show <id>').description('one dead letter: reason, headers and value'))
     .option('--value', 'only the value, all of it and byte for byte')
     .option('--json', 'as one JSON object')
     .action((id: string, options: { value?: boolean; json?: boolean }, command: Command) =>
-      withLetters(command, async (letters) => {
-        const letter = await letters.find(id);
-        if (options.value === true) process.stdout.write(letter.value);
-        else print(options.json === true ? JSON.stringify(letterAsJson(letter, true)) : letterInFull(letter));
+      withDeadLetters(command, async (deadLetters) => {
+        const deadLetter = await deadLetters.find(id);
+        if (options.value === true) process.stdout.write(deadLetter.value);
+        else
+          print(
+            options.json === true ? JSON.stringify(deadLetterAsJson(deadLetter, true)) : deadLetterInFull(deadLetter),
+          );
       }),
     );
 
   located(
     group
       .command('replay <ids...>')
-      .description('puts letters back on the topic that they came from; notifications are sent under a new id'),
+      .description('puts dead letters back on the topic that they came from; notifications are sent under a new id'),
   ).action((ids: string[], _options: unknown, command: Command) =>
-    withLetters(command, async (letters) => {
-      for (const id of ids) print(`${id} ${await letters.replay(id)}`);
+    withDeadLetters(command, async (deadLetters) => {
+      for (const id of ids) print(`${id} ${await deadLetters.replay(id)}`);
     }),
   );
 
   located(
     group
       .command('discard <ids...>')
-      .description('marks letters as done with; they stay readable until retention takes them'),
+      .description('marks dead letters as done with; they stay readable until retention takes them'),
   )
     .option('--note <text>', 'why, for whoever looks later', '')
     .action((ids: string[], options: { note: string }, command: Command) =>
-      withLetters(command, async (letters) => {
+      withDeadLetters(command, async (deadLetters) => {
         for (const id of ids) {
-          await letters.discard(id, options.note);
+          await deadLetters.discard(id, options.note);
           print(`${id} is discarded`);
         }
       }),
@@ -91,9 +94,9 @@ interface Place {
   readonly openNotifications: OpenDeadNotifications;
 }
 
-async function workOnLetters(
+async function workOnDeadLetters(
   { command, input, openNotifications }: Place,
-  work: (letters: DeadLetters) => Promise<void>,
+  work: (deadLetters: DeadLetters) => Promise<void>,
 ): Promise<void> {
   const { config } = loadCommandConfig(command, deadLettersOptions, input);
   const database = connectDatabase({ url: await locateDatabase(command, input), applicationName: 'ccx dead-letters' });
@@ -114,18 +117,18 @@ async function workOnLetters(
   }
 }
 
-function letterAsLine({ id, state, info, time }: Letter): string {
+function deadLetterAsLine({ id, state, info, time }: DeadLetter): string {
   const done = state === 'open' ? '' : `  (${state})`;
   if (info === undefined) return `${id}  ${time}  no reason given${done}`;
   return `${id}  ${time}  ${info.code}  ${info.service}/${info.step}  ${info.requestId ?? '-'}  ${info.reason}${done}`;
 }
 
-function letterInFull({ id, state, info, facts, time, value }: Letter): string {
+function deadLetterInFull({ id, state, info, facts, time, value }: DeadLetter): string {
   const shown = value.subarray(0, shownValueBytesMax).toString('utf8');
   const rest =
     value.length > shownValueBytesMax ? `\n… ${value.length - shownValueBytesMax} bytes more (--value shows all)` : '';
   const lines: [string, string][] = [
-    ['letter', id],
+    ['dead letter', id],
     ['state', state],
     ['code', info?.code ?? '-'],
     ['reason', info?.reason ?? '-'],
@@ -138,7 +141,10 @@ function letterInFull({ id, state, info, facts, time, value }: Letter): string {
   return `${lines.map(([name, text]) => `${name.padEnd(12)}${text}`).join('\n')}\n\n${shown}${rest}`;
 }
 
-function letterAsJson({ id, state, info, facts, time, value }: Letter, withValue = false): Record<string, unknown> {
+function deadLetterAsJson(
+  { id, state, info, facts, time, value }: DeadLetter,
+  withValue = false,
+): Record<string, unknown> {
   const { code, reason, service, step, requestId } = info ?? {};
   return {
     ...{ id, state, time, code, reason, service, step, requestId, facts, sizeBytes: value.length },

@@ -1,4 +1,4 @@
-/** Settings of `ccx dead-letters`: which bus the letters lie on. The database is named on the command line like for every tool. */
+/** Settings of `ccx dead-letters`: which bus the dead letters lie on. The database is named on the command line like for every tool. */
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { defineOptions } from '../../platform/config/options.ts';
 

@@ -4,17 +4,17 @@ import { type DeadLetterInfo, originalHeadersOf, parseDeadLetterHeaders } from '
 import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { Database } from '../../platform/database/database.ts';
 
-export type LetterState = 'open' | 'replayed' | 'discarded';
+export type DeadLetterState = 'open' | 'replayed' | 'discarded';
 
 /** Why it was dead-lettered, where and when (RFC 3339). */
-type LetterReason = Pick<DeadLetterInfo, 'code' | 'reason' | 'step' | 'service' | 'time' | 'requestId'>;
+type DeadLetterReason = Pick<DeadLetterInfo, 'code' | 'reason' | 'step' | 'service' | 'time' | 'requestId'>;
 
-export interface Letter {
+export interface DeadLetter {
   /** `topic/partition/offset` or `notifications/id`: what the commands take. */
   readonly id: string;
-  readonly state: LetterState;
-  /** Absent on letters of the reference services, which carry the value only. */
-  readonly info: LetterReason | undefined;
+  readonly state: DeadLetterState;
+  /** Absent on dead letters of the reference services, which carry the value only. */
+  readonly info: DeadLetterReason | undefined;
   /** What else is known of it, by name, in the order in which it is shown. */
   readonly facts: Readonly<Record<string, string>>;
   /** RFC 3339; when it was dead-lettered. */
@@ -22,33 +22,33 @@ export interface Letter {
   readonly value: Buffer;
 }
 
-/** A letter on a dead-letter topic. */
-export interface TopicLetter extends Letter {
+/** A dead letter on a dead-letter topic. */
+export interface TopicDeadLetter extends DeadLetter {
   readonly record: BusRecord;
   readonly info: DeadLetterInfo | undefined;
 }
 
-export interface LetterPlace {
+export interface DeadLetterPlace {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
 }
 
-export function letterId(place: LetterPlace): string {
+export function deadLetterId(place: DeadLetterPlace): string {
   return `${place.topic}/${place.partition}/${place.offset}`;
 }
 
-/** The inverse of `letterId`; undefined when the text is no such letter's name. */
-export function parseLetterId(text: string): LetterPlace | undefined {
+/** The inverse of `deadLetterId`; undefined when the text is no such dead letter's name. */
+export function parseDeadLetterId(text: string): DeadLetterPlace | undefined {
   const match = /^([A-Za-z0-9._-]+)\/(\d{1,9})\/(\d{1,19})$/.exec(text);
   return match === null ? undefined : { topic: match[1]!, partition: Number(match[2]), offset: BigInt(match[3]!) };
 }
 
-export function toLetter(record: BusRecord, state: LetterState): TopicLetter {
+export function toDeadLetter(record: BusRecord, state: DeadLetterState): TopicDeadLetter {
   const info = parseDeadLetterHeaders((name) => headerText(record, name));
   const source = info === undefined ? '-' : `${info.sourceTopic}/${info.sourcePartition}/${info.sourceOffset}`;
   return {
-    ...{ id: letterId(record), record, info, state },
+    ...{ id: deadLetterId(record), record, info, state },
     facts: { 'came from': source, ...factsOf(record, info) },
     time: info?.time ?? new Date(record.timestampMs).toISOString(),
     value: record.value ?? Buffer.alloc(0),
@@ -61,7 +61,7 @@ function factsOf({ key, value, headers }: BusRecord, info: DeadLetterInfo | unde
     key: shown(key),
     ...(own.length === 0 ? {} : { headers: own.join(', ') }),
     ...(info?.leftOut !== undefined
-      ? { value: 'too large for a letter; it is where it came from' }
+      ? { value: 'too large for a dead letter; it is where it came from' }
       : value === null
         ? { value: 'none (a tombstone)' }
         : {}),
@@ -77,9 +77,9 @@ function shown(bytes: Buffer | null): string {
 
 /**
  * The record as it was before it was dead-lettered: same key, value and headers, byte for byte, back on its topic. Undefined when its source
- * is unknown; of a letter from which something was left out only its source has the record.
+ * is unknown; of a dead letter from which something was left out only its source has the record.
  */
-export function originalRecord({ info, record }: TopicLetter): OutgoingRecord | undefined {
+export function originalRecord({ info, record }: TopicDeadLetter): OutgoingRecord | undefined {
   if (info === undefined || info.sourceTopic === '') return undefined;
   return {
     topic: info.sourceTopic,
@@ -92,9 +92,9 @@ export function originalRecord({ info, record }: TopicLetter): OutgoingRecord | 
 /** Of notifications that were given up, or of which nobody knows whether they arrived; they stay in the notification service's outbox. */
 export interface DeadNotifications {
   /** Ids are `notifications/<id of the notification>`; oldest first. */
-  list(options: { readonly handledToo: boolean }): AsyncIterable<Letter>;
+  list(options: { readonly handledToo: boolean }): AsyncIterable<DeadLetter>;
   /** Undefined when there is none, or the notification is not dead. */
-  find(id: string): Promise<Letter | undefined>;
+  find(id: string): Promise<DeadLetter | undefined>;
   /** Has it sent once more under a new id; false when it was before. */
   retry(id: string): Promise<boolean>;
   discard(id: string, note: string): Promise<void>;

@@ -1,4 +1,4 @@
-/** What a letter keeps and a replay brings back, asked of either bus: called by `dead-letters.pg.test.ts` and `dead-letters.kafka.test.ts`. */
+/** What a dead letter keeps and a replay brings back, asked of either bus: called by `dead-letters.pg.test.ts` and `dead-letters.kafka.test.ts`. */
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
@@ -28,8 +28,8 @@ const records: readonly (readonly [string, Own])[] = [
   ],
 ];
 
-export function describeLetters(name: string, openBus: (database: Database) => Promise<Bus>): void {
-  async function withLetters(work: (tools: Tools) => Promise<void>): Promise<void> {
+export function describeDeadLetters(name: string, openBus: (database: Database) => Promise<Bus>): void {
+  async function withDeadLetters(work: (tools: Tools) => Promise<void>): Promise<void> {
     const { database, drop } = await createTestDatabase();
     const bus = await openBus(database);
     const [source, target] = [`letters-${randomUUID()}`, `dead-${randomUUID()}`];
@@ -44,7 +44,7 @@ export function describeLetters(name: string, openBus: (database: Database) => P
 
   for (const [what, own] of records) {
     test(`${name}: a replay brings ${what} back byte for byte`, async () => {
-      await withLetters(async (tools) => {
+      await withDeadLetters(async (tools) => {
         const original = await sendAndRead(tools, own);
         await makeLetter(tools, original);
         await replayOnly(tools);
@@ -54,8 +54,8 @@ export function describeLetters(name: string, openBus: (database: Database) => P
     });
   }
 
-  test(`${name}: a letter of an earlier release is listed and replayed, without what is called like our headers`, async () => {
-    await withLetters(async (tools) => {
+  test(`${name}: a dead letter of an earlier release is listed and replayed, without what is called like our headers`, async () => {
+    await withDeadLetters(async (tools) => {
       const { bus, source, target } = tools;
       const info = { code: 'X', reason: 'why', step: 's', service: 'x', sourceTopic: source, sourcePartition: 0 };
       const headers = deadLetterHeaders({ ...info, sourceOffset: 7n, time: '2026-11-21T16:00:00Z' });
@@ -68,8 +68,8 @@ export function describeLetters(name: string, openBus: (database: Database) => P
     });
   });
 
-  test(`${name}: a letter that was too large for its record cannot be replayed once that is gone, and says so`, async () => {
-    await withLetters(async (tools) => {
+  test(`${name}: a dead letter that was too large for its record cannot be replayed once that is gone, and says so`, async () => {
+    await withDeadLetters(async (tools) => {
       const original = await sendAndRead(tools, { key: null, value: 'v'.repeat(recordBytesMaxDefault - 10) });
       await makeLetter(tools, { ...original, offset: original.offset + 5n });
       await assert.rejects(replayOnly(tools), (error) => errorCode(error) === 'DEAD_LETTER_SOURCE_GONE');
@@ -94,7 +94,7 @@ interface Tools {
   readonly bus: Bus;
   /** Where the record comes from. */
   readonly source: string;
-  /** Where its letter goes. */
+  /** Where its dead letter goes. */
   readonly target: string;
 }
 
@@ -119,7 +119,7 @@ async function makeLetter({ bus, target }: Tools, record: BusRecord): Promise<vo
 }
 
 async function replayOnly({ bus, database, target }: Tools): Promise<void> {
-  const letters = await openDeadLetters({ bus, database, topics: [target] });
-  const listed = await letters.list()[Symbol.asyncIterator]().next();
-  await letters.replay(listed.value!.id);
+  const deadLetters = await openDeadLetters({ bus, database, topics: [target] });
+  const listed = await deadLetters.list()[Symbol.asyncIterator]().next();
+  await deadLetters.replay(listed.value!.id);
 }

@@ -3,9 +3,9 @@ import { testKafkaBrokers } from '../../../test/support/kafka.ts';
 import { createKafkaBus } from '../../platform/bus/kafka/kafka-bus.ts';
 import { plaintext } from '../../platform/bus/kafka/kafka-security.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
-import { describeLetters } from './dead-letters.contract.ts';
+import { describeDeadLetters } from './dead-letters.contract.ts';
 
-describeLetters('Kafka', async () =>
+describeDeadLetters('Kafka', async () =>
   createKafkaBus({
     brokers: await testKafkaBrokers(),
     clientId: 'letters',

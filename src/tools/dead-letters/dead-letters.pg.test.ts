@@ -8,14 +8,14 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Bus, headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
-import { describeLetters } from './dead-letters.contract.ts';
+import { describeDeadLetters } from './dead-letters.contract.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
 
-describeLetters('embedded bus', (database) =>
+describeDeadLetters('embedded bus', (database) =>
   createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 }),
 );
 
-async function withLetters(work: (letters: DeadLetters, bus: Bus) => Promise<void>): Promise<void> {
+async function withDeadLetters(work: (deadLetters: DeadLetters, bus: Bus) => Promise<void>): Promise<void> {
   const { database, drop } = await createTestDatabase();
   const bus = await createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 });
   try {
@@ -30,7 +30,7 @@ async function withLetters(work: (letters: DeadLetters, bus: Bus) => Promise<voi
   }
 }
 
-async function putAside(bus: Bus, value: string, code = 'ARCHIVE_TRUNCATED'): Promise<void> {
+async function putDeadLetter(bus: Bus, value: string, code = 'ARCHIVE_TRUNCATED'): Promise<void> {
   const producer = await bus.createProducer();
   const info = { code, reason: 'why', step: 'run-rules', service: 'data-pipeline', sourceTopic: TOPIC_UPLOAD_ANNOUNCE };
   const headers = deadLetterHeaders({ ...info, sourcePartition: 0, sourceOffset: 7n, time: '2026-11-21T16:00:00Z' });
@@ -40,30 +40,31 @@ async function putAside(bus: Bus, value: string, code = 'ARCHIVE_TRUNCATED'): Pr
   await producer.close();
 }
 
-async function ids(letters: DeadLetters, handledToo = false): Promise<string[]> {
+async function ids(deadLetters: DeadLetters, handledToo = false): Promise<string[]> {
   const found: string[] = [];
-  for await (const letter of letters.list({ handledToo })) found.push(`${letter.value.toString()} ${letter.state}`);
+  for await (const deadLetter of deadLetters.list({ handledToo }))
+    found.push(`${deadLetter.value.toString()} ${deadLetter.state}`);
   return found.sort();
 }
 
-test('letters are listed with their reason until they are handled', async () => {
-  await withLetters(async (letters, bus) => {
-    for (let i = 0; i < 250; i += 1) await putAside(bus, `letter ${String(i).padStart(3, '0')}`);
-    assert.equal((await ids(letters)).length, 250);
-    const first = (await letters.list()[Symbol.asyncIterator]().next()).value;
+test('dead letters are listed with their reason until they are handled', async () => {
+  await withDeadLetters(async (deadLetters, bus) => {
+    for (let i = 0; i < 250; i += 1) await putDeadLetter(bus, `dead letter ${String(i).padStart(3, '0')}`);
+    assert.equal((await ids(deadLetters)).length, 250);
+    const first = (await deadLetters.list()[Symbol.asyncIterator]().next()).value;
     assert.equal(first?.info?.code, 'ARCHIVE_TRUNCATED');
     assert.equal(first?.info?.step, 'run-rules');
-    await letters.discard(first!.id, 'seen');
-    assert.equal((await ids(letters)).length, 249);
-    assert.equal((await ids(letters, true)).filter((line) => line.endsWith('discarded')).length, 1);
+    await deadLetters.discard(first!.id, 'seen');
+    assert.equal((await ids(deadLetters)).length, 249);
+    assert.equal((await ids(deadLetters, true)).filter((line) => line.endsWith('discarded')).length, 1);
   });
 });
 
-test('a replayed letter is back on its topic as it was, without our headers', async () => {
-  await withLetters(async (letters, bus) => {
-    await putAside(bus, 'the original');
-    const letter = (await letters.list()[Symbol.asyncIterator]().next()).value!;
-    await letters.replay(letter.id);
+test('a replayed dead letter is back on its topic as it was, without our headers', async () => {
+  await withDeadLetters(async (deadLetters, bus) => {
+    await putDeadLetter(bus, 'the original');
+    const deadLetter = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
+    await deadLetters.replay(deadLetter.id);
     const [record] = await bus.admin.read({ topic: TOPIC_UPLOAD_ANNOUNCE, partition: 0, offset: 0n }, 10);
     assert.equal(record?.value?.toString(), 'the original');
     assert.equal(record?.key?.toString(), 'k');
@@ -72,28 +73,28 @@ test('a replayed letter is back on its topic as it was, without our headers', as
       record?.headers.map((header) => header.name),
       [HEADER_SERVICE],
     );
-    assert.deepEqual(await ids(letters), []);
-    assert.deepEqual(await ids(letters, true), ['the original replayed']);
+    assert.deepEqual(await ids(deadLetters), []);
+    assert.deepEqual(await ids(deadLetters, true), ['the original replayed']);
   });
 });
 
-test('a letter of the reference services carries a value only: it can be discarded but not replayed', async () => {
-  await withLetters(async (letters, bus) => {
+test('a dead letter of the reference services carries a value only: it can be discarded but not replayed', async () => {
+  await withDeadLetters(async (deadLetters, bus) => {
     const producer = await bus.createProducer();
     await producer.send([{ topic: TOPIC_PIPELINE_DEAD_LETTERS, value: 'bare' }]);
     await producer.close();
-    const letter = (await letters.list()[Symbol.asyncIterator]().next()).value!;
-    assert.equal(letter.info, undefined);
-    await assert.rejects(letters.replay(letter.id), hasCode('DEAD_LETTER_NO_SOURCE'));
-    await letters.discard(letter.id, '');
-    assert.equal((await letters.find(letter.id)).state, 'discarded');
+    const deadLetter = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
+    assert.equal(deadLetter.info, undefined);
+    await assert.rejects(deadLetters.replay(deadLetter.id), hasCode('DEAD_LETTER_NO_SOURCE'));
+    await deadLetters.discard(deadLetter.id, '');
+    assert.equal((await deadLetters.find(deadLetter.id)).state, 'discarded');
   });
 });
 
-test('what is no letter is refused by name', async () => {
-  await withLetters(async (letters) => {
-    await assert.rejects(letters.find('nonsense'), hasCode('DEAD_LETTER_ID'));
-    await assert.rejects(letters.find(`${TOPIC_PIPELINE_DEAD_LETTERS}/0/99`), hasCode('DEAD_LETTER_UNKNOWN'));
+test('what is no dead letter is refused by name', async () => {
+  await withDeadLetters(async (deadLetters) => {
+    await assert.rejects(deadLetters.find('nonsense'), hasCode('DEAD_LETTER_ID'));
+    await assert.rejects(deadLetters.find(`${TOPIC_PIPELINE_DEAD_LETTERS}/0/99`), hasCode('DEAD_LETTER_UNKNOWN'));
   });
 });
 

@@ -1,34 +1,34 @@
 /**
- * The work behind `ccx dead-letters`: reads the letters of all dead-letter topics and the notifications that were given up, puts one back on
- * its way, or marks it as done with. Nothing is removed here: letters leave by the retention of where they lie.
+ * The work behind `ccx dead-letters`: reads the dead letters of all dead-letter topics and the notifications that were given up, puts one back on
+ * its way, or marks it as done with. Nothing is removed here: dead letters leave by the retention of where they lie.
  */
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
-import type { DeadNotifications } from './dead-letter.ts';
 import {
-  type Letter,
-  type LetterPlace,
-  type LetterState,
-  letterId,
+  type DeadLetter,
+  type DeadLetterPlace,
+  type DeadLetterState,
+  type DeadNotifications,
+  deadLetterId,
   originalRecord,
-  parseLetterId,
-  type TopicLetter,
-  toLetter,
+  parseDeadLetterId,
+  type TopicDeadLetter,
+  toDeadLetter,
 } from './dead-letter.ts';
 
-/** One read of a topic: enough to be few round trips, small enough for letters of a megabyte each. */
-const lettersPerReadMax = 100;
+/** One read of a topic: enough to be few round trips, small enough for dead letters of a megabyte each. */
+const deadLettersPerReadMax = 100;
 
 export interface DeadLetters {
   /** Those of the topics, oldest first within each partition, then notifications, unless a topic is named; handled ones only on demand. */
-  list(options?: { readonly topic?: string; readonly handledToo?: boolean }): AsyncIterable<Letter>;
-  /** Codes: `DEAD_LETTER_ID` for a text that is no letter's name, `DEAD_LETTER_UNKNOWN` when it is not (or no longer) there. */
-  find(id: string): Promise<Letter>;
+  list(options?: { readonly topic?: string; readonly handledToo?: boolean }): AsyncIterable<DeadLetter>;
+  /** Codes: `DEAD_LETTER_ID` for a text that is no dead letter's name, `DEAD_LETTER_UNKNOWN` when it is not (or no longer) there. */
+  find(id: string): Promise<DeadLetter>;
   /**
-   * Sends the original record to its topic, or has the notification sent once more; then the letter counts as replayed. Resolves to what
+   * Sends the original record to its topic, or has the notification sent once more; then the dead letter counts as replayed. Resolves to what
    * became of it. Codes: `DEAD_LETTER_NO_SOURCE` when it does not say where it came from, `DEAD_LETTER_SOURCE_GONE` when it was too large
    * to be kept and is not there any more, `RETRY_NOT_POSSIBLE`.
    */
@@ -47,26 +47,26 @@ interface DeadLettersDependencies {
 export async function openDeadLetters(dependencies: DeadLettersDependencies): Promise<DeadLetters> {
   const { database, notifications } = dependencies;
   await migrateCcx(database, 'dead-letters');
-  const letters = topicLetters(dependencies);
+  const deadLetters = deadLettersOfTopics(dependencies);
 
-  async function find(id: string): Promise<Letter> {
-    const place = parseLetterId(id);
+  async function find(id: string): Promise<DeadLetter> {
+    const place = parseDeadLetterId(id);
     const isNotification = place === undefined && id.startsWith('notifications/');
     if (place === undefined && !isNotification) throw notAnId(id);
-    const letter = place === undefined ? await notifications?.find(id) : await letters.find(id);
-    if (letter === undefined) throw unknownLetter(id);
-    return letter;
+    const deadLetter = place === undefined ? await notifications?.find(id) : await deadLetters.find(id);
+    if (deadLetter === undefined) throw unknownDeadLetter(id);
+    return deadLetter;
   }
 
   return {
     find,
     async *list({ topic, handledToo = false } = {}) {
-      yield* letters.list(topic, handledToo);
+      yield* deadLetters.list(topic, handledToo);
       if (topic === undefined && notifications !== undefined) yield* notifications.list({ handledToo });
     },
     async replay(id) {
-      const letter = await find(id);
-      if (isOfTopic(letter)) return `is back on ${await letters.replay(letter)}`;
+      const deadLetter = await find(id);
+      if (isOfTopic(deadLetter)) return `is back on ${await deadLetters.replay(deadLetter)}`;
       if ((await notifications?.retry(id)) === true) return 'will be sent under a new id';
       throw new CcxError(`${id} was sent again before`, {
         code: 'RETRY_NOT_POSSIBLE',
@@ -75,20 +75,20 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
       });
     },
     async discard(id, note) {
-      const letter = await find(id);
-      if (isOfTopic(letter)) await markHandled(database, letter.record, { action: 'discarded', note });
+      const deadLetter = await find(id);
+      if (isOfTopic(deadLetter)) await markHandled(database, deadLetter.record, { action: 'discarded', note });
       else await notifications?.discard(id, note);
     },
   };
 }
 
-function isOfTopic(letter: Letter): letter is TopicLetter {
-  return 'record' in letter;
+function isOfTopic(deadLetter: DeadLetter): deadLetter is TopicDeadLetter {
+  return 'record' in deadLetter;
 }
 
-function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLettersDependencies) {
-  /** Of a letter that was too large for the whole record. */
-  async function atSource({ id, info }: TopicLetter): Promise<OutgoingRecord> {
+function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLettersDependencies) {
+  /** Of a dead letter that was too large for the whole record. */
+  async function atSource({ id, info }: TopicDeadLetter): Promise<OutgoingRecord> {
     const { sourceTopic: topic, sourcePartition: partition, sourceOffset: offset } = info!;
     const [record] = await bus.admin.read({ topic, partition, offset }, 1);
     if (record?.offset === offset) {
@@ -97,7 +97,7 @@ function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLetter
     throw new CcxError(`the record of the dead letter ${id} is no longer at ${topic}/${partition}/${offset}`, {
       code: 'DEAD_LETTER_SOURCE_GONE',
       category: 'input',
-      hint: 'it was too large to be kept as a letter, and retention has taken it from its topic; discard the letter',
+      hint: 'it was too large to be kept as a dead letter, and retention has taken it from its topic; discard it',
     });
   }
 
@@ -109,10 +109,10 @@ function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLetter
       for (const partition of await bus.admin.lag('ccx-dead-letters', wanted)) {
         let next = partition.start;
         while (next < partition.end) {
-          const records = await bus.admin.read({ ...partition, offset: next }, lettersPerReadMax);
+          const records = await bus.admin.read({ ...partition, offset: next }, deadLettersPerReadMax);
           for (const record of records) {
-            const state = handled.get(letterId(record)) ?? 'open';
-            if (state === 'open' || handledToo) yield toLetter(record, state);
+            const state = handled.get(deadLetterId(record)) ?? 'open';
+            if (state === 'open' || handledToo) yield toDeadLetter(record, state);
           }
           const last = records.at(-1);
           if (last === undefined) break;
@@ -121,18 +121,18 @@ function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLetter
       }
     },
 
-    async find(id: string): Promise<TopicLetter | undefined> {
-      const place = parseLetterId(id)!;
+    async find(id: string): Promise<TopicDeadLetter | undefined> {
+      const place = parseDeadLetterId(id)!;
       const [record] = await bus.admin.read(place, 1);
       if (record === undefined || record.offset !== place.offset) return undefined;
-      return toLetter(record, (await readHandled(database)).get(id) ?? 'open');
+      return toDeadLetter(record, (await readHandled(database)).get(id) ?? 'open');
     },
 
     /** Resolves to the topic. */
-    async replay(letter: TopicLetter): Promise<string> {
-      const original = letter.info?.leftOut === undefined ? originalRecord(letter) : await atSource(letter);
+    async replay(deadLetter: TopicDeadLetter): Promise<string> {
+      const original = deadLetter.info?.leftOut === undefined ? originalRecord(deadLetter) : await atSource(deadLetter);
       if (original === undefined) {
-        throw new CcxError(`the dead letter ${letter.id} does not say which topic it came from`, {
+        throw new CcxError(`the dead letter ${deadLetter.id} does not say which topic it came from`, {
           code: 'DEAD_LETTER_NO_SOURCE',
           category: 'input',
           hint: 'it was written by another program; produce its value to the right topic by hand',
@@ -144,8 +144,8 @@ function topicLetters({ bus, database, topics = DEAD_LETTER_TOPICS }: DeadLetter
       } finally {
         await producer.close();
       }
-      // After the send: a death in between leaves the letter open, and a second replay is a repeat that consumers recognise.
-      await markHandled(database, letter.record, { action: 'replayed', note: '' });
+      // After the send: a death in between leaves the dead letter open, and a second replay is a repeat that consumers recognise.
+      await markHandled(database, deadLetter.record, { action: 'replayed', note: '' });
       return original.topic;
     },
   };
@@ -159,26 +159,26 @@ function notAnId(id: string): CcxError {
   });
 }
 
-function unknownLetter(id: string): CcxError {
+function unknownDeadLetter(id: string): CcxError {
   return new CcxError(`there is no dead letter ${id}`, {
     code: 'DEAD_LETTER_UNKNOWN',
     category: 'input',
-    hint: 'letters are kept for a limited time; ccx dead-letters list shows what is there',
+    hint: 'dead letters are kept for a limited time; ccx dead-letters list shows what is there',
   });
 }
 
-/** States of all handled letters by letter id. People handle letters by the dozen, so the table is small. */
-async function readHandled(database: Queryable): Promise<ReadonlyMap<string, LetterState>> {
-  const { rows } = await database.query<{ topic: string; partition: number; offset: bigint; action: LetterState }>(
+/** States of all handled dead letters, by their ids. People handle dead letters by the dozen, so the table is small. */
+async function readHandled(database: Queryable): Promise<ReadonlyMap<string, DeadLetterState>> {
+  const { rows } = await database.query<{ topic: string; partition: number; offset: bigint; action: DeadLetterState }>(
     'SELECT topic, partition, "offset", action FROM ccx.dead_letter_handled',
   );
-  return new Map(rows.map((row) => [letterId(row), row.action]));
+  return new Map(rows.map((row) => [deadLetterId(row), row.action]));
 }
 
-/** Records the deed; a letter that was handled before keeps its last deed. */
+/** Records the deed; a dead letter that was handled before keeps its last deed. */
 async function markHandled(
   database: Queryable,
-  place: LetterPlace,
+  place: DeadLetterPlace,
   deed: { readonly action: 'replayed' | 'discarded'; readonly note: string },
 ): Promise<void> {
   await database.query(

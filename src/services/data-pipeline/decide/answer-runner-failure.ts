@@ -5,14 +5,14 @@ export const RULE_LABEL_PREFIX = 'rule ';
 /** Label of the reading of a fact: this and the fact's name. Everything else in a runner has a label with neither. */
 export const FACT_LABEL_PREFIX = 'fact ';
 
-export interface RunnerFailure {
+interface RunnerFailure {
   /** `RUNNER_*`, or the code of the error that the job threw. */
   readonly code: string;
   readonly retryable: boolean;
   readonly label: string | undefined;
 }
 
-export interface AttemptsSoFar {
+interface AttemptsSoFar {
   readonly killedRules: number;
   readonly killedFacts: number;
   /** Attempts, this one included, that ended outside any rule or fact. */

@@ -72,7 +72,7 @@ async function run(files: readonly { path: string; body: string }[]) {
   const blamed: string[] = [];
   const sensitive = { clustersMin: 1, organizationsMin: 1, killsPerOrganizationMax: 10, killsMax: 10 };
   const quarantine = new RuleQuarantine({ clock: createManualClock(), quarantineMs: 1000, ...sensitive });
-  const tools = {
+  const dependencies = {
     runners,
     quarantine,
     archiveLimits: { ...defaultArchiveLimits, ratioMax: Number.MAX_SAFE_INTEGER },
@@ -93,7 +93,7 @@ async function run(files: readonly { path: string; body: string }[]) {
     gatheredAt: new Date('2026-01-30T10:08:55Z'),
   };
   const packed = packArchive([{ path: 'config/id', body: testCluster }, ...files]);
-  const outcome = await runRules(upload, packed, tools, {
+  const outcome = await runRules(upload, packed, dependencies, {
     number: 1,
     retryMs: 375,
     elapsedMs: 0,

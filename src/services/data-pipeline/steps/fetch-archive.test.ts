@@ -6,7 +6,7 @@ import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { ByteBudget } from '../byte-budget.ts';
 import type { DownloadRequest } from '../ports.ts';
 import type { Upload } from '../upload.ts';
-import { type FetchTools, fetchArchive } from './fetch-archive.ts';
+import { type FetchDependencies, fetchArchive } from './fetch-archive.ts';
 
 const upload: Upload = {
   url: 'http://store/archive',
@@ -20,7 +20,10 @@ const upload: Upload = {
 };
 const first: StepAttempt = { number: 1, retryMs: 375, elapsedMs: 0, signal: new AbortController().signal };
 
-function tools(download: (request: DownloadRequest) => Promise<Buffer>, change: Partial<FetchTools> = {}): FetchTools {
+function dependencies(
+  download: (request: DownloadRequest) => Promise<Buffer>,
+  change: Partial<FetchDependencies> = {},
+): FetchDependencies {
   return {
     source: { download },
     budget: new ByteBudget(1000, 1000),
@@ -37,7 +40,7 @@ function failing(code: string, retryable: boolean) {
 }
 
 test('an archive is handed on with a lease of its own size', async () => {
-  const given = tools(async ({ reserve }) => {
+  const given = dependencies(async ({ reserve }) => {
     assert.ok(reserve(60));
     return Buffer.alloc(60);
   });
@@ -49,7 +52,7 @@ test('an archive is handed on with a lease of its own size', async () => {
 });
 
 test('a link to a host that is not allowed is dead-lettered without a request', async () => {
-  const given = tools(() => assert.fail('asked'), {
+  const given = dependencies(() => assert.fail('asked'), {
     linkPolicy: { allowUnsafeLinks: false, presignedS3Links: true, allowedHosts: ['minio'] },
   });
   const outcome = await fetchArchive(upload, given, first);
@@ -60,7 +63,7 @@ test('a link to a host that is not allowed is dead-lettered without a request', 
 
 test('a link is followed to where it leads within this process, and judged there', async () => {
   const asked: string[] = [];
-  const given = tools(
+  const given = dependencies(
     async ({ url }) => {
       asked.push(url);
       return Buffer.alloc(1);
@@ -76,7 +79,7 @@ test('a link is followed to where it leads within this process, and judged there
 });
 
 test('what may pass is tried again after the pause of the attempt, and nothing is held meanwhile', async () => {
-  const given = tools(failing('DOWNLOAD_UNREACHABLE', true));
+  const given = dependencies(failing('DOWNLOAD_UNREACHABLE', true));
   const pauses = [];
   for (const retryMs of [375, 750, 1500]) {
     const outcome = await fetchArchive(upload, given, { ...first, retryMs });
@@ -88,16 +91,16 @@ test('what may pass is tried again after the pause of the attempt, and nothing i
 });
 
 test('what will not pass, or has been tried long enough, is dead-lettered', async () => {
-  const never = await fetchArchive(upload, tools(failing('DOWNLOAD_STATUS', false)), first);
+  const never = await fetchArchive(upload, dependencies(failing('DOWNLOAD_STATUS', false)), first);
   assert.equal(never.kind, 'dead-letter');
-  const given = tools(failing('DOWNLOAD_UNREACHABLE', true));
+  const given = dependencies(failing('DOWNLOAD_UNREACHABLE', true));
   const inTime = await fetchArchive(upload, given, { ...first, elapsedMs: 60_000 - 375 });
   const late = await fetchArchive(upload, given, { ...first, elapsedMs: 60_000 - 374 });
   assert.deepEqual([inTime.kind, late.kind], ['retry', 'dead-letter']);
 });
 
 test('an archive larger than announced grows into free room', async () => {
-  const given = tools(async ({ reserve }) => {
+  const given = dependencies(async ({ reserve }) => {
     assert.ok(reserve(900));
     return Buffer.alloc(900);
   });
@@ -110,7 +113,7 @@ test('without room to grow it is dropped, and fetched again once the most is res
   const budget = new ByteBudget(1000, 1000);
   const other = await budget.acquire(500, 1, first.signal);
   const reserved: number[] = [];
-  const given = tools(
+  const given = dependencies(
     async ({ reserve }) => {
       reserved.push(budget.used());
       if (!reserve(900)) {
@@ -129,7 +132,7 @@ test('without room to grow it is dropped, and fetched again once the most is res
 
 test('an announcement without a plausible size reserves the most', async () => {
   for (const announcedBytes of [undefined, 0, -5, 1001]) {
-    const given = tools(async () => {
+    const given = dependencies(async () => {
       assert.equal(given.budget.used(), 1000);
       return Buffer.alloc(1);
     });
@@ -139,7 +142,7 @@ test('an announcement without a plausible size reserves the most', async () => {
 
 test('a download that is given up rejects and holds nothing', async () => {
   const giveUp = new AbortController();
-  const given = tools(async ({ signal }) => {
+  const given = dependencies(async ({ signal }) => {
     giveUp.abort();
     signal.throwIfAborted();
     return Buffer.alloc(1);

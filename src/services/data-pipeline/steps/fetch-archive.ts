@@ -10,7 +10,7 @@ import { isAllowedLink, type LinkPolicy } from '../decide/is-allowed-link.ts';
 import type { ArchiveSource } from '../ports.ts';
 import type { Upload } from '../upload.ts';
 
-export interface FetchTools {
+export interface FetchDependencies {
   readonly source: ArchiveSource;
   readonly budget: ByteBudget;
   readonly linkPolicy: LinkPolicy;
@@ -21,7 +21,7 @@ export interface FetchTools {
   readonly retryMsMax: number;
 }
 
-export interface FetchedArchive {
+interface FetchedArchive {
   readonly packed: Buffer;
   /** To be released once the archive is not needed any more. */
   readonly lease: ByteLease;
@@ -29,17 +29,17 @@ export interface FetchedArchive {
 
 export async function fetchArchive(
   upload: Upload,
-  tools: FetchTools,
+  dependencies: FetchDependencies,
   attempt: StepAttempt,
 ): Promise<StepAnswer<FetchedArchive>> {
   // At each attempt: a link has an end, and attempts go on for a while.
-  const url = await tools.localLink(upload.url);
-  if (!isAllowedLink(url, tools.linkPolicy)) return deadLetter(linkRefused());
+  const url = await dependencies.localLink(upload.url);
+  if (!isAllowedLink(url, dependencies.linkPolicy)) return deadLetter(linkRefused());
   try {
-    return done(await fetchWithinBudget({ ...upload, url }, tools, attempt.signal));
+    return done(await fetchWithinBudget({ ...upload, url }, dependencies, attempt.signal));
   } catch (error) {
     if (!(error instanceof CcxError)) throw error;
-    const isInTime = attempt.elapsedMs + attempt.retryMs <= tools.retryMsMax;
+    const isInTime = attempt.elapsedMs + attempt.retryMs <= dependencies.retryMsMax;
     return error.retryable && isInTime ? retry(error, attempt.retryMs) : deadLetter(error);
   }
 }
@@ -48,31 +48,35 @@ export async function fetchArchive(
  * Reserves what ingress counted, or the most where it did not say. An archive that turns out larger than announced, with no room
  * left to grow, is dropped and fetched again after the most was reserved: waiting for more while holding some could block all.
  */
-async function fetchWithinBudget(upload: Upload, tools: FetchTools, signal: AbortSignal): Promise<FetchedArchive> {
-  const { archiveBytesMax } = tools;
+async function fetchWithinBudget(
+  upload: Upload,
+  dependencies: FetchDependencies,
+  signal: AbortSignal,
+): Promise<FetchedArchive> {
+  const { archiveBytesMax } = dependencies;
   const announced = upload.announcedBytes;
   const isPlausible = announced !== undefined && announced > 0 && announced <= archiveBytesMax;
   const first = isPlausible ? announced : archiveBytesMax;
   try {
-    return await fetchReserved(first, upload, tools, signal);
+    return await fetchReserved(first, upload, dependencies, signal);
   } catch (error) {
     const outgrown = error instanceof CcxError && error.code === 'DOWNLOAD_NO_ROOM' && first < archiveBytesMax;
     if (!outgrown) throw error;
-    return await fetchReserved(archiveBytesMax, upload, tools, signal);
+    return await fetchReserved(archiveBytesMax, upload, dependencies, signal);
   }
 }
 
 async function fetchReserved(
   bytes: number,
   upload: Upload,
-  tools: FetchTools,
+  dependencies: FetchDependencies,
   signal: AbortSignal,
 ): Promise<FetchedArchive> {
-  const lease = await tools.budget.acquire(bytes, upload.orgId, signal);
+  const lease = await dependencies.budget.acquire(bytes, upload.orgId, signal);
   try {
-    const packed = await tools.source.download({
+    const packed = await dependencies.source.download({
       url: upload.url,
-      bytesMax: tools.archiveBytesMax,
+      bytesMax: dependencies.archiveBytesMax,
       reserve: (size) => lease.tryGrow(size),
       signal,
     });

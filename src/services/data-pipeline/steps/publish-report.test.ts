@@ -42,8 +42,8 @@ async function publish(answer: () => Promise<unknown>, evaluated = result) {
       return answer();
     },
   };
-  const tools = { sender, topic: TOPIC_OCP_RESULTS };
-  return { outcome: await publishReport(upload, evaluated, tools, second), sent };
+  const dependencies = { sender, topic: TOPIC_OCP_RESULTS };
+  return { outcome: await publishReport(upload, evaluated, dependencies, second), sent };
 }
 
 test('the message holds the report and the announcement, on one line, keyed by the cluster', async () => {

@@ -10,7 +10,7 @@ import { formatGatheringTime } from '../decide/gathering-time.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
 
-export interface PublishTools {
+export interface PublishDependencies {
   readonly sender: RecordSender;
   readonly topic: string;
 }
@@ -18,7 +18,7 @@ export interface PublishTools {
 export async function publishReport(
   upload: Upload,
   result: RuleRunResult,
-  tools: PublishTools,
+  dependencies: PublishDependencies,
   attempt: StepAttempt,
 ): Promise<StepAnswer<OcpResultsEnvelope>> {
   const envelope: OcpResultsEnvelope = {
@@ -39,7 +39,7 @@ export async function publishReport(
   }
   // The key keeps one cluster's reports in order; the reference sends none, and readers do not look at it.
   const record = {
-    topic: tools.topic,
+    topic: dependencies.topic,
     key: envelope.ClusterName,
     value,
     headers: {
@@ -48,7 +48,7 @@ export async function publishReport(
     },
   };
   try {
-    await tools.sender.send([record]);
+    await dependencies.sender.send([record]);
     return done(envelope);
   } catch (error) {
     return isRefusedRecord(error) ? deadLetter(error) : retry(busFailure(error), attempt.retryMs);

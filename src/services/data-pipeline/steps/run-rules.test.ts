@@ -32,7 +32,7 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
   const jobs: RuleRun[] = [];
   const killed: string[] = [];
   const quarantined: string[] = [];
-  const tools = {
+  const dependencies = {
     runners: {
       run: async (job: RuleRun) => {
         const answer = answers[Math.min(jobs.length, answers.length - 1)]!;
@@ -56,12 +56,12 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
     onFactKilled: (fact: string) => killed.push(`fact ${fact}`),
     onRuleQuarantined: (rule: string) => quarantined.push(rule),
   };
-  return { tools, jobs, killed, quarantined };
+  return { dependencies, jobs, killed, quarantined };
 }
 
 const packed = Buffer.from('archive');
 const run = (of: ReturnType<typeof make>, change: Partial<Upload> = {}) =>
-  runRules({ ...upload, ...change }, packed, of.tools, first);
+  runRules({ ...upload, ...change }, packed, of.dependencies, first);
 
 test('an archive whose rules run to an end is done at once', async () => {
   const given = make([result]);
@@ -119,7 +119,7 @@ test('the next archive of that cluster does not pay again; one of another organi
   await run(given);
   assert.deepEqual(given.jobs.at(-1)?.leaveOut, ['slow']);
   const other = make([death('RUNNER_TIMEOUT', 'rule slow'), result]);
-  const shared = { ...other, tools: { ...other.tools, quarantine: given.tools.quarantine } };
+  const shared = { ...other, dependencies: { ...other.dependencies, quarantine: given.dependencies.quarantine } };
   await run(shared, { orgId: 8 });
   assert.deepEqual(
     other.jobs.map((job) => job.leaveOut),

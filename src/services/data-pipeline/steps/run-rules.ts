@@ -18,7 +18,7 @@ import type { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
 
-export interface RunRulesTools {
+export interface RunRulesDependencies {
   readonly runners: RuleRunners;
   readonly quarantine: RuleQuarantine;
   readonly archiveLimits: ArchiveLimits;
@@ -33,29 +33,29 @@ export interface RunRulesTools {
 export async function runRules(
   upload: Upload,
   packed: Buffer,
-  tools: RunRulesTools,
+  dependencies: RunRulesDependencies,
   attempt: StepAttempt,
 ): Promise<StepAnswer<RuleRunResult>> {
-  const leaveOut = tools.quarantine.leftOutFor(upload);
+  const leaveOut = dependencies.quarantine.leftOutFor(upload);
   const leaveOutFacts = new Set<string>();
   const soFar = { killedRules: 0, killedFacts: 0, unexplainedDeaths: 0 };
   for (;;) {
-    const result = await runOnce(upload, packed, { leaveOut, leaveOutFacts }, tools, attempt.signal);
+    const result = await runOnce(upload, packed, { leaveOut, leaveOutFacts }, dependencies, attempt.signal);
     if (!(result instanceof RunnerError)) return done(result);
 
     if (!isBlamed(result)) soFar.unexplainedDeaths += 1;
-    const answer = answerRunnerFailure(result, soFar, tools.failureLimits);
+    const answer = answerRunnerFailure(result, soFar, dependencies.failureLimits);
     switch (answer.kind) {
       case 'without-rule':
         soFar.killedRules += 1;
         leaveOut.add(answer.rule);
-        tools.onRuleKilled(answer.rule, result);
-        if (tools.quarantine.add(answer.rule, upload)) tools.onRuleQuarantined(answer.rule);
+        dependencies.onRuleKilled(answer.rule, result);
+        if (dependencies.quarantine.add(answer.rule, upload)) dependencies.onRuleQuarantined(answer.rule);
         continue;
       case 'without-fact':
         soFar.killedFacts += 1;
         leaveOutFacts.add(answer.fact);
-        tools.onFactKilled(answer.fact, result);
+        dependencies.onFactKilled(answer.fact, result);
         continue;
       case 'again':
         continue;
@@ -75,22 +75,22 @@ async function runOnce(
   upload: Upload,
   packed: Buffer,
   without: { readonly leaveOut: ReadonlySet<string>; readonly leaveOutFacts: ReadonlySet<string> },
-  tools: RunRulesTools,
+  dependencies: RunRulesDependencies,
   signal: AbortSignal,
 ): Promise<RuleRunResult | RunnerError> {
   try {
     const job = {
       packed,
-      limits: tools.archiveLimits,
+      limits: dependencies.archiveLimits,
       clusterId: upload.clusterId,
       gatheredAt: upload.gatheredAt.toISOString(),
       leaveOut: [...without.leaveOut],
       leaveOutFacts: [...without.leaveOutFacts],
     };
-    return await tools.runners.run(job, {
+    return await dependencies.runners.run(job, {
       signal,
       owner: String(upload.orgId),
-      onCpu: (cpuMs) => tools.onCpu(upload.orgId, cpuMs),
+      onCpu: (cpuMs) => dependencies.onCpu(upload.orgId, cpuMs),
     });
   } catch (error) {
     signal.throwIfAborted();

@@ -1,6 +1,6 @@
 /**
  * Whether the table can hold a report that passed all checks: the message format allows numbers, cluster names and bytes that the
- * columns do not. Told here, with a reason, and not by the database in the middle of a batch. Source: notification-writer.md 4.1, 4.2, 4.6.
+ * columns do not. Found here, with a reason, and not by the database in the middle of a batch. Source: notification-writer.md 4.1, 4.2, 4.6.
  */
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';

@@ -1,5 +1,5 @@
 /**
- * Stores a batch of reports in one transaction, together with what the trace tells of them. A database that is away, or not as it should
+ * Stores a batch of reports in one transaction, together with what the trace says of them. A database that is away, or not as it should
  * be, is waited for; a report that the database refuses for what it holds is found by halving the batch, and the others are stored.
  */
 
@@ -19,16 +19,16 @@ export type StoreResult =
   /** The database will never take this row. */
   | { readonly kind: 'refused'; readonly error: CcxError };
 
-export interface StoreTools {
+interface StoreDependencies {
   readonly database: Database;
-  /** What the trace tells of a row, by its number in the batch; rides in the same transaction. */
+  /** What the trace says of a row, by its number in the batch; rides in the same transaction. */
   readonly traceOf: (index: number, result: StoredReport) => readonly TraceEvent[];
 }
 
 /** Answers for each row in the order given. Codes: `REPORT_NOT_STORABLE` of a row; those of the database, or `WRITER_STORE_FAILED`, of a retry. */
 export async function storeReports(
   rows: readonly ReportRow[],
-  { database, traceOf }: StoreTools,
+  { database, traceOf }: StoreDependencies,
   attempt: StepAttempt,
 ): Promise<StepAnswer<readonly StoreResult[]>> {
   const numbered = rows.map((row, index) => ({ row, index }));

@@ -28,7 +28,7 @@ export interface TraceLine {
   readonly failed: boolean;
 }
 
-export interface TraceEnding {
+interface TraceEnding {
   /** `decided`: nothing was due for this report, or it is not yet sent. `superseded`: a newer report took its place before that. */
   readonly kind: 'complete' | 'failed' | 'decided' | 'superseded' | 'under-way';
   readonly text: string;

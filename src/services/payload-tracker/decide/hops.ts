@@ -1,6 +1,6 @@
 /** The hops of the flow in a few words each, for people who read one request's trace. `src/topology.ts` has them at length; a test compares. */
 
-export interface HopName {
+interface HopName {
   readonly service: string;
   /** What has happened when the hop is finished. */
   readonly done: string;

@@ -7,7 +7,7 @@ import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 
 /** A recorded event, in the terms of this decision. */
-export interface KnownEvent extends TraceEvent {
+interface KnownEvent extends TraceEvent {
   readonly id: bigint;
   readonly recordedAt: string;
 }
@@ -18,7 +18,7 @@ export interface TrackerDocument {
   readonly duration: Readonly<Record<string, string>>;
 }
 
-export interface TrackerStatus {
+interface TrackerStatus {
   readonly id: string;
   readonly service: string;
   readonly source: string;
