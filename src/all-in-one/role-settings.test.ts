@@ -50,11 +50,11 @@ test('each role reads its section of the file, the environment comes before it, 
     assert.deepEqual(roles.warnings, []);
     writeFileSync(
       configFile,
-      '[ingress.web]\nport = 1\n[notifier.storage]\npg_host = "db"\n[writer.storage]\nensure_schema = true\n',
+      '[ingress.web]\nport = 1\n[notifier.storage]\npg_host = "db"\n[writer.storage]\nensure_schema = true\n[writer.broker]\naddresses = "a:1"\nstart_at = "latest"\n',
     );
     assert.deepEqual(
       loadRoleSettings(settings, env, 'test').warnings.map((text) => /: (.*) has no effect here/.exec(text)?.[1]),
-      ['ingress.web.port', 'notifier.storage.pg_host'],
+      ['ingress.web.port', 'writer.broker.addresses', 'notifier.storage.pg_host'],
     );
   } finally {
     rmSync(folder, { recursive: true });

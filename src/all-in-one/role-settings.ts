@@ -33,11 +33,17 @@ export const rolesOfFile: readonly string[] = [
 ].map(({ name }) => name);
 
 /** What the process decides for all its roles: its own sections `run`, `retention` and `logging` say it. */
-const decidedForAll =
-  /^(bus|database|logging|operations|storage(?!\.(record_retention|ensure_schema)))\.|^(web\.(host|port)|metrics\.(port|address))$/;
+const decidedForAll: readonly RegExp[] = [
+  /^(bus|database|logging|operations)\./,
+  /^storage\.(?!record_retention|ensure_schema)/,
+  /^(web\.(host|port)|metrics\.(port|address)|tracker\.url)$/,
+  /^kafka\.(?!announce_topic|tracker_topic)/,
+  /^broker\.(enabled|addresses|security_protocol|cert_path|sasl_)/,
+];
 
 function withoutEffect(table: OptionTable, origin: Readonly<Record<string, string>>, file = ''): string[] {
-  const keys = Object.keys(origin).filter((key) => origin[key] === 'file' && decidedForAll.test(key));
+  const given = Object.keys(origin).filter((key) => origin[key] === 'file');
+  const keys = given.filter((key) => decidedForAll.some((pattern) => pattern.test(key)));
   return keys.map((key) => `${file}: ${table.name}.${key} has no effect here, where all roles are one process`);
 }
 
