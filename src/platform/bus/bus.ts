@@ -151,3 +151,8 @@ export function headerText(record: Pick<BusRecord, 'headers'>, name: string): st
 export interface RecordSender {
   send(records: readonly OutgoingRecord[]): Promise<unknown>;
 }
+
+/** One text per partition, for maps. */
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}

@@ -9,6 +9,7 @@ import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Health, Need } from '../../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
+import { partitionKey } from '../bus.ts';
 import { type StepAnswer, type StepAttempt, untilAnswered } from './step.ts';
 
 /** One poll of a batch intake; a stop interrupts it. */
@@ -254,10 +255,6 @@ function positionsBehind(records: readonly BusRecord[]): Position[] {
     }
   }
   return [...positions.values()];
-}
-
-function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function asCcxError(error: unknown): CcxError {

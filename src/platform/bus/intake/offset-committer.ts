@@ -2,9 +2,11 @@
  * Commits how far the group has come: the contiguous finished head of each partition, again and again until the bus has it. Used by the
  * intake. A position that the bus refuses because somebody else owns the partition now is dropped, and `onLost` called.
  */
+
 import { errorCode } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusRecord, Position, TopicPartition } from '../bus.ts';
+import { partitionKey } from '../bus.ts';
 import { OffsetTracker } from './offset-tracker.ts';
 
 /** Pause after the bus refused a poll or a commit. */
@@ -33,8 +35,9 @@ export class OffsetCommitter {
 
   take(record: BusRecord): void {
     this.#tracker.take(record);
-    const window = this.#windows.get(keyOf(record));
-    if (window === undefined) this.#windows.set(keyOf(record), { first: record.offset, end: record.offset + 1n });
+    const window = this.#windows.get(partitionKey(record));
+    if (window === undefined)
+      this.#windows.set(partitionKey(record), { first: record.offset, end: record.offset + 1n });
     else window.end = record.offset + 1n;
   }
 
@@ -43,15 +46,15 @@ export class OffsetCommitter {
    * slow record makes it grow while others pass by.
    */
   spread(partition: TopicPartition): number {
-    const window = this.#windows.get(keyOf(partition));
+    const window = this.#windows.get(partitionKey(partition));
     return window === undefined ? 0 : Number(window.end - window.first);
   }
 
   finish(record: BusRecord): void {
     this.#tracker.finish(record);
     for (const position of this.#tracker.committable()) {
-      this.#pending.set(keyOf(position), position);
-      const window = this.#windows.get(keyOf(position));
+      this.#pending.set(partitionKey(position), position);
+      const window = this.#windows.get(partitionKey(position));
       if (window !== undefined) window.first = position.offset;
     }
     if (this.#pending.size > 0) this.#committing ??= this.#commitAll();
@@ -60,8 +63,8 @@ export class OffsetCommitter {
   forget(partitions: readonly TopicPartition[]): void {
     this.#tracker.forget(partitions);
     for (const partition of partitions) {
-      this.#pending.delete(keyOf(partition));
-      this.#windows.delete(keyOf(partition));
+      this.#pending.delete(partitionKey(partition));
+      this.#windows.delete(partitionKey(partition));
     }
   }
 
@@ -93,7 +96,8 @@ export class OffsetCommitter {
     try {
       await this.#options.commit(positions);
       for (const position of positions) {
-        if (this.#pending.get(keyOf(position))?.offset === position.offset) this.#pending.delete(keyOf(position));
+        if (this.#pending.get(partitionKey(position))?.offset === position.offset)
+          this.#pending.delete(partitionKey(position));
       }
       this.#options.onCommitted(positions);
       return true;
@@ -115,8 +119,4 @@ export class OffsetCommitter {
     for (const position of positions) isReached = (await this.#commitOnce([position])) && isReached;
     return isReached;
   }
-}
-
-function keyOf(partition: TopicPartition): string {
-  return `${partition.topic}/${partition.partition}`;
 }

@@ -5,7 +5,9 @@
  * `committable` and `inFlight` are called once per finished record or per loop turn, so they must not look at what did not change:
  * the first costs what newly became committable, the second is a counter.
  */
+
 import type { BusRecord, Position, TopicPartition } from '../bus.ts';
+import { partitionKey } from '../bus.ts';
 
 /** Committed offsets that an offset tracker keeps before it cuts its list; small enough to be nothing, large enough to be rare. */
 export const compactAfterTaken = 1_024;
@@ -29,7 +31,7 @@ export class OffsetTracker {
 
   /** Registers a record as in flight. Records of one partition must be taken in offset order. */
   take(record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>): void {
-    const key = windowKey(record);
+    const key = partitionKey(record);
     let window = this.#windows.get(key);
     if (window === undefined) {
       const { topic, partition } = record;
@@ -48,7 +50,7 @@ export class OffsetTracker {
 
   /** Marks a record as done. Records that were never taken, or whose partition was forgotten, are ignored. */
   finish(record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>): void {
-    const window = this.#windows.get(windowKey(record));
+    const window = this.#windows.get(partitionKey(record));
     if (window?.taken.get(record.offset) !== false) return;
     window.taken.set(record.offset, true);
     window.unfinished -= 1;
@@ -78,11 +80,11 @@ export class OffsetTracker {
   /** Forgets partitions that were taken away; their records belong to another member now. */
   forget(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
-      const window = this.#windows.get(windowKey(partition));
+      const window = this.#windows.get(partitionKey(partition));
       if (window === undefined) continue;
       this.#inFlight -= window.unfinished;
       this.#ready.delete(window);
-      this.#windows.delete(windowKey(partition));
+      this.#windows.delete(partitionKey(partition));
     }
   }
 
@@ -97,8 +99,4 @@ function compact(window: PartitionWindow): void {
   if (window.head < compactAfterTaken || window.head * 2 < window.order.length) return;
   window.order = window.order.slice(window.head);
   window.head = 0;
-}
-
-function windowKey(partition: TopicPartition): string {
-  return `${partition.topic}/${partition.partition}`;
 }

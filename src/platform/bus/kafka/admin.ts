@@ -1,8 +1,10 @@
 /** Topics, positions and plain reads on Kafka. Reads and questions are tried again for a while; changes are made once. */
+
 import { FetchIsolationLevels } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
+import { partitionKey } from '../bus.ts';
 import { closed, invalid, unreachable } from '../bus-errors.ts';
 import { readBytesMax, readRecordsMax } from '../bus-options.ts';
 import { retryUntil } from './backoff.ts';
@@ -10,7 +12,7 @@ import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import * as codes from './kafka-codes.ts';
 import { clusterFailed, topicFailed } from './kafka-errors.ts';
 import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, requestMsMax } from './limits.ts';
-import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
+import { listOffsets, readCommitted } from './offsets.ts';
 import { apis } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
 

@@ -3,14 +3,17 @@
  * `poll` hands out and `commit` stores positions after processing. Nothing is committed by itself, and nothing that an earlier
  * assignment handed out can be committed under a later one.
  */
+
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { pause, within } from '../../clock/deadline.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
-import { closed, fenced, unreachable } from '../bus-errors.ts';
+import { partitionKey } from '../bus.ts';
+import { fenced, unreachable } from '../bus-errors.ts';
 import * as events from '../bus-events.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
+import { ConsumerLoop } from '../consumer-loop.ts';
 import { shareOut } from '../share-out.ts';
 import { pauseBefore, retryUntil } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
@@ -19,7 +22,7 @@ import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
 import { mostTelling } from './kafka-errors.ts';
 import { firstJoinMsMax, retryMsMin, troubleMsMin } from './limits.ts';
-import { listOffsets, partitionKey, readCommitted } from './offsets.ts';
+import { listOffsets, readCommitted } from './offsets.ts';
 
 /** Session of a group member; the reference's value. */
 const sessionMsDefault = 10_000;
@@ -53,7 +56,7 @@ export class KafkaConsumer implements Consumer {
   readonly #dependencies: KafkaConsumerDependencies;
   readonly #session: GroupSession;
   readonly #fetcher: Fetcher;
-  readonly #cursors = new Map<string, ConsumerCursor>();
+  readonly #loop: ConsumerLoop<ConsumerCursor>;
   readonly #trouble = new Map<TroubleSource, { readonly error: CcxError; readonly sinceMs: number }>();
   readonly #closed = new AbortController();
   /** Counts assignments, so that what was begun for an earlier one ends. */
@@ -62,16 +65,21 @@ export class KafkaConsumer implements Consumer {
   #groupBegan = false;
   #passing: Promise<void> | undefined;
   #firstAssignment = Promise.withResolvers<void>();
-  #turn = 0;
-  #polling: Promise<unknown> = Promise.resolve();
-  #wakes = 0;
-  #waiting: AbortController | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(options: ConsumerOptions, dependencies: KafkaConsumerDependencies) {
     this.#options = { ...options, topics: [...new Set(options.topics)] };
     this.#dependencies = dependencies;
     const { cluster, clock, sessionMs = sessionMsDefault } = dependencies;
+    this.#loop = new ConsumerLoop(options, dependencies, {
+      take: (recordsMax) => this.#take(recordsMax),
+      findTrouble: () => this.#throwTrouble(),
+      idle: () => {
+        this.#passing ??= this.#passUnreadable().finally(() => {
+          this.#passing = undefined;
+        });
+      },
+      lookEveryMs: troubleMsMin,
+    });
     this.#session = new GroupSession({
       cluster,
       clock,
@@ -82,7 +90,7 @@ export class KafkaConsumer implements Consumer {
         onAssigned: (partitions, continuous) => this.#onAssigned(partitions, continuous),
         onLost: () => {
           events.memberFenced(dependencies.telemetry, options.groupId);
-          this.#letGo([...this.#cursors.values()]);
+          this.#release([...this.#loop.cursors.values()]);
         },
         onTrouble: (error) => this.#note('group', error),
       },
@@ -92,10 +100,10 @@ export class KafkaConsumer implements Consumer {
       clock,
       bufferedBytesMax: options.bufferedBytesMax ?? bufferedBytesMaxDefault,
       listener: {
-        onRecords: () => this.#wake(),
+        onRecords: () => this.#loop.wake(),
         onOutOfRange: (cursor) => void this.#locate([cursor as ConsumerCursor]),
         onTopicGone: (cursor) => {
-          this.#letGo([cursor as ConsumerCursor]);
+          this.#release([cursor as ConsumerCursor]);
           this.#session.doubt({ rejoin: true });
         },
         onTrouble: (error) => this.#note('fetch', error),
@@ -119,18 +127,15 @@ export class KafkaConsumer implements Consumer {
   }
 
   async poll(options: PollOptions): Promise<readonly BusRecord[]> {
-    if (this.#closing !== undefined) throw closed('consumer');
-    const turn = this.#polling.then(() => this.#poll(options));
-    this.#polling = turn.catch(() => undefined);
-    return await turn;
+    return await this.#loop.poll(options);
   }
 
   async commit(positions: readonly Position[]): Promise<void> {
-    if (this.#closing !== undefined) throw closed('consumer');
+    this.#loop.assertOpen();
     const wanted = new Map<ConsumerCursor, Position>();
     const refused: TopicPartition[] = [];
     for (const position of positions) {
-      const cursor = this.#cursors.get(partitionKey(position));
+      const cursor = this.#loop.cursors.get(partitionKey(position));
       // A position outside what this assignment handed out belongs to an earlier one, or to an earlier topic of that name.
       if (cursor?.from === undefined || position.offset < cursor.from || position.offset > cursor.handed) {
         refused.push(position);
@@ -143,7 +148,7 @@ export class KafkaConsumer implements Consumer {
   }
 
   assignment(): readonly TopicPartition[] {
-    return [...this.#cursors.values()].map(({ topic, partition }) => ({ topic, partition }));
+    return this.#loop.assignment();
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -153,33 +158,28 @@ export class KafkaConsumer implements Consumer {
   resume(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) this.#setPaused(partition, false);
     this.#fetcher.pump();
-    this.#wake();
+    this.#loop.wake();
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #poll({ recordsMax, waitMs, signal }: PollOptions): Promise<readonly BusRecord[]> {
-    const { clock } = this.#dependencies;
-    const deadlineMs = clock.monotonicMs() + waitMs;
-    // A poll that was waiting when the consumer was closed ends with nothing.
-    while (this.#closing === undefined) {
-      const wakes = this.#wakes;
-      const records = this.#take(recordsMax);
-      if (records.length > 0) return records;
-      const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0 || signal?.aborted === true) {
-        await this.#throwTrouble();
-        return [];
-      }
-      this.#passing ??= this.#passUnreadable().finally(() => {
-        this.#passing = undefined;
-      });
-      if (wakes === this.#wakes) await this.#waitForWake(leftMs, signal);
-    }
-    return [];
+    const { cluster, onClosed } = this.#dependencies;
+    return this.#loop.close(
+      () => {
+        onClosed(this);
+        this.#closed.abort();
+        // Nobody may be waiting for it any more.
+        this.#firstAssignment.promise.catch(() => undefined);
+      },
+      async () => {
+        await this.#passing;
+        await this.#session.close();
+        this.#loop.cursors.clear();
+        const fetcherClosed = this.#fetcher.close();
+        await cluster.close();
+        await fetcherClosed;
+        await this.#session.ended();
+      },
+    );
   }
 
   /**
@@ -188,7 +188,7 @@ export class KafkaConsumer implements Consumer {
    */
   async #passUnreadable(): Promise<void> {
     const passed = new Map<ConsumerCursor, Position>();
-    for (const cursor of this.#cursors.values()) {
+    for (const cursor of this.#loop.cursors.values()) {
       const end = endOfDone(cursor, cursor.stored);
       if (end > cursor.stored) passed.set(cursor, { ...cursor, offset: end });
     }
@@ -204,10 +204,9 @@ export class KafkaConsumer implements Consumer {
 
   #take(recordsMax: number): readonly BusRecord[] {
     if (!this.#session.isSettled()) return [];
-    const cursors = [...this.#cursors.values()].filter((cursor) => !cursor.paused && cursor.buffered.length > 0);
+    const cursors = [...this.#loop.cursors.values()].filter((cursor) => !cursor.paused && cursor.buffered.length > 0);
     if (cursors.length === 0) return [];
-    this.#turn = (this.#turn + 1) % cursors.length;
-    const rotated = [...cursors.slice(this.#turn), ...cursors.slice(0, this.#turn)];
+    const rotated = this.#loop.inTurn(cursors);
     const shares = shareOut(
       rotated.map((cursor) => cursor.buffered.length),
       recordsMax,
@@ -244,9 +243,8 @@ export class KafkaConsumer implements Consumer {
 
   /** Answers with what was refused. Positions of partitions that changed hands meanwhile are not stored. */
   async #store(wanted: ReadonlyMap<ConsumerCursor, Position>): Promise<readonly TopicPartition[]> {
-    const isMine = (cursor: ConsumerCursor) => this.#cursors.get(partitionKey(cursor)) === cursor;
     const refused = await this.#commitEntries(
-      [...wanted].map(([cursor, position]) => ({ position, isMine: () => isMine(cursor) })),
+      [...wanted].map(([cursor, position]) => ({ position, isMine: () => this.#loop.owns(cursor) })),
     );
     for (const [cursor, position] of wanted) if (!refused.includes(position)) cursor.stored = position.offset;
     return refused;
@@ -268,12 +266,12 @@ export class KafkaConsumer implements Consumer {
   #onAssigned(partitions: readonly TopicPartition[], continuous: boolean): void {
     this.#assignments += 1;
     const kept = new Set(continuous ? partitions.map(partitionKey) : []);
-    this.#letGo([...this.#cursors.values()].filter((cursor) => !kept.has(partitionKey(cursor))));
+    this.#release([...this.#loop.cursors.values()].filter((cursor) => !kept.has(partitionKey(cursor))));
     this.#takeOver(partitions, this.#assignments).catch((error) => this.#firstAssignment.reject(error));
   }
 
   async #takeOver(partitions: readonly TopicPartition[], assignment: number): Promise<void> {
-    const { cluster, clock, telemetry } = this.#dependencies;
+    const { cluster, clock } = this.#dependencies;
     const { signal } = this.#closed;
     const topics = await retryUntil({ clock, deadlineMs: Number.POSITIVE_INFINITY, signal }, () =>
       cluster.topics(partitions.map(({ topic }) => topic)),
@@ -284,10 +282,10 @@ export class KafkaConsumer implements Consumer {
       const info = topics.get(topic)!;
       // Deleted since; the session sees it too.
       if (info instanceof CcxError) continue;
-      const known = this.#cursors.get(partitionKey({ topic, partition }));
+      const known = this.#loop.cursors.get(partitionKey({ topic, partition }));
       if (known?.topicId === info.topicId) continue;
       // Deleted and made again: what was read of the old one says nothing about the new one.
-      if (known !== undefined) this.#letGo([known]);
+      if (known !== undefined) this.#release([known]);
       taken.push({
         topic,
         partition,
@@ -302,11 +300,8 @@ export class KafkaConsumer implements Consumer {
         fetching: false,
       });
     }
-    for (const cursor of taken) {
-      this.#cursors.set(partitionKey(cursor), cursor);
-      this.#fetcher.add(cursor);
-    }
-    if (taken.length > 0) events.partitionsAssigned(telemetry, this.#options.groupId, taken);
+    for (const cursor of taken) this.#fetcher.add(cursor);
+    this.#loop.assign(taken);
     const isNewest = this.#options.startAt === 'latest';
     // The newest record is that of now, and must not be one of later.
     if (!isNewest) this.#firstAssignment.resolve();
@@ -365,14 +360,13 @@ export class KafkaConsumer implements Consumer {
 
   /** Finds out where to read on, however long that takes, for those that are still ours. */
   async #locate(cursors: readonly ConsumerCursor[]): Promise<void> {
-    const waiting = () =>
-      cursors.filter((cursor) => cursor.next === undefined && this.#cursors.get(partitionKey(cursor)) === cursor);
+    const waiting = () => cursors.filter((cursor) => cursor.next === undefined && this.#loop.owns(cursor));
     await this.#untilDone(
       () => waiting().length > 0,
       () => this.#locateOnce(waiting()),
     );
     this.#fetcher.pump();
-    this.#wake();
+    this.#loop.wake();
   }
 
   async #locateOnce(cursors: readonly ConsumerCursor[]): Promise<void> {
@@ -411,24 +405,13 @@ export class KafkaConsumer implements Consumer {
     }
   }
 
-  #letGo(cursors: readonly ConsumerCursor[]): void {
-    if (cursors.length === 0) return;
-    for (const cursor of cursors) {
-      this.#cursors.delete(partitionKey(cursor));
-      this.#fetcher.remove(cursor);
-    }
-    const { telemetry } = this.#dependencies;
-    const partitions = cursors.map(({ topic, partition }) => ({ topic, partition }));
-    events.partitionsRevoked(telemetry, this.#options.groupId, partitions);
-    try {
-      this.#options.onRevoked?.(partitions);
-    } catch (error) {
-      events.callbackFailed(telemetry, this.#options.groupId, error);
-    }
+  #release(cursors: readonly ConsumerCursor[]): void {
+    for (const cursor of cursors) this.#fetcher.remove(cursor);
+    this.#loop.release(cursors);
   }
 
   #setPaused(partition: TopicPartition, paused: boolean): void {
-    const cursor = this.#cursors.get(partitionKey(partition));
+    const cursor = this.#loop.cursors.get(partitionKey(partition));
     if (cursor !== undefined) cursor.paused = paused;
   }
 
@@ -443,36 +426,8 @@ export class KafkaConsumer implements Consumer {
     this.#trouble.set(source, { error, sinceMs: known?.sinceMs ?? clock.monotonicMs() });
     if (!error.retryable) {
       this.#firstAssignment.reject(error);
-      this.#wake();
+      this.#loop.wake();
     }
-  }
-
-  #wake(): void {
-    this.#wakes += 1;
-    this.#waiting?.abort();
-  }
-
-  async #waitForWake(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#waiting = new AbortController();
-    const signals = signal === undefined ? this.#waiting.signal : AbortSignal.any([this.#waiting.signal, signal]);
-    await pause(this.#dependencies.clock, Math.min(ms, troubleMsMin), signals);
-    this.#waiting = undefined;
-  }
-
-  async #close(): Promise<void> {
-    this.#dependencies.onClosed(this);
-    this.#closed.abort();
-    // Nobody may be waiting for it any more.
-    this.#firstAssignment.promise.catch(() => undefined);
-    this.#wake();
-    await this.#polling;
-    await this.#passing;
-    await this.#session.close();
-    this.#cursors.clear();
-    const fetcherClosed = this.#fetcher.close();
-    await this.#dependencies.cluster.close();
-    await fetcherClosed;
-    await this.#session.ended();
   }
 }
 

@@ -2,18 +2,16 @@
  * Where partitions begin and end, and what a group has committed. Read by consumers when they take partitions over and by the admin side
  * for lag; one try each, so callers repeat.
  */
+
 import { FetchIsolationLevels } from '@platformatic/kafka';
 import type { TopicPartition } from '../bus.ts';
+import { partitionKey } from '../bus.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { NONE } from './kafka-codes.ts';
 import { groupFailed, topicFailed } from './kafka-errors.ts';
 import { apis } from './protocol.ts';
 
 type OffsetsByPartition = ReadonlyMap<string, bigint>;
-
-export function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
-}
 
 const timestamps = { earliest: -2n, latest: -1n } as const;
 

@@ -6,6 +6,7 @@
  * Partitions are locked in order of topic and partition, so two batches cannot wait for each other; for the same reason one transaction
  * appends once. Called by `producer.ts`.
  */
+
 import { bigintArray, byteaArray, integerArray } from '../../database/binary-arrays.ts';
 import type { Queryable } from '../../database/database.ts';
 import { recordsHintSql } from './channel.ts';
@@ -46,7 +47,7 @@ export async function appendRecords(
   const offsets: bigint[] = [];
   const batches = new Map<string, InsertBatch>();
   for (const record of records) {
-    const place = taken.get(partitionKey(record))!;
+    const place = taken.get(placeKey(record))!;
     const table = segmentTable(record.topicId, place.segment);
     let batch = batches.get(table);
     if (batch === undefined) {
@@ -72,7 +73,7 @@ async function takeOffsets(
 ): Promise<Map<string, TakenOffsets> | undefined> {
   const wanted = new Map<string, { readonly record: AppendRecord; count: number }>();
   for (const record of records) {
-    const key = partitionKey(record);
+    const key = placeKey(record);
     const entry = wanted.get(key);
     if (entry === undefined) wanted.set(key, { record, count: 1 });
     else entry.count += 1;
@@ -146,6 +147,6 @@ class InsertBatch {
   }
 }
 
-function partitionKey(record: AppendRecord): string {
+function placeKey(record: AppendRecord): string {
   return `${record.topicId}/${record.partition}`;
 }

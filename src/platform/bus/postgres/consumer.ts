@@ -1,17 +1,19 @@
 /**
  * A group member on the embedded bus. Two things run side by side: membership (renewed three times per lease, brought up to date when
- * the group changes) says which partitions are ours; `poll` reads those. They meet in `#cursors`: a partition that is let go leaves
- * the map at once, so records of a read that was under way are thrown away and never handed out.
+ * the group changes) says which partitions are ours; `poll` reads those. They meet in the cursors of the loop (`consumer-loop.ts`).
  *
  * The same rules bind a member that merely believes to be one: past the end of its lease, by its own clock, it hands out nothing.
  */
+
 import type { Clock } from '../../clock/clock.ts';
 import type { Database, Queryable } from '../../database/database.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
-import { closed, fenced, topicUnknown } from '../bus-errors.ts';
+import { partitionKey } from '../bus.ts';
+import { fenced, topicUnknown } from '../bus-errors.ts';
 import * as events from '../bus-events.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
+import { ConsumerLoop } from '../consumer-loop.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import type { BusHint } from './channel.ts';
 import {
@@ -46,8 +48,7 @@ interface ConsumerCursor extends ReadCursor {
 export class PostgresConsumer implements Consumer {
   readonly #options: ConsumerOptions;
   readonly #dependencies: PostgresConsumerDependencies;
-  /** By `<topic>/<partition>`. */
-  readonly #cursors = new Map<string, ConsumerCursor>();
+  readonly #loop: ConsumerLoop<ConsumerCursor>;
   readonly #paused = new Set<string>();
   #member: Member;
   /** Until then a hint would find no member and take it for one that lost its lease. */
@@ -59,18 +60,16 @@ export class PostgresConsumer implements Consumer {
   #synchronizing: Promise<void> | undefined;
   #synchronizeAgain = false;
   #failing = false;
-  /** Which partition is served first; moves on with every poll. */
-  #turn = 0;
-  #polling: Promise<unknown> = Promise.resolve();
-  /** Counts reasons to look again; a waiting poll is woken through the controller. */
-  #wakes = 0;
-  #waiting: AbortController | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(options: ConsumerOptions, dependencies: PostgresConsumerDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
     this.#member = this.#newMember();
+    this.#loop = new ConsumerLoop(options, dependencies, {
+      take: (recordsMax) => this.#take(recordsMax),
+      findTrouble: () => this.#findMissingTopics(),
+      lookEveryMs: dependencies.pollEveryMs,
+    });
   }
 
   /** Joins the group; resolves with the first assignment, which is empty while others still hold everything. */
@@ -85,23 +84,20 @@ export class PostgresConsumer implements Consumer {
   }
 
   async poll(options: PollOptions): Promise<readonly BusRecord[]> {
-    if (this.#closing !== undefined) throw closed('consumer');
-    const turn = this.#polling.then(() => this.#poll(options));
-    this.#polling = turn.catch(() => undefined);
-    return await withBusErrors(() => turn);
+    return await withBusErrors(() => this.#loop.poll(options));
   }
 
   async commit(positions: readonly Position[]): Promise<void> {
-    if (this.#closing !== undefined) throw closed('consumer');
+    this.#loop.assertOpen();
     const wanted = new Map<string, { readonly position: Position; readonly cursor: ConsumerCursor }>();
     const refused: TopicPartition[] = [];
     for (const position of positions) {
-      const cursor = this.#cursors.get(keyOf(position));
+      const cursor = this.#loop.cursors.get(partitionKey(position));
       // A position outside what this assignment handed out belongs to an earlier one, or to an earlier topic of that name.
       if (cursor === undefined || position.offset < cursor.from || position.offset > cursor.position) {
         refused.push(position);
       } else {
-        wanted.set(keyOf(position), { position, cursor });
+        wanted.set(partitionKey(position), { position, cursor });
       }
     }
     if (wanted.size > 0) {
@@ -125,65 +121,70 @@ export class PostgresConsumer implements Consumer {
   }
 
   assignment(): readonly TopicPartition[] {
-    return [...this.#cursors.values()].map(({ topic, partition }) => ({ topic, partition }));
+    return this.#loop.assignment();
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) if (this.#cursors.has(keyOf(partition))) this.#paused.add(keyOf(partition));
+    for (const partition of partitions)
+      if (this.#loop.cursors.has(partitionKey(partition))) this.#paused.add(partitionKey(partition));
   }
 
   resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#paused.delete(keyOf(partition));
-    this.#wake();
+    for (const partition of partitions) this.#paused.delete(partitionKey(partition));
+    this.#loop.wake();
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    const { database, telemetry, onClosed } = this.#dependencies;
+    return this.#loop.close(
+      () => {
+        onClosed(this);
+        this.#stopRenewing();
+      },
+      async () => {
+        await this.#synchronizing?.catch(() => undefined);
+        try {
+          await leaveGroup(database, this.#member);
+        } catch (error) {
+          // Then the lease ends by itself.
+          events.membershipFailed(telemetry, this.#options.groupId, error);
+        }
+      },
+    );
   }
 
   /** Called by the bus for every NOTIFY. */
   onHint(hint: BusHint): void {
     if (!this.#joined) return;
     if (hint.kind === 'records') {
-      for (const cursor of this.#cursors.values()) {
+      for (const cursor of this.#loop.cursors.values()) {
         if (cursor.topicId !== hint.topicId) continue;
-        this.#wake();
+        this.#loop.wake();
         return;
       }
     } else if (hint.kind === 'anything' || hint.groupId === this.#options.groupId) {
       this.#synchronizeSoon();
-      this.#wake();
+      this.#loop.wake();
     }
   }
 
-  async #poll({ recordsMax, waitMs, signal }: PollOptions): Promise<readonly BusRecord[]> {
-    const { clock, pollEveryMs } = this.#dependencies;
-    const deadlineMs = clock.monotonicMs() + waitMs;
-    // A poll that was waiting when the consumer was closed ends with nothing.
-    while (this.#closing === undefined) {
-      const wakes = this.#wakes;
-      await this.#ensureLease();
-      const records = await this.#read(recordsMax);
-      if (records.length > 0) return records;
-      const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0 || signal?.aborted === true) {
-        if (this.#missingTopics.length === 0) return [];
-        // Whoever polls again at once must not keep the process from doing anything else.
-        await this.#waitForWake(pollEveryMs, undefined);
-        throw topicUnknown(this.#missingTopics);
-      }
-      if (wakes === this.#wakes) await this.#waitForWake(Math.min(leftMs, pollEveryMs), signal);
-    }
-    return [];
+  async #take(recordsMax: number): Promise<readonly BusRecord[]> {
+    await this.#ensureLease();
+    return await this.#read(recordsMax);
+  }
+
+  async #findMissingTopics(): Promise<void> {
+    if (this.#missingTopics.length === 0) return;
+    // Whoever polls again at once must not keep the process from doing anything else.
+    await this.#loop.wait(this.#dependencies.pollEveryMs);
+    throw topicUnknown(this.#missingTopics);
   }
 
   async #read(recordsMax: number): Promise<readonly BusRecord[]> {
     const { reader, telemetry } = this.#dependencies;
-    const readable = [...this.#cursors].filter(([key]) => !this.#paused.has(key)).map(([, cursor]) => cursor);
+    const readable = [...this.#loop.cursors].filter(([key]) => !this.#paused.has(key)).map(([, cursor]) => cursor);
     if (readable.length === 0) return [];
-    this.#turn = (this.#turn + 1) % readable.length;
-    const pages = await reader.read([...readable.slice(this.#turn), ...readable.slice(0, this.#turn)], {
+    const pages = await reader.read(this.#loop.inTurn(readable), {
       recordsMax,
       bytesMax: this.#options.bufferedBytesMax ?? bufferedBytesMaxDefault,
     });
@@ -191,8 +192,8 @@ export class PostgresConsumer implements Consumer {
     if (readable.some((cursor) => cursor.head === undefined)) await this.#synchronize();
     if (!this.#leaseHolds()) return [];
     return pages.flatMap(({ cursor, records, next, dropped }) => {
-      // Let go, or paused, while the read was under way.
-      if (this.#cursors.get(keyOf(cursor)) !== cursor || this.#paused.has(keyOf(cursor))) return [];
+      // Released, or paused, while the read was under way.
+      if (!this.#loop.owns(cursor) || this.#paused.has(partitionKey(cursor))) return [];
       if (dropped > 0n) {
         const { topic, partition } = cursor;
         events.recordsSkipped(telemetry, this.#options.groupId, { topic, partition, records: dropped });
@@ -206,10 +207,10 @@ export class PostgresConsumer implements Consumer {
     return this.#dependencies.clock.monotonicMs() < this.#leaseUntilMs;
   }
 
-  /** Past the lease, or after it was lost, everything is let go before the member asks for its place again. */
+  /** Past the lease, or after it was lost, everything is released before the member asks for its place again. */
   async #ensureLease(): Promise<void> {
     if (this.#leaseHolds()) return;
-    this.#letGo([...this.#cursors.values()]);
+    this.#release([...this.#loop.cursors.values()]);
     await this.#synchronize();
   }
 
@@ -228,7 +229,7 @@ export class PostgresConsumer implements Consumer {
   }
 
   #synchronizeSoon(): void {
-    if (this.#closing !== undefined) return;
+    if (this.#loop.isClosing) return;
     this.#synchronize().catch((error) => {
       events.membershipFailed(this.#dependencies.telemetry, this.#options.groupId, error);
     });
@@ -244,7 +245,7 @@ export class PostgresConsumer implements Consumer {
   }
 
   async #runSynchronize(): Promise<void> {
-    while (this.#synchronizeAgain && this.#closing === undefined) {
+    while (this.#synchronizeAgain && !this.#loop.isClosing) {
       this.#synchronizeAgain = false;
       await this.#synchronizeOnce();
     }
@@ -254,12 +255,12 @@ export class PostgresConsumer implements Consumer {
     const { database, clock, telemetry, leaseMs } = this.#dependencies;
     const startedMs = clock.monotonicMs();
     const answer = await synchronizeMember(database, this.#member, (partition) => {
-      const cursor = this.#cursors.get(keyOf(partition));
-      if (cursor !== undefined) this.#letGo([cursor]);
+      const cursor = this.#loop.cursors.get(partitionKey(partition));
+      if (cursor !== undefined) this.#release([cursor]);
     });
     if (answer.kind === 'stale') {
       events.memberFenced(telemetry, this.#options.groupId);
-      this.#letGo([...this.#cursors.values()]);
+      this.#release([...this.#loop.cursors.values()]);
       this.#member = this.#newMember();
       this.#generation = undefined;
       await joinGroup(database, this.#member);
@@ -273,50 +274,23 @@ export class PostgresConsumer implements Consumer {
   }
 
   #takeOver(owned: readonly OwnedPartition[]): void {
-    const ownedIds = new Map(owned.map((partition) => [keyOf(partition), partition.topicId]));
+    const ownedIds = new Map(owned.map((partition) => [partitionKey(partition), partition.topicId]));
     // A topic that was deleted and made again has another id: what was read of the old one says nothing about the new one.
-    this.#letGo([...this.#cursors.values()].filter((cursor) => ownedIds.get(keyOf(cursor)) !== cursor.topicId));
-    const taken = owned.filter((partition) => !this.#cursors.has(keyOf(partition)));
-    if (taken.length === 0) return;
-    for (const { topicId, topic, partition, position } of taken) {
-      this.#cursors.set(keyOf({ topic, partition }), {
-        topicId,
-        topic,
-        partition,
-        from: position,
-        position,
-        head: undefined,
-      });
-    }
-    events.partitionsAssigned(this.#dependencies.telemetry, this.#options.groupId, taken);
-    this.#wake();
+    const all = [...this.#loop.cursors.values()];
+    this.#release(all.filter((cursor) => ownedIds.get(partitionKey(cursor)) !== cursor.topicId));
+    const acquired = owned.filter((partition) => !this.#loop.cursors.has(partitionKey(partition)));
+    if (acquired.length === 0) return;
+    this.#loop.assign(
+      acquired.map(({ topicId, topic, partition, position }) => {
+        return { topicId, topic, partition, from: position, position, head: undefined };
+      }),
+    );
+    this.#loop.wake();
   }
 
-  #letGo(cursors: readonly ConsumerCursor[]): void {
-    if (cursors.length === 0) return;
-    for (const cursor of cursors) {
-      this.#cursors.delete(keyOf(cursor));
-      this.#paused.delete(keyOf(cursor));
-    }
-    const partitions = cursors.map(({ topic, partition }) => ({ topic, partition }));
-    events.partitionsRevoked(this.#dependencies.telemetry, this.#options.groupId, partitions);
-    try {
-      this.#options.onRevoked?.(partitions);
-    } catch (error) {
-      events.callbackFailed(this.#dependencies.telemetry, this.#options.groupId, error);
-    }
-  }
-
-  #wake(): void {
-    this.#wakes += 1;
-    this.#waiting?.abort();
-  }
-
-  async #waitForWake(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    this.#waiting = new AbortController();
-    const signals = signal === undefined ? this.#waiting.signal : AbortSignal.any([this.#waiting.signal, signal]);
-    await this.#dependencies.clock.sleep(ms, signals).catch(() => undefined);
-    this.#waiting = undefined;
+  #release(cursors: readonly ConsumerCursor[]): void {
+    for (const cursor of cursors) this.#paused.delete(partitionKey(cursor));
+    this.#loop.release(cursors);
   }
 
   #newMember(): Member {
@@ -324,26 +298,6 @@ export class PostgresConsumer implements Consumer {
     const { clock, leaseMs } = this.#dependencies;
     return { groupId, memberId: clock.uuid(), topics: [...new Set(topics)], startAt, leaseMs };
   }
-
-  async #close(): Promise<void> {
-    const { database, telemetry, onClosed } = this.#dependencies;
-    onClosed(this);
-    this.#stopRenewing();
-    this.#wake();
-    await this.#polling;
-    await this.#synchronizing?.catch(() => undefined);
-    this.#cursors.clear();
-    try {
-      await leaveGroup(database, this.#member);
-    } catch (error) {
-      // Then the lease ends by itself.
-      events.membershipFailed(telemetry, this.#options.groupId, error);
-    }
-  }
-}
-
-function keyOf(partition: TopicPartition): string {
-  return `${partition.topic}/${partition.partition}`;
 }
 
 /**
