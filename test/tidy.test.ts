@@ -40,7 +40,11 @@ function mayImport(from: string, to: string): boolean {
     case 'bin':
     case 'all-in-one':
     case 'tools':
-      if (toLayer === 'services') return /^src\/services\/[^/]+\/(service|commands)\.ts$/.test(to);
+      if (toLayer === 'services') {
+        const entries =
+          fromLayer === 'bin' ? /\/(service|drop-in\/program)\.ts$/ : /^src\/services\/[^/]+\/(service|commands)\.ts$/;
+        return entries.test(to);
+      }
       return toLayer !== 'bin' && (toLayer !== 'cli' || fromLayer === 'bin');
     default:
       return false;
@@ -90,23 +94,53 @@ test('what runs needs only packages that an installation without development pac
   assert.deepEqual(unused, [], 'packages that nothing below src needs');
 });
 
+/** What a file loads at once: itself, what it imports, and so on, without what is imported later. */
+function loadedBy(path: string, seen = new Set<string>()): ReadonlySet<string> {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  for (const target of tree.get(path)?.loads ?? []) loadedBy(target, seen);
+  return seen;
+}
+
+function whoLoads(
+  entries: readonly string[],
+  isUnwanted: (file: { path: string; packages: readonly string[] }) => boolean,
+) {
+  return entries.flatMap((entry) =>
+    [...loadedBy(entry)].filter((path) => isUnwanted(tree.get(path)!)).map((path) => `${entry} loads ${path}`),
+  );
+}
+
 test('a bus adapter is loaded only by whoever opens it', () => {
-  const loadedBy = (path: string, seen = new Set<string>()): ReadonlySet<string> => {
-    if (seen.has(path)) return seen;
-    seen.add(path);
-    for (const target of tree.get(path)?.loads ?? []) loadedBy(target, seen);
-    return seen;
-  };
   const adapters = ['src/platform/bus/kafka/kafka-bus.ts', 'src/platform/bus/postgres/postgres-bus.ts'];
   const packages = ['@platformatic/kafka', 'pg-copy-streams'];
-  const entries = production.filter((file) => /^src\/(cli|bin\/[^/]+|.*\/(commands|program))\.ts$/.test(file.path));
+  const entries = production
+    .map((file) => file.path)
+    .filter((path) => /^src\/(cli|bin\/[^/]+|.*\/(commands|program))\.ts$/.test(path));
   assert.ok(entries.length > 8, 'the entries are found');
-  const wrong = entries.flatMap((entry) =>
-    [...loadedBy(entry.path)]
-      .filter((path) => adapters.includes(path) || tree.get(path)!.packages.some((name) => packages.includes(name)))
-      .map((path) => `${entry.path} loads ${path}`),
+  const wrong = whoLoads(
+    entries,
+    (file) => adapters.includes(file.path) || file.packages.some((name) => packages.includes(name)),
   );
   assert.deepEqual(wrong, []);
+});
+
+test('help and version load no service, and no package that is slow to load', () => {
+  const slow = ['@opentelemetry/api', '@platformatic/kafka', 'fastify', 'pg', 'prom-client', 'zod'];
+  const isSlow = (file: { readonly path: string; readonly packages: readonly string[] }) =>
+    /\/services\/[^/]+\/service\.ts$/.test(file.path) || file.packages.some((name) => slow.includes(name));
+  const programs = production
+    .map((file) => file.path)
+    .filter((path) => /\/drop-in\/(program|operations)\.ts$/.test(path));
+  assert.equal(programs.length, 4);
+  const roles = ['content-service', 'data-pipeline', 'notification-service', 'notification-writer'];
+  const entries = ['src/cli.ts', ...programs, ...roles.map((role) => `src/services/${role}/commands.ts`)];
+  assert.deepEqual(whoLoads(entries, isSlow), []);
+  const starts = whoLoads(
+    programs.filter((path) => path.endsWith('program.ts')),
+    (file) => file.packages.length > 0,
+  );
+  assert.deepEqual(starts, [], 'a drop-in program that only answers -help');
 });
 
 test('imports have no cycles', () => {

@@ -11,7 +11,6 @@ import {
   parseKafkaSecurity,
 } from './kafka/kafka-security.ts';
 import { deliveryMsDefault } from './kafka/limits.ts';
-import { createOauthTokens } from './kafka/oauth-tokens.ts';
 
 /** Key, value and headers of one record. What librdkafka allows by default: fits a broker whose limit of a batch, framing included, is the default. */
 export const recordBytesMaxDefault = 1_000_000;
@@ -183,12 +182,12 @@ export function busSettings(config: BusConfig, role: string): BusSettings {
     ...(tokenUrl === ''
       ? {}
       : {
-          token: createOauthTokens({
-            url: tokenUrl,
-            clientId: user,
-            clientSecret: password,
-            scope: config['bus.oauth_scope'],
-          }),
+          // It checks answers by a schema, and its library is slow to load.
+          async token() {
+            const { createOauthTokens } = await import('./kafka/oauth-tokens.ts');
+            const scope = config['bus.oauth_scope'];
+            return await createOauthTokens({ url: tokenUrl, clientId: user, clientSecret: password, scope })();
+          },
         }),
   });
   return {

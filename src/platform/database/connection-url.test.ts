@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { composeDatabaseUrl, connectMsMax, parseDatabaseUrl, withDatabaseName } from './connection-url.ts';
+import { composeDatabaseUrl } from './compose-url.ts';
+import { connectMsMax, parseDatabaseUrl, withDatabaseName } from './connection-url.ts';
 
 const parse = (url: string) => parseDatabaseUrl({ url, applicationName: 'test', setting: '--database' });
 

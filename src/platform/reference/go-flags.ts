@@ -3,6 +3,7 @@
  * uses commander. Source: notification-writer.md 1.1, 1.2; notification-service.md 2.1.
  */
 import { parseBoolean } from '../config/parse-value.ts';
+import type { ProcessInput } from '../config/process-input.ts';
 
 export interface GoFlag {
   /** `int` and `value` (what a library reads in its own way) are kept as their text. */
@@ -68,6 +69,21 @@ export function parseGoFlags<const Table extends GoFlagTable>(
   }
   return { kind: 'parsed', values: values as GoFlagValues<Table> };
 }
+
+/** Reads the command line; where there is nothing to run, says so on standard error and answers with the exit code. */
+export function readGoFlags<const Table extends GoFlagTable>(
+  table: Table,
+  { args, programName }: Pick<ProcessInput, 'args' | 'programName'>,
+): GoFlagValues<Table> | number {
+  const parsed = parseGoFlags(table, args);
+  if (parsed.kind === 'parsed') return parsed.values;
+  const line = parsed.kind === 'error' ? `${parsed.line}\n` : '';
+  process.stderr.write(`${line}${goUsage(programName, table)}`);
+  return parsed.kind === 'error' ? exitUsage : 0;
+}
+
+/** As Go's `flag` package ends a program. */
+const exitUsage = 2;
 
 /** The whole help text with its line breaks; flags in alphabetical order, defaults where they are not zero. */
 export function goUsage(programName: string, table: GoFlagTable): string {

@@ -1,10 +1,14 @@
 /**
- * Where the drop-in programs find their configuration file, by the rules of the reference's library: a variable names a file whose extension
- * does not count; without the variable a file called `config` may lie in the current folder. Source: notification-writer.md 2.1.
+ * How the drop-in programs find and read their configuration, by the rules of the reference's library: a variable names a file whose
+ * extension does not count; without the variable a file called `config` may lie in the current folder; what nothing sets is empty, zero and
+ * false; Clowder is above all of them. Source: notification-writer.md 2, notification-service.md 3.
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
+import type { OptionSpec, OptionTable, OptionType } from '../config/options.ts';
+import type { ProcessInput } from '../config/process-input.ts';
 
 /** In the order in which they are looked for. */
 const extensions = [
@@ -60,4 +64,53 @@ function found(base: string, folder = '.'): { readonly path?: string } {
     category: 'configuration',
     hint: 'write it as toml, json or yaml',
   });
+}
+
+/** What a key of the reference is where nothing sets it, by its type. */
+export const zeroValues: { readonly [Type in OptionType]: OptionSpec['default'] } = {
+  string: '',
+  integer: 0,
+  boolean: false,
+  duration: 0,
+  bytes: 0,
+  list: [],
+};
+
+export interface ReferenceConfigSources {
+  readonly env: ProcessInput['env'];
+  readonly file: ReferenceConfigFile;
+  /** The section of the brokers, which Clowder overrides. */
+  readonly section: 'broker' | 'kafka_broker';
+  /** Values by option key, above environment and file. */
+  readonly flags?: Readonly<Record<string, string>>;
+}
+
+export interface ReferenceConfig<Table extends OptionTable> {
+  readonly loaded: LoadedConfig<Table>;
+  /** For standard output, before anything else. */
+  readonly lines: readonly string[];
+  /** The brokers' certificate authority as Clowder gives it; PEM. */
+  readonly clowderCa: string | undefined;
+}
+
+/** Throws `CONFIG_*`. */
+export async function loadReferenceConfig<Table extends OptionTable>(
+  table: Table,
+  { env, file, section, flags = {} }: ReferenceConfigSources,
+): Promise<ReferenceConfig<Table>> {
+  const sources = { env, ...(file.path === undefined ? {} : { file: file.path }) };
+  const loaded = loadConfig(table, { ...sources, flags });
+  const path = env['ACG_CONFIG'];
+  if (path === undefined) return { loaded, lines: ['Clowder is disabled'], clowderCa: undefined };
+  // It checks the document by a schema, whose library is slow to load.
+  const { clowderOverrides, readClowder } = await import('./clowder.ts');
+  const { document, lines } = readClowder(path);
+  if (document === undefined) return { loaded, lines, clowderCa: undefined };
+  const topic = (loaded.config as Readonly<Record<string, unknown>>)[`${section}.topic`];
+  const overrides = clowderOverrides(document, section, String(topic));
+  return {
+    loaded: loadConfig(table, { ...sources, flags: { ...flags, ...overrides.values } }),
+    lines: [...lines, ...overrides.notices],
+    clowderCa: overrides.ca,
+  };
 }

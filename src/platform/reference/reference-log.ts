@@ -3,7 +3,10 @@
  * then time and message), or a coloured line for people. It stands behind the ordinary log as its destination and writes each line anew.
  * Source: notification-writer.md 10.
  */
-import type { DestinationStream } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
+import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import type { ProcessInput } from '../config/process-input.ts';
+import { createLog, type LogLevel } from '../telemetry/log.ts';
 
 export interface ReferenceLogOptions {
   readonly output: { write(text: string): unknown };
@@ -69,4 +72,56 @@ function consoleLine({ level, time, msg, service: _, ...fields }: LogLine, colou
 function valueText(value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value) ?? '';
   return /^[!#-[\]-~]*$/.test(value) ? value : JSON.stringify(value);
+}
+
+/** What a program logs with once it has its configuration. */
+export function openReferenceLog(options: {
+  readonly service: string;
+  readonly config: { readonly 'logging.log_level': string; readonly 'logging.debug': boolean };
+  readonly env: ProcessInput['env'];
+  readonly output: ReferenceLogOptions['output'];
+}): Logger {
+  const { service, config, env, output } = options;
+  return createLog({
+    service,
+    level: referenceLogLevel(config['logging.log_level']),
+    destination: referenceLog({
+      output,
+      console: config['logging.debug'],
+      colours: (env['NO_COLOR'] ?? '') === '',
+    }),
+  });
+}
+
+/** As the reference: before there is a configuration, lines go to standard error as JSON. */
+export function earlyLog(service: string): Logger {
+  const destination = referenceLog({ output: process.stderr, console: false, colours: false });
+  return createLog({ service, level: 'debug', destination });
+}
+
+/** What a line says of a failure. */
+export function failureFields(error: unknown): Readonly<Record<string, string>> {
+  const hint = error instanceof CcxError ? error.hint : undefined;
+  return { error: errorText(error), code: errorCode(error), ...(hint === undefined ? {} : { hint }) };
+}
+
+/** Any case, `warning` too; everything unknown, the empty text included, is `debug`. Source: notification-writer.md 10, notification-service.md 13. */
+export function referenceLogLevel(text: string): LogLevel {
+  const level = text.trim().toLowerCase();
+  if (level === 'warning') return 'warn';
+  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
+}
+
+/** Alternatives are named, because whoever switched one of these on counts on it. */
+const unsupportedLogging = {
+  'logging.logging_to_cloud_watch_enabled': 'let the platform collect standard output, which is JSON',
+  'logging.logging_to_sentry_enabled': 'alert on log lines of level error, or on the metrics',
+} as const;
+
+/** Throws `CONFIG_INVALID`. */
+export function refuseUnsupportedLogging(config: Readonly<Record<keyof typeof unsupportedLogging, boolean>>): void {
+  for (const [key, hint] of Object.entries(unsupportedLogging) as [keyof typeof unsupportedLogging, string][]) {
+    if (!config[key]) continue;
+    throw new CcxError(`${key} is not supported`, { code: 'CONFIG_INVALID', category: 'configuration', hint });
+  }
 }

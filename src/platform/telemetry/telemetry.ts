@@ -4,18 +4,9 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { trace } from '@opentelemetry/api';
-import pino, { type DestinationStream, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-
-export interface TelemetryOptions {
-  /** Role name; field `service` of every log line. */
-  readonly service: string;
-  readonly level: LogLevel;
-  /** Where log lines go; standard output by default. */
-  readonly destination?: DestinationStream;
-}
+import { createLog, type LogOptions } from './log.ts';
 
 export interface Telemetry {
   readonly service: string;
@@ -36,39 +27,19 @@ export interface BusinessEvent {
 export const BUSINESS_EVENT_CHANNEL = 'ccx:business-event';
 const businessEvents = channel(BUSINESS_EVENT_CHANNEL);
 
-/** Paths whose values never reach a log, whatever the caller passes. */
-const redactedPaths = [
-  'authorization',
-  'password',
-  'token',
-  'identity',
-  'secret',
-  '*.authorization',
-  '*.password',
-  '*.token',
-  '*.secret',
-];
+export function createTelemetry(options: LogOptions): Telemetry {
+  return telemetryOf(options.service, createLog(options));
+}
 
-export function createTelemetry(options: TelemetryOptions): Telemetry {
-  const settings = {
-    level: options.level,
-    base: null,
-    // A line whose event is about a `service` of its own has that one: as a base it would stand there twice.
-    mixin: () => ({ service: options.service }),
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    redact: { paths: redactedPaths, censor: '[redacted]' },
-  };
-  const log = options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+/** Around a log that is there already. */
+export function telemetryOf(service: string, log: Logger): Telemetry {
   return {
-    service: options.service,
+    service,
     log,
     registry: new Registry(),
     announce(event, fields = {}) {
       trace.getActiveSpan()?.addEvent(event);
-      if (businessEvents.hasSubscribers) {
-        businessEvents.publish({ service: options.service, event, fields } satisfies BusinessEvent);
-      }
+      if (businessEvents.hasSubscribers) businessEvents.publish({ service, event, fields } satisfies BusinessEvent);
     },
   };
 }

@@ -1,19 +1,13 @@
 /** `ccx data-pipeline`: runs the data pipeline until a signal. */
 import type { Command } from 'commander';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
-import { openBus } from '../../platform/bus/open-bus.ts';
-import { type NeededTopic, requireTopics } from '../../platform/bus/require-topics.ts';
-import { createSystemClock } from '../../platform/clock/clock.ts';
+import type { NeededTopic } from '../../platform/bus/require-topics.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
-import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { createOperationsServer } from '../../platform/http/operations-server.ts';
-import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { runRole } from '../../platform/lifecycle/run-role.ts';
-import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
+import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
+import type { LogLevel } from '../../platform/telemetry/log.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
-import { startDataPipeline } from './service.ts';
 
 export function registerDataPipelineCommands(program: Command, input: ProcessInput): void {
   const command = program
@@ -23,33 +17,18 @@ export function registerDataPipelineCommands(program: Command, input: ProcessInp
     const { config, warnings } = loadCommandConfig(command, dataPipelineOptions, input);
     const settings = dataPipelineSettings(config);
     const bus = busSettings(config, 'data-pipeline');
-    const clock = createSystemClock();
-    const telemetry = createTelemetry({ service: 'data-pipeline', level: config['logging.log_level'] as LogLevel });
-    for (const warning of warnings) telemetry.log.warn(warning);
-    process.exitCode = await runRole({
-      telemetry,
-      clock,
-      start: async (lifecycle) => {
-        const database = openDatabase(bus, config['database.url'], lifecycle);
-        const opened = await openBus(bus, { clock, telemetry, ...(database === undefined ? {} : { database }) });
-        lifecycle.defer('bus', () => opened.close());
-        await requireTopics(opened, neededTopics(settings), (error) =>
-          telemetry.log.warn({ code: error.code, hint: error.hint }, error.message),
-        );
-        const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
-        const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers });
-        lifecycle.defer(service.name, () => service.stop());
-        const server = createOperationsServer({
-          host: config['operations.host'],
-          port: config['operations.port'],
-          portSetting: 'operations.port',
-          registry: telemetry.registry,
-          readiness: () => service.readiness(),
-          ...{ log: telemetry.log, clock },
-        });
-        lifecycle.defer('operations server', () => server.close());
-        telemetry.log.info({ url: await server.listen() }, 'listening');
-      },
+    const { openRole } = await import('../../platform/lifecycle/open-role.ts');
+    const { startDataPipeline } = await import('./service.ts');
+    const level = config['logging.log_level'] as LogLevel;
+    await openRole({ name: 'data-pipeline', level, warnings }, async (role) => {
+      const database = openDatabase(bus, config['database.url'], role);
+      const topics = neededTopics(settings);
+      const opened = await role.bus(bus, { topics, ...(database === undefined ? {} : { database }) });
+      const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
+      const { telemetry, clock } = role;
+      const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers });
+      role.stopsWith(service);
+      await role.serveOperations(config, service);
     });
   });
 }
@@ -69,13 +48,8 @@ function neededTopics({
 }
 
 /** The topics' database; none is opened where brokers carry them. */
-function openDatabase(bus: BusSettings, url: string, lifecycle: Lifecycle): Database | undefined {
+function openDatabase(bus: BusSettings, url: string, role: OpenRole): Database | undefined {
   if (bus.kind !== 'postgres' || url === '') return undefined;
-  const database = connectDatabase({
-    url,
-    applicationName: 'ccx data-pipeline',
-    setting: 'database.url (CCX_DATABASE_URL)',
-  });
-  lifecycle.defer('database', () => database.close());
-  return database;
+  const setting = 'database.url (CCX_DATABASE_URL)';
+  return role.database({ url, applicationName: 'ccx data-pipeline', setting });
 }

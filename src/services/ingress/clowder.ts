@@ -6,9 +6,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { brokerAddresses, clowderDocument } from '../../platform/reference/clowder.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,51 +20,12 @@ interface ClowderEnvironment {
   cleanUp(): void;
 }
 
-/** Only what is used; Clowder writes much more, and more with time. Null stands for absent. */
-const documentSchema = z.object({
-  publicPort: z.number().int().nullish(),
-  metricsPort: z.number().int().nullish(),
-  kafka: z
-    .object({
-      brokers: z.array(
-        z.object({
-          hostname: z.string(),
-          port: z.number().int().nullish(),
-          securityProtocol: z.string().nullish(),
-          authtype: z.string().nullish(),
-          cacert: z.string().nullish(),
-          sasl: z
-            .object({
-              username: z.string().nullish(),
-              password: z.string().nullish(),
-              saslMechanism: z.string().nullish(),
-              securityProtocol: z.string().nullish(),
-            })
-            .nullish(),
-        }),
-      ),
-      topics: z.array(z.object({ name: z.string(), requestedName: z.string() })),
-    })
-    .nullish(),
-  objectStore: z
-    .object({
-      hostname: z.string(),
-      port: z.number().int(),
-      tls: z.boolean().nullish(),
-      buckets: z
-        .array(
-          z.object({
-            name: z.string(),
-            requestedName: z.string(),
-            accessKey: z.string().nullish(),
-            secretKey: z.string().nullish(),
-            region: z.string().nullish(),
-          }),
-        )
-        .nullish(),
-    })
-    .nullish(),
-  logging: z.object({ cloudwatch: z.object({ accessKeyId: z.string().nullish() }).nullish() }).nullish(),
+const documentSchema = clowderDocument.pick({
+  publicPort: true,
+  metricsPort: true,
+  kafka: true,
+  objectStore: true,
+  logging: true,
 });
 
 type ClowderDocument = z.infer<typeof documentSchema>;
@@ -110,9 +72,7 @@ function defaults({ kafka, objectStore, publicPort, metricsPort }: ClowderDocume
   const staging =
     objectStore?.buckets?.find(({ requestedName }) => requestedName === env['INGRESS_STAGEBUCKET']) ?? bucket;
   return definedOnly({
-    INGRESS_KAFKABROKERS: kafka?.brokers
-      .map(({ hostname, port }) => (port == null ? hostname : `${hostname}:${port}`))
-      .join(' '),
+    INGRESS_KAFKABROKERS: kafka == null ? undefined : brokerAddresses(kafka.brokers).join(' '),
     INGRESS_KAFKAANNOUNCETOPIC: topic(TOPIC_UPLOAD_ANNOUNCE),
     INGRESS_KAFKATRACKERTOPIC: topic(TOPIC_PAYLOAD_STATUS),
     INGRESS_WEBPORT: publicPort,

@@ -5,22 +5,18 @@ import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
-import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { readVersion } from '../../platform/config/version.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
-import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { runRole } from '../../platform/lifecycle/run-role.ts';
-import { openDirectoryStore } from '../../platform/objects/directory/directory-store.ts';
+import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
-import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { LogLevel } from '../../platform/telemetry/log.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { createLateBus, type OpenedBus } from './bus-sender.ts';
-import { applyClowder } from './clowder.ts';
 import { registerClustersCommands } from './clusters.ts';
 import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
-import { startIngress } from './service.ts';
 
 /** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */
 const announcePartitions = 8;
@@ -31,65 +27,50 @@ const recordsConnectionsMax = 4;
 
 const databaseSetting = 'database.url (CCX_DATABASE_URL)';
 
-interface RoleDependencies {
-  readonly config: IngressConfig;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
-  readonly lifecycle: Lifecycle;
-}
-
 export function registerIngressCommands(program: Command, input: ProcessInput): void {
   registerClustersCommands(program, input);
   const command = program.command('ingress').description('role: takes uploads, stores archives, announces them');
   addTableOptions(command, ingressOptions).action(async () => {
+    const { applyClowder } = await import('./clowder.ts');
     const clowder = applyClowder(input.env);
     const loaded = loadCommandConfig(command, ingressOptions, { ...input, env: clowder.env });
     const { config } = loaded;
-    const warnings = [...loaded.warnings, ...clowder.warnings];
     const settings = ingressSettings(loaded, readVersion());
-    const clock = createSystemClock();
-    const telemetry = createTelemetry({ service: 'ingress', level: logLevel(config['logging.level']) });
-    for (const warning of warnings) telemetry.log.warn(warning);
-    process.exitCode = await runRole({
-      telemetry,
-      clock,
-      start: async (lifecycle) => {
-        lifecycle.defer('Clowder', () => clowder.cleanUp());
-        const dependencies = { config, clock, telemetry, lifecycle };
-        const objects = await openObjects(dependencies);
-        const bus = createLateBus(() => openIngressBus(dependencies));
-        lifecycle.defer('bus', () => bus.close());
-        const away = await bus.tryNow();
-        if (away !== undefined)
-          warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
-        const database = openRecords(dependencies);
-        const ingress = await startIngress(settings, { bus, objects, telemetry, clock, database });
-        lifecycle.defer(ingress.name, () => ingress.stop());
-      },
+    const { openRole } = await import('../../platform/lifecycle/open-role.ts');
+    const { startIngress } = await import('./service.ts');
+    const warnings = [...loaded.warnings, ...clowder.warnings];
+    await openRole({ name: 'ingress', level: logLevel(config['logging.level']), warnings }, async (role) => {
+      const { telemetry, clock, lifecycle } = role;
+      lifecycle.defer('Clowder', () => clowder.cleanUp());
+      const objects = await openObjects(config, role);
+      const bus = createLateBus(() => openIngressBus(config, role));
+      lifecycle.defer('bus', () => bus.close());
+      const away = await bus.tryNow();
+      if (away !== undefined)
+        warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
+      const database = openRecords(config, role);
+      role.stopsWith(await startIngress(settings, { bus, objects, telemetry, clock, database }));
     });
   });
 }
 
 /** Apart from the bus, which may be Kafka, and whose connections wait for the bus to come back. */
-function openRecords({ config, clock, lifecycle }: RoleDependencies): Database | undefined {
+function openRecords(config: IngressConfig, role: OpenRole): Database | undefined {
   if (config['gateway.tokens_file'] === '' || config['database.url'] === '') return undefined;
-  const database = connectDatabase({
+  return role.database({
     url: config['database.url'],
     applicationName: 'ccx ingress',
     connectionsMax: recordsConnectionsMax,
     setting: databaseSetting,
-    clock,
   });
-  lifecycle.defer('database', () => database.close());
-  return database;
 }
 
-async function openIngressBus({ config, clock, telemetry }: RoleDependencies): Promise<OpenedBus> {
+async function openIngressBus(config: IngressConfig, { clock, telemetry }: OpenRole): Promise<OpenedBus> {
   const settings = ingressBusSettings(config);
   if (settings.kind === 'kafka') {
     const bus = await openBus(settings, { clock, telemetry });
     try {
-      await checkBrokers(bus, { config, telemetry });
+      await checkBrokers(bus, config, telemetry);
     } catch (error) {
       await bus.close();
       throw error;
@@ -130,10 +111,7 @@ async function openIngressBus({ config, clock, telemetry }: RoleDependencies): P
 }
 
 /** Rejects where a login or a topic is wrong, which ends the start, and while the brokers are away, which does not. */
-async function checkBrokers(
-  bus: Bus,
-  { config, telemetry }: Pick<RoleDependencies, 'config' | 'telemetry'>,
-): Promise<void> {
+async function checkBrokers(bus: Bus, config: IngressConfig, telemetry: Telemetry): Promise<void> {
   const needed = [
     { name: config['kafka.announce_topic'], setting: 'INGRESS_KAFKAANNOUNCETOPIC' },
     { name: config['kafka.tracker_topic'], setting: 'INGRESS_KAFKATRACKERTOPIC', optional: true },
@@ -147,7 +125,7 @@ function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
   log.warn({ code: error.code, error: errorText(error), hint: error.hint }, text);
 }
 
-async function openObjects({ config, clock, telemetry, lifecycle }: RoleDependencies): Promise<ObjectStore> {
+async function openObjects(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<ObjectStore> {
   if (config['storage.implementation'] === 's3') {
     throw new CcxError('this build stores archives in a directory only', {
       code: 'CONFIG_INVALID',
@@ -162,6 +140,7 @@ async function openObjects({ config, clock, telemetry, lifecycle }: RoleDependen
       hint: 'set INGRESS_STORAGEFILESYSTEMPATH',
     });
   }
+  const { openDirectoryStore } = await import('../../platform/objects/directory/directory-store.ts');
   const store = await openDirectoryStore({
     path: resolve(config['storage.path']),
     clock,

@@ -5,19 +5,18 @@ import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
-import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
-import { createOperationsServer } from '../../platform/http/operations-server.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { describeFailure, runRole } from '../../platform/lifecycle/run-role.ts';
-import { createTelemetry, type LogLevel, type Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { notificationServiceOptions, notificationServiceSettings, storageUrl } from './config.ts';
+import { describeFailure } from '../../platform/lifecycle/run-role.ts';
+import { storageDatabase } from '../../platform/reference/broker-settings.ts';
+import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
-import { openNotificationDependencies } from './open-dependencies.ts';
-import type { NotificationService, startNotificationService } from './service.ts';
+import type { NotificationService } from './service.ts';
 import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
 
 /** Messages that `ccx notifications list` shows at once. */
@@ -27,17 +26,6 @@ export function registerNotificationServiceCommands(program: Command, input: Pro
   registerRole(program, input);
   registerExplain(program, input);
   registerNotifications(program, input);
-}
-
-/** The drop-in program, loaded only where it runs, and the service only where the program runs it. Resolves to the exit code. */
-export async function runNotificationServiceProgram(input: ProcessInput): Promise<number> {
-  const program = await import('./drop-in/program.ts');
-  return await program.runNotificationServiceProgram(input, startService);
-}
-
-async function startService(...how: Parameters<typeof startNotificationService>): Promise<NotificationService> {
-  const service = await import('./service.ts');
-  return await service.startNotificationService(...how);
 }
 
 /** What `ccx dead-letters` shows of this service, loaded only where it runs. Undefined where it never worked on the database. */
@@ -53,67 +41,54 @@ function registerRole(program: Command, input: ProcessInput): void {
     .option('--once', 'one run over all clusters, for a cron job, instead of following new reports');
   addTableOptions(command, notificationServiceOptions).action(async (flags: { once?: boolean }) => {
     const loaded = loadCommandConfig(command, notificationServiceOptions, input);
-    const clock = createSystemClock();
-    const telemetry = createTelemetry({ service: 'notifier', level: logLevel(loaded.config['logging.log_level']) });
-    for (const warning of loaded.warnings) telemetry.log.warn(warning);
-    const role: Role = { loaded, env: input.env, clock, telemetry };
-    process.exitCode =
-      flags.once === true
-        ? await runOneShot(role)
-        : await runRole({
-            ...{ telemetry, clock },
-            exitCodeOf: notifierExitCode,
-            start: async (lifecycle) => {
-              const service = await startRole(role, 'follow', lifecycle);
-              const server = createOperationsServer({
-                host: loaded.config['operations.host'],
-                port: loaded.config['operations.port'],
-                portSetting: 'operations.port',
-                registry: telemetry.registry,
-                readiness: () => service.readiness(),
-                ...{ log: telemetry.log, clock },
-              });
-              lifecycle.defer('operations server', () => server.close());
-              telemetry.log.info({ url: await server.listen() }, 'listening');
-            },
-          });
+    const { openRole, openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
+    const { config, warnings } = loaded;
+    const options = {
+      name: 'notifier',
+      level: referenceLogLevel(config['logging.log_level']),
+      warnings,
+      exitCodeOf: notifierExitCode,
+    };
+    if (flags.once === true) {
+      process.exitCode = await runOneShot({ ...openRoleBase(options), loaded, env: input.env });
+    } else {
+      await openRole(options, async (role) => {
+        const service = await startNotifier({ ...role, loaded, env: input.env }, 'follow');
+        await role.serveOperations(config, service);
+      });
+    }
   });
 }
 
-interface Role {
+interface Notifier {
   readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
   readonly env: ProcessInput['env'];
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+  readonly lifecycle: Lifecycle;
 }
 
-async function startRole(
-  { loaded, env, clock, telemetry }: Role,
-  mode: 'once' | 'follow',
-  lifecycle: Lifecycle,
-): Promise<NotificationService> {
+async function startNotifier(notifier: Notifier, mode: 'once' | 'follow'): Promise<NotificationService> {
+  const { loaded, env, clock, telemetry, lifecycle } = notifier;
   const { config } = loaded;
-  const database = connectDatabase({
-    ...(config['storage.url'] === ''
-      ? { url: storageUrl(config, 'storage'), setting: 'storage.pg_host and its neighbours' }
-      : { url: config['storage.url'], setting: 'storage.url (--database, CCX_DATABASE_URL)' }),
-    applicationName: 'ccx-notifier',
-    clock,
-  });
+  const { connectDatabase } = await import('../../platform/database/connect-database.ts');
+  const { openNotificationDependencies } = await import('./open-dependencies.ts');
+  const { startNotificationService } = await import('./service.ts');
+  const database = connectDatabase({ ...storageDatabase(config), applicationName: 'ccx-notifier', clock });
   lifecycle.defer('database', () => database.close());
   const dependencies = await openNotificationDependencies({ loaded, env, clock, telemetry, lifecycle, database });
   const settings = notificationServiceSettings(config, mode);
-  const service = await startService(settings, { database, telemetry, clock, ...dependencies });
+  const service = await startNotificationService(settings, { database, telemetry, clock, ...dependencies });
   lifecycle.defer(service.name, () => service.stop());
   return service;
 }
 
 /** One run; undelivered messages stay pending for the next one. Where a target got nothing of what was due, that is the exit code. */
-async function runOneShot(role: Role): Promise<number> {
+async function runOneShot(role: Omit<Notifier, 'lifecycle'>): Promise<number> {
   const lifecycle = new Lifecycle(role.clock);
   let exitCode = 0;
   try {
-    const service = await startRole(role, 'once', lifecycle);
+    const service = await startNotifier({ ...role, lifecycle }, 'once');
     const summary = await service.runOnce();
     print(JSON.stringify(summary));
     if (summary.nothingDeliveredTo.length > 0) throw nothingDelivered(summary.nothingDeliveredTo);
@@ -227,6 +202,7 @@ async function withDatabase(
   input: ProcessInput,
   work: (database: Database) => Promise<void>,
 ): Promise<void> {
+  const { connectDatabase } = await import('../../platform/database/connect-database.ts');
   const database = connectDatabase({
     url: await locateDatabase(command, input),
     applicationName: `ccx ${command.name()}`,
@@ -248,13 +224,6 @@ async function withDatabase(
 
 /** PostgreSQL's code for a table that is not there. */
 const undefinedTable = '42P01';
-
-/** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-service.md 13. */
-function logLevel(text: string): LogLevel {
-  const level = text.trim().toLowerCase();
-  if (level === 'warning') return 'warn';
-  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
-}
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);

@@ -14,7 +14,6 @@ import {
   type SettingsOf,
   settingsOf,
 } from '../../platform/config/options.ts';
-import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
 import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
 import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
@@ -359,17 +358,4 @@ function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | '
     tagFilterEnabled: config[`${section}.tag_filter_enabled`],
     tags: config[`${section}.tags`],
   };
-}
-
-/** The URL of a database that is named by its parts. */
-export function storageUrl(config: NotificationServiceConfig, section: 'storage' | 'aggregator_storage'): string {
-  return composeDatabaseUrl({
-    user: config[`${section}.pg_username`],
-    password: config[`${section}.pg_password`],
-    host: config[`${section}.pg_host`],
-    setting: `${section}.pg_host`,
-    port: config[`${section}.pg_port`],
-    database: config[`${section}.pg_db_name`],
-    parameters: config[`${section}.pg_params`],
-  });
 }

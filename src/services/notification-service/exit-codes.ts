@@ -14,3 +14,6 @@ export function notifierExitCode(error: unknown): number {
   if (/^(TOKEN|SECRET|VAULT)_/.test(code)) return 11;
   return code === 'DISABLED_RULES_UNAVAILABLE' ? 12 : 1;
 }
+
+/** Of the drop-in program around a run. */
+export const dropInExitCodes = { configuration: 1, storage: 3, cleaner: 8 } as const;

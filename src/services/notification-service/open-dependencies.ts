@@ -7,7 +7,6 @@ import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE } from '../../contracts/t
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
-import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -16,12 +15,13 @@ import { environmentName } from '../../platform/config/options.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { brokerSettings, databaseOfParts } from '../../platform/reference/broker-settings.ts';
 import { openSecretSource } from '../../platform/secrets/open-secret-source.ts';
 import { secretRequest } from '../../platform/secrets/secret-source.ts';
 import { vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
-import { type NotificationServiceConfig, notificationServiceOptions, storageUrl } from './config.ts';
+import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import { createFolderContent, createServerContent } from './content/server-content.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
@@ -105,23 +105,13 @@ function serviceLogSettings(config: NotificationServiceConfig): ServiceLogTarget
   };
 }
 
-const brokerSettingNames: KafkaSettingNames = {
-  brokers: 'kafka_broker.addresses',
-  protocol: 'kafka_broker.security_protocol',
-  caFile: 'kafka_broker.cert_path',
-  certificateFile: 'kafka_broker.cert_path',
-  mechanism: 'kafka_broker.sasl_mechanism',
-  user: 'kafka_broker.sasl_username',
-  password: 'kafka_broker.sasl_password',
-};
-
 /** The brokers of the notification backend if they are named, else the bus that this process has, else the one of the bus.* settings. */
 async function notificationBus(options: OpenOptions, topic: string): Promise<TargetBus> {
   const { clock, telemetry, lifecycle, database, bus } = options;
   const { config } = options.loaded;
   const named = config['kafka_broker.addresses'] !== '';
   if (!named && bus !== undefined) return bus;
-  const settings = named ? brokerSettings(config, options.brokerCa) : busSettings(config, 'notifier');
+  const settings = named ? backendBrokers(config, options.brokerCa) : busSettings(config, 'notifier');
   const mayMakeTopics = options.mayMakeTopic === true;
   const opened = await openBus(settings.kind === 'kafka' ? { ...settings, mayMakeTopics } : settings, {
     clock,
@@ -135,32 +125,13 @@ async function notificationBus(options: OpenOptions, topic: string): Promise<Tar
   };
 }
 
-function brokerSettings(config: NotificationServiceConfig, brokerCa: string | undefined): BusSettings {
-  const security = parseKafkaSecurity(
-    {
-      protocol: config['kafka_broker.security_protocol'],
-      caFile: config['kafka_broker.cert_path'],
-      mechanism: config['kafka_broker.sasl_mechanism'],
-      user: config['kafka_broker.sasl_username'],
-      password: config['kafka_broker.sasl_password'],
-    },
-    brokerSettingNames,
-  );
-  return {
-    kind: 'kafka',
-    brokers: config['kafka_broker.addresses']
-      .split(',')
-      .map((address) => address.trim())
-      .filter((address) => address !== ''),
+function backendBrokers(config: NotificationServiceConfig, ca: string | undefined): BusSettings {
+  return brokerSettings(config, 'kafka_broker', {
     clientId: config['bus.client_id'] || 'ccx-notifier',
-    security:
-      brokerCa === undefined || security.tls === undefined
-        ? security
-        : { ...security, tls: { ...security.tls, ca: brokerCa } },
     deliveryMsMax: config['kafka_broker.timeout'],
     recordBytesMax: config['bus.record_bytes_max'],
-    settingNames: brokerSettingNames,
-  };
+    ...(ca === undefined ? {} : { ca }),
+  });
 }
 
 function contentSource(config: NotificationServiceConfig): ContentSource {
@@ -179,9 +150,8 @@ function openDisabledRules({ loaded, lifecycle }: OpenOptions): DisabledRulesSou
   try {
     if (config['aggregator_storage.db_driver'] !== 'postgres') throw aggregatorDriver(config);
     const aggregator = connectDatabase({
-      url: storageUrl(config, 'aggregator_storage'),
+      ...databaseOfParts(config, 'aggregator_storage'),
       applicationName: 'ccx-notifier',
-      setting: 'aggregator_storage.pg_host and its neighbours',
     });
     lifecycle.defer('aggregator database', () => aggregator.close());
     return createDisabledRulesDatabase(aggregator);

@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
+import { storageDatabase } from '../../platform/reference/broker-settings.ts';
+import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
 import {
-  logLevel,
   notificationWriterOptions,
   notificationWriterSettings,
   referenceOptions,
   writerBusSettings,
-  writerDatabaseSettings,
   writerExitCode,
 } from './config.ts';
 
@@ -47,10 +47,10 @@ test('the database is composed with its reserved characters encoded, or named by
     CCX_NOTIFICATION_WRITER__STORAGE__PG_PARAMS: 'sslmode=require',
   });
   assert.equal(
-    writerDatabaseSettings(config).url,
+    storageDatabase(config).url,
     'postgres://a%40b:p%2Fw%3A%3F@db.example:5432/notification?sslmode=require',
   );
-  assert.equal(writerDatabaseSettings(load({ CCX_DATABASE_URL: 'postgres://u@h/d' })).url, 'postgres://u@h/d');
+  assert.equal(storageDatabase(load({ CCX_DATABASE_URL: 'postgres://u@h/d' })).url, 'postgres://u@h/d');
 });
 
 test('brokers of a reference configuration switch to Kafka with its own security settings', () => {
@@ -106,7 +106,7 @@ test("exit codes are the reference's: 5 for storage, 2 for the bus, 1 for the re
 });
 
 test("log levels are the reference's words, and anything else is debug", () => {
-  assert.deepEqual(['info', ' WARN ', 'Warning', 'ERROR', 'fatal', 'debug', '', 'loud'].map(logLevel), [
+  assert.deepEqual(['info', ' WARN ', 'Warning', 'ERROR', 'fatal', 'debug', '', 'loud'].map(referenceLogLevel), [
     'info',
     'warn',
     'warn',

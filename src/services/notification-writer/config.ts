@@ -13,7 +13,6 @@ import {
 } from '../../contracts/topics.ts';
 import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import { type BusConfig, type BusSettings, busOptions, busSettings } from '../../platform/bus/bus-options.ts';
-import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import {
   type ConfigOf,
   defineOptions,
@@ -21,8 +20,8 @@ import {
   type SettingsOf,
   settingsOf,
 } from '../../platform/config/options.ts';
-import { composeDatabaseUrl } from '../../platform/database/connection-url.ts';
-import type { LogLevel } from '../../platform/telemetry/telemetry.ts';
+import { brokerSettings } from '../../platform/reference/broker-settings.ts';
+import { refuseUnsupportedLogging } from '../../platform/reference/reference-log.ts';
 
 /** Bytes of the messages of one transaction. One message that is larger makes a batch of its own. */
 const batchBytesDefault = 16 * 1024 ** 2;
@@ -229,7 +228,6 @@ export function notificationWriterSettings(config: NotificationWriterConfig): No
   return settingsOf(notificationWriterOptions, config);
 }
 
-/** Alternatives are named, because whoever switched one of these on counts on it. */
 function refuseUnsupported(config: NotificationWriterConfig): void {
   if (config['storage.db_driver'] !== 'postgres') {
     throw new CcxError(`driver ${config['storage.db_driver']} is not supported`, {
@@ -238,88 +236,28 @@ function refuseUnsupported(config: NotificationWriterConfig): void {
       hint: 'set storage.db_driver to postgres',
     });
   }
-  const unsupported = {
-    'logging.logging_to_cloud_watch_enabled': 'let the platform collect standard output, which is JSON',
-    'logging.logging_to_sentry_enabled': 'alert on log lines of level error, or on the metrics',
-  } as const;
-  for (const [key, hint] of Object.entries(unsupported)) {
-    if (config[key as keyof typeof unsupported]) {
-      throw new CcxError(`${key} is not supported`, { code: 'CONFIG_INVALID', category: 'configuration', hint });
-    }
-  }
+  refuseUnsupportedLogging(config);
 }
-
-export interface WriterDatabaseSettings {
-  readonly url: string;
-  /** Where the URL came from, for error texts. */
-  readonly setting: string;
-}
-
-/** `storage.url`, or the reference's parts put together with reserved characters encoded. */
-export function writerDatabaseSettings(config: NotificationWriterConfig): WriterDatabaseSettings {
-  if (config['storage.url'] !== '')
-    return { url: config['storage.url'], setting: 'storage.url (--database, CCX_DATABASE_URL)' };
-  const url = composeDatabaseUrl({
-    user: config['storage.pg_username'],
-    password: config['storage.pg_password'],
-    host: config['storage.pg_host'],
-    setting: 'storage.pg_host',
-    port: config['storage.pg_port'],
-    database: config['storage.pg_db_name'],
-    parameters: config['storage.pg_params'],
-  });
-  return { url, setting: 'storage.pg_host and its neighbours' };
-}
-
-const brokerSettingNames: KafkaSettingNames = {
-  brokers: 'broker.addresses',
-  protocol: 'broker.security_protocol',
-  caFile: 'broker.cert_path',
-  certificateFile: 'broker.cert_path',
-  mechanism: 'broker.sasl_mechanism',
-  user: 'broker.sasl_username',
-  password: 'broker.sasl_password',
-};
 
 /** The reference's brokers if there are any, else the bus.* settings that all our roles share. */
 export function writerBusSettings(config: NotificationWriterConfig): BusSettings {
   if (config['broker.addresses'] === '') return busSettings(config as BusConfig, 'writer');
-  return {
-    kind: 'kafka',
-    brokers: config['broker.addresses']
-      .split(',')
-      .map((address) => address.trim())
-      .filter((address) => address !== ''),
+  return brokerSettings(config, 'broker', {
     clientId: config['bus.client_id'] || 'ccx-writer',
-    security: parseKafkaSecurity(
-      {
-        protocol: config['broker.security_protocol'],
-        caFile: config['broker.cert_path'],
-        mechanism: config['broker.sasl_mechanism'],
-        user: config['broker.sasl_username'],
-        password: config['broker.sasl_password'],
-      },
-      brokerSettingNames,
-    ),
     sessionMs: config['bus.session_timeout'],
     deliveryMsMax: config['bus.delivery_timeout'],
     recordBytesMax: config['bus.record_bytes_max'],
-    settingNames: brokerSettingNames,
-  };
+  });
 }
 
-/** Exit codes of the reference: 5 for storage, 2 for the bus, 1 for everything else. Source: notification-writer.md 1.4. */
+/** Exit codes of the reference. Source: notification-writer.md 1.4. */
+export const writerExitCodes = { configuration: 1, bus: 2, kafkaCheck: 4, storage: 5, migration: 7 } as const;
+
+/** Of the service; unknown is never 0. */
 export function writerExitCode(error: unknown): number {
   const code = errorCode(error);
-  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(code)) return 5;
-  return code.startsWith('BUS_') ? 2 : 1;
-}
-
-/** In the words of the reference: any case, `warning` too, and everything unknown is `debug`. Source: notification-writer.md 10. */
-export function logLevel(text: string): LogLevel {
-  const level = text.trim().toLowerCase();
-  if (level === 'warning') return 'warn';
-  return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
+  if (/^(DATABASE|CCX_MIGRATION|SCHEMA|WRITER)_/.test(code)) return writerExitCodes.storage;
+  return code.startsWith('BUS_') ? writerExitCodes.bus : writerExitCodes.configuration;
 }
 
 /** An empty environment variable counts as unset, so that "switched off" needs a word of its own. */

@@ -1,26 +1,19 @@
 /** `ccx tracker`: runs the payload tracker until a signal. `ccx trace <request-id>`: one request's way through the hops. */
-
 import type { Command } from 'commander';
 import { storedRequestId } from '../../contracts/identifiers.ts';
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
-import { openBus } from '../../platform/bus/open-bus.ts';
-import { requireTopics } from '../../platform/bus/require-topics.ts';
-import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
-import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
-import { runRole } from '../../platform/lifecycle/run-role.ts';
 import { type RecordedTraceEvent, readTrace } from '../../platform/records/trace-log.ts';
-import { createTelemetry, type LogLevel } from '../../platform/telemetry/telemetry.ts';
+import type { LogLevel } from '../../platform/telemetry/log.ts';
 import { payloadTrackerOptions } from './config.ts';
 import { describeTrace, type NewerReport } from './decide/describe-trace.ts';
 import { formatTrace } from './format-trace.ts';
-import { startPayloadTracker } from './service.ts';
 
 export function registerPayloadTrackerCommands(program: Command, input: ProcessInput): void {
   registerTracker(program, input);
@@ -38,27 +31,20 @@ function registerTracker(program: Command, input: ProcessInput): void {
         hint: 'set database.url (--database, CCX_DATABASE_URL)',
       });
     }
-    const clock = createSystemClock();
-    const telemetry = createTelemetry({ service: 'tracker', level: config['logging.level'] as LogLevel });
-    for (const warning of warnings) telemetry.log.warn(warning);
-    process.exitCode = await runRole({
-      telemetry,
-      clock,
-      start: async (lifecycle) => {
-        const database = connectDatabase({
-          url: config['database.url'],
-          applicationName: 'ccx tracker',
-          setting: 'database.url (--database, CCX_DATABASE_URL)',
-          clock,
-        });
-        lifecycle.defer('database', () => database.close());
-        const bus = await openBus(busSettings(config, 'tracker'), { clock, telemetry, database });
-        lifecycle.defer('bus', () => bus.close());
-        // The dead-letter topic is not among them: the service makes it where it may.
-        await requireTopics(bus, [{ name: settings.topic, setting: 'incoming.topic' }]);
-        const tracker = await startPayloadTracker(settings, { bus, database, telemetry, clock });
-        lifecycle.defer(tracker.name, () => tracker.stop());
-      },
+    const { openRole } = await import('../../platform/lifecycle/open-role.ts');
+    const { startPayloadTracker } = await import('./service.ts');
+    const level = config['logging.level'] as LogLevel;
+    await openRole({ name: 'tracker', level, warnings }, async (role) => {
+      const database = role.database({
+        url: config['database.url'],
+        applicationName: 'ccx tracker',
+        setting: 'database.url (--database, CCX_DATABASE_URL)',
+      });
+      // The dead-letter topic is not among them: the service makes it where it may.
+      const topics = [{ name: settings.topic, setting: 'incoming.topic' }];
+      const bus = await role.bus(busSettings(config, 'tracker'), { database, topics });
+      const { telemetry, clock } = role;
+      role.stopsWith(await startPayloadTracker(settings, { bus, database, telemetry, clock }));
     });
   });
 }
@@ -70,6 +56,7 @@ function registerTrace(program: Command, input: ProcessInput): void {
     .argument('<request-id>', 'the id that ingress answered the upload with, in any spelling')
     .option('--json', 'the same for programs');
   addDatabaseLocation(command).action(async (requestId: string, options: { readonly json?: boolean }) => {
+    const { connectDatabase } = await import('../../platform/database/connect-database.ts');
     const database = connectDatabase({ url: await locateDatabase(command, input), applicationName: 'ccx trace' });
     try {
       const events = await readKnown(database, requestId);

@@ -13,7 +13,8 @@ import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { composeDatabaseUrl, parseDatabaseUrl, withDatabaseName } from '../connection-url.ts';
+import { composeDatabaseUrl } from '../compose-url.ts';
+import { parseDatabaseUrl, withDatabaseName } from '../connection-url.ts';
 import { locatePackage, type PostgresBinaries, prepareBinaries } from './binaries.ts';
 import { acquireOwnership, embeddedPollMs, type Ownership } from './ownership.ts';
 import {

@@ -4,38 +4,24 @@
  * published tests rely on. Source: notification-service.md 3.
  */
 
-import { CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
+import type { Logger } from 'pino';
 import { busOptions } from '../../../platform/bus/bus-options.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
-import { type LoadedConfig, loadConfig } from '../../../platform/config/load-config.ts';
-import {
-  type ConfigOf,
-  defineOptions,
-  type OptionSpec,
-  type OptionTable,
-  type OptionType,
-} from '../../../platform/config/options.ts';
+import type { LoadedConfig } from '../../../platform/config/load-config.ts';
+import { type ConfigOf, defineOptions, type OptionSpec, type OptionTable } from '../../../platform/config/options.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
-import { connectDatabase } from '../../../platform/database/connect-database.ts';
-import type { Database } from '../../../platform/database/database.ts';
-import { type ClowderDocument, readClowder } from '../../../platform/reference/clowder.ts';
-import { findReferenceConfig, type ReferenceConfigFile } from '../../../platform/reference/reference-config.ts';
-import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
-import { notificationServiceOptions, storageUrl } from '../config.ts';
+import {
+  findReferenceConfig,
+  loadReferenceConfig,
+  type ReferenceConfigFile,
+  zeroValues,
+} from '../../../platform/reference/reference-config.ts';
+import { notificationServiceOptions } from '../config.ts';
 import type { ServiceFlags } from './flags.ts';
 
 export const programName = 'ccx-notification-service';
 
 export const configFileVariable = 'CCX_NOTIFICATION_SERVICE_CONFIG_FILE';
-
-const zeroValues: { readonly [Type in OptionType]: OptionSpec['default'] } = {
-  string: '',
-  integer: 0,
-  boolean: false,
-  duration: 0,
-  bytes: 0,
-  list: [],
-};
 
 const accepted = 'Accepted for old configurations; without effect';
 
@@ -127,26 +113,18 @@ export function findProgramConfig(input: ProcessInput, currentFolder: string): R
 }
 
 /** Throws `CONFIG_*`. Clowder's values beat environment and file; `ignoreDisabledRules` is the flag. */
-export function loadProgramConfig(
-  input: ProcessInput,
+export async function loadProgramConfig(
+  { env }: ProcessInput,
   file: ReferenceConfigFile,
   ignoreDisabledRules: boolean,
-): ProgramConfig {
-  const sources = { env: input.env, ...(file.path === undefined ? {} : { file: file.path }) };
+): Promise<ProgramConfig> {
   const flags: Record<string, string> = ignoreDisabledRules ? { 'disabled_rules.ignore': 'true' } : {};
-  const first = loadConfig(programOptions, { ...sources, flags });
-  const clowder = readClowder(input.env['ACG_CONFIG']);
-  if (clowder.document === undefined) return { ...asRoleConfig(first), lines: clowder.lines, clowderCa: undefined };
-  const overrides = clowderOverrides(clowder.document, String(first.config['kafka_broker.topic']));
-  const second = loadConfig(programOptions, { ...sources, flags: { ...flags, ...overrides.values } });
-  return { ...asRoleConfig(second), lines: [...clowder.lines, ...overrides.notices], clowderCa: overrides.ca };
-}
-
-/** The table is put together at run time, so its literal types are lost; its keys are those of the role's table and ours above. */
-function asRoleConfig(read: LoadedConfig<typeof programOptions>): Pick<ProgramConfig, 'loaded' | 'config'> {
+  const read = await loadReferenceConfig(programOptions, { env, file, section: 'kafka_broker', flags });
+  // The table is put together at run time, so its literal types are lost; its keys are those of the role's table and ours above.
   return {
-    loaded: withoutNegatives(read) as unknown as ProgramConfig['loaded'],
-    config: read.config as unknown as ProgramConfig['config'],
+    ...read,
+    loaded: withoutNegatives(read.loaded) as unknown as ProgramConfig['loaded'],
+    config: read.loaded.config as unknown as ProgramConfig['config'],
   };
 }
 
@@ -162,83 +140,10 @@ function withoutNegatives(loaded: LoadedConfig<typeof programOptions>): LoadedCo
   return { ...loaded, config, warnings };
 }
 
-interface ClowderOverrides {
-  readonly values: Record<string, string>;
-  readonly notices: string[];
-  ca: string | undefined;
-}
-
-/** Source: notification-service.md 3.5. What of a broker is not there is left as configured, where the reference crashes. */
-function clowderOverrides({ kafka, database }: ClowderDocument, topic: string): ClowderOverrides {
-  const overrides: ClowderOverrides = { values: {}, notices: [], ca: undefined };
-  if (kafka == null) overrides.notices.push('Clowder has no Kafka configuration');
-  else {
-    addBrokers(overrides, kafka.brokers);
-    const mapped = kafka.topics.find(({ requestedName }) => requestedName === topic);
-    if (mapped === undefined) overrides.notices.push(`no mapping for topic ${topic}`);
-    else overrides.values['kafka_broker.topic'] = mapped.name;
-  }
-  if (database == null) overrides.notices.push('Clowder has no storage section');
-  else {
-    Object.assign(overrides.values, {
-      'storage.pg_db_name': database.name,
-      'storage.pg_host': database.hostname,
-      'storage.pg_port': String(database.port),
-      'storage.pg_username': database.username,
-      'storage.pg_password': database.password,
-    });
-  }
-  return overrides;
-}
-
-function addBrokers(overrides: ClowderOverrides, brokers: NonNullable<ClowderDocument['kafka']>['brokers']): void {
-  const [first] = brokers;
-  if (first === undefined) {
-    overrides.notices.push('Clowder has no broker configurations');
-    return;
-  }
-  const { values } = overrides;
-  values['kafka_broker.addresses'] = brokers
-    .map(({ hostname, port }) => (port == null ? hostname : `${hostname}:${port}`))
-    .join(',');
-  if (first.authtype == null) return;
-  overrides.notices.push('kafka is configured to use authentication');
-  if (first.sasl == null) {
-    overrides.notices.push('SASL configuration is missing');
-    return;
-  }
-  const { username, password, saslMechanism } = first.sasl;
-  const nested = first.sasl['securityProtocol'];
-  // The reference reads the protocol beside the password; documents of today have it at the broker.
-  const securityProtocol = typeof nested === 'string' ? nested : first.securityProtocol;
-  if (username != null) values['kafka_broker.sasl_username'] = username;
-  if (password != null) values['kafka_broker.sasl_password'] = password;
-  if (saslMechanism != null) values['kafka_broker.sasl_mechanism'] = saslMechanism;
-  if (securityProtocol != null) values['kafka_broker.security_protocol'] = securityProtocol;
-  overrides.ca = first.cacert ?? undefined;
-}
-
-/** One invocation of the drop-in program: its flags and configuration, and what every operation needs. Made by `program.ts`. */
+/** One invocation of the drop-in program: its flags and configuration, and what every operation needs. Made by `operations.ts`. */
 export interface Program extends ProgramConfig {
   readonly env: ProcessInput['env'];
   readonly flags: ServiceFlags;
-  readonly telemetry: Telemetry;
+  readonly log: Logger;
   readonly clock: Clock;
-}
-
-/** The notification database; nothing connects before the first statement. */
-export function openDatabase({ config, loaded, clock }: Program): Database {
-  return connectDatabase({
-    ...(config['storage.url'] === ''
-      ? { url: storageUrl(loaded.config, 'storage'), setting: 'storage.pg_host and its neighbours' }
-      : { url: config['storage.url'], setting: 'storage.url' }),
-    applicationName: programName,
-    clock,
-  });
-}
-
-/** What a log line says of a failure. */
-export function failureFields(error: unknown): Readonly<Record<string, string>> {
-  const hint = error instanceof CcxError ? error.hint : undefined;
-  return { error: errorText(error), code: errorCode(error), ...(hint === undefined ? {} : { hint }) };
 }

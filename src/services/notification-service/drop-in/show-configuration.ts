@@ -1,8 +1,8 @@
 /** The effective configuration as nine log records, without secrets. Source: notification-service.md 2.5. */
-import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
+import type { Logger } from 'pino';
 import type { ProgramConfig } from './load-program-config.ts';
 
-export function showConfiguration(config: ProgramConfig['config'], log: Telemetry['log']): void {
+export function showConfiguration(config: ProgramConfig['config'], log: Logger): void {
   showTargets(config, log);
   log.info(storageFields(config, 'storage'), 'Storage configuration');
   log.info(storageFields(config, 'aggregator_storage'), 'Aggregator storage configuration');
@@ -48,7 +48,7 @@ export function showConfiguration(config: ProgramConfig['config'], log: Telemetr
   );
 }
 
-function showTargets(config: ProgramConfig['config'], log: Telemetry['log']): void {
+function showTargets(config: ProgramConfig['config'], log: Logger): void {
   log.info(
     {
       Enabled: config['kafka_broker.enabled'],

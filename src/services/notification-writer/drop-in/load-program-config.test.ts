@@ -11,17 +11,17 @@ after(() => rmSync(folder, { recursive: true }));
 
 const prefix = 'CCX_NOTIFICATION_WRITER__';
 
-function load(env: Readonly<Record<string, string>>): ProgramConfig {
+function load(env: Readonly<Record<string, string>>): Promise<ProgramConfig> {
   const input = { env, args: [], programName: 'ccx-notification-writer' };
   return loadProgramConfig(input, findProgramConfig(input, folder));
 }
 
-function withFile(text: string, env: Readonly<Record<string, string>> = {}): ProgramConfig {
+function withFile(text: string, env: Readonly<Record<string, string>> = {}): Promise<ProgramConfig> {
   writeFileSync(join(folder, 'given.toml'), text);
   return load({ CCX_NOTIFICATION_WRITER_CONFIG_FILE: join(folder, 'given'), ...env });
 }
 
-function withClowder(document: unknown, env: Readonly<Record<string, string>> = {}): ProgramConfig {
+function withClowder(document: unknown, env: Readonly<Record<string, string>> = {}): Promise<ProgramConfig> {
   const path = join(folder, 'clowder.json');
   writeFileSync(path, typeof document === 'string' ? document : JSON.stringify(document));
   return load({
@@ -32,8 +32,8 @@ function withClowder(document: unknown, env: Readonly<Record<string, string>> = 
   });
 }
 
-test('what nothing sets is empty, zero and false, and our own keys have working defaults', () => {
-  const { config, lines } = load({});
+test('what nothing sets is empty, zero and false, and our own keys have working defaults', async () => {
+  const { config, lines } = await load({});
   assert.deepEqual(
     [config['broker.topic'], config['broker.enabled'], config['storage.pg_port'], config['storage.db_driver']],
     ['', false, 0, ''],
@@ -45,20 +45,23 @@ test('what nothing sets is empty, zero and false, and our own keys have working 
   assert.deepEqual(lines, ['Clowder is disabled']);
 });
 
-test('the environment counts with and without a file, and an empty value counts as unset', () => {
+test('the environment counts with and without a file, and an empty value counts as unset', async () => {
   const file = '[broker]\ntopic = "file"\nenabled = 1\n[storage]\npg_port = "77"\n';
-  const { config } = withFile(file, { [`${prefix}BROKER__TOPIC`]: '', [`${prefix}BROKER__CERT_PATH`]: '/ca.pem' });
+  const { config } = await withFile(file, {
+    [`${prefix}BROKER__TOPIC`]: '',
+    [`${prefix}BROKER__CERT_PATH`]: '/ca.pem',
+  });
   assert.deepEqual(
     [config['broker.topic'], config['broker.enabled'], config['storage.pg_port'], config['broker.cert_path']],
     ['file', true, 77, '/ca.pem'],
   );
-  assert.equal(load({ [`${prefix}STORAGE__PG_PORT`]: '0x10' }).config['storage.pg_port'], 16);
-  assert.equal(load({ CCX_DATABASE_URL: 'postgres://other' }).config['storage.url'], '');
+  assert.equal((await load({ [`${prefix}STORAGE__PG_PORT`]: '0x10' })).config['storage.pg_port'], 16);
+  assert.equal((await load({ CCX_DATABASE_URL: 'postgres://other' })).config['storage.url'], '');
 });
 
-test('values that are none name their key', () => {
-  assert.throws(() => withFile('[storage]\npg_port = "many"'), /storage\.pg_port in .* cannot be read as integer/);
-  assert.throws(() => load({ [`${prefix}BROKER__ENABLED`]: 'maybe' }), /BROKER__ENABLED cannot be read as boolean/);
+test('values that are none name their key', async () => {
+  await assert.rejects(withFile('[storage]\npg_port = "many"'), /storage\.pg_port in .* cannot be read as integer/);
+  await assert.rejects(load({ [`${prefix}BROKER__ENABLED`]: 'maybe' }), /BROKER__ENABLED cannot be read as boolean/);
 });
 
 const clowder = {
@@ -79,8 +82,8 @@ const clowder = {
   database: { hostname: 'db', port: 5433, name: 'n', username: 'du', password: 'dp', sslMode: 'require' },
 };
 
-test('Clowder beats file and environment, and a broker may lack its port', () => {
-  const { config, lines, clowderCa } = withClowder(clowder);
+test('Clowder beats file and environment, and a broker may lack its port', async () => {
+  const { config, lines, clowderCa } = await withClowder(clowder);
   assert.deepEqual(lines, ['Clowder is enabled', 'kafka is configured to use authentication']);
   assert.deepEqual(
     [
@@ -98,27 +101,27 @@ test('Clowder beats file and environment, and a broker may lack its port', () =>
   assert.equal(clowderCa, '-----BEGIN CERTIFICATE-----');
 });
 
-test('what Clowder lacks is told and leaves the settings as they are', () => {
-  const empty = withClowder({});
+test('what Clowder lacks is told and leaves the settings as they are', async () => {
+  const empty = await withClowder({});
   assert.deepEqual(empty.lines, [
     'Clowder is enabled',
     'Clowder has no Kafka configuration',
     'Clowder has no storage section',
   ]);
   assert.equal(empty.config['storage.pg_host'], 'env');
-  const partial = withClowder({ kafka: { brokers: [], topics: [] }, database: clowder.database });
+  const partial = await withClowder({ kafka: { brokers: [], topics: [] }, database: clowder.database });
   assert.deepEqual(partial.lines.slice(1), [
     'Clowder has no broker configurations',
     'no mapping for topic ccx.ocp.results',
   ]);
-  const noSasl = withClowder({ kafka: { brokers: [{ hostname: 'a', port: 1, authtype: 'sasl' }], topics: [] } });
+  const noSasl = await withClowder({ kafka: { brokers: [{ hostname: 'a', port: 1, authtype: 'sasl' }], topics: [] } });
   assert.ok(noSasl.lines.includes('SASL configuration is missing'));
   assert.equal(noSasl.config['broker.addresses'], 'a:1');
 });
 
-test('a Clowder document that cannot be read is told and otherwise as good as none', () => {
+test('a Clowder document that cannot be read is told and otherwise as good as none', async () => {
   for (const document of ['{', { kafka: { brokers: [{}] } }]) {
-    const { lines, config } = withClowder(document);
+    const { lines, config } = await withClowder(document);
     assert.match(lines[0]!, /^cannot read .*clowder\.json: /);
     assert.equal(lines[1], 'Clowder is disabled');
     assert.equal(config['storage.pg_host'], 'env');

@@ -1,18 +1,21 @@
 /**
- * The drop-in program's service mode: the configuration in the log, metrics first, then the same service as `ccx writer` on the reference's
+ * What of the drop-in program needs brokers, loaded only where it runs: their check, and the service mode: the configuration in the log, metrics first, then the same service as `ccx writer` on the reference's
  * brokers. As in the reference it starts and waits where the database cannot be used, and a metrics address that is taken is logged and
  * otherwise ignored. Source: notification-writer.md 3.1.
  */
-import { errorText } from '../../../encoding/ccx-error.ts';
+import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
+import type { BusSettings } from '../../../platform/bus/bus-options.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import { publicReadiness } from '../../../platform/lifecycle/health.ts';
 import type { Lifecycle, RunningService } from '../../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../../platform/lifecycle/run-role.ts';
-import { noneAsEmpty, notificationWriterSettings, writerDatabaseSettings, writerExitCode } from '../config.ts';
+import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
+import { type Telemetry, telemetryOf } from '../../../platform/telemetry/telemetry.ts';
+import { noneAsEmpty, notificationWriterSettings, writerExitCode } from '../config.ts';
 import { createMetricsServer } from '../metrics-server.ts';
 import { startNotificationWriter } from '../service.ts';
-import type { Program } from './load-program-config.ts';
+import { type Program, programName } from './load-program-config.ts';
 import { showConfiguration } from './show-configuration.ts';
 
 /** What Go listens on when the address is empty. */
@@ -20,25 +23,30 @@ const metricsAddressDefault = ':80';
 
 /** Resolves to the exit code, after a signal or at once where the broker is disabled. */
 export async function runService(program: Program, reportFailure: (error: unknown) => void): Promise<number> {
-  const { config, telemetry, clock } = program;
-  showConfiguration(config, telemetry.log);
+  const { config, log, clock } = program;
+  showConfiguration(config, log);
   if (config['metrics.namespace'] !== '')
-    telemetry.log.info({ namespace: config['metrics.namespace'] }, 'Setting metrics namespace');
+    log.info({ namespace: config['metrics.namespace'] }, 'Setting metrics namespace');
   notificationWriterSettings(config);
   if (!config['broker.enabled']) {
-    telemetry.log.info('Broker is disabled, not starting it');
+    log.info('Broker is disabled, not starting it');
     return 0;
   }
+  const telemetry = telemetryOf(programName, log);
   return await runRole({
     telemetry,
     clock,
     exitCodeOf: writerExitCode,
     reportFailure,
-    start: (lifecycle) => start(program, lifecycle),
+    start: (lifecycle) => start({ ...program, telemetry }, lifecycle),
   });
 }
 
-async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
+interface RunningProgram extends Program {
+  readonly telemetry: Telemetry;
+}
+
+async function start(program: RunningProgram, lifecycle: Lifecycle): Promise<void> {
   const { config, telemetry, clock } = program;
   const started: { writer?: RunningService } = {};
   await startMetrics(program, lifecycle, async () => {
@@ -48,11 +56,7 @@ async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
   const bus = await openBus(program.bus(), { clock, telemetry });
   lifecycle.defer('bus', () => bus.close());
   await bus.check();
-  const database = connectDatabase({
-    ...writerDatabaseSettings(config),
-    applicationName: 'ccx-notification-writer',
-    clock,
-  });
+  const database = connectDatabase({ ...storageDatabase(config), applicationName: programName, clock });
   lifecycle.defer('database', () => database.close());
   const settings = { ...notificationWriterSettings(config), waitsForDatabase: true };
   const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });
@@ -61,7 +65,7 @@ async function start(program: Program, lifecycle: Lifecycle): Promise<void> {
 }
 
 async function startMetrics(
-  { config, telemetry, clock }: Program,
+  { config, telemetry, clock }: RunningProgram,
   lifecycle: Lifecycle,
   readiness: RunningService['readiness'],
 ): Promise<void> {
@@ -75,4 +79,30 @@ async function startMetrics(
   } catch (error) {
     telemetry.log.error({ error: errorText(error) }, 'Listen and serve');
   }
+}
+
+/** Throws `BUS_NO_BROKER` when none answers. The first that answers is enough. */
+export async function checkBrokers({ bus: busOf, log, clock }: Program): Promise<void> {
+  const settings = busOf();
+  const telemetry = telemetryOf(programName, log);
+  const brokers = settings.kind === 'kafka' ? settings.brokers : [];
+  log.info('Checking connection to Kafka');
+  log.info({ 'Broker addresses': brokers.join(',') });
+  for (const address of brokers) {
+    const bus = await openBus({ ...settings, brokers: [address] } as BusSettings, { clock, telemetry });
+    try {
+      await bus.check();
+      log.info({ address }, 'Broker connection OK');
+      return;
+    } catch (error) {
+      log.error({ address, error: errorText(error) }, 'Connection to broker');
+    } finally {
+      await bus.close();
+    }
+  }
+  throw new CcxError("Couldn't connect to any of the provided brokers", {
+    code: 'BUS_NO_BROKER',
+    category: 'connection',
+    hint: 'check broker.addresses and the security settings beside it',
+  });
 }

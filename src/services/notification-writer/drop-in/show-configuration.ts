@@ -1,8 +1,8 @@
 /** The effective configuration as four log records, without secrets. Source: notification-writer.md 1.5. */
-import type { Telemetry } from '../../../platform/telemetry/telemetry.ts';
+import type { Logger } from 'pino';
 import type { NotificationWriterConfig } from '../config.ts';
 
-export function showConfiguration(config: NotificationWriterConfig, log: Telemetry['log']): void {
+export function showConfiguration(config: NotificationWriterConfig, log: Logger): void {
   log.info(
     {
       'Broker addresses': config['broker.addresses'],

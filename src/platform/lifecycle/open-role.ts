@@ -1,0 +1,103 @@
+/**
+ * What every `ccx <role>` process opens, in one order and shape: its log and metrics, its database, its bus with the topics that it needs,
+ * its service, its operations server. Whatever is opened is closed by the role's lifecycle, the last first. Loaded by the roles'
+ * `commands.ts` only where a role starts.
+ */
+import pino from 'pino';
+import type { Bus } from '../bus/bus.ts';
+import type { BusSettings } from '../bus/bus-options.ts';
+import { openBus } from '../bus/open-bus.ts';
+import { type NeededTopic, requireTopics } from '../bus/require-topics.ts';
+import { type Clock, createSystemClock } from '../clock/clock.ts';
+import { connectDatabase } from '../database/connect-database.ts';
+import type { Database, DatabaseOptions } from '../database/database.ts';
+import { createOperationsServer } from '../http/operations-server.ts';
+import type { LogLevel } from '../telemetry/log.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import type { Lifecycle, RunningService } from './lifecycle.ts';
+import { runRole } from './run-role.ts';
+
+export interface RoleOptions {
+  /** Field `service` of every log line. */
+  readonly name: string;
+  readonly level: LogLevel;
+  /** Of the configuration. */
+  readonly warnings: readonly string[];
+  /** Log lines go there instead of to standard output. */
+  readonly logsToStandardError?: boolean;
+  /** Exit code of a start that failed; default 1. */
+  readonly exitCodeOf?: (error: unknown) => number;
+}
+
+interface RoleBase {
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+export interface OpenRole extends RoleBase {
+  readonly lifecycle: Lifecycle;
+  database(options: Omit<DatabaseOptions, 'clock'>): Database;
+  /** Rejects where a topic that is not optional is missing; of the others a warning is logged. */
+  bus(settings: BusSettings, needed: { readonly database?: Database; readonly topics: NeededTopic[] }): Promise<Bus>;
+  /** Stopped before what was opened until now. */
+  stopsWith(service: RunningService): void;
+  /** `GET /health`, `/ready` and `/metrics`. */
+  serveOperations(
+    config: { readonly 'operations.host': string; readonly 'operations.port': number },
+    service: RunningService,
+  ): Promise<void>;
+}
+
+/** Log, metrics and clock of a role; the warnings of its configuration are logged. */
+export function openRoleBase({ name, level, warnings, logsToStandardError }: RoleOptions): RoleBase {
+  const destination = logsToStandardError === true ? { destination: pino.destination(2) } : {};
+  const telemetry = createTelemetry({ service: name, level, ...destination });
+  for (const warning of warnings) telemetry.log.warn(warning);
+  return { telemetry, clock: createSystemClock() };
+}
+
+/** Runs a role until a signal, and sets the exit code of the process. */
+export async function openRole(options: RoleOptions, start: (role: OpenRole) => Promise<void>): Promise<void> {
+  const base = openRoleBase(options);
+  process.exitCode = await runRole({
+    ...base,
+    ...(options.exitCodeOf === undefined ? {} : { exitCodeOf: options.exitCodeOf }),
+    start: (lifecycle) => start(roleOn(base, lifecycle)),
+  });
+}
+
+function roleOn(base: RoleBase, lifecycle: Lifecycle): OpenRole {
+  const { telemetry, clock } = base;
+  return {
+    ...base,
+    lifecycle,
+    database(options) {
+      const database = connectDatabase({ ...options, clock });
+      lifecycle.defer('database', () => database.close());
+      return database;
+    },
+    async bus(settings, { database, topics }) {
+      const bus = await openBus(settings, { clock, telemetry, ...(database === undefined ? {} : { database }) });
+      lifecycle.defer('bus', () => bus.close());
+      await requireTopics(bus, topics, (error) =>
+        telemetry.log.warn({ code: error.code, hint: error.hint }, error.message),
+      );
+      return bus;
+    },
+    stopsWith(service) {
+      lifecycle.defer(service.name, () => service.stop());
+    },
+    async serveOperations(config, service) {
+      const server = createOperationsServer({
+        host: config['operations.host'],
+        port: config['operations.port'],
+        portSetting: 'operations.port',
+        registry: telemetry.registry,
+        readiness: () => service.readiness(),
+        ...{ log: telemetry.log, clock },
+      });
+      lifecycle.defer('operations server', () => server.close());
+      telemetry.log.info({ url: await server.listen() }, 'listening');
+    },
+  };
+}

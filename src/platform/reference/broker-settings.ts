@@ -1,0 +1,108 @@
+/**
+ * The reference's sections that name brokers and databases by their parts → the settings of our bus and our database. Used by the roles
+ * that take the reference's keys, and by the drop-in programs.
+ */
+import type { BusSettings } from '../bus/bus-options.ts';
+import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from '../bus/kafka/kafka-security.ts';
+import { composeDatabaseUrl } from '../database/compose-url.ts';
+
+type KafkaBusSettings = BusSettings & { readonly kind: 'kafka' };
+
+type Section<Name extends string, Texts extends string> = { readonly [Key in `${Name}.${Texts}`]: string };
+
+type BrokerTexts =
+  | 'addresses'
+  | 'security_protocol'
+  | 'cert_path'
+  | 'sasl_mechanism'
+  | 'sasl_username'
+  | 'sasl_password';
+type BrokerConfig<Name extends string> = Section<Name, BrokerTexts>;
+
+/** Throws `BUS_SECURITY`. */
+export function brokerSettings<Name extends 'broker' | 'kafka_broker'>(
+  config: BrokerConfig<Name>,
+  section: Name,
+  {
+    ca,
+    ...settings
+  }: Omit<KafkaBusSettings, 'kind' | 'brokers' | 'security' | 'settingNames'> & { readonly ca?: string },
+): KafkaBusSettings {
+  const value = (name: BrokerTexts) => config[`${section}.${name}`];
+  const settingNames = brokerSettingNames(section);
+  const security = parseKafkaSecurity(
+    {
+      protocol: value('security_protocol'),
+      caFile: value('cert_path'),
+      mechanism: value('sasl_mechanism'),
+      user: value('sasl_username'),
+      password: value('sasl_password'),
+    },
+    settingNames,
+  );
+  return {
+    kind: 'kafka',
+    brokers: value('addresses')
+      .split(',')
+      .map((address) => address.trim())
+      .filter((address) => address !== ''),
+    security: withAuthority(security, ca),
+    settingNames,
+    ...settings,
+  };
+}
+
+/** `ca` is the brokers' certificate authority itself, PEM, as Clowder brings it; it matters only where there is encryption. */
+export function withAuthority(security: KafkaSecurity, ca: string | undefined): KafkaSecurity {
+  return ca === undefined || security.tls === undefined ? security : { ...security, tls: { ...security.tls, ca } };
+}
+
+function brokerSettingNames(section: string): KafkaSettingNames {
+  return {
+    brokers: `${section}.addresses`,
+    protocol: `${section}.security_protocol`,
+    caFile: `${section}.cert_path`,
+    certificateFile: `${section}.cert_path`,
+    mechanism: `${section}.sasl_mechanism`,
+    user: `${section}.sasl_username`,
+    password: `${section}.sasl_password`,
+  };
+}
+
+type StorageTexts = 'pg_username' | 'pg_password' | 'pg_host' | 'pg_db_name' | 'pg_params';
+type StorageConfig<Name extends string> = Section<Name, StorageTexts> & {
+  readonly [Key in `${Name}.pg_port`]: number;
+};
+
+export interface DatabaseLocation {
+  readonly url: string;
+  /** Where the URL came from, for error texts. */
+  readonly setting: string;
+}
+
+/** Throws `DATABASE_URL` where host or port are missing. */
+export function databaseOfParts<Name extends 'storage' | 'aggregator_storage'>(
+  config: StorageConfig<Name>,
+  section: Name,
+): DatabaseLocation {
+  const value = (name: StorageTexts) => config[`${section}.${name}`];
+  const url = composeDatabaseUrl({
+    user: value('pg_username'),
+    password: value('pg_password'),
+    host: value('pg_host'),
+    setting: `${section}.pg_host`,
+    port: config[`${section}.pg_port`] as number,
+    database: value('pg_db_name'),
+    parameters: value('pg_params'),
+  });
+  return { url, setting: `${section}.pg_host and its neighbours` };
+}
+
+/** `storage.url`, called `urlSetting` in error texts, or the reference's parts. */
+export function storageDatabase(
+  config: StorageConfig<'storage'> & { readonly 'storage.url': string },
+  urlSetting = 'storage.url (--database, CCX_DATABASE_URL)',
+): DatabaseLocation {
+  const url = config['storage.url'];
+  return url === '' ? databaseOfParts(config, 'storage') : { url, setting: urlSetting };
+}

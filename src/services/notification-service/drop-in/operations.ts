@@ -1,0 +1,106 @@
+/**
+ * One operation of the drop-in program that needs its configuration: its log, its printed lines and its exit code. What only some operations
+ * need is loaded where they run. Source: notification-service.md 2, 4.
+ */
+import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
+import { createSystemClock } from '../../../platform/clock/clock.ts';
+import type { ProcessInput } from '../../../platform/config/process-input.ts';
+import {
+  earlyLog,
+  failureFields,
+  openReferenceLog,
+  referenceLogLevel,
+  refuseUnsupportedLogging,
+} from '../../../platform/reference/reference-log.ts';
+import type { LogLevel } from '../../../platform/telemetry/log.ts';
+import { dropInExitCodes } from '../exit-codes.ts';
+import type { CleaningStep } from './clean-up.ts';
+import type { ServiceFlags, ServiceOperation } from './flags.ts';
+import { findProgramConfig, loadProgramConfig, type Program, programName } from './load-program-config.ts';
+import type { StartService } from './run-instant-reports.ts';
+import { showConfiguration } from './show-configuration.ts';
+
+export interface Invocation {
+  readonly input: ProcessInput;
+  readonly flags: ServiceFlags;
+  readonly startService: StartService;
+}
+
+export type ConfiguredOperation = Exclude<ServiceOperation, 'show-version' | 'show-authors'>;
+
+/** No flag says what to do. */
+export function refuseNoOperation(): number {
+  earlyLog(programName).error(
+    { hint: 'use -instant-reports, or -help for the others' },
+    'Type of report needs to be specified on command line',
+  );
+  return dropInExitCodes.configuration;
+}
+
+/** Resolves to the exit code. Never throws, never ends the process itself. */
+export async function runConfigured(
+  operation: ConfiguredOperation,
+  { input, flags, startService }: Invocation,
+): Promise<number> {
+  let program: Program;
+  try {
+    program = await openProgram(input, flags);
+  } catch (error) {
+    earlyLog(programName).error(failureFields(error), 'Load configuration');
+    return dropInExitCodes.configuration;
+  }
+  const { config, log } = program;
+  if (operation === 'show-configuration') {
+    showConfiguration(config, log);
+    return 0;
+  }
+  const level = referenceLogLevel(config['logging.log_level']);
+  log.info({ configured: config['logging.log_level'], internal: levelNumbers[level] }, 'Log level');
+  if (flags.verbose === true) showConfiguration(config, log);
+  if (config['storage.db_driver'] !== 'postgres') {
+    log.error({ driver: config['storage.db_driver'] }, 'driver is not supported; set storage.db_driver to postgres');
+    return dropInExitCodes.storage;
+  }
+  const steps = cleaningSteps(operation, flags['cleanup-on-startup'] === true);
+  const cleaned = steps.length === 0 ? 0 : await (await import('./clean-up.ts')).cleanUp(steps, program);
+  if (cleaned !== 0 || operation !== 'instant-reports') return cleaned;
+  return await (await import('./run-instant-reports.ts')).runInstantReports(program, startService);
+}
+
+async function openProgram(input: ProcessInput, flags: ServiceFlags): Promise<Program> {
+  const file = findProgramConfig(input, process.cwd());
+  earlyLog(programName).info({ filename: file.name }, 'parsing configuration file');
+  const loaded = await loadProgramConfig(input, file, flags['ignore-disabled-rules'] === true);
+  for (const line of loaded.lines) process.stdout.write(`${line}\n`);
+  const { config } = loaded;
+  refuseUnsupportedLogging(config);
+  const output = config['logging.use_stderr'] || config['logging.debug'] ? process.stderr : process.stdout;
+  const log = openReferenceLog({ service: programName, config, env: input.env, output });
+  for (const warning of loaded.loaded.warnings) log.warn(warning);
+  return { ...loaded, env: input.env, flags, log, clock: createSystemClock() };
+}
+
+/** The numbers of the reference's library, which its start record shows. */
+const levelNumbers: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, fatal: 4, silent: 7 };
+
+function cleaningSteps(operation: ConfiguredOperation, onStartup: boolean): readonly CleaningStep[] {
+  switch (operation) {
+    case 'print-new-reports-for-cleanup':
+      return [{ table: TABLE_NEW_REPORTS, deletes: false }];
+    case 'new-reports-cleanup':
+      return [{ table: TABLE_NEW_REPORTS, deletes: true }];
+    case 'print-old-reports-for-cleanup':
+      return [{ table: TABLE_REPORTED, deletes: false }];
+    case 'old-reports-cleanup':
+      return [{ table: TABLE_REPORTED, deletes: true }];
+    case 'instant-reports':
+      return onStartup
+        ? [
+            { table: TABLE_NEW_REPORTS, deletes: true },
+            { table: TABLE_REPORTED, deletes: true },
+          ]
+        : [];
+    case 'show-configuration':
+      return [];
+  }
+}
