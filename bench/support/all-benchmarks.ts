@@ -5,6 +5,7 @@ import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
 import { benchmark as runRules } from '../run-rules.ts';
+import { benchmark as startUp } from '../start-up.ts';
 import { benchmark as storeReports } from '../store-reports.ts';
 import { benchmark as wholeFlow } from '../whole-flow.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -18,4 +19,5 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'kafka-adapter': kafkaAdapter,
   'store-reports': storeReports,
   decide,
+  'start-up': startUp,
 };
