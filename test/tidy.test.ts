@@ -181,6 +181,27 @@ test('every source file is used by something other than its own test', () => {
   assert.deepEqual(dead, []);
 });
 
+test('nothing is exported that nobody imports', () => {
+  const wordsOf = new Map([...tree.values()].map((file) => [file.path, new Set(file.text.match(/[A-Za-z_$][\w$]*/g))]));
+  const importers = new Map<string, string[]>();
+  for (const file of tree.values())
+    for (const target of file.imports) importers.set(target, [...(importers.get(target) ?? []), file.path]);
+  // Children of the runner pool are loaded by their address, and what they export is part of that contract.
+  const contract = new Set(['runJob']);
+  const unused = production.flatMap((file) =>
+    [
+      ...file.text.matchAll(
+        /^export (?:async )?(?:abstract )?(?:function\*?|const|class|interface|type) ([A-Za-z_$][\w$]*)/gm,
+      ),
+    ]
+      .map(([, name = '']) => name)
+      .filter((name) => !contract.has(name))
+      .filter((name) => !(importers.get(file.path) ?? []).some((path) => wordsOf.get(path)!.has(name)))
+      .map((name) => `${file.path} exports ${name}`),
+  );
+  assert.deepEqual(unused, []);
+});
+
 test('every source file says at its head what it is for', () => {
   const silent = [...tree.values()].filter((file) => file.header.length < 20).map((file) => file.path);
   assert.deepEqual(silent, []);

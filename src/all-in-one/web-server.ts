@@ -10,7 +10,7 @@ import type { Readiness } from '../platform/lifecycle/lifecycle.ts';
 /** Bodies that a module does not read as streams; one that needs more says so at its route. */
 const bodyBytesMax = 1024 ** 2;
 
-export interface FrontOptions {
+interface FrontOptions {
   /** Whether uploads can be taken. */
   readonly ready: () => Promise<Readiness>;
   /** What a browser gets at `/`; without it what a probe gets. */

@@ -10,7 +10,7 @@ import { type BusRecord, type ConsumerOptions, type PollOptions, partitionKey, t
 import { closed } from './bus-errors.ts';
 import * as events from './bus-events.ts';
 
-export interface LoopSteps {
+interface LoopSteps {
   /** What is there now, at most so many. */
   take(recordsMax: number): readonly BusRecord[] | Promise<readonly BusRecord[]>;
   /** Nothing came in time: rejects with what is in the way, if something is. */
@@ -21,7 +21,7 @@ export interface LoopSteps {
   readonly lookEveryMs: number;
 }
 
-export interface ConsumerLoopDependencies {
+interface ConsumerLoopDependencies {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }

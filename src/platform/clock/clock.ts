@@ -28,10 +28,10 @@ export interface Clock {
 /** Between two looks at the wall clock the monotonic one counts, which has microseconds; further apart than this they have parted. */
 const wallDriftMsMax = 50;
 /** By less the clock is not set back but stands still until the wall clock has caught up: corrections by NTP leave keys in order. */
-export const stepBackMsMin = 1_000;
+const stepBackMsMin = 1_000;
 
 /** What the machine has; replaced in tests. `monotonicMs` stands still while the machine is suspended. */
-export interface MachineClock {
+interface MachineClock {
   readonly wallMs: () => number;
   readonly monotonicMs: () => number;
 }

@@ -17,7 +17,7 @@ export const probeMsMax = 2_000;
 /** What a service cannot work without. */
 export type Need = 'database' | 'bus';
 
-export type Probes = { readonly [Name in Need]?: () => Promise<void> };
+type Probes = { readonly [Name in Need]?: () => Promise<void> };
 
 export class Health {
   readonly #problems = new Map<Need, CcxError>();

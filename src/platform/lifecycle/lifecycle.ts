@@ -9,7 +9,7 @@ import { within } from '../clock/deadline.ts';
 /** One cleanup; Kubernetes grants 30 s to the whole process by default, and the slowest cleanup must leave room for the others. */
 export const cleanupMsMax = 10_000;
 
-export interface StopReport {
+interface StopReport {
   readonly failed: readonly { readonly name: string; readonly error: string }[];
 }
 

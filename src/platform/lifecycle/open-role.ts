@@ -17,7 +17,7 @@ import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import type { Lifecycle, RunningService } from './lifecycle.ts';
 import { runRole } from './run-role.ts';
 
-export interface RoleOptions {
+interface RoleOptions {
   /** Field `service` of every log line. */
   readonly name: string;
   readonly level: LogLevel;

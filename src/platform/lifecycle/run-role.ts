@@ -8,7 +8,7 @@ import { within } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { cleanupMsMax, Lifecycle } from './lifecycle.ts';
 
-export interface RoleRun {
+interface RoleRun {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   /** Builds the service; registers a cleanup after every acquisition. What it throws ends the process with a clear line. */

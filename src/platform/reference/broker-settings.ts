@@ -74,7 +74,7 @@ type StorageConfig<Name extends string> = Section<Name, StorageTexts> & {
   readonly [Key in `${Name}.pg_port`]: number;
 };
 
-export interface DatabaseLocation {
+interface DatabaseLocation {
   readonly url: string;
   /** Where the URL came from, for error texts. */
   readonly setting: string;

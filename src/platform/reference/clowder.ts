@@ -48,7 +48,7 @@ export const clowderDocument = z.object({
 
 const dropInDocument = clowderDocument.pick({ kafka: true, database: true });
 type DropInDocument = z.infer<typeof dropInDocument>;
-export type ClowderBroker = z.infer<typeof broker>;
+type ClowderBroker = z.infer<typeof broker>;
 
 /** `broker-1:9096`, or the host alone. */
 export function brokerAddresses(brokers: readonly ClowderBroker[]): string[] {
@@ -78,7 +78,7 @@ function reasonOf(error: unknown): string {
   return error instanceof SyntaxError ? 'it is not JSON' : errorText(error);
 }
 
-export interface ClowderOverrides {
+interface ClowderOverrides {
   /** By option key. */
   readonly values: Record<string, string>;
   readonly notices: string[];

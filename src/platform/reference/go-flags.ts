@@ -5,7 +5,7 @@
 import { parseBoolean } from '../config/parse-value.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 
-export interface GoFlag {
+interface GoFlag {
   /** `int` and `value` (what a library reads in its own way) are kept as their text. */
   readonly type: 'bool' | 'string' | 'int' | 'value';
   /** As the help shows it. */
@@ -23,7 +23,7 @@ export type GoFlagValues<Table extends GoFlagTable> = {
   readonly [Name in keyof Table]?: Table[Name]['type'] extends 'bool' ? boolean : string;
 };
 
-export type GoFlagResult<Table extends GoFlagTable> =
+type GoFlagResult<Table extends GoFlagTable> =
   | { readonly kind: 'parsed'; readonly values: GoFlagValues<Table> }
   /** `-h` and its relatives: the usage on standard error, exit code 0. */
   | { readonly kind: 'help' }

@@ -13,7 +13,7 @@ import { forgetFactsWithoutReport } from '../records/report-facts.ts';
 
 export type AgedTable = 'new_reports' | 'reported' | 'read_errors';
 
-export interface OldRecords {
+interface OldRecords {
   readonly database: Database;
   readonly log: Logger;
   readonly maxAge: string;
@@ -34,7 +34,7 @@ export async function listOldRecords(
   );
 }
 
-export interface Cleaning extends OldRecords {
+interface Cleaning extends OldRecords {
   /** What the log calls it. */
   readonly operation: string;
   /** What else goes with old reports. */

@@ -76,7 +76,7 @@ export const zeroValues: { readonly [Type in OptionType]: OptionSpec['default'] 
   list: [],
 };
 
-export interface ReferenceConfigSources {
+interface ReferenceConfigSources {
   readonly env: ProcessInput['env'];
   readonly file: ReferenceConfigFile;
   /** The section of the brokers, which Clowder overrides. */
@@ -85,7 +85,7 @@ export interface ReferenceConfigSources {
   readonly flags?: Readonly<Record<string, string>>;
 }
 
-export interface ReferenceConfig<Table extends OptionTable> {
+interface ReferenceConfig<Table extends OptionTable> {
   readonly loaded: LoadedConfig<Table>;
   /** For standard output, before anything else. */
   readonly lines: readonly string[];

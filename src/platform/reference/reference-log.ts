@@ -8,7 +8,7 @@ import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { createLog, type LogLevel } from '../telemetry/log.ts';
 
-export interface ReferenceLogOptions {
+interface ReferenceLogOptions {
   readonly output: { write(text: string): unknown };
   /** For people instead of for programs. */
   readonly console: boolean;

@@ -6,7 +6,7 @@ import type { JsonObject, JsonValue } from '../../encoding/json-text.ts';
 import { daysOfSupportLeft, END_OF_LIFE_NOTICE_DAYS, LIFE_CYCLE } from './life-cycle.ts';
 import type { SampleFiles } from './sample.ts';
 
-export interface HealthyClusterOptions {
+interface HealthyClusterOptions {
   readonly clusterId: string;
   /** When the archive was gathered. */
   readonly now: Date;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
-export interface ReleaseLifeCycle {
+interface ReleaseLifeCycle {
   /** `4.16` */
   readonly branch: string;
   /** Last supported day, `YYYY-MM-DD`, UTC. */

@@ -21,7 +21,7 @@ import type { ServiceFlags } from './flags.ts';
 
 export const programName = 'ccx-notification-service';
 
-export const configFileVariable = 'CCX_NOTIFICATION_SERVICE_CONFIG_FILE';
+const configFileVariable = 'CCX_NOTIFICATION_SERVICE_CONFIG_FILE';
 
 const accepted = 'Accepted for old configurations; without effect';
 

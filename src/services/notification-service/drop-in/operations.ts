@@ -20,13 +20,13 @@ import { findProgramConfig, loadProgramConfig, type Program, programName } from 
 import type { StartService } from './run-instant-reports.ts';
 import { showConfiguration } from './show-configuration.ts';
 
-export interface Invocation {
+interface Invocation {
   readonly input: ProcessInput;
   readonly flags: ServiceFlags;
   readonly startService: StartService;
 }
 
-export type ConfiguredOperation = Exclude<ServiceOperation, 'show-version' | 'show-authors'>;
+type ConfiguredOperation = Exclude<ServiceOperation, 'show-version' | 'show-authors'>;
 
 /** No flag says what to do. */
 export function refuseNoOperation(): number {

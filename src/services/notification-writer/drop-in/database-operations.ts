@@ -18,7 +18,7 @@ import { cleanStoredMessages } from '../retention.ts';
 import { maxAgeDefault, type WriterOperation } from './flags.ts';
 import { type Program, programName } from './load-program-config.ts';
 
-export type DatabaseOperation = Exclude<
+type DatabaseOperation = Exclude<
   WriterOperation,
   'version' | 'authors' | 'show-configuration' | 'check-kafka' | 'service'
 >;

@@ -19,7 +19,7 @@ import type { WriterFlags } from './flags.ts';
 
 export const programName = 'ccx-notification-writer';
 
-export const configFileVariable = 'CCX_NOTIFICATION_WRITER_CONFIG_FILE';
+const configFileVariable = 'CCX_NOTIFICATION_WRITER_CONFIG_FILE';
 
 /** What nothing sets is empty, zero and false in the reference, and the service starts at the newest message. */
 const programOptions = defineOptions({
