@@ -12,7 +12,7 @@ import { closed } from '../bus-errors.ts';
 import { prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { PartitionLane } from './partition-lane.ts';
+import { PartitionLane } from './partition-queue.ts';
 import { ProducerIdentity } from './producer-identity.ts';
 
 interface KafkaProducerDependencies {
