@@ -40,7 +40,7 @@ const modules: readonly CommandModule[] = [
   },
   {
     commands: {
-      notifier: 'role: decides what is new and tells the owners',
+      notifier: 'role: decides what is new and notifies the owners',
       explain: 'what was decided about a cluster, why, and when it could next be notified',
       notifications: 'lists notifications by state, and tries dead ones again',
     },
@@ -61,7 +61,7 @@ const modules: readonly CommandModule[] = [
       (await import('./services/payload-tracker/commands.ts')).registerPayloadTrackerCommands(program, input),
   },
   {
-    commands: { 'dead-letters': 'what could not be processed or told: list, show, replay, discard' },
+    commands: { 'dead-letters': 'what could not be processed or sent: list, show, replay, discard' },
     register: async (program, input) => {
       const { registerDeadLettersCommands } = await import('./tools/dead-letters/commands.ts');
       registerDeadLettersCommands(program, input, async (database) =>

@@ -267,14 +267,14 @@ Commands:
   data-pipeline   role: fetches announced archives, runs the rules, publishes
                   reports
   writer          role: stores reports in the notification database
-  notifier        role: decides what is new and tells the owners
+  notifier        role: decides what is new and notifies the owners
   explain         what was decided about a cluster, why, and when it could next
                   be notified
   notifications   lists notifications by state, and tries dead ones again
   content         role: serves the rules' content
   tracker         role: keeps what the services did with each request
   trace           one archive's way through the hops, and where it stopped
-  dead-letters    what could not be processed or told: list, show, replay,
+  dead-letters    what could not be processed or sent: list, show, replay,
                   discard
   db              the tables in the database: init, grants
   simulate        uploads archives of made-up clusters to an ingress

@@ -29,8 +29,8 @@ const subject = { requestId: 'req-1', orgId: '7', account: undefined };
 
 test('a status has its members in order, and what is unknown is left out', async () => {
   const { clock, batches, statuses } = make();
-  statuses.tell(subject, 'received');
-  statuses.tell({ ...subject, account: '10' }, 'error', { text: 'Invalid URL format' });
+  statuses.report(subject, 'received');
+  statuses.report({ ...subject, account: '10' }, 'error', { text: 'Invalid URL format' });
   await clock.advance(0);
   assert.equal(
     JSON.stringify(batches[0]?.[0]),
@@ -50,9 +50,9 @@ test('a status has its members in order, and what is unknown is left out', async
 
 test('nothing is told without a request id or without a topic', async () => {
   const { clock, batches, statuses } = make();
-  statuses.tell({ ...subject, requestId: null }, 'received');
+  statuses.report({ ...subject, requestId: null }, 'received');
   const silent = make('');
-  silent.statuses.tell(subject, 'received');
+  silent.statuses.report(subject, 'received');
   await clock.advance(0);
   assert.deepEqual([batches.length, silent.batches.length, silent.statuses.idle()], [0, 0, true]);
 });
@@ -60,9 +60,9 @@ test('nothing is told without a request id or without a topic', async () => {
 test('while the bus is away statuses wait, and follow in order when it is back', async () => {
   const { clock, state, batches, statuses } = make();
   state.isAway = true;
-  statuses.tell(subject, 'received');
+  statuses.report(subject, 'received');
   await clock.advance(0);
-  statuses.tell(subject, 'processing');
+  statuses.report(subject, 'processing');
   assert.equal(statuses.idle(), false);
   state.isAway = false;
   await clock.advance(statusRetryMsMax);
@@ -76,7 +76,7 @@ test('more than may wait are dropped, oldest first, and counted', async () => {
   const { clock, state, batches, statuses } = make();
   state.isAway = true;
   for (let index = 0; index <= statusesWaitingMax; index += 1) {
-    statuses.tell({ ...subject, requestId: `req-${index}` }, 'received');
+    statuses.report({ ...subject, requestId: `req-${index}` }, 'received');
   }
   assert.equal(state.dropped, 1);
   await clock.advance(0);
@@ -92,13 +92,13 @@ test('more than may wait are dropped, oldest first, and counted', async () => {
 
 test('closing sends what waits, once, and counts what cannot be sent', async () => {
   const given = make();
-  given.statuses.tell(subject, 'success');
+  given.statuses.report(subject, 'success');
   await given.statuses.close();
   assert.equal(given.batches.flat().length, 1);
   const away = make();
   away.state.isAway = true;
-  away.statuses.tell(subject, 'success');
+  away.statuses.report(subject, 'success');
   await away.statuses.close();
-  away.statuses.tell(subject, 'success');
+  away.statuses.report(subject, 'success');
   assert.deepEqual([away.state.dropped, away.statuses.idle()], [1, true]);
 });

@@ -1,6 +1,6 @@
 /**
- * Tells the payload tracker what was done with a request id. Status messages are told, not promised: they wait in a bounded list, go out in
- * batches in the order of telling, and never hold up or fail what they tell about. Used by the services' `telemetry.ts`.
+ * Reports to the payload tracker what was done with a request id. Status messages are sent, not promised: they wait in a bounded list, go out
+ * in batches in the order of the reports, and never hold up or fail what they report. Used by the services' `telemetry.ts`.
  * Source: ingress.md A.8, data-pipeline.md 6.2, notification-writer.md 3.5.
  */
 
@@ -12,7 +12,7 @@ import type { RecordSender } from '../bus/bus.ts';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 
-/** Status messages that wait for the bus, some 6 MB. Beyond it the oldest are dropped and counted: they are told, not promised. */
+/** Status messages that wait for the bus, some 6 MB. Beyond it the oldest are dropped and counted: they are sent, not promised. */
 export const statusesWaitingMax = 30_000;
 /** Status messages sent at once. */
 export const statusBatchMax = 1_000;
@@ -33,7 +33,7 @@ interface StatusSenderOptions {
 }
 
 interface StatusSubject {
-  /** Without one there is nothing to tell about. */
+  /** Without one there is nothing to report. */
   readonly requestId: string | null;
   readonly account?: string | undefined;
   readonly orgId?: string | undefined;
@@ -57,7 +57,7 @@ export class StatusSender {
     this.#options = options;
   }
 
-  tell(subject: StatusSubject, status: PayloadStatus, details: StatusDetails = {}): void {
+  report(subject: StatusSubject, status: PayloadStatus, details: StatusDetails = {}): void {
     const { topic, service, clock } = this.#options;
     const { requestId, account, orgId } = subject;
     if (topic === '' || requestId === null || requestId === '' || this.#stopping.signal.aborted) return;
@@ -92,7 +92,7 @@ export class StatusSender {
   }
 
   async #sendAll(): Promise<void> {
-    // What is told in the same turn goes out in the same batch.
+    // What is reported in the same turn goes out in the same batch.
     await Promise.resolve();
     const { clock } = this.#options;
     const { signal } = this.#stopping;

@@ -43,7 +43,7 @@ function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOpt
       log.debug(contextOf(progress), 'JSON schema validated');
       log.debug(contextOf(progress), 'Identity schema validated');
       log.debug(contextOf(progress), 'Extracted URL from input message');
-      if (progress.subject !== undefined) statuses.tell(progress.subject, 'received');
+      if (progress.subject !== undefined) statuses.report(progress.subject, 'received');
       telemetry.announce('announcement-accepted', hop(progress, 3, clock));
     },
     announcementDropped(record: BusRecord, reason: string): void {
@@ -137,7 +137,7 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
           oversizedFiles: result.oversizedFiles,
         });
       }
-      if (progress.subject !== undefined) statuses.tell(progress.subject, 'processing');
+      if (progress.subject !== undefined) statuses.report(progress.subject, 'processing');
       telemetry.announce('rules-evaluated', {
         ...hop(progress, 5, clock),
         cluster: result.clusterId,
@@ -159,7 +159,7 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
           `LastChecked="${LastChecked}", Version=${Version}`,
       );
       log.info({ ...contextOf(progress), cluster: ClusterName, hits }, 'Status: Success; report published');
-      if (progress.subject !== undefined) statuses.tell(progress.subject, 'success');
+      if (progress.subject !== undefined) statuses.report(progress.subject, 'success');
       telemetry.announce('report-published', {
         ...hop(progress, 6, clock),
         cluster: ClusterName,
@@ -208,7 +208,7 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
           metrics.processSeconds.observe({ archive }, seconds(sinceDownload(progress, clock)));
         }
         metrics.publishSeconds.observe({ archive }, 0);
-        statuses.tell(progress.subject, 'error', { text: errorText(error) });
+        statuses.report(progress.subject, 'error', { text: errorText(error) });
       }
       log.warn(
         { ...contextOf(progress), ...placeOf(progress.record), step, code: error.code, error: errorText(error) },

@@ -139,7 +139,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     uploadValidated(upload: IncomingUpload, principal: Principal, form: ReceivedForm): void {
       metrics.payloadSizes.observe({ useragent: agentOf(upload) }, form.sizeBytes);
       log.info(context(upload, principal, form), 'Payload received');
-      statuses.tell(subject(upload, principal), 'received', { text: 'Payload received by ingress' });
+      statuses.report(subject(upload, principal), 'received', { text: 'Payload received by ingress' });
       telemetry.announce('upload-validated', {
         ...hop(upload, 1),
         sizeBytes: form.sizeBytes,
@@ -150,7 +150,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
     archiveStored(upload: IncomingUpload, principal: Principal, stored: StagedArchive): void {
       metrics.stageSeconds.observe(stored.stageMs / 1000);
       const { service } = stored.form.type;
-      statuses.tell(subject(upload, principal), 'success', { text: `Sent to validation service: ${service}` });
+      statuses.report(subject(upload, principal), 'success', { text: `Sent to validation service: ${service}` });
       telemetry.announce('archive-stored', { ...hop(upload, 2), sizeBytes: stored.object.sizeBytes });
     },
     stagingFailed(upload: IncomingUpload, principal: Principal, failure: { stageMs: number; error: unknown }): void {
@@ -159,7 +159,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
         { request_id: upload.requestId, code: errorCode(failure.error), error: errorText(failure.error) },
         'Error staging',
       );
-      statuses.tell(subject(upload, principal), 'error', {
+      statuses.report(subject(upload, principal), 'error', {
         text: `the archive could not be stored: ${errorCode(failure.error)}`,
       });
     },
@@ -179,7 +179,7 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
         { request_id: upload.requestId, code: errorCode(error), error: errorText(error) },
         'Error publishing to kafka',
       );
-      statuses.tell(subject(upload, principal), 'error', {
+      statuses.report(subject(upload, principal), 'error', {
         text: `the archive could not be announced: ${errorCode(error)}`,
       });
     },

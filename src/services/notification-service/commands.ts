@@ -37,7 +37,7 @@ export async function openDeadNotifications(database: Database) {
 function registerRole(program: Command, input: ProcessInput): void {
   const command = program
     .command('notifier')
-    .description('role: decides what is new and tells the owners')
+    .description('role: decides what is new and notifies the owners')
     .option('--once', 'one run over all clusters, for a cron job, instead of following new reports');
   addTableOptions(command, notificationServiceOptions).action(async (flags: { once?: boolean }) => {
     const loaded = loadCommandConfig(command, notificationServiceOptions, input);

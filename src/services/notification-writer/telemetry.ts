@@ -54,7 +54,7 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
     /** Read and valid; nothing is known of its time yet. */
     reportReceived({ record, subject }: TakenMessage, version: number): void {
       metrics.parsed.inc();
-      statuses.tell({ requestId: subject.requestId }, 'received');
+      statuses.report({ requestId: subject.requestId }, 'received');
       if (version !== expectedVersion) {
         log.warn(
           { ...placeOf(record), ...contextOf(subject), version },
@@ -100,8 +100,8 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
   const reportOutcome = (subject: ReportSubject, outcome: 'success' | 'error') => {
     // Both carry the same time, as in the reference.
     const now = clock.nowMicros();
-    statuses.tell({ requestId: subject.requestId }, 'processed', { atMicros: now });
-    statuses.tell({ requestId: subject.requestId }, outcome, { atMicros: now });
+    statuses.report({ requestId: subject.requestId }, 'processed', { atMicros: now });
+    statuses.report({ requestId: subject.requestId }, outcome, { atMicros: now });
   };
   return {
     /** Hop 8. */

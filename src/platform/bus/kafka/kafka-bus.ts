@@ -1,6 +1,6 @@
 /**
  * The message bus on Apache Kafka: also what other systems connect to. What it promises is in `bus.ts`; each promise is kept in one file
- * (`partition-lane.ts` order and acks, `group-session.ts` and `commit-offsets.ts` groups, `fetcher.ts` reading). Built on the protocol
+ * (`partition-queue.ts` order and acks, `group-session.ts` and `commit-offsets.ts` groups, `fetcher.ts` reading). Built on the protocol
  * layer of @platformatic/kafka; why not on its clients is said at the top of `producer.ts` and `group-session.ts`, and in
  * docs/decisions/0005. Called by `open-bus.ts`.
  */

@@ -24,7 +24,7 @@ const batchBytesMax = 1_000_000;
 const recordFramingBytesMax = 40;
 const headerFramingBytesMax = 10;
 
-interface LaneOptions {
+interface QueueOptions {
   readonly topic: string;
   readonly partition: number;
   readonly cluster: KafkaCluster;
@@ -32,14 +32,14 @@ interface LaneOptions {
   readonly identity: ProducerIdentity;
 }
 
-interface LaneEntry {
+interface QueueEntry {
   readonly records: readonly PreparedRecord[];
   readonly timestampMs: number;
   /** On `clock.monotonicMs()`. */
   readonly deadlineMs: number;
 }
 
-interface WaitingEntry extends LaneEntry {
+interface WaitingEntry extends QueueEntry {
   readonly resolve: (offsets: readonly bigint[]) => void;
   readonly reject: (error: unknown) => void;
   /** Records taken into batches so far; a large entry takes several. */
@@ -56,18 +56,18 @@ interface Batch {
 
 const acksFromAll = -1;
 
-export class PartitionLane {
-  readonly #options: LaneOptions;
+export class PartitionQueue {
+  readonly #options: QueueOptions;
   readonly #waiting: WaitingEntry[] = [];
   #running = false;
   #sequence: { readonly producer: ProducerId; next: number } | undefined;
 
-  constructor(options: LaneOptions) {
+  constructor(options: QueueOptions) {
     this.#options = options;
   }
 
   /** Resolves with the offsets of the entry's records. After a rejection some of them may be stored all the same. */
-  append(entry: LaneEntry): Promise<readonly bigint[]> {
+  append(entry: QueueEntry): Promise<readonly bigint[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...entry, resolve, reject, taken: 0, offsets: [] });
       if (!this.#running) void this.#drain();

@@ -1,5 +1,5 @@
 /**
- * The producer id that makes repeated tries of a batch count once. One per producer; a lane that finds it unusable asks for a new one,
+ * The producer id that makes repeated tries of a batch count once. One per producer; a queue that finds it unusable asks for a new one,
  * and the others change over with their next batch.
  */
 import { unreachable } from '../bus-errors.ts';

@@ -1,6 +1,6 @@
 /**
  * The producing side of the Kafka adapter: acks from all in-sync replicas, a producer id with sequence numbers so that a repeated try is
- * stored once, and a deadline per send. Order within a partition holds whatever fails, because each partition has its own lane with one
+ * stored once, and a deadline per send. Order within a partition holds whatever fails, because each partition has its own queue with one
  * request under way; sends that wait meanwhile share the next one.
  *
  * Not the client library's producer: it repeats batches of several partitions together, so one leader that moves holds up the others, and
@@ -12,7 +12,7 @@ import { closed } from '../bus-errors.ts';
 import { prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { PartitionLane } from './partition-queue.ts';
+import { PartitionQueue } from './partition-queue.ts';
 import { ProducerIdentity } from './producer-identity.ts';
 
 interface KafkaProducerDependencies {
@@ -26,7 +26,7 @@ export class KafkaProducer implements Producer {
   readonly #dependencies: KafkaProducerDependencies;
   readonly #choosePartition = createPartitioner();
   readonly #identity: ProducerIdentity;
-  readonly #lanes = new Map<string, PartitionLane>();
+  readonly #queues = new Map<string, PartitionQueue>();
   readonly #underWay = new Set<Promise<unknown>>();
   #closed = false;
 
@@ -61,23 +61,23 @@ export class KafkaProducer implements Producer {
     const names = [...new Set(prepared.map((record) => record.topic))];
     const topics = await this.#dependencies.cluster.requireTopics(names, deadlineMs);
 
-    const byLane = new Map<PartitionLane, number[]>();
+    const byQueue = new Map<PartitionQueue, number[]>();
     const partitions = prepared.map((record, index) => {
       const { name: topic, partitions: all } = topics.get(record.topic)!;
       const partition = this.#choosePartition({ topic, partitions: all.length, key: record.key });
-      const lane = this.#laneOf(topic, partition);
-      const indexes = byLane.get(lane);
-      if (indexes === undefined) byLane.set(lane, [index]);
+      const queue = this.#queueOf(topic, partition);
+      const indexes = byQueue.get(queue);
+      if (indexes === undefined) byQueue.set(queue, [index]);
       else indexes.push(index);
       return partition;
     });
 
     const offsets: bigint[] = [];
-    // All lanes end before the answer: after an error nothing of this send arrives any more.
+    // All queues end before the answer: after an error nothing of this send arrives any more.
     const outcomes = await Promise.allSettled(
-      [...byLane].map(async ([lane, indexes]) => {
+      [...byQueue].map(async ([queue, indexes]) => {
         const entry = { records: indexes.map((index) => prepared[index]!), timestampMs, deadlineMs };
-        const stored = await lane.append(entry);
+        const stored = await queue.append(entry);
         for (const [at, index] of indexes.entries()) offsets[index] = stored[at]!;
       }),
     );
@@ -86,14 +86,14 @@ export class KafkaProducer implements Producer {
     return prepared.map(({ topic }, index) => ({ topic, partition: partitions[index]!, offset: offsets[index]! }));
   }
 
-  #laneOf(topic: string, partition: number): PartitionLane {
+  #queueOf(topic: string, partition: number): PartitionQueue {
     const key = `${topic}/${partition}`;
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) {
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
       const { cluster, clock } = this.#dependencies;
-      lane = new PartitionLane({ topic, partition, cluster, clock, identity: this.#identity });
-      this.#lanes.set(key, lane);
+      queue = new PartitionQueue({ topic, partition, cluster, clock, identity: this.#identity });
+      this.#queues.set(key, queue);
     }
-    return lane;
+    return queue;
   }
 }

@@ -106,8 +106,8 @@ export async function synchronizeMember(
     await storeChanges(tx, member, changes);
 
     // Taking a free partition concerns nobody else; everything else may give another member something to take.
-    const news = expired.rowCount > 0 || changes.some((change) => change.kind !== 'take');
-    const generation = await (news ? advanceGeneration(tx, member.groupId) : readGeneration(tx, member.groupId));
+    const changed = expired.rowCount > 0 || changes.some((change) => change.kind !== 'take');
+    const generation = await (changed ? advanceGeneration(tx, member.groupId) : readGeneration(tx, member.groupId));
     const present = new Set(rows.map((row) => row.topic));
     return {
       kind: 'member',
