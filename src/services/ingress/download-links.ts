@@ -85,7 +85,7 @@ function signedText(requestId: string, expires: string): string {
 /**
  * The keys that sign download links. One can be configured; otherwise ingress makes one and keeps it in the object store, where every ingress
  * process finds it. Two processes that start at once may each make one: everybody signs with the first in order and accepts all, so that
- * no link is lost. Used by `download-links.ts`.
+ * no link is lost.
  */
 const keysPrefix = `${INGRESS_PREFIX}signingkey`;
 

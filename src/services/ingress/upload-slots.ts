@@ -197,7 +197,7 @@ function tooMany(): CcxError {
 
 /**
  * Who gets a slot that has come free, of all who wait for one: somebody of the organization that has the fewest in use, and of several the
- * one that has waited longest. Nobody is kept out where nobody else waits. Used by `upload-slots.ts`.
+ * one that has waited longest. Nobody is kept out where nobody else waits.
  */
 interface Waiting {
   readonly orgId: string;

@@ -105,7 +105,7 @@ function stateOf({ is_retried, is_discarded }: DeadMessage): DeadNotification['s
 
 /**
  * Messages of the outbox that were given up, or of which nobody knows whether they arrived, oldest first; and that a person is done with one.
- * Read by `dead-notifications.ts`. Source: consumers.md R8.
+ * Source: consumers.md R8.
  */
 interface DeadMessage {
   readonly id: string;

@@ -301,7 +301,7 @@ export class PostgresConsumer implements Consumer {
 }
 
 /**
- * Stores positions of a group, for those partitions only that the member still owns under a living lease. Called by `consumer.ts`.
+ * Stores positions of a group, for those partitions only that the member still owns under a living lease.
  */
 interface PositionToStore {
   readonly topicId: bigint;

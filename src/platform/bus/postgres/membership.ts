@@ -308,7 +308,7 @@ async function readGeneration(tx: Connection, groupId: string): Promise<bigint> 
 
 /**
  * Who reads what in a group of the embedded bus. Every member computes the whole table from the same rows under the group's lock, so
- * nobody has to be told; it is pure and deterministic. Called by `membership.ts`.
+ * nobody has to be told; it is pure and deterministic.
  */
 interface AssignableMember {
   readonly memberId: string;

@@ -172,9 +172,7 @@ async function openNextSegment(tx: Connection, topicId: bigint): Promise<boolean
   return true;
 }
 
-/**
- * What retention does with the segments of one topic. Pure; called by `retention.ts` with what the database says.
- */
+/** What retention does with the segments of one topic. Pure. */
 export interface SegmentState {
   readonly segment: bigint;
   readonly bytes: number;

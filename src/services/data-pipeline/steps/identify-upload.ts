@@ -38,7 +38,7 @@ function invalid(code: string, message: string): CcxError {
 }
 
 /**
- * Hop 3, first half: whether a record concerns us, and what it announces. What it then says of the tenant is `identify-upload.ts`.
+ * Hop 3, first half: whether a record concerns us, and what it announces.
  * Source: data-pipeline.md 2.2 (rows 1 to 6), 2.3.
  */
 export function checkAnnouncement(record: BusRecord, policy: RecordPolicy, now: Date): StepAnswer<ParsedAnnouncement> {
