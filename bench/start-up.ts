@@ -1,9 +1,11 @@
 /**
- * What it takes until a program has said its version, its help or its configuration: the launcher, Node, and whatever the command loads. Below
+ * What it takes until a program has said its version, its help, its configuration, or which rows are old: the launcher, Node, and whatever the command loads. Below
  * a Node that runs nothing nobody gets.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { baseEnvironment } from '../test/support/base-environment.ts';
+import { settingsOf, storageSettings } from '../test/support/drop-in-program.ts';
 import type { BenchContext, Benchmark, Comparison } from './support/benchmark.ts';
 
 const bin = join(import.meta.dirname, '../src/bin');
@@ -18,11 +20,23 @@ const commands = [
   ['ccx-notification-service', '--show-configuration'],
 ] as const;
 
+/** What a cron job of the originals calls; on a database without rows, so that the start is what takes the time. */
+const commandsOnDatabase = [
+  ['ccx-notification-writer', '--print-new-reports-for-cleanup', '--max-age=8 days'],
+  ['ccx-notification-writer', '--new-reports-cleanup', '--max-age=8 days'],
+  ['ccx-notification-service', '--print-old-reports-for-cleanup', '--max-age=8 days'],
+  ['ccx-notification-service', '--old-reports-cleanup', '--max-age=8 days'],
+] as const;
+
 export const benchmark: Benchmark = {
   description: 'programs that only say something against a Node that runs nothing',
   async run(context) {
     const comparisons: Comparison[] = [];
-    for (const command of commands) comparisons.push(await compareStarts(context, command));
+    for (const command of commands) comparisons.push(await compareStarts(context, command, {}));
+    const { url } = await context.createDatabase();
+    for (const command of commandsOnDatabase) {
+      comparisons.push(await compareStarts(context, command, settingsOf(command[0], storageSettings(url))));
+    }
     return { comparisons, figures: [] };
   },
 };
@@ -30,11 +44,15 @@ export const benchmark: Benchmark = {
 async function compareStarts(
   context: BenchContext,
   [name, ...args]: readonly [string, ...string[]],
+  settings: Readonly<Record<string, string>>,
 ): Promise<Comparison> {
   const turns = context.size(5, 1);
   const repeated = (program: string, argv: readonly string[]) => async () => {
     for (let turn = 0; turn < turns; turn += 1) {
-      const { status, error } = spawnSync(program, argv, { stdio: 'ignore' });
+      const { status, error } = spawnSync(program, argv, {
+        stdio: 'ignore',
+        env: { ...baseEnvironment(), ...settings },
+      });
       if (status !== 0) throw new Error(`${program} ${argv.join(' ')} ended with ${status}`, { cause: error });
     }
     return turns;
