@@ -76,15 +76,9 @@ async function loop(options: FollowOptions, alarm: Alarm): Promise<void> {
   }
 }
 
-interface Alarm {
-  readonly ring: () => void;
-  readonly rung: () => boolean;
-  readonly reset: () => void;
-  /** Until it rings, or for that long. */
-  readonly wait: (clock: Clock, ms: number) => Promise<void>;
-}
+type Alarm = ReturnType<typeof createAlarm>;
 
-function createAlarm(): Alarm {
+function createAlarm() {
   let ringing = new AbortController();
   return {
     ring: () => ringing.abort(),
@@ -92,7 +86,8 @@ function createAlarm(): Alarm {
     reset() {
       ringing = new AbortController();
     },
-    async wait(clock, ms) {
+    /** Until it rings, or for that long. */
+    async wait(clock: Clock, ms: number) {
       await clock.sleep(ms, ringing.signal).catch(() => undefined);
     },
   };

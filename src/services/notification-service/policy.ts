@@ -16,6 +16,7 @@ import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdi
 import type { DueCluster, DueIssue, Target } from './ports.ts';
 import type { TargetPolicy } from './run.ts';
 import type { StoredReport } from './store/reports.ts';
+import type { Events } from './telemetry.ts';
 
 export interface CompiledPolicy extends FilterPolicy {
   readonly settings: TargetPolicySettings;
@@ -44,11 +45,6 @@ export function preparePolicy(inputs: {
   return { verdicts, cooldownMicros: inputs.cooldownMicros, hash };
 }
 
-interface CooldownContext {
-  readonly nowText: string;
-  readonly events: { negativeCooldown(section: string, cooldown: string): void };
-}
-
 /**
  * Length of the cooldown that ends now, as the server counts months and days. Undefined when there is none: blank text, a first word `0`
  * (both as in the reference), an interval of nothing, or a negative one where those are taken. Code: `COOLDOWN_INVALID`.
@@ -56,7 +52,7 @@ interface CooldownContext {
 export async function measureCooldown(
   queryable: Queryable,
   settings: TargetPolicySettings,
-  { nowText, events }: CooldownContext,
+  { nowText, events }: { readonly nowText: string; readonly events: Pick<Events, 'negativeCooldown'> },
 ): Promise<bigint | undefined> {
   const text = settings.cooldown.trim();
   if (text === '' || text.split(' ')[0] === '0') return undefined;

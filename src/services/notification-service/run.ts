@@ -167,26 +167,12 @@ export interface RunSummary {
   readonly elapsedMs: number;
 }
 
-interface RunTally {
-  reports: number;
-  readonly decisions: Record<string, number>;
-  enqueued: number;
-  leftToOthers: number;
-  delivered: number;
-  failed: number;
-  dead: number;
-  withdrawn: number;
-  same: number;
-  error: number;
-  /** Names of targets. */
-  readonly deliveredTo: Set<string>;
-  readonly undeliveredTo: Set<string>;
-}
+type RunTally = ReturnType<typeof createTally>;
 
-export function createTally(): RunTally {
+export function createTally() {
   return {
     reports: 0,
-    decisions: {},
+    decisions: {} as Record<string, number>,
     enqueued: 0,
     leftToOthers: 0,
     delivered: 0,
@@ -195,8 +181,9 @@ export function createTally(): RunTally {
     withdrawn: 0,
     same: 0,
     error: 0,
-    deliveredTo: new Set(),
-    undeliveredTo: new Set(),
+    /** Names of targets. */
+    deliveredTo: new Set<string>(),
+    undeliveredTo: new Set<string>(),
   };
 }
 

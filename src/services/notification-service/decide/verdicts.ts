@@ -74,10 +74,7 @@ function judge(rule: RuleContent, content: ErrorKeyContent, policy: FilterPolicy
   });
   if (passes === undefined) return { kind: 'filter-failed' };
   if (!passes) return { kind: 'below-threshold' };
-  if (policy.tagFilterEnabled && !hasAllTags(content.metadata.tags, policy.tags)) return { kind: 'filtered-by-tag' };
+  const hasAllTags = policy.tags.every((tag) => content.metadata.tags.includes(tag));
+  if (policy.tagFilterEnabled && !hasAllTags) return { kind: 'filtered-by-tag' };
   return { kind: 'pass', totalRisk: risk, rule, content };
-}
-
-function hasAllTags(tags: readonly string[], wanted: readonly string[]): boolean {
-  return wanted.every((tag) => tags.includes(tag));
 }
