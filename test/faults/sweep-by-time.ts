@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Clock, createSystemClock } from '../../src/platform/clock/clock.ts';
 import { embeddedLeftoverMsMin } from '../../src/platform/database/embedded/prepare-folder.ts';
 import { openDirectoryStore } from '../../src/platform/objects/directory/directory-store.ts';
-import { leftOverAgeMs } from '../../src/platform/objects/limits.ts';
+import { leftOverAgeMs } from '../../src/platform/objects/directory/temporary-folder.ts';
 
 const afterAllMs = leftOverAgeMs + embeddedLeftoverMsMin;
 const everything = { ageMs: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY };

@@ -1,6 +1,8 @@
 /** The ways in which an object store fails, told alike by every adapter. */
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { freeInodesMin } from './limits.ts';
+
+/** An upload makes up to three files (archive, metadata, announcement); a few uploads more than the last one still fit. */
+export const freeInodesMin = 8;
 
 /** S3's limit; the directory keeps to it so that a key that works here works there. */
 export const keyBytesMax = 1024;
@@ -29,7 +31,7 @@ export function objectsDiskFull(path: string, freeBytes: number, freeBytesMin: n
       category: 'storage',
       retryable: true,
       hint: 'give it more room, or lower the age and size that stored archives are kept for',
-      ...(cause === undefined ? {} : { cause }),
+      cause,
     },
   );
 }
@@ -42,7 +44,7 @@ export function objectsInodesUsedUp(path: string, freeInodes: number, cause?: un
       category: 'storage',
       retryable: true,
       hint: 'remove small files, make the file system with more inodes (mkfs -N), or lower the age that stored archives are kept for',
-      ...(cause === undefined ? {} : { cause }),
+      cause,
     },
   );
 }
@@ -55,7 +57,7 @@ export function objectsUnavailable(what: string, cause: unknown): CcxError {
     category: 'storage',
     retryable: true,
     cause,
-    ...(told === undefined ? {} : { hint: told.hint }),
+    hint: told?.hint,
   });
 }
 

@@ -9,8 +9,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import { createManualClock, type ManualClock } from '../../clock/manual-clock.ts';
-import { freeInodesMin, leftOverAgeMs } from '../limits.ts';
-import { objectsUnavailable } from '../object-errors.ts';
+import { freeInodesMin, objectsUnavailable } from '../object-errors.ts';
 import { objectStoreContract } from '../object-store.contract.ts';
 import type { ObjectStore } from '../object-store.ts';
 import {
@@ -21,6 +20,7 @@ import {
   retentionEveryMs,
 } from './directory-store.ts';
 import { outboxReachMs } from './retention.ts';
+import { leftOverAgeMs } from './temporary-folder.ts';
 
 objectStoreContract('directory', async () => {
   const path = await mkdtemp(join(tmpdir(), 'ccx-objects-'));

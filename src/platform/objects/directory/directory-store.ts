@@ -21,8 +21,13 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { freeInodesMin } from '../limits.ts';
-import { checkObjectKey, objectsDiskFull, objectsInodesUsedUp, objectsUnavailable } from '../object-errors.ts';
+import {
+  checkObjectKey,
+  freeInodesMin,
+  objectsDiskFull,
+  objectsInodesUsedUp,
+  objectsUnavailable,
+} from '../object-errors.ts';
 import type { ByteRange, ObjectMetadata, ObjectStore, StoredObject } from '../object-store.ts';
 import { type FilePlace, folders, isObjectName, keyOfPlace, placeOfKey } from './file-name.ts';
 import { enforceRetention, type RetentionReport } from './retention.ts';
@@ -59,33 +64,20 @@ interface DiskSpace {
   readonly freeInodes: number | undefined;
 }
 
-export interface DirectoryObjectStore extends ObjectStore {
-  /** Absolute or relative, as it was opened. */
-  readonly path: string;
-  /** One run of what otherwise happens every few minutes. */
-  enforceRetention(): Promise<RetentionReport>;
-  /** Stops the retention and removes unfinished files. Objects stay. */
-  close(): Promise<void>;
-}
-
 /** Code of what it rejects with: `OBJECTS_UNAVAILABLE`. */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<DirectoryObjectStore> {
   try {
     for (const folder of ['', ...folders]) await makeFolder(join(options.path, folder));
     const temporary = await openTemporaryFolder(options.path, options.clock);
     await syncFolder(options.path);
-    return new DirectoryStore(options, temporary);
+    return new DirectoryObjectStore(options, temporary);
   } catch (cause) {
     throw objectsUnavailable(`be opened in ${options.path}`, cause);
   }
 }
 
-/** What lies beside an object. */
-interface Sidecar extends ObjectMetadata {
-  readonly key: string;
-}
-
-class DirectoryStore implements DirectoryObjectStore {
+export class DirectoryObjectStore implements ObjectStore {
+  /** Absolute or relative, as it was opened. */
   readonly path: string;
   readonly #options: DirectoryStoreOptions;
   readonly #temporary: TemporaryFolder;
@@ -115,7 +107,9 @@ class DirectoryStore implements DirectoryObjectStore {
       checkObjectKey(key);
       const place = placeOfKey(key);
       const { sizeBytes, storedAt } = await this.#writeFile(temporary, body);
-      const sidecar = this.#needsSidecar(place, metadata) ? await this.#writeSidecar({ key, ...metadata }) : undefined;
+      const needsSidecar = place.hashed || metadata.contentType !== undefined || metadata.labels !== undefined;
+      const sidecar = needsSidecar ? this.#temporaryPath() : undefined;
+      if (sidecar !== undefined) await this.#writeFile(sidecar, Buffer.from(JSON.stringify({ key, ...metadata })));
       await this.#exclusively(key, async () => {
         if (sidecar === undefined) await rm(this.#sidecarPath(place), { force: true });
         else await rename(sidecar, this.#sidecarPath(place));
@@ -131,10 +125,7 @@ class DirectoryStore implements DirectoryObjectStore {
     }
   }
 
-  async get(
-    key: string,
-    range?: ByteRange,
-  ): Promise<{ readonly object: StoredObject; readonly body: Readable } | undefined> {
+  async get(key: string, range?: ByteRange): ReturnType<ObjectStore['get']> {
     checkObjectKey(key);
     const place = placeOfKey(key);
     let handle: FileHandle;
@@ -146,14 +137,9 @@ class DirectoryStore implements DirectoryObjectStore {
     }
     try {
       const found = await handle.stat();
-      const { contentType, labels } = await this.#readSidecar(place);
-      const metadata = {
-        ...(contentType === undefined ? {} : { contentType }),
-        ...(labels === undefined ? {} : { labels }),
-      };
       return {
-        object: { key, sizeBytes: found.size, storedAt: found.mtime, ...metadata },
-        body: handle.createReadStream(range === undefined ? {} : { start: range.start, end: range.endInclusive }),
+        object: { ...(await this.#readSidecar(place)), key, sizeBytes: found.size, storedAt: found.mtime },
+        body: handle.createReadStream({ start: range?.start, end: range?.endInclusive }),
       };
     } catch (error) {
       await handle.close();
@@ -203,6 +189,7 @@ class DirectoryStore implements DirectoryObjectStore {
     await this.#checkSpace(0);
   }
 
+  /** One run of what otherwise happens every few minutes. */
   async enforceRetention(): Promise<RetentionReport> {
     const report = await enforceRetention({
       path: this.path,
@@ -213,6 +200,7 @@ class DirectoryStore implements DirectoryObjectStore {
     return report;
   }
 
+  /** Stops the retention and removes unfinished files. Objects stay. */
   async close(): Promise<void> {
     this.#stopRetention();
     await this.#temporary.close();
@@ -231,15 +219,8 @@ class DirectoryStore implements DirectoryObjectStore {
     return join(this.#temporary.path, String(this.#temporaryFiles));
   }
 
-  #needsSidecar(place: FilePlace, metadata: ObjectMetadata): boolean {
-    return place.hashed || metadata.contentType !== undefined || metadata.labels !== undefined;
-  }
-
   /** Writes and fsyncs; the source's own error passes unchanged. The file's time is the clock's. */
-  async #writeFile(
-    path: string,
-    body: Readable | Buffer,
-  ): Promise<{ readonly sizeBytes: number; readonly storedAt: Date }> {
+  async #writeFile(path: string, body: Readable | Buffer): Promise<Pick<StoredObject, 'sizeBytes' | 'storedAt'>> {
     await this.#checkSpace(Buffer.isBuffer(body) ? body.length : 0);
     const handle = await open(path, 'wx', 0o640);
     try {
@@ -263,21 +244,9 @@ class DirectoryStore implements DirectoryObjectStore {
     }
   }
 
-  async #writeSidecar(sidecar: Sidecar): Promise<string> {
-    const path = this.#temporaryPath();
-    const handle = await open(path, 'wx', 0o640);
+  async #readSidecar(place: FilePlace): Promise<ObjectMetadata & { readonly key?: string }> {
     try {
-      await handle.writeFile(JSON.stringify(sidecar));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    return path;
-  }
-
-  async #readSidecar(place: FilePlace): Promise<Partial<Sidecar>> {
-    try {
-      return JSON.parse(await readFile(this.#sidecarPath(place), 'utf8')) as Sidecar;
+      return JSON.parse(await readFile(this.#sidecarPath(place), 'utf8')) as ObjectMetadata;
     } catch (error) {
       if (isMissing(error)) return {};
       throw error;
@@ -293,7 +262,7 @@ class DirectoryStore implements DirectoryObjectStore {
     }
   }
 
-  async #statObject(place: FilePlace): Promise<{ readonly sizeBytes: number; readonly storedAt: Date } | undefined> {
+  async #statObject(place: FilePlace): Promise<Pick<StoredObject, 'sizeBytes' | 'storedAt'> | undefined> {
     try {
       const found = await stat(this.#objectPath(place));
       return { sizeBytes: found.size, storedAt: found.mtime };

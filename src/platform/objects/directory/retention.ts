@@ -5,10 +5,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
-import { leftOverAgeMs } from '../limits.ts';
 import { OUTBOX_PREFIX } from '../object-store.ts';
 import { isObjectName } from './file-name.ts';
-import { sweepTemporaryFolders } from './temporary-folder.ts';
+import { leftOverAgeMs, sweepTemporaryFolders } from './temporary-folder.ts';
 
 /** An archive is stored at most this long before its announcement; kept so long before the oldest one that still waits. */
 export const outboxReachMs = 10 * 60_000;

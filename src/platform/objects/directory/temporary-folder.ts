@@ -6,18 +6,17 @@ import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
-import { leftOverAgeMs } from '../limits.ts';
+
+/** Temporary files of another machine on a shared disk, or metadata without an object, are left-overs after this time. */
+export const leftOverAgeMs = 3_600_000;
 
 const parentName = '.unfinished';
 /** Folders of stores that this process has open: their pid alone does not tell them from those of an earlier process with that pid. */
 const openHere = new Set<string>();
 
-export interface TemporaryFolder {
-  readonly path: string;
-  close(): Promise<void>;
-}
+export type TemporaryFolder = Awaited<ReturnType<typeof openTemporaryFolder>>;
 
-export async function openTemporaryFolder(root: string, clock: Clock): Promise<TemporaryFolder> {
+export async function openTemporaryFolder(root: string, clock: Clock) {
   const parent = join(root, parentName);
   await makeFolder(parent);
   await sweepTemporaryFolders(root, clock);
@@ -37,7 +36,7 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o750 });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
     await makeFolder(dirname(path));
@@ -45,18 +44,13 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes folders whose process is gone. Returns how many. */
-export async function sweepTemporaryFolders(root: string, clock: Clock): Promise<number> {
+/** Removes folders whose process is gone. */
+export async function sweepTemporaryFolders(root: string, clock: Clock): Promise<void> {
   const parent = join(root, parentName);
-  let swept = 0;
   for (const name of await readdir(parent)) {
     const path = join(parent, name);
-    if (await isLeftOver(path, name, clock)) {
-      await rm(path, { recursive: true, force: true });
-      swept += 1;
-    }
+    if (await isLeftOver(path, name, clock)) await rm(path, { recursive: true, force: true });
   }
-  return swept;
 }
 
 async function isLeftOver(path: string, name: string, clock: Clock): Promise<boolean> {
