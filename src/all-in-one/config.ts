@@ -12,19 +12,12 @@ export const allInOneOptions = defineOptions({
   envPrefix: 'CCX_ALL_IN_ONE',
   options: {
     'run.data': {
-      type: 'string',
       default: '',
       flag: 'data',
       description:
         'Folder that keeps everything; default ./data (as root in a closed folder /var/lib/ccx-notifications)',
     },
-    'run.host': {
-      type: 'string',
-      as: 'host',
-      default: '127.0.0.1',
-      flag: 'host',
-      description: 'Address that ingress listens on',
-    },
+    'run.host': { as: 'host', default: '127.0.0.1', flag: 'host', description: 'Address that ingress listens on' },
     'run.port': {
       type: 'integer',
       as: 'port',
@@ -44,7 +37,6 @@ export const allInOneOptions = defineOptions({
       description: 'Port of /metrics and /ready of all services together, on the same address; 0 takes any free one',
     },
     'run.kafka': {
-      type: 'list',
       as: 'kafkaBrokers',
       default: [],
       split: 'comma-or-whitespace',
@@ -52,7 +44,6 @@ export const allInOneOptions = defineOptions({
       description: 'Kafka brokers (host:port) to use in place of the embedded topics',
     },
     'run.database': {
-      type: 'string',
       as: 'databaseUrl',
       default: '',
       secret: true,
@@ -92,7 +83,6 @@ export const allInOneOptions = defineOptions({
       description: 'How many bytes one embedded topic keeps',
     },
     'logging.level': {
-      type: 'string',
       as: 'logLevel',
       default: 'error',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],

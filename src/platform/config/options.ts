@@ -131,9 +131,30 @@ export type ListsOf<Table extends OptionTable> =
     ? { readonly [Name in keyof Table['lists']]: readonly ListEntry<Table['lists'][Name]>[] }
     : Readonly<Record<never, never>>;
 
-/** Identity function that keeps the literal types of a table. */
-export function defineOptions<const Table extends OptionTable>(table: Table): Table {
-  return table;
+/** An option as a table writes it down: text, yes or no, and a list tell their type by their default. */
+export interface OptionRow extends Omit<OptionSpec, 'type'> {
+  readonly type?: OptionType;
+}
+
+type TypeOfDefault<Default> = Default extends string ? 'string' : Default extends boolean ? 'boolean' : 'list';
+
+type WithTypes<Rows extends Readonly<Record<string, OptionRow>>> = {
+  readonly [Key in keyof Rows]: Rows[Key] extends { readonly type: OptionType }
+    ? Rows[Key]
+    : Rows[Key] & { readonly type: TypeOfDefault<Exclude<Rows[Key]['default'], number>> };
+};
+
+/** Keeps the literal types of a table. */
+export function defineOptions<
+  const Table extends Omit<OptionTable, 'options'> & { readonly options: Readonly<Record<string, OptionRow>> },
+>(table: Table): Omit<Table, 'options'> & { readonly options: WithTypes<Table['options']> } {
+  const options = Object.entries(table.options).map(([key, row]) => [key, { type: typeOfDefault(row), ...row }]);
+  return { ...table, options: Object.fromEntries(options) };
+}
+
+function typeOfDefault({ default: value }: OptionRow): OptionType | undefined {
+  if (typeof value === 'string' || typeof value === 'boolean') return typeof value as 'string' | 'boolean';
+  return typeof value === 'number' ? undefined : 'list';
 }
 
 /** The same table with other defaults, for a program that runs a role in its own way. Unknown keys do not compile. */

@@ -8,27 +8,20 @@ export const contentServiceOptions = defineOptions({
   name: 'content',
   envPrefix: 'INSIGHTS_CONTENT_SERVICE',
   options: {
-    'server.address': { type: 'string', default: ':8080', flag: 'address', description: 'Where to listen, host:port' },
-    'server.api_prefix': { type: 'string', default: '/api/v1/', description: 'Begin of every path' },
+    'server.address': { default: ':8080', flag: 'address', description: 'Where to listen, host:port' },
+    'server.api_prefix': { default: '/api/v1/', description: 'Begin of every path' },
     'server.api_spec_file': {
-      type: 'string',
       default: '',
       description: "OpenAPI document to serve under its file name instead of the service's own",
     },
-    'groups.path': {
-      type: 'string',
-      default: '',
-      description: 'YAML file with the groups of rules; default the usual five',
-    },
+    'groups.path': { default: '', description: 'YAML file with the groups of rules; default the usual five' },
     'content.path': {
-      type: 'string',
       default: '',
       flag: 'content',
       description: "Folder with the rules' content; default the rules of this program",
     },
-    'metrics.namespace': { type: 'string', default: '', description: 'Put before metric names, with an underscore' },
+    'metrics.namespace': { default: '', description: 'Put before metric names, with an underscore' },
     'logging.log_level': {
-      type: 'string',
       default: 'info',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       description: 'Least severe lines that are logged',

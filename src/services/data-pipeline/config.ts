@@ -56,26 +56,18 @@ export const dataPipelineOptions = defineOptions({
   options: {
     ...busOptions,
     'database.url': {
-      type: 'string',
       default: '',
       secret: true,
       env: 'CCX_DATABASE_URL',
       description: 'postgres://user:password@host:port/name, for bus.kind = postgres only',
     },
     'incoming.topic': {
-      type: 'string',
       default: TOPIC_UPLOAD_ANNOUNCE,
       env: 'CDP_INCOMING_TOPIC',
       description: 'Topic of the announcements; platform.upload.buckit goes with incoming.platform_service "none"',
     },
-    'incoming.group_id': {
-      type: 'string',
-      default: GROUP_DATA_PIPELINE,
-      env: 'CDP_GROUP_ID',
-      description: 'Consumer group',
-    },
+    'incoming.group_id': { default: GROUP_DATA_PIPELINE, env: 'CDP_GROUP_ID', description: 'Consumer group' },
     'incoming.platform_service': {
-      type: 'string',
       off: 'none',
       default: SERVICE_OPENSHIFT,
       description: 'Value that the header service must have; "none" takes every record',
@@ -88,33 +80,24 @@ export const dataPipelineOptions = defineOptions({
       description: 'Older records are dropped and counted; 0 takes all (the reference drops after 2h)',
     },
     'incoming.start_at': {
-      type: 'string',
       default: 'earliest',
       choices: ['earliest', 'latest'],
       description: 'Where a group without a committed offset starts',
     },
-    'results.topic': {
-      type: 'string',
-      as: 'resultsTopic',
-      default: TOPIC_OCP_RESULTS,
-      description: 'Topic of the reports',
-    },
+    'results.topic': { as: 'resultsTopic', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
     'dead_letters.topic': {
-      type: 'string',
       as: 'deadLettersTopic',
       default: TOPIC_PIPELINE_DEAD_LETTERS,
       env: 'CDP_DEAD_LETTER_QUEUE_TOPIC',
       description: 'Topic of what cannot be processed',
     },
     'statuses.topic': {
-      type: 'string',
       as: 'statusesTopic',
       off: 'none',
       default: TOPIC_PAYLOAD_STATUS,
       description: 'Topic of status messages for the payload tracker; "none" sends none',
     },
     'statuses.service_name': {
-      type: 'string',
       as: 'serviceName',
       default: STATUS_SERVICE_DATA_PIPELINE,
       description: 'Name of this service in status messages and dead letters',
@@ -127,17 +110,14 @@ export const dataPipelineOptions = defineOptions({
       description: 'Larger archives are dead-lettered',
     },
     'download.allow_unsafe_links': {
-      type: 'boolean',
       default: false,
       description: 'Follows links to every host; otherwise only what the two settings below allow',
     },
     'download.presigned_s3_links': {
-      type: 'boolean',
       default: true,
       description: 'Follows presigned links of Amazon S3 (*.s3.amazonaws.com), as the hosted platform announces them',
     },
     'download.allowed_hosts': {
-      type: 'list',
       default: [],
       split: 'comma-or-whitespace',
       description: 'Further hosts that archives are fetched from: host, host:port or *.domain',
@@ -240,7 +220,7 @@ export const dataPipelineOptions = defineOptions({
       min: 1,
       description: 'Packed bytes held at once; at least download.max_archive_size',
     },
-    'operations.host': { type: 'string', default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
+    'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
     'operations.port': {
       type: 'integer',
       default: 8000,
@@ -250,7 +230,6 @@ export const dataPipelineOptions = defineOptions({
       description: 'Port of /metrics, /ready and /live; 0 picks any',
     },
     'logging.log_level': {
-      type: 'string',
       default: 'info',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       description: 'Least severe lines that are logged',

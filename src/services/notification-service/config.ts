@@ -10,7 +10,7 @@ import { busOptions } from '../../platform/bus/bus-options.ts';
 import {
   type ConfigOf,
   defineOptions,
-  type OptionSpec,
+  type OptionRow,
   type SettingsOf,
   settingsOf,
 } from '../../platform/config/options.ts';
@@ -37,22 +37,16 @@ function policyOptions<Section extends string>(
       description: 'Value of totalRiskThreshold in the filter: 1 low, 2 moderate, 3 important, 4 critical',
     },
     event_filter: {
-      type: 'string',
       default: DEFAULT_EVENT_FILTER,
       description: 'An issue passes when this expression is greater than 0',
     },
-    tag_filter_enabled: {
-      type: 'boolean',
-      default: defaults.tagFilter,
-      description: 'Only rules that have all the tags',
-    },
-    tags: { type: 'list', default: defaults.tags, description: 'The tags of the tag filter' },
+    tag_filter_enabled: { default: defaults.tagFilter, description: 'Only rules that have all the tags' },
+    tags: { default: defaults.tags, description: 'The tags of the tag filter' },
     cooldown: {
-      type: 'string',
       default: '1 week',
       description: 'How long an issue that was notified is not notified again; PostgreSQL interval, 0 for none',
     },
-  } as const satisfies Record<string, OptionSpec>;
+  } as const satisfies Record<string, OptionRow>;
   type Prefixed = { [Key in keyof typeof options & string as `${Section}.${Key}`]: (typeof options)[Key] };
   return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
 }
@@ -60,15 +54,15 @@ function policyOptions<Section extends string>(
 /** One database, named by parts as the reference does. */
 function storageOptions<Section extends string>(section: Section, database: string) {
   const options = {
-    db_driver: { type: 'string', default: 'postgres', choices: ['postgres'], description: 'Only postgres works' },
-    pg_username: { type: 'string', default: 'postgres', description: 'User' },
-    pg_password: { type: 'string', default: 'postgres', secret: true, description: 'Password' },
-    pg_host: { type: 'string', default: 'localhost', description: 'Host' },
+    db_driver: { default: 'postgres', choices: ['postgres'], description: 'Only postgres works' },
+    pg_username: { default: 'postgres', description: 'User' },
+    pg_password: { default: 'postgres', secret: true, description: 'Password' },
+    pg_host: { default: 'localhost', description: 'Host' },
     pg_port: { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port' },
-    pg_db_name: { type: 'string', default: database, description: 'Name of the database' },
-    pg_params: { type: 'string', default: 'sslmode=disable', description: 'Further parameters as in a URL' },
-    log_sql_queries: { type: 'boolean', default: false, description: accepted },
-  } as const satisfies Record<string, OptionSpec>;
+    pg_db_name: { default: database, description: 'Name of the database' },
+    pg_params: { default: 'sslmode=disable', description: 'Further parameters as in a URL' },
+    log_sql_queries: { default: false, description: accepted },
+  } as const satisfies Record<string, OptionRow>;
   type Prefixed = { [Key in keyof typeof options & string as `${Section}.${Key}`]: (typeof options)[Key] };
   return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
 }
@@ -78,7 +72,6 @@ export const notificationServiceOptions = defineOptions({
   envPrefix: 'CCX_NOTIFICATION_SERVICE',
   options: {
     'storage.url': {
-      type: 'string',
       default: '',
       secret: true,
       env: 'CCX_DATABASE_URL',
@@ -89,39 +82,27 @@ export const notificationServiceOptions = defineOptions({
     ...storageOptions('storage', 'notification'),
     ...storageOptions('aggregator_storage', 'aggregator'),
     'disabled_rules.ignore': {
-      type: 'boolean',
       default: true,
       flag: 'ignore-disabled-rules',
       description: 'Do not read disabled rules from the aggregator database; nothing is treated as disabled then',
     },
     'kafka_broker.enabled': {
-      type: 'boolean',
       default: true,
       description: 'Notify through the notification backend, topic platform.notifications.ingress',
     },
     'kafka_broker.addresses': {
-      type: 'string',
       default: '',
       description: 'Kafka brokers of that topic, host:port separated by commas; empty: the bus of the bus.* settings',
     },
     'kafka_broker.security_protocol': {
-      type: 'string',
       default: 'PLAINTEXT',
       description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for kafka_broker.addresses',
     },
-    'kafka_broker.cert_path': {
-      type: 'string',
-      default: '',
-      description: 'PEM file with the authority of the brokers',
-    },
-    'kafka_broker.sasl_mechanism': {
-      type: 'string',
-      default: 'PLAIN',
-      description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512',
-    },
-    'kafka_broker.sasl_username': { type: 'string', default: '', description: 'User at the brokers' },
-    'kafka_broker.sasl_password': { type: 'string', default: '', secret: true, description: 'Password at the brokers' },
-    'kafka_broker.topic': { type: 'string', default: TOPIC_NOTIFICATIONS, description: 'Topic of the notifications' },
+    'kafka_broker.cert_path': { default: '', description: 'PEM file with the authority of the brokers' },
+    'kafka_broker.sasl_mechanism': { default: 'PLAIN', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
+    'kafka_broker.sasl_username': { default: '', description: 'User at the brokers' },
+    'kafka_broker.sasl_password': { default: '', secret: true, description: 'Password at the brokers' },
+    'kafka_broker.topic': { default: TOPIC_NOTIFICATIONS, description: 'Topic of the notifications' },
     'kafka_broker.timeout': {
       type: 'duration',
       default: minuteMs,
@@ -129,79 +110,60 @@ export const notificationServiceOptions = defineOptions({
       description: 'How long one message may take',
     },
     ...policyOptions('kafka_broker', { totalRisk: 2, tagFilter: false, tags: [] }),
-    'service_log.enabled': { type: 'boolean', default: false, description: 'Notify through Service Log' },
-    'service_log.client_id': { type: 'string', default: '', secret: true, description: 'OAuth client' },
-    'service_log.client_secret': {
-      type: 'string',
-      default: '',
-      secret: true,
-      description: 'Secret of the OAuth client',
-    },
+    'service_log.enabled': { default: false, description: 'Notify through Service Log' },
+    'service_log.client_id': { default: '', secret: true, description: 'OAuth client' },
+    'service_log.client_secret': { default: '', secret: true, description: 'Secret of the OAuth client' },
     'service_log.created_by': {
-      type: 'string',
       default: `service-account-${STATUS_SERVICE_NOTIFIER}`,
       description: 'Field created_by of entries',
     },
-    'service_log.username': { type: 'string', default: 'insights-advisor', description: 'Field username of entries' },
-    'service_log.token_url': { type: 'string', default: '', description: 'Token service; empty: the hosted one' },
+    'service_log.username': { default: 'insights-advisor', description: 'Field username of entries' },
+    'service_log.token_url': { default: '', description: 'Token service; empty: the hosted one' },
     'service_log.url': {
-      type: 'string',
       default: 'https://api.openshift.com/api/service_logs/v1/cluster_logs/',
       description: 'Where entries are posted',
     },
     'service_log.timeout': { type: 'duration', default: 15_000, min: 1, description: 'How long one call may take' },
     'service_log.rule_details_uri': {
-      type: 'string',
       default: 'https://console.redhat.com/openshift/insights/advisor/recommendations/{module}|{error_key}',
       description: 'Link at the end of an entry',
     },
     ...policyOptions('service_log', { totalRisk: 0, tagFilter: true, tags: ['osd_customer'] }),
     'dependencies.content_server': {
-      type: 'string',
       default: '',
       description: 'Content service, host:port; empty: the content that comes with this program',
     },
     'dependencies.content_endpoint': {
-      type: 'string',
       default: '/api/v1/content',
       description: 'Path of the content, appended to the server',
     },
     'dependencies.content_folder': {
-      type: 'string',
       default: '',
       description: "Content folder to read instead, in the content service's layout",
     },
     'dependencies.template_renderer_server': {
-      type: 'string',
       default: '',
       description: 'Template renderer for Service Log texts; empty: rendered here',
     },
-    'dependencies.template_renderer_endpoint': {
-      type: 'string',
-      default: '/v1/rendered_reports',
-      description: 'Path of the renderer',
-    },
-    'notifications.insights_advisor_url': { type: 'string', default: '', description: accepted },
+    'dependencies.template_renderer_endpoint': { default: '/v1/rendered_reports', description: 'Path of the renderer' },
+    'notifications.insights_advisor_url': { default: '', description: accepted },
     'notifications.cluster_details_uri': {
-      type: 'string',
       default: 'https://console.redhat.com/openshift/details/{cluster_id}#insights',
       description: 'Link to a cluster',
     },
     'notifications.rule_details_uri': {
-      type: 'string',
       default: 'https://console.redhat.com/openshift/details/{cluster_id}/insights/{module}/{error_key}',
       description: 'Link to a rule',
     },
-    'processing.filter_allowed_clusters': { type: 'boolean', default: false, description: 'Only allowed_clusters' },
-    'processing.allowed_clusters': { type: 'list', default: [], description: 'Clusters to notify about' },
-    'processing.filter_blocked_clusters': { type: 'boolean', default: false, description: 'All but blocked_clusters' },
-    'processing.blocked_clusters': { type: 'list', default: [], description: 'Clusters not to notify about' },
-    'metrics.job_name': { type: 'string', default: 'ccx_notification_service', description: 'Job at the Pushgateway' },
-    'metrics.namespace': { type: 'string', default: 'ccx_notification_service', description: 'First part of names' },
-    'metrics.subsystem': { type: 'string', default: 'to_notification_backend', description: 'Second part of names' },
-    'metrics.gateway_url': { type: 'string', default: 'localhost:9091', description: 'Pushgateway' },
+    'processing.filter_allowed_clusters': { default: false, description: 'Only allowed_clusters' },
+    'processing.allowed_clusters': { default: [], description: 'Clusters to notify about' },
+    'processing.filter_blocked_clusters': { default: false, description: 'All but blocked_clusters' },
+    'processing.blocked_clusters': { default: [], description: 'Clusters not to notify about' },
+    'metrics.job_name': { default: 'ccx_notification_service', description: 'Job at the Pushgateway' },
+    'metrics.namespace': { default: 'ccx_notification_service', description: 'First part of names' },
+    'metrics.subsystem': { default: 'to_notification_backend', description: 'Second part of names' },
+    'metrics.gateway_url': { default: 'localhost:9091', description: 'Pushgateway' },
     'metrics.gateway_auth_token': {
-      type: 'string',
       default: '',
       secret: true,
       description: 'Basic credentials of the Pushgateway, encoded; empty: nothing is pushed',
@@ -215,12 +177,11 @@ export const notificationServiceOptions = defineOptions({
       description: 'Pause between pushes; 0 pushes at the end only',
     },
     'cleaner.max_age': {
-      type: 'string',
       default: '90 days',
       description:
         'Age at which rows of new_reports and reported are deleted, PostgreSQL interval; what a cooldown counts by stays until it ends',
     },
-    'cleaner.enabled': { type: 'boolean', default: false, description: 'Delete them while the service runs' },
+    'cleaner.enabled': { default: false, description: 'Delete them while the service runs' },
     'follow.poll': { type: 'duration', default: 5_000, min: 10, description: 'How late a report may be noticed' },
     'follow.min_gap': { type: 'duration', default: 200, min: 0, description: 'Shortest pause between two runs' },
     'follow.full_sweep': {
@@ -271,9 +232,9 @@ export const notificationServiceOptions = defineOptions({
     },
     'retention.outbox': { type: 'duration', default: 30 * dayMs, min: dayMs, description: 'Finished messages' },
     'retention.ledger': { type: 'duration', default: 180 * dayMs, min: dayMs, description: 'Resolved issues' },
-    'operations.host': { type: 'string', default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
+    'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
     'operations.port': { type: 'integer', default: 9103, min: 0, max: 65_535, description: 'Their port' },
-    'logging.log_level': { type: 'string', default: 'info', description: 'debug, info, warn, error or fatal' },
+    'logging.log_level': { default: 'info', description: 'debug, info, warn, error or fatal' },
     ...vaultOptions,
     ...busOptions,
   },

@@ -16,7 +16,7 @@ import { type BusConfig, type BusSettings, busOptions, busSettings } from '../..
 import {
   type ConfigOf,
   defineOptions,
-  type OptionSpec,
+  type OptionRow,
   type SettingsOf,
   settingsOf,
 } from '../../platform/config/options.ts';
@@ -42,110 +42,83 @@ const accepted = 'Accepted for old configurations; without effect';
 /** Keys of the reference. The defaults make `ccx writer` work as it is; the drop-in program has its own. */
 export const referenceOptions = {
   'broker.addresses': {
-    type: 'string',
     default: '',
     description: 'Kafka brokers, host:port separated by commas; when set, they are used instead of the bus.* settings',
   },
   'broker.security_protocol': {
-    type: 'string',
     default: 'PLAINTEXT',
     description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for broker.addresses',
   },
-  'broker.cert_path': {
-    type: 'string',
-    default: '',
-    description: 'PEM file with the certificate authority of the brokers',
-  },
-  'broker.sasl_mechanism': { type: 'string', default: '', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
-  'broker.sasl_username': { type: 'string', default: '', description: 'User at the brokers' },
-  'broker.sasl_password': { type: 'string', default: '', secret: true, description: 'Password at the brokers' },
-  'broker.topic': { type: 'string', as: 'topic', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
-  'broker.group': { type: 'string', as: 'groupId', default: GROUP_WRITER, description: 'Consumer group' },
-  'broker.enabled': {
-    type: 'boolean',
-    default: true,
-    description: 'False: the service ends at once, with exit code 0',
-  },
+  'broker.cert_path': { default: '', description: 'PEM file with the certificate authority of the brokers' },
+  'broker.sasl_mechanism': { default: '', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
+  'broker.sasl_username': { default: '', description: 'User at the brokers' },
+  'broker.sasl_password': { default: '', secret: true, description: 'Password at the brokers' },
+  'broker.topic': { as: 'topic', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
+  'broker.group': { as: 'groupId', default: GROUP_WRITER, description: 'Consumer group' },
+  'broker.enabled': { default: true, description: 'False: the service ends at once, with exit code 0' },
   'broker.disable_api_versions_request': {
-    type: 'boolean',
     default: false,
     description: 'Accepted for old configurations; without effect, because the client always negotiates',
   },
-  'storage.db_driver': { type: 'string', default: 'postgres', description: 'Only postgres works' },
-  'storage.pg_username': { type: 'string', default: 'postgres', description: 'User of the notification database' },
-  'storage.pg_password': { type: 'string', default: 'postgres', secret: true, description: 'Password of that user' },
-  'storage.pg_host': {
-    type: 'string',
-    default: 'localhost',
-    description: 'Host of the database, or the folder of its socket',
-  },
+  'storage.db_driver': { default: 'postgres', description: 'Only postgres works' },
+  'storage.pg_username': { default: 'postgres', description: 'User of the notification database' },
+  'storage.pg_password': { default: 'postgres', secret: true, description: 'Password of that user' },
+  'storage.pg_host': { default: 'localhost', description: 'Host of the database, or the folder of its socket' },
   'storage.pg_port': { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port of the database' },
-  'storage.pg_db_name': { type: 'string', default: 'notification', description: 'Name of the database' },
-  'storage.pg_params': { type: 'string', default: 'sslmode=disable', description: 'Further parameters as in a URL' },
+  'storage.pg_db_name': { default: 'notification', description: 'Name of the database' },
+  'storage.pg_params': { default: 'sslmode=disable', description: 'Further parameters as in a URL' },
   'storage.log_sql_queries': {
-    type: 'boolean',
     default: false,
     description: 'Accepted for old configurations; without effect, as in the reference',
   },
-  'logging.debug': {
-    type: 'boolean',
-    default: false,
-    description: 'The drop-in program: lines for people instead of JSON',
-  },
-  'logging.use_stderr': { type: 'boolean', default: false, description: 'Log to standard error' },
-  'logging.log_level': { type: 'string', default: 'info', description: 'debug, info, warn, error or fatal' },
+  'logging.debug': { default: false, description: 'The drop-in program: lines for people instead of JSON' },
+  'logging.use_stderr': { default: false, description: 'Log to standard error' },
+  'logging.log_level': { default: 'info', description: 'debug, info, warn, error or fatal' },
   'logging.logging_to_cloud_watch_enabled': {
-    type: 'boolean',
     default: false,
     description: 'Not supported: collect standard output instead',
   },
   'logging.logging_to_sentry_enabled': {
-    type: 'boolean',
     default: false,
     description: 'Not supported: alert on the log or on the metrics instead',
   },
-  'cloudwatch.aws_access_id': { type: 'string', default: '', description: accepted },
-  'cloudwatch.aws_secret_key': { type: 'string', default: '', secret: true, description: accepted },
-  'cloudwatch.aws_session_token': { type: 'string', default: '', secret: true, description: accepted },
-  'cloudwatch.aws_region': { type: 'string', default: '', description: accepted },
-  'cloudwatch.log_group': { type: 'string', default: '', description: accepted },
-  'cloudwatch.stream_name': { type: 'string', default: '', description: accepted },
-  'cloudwatch.debug': { type: 'boolean', default: false, description: accepted },
-  'sentry.dsn': { type: 'string', default: '', secret: true, description: accepted },
-  'sentry.environment': { type: 'string', default: '', description: accepted },
+  'cloudwatch.aws_access_id': { default: '', description: accepted },
+  'cloudwatch.aws_secret_key': { default: '', secret: true, description: accepted },
+  'cloudwatch.aws_session_token': { default: '', secret: true, description: accepted },
+  'cloudwatch.aws_region': { default: '', description: accepted },
+  'cloudwatch.log_group': { default: '', description: accepted },
+  'cloudwatch.stream_name': { default: '', description: accepted },
+  'cloudwatch.debug': { default: false, description: accepted },
+  'sentry.dsn': { default: '', secret: true, description: accepted },
+  'sentry.environment': { default: '', description: accepted },
   'metrics.namespace': {
-    type: 'string',
     as: 'metricsNamespace',
     default: 'notification_writer',
     description: 'In front of the names of the metrics',
   },
-  'metrics.address': { type: 'string', default: ':8080', description: 'Address of GET /metrics; "none" for no server' },
+  'metrics.address': { default: ':8080', description: 'Address of GET /metrics; "none" for no server' },
   'tracker.topic': {
-    type: 'string',
     as: 'statusesTopic',
     off: 'none',
     default: TOPIC_PAYLOAD_STATUS,
     description: 'Topic of status messages for the payload tracker; "none" sends none',
   },
   'tracker.service_name': {
-    type: 'string',
     as: 'serviceName',
     default: STATUS_SERVICE_WRITER,
     description: 'Name of this service in status messages',
   },
-} as const satisfies Record<string, OptionSpec>;
+} as const satisfies Record<string, OptionRow>;
 
 /** Keys that the reference does not know. */
-export const additionalOptions = {
+const additionalOptions = {
   'broker.start_at': {
-    type: 'string',
     as: 'startAt',
     default: 'earliest',
     choices: ['earliest', 'latest'],
     description: 'Where a group without a committed offset starts',
   },
   'storage.url': {
-    type: 'string',
     default: '',
     secret: true,
     env: 'CCX_DATABASE_URL',
@@ -153,7 +126,6 @@ export const additionalOptions = {
     flag: 'database',
   },
   'storage.ensure_schema': {
-    type: 'boolean',
     as: 'ensureSchema',
     default: false,
     description: 'Brings the notification schema up to date at start instead of demanding it',
@@ -196,18 +168,12 @@ export const additionalOptions = {
       'How far ahead of our clock LastChecked may be; 0 is the reference, which loses reports as soon as clocks differ',
   },
   'dead_letters.topic': {
-    type: 'string',
     as: 'deadLettersTopic',
     default: TOPIC_WRITER_DEAD_LETTERS,
     description: 'Topic of what cannot be stored',
   },
-  'trace.enabled': {
-    type: 'boolean',
-    as: 'traced',
-    default: true,
-    description: 'Writes hops 7 and 8 of each request into ccx.trace',
-  },
-} as const satisfies Record<string, OptionSpec>;
+  'trace.enabled': { as: 'traced', default: true, description: 'Writes hops 7 and 8 of each request into ccx.trace' },
+} as const satisfies Record<string, OptionRow>;
 
 export const notificationWriterOptions = defineOptions({
   name: 'writer',

@@ -21,22 +21,15 @@ export const payloadTrackerOptions = defineOptions({
   name: 'tracker',
   envPrefix: 'CCX_TRACKER',
   options: {
-    'incoming.topic': {
-      type: 'string',
-      as: 'topic',
-      default: TOPIC_PAYLOAD_STATUS,
-      description: 'Topic of the status messages',
-    },
-    'incoming.group_id': { type: 'string', as: 'groupId', default: GROUP_TRACKER, description: 'Consumer group' },
+    'incoming.topic': { as: 'topic', default: TOPIC_PAYLOAD_STATUS, description: 'Topic of the status messages' },
+    'incoming.group_id': { as: 'groupId', default: GROUP_TRACKER, description: 'Consumer group' },
     'incoming.start_at': {
-      type: 'string',
       as: 'startAt',
       default: 'earliest',
       choices: ['earliest', 'latest'],
       description: 'Where a group without a committed offset starts',
     },
     'dead_letters.topic': {
-      type: 'string',
       as: 'deadLettersTopic',
       default: TOPIC_TRACKER_DEAD_LETTERS,
       description: 'Topic of what cannot be read',
@@ -75,7 +68,7 @@ export const payloadTrackerOptions = defineOptions({
       min: 1_000,
       description: 'How many events are kept; the oldest go first',
     },
-    'http.host': { type: 'string', default: '0.0.0.0', flag: 'host', description: 'Address to listen on' },
+    'http.host': { default: '0.0.0.0', flag: 'host', description: 'Address to listen on' },
     'http.port': {
       type: 'integer',
       default: httpPortDefault,
@@ -85,7 +78,6 @@ export const payloadTrackerOptions = defineOptions({
       description: 'Port of /v1/payloads, /metrics, /ready and /live; 0 takes any free one',
     },
     'database.url': {
-      type: 'string',
       default: '',
       secret: true,
       env: 'CCX_DATABASE_URL',
@@ -93,7 +85,6 @@ export const payloadTrackerOptions = defineOptions({
       description: 'postgres://user:password@host:port/name of the database that keeps the events',
     },
     'logging.level': {
-      type: 'string',
       default: 'info',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],
       flag: 'log-level',

@@ -14,12 +14,14 @@ import {
   type ReferenceConfigFile,
   zeroValues,
 } from '../../../platform/reference/reference-config.ts';
-import { additionalOptions, type NotificationWriterConfig, referenceOptions } from '../config.ts';
+import { type NotificationWriterConfig, notificationWriterOptions, referenceOptions } from '../config.ts';
 import type { WriterFlags } from './flags.ts';
 
 export const programName = 'ccx-notification-writer';
 
 const configFileVariable = 'CCX_NOTIFICATION_WRITER_CONFIG_FILE';
+
+const { options: roleOptions } = notificationWriterOptions;
 
 /** What nothing sets is empty, zero and false in the reference, and the service starts at the newest message. */
 const programOptions = defineOptions({
@@ -27,16 +29,14 @@ const programOptions = defineOptions({
   envPrefix: 'CCX_NOTIFICATION_WRITER',
   options: {
     ...Object.fromEntries(
-      Object.entries<OptionSpec>(referenceOptions).map(([key, spec]) => [
+      Object.entries<OptionSpec>(roleOptions).map(([key, spec]) => [
         key,
-        { ...spec, default: zeroValues[spec.type] },
+        Object.hasOwn(referenceOptions, key) ? { ...spec, default: zeroValues[spec.type] } : spec,
       ]),
     ),
-    ...additionalOptions,
-    'broker.start_at': { ...additionalOptions['broker.start_at'], default: 'latest' },
+    'broker.start_at': { ...roleOptions['broker.start_at'], default: 'latest' },
     // The database is what the reference's keys name, whatever else the environment holds.
-    'storage.url': { ...additionalOptions['storage.url'], env: 'CCX_NOTIFICATION_WRITER__STORAGE__URL' },
-    ...busOptions,
+    'storage.url': { ...roleOptions['storage.url'], env: 'CCX_NOTIFICATION_WRITER__STORAGE__URL' },
     'bus.kind': { ...busOptions['bus.kind'], default: 'kafka' },
     'bus.brokers': { ...busOptions['bus.brokers'], default: [] },
   } as Readonly<Record<string, OptionSpec>>,
