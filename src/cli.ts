@@ -7,36 +7,33 @@ import type { ProcessInput } from './platform/config/process-input.ts';
 import { readProcessInput } from './platform/config/process-input.ts';
 import { readVersion } from './platform/config/version.ts';
 import { describeFailure } from './platform/lifecycle/run-role.ts';
+import type { OpenDeadNotifications } from './tools/dead-letters/dead-letter.ts';
 
 interface CommandModule {
   /** The commands that the module registers, with what `ccx --help` says of them. */
   readonly commands: Readonly<Record<string, string>>;
-  readonly register: (program: Command, input: ProcessInput) => Promise<void>;
+  readonly load: () => Promise<{ register(program: Command, input: ProcessInput): void }>;
 }
 
 const modules: readonly CommandModule[] = [
   {
     commands: { 'all-in-one': 'everything in one process on an embedded PostgreSQL: archives in, notifications out' },
-    register: async (program, input) =>
-      (await import('./all-in-one/commands.ts')).registerAllInOneCommands(program, input),
+    load: () => import('./all-in-one/commands.ts'),
   },
   {
     commands: {
       ingress: 'role: takes uploads, stores archives, announces them',
       clusters: 'which organization a cluster belongs to: list, move',
     },
-    register: async (program, input) =>
-      (await import('./services/ingress/commands.ts')).registerIngressCommands(program, input),
+    load: () => import('./services/ingress/commands.ts'),
   },
   {
     commands: { 'data-pipeline': 'role: fetches announced archives, runs the rules, publishes reports' },
-    register: async (program, input) =>
-      (await import('./services/data-pipeline/commands.ts')).registerDataPipelineCommands(program, input),
+    load: () => import('./services/data-pipeline/commands.ts'),
   },
   {
     commands: { writer: 'role: stores reports in the notification database' },
-    register: async (program, input) =>
-      (await import('./services/notification-writer/commands.ts')).registerNotificationWriterCommands(program, input),
+    load: () => import('./services/notification-writer/commands.ts'),
   },
   {
     commands: {
@@ -44,40 +41,35 @@ const modules: readonly CommandModule[] = [
       explain: 'what was decided about a cluster, why, and when it could next be notified',
       notifications: 'lists notifications by state, and tries dead ones again',
     },
-    register: async (program, input) =>
-      (await import('./services/notification-service/commands.ts')).registerNotificationServiceCommands(program, input),
+    load: () => import('./services/notification-service/commands.ts'),
   },
   {
     commands: { content: "role: serves the rules' content" },
-    register: async (program, input) =>
-      (await import('./services/content-service/commands.ts')).registerContentServiceCommands(program, input),
+    load: () => import('./services/content-service/commands.ts'),
   },
   {
     commands: {
       tracker: 'role: keeps what the services did with each request',
       trace: "one archive's way through the hops, and where it stopped",
     },
-    register: async (program, input) =>
-      (await import('./services/payload-tracker/commands.ts')).registerPayloadTrackerCommands(program, input),
+    load: () => import('./services/payload-tracker/commands.ts'),
   },
   {
     commands: { 'dead-letters': 'what could not be processed or sent: list, show, replay, discard' },
-    register: async (program, input) => {
+    load: async () => {
       const { registerDeadLettersCommands } = await import('./tools/dead-letters/commands.ts');
-      registerDeadLettersCommands(program, input, async (database) =>
-        (await import('./services/notification-service/commands.ts')).openDeadNotifications(database),
-      );
+      const open: OpenDeadNotifications = async (database) =>
+        (await import('./services/notification-service/commands.ts')).openDeadNotifications(database);
+      return { register: (program, input) => registerDeadLettersCommands(program, input, open) };
     },
   },
   {
     commands: { db: 'the tables in the database: init, grants' },
-    register: async (program, input) =>
-      (await import('./tools/database/commands.ts')).registerDatabaseCommands(program, input),
+    load: () => import('./tools/database/commands.ts'),
   },
   {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
-    register: async (program, input) =>
-      (await import('./tools/cluster-simulator/commands.ts')).registerClusterSimulatorCommands(program, input),
+    load: () => import('./tools/cluster-simulator/commands.ts'),
   },
 ];
 
@@ -90,7 +82,7 @@ async function runCli(input: ProcessInput): Promise<void> {
     .exitOverride();
   const wanted = input.args.find((argument) => !argument.startsWith('-'));
   for (const module of modules) {
-    if (wanted !== undefined && wanted in module.commands) await module.register(program, input);
+    if (wanted !== undefined && wanted in module.commands) (await module.load()).register(program, input);
     else
       for (const [name, description] of Object.entries(module.commands)) program.command(name).description(description);
   }

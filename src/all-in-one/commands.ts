@@ -26,7 +26,7 @@ interface Flags {
   readonly upload?: readonly string[];
 }
 
-export function registerAllInOneCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   const command = program
     .command('all-in-one')
     .description('everything in one process on an embedded PostgreSQL: archives in, notifications out')

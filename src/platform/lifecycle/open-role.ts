@@ -61,7 +61,7 @@ export async function openRole(options: RoleOptions, start: (role: OpenRole) => 
   const base = openRoleBase(options);
   process.exitCode = await runRole({
     ...base,
-    ...(options.exitCodeOf === undefined ? {} : { exitCodeOf: options.exitCodeOf }),
+    exitCodeOf: options.exitCodeOf,
     start: (lifecycle) => start(roleOn(base, lifecycle)),
   });
 }
@@ -77,7 +77,7 @@ function roleOn(base: RoleBase, lifecycle: Lifecycle): OpenRole {
       return database;
     },
     async bus(settings, { database, topics }) {
-      const bus = await openBus(settings, { clock, telemetry, ...(database === undefined ? {} : { database }) });
+      const bus = await openBus(settings, { clock, telemetry, database });
       lifecycle.defer('bus', () => bus.close());
       await requireTopics(bus, topics, (error) =>
         telemetry.log.warn({ code: error.code, hint: error.hint }, error.message),

@@ -98,7 +98,7 @@ export async function loadReferenceConfig<Table extends OptionTable>(
   table: Table,
   { env, file, section, flags = {} }: ReferenceConfigSources,
 ): Promise<ReferenceConfig<Table>> {
-  const sources = { env, ...(file.path === undefined ? {} : { file: file.path }) };
+  const sources = { env, file: file.path };
   const loaded = loadConfig(table, { ...sources, flags });
   const path = env['ACG_CONFIG'];
   if (path === undefined) return { loaded, lines: ['Clowder is disabled'], clowderCa: undefined };

@@ -13,7 +13,6 @@ const bytesPerKibibyte = 1024;
 interface ProcessMetric {
   readonly name: string;
   readonly help: string;
-  readonly kind: 'counter' | 'gauge';
   /** Undefined where the system does not say. */
   readonly read: () => number | undefined;
 }
@@ -22,7 +21,6 @@ const metrics: readonly ProcessMetric[] = [
   {
     name: 'process_cpu_seconds_total',
     help: 'Total user and system CPU time spent in seconds.',
-    kind: 'counter',
     read() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
@@ -31,20 +29,17 @@ const metrics: readonly ProcessMetric[] = [
   {
     name: 'process_open_fds',
     help: 'Number of open file descriptors.',
-    kind: 'gauge',
     // Reading the folder takes one itself.
     read: () => orUndefined(() => readdirSync('/proc/self/fd').length - 1),
   },
   {
     name: 'process_max_fds',
     help: 'Maximum number of open file descriptors.',
-    kind: 'gauge',
     read: () => softLimit('Max open files'),
   },
   {
     name: 'process_virtual_memory_bytes',
     help: 'Virtual memory size in bytes.',
-    kind: 'gauge',
     read() {
       const kibibytes = firstMatch('/proc/self/status', /^VmSize:\s+(\d+) kB$/m);
       return kibibytes === undefined ? undefined : Number(kibibytes) * bytesPerKibibyte;
@@ -53,41 +48,36 @@ const metrics: readonly ProcessMetric[] = [
   {
     name: 'process_virtual_memory_max_bytes',
     help: 'Maximum amount of virtual memory available in bytes.',
-    kind: 'gauge',
     read: () => softLimit('Max address space'),
   },
   {
     name: 'process_resident_memory_bytes',
     help: 'Resident memory size in bytes.',
-    kind: 'gauge',
     read: () => process.memoryUsage.rss(),
   },
   {
     name: 'process_start_time_seconds',
     help: 'Start time of the process since unix epoch in seconds.',
-    kind: 'gauge',
     read: () => performance.timeOrigin / 1_000,
   },
   {
     name: 'process_network_receive_bytes_total',
     help: 'Number of bytes received by the process over the network.',
-    kind: 'counter',
     read: () => networkOctets('InOctets'),
   },
   {
     name: 'process_network_transmit_bytes_total',
     help: 'Number of bytes sent by the process over the network.',
-    kind: 'counter',
     read: () => networkOctets('OutOctets'),
   },
 ];
 
 /** Safe to call twice, and beside a service that has some of them of its own. */
 export function registerProcessMetrics(registry: Registry): void {
-  for (const { name, help, kind, read } of metrics) {
+  for (const { name, help, read } of metrics) {
     if (registry.getSingleMetric(name) !== undefined || read() === undefined) continue;
     const registers = [registry];
-    if (kind === 'gauge') {
+    if (!name.endsWith('_total')) {
       new Gauge({
         ...{ name, help, registers },
         collect() {

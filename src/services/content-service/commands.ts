@@ -5,7 +5,7 @@ import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
 import { contentServiceOptions, contentServiceSettings } from './config.ts';
 
-export function registerContentServiceCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   const command = program.command('content').description("role: serves the rules' content");
   addTableOptions(command, contentServiceOptions).action(async () => {
     const { config, warnings } = loadCommandConfig(command, contentServiceOptions, input);

@@ -9,7 +9,7 @@ import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
 
-export function registerDataPipelineCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   const command = program
     .command('data-pipeline')
     .description('role: fetches announced archives, runs the rules, publishes reports');
@@ -23,7 +23,7 @@ export function registerDataPipelineCommands(program: Command, input: ProcessInp
     await openRole({ name: 'data-pipeline', level, warnings }, async (role) => {
       const database = openDatabase(bus, config['database.url'], role);
       const topics = neededTopics(settings);
-      const opened = await role.bus(bus, { topics, ...(database === undefined ? {} : { database }) });
+      const opened = await role.bus(bus, { topics, database });
       const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
       const { telemetry, clock } = role;
       const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers });

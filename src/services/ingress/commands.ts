@@ -27,7 +27,7 @@ const recordsConnectionsMax = 4;
 
 const databaseSetting = 'database.url (CCX_DATABASE_URL)';
 
-export function registerIngressCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   registerClustersCommands(program, input);
   const command = program.command('ingress').description('role: takes uploads, stores archives, announces them');
   addTableOptions(command, ingressOptions).action(async () => {

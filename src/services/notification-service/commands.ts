@@ -22,7 +22,7 @@ import { LISTED_STATES, type ListedState, listMessages, readExplanation, request
 /** Messages that `ccx notifications list` shows at once. */
 const listedMessagesMax = 1_000;
 
-export function registerNotificationServiceCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   registerRole(program, input);
   registerExplain(program, input);
   registerNotifications(program, input);
@@ -144,7 +144,7 @@ function registerNotifications(program: Command, input: ProcessInput): void {
     withDatabase(list, input, async (database) => {
       const messages = await listMessages(database, {
         states: statesOf(flags.state),
-        ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }),
+        cluster: flags.cluster,
         rowsMax: listedMessagesMax,
       });
       for (const message of messages) {

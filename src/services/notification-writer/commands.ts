@@ -14,7 +14,7 @@ import {
   writerExitCode,
 } from './config.ts';
 
-export function registerNotificationWriterCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   const command = program.command('writer').description('role: stores reports in the notification database');
   addTableOptions(command, notificationWriterOptions).action(async () => {
     const { config, warnings } = loadCommandConfig(command, notificationWriterOptions, input);

@@ -15,7 +15,7 @@ import { payloadTrackerOptions } from './config.ts';
 import { describeTrace, type NewerReport } from './decide/describe-trace.ts';
 import { formatTrace } from './format-trace.ts';
 
-export function registerPayloadTrackerCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   registerTracker(program, input);
   registerTrace(program, input);
 }

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Command } from 'commander';
-import { clustersMax, parallelUploadsMax, registerClusterSimulatorCommands } from './commands.ts';
+import { clustersMax, parallelUploadsMax, register } from './commands.ts';
 import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
 
 function program(): Command {
   const root = new Command('ccx')
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
-  registerClusterSimulatorCommands(root, { env: {}, args: [], programName: 'ccx' });
+  register(root, { env: {}, args: [], programName: 'ccx' });
   const [simulate] = root.commands;
   simulate!.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
   return root;

@@ -23,7 +23,7 @@ interface SimulateFlags {
   readonly account: string;
 }
 
-export function registerClusterSimulatorCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   program
     .command('simulate')
     .description('uploads archives of made-up clusters to an ingress')

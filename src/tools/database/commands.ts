@@ -7,7 +7,7 @@ import { addDatabaseLocation, locateDatabase } from '../../platform/database/dat
 
 const userDefault = 'ccx';
 
-export function registerDatabaseCommands(program: Command, input: ProcessInput): void {
+export function register(program: Command, input: ProcessInput): void {
   const group = program.command('db').description('the tables in the database: init, grants');
   addDatabaseLocation(
     group

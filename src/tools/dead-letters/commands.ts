@@ -34,7 +34,7 @@ export function registerDeadLettersCommands(
       withDeadLetters(command, async (deadLetters) => {
         let count = 0;
         for await (const deadLetter of deadLetters.list({
-          ...(options.topic === undefined ? {} : { topic: options.topic }),
+          topic: options.topic,
           handledToo: options.all === true,
         })) {
           count += 1;

@@ -59,7 +59,7 @@ async function run(program: Program, lifecycle: Lifecycle, startService: StartSe
   lifecycle.defer('database', () => database.close());
   const dependencies = await openNotificationDependencies({
     ...{ loaded, env, clock, telemetry, lifecycle, database },
-    ...(clowderCa === undefined ? {} : { brokerCa: clowderCa }),
+    brokerCa: clowderCa,
     mayMakeTopic: true,
   });
   const settings = notificationServiceSettings(loaded.config, 'once');

@@ -5,7 +5,11 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
-import { transportFailure } from './transport-failure.ts';
+import { asDeliveryFailure, resultOfTransportFailure } from './transport-failure.ts';
+
+function transportFailure(thrown: unknown): string {
+  return resultOfTransportFailure(asDeliveryFailure(thrown, 'a test', 'TEST')).kind;
+}
 
 async function failureOf(url: string): Promise<unknown> {
   return callHttp(url, { deadlineMs: 2000 }).then(
@@ -19,12 +23,12 @@ test('nobody listening and a name that does not resolve are certain', async () =
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${port}/`)), 'never-sent');
-  assert.equal(transportFailure(await failureOf('http://name.invalid/')), 'never-sent');
+  assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${port}/`)), 'unreachable');
+  assert.equal(transportFailure(await failureOf('http://name.invalid/')), 'unreachable');
 });
 
 test('an address that is none needs a person', async () => {
-  assert.equal(transportFailure(await failureOf('http://a b/')), 'misconfigured');
+  assert.equal(transportFailure(await failureOf('http://a b/')), 'paused');
 });
 
 test('a connection that breaks after the request is not certain', async (t) => {
@@ -43,8 +47,8 @@ test('the codes along the causes count, also of several addresses tried in vain'
     category: 'connection',
     cause: new Error('w', { cause: both }),
   });
-  assert.equal(transportFailure(wrapped), 'never-sent');
-  assert.equal(transportFailure(Object.assign(new Error('x'), { code: 'CERT_HAS_EXPIRED' })), 'misconfigured');
+  assert.equal(transportFailure(wrapped), 'unreachable');
+  assert.equal(transportFailure(Object.assign(new Error('x'), { code: 'CERT_HAS_EXPIRED' })), 'paused');
 });
 
 test('anything else is unknown', () => {

@@ -37,7 +37,7 @@ export async function runChosenOperation(flags: WriterFlags, input: ProcessInput
   const operation = chooseOperation(flags);
   const reportFailure = (error: unknown) => {
     const { hint, ...reason } = failureFields(error);
-    log.error({ ...reason, operation, ...(hint === undefined ? {} : { hint }) }, 'Do selected operation');
+    log.error({ ...reason, operation, hint }, 'Do selected operation');
   };
   log.debug('Started');
   try {

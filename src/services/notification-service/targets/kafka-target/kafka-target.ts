@@ -12,17 +12,18 @@ import {
 } from '../../../../contracts/notification-message.ts';
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../../../contracts/tables.ts';
 import { HEADER_MESSAGE_ID } from '../../../../contracts/topics.ts';
-import { CcxError, errorText } from '../../../../encoding/ccx-error.ts';
+import { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Bus, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import { within } from '../../../../platform/clock/deadline.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification, Target } from '../../ports.ts';
 import {
+  asDeliveryFailure,
+  deliveryFailure,
   pausedMisconfiguredMs,
+  resultOfTransportFailure,
   retryAfterMs,
-  transportFailure,
   unknownAfterMs,
-  unreachableAfterMs,
 } from '../transport-failure.ts';
 import { composeMessages, type MessageSettings } from './compose-messages.ts';
 
@@ -35,19 +36,10 @@ export const busSendMsMax = 30_000;
 /** What is used of a bus; `check` rejects while notifications cannot be sent at all. */
 export type TargetBus = Pick<Bus, 'createProducer' | 'check'>;
 
-interface KafkaTargetSettings extends MessageSettings {
-  readonly topic: string;
-}
-
-interface KafkaTargetDependencies {
-  /** Stays the caller's; the target closes only its own producer. */
-  readonly bus: TargetBus;
-  readonly clock: Clock;
-}
-
+/** The bus stays the caller's; the target closes only its own producer. */
 export async function createKafkaTarget(
-  settings: KafkaTargetSettings,
-  { bus, clock }: KafkaTargetDependencies,
+  settings: MessageSettings & { readonly topic: string },
+  { bus, clock }: { readonly bus: TargetBus; readonly clock: Clock },
 ): Promise<Target> {
   const producer = await bus.createProducer();
   return {
@@ -88,7 +80,7 @@ async function deliver({ notification, signal }: DeliveryAttempt, delivery: Deli
     return resultOfBusError(error);
   }
   if (signal.aborted) {
-    const error = failure('the delivery was called off before it began', 'DELIVERY_ABORTED');
+    const error = deliveryFailure('the delivery was called off before it began', 'DELIVERY_ABORTED');
     return { kind: 'retry', error, afterMs: retryAfterMs };
   }
   const sending = delivery.producer.send([
@@ -103,8 +95,8 @@ async function deliver({ notification, signal }: DeliveryAttempt, delivery: Deli
     // A send that was given up may still fail later; that changes nothing.
     const answer = await within(sending, { clock: delivery.clock, ms: busSendMsMax, signal }, (why) =>
       why === 'late'
-        ? failure(`no acknowledgement from the bus within ${busSendMsMax} ms`, 'BUS_TIMEOUT')
-        : failure('the delivery was called off while it was under way', 'DELIVERY_ABORTED'),
+        ? deliveryFailure(`no acknowledgement from the bus within ${busSendMsMax} ms`, 'BUS_TIMEOUT')
+        : deliveryFailure('the delivery was called off while it was under way', 'DELIVERY_ABORTED'),
     );
     if (answer instanceof CcxError) return { kind: 'unknown', error: answer, afterMs: unknownAfterMs };
     return { kind: 'delivered', detail: placeOf(answer) };
@@ -128,15 +120,11 @@ function placeOf(positions: readonly Position[]): string {
   return positions.map(({ topic, partition, offset }) => `${topic}/${partition}@${offset}`).join(', ');
 }
 
-function failure(message: string, code: string): CcxError {
-  return new CcxError(message, { code, category: 'delivery', retryable: true });
-}
-
 /** The message itself is at fault, whatever the state of the bus. */
 const rejectedCodes = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_RECORD_REFUSED', 'BUS_INVALID', 'NOTIFICATION_INVALID']);
 
 export function resultOfBusError(thrown: unknown): DeliveryResult {
-  const error = asCcxError(thrown);
+  const error = asDeliveryFailure(thrown, 'the bus', 'BUS_FAILED');
   if (rejectedCodes.has(error.code)) return { kind: 'rejected', error };
   // Topic missing or forbidden, login or certificate refused: the same for every message, whatever cluster it is about.
   if (error.category === 'configuration') {
@@ -145,22 +133,5 @@ export function resultOfBusError(thrown: unknown): DeliveryResult {
   }
   // Closed under us: nothing was handed to it.
   if (error.code === 'BUS_CLOSED') return { kind: 'retry', error, afterMs: retryAfterMs };
-  switch (transportFailure(error)) {
-    case 'misconfigured':
-      return { kind: 'paused', error, afterMs: pausedMisconfiguredMs };
-    case 'never-sent':
-      return { kind: 'unreachable', error, afterMs: unreachableAfterMs };
-    case 'unknown':
-      return { kind: 'unknown', error, afterMs: unknownAfterMs };
-  }
-}
-
-function asCcxError(thrown: unknown): CcxError {
-  if (thrown instanceof CcxError) return thrown;
-  return new CcxError(`the bus failed in a way that we do not know: ${errorText(thrown)}`, {
-    code: 'BUS_FAILED',
-    category: 'delivery',
-    retryable: true,
-    cause: thrown,
-  });
+  return resultOfTransportFailure(error);
 }

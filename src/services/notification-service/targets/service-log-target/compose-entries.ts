@@ -40,7 +40,7 @@ export async function composeEntries(
   if (cluster.issues.length === 0) return [];
   const rendered = await composer.renderer.render(cluster);
   return cluster.issues.map((issue, index) => {
-    const texts = textsOf({ cluster, issue, rendered: rendered[index] }, composer);
+    const texts = textsOf(issue, rendered[index], { ...composer, cluster: cluster.cluster });
     const { type, component, errorKey } = issue;
     const id = context.uuid();
     const body = serialiseServiceLogEntry({
@@ -59,19 +59,17 @@ export async function composeEntries(
   });
 }
 
-interface IssueToNotify {
-  readonly cluster: DueCluster;
-  readonly issue: DueIssue;
-  readonly rendered: RenderedIssue | undefined;
-}
-
-function textsOf({ cluster, issue, rendered }: IssueToNotify, { settings, events }: EntryComposer) {
+function textsOf(
+  issue: DueIssue,
+  rendered: RenderedIssue | undefined,
+  { cluster, settings, events }: EntryComposer & Pick<DueCluster, 'cluster'>,
+) {
   const { component, errorKey } = issue;
   const plain = fallbackTexts(issue);
   if (rendered?.kind !== 'rendered') {
     const [code, why] =
       rendered === undefined ? ['TEMPLATE_FAILED', 'no result'] : [rendered.error.code, rendered.error.message];
-    events.renderingFellBack({ cluster: cluster.cluster, component, errorKey, code, why });
+    events.renderingFellBack({ cluster, component, errorKey, code, why });
   }
   const texts = rendered?.kind === 'rendered' ? rendered : plain;
   const module = rendered?.kind === 'rendered' ? rendered.ruleId : moduleOfComponent(component);
@@ -85,12 +83,7 @@ function textsOf({ cluster, issue, rendered }: IssueToNotify, { settings, events
  * Plain texts for an issue whose templates cannot be rendered, made of what needs no rendering. A poorer text in time is better than a
  * lost notification.
  */
-interface IssueTexts {
-  readonly description: string;
-  readonly reason: string;
-}
-
-function fallbackTexts(issue: DueIssue): IssueTexts {
+function fallbackTexts(issue: DueIssue) {
   const { content, rule } = issue;
   const name = firstPlain([content.metadata.description, rule.plugin.name]) ?? ruleNameOfComponent(issue.component);
   const reason = firstPlain([content.summary, rule.summary, content.generic, rule.generic]);

@@ -5,17 +5,18 @@
  */
 import { z } from 'zod';
 import { parseServiceLogEntry, type ServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
-import { CcxError, errorText, unreachable } from '../../../../encoding/ccx-error.ts';
+import { type CcxError, unreachable } from '../../../../encoding/ccx-error.ts';
 import { parseJsonBytes } from '../../../../encoding/json-text.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { DeliveryAttempt, DeliveryResult } from '../../ports.ts';
 import {
+  asDeliveryFailure,
+  deliveryFailure,
   retryAfterMs as notAcceptedAfterMs,
   pausedMisconfiguredMs,
-  transportFailure,
+  resultOfTransportFailure,
   unknownAfterMs,
-  unreachableAfterMs,
 } from '../transport-failure.ts';
 import { lookUpEntry, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
 
@@ -41,7 +42,7 @@ export async function deliverEntry(attempt: DeliveryAttempt, delivery: EntryDeli
     return { kind: 'rejected', error: asCcxError(error) };
   }
   if (signal.aborted) {
-    const error = failure('the delivery was called off before it began', 'DELIVERY_ABORTED');
+    const error = deliveryFailure('the delivery was called off before it began', 'DELIVERY_ABORTED');
     return mayHaveArrived ? unknown(error) : { kind: 'retry', error, afterMs: notAcceptedAfterMs };
   }
   if (mayHaveArrived) {
@@ -60,16 +61,11 @@ async function post(
   attempt: DeliveryAttempt,
   delivery: EntryDelivery,
 ): Promise<DeliveryResult> {
+  const { notification, signal } = attempt;
   const { api, clock } = delivery;
-  const request = {
-    method: 'POST',
-    url: api.postUrl,
-    body: attempt.notification.body,
-    signal: attempt.signal,
-  } as const;
   let answer: HttpAnswer;
   try {
-    answer = await api.call(request);
+    answer = await api.call({ method: 'POST', url: api.postUrl, body: notification.body, signal });
   } catch (error) {
     return resultOfCallError(error);
   }
@@ -142,17 +138,7 @@ function resultOfCallError(thrown: unknown): DeliveryResult {
   if (!error.code.startsWith('HTTP_')) {
     return { kind: 'paused', error, afterMs: error.retryable ? pausedUnavailableMs : pausedMisconfiguredMs };
   }
-  const failed = transportFailure(error);
-  switch (failed) {
-    case 'never-sent':
-      return { kind: 'unreachable', error, afterMs: unreachableAfterMs };
-    case 'misconfigured':
-      return { kind: 'paused', error, afterMs: pausedMisconfiguredMs };
-    case 'unknown':
-      return unknown(error);
-    default:
-      return unreachable(failed);
-  }
+  return resultOfTransportFailure(error);
 }
 
 const echoSchema = z.object({
@@ -175,7 +161,7 @@ function describeEcho(answer: HttpAnswer, entry: ServiceLogEntry): string {
 function checkedEntry(id: string, body: string): ServiceLogEntry {
   const entry = parseServiceLogEntry(body);
   if (entry.event_stream_id === id) return entry;
-  throw failure('the ids of the notification and its body differ', 'SERVICE_LOG_ENTRY_INVALID');
+  throw deliveryFailure('the ids of the notification and its body differ', 'SERVICE_LOG_ENTRY_INVALID');
 }
 
 function unknown(error: CcxError, afterMs = unknownAfterMs): DeliveryResult {
@@ -183,23 +169,12 @@ function unknown(error: CcxError, afterMs = unknownAfterMs): DeliveryResult {
 }
 
 function refused(answer: HttpAnswer, code: string, options: { afterMs: number; hint?: string }): DeliveryResult {
-  const { afterMs, hint } = options;
-  const error = statusError(answer, code, { retryable: true, ...(hint === undefined ? {} : { hint }) });
-  return { kind: 'refused', error, afterMs };
-}
-
-function failure(message: string, code: string): CcxError {
-  return new CcxError(message, { code, category: 'delivery', retryable: true });
+  const error = statusError(answer, code, { retryable: true, hint: options.hint });
+  return { kind: 'refused', error, afterMs: options.afterMs };
 }
 
 function asCcxError(thrown: unknown): CcxError {
-  if (thrown instanceof CcxError) return thrown;
-  return new CcxError(`Service Log failed in a way that we do not know: ${errorText(thrown)}`, {
-    code: 'HTTP_UNEXPECTED',
-    category: 'delivery',
-    retryable: true,
-    cause: thrown,
-  });
+  return asDeliveryFailure(thrown, 'Service Log', 'HTTP_UNEXPECTED');
 }
 
 /**

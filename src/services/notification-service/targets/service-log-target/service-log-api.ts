@@ -62,7 +62,7 @@ export function createServiceLogApi({ url, timeoutMs, tokens }: ServiceLogApiOpt
           Accept: 'application/json',
           ...(request.body === undefined ? {} : { 'Content-Type': 'application/json' }),
         },
-        ...(request.body === undefined ? {} : { body: request.body }),
+        body: request.body,
         deadlineMs: timeoutMs,
         answerBytesMax: serviceLogAnswerBytesMax,
         signal: request.signal,
@@ -123,12 +123,7 @@ export function statusError(
   const reason = readErrorDocument(answer)?.reason ?? '';
   return new CcxError(
     `Service Log answers ${answer.status}${phrase === undefined ? '' : ` ${phrase}`}${reason === '' ? '' : `: ${reason}`}`,
-    {
-      code,
-      category: 'delivery',
-      retryable: options.retryable,
-      ...(options.hint === undefined ? {} : { hint: options.hint }),
-    },
+    { code, category: 'delivery', ...options },
   );
 }
 
@@ -193,14 +188,11 @@ function isSameEntry(record: FoundRecord, entry: ServiceLogEntry): boolean {
   );
 }
 
-interface Search {
-  readonly entry: ServiceLogEntry;
-  readonly expression: string;
-  readonly page: number;
-}
-
 /** One page of the cluster's entries, newest first, or the answer that is none. */
-async function search({ entry, expression, page }: Search, { api, signal }: LookUp) {
+async function search(
+  { entry, expression, page }: { readonly entry: ServiceLogEntry; readonly expression: string; readonly page: number },
+  { api, signal }: LookUp,
+) {
   if (api.listUrl === undefined) {
     throw lookUpFailure('the address of the list is not known', 'service_log.url must end in /cluster_logs');
   }
@@ -223,6 +215,6 @@ function lookUpFailure(why: string, hint?: string): CcxError {
     code: 'SERVICE_LOG_LOOK_UP',
     category: 'delivery',
     retryable: true,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }

@@ -5,8 +5,6 @@
 
 import { parseServiceLogEntry, serialiseServiceLogEntry } from '../../../../contracts/service-log-entry.ts';
 import { TARGET_SERVICE_LOG } from '../../../../contracts/tables.ts';
-import type { Clock } from '../../../../platform/clock/clock.ts';
-import type { Secret } from '../../../../platform/secrets/secret-source.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { Target } from '../../ports.ts';
 import { composeEntries, createTargetEvents, type EntrySettings } from './compose-entries.ts';
@@ -14,7 +12,7 @@ import { deliverEntry } from './deliver-entry.ts';
 import { createNativeRenderer } from './rendering/native-renderer.ts';
 import { createRemoteRenderer } from './rendering/remote-renderer.ts';
 import { createServiceLogApi } from './service-log-api.ts';
-import { createTokenSource, TOKEN_URL_DEFAULT } from './tokens.ts';
+import { createTokenSource, TOKEN_URL_DEFAULT, type TokenSourceOptions } from './tokens.ts';
 
 /** One Service Log call, unless the configuration says otherwise; the reference's shipped value. */
 const serviceLogCallMsDefault = 15_000;
@@ -29,18 +27,12 @@ export interface ServiceLogTargetSettings extends EntrySettings {
   readonly rendererUrl?: string;
 }
 
-interface ServiceLogTargetDependencies {
-  readonly clientId: Secret;
-  readonly clientSecret: Secret;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
-}
-
 export function createServiceLogTarget(
   settings: ServiceLogTargetSettings,
-  { clientId, clientSecret, clock, telemetry }: ServiceLogTargetDependencies,
+  dependencies: Omit<TokenSourceOptions, 'tokenUrl'> & { readonly telemetry: Telemetry },
 ): Target {
-  const tokens = createTokenSource({ tokenUrl: settings.tokenUrl || TOKEN_URL_DEFAULT, clientId, clientSecret, clock });
+  const { clock, telemetry } = dependencies;
+  const tokens = createTokenSource({ ...dependencies, tokenUrl: settings.tokenUrl || TOKEN_URL_DEFAULT });
   const renderer =
     settings.rendererUrl === undefined
       ? createNativeRenderer({ clock, telemetry })

@@ -31,7 +31,7 @@ export interface TokenSource {
   close(): void;
 }
 
-interface TokenSourceOptions {
+export interface TokenSourceOptions {
   readonly tokenUrl: string;
   readonly clientId: Secret;
   readonly clientSecret: Secret;
@@ -73,11 +73,6 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   };
 }
 
-interface ClientCredentials {
-  readonly id: string;
-  readonly secret: string;
-}
-
 async function requestToken(options: TokenSourceOptions, reload: boolean, signal: AbortSignal): Promise<HeldToken> {
   const credentials = await readCredentials(options, reload);
   try {
@@ -90,10 +85,9 @@ async function requestToken(options: TokenSourceOptions, reload: boolean, signal
   }
 }
 
-async function readCredentials(
-  { clientId, clientSecret }: TokenSourceOptions,
-  reload: boolean,
-): Promise<ClientCredentials> {
+type ClientCredentials = Awaited<ReturnType<typeof readCredentials>>;
+
+async function readCredentials({ clientId, clientSecret }: TokenSourceOptions, reload: boolean) {
   const [id, secret] = reload
     ? await Promise.all([clientId.reload(), clientSecret.reload()])
     : await Promise.all([clientId.value(), clientSecret.value()]);
@@ -212,7 +206,7 @@ function unavailable(message: string, cause?: unknown): CcxError {
     code: 'TOKEN_UNAVAILABLE',
     category: 'connection',
     retryable: true,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
     hint: 'check service_log.token_url and the network',
   });
 }

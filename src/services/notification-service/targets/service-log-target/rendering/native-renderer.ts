@@ -41,7 +41,7 @@ export function createNativeRenderer(options: {
       name: 'renderer',
       size: renderChildren,
       clock,
-      ...(telemetry === undefined ? {} : { telemetry }),
+      telemetry,
       jobMsMax: options.renderMsMax ?? renderMsMax,
       childBytesMax: renderChildBytesMax,
       jobsPerChildMax: rendersPerChildMax,
@@ -117,21 +117,17 @@ function jobOf(issue: DueIssue): RenderJob {
   };
 }
 
-interface TemplateRests {
-  isResting(template: string): boolean;
-  stopped(template: string): void;
-  ended(template: string): void;
-}
+type TemplateRests = ReturnType<typeof createTemplateRests>;
 
 /** Without it, a template that always loops would cost every cluster of a fleet its full time. */
-function createTemplateRests(clock: Clock): TemplateRests {
+function createTemplateRests(clock: Clock) {
   const stops = new Map<string, { count: number; untilMs: number }>();
   return {
-    isResting: (template) => (stops.get(template)?.untilMs ?? 0) > clock.monotonicMs(),
-    stopped(template) {
+    isResting: (template: string) => (stops.get(template)?.untilMs ?? 0) > clock.monotonicMs(),
+    stopped(template: string) {
       const count = (stops.get(template)?.count ?? 0) + 1;
       stops.set(template, { count, untilMs: count >= templateStopsMax ? clock.monotonicMs() + templateRestMs : 0 });
     },
-    ended: (template) => void stops.delete(template),
+    ended: (template: string) => void stops.delete(template),
   };
 }

@@ -18,14 +18,14 @@ const remoteRenderAnswerBytesMax = 16 * 1024 * 1024;
 /** Single requests at once, after the renderer refused them together. */
 const remoteRendersAtOnceMax = 4;
 
-interface RemoteRendererOptions {
-  /** From `templateRendererUrl`. */
+/** `url` is from `templateRendererUrl`. */
+export function createRemoteRenderer({
+  url,
+  timeoutMs = remoteRenderMsMax,
+}: {
   readonly url: string;
-  /** One request; default 10 s. */
   readonly timeoutMs?: number;
-}
-
-export function createRemoteRenderer({ url, timeoutMs = remoteRenderMsMax }: RemoteRendererOptions): TemplateRenderer {
+}): TemplateRenderer {
   const bounded = createBoundedWork(remoteRendersAtOnceMax);
   const ask = (cluster: DueCluster, issues: readonly DueIssue[]) => askRenderer({ url, timeoutMs }, cluster, issues);
   return {
@@ -41,14 +41,12 @@ export function createRemoteRenderer({ url, timeoutMs = remoteRenderMsMax }: Rem
   };
 }
 
-type Endpoint = Required<RemoteRendererOptions>;
-
 /** What the renderer itself answers when a template fails or details are not what its model wants. */
 const contentStatuses = new Set([422, 500]);
 
 /** Undefined when the renderer refuses what it was asked; rejects with `RENDERER_UNAVAILABLE` when it is away. */
 async function askRenderer(
-  { url, timeoutMs }: Endpoint,
+  { url, timeoutMs }: { readonly url: string; readonly timeoutMs: number },
   cluster: DueCluster,
   issues: readonly DueIssue[],
 ): Promise<RenderedIssue[] | undefined> {
@@ -118,7 +116,7 @@ function unavailable(what: string, cause?: unknown): CcxError {
     code: 'RENDERER_UNAVAILABLE',
     category: 'connection',
     retryable: true,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
     hint: 'check dependencies.template_renderer_server and dependencies.template_renderer_endpoint, or empty the former to render here',
   });
 }
