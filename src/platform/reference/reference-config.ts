@@ -5,10 +5,13 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
+import type { Logger } from 'pino';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { type Clock, createSystemClock } from '../clock/clock.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import type { OptionSpec, OptionTable, OptionType } from '../config/options.ts';
 import type { ProcessInput } from '../config/process-input.ts';
+import { earlyLog, failureFields, type LoggingConfig, openReferenceLog } from './reference-log.ts';
 
 /** In the order in which they are looked for. */
 const extensions = [
@@ -76,6 +79,21 @@ export const zeroValues: { readonly [Type in OptionType]: OptionSpec['default'] 
   list: [],
 };
 
+/** A role's table as its drop-in program has it: `specOf` says how each key differs, and what both programs have in common is done here. */
+export function programTable<Table extends OptionTable>(
+  role: Table,
+  name: string,
+  specOf: (key: string, spec: OptionSpec) => OptionSpec,
+): Table {
+  const specs = Object.entries(role.options).map(([key, spec]) => [key, specOf(key, spec)] as const);
+  const options: Record<string, OptionSpec> = Object.fromEntries(specs);
+  // The database is what the reference's keys name, whatever else the environment holds.
+  options['storage.url'] = { ...options['storage.url']!, env: `${role.envPrefix}__STORAGE__URL` };
+  options['bus.kind'] = { ...options['bus.kind']!, default: 'kafka' };
+  options['bus.brokers'] = { ...options['bus.brokers']!, default: [] };
+  return { ...role, name, options };
+}
+
 interface ReferenceConfigSources {
   readonly env: ProcessInput['env'];
   readonly file: ReferenceConfigFile;
@@ -85,19 +103,13 @@ interface ReferenceConfigSources {
   readonly flags?: Readonly<Record<string, string>>;
 }
 
-interface ReferenceConfig<Table extends OptionTable> {
-  readonly loaded: LoadedConfig<Table>;
-  /** For standard output, before anything else. */
-  readonly lines: readonly string[];
-  /** The brokers' certificate authority as Clowder gives it; PEM. */
-  readonly clowderCa: string | undefined;
-}
-
-/** Throws `CONFIG_*`. */
+/** `lines` are for standard output, before anything else. Throws `CONFIG_*`. */
 export async function loadReferenceConfig<Table extends OptionTable>(
   table: Table,
   { env, file, section, flags = {} }: ReferenceConfigSources,
-): Promise<ReferenceConfig<Table>> {
+): Promise<
+  Pick<OpenProgram, 'clowderCa'> & { readonly loaded: LoadedConfig<Table>; readonly lines: readonly string[] }
+> {
   const sources = { env, file: file.path };
   const loaded = loadConfig(table, { ...sources, flags });
   const path = env['ACG_CONFIG'];
@@ -113,4 +125,41 @@ export async function loadReferenceConfig<Table extends OptionTable>(
     lines: [...lines, ...overrides.notices],
     clowderCa: overrides.ca,
   };
+}
+
+/** A configuration as the program uses it, and what is to be warned about. */
+interface SettledConfig {
+  readonly config: LoggingConfig;
+  readonly warnings: readonly string[];
+}
+
+/** What every operation of a drop-in program has beside its configuration. */
+export interface OpenProgram {
+  readonly env: ProcessInput['env'];
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** The brokers' certificate authority as Clowder gives it; PEM. */
+  readonly clowderCa: string | undefined;
+}
+
+/** Prints what the reference prints before anything else. Undefined where the configuration cannot be loaded: that is logged then. */
+export async function openReferenceProgram<Table extends OptionTable, Settled extends SettledConfig>(
+  table: Table,
+  { env, ...sources }: Omit<ReferenceConfigSources, 'file'>,
+  settle: (loaded: LoadedConfig<Table>) => Settled,
+): Promise<(OpenProgram & Settled) | undefined> {
+  const early = earlyLog(table.name);
+  try {
+    const file = findReferenceConfig(env[`${table.envPrefix}_CONFIG_FILE`], process.cwd());
+    early.info({ filename: file.name }, 'parsing configuration file');
+    const { loaded, lines, clowderCa } = await loadReferenceConfig(table, { env, file, ...sources });
+    for (const line of lines) process.stdout.write(`${line}\n`);
+    const settled = settle(loaded);
+    const log = openReferenceLog(table.name, settled.config, env);
+    for (const warning of settled.warnings) log.warn(warning);
+    return { ...settled, env, log, clock: createSystemClock(), clowderCa };
+  } catch (error) {
+    early.error(failureFields(error), 'Load configuration');
+    return undefined;
+  }
 }

@@ -5,6 +5,7 @@
  */
 import type { DestinationStream, Logger } from 'pino';
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import type { OptionRow } from '../config/options.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { createLog, type LogLevel } from '../telemetry/log.ts';
 
@@ -74,19 +75,14 @@ function valueText(value: unknown): string {
   return /^[!#-[\]-~]*$/.test(value) ? value : JSON.stringify(value);
 }
 
-/** What a program logs with once it has its configuration. */
-export function openReferenceLog(options: {
-  readonly service: string;
-  readonly config: { readonly 'logging.log_level': string; readonly 'logging.debug': boolean };
-  readonly env: ProcessInput['env'];
-  readonly output: ReferenceLogOptions['output'];
-}): Logger {
-  const { service, config, env, output } = options;
+/** What a program logs with once it has its configuration. Throws `CONFIG_INVALID` for a kind of logging that there is not. */
+export function openReferenceLog(service: string, config: LoggingConfig, env: ProcessInput['env']): Logger {
+  refuseUnsupportedLogging(config);
   return createLog({
     service,
     level: referenceLogLevel(config['logging.log_level']),
     destination: referenceLog({
-      output,
+      output: config['logging.use_stderr'] ? process.stderr : process.stdout,
       console: config['logging.debug'],
       colours: (env['NO_COLOR'] ?? '') === '',
     }),
@@ -112,6 +108,39 @@ export function referenceLogLevel(text: string): LogLevel {
   return level === 'info' || level === 'warn' || level === 'error' || level === 'fatal' ? level : 'debug';
 }
 
+const accepted = 'Accepted for old configurations; without effect';
+
+/** The reference's keys for it, with its shipped values. */
+export const loggingOptions = {
+  'logging.debug': {
+    default: false,
+    description: 'The drop-in program: lines for people instead of JSON',
+  },
+  'logging.use_stderr': { default: false, description: 'Log to standard error' },
+  'logging.log_level': { default: 'info', description: 'debug, info, warn, error or fatal' },
+  'logging.logging_to_cloud_watch_enabled': {
+    default: false,
+    description: 'Not supported: collect standard output instead',
+  },
+  'logging.logging_to_sentry_enabled': {
+    default: false,
+    description: 'Not supported: alert on the log or on the metrics instead',
+  },
+  'cloudwatch.aws_access_id': { default: '', description: accepted },
+  'cloudwatch.aws_secret_key': { default: '', secret: true, description: accepted },
+  'cloudwatch.aws_session_token': { default: '', secret: true, description: accepted },
+  'cloudwatch.aws_region': { default: '', description: accepted },
+  'cloudwatch.log_group': { default: '', description: accepted },
+  'cloudwatch.stream_name': { default: '', description: accepted },
+  'cloudwatch.debug': { default: false, description: accepted },
+  'sentry.dsn': { default: '', secret: true, description: accepted },
+  'sentry.environment': { default: '', description: accepted },
+} as const satisfies Record<string, OptionRow>;
+
+export interface LoggingConfig extends Readonly<Record<'logging.debug' | 'logging.use_stderr' | keyof typeof unsupportedLogging, boolean>> {
+  readonly 'logging.log_level': string;
+}
+
 /** Alternatives are named, because whoever switched one of these on counts on it. */
 const unsupportedLogging = {
   'logging.logging_to_cloud_watch_enabled': 'let the platform collect standard output, which is JSON',
@@ -119,7 +148,7 @@ const unsupportedLogging = {
 } as const;
 
 /** Throws `CONFIG_INVALID`. */
-export function refuseUnsupportedLogging(config: Readonly<Record<keyof typeof unsupportedLogging, boolean>>): void {
+export function refuseUnsupportedLogging(config: Pick<LoggingConfig, keyof typeof unsupportedLogging>): void {
   for (const [key, hint] of Object.entries(unsupportedLogging) as [keyof typeof unsupportedLogging, string][]) {
     if (!config[key]) continue;
     throw new CcxError(`${key} is not supported`, { code: 'CONFIG_INVALID', category: 'configuration', hint });

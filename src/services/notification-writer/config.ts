@@ -21,7 +21,7 @@ import {
   settingsOf,
 } from '../../platform/config/options.ts';
 import { brokerSettings } from '../../platform/reference/broker-settings.ts';
-import { refuseUnsupportedLogging } from '../../platform/reference/reference-log.ts';
+import { loggingOptions, refuseUnsupportedLogging } from '../../platform/reference/reference-log.ts';
 
 /** Bytes of the messages of one transaction. One message that is larger makes a batch of its own. */
 const batchBytesDefault = 16 * 1024 ** 2;
@@ -36,8 +36,6 @@ const batchRecordsDefault = 500;
 const batchRecordsMax = 10_000;
 /** How long a batch waits for more after its first message: a burst becomes one transaction, a single message is hardly later. */
 const batchWaitMsDefault = 10;
-
-const accepted = 'Accepted for old configurations; without effect';
 
 /** Keys of the reference. The defaults make `ccx writer` work as it is; the drop-in program has its own. */
 export const referenceOptions = {
@@ -71,26 +69,7 @@ export const referenceOptions = {
     default: false,
     description: 'Accepted for old configurations; without effect, as in the reference',
   },
-  'logging.debug': { default: false, description: 'The drop-in program: lines for people instead of JSON' },
-  'logging.use_stderr': { default: false, description: 'Log to standard error' },
-  'logging.log_level': { default: 'info', description: 'debug, info, warn, error or fatal' },
-  'logging.logging_to_cloud_watch_enabled': {
-    default: false,
-    description: 'Not supported: collect standard output instead',
-  },
-  'logging.logging_to_sentry_enabled': {
-    default: false,
-    description: 'Not supported: alert on the log or on the metrics instead',
-  },
-  'cloudwatch.aws_access_id': { default: '', description: accepted },
-  'cloudwatch.aws_secret_key': { default: '', secret: true, description: accepted },
-  'cloudwatch.aws_session_token': { default: '', secret: true, description: accepted },
-  'cloudwatch.aws_region': { default: '', description: accepted },
-  'cloudwatch.log_group': { default: '', description: accepted },
-  'cloudwatch.stream_name': { default: '', description: accepted },
-  'cloudwatch.debug': { default: false, description: accepted },
-  'sentry.dsn': { default: '', secret: true, description: accepted },
-  'sentry.environment': { default: '', description: accepted },
+  ...loggingOptions,
   'metrics.namespace': {
     as: 'metricsNamespace',
     default: 'notification_writer',

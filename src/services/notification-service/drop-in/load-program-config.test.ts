@@ -1,25 +1,25 @@
 /** What the drop-in program makes of its configuration where it differs from the role's: zero values, and what is off or not set there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadConfig } from '../../../platform/config/load-config.ts';
 import { notificationServiceSettings } from '../config.ts';
-import { loadProgramConfig } from './load-program-config.ts';
+import { programOptions, withoutNegatives } from './load-program-config.ts';
 
 function load(settings: Readonly<Record<string, string>> = {}) {
   const env = Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [`CCX_NOTIFICATION_SERVICE__${name}`, value]),
   );
-  return loadProgramConfig({ env, args: [], programName: 'x' }, { name: 'config' }, true);
+  return withoutNegatives(loadConfig(programOptions, { env }));
 }
 
-test('a first run has no cap unless one is set', async () => {
-  const firstRun = async (settings = {}) =>
-    notificationServiceSettings((await load(settings)).loaded.config, 'once').firstRun;
-  assert.equal((await firstRun()).messagesMax, 0);
-  assert.equal((await firstRun({ FIRST_RUN__MESSAGES: '1000' })).messagesMax, 1000);
+test('a first run has no cap unless one is set', () => {
+  const firstRun = (settings = {}) => notificationServiceSettings(load(settings).loaded.config, 'once').firstRun;
+  assert.equal(firstRun().messagesMax, 0);
+  assert.equal(firstRun({ FIRST_RUN__MESSAGES: '1000' }).messagesMax, 1000);
 });
 
-test('negative times are as good as not set, with one warning each that names the setting', async () => {
-  const { config, loaded } = await load({
+test('negative times are as good as not set, with one warning each that names the setting', () => {
+  const { config, loaded } = load({
     KAFKA_BROKER__TIMEOUT: '-5s',
     SERVICE_LOG__TIMEOUT: '-5s',
     METRICS__RETRIES: '-1',
@@ -40,9 +40,9 @@ test('negative times are as good as not set, with one warning each that names th
   );
 });
 
-test('a timeout of nothing is not set, without a word, as in configurations that do not list it', async () => {
-  const { config, loaded } = await load({ KAFKA_BROKER__TIMEOUT: '0s', SERVICE_LOG__TIMEOUT: '0s' });
+test('a timeout of nothing is not set, without a word, as in configurations that do not list it', () => {
+  const { config, loaded } = load({ KAFKA_BROKER__TIMEOUT: '0s', SERVICE_LOG__TIMEOUT: '0s' });
   const used = loaded.config;
   assert.deepEqual([used['kafka_broker.timeout'], used['service_log.timeout'], loaded.warnings], [60_000, 0, []]);
-  assert.deepEqual([config['kafka_broker.timeout'], (await load()).config['kafka_broker.timeout']], [0, 0]);
+  assert.deepEqual([config['kafka_broker.timeout'], load().config['kafka_broker.timeout']], [0, 0]);
 });

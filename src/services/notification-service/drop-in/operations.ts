@@ -3,20 +3,14 @@
  * need is loaded where they run. Source: notification-service.md 2, 4.
  */
 import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
-import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
-import {
-  earlyLog,
-  failureFields,
-  openReferenceLog,
-  referenceLogLevel,
-  refuseUnsupportedLogging,
-} from '../../../platform/reference/reference-log.ts';
+import { openReferenceProgram } from '../../../platform/reference/reference-config.ts';
+import { earlyLog, referenceLogLevel } from '../../../platform/reference/reference-log.ts';
 import type { LogLevel } from '../../../platform/telemetry/log.ts';
 import { dropInExitCodes } from '../exit-codes.ts';
 import type { CleaningStep } from './clean-up.ts';
 import type { ServiceFlags, ServiceOperation } from './flags.ts';
-import { findProgramConfig, loadProgramConfig, type Program, programName } from './load-program-config.ts';
+import { programName, programOptions, withoutNegatives } from './load-program-config.ts';
 import type { StartService } from './run-instant-reports.ts';
 import { showConfiguration } from './show-configuration.ts';
 
@@ -42,13 +36,12 @@ export async function runConfigured(
   operation: ConfiguredOperation,
   { input, flags, startService }: Invocation,
 ): Promise<number> {
-  let program: Program;
-  try {
-    program = await openProgram(input, flags);
-  } catch (error) {
-    earlyLog(programName).error(failureFields(error), 'Load configuration');
-    return dropInExitCodes.configuration;
-  }
+  const settings: Record<string, string> =
+    flags['ignore-disabled-rules'] === true ? { 'disabled_rules.ignore': 'true' } : {};
+  const sources = { env: input.env, section: 'kafka_broker', flags: settings } as const;
+  const opened = await openReferenceProgram(programOptions, sources, withoutNegatives);
+  if (opened === undefined) return dropInExitCodes.configuration;
+  const program = { ...opened, flags };
   const { config, log } = program;
   if (operation === 'show-configuration') {
     showConfiguration(config, log);
@@ -65,19 +58,6 @@ export async function runConfigured(
   const cleaned = steps.length === 0 ? 0 : await (await import('./clean-up.ts')).cleanUp(steps, program);
   if (cleaned !== 0 || operation !== 'instant-reports') return cleaned;
   return await (await import('./run-instant-reports.ts')).runInstantReports(program, startService);
-}
-
-async function openProgram(input: ProcessInput, flags: ServiceFlags): Promise<Program> {
-  const file = findProgramConfig(input, process.cwd());
-  earlyLog(programName).info({ filename: file.name }, 'parsing configuration file');
-  const loaded = await loadProgramConfig(input, file, flags['ignore-disabled-rules'] === true);
-  for (const line of loaded.lines) process.stdout.write(`${line}\n`);
-  const { config } = loaded;
-  refuseUnsupportedLogging(config);
-  const output = config['logging.use_stderr'] || config['logging.debug'] ? process.stderr : process.stdout;
-  const log = openReferenceLog({ service: programName, config, env: input.env, output });
-  for (const warning of loaded.loaded.warnings) log.warn(warning);
-  return { ...loaded, env: input.env, flags, log, clock: createSystemClock() };
 }
 
 /** The numbers of the reference's library, which its start record shows. */

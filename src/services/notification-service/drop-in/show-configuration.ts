@@ -1,8 +1,8 @@
 /** The effective configuration as nine log records, without secrets. Source: notification-service.md 2.5. */
 import type { Logger } from 'pino';
-import type { ProgramConfig } from './load-program-config.ts';
+import type { Program } from './load-program-config.ts';
 
-export function showConfiguration(config: ProgramConfig['config'], log: Logger): void {
+export function showConfiguration(config: Program['config'], log: Logger): void {
   showTargets(config, log);
   log.info(storageFields(config, 'storage'), 'Storage configuration');
   log.info(storageFields(config, 'aggregator_storage'), 'Aggregator storage configuration');
@@ -48,7 +48,7 @@ export function showConfiguration(config: ProgramConfig['config'], log: Logger):
   );
 }
 
-function showTargets(config: ProgramConfig['config'], log: Logger): void {
+function showTargets(config: Program['config'], log: Logger): void {
   log.info(
     {
       Enabled: config['kafka_broker.enabled'],
@@ -78,7 +78,7 @@ function showTargets(config: ProgramConfig['config'], log: Logger): void {
 
 type TargetSection = 'kafka_broker' | 'service_log';
 
-function thresholdFields(config: ProgramConfig['config'], section: TargetSection) {
+function thresholdFields(config: Program['config'], section: TargetSection) {
   return {
     'Likelihood threshold': config[`${section}.likelihood_threshold`],
     'Impact threshold': config[`${section}.impact_threshold`],
@@ -89,14 +89,14 @@ function thresholdFields(config: ProgramConfig['config'], section: TargetSection
   };
 }
 
-function tagFields(config: ProgramConfig['config'], section: TargetSection) {
+function tagFields(config: Program['config'], section: TargetSection) {
   return {
     'Filter by tags': config[`${section}.tag_filter_enabled`],
     'List of tags': config[`${section}.tags`],
   };
 }
 
-function storageFields(config: ProgramConfig['config'], section: 'storage' | 'aggregator_storage') {
+function storageFields(config: Program['config'], section: 'storage' | 'aggregator_storage') {
   return {
     Driver: config[`${section}.db_driver`],
     'DB Name': config[`${section}.pg_db_name`],

@@ -4,24 +4,26 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { findProgramConfig, loadProgramConfig, type ProgramConfig } from './load-program-config.ts';
+import { findReferenceConfig, loadReferenceConfig } from '../../../platform/reference/reference-config.ts';
+import { programOptions } from './load-program-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const prefix = 'CCX_NOTIFICATION_WRITER__';
 
-function load(env: Readonly<Record<string, string>>): Promise<ProgramConfig> {
-  const input = { env, args: [], programName: 'ccx-notification-writer' };
-  return loadProgramConfig(input, findProgramConfig(input, folder));
+async function load(env: Readonly<Record<string, string>>) {
+  const file = findReferenceConfig(env['CCX_NOTIFICATION_WRITER_CONFIG_FILE'], folder);
+  const { loaded, ...rest } = await loadReferenceConfig(programOptions, { env, file, section: 'broker' });
+  return { ...rest, config: loaded.config };
 }
 
-function withFile(text: string, env: Readonly<Record<string, string>> = {}): Promise<ProgramConfig> {
+function withFile(text: string, env: Readonly<Record<string, string>> = {}) {
   writeFileSync(join(folder, 'given.toml'), text);
   return load({ CCX_NOTIFICATION_WRITER_CONFIG_FILE: join(folder, 'given'), ...env });
 }
 
-function withClowder(document: unknown, env: Readonly<Record<string, string>> = {}): Promise<ProgramConfig> {
+function withClowder(document: unknown, env: Readonly<Record<string, string>> = {}) {
   const path = join(folder, 'clowder.json');
   writeFileSync(path, typeof document === 'string' ? document : JSON.stringify(document));
   return load({

@@ -3,36 +3,19 @@
  * loaded where they run. Source: notification-writer.md 1, 3.1.
  */
 import { errorCode } from '../../../encoding/ccx-error.ts';
-import type { BusSettings } from '../../../platform/bus/bus-options.ts';
-import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
-import { withAuthority } from '../../../platform/reference/broker-settings.ts';
-import {
-  earlyLog,
-  failureFields,
-  openReferenceLog,
-  refuseUnsupportedLogging,
-} from '../../../platform/reference/reference-log.ts';
-import { writerBusSettings, writerExitCode, writerExitCodes } from '../config.ts';
+import { openReferenceProgram } from '../../../platform/reference/reference-config.ts';
+import { failureFields } from '../../../platform/reference/reference-log.ts';
+import { writerExitCode, writerExitCodes } from '../config.ts';
 import { chooseOperation, type WriterFlags, type WriterOperation } from './flags.ts';
-import {
-  findProgramConfig,
-  loadProgramConfig,
-  type Program,
-  type ProgramConfig,
-  programName,
-} from './load-program-config.ts';
+import { type Program, programOptions, withoutSentry } from './load-program-config.ts';
 import { showConfiguration } from './show-configuration.ts';
 
 /** Resolves to the exit code. Never throws, never ends the process itself. */
 export async function runChosenOperation(flags: WriterFlags, input: ProcessInput): Promise<number> {
-  let program: Program;
-  try {
-    program = await openProgram(input, flags);
-  } catch (error) {
-    earlyLog(programName).error(failureFields(error), 'Load configuration');
-    return writerExitCodes.configuration;
-  }
+  const opened = await openReferenceProgram(programOptions, { env: input.env, section: 'broker' }, withoutSentry);
+  if (opened === undefined) return writerExitCodes.configuration;
+  const program = { ...opened, flags };
   const { log } = program;
   const operation = chooseOperation(flags);
   const reportFailure = (error: unknown) => {
@@ -48,34 +31,6 @@ export async function runChosenOperation(flags: WriterFlags, input: ProcessInput
     reportFailure(error);
     return exitCodeOf(operation, error);
   }
-}
-
-async function openProgram(input: ProcessInput, flags: WriterFlags): Promise<Program> {
-  const file = findProgramConfig(input, process.cwd());
-  earlyLog(programName).info({ filename: file.name }, 'parsing configuration file');
-  const loaded = await loadProgramConfig(input, file);
-  for (const line of loaded.lines) process.stdout.write(`${line}\n`);
-  const { config, warnings } = withoutSentry(loaded);
-  refuseUnsupportedLogging(config);
-  const output = config['logging.use_stderr'] ? process.stderr : process.stdout;
-  const log = openReferenceLog({ service: programName, config, env: input.env, output });
-  for (const warning of warnings) log.warn(warning);
-  return { ...loaded, config, flags, log, clock: createSystemClock(), bus: () => brokersOfTheOriginal(loaded) };
-}
-
-/** The reference works without a Sentry that can be reached, so that switching it on stops nothing here either. */
-function withoutSentry({ config, warnings }: ProgramConfig): Pick<ProgramConfig, 'config' | 'warnings'> {
-  const key = 'logging.logging_to_sentry_enabled';
-  if (!config[key]) return { config, warnings };
-  const warning = `${key} is not supported: nothing goes to Sentry; alert on log lines of level error, or on the metrics`;
-  return { config: { ...config, [key]: false }, warnings: [...warnings, warning] };
-}
-
-/** They may make the topic, as for the original; Clowder brings their certificate itself, not a path to it. */
-function brokersOfTheOriginal({ config, clowderCa }: ProgramConfig): BusSettings {
-  const bus = writerBusSettings(config);
-  if (bus.kind !== 'kafka') return bus;
-  return { ...bus, mayMakeTopics: true, security: withAuthority(bus.security, clowderCa) };
 }
 
 async function runOperation(

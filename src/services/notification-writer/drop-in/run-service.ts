@@ -10,9 +10,9 @@ import { connectDatabase } from '../../../platform/database/connect-database.ts'
 import { publicReadiness } from '../../../platform/lifecycle/health.ts';
 import type { Lifecycle, RunningService } from '../../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../../platform/lifecycle/run-role.ts';
-import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
+import { storageDatabase, withAuthority } from '../../../platform/reference/broker-settings.ts';
 import { type Telemetry, telemetryOf } from '../../../platform/telemetry/telemetry.ts';
-import { noneAsEmpty, notificationWriterSettings, writerExitCode } from '../config.ts';
+import { noneAsEmpty, notificationWriterSettings, writerBusSettings, writerExitCode } from '../config.ts';
 import { createMetricsServer } from '../metrics-server.ts';
 import { startNotificationWriter } from '../service.ts';
 import { type Program, programName } from './load-program-config.ts';
@@ -53,7 +53,7 @@ async function start(program: RunningProgram, lifecycle: Lifecycle): Promise<voi
     if (started.writer !== undefined) return await started.writer.readiness();
     return { ready: false, reasons: ['bus: not connected yet'] };
   });
-  const bus = await openBus(program.bus(), { clock, telemetry });
+  const bus = await openBus(programBus(program), { clock, telemetry });
   lifecycle.defer('bus', () => bus.close());
   await bus.check();
   const database = connectDatabase({ ...storageDatabase(config), applicationName: programName, clock });
@@ -81,9 +81,17 @@ async function startMetrics(
   }
 }
 
+/** They may make the topic, as for the original; Clowder brings their certificate itself, not a path to it. Throws `BUS_SECURITY`. */
+function programBus({ config, clowderCa }: Program): BusSettings {
+  const bus = writerBusSettings(config);
+  if (bus.kind !== 'kafka') return bus;
+  return { ...bus, mayMakeTopics: true, security: withAuthority(bus.security, clowderCa) };
+}
+
 /** Throws `BUS_NO_BROKER` when none answers. The first that answers is enough. */
-export async function checkBrokers({ bus: busOf, log, clock }: Program): Promise<void> {
-  const settings = busOf();
+export async function checkBrokers(program: Program): Promise<void> {
+  const { log, clock } = program;
+  const settings = programBus(program);
   const telemetry = telemetryOf(programName, log);
   const brokers = settings.kind === 'kafka' ? settings.brokers : [];
   log.info('Checking connection to Kafka');
