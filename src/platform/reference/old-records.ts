@@ -5,56 +5,64 @@
  */
 import type { Logger } from 'pino';
 import { COMPANIONS_OF_NEW_REPORTS } from '../../contracts/tables.ts';
+import type { Clock } from '../clock/clock.ts';
 import type { Database } from '../database/database.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
 import { oldRowsOf } from '../records/cooldowns.ts';
 import { oldRowFields, visitOldRows } from '../records/notification-schema/old-rows.ts';
 import { forgetFactsWithoutReport } from '../records/report-facts.ts';
 
-export type AgedTable = 'new_reports' | 'reported' | 'read_errors';
+type AgedTable = 'new_reports' | 'reported' | 'read_errors';
+
+/** By the names of both programs' flags. */
+export const oldRecordOperations = {
+  'print-new-reports-for-cleanup': { table: 'new_reports', deletes: false },
+  'new-reports-cleanup': { table: 'new_reports', deletes: true },
+  'print-old-reports-for-cleanup': { table: 'reported', deletes: false },
+  'old-reports-cleanup': { table: 'reported', deletes: true },
+  'print-read-errors-for-cleanup': { table: 'read_errors', deletes: false },
+  'read-errors-cleanup': { table: 'read_errors', deletes: true },
+} as const satisfies Record<string, { readonly table: AgedTable; readonly deletes: boolean }>;
 
 interface OldRecords {
   readonly database: Database;
   readonly log: Logger;
+  readonly clock: Clock;
   readonly maxAge: string;
   /** Of the enabled targets, as this program would run with them. Absent: those that are known to the database. */
   readonly ownCooldowns?: readonly string[];
-}
-
-/** Published tests look for the messages and for the table's name in the statement. `now` is for the shown age only. */
-export async function listOldRecords(
-  table: AgedTable,
-  { database, log, columns, now, ...age }: OldRecords & { readonly columns: string; readonly now: Date },
-): Promise<void> {
-  const { where, values } = await oldRowsOf(database, { table, ...age });
-  const select = `SELECT ${columns} FROM ${table} WHERE ${where} ORDER BY updated_at`;
-  log.info({ 'max age': age.maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
-  await visitOldRows(database, { select, values }, (row) =>
-    log.info(oldRowFields(row, now), `Old report from \`${table}\` table`),
-  );
-}
-
-interface Cleaning extends OldRecords {
-  /** What the log calls it. */
-  readonly operation: string;
+  /** What is selected of a row that is listed. */
+  readonly columnsOf: (table: AgedTable) => string;
+  /** What the log calls a deletion. */
+  readonly cleanup: string;
   /** What else goes with old reports. */
   readonly withReports?: () => Promise<void>;
 }
 
-/** What is kept in schema `ccx` about reports goes with them, if our tables are there. */
-export async function deleteOldRecords(
-  table: AgedTable,
-  { database, log, operation, withReports, ...age }: Cleaning,
-): Promise<void> {
-  const { where, values, warning } = await oldRowsOf(database, { table, ...age });
+/**
+ * Published tests look for the messages and for the table's name in the statement. What is kept in schema `ccx` about reports that are
+ * deleted goes with them, if our tables are there.
+ */
+export async function handleOldRecords(operation: keyof typeof oldRecordOperations, old: OldRecords): Promise<void> {
+  const { database, log, maxAge } = old;
+  const { table, deletes } = oldRecordOperations[operation];
+  const { where, values, warning } = await oldRowsOf(database, { ...old, table });
+  if (!deletes) {
+    const select = `SELECT ${old.columnsOf(table)} FROM ${table} WHERE ${where} ORDER BY updated_at`;
+    log.info({ 'max age': maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
+    const now = old.clock.now();
+    return await visitOldRows(database, { select, values }, (row) =>
+      log.info(oldRowFields(row, now), `Old report from \`${table}\` table`),
+    );
+  }
   const statement = `DELETE FROM ${table} WHERE ${where}`;
   if (warning !== undefined) log.warn(warning);
-  log.info({ 'max age': age.maxAge, 'delete statement': statement }, operation);
+  log.info({ 'max age': maxAge, 'delete statement': statement }, old.cleanup);
   if (table === 'new_reports') await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
   const { rowCount } = await database.query(statement, values);
   if (table === 'new_reports') {
     await forgetFactsWithoutReport(database);
-    await withReports?.();
+    await old.withReports?.();
   }
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
 }

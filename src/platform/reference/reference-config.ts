@@ -31,7 +31,7 @@ const extensions = [
 /** Those that can be read. */
 const readable = new Set(['json', 'toml', 'yaml', 'yml']);
 
-export interface ReferenceConfigFile {
+interface ReferenceConfigFile {
   /** As the reference's first log line names it. */
   readonly name: string;
   /** Absent: there is no file, and the environment alone counts. */

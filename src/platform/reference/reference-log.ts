@@ -137,7 +137,8 @@ export const loggingOptions = {
   'sentry.environment': { default: '', description: accepted },
 } as const satisfies Record<string, OptionRow>;
 
-export interface LoggingConfig extends Readonly<Record<'logging.debug' | 'logging.use_stderr' | keyof typeof unsupportedLogging, boolean>> {
+export interface LoggingConfig
+  extends Readonly<Record<'logging.debug' | 'logging.use_stderr' | keyof typeof unsupportedLogging, boolean>> {
   readonly 'logging.log_level': string;
 }
 

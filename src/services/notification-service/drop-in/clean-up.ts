@@ -3,48 +3,48 @@ import { TABLE_NEW_REPORTS } from '../../../contracts/tables.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
-import { type AgedTable, deleteOldRecords, listOldRecords } from '../../../platform/reference/old-records.ts';
+import { handleOldRecords, oldRecordOperations } from '../../../platform/reference/old-records.ts';
 import { failureFields } from '../../../platform/reference/reference-log.ts';
 import { dropInExitCodes } from '../exit-codes.ts';
 import { type Program, programName } from './load-program-config.ts';
 
-export interface CleaningStep {
-  readonly table: Exclude<AgedTable, 'read_errors'>;
-  /** Instead of printing them. */
-  readonly deletes: boolean;
-}
+type CleaningOperation = Exclude<
+  keyof typeof oldRecordOperations,
+  'print-read-errors-for-cleanup' | 'read-errors-cleanup'
+>;
 
 /** The operations on old rows, and the clean-up before a run. Any failure is the cleaner's, a database that is away included. */
-export async function cleanUp(steps: readonly CleaningStep[], program: Program): Promise<number> {
+export async function cleanUp(operations: readonly CleaningOperation[], program: Program): Promise<number> {
   const { config, flags, log, clock } = program;
   const database = openDatabase(program);
-  const maxAge = flags['max-age'] || config['cleaner.max_age'];
-  const cooldowns = (['kafka_broker', 'service_log'] as const)
-    .filter((section) => config[`${section}.enabled`])
-    .map((section) => config[`${section}.cooldown`]);
-  const old = { database, log, maxAge, ownCooldowns: cooldowns };
-  let step: CleaningStep | undefined;
+  const old = {
+    ...{ database, log, clock },
+    maxAge: flags['max-age'] || config['cleaner.max_age'],
+    ownCooldowns: (['kafka_broker', 'service_log'] as const)
+      .filter((section) => config[`${section}.enabled`])
+      .map((section) => config[`${section}.cooldown`]),
+    columnsOf: (table: string) =>
+      `org_id, account_number, cluster, updated_at, ${table === TABLE_NEW_REPORTS ? 'kafka_offset' : '0 AS kafka_offset'}`,
+    cleanup: 'Cleanup operation for all organizations',
+  };
   try {
-    for (step of steps) {
-      const { table } = step;
-      if (step.deletes) await deleteOldRecords(table, { ...old, operation: 'Cleanup operation for all organizations' });
-      else await listOldRecords(table, { ...old, columns: columnsOf(table), now: clock.now() });
+    for (const operation of operations) {
+      try {
+        await handleOldRecords(operation, old);
+      } catch (error) {
+        log.error(failureFields(error), failureMessage(operation));
+        return dropInExitCodes.cleaner;
+      }
     }
     return 0;
-  } catch (error) {
-    if (step !== undefined) log.error(failureFields(error), failureMessage(step));
-    return dropInExitCodes.cleaner;
   } finally {
     await database.close();
   }
 }
 
-function columnsOf(table: AgedTable): string {
-  return `org_id, account_number, cluster, updated_at, ${table === TABLE_NEW_REPORTS ? 'kafka_offset' : '0 AS kafka_offset'}`;
-}
-
 /** In the reference's words. */
-function failureMessage({ table, deletes }: CleaningStep): string {
+function failureMessage(operation: CleaningOperation): string {
+  const { table, deletes } = oldRecordOperations[operation];
   return deletes
     ? `Cleanup records from \`${table}\` table failed`
     : `Print records from \`${table}\` table prepared for cleanup failed`;

@@ -2,13 +2,11 @@
  * One operation of the drop-in program that needs its configuration: its log, its printed lines and its exit code. What only some operations
  * need is loaded where they run. Source: notification-service.md 2, 4.
  */
-import { TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { openReferenceProgram } from '../../../platform/reference/reference-config.ts';
 import { earlyLog, referenceLogLevel } from '../../../platform/reference/reference-log.ts';
 import type { LogLevel } from '../../../platform/telemetry/log.ts';
 import { dropInExitCodes } from '../exit-codes.ts';
-import type { CleaningStep } from './clean-up.ts';
 import type { ServiceFlags, ServiceOperation } from './flags.ts';
 import { programName, programOptions, withoutNegatives } from './load-program-config.ts';
 import type { StartService } from './run-instant-reports.ts';
@@ -54,33 +52,16 @@ export async function runConfigured(
     log.error({ driver: config['storage.db_driver'] }, 'driver is not supported; set storage.db_driver to postgres');
     return dropInExitCodes.storage;
   }
-  const steps = cleaningSteps(operation, flags['cleanup-on-startup'] === true);
-  const cleaned = steps.length === 0 ? 0 : await (await import('./clean-up.ts')).cleanUp(steps, program);
-  if (cleaned !== 0 || operation !== 'instant-reports') return cleaned;
+  if (operation !== 'instant-reports' || flags['cleanup-on-startup'] === true) {
+    const { cleanUp } = await import('./clean-up.ts');
+    const cleaning = operation === 'instant-reports' ? cleaningOnStartup : [operation];
+    const exitCode = await cleanUp(cleaning, program);
+    if (exitCode !== 0 || operation !== 'instant-reports') return exitCode;
+  }
   return await (await import('./run-instant-reports.ts')).runInstantReports(program, startService);
 }
 
 /** The numbers of the reference's library, which its start record shows. */
 const levelNumbers: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, fatal: 4, silent: 7 };
 
-function cleaningSteps(operation: ConfiguredOperation, onStartup: boolean): readonly CleaningStep[] {
-  switch (operation) {
-    case 'print-new-reports-for-cleanup':
-      return [{ table: TABLE_NEW_REPORTS, deletes: false }];
-    case 'new-reports-cleanup':
-      return [{ table: TABLE_NEW_REPORTS, deletes: true }];
-    case 'print-old-reports-for-cleanup':
-      return [{ table: TABLE_REPORTED, deletes: false }];
-    case 'old-reports-cleanup':
-      return [{ table: TABLE_REPORTED, deletes: true }];
-    case 'instant-reports':
-      return onStartup
-        ? [
-            { table: TABLE_NEW_REPORTS, deletes: true },
-            { table: TABLE_REPORTED, deletes: true },
-          ]
-        : [];
-    case 'show-configuration':
-      return [];
-  }
-}
+const cleaningOnStartup = ['new-reports-cleanup', 'old-reports-cleanup'] as const;

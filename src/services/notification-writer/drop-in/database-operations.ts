@@ -12,7 +12,7 @@ import {
   truncateReported,
 } from '../../../platform/records/notification-schema/migrate-schema.ts';
 import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
-import { type AgedTable, deleteOldRecords, listOldRecords } from '../../../platform/reference/old-records.ts';
+import { handleOldRecords } from '../../../platform/reference/old-records.ts';
 import { notificationWriterSettings } from '../config.ts';
 import { cleanStoredMessages } from '../retention.ts';
 import { maxAgeDefault, type WriterOperation } from './flags.ts';
@@ -37,18 +37,7 @@ export async function runDatabaseOperation(operation: DatabaseOperation, program
 async function runOn(database: Database, operation: DatabaseOperation, program: Program): Promise<void> {
   const { flags, log, clock } = program;
   const onStatement = (statement: string) => log.info({ Statement: statement }, 'SQL statement');
-  const maxAge = flags['max-age'] || maxAgeDefault;
-  const old = { database, log, maxAge };
-  const list = (table: AgedTable) => {
-    const account = table === 'read_errors' ? '0 AS account_number' : 'account_number';
-    return listOldRecords(table, { ...old, columns: `org_id, ${account}, cluster, updated_at`, now: clock.now() });
-  };
-  const clean = (table: AgedTable) =>
-    deleteOldRecords(table, {
-      ...old,
-      operation: 'Cleanup operation',
-      withReports: () => forgetStoredMessages(database, maxAge),
-    });
+  const companionTables = [...COMPANIONS_OF_NEW_REPORTS, ...COMPANIONS_OF_REPORTED];
   switch (operation) {
     case 'db-init':
       log.info({ result: await initDatabase(database, { onStatement }) }, 'Database initialization');
@@ -57,15 +46,9 @@ async function runOn(database: Database, operation: DatabaseOperation, program: 
       log.info({ ...(await initMigration(database, { onStatement })) }, 'Migration information initialization');
       return;
     case 'db-cleanup':
-      return await cleanup(database, {
-        onStatement,
-        companionTables: [...COMPANIONS_OF_NEW_REPORTS, ...COMPANIONS_OF_REPORTED],
-      });
+      return await cleanup(database, { onStatement, companionTables });
     case 'db-drop-tables':
-      return await dropTables(database, {
-        onStatement,
-        companionTables: [...COMPANIONS_OF_NEW_REPORTS, ...COMPANIONS_OF_REPORTED],
-      });
+      return await dropTables(database, { onStatement, companionTables });
     case 'truncate-old-reports':
       await truncateReported(database, { onStatement, companionTables: COMPANIONS_OF_REPORTED });
       log.info('Table reported truncated');
@@ -77,23 +60,22 @@ async function runOn(database: Database, operation: DatabaseOperation, program: 
       return;
     }
     case 'migrate': {
-      const statement = (query: string) => log.debug({ query });
-      const { from, to } = await migrate(database, flags.migrate ?? '', { onStatement: statement });
+      const { from, to } = await migrate(database, flags.migrate ?? '', {
+        onStatement: (query) => log.debug({ query }),
+      });
       log.info({ from, to }, 'Database version');
       return;
     }
-    case 'print-new-reports-for-cleanup':
-      return await list('new_reports');
-    case 'new-reports-cleanup':
-      return await clean('new_reports');
-    case 'print-old-reports-for-cleanup':
-      return await list('reported');
-    case 'old-reports-cleanup':
-      return await clean('reported');
-    case 'print-read-errors-for-cleanup':
-      return await list('read_errors');
-    case 'read-errors-cleanup':
-      return await clean('read_errors');
+    default: {
+      const maxAge = flags['max-age'] || maxAgeDefault;
+      return await handleOldRecords(operation, {
+        ...{ database, log, clock, maxAge },
+        columnsOf: (table) =>
+          `org_id, ${table === 'read_errors' ? '0 AS account_number' : 'account_number'}, cluster, updated_at`,
+        cleanup: 'Cleanup operation',
+        withReports: () => forgetStoredMessages(database, maxAge),
+      });
+    }
   }
 }
 
