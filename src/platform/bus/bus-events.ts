@@ -1,10 +1,10 @@
 /**
  * What the bus says about its consumers: one function per event that a person should find in the log, the same on either adapter. Records
- * and positions are counted by the services, which know what they mean.
+ * and positions are counted by the services, which know what they mean; how a log names them is the same for all.
  */
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { TopicPartition } from './bus.ts';
+import type { Position, TopicPartition } from './bus.ts';
 
 const name = (partition: TopicPartition): string => `${partition.topic}/${partition.partition}`;
 
@@ -48,6 +48,15 @@ export function recordsSkipped(
     { group: groupId, partition: name(skipped), records: String(skipped.records) },
     'bus: retention dropped records before this group read them',
   );
+}
+
+/** Of a record or a position; a big number is no JSON. */
+export function placeOf({ topic, partition, offset }: Position) {
+  return { topic, partition, offset: String(offset) };
+}
+
+export function offsetsCommitted(telemetry: Telemetry, positions: readonly Position[]): void {
+  telemetry.announce('offsets-committed', { positions: positions.map(placeOf) });
 }
 
 export function callbackFailed(telemetry: Telemetry, groupId: string, error: unknown): void {

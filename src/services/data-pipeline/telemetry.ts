@@ -7,6 +7,7 @@
 import type { OcpResultsEnvelope } from '../../contracts/serialize-ocp-results.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
+import { offsetsCommitted, placeOf } from '../../platform/bus/bus-events.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -53,9 +54,7 @@ function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOpt
       telemetry.announce('announcement-dropped', { reason });
     },
     offsetsCommitted(positions: readonly Position[]): void {
-      telemetry.announce('offsets-committed', {
-        positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
-      });
+      offsetsCommitted(telemetry, positions);
     },
     /** Others are served before it as long as it takes more than its share. */
     organizationOverShare({ orgId, cpuMs, share, organizations }: OverShare): void {
@@ -226,10 +225,6 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       log.error({ ...contextOf(progress), step, stack }, 'unexpected failure');
     },
   };
-}
-
-function placeOf(record: BusRecord) {
-  return { topic: record.topic, partition: record.partition, offset: String(record.offset) };
 }
 
 function contextOf(progress: UploadProgress) {

@@ -24,7 +24,7 @@ import type { TakenMessage, WriterEvents } from './telemetry.ts';
 
 const microsPerMs = 1000n;
 
-export interface PipelineDependencies {
+interface PipelineDependencies {
   readonly clock: Clock;
   readonly events: WriterEvents;
   readonly readCatalogue: CatalogueReader;

@@ -5,7 +5,9 @@
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
-import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
+import type { BusRecord } from '../../platform/bus/bus.ts';
+import { placeOf } from '../../platform/bus/bus-events.ts';
+import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -140,30 +142,15 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
       metrics.batchSeconds.observe(batch.ms / 1000);
       log.info({ ...batch, ms: Math.round(batch.ms) }, 'batch finished');
     },
-    offsetsCommitted(positions: readonly Position[]): void {
-      telemetry.announce('offsets-committed', {
-        positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
-      });
-    },
   };
 }
 
 function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
   const { log } = telemetry;
   return {
+    ...batchConsumerEvents(telemetry, metrics.retries, 'partitions were taken away; another writer has them now'),
     started(details: Readonly<Record<string, unknown>>): void {
       log.info(details, 'notification writer started');
-    },
-    warned(warning: string): void {
-      log.warn(warning);
-    },
-    stepRetried(step: string, error: CcxError, afterMs: number): void {
-      metrics.retries.inc({ step, code: error.code });
-      log.warn(
-        { step, code: error.code, error: errorText(error), hint: error.hint, afterMs: Math.round(afterMs) },
-        'step failed, trying again; nothing behind it is acknowledged',
-      );
-      telemetry.announce('step-retried', { step, code: error.code });
     },
     /** A start that waits; `logged` once a minute. */
     databaseAwaited(error: CcxError, { logged }: { readonly logged: boolean }): void {
@@ -180,9 +167,6 @@ function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
       metrics.waitingForDatabase.set(0);
       if (attempts > 1) log.info({ attempts }, 'the database can be used; consuming');
     },
-    partitionsLost(partitions: readonly TopicPartition[]): void {
-      log.info({ partitions }, 'partitions were taken away; another writer has them now');
-    },
     traceFailed(error: unknown): void {
       log.warn(
         { code: errorCode(error), error: errorText(error) },
@@ -198,19 +182,7 @@ function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
         'records of reports that are gone could not be removed',
       );
     },
-    /** Something that is not an expected failure: a bug of ours. Work goes on after a pause. */
-    unexpectedFailure(doing: string, error: unknown): void {
-      log.error({ doing, stack: error instanceof Error ? error.stack : String(error) }, 'unexpected failure');
-      telemetry.announce('unexpected-failure', { doing });
-    },
-    stopFailed(what: string, error: string): void {
-      log.error({ what, error }, 'did not stop cleanly');
-    },
   };
-}
-
-function placeOf(record: BusRecord) {
-  return { topic: record.topic, partition: record.partition, offset: String(record.offset) };
 }
 
 function contextOf(subject: ReportSubject) {

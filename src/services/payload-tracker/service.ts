@@ -4,19 +4,18 @@
  */
 
 import type { FastifyInstance } from 'fastify';
-import type { Bus } from '../../platform/bus/bus.ts';
-import { hasReadEverything } from '../../platform/bus/group-lag.ts';
-import { BatchIntake } from '../../platform/bus/intake/batch-intake.ts';
+import {
+  type BatchServiceDependencies,
+  openBatchConsumer,
+  startCleaning,
+} from '../../platform/bus/intake/batch-consumer.ts';
 import { ensureOwnTopics } from '../../platform/bus/require-topics.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
 import { type ConfigOf, settingsOf } from '../../platform/config/options.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createOperationsServer } from '../../platform/http/operations-server.ts';
-import { Health } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { pruneTrace, readTrace } from '../../platform/records/trace-log.ts';
-import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type PayloadTrackerSettings, payloadTrackerOptions } from './config.ts';
 import { trackerDocument } from './decide/tracker-document.ts';
 import { processBatch } from './pipeline.ts';
@@ -25,16 +24,7 @@ import { createTrackerEvents, createTrackerMetrics, type TrackerEvents } from '.
 /** A path segment; a request id that is longer was never stored as it is. */
 export const requestIdCharactersMax = 4_096;
 
-const retentionEveryMs = 10 * 60_000;
-
 const serviceName = 'ccx-payload-tracker';
-
-interface PayloadTrackerDependencies {
-  readonly bus: Bus;
-  readonly database: Database;
-  readonly telemetry: Telemetry;
-  readonly clock: Clock;
-}
 
 export interface RunningPayloadTracker extends RunningService {
   /** Base URL of its HTTP; `<url>/v1/payloads/<request id>`. */
@@ -44,16 +34,17 @@ export interface RunningPayloadTracker extends RunningService {
 /** Resolves once it takes messages and answers questions. Rejects with the migration's, the bus's or the listener's code. */
 export function startPayloadTracker(
   settings: PayloadTrackerSettings,
-  dependencies: PayloadTrackerDependencies,
+  dependencies: BatchServiceDependencies,
 ): Promise<RunningPayloadTracker> {
   return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
 }
 
 async function build(
   settings: PayloadTrackerSettings,
-  { bus, database, telemetry, clock }: PayloadTrackerDependencies,
+  dependencies: BatchServiceDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningPayloadTracker> {
+  const { bus, database, telemetry, clock } = dependencies;
   const events = createTrackerEvents({ telemetry, clock, metrics: createTrackerMetrics(telemetry.registry) });
   const { warning } = await migrateCcx(database, 'trace');
   if (warning !== undefined) events.warned(warning);
@@ -62,34 +53,28 @@ async function build(
   const sender = await bus.createProducer();
   lifecycle.defer('producer', () => sender.close());
   const deadLetters = { sender, topic: settings.deadLettersTopic, serviceName };
-  const health = new Health();
-  const intake = new BatchIntake({
-    clock,
-    events,
-    health,
-    bounds: settings.batch,
-    process: (records, control) => processBatch(records, { clock, events, database, deadLetters }, control),
-  });
-  const consumer = await bus.createConsumer({
-    groupId: settings.groupId,
-    topics: [settings.topic],
-    startAt: settings.startAt,
-    onRevoked: (partitions) => intake.partitionsLost(partitions),
-  });
-  lifecycle.defer('consumer', () => consumer.close());
-  intake.start(consumer);
-  lifecycle.defer('intake', () => intake.stop());
-  lifecycle.defer('retention', startRetention(settings, { database, clock, events }));
+  const consumer = await openBatchConsumer(
+    settings,
+    dependencies,
+    {
+      events,
+      process: (records, control) => processBatch(records, { clock, events, database, deadLetters }, control),
+    },
+    lifecycle,
+  );
+  consumer.start();
+  const prune = (signal: AbortSignal) =>
+    pruneTrace(database, { ...settings.retention, signal }).then(events.eventsPruned, events.pruningFailed);
+  lifecycle.defer('retention', startCleaning(clock, prune));
 
-  const probes = { database: () => database.check(), bus: () => bus.check() };
-  const readiness = () => health.probed(probes, clock);
+  const { readiness, idle, stop } = consumer;
   const server = createOperationsServer({
     ...settings.http,
     portSetting: 'http.port (--port)',
     registry: telemetry.registry,
     ...{ readiness, log: telemetry.log, clock },
   });
-  registerTrackerRoutes(server.app, { database, events });
+  registerTrackerRoutes(server.app, database, events);
   lifecycle.defer('HTTP', () => server.close());
   const url = await server.listen();
   events.started({ topic: settings.topic, group: settings.groupId, bus: bus.kind, url });
@@ -98,40 +83,8 @@ async function build(
     name: 'payload-tracker',
     url: url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'),
     readiness,
-    idle: async () =>
-      intake.idle() && (await hasReadEverything(bus, settings.groupId, [settings.topic])) && intake.idle(),
-    stop: async () => {
-      const report = await lifecycle.stop();
-      for (const { name, error } of report.failed) events.stopFailed(name, error);
-    },
-  };
-}
-
-interface RetentionDependencies {
-  readonly database: Database;
-  readonly clock: Clock;
-  readonly events: TrackerEvents;
-}
-
-/** Answers with its stop function, which waits for the pass under way: the caller closes the database next. */
-function startRetention(
-  { retention }: PayloadTrackerSettings,
-  dependencies: RetentionDependencies,
-): () => Promise<void> {
-  const { database, clock, events } = dependencies;
-  const stopping = new AbortController();
-  let pass: Promise<void> = Promise.resolve();
-  const stopTimer = clock.every(retentionEveryMs, () => {
-    pass = pruneTrace(database, { ...retention, signal: stopping.signal }).then(
-      events.eventsPruned,
-      events.pruningFailed,
-    );
-    return pass;
-  });
-  return async () => {
-    stopTimer();
-    stopping.abort();
-    await pass;
+    idle,
+    stop,
   };
 }
 
@@ -142,12 +95,7 @@ export const payloadTrackerRole = {
 } as const;
 
 /** `GET /v1/payloads/{request_id}`: what is known of one request. Asked by ingress for `/track`, and by people. Source: ingress.md A.9. */
-interface TrackerRoutes {
-  readonly database: Database;
-  readonly events: TrackerEvents;
-}
-
-function registerTrackerRoutes(app: FastifyInstance, { database, events }: TrackerRoutes): void {
+function registerTrackerRoutes(app: FastifyInstance, database: Database, events: TrackerEvents): void {
   app.get<{ Params: { '*': string } }>('/v1/payloads/*', async (request, reply) => {
     const requestId = request.params['*'];
     if (requestId === '' || requestId.length > requestIdCharactersMax) {

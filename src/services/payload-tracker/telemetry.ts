@@ -4,7 +4,9 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
-import type { BusRecord, Position, TopicPartition } from '../../platform/bus/bus.ts';
+import type { BusRecord } from '../../platform/bus/bus.ts';
+import { placeOf } from '../../platform/bus/bus-events.ts';
+import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 
@@ -35,9 +37,8 @@ function statusEvents({ telemetry, clock, metrics }: TrackerEventsOptions) {
     },
     messageDeadLettered(record: BusRecord, step: string, error: CcxError): void {
       metrics.deadLetters.inc({ step, code: error.code });
-      const { topic, partition, offset } = record;
       log.warn(
-        { topic, partition, offset: String(offset), step, code: error.code, error: errorText(error) },
+        { ...placeOf(record), step, code: error.code, error: errorText(error) },
         'message put into the dead-letter topic',
       );
       telemetry.announce('message-dead-lettered', { code: error.code, step });
@@ -46,33 +47,15 @@ function statusEvents({ telemetry, clock, metrics }: TrackerEventsOptions) {
       metrics.batchSeconds.observe(ms / 1000);
       log.debug({ records, ms: Math.round(ms) }, 'batch finished');
     },
-    offsetsCommitted(positions: readonly Position[]): void {
-      telemetry.announce('offsets-committed', {
-        positions: positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
-      });
-    },
   };
 }
 
 function serviceEvents({ telemetry, metrics }: TrackerEventsOptions) {
   const { log } = telemetry;
   return {
+    ...batchConsumerEvents(telemetry, metrics.retries, 'partitions were taken away; another tracker has them now'),
     started(details: Readonly<Record<string, unknown>>): void {
       log.info(details, 'payload tracker started');
-    },
-    warned(warning: string): void {
-      log.warn(warning);
-    },
-    stepRetried(step: string, error: CcxError, afterMs: number): void {
-      metrics.retries.inc({ step, code: error.code });
-      log.warn(
-        { step, code: error.code, error: errorText(error), hint: error.hint, afterMs: Math.round(afterMs) },
-        'step failed, trying again; nothing behind it is acknowledged',
-      );
-      telemetry.announce('step-retried', { step, code: error.code });
-    },
-    partitionsLost(partitions: readonly TopicPartition[]): void {
-      log.info({ partitions }, 'partitions were taken away; another tracker has them now');
     },
     eventsPruned(count: number): void {
       metrics.pruned.inc(count);
@@ -84,18 +67,9 @@ function serviceEvents({ telemetry, metrics }: TrackerEventsOptions) {
     questionFailed(error: unknown): void {
       log.warn({ code: errorCode(error), error: errorText(error) }, 'a question about a request could not be answered');
     },
-    /** Something that is not an expected failure: a bug of ours. Work goes on after a pause. */
-    unexpectedFailure(doing: string, error: unknown): void {
-      log.error({ doing, stack: error instanceof Error ? error.stack : String(error) }, 'unexpected failure');
-      telemetry.announce('unexpected-failure', { doing });
-    },
-    stopFailed(what: string, error: string): void {
-      log.error({ what, error }, 'did not stop cleanly');
-    },
   };
 }
 
-/** The payload tracker's metrics. Written by `events.ts` only. */
 const secondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** From a fraction of a second to a backlog of hours. */
 const delayBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];

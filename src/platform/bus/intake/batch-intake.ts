@@ -18,7 +18,7 @@ const intakePollMs = 1_000;
 const intakeRetryMsMin = 100;
 const intakeRetryMsMax = 15_000;
 
-interface BatchBounds {
+export interface BatchBounds {
   readonly recordsMax: number;
   /** One record that is larger makes a batch of its own. */
   readonly bytesMax: number;
