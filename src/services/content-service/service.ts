@@ -15,11 +15,6 @@ import { addContentRoutes, loadGroups } from './routes.ts';
 /** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;
 
-interface ContentServiceDependencies {
-  readonly telemetry: Telemetry;
-  readonly clock: Clock;
-}
-
 interface RunningContentService extends RunningService {
   /** Where it listens, e.g. `http://127.0.0.1:8080`, without the API prefix. */
   readonly url: string;
@@ -28,14 +23,14 @@ interface RunningContentService extends RunningService {
 /** Rejects with a `CcxError` when a file cannot be read or the address cannot be listened on. */
 export function startContentService(
   settings: ContentServiceSettings,
-  dependencies: ContentServiceDependencies,
+  dependencies: { readonly telemetry: Telemetry; readonly clock: Clock },
 ): Promise<RunningContentService> {
   return buildWithLifecycle(dependencies.clock, (lifecycle) => build(settings, dependencies, lifecycle));
 }
 
 async function build(
   settings: ContentServiceSettings,
-  { telemetry, clock }: ContentServiceDependencies,
+  { telemetry, clock }: Parameters<typeof startContentService>[1],
   lifecycle: Lifecycle,
 ): Promise<RunningContentService> {
   const events = createContentServiceEvents(telemetry, settings.metricsNamespace);
@@ -61,7 +56,7 @@ async function build(
     inFlight -= 1;
     const endpoint = request.routeOptions.url;
     if (endpoint === undefined) return;
-    events.requestAnswered({ endpoint, statusCode: reply.statusCode, elapsedMs: reply.elapsedTime });
+    events.requestAnswered(endpoint, reply.statusCode, reply.elapsedTime);
   });
 
   const hasRules = Object.keys(directory.rules).length > 0;
@@ -83,21 +78,15 @@ async function build(
     return reply.code(answer.ready ? 200 : 503).send(answer);
   });
 
-  try {
-    const url = await server.listen();
-    return {
-      name: 'content-service',
-      url,
-      readiness,
-      idle: async () => inFlight === 0,
-      stop: async () => {
-        await lifecycle.stop();
-      },
-    };
-  } catch (error) {
-    await lifecycle.stop();
-    throw error;
-  }
+  return {
+    name: 'content-service',
+    url: await server.listen(),
+    readiness,
+    idle: async () => inFlight === 0,
+    stop: async () => {
+      await lifecycle.stop();
+    },
+  };
 }
 
 async function readSpecFile(path: string): Promise<string> {
@@ -111,12 +100,6 @@ async function readSpecFile(path: string): Promise<string> {
       hint: "change server.api_spec_file, or leave it out for the service's own",
     });
   }
-}
-
-interface AnsweredRequest {
-  readonly endpoint: string;
-  readonly statusCode: number;
-  readonly elapsedMs: number;
 }
 
 /** What happens in the content service: its log lines and metrics, with the metric names of the hosted service. Source: data-pipeline.md 8.4. */
@@ -151,7 +134,7 @@ function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: stri
       for (const [rule, { error }] of invalid) telemetry.log.warn({ rule, error }, 'rule content is not valid');
       telemetry.announce('content-loaded', { rules, invalid: invalid.length });
     },
-    requestAnswered({ endpoint, statusCode, elapsedMs }: AnsweredRequest): void {
+    requestAnswered(endpoint: string, statusCode: number, elapsedMs: number): void {
       requests.inc({ endpoint });
       // Seconds, as Go's histogram counts them.
       responseTime.observe({ endpoint }, elapsedMs / 1000);

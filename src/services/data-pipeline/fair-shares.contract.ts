@@ -20,7 +20,8 @@ import {
 } from '../../platform/telemetry/telemetry.ts';
 import { jsonFileValuesMax } from '../../rules/engine/archive-view.ts';
 import { dataPipelineOptions, dataPipelineSettings, inFlightArchivesDefault, runnersDefault } from './config.ts';
-import { hostFailuresMin, startDataPipeline } from './service.ts';
+import { hostFailuresMin } from './host-breaker.ts';
+import { startDataPipeline } from './service.ts';
 
 /** Ports of the machine that nobody listens on. */
 const nowhere = ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'];

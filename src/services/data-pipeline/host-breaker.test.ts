@@ -12,7 +12,6 @@ function make() {
   const told: string[] = [];
   const breaker = new HostBreaker({
     clock,
-    failuresMin: 3,
     onOpened: (name) => told.push(`${name} away`),
     onClosed: (name) => told.push(`${name} back`),
   });

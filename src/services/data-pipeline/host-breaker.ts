@@ -7,6 +7,8 @@ import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { pause } from '../../platform/clock/deadline.ts';
 
+/** Different announcements whose downloads from a host must have failed in a row before it is left alone. */
+export const hostFailuresMin = 3;
 const hostProbeMsMin = 500;
 /** Longest pause before it is looked at again whether such a host is back. */
 export const hostProbeMsMax = 10_000;
@@ -16,8 +18,6 @@ const hostsRememberedMax = 1_000;
 
 interface HostBreakerOptions {
   readonly clock: Clock;
-  /** Different announcements whose downloads must have failed in a row. */
-  readonly failuresMin: number;
   readonly onOpened: (host: string) => void;
   readonly onClosed: (host: string) => void;
 }
@@ -26,7 +26,7 @@ interface HostBreakerOptions {
 export type HostAnswer = 'answered' | 'failed' | 'unknown';
 
 interface Host {
-  /** Announcements that have failed since the last answer; bounded, since more than `failuresMin` do not count. */
+  /** Announcements that have failed since the last answer; bounded, since more than `hostFailuresMin` do not count. */
   readonly failing: Set<unknown>;
   isOpen: boolean;
   /** Attempts in a row that found it still away. */
@@ -109,7 +109,7 @@ export class HostBreaker {
       return;
     }
     host.failing.add(announcement);
-    if (host.failing.size < this.#options.failuresMin) return;
+    if (host.failing.size < hostFailuresMin) return;
     host.isOpen = true;
     host.failing.clear();
     this.#options.onOpened(name);

@@ -11,23 +11,13 @@ const sizeBuckets = [10_240, 51_200, 102_400, 512_000, 1_048_576, 5_242_880, 10_
 
 const archiveKinds = ['ocp', 'hypershift'] as const;
 
-/** Values that are asked for when somebody scrapes. */
-interface PipelineGauges {
-  /** Places in use. */
-  readonly inFlight: () => number;
-  /** Places whose work waits for something to come back. */
-  readonly placesWaiting: () => number;
-  /** Announcements that are taken and not done. */
-  readonly readAhead: () => number;
-  /** Announcements that wait outside the places for another attempt. */
-  readonly waiting: () => number;
-  /** Hosts that do not answer and are left alone. */
-  readonly hostsAway: () => number;
-  /** Packed bytes held or reserved. */
-  readonly inFlightBytes: () => number;
-  /** Rules left out for every cluster. */
-  readonly rulesQuarantined: () => number;
-}
+/** Values that are asked for when somebody scrapes; the metrics of these names say what they are. */
+type PipelineGauges = Readonly<
+  Record<
+    'inFlight' | 'placesWaiting' | 'readAhead' | 'waiting' | 'hostsAway' | 'inFlightBytes' | 'rulesQuarantined',
+    () => number
+  >
+>;
 
 export type PipelineMetrics = ReturnType<typeof createPipelineMetrics>;
 
@@ -94,46 +84,32 @@ export function createPipelineMetrics(registry: Registry, gauges: PipelineGauges
 
 function ownMetrics(registry: Registry) {
   const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
+    new Counter({ name: `ccx_data_pipeline_${name}`, help, labelNames, registers });
   return {
-    dropped: new Counter({
-      name: 'ccx_data_pipeline_dropped_total',
-      help: 'Records that were acknowledged without being processed, by reason',
-      labelNames: ['reason'],
-      registers,
-    }),
-    deadLetters: new Counter({
-      name: 'ccx_data_pipeline_dead_letters_total',
-      help: 'Records put into the dead-letter topic, by step and error code',
-      labelNames: ['step', 'code'],
-      registers,
-    }),
-    retries: new Counter({
-      name: 'ccx_data_pipeline_retries_total',
-      help: 'Attempts that failed and are made again, by step and error code',
-      labelNames: ['step', 'code'],
-      registers,
-    }),
-    ruleFailures: new Counter({
-      name: 'ccx_data_pipeline_rule_failures_total',
-      help: 'Rules and facts without a result for an archive, by rule and error code',
-      labelNames: ['rule', 'code'],
-      registers,
-    }),
-    overShare: new Counter({
-      name: 'ccx_data_pipeline_organizations_over_share_total',
-      help: 'Times that an organization took more than its share of the runners while others waited, at most once a minute each',
-      registers,
-    }),
-    oversizedFiles: new Counter({
-      name: 'ccx_data_pipeline_oversized_files_total',
-      help: 'JSON files of archives that were not parsed since they are over what may be parsed of a file or an archive',
-      registers,
-    }),
-    statusesDropped: new Counter({
-      name: 'ccx_data_pipeline_statuses_dropped_total',
-      help: 'Status messages that could not be sent to the payload tracker',
-      registers,
-    }),
+    dropped: counter('dropped_total', 'Records that were acknowledged without being processed, by reason', ['reason']),
+    deadLetters: counter('dead_letters_total', 'Records put into the dead-letter topic, by step and error code', [
+      'step',
+      'code',
+    ]),
+    retries: counter('retries_total', 'Attempts that failed and are made again, by step and error code', [
+      'step',
+      'code',
+    ]),
+    ruleFailures: counter(
+      'rule_failures_total',
+      'Rules and facts without a result for an archive, by rule and error code',
+      ['rule', 'code'],
+    ),
+    overShare: counter(
+      'organizations_over_share_total',
+      'Times that an organization took more than its share of the runners while others waited, at most once a minute each',
+    ),
+    oversizedFiles: counter(
+      'oversized_files_total',
+      'JSON files of archives that were not parsed since they are over what may be parsed of a file or an archive',
+    ),
+    statusesDropped: counter('statuses_dropped_total', 'Status messages that could not be sent to the payload tracker'),
     archiveBytes: new Histogram({
       name: 'ccx_data_pipeline_archive_bytes',
       help: 'Size of downloaded archives in bytes',

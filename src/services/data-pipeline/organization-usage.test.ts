@@ -9,10 +9,6 @@ function make() {
   const told: OverShare[] = [];
   const usage = new OrganizationUsage({
     clock,
-    windowMs: 60_000,
-    cpuMsMin: 1_000,
-    factor: 1.5,
-    repeatMs: 60_000,
     onOverShare: (over) => told.push(over),
   });
   return { clock, told, usage };

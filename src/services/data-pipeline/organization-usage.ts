@@ -4,6 +4,15 @@
  */
 import type { Clock } from '../../platform/clock/clock.ts';
 
+/** CPU time of organizations is added up over so long. */
+const windowMs = 60 * 1_000;
+/** Less than this in the window is nobody's trouble. */
+const cpuMsMin = 1_000;
+/** How much more than an equal share it must be. */
+const factor = 1.5;
+/** The same organization is named again after so long. */
+const repeatMs = 60 * 1_000;
+
 export interface OverShare {
   readonly orgId: number;
   /** CPU time of its archives within the window. */
@@ -15,12 +24,6 @@ export interface OverShare {
 
 interface OrganizationUsageOptions {
   readonly clock: Clock;
-  readonly windowMs: number;
-  /** Less is nobody's trouble. */
-  readonly cpuMsMin: number;
-  /** How many times an equal share it must have taken. */
-  readonly factor: number;
-  readonly repeatMs: number;
   readonly onOverShare: (over: OverShare) => void;
 }
 
@@ -46,7 +49,7 @@ export class OrganizationUsage {
 
   /** Somebody else was served before an announcement of this organization that waited longer. */
   passedOver(orgId: number): void {
-    const { clock, cpuMsMin, factor, repeatMs, onOverShare } = this.#options;
+    const { clock, onOverShare } = this.#options;
     const now = clock.monotonicMs();
     this.#forgetOld();
     if (now - (this.#namedMs.get(orgId) ?? Number.NEGATIVE_INFINITY) < repeatMs) return;
@@ -59,8 +62,7 @@ export class OrganizationUsage {
   }
 
   #forgetOld(): void {
-    const { clock, windowMs, repeatMs } = this.#options;
-    const now = clock.monotonicMs();
+    const now = this.#options.clock.monotonicMs();
     const current = this.#costs.findIndex(({ atMs }) => now - atMs <= windowMs);
     const old = this.#costs.splice(0, current < 0 ? this.#costs.length : current);
     for (const { orgId, cpuMs } of old) this.#count(orgId, -cpuMs);

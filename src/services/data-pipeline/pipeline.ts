@@ -3,10 +3,16 @@
  * and another attempt, `drop` a counter, `dead-letter` a record in the dead-letter topic. Called by the intake for every record.
  */
 
-import { CcxError } from '../../encoding/ccx-error.ts';
+import type { CcxError } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
-import { deadLetter, type StepAnswer, type StepAttempt, untilAnswered } from '../../platform/bus/intake/step.ts';
+import {
+  deadLetter,
+  type StepAnswer,
+  type StepAttempt,
+  unexpected,
+  untilAnswered,
+} from '../../platform/bus/intake/step.ts';
 import type { WorkControl } from '../../platform/bus/intake/stream-intake.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ClusterQueues } from './cluster-queues.ts';
@@ -268,10 +274,6 @@ function ended(
   return outcome.kind === 'drop'
     ? { kind: 'dropped', reason: outcome.reason }
     : { kind: 'failed', step, error: outcome.error };
-}
-
-function unexpected(cause: unknown): CcxError {
-  return new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
 }
 
 /** For a log: the rest of a link carries a signature. */

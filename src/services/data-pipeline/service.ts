@@ -28,12 +28,6 @@ import { WaitingRoom } from './waiting-room.ts';
 const readAheadBytesMax = 32 * 1024 ** 2;
 /** Nothing was fetched for so long while as many announcements as there are places wait for hosts: the service is not ready. */
 const fetchSilenceMsMax = 10 * 1_000;
-/** CPU time of organizations is added up over so long for the warning about one that takes more than its share. */
-const usageWindowMs = 60 * 1_000;
-/** Less than this in the window is nobody's trouble. */
-const overShareCpuMsMin = 1_000;
-/** The same organization is named again after so long. */
-const overShareRepeatMs = 60 * 1_000;
 /** A body has so long until a rate is asked for: one that trickles would hold a place for as long as a download may take. */
 const downloadSlowMsMax = 10 * 1_000;
 
@@ -48,10 +42,6 @@ const bytesPerOrganizationShare = 0.5;
  * it. What is behind more than that of the same partition is seen when those before it are done.
  */
 const readAheadRecordsMax = 10_000;
-/** Different announcements whose downloads from a host must have failed in a row before it is left alone. */
-export const hostFailuresMin = 3;
-/** How much more than an equal share it must be. */
-const overShareFactor = 1.5;
 /** Then so much on average: at less, the largest archive that the operator sends, 10 MiB, does not come within the time of one download. */
 const downloadBytesPerSecondMin = 32 * 1024;
 /** Bounds what a leak in a rule can cost; a new child takes 0.1 to 0.2 s, next to another that works on. */
@@ -132,14 +122,7 @@ async function build(
   });
   const events = createPipelineEvents({ telemetry, clock, metrics, statuses });
 
-  const usage = new OrganizationUsage({
-    clock,
-    windowMs: usageWindowMs,
-    cpuMsMin: overShareCpuMsMin,
-    factor: overShareFactor,
-    repeatMs: overShareRepeatMs,
-    onOverShare: (over) => events.organizationOverShare(over),
-  });
+  const usage = new OrganizationUsage({ clock, onOverShare: events.organizationOverShare });
   const placesMax = settings.inFlightArchivesMax;
   const places = new Places({
     placesMax,
@@ -148,12 +131,7 @@ async function build(
     onPassedOver: (orgId) => usage.passedOver(orgId),
   });
   const room = new WaitingRoom({ clock, waitingMax: placesMax, fetchSilenceMsMax });
-  const hosts = new HostBreaker({
-    clock,
-    failuresMin: hostFailuresMin,
-    onOpened: (host) => events.hostLeftAlone(host),
-    onClosed: (host) => events.hostBack(host),
-  });
+  const hosts = new HostBreaker({ clock, onOpened: events.hostLeftAlone, onClosed: events.hostBack });
   lifecycle.defer('hosts', async () => hosts.stop());
 
   const runners = createRunnerPool<RuleRun, RuleRunResult>({

@@ -11,7 +11,7 @@ import { formatRfc3339, parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { BatchControl } from '../../platform/bus/intake/batch-intake.ts';
 import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
-import { deadLetter, done, type StepAnswer } from '../../platform/bus/intake/step.ts';
+import { deadLetter, done, unexpected, type Verdict } from '../../platform/bus/intake/step.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
@@ -81,18 +81,18 @@ class BatchRun {
     const { clock, events } = this.#dependencies;
     const takenMs = clock.monotonicMs();
     events.recordTaken(record);
-    const { subject, outcome } = parseReport(record);
-    const message: TakenMessage = { record, subject, takenMs };
-    if (outcome.kind !== 'done') {
-      this.#refuse(message, 'parse-report', errorOf(outcome));
+    const parsed = parseOcpResults(record.value);
+    if (parsed.kind === 'refused') {
+      const { refused } = parsed;
+      this.#refuse({ record, subject: subjectOf(refused), takenMs }, 'parse-report', refused.error);
       return;
     }
+    const message: TakenMessage = { record, subject: subjectOf(parsed.report), takenMs };
     try {
-      this.#judgeReceived(message, outcome.value);
+      this.#judgeReceived(message, parsed.report);
     } catch (cause) {
       events.unexpectedFailure('judge', cause);
-      const error = new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
-      this.#refuse(message, 'check-report', error);
+      this.#refuse(message, 'check-report', unexpected(cause));
     }
   }
 
@@ -104,13 +104,13 @@ class BatchRun {
     events.reportShrunk(message, shrunk);
 
     const checked = checkReport(shrunk, futureToleranceMs, clock.nowMicros());
-    if (checked.kind !== 'done') return this.#refuse(message, 'check-report', errorOf(checked));
+    if (checked.kind !== 'done') return this.#refuse(message, 'check-report', checked.error);
     events.timeChecked();
 
     const facts = readFacts(message.record, received, this.#dependencies.readCatalogue);
     events.factsIgnored(message, facts.ignored);
     const prepared = prepareRow(message.record, checked.value, facts);
-    if (prepared.kind !== 'done') return this.#refuse(message, 'prepare-row', errorOf(prepared));
+    if (prepared.kind !== 'done') return this.#refuse(message, 'prepare-row', prepared.error);
     events.reportParsed(message);
     this.#accepted.push({ message, row: prepared.value, parsedAt: clock.nowMicros() });
   }
@@ -125,7 +125,8 @@ class BatchRun {
       attempts = attempt.number;
       return storeReports(
         this.#accepted.map(({ row }) => row),
-        { database, traceOf },
+        database,
+        traceOf,
         attempt,
       );
     });
@@ -206,12 +207,6 @@ class BatchRun {
   }
 }
 
-/** These steps either have a value or refuse. */
-function errorOf(outcome: Exclude<StepAnswer<unknown>, { kind: 'done' }>): CcxError {
-  if (outcome.kind === 'dead-letter') return outcome.error;
-  throw new Error(`a step that waits for nothing answered ${outcome.kind}`);
-}
-
 /** What a second attempt finds at a message's own position is what the first one stored before its answer was lost. */
 function settled<Result extends StoreResult>(result: Result, attempts: number): Result | StoredReport {
   if (attempts === 1 || result.kind !== 'repeated' || result.by !== 'position') return result;
@@ -222,8 +217,8 @@ function traceContext({ requestId, orgId, cluster }: ReportSubject) {
   return {
     requestId,
     service: STATUS_SERVICE_WRITER,
-    ...(orgId === undefined ? {} : { orgId: String(orgId) }),
-    ...(cluster === undefined ? {} : { cluster }),
+    orgId: orgId === undefined ? undefined : String(orgId),
+    cluster,
   };
 }
 
@@ -232,20 +227,7 @@ export function shrinkReport(received: ReceivedReport): ParsedReport {
   return { received, ...shrinkReportText(received.report) };
 }
 
-interface ParseResult {
-  /** Known even of most messages that are refused. */
-  readonly subject: ReportSubject;
-  readonly outcome: StepAnswer<ReceivedReport>;
-}
-
-/** Reads and validates a message by the reference's rules. */
-function parseReport(record: BusRecord): ParseResult {
-  const parsed = parseOcpResults(record.value);
-  if (parsed.kind === 'refused')
-    return { subject: subjectOf(parsed.refused), outcome: deadLetter(parsed.refused.error) };
-  return { subject: subjectOf(parsed.report), outcome: done(parsed.report) };
-}
-
+/** Known even of most messages that are refused. */
 function subjectOf({ requestId, orgId, clusterName }: ReceivedReport | RefusedReport): ReportSubject {
   return { requestId, orgId, cluster: clusterName };
 }
@@ -258,7 +240,7 @@ export function checkReport(
   report: ParsedReport,
   futureToleranceMs: number,
   nowMicros: bigint,
-): StepAnswer<CheckedReport> {
+): Verdict<CheckedReport> {
   const { lastChecked: text } = report.received;
   const lastChecked = parseRfc3339(text);
   if (lastChecked === undefined) {
@@ -266,13 +248,15 @@ export function checkReport(
     return refuse('REPORT_LAST_CHECKED', `LastChecked is not RFC 3339: ${JSON.stringify(shown)}`);
   }
   if (lastChecked.micros > nowMicros + BigInt(futureToleranceMs) * microsPerMs) {
-    return refuse('REPORT_FROM_THE_FUTURE', `got a message from the future: ${lastChecked.canonical}`, {
-      hint: 'check the clocks of sender and writer, or raise check.future_tolerance',
-    });
+    return refuse(
+      'REPORT_FROM_THE_FUTURE',
+      `got a message from the future: ${lastChecked.canonical}`,
+      'check the clocks of sender and writer, or raise check.future_tolerance',
+    );
   }
   return done({ ...report, lastChecked, processedAt: nowMicros });
 }
 
-function refuse(code: string, message: string, more: { readonly hint?: string } = {}): StepAnswer<never> {
-  return deadLetter(new CcxError(message, { code, category: 'input', ...more }));
+function refuse(code: string, message: string, hint?: string) {
+  return deadLetter(new CcxError(message, { code, category: 'input', hint }));
 }

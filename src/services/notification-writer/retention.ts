@@ -29,7 +29,7 @@ export async function followNewReports(
       (now() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond',
       coalesce((SELECT min(n.updated_at) FROM new_reports n), (now() AT TIME ZONE 'UTC') - interval '1 hour'))`,
     values: [options.retentionMs],
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    signal: options.signal,
   });
   return records + (await forgetFactsWithoutReport(queryable, options));
 }

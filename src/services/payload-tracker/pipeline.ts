@@ -11,8 +11,7 @@ import {
   deadLetterRecords,
   type RefusedRecord,
 } from '../../platform/bus/intake/dead-letter-records.ts';
-import type { StepAttempt } from '../../platform/bus/intake/step.ts';
-import { deadLetter, done, retry, type StepAnswer } from '../../platform/bus/intake/step.ts';
+import { done, retry, type StepAnswer, type StepAttempt } from '../../platform/bus/intake/step.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeRows } from '../../platform/database/store-rows.ts';
@@ -37,9 +36,9 @@ export async function processBatch(
   const refused: RefusedRecord[] = [];
   for (const record of records) {
     events.recordTaken();
-    const outcome = parseStatus(record);
-    if (outcome.kind === 'done') read.push({ record, event: outcome.value });
-    else refused.push({ record, requestId: '', step: 'parse-status', error: errorOf(outcome) });
+    const event = parseStatus(record);
+    if (event instanceof CcxError) refused.push({ record, requestId: '', step: 'parse-status', error: event });
+    else read.push({ record, event });
   }
 
   const results = await control.untilDone('store-statuses', 'database', (attempt) =>
@@ -63,49 +62,34 @@ export async function processBatch(
   events.batchFinished(records.length, clock.monotonicMs() - startedMs);
 }
 
-/** Reading either has a value or refuses. */
-function errorOf(outcome: { readonly kind: string; readonly error?: CcxError }): CcxError {
-  return (
-    outcome.error ?? new CcxError(`reading answered ${outcome.kind}`, { code: 'INTERNAL_ERROR', category: 'internal' })
-  );
-}
-
 /** A status message as an event of the trace. Source: ingress.md A.8. */
-function parseStatus(record: BusRecord): StepAnswer<TraceEvent> {
+function parseStatus(record: BusRecord): TraceEvent | CcxError {
   const parsed = parsePayloadStatus(record.value);
-  if (parsed.kind === 'refused') return deadLetter(parsed.error);
+  if (parsed.kind === 'refused') return parsed.error;
   const { status } = parsed;
-  const hop = hopOfStatus(status.service, status.status);
-  return done({
+  return {
     requestId: status.requestId,
     service: status.service,
     status: status.status,
     at: formatRfc3339(status.date.micros),
-    ...(hop === undefined ? {} : { hop }),
-    ...known('detail', status.statusMessage),
-    ...known('orgId', status.orgId),
-    ...known('account', status.account),
-    ...known('source', status.source),
-    ...known('inventoryId', status.inventoryId),
-    ...known('systemId', status.systemId),
-  });
+    hop: hopOfStatus(status.service, status.status),
+    detail: status.statusMessage,
+    orgId: status.orgId,
+    account: status.account,
+    source: status.source,
+    inventoryId: status.inventoryId,
+    systemId: status.systemId,
+  };
 }
 
-function known<Name extends string>(name: Name, value: string | undefined): { readonly [Key in Name]?: string } {
-  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: string });
-}
-
-/** Undefined: stored, now or before. */
-type StatusStored = CcxError | undefined;
-
-/** Answers for each event in the order given. Codes: `STATUS_NOT_STORABLE` of an event; the database's, or `TRACKER_STORE_FAILED`, of a retry. */
+/** Answers for each event in the order given; undefined: stored, now or before. Codes: `STATUS_NOT_STORABLE` of an event; the database's, or `TRACKER_STORE_FAILED`, of a retry. */
 async function storeStatuses(
   events: readonly TraceEvent[],
   database: Database,
   attempt: StepAttempt,
-): Promise<StepAnswer<readonly StatusStored[]>> {
+): Promise<StepAnswer<readonly (CcxError | undefined)[]>> {
   try {
-    const results = await storeRows<TraceEvent, StatusStored>(events, {
+    const results = await storeRows<TraceEvent, CcxError | undefined>(events, {
       attempt: attempt.number,
       store: async (part) => {
         await recordTraceEvents(database, part);

@@ -21,7 +21,7 @@ export function registerDeadLettersCommands(
   openNotifications: OpenDeadNotifications,
 ): void {
   const withDeadLetters = (command: Command, work: (deadLetters: DeadLetters) => Promise<void>) =>
-    workOnDeadLetters({ command, input, openNotifications }, work);
+    workOnDeadLetters(command, input, openNotifications, work);
   const group = program
     .command('dead-letters')
     .description('messages that could not be processed, notifications that were given up: list, show, replay, discard');
@@ -33,10 +33,7 @@ export function registerDeadLettersCommands(
     .action((options: { topic?: string; all?: boolean; json?: boolean }, command: Command) =>
       withDeadLetters(command, async (deadLetters) => {
         let count = 0;
-        for await (const deadLetter of deadLetters.list({
-          topic: options.topic,
-          handledToo: options.all === true,
-        })) {
+        for await (const deadLetter of deadLetters.list({ topic: options.topic, handledToo: options.all })) {
           count += 1;
           print(options.json === true ? JSON.stringify(deadLetterAsJson(deadLetter)) : deadLetterAsLine(deadLetter));
         }
@@ -88,14 +85,10 @@ function located(command: Command): Command {
   return addTableOptions(addDatabaseLocation(command), deadLettersOptions);
 }
 
-interface Place {
-  readonly command: Command;
-  readonly input: ProcessInput;
-  readonly openNotifications: OpenDeadNotifications;
-}
-
 async function workOnDeadLetters(
-  { command, input, openNotifications }: Place,
+  command: Command,
+  input: ProcessInput,
+  openNotifications: OpenDeadNotifications,
   work: (deadLetters: DeadLetters) => Promise<void>,
 ): Promise<void> {
   const { config } = loadCommandConfig(command, deadLettersOptions, input);

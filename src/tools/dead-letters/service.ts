@@ -53,7 +53,7 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
     const place = parseDeadLetterId(id);
     const isNotification = place === undefined && id.startsWith('notifications/');
     if (place === undefined && !isNotification) throw notAnId(id);
-    const deadLetter = place === undefined ? await notifications?.find(id) : await deadLetters.find(id);
+    const deadLetter = place === undefined ? await notifications?.find(id) : await deadLetters.find(id, place);
     if (deadLetter === undefined) throw unknownDeadLetter(id);
     return deadLetter;
   }
@@ -121,8 +121,7 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
       }
     },
 
-    async find(id: string): Promise<TopicDeadLetter | undefined> {
-      const place = parseDeadLetterId(id)!;
+    async find(id: string, place: DeadLetterPlace): Promise<TopicDeadLetter | undefined> {
       const [record] = await bus.admin.read(place, 1);
       if (record === undefined || record.offset !== place.offset) return undefined;
       return toDeadLetter(record, (await readHandled(database)).get(id) ?? 'open');

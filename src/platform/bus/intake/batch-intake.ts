@@ -10,7 +10,7 @@ import type { Clock } from '../../clock/clock.ts';
 import type { Health, Need } from '../../lifecycle/health.ts';
 import type { BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
 import { partitionKey } from '../bus.ts';
-import { type StepAnswer, type StepAttempt, untilAnswered } from './step.ts';
+import { type StepAnswer, type StepAttempt, unexpected, untilAnswered } from './step.ts';
 
 /** One poll of a batch intake; a stop interrupts it. */
 const intakePollMs = 1_000;
@@ -258,6 +258,5 @@ function positionsBehind(records: readonly BusRecord[]): Position[] {
 }
 
 function asCcxError(error: unknown): CcxError {
-  if (error instanceof CcxError) return error;
-  return new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause: error });
+  return error instanceof CcxError ? error : unexpected(error);
 }

@@ -2,7 +2,7 @@
  * What a step of a pipeline knows of its attempts, and what it may answer. Expected answers are values; `throw` is for bugs. One component
  * at the end of each pipeline turns everything that is not `done` into its effect (a counter, a dead letter, a pause).
  */
-import type { CcxError } from '../../../encoding/ccx-error.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { type BackoffBounds, backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 
@@ -27,20 +27,28 @@ export type StepAnswer<T> =
   /** Something that we need is away; the same message is tried again and nothing behind it is acknowledged first. */
   | { readonly kind: 'retry'; readonly error: CcxError; readonly afterMs: number };
 
-export function done<T>(value: T): StepAnswer<T> {
-  return { kind: 'done', value };
+/** Of a step that waits for nothing. */
+export type Verdict<T> = Extract<StepAnswer<T>, { kind: 'done' | 'dead-letter' }>;
+
+export function done<T>(value: T) {
+  return { kind: 'done', value } as const satisfies StepAnswer<T>;
 }
 
 export function drop(reason: string): StepAnswer<never> {
   return { kind: 'drop', reason };
 }
 
-export function deadLetter(error: CcxError): StepAnswer<never> {
-  return { kind: 'dead-letter', error };
+export function deadLetter(error: CcxError) {
+  return { kind: 'dead-letter', error } as const satisfies StepAnswer<never>;
 }
 
 export function retry(error: CcxError, afterMs: number): StepAnswer<never> {
   return { kind: 'retry', error, afterMs };
+}
+
+/** What was thrown where only answers were expected: a bug of ours. */
+export function unexpected(cause: unknown): CcxError {
+  return new CcxError('unexpected failure', { code: 'INTERNAL_ERROR', category: 'internal', cause });
 }
 
 interface RetryOptions {

@@ -5,8 +5,7 @@
 
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
-import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
-import { done, retry, type StepAnswer } from '../../../platform/bus/intake/step.ts';
+import { done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import type { Database } from '../../../platform/database/database.ts';
 import { sqlState } from '../../../platform/database/database-error.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';
@@ -19,16 +18,14 @@ export type StoreResult =
   /** The database will never take this row. */
   | { readonly kind: 'refused'; readonly error: CcxError };
 
-interface StoreDependencies {
-  readonly database: Database;
-  /** What the trace says of a row, by its number in the batch; rides in the same transaction. */
-  readonly traceOf: (index: number, result: StoredReport) => readonly TraceEvent[];
-}
-
-/** Answers for each row in the order given. Codes: `REPORT_NOT_STORABLE` of a row; those of the database, or `WRITER_STORE_FAILED`, of a retry. */
+/**
+ * Answers for each row in the order given. Codes: `REPORT_NOT_STORABLE` of a row; those of the database, or `WRITER_STORE_FAILED`, of a
+ * retry. `traceOf`: what the trace says of a row, by its number in the batch; rides in the same transaction.
+ */
 export async function storeReports(
   rows: readonly ReportRow[],
-  { database, traceOf }: StoreDependencies,
+  database: Database,
+  traceOf: (index: number, result: StoredReport) => readonly TraceEvent[],
   attempt: StepAttempt,
 ): Promise<StepAnswer<readonly StoreResult[]>> {
   const numbered = rows.map((row, index) => ({ row, index }));
@@ -67,6 +64,6 @@ function storeError(cause: unknown): CcxError {
     category: 'storage',
     retryable: true,
     cause,
-    ...(missing ? { hint: 'bring the schema up with ccx-notification-writer --migrate latest' } : {}),
+    hint: missing ? 'bring the schema up with ccx-notification-writer --migrate latest' : undefined,
   });
 }
