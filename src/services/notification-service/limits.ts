@@ -1,6 +1,16 @@
-/** Limits of the notification service. What an operator may want to change is in `config.ts`; these hold whatever the configuration says. */
+/**
+ * Limits of the notification service, and what it means that a text could not be rendered. What an operator may want to change is in
+ * `config.ts`; these hold whatever the configuration says.
+ */
+import { CcxError } from '../../encoding/ccx-error.ts';
 
 /** Text of an error in `read_errors` (its column) and in the outbox. */
 export const errorTextCharsMax = 1_000;
 /** A report whose text could not be rendered is tried again by a follow cycle after this. */
 export const renderRetryMs = 60_000;
+
+/** What a target threw while it composed; anything but its own errors is a bug, and may be gone with the next release. */
+export function renderErrorOf(cause: unknown): CcxError {
+  if (cause instanceof CcxError) return cause;
+  return new CcxError('rendering failed', { code: 'RENDER_FAILED', category: 'internal', retryable: true, cause });
+}

@@ -14,7 +14,6 @@ import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { detailsByPosition } from './decide/report-slices.ts';
 import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdicts.ts';
 import type { DueCluster, DueIssue, Target } from './ports.ts';
-import type { TargetPolicy } from './run.ts';
 import type { StoredReport } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
 
@@ -31,12 +30,16 @@ export function compilePolicy(settings: TargetPolicySettings): CompiledPolicy {
 /** A change of the meaning of a stored decision must change this number, so that everything is looked at once more. */
 const decisionVersion = 1;
 
+/** A target's settings made ready for deciding. */
+export type TargetPolicy = Readonly<ReturnType<typeof preparePolicy>>;
+
 export function preparePolicy(inputs: {
   readonly policy: CompiledPolicy;
   readonly content: RuleContentDirectory;
   readonly clusters: ClusterFilter;
+  /** Undefined: no cooldown. */
   readonly cooldownMicros: bigint | undefined;
-}): TargetPolicy {
+}) {
   const verdicts = createVerdicts(inputs.content, inputs.policy);
   const { allowOnly, allowed, block, blocked } = inputs.clusters;
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];

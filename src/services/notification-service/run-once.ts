@@ -1,7 +1,7 @@
 /**
- * One run from beginning to end: what time it is, content, disabled rules, what others changed, then the pipeline, which the composition
- * root hands in; and one run at a time, whoever asks for it. The public single step of the service; follow mode repeats it. Rejects when
- * the run could not be done; what it had stored by then counts.
+ * One run from beginning to end: what time it is, content, disabled rules, what others changed, then the pipeline; and one run at a time,
+ * whoever asks for it. The public single step of the service; follow mode repeats it. Rejects when the run could not be done; what it had
+ * stored by then counts.
  */
 
 import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
@@ -13,14 +13,12 @@ import type { NotificationServiceSettings } from './config.ts';
 import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts';
 import type { Kept } from './keep-last-good.ts';
 import { SERVICE_STATUS } from './metrics.ts';
+import { runPipeline } from './pipeline.ts';
 import { type CompiledPolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
 import type { Target } from './ports.ts';
 import type { Run, RunTarget, TargetHealth } from './run.ts';
 import { createTally, finishTally, type RunSummary } from './run.ts';
-import { createDecisionStore } from './store/decisions.ts';
-import { createLedgerStore } from './store/ledger.ts';
-import { countWaiting, createOutbox, isFirstRun, readGauges } from './store/outbox.ts';
-import { createOutcomeStore } from './store/outcomes.ts';
+import { countWaiting, isFirstRun, readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { createReportStore, readContestedClusters } from './store/reports.ts';
 import { deleteExpired } from './store/retention.ts';
@@ -42,6 +40,7 @@ export interface ServiceState {
   readonly clock: Clock;
   readonly time: TimeSource;
   readonly events: Events;
+  readonly store: StoreAccess;
   readonly content: Kept<RuleContentDirectory>;
   readonly disabledRules: Kept<DisabledRules>;
   readonly targets: readonly {
@@ -54,30 +53,19 @@ export interface ServiceState {
   readonly signal: AbortSignal;
 }
 
-interface RunRequest {
-  /** The policies of the run before, to notice that they changed. */
-  readonly previous?: readonly RunTarget[];
-  /** Look only at what was stored since; ignored when policies changed. */
-  readonly sinceMicros?: bigint;
-  /** The disabled rules that the reports were last made due for. */
-  readonly followedRules?: DisabledRules;
-  /** The cooldowns that are stored for whoever deletes old rows. */
-  readonly storedCooldowns?: readonly TargetCooldown[];
-  /** Whether rows were removed from `reported` is not looked at in this run. */
-  readonly removedRowsChecked?: boolean;
-}
-
 interface FinishedRun {
   readonly summary: RunSummary;
   readonly run: Run;
+  /** The disabled rules that reports were made due for. */
   readonly followedRules: DisabledRules;
+  /** For whoever deletes old rows. */
   readonly storedCooldowns: readonly TargetCooldown[];
 }
 
 export type Runner = ReturnType<typeof createRunner>;
 
 /** One run at a time, whoever asks for it; remembers how the last one went. */
-export function createRunner(state: ServiceState, pipeline: (run: Run) => Promise<void>) {
+export function createRunner(state: ServiceState) {
   let last: FinishedRun | undefined;
   let failure: unknown;
   let queue: Promise<unknown> = Promise.resolve();
@@ -89,18 +77,13 @@ export function createRunner(state: ServiceState, pipeline: (run: Run) => Promis
     const startedMs = state.clock.monotonicMs();
     const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
     try {
-      const finished = await runOnce(state, pipeline, {
-        ...(last === undefined
-          ? {}
-          : { previous: last.run.targets, followedRules: last.followedRules, storedCooldowns: last.storedCooldowns }),
-        ...(sinceMicros === undefined ? {} : { sinceMicros }),
-        removedRowsChecked,
-      });
+      const finished = await runOnce(state, { last, sinceMicros, removedRowsChecked });
       if (!removedRowsChecked) removedCheckedMs = startedMs;
       // At the end of a run, but not of each.
       if (!state.signal.aborted && state.clock.monotonicMs() - retainedMs >= state.settings.retention.everyMs) {
         retainedMs = state.clock.monotonicMs();
-        await retain(state, finished.run);
+        const longest = longestOf(finished.run.targets) ?? 0n;
+        state.events.expiredDeleted(await deleteExpired(state.store, state.settings.retention, longest));
       }
       last = finished;
       failure = undefined;
@@ -133,36 +116,45 @@ export function createRunner(state: ServiceState, pipeline: (run: Run) => Promis
 
 async function runOnce(
   state: ServiceState,
-  pipeline: (run: Run) => Promise<void>,
-  request: RunRequest,
+  {
+    last,
+    removedRowsChecked,
+    ...request
+  }: {
+    readonly last: FinishedRun | undefined;
+    /** Look only at what was stored since; ignored when policies changed. */
+    readonly sinceMicros: bigint | undefined;
+    /** Whether rows were removed from `reported` is not looked at in this run. */
+    readonly removedRowsChecked: boolean;
+  },
 ): Promise<FinishedRun> {
-  const store = storeAccess(state);
+  const { events, store } = state;
   const startedMs = state.clock.monotonicMs();
-  const { events } = state;
   events.statusChanged(SERVICE_STATUS.starting);
   const stepMicros = await state.time.synchronize(state.database);
-  if (stepMicros !== 0n) state.events.clockStepped(stepMicros);
+  if (stepMicros !== 0n) events.clockStepped(stepMicros);
   // Before the content, so that of several things that are away the same one is named as by the reference.
   await state.disabledRules.get();
   events.statusChanged(SERVICE_STATUS.fetchingContent);
-  const content = await loadContent(state);
+  const content = await state.content.get();
+  events.contentLoaded(Object.keys(content.rules).length, state.content.ageMs() ?? 0);
   const targets = await prepareTargets(state, content);
   const cooldowns = storedCooldowns(state, targets);
-  if (JSON.stringify(cooldowns) !== JSON.stringify(request.storedCooldowns))
+  if (JSON.stringify(cooldowns) !== JSON.stringify(last?.storedCooldowns))
     await storeCooldowns(state.database, cooldowns);
-  const unchanged = targets.every(({ policy }, index) => request.previous?.[index]?.policy.hash === policy.hash);
+  const unchanged = targets.every(({ policy }, index) => last?.run.targets[index]?.policy.hash === policy.hash);
   // What was stored before and after a step of the clock is in no order of time.
   const sinceMicros = unchanged && stepMicros === 0n ? request.sinceMicros : undefined;
   const { run, ownersCount } = await beginRun(state, { targets, sinceMicros });
-  if (stepMicros < 0n || request.previous === undefined) {
+  if (stepMicros < 0n || last === undefined) {
     const backMicros = await setBackWhatLiesAhead(store, { stepMicros, leaseMs: state.settings.delivery.leaseMs });
     if (stepMicros === 0n && backMicros > 0n) events.clockStepped(-backMicros);
   }
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
-  if (rules !== request.followedRules) await followDisabledRules(store, rules);
+  if (rules !== last?.followedRules) await followDisabledRules(store, rules);
   const longest = longestOf(targets);
-  if (request.removedRowsChecked !== true && longest !== undefined) {
+  if (!removedRowsChecked && longest !== undefined) {
     events.sentRowsRemoved(await forgetRemovedRows(store, longest));
   }
   for (const { target } of targets) {
@@ -175,9 +167,9 @@ async function runOnce(
   if (run.sinceMicros === undefined) await sayContested(state, ownersCount);
   events.statusChanged(SERVICE_STATUS.processingClusters);
   const processingMs = state.clock.monotonicMs();
-  await pipeline(run);
+  await runPipeline(run);
   events.operationTimed('process_clusters', processingMs);
-  await gauge(state, store);
+  await gauge(state);
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
   events.runFinished(summary);
   events.statusChanged(SERVICE_STATUS.inactive);
@@ -190,12 +182,6 @@ function storedCooldowns(state: ServiceState, targets: readonly RunTarget[]): re
     eventTargetId: target.eventTargetId,
     cooldown: policy.cooldownMicros === undefined ? undefined : state.targets[index]!.policy.settings.cooldown,
   }));
-}
-
-async function loadContent(state: ServiceState): Promise<RuleContentDirectory> {
-  const content = await state.content.get();
-  state.events.contentLoaded(Object.keys(content.rules).length, state.content.ageMs() ?? 0);
-  return content;
 }
 
 async function prepareTargets(state: ServiceState, content: RuleContentDirectory): Promise<RunTarget[]> {
@@ -251,8 +237,7 @@ async function beginRun(
     [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
   );
   const { kept, owned, newest } = rows[0]!;
-  const { settings, clock, time, events, signal } = state;
-  const store = storeAccess(state);
+  const { settings, clock, time, events, signal, store } = state;
   const startedMicros = time.nowMicros();
   const ownersCount = settings.reportsOf === 'owner' && owned;
   const targets = how.targets.map(({ target, policy }) => ({
@@ -260,25 +245,17 @@ async function beginRun(
     policyHash: policy.hash,
   }));
   const run: Run = {
-    ...{ settings, clock, time, events, signal, startedMicros },
+    ...{ settings, clock, time, events, signal, store, startedMicros },
     id: clock.uuid(),
     tally: createTally(),
     newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
     targets: how.targets,
     reports: createReportStore({ ...store, targets, ownersCount, requestIdsKept: kept }),
-    ledger: createLedgerStore(state.database),
-    decisions: createDecisionStore(store),
-    outbox: createOutbox(store),
-    outcomes: createOutcomeStore(store),
     isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
   };
   return { run, ownersCount };
-}
-
-function storeAccess({ database, clock, time }: ServiceState): StoreAccess {
-  return { database, clock, nowMicros: time.nowMicros };
 }
 
 /** Undefined where no target has a cooldown. */
@@ -289,7 +266,7 @@ function longestOf(targets: readonly RunTarget[]): bigint | undefined {
 }
 
 /** What waits when a run has ended. */
-async function gauge({ targets, events }: ServiceState, store: StoreAccess): Promise<void> {
+async function gauge({ targets, events, store }: ServiceState): Promise<void> {
   const names = new Map<number, string>(targets.map(({ target }) => [target.eventTargetId, target.name]));
   const gauges = await readGauges(store, [...names.keys()]);
   const nameOf = (id: number) => names.get(id) ?? String(id);
@@ -297,10 +274,4 @@ async function gauge({ targets, events }: ServiceState, store: StoreAccess): Pro
     gauges.flatMap(({ eventTargetId, counts }) => counts.map((one) => ({ target: nameOf(eventTargetId), ...one }))),
   );
   for (const { eventTargetId, ...one } of gauges) events.targetGauged(nameOf(eventTargetId), one);
-}
-
-async function retain(state: ServiceState, { targets }: Run): Promise<void> {
-  const cooldowns = targets.map(({ policy }) => policy.cooldownMicros ?? 0n);
-  const deleted = await deleteExpired(storeAccess(state), { settings: state.settings.retention, cooldowns });
-  state.events.expiredDeleted(deleted);
 }

@@ -18,11 +18,10 @@ import type { NotificationServiceSettings } from './config.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
-import { type Following, follow } from './follow.ts';
+import { follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationDependencies } from './open-dependencies.ts';
-import { runPipeline } from './pipeline.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
@@ -75,14 +74,20 @@ async function build(
   const events = createEvents({ telemetry, clock, metrics });
   requireTarget(dependencies.targets, events);
   await checkTargets(settings, dependencies.targets, events);
+  const time = createTimeSource(clock, settings.timeSource);
   const state: ServiceState = {
-    ...{ settings, database, clock, events, signal: stopping.signal },
+    ...{ settings, database, clock, events, time, signal: stopping.signal },
+    store: { database, clock, nowMicros: time.nowMicros },
     targets: compilePolicies(settings, dependencies.targets, events),
-    time: createTimeSource(clock, settings.timeSource),
     contested: new Set(),
     content: keepLastGood({
       clock,
-      load: () => loadContent(dependencies.content, { clock, events }),
+      load: async () => {
+        const startedMs = clock.monotonicMs();
+        const loaded = await dependencies.content.load();
+        events.operationTimed('fetch_content', startedMs);
+        return loaded;
+      },
       refreshMs: settings.contentRefreshMs,
       onFailure: events.contentUnavailable,
     }),
@@ -95,21 +100,14 @@ async function build(
     }),
   };
   await prepare(state);
-  const runner = createRunner(state, runPipeline);
+  const runner = createRunner(state);
   const { push } = settings.metrics;
   const pusher =
     push === undefined
       ? undefined
       : startPushing(push, { registry: telemetry.registry, clock, events, signal: stopping.signal });
   if (pusher !== undefined) lifecycle.defer('metrics push', () => pusher.stop());
-  let following: Following | undefined;
-  if (settings.mode === 'follow') {
-    following = await follow({
-      ...{ database, clock, settings: settings.follow, signal: stopping.signal },
-      runOnce: (sinceMicros) => runner.run(sinceMicros),
-      onNoHints: (error) => events.hintsUnavailable(error, settings.follow.pollMs),
-    });
-  }
+  const following = settings.mode === 'follow' ? await follow(state, runner) : undefined;
   lifecycle.defer('runs', async () => {
     stopping.abort();
     await following?.ended;
@@ -126,7 +124,7 @@ async function build(
       if (settings.mode === 'once') await pusher?.final();
       return summary;
     },
-    readiness: () => readiness({ database, clock }, runner, settings),
+    readiness: () => readiness(state, runner),
     async idle() {
       const run = runner.last()?.run;
       if (run === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
@@ -157,13 +155,6 @@ async function prepare(state: ServiceState): Promise<void> {
   await time.synchronize(database);
   for (const { policy } of state.targets)
     await measureCooldown(database, policy.settings, { nowText: timestampText(time.nowMicros()), events });
-}
-
-async function loadContent(content: ContentSource, { clock, events }: Pick<ServiceState, 'clock' | 'events'>) {
-  const startedMs = clock.monotonicMs();
-  const loaded = await content.load();
-  events.operationTimed('fetch_content', startedMs);
-  return loaded;
 }
 
 function requireTarget(targets: readonly Target[], events: Events): void {
@@ -267,11 +258,7 @@ async function checkTargets(
   }
 }
 
-async function readiness(
-  { database, clock }: { readonly database: Database; readonly clock: Clock },
-  runner: Runner,
-  settings: NotificationServiceSettings,
-) {
+async function readiness({ database, clock, settings }: ServiceState, runner: Runner) {
   const reasons = await probeReasons({ database: () => database.check() }, clock);
   const failure = runner.failure();
   if (failure !== undefined) reasons.push(`the last run failed: ${errorText(failure)}`);

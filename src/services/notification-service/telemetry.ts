@@ -3,49 +3,20 @@
  * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
  */
 
-import type { Issue } from '../../contracts/issue.ts';
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { Reason } from './decide/reasons.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
+import type { DeliveryResult, Target } from './ports.ts';
+import type { DecidedRow } from './store/decisions.ts';
+import type { ClaimedMessage, LeftIssue } from './store/outbox.ts';
+import type { StoredReport } from './store/reports.ts';
 import { isoText } from './timestamps.ts';
 
-interface NamedTarget {
-  readonly name: string;
-}
-
-interface NamedReport {
-  readonly cluster: string;
-  readonly orgId: number;
-  readonly requestId: string | undefined;
-}
-
-interface NamedMessage {
-  readonly notification: { readonly id: string; readonly cluster: string };
-  readonly requestId: string | undefined;
-  /** This attempt included. */
-  readonly attempts: number;
-}
-
-interface DecidedReport {
-  readonly report: NamedReport & { readonly text: string | undefined };
-  readonly runTarget: { readonly target: NamedTarget };
-  readonly outcome: string;
-  readonly unreadable: CcxError | undefined;
-  readonly decisions: readonly {
-    readonly issue: Issue;
-    readonly notify: boolean;
-    readonly reason: Reason;
-  }[];
-  readonly messages: readonly { readonly id: string }[];
-}
-
-/** What a target answered to an attempt. */
-type AttemptResult =
-  | { readonly kind: 'delivered'; readonly detail: string }
-  | { readonly kind: Exclude<string, 'delivered'>; readonly error: CcxError };
+type NamedTarget = Pick<Target, 'name'>;
+type NamedReport = Pick<StoredReport, 'cluster' | 'orgId' | 'requestId'>;
+type NamedMessage = Pick<ClaimedMessage, 'notification' | 'requestId' | 'attempts'>;
 
 interface RunCounts {
   readonly reports: number;
@@ -97,7 +68,7 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       telemetry.announce('notification-reissued', { target: target.name, oldId, id });
     },
     notificationNotReissued(target: NamedTarget, id: string, error: unknown): void {
-      log.error({ target: target.name, id, code: errorCode(error), error: errorText(error) }, 'cannot be tried again');
+      log.error({ target: target.name, id, ...fieldsOf(error) }, 'cannot be tried again');
       telemetry.announce('notification-not-reissued', { target: target.name, id, code: errorCode(error) });
     },
     /** Following: new reports whose row in `reported` says that there was nothing to notify. */
@@ -144,14 +115,14 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
     /** LISTEN does not work, behind a pooler for example. */
     hintsUnavailable(error: unknown, pollMs: number): void {
       log.warn(
-        { code: errorCode(error), error: errorText(error), everyMs: pollMs },
+        { ...fieldsOf(error), everyMs: pollMs },
         'LISTEN is not available, new reports are found by polling only',
       );
     },
     /** Not logged where whoever asked for the run reports it. */
     runFailed(error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.runs.inc({ result: 'failed' });
-      if (logged) log.error({ code: errorCode(error), error: errorText(error), stack: stackOf(error) }, 'run failed');
+      if (logged) log.error({ ...fieldsOf(error), stack: stackOf(error) }, 'run failed');
       telemetry.announce('run-failed', { code: errorCode(error) });
     },
   };
@@ -175,20 +146,17 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       if (count > 0) metrics.foreignRows.inc(count);
     },
     foreignRowUnreadable(where: { readonly cluster: string; readonly notifiedAt: string }, error: CcxError): void {
-      log.warn(
-        { ...where, code: error.code, error: errorText(error) },
-        'a sent row of reported holds no report; it counts for nothing',
-      );
+      log.warn({ ...where, ...fieldsOf(error) }, 'a sent row of reported holds no report; it counts for nothing');
     },
     /** Hop 10, issue by issue, once the decisions are stored. */
-    clusterDecided(cluster: DecidedReport, startedMs: number): void {
+    clusterDecided(cluster: DecidedRow, startedMs: number): void {
       const { report, runTarget, outcome, unreadable } = cluster;
       const target = runTarget.target.name;
       metrics.reports.inc({ target, outcome });
       const where = { target, cluster: report.cluster, 'org id': report.orgId };
       if (unreadable !== undefined) {
         (report.text === undefined ? metrics.readReportForClusterErrors : metrics.deserializeReportErrors).inc();
-        log.warn({ ...where, code: unreadable.code, error: errorText(unreadable) }, 'report skipped');
+        log.warn({ ...where, ...fieldsOf(unreadable) }, 'report skipped');
       }
       for (const decision of cluster.decisions) {
         const { reason } = decision;
@@ -232,7 +200,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
     renderFailed(where: { readonly target: string; readonly cluster: string }, error: CcxError): void {
       metrics.renderFailures.inc({ target: where.target, code: error.code });
       metrics.notSentErrorState.inc();
-      log.warn({ ...where, code: error.code, error: errorText(error) }, 'Rendering reports failed for this cluster');
+      log.warn({ ...where, ...fieldsOf(error) }, 'Rendering reports failed for this cluster');
       telemetry.announce('render-failed', { ...where, code: error.code });
     },
     clustersLeftToOthers(count: number): void {
@@ -256,7 +224,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     attemptEnded(
       target: NamedTarget,
       message: NamedMessage,
-      ended: { readonly result: AttemptResult; readonly startedMs: number },
+      ended: { readonly result: DeliveryResult; readonly startedMs: number },
     ): void {
       const { result, startedMs } = ended;
       const elapsedMs = clock.monotonicMs() - startedMs;
@@ -266,7 +234,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
         { operation: target.name === 'service-log' ? 'send_notification_servicelog' : 'send_notification_kafka' },
         elapsedMs / 1000,
       );
-      if (!('error' in result)) {
+      if (result.kind === 'delivered') {
         if (target.name === 'service-log') metrics.sent.inc();
         log.debug({ target: target.name, id, cluster, detail: result.detail }, 'notification delivered');
         telemetry.announce('notification-delivered', {
@@ -281,15 +249,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       }
       const { kind, error } = result;
       log.warn(
-        {
-          target: target.name,
-          id,
-          cluster,
-          attempt: message.attempts,
-          kind,
-          code: error.code,
-          error: errorText(error),
-        },
+        { target: target.name, id, cluster, attempt: message.attempts, kind, ...fieldsOf(error) },
         'attempt to deliver failed',
       );
       telemetry.announce('notification-failed', {
@@ -304,7 +264,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     issuesLeftOut(
       target: NamedTarget,
       message: { readonly id: string; readonly cluster: string },
-      left: readonly { readonly issue: { readonly errorKey: string }; readonly reason: string }[],
+      left: readonly LeftIssue[],
     ): void {
       const { id, cluster } = message;
       const issues = left.map(({ issue, reason }) => `${issue.errorKey} (${reason})`).join(', ');
@@ -315,10 +275,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       telemetry.announce('issues-left-out', { target: target.name, id, cluster, count: left.length });
     },
     targetPaused(target: NamedTarget, error: CcxError, afterMs: number): void {
-      log.error(
-        { target: target.name, code: error.code, error: errorText(error), afterMs },
-        'target paused: nothing is tried until then',
-      );
+      log.error({ target: target.name, ...fieldsOf(error), afterMs }, 'target paused: nothing is tried until then');
       telemetry.announce('target-paused', { target: target.name, code: error.code, afterMs });
     },
     targetStillPaused(
@@ -426,20 +383,13 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
       if (ageMs !== undefined) {
         metrics.contentAgeSeconds.set(ageMs / 1000);
         // Without any the run fails, and says so itself.
-        log.error(
-          { code: errorCode(error), error: errorText(error), ageMs },
-          'rule content could not be renewed; the last good one is used',
-        );
+        log.error({ ...fieldsOf(error), ageMs }, 'rule content could not be renewed; the last good one is used');
       }
       telemetry.announce('content-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
     disabledRulesUnavailable(error: unknown, ageMs: number | undefined): void {
-      if (ageMs !== undefined) {
-        log.error(
-          { code: errorCode(error), error: errorText(error), ageMs },
-          'disabled rules could not be read; the last known ones are used',
-        );
-      }
+      if (ageMs !== undefined)
+        log.error({ ...fieldsOf(error), ageMs }, 'disabled rules could not be read; the last known ones are used');
       telemetry.announce('disabled-rules-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
     clusterContested(cluster: string, orgIds: readonly number[], ownersCount: boolean): void {
@@ -463,21 +413,23 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
       metrics.producerSetupErrors.inc();
       if (!logged) return;
       const hint = error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {};
-      log.error(
-        { target: target.name, code: errorCode(error), error: errorText(error), ...hint },
-        'target cannot be used',
-      );
+      log.error({ target: target.name, ...fieldsOf(error), ...hint }, 'target cannot be used');
     },
     storageUnusable(): void {
       metrics.storageSetupErrors.inc();
     },
     metricsNotPushed(error: unknown): void {
-      log.warn({ code: errorCode(error), error: errorText(error) }, 'metrics could not be pushed');
+      log.warn(fieldsOf(error), 'metrics could not be pushed');
     },
     stopFailed(what: string, error: string): void {
       log.error({ what, error }, 'did not stop cleanly');
     },
   };
+}
+
+/** Of a failure, in a log line. */
+function fieldsOf(error: unknown) {
+  return { code: errorCode(error), error: errorText(error) };
 }
 
 function stackOf(error: unknown): string | undefined {

@@ -33,6 +33,16 @@ export function timestampMicros(text: string): bigint {
   return BigInt(milliseconds) * 1000n + BigInt((match[7] ?? '').padEnd(6, '0'));
 }
 
+/** Of a column that may be null, or of a row that may not be there. */
+export function microsOrUndefined(text: string | null | undefined): bigint | undefined {
+  return text === null || text === undefined ? undefined : timestampMicros(text);
+}
+
+/** NULL where there is no moment. */
+export function timestampOrNull(micros: bigint | null | undefined): string | null {
+  return micros === null || micros === undefined ? null : timestampText(micros);
+}
+
 /** RFC 3339 with microseconds, for traces. */
 export function isoText(micros: bigint): string {
   return `${timestampText(micros).replace(' ', 'T')}Z`;

@@ -30,8 +30,15 @@ export type ReadReport =
     }
   | { readonly kind: 'unreadable'; readonly error: CcxError };
 
-/** An error's code is `REPORT_UNREADABLE`. */
-export function readReport(text: string): ReadReport {
+/** An error's code is `REPORT_UNREADABLE`, or `REPORT_TOO_LARGE` for a text that was not read from the database because of its size. */
+export function readReport(text: string | undefined): ReadReport {
+  if (text === undefined) {
+    const error = new CcxError(`the stored report is larger than ${reportBytesMax} bytes`, {
+      code: 'REPORT_TOO_LARGE',
+      category: 'limit',
+    });
+    return { kind: 'unreadable', error };
+  }
   let document: unknown;
   try {
     document = JSON.parse(text);

@@ -5,14 +5,13 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
 import { absenceIn, decideCluster, type LedgerIssue, withForeignRows } from '../decide/decide-cluster.ts';
 import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
-import { type ReadReport, readReport, reportBytesMax } from '../decide/read-report.ts';
+import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
 import type { ForeignSentRow } from '../store/decisions.ts';
-import { ledgerKey } from '../store/ledger.ts';
+import { ledgerKey, readLedger, readUnseenSentRows } from '../store/ledger.ts';
 import type { RuleOfReport, StoredReport } from '../store/reports.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 
@@ -28,9 +27,9 @@ export async function* loadReports(run: Run): AsyncGenerator<LoadedSet> {
     run.events.operationTimed('read_report_for_cluster', startedMs);
     const nowMicros = run.time.nowMicros();
     const reports = stored.flatMap((report): LoadedReport[] => {
-      const due = run.targets.filter((runTarget) => isDue(report, runTarget, nowMicros));
-      if (due.length === 0) return [];
-      return [{ ...report, dueFor: new Set(due.map(({ target }) => target.eventTargetId)) }];
+      const dueFor = run.targets.filter((runTarget) => isDue(report, runTarget, nowMicros));
+      if (dueFor.length === 0) return [];
+      return [{ ...report, dueFor }];
     });
     run.tally.reports += reports.length;
     for (const report of reports) run.events.reportLoaded(report, startedMs);
@@ -46,7 +45,7 @@ function isDue(report: StoredReport, { target, policy }: RunTarget, nowMicros: b
     considered.orgId !== report.orgId ||
     considered.policyHash !== policy.hash ||
     report.updatedAt > considered.reportUpdatedAt ||
-    (considered.nextDueMicros !== null && considered.nextDueMicros <= nowMicros)
+    (considered.nextDueMicros !== undefined && considered.nextDueMicros <= nowMicros)
   );
 }
 
@@ -71,11 +70,9 @@ export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet
   const past = await readPast(run, set);
   const disabledRules = await run.disabledRules();
   const subjects = set.reports.flatMap((report) => {
-    const read = readText(report);
+    const read = readReport(report.text);
     const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules), disabledRules };
-    return run.targets
-      .filter(({ target }) => report.dueFor.has(target.eventTargetId))
-      .map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
+    return report.dueFor.map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
   const isRemoved = await run.reports.removedRules(subjects.flatMap(rulesOfLostIssues));
   const clusters = subjects.map((subject) => decideForTarget(run, subject, isRemoved));
@@ -101,43 +98,33 @@ function rulesOfLostIssues({ report: { catalogue }, read, ledger }: Subject): re
     .map(({ component }) => ({ catalogue, module: moduleOfComponent(component) }));
 }
 
-interface Past {
-  readonly foreignRows: readonly ForeignSentRow[];
-  readonly ledgerOf: (runTarget: RunTarget, report: LoadedReport) => readonly LedgerIssue[];
-}
-
-async function readPast(run: Run, set: LoadedSet): Promise<Past> {
+async function readPast(run: Run, set: LoadedSet) {
   const startedMs = run.clock.monotonicMs();
   const nowMicros = run.time.nowMicros();
-  const wanted = set.reports.flatMap((report) =>
-    run.targets
-      .filter(({ target }) => report.dueFor.has(target.eventTargetId))
-      .map(({ target, policy }) => ({
-        eventTargetId: target.eventTargetId,
-        orgId: report.orgId,
-        cluster: report.cluster,
-        cooldownMicros: policy.cooldownMicros,
-      })),
+  const wanted = set.reports.flatMap(({ dueFor, orgId, cluster }) =>
+    dueFor.map(({ target: { eventTargetId }, policy: { cooldownMicros } }) => ({
+      ...{ eventTargetId, orgId, cluster, cooldownMicros },
+    })),
   );
   const within = wanted.flatMap(({ cooldownMicros, ...key }) =>
     cooldownMicros === undefined ? [] : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
   );
   try {
-    const ledger = await run.ledger.read(wanted);
-    const unseen = within.length === 0 ? [] : await run.ledger.unseenSentRows(within);
+    const ledger = await readLedger(run.store.database, wanted);
+    const unseen = within.length === 0 ? [] : await readUnseenSentRows(run.store.database, within);
     run.events.operationTimed('read_previously_reported', startedMs);
     run.events.foreignRowsImported(unseen.length);
     const foreignRows = unseen.map(({ report, ...row }): ForeignSentRow => {
-      const read = report === undefined ? tooLarge() : readReport(report);
+      const read = readReport(report ?? undefined);
       // Imported without issues: a row that cannot be read is looked at once, and counts for nothing.
       if (read.kind === 'unreadable') run.events.foreignRowUnreadable(row, read.error);
       return { ...row, issues: read.kind === 'read' ? read.issues : [] };
     });
-    const foreign = Map.groupBy(foreignRows, (row) => ledgerKey(row.eventTargetId, row.orgId, row.cluster));
+    const foreign = Map.groupBy(foreignRows, ledgerKey);
     return {
       foreignRows,
-      ledgerOf(runTarget, report) {
-        const key = ledgerKey(runTarget.target.eventTargetId, report.orgId, report.cluster);
+      ledgerOf({ target: { eventTargetId } }: RunTarget, { orgId, cluster }: LoadedReport): readonly LedgerIssue[] {
+        const key = ledgerKey({ eventTargetId, orgId, cluster });
         const rows = (foreign.get(key) ?? []).map((row) => ({
           ...row,
           notifiedMicros: timestampMicros(row.notifiedAt),
@@ -149,18 +136,6 @@ async function readPast(run: Run, set: LoadedSet): Promise<Past> {
     run.events.reportedUnreadable();
     throw error;
   }
-}
-
-function readText(report: LoadedReport): ReadReport {
-  return report.text === undefined ? tooLarge() : readReport(report.text);
-}
-
-function tooLarge(): ReadReport {
-  const error = new CcxError(`the stored report is larger than ${reportBytesMax} bytes`, {
-    code: 'REPORT_TOO_LARGE',
-    category: 'limit',
-  });
-  return { kind: 'unreadable', error };
 }
 
 /** What `reported` gets in place of the report: who reads it back must not take a disabled issue for a notified one. */
@@ -183,7 +158,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     filteredReport,
   };
   if (read.kind === 'unreadable') {
-    return { ...common, outcome: 'unreadable', unreadable: read.error, reportIssues: [], decisions: [] };
+    return { ...common, outcome: 'unreadable', unreadable: read.error, decisions: [] };
   }
   const allowed = run.isClusterAllowed(report.cluster);
   const { catalogue, didNotRun } = report;
@@ -199,5 +174,5 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     nowMicros: run.time.nowMicros(),
   });
   const outcome = !allowed ? 'not-allowed' : read.issues.length === 0 ? 'empty' : 'issues';
-  return { ...common, outcome, unreadable: undefined, reportIssues: read.issues, decisions };
+  return { ...common, outcome, unreadable: undefined, decisions };
 }

@@ -9,9 +9,20 @@ import { pause } from '../../../platform/clock/deadline.ts';
 import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { DeliveredBatch, DeliveredMessage, LookAgain, Run, RunTarget, TargetHealth } from '../run.ts';
-import type { ClaimedMessage } from '../store/outbox.ts';
+import type { DeliveredBatch, DeliveredMessage, Run, RunTarget, TargetHealth } from '../run.ts';
+import {
+  type ClaimedMessage,
+  claimMessages,
+  countDue,
+  endPause,
+  nextAttemptMicros,
+  pauseTarget,
+  readPause,
+} from '../store/outbox.ts';
+import { writeOutcomes } from '../store/outcomes.ts';
+import { insertUnsentPage } from '../store/reported-rows.ts';
 import { microsOfMs } from '../timestamps.ts';
+import type { LookAgain } from './look-again.ts';
 
 /** Rows that one statement adds to `reported`: the server copies their report texts. */
 const unsentRowsMax = 2_000;
@@ -49,7 +60,7 @@ export async function* deliverNotifications(
   while (!run.signal.aborted && run.clock.monotonicMs() < endMs) {
     const startedMs = run.clock.monotonicMs();
     const leaseToken = run.clock.uuid();
-    const claimed = await run.outbox.claim({
+    const claimed = await claimMessages(run.store, {
       ...{ target: runTarget.target, runId: run.id, token: leaseToken },
       messagesMax: run.settings.delivery.claimMax,
       leaseMs: run.settings.delivery.leaseMs,
@@ -70,7 +81,10 @@ const waits: ReadonlySet<DeliveryOutcome['kind']> = new Set(['later', 'unrendere
 
 /** False when nothing that this run tried becomes due before its deadline, or while nobody is there. */
 async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: number | undefined): Promise<boolean> {
-  const next = await run.outbox.nextAttempt({ eventTargetId: runTarget.target.eventTargetId, runId: run.id });
+  const next = await nextAttemptMicros(run.store, {
+    eventTargetId: runTarget.target.eventTargetId,
+    runId: run.id,
+  });
   if (next === undefined) return false;
   // Never at once: a row that another process holds for a moment is no reason to go round and round.
   const waitMs = Math.max(retryWaitMsMin, Math.ceil(Number(next - run.time.nowMicros()) / 1000));
@@ -194,7 +208,7 @@ async function attempt(
   }
   const reached = result.kind !== 'unreachable';
   if (pause === undefined || !stop()) return { outcome, reached };
-  await run.outbox.pause({
+  await pauseTarget(run.store, {
     eventTargetId: target.eventTargetId,
     untilMicros: nowMicros + microsOfMs(pause.afterMs),
     error: pause.error,
@@ -299,10 +313,10 @@ async function lookAtPause(run: Run, runTarget: RunTarget): Promise<void> {
   const started = health.pauseCheckedMs === undefined;
   if (!started && run.settings.mode === 'follow' && nowMs - health.pauseCheckedMs! < pauseCheckMs) return;
   health.pauseCheckedMs = nowMs;
-  const pause = await run.outbox.readPause(target.eventTargetId);
+  const pause = await readPause(run.store, target.eventTargetId);
   const isOver = pause !== undefined && (await target.isOver(pause.code, { started }));
   if (isOver) {
-    await run.outbox.endPause(target.eventTargetId);
+    await endPause(run.store, target.eventTargetId);
     run.events.targetResumed(target, pause.code);
   }
   if (pause === undefined || isOver) {
@@ -331,7 +345,7 @@ export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages
     ...delivered,
     settlement: settleOutcome(delivered.outcome, delivered.message, context),
   }));
-  const written = await run.outcomes.write({
+  const written = await writeOutcomes(run.store, {
     ...{ target, runId: run.id, leaseToken, nowMicros },
     messages: settled,
     rowPerDecision: run.settings.mode === 'follow',
@@ -357,11 +371,11 @@ export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages
 export async function writeUnsentRows(run: Run, runTarget: RunTarget): Promise<void> {
   if (run.settings.mode !== 'once') return;
   const { target } = runTarget;
-  if ((await run.outbox.countDue(target.eventTargetId)) > 0) run.tally.undeliveredTo.add(target.name);
+  if ((await countDue(run.store, target.eventTargetId)) > 0) run.tally.undeliveredTo.add(target.name);
   const written = { same: 0, error: 0 };
   let after: string | undefined = '';
   while (after !== undefined && !run.signal.aborted) {
-    const page = await run.outcomes.addUnsentRows({
+    const page = await insertUnsentPage(run.store, {
       eventTargetId: target.eventTargetId,
       startedMicros: run.startedMicros,
       after,

@@ -6,21 +6,29 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
 import { disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
-import { renderRetryMs } from '../limits.ts';
+import { renderErrorOf, renderRetryMs } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import type { LookAgain, Run, RunTarget } from '../run.ts';
-import type { ClaimedMessage, FirstAttempt, LeftIssue } from '../store/outbox.ts';
+import type { Run, RunTarget } from '../run.ts';
+import { ledgerKey, readImported, readUnseenSentRows } from '../store/ledger.ts';
+import { type ClaimedMessage, type FirstAttempt, type LeftIssue, storeFirstAttempts } from '../store/outbox.ts';
 import { type DueKey, inSets, type StoredReport } from '../store/reports.ts';
 import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
 
-export const lookAgain: LookAgain = async (run, runTarget, { claimed, leaseToken }) => {
+export type LookAgain = typeof lookAgain;
+
+export async function lookAgain(
+  run: Run,
+  runTarget: RunTarget,
+  { claimed, leaseToken }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
+) {
+  /** What is to be sent, as it is stored now, by the message as it was claimed. */
   const ready = new Map<ClaimedMessage, ClaimedMessage>();
+  /** Of those that are not sent; a message in neither was taken over by another process. */
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
   const attempts = new Map<ClaimedMessage, FirstAttempt>();
   const waiting = claimed.filter((message) => !message.mayHaveArrived);
@@ -37,7 +45,7 @@ export const lookAgain: LookAgain = async (run, runTarget, { claimed, leaseToken
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
-  const held = await run.outbox.storeFirstAttempts({
+  const held = await storeFirstAttempts(run.store, {
     eventTargetId: runTarget.target.eventTargetId,
     leaseToken,
     attempts: [...attempts.values()],
@@ -48,7 +56,7 @@ export const lookAgain: LookAgain = async (run, runTarget, { claimed, leaseToken
     if (left.length > 0) run.events.issuesLeftOut(runTarget.target, next.notification, left);
   }
   return { ready, outcomes };
-};
+}
 
 /** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
 async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMap<string, DueKey>): Promise<boolean> {
@@ -81,21 +89,18 @@ async function readNotifiedSince(
   const wanted = messages.map(({ orgId, notification: { id, cluster } }) => ({
     ...{ id, eventTargetId, orgId, cluster, since },
   }));
-  const clusterKey = (orgId: number, cluster: string) => `${orgId}/${cluster}`;
-  const clusters = new Map(wanted.map(({ id: _, ...one }) => [clusterKey(one.orgId, one.cluster), one]));
-  const imported = Map.groupBy(await run.ledger.imported(wanted), ({ messageId }) => messageId);
-  const unseen = Map.groupBy(await run.ledger.unseenSentRows([...clusters.values()]), (row) =>
-    clusterKey(row.orgId, row.cluster),
-  );
+  const clusters = new Map(wanted.map((one) => [ledgerKey(one), one]));
+  const imported = Map.groupBy(await readImported(run.store.database, wanted), ({ messageId }) => messageId);
+  const unseen = Map.groupBy(await readUnseenSentRows(run.store.database, [...clusters.values()]), ledgerKey);
   return ({ orgId, notification: { id, cluster } }) => {
     const notified = new Map<string, bigint>();
-    for (const { issue, notifiedAt } of imported.get(id) ?? []) {
-      notified.set(issueIdentity(issue), timestampMicros(notifiedAt));
-    }
+    for (const issue of imported.get(id) ?? []) notified.set(issueIdentity(issue), timestampMicros(issue.notifiedAt));
     // The newest comes last.
-    for (const { report, notifiedAt } of (unseen.get(clusterKey(orgId, cluster)) ?? []).toReversed()) {
-      const read = report === undefined ? undefined : readReport(report);
-      if (read?.kind !== 'read') continue;
+    for (const { report, notifiedAt } of (
+      unseen.get(ledgerKey({ eventTargetId, orgId, cluster })) ?? []
+    ).toReversed()) {
+      const read = readReport(report ?? undefined);
+      if (read.kind !== 'read') continue;
       for (const issue of read.issues) notified.set(issueIdentity(issue), timestampMicros(notifiedAt));
     }
     return notified;
@@ -128,17 +133,12 @@ async function eachReport(
     const reports = new Map((await run.reports.read(set)).map((report) => [report.cluster, report]));
     for (const { cluster } of set) {
       const report = reports.get(cluster);
-      const read = report?.text === undefined ? undefined : readReport(report.text);
       const situation: Situation =
-        report === undefined
-          ? { kind: 'report-removed' }
-          : { kind: 'report', report, read: read ?? { kind: 'unreadable', error: tooLarge } };
+        report === undefined ? { kind: 'report-removed' } : { kind: 'report', report, read: readReport(report.text) };
       await inParallel(messagesOf.get(cluster)!, concurrency, (message) => work(message, situation));
     }
   }
 }
-
-const tooLarge = new CcxError('the stored report is too large', { code: 'REPORT_TOO_LARGE', category: 'limit' });
 
 async function decideAgain(
   run: Run,
@@ -261,10 +261,7 @@ function firstAttemptOf(run: Run, { firstAttemptMicros }: ClaimedMessage): { fir
 }
 
 function unrendered(run: Run, { target }: RunTarget, message: ClaimedMessage, cause: unknown): DeliveryOutcome {
-  const error =
-    cause instanceof CcxError
-      ? cause
-      : new CcxError('rendering failed', { code: 'RENDER_FAILED', category: 'internal', retryable: true, cause });
+  const error = renderErrorOf(cause);
   run.events.renderFailed({ target: target.name, cluster: message.notification.cluster }, error);
   // Not tried again: what the report holds stays what it is. The issues are decided again, and say why they are not notified.
   if (!error.retryable) return { kind: 'withdrawn', reason: 'not-composable' };

@@ -7,9 +7,10 @@ import { issueIdentity } from '../../../contracts/issue.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { settleDecisions } from '../decide/decide-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
-import { renderRetryMs } from '../limits.ts';
+import { renderErrorOf, renderRetryMs } from '../limits.ts';
 import type { DueCluster, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run } from '../run.ts';
+import { writeDecisions } from '../store/decisions.ts';
 import { microsOfMs } from '../timestamps.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
@@ -31,10 +32,7 @@ async function renderCluster(run: Run, cluster: DecidedCluster): Promise<Rendere
       run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
     return rendered(cluster, messages, renderError);
   } catch (cause) {
-    const renderError =
-      cause instanceof CcxError
-        ? cause
-        : new CcxError('rendering failed', { code: 'RENDER_FAILED', category: 'internal', retryable: true, cause });
+    const renderError = renderErrorOf(cause);
     run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
     return rendered(cluster, [], renderError);
   }
@@ -70,7 +68,7 @@ export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<
     nextDueMicros: nextDue(run, cluster, nowMicros),
     hasUnsentRow: follow && cluster.isNewReport && cluster.outcome === 'issues' && cluster.messages.length === 0,
   }));
-  const written = await run.decisions.write({ clusters, foreignRows: set.foreignRows, nowMicros });
+  const written = await writeDecisions(run.store, { clusters, foreignRows: set.foreignRows, nowMicros });
   for (const cluster of written) {
     run.events.clusterDecided(cluster, set.startedMs);
     for (const { reason } of cluster.decisions) {

@@ -21,22 +21,22 @@ import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision, SettledDecision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import { isoText, timestampText } from '../timestamps.ts';
+import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A `sent` row of `reported` that the ledger imports: every issue of it counts as notified then. */
-export interface ForeignSentRow {
+export type ForeignSentRow = {
   readonly eventTargetId: number;
   readonly orgId: number;
   readonly cluster: string;
   readonly notifiedAt: string;
   readonly issues: readonly Issue[];
-}
+};
 
 /** One cluster as decided for one target. */
-interface DecidedRow {
+export interface DecidedRow {
   readonly runTarget: {
     readonly target: { readonly eventTargetId: number; readonly name: string };
     readonly policy: { readonly hash: string; readonly cooldownMicros: bigint | undefined };
@@ -61,24 +61,17 @@ interface DecidedRow {
   readonly hasUnsentRow: boolean;
 }
 
-interface DecisionsToWrite<Cluster extends DecidedRow> {
-  readonly clusters: readonly Cluster[];
-  readonly foreignRows: readonly ForeignSentRow[];
-  readonly nowMicros: bigint;
-}
-
-export type DecisionStore = ReturnType<typeof createDecisionStore>;
-
-export function createDecisionStore(store: StoreAccess) {
-  return {
-    /** Answers the clusters that were written; the others belong to somebody else now. */
-    write: <Cluster extends DecidedRow>(set: DecisionsToWrite<Cluster>) => writeDecisions(store, set),
-  };
-}
-
-async function writeDecisions<Cluster extends DecidedRow>(
+/** Answers the clusters that were written; the others belong to somebody else now. */
+export async function writeDecisions<Cluster extends DecidedRow>(
   store: StoreAccess,
-  { nowMicros, ...set }: DecisionsToWrite<Cluster>,
+  {
+    nowMicros,
+    ...set
+  }: {
+    readonly clusters: readonly Cluster[];
+    readonly foreignRows: readonly ForeignSentRow[];
+    readonly nowMicros: bigint;
+  },
 ): Promise<readonly Cluster[]> {
   return transact(store, async (tx) => {
     const taken = await writeConsidered(tx, { clusters: set.clusters, nowMicros });
@@ -113,21 +106,18 @@ function takenKey(cluster: DecidedRow): string {
 }
 
 async function writeConsidered(tx: Connection, { clusters, nowMicros }: Written): Promise<ReadonlySet<string>> {
-  const rows = clusters.map((cluster) => {
-    const due = cluster.nextDueMicros;
-    return {
-      event_type_id: cluster.runTarget.target.eventTargetId,
-      cluster: cluster.report.cluster,
-      org_id: cluster.report.orgId,
-      report_updated_at: cluster.report.updatedAt,
-      policy_hash: cluster.runTarget.policy.hash,
-      outcome: cluster.outcome,
-      filtered_report: cluster.filteredReport,
-      render_error: cluster.renderError === undefined ? null : shortError(cluster.renderError),
-      next_due_at: due === null ? null : timestampText(due),
-      version: cluster.previousVersion + 1n,
-    };
-  });
+  const rows = clusters.map((cluster) => ({
+    event_type_id: cluster.runTarget.target.eventTargetId,
+    cluster: cluster.report.cluster,
+    org_id: cluster.report.orgId,
+    report_updated_at: cluster.report.updatedAt,
+    policy_hash: cluster.runTarget.policy.hash,
+    outcome: cluster.outcome,
+    filtered_report: cluster.filteredReport,
+    render_error: cluster.renderError === undefined ? null : shortError(cluster.renderError),
+    next_due_at: timestampOrNull(cluster.nextDueMicros),
+    version: cluster.previousVersion + 1n,
+  }));
   const { rows: taken } = await tx.query<{ event_type_id: number; cluster: string }>(
     `INSERT INTO ${TABLE_NOTIFICATION_CONSIDERED} AS c
             (event_type_id, cluster, org_id, report_updated_at, policy_hash, outcome, filtered_report, render_error, next_due_at,
@@ -156,20 +146,11 @@ async function importForeignRows(
   if (rows.length === 0) return;
   await tx.query(
     `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} AS known (org_id, cluster, notified_at, event_type_id, ours)
-     SELECT s.org_id, s.cluster, s.notified_at, s.event_type_id, false
-       FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp, event_type_id int)
+     SELECT s."orgId", s.cluster, s."notifiedAt", s."eventTargetId", false
+       FROM json_to_recordset($1) AS s("orgId" int, cluster character(36), "notifiedAt" timestamp, "eventTargetId" int)
      ON CONFLICT (org_id, cluster, notified_at) DO UPDATE SET event_type_id = excluded.event_type_id, ours = false
       WHERE known.event_type_id <> excluded.event_type_id`,
-    [
-      rowsJson(
-        rows.map((row) => ({
-          org_id: row.orgId,
-          cluster: row.cluster,
-          notified_at: row.notifiedAt,
-          event_type_id: row.eventTargetId,
-        })),
-      ),
-    ],
+    [rowsJson(rows.map(({ issues, ...row }) => row))],
   );
   const cooldowns = new Map<number, bigint | undefined>(
     clusters.map(({ runTarget }) => [runTarget.target.eventTargetId, runTarget.policy.cooldownMicros] as const),
@@ -214,21 +195,19 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
     const previousReportAt = cluster.report.considered.get(eventTargetId)?.reportUpdatedAt;
     return cluster.decisions
       .filter(({ changed }) => changed)
-      .map((decision) => {
-        return {
-          event_type_id: cluster.runTarget.target.eventTargetId,
-          org_id: cluster.report.orgId,
-          cluster: cluster.report.cluster,
-          type: decision.issue.type,
-          component: decision.issue.component,
-          error_key: decision.issue.errorKey,
-          seen_at: seenAt(cluster, decision, previousReportAt),
-          resolved: decision.resolved,
-          notification_id: decision.notificationId,
-          reason: decision.reason,
-          next_eligible_at: decision.nextEligibleMicros === null ? null : timestampText(decision.nextEligibleMicros),
-        };
-      });
+      .map((decision) => ({
+        event_type_id: eventTargetId,
+        org_id: cluster.report.orgId,
+        cluster: cluster.report.cluster,
+        type: decision.issue.type,
+        component: decision.issue.component,
+        error_key: decision.issue.errorKey,
+        seen_at: seenAt(cluster, decision, previousReportAt),
+        resolved: decision.resolved,
+        notification_id: decision.notificationId,
+        reason: decision.reason,
+        next_eligible_at: timestampOrNull(decision.nextEligibleMicros),
+      }));
   });
   if (rows.length === 0) return;
   await tx.query(

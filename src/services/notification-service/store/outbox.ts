@@ -18,27 +18,13 @@ import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import { microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
+import { microsOfMs, microsOrUndefined, timestampMicros, timestampText } from '../timestamps.ts';
 import { rowsJson, type StoreAccess, storableText, transact } from './transact.ts';
 
 /** Bodies claimed together; one larger message is claimed alone. Together with the number of messages it bounds the memory of delivering. */
 export const claimBytesMax = 16 * 1024 * 1024;
 /** A one-shot run waits for what an earlier run tried, where that is due again within this; what waits longer is a later run's. */
 const earlierRetryMsMax = 10_000;
-
-export type Outbox = ReturnType<typeof createOutbox>;
-
-export function createOutbox(store: StoreAccess) {
-  return {
-    claim: (claim: Parameters<typeof claimMessages>[1]) => claimMessages(store, claim),
-    storeFirstAttempts: (first: Parameters<typeof storeFirstAttempts>[1]) => storeFirstAttempts(store, first),
-    nextAttempt: (of: Parameters<typeof nextAttemptMicros>[1]) => nextAttemptMicros(store, of),
-    countDue: (eventTargetId: number) => countDue(store, eventTargetId),
-    pause: (pause: Parameters<typeof pauseTarget>[1]) => pauseTarget(store, pause),
-    readPause: (eventTargetId: number) => readPause(store, eventTargetId),
-    endPause: (eventTargetId: number) => endPause(store, eventTargetId),
-  };
-}
 
 /** A message that this process may send until its lease ends. */
 export interface ClaimedMessage {
@@ -62,27 +48,8 @@ export interface ClaimedMessage {
   readonly before: { readonly firstAttemptMicros: bigint | undefined; readonly lastAttemptMicros: bigint | undefined };
 }
 
-export interface OutboxRow {
-  readonly id: string;
-  readonly event_type_id: number;
-  readonly org_id: number;
-  readonly account_number: number;
-  readonly cluster: string;
-  readonly report_updated_at: string;
-  readonly decision_id: string;
-  readonly request_id: string | null;
-  readonly issues: readonly Issue[];
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-export const messageColumns = `o.id, o.event_type_id, o.org_id, o.account_number, rtrim(o.cluster) AS cluster, o.report_updated_at,
-  o.decision_id, o.request_id, o.issues, o.headers, o.body`;
-
-export function notificationOf(row: OutboxRow, target: TargetName): OutgoingNotification {
-  const { id, cluster, issues, body, headers } = row;
-  return { id, target, cluster, issues, body, headers };
-}
+export type NotificationRow = Omit<OutgoingNotification, 'target'>;
+export const notificationColumns = 'o.id, rtrim(o.cluster) AS cluster, o.issues, o.headers, o.body';
 
 /**
  * Takes messages that are due, or whose claim has outlived its lease: those that were never tried first, then those that were tried
@@ -90,7 +57,7 @@ export function notificationOf(row: OutboxRow, target: TargetName): OutgoingNoti
  * died before it began; its next attempt knows that. Empty while the target is paused. What this run has tried and what became due
  * again only behind its deadline is left to the next run; what became due before it and waited in line is not.
  */
-async function claimMessages(
+export async function claimMessages(
   store: StoreAccess,
   claim: {
     readonly target: { readonly eventTargetId: number; readonly name: TargetName };
@@ -104,17 +71,18 @@ async function claimMessages(
   const nowMicros = store.nowMicros();
   const { rows } = await transact(store, (tx) =>
     tx.query<
-      OutboxRow & {
-        readonly attempts: number;
-        readonly may_have_arrived: boolean;
-        readonly decided_at: string;
-        readonly first_attempt_at: string | null;
-        readonly first_attempt_before: string | null;
-        readonly last_attempt_before: string | null;
-        readonly paused_micros: bigint;
-        readonly run_deadline_at: string | null;
-        readonly place: number;
-      }
+      NotificationRow &
+        Pick<ClaimedMessage, 'orgId' | 'accountNumber' | 'reportUpdatedAt' | 'decisionId' | 'attempts'> &
+        Pick<ClaimedMessage, 'mayHaveArrived'> & {
+          readonly requestId: string | null;
+          readonly decidedAt: string;
+          readonly firstAttemptAt: string | null;
+          readonly firstAttemptBefore: string | null;
+          readonly lastAttemptBefore: string | null;
+          readonly pausedMicros: bigint;
+          readonly runDeadlineAt: string | null;
+          readonly place: number;
+        }
     >(
       `WITH picked AS (
          SELECT id, state, lease_token, untried_lease, cluster, first_attempt_at, last_attempt_at, next_attempt_at,
@@ -136,12 +104,14 @@ async function claimMessages(
               run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at END, run_id = $6
          FROM summed, paused
         WHERE o.id = summed.id AND summed.total - summed.bytes < $7
-       RETURNING ${messageColumns}, o.attempts, o.may_have_arrived, o.decided_at, o.run_deadline_at, summed.place,
-                 summed.first_attempt_at AS first_attempt_before, summed.last_attempt_at AS last_attempt_before,
+       RETURNING ${notificationColumns}, o.org_id AS "orgId", o.account_number AS "accountNumber",
+                 o.report_updated_at AS "reportUpdatedAt", o.decision_id AS "decisionId", o.request_id AS "requestId", o.attempts,
+                 o.may_have_arrived AS "mayHaveArrived", o.decided_at AS "decidedAt", o.run_deadline_at AS "runDeadlineAt",
+                 summed.place, summed.first_attempt_at AS "firstAttemptBefore", summed.last_attempt_at AS "lastAttemptBefore",
                  -- An older release wrote down neither; what it sent has the time of its decision in its body.
                  coalesce(o.first_attempt_at, CASE WHEN o.may_have_arrived THEN o.decided_at WHEN o.attempts > 1 THEN o.due_at END)
-                   AS first_attempt_at,
-                 paused.micros - coalesce(o.paused_before, paused.micros) AS paused_micros`,
+                   AS "firstAttemptAt",
+                 paused.micros - coalesce(o.paused_before, paused.micros) AS "pausedMicros"`,
       [
         target.eventTargetId,
         timestampText(nowMicros),
@@ -155,28 +125,19 @@ async function claimMessages(
   );
   return rows
     .sort((left, right) => left.place - right.place)
-    .map((row) => ({
-      notification: notificationOf(row, target.name),
-      orgId: row.org_id,
-      accountNumber: row.account_number,
-      reportUpdatedAt: row.report_updated_at,
-      decisionId: row.decision_id,
-      requestId: row.request_id ?? undefined,
-      attempts: row.attempts,
-      mayHaveArrived: row.may_have_arrived,
-      decidedMicros: timestampMicros(row.decided_at),
-      firstAttemptMicros: microsOrUndefined(row.first_attempt_at),
-      pausedMicros: BigInt(row.paused_micros),
-      runDeadlineMicros: microsOrUndefined(row.run_deadline_at),
+    .map(({ id, cluster, issues, headers, body, place, ...row }) => ({
+      ...row,
+      notification: { id, target: target.name, cluster, issues, headers, body },
+      requestId: row.requestId ?? undefined,
+      decidedMicros: timestampMicros(row.decidedAt),
+      firstAttemptMicros: microsOrUndefined(row.firstAttemptAt),
+      pausedMicros: BigInt(row.pausedMicros),
+      runDeadlineMicros: microsOrUndefined(row.runDeadlineAt),
       before: {
-        firstAttemptMicros: microsOrUndefined(row.first_attempt_before),
-        lastAttemptMicros: microsOrUndefined(row.last_attempt_before),
+        firstAttemptMicros: microsOrUndefined(row.firstAttemptBefore),
+        lastAttemptMicros: microsOrUndefined(row.lastAttemptBefore),
       },
     }));
-}
-
-function microsOrUndefined(text: string | null): bigint | undefined {
-  return text === null ? undefined : timestampMicros(text);
 }
 
 /** A message as it is about to be sent for the first time. */
@@ -195,7 +156,7 @@ export interface LeftIssue {
  * Writes down what is about to be sent, before it is: from here on a death means that it may have arrived, and that the same bytes follow.
  * Answers the ids of those whose lease this process still holds; only they may be sent.
  */
-async function storeFirstAttempts(
+export async function storeFirstAttempts(
   store: StoreAccess,
   {
     eventTargetId,
@@ -307,7 +268,7 @@ export async function restoreIssues(
  * When something of the target is due next that this run may still try: the end of its wait and of the target's pause, where that is before
  * its deadline. What an earlier run tried counts if it is due again soon: a run right behind one that found nobody there finds who came.
  */
-async function nextAttemptMicros(
+export async function nextAttemptMicros(
   store: StoreAccess,
   { eventTargetId, runId }: { readonly eventTargetId: number; readonly runId: string },
 ): Promise<bigint | undefined> {
@@ -320,18 +281,13 @@ async function nextAttemptMicros(
                  ELSE o.attempts > 0 AND greatest(o.next_attempt_at, t.paused_until) < $3::timestamp END`,
     [eventTargetId, runId, timestampText(store.nowMicros() + microsOfMs(earlierRetryMsMax))],
   );
-  const next = rows[0]?.next;
-  return next === null || next === undefined ? undefined : timestampMicros(next);
+  return microsOrUndefined(rows[0]!.next);
 }
 
 /** Nobody tries the target before then, in no process. */
-async function pauseTarget(
+export async function pauseTarget(
   store: StoreAccess,
-  pause: {
-    readonly eventTargetId: number;
-    readonly untilMicros: bigint;
-    readonly error: CcxError;
-  },
+  pause: { readonly eventTargetId: number; readonly untilMicros: bigint; readonly error: CcxError },
 ): Promise<void> {
   await store.database.query(
     `INSERT INTO ${TABLE_NOTIFICATION_TARGETS} AS t (event_type_id, paused_until, pause_code, pause_text, paused_micros)
@@ -351,14 +307,8 @@ async function pauseTarget(
   );
 }
 
-interface Pause {
-  readonly untilMicros: bigint;
-  readonly code: string;
-  readonly text: string;
-}
-
 /** The pause of the target that is in force. */
-async function readPause(store: StoreAccess, eventTargetId: number): Promise<Pause | undefined> {
+export async function readPause(store: StoreAccess, eventTargetId: number) {
   const { rows } = await store.database.query<{ paused_until: string; pause_code: string; pause_text: string }>(
     `SELECT paused_until, coalesce(pause_code, '') AS pause_code, coalesce(pause_text, '') AS pause_text
        FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp`,
@@ -370,7 +320,7 @@ async function readPause(store: StoreAccess, eventTargetId: number): Promise<Pau
 }
 
 /** The rest of the pause did not happen. */
-async function endPause(store: StoreAccess, eventTargetId: number): Promise<void> {
+export async function endPause(store: StoreAccess, eventTargetId: number): Promise<void> {
   await store.database.query(
     `UPDATE ${TABLE_NOTIFICATION_TARGETS}
         SET paused_micros = paused_micros - greatest(0, extract(epoch FROM paused_until - $2::timestamp) * 1000000),
@@ -381,7 +331,7 @@ async function endPause(store: StoreAccess, eventTargetId: number): Promise<void
 }
 
 /** Messages of the target that are due and neither delivered nor in somebody's hands. */
-async function countDue(store: StoreAccess, eventTargetId: number): Promise<number> {
+export async function countDue(store: StoreAccess, eventTargetId: number): Promise<number> {
   const { rows } = await store.database.query<{ due: number }>(
     `SELECT count(*)::int AS due FROM ${TABLE_NOTIFICATION_OUTBOX}
       WHERE event_type_id = $1 AND next_attempt_at IS NOT NULL AND state <> 'claimed' AND due_at <= $2::timestamp`,
@@ -409,19 +359,8 @@ export async function countWaiting(database: Queryable, eventTargetId: number): 
   return rows[0]!.waiting;
 }
 
-interface OutboxGauges {
-  readonly eventTargetId: number;
-  /** Messages that wait, and those that are listed, by state. */
-  readonly counts: readonly { readonly state: string; readonly count: number }[];
-  readonly oldestSeconds: number;
-  readonly paused: boolean;
-}
-
 /** What waits and what is listed, for metrics: decided and never finished must be seen from outside. Source: consumers.md R15. */
-export async function readGauges(
-  { database, nowMicros }: StoreAccess,
-  eventTargetIds: readonly number[],
-): Promise<OutboxGauges[]> {
+export async function readGauges({ database, nowMicros }: StoreAccess, eventTargetIds: readonly number[]) {
   const now = nowMicros();
   const { rows } = await database.query<{
     event_type_id: number;
@@ -446,12 +385,13 @@ export async function readGauges(
     const own = rows.filter((row) => row.event_type_id === eventTargetId);
     const oldest = own.flatMap((row) => (row.oldest === null ? [] : [timestampMicros(row.oldest)]));
     const first = oldest.reduce((least, micros) => (micros < least ? micros : least), now);
-    const pausedUntil = own[0]?.paused_until;
+    const pausedUntil = microsOrUndefined(own[0]?.paused_until);
     return {
       eventTargetId,
+      /** Messages that wait, and those that are listed, by state. */
       counts: own.flatMap(({ state, count }) => (state === null ? [] : [{ state, count }])),
       oldestSeconds: Number((now - first) / 1_000_000n),
-      paused: pausedUntil !== null && pausedUntil !== undefined && timestampMicros(pausedUntil) > now,
+      paused: pausedUntil !== undefined && pausedUntil > now,
     };
   });
 }

@@ -19,9 +19,9 @@ import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Settlement } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
-import { isoText, timestampText } from '../timestamps.ts';
+import { isoText, timestampOrNull } from '../timestamps.ts';
 import { type ClaimedMessage, lockHeld, restoreIssues } from './outbox.ts';
-import { insertReportedRows, insertUnsentPage, type ReportedCluster } from './reported-rows.ts';
+import { insertReportedRows, type ReportedCluster } from './reported-rows.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A message of this process with what its outcome means. */
@@ -50,16 +50,7 @@ interface WrittenOutcomes {
   readonly sentRows: number;
 }
 
-export type OutcomeStore = ReturnType<typeof createOutcomeStore>;
-
-export function createOutcomeStore(store: StoreAccess) {
-  return {
-    write: (batch: OutcomesToWrite) => writeOutcomes(store, batch),
-    addUnsentRows: (page: Parameters<typeof insertUnsentPage>[1]) => insertUnsentPage(store, page),
-  };
-}
-
-async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite): Promise<WrittenOutcomes> {
+export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite): Promise<WrittenOutcomes> {
   const { eventTargetId } = batch.target;
   return transact(store, async (tx) => {
     const ids = batch.messages.map(({ message }) => message.notification.id);
@@ -155,14 +146,7 @@ async function findRowsOfThisRun(
 }
 
 function byCluster(messages: readonly RecordedMessage[]): [string, RecordedMessage[]][] {
-  const groups = new Map<string, RecordedMessage[]>();
-  for (const delivered of messages) {
-    const { cluster } = delivered.message.notification;
-    const group = groups.get(cluster) ?? [];
-    groups.set(cluster, group);
-    group.push(delivered);
-  }
-  return [...groups];
+  return [...Map.groupBy(messages, ({ message }) => message.notification.cluster)];
 }
 
 /** The newest report among the messages; what failed beside them is named in `error_log`. */
@@ -209,15 +193,15 @@ async function updateOutbox(
     state: outbox.state,
     attempts: outbox.attempts,
     may_have_arrived: outbox.mayHaveArrived,
-    next_attempt_at: textOf(outbox.nextAttemptMicros),
-    delivered_at: textOf(outbox.deliveredMicros),
-    finished_at: textOf(outbox.finishedMicros),
+    next_attempt_at: timestampOrNull(outbox.nextAttemptMicros),
+    delivered_at: timestampOrNull(outbox.deliveredMicros),
+    finished_at: timestampOrNull(outbox.finishedMicros),
     error_code: outbox.error?.code,
     error_text: outbox.error?.text.slice(0, errorTextCharsMax),
-    run_deadline_at: textOf(outbox.runDeadlineMicros),
+    run_deadline_at: timestampOrNull(outbox.runDeadlineMicros),
     untried: outbox.untried,
-    first_attempt_before: textOf(message.before.firstAttemptMicros),
-    last_attempt_before: textOf(message.before.lastAttemptMicros),
+    first_attempt_before: timestampOrNull(message.before.firstAttemptMicros),
+    last_attempt_before: timestampOrNull(message.before.lastAttemptMicros),
     reported_at: outbox.state === 'delivered' ? rows.get(message.notification.cluster) : null,
   }));
   await tx.query(
@@ -272,8 +256,8 @@ async function updateLedger(
       component: issue.component,
       error_key: issue.errorKey,
       state: ledger.state,
-      clock_at: textOf(ledger.clockMicros),
-      next_eligible_at: textOf(ledger.nextEligibleMicros),
+      clock_at: timestampOrNull(ledger.clockMicros),
+      next_eligible_at: timestampOrNull(ledger.nextEligibleMicros),
       reported_at: ledger.state === 'notified' ? what.rows.get(cluster) : null,
     }));
   if (updates.length === 0) return;
@@ -298,7 +282,9 @@ async function updateConsidered(
   what: { readonly eventTargetId: number; readonly messages: readonly RecordedMessage[] },
 ): Promise<void> {
   const updates = what.messages.flatMap(({ message, settlement: { dueAgainMicros } }) =>
-    dueAgainMicros === undefined ? [] : [{ cluster: message.notification.cluster, due: textOf(dueAgainMicros) }],
+    dueAgainMicros === undefined
+      ? []
+      : [{ cluster: message.notification.cluster, due: timestampOrNull(dueAgainMicros) }],
   );
   if (updates.length === 0) return;
   await tx.query(
@@ -309,10 +295,6 @@ async function updateConsidered(
       WHERE c.event_type_id = $2 AND c.cluster = u.cluster`,
     [rowsJson(updates), what.eventTargetId],
   );
-}
-
-function textOf(micros: bigint | null | undefined): string | null {
-  return micros === null || micros === undefined ? null : timestampText(micros);
 }
 
 /** As the outcome was settled: hop 11 when it was delivered, hop 12 when it is final. */

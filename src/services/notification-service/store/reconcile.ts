@@ -18,8 +18,8 @@ import type { Connection } from '../../../platform/database/database.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { ComposeContext, OutgoingNotification, Target } from '../ports.ts';
-import { clockStepMsMin, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
-import { messageColumns, notificationOf, type OutboxRow } from './outbox.ts';
+import { clockStepMsMin, microsOfMs, microsOrUndefined, timestampText } from '../timestamps.ts';
+import { type NotificationRow, notificationColumns } from './outbox.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** Manual retries taken up in one run; the rest follows in the next. */
@@ -107,8 +107,7 @@ export async function setBackWhatLiesAhead(
     const { rows } = await tx.query<{ newest: string | null }>(
       `SELECT max(decided_at) AS newest FROM ${TABLE_NOTIFICATION_CONSIDERED}`,
     );
-    const newest = rows[0]?.newest;
-    const leadMicros = newest === null || newest === undefined ? 0n : timestampMicros(newest) - nowMicros;
+    const leadMicros = (microsOrUndefined(rows[0]!.newest) ?? nowMicros) - nowMicros;
     const backMicros = stepMicros === 0n ? leadMicros : -stepMicros;
     if (backMicros < microsOfMs(clockStepMsMin)) return 0n;
     await tx.query(
@@ -208,13 +207,13 @@ export async function reissueRequested(
   context: ComposeContext,
 ): Promise<readonly Reissued[]> {
   return transact(store, async (tx) => {
-    const { rows } = await tx.query<OutboxRow>(
-      `SELECT ${messageColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+    const { rows } = await tx.query<NotificationRow>(
+      `SELECT ${notificationColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
         WHERE o.event_type_id = $1 AND o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL
         ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [target.eventTargetId, reissuesMax],
     );
-    const reissued = rows.map((row) => reissueOne(target, context, notificationOf(row, target.name)));
+    const reissued = rows.map((row) => reissueOne(target, context, { ...row, target: target.name }));
     await storeSuccessors(tx, reissued, store.nowMicros());
     await storeRefusals(tx, reissued);
     return reissued;

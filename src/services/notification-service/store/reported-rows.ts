@@ -23,7 +23,7 @@ const reportedMovesMax = 1_000;
 const columns =
   'org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id';
 
-export interface ReportedCluster {
+export type ReportedCluster = {
   readonly orgId: number;
   readonly accountNumber: number;
   readonly cluster: string;
@@ -32,7 +32,7 @@ export interface ReportedCluster {
   readonly errorLog: string;
   /** Written when the report itself is no longer in `new_reports`: what was notified, in the report's form. */
   readonly substitute: string;
-}
+};
 
 /** One row per cluster, at most one of each cluster per call; answers their `notified_at` by cluster. */
 export async function insertReportedRows(
@@ -47,30 +47,18 @@ export async function insertReportedRows(
     const notifiedAt = timestampText(nowMicros());
     const { rows } = await tx.query<{ cluster: string }>(
       `INSERT INTO ${TABLE_REPORTED} (${columns})
-       SELECT s.org_id, coalesce(n.account_number, s.account_number), s.cluster, ${NOTIFICATION_TYPE_INSTANT}, s.state,
-              coalesce(c.filtered_report, n.report, s.substitute), s.updated_at, $2::timestamp, s.error_log, $3::int
-         FROM json_to_recordset($1) AS s(org_id int, account_number int, cluster character(36), updated_at timestamp, state int,
-              error_log text, substitute text)
-         LEFT JOIN ${TABLE_NEW_REPORTS} AS n USING (org_id, cluster, updated_at)
+       SELECT s."orgId", coalesce(n.account_number, s."accountNumber"), s.cluster, ${NOTIFICATION_TYPE_INSTANT}, s.state,
+              coalesce(c.filtered_report, n.report, s.substitute), s."reportUpdatedAt", $2::timestamp, s."errorLog", $3::int
+         FROM json_to_recordset($1) AS s("orgId" int, "accountNumber" int, cluster character(36), "reportUpdatedAt" timestamp,
+              state int, "errorLog" text, substitute text)
+         LEFT JOIN ${TABLE_NEW_REPORTS} AS n
+           ON n.org_id = s."orgId" AND n.cluster = s.cluster AND n.updated_at = s."reportUpdatedAt"
          LEFT JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c
-           ON c.event_type_id = $3::int AND c.cluster = s.cluster AND c.org_id = s.org_id AND c.report_updated_at = s.updated_at
+           ON c.event_type_id = $3::int AND c.cluster = s.cluster AND c.org_id = s."orgId"
+          AND c.report_updated_at = s."reportUpdatedAt"
        ON CONFLICT DO NOTHING
        RETURNING rtrim(cluster) AS cluster`,
-      [
-        rowsJson(
-          missing.map((one) => ({
-            org_id: one.orgId,
-            account_number: one.accountNumber,
-            cluster: one.cluster,
-            updated_at: one.reportUpdatedAt,
-            state: one.state,
-            error_log: one.errorLog,
-            substitute: one.substitute,
-          })),
-        ),
-        notifiedAt,
-        eventTargetId,
-      ],
+      [rowsJson(missing), notifiedAt, eventTargetId],
     );
     for (const row of rows) written.set(row.cluster, notifiedAt);
     missing = missing.filter(({ cluster }) => !written.has(cluster));
@@ -117,16 +105,10 @@ export async function insertUnsentRows(
   }
 }
 
-interface UnsentPage {
-  /** Where the next page begins; undefined at the end. */
-  readonly next: string | undefined;
-  readonly same: number;
-  readonly error: number;
-}
-
 /**
  * One-shot runs: a row for every cluster of the target that has issues and got no row since the run began, a page of clusters at a time.
- * `error` where a message of it is unfinished or was given up in this run. Source: notification-service.md 11.1.
+ * `error` where a message of it is unfinished or was given up in this run. Answers where the next page begins, nowhere at the end.
+ * Source: notification-service.md 11.1.
  */
 export async function insertUnsentPage(
   { database, nowMicros }: StoreAccess,
@@ -136,7 +118,7 @@ export async function insertUnsentPage(
     readonly rowsMax: number;
     readonly startedMicros: bigint;
   },
-): Promise<UnsentPage> {
+) {
   let same = 0;
   let error = 0;
   for (let moves = 0; moves <= reportedMovesMax; moves += 1) {

@@ -17,7 +17,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
-import { timestampMicros, timestampText } from '../timestamps.ts';
+import { microsOrUndefined, timestampText } from '../timestamps.ts';
 import { rowsJson } from './transact.ts';
 
 /** Clusters read, decided and written together: large enough that round trips do not count, small enough for one short transaction. */
@@ -65,7 +65,7 @@ interface Considered {
   readonly orgId: number;
   readonly reportUpdatedAt: string;
   readonly policyHash: string;
-  readonly nextDueMicros: bigint | null;
+  readonly nextDueMicros: bigint | undefined;
   readonly version: bigint;
 }
 
@@ -167,20 +167,14 @@ async function anyReportDue(of: ReportsOf): Promise<boolean> {
 /** The newest report that counts of each of these clusters that has one, by cluster. */
 async function newestReports(of: ReportsOf, clusters: readonly string[]): Promise<ReadonlyMap<string, DueKey>> {
   if (clusters.length === 0) return new Map();
-  const { rows } = await of.database.query<DueRow>(
-    `SELECT DISTINCT ON (r.cluster) r.org_id, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes
+  const { rows } = await of.database.query<DueKey>(
+    `SELECT DISTINCT ON (r.cluster) r.org_id AS "orgId", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
+            octet_length(r.report) AS bytes
        FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[]) AND ${countsFor(of, 'r')}
       ORDER BY r.cluster, r.updated_at DESC, r.org_id`,
     [[...new Set(clusters)]],
   );
-  return new Map(rows.map((row) => [row.cluster, dueKey(row)]));
-}
-
-interface DueRow {
-  readonly org_id: number;
-  readonly cluster: string;
-  readonly updated_at: string;
-  readonly bytes: number;
+  return new Map(rows.map((key) => [key.cluster, key]));
 }
 
 function dueParameters(of: ReportsOf): unknown[] {
@@ -195,24 +189,20 @@ function dueParameters(of: ReportsOf): unknown[] {
 async function readPage(
   of: ReportsOf,
   { sinceMicros, after }: { readonly sinceMicros: bigint | undefined; readonly after: string | undefined },
-): Promise<DueKey[]> {
+): Promise<readonly DueKey[]> {
   const parameters = dueParameters(of);
   if (sinceMicros !== undefined) parameters.push(timestampText(sinceMicros));
   if (after !== undefined) parameters.push(after);
   const next = after === undefined ? everyCluster : `cluster > $${parameters.length}::bpchar`;
   const due = dueStatement(sinceMicros === undefined ? newestOfAll(of, next) : newestOfSome(of, next));
-  const { rows } = await of.database.query<DueRow>(
-    `SELECT d.org_id, rtrim(d.cluster) AS cluster, d.updated_at, octet_length(r.report) AS bytes
+  const { rows } = await of.database.query<DueKey>(
+    `SELECT d.org_id AS "orgId", rtrim(d.cluster) AS cluster, d.updated_at AS "updatedAt", octet_length(r.report) AS bytes
        FROM (${due} ORDER BY cluster LIMIT ${dueKeysPerRead}) AS d
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
       ORDER BY d.cluster`,
     parameters,
   );
-  return rows.map(dueKey);
-}
-
-function dueKey(row: DueRow): DueKey {
-  return { orgId: row.org_id, cluster: row.cluster, updatedAt: row.updated_at, bytes: row.bytes };
+  return rows;
 }
 
 /** Keys in sets that may be read together. */
@@ -249,8 +239,7 @@ async function nextDueMicros(of: ReportsOf): Promise<bigint | undefined> {
          WHERE o.event_type_id = ANY($1::int[]) AND o.next_attempt_at IS NOT NULL)) AS next`,
     [of.targets.map(({ eventTargetId }) => eventTargetId)],
   );
-  const next = rows[0]?.next;
-  return next === null || next === undefined ? undefined : timestampMicros(next);
+  return microsOrUndefined(rows[0]!.next);
 }
 
 /** True while a message waits to be sent, is being sent, or a retry was asked for. */
@@ -265,46 +254,41 @@ async function anyMessageWaiting(of: ReportsOf): Promise<boolean> {
   return rows[0]!.waiting;
 }
 
-interface ReportRow {
-  readonly org_id: number;
-  readonly account_number: number;
-  readonly cluster: string;
-  readonly updated_at: string;
-  readonly report: string | null;
-  readonly bytes: number;
+/** As the database answers it. */
+interface ReportRow extends Pick<StoredReport, 'orgId' | 'accountNumber' | 'cluster' | 'updatedAt' | 'bytes'> {
+  readonly text: string | null;
   readonly considered: readonly ConsideredRow[] | null;
-  readonly request_id: string | null;
-  readonly did_not_run: readonly string[] | null;
-  readonly catalogue_version: string | null;
-  readonly catalogue_rules: string | null;
+  readonly requestId: string | null;
+  readonly didNotRun: readonly string[] | null;
+  readonly catalogue: CatalogueKey | null;
 }
 
-interface ConsideredRow {
-  readonly event_type_id: number;
-  readonly org_id: number;
-  readonly report_updated_at: string;
-  readonly policy_hash: string;
-  readonly next_due_at: string | null;
+interface ConsideredRow extends Pick<Considered, 'orgId' | 'reportUpdatedAt' | 'policyHash'> {
+  readonly eventTargetId: number;
+  readonly nextDueAt: string | null;
   readonly version: string;
 }
 
 /** Reports that vanished in between are left out. */
 async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<StoredReport[]> {
   const requestId = of.requestIdsKept
-    ? `(SELECT m.request_id FROM ${TABLE_STORED_MESSAGE} AS m
+    ? `(SELECT nullif(m.request_id, '') FROM ${TABLE_STORED_MESSAGE} AS m
          WHERE m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1)`
     : 'NULL';
   const { rows } = await of.database.query<ReportRow>(
-    `SELECT r.org_id, r.account_number, rtrim(r.cluster) AS cluster, r.updated_at, octet_length(r.report) AS bytes,
-            CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS report,
+    `SELECT r.org_id AS "orgId", r.account_number AS "accountNumber", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
+            octet_length(r.report) AS bytes, CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS text,
             (SELECT json_agg(json_build_object(
-                      'event_type_id', c.event_type_id, 'org_id', c.org_id, 'report_updated_at', c.report_updated_at::text,
-                      'policy_hash', c.policy_hash, 'next_due_at', c.next_due_at::text, 'version', c.version::text))
+                      'eventTargetId', c.event_type_id, 'orgId', c.org_id, 'reportUpdatedAt', c.report_updated_at::text,
+                      'policyHash', c.policy_hash, 'nextDueAt', c.next_due_at::text, 'version', c.version::text))
                FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
               WHERE c.cluster = r.cluster AND c.event_type_id = ANY($2::int[])) AS considered,
-            ${requestId} AS request_id, f.catalogue_version, encode(f.catalogue_rules_sha256, 'hex') AS catalogue_rules,
+            ${requestId} AS "requestId",
+            CASE WHEN f.catalogue_version IS NOT NULL AND f.catalogue_rules_sha256 IS NOT NULL
+                 THEN json_build_object('version', f.catalogue_version,
+                                        'rulesSha256', encode(f.catalogue_rules_sha256, 'hex')) END AS catalogue,
             CASE WHEN jsonb_typeof(f.did_not_run) = 'object'
-                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS did_not_run
+                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS "didNotRun"
        FROM json_to_recordset($1) AS k(org_id int, cluster character(36), updated_at timestamp)
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
        LEFT JOIN ${TABLE_REPORT_FACTS} AS f USING (org_id, cluster, updated_at)
@@ -316,32 +300,18 @@ async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<Stor
     ],
   );
   return rows.map((row) => ({
-    orgId: row.org_id,
-    accountNumber: row.account_number,
-    cluster: row.cluster,
-    updatedAt: row.updated_at,
-    requestId: row.request_id === null || row.request_id === '' ? undefined : row.request_id,
-    text: row.report ?? undefined,
-    bytes: row.bytes,
-    didNotRun: new Set(row.did_not_run),
-    catalogue:
-      row.catalogue_version === null || row.catalogue_rules === null
-        ? undefined
-        : { version: row.catalogue_version, rulesSha256: row.catalogue_rules },
+    ...row,
+    requestId: row.requestId ?? undefined,
+    text: row.text ?? undefined,
+    didNotRun: new Set(row.didNotRun),
+    catalogue: row.catalogue ?? undefined,
     considered: new Map(
-      (row.considered ?? []).map((considered) => [considered.event_type_id, readConsidered(considered)]),
+      (row.considered ?? []).map(({ eventTargetId, nextDueAt, version, ...considered }) => [
+        eventTargetId,
+        { ...considered, nextDueMicros: microsOrUndefined(nextDueAt), version: BigInt(version) },
+      ]),
     ),
   }));
-}
-
-function readConsidered(row: ConsideredRow): Considered {
-  return {
-    orgId: row.org_id,
-    reportUpdatedAt: row.report_updated_at,
-    policyHash: row.policy_hash,
-    nextDueMicros: row.next_due_at === null ? null : timestampMicros(row.next_due_at),
-    version: BigInt(row.version),
-  };
 }
 
 /** A rule, by its module, and the catalogue that made a report, where that is known. */

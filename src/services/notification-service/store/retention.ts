@@ -14,28 +14,12 @@ import {
 } from '../../../contracts/tables.ts';
 import { longestCooldown } from '../../../platform/records/cooldowns.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
+import type { NotificationServiceSettings } from '../config.ts';
 import { microsOfMs, timestampText } from '../timestamps.ts';
 import type { StoreAccess } from './transact.ts';
 
 /** Rows that one statement of the retention deletes, so that no lock and no WAL burst lasts. */
 const retentionRowsMax = 5_000;
-
-interface ToRetain {
-  readonly settings: { readonly outboxMs: number; readonly ledgerMs: number; readonly reportsMaxAge: string };
-  /** Of this process's targets, as they end now. */
-  readonly cooldowns: readonly bigint[];
-}
-
-interface RetentionBounds {
-  /** Timestamps of the notification database. */
-  readonly outboxBefore: string;
-  readonly ledgerBefore: string;
-  /** Start of the longest cooldown that ends now, of whatever process; `sent` rows since then count and stay. */
-  readonly cooldownSince: string;
-  /** PostgreSQL interval; empty: reports are left to others. */
-  readonly reportsMaxAge: string;
-  readonly now: string;
-}
 
 /** Each deletes at most so many rows and answers with a row count; run until it deletes fewer. */
 const statements = {
@@ -69,10 +53,22 @@ const statements = {
 
 type RetainedTable = keyof typeof statements;
 
-/** Rows deleted by table. */
-export async function deleteExpired(store: StoreAccess, what: ToRetain): Promise<Map<RetainedTable, number>> {
-  const { database } = store;
-  const bounds = await boundsOf(store, what);
+/** Rows deleted by table. `cooldownMicros` is the longest of this process's targets, as it ends now. */
+export async function deleteExpired(
+  { database, nowMicros }: StoreAccess,
+  { outboxMs, ledgerMs, reportsMaxAge }: NotificationServiceSettings['retention'],
+  cooldownMicros: bigint,
+): Promise<Map<RetainedTable, number>> {
+  const micros = nowMicros();
+  const now = timestampText(micros);
+  const outboxBefore = timestampText(micros - microsOfMs(outboxMs));
+  const ledgerBefore = timestampText(micros - microsOfMs(ledgerMs));
+  // Start of the longest cooldown that ends now: another process may serve a target with a longer one. `sent` rows since then count and stay.
+  const { rows } = await database.query<{ since: string }>(
+    'SELECT least($1::timestamp, $2::timestamp - $3::interval)::text AS since',
+    [timestampText(micros - cooldownMicros), now, (await longestCooldown(database)) ?? '0'],
+  );
+  const cooldownSince = rows[0]!.since;
   const deleted = new Map<RetainedTable, number>();
   const until = async (table: RetainedTable, ...[before, other, ...rest]: readonly string[]) => {
     let total = 0;
@@ -83,35 +79,14 @@ export async function deleteExpired(store: StoreAccess, what: ToRetain): Promise
     }
     deleted.set(table, total);
   };
-  await until('notification_outbox', bounds.outboxBefore, bounds.cooldownSince);
-  await until('notification_ledger', bounds.ledgerBefore, bounds.cooldownSince);
-  await until('notification_considered', bounds.ledgerBefore, bounds.cooldownSince);
-  await until('notification_sent_rows', bounds.ledgerBefore, bounds.cooldownSince);
-  if (bounds.reportsMaxAge !== '') {
-    await until('new_reports', bounds.now, bounds.reportsMaxAge);
+  await until('notification_outbox', outboxBefore, cooldownSince);
+  await until('notification_ledger', ledgerBefore, cooldownSince);
+  await until('notification_considered', ledgerBefore, cooldownSince);
+  await until('notification_sent_rows', ledgerBefore, cooldownSince);
+  if (reportsMaxAge !== '') {
+    await until('new_reports', now, reportsMaxAge);
     await forgetFactsWithoutReport(database);
-    await until('reported', bounds.now, bounds.reportsMaxAge, bounds.cooldownSince);
+    await until('reported', now, reportsMaxAge, cooldownSince);
   }
   return deleted;
-}
-
-async function boundsOf(
-  { database, nowMicros }: StoreAccess,
-  { settings, cooldowns }: ToRetain,
-): Promise<RetentionBounds> {
-  const now = nowMicros();
-  const longest = cooldowns.reduce((longer, cooldown) => (cooldown > longer ? cooldown : longer), 0n);
-  // Another process may serve a target with a longer one.
-  const stored = (await longestCooldown(database)) ?? '0';
-  const { rows } = await database.query<{ since: string }>(
-    'SELECT least($1::timestamp, $2::timestamp - $3::interval)::text AS since',
-    [timestampText(now - longest), timestampText(now), stored],
-  );
-  return {
-    outboxBefore: timestampText(now - microsOfMs(settings.outboxMs)),
-    ledgerBefore: timestampText(now - microsOfMs(settings.ledgerMs)),
-    cooldownSince: rows[0]!.since,
-    reportsMaxAge: settings.reportsMaxAge,
-    now: timestampText(now),
-  };
 }
