@@ -32,11 +32,6 @@ export interface ReadCursor {
   head: bigint | undefined;
 }
 
-interface ReadLimits {
-  readonly recordsMax: number;
-  readonly bytesMax: number;
-}
-
 interface CursorPage<Cursor extends ReadCursor> {
   readonly cursor: Cursor;
   readonly records: readonly BusRecord[];
@@ -64,7 +59,10 @@ export class RecordReader {
   }
 
   /** Pages of those cursors that have something; none when everything was read. The first record of a page may exceed `bytesMax`. */
-  async read<Cursor extends ReadCursor>(cursors: readonly Cursor[], limits: ReadLimits): Promise<CursorPage<Cursor>[]> {
+  async read<Cursor extends ReadCursor>(
+    cursors: readonly Cursor[],
+    limits: { readonly recordsMax: number; readonly bytesMax: number },
+  ): Promise<CursorPage<Cursor>[]> {
     for (let attempt = 1; ; attempt += 1) {
       if (cursors.some((cursor) => cursor.head === undefined || cursor.position >= cursor.head)) {
         await this.#lookAtHeads(this.#database, cursors);
