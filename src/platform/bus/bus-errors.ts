@@ -15,9 +15,13 @@ export function topicUnknown(topics: readonly string[]): CcxError {
 }
 
 /** The member lost these partitions: somebody else has the work now, so it is dropped here. Never retryable. */
-export function fenced(partitions: readonly TopicPartition[]): CcxError {
+export function fenced(partitions: readonly TopicPartition[], cause?: unknown): CcxError {
   const names = partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(', ');
-  return new CcxError(`this member no longer owns ${names}`, { code: 'BUS_FENCED', category: 'connection' });
+  return new CcxError(`this member no longer owns ${names}`, {
+    code: 'BUS_FENCED',
+    category: 'connection',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 export function recordTooLarge(topic: string, bytes: number, bytesMax: number): CcxError {

@@ -10,7 +10,6 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
-import { IS_OLD } from './notification-schema/old-rows.ts';
 import { tableIsKept } from './report-facts.ts';
 
 export interface TargetCooldown {
@@ -76,6 +75,9 @@ interface OldRows {
   readonly warning: string | undefined;
 }
 
+/** To be used with the age as the statement's first parameter. */
+const isOld = 'updated_at < NOW() - $1::INTERVAL';
+
 /** Code: `MAX_AGE_INVALID`. */
 async function requireInterval(queryable: Queryable, maxAge: string): Promise<void> {
   try {
@@ -97,9 +99,9 @@ export async function oldRowsOf(
   const { table, maxAge } = what;
   await requireInterval(queryable, maxAge);
   const cooldown = table === TABLE_REPORTED ? await longestCooldown(queryable, what.ownCooldowns) : undefined;
-  if (cooldown === undefined) return { where: IS_OLD, values: [maxAge], warning: undefined };
+  if (cooldown === undefined) return { where: isOld, values: [maxAge], warning: undefined };
   return {
-    where: `${IS_OLD} AND NOT (state = ${STATE_SENT} AND notified_at > NOW() - $2::INTERVAL)`,
+    where: `${isOld} AND NOT (state = ${STATE_SENT} AND notified_at > NOW() - $2::INTERVAL)`,
     values: [maxAge, cooldown],
     warning: await warningOf(queryable, maxAge, cooldown),
   };

@@ -11,9 +11,7 @@ import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import { smallintArray, textArray, timestampArray } from '../database/binary-arrays.ts';
 import type { Queryable } from '../database/database.ts';
-
-/** Rows deleted at once: each statement stays short, so that nobody waits for it and a stop is not held up. */
-export const traceDeleteRowsMax = 5000;
+import { deleteOldest } from '../database/delete-oldest.ts';
 
 /** Service, status, organization and the like; part of an index key. */
 const traceWordBytesMax = 255;
@@ -163,14 +161,14 @@ interface TraceBounds {
 
 /** Resolves to the number of events removed. */
 export async function pruneTrace(queryable: Queryable, bounds: TraceBounds): Promise<number> {
-  const old = await deleteOldest(queryable, bounds, {
-    where: `WHERE recorded_at < (clock_timestamp() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond'`,
+  const events = { table: TABLE_TRACE, age: 'recorded_at', signal: bounds.signal };
+  const old = await deleteOldest(queryable, {
+    ...events,
+    where: `recorded_at < (clock_timestamp() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond'`,
     values: [bounds.ageMs],
-    rowsMax: Number.MAX_SAFE_INTEGER,
   });
   const surplus = (await estimateRows(queryable)) - old - bounds.rowsMax;
-  if (surplus <= 0) return old;
-  return old + (await deleteOldest(queryable, bounds, { where: '', values: [], rowsMax: surplus }));
+  return surplus <= 0 ? old : old + (await deleteOldest(queryable, { ...events, rowsMax: surplus }));
 }
 
 /** The server's own running count, which lags by about a second: counting millions of rows every few minutes would cost more than it tells. */
@@ -180,25 +178,4 @@ async function estimateRows(queryable: Queryable): Promise<number> {
     [TABLE_TRACE],
   );
   return Number(rows[0]?.rows ?? 0n);
-}
-
-interface Deletion {
-  readonly where: string;
-  readonly values: readonly unknown[];
-  readonly rowsMax: number;
-}
-
-async function deleteOldest(queryable: Queryable, bounds: TraceBounds, deletion: Deletion): Promise<number> {
-  let deleted = 0;
-  while (deleted < deletion.rowsMax && bounds.signal?.aborted !== true) {
-    const limit = Math.min(traceDeleteRowsMax, deletion.rowsMax - deleted);
-    const { rowCount } = await queryable.query(
-      `DELETE FROM ${TABLE_TRACE} WHERE ctid = ANY(ARRAY(
-         SELECT ctid FROM ${TABLE_TRACE} ${deletion.where} ORDER BY recorded_at LIMIT ${limit}))`,
-      deletion.values,
-    );
-    deleted += rowCount;
-    if (rowCount < limit) break;
-  }
-  return deleted;
 }

@@ -47,7 +47,6 @@ export const clowderDocument = z.object({
 });
 
 const dropInDocument = clowderDocument.pick({ kafka: true, database: true });
-type DropInDocument = z.infer<typeof dropInDocument>;
 type ClowderBroker = z.infer<typeof broker>;
 
 /** `broker-1:9096`, or the host alone. */
@@ -55,54 +54,39 @@ export function brokerAddresses(brokers: readonly ClowderBroker[]): string[] {
   return brokers.map(({ hostname, port }) => (port == null ? hostname : `${hostname}:${port}`));
 }
 
-export interface Clowder {
-  /** Undefined: not readable. */
-  readonly document: DropInDocument | undefined;
-  /** For standard output; scripts look for `Clowder is enabled` and `Clowder is disabled`. */
-  readonly lines: readonly string[];
-}
-
-/** For the drop-in programs. A document that cannot be read is reported and otherwise as good as none. */
-export function readClowder(path: string): Clowder {
-  try {
-    const document = dropInDocument.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return { document, lines: ['Clowder is enabled'] };
-  } catch (error) {
-    return { document: undefined, lines: [`cannot read ${path}: ${reasonOf(error)}`, 'Clowder is disabled'] };
-  }
-}
-
-/** The parser's own words would quote the document, which holds passwords. */
-function reasonOf(error: unknown): string {
-  if (error instanceof z.ZodError) return z.prettifyError(error).replaceAll('\n', ' ');
-  return error instanceof SyntaxError ? 'it is not JSON' : errorText(error);
-}
-
 interface ClowderOverrides {
   /** By option key. */
   readonly values: Record<string, string>;
-  readonly notices: string[];
+  /** For standard output; scripts look for `Clowder is enabled` and `Clowder is disabled`. */
+  readonly lines: string[];
   /** The brokers' certificate authority, PEM. */
   ca: string | undefined;
 }
 
-/** What of a broker is not there is left as configured, where the reference crashes (Q6). */
-export function clowderOverrides(
-  { kafka, database }: DropInDocument,
-  section: 'broker' | 'kafka_broker',
-  topic: string,
-): ClowderOverrides {
-  const overrides: ClowderOverrides = { values: {}, notices: [], ca: undefined };
-  if (kafka == null) overrides.notices.push('Clowder has no Kafka configuration');
+/**
+ * For the drop-in programs. A document that cannot be read is reported and otherwise as good as none; what of a broker is not there is left
+ * as configured, where the reference crashes (Q6).
+ */
+export function readClowder(path: string, section: 'broker' | 'kafka_broker', topic: string): ClowderOverrides {
+  const overrides: ClowderOverrides = { values: {}, lines: ['Clowder is enabled'], ca: undefined };
+  const { values, lines } = overrides;
+  let document: z.infer<typeof dropInDocument>;
+  try {
+    document = dropInDocument.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    return { ...overrides, lines: [`cannot read ${path}: ${reasonOf(error)}`, 'Clowder is disabled'] };
+  }
+  const { kafka, database } = document;
+  if (kafka == null) lines.push('Clowder has no Kafka configuration');
   else {
     addBrokers(overrides, kafka.brokers, section);
     const mapped = kafka.topics.find(({ requestedName }) => requestedName === topic);
-    if (mapped === undefined) overrides.notices.push(`no mapping for topic ${topic}`);
-    else overrides.values[`${section}.topic`] = mapped.name;
+    if (mapped === undefined) lines.push(`no mapping for topic ${topic}`);
+    else values[`${section}.topic`] = mapped.name;
   }
-  if (database == null) overrides.notices.push('Clowder has no storage section');
+  if (database == null) lines.push('Clowder has no storage section');
   else {
-    Object.assign(overrides.values, {
+    Object.assign(values, {
       'storage.pg_db_name': database.name,
       'storage.pg_host': database.hostname,
       'storage.pg_port': String(database.port),
@@ -118,19 +102,13 @@ function addBrokers(
   brokers: readonly ClowderBroker[],
   section: 'broker' | 'kafka_broker',
 ): void {
-  const { values, notices } = overrides;
+  const { values, lines } = overrides;
   const [first] = brokers;
-  if (first === undefined) {
-    notices.push('Clowder has no broker configurations');
-    return;
-  }
+  if (first === undefined) return void lines.push('Clowder has no broker configurations');
   values[`${section}.addresses`] = brokerAddresses(brokers).join(',');
   if (first.authtype == null) return;
-  notices.push('kafka is configured to use authentication');
-  if (first.sasl == null) {
-    notices.push('SASL configuration is missing');
-    return;
-  }
+  lines.push('kafka is configured to use authentication');
+  if (first.sasl == null) return void lines.push('SASL configuration is missing');
   const { username, password, saslMechanism } = first.sasl;
   // The reference's notification service reads the protocol beside the password; documents of today have it at the broker.
   const nested = section === 'kafka_broker' ? first.sasl.securityProtocol : undefined;
@@ -140,4 +118,10 @@ function addBrokers(
   if (saslMechanism != null) values[`${section}.sasl_mechanism`] = saslMechanism;
   if (securityProtocol != null) values[`${section}.security_protocol`] = securityProtocol;
   overrides.ca = first.cacert ?? undefined;
+}
+
+/** The parser's own words would quote the document, which holds passwords. */
+function reasonOf(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error).replaceAll('\n', ' ');
+  return error instanceof SyntaxError ? 'it is not JSON' : errorText(error);
 }

@@ -9,7 +9,6 @@ import type { Clock } from '../clock/clock.ts';
 import type { Database } from '../database/database.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
 import { oldRowsOf } from '../records/cooldowns.ts';
-import { oldRowFields, visitOldRows } from '../records/notification-schema/old-rows.ts';
 import { forgetFactsWithoutReport } from '../records/report-facts.ts';
 
 type AgedTable = 'new_reports' | 'reported' | 'read_errors';
@@ -65,4 +64,46 @@ export async function handleOldRecords(operation: keyof typeof oldRecordOperatio
     await old.withReports?.();
   }
   log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
+}
+
+/** Rows of a listing that are fetched at once. */
+const oldRowsPerRead = 1_000;
+const dayMs = 86_400_000;
+
+interface OldRow {
+  readonly org_id: number;
+  readonly account_number: number;
+  readonly cluster: string;
+  readonly updated_at: string;
+}
+
+/** Calls `visit` for each row that `select` finds; holds a portion of the table, not the table. */
+async function visitOldRows(
+  database: Database,
+  { select, values }: { readonly select: string; readonly values: readonly string[] },
+  visit: (row: OldRow) => void,
+): Promise<void> {
+  await database.transaction(
+    async (tx) => {
+      await tx.query(`DECLARE old_rows NO SCROLL CURSOR FOR ${select}`, [...values]);
+      for (;;) {
+        const { rows } = await tx.query<OldRow>(`FETCH ${oldRowsPerRead} FROM old_rows`);
+        for (const row of rows) visit(row);
+        if (rows.length < oldRowsPerRead) return;
+      }
+    },
+    { readOnly: true },
+  );
+}
+
+/** The fields that the reference logs of such a row; the age in days, begun ones counted. */
+function oldRowFields(row: OldRow, now: Date) {
+  const updatedAt = `${row.updated_at.replace(' ', 'T').replace(/\.\d+$/, '')}Z`;
+  return {
+    'Organization ID': row.org_id,
+    'Account number': row.account_number,
+    'Cluster name': row.cluster,
+    'Updated at': updatedAt,
+    Age: Math.ceil((now.getTime() - new Date(updatedAt).getTime()) / dayMs),
+  };
 }

@@ -115,16 +115,10 @@ export async function loadReferenceConfig<Table extends OptionTable>(
   const path = env['ACG_CONFIG'];
   if (path === undefined) return { loaded, lines: ['Clowder is disabled'], clowderCa: undefined };
   // It checks the document by a schema, whose library is slow to load.
-  const { clowderOverrides, readClowder } = await import('./clowder.ts');
-  const { document, lines } = readClowder(path);
-  if (document === undefined) return { loaded, lines, clowderCa: undefined };
+  const { readClowder } = await import('./clowder.ts');
   const topic = (loaded.config as Readonly<Record<string, unknown>>)[`${section}.topic`];
-  const overrides = clowderOverrides(document, section, String(topic));
-  return {
-    loaded: loadConfig(table, { ...sources, flags: { ...flags, ...overrides.values } }),
-    lines: [...lines, ...overrides.notices],
-    clowderCa: overrides.ca,
-  };
+  const { values, lines, ca } = readClowder(path, section, String(topic));
+  return { loaded: loadConfig(table, { ...sources, flags: { ...flags, ...values } }), lines, clowderCa: ca };
 }
 
 /** A configuration as the program uses it, and what is to be warned about. */

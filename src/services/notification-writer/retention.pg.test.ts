@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import { deletedAtOnceMax } from '../../platform/database/delete-oldest.ts';
 import { factsPageRowsMax, forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
-import { cleanStoredMessages, followNewReports, maintenanceRowsMax } from './retention.ts';
+import { cleanStoredMessages, followNewReports } from './retention.ts';
 
 const dayMs = 86_400_000;
 let context: TestDatabase;
@@ -44,8 +45,8 @@ async function left(): Promise<number[]> {
 }
 
 test('what is older than an interval goes, in as many portions as it takes', async () => {
-  await remember([1, 8, 9], maintenanceRowsMax / 2 + 1);
-  assert.equal(await cleanStoredMessages(context.database, '7 days'), maintenanceRowsMax + 2);
+  await remember([1, 8, 9], deletedAtOnceMax / 2 + 1);
+  assert.equal(await cleanStoredMessages(context.database, '7 days'), deletedAtOnceMax + 2);
   assert.deepEqual([...new Set(await left())], [1]);
 });
 

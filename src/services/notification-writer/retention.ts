@@ -5,14 +5,15 @@
  */
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Queryable } from '../../platform/database/database.ts';
+import { deleteOldest } from '../../platform/database/delete-oldest.ts';
 import { forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
 
-/** Rows removed at once, so that no statement holds up anybody for long. */
-export const maintenanceRowsMax = 5_000;
+const storedMessages = { table: TABLE_STORED_MESSAGE, age: 'updated_at' } as const;
 
 /** Records older than an age, as PostgreSQL reads intervals (`7 days`): the rule of `--new-reports-cleanup`. Resolves to how many went. */
 export function cleanStoredMessages(queryable: Queryable, maxAge: string): Promise<number> {
-  return deleteInPortions(queryable, {
+  return deleteOldest(queryable, {
+    ...storedMessages,
     where: `updated_at < (now() AT TIME ZONE 'UTC') - $1::interval`,
     values: [maxAge],
   });
@@ -23,7 +24,8 @@ export async function followNewReports(
   queryable: Queryable,
   options: { readonly retentionMs: number; readonly signal?: AbortSignal },
 ): Promise<number> {
-  const records = await deleteInPortions(queryable, {
+  const records = await deleteOldest(queryable, {
+    ...storedMessages,
     // Both ends of the table are found in an index. An empty table means that everything was cleaned, but not a moment ago.
     where: `updated_at < greatest(
       (now() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond',
@@ -32,24 +34,4 @@ export async function followNewReports(
     signal: options.signal,
   });
   return records + (await forgetFactsWithoutReport(queryable, options));
-}
-
-interface Deletion {
-  readonly where: string;
-  readonly values: readonly unknown[];
-  readonly signal?: AbortSignal;
-}
-
-async function deleteInPortions(queryable: Queryable, deletion: Deletion): Promise<number> {
-  let deleted = 0;
-  while (deletion.signal?.aborted !== true) {
-    const { rowCount } = await queryable.query(
-      `DELETE FROM ${TABLE_STORED_MESSAGE} WHERE ctid = ANY(ARRAY(
-         SELECT ctid FROM ${TABLE_STORED_MESSAGE} WHERE ${deletion.where} ORDER BY updated_at LIMIT ${maintenanceRowsMax}))`,
-      deletion.values,
-    );
-    deleted += rowCount;
-    if (rowCount < maintenanceRowsMax) break;
-  }
-  return deleted;
 }

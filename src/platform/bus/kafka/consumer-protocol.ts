@@ -18,11 +18,12 @@ export function decodeSubscription(encoded: Buffer): readonly string[] {
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
-  const topics = Map.groupBy(partitions, ({ topic }) => topic);
-  const fields = [...topics].flatMap(([topic, own]) => [
+  const topics = new Map<string, number[]>();
+  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
+  const fields = [...topics].flatMap(([topic, indexes]) => [
     string(topic),
-    int32(own.length),
-    ...own.map(({ partition }) => int32(partition)),
+    int32(indexes.length),
+    ...indexes.map(int32),
   ]);
   return Buffer.concat([int16(version), int32(topics.size), ...fields, int32(noUserData)]);
 }

@@ -12,7 +12,8 @@ import { closed } from '../bus-errors.ts';
 import { prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { PartitionQueue, ProducerIdentity } from './partition-queue.ts';
+import { PartitionQueue } from './partition-queue.ts';
+import { ProducerIdentity } from './producer-identity.ts';
 
 interface KafkaProducerDependencies {
   readonly cluster: KafkaCluster;

@@ -11,6 +11,7 @@ import {
   migrationInfo,
   truncateReported,
 } from '../../../platform/records/notification-schema/migrate-schema.ts';
+import { tableIsKept } from '../../../platform/records/report-facts.ts';
 import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
 import { handleOldRecords } from '../../../platform/reference/old-records.ts';
 import { notificationWriterSettings } from '../config.ts';
@@ -73,16 +74,11 @@ async function runOn(database: Database, operation: DatabaseOperation, program: 
         columnsOf: (table) =>
           `org_id, ${table === 'read_errors' ? '0 AS account_number' : 'account_number'}, cluster, updated_at`,
         cleanup: 'Cleanup operation',
-        withReports: () => forgetStoredMessages(database, maxAge),
+        withReports: async () => {
+          // It is there where our service has worked.
+          if (await tableIsKept(database, TABLE_STORED_MESSAGE, 'DELETE')) await cleanStoredMessages(database, maxAge);
+        },
       });
     }
   }
-}
-
-/** The table is there where our service has worked. */
-async function forgetStoredMessages(database: Database, maxAge: string): Promise<void> {
-  const { rows } = await database.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [
-    TABLE_STORED_MESSAGE,
-  ]);
-  if (rows[0]?.found === true) await cleanStoredMessages(database, maxAge);
 }

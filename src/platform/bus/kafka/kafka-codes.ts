@@ -1,0 +1,32 @@
+/** Error codes of Kafka's protocol that the adapter acts upon; every other one is treated as passing and tried again until a deadline. */
+
+export const NONE = 0;
+export const OFFSET_OUT_OF_RANGE = 1;
+export const UNKNOWN_TOPIC_OR_PARTITION = 3;
+export const MESSAGE_TOO_LARGE = 10;
+export const COORDINATOR_LOAD_IN_PROGRESS = 14;
+export const COORDINATOR_NOT_AVAILABLE = 15;
+export const NOT_COORDINATOR = 16;
+export const INVALID_TOPIC = 17;
+export const RECORD_LIST_TOO_LARGE = 18;
+export const ILLEGAL_GENERATION = 22;
+export const UNKNOWN_MEMBER_ID = 25;
+export const REBALANCE_IN_PROGRESS = 27;
+export const TOPIC_AUTHORIZATION_FAILED = 29;
+export const GROUP_AUTHORIZATION_FAILED = 30;
+export const CLUSTER_AUTHORIZATION_FAILED = 31;
+export const UNSUPPORTED_SASL_MECHANISM = 33;
+export const ILLEGAL_SASL_STATE = 34;
+export const UNSUPPORTED_VERSION = 35;
+export const TOPIC_ALREADY_EXISTS = 36;
+export const INVALID_PARTITIONS = 37;
+export const OUT_OF_ORDER_SEQUENCE_NUMBER = 45;
+export const DUPLICATE_SEQUENCE_NUMBER = 46;
+export const INVALID_PRODUCER_EPOCH = 47;
+export const SASL_AUTHENTICATION_FAILED = 58;
+export const UNKNOWN_PRODUCER_ID = 59;
+export const MEMBER_ID_REQUIRED = 79;
+export const FENCED_INSTANCE_ID = 82;
+export const INVALID_RECORD = 87;
+export const UNKNOWN_TOPIC_ID = 100;
+export const INCONSISTENT_TOPIC_ID = 103;
