@@ -1,9 +1,8 @@
 /** `ccx notifier`, `ccx explain <cluster>` and `ccx notifications list|retry`. */
 import type { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { type Clock, createSystemClock } from '../../platform/clock/clock.ts';
+import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
-import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
@@ -12,10 +11,10 @@ import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure } from '../../platform/lifecycle/run-role.ts';
 import { storageDatabase } from '../../platform/reference/broker-settings.ts';
 import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
-import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
+import type { openNotificationDependencies } from './open-dependencies.ts';
 import type { NotificationService } from './service.ts';
 import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
 
@@ -60,13 +59,10 @@ function registerRole(program: Command, input: ProcessInput): void {
   });
 }
 
-interface Notifier {
-  readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
-  readonly env: ProcessInput['env'];
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
-  readonly lifecycle: Lifecycle;
-}
+type Notifier = Pick<
+  Parameters<typeof openNotificationDependencies>[0],
+  'loaded' | 'env' | 'clock' | 'telemetry' | 'lifecycle'
+>;
 
 async function startNotifier(notifier: Notifier, mode: 'once' | 'follow'): Promise<NotificationService> {
   const { loaded, env, clock, telemetry, lifecycle } = notifier;

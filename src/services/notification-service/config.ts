@@ -22,12 +22,21 @@ const minuteMs = 60_000;
 const dayMs = 24 * 3_600_000;
 const accepted = 'Accepted for old configurations; without effect';
 
+/** Options of a section, under their whole keys. */
+function inSection<Section extends string, const Options extends Readonly<Record<string, OptionRow>>>(
+  section: Section,
+  options: Options,
+) {
+  type Prefixed = { [Key in keyof Options & string as `${Section}.${Key}`]: Options[Key] };
+  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
+}
+
 /** Thresholds, filter, tags and cooldown of one target. */
 function policyOptions<Section extends string>(
   section: Section,
   defaults: { readonly totalRisk: number; readonly tagFilter: boolean; readonly tags: readonly string[] },
 ) {
-  const options = {
+  return inSection(section, {
     likelihood_threshold: { type: 'integer', default: 0, description: 'Value of likelihoodThreshold in the filter' },
     impact_threshold: { type: 'integer', default: 0, description: 'Value of impactThreshold in the filter' },
     severity_threshold: { type: 'integer', default: 0, description: 'Value of severityThreshold in the filter' },
@@ -46,14 +55,12 @@ function policyOptions<Section extends string>(
       default: '1 week',
       description: 'How long an issue that was notified is not notified again; PostgreSQL interval, 0 for none',
     },
-  } as const satisfies Record<string, OptionRow>;
-  type Prefixed = { [Key in keyof typeof options & string as `${Section}.${Key}`]: (typeof options)[Key] };
-  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
+  });
 }
 
 /** One database, named by parts as the reference does. */
 function storageOptions<Section extends string>(section: Section, database: string) {
-  const options = {
+  return inSection(section, {
     db_driver: { default: 'postgres', choices: ['postgres'], description: 'Only postgres works' },
     pg_username: { default: 'postgres', description: 'User' },
     pg_password: { default: 'postgres', secret: true, description: 'Password' },
@@ -62,9 +69,7 @@ function storageOptions<Section extends string>(section: Section, database: stri
     pg_db_name: { default: database, description: 'Name of the database' },
     pg_params: { default: 'sslmode=disable', description: 'Further parameters as in a URL' },
     log_sql_queries: { default: false, description: accepted },
-  } as const satisfies Record<string, OptionRow>;
-  type Prefixed = { [Key in keyof typeof options & string as `${Section}.${Key}`]: (typeof options)[Key] };
-  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
+  });
 }
 
 export const notificationServiceOptions = defineOptions({

@@ -1,13 +1,7 @@
 /** What `ccx explain` and `ccx notifications` print: the ledger in sentences, for a person and as JSON. Pure; called by `commands.ts`. */
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
-import type { LedgerState } from './decide/decide-cluster.ts';
 import { reasonSentence, type Standing } from './decide/reasons.ts';
-import type { ExplainedIssue, ExplainedTarget, ListedMessage } from './store/explain.ts';
-
-interface Explanation {
-  readonly targets: readonly ExplainedTarget[];
-  readonly issues: readonly ExplainedIssue[];
-}
+import type { ExplainedIssue, ExplainedTarget, ListedMessage, readExplanation } from './store/explain.ts';
 
 export function targetName(eventTypeId: number): string {
   return eventTypeId === TARGET_NOTIFICATIONS_BACKEND ? 'notification backend' : 'Service Log';
@@ -18,7 +12,7 @@ function shown(timestamp: string | null): string {
   return timestamp === null ? '-' : `${timestamp.slice(0, 19)} UTC`;
 }
 
-export function formatExplanation(cluster: string, explanation: Explanation): string {
+export function formatExplanation(cluster: string, explanation: Awaited<ReturnType<typeof readExplanation>>): string {
   const parts = explanation.targets.map((target) => {
     const issues = explanation.issues.filter((issue) => issue.event_type_id === target.event_type_id);
     return [`${targetName(target.event_type_id)}`, ...targetLines(target), ...issues.flatMap(issueLines)].join('\n');
@@ -124,15 +118,7 @@ function deedText({ replaced_by, discarded_at }: ListedMessage): string {
  * Where an issue stands now, for a person: the reason of its last decision is true of the moment of deciding, and its message has gone on
  * since. Pure; called by what `ccx explain` prints.
  */
-interface StandingIssue {
-  readonly state: LedgerState;
-  /** As stored; a newer version may know others. */
-  readonly last_reason: string;
-  readonly message_state: string | null;
-  readonly error_code: string | null;
-  /** False when its row of `reported` was removed since. */
-  readonly counts: boolean;
-}
+type StandingIssue = Pick<ExplainedIssue, 'state' | 'last_reason' | 'message_state' | 'error_code' | 'counts'>;
 
 /** Reasons that speak of the notification before, or of there being none: what became of that is the ledger's state. */
 const spokenByState: ReadonlySet<string> = new Set<Standing>([

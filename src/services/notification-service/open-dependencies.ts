@@ -33,12 +33,6 @@ import {
   type ServiceLogTargetSettings,
 } from './targets/service-log-target/service-log-target.ts';
 
-interface OpenedDependencies {
-  readonly targets: readonly Target[];
-  readonly content: ContentSource;
-  readonly disabledRules?: DisabledRulesSource;
-}
-
 interface OpenOptions {
   readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -55,7 +49,7 @@ interface OpenOptions {
 }
 
 /** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
-export async function openNotificationDependencies(options: OpenOptions): Promise<OpenedDependencies> {
+export async function openNotificationDependencies(options: OpenOptions) {
   const { loaded, env, clock, telemetry, lifecycle } = options;
   const { config } = loaded;
   const secrets = openSecretSource({
@@ -86,8 +80,7 @@ export async function openNotificationDependencies(options: OpenOptions): Promis
     const clientSecret = secret('service_log.client_secret');
     opened(createServiceLogTarget(serviceLog, { clientId, clientSecret, clock, telemetry }));
   }
-  const disabledRules = openDisabledRules(options);
-  return { targets, content: contentSource(config), ...(disabledRules === undefined ? {} : { disabledRules }) };
+  return { targets, content: contentSource(config), disabledRules: openDisabledRules(options) };
 }
 
 function serviceLogSettings(config: NotificationServiceConfig): ServiceLogTargetSettings {

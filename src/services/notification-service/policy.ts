@@ -12,19 +12,16 @@ import { compileEventFilter } from './decide/compile-event-filter.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { detailsByPosition } from './decide/report-slices.ts';
-import { createVerdicts, type FilterPolicy, type Verdicts } from './decide/verdicts.ts';
+import { createVerdicts, type Verdicts } from './decide/verdicts.ts';
 import type { DueCluster, DueIssue, Target } from './ports.ts';
 import type { StoredReport } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
 
-export interface CompiledPolicy extends FilterPolicy {
-  readonly settings: TargetPolicySettings;
-}
+export type CompiledPolicy = ReturnType<typeof compilePolicy>;
 
 /** Throws `CcxError` code `EVENT_FILTER_INVALID`. */
-export function compilePolicy(settings: TargetPolicySettings): CompiledPolicy {
-  const filter = compileEventFilter(settings.eventFilter, `${settings.section}.event_filter`);
-  return { ...settings, settings, filter };
+export function compilePolicy(settings: TargetPolicySettings) {
+  return { ...settings, filter: compileEventFilter(settings.eventFilter, `${settings.section}.event_filter`) };
 }
 
 /** A change of the meaning of a stored decision must change this number, so that everything is looked at once more. */
@@ -43,7 +40,7 @@ export function preparePolicy(inputs: {
   const verdicts = createVerdicts(inputs.content, inputs.policy);
   const { allowOnly, allowed, block, blocked } = inputs.clusters;
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
-  const decisive = [decisionVersion, inputs.policy.settings.cooldown.trim(), clusters, verdicts.summary];
+  const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary];
   const hash = createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 32);
   return { verdicts, cooldownMicros: inputs.cooldownMicros, hash };
 }

@@ -12,16 +12,10 @@ import type { Events } from './telemetry.ts';
 /** One push to the Pushgateway. */
 const pushMsMax = 10_000;
 
-interface MetricsPusher {
-  /** The last push, up to 1 + `retries` times. Never rejects. */
-  final(): Promise<void>;
-  stop(): void;
-}
-
 export function startPushing(
   settings: PushSettings,
   how: { readonly registry: Registry; readonly clock: Clock; readonly events: Events; readonly signal: AbortSignal },
-): MetricsPusher {
+) {
   const push = async () => {
     const answer = await callHttp(pushUrl(settings), {
       method: 'PUT',
@@ -44,6 +38,7 @@ export function startPushing(
       : () => undefined;
   return {
     stop,
+    /** The last push, up to 1 + `retries` times. Never rejects. */
     async final() {
       const triesMax = settings.retryAfterMs > 0 ? 1 + settings.retries : 1;
       for (let tries = 1; tries <= triesMax; tries += 1) {

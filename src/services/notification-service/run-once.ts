@@ -180,7 +180,7 @@ async function runOnce(
 function storedCooldowns(state: ServiceState, targets: readonly RunTarget[]): readonly TargetCooldown[] {
   return targets.map(({ target, policy }, index) => ({
     eventTargetId: target.eventTargetId,
-    cooldown: policy.cooldownMicros === undefined ? undefined : state.targets[index]!.policy.settings.cooldown,
+    cooldown: policy.cooldownMicros === undefined ? undefined : state.targets[index]!.policy.cooldown,
   }));
 }
 
@@ -189,7 +189,7 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
   const targets: RunTarget[] = [];
   for (const { target, policy, health } of state.targets) {
     const how = { nowText: timestampText(nowMicros), events: state.events };
-    const cooldownMicros = await measureCooldown(state.database, policy.settings, how);
+    const cooldownMicros = await measureCooldown(state.database, policy, how);
     const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
     targets.push({
       target,

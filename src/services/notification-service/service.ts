@@ -42,7 +42,7 @@ interface NotificationServiceDependencies {
   /** The enabled targets, one of each at most. */
   readonly targets: readonly Target[];
   /** Absent: no rule is treated as disabled. */
-  readonly disabledRules?: DisabledRulesSource;
+  readonly disabledRules?: DisabledRulesSource | undefined;
 }
 
 export interface NotificationService extends RunningService {
@@ -154,7 +154,7 @@ async function prepare(state: ServiceState): Promise<void> {
   // In a run a wrong cooldown would only be a failed run, again and again.
   await time.synchronize(database);
   for (const { policy } of state.targets)
-    await measureCooldown(database, policy.settings, { nowText: timestampText(time.nowMicros()), events });
+    await measureCooldown(database, policy, { nowText: timestampText(time.nowMicros()), events });
 }
 
 function requireTarget(targets: readonly Target[], events: Events): void {
@@ -175,7 +175,7 @@ function compilePolicies(
 ): ServiceState['targets'] {
   return targets.map((target) => {
     const policy = compilePolicy(settings.policies[target.name]);
-    if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.settings.section, policy.filter.dropped);
+    if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.section, policy.filter.dropped);
     return { target, policy, health: createTargetHealth() };
   });
 }
@@ -201,7 +201,7 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
 async function checkMaxAge({ settings, database, targets, events }: ServiceState): Promise<void> {
   const { reportsMaxAge } = settings.retention;
   if (reportsMaxAge === '') return;
-  const own = targets.map(({ policy }) => policy.settings.cooldown);
+  const own = targets.map(({ policy }) => policy.cooldown);
   const cooldown = await longestCooldown(database, own);
   try {
     const { rows } = await database.query<{ negative: boolean }>(`SELECT $1::interval < '0' AS negative`, [
@@ -220,7 +220,7 @@ function wrongMaxAge(text: string, cause?: unknown): CcxError {
   return new CcxError(`the age ${text}`, {
     code: 'MAX_AGE_INVALID',
     category: 'configuration',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
     hint: 'change cleaner.max_age to a PostgreSQL interval such as "90 days"',
   });
 }

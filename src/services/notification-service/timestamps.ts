@@ -61,15 +61,9 @@ export function microsOfMs(milliseconds: number): bigint {
  * machines whose clocks differ agree on cooldowns and leases; or the process's own clock, in tests. In between only the monotonic clock
  * counts. A step of the server's clock is followed and answered, in both directions. Source: architecture.md 7.
  */
-export interface TimeSource {
-  /** Microseconds since the epoch; strictly increasing within this process but for steps back, which `synchronize` answers. */
-  nowMicros(): bigint;
-  now(): Date;
-  /** Asks again. Resolves to the step since the last time: 0 for none, negative when the clock was set back. */
-  synchronize(queryable: Queryable): Promise<bigint>;
-}
+export type TimeSource = ReturnType<typeof createTimeSource>;
 
-export function createTimeSource(clock: Clock, source: 'database' | 'clock'): TimeSource {
+export function createTimeSource(clock: Clock, source: 'database' | 'clock') {
   /** What the clock says, less what the monotonic one says: stays as it is unless somebody sets the clock or suspends this machine. */
   let offsetMicros: bigint | undefined;
   let last = 0n;
@@ -80,9 +74,11 @@ export function createTimeSource(clock: Clock, source: 'database' | 'clock'): Ti
     return last;
   };
   return {
+    /** Microseconds since the epoch; strictly increasing within this process but for steps back, which `synchronize` answers. */
     nowMicros,
     now: () => dateOfMicros(nowMicros()),
-    async synchronize(queryable) {
+    /** Asks again. Resolves to the step since the last time: 0 for none, negative when the clock was set back. */
+    async synchronize(queryable: Queryable): Promise<bigint> {
       const before = monotonic();
       const now = source === 'clock' ? clock.nowMicros() : await askServer(queryable);
       const after = monotonic();

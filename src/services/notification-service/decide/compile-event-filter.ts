@@ -29,7 +29,32 @@ export interface EventFilter {
   readonly dropped: readonly string[];
 }
 
-type OperatorText = '*' | '/' | '%' | '+' | '-' | '==' | '!=' | '<' | '<=' | '>' | '>=' | '&&' | '||';
+interface Operator {
+  readonly priority: number;
+  readonly apply: (left: bigint, right: bigint) => bigint;
+}
+
+const wrapped = (value: bigint) => BigInt.asIntN(64, value);
+const truth = (condition: boolean) => (condition ? 1n : 0n);
+
+/** Signed 64-bit arithmetic that wraps; comparisons and logic give 0 or 1. */
+const operators = {
+  '*': { priority: 5, apply: (left, right) => wrapped(left * right) },
+  '/': { priority: 5, apply: (left, right) => wrapped(left / right) },
+  '%': { priority: 5, apply: (left, right) => left % right },
+  '+': { priority: 4, apply: (left, right) => wrapped(left + right) },
+  '-': { priority: 4, apply: (left, right) => wrapped(left - right) },
+  '==': { priority: 3, apply: (left, right) => truth(left === right) },
+  '!=': { priority: 3, apply: (left, right) => truth(left !== right) },
+  '<': { priority: 3, apply: (left, right) => truth(left < right) },
+  '<=': { priority: 3, apply: (left, right) => truth(left <= right) },
+  '>': { priority: 3, apply: (left, right) => truth(left > right) },
+  '>=': { priority: 3, apply: (left, right) => truth(left >= right) },
+  '&&': { priority: 2, apply: (left, right) => truth(left !== 0n && right !== 0n) },
+  '||': { priority: 1, apply: (left, right) => truth(left !== 0n || right !== 0n) },
+} as const satisfies Record<string, Operator>;
+
+type OperatorText = keyof typeof operators;
 
 type FilterToken =
   | { readonly kind: 'integer'; readonly value: bigint }
@@ -43,22 +68,6 @@ type Instruction =
   | { readonly kind: 'push'; readonly value: bigint }
   | { readonly kind: 'load'; readonly name: FilterName }
   | { readonly kind: 'apply'; readonly operator: OperatorText };
-
-const priorities: Readonly<Record<OperatorText, number>> = {
-  '*': 5,
-  '/': 5,
-  '%': 5,
-  '+': 4,
-  '-': 4,
-  '==': 3,
-  '!=': 3,
-  '<': 3,
-  '<=': 3,
-  '>': 3,
-  '>=': 3,
-  '&&': 2,
-  '||': 1,
-};
 
 /** Empty text means `totalRisk >= totalRiskThreshold`. Throws `CcxError` code `EVENT_FILTER_INVALID`; `setting` names the key to change. */
 export function compileEventFilter(text: string, setting: string): EventFilter {
@@ -117,7 +126,7 @@ function knownName(text: string): FilterName | undefined {
 
 /** All operators are left-associative: one on the stack of the same priority is applied first. */
 function bindsAsMuch(waiting: OperatorText | '(', next: OperatorText): boolean {
-  return waiting !== '(' && priorities[waiting] >= priorities[next];
+  return waiting !== '(' && operators[waiting].priority >= operators[next].priority;
 }
 
 /** Every instruction is always executed, so the number of operands is known without values. */
@@ -146,51 +155,13 @@ function evaluate(program: readonly Instruction[], values: FilterValues): boolea
         const right = stack.pop()!;
         const left = stack.pop()!;
         if (right === 0n && (instruction.operator === '/' || instruction.operator === '%')) return undefined;
-        stack.push(apply(instruction.operator, left, right));
+        stack.push(operators[instruction.operator].apply(left, right));
         break;
       }
     }
   }
   return stack[0]! > 0n;
 }
-
-/** Signed 64-bit arithmetic that wraps; comparisons and logic give 0 or 1. */
-function apply(operator: OperatorText, left: bigint, right: bigint): bigint {
-  switch (operator) {
-    case '*':
-      return BigInt.asIntN(64, left * right);
-    case '/':
-      return BigInt.asIntN(64, left / right);
-    case '%':
-      return left % right;
-    case '+':
-      return BigInt.asIntN(64, left + right);
-    case '-':
-      return BigInt.asIntN(64, left - right);
-    case '==':
-      return truth(left === right);
-    case '!=':
-      return truth(left !== right);
-    case '<':
-      return truth(left < right);
-    case '<=':
-      return truth(left <= right);
-    case '>':
-      return truth(left > right);
-    case '>=':
-      return truth(left >= right);
-    case '&&':
-      return truth(left !== 0n && right !== 0n);
-    case '||':
-      return truth(left !== 0n || right !== 0n);
-  }
-}
-
-function truth(condition: boolean): bigint {
-  return condition ? 1n : 0n;
-}
-
-const operators: ReadonlySet<string> = new Set(['*', '/', '%', '+', '-', '==', '!=', '<', '<=', '>', '>=', '&&', '||']);
 
 /** Go's tokens of several characters, longest first, so that `<<` is not read as two comparisons. */
 const longTokens = [
@@ -252,7 +223,9 @@ function symbolAt(text: string, at: number): FilterToken {
   const symbol = longTokens.find((candidate) => text.startsWith(candidate, at)) ?? [...text.slice(at, at + 2)][0]!;
   if (symbol === '(') return { kind: 'open' };
   if (symbol === ')') return { kind: 'close' };
-  return operators.has(symbol) ? { kind: 'operator', text: symbol as OperatorText } : { kind: 'dropped', text: symbol };
+  return Object.hasOwn(operators, symbol)
+    ? { kind: 'operator', text: symbol as OperatorText }
+    : { kind: 'dropped', text: symbol };
 }
 
 /** Fractions, exponents and imaginary numbers are no integers; in a hexadecimal number `e` is a digit. */

@@ -31,21 +31,6 @@ export type DeliveryOutcome =
   /** None of its issues is to be notified any more. */
   | { readonly kind: 'withdrawn'; readonly reason: string };
 
-/** What settling asks of the message. */
-interface SettledMessage {
-  /** This attempt included. */
-  readonly attempts: number;
-  readonly mayHaveArrived: boolean;
-}
-
-interface SettleContext {
-  readonly nowMicros: bigint;
-  /** A one-shot run ends; what it does not try again before its deadline is left to the next one. */
-  readonly oneShot: boolean;
-  /** Undefined: no cooldown. */
-  readonly cooldownMicros: bigint | undefined;
-}
-
 export interface Settlement {
   readonly outbox: OutboxSettlement;
   /** Undefined: nothing about the issues changed. */
@@ -102,8 +87,19 @@ interface LedgerSettlement {
 
 export function settleOutcome(
   outcome: DeliveryOutcome,
-  { attempts, mayHaveArrived }: SettledMessage,
-  { nowMicros, cooldownMicros, oneShot }: SettleContext,
+  /** `attempts` has this one in it. */
+  { attempts, mayHaveArrived }: { readonly attempts: number; readonly mayHaveArrived: boolean },
+  {
+    nowMicros,
+    cooldownMicros,
+    oneShot,
+  }: {
+    readonly nowMicros: bigint;
+    /** Undefined: no cooldown. */
+    readonly cooldownMicros: bigint | undefined;
+    /** A one-shot run ends; what it does not try again before its deadline is left to the next one. */
+    readonly oneShot: boolean;
+  },
 ): Settlement {
   const tried = {
     ...{ attempts, mayHaveArrived, untried: false, error: undefined },

@@ -62,16 +62,7 @@ function judge(rule: RuleContent, content: ErrorKeyContent, policy: FilterPolicy
   const likelihood = content.metadata.likelihood;
   const impact = content.metadata.impact.impact;
   const risk = totalRisk(impact, likelihood);
-  const passes = policy.filter.passes({
-    likelihood,
-    impact,
-    totalRisk: risk,
-    severity: 0,
-    likelihoodThreshold: policy.likelihoodThreshold,
-    impactThreshold: policy.impactThreshold,
-    severityThreshold: policy.severityThreshold,
-    totalRiskThreshold: policy.totalRiskThreshold,
-  });
+  const passes = policy.filter.passes({ ...policy, likelihood, impact, totalRisk: risk, severity: 0 });
   if (passes === undefined) return { kind: 'filter-failed' };
   if (!passes) return { kind: 'below-threshold' };
   const hasAllTags = policy.tags.every((tag) => content.metadata.tags.includes(tag));

@@ -247,20 +247,9 @@ function outcomeOf(
   },
 ): DeliveryOutcome {
   const { result, pauseMs, startedMicros, nowMicros } = how;
-  switch (result.kind) {
-    case 'delivered':
-      return { kind: 'delivered', atMicros: nowMicros, detail: result.detail };
-    case 'rejected':
-      // Where nobody's is accepted, it is not this message that is at fault.
-      if (pauseMs === undefined) return { kind: 'dead', error: result.error, hold: true };
-      break;
-    case 'refused':
-    case 'paused':
-    case 'retry':
-    case 'unreachable':
-    case 'unknown':
-      break;
-  }
+  if (result.kind === 'delivered') return { kind: 'delivered', atMicros: nowMicros, detail: result.detail };
+  // Where nobody's is accepted, it is not this message that is at fault.
+  if (result.kind === 'rejected' && pauseMs === undefined) return { kind: 'dead', error: result.error, hold: true };
   const { backoffMinMs, backoffMaxMs } = run.settings.delivery;
   const backoff = { msMin: backoffMinMs, msMax: backoffMaxMs };
   // A pause is the target's: the message is due again as soon as that ends.

@@ -215,12 +215,10 @@ export async function lockHeld(
   return new Set(rows.map(({ id }) => id));
 }
 
-interface RestoredIssue {
+interface RestoredIssue extends LeftIssue {
   readonly id: string;
   readonly orgId: number;
   readonly cluster: string;
-  readonly issue: Issue;
-  readonly reason: string;
   /** Its message goes out without it. */
   readonly forgetId: boolean;
 }
@@ -236,28 +234,23 @@ export async function restoreIssues(
   if (what.issues.length === 0) return;
   await tx.query(
     `WITH given AS (
-       SELECT * FROM json_to_recordset($1) AS g(id uuid, org_id int, cluster character(36), type text, component text,
-              error_key text, reason text, forget_id boolean)),
+       SELECT * FROM json_to_recordset($1) AS g(id uuid, "orgId" int, cluster character(36), type text, component text,
+              "errorKey" text, reason text, "forgetId" boolean)),
      restored AS (
        UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
           SET state = CASE WHEN l.reported_at IS NOT NULL THEN 'notified' WHEN l.state_before = 'notified' THEN 'removed'
                            ELSE coalesce(l.state_before, 'open') END,
               state_before = NULL, last_reason = given.reason, next_eligible_at = NULL,
-              notification_id = CASE WHEN given.forget_id THEN NULL ELSE l.notification_id END
+              notification_id = CASE WHEN given."forgetId" THEN NULL ELSE l.notification_id END
          FROM given
-        WHERE l.event_type_id = $2 AND l.org_id = given.org_id AND l.cluster = given.cluster AND l.type = given.type
-          AND l.component = given.component AND l.error_key = given.error_key AND l.notification_id = given.id)
+        WHERE l.event_type_id = $2 AND l.org_id = given."orgId" AND l.cluster = given.cluster AND l.type = given.type
+          AND l.component = given.component AND l.error_key = given."errorKey" AND l.notification_id = given.id)
      UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
         SET next_due_at = least(c.next_due_at, $3::timestamp), version = c.version + 1
        FROM (SELECT DISTINCT cluster FROM given) AS g
       WHERE c.event_type_id = $2 AND c.cluster = g.cluster`,
     [
-      rowsJson(
-        what.issues.map(({ id, orgId, cluster, issue, reason, forgetId }) => ({
-          ...{ id, org_id: orgId, cluster, type: issue.type, component: issue.component, error_key: issue.errorKey },
-          ...{ reason, forget_id: forgetId },
-        })),
-      ),
+      rowsJson(what.issues.map(({ issue, ...one }) => ({ ...one, ...issue }))),
       what.eventTargetId,
       timestampText(what.now),
     ],

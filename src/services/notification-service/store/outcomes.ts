@@ -43,14 +43,11 @@ interface OutcomesToWrite {
   readonly rowPerDecision: boolean;
 }
 
-interface WrittenOutcomes {
-  /** The messages whose outcome is written now; the others were taken over by another process. */
-  readonly messages: readonly RecordedMessage[];
-  /** Rows `sent` that were added to `reported`. */
-  readonly sentRows: number;
-}
-
-export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite): Promise<WrittenOutcomes> {
+/**
+ * Answers the messages whose outcome is written now, the others were taken over by another process; and how many rows `sent` were added to
+ * `reported`.
+ */
+export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) {
   const { eventTargetId } = batch.target;
   return transact(store, async (tx) => {
     const ids = batch.messages.map(({ message }) => message.notification.id);
@@ -182,11 +179,7 @@ function notifiedCluster(
 
 async function updateOutbox(
   tx: Connection,
-  {
-    runId,
-    messages,
-    rows,
-  }: { readonly runId: string; readonly messages: readonly RecordedMessage[]; readonly rows: NotifiedRows },
+  { runId, messages, rows }: Pick<OutcomesToWrite, 'runId' | 'messages'> & { readonly rows: NotifiedRows },
 ): Promise<void> {
   const updates = messages.map(({ message, settlement: { outbox } }) => ({
     id: message.notification.id,
