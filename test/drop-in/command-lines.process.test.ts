@@ -124,9 +124,9 @@ describe('a command line', () => {
       if (line.says !== undefined) assert.match(output, line.says);
       assert.doesNotMatch(output, /^ccx: /m, 'records only');
       const failures = output.split('\n').filter((text) => text.includes('"level":"error"'));
-      // Kafka's check says it of each broker and then of all, as the reference does.
+      // Kafka's check says it of each of two brokers and then of all, as the reference does.
       const ofUsage = code === 2 && output.includes('Usage of');
-      const expected = code === 0 || ofUsage ? 0 : line.args.includes('--check-kafka') ? 2 : 1;
+      const expected = code === 0 || ofUsage ? 0 : line.args.includes('--check-kafka') ? 3 : 1;
       assert.equal(failures.length, line.newIssue === true ? 1 : expected, output);
       for (const failure of failures) assert.doesNotMatch(failure, /:\d+: "|: ",/, 'a reason is never empty');
     });

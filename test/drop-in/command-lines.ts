@@ -161,7 +161,7 @@ export const commandLines: readonly CommandLine[] = [
   }),
   writer('--check-kafka', 4, {
     given: 'no broker answers',
-    settings: brokersAway,
+    settings: { ...brokersAway, BROKER__ADDRESSES: `${nobody},127.0.0.1:2` },
     reference: 0,
     why: 'the reference computes 4 and forgets it; a script that asks wants to know',
     says: /Couldn't connect to any of the provided brokers/,
@@ -195,6 +195,7 @@ export const commandLines: readonly CommandLine[] = [
   service(instant, 1, {
     given: 'CloudWatch switched on without a log group',
     settings: { LOGGING__LOGGING_TO_CLOUD_WATCH_ENABLED: 'true' },
+    says: /collect standard output/,
   }),
   service(instant, 1, {
     given: 'Sentry switched on',
@@ -203,7 +204,7 @@ export const commandLines: readonly CommandLine[] = [
     why: 'nobody would hear of a failing cron job; the text names the alternatives',
   }),
   service(instant, 0),
-  service(`${instant} --verbose`, 0, { says: /"message":"Log level"/ }),
+  service(`${instant} --verbose`, 0, { says: /"configured":"","internal":0,.*"message":"Log level"/ }),
   service(`${instant} --cleanup-on-startup`, 0, { says: /Cleanup `reported` finished/ }),
   service(`${instant} --cleanup-on-startup --max-age=never`, 8, {
     says: /"message":"Cleanup records from `new_reports` table failed"/,
@@ -213,10 +214,18 @@ export const commandLines: readonly CommandLine[] = [
     settings: { SERVICE_LOG__ENABLED: 'false' },
     says: /"message":"No known event destination configured\. Aborting\."/,
   }),
-  service(instant, 3, { given: 'a driver that does not exist', settings: { STORAGE__DB_DRIVER: 'mysql' } }),
+  service(instant, 3, {
+    given: 'a driver that does not exist',
+    settings: { STORAGE__DB_DRIVER: 'mysql' },
+    says: /driver is not supported/,
+  }),
   service(instant, 3, { database: 'away', says: /cannot reach the database server at .*ECONNREFUSED/ }),
   service(instant, 3, { given: 'the tables are missing', database: 'empty', says: /SCHEMA_MISSING/ }),
-  service(instant, 3, { given: 'a cooldown that is no interval', settings: { SERVICE_LOG__COOLDOWN: 'soon' } }),
+  service(instant, 3, {
+    given: 'a cooldown that is no interval',
+    settings: { SERVICE_LOG__COOLDOWN: 'soon' },
+    says: /COOLDOWN_INVALID/,
+  }),
   service(instant, 0, {
     given: 'a negative cooldown',
     settings: { SERVICE_LOG__COOLDOWN: '-1 week' },
@@ -246,6 +255,7 @@ export const commandLines: readonly CommandLine[] = [
   service(instant, 11, {
     given: 'a client that the token service refuses',
     settings: { SERVICE_LOG__CLIENT_ID: 'SOMEBODY' },
+    says: /TOKEN_/,
   }),
   service(instant, 11, {
     given: 'no client id',
@@ -258,6 +268,7 @@ export const commandLines: readonly CommandLine[] = [
     settings: { SERVICE_LOG__EVENT_FILTER: 'totalRisk >' },
     reference: 0,
     why: 'the reference notifies nobody and ends with 0 (with 2 for an unbalanced parenthesis)',
+    says: /EVENT_FILTER_INVALID/,
   }),
   service(instant, 1, {
     given: 'a renderer that is no address',
@@ -304,6 +315,9 @@ export const commandLines: readonly CommandLine[] = [
   service('--new-reports-cleanup', 0, { says: /"message":"Cleanup operation for all organizations"/ }),
   service('--old-reports-cleanup', 0, { says: /Cleanup `reported` finished/ }),
   service('--old-reports-cleanup --max-age=never', 8),
-  service('--new-reports-cleanup', 8, { database: 'away' }),
+  service('--old-reports-cleanup', 8, {
+    database: 'away',
+    says: /"message":"Cleanup records from `reported` table failed"/,
+  }),
   service('--print-new-reports-for-cleanup', 8, { database: 'empty' }),
 ];

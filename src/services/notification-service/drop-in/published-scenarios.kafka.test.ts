@@ -1,6 +1,7 @@
 /**
  * The published black-box scenarios of the notification service that want something on Kafka, in their order: the topic is deleted and the
  * shared tables are emptied before each, and the broker makes the topic when it is asked for. The others are in `program.process.test.ts`.
+ * Behind them the one that they do not have: brokers that make no topic.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -40,9 +41,7 @@ let content: Server;
 
 before(async () => {
   kafka = await startTestKafka({ properties: { 'auto.create.topics.enable': 'true', 'num.partitions': '1' } });
-  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
-  const telemetry = createSilentTelemetry('bus');
-  bus = await openBus({ kind: 'kafka', brokers: kafka.addresses, clientId: 'test', security }, { clock, telemetry });
+  bus = await connect(kafka);
   context = await createTestDatabase({ migrated: true });
   content = createServer((_request, response) => response.end(encodeRuleContent(contentOf(risks))));
   await new Promise<void>((resolve) => content.listen(0, '127.0.0.1', resolve));
@@ -54,6 +53,12 @@ after(async () => {
   await context.drop();
   rmSync(folder, { recursive: true });
 });
+
+function connect({ addresses: brokers }: KafkaCluster): Promise<Bus> {
+  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
+  const telemetry = createSilentTelemetry('bus');
+  return openBus({ kind: 'kafka', brokers, clientId: 'test', security }, { clock, telemetry });
+}
 
 beforeEach(async () => {
   await bus.admin.deleteTopic(TOPIC_NOTIFICATIONS).catch(() => undefined);
@@ -103,8 +108,8 @@ async function storeSent(age: string, ofCluster = cluster): Promise<void> {
 }
 
 /** Cluster and risk of what is in the topic. */
-async function messages(): Promise<string[]> {
-  const records = await bus.admin
+async function messages(from = bus): Promise<string[]> {
+  const records = await from.admin
     .read({ topic: TOPIC_NOTIFICATIONS, partition: 0, offset: 0n }, 100)
     .catch((error: { code?: string }) => (error.code === 'BUS_TOPIC_UNKNOWN' ? [] : Promise.reject(error)));
   return records.map(({ value }) => {
@@ -125,9 +130,12 @@ async function expectMessages(settings: Readonly<Record<string, string>>, ...exp
 
 test('nothing in the database: ends with 0', () => expectMessages({}));
 
-test('an important report is one message and one row', async () => {
+test('an important report is one message and one row, and the brokers make the topic', async () => {
   await store('IMPORTANT');
-  await expectMessages({}, `1 ${cluster} 3`);
+  const { code, output } = await run();
+  assert.equal(code, 0, output);
+  assert.doesNotMatch(output, /BUS_TOPIC_UNKNOWN/);
+  assert.deepEqual(await messages(), [`1 ${cluster} 3`]);
   const { rows } = await context.database.query<{ state: number }>('SELECT state FROM reported');
   assert.deepEqual(rows, [{ state: 1 }]);
 });
@@ -161,4 +169,26 @@ test('a broker that cannot be resolved does not matter beside one that answers',
   await store('IMPORTANT');
   const addresses = `unknown-host.invalid:9092,${kafka.addresses.join(',')}`;
   await expectMessages({ KAFKA_BROKER__ADDRESSES: addresses }, `1 ${cluster} 3`);
+});
+
+test('where brokers make no topic each run says which topic and setting and does not end well, until the topic is there', async () => {
+  const strict = await startTestKafka();
+  const strictBus = await connect(strict);
+  const settings = { KAFKA_BROKER__ADDRESSES: strict.addresses.join(','), METRICS__RETRIES: '1' };
+  try {
+    await store('CRITICAL');
+    for (const what of ['first', 'second']) {
+      const { code, output } = await run(settings);
+      assert.equal(code, 5, `${what}: ${output}`);
+      assert.match(output, new RegExp(`there is no topic ${TOPIC_NOTIFICATIONS}`), what);
+      assert.match(output, /kafka_broker\.topic/, what);
+    }
+    await strictBus.admin.ensureTopics([{ name: TOPIC_NOTIFICATIONS, partitions: 1 }]);
+    assert.deepEqual(await messages(strictBus), []);
+    const { code, output } = await run(settings);
+    assert.equal(code, 0, output);
+    assert.deepEqual(await messages(strictBus), [`1 ${cluster} 4`]);
+  } finally {
+    await strictBus.close();
+  }
 });
