@@ -38,6 +38,11 @@ export function errorCode(error: unknown): string {
   return error instanceof CcxError ? error.code : 'UNKNOWN';
 }
 
+/** What a log line says of a failure. */
+export function errorFields(error: unknown): { readonly code: string; readonly error: string } {
+  return { code: errorCode(error), error: errorText(error) };
+}
+
 /** One line for a log or a dead-letter header: the message and its causes, without stacks. */
 export function errorText(error: unknown): string {
   const parts: string[] = [];

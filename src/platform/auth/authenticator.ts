@@ -61,11 +61,11 @@ export interface OwnToken {
 }
 
 interface AuthenticatorOptions {
-  readonly enabled: boolean;
+  readonly authEnabled: boolean;
   /** The gateway is on where there is a table. */
   readonly tokens: TokenTable | undefined;
   /** Good for local requests only. */
-  readonly ownToken: OwnToken | undefined;
+  readonly ownToken?: OwnToken | undefined;
   /** With the gateway on: whether a request without a token may still bring an identity. Only safe where nobody but a gateway can connect. */
   readonly trustIdentityHeader: boolean;
 }
@@ -87,10 +87,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     return ownToken !== undefined && token !== undefined && isLocal && isSameSecret(token, ownToken.token);
   };
   return {
-    enabled: options.enabled,
+    enabled: options.authEnabled,
     authenticate(credentials) {
       if (ownToken !== undefined && isOwn(credentials)) return found(byOwnToken(ownToken, credentials.userAgent));
-      if (!options.enabled) return found(anonymous(credentials.identityHeader ?? ''));
+      if (!options.authEnabled) return found(anonymous(credentials.identityHeader ?? ''));
       if (tokens === undefined) return byIdentity(credentials.identityHeader);
       const token = bearerToken(credentials.authorization);
       if (token !== undefined) return byToken(token, credentials.userAgent, tokens);

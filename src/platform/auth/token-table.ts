@@ -30,12 +30,6 @@ export interface TokenTable {
   boundTo(clusterId: string): readonly number[];
 }
 
-export interface TokenFile extends TokenTable {
-  /** Reads the file again if it has changed. Rejects with a `TOKENS_*` code and leaves the table as it was. */
-  reload(): Promise<void>;
-  close(): void;
-}
-
 interface TokenFileOptions {
   readonly path: string;
   readonly clock: Clock;
@@ -59,23 +53,25 @@ const fileSchema = z.object({
   ),
 });
 
-/** Codes: `TOKENS_UNREADABLE`, `TOKENS_INVALID`. */
-export async function openTokenFile(options: TokenFileOptions): Promise<TokenFile> {
-  const state = { owners: new Map<string, TokenOwner>(), bound: new Map<string, number[]>(), version: '' };
+/** Codes: `TOKENS_UNREADABLE`, `TOKENS_INVALID`; `reload` rejects with them, too, and leaves the table as it was. */
+export async function openTokenFile(options: TokenFileOptions) {
+  let owners = new Map<string, TokenOwner>();
+  let bound = new Map<string, number[]>();
+  let readVersion = '';
   const reload = async () => {
     const version = await versionOf(options.path);
-    if (version === state.version) return;
-    state.owners = parseTokens(await readText(options.path), options.path);
-    state.bound = boundClusters(state.owners.values());
-    state.version = version;
-    options.onLoaded(state.owners.size);
+    if (version === readVersion) return;
+    owners = parseTokens(await readText(options.path), options.path);
+    bound = boundClusters(owners.values());
+    readVersion = version;
+    options.onLoaded(owners.size);
   };
   await reload();
   const stop = options.clock.every(tokenFileCheckedEveryMs, () => reload().catch(options.onFailed));
   return {
     // A map from hashes: how long a look-up takes says nothing about the token.
-    find: (token) => state.owners.get(createHash('sha256').update(token).digest('hex')),
-    boundTo: (clusterId) => state.bound.get(clusterId) ?? [],
+    find: (token: string): TokenOwner | undefined => owners.get(createHash('sha256').update(token).digest('hex')),
+    boundTo: (clusterId: string): readonly number[] => bound.get(clusterId) ?? [],
     reload,
     close: stop,
   };

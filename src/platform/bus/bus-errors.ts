@@ -15,13 +15,9 @@ export function topicUnknown(topics: readonly string[]): CcxError {
 }
 
 /** The member lost these partitions: somebody else has the work now, so it is dropped here. Never retryable. */
-export function fenced(partitions: readonly TopicPartition[], cause?: unknown): CcxError {
+export function fenced(partitions: readonly TopicPartition[]): CcxError {
   const names = partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(', ');
-  return new CcxError(`this member no longer owns ${names}`, {
-    code: 'BUS_FENCED',
-    category: 'connection',
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return new CcxError(`this member no longer owns ${names}`, { code: 'BUS_FENCED', category: 'connection' });
 }
 
 export function recordTooLarge(topic: string, bytes: number, bytesMax: number): CcxError {

@@ -10,7 +10,6 @@ import {
   type KafkaSettingNames,
   parseKafkaSecurity,
 } from './kafka/kafka-security.ts';
-import { deliveryMsDefault } from './kafka/limits.ts';
 
 /** Key, value and headers of one record. What librdkafka allows by default: fits a broker whose limit of a batch, framing included, is the default. */
 export const recordBytesMaxDefault = 1_000_000;
@@ -21,6 +20,8 @@ export const readBytesMax = 64 * 1024 * 1024;
 /** Records of one `read()`, whatever the caller asks for. */
 export const readRecordsMax = 10_000;
 
+/** From `send` to Kafka's acknowledgement, all tries together. Ingress answers its client within 60 s and needs time for its own fall-back. */
+export const deliveryMsDefault = 30_000;
 /** A member renews three times per lease, so two lost tries do not fence it. */
 export const leaseMsDefault = 10_000;
 

@@ -7,7 +7,7 @@
 import type { OcpResultsEnvelope } from '../../contracts/serialize-ocp-results.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
-import { offsetsCommitted, placeOf } from '../../platform/bus/bus-events.ts';
+import { offsetsCommitted, placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';

@@ -1,18 +1,18 @@
 /**
  * Sees to it that every stored archive is announced: at once while the bus answers, otherwise by way of the outbox, in order, as soon as it
- * is back. Made by `service.ts`; asked by `steps/announce-upload.ts`.
+ * is back. Made by `service.ts`; asked by `steps/store-archive.ts`.
  */
 
 import { HEADER_SERVICE } from '../../contracts/topics.ts';
 import { serializeUploadAnnouncement } from '../../contracts/upload-announcement.ts';
-import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { OutgoingRecord } from '../../platform/bus/bus.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
-import type { BusSender } from './bus-sender.ts';
+import type { BusSender, SendingBus } from './bus-sender.ts';
+import type { ArchiveLinks } from './download-links.ts';
 import type { KeptAnnouncement, Outbox } from './outbox.ts';
-import type { ArchiveLinks } from './ports.ts';
 import type { IngressEvents } from './telemetry.ts';
 
 export const relayEveryMs = 1_000;
@@ -27,14 +27,19 @@ interface AnnouncerOptions {
   readonly sender: BusSender;
   readonly outbox: Outbox;
   readonly links: ArchiveLinks;
-  /** Rejects while the bus cannot be used. */
-  readonly checkBus: () => Promise<void>;
+  readonly bus: Pick<SendingBus, 'check'>;
   readonly clock: Clock;
   readonly events: IngressEvents;
 }
 
 /** What the bus refuses whatever its state: another try is of no use. */
 const unsendable = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_INVALID']);
+
+/** One that waits in the outbox. */
+interface Due {
+  readonly key: string;
+  readonly kept: KeptAnnouncement;
+}
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -60,26 +65,26 @@ export class Announcer {
    * with `BUS_RECORD_TOO_LARGE` when it can never be sent.
    */
   async announce(kept: KeptAnnouncement): Promise<'sent' | 'kept'> {
-    const { outbox, events } = this.#options;
+    const { outbox, sender, events } = this.#options;
     // Nothing overtakes what waits, and nobody waits for a bus that has just failed.
     if (outbox.entries > 0) {
       await outbox.keep(kept);
       events.announcementKept(kept.requestId, this.#trouble ?? 'others wait');
       return 'kept';
     }
-    const copy: { key?: string } = {};
+    let copy: string | undefined;
     this.#sending += 1;
     try {
-      await this.#options.sender.sendAnd([this.#recordOf(kept)], () => {
+      await sender.send([this.#recordOf(kept)], () => {
         // Acknowledged after we gave up waiting: the copy in the outbox need not go out, too. Where it does, that is a repeat, no loss.
-        if (copy.key !== undefined) outbox.remove(copy.key).catch(() => undefined);
+        if (copy !== undefined) outbox.remove(copy).catch(() => undefined);
       });
       this.#trouble = undefined;
       return 'sent';
     } catch (error) {
-      if (error instanceof CcxError && unsendable.has(error.code)) throw error;
+      if (unsendable.has(errorCode(error))) throw error;
       this.#trouble = errorText(error);
-      copy.key = await outbox.keep(kept);
+      copy = await outbox.keep(kept);
       events.announcementKept(kept.requestId, this.#trouble);
       return 'kept';
     } finally {
@@ -132,75 +137,61 @@ export class Announcer {
 
   /** True when there may be more. */
   async #relayBatch(): Promise<boolean> {
-    const { outbox, sender, events } = this.#options;
-    const keys = outbox.oldest(relayRecordsMax);
+    const keys = this.#options.outbox.oldest(relayRecordsMax);
     if (keys.length === 0) return false;
-    const due: { readonly key: string; readonly kept: KeptAnnouncement }[] = [];
+    const due: Due[] = [];
     for (const key of keys) {
       const kept = await this.#readFresh(key);
       if (kept !== undefined) due.push({ key, kept });
     }
+    await this.#sendDue(due);
+    return true;
+  }
+
+  /** Where one of several cannot be sent at all, the bus does not say which: then each is sent by itself, and that one set apart. */
+  async #sendDue(due: readonly Due[]): Promise<void> {
+    const { outbox, sender, events } = this.#options;
     try {
       if (due.length > 0) await sender.send(due.map(({ kept }) => this.#recordOf(kept)));
     } catch (error) {
-      if (!(error instanceof CcxError && unsendable.has(error.code))) throw error;
-      await this.#sendOneByOne(due);
-      return true;
+      if (!unsendable.has(errorCode(error))) throw error;
+      const [first] = due;
+      if (due.length > 1) for (const one of due) await this.#sendDue([one]);
+      else events.announcementUnsendable(first!.kept.requestId, await outbox.setAside(first!.key), error);
+      return;
     }
     this.#trouble = undefined;
     for (const { key, kept } of due) {
       await outbox.remove(key);
       events.announcementRelayed(kept.requestId, this.#ageMs(kept));
     }
-    return true;
   }
 
-  /** One of a batch cannot be sent at all, and the bus does not say which. */
-  async #sendOneByOne(due: readonly { readonly key: string; readonly kept: KeptAnnouncement }[]): Promise<void> {
-    const { outbox, sender, events } = this.#options;
-    for (const { key, kept } of due) {
-      try {
-        await sender.send([this.#recordOf(kept)]);
-        await outbox.remove(key);
-        events.announcementRelayed(kept.requestId, this.#ageMs(kept));
-      } catch (error) {
-        if (!(error instanceof CcxError && unsendable.has(error.code))) throw error;
-        events.announcementUnsendable(kept.requestId, await outbox.setAside(key), error);
-      }
-    }
-  }
-
-  /** With a link that has its whole life before it; the one that was made at the upload may have ended while it waited. */
+  /**
+   * With a link that has its whole life before it; the one that was made at the upload may have ended while it waited. Undefined for what is
+   * gone, or was no announcement.
+   */
   async #readFresh(key: string): Promise<KeptAnnouncement | undefined> {
-    const kept = await this.#readOrSetApart(key);
-    if (kept === undefined) return undefined;
-    const url = await this.#options.links.create(kept.requestId);
-    return { ...kept, announcement: { ...kept.announcement, url } };
-  }
-
-  async #readOrSetApart(key: string): Promise<KeptAnnouncement | undefined> {
-    const { outbox, events } = this.#options;
+    const { outbox, links, events } = this.#options;
     try {
       const kept = await outbox.read(key);
-      if (kept === undefined) await outbox.remove(key);
-      return kept;
+      if (kept !== undefined) {
+        const url = await links.create(kept.requestId);
+        return { ...kept, announcement: { ...kept.announcement, url } };
+      }
+      await outbox.remove(key);
     } catch (error) {
-      if (!(error instanceof CcxError && error.code === 'OUTBOX_ENTRY_BROKEN')) throw error;
+      if (errorCode(error) !== 'OUTBOX_ENTRY_BROKEN') throw error;
       events.announcementUnsendable('', await outbox.setAside(key), error);
-      return undefined;
     }
+    return undefined;
   }
 
   async #scanForOrphans(): Promise<void> {
-    const { clock, outbox, events } = this.#options;
+    const { bus, clock, outbox, events } = this.#options;
     if (clock.monotonicMs() - this.#lastScanMs < orphanScanEveryMs) return;
     this.#lastScanMs = clock.monotonicMs();
-    const adopted = await outbox.adoptOrphans(() =>
-      this.#options.checkBus().then(
-        () => true,
-        () => false,
-      ),
-    );
+    const adopted = await outbox.adoptOrphans(() => bus.check());
     if (adopted > 0) events.orphansAdopted(adopted);
   }
 

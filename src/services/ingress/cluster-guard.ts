@@ -2,13 +2,13 @@
  * Keeps a cluster's reports its own organization's, where uploads come with tokens: asks who owns it, and records the first one who proves
  * to. While the database is away what was known before still holds; a cluster that was never seen has to wait then.
  */
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
 import type { Claimant } from '../../platform/auth/authenticator.ts';
 import type { TokenTable } from '../../platform/auth/token-table.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
 import type { ClusterOwner, ClusterOwners } from '../../platform/records/cluster-owners.ts';
-import { decideOwnership, type OwnershipDecision } from './decide/cluster-owner.ts';
+import { Late } from './late.ts';
 import type { IngressEvents } from './telemetry.ts';
 
 /** How long the database may take to say whose a cluster is; the operator waits a minute for its answer. */
@@ -28,7 +28,7 @@ export class ClusterGuard {
   readonly #options: ClusterGuardOptions;
   /** What the database said last, for the time that it is away. */
   readonly #remembered = new Map<string, ClusterOwner>();
-  #prepared: Promise<void> | undefined;
+  readonly #prepared = new Late(() => this.#prepare());
   #troubled = false;
 
   constructor(options: ClusterGuardOptions) {
@@ -38,7 +38,7 @@ export class ClusterGuard {
   /** At the start. A database that is away is waited for by the uploads; one that cannot be used at all ends the start. */
   async open(): Promise<void> {
     try {
-      await this.#prepare();
+      await this.#prepared.get();
     } catch (error) {
       if (!(error instanceof CcxError && error.retryable)) throw error;
       this.#fail(error);
@@ -89,7 +89,7 @@ export class ClusterGuard {
   async #asked<T>(work: () => Promise<T>): Promise<T> {
     const { clock, events } = this.#options;
     try {
-      const answer = await within(this.#prepare().then(work), { clock, ms: ownerLookupMsMax }, () => {
+      const answer = await within(this.#prepared.get().then(work), { clock, ms: ownerLookupMsMax }, () => {
         throw unavailable(`no answer within ${ownerLookupMsMax} ms`);
       });
       if (this.#troubled) events.ownersAvailable();
@@ -110,35 +110,43 @@ export class ClusterGuard {
   async #prepare(): Promise<void> {
     const { owners, events } = this.#options;
     if (owners === undefined) return;
-    this.#prepared ??= (async () => {
-      await owners.prepare();
-      const adopted = await owners.adoptReports();
-      if (adopted > 0) events.ownersAdopted(adopted);
-      // Oldest first, so that what is forgotten first is what was not seen for longest.
-      const newest = await owners.newest(rememberedOwnersMax);
-      for (const { cluster, orgId, bound } of newest.reverse()) this.#remember(cluster, { orgId, bound });
-    })();
-    try {
-      await this.#prepared;
-    } catch (error) {
-      this.#prepared = undefined;
-      throw error;
-    }
+    await owners.prepare();
+    const adopted = await owners.adoptReports();
+    if (adopted > 0) events.ownersAdopted(adopted);
+    // Oldest first, so that what is forgotten first is what was not seen for longest.
+    const newest = await owners.newest(rememberedOwnersMax);
+    for (const { cluster, orgId, bound } of newest.reverse()) this.#remember(cluster, { orgId, bound });
   }
 
   #remember(cluster: string, owner: ClusterOwner): void {
     this.#remembered.delete(cluster);
     this.#remembered.set(cluster, owner);
-    if (this.#remembered.size <= rememberedOwnersMax) return;
-    for (const oldest of this.#remembered.keys()) {
-      this.#remembered.delete(oldest);
-      break;
-    }
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > rememberedOwnersMax) this.#remembered.delete(oldest!);
   }
 }
 
+/** `claim`: it may upload, and is to be recorded as the owner. */
+type OwnershipDecision = 'own' | 'claim' | 'refuse';
+
+/**
+ * The order of who counts: a person or a bound token that has settled it, then what the token file binds the cluster to, then whoever was first.
+ * `owner` is undefined where it is nobody yet, or nobody knows; `boundTo`: organizations whose tokens are bound to the cluster.
+ */
+function decideOwnership(
+  { orgId, proof }: Claimant,
+  { owner, boundTo }: { readonly owner: ClusterOwner | undefined; readonly boundTo: readonly number[] },
+): OwnershipDecision {
+  if (orgId === undefined) return 'refuse';
+  if (owner?.bound === true) return owner.orgId === orgId ? 'own' : 'refuse';
+  if (boundTo.length > 0 && !boundTo.includes(orgId)) return 'refuse';
+  if (proof === 'bound-token') return 'claim';
+  if (owner !== undefined) return owner.orgId === orgId ? 'own' : 'refuse';
+  return proof === 'own-token' ? 'own' : 'claim';
+}
+
 function isUnavailable(error: unknown): boolean {
-  return error instanceof CcxError && error.code === 'OWNERS_UNAVAILABLE';
+  return errorCode(error) === 'OWNERS_UNAVAILABLE';
 }
 
 function unavailable(why: string, cause?: unknown): CcxError {
@@ -146,7 +154,7 @@ function unavailable(why: string, cause?: unknown): CcxError {
     code: 'OWNERS_UNAVAILABLE',
     category: 'connection',
     retryable: true,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
     hint: 'bring the database of database.url back',
   });
 }

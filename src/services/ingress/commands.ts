@@ -10,13 +10,14 @@ import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { readVersion } from '../../platform/config/version.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { buildWithLifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { createLateBus, type OpenedBus } from './bus-sender.ts';
 import { registerClustersCommands } from './clusters.ts';
-import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
+import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings, refusedConfig } from './config.ts';
 
 /** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */
 const announcePartitions = 8;
@@ -65,49 +66,34 @@ function openRecords(config: IngressConfig, role: OpenRole): Database | undefine
   });
 }
 
-async function openIngressBus(config: IngressConfig, { clock, telemetry }: OpenRole): Promise<OpenedBus> {
-  const settings = ingressBusSettings(config);
-  if (settings.kind === 'kafka') {
-    const bus = await openBus(settings, { clock, telemetry });
-    try {
-      await checkBrokers(bus, config, telemetry);
-    } catch (error) {
-      await bus.close();
-      throw error;
-    }
-    return { bus, close: () => bus.close() };
-  }
-  const url = config['database.url'];
-  if (url === '') {
-    throw new CcxError('bus.kind = postgres needs a database', {
-      code: 'CONFIG_INVALID',
-      category: 'configuration',
-      hint: 'set database.url (CCX_DATABASE_URL)',
-    });
-  }
-  const database = connectDatabase({
-    url,
-    applicationName: 'ccx ingress',
-    setting: databaseSetting,
-  });
-  try {
+function openIngressBus(config: IngressConfig, { clock, telemetry }: OpenRole): Promise<OpenedBus> {
+  return buildWithLifecycle(clock, async (lifecycle) => {
+    const settings = ingressBusSettings(config);
+    const database = settings.kind === 'postgres' ? openBusDatabase(config) : undefined;
+    if (database !== undefined) lifecycle.defer('database', () => database.close());
     const bus = await openBus(settings, { clock, telemetry, database });
+    lifecycle.defer('bus', () => bus.close());
+    if (settings.kind === 'kafka') await checkBrokers(bus, config, telemetry);
     // Brokers have administrators; tables have nobody else who would make them.
-    await bus.admin.ensureTopics([
-      { name: config['kafka.announce_topic'], partitions: announcePartitions },
-      { name: config['kafka.tracker_topic'], partitions: statusPartitions },
-    ]);
+    else
+      await bus.admin.ensureTopics([
+        { name: config['kafka.announce_topic'], partitions: announcePartitions },
+        { name: config['kafka.tracker_topic'], partitions: statusPartitions },
+      ]);
     return {
       bus,
       async close() {
         await bus.close();
-        await database.close();
+        await database?.close();
       },
     };
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
+  });
+}
+
+function openBusDatabase(config: IngressConfig): Database {
+  const url = config['database.url'];
+  if (url === '') throw refusedConfig('bus.kind = postgres needs a database', 'set database.url (CCX_DATABASE_URL)');
+  return connectDatabase({ url, applicationName: 'ccx ingress', setting: databaseSetting });
 }
 
 /** Rejects where a login or a topic is wrong, which ends the start, and while the brokers are away, which does not. */
@@ -127,18 +113,13 @@ function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
 
 async function openObjects(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<ObjectStore> {
   if (config['storage.implementation'] === 's3') {
-    throw new CcxError('this build stores archives in a directory only', {
-      code: 'CONFIG_INVALID',
-      category: 'configuration',
-      hint: 'set INGRESS_STAGERIMPLEMENTATION=filebased and INGRESS_STORAGEFILESYSTEMPATH',
-    });
+    throw refusedConfig(
+      'this build stores archives in a directory only',
+      'set INGRESS_STAGERIMPLEMENTATION=filebased and INGRESS_STORAGEFILESYSTEMPATH',
+    );
   }
   if (config['storage.path'] === '') {
-    throw new CcxError('filebased storage needs a directory', {
-      code: 'CONFIG_INVALID',
-      category: 'configuration',
-      hint: 'set INGRESS_STORAGEFILESYSTEMPATH',
-    });
+    throw refusedConfig('filebased storage needs a directory', 'set INGRESS_STORAGEFILESYSTEMPATH');
   }
   const { openDirectoryStore } = await import('../../platform/objects/directory/directory-store.ts');
   const store = await openDirectoryStore({

@@ -13,14 +13,14 @@ import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/k
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../../platform/config/options.ts';
 
-export const outboxBytesMax = 64 * 1024 ** 2;
+const outboxBytesMax = 64 * 1024 ** 2;
 
 /** Uploads that are worked on at once; each has two buffers of 64 KiB and writes to the disk. */
 const concurrentUploadsMax = 64;
 /** Connections of the web listener at once: a thousand slow clients, and as many good ones beside. Each costs some 20 KiB. */
 const webConnectionsMax = 2_000;
 /** Announcements that may wait for the bus: a day of a fleet of a thousand clusters at two-hour intervals. */
-export const outboxEntriesMax = 12_000;
+const outboxEntriesMax = 12_000;
 export const linkLifetimeMs = 24 * 3_600_000;
 
 export const ingressOptions = defineOptions({
@@ -410,13 +410,13 @@ export function ingressSettings(
 
 function refuseMissing(config: IngressConfig): void {
   if (!config['auth.enabled'] && config['gateway.tokens_file'] !== '') {
-    throw refused(
+    throw refusedConfig(
       'tokens are of no use with INGRESS_AUTH=false',
       'set only one of INGRESS_AUTH and gateway.tokens_file',
     );
   }
   if (config['cloudwatch.access_key_id'] !== '') {
-    throw refused(
+    throw refusedConfig(
       'ingress does not send its log to CloudWatch',
       'unset INGRESS_AWSACCESSKEYID and let an agent collect standard output',
     );
@@ -444,7 +444,7 @@ function ignoredSettings(config: IngressConfig): { setting: string; why: string 
 /** A text that is no integer counts as 0, so every non-empty file of that service is refused; anything but an object of texts is an error. */
 function parseSizeMap(text: string): ReadonlyMap<string, number> {
   const wrong = () =>
-    refused('INGRESS_MAXSIZEMAP is no JSON object from service to bytes as text', 'e.g. {"qpc": "157286400"}');
+    refusedConfig('INGRESS_MAXSIZEMAP is no JSON object from service to bytes as text', 'e.g. {"qpc": "157286400"}');
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -460,6 +460,6 @@ function parseSizeMap(text: string): ReadonlyMap<string, number> {
   );
 }
 
-function refused(message: string, hint: string): CcxError {
+export function refusedConfig(message: string, hint: string): CcxError {
   return new CcxError(message, { code: 'CONFIG_INVALID', category: 'configuration', hint });
 }

@@ -7,11 +7,16 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { INGRESS_PREFIX, type ObjectStore } from '../../platform/objects/object-store.ts';
-import type { ArchiveLinks } from './ports.ts';
 
 const signingKeyBytes = 32;
 /** A wrong signature makes us look whether another process has made a key; not more often than this. */
 const signingKeyReloadMs = 1_000;
+
+/** Where archives can be fetched from. */
+export interface ArchiveLinks {
+  /** A link that whoever has it may follow for a day. */
+  create(requestId: string): Promise<string>;
+}
 
 interface DownloadLinksOptions {
   /** Of the web listener, as consumers reach it; without a slash at its end. */
@@ -29,10 +34,6 @@ export class DownloadLinks implements ArchiveLinks {
     this.#options = options;
   }
 
-  create(requestId: string): Promise<string> {
-    return this.#create(requestId, this.#options.baseUrl());
-  }
-
   /**
    * A link that was signed with our keys, for whatever address and however long ago, made anew for this address; undefined for any other,
    * and where links are not signed, because then nothing tells ours from those of others.
@@ -43,13 +44,11 @@ export class DownloadLinks implements ArchiveLinks {
     const { keys } = this.#options;
     if (url === null || segment === undefined || keys === undefined) return undefined;
     const requestId = decoded(segment);
-    const { searchParams: query } = url;
-    const text = signedText(requestId, query.get('expires') ?? '');
-    if (!(await keys.verify(text, query.get('signature') ?? ''))) return undefined;
-    return this.#create(requestId, baseUrl);
+    if (!(await isSigned(requestId, url.searchParams, keys))) return undefined;
+    return await this.create(requestId, baseUrl);
   }
 
-  async #create(requestId: string, baseUrl: string): Promise<string> {
+  async create(requestId: string, baseUrl: string = this.#options.baseUrl()): Promise<string> {
     const { keys, lifetimeMs, clock } = this.#options;
     const url = `${baseUrl}/download/${encodeURIComponent(requestId)}`;
     if (keys === undefined) return url;
@@ -61,10 +60,8 @@ export class DownloadLinks implements ArchiveLinks {
   async judge(requestId: string, query: URLSearchParams): Promise<'valid' | 'expired' | 'forbidden'> {
     const { keys, clock } = this.#options;
     if (keys === undefined) return 'valid';
-    const expires = query.get('expires') ?? '';
-    const isSigned = await keys.verify(signedText(requestId, expires), query.get('signature') ?? '');
-    if (!isSigned) return 'forbidden';
-    return clock.now().getTime() <= Number(expires) * 1000 ? 'valid' : 'expired';
+    if (!(await isSigned(requestId, query, keys))) return 'forbidden';
+    return clock.now().getTime() <= Number(query.get('expires')) * 1000 ? 'valid' : 'expired';
   }
 }
 
@@ -75,6 +72,10 @@ function decoded(segment: string): string {
   } catch {
     return segment;
   }
+}
+
+async function isSigned(requestId: string, query: URLSearchParams, keys: SigningKeys): Promise<boolean> {
+  return await keys.verify(signedText(requestId, query.get('expires') ?? ''), query.get('signature') ?? '');
 }
 
 /** The id comes last, so that no id can pass for another one with another end. */
@@ -109,10 +110,8 @@ export class SigningKeys {
     }
     await keys.#load();
     if (keys.#keys.length === 0) {
-      await options.objects.put(
-        `${keysPrefix}${options.clock.uuid().replaceAll('-', '')}`,
-        randomBytes(signingKeyBytes),
-      );
+      const name = `${keysPrefix}${options.clock.uuid().replaceAll('-', '')}`;
+      await options.objects.put(name, randomBytes(signingKeyBytes));
       await keys.#load();
     }
     return keys;

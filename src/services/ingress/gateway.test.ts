@@ -21,7 +21,7 @@ import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { openTokenFile, tokenFileBytesMax } from '../../platform/auth/token-table.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
-import { isLocalRequest, isPassedOn } from './decide/locality.ts';
+import { isLocalRequest } from './decide/locality.ts';
 import { identityWarnings } from './service.ts';
 
 const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
@@ -291,20 +291,26 @@ describe('the token of the process itself', () => {
   });
 
   test('is good for whoever calls this machine by a name of its own, and behind no proxy that shows itself', () => {
-    const direct = { headerNames: ['host'], httpVersion: '1.1', localAddress: '::ffff:10.0.0.5', host: '0.0.0.0' };
+    const direct = {
+      ...{ headerNames: ['host'], httpVersion: '1.1', host: '0.0.0.0' },
+      ...{ remoteAddress: '127.0.0.1', localAddress: '::ffff:10.0.0.5' },
+    };
     for (const hostHeader of ['localhost:3000', '127.0.0.1', '[::1]:3000', '10.0.0.5:3000'])
-      assert.equal(isPassedOn({ ...direct, hostHeader }), false, hostHeader);
-    assert.equal(isPassedOn({ ...direct, hostHeader: 'CCX.lan:3000', host: 'ccx.lan' }), false);
+      assert.equal(isLocalRequest({ ...direct, hostHeader }), true, hostHeader);
+    assert.equal(isLocalRequest({ ...direct, hostHeader: 'CCX.lan:3000', host: 'ccx.lan' }), true);
     for (const hostHeader of [undefined, 'ingress.example.com', '127.evil.example', '10.0.0.50'])
-      assert.equal(isPassedOn({ ...direct, hostHeader }), true, hostHeader);
+      assert.equal(isLocalRequest({ ...direct, hostHeader }), false, hostHeader);
     const hostHeader = '127.0.0.1:3000';
-    assert.equal(isPassedOn({ ...direct, hostHeader, httpVersion: '1.0' }), true);
+    assert.equal(isLocalRequest({ ...direct, hostHeader, httpVersion: '1.0' }), false);
     for (const name of ['via', 'x-forwarded-host', 'x-original-forwarded-for', 'x-envoy-external-address'])
-      assert.equal(isPassedOn({ ...direct, hostHeader, headerNames: [name] }), true, name);
+      assert.equal(isLocalRequest({ ...direct, hostHeader, headerNames: [name] }), false, name);
   });
 
   test('is worth nothing from elsewhere', () => {
-    const arrival = { host: '0.0.0.0', remoteAddress: '127.0.0.1', localAddress: '127.0.0.1', isForwarded: false };
+    const arrival = {
+      ...{ host: '0.0.0.0', remoteAddress: '127.0.0.1', localAddress: '127.0.0.1' },
+      ...{ headerNames: ['host'], httpVersion: '1.1', hostHeader: 'localhost' },
+    };
     assert.equal(isLocalRequest(arrival), true);
     assert.equal(isLocalRequest({ ...arrival, host: '::', remoteAddress: '::ffff:127.0.0.1' }), true);
     const outer = { ...arrival, remoteAddress: '10.0.0.5', localAddress: '10.0.0.5' };
@@ -316,13 +322,10 @@ describe('the token of the process itself', () => {
 });
 
 test('what is believed of whom is said where it matters', () => {
-  const facts = { tokens: false, trustIdentityHeader: false, openToOthers: false, host: '127.0.0.1', database: true };
+  const facts = { tokens: false, trustIdentityHeader: false, host: '127.0.0.1', database: true };
   assert.deepEqual(identityWarnings(facts), []);
-  assert.match(
-    identityWarnings({ ...facts, openToOthers: true, host: '0.0.0.0' })[0]!,
-    /in the name of any organization/,
-  );
-  assert.deepEqual(identityWarnings({ ...facts, openToOthers: true, tokens: true }), []);
+  assert.match(identityWarnings({ ...facts, host: '0.0.0.0' })[0]!, /in the name of any organization/);
+  assert.deepEqual(identityWarnings({ ...facts, host: '0.0.0.0', tokens: true }), []);
   assert.match(identityWarnings({ ...facts, tokens: true, trustIdentityHeader: true })[0]!, /x-rh-identity/);
 });
 

@@ -20,9 +20,10 @@ import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { statusRetryMsMax } from '../../platform/records/status-sender.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { orphanScanEveryMs, relayEveryMs, relayRecordsMax } from './announcer.ts';
-import { linkLifetimeMs, outboxBytesMax, outboxEntriesMax } from './config.ts';
+import { announceMsMax } from './bus-sender.ts';
+import { linkLifetimeMs } from './config.ts';
 import { Outbox, orphanAfterMs } from './outbox.ts';
-import { announceMsMax, startIngress } from './service.ts';
+import { startIngress } from './service.ts';
 
 async function bench(t: TestContext, options: BenchOptions = {}) {
   const clock = createManualClock();
@@ -38,8 +39,6 @@ async function uploadAs(it: IngressBench, id: string, queueKey?: string): Promis
   const parts = [filePart(`archive ${id}`), ...(queueKey === undefined ? [] : [metadataPart({ queue_key: queueKey })])];
   return await upload(it, parts, { headers: { [HEADER_REQUEST_ID]: id } });
 }
-
-const outboxBounds = { entriesMax: outboxEntriesMax, bytesMax: outboxBytesMax };
 
 function announcedIds(bus: IngressBench['bus']): string[] {
   return bus
@@ -102,7 +101,7 @@ describe('while the bus is away', () => {
     bus.mode = 'down';
     await uploadAs(it, 'first');
     const [sample] = await outboxKeys(objects);
-    const outbox = await Outbox.open({ ...outboxBounds, objects, clock, instance: it.settings.instance });
+    const outbox = await Outbox.open({ ...it.settings, objects, clock });
     const kept = await outbox.read(String(sample));
     assert.ok(kept);
     const ids = Array.from({ length: relayRecordsMax + 5 }, (_, n) => `id${n}`);

@@ -12,6 +12,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { isJsonObject } from '../../encoding/json-text.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { INGRESS_PREFIX, type ObjectStore, OUTBOX_PREFIX } from '../../platform/objects/object-store.ts';
+import type { IngressSettings } from './config.ts';
 
 /** A living owner sends its own within seconds once the bus works; what is still there after this time of a working bus has none. */
 export const orphanAfterMs = 60_000;
@@ -23,13 +24,10 @@ export interface KeptAnnouncement {
   readonly announcement: UploadAnnouncement;
 }
 
-interface OutboxOptions {
+/** `instance`, a host name, is what a restarted process recognises its own by. */
+interface OutboxOptions extends Pick<IngressSettings, 'instance' | 'outboxEntriesMax' | 'outboxBytesMax'> {
   readonly objects: ObjectStore;
   readonly clock: Clock;
-  /** Host name: what a restarted process recognises its own by. */
-  readonly instance: string;
-  readonly entriesMax: number;
-  readonly bytesMax: number;
 }
 
 interface Entry {
@@ -51,7 +49,7 @@ export class Outbox {
   static async open(options: OutboxOptions): Promise<Outbox> {
     const outbox = new Outbox(options);
     for await (const { key, sizeBytes } of options.objects.list(OUTBOX_PREFIX)) {
-      if (outbox.#isOwn(key)) outbox.#add(key, sizeBytes, true);
+      if (key.includes(outbox.#mark)) outbox.#add(key, sizeBytes, true);
     }
     return outbox;
   }
@@ -70,7 +68,8 @@ export class Outbox {
   }
 
   isFull(): boolean {
-    return this.#entries.size >= this.#options.entriesMax || this.#bytes >= this.#options.bytesMax;
+    const { outboxEntriesMax, outboxBytesMax } = this.#options;
+    return this.#entries.size >= outboxEntriesMax || this.#bytes >= outboxBytesMax;
   }
 
   /** Durable when it resolves to the entry's key. Rejects with `OUTBOX_FULL`, or with the store's error. */
@@ -130,13 +129,21 @@ export class Outbox {
     return aside;
   }
 
-  /** Looks for entries whose owner is gone; asks whether the bus works only where there are entries of others. Resolves to the number adopted. */
-  async adoptOrphans(busWorks: () => Promise<boolean>): Promise<number> {
+  /**
+   * Looks for entries whose owner is gone. Only where there are entries of others the bus is asked whether it works, which rejects where it
+   * does not. Resolves to the number adopted.
+   */
+  async adoptOrphans(checkBus: () => Promise<void>): Promise<number> {
     const present = new Map<string, number>();
     for await (const { key, sizeBytes } of this.#options.objects.list(OUTBOX_PREFIX)) {
       if (!this.#entries.has(key)) present.set(key, sizeBytes);
     }
-    const works = present.size > 0 && (await busWorks());
+    const works =
+      present.size > 0 &&
+      (await checkBus().then(
+        () => true,
+        () => false,
+      ));
     for (const key of this.#strangers.keys()) if (!works || !present.has(key)) this.#strangers.delete(key);
     if (!works) return 0;
 
@@ -152,10 +159,6 @@ export class Outbox {
       }
     }
     return adopted;
-  }
-
-  #isOwn(key: string): boolean {
-    return key.includes(this.#mark);
   }
 
   #add(key: string, bytes: number, kept: boolean): Entry {

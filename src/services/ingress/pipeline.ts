@@ -1,52 +1,43 @@
 /** What is done with one upload, in order: the order of the reference's checks, as far as a client can see it. Source: ingress.md A.1. */
 import type { Authenticator, Principal } from '../../platform/auth/authenticator.ts';
-import type { Announcer } from './announcer.ts';
 import { formBoundary } from './multipart-reader.ts';
 import { admitUpload, fileNotFound } from './steps/admit-upload.ts';
-import { type AnnounceDependencies, announceUpload } from './steps/announce-upload.ts';
-import { type FormDependencies, receiveForm } from './steps/receive-form.ts';
-import { claimCluster, type GuardDependencies, refuseForeignCluster } from './steps/refuse-foreign-cluster.ts';
-import { storeArchive } from './steps/store-archive.ts';
+import { receiveForm } from './steps/receive-form.ts';
+import { claimCluster, refuseForeignCluster } from './steps/refuse-foreign-cluster.ts';
+import { announceUpload, storeArchive } from './steps/store-archive.ts';
 import type { IncomingUpload } from './upload.ts';
-import type { UploadSlots } from './upload-slots.ts';
+import type { UploadDependencies } from './upload-dependencies.ts';
 import { authenticationRefused, EarlyReply, json, type Reply, text, uploadBody } from './web/reply.ts';
 
 /** A connectivity check's whole body; a genuine one has 20 bytes. It is read before there is a slot for it. */
 const testBodyBytesMax = 4 * 1024;
 
-export interface UploadDependencies extends FormDependencies, AnnounceDependencies, GuardDependencies {
-  readonly authenticator: Authenticator;
-  readonly announcer: Announcer;
-  readonly deniedOrgIds: ReadonlySet<string>;
-  readonly slots: UploadSlots;
-}
-
 export type UploadPipeline = (upload: IncomingUpload) => Promise<Reply>;
 
 /** A step that ends the upload throws an `EarlyReply`; what else is thrown is a bug and passes on. */
 export function createUploadPipeline(dependencies: UploadDependencies): UploadPipeline {
-  const { authenticator, deniedOrgIds, slots, announcer, events } = dependencies;
+  const { authenticator, settings, events } = dependencies;
 
   return async function handleUpload(upload) {
     let principal: Principal | undefined;
     try {
       principal = authenticateRequest(upload, authenticator);
       await answerTestRequest(upload, principal);
-      refuseDeniedOrganization(principal, deniedOrgIds);
+      refuseDeniedOrganization(principal, settings.deniedOrgIds);
       const decision = await refuseForeignCluster(upload, principal, dependencies);
       events.uploadBegun(upload);
 
       // What is no form needs no room.
       const boundary = formBoundary(upload.contentType);
       if (boundary === undefined) throw new EarlyReply(fileNotFound());
-      const leave = await admitUpload(upload, principal, { slots, isOutboxFull: () => announcer.isFull() });
+      const leave = await admitUpload(upload, principal, dependencies);
       try {
         const form = await receiveForm(upload, principal, { ...dependencies, boundary });
         await claimCluster(upload, { principal, form, decision }, dependencies);
         events.uploadValidated(upload, principal, form);
 
-        const stored = await storeArchive(upload, { principal, form }, dependencies);
-        events.archiveStored(upload, principal, stored);
+        const stageMs = await storeArchive(upload, { principal, form }, dependencies);
+        events.archiveStored(upload, principal, { form, stageMs });
 
         const announced = await announceUpload(upload, { principal, form }, dependencies);
         if (announced === 'sent') events.uploadAnnounced(upload, principal, form);
@@ -81,36 +72,28 @@ function authenticateRequest(upload: IncomingUpload, authenticator: Authenticato
 async function answerTestRequest(upload: IncomingUpload, { accountNumber, orgId }: Principal): Promise<void> {
   const bodyKind = testBodyKind(upload.contentType);
   const body = bodyKind === 'none' ? '' : await upload.body.text(testBodyBytesMax).catch(() => undefined);
-  if (!isTestRequest({ bodyKind, body: body ?? '', query: upload.query })) return;
+  if (!isTestRequest(bodyKind, { body: body ?? '', query: upload.query })) return;
   throw new EarlyReply(json(200, uploadBody(upload.requestId, accountNumber, orgId)));
 }
 
 /** Organizations that may not upload at all. Source: ingress.md A.4.7. */
-function refuseDeniedOrganization(principal: Principal, deniedOrgIds: ReadonlySet<string>): void {
-  if (!deniedOrgIds.has(principal.orgId)) return;
+function refuseDeniedOrganization(principal: Principal, deniedOrgIds: readonly string[]): void {
+  if (!deniedOrgIds.includes(principal.orgId)) return;
   throw new EarlyReply(text(403, 'Upload denied. Please contact Red Hat Support.', 'ORGANIZATION_DENIED'));
 }
 
-/** Whether a request only wants to know if uploading would work. Source: ingress.md A.4.1. */
-type TestBodyKind = 'urlencoded' | 'json' | 'none';
-
-/** Which kind of body could hold the word; a JSON type with a charset is none, as in the reference. */
-export function testBodyKind(contentType: string | undefined): TestBodyKind {
+/** Which kind of body could hold the word of a test; a JSON type with a charset is none, as in the reference. Source: ingress.md A.4.1. */
+export function testBodyKind(contentType: string | undefined): 'urlencoded' | 'json' | 'none' {
   if (contentType === 'application/json') return 'json';
   const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase();
   return mediaType === 'application/x-www-form-urlencoded' ? 'urlencoded' : 'none';
 }
 
-interface TestRequestFacts {
-  readonly bodyKind: TestBodyKind;
-  /** Empty where no body was read. */
-  readonly body: string;
-  /** Of the URL, without the question mark. */
-  readonly query: string;
-}
-
-/** The first value wins, and those of the body come before those of the URL. */
-export function isTestRequest({ bodyKind, body, query }: TestRequestFacts): boolean {
+/** Whether a request only wants to know if uploading would work. The first value wins, and those of the body come before those of the URL. */
+export function isTestRequest(
+  bodyKind: ReturnType<typeof testBodyKind>,
+  { body, query }: { readonly body: string; readonly query: string },
+): boolean {
   if (bodyKind === 'json' && /\{\s*"test"\s*:\s*"test"\s*\}/.test(body)) return true;
   const inBody = bodyKind === 'urlencoded' ? new URLSearchParams(body).get('test') : null;
   return (inBody ?? new URLSearchParams(query).get('test')) === 'test';

@@ -2,10 +2,9 @@
  * Composition root of ingress (hops 1 and 2): a web server of its own or a part of one that it is given, a metrics listener, the object
  * store and the bus that it is given. Started by `ccx ingress`, and by the all-in-one process on its one port.
  */
-import type { Registry } from 'prom-client';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
 import { createAuthenticator } from '../../platform/auth/authenticator.ts';
-import { openTokenFile, type TokenFile } from '../../platform/auth/token-table.ts';
+import { openTokenFile } from '../../platform/auth/token-table.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
@@ -23,21 +22,20 @@ import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { Announcer } from './announcer.ts';
-import { BusSender } from './bus-sender.ts';
+import { BusSender, type SendingBus } from './bus-sender.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
 import { isLoopback } from './decide/locality.ts';
-import { DownloadLinks, SigningKeys } from './download-links.ts';
+import { type ArchiveLinks, DownloadLinks, SigningKeys } from './download-links.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
-import type { ArchiveLinks, SendingBus } from './ports.ts';
-import { createIngressBusEvents, createIngressEvents, type IngressEvents } from './telemetry.ts';
+import { createIngressBusEvents, createIngressEvents } from './telemetry.ts';
 import { UploadSlots } from './upload-slots.ts';
 import {
   createIngressModule,
   createIngressRoot,
   type IngressModuleOptions,
-  ownServerManners,
+  malformedAnswer,
   refuseExpectations,
   WEB_PREFIXES,
 } from './web/ingress-module.ts';
@@ -48,8 +46,6 @@ import { gatheredBodyBytesMax } from './web/request-body.ts';
 const uploadConnectionsShare = 0.75;
 /** Archives that are fetched, and all other requests. */
 const readConnectionsShare = 0.125;
-/** How long the bus may take to acknowledge before the announcement is kept in the outbox. */
-export const announceMsMax = 5_000;
 
 export interface IngressDependencies {
   readonly bus: SendingBus;
@@ -76,17 +72,6 @@ export interface RunningIngress extends RunningService {
   localLink(link: string): Promise<string>;
 }
 
-/** Ingress on a server that does not listen yet. */
-interface MountedIngress {
-  readonly module: IngressModuleOptions;
-  /** What `GET /ready` answers. */
-  readonly ready: () => Promise<Readiness>;
-  /** Once the server listens: announcements that were kept are sent from now on, with links that lead here. */
-  serve(): Promise<RunningIngress>;
-  /** After the server has closed, so that uploads in work are finished, and announced, before anything that they need goes away. */
-  stop(): Promise<void>;
-}
-
 /** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
 export async function startIngress(
   settings: IngressSettings,
@@ -103,7 +88,7 @@ export async function startIngress(
       connectionsMax: limit.taken,
       clock,
       memory: new ConnectionMemory(),
-      ...ownServerManners(clock),
+      answerMalformed: (fault) => malformedAnswer(fault, clock),
     });
     const mounted = await build(server, settings, { ...dependencies, limit, lifecycle });
     refuseExpectations(server, clock);
@@ -120,23 +105,20 @@ export function mountIngress(
   server: HttpServer,
   settings: IngressSettings,
   dependencies: IngressDependencies & { readonly limit: ConnectionsLimit },
-): Promise<MountedIngress> {
+): ReturnType<typeof build> {
   return buildWithLifecycle(dependencies.clock, (lifecycle) => build(server, settings, { ...dependencies, lifecycle }));
 }
 
-interface BuildDependencies extends IngressDependencies {
-  readonly limit: ConnectionsLimit;
-  readonly lifecycle: Lifecycle;
-}
-
+/** Ingress on a server that does not listen yet. */
 async function build(
   server: HttpServer,
   settings: IngressSettings,
-  { bus, objects, telemetry, clock, database, limit, lifecycle }: BuildDependencies,
-): Promise<MountedIngress> {
-  const metrics = createIngressMetrics(telemetry.registry, { version: settings.version, commit: settings.commit });
+  dependencies: IngressDependencies & { readonly limit: ConnectionsLimit; readonly lifecycle: Lifecycle },
+) {
+  const { bus, objects, telemetry, clock, database, limit, lifecycle } = dependencies;
+  const metrics = createIngressMetrics(telemetry.registry, settings);
   const busEvents = createIngressBusEvents({ telemetry, metrics });
-  const statusSender = new BusSender({ bus, clock, events: busEvents, deadlineMs: announceMsMax });
+  const statusSender = new BusSender(bus, { clock, events: busEvents });
   lifecycle.defer('status producer', () => statusSender.close());
   // Without a topic it sends nothing.
   const statuses = new StatusSender({
@@ -151,22 +133,23 @@ async function build(
   for (const { setting, why } of settings.ignored) events.settingIgnored(setting, why);
   if (limit.taken < limit.wanted) events.connectionsLimited(limit);
 
-  const tokens = await openTokens(settings, clock, events);
+  const tokens =
+    settings.tokensFile === ''
+      ? undefined
+      : await openTokenFile({
+          path: settings.tokensFile,
+          clock,
+          onLoaded: events.tokensLoaded,
+          onFailed: events.tokensNotReloaded,
+        });
   if (tokens !== undefined) lifecycle.defer('token file', () => tokens.close());
   const warnings = identityWarnings({
+    ...settings,
     tokens: tokens !== undefined,
-    trustIdentityHeader: settings.trustIdentityHeader,
-    host: settings.host,
-    openToOthers: !isLoopback(settings.host),
     database: database !== undefined,
   });
   for (const warning of warnings) events.identityWarning(warning);
-  const authenticator = createAuthenticator({
-    enabled: settings.authEnabled,
-    tokens,
-    ownToken: settings.ownToken,
-    trustIdentityHeader: settings.trustIdentityHeader,
-  });
+  const authenticator = createAuthenticator({ ...settings, tokens });
   const owners = database === undefined ? undefined : new ClusterOwners(database);
   const guard = tokens === undefined ? undefined : new ClusterGuard({ owners, tokens, clock, events });
   await guard?.open();
@@ -177,21 +160,15 @@ async function build(
     baseUrl: () => settings.baseUrl ?? reachable(server.baseUrl()),
   });
   const links: ArchiveLinks = download ?? storeLinks(objects, settings.linksLifetimeMs);
-  const outbox = await Outbox.open({
-    objects,
-    clock,
-    instance: settings.instance,
-    entriesMax: settings.outboxEntriesMax,
-    bytesMax: settings.outboxBytesMax,
-  });
-  const announceSender = new BusSender({ bus, clock, events: busEvents, deadlineMs: announceMsMax });
+  const outbox = await Outbox.open({ ...settings, objects, clock });
+  const announceSender = new BusSender(bus, { clock, events: busEvents });
   lifecycle.defer('announcement producer', () => announceSender.close());
   const announcer = new Announcer({
     topic: settings.announceTopic,
     sender: announceSender,
     outbox,
     links,
-    checkBus: () => bus.check(),
+    bus,
     clock,
     events,
   });
@@ -201,37 +178,10 @@ async function build(
   lifecycle.defer('upload slots', () => slots.stop());
   const readiness = () => assessReadiness(objects, { announcer, guard }, clock);
 
-  const metricsListener = createMetricsListener({
-    host: settings.host,
-    port: settings.metricsPort,
-    registry: telemetry.registry,
-  });
+  const metricsListener = createMetricsListener(settings, telemetry.registry);
   lifecycle.defer('metrics listener', () => metricsListener.close());
   const module: IngressModuleOptions = {
-    host: settings.host,
-    version: settings.version,
-    commit: settings.commit,
-    clock,
-    upload: {
-      objects,
-      clock,
-      events,
-      authenticator,
-      guard,
-      announcer,
-      links,
-      slots,
-      acceptedServices: new Set(settings.acceptedServices),
-      deniedOrgIds: new Set(settings.deniedOrgIds),
-      sizeLimits: { defaultBytesMax: settings.defaultBytesMax, bytesMaxByService: settings.bytesMaxByService },
-    },
-    track: {
-      trackerUrl: settings.trackerUrl,
-      timeoutMs: settings.trackerTimeoutMs,
-      trustedCertificates: new Set(settings.trustedCertificates),
-      events,
-    },
-    download: download === undefined ? undefined : { objects, links: download },
+    ...{ settings, objects, clock, events, authenticator, guard, announcer, links, slots, download },
     ready: publicReadiness({ readiness, log: telemetry.log, clock }),
     rooms: {
       uploads: server.room({
@@ -242,14 +192,7 @@ async function build(
     },
   };
   server.mount(createIngressModule(module));
-  metrics.gauges({
-    uploadsInFlight: () => slots.admitted,
-    uploadsWaiting: () => slots.waiting,
-    slotsTaken: () => slots.taken,
-    connections: () => server.connections(),
-    outboxEntries: () => outbox.entries,
-    outboxBytes: () => outbox.bytes,
-  });
+  metrics.gauges(slots, server, outbox);
   const stop = async () => {
     const report = await lifecycle.stop();
     for (const { name, error } of report.failed) events.stopFailed(name, error);
@@ -257,8 +200,10 @@ async function build(
 
   return {
     module,
+    /** What `GET /ready` answers. */
     ready: module.ready,
-    async serve() {
+    /** Once the server listens: announcements that were kept are sent from now on, with links that lead here. */
+    async serve(): Promise<RunningIngress> {
       const metricsUrl = reachable(await metricsListener.listen());
       const baseUrl = reachable(server.baseUrl());
       announcer.start();
@@ -278,22 +223,9 @@ async function build(
         stop,
       };
     },
+    /** After the server has closed, so that uploads in work are finished, and announced, before anything that they need goes away. */
     stop,
   };
-}
-
-async function openTokens(
-  settings: IngressSettings,
-  clock: Clock,
-  events: IngressEvents,
-): Promise<TokenFile | undefined> {
-  if (settings.tokensFile === '') return undefined;
-  return await openTokenFile({
-    path: settings.tokensFile,
-    clock,
-    onLoaded: (count) => events.tokensLoaded(count),
-    onFailed: (error) => events.tokensNotReloaded(error),
-  });
 }
 
 /** Undefined where the object store serves its objects itself. */
@@ -337,18 +269,14 @@ function reachable(url: string): string {
 export const ingressRole = { options: ingressOptions, settings: ingressSettings } as const;
 
 /** What an administrator should know at every start of who is believed to be whom. */
-interface IdentityFacts {
-  readonly tokens: boolean;
-  readonly trustIdentityHeader: boolean;
-  /** Whether others than this machine can connect. */
-  readonly openToOthers: boolean;
-  readonly host: string;
-  readonly database: boolean;
-}
-
-export function identityWarnings(facts: IdentityFacts): string[] {
+export function identityWarnings(
+  facts: Pick<IngressSettings, 'host' | 'trustIdentityHeader'> & {
+    readonly tokens: boolean;
+    readonly database: boolean;
+  },
+): string[] {
   if (!facts.tokens) {
-    if (!facts.openToOthers) return [];
+    if (isLoopback(facts.host)) return [];
     return [
       `${facts.host} is open to others and there is no token file: whoever connects can upload in the name of any organization; set gateway.tokens_file, or let nobody but a gateway connect`,
     ];
@@ -368,23 +296,17 @@ export function identityWarnings(facts: IdentityFacts): string[] {
 }
 
 /** The second listener: `lubdub` for probes, Prometheus text for whoever scrapes. Source: ingress.md A.1. */
-interface MetricsListenerOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly registry: Registry;
-}
-
-function createMetricsListener(options: MetricsListenerOptions): HttpServer {
+function createMetricsListener({ host, metricsPort }: IngressSettings, registry: Telemetry['registry']): HttpServer {
   const server = createHttpServer({
-    host: options.host,
-    port: options.port,
+    host,
+    port: metricsPort,
     bodyBytesMax: gatheredBodyBytesMax,
     portSetting: 'INGRESS_METRICSPORT',
   });
   server.app.get('/', (_request, response) => sendReply(response, text(200, 'lubdub')));
   server.app.all('/metrics', async (_request, response) => {
-    const body = await options.registry.metrics();
-    return response.header('content-type', options.registry.contentType).send(body);
+    const body = await registry.metrics();
+    return response.header('content-type', registry.contentType).send(body);
   });
   server.app.setNotFoundHandler((_request, response) => sendReply(response, notFound()));
   return server;

@@ -4,13 +4,12 @@
  * Nothing throws and nothing is awaited.
  */
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
-import { errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { errorCode, errorFields, errorText } from '../../encoding/ccx-error.ts';
 import type { Claimant, Principal } from '../../platform/auth/authenticator.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import type { StoredObject } from '../../platform/objects/object-store.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { IngressMetrics } from './metrics.ts';
+import type { createIngressMetrics } from './metrics.ts';
 import type { IncomingUpload, ReceivedForm } from './upload.ts';
 import type { Reply } from './web/reply.ts';
 
@@ -21,7 +20,7 @@ const userAgentCharactersMax = 120;
 interface IngressEventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
-  readonly metrics: IngressMetrics;
+  readonly metrics: ReturnType<typeof createIngressMetrics>;
   readonly statuses: StatusSender;
 }
 
@@ -147,18 +146,15 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
       });
     },
     /** Hop 2, first half. `stageMs`: from the end of the form. */
-    archiveStored(upload: IncomingUpload, principal: Principal, stored: StagedArchive): void {
+    archiveStored(upload: IncomingUpload, principal: Principal, stored: { form: ReceivedForm; stageMs: number }): void {
       metrics.stageSeconds.observe(stored.stageMs / 1000);
-      const { service } = stored.form.type;
-      statuses.report(subject(upload, principal), 'success', { text: `Sent to validation service: ${service}` });
-      telemetry.announce('archive-stored', { ...hop(upload, 2), sizeBytes: stored.object.sizeBytes });
+      const { type, sizeBytes } = stored.form;
+      statuses.report(subject(upload, principal), 'success', { text: `Sent to validation service: ${type.service}` });
+      telemetry.announce('archive-stored', { ...hop(upload, 2), sizeBytes });
     },
     stagingFailed(upload: IncomingUpload, principal: Principal, failure: { stageMs: number; error: unknown }): void {
       metrics.stageSeconds.observe(failure.stageMs / 1000);
-      log.error(
-        { request_id: upload.requestId, code: errorCode(failure.error), error: errorText(failure.error) },
-        'Error staging',
-      );
+      log.error({ request_id: upload.requestId, ...errorFields(failure.error) }, 'Error staging');
       statuses.report(subject(upload, principal), 'error', {
         text: `the archive could not be stored: ${errorCode(failure.error)}`,
       });
@@ -175,21 +171,12 @@ function uploadEvents({ telemetry, clock, metrics, statuses }: IngressEventsOpti
       log.info(context(upload, principal, form), 'Payload accepted, its announcement waits for the bus');
     },
     announcingFailed(upload: IncomingUpload, principal: Principal, error: unknown): void {
-      log.error(
-        { request_id: upload.requestId, code: errorCode(error), error: errorText(error) },
-        'Error publishing to kafka',
-      );
+      log.error({ request_id: upload.requestId, ...errorFields(error) }, 'Error publishing to kafka');
       statuses.report(subject(upload, principal), 'error', {
         text: `the archive could not be announced: ${errorCode(error)}`,
       });
     },
   };
-}
-
-export interface StagedArchive {
-  readonly form: ReceivedForm;
-  readonly object: StoredObject;
-  readonly stageMs: number;
 }
 
 function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
@@ -210,7 +197,7 @@ function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
     announcementUnsendable(requestId: string, where: string, error: unknown): void {
       metrics.announcementsSetAside.inc();
       log.error(
-        { request_id: requestId, object: where, code: errorCode(error), error: errorText(error) },
+        { request_id: requestId, object: where, ...errorFields(error) },
         'announcement cannot be sent and was set apart',
       );
       telemetry.announce('announcement-set-aside', { requestId, code: errorCode(error) });
@@ -219,7 +206,7 @@ function outboxEvents({ telemetry, metrics }: IngressEventsOptions) {
       log.info({ count }, 'announcements of an ingress that is gone are sent by this one');
     },
     relayFailed(error: unknown): void {
-      log.warn({ code: errorCode(error), error: errorText(error) }, 'the outbox cannot be sent yet');
+      log.warn(errorFields(error), 'the outbox cannot be sent yet');
     },
   };
 }
@@ -241,7 +228,7 @@ export function createIngressBusEvents({ telemetry, metrics }: Pick<IngressEvent
     },
     sendFailed(topic: string, count: number, error: unknown): void {
       metrics.kafkaFailures.inc({ topic }, count);
-      log.warn({ topic, count, code: errorCode(error), error: errorText(error) }, 'Error publishing to kafka');
+      log.warn({ topic, count, ...errorFields(error) }, 'Error publishing to kafka');
     },
   };
 }
@@ -262,7 +249,7 @@ function clusterEvents({ telemetry }: IngressEventsOptions) {
     },
     ownersUnavailable(error: unknown): void {
       log.error(
-        { code: errorCode(error), error: errorText(error) },
+        errorFields(error),
         'whose the clusters are cannot be looked up: uploads of clusters that are not known yet are answered 503',
       );
     },
@@ -306,19 +293,13 @@ function sideEvents({ telemetry, metrics }: IngressEventsOptions) {
       );
     },
     trackerUnavailable(requestId: string, error: unknown): void {
-      log.warn(
-        { request_id: requestId, code: errorCode(error), error: errorText(error) },
-        'the payload tracker does not answer',
-      );
+      log.warn({ request_id: requestId, ...errorFields(error) }, 'the payload tracker does not answer');
     },
     tokensLoaded(count: number): void {
       log.info({ count }, 'gateway tokens loaded');
     },
     tokensNotReloaded(error: unknown): void {
-      log.error(
-        { code: errorCode(error), error: errorText(error) },
-        'gateway tokens could not be read again; the ones from before stay',
-      );
+      log.error(errorFields(error), 'gateway tokens could not be read again; the ones from before stay');
     },
   };
 }
@@ -330,11 +311,6 @@ export function userAgentLabel(userAgent: string): string {
     const match = /(insights-client\/[0-9.]+) \((Core [0-9.]+)/.exec(userAgent);
     if (match !== null) return `${match[1]} ${match[2]}`;
   }
-  if (userAgent.includes('insights-client')) {
-    return /insights-client\/[0-9.]+/.exec(userAgent)?.[0] ?? userAgent;
-  }
-  if (userAgent.includes('redhat-access-insights')) {
-    return /redhat-access-insights\/[0-9.]+/.exec(userAgent)?.[0] ?? userAgent;
-  }
-  return userAgent;
+  const client = userAgent.includes('insights-client') ? 'insights-client' : 'redhat-access-insights';
+  return new RegExp(`${client}/[0-9.]+`).exec(userAgent)?.[0] ?? userAgent;
 }

@@ -9,8 +9,7 @@
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import type { Holding, RequestBody } from './web/request-body.ts';
-import { bodyFirstMsMax, leastBytesPerSecond } from './web/request-body.ts';
+import { bodyFirstMsMax, type Holding, leastBytesPerSecond, type RequestBody } from './web/request-body.ts';
 
 /** So much of a form has arrived, or all of it, before it gets a slot. */
 export const uploadArrivedBytesMin = 16 * 1024;
@@ -22,15 +21,12 @@ export const admittedPerSlotMax = 4;
 /** How long an upload waits for a slot before it is answered 503; the operator waits 60 s for its answer. */
 export const uploadQueueMsMax = 20_000;
 
-interface UploadSlotsOptions {
-  readonly slotsMax: number;
-  readonly clock: Clock;
-}
-
 /** Somebody who has something to work on, and waits for a slot. */
-interface InLine extends Waiting {
+interface InLine {
+  readonly orgId: string;
   readonly sinceMs: number;
-  readonly answer: (error?: CcxError) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: CcxError) => void;
 }
 
 export class UploadSlots {
@@ -45,7 +41,7 @@ export class UploadSlots {
   readonly #stopSweeping: () => void;
   #taken = 0;
 
-  constructor({ slotsMax, clock }: UploadSlotsOptions) {
+  constructor({ slotsMax, clock }: { readonly slotsMax: number; readonly clock: Clock }) {
     this.#max = slotsMax;
     this.#clock = clock;
     this.#stopSweeping = clock.every(sweepBodiesEveryMs, () => this.sweep());
@@ -81,7 +77,7 @@ export class UploadSlots {
    */
   async admit(body: RequestBody, orgId: string): Promise<() => void> {
     await body.arrived(uploadArrivedBytesMin);
-    const slot = new Slot(this, orgId);
+    const slot = this.#slotFor(orgId);
     await slot.resume();
     this.#admitted.add(body);
     if (this.#admitted.size > this.#max * admittedPerSlotMax) {
@@ -111,7 +107,7 @@ export class UploadSlots {
     for (const waiting of this.#line) {
       if (nowMs - waiting.sinceMs < uploadQueueMsMax) break;
       this.#line.delete(waiting);
-      waiting.answer(tooMany());
+      waiting.reject(tooMany());
     }
   }
 
@@ -119,26 +115,38 @@ export class UploadSlots {
     this.#stopSweeping();
   }
 
-  /** For `Slot` only. */
-  async take(orgId: string): Promise<void> {
+  /** One upload's hold on a slot; taken and given back as often as it likes. */
+  #slotFor(orgId: string): Holding {
+    let isTaken = false;
+    return {
+      pause: () => {
+        if (isTaken) this.#giveBack(orgId);
+        isTaken = false;
+      },
+      resume: async () => {
+        await this.#take(orgId);
+        isTaken = true;
+      },
+    };
+  }
+
+  async #take(orgId: string): Promise<void> {
     if (this.#taken < this.#max) {
       this.#count(orgId, 1);
       return;
     }
-    await new Promise<void>((resolve, reject) => {
-      const sinceMs = this.#clock.monotonicMs();
-      this.#line.add({ orgId, sinceMs, answer: (error) => (error === undefined ? resolve() : reject(error)) });
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#line.add({ orgId, sinceMs: this.#clock.monotonicMs(), resolve, reject });
+    await promise;
   }
 
-  /** For `Slot` only. */
-  giveBack(orgId: string): void {
+  #giveBack(orgId: string): void {
     this.#count(orgId, -1);
     const next = nextInLine(this.#line, (org) => this.#slotsByOrg.get(org) ?? 0);
     if (next === undefined) return;
     this.#line.delete(next);
     this.#count(next.orgId, 1);
-    next.answer();
+    next.resolve();
   }
 
   #count(orgId: string, change: 1 | -1): void {
@@ -162,28 +170,6 @@ export class UploadSlots {
   }
 }
 
-/** One upload's hold on a slot; taken and given back as often as it likes. */
-class Slot implements Holding {
-  readonly #slots: UploadSlots;
-  readonly #orgId: string;
-  #isTaken = false;
-
-  constructor(slots: UploadSlots, orgId: string) {
-    this.#slots = slots;
-    this.#orgId = orgId;
-  }
-
-  pause(): void {
-    if (this.#isTaken) this.#slots.giveBack(this.#orgId);
-    this.#isTaken = false;
-  }
-
-  async resume(): Promise<void> {
-    await this.#slots.take(this.#orgId);
-    this.#isTaken = true;
-  }
-}
-
 function tooSlow(): CcxError {
   return new CcxError(
     `the client sends too slowly: less than ${leastBytesPerSecond} bytes a second after the first ${bodyFirstMsMax} ms`,
@@ -197,14 +183,12 @@ function tooMany(): CcxError {
 
 /**
  * Who gets a slot that has come free, of all who wait for one: somebody of the organization that has the fewest in use, and of several the
- * one that has waited longest. Nobody is kept out where nobody else waits.
+ * one that has waited longest. Nobody is kept out where nobody else waits. `waiting`: the longest wait first. Undefined where nobody waits.
  */
-interface Waiting {
-  readonly orgId: string;
-}
-
-/** `waiting`: the longest wait first. Undefined where nobody waits. */
-export function nextInLine<T extends Waiting>(waiting: Iterable<T>, slotsOf: (orgId: string) => number): T | undefined {
+export function nextInLine<T extends Pick<InLine, 'orgId'>>(
+  waiting: Iterable<T>,
+  slotsOf: (orgId: string) => number,
+): T | undefined {
   let next: T | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const one of waiting) {

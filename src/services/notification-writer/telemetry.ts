@@ -6,8 +6,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import { placeOf } from '../../platform/bus/bus-events.ts';
 import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
+import { placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';

@@ -5,8 +5,8 @@ import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import { placeOf } from '../../platform/bus/bus-events.ts';
 import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
+import { placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 

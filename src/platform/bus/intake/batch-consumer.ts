@@ -11,9 +11,8 @@ import type { Database } from '../../database/database.ts';
 import { Health } from '../../lifecycle/health.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import type { Bus, BusRecord, Position, TopicPartition } from '../bus.ts';
-import { offsetsCommitted } from '../bus-events.ts';
-import { hasReadEverything } from '../group-lag.ts';
+import { type Bus, type BusRecord, hasReadEverything, type Position, type TopicPartition } from '../bus.ts';
+import { offsetsCommitted } from '../telemetry.ts';
 import { type BatchBounds, type BatchControl, BatchIntake } from './batch-intake.ts';
 
 /** What such a service is started with; whoever starts it closes bus and database after it has stopped. */

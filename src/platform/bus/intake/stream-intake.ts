@@ -7,8 +7,14 @@
 import { errorText } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { pause, within } from '../../clock/deadline.ts';
-import type { Bus, BusRecord, Consumer, Position, TopicPartition } from '../bus.ts';
-import { hasReadEverything } from '../group-lag.ts';
+import {
+  type Bus,
+  type BusRecord,
+  type Consumer,
+  hasReadEverything,
+  type Position,
+  type TopicPartition,
+} from '../bus.ts';
 import { busPauseMs, OffsetCommitter } from './offset-committer.ts';
 
 /** One poll of the bus; a stop does not wait for it. */

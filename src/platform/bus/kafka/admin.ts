@@ -7,13 +7,18 @@ import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../
 import { partitionKey } from '../bus.ts';
 import { closed, invalid, unreachable } from '../bus-errors.ts';
 import { readBytesMax, readRecordsMax } from '../bus-options.ts';
-import { retryUntil } from './backoff.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
-import * as codes from './kafka-codes.ts';
 import { clusterFailed, topicFailed } from './kafka-errors.ts';
-import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, requestMsMax } from './limits.ts';
+import {
+  answerMarginMs,
+  fetchBytesMax,
+  fetchPartitionBytesMax,
+  fetchWaitMs,
+  requestMsMax,
+  retryUntil,
+} from './limits.ts';
 import { listOffsets, readCommitted } from './offsets.ts';
-import { apis } from './protocol.ts';
+import { apis, codes } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
 
 /** A topic that was made is waited for until its partitions have leaders. */

@@ -1,18 +1,16 @@
 /**
  * The brokers as the adapter sees them: where they are, who leads which partition, and one way to ask any of them something. Everything in
- * the adapter that sends a request goes through here; repeating a failed one is the caller's decision (`backoff.ts`).
+ * the adapter that sends a request goes through here; repeating a failed one is the caller's decision (`limits.ts`).
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { within } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
-import { retryUntil } from './backoff.ts';
 import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './connections.ts';
-import { NONE, UNSUPPORTED_VERSION } from './kafka-codes.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
-import { requestMsMax, retryMsMax, unknownTopicMsMax } from './limits.ts';
-import { type Api, answerOf, apis, unsupportedApis } from './protocol.ts';
+import { requestMsMax, retryMsMax, retryUntil, unknownTopicMsMax } from './limits.ts';
+import { type Api, answerOf, apis, codes, unsupportedApis } from './protocol.ts';
 
 /** Leaders and partitions are asked again after this time, besides whenever a broker says that they changed. */
 const metadataMsMax = 10_000;
@@ -156,7 +154,7 @@ export class KafkaCluster {
   async coordinatorOf(groupId: string): Promise<number> {
     const answer = await this.requestAny(apis.findCoordinator, [groupCoordinator, [groupId]]);
     const found = answer.coordinators[0];
-    if (found === undefined || found.errorCode !== NONE) throw groupFailed(found?.errorCode ?? -1, groupId);
+    if (found === undefined || found.errorCode !== codes.NONE) throw groupFailed(found?.errorCode ?? -1, groupId);
     // It may be a broker that no topic of ours has led us to.
     this.#nodes = new Map([...this.#nodes, [found.nodeId, { host: found.host, port: found.port }]]);
     return found.nodeId;
@@ -187,7 +185,7 @@ export class KafkaCluster {
     const asked = new Map<string, TopicInfo | CcxError>();
     for (const topic of answer.topics) {
       const name = topic.name ?? '';
-      if (topic.errorCode !== NONE || topic.partitions.length === 0) {
+      if (topic.errorCode !== codes.NONE || topic.partitions.length === 0) {
         this.#topics.delete(name);
         asked.set(name, topicFailed(topic.errorCode, name));
         continue;
@@ -205,7 +203,7 @@ export class KafkaCluster {
     if (this.#versionsChecked) return;
     const answer = await this.#tryEach((address) => this.#requestAt(address, apis.apiVersions, ['ccx', '1'], {}));
     const unsupported = unsupportedApis(answer.apiKeys);
-    if (answer.errorCode === UNSUPPORTED_VERSION || unsupported.length > 0) {
+    if (answer.errorCode === codes.UNSUPPORTED_VERSION || unsupported.length > 0) {
       throw new CcxError(`the Kafka brokers are too old: they lack ${unsupported.join(', ')}`, {
         code: 'BUS_BROKER_TOO_OLD',
         category: 'configuration',

@@ -7,12 +7,11 @@ import type { Clock } from '../../clock/clock.ts';
 import { pause } from '../../clock/deadline.ts';
 import type { Position, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';
-import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
 import type { GroupSession } from './group-session.ts';
-import * as codes from './kafka-codes.ts';
 import { groupFailed, topicFailed } from './kafka-errors.ts';
-import { apis } from './protocol.ts';
+import { pauseBefore } from './limits.ts';
+import { apis, codes } from './protocol.ts';
 
 export interface CommitEntry {
   readonly position: Position;

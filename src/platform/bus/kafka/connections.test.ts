@@ -14,9 +14,8 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../clock/manual-clock.ts';
 import { unreachable } from '../bus-errors.ts';
 import { BrokerConnections } from './connections.ts';
-import * as codes from './kafka-codes.ts';
 import { type KafkaSasl, type KafkaSecurity, busSettingNames as names } from './kafka-security.ts';
-import { apis } from './protocol.ts';
+import { apis, codes } from './protocol.ts';
 
 const plain: KafkaSasl = { mechanism: 'PLAIN', user: 'u', password: 'p' };
 const scram: KafkaSasl = { mechanism: 'SCRAM-SHA-256', user: 'u', password: 'p' };

@@ -18,12 +18,11 @@ export function decodeSubscription(encoded: Buffer): readonly string[] {
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
-  const fields = [...topics].flatMap(([topic, indexes]) => [
+  const topics = Map.groupBy(partitions, ({ topic }) => topic);
+  const fields = [...topics].flatMap(([topic, own]) => [
     string(topic),
-    int32(indexes.length),
-    ...indexes.map(int32),
+    int32(own.length),
+    ...own.map(({ partition }) => int32(partition)),
   ]);
   return Buffer.concat([int16(version), int32(topics.size), ...fields, int32(noUserData)]);
 }

@@ -11,23 +11,23 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { partitionKey } from '../bus.ts';
 import { fenced, unreachable } from '../bus-errors.ts';
-import * as events from '../bus-events.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
-import { ConsumerLoop } from '../consumer-loop.ts';
-import { shareOut } from '../share-out.ts';
-import { pauseBefore, retryUntil } from './backoff.ts';
+import { ConsumerLoop, shareOut } from '../consumer-loop.ts';
+import * as events from '../telemetry.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { type CommitEntry, commitOffsets } from './commit-offsets.ts';
 import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
 import { mostTelling } from './kafka-errors.ts';
-import { firstJoinMsMax, retryMsMin, troubleMsMin } from './limits.ts';
+import { answerMarginMs, pauseBefore, rebalanceMsMax, retryMsMin, retryUntil, troubleMsMin } from './limits.ts';
 import { listOffsets, readCommitted } from './offsets.ts';
 
 /** Session of a group member; the reference's value. */
 const sessionMsDefault = 10_000;
 /** How long a member of a group that begins at the newest record waits for its leader to store where that is. */
 const groupBeginMsMax = 5_000;
+/** A first assignment: past it `createConsumer` fails. A rebalance may wait for every other member of the group. */
+const firstJoinMsMax = rebalanceMsMax + answerMarginMs;
 /** Storing positions, with every coordinator that moves and every rebalance in between. */
 const commitMsMax = 30_000;
 

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { createManualClock } from '../../clock/manual-clock.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { type FetchCursor, Fetcher, partialFetchWaitMs } from './fetcher.ts';
-import * as codes from './kafka-codes.ts';
 import { fetchWaitMs } from './limits.ts';
+import { codes } from './protocol.ts';
 
 const topic = 'ccx.ocp.results';
 const topicId = '00000000-0000-4000-8000-000000000001';

@@ -8,12 +8,10 @@ import type { Clock } from '../../clock/clock.ts';
 import { pause } from '../../clock/deadline.ts';
 import type { BusRecord, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';
-import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
-import * as codes from './kafka-codes.ts';
 import { mostTelling, topicFailed } from './kafka-errors.ts';
-import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs } from './limits.ts';
-import { apis } from './protocol.ts';
+import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, pauseBefore } from './limits.ts';
+import { apis, codes } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
 
 /** The same while a partition of that broker is left out, for want of room say: it must not wait for another one's next record. */

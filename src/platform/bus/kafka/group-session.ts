@@ -9,7 +9,6 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { pause, within } from '../../clock/deadline.ts';
 import type { TopicPartition } from '../bus.ts';
-import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import {
   assignors,
@@ -19,10 +18,9 @@ import {
   encodeSubscription,
   type GroupMember,
 } from './consumer-protocol.ts';
-import * as codes from './kafka-codes.ts';
 import { groupFailed } from './kafka-errors.ts';
-import { answerMarginMs, rebalanceMsMax } from './limits.ts';
-import { apis } from './protocol.ts';
+import { answerMarginMs, pauseBefore, rebalanceMsMax } from './limits.ts';
+import { apis, codes } from './protocol.ts';
 
 const heartbeatsPerSession = 3;
 /** Leaving a group in good order; past it the session ends by itself. */

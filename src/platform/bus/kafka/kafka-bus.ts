@@ -8,12 +8,12 @@ import type { Clock } from '../../clock/clock.ts';
 import { createSilentTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Bus, Consumer, ConsumerOptions, Producer } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
-import { recordBytesMaxDefault } from '../bus-options.ts';
+import { deliveryMsDefault, recordBytesMaxDefault } from '../bus-options.ts';
 import { KafkaAdmin } from './admin.ts';
 import { KafkaCluster } from './cluster.ts';
 import { KafkaConsumer } from './consumer.ts';
 import { busSettingNames, type KafkaSecurity, type KafkaSettingNames } from './kafka-security.ts';
-import { deliveryMsDefault, troubleMsMin } from './limits.ts';
+import { troubleMsMin } from './limits.ts';
 import { KafkaProducer } from './producer.ts';
 
 interface KafkaBusOptions {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AuthenticationError, MultipleErrors, NetworkError, UserError } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import * as codes from './kafka-codes.ts';
 import { clusterFailed, connectionFailed, groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import { busSettingNames as names } from './kafka-security.ts';
+import { codes } from './protocol.ts';
 
 const coded = (code: string) => Object.assign(new Error(code), { code });
 const connection = (cause: Error) =>

@@ -1,6 +1,6 @@
 /**
  * What goes wrong with Kafka, in the codes of the bus and with the setting to change. Connection failures come as chains of the client
- * library's and Node's errors; the broker's answers come as numbers (`kafka-codes.ts`).
+ * library's and Node's errors; the broker's answers come as numbers (`protocol.ts`).
  */
 import {
   AuthenticationError,
@@ -12,8 +12,8 @@ import {
 } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { topicUnknown, unreachable } from '../bus-errors.ts';
-import * as codes from './kafka-codes.ts';
 import type { KafkaSettingNames } from './kafka-security.ts';
+import { codes } from './protocol.ts';
 
 /** Node's names for a certificate that is not believed, or a handshake that does not come about. */
 const tlsCode =

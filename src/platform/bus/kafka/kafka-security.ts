@@ -132,10 +132,5 @@ function readPem(path: string | undefined, setting: string): string | undefined 
 }
 
 function refused(message: string, setting: string, cause?: unknown): CcxError {
-  return new CcxError(message, {
-    code: 'BUS_SECURITY',
-    category: 'configuration',
-    hint: `change ${setting}`,
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return new CcxError(message, { code: 'BUS_SECURITY', category: 'configuration', hint: `change ${setting}`, cause });
 }

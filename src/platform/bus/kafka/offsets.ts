@@ -7,9 +7,8 @@ import { FetchIsolationLevels } from '@platformatic/kafka';
 import type { TopicPartition } from '../bus.ts';
 import { partitionKey } from '../bus.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { NONE } from './kafka-codes.ts';
 import { groupFailed, topicFailed } from './kafka-errors.ts';
-import { apis } from './protocol.ts';
+import { apis, codes } from './protocol.ts';
 
 type OffsetsByPartition = ReadonlyMap<string, bigint>;
 
@@ -48,7 +47,7 @@ export async function listOffsets(
         ]);
         for (const { name: topic, partitions: answers } of answer.topics) {
           for (const { partitionIndex: partition, errorCode, offset } of answers) {
-            if (errorCode !== NONE) throw topicFailed(errorCode, topic);
+            if (errorCode !== codes.NONE) throw topicFailed(errorCode, topic);
             offsets.set(partitionKey({ topic, partition }), offset);
           }
         }
@@ -79,11 +78,11 @@ export async function readCommitted(
     true,
   ]);
   const group = answer.groups[0];
-  if (group === undefined || group.errorCode !== NONE) throw groupFailed(group?.errorCode ?? -1, groupId);
+  if (group === undefined || group.errorCode !== codes.NONE) throw groupFailed(group?.errorCode ?? -1, groupId);
   const committed = new Map<string, bigint>();
   for (const { name: topic, partitions: answers } of group.topics) {
     for (const { partitionIndex: partition, errorCode, committedOffset } of answers) {
-      if (errorCode !== NONE) throw topicFailed(errorCode, topic);
+      if (errorCode !== codes.NONE) throw topicFailed(errorCode, topic);
       if (committedOffset >= 0n) committed.set(partitionKey({ topic, partition }), committedOffset);
     }
   }

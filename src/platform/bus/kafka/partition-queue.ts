@@ -8,13 +8,10 @@ import type { Clock } from '../../clock/clock.ts';
 import { pause } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
 import type { PreparedRecord } from '../outgoing-record.ts';
-import { pauseBefore } from './backoff.ts';
 import type { KafkaCluster } from './cluster.ts';
-import * as codes from './kafka-codes.ts';
-import { topicFailed } from './kafka-errors.ts';
-import { unknownTopicMsMax } from './limits.ts';
-import type { ProducerId, ProducerIdentity } from './producer-identity.ts';
-import { apis } from './protocol.ts';
+import { clusterFailed, topicFailed } from './kafka-errors.ts';
+import { pauseBefore, unknownTopicMsMax } from './limits.ts';
+import { apis, codes } from './protocol.ts';
 
 /** One try of a batch: a broker that hangs leaves time for another one before the delivery deadline. */
 const produceMsMax = 10_000;
@@ -243,3 +240,49 @@ const producerLost: ReadonlySet<number> = new Set([
   codes.UNKNOWN_PRODUCER_ID,
   codes.INVALID_PRODUCER_EPOCH,
 ]);
+
+interface ProducerId {
+  readonly id: bigint;
+  readonly epoch: number;
+}
+
+/** Only transactions use the timeout; the broker wants one anyway. */
+const transactionTimeoutMs = 60_000;
+
+/**
+ * The producer id that makes repeated tries of a batch count once. One per producer; a queue that finds it unusable asks for a new one,
+ * and the others change over with their next batch.
+ */
+export class ProducerIdentity {
+  readonly #cluster: KafkaCluster;
+  #current: Promise<ProducerId> | undefined;
+
+  constructor(cluster: KafkaCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** One try; a failed one is not remembered. */
+  current(): Promise<ProducerId> {
+    if (this.#current === undefined) {
+      const asking = this.#ask();
+      this.#current = asking;
+      asking.catch(() => {
+        if (this.#current === asking) this.#current = undefined;
+      });
+    }
+    return this.#current;
+  }
+
+  /** The next `current` asks for a new id, unless somebody else has seen to that already. */
+  async discard(unusable: ProducerId): Promise<void> {
+    const current = await this.#current?.catch(() => undefined);
+    if (current === unusable) this.#current = undefined;
+  }
+
+  async #ask(): Promise<ProducerId> {
+    const answer = await this.#cluster.requestAny(apis.initProducerId, [null, transactionTimeoutMs, -1n, -1]);
+    if (answer.errorCode !== codes.NONE) throw clusterFailed(answer.errorCode, 'produce idempotently');
+    if (answer.producerId < 0n) throw unreachable('Kafka gave no producer id', undefined, 'check the brokers');
+    return { id: answer.producerId, epoch: answer.producerEpoch };
+  }
+}

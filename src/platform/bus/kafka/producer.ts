@@ -12,8 +12,7 @@ import { closed } from '../bus-errors.ts';
 import { prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { PartitionQueue } from './partition-queue.ts';
-import { ProducerIdentity } from './producer-identity.ts';
+import { PartitionQueue, ProducerIdentity } from './partition-queue.ts';
 
 interface KafkaProducerDependencies {
   readonly cluster: KafkaCluster;

@@ -11,9 +11,9 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { partitionKey } from '../bus.ts';
 import { fenced, topicUnknown } from '../bus-errors.ts';
-import * as events from '../bus-events.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
 import { ConsumerLoop } from '../consumer-loop.ts';
+import * as events from '../telemetry.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import type { BusHint } from './channel.ts';
 import {

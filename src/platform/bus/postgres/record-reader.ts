@@ -8,7 +8,7 @@ import { to as copyTo } from 'pg-copy-streams';
 import type { Database, Queryable } from '../../database/database.ts';
 import { sqlState } from '../../database/database-error.ts';
 import type { BusRecord } from '../bus.ts';
-import { shareOut } from '../share-out.ts';
+import { shareOut } from '../consumer-loop.ts';
 import { decodeHeaders } from './header-encoding.ts';
 import { SegmentDirectory } from './segments.ts';
 
@@ -30,11 +30,6 @@ export interface ReadCursor {
   readonly position: bigint;
   /** Offset that the next record will get, as last seen; undefined before the first look or when the topic is gone. */
   head: bigint | undefined;
-}
-
-interface ReadLimits {
-  readonly recordsMax: number;
-  readonly bytesMax: number;
 }
 
 interface CursorPage<Cursor extends ReadCursor> {
@@ -64,7 +59,10 @@ export class RecordReader {
   }
 
   /** Pages of those cursors that have something; none when everything was read. The first record of a page may exceed `bytesMax`. */
-  async read<Cursor extends ReadCursor>(cursors: readonly Cursor[], limits: ReadLimits): Promise<CursorPage<Cursor>[]> {
+  async read<Cursor extends ReadCursor>(
+    cursors: readonly Cursor[],
+    limits: { readonly recordsMax: number; readonly bytesMax: number },
+  ): Promise<CursorPage<Cursor>[]> {
     for (let attempt = 1; ; attempt += 1) {
       if (cursors.some((cursor) => cursor.head === undefined || cursor.position >= cursor.head)) {
         await this.#lookAtHeads(this.#database, cursors);

@@ -14,9 +14,9 @@ const plainGzipTypes = new Set([
 const vendorType = /application\/vnd\.redhat\.([a-z0-9-]+)\.([a-z0-9-]+).*/;
 
 /** `contentType`: the part's header, verbatim. Undefined where it is none, or its service is not accepted here. */
-export function uploadType(contentType: string, acceptedServices: ReadonlySet<string>): UploadType | undefined {
+export function uploadType(contentType: string, acceptedServices: readonly string[]): UploadType | undefined {
   const type = readType(contentType);
-  return type !== undefined && acceptedServices.has(type.service) ? type : undefined;
+  return type !== undefined && acceptedServices.includes(type.service) ? type : undefined;
 }
 
 function readType(contentType: string): UploadType | undefined {
@@ -25,15 +25,13 @@ function readType(contentType: string): UploadType | undefined {
   return match === null ? undefined : { service: match[1]!, category: match[2]! };
 }
 
-/** How large a file of a service may be. Source: ingress.md A.4.4. */
-export interface SizeLimits {
-  readonly defaultBytesMax: number;
-  /** An override replaces the default; it may be smaller or larger. */
-  readonly bytesMaxByService: ReadonlyMap<string, number>;
-}
-
-/** Only a strictly larger file is refused. */
-export function sizeLimit(service: string | undefined, limits: SizeLimits): number {
-  const override = service === undefined ? undefined : limits.bytesMaxByService.get(service);
-  return override ?? limits.defaultBytesMax;
+/**
+ * How large a file of a service may be: only a strictly larger one is refused. An override replaces the default; it may be smaller or larger.
+ * Source: ingress.md A.4.4.
+ */
+export function sizeLimit(
+  service: string | undefined,
+  limits: { readonly defaultBytesMax: number; readonly bytesMaxByService: ReadonlyMap<string | undefined, number> },
+): number {
+  return limits.bytesMaxByService.get(service) ?? limits.defaultBytesMax;
 }

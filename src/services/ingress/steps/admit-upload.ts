@@ -5,17 +5,17 @@
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import type { IncomingUpload } from '../upload.ts';
-import type { UploadSlots } from '../upload-slots.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
 import { EarlyReply, type Reply, text, unavailable } from '../web/reply.ts';
 
 /** The function that it resolves to gives the room back. */
 export async function admitUpload(
   upload: IncomingUpload,
   principal: Principal,
-  { slots, isOutboxFull }: { readonly slots: UploadSlots; readonly isOutboxFull: () => boolean },
+  { slots, announcer }: UploadDependencies,
 ): Promise<() => void> {
   // Where the announcement could neither be sent nor kept, storing the archive would be of no use.
-  if (isOutboxFull()) {
+  if (announcer.isFull()) {
     throw new EarlyReply(unavailable('the message bus is away, try again later', 'OUTBOX_FULL'));
   }
   try {
@@ -27,28 +27,16 @@ export async function admitUpload(
 
 /** The answer to a client whose body cannot be read to its end; what is no fault of a body stays what it is. */
 export function bodyFailure(error: unknown): unknown {
-  const answer = answerToBodyFailure(error);
-  return answer === undefined ? error : new EarlyReply(answer);
-}
-
-function answerToBodyFailure(error: unknown): Reply | undefined {
-  if (error instanceof CcxError) {
-    if (error.code === 'TOO_MANY_UPLOADS') {
-      return unavailable('too many uploads at once, try again later', error.code);
-    }
-    if (error.code === 'BODY_TOO_SLOW') return text(408, 'The upload came too slowly', error.code);
-    return fileNotFound(error.code);
-  }
-  if (codeOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT') return text(408, 'The upload came too slowly', 'BODY_TOO_SLOW');
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'TOO_MANY_UPLOADS')
+    return new EarlyReply(unavailable('too many uploads at once, try again later', code));
+  if (code === 'BODY_TOO_SLOW' || code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new EarlyReply(text(408, 'The upload came too slowly', 'BODY_TOO_SLOW'));
+  if (error instanceof CcxError) return new EarlyReply(fileNotFound(code));
   // Who went away hears nothing of it; the log and the metrics do.
-  return /^(ECONN|EPIPE|ERR_STREAM|HPE_)/.test(codeOf(error)) ? fileNotFound('CLIENT_GONE') : undefined;
+  return /^(ECONN|EPIPE|ERR_STREAM|HPE_)/.test(code) ? new EarlyReply(fileNotFound('CLIENT_GONE')) : error;
 }
 
 export function fileNotFound(code = 'FORM_INVALID'): Reply {
   return text(400, 'File or upload field not found', code);
-}
-
-/** What Node says of a request whose connection has ended, or whose body is no HTTP any more. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -5,13 +5,11 @@
 import type { AnnouncementMetadata } from '../../../contracts/upload-announcement.ts';
 import { absentMetadata, decodeUploadMetadata } from '../../../contracts/upload-metadata.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
-import type { Clock } from '../../../platform/clock/clock.ts';
-import type { ObjectStore } from '../../../platform/objects/object-store.ts';
 import { ArchiveStaging } from '../archive-staging.ts';
-import { type SizeLimits, sizeLimit, type UploadType, uploadType } from '../decide/upload-type.ts';
+import { sizeLimit, type UploadType, uploadType } from '../decide/upload-type.ts';
 import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
-import type { IngressEvents } from '../telemetry.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
 import { EarlyReply, empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
 import { drainBytesMax } from '../web/request-body.ts';
 import { bodyFailure, fileNotFound } from './admit-upload.ts';
@@ -30,18 +28,10 @@ const metadataBytesMax = 128 * 1024;
  */
 const emptyRefusedFor = 'openshift';
 
-export interface FormDependencies {
-  readonly objects: ObjectStore;
-  readonly clock: Clock;
-  readonly events: IngressEvents;
-  readonly acceptedServices: ReadonlySet<string>;
-  readonly sizeLimits: SizeLimits;
-}
-
 export async function receiveForm(
   upload: IncomingUpload,
   principal: Principal,
-  dependencies: FormDependencies & { readonly boundary: string },
+  dependencies: UploadDependencies & { readonly boundary: string },
 ): Promise<ReceivedForm> {
   if (new URLSearchParams(upload.query).has('metadata')) dependencies.events.queryMetadataIgnored(upload);
   const reception = new FormReception(upload, principal, dependencies);
@@ -66,7 +56,7 @@ interface Candidate {
 class FormReception {
   readonly #upload: IncomingUpload;
   readonly #principal: Principal;
-  readonly #dependencies: FormDependencies;
+  readonly #dependencies: UploadDependencies;
   #candidate: Candidate | undefined;
   /** Of an `upload` that a `file` has replaced. */
   #replacedBytes = 0;
@@ -74,7 +64,7 @@ class FormReception {
   #metadataValue: Buffer | 'too large' | undefined;
   #testValue: Buffer | 'too large' | undefined;
 
-  constructor(upload: IncomingUpload, principal: Principal, dependencies: FormDependencies) {
+  constructor(upload: IncomingUpload, principal: Principal, dependencies: UploadDependencies) {
     this.#upload = upload;
     this.#principal = principal;
     this.#dependencies = dependencies;
@@ -128,9 +118,9 @@ class FormReception {
   async #readFile(name: 'file' | 'upload', part: PartHeader, reader: MultipartReader): Promise<void> {
     await this.abandon();
     this.#replacedBytes = this.#candidate?.sizeBytes ?? 0;
-    const { acceptedServices, sizeLimits } = this.#dependencies;
-    const type = uploadType(part.contentType, acceptedServices);
-    const bytesMax = sizeLimit(type?.service, sizeLimits);
+    const { settings } = this.#dependencies;
+    const type = uploadType(part.contentType, settings.acceptedServices);
+    const bytesMax = sizeLimit(type?.service, settings);
     const staging = type === undefined ? undefined : this.#beginStaging();
     const candidate: Candidate = { name, contentType: part.contentType, type, bytesMax, staging, sizeBytes: 0 };
     this.#candidate = candidate;

@@ -2,23 +2,17 @@
  * With tokens, a cluster is its organization's alone: somebody else is refused before the body is read, and a good upload for a cluster of
  * nobody makes it the uploader's, before anything of it is stored.
  */
+import { errorCode } from '../../../encoding/ccx-error.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
-import type { ClusterGuard } from '../cluster-guard.ts';
-import type { IngressEvents } from '../telemetry.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
 import { EarlyReply, goError, unavailable } from '../web/reply.ts';
-
-export interface GuardDependencies {
-  /** Absent without a token file: then anybody may say anything. */
-  readonly guard: ClusterGuard | undefined;
-  readonly events: IngressEvents;
-}
 
 /** Records nothing. `claim`: the cluster is nobody's yet. */
 export async function refuseForeignCluster(
   upload: IncomingUpload,
   { claimant }: Principal,
-  { guard, events }: GuardDependencies,
+  { guard, events }: UploadDependencies,
 ): Promise<'own' | 'claim'> {
   if (guard === undefined || claimant === undefined) return 'own';
   const decision = await guard.judge(claimant).catch(ownersUnavailable);
@@ -34,7 +28,7 @@ export async function refuseForeignCluster(
 export async function claimCluster(
   upload: IncomingUpload,
   claim: { readonly principal: Principal; readonly form: ReceivedForm; readonly decision: 'own' | 'claim' },
-  { guard, events }: GuardDependencies,
+  { guard, events }: UploadDependencies,
 ): Promise<void> {
   const { principal, form, decision } = claim;
   const { claimant, tokenSha256 } = principal;
@@ -64,6 +58,6 @@ function clusterMissing() {
 
 /** A bug passes on. */
 function ownersUnavailable(error: unknown): never {
-  if (!(error instanceof Error && 'code' in error && error.code === 'OWNERS_UNAVAILABLE')) throw error;
-  throw new EarlyReply(unavailable('the owner of the cluster cannot be looked up, try again later', error.code));
+  if (errorCode(error) !== 'OWNERS_UNAVAILABLE') throw error;
+  throw new EarlyReply(unavailable('the owner of the cluster cannot be looked up, try again later', errorCode(error)));
 }

@@ -1,9 +1,12 @@
-/** Hop 2, first half: the archive becomes durable under its request id, or the client is told to come again. Source: ingress.md A.6. */
-import { errorCode } from '../../../encoding/ccx-error.ts';
+/**
+ * Hop 2: the archive becomes durable under its request id, then its announcement is on the bus, or lies in the outbox. Only then does the
+ * client hear of success; where either fails, it is told whether to come again. Source: ingress.md A.6, A.7.
+ */
+import { CcxError, errorCode } from '../../../encoding/ccx-error.ts';
+import { formatRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
-import type { Clock } from '../../../platform/clock/clock.ts';
-import type { IngressEvents, StagedArchive } from '../telemetry.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
 import { EarlyReply, empty, unavailable } from '../web/reply.ts';
 
 /** Failures of a store that end when somebody makes room; any other is a 500, as in the reference. */
@@ -15,21 +18,21 @@ const comingBack = new Set([
   'STAGE_TIMEOUT',
 ]);
 
-interface StoreDependencies {
-  readonly clock: Clock;
-  readonly events: IngressEvents;
+interface OwnedUpload {
+  readonly principal: Principal;
+  readonly form: ReceivedForm;
 }
 
+/** Resolves to how many milliseconds it took from the end of the form. */
 export async function storeArchive(
   upload: IncomingUpload,
-  owned: { readonly principal: Principal; readonly form: ReceivedForm },
-  { clock, events }: StoreDependencies,
-): Promise<StagedArchive> {
-  const { principal, form } = owned;
+  { principal, form }: OwnedUpload,
+  { clock, events }: UploadDependencies,
+): Promise<number> {
   const startedMs = clock.monotonicMs();
   try {
-    const object = await form.staging.finish();
-    return { form, object, stageMs: clock.monotonicMs() - startedMs };
+    await form.staging.finish();
+    return clock.monotonicMs() - startedMs;
   } catch (error) {
     events.stagingFailed(upload, principal, { stageMs: clock.monotonicMs() - startedMs, error });
     const code = errorCode(error);
@@ -37,5 +40,39 @@ export async function storeArchive(
       throw new EarlyReply(unavailable('the archive cannot be stored now, try again later', code));
     }
     throw new EarlyReply(empty(500, 'STAGE_FAILED'));
+  }
+}
+
+export async function announceUpload(
+  upload: IncomingUpload,
+  { principal, form }: OwnedUpload,
+  { announcer, links, clock, events }: UploadDependencies,
+): Promise<'sent' | 'kept'> {
+  try {
+    return await announcer.announce({
+      requestId: upload.requestId,
+      service: form.type.service,
+      queueKey: form.metadata.queue_key ?? null,
+      announcement: {
+        account: principal.accountNumber,
+        category: form.type.category,
+        content_type: form.contentType,
+        metadata: form.metadata,
+        request_id: upload.requestId,
+        principal: principal.orgId,
+        org_id: principal.orgId,
+        service: form.type.service,
+        size: form.sizeBytes,
+        url: await links.create(upload.requestId),
+        b64_identity: principal.identityHeader,
+        timestamp: formatRfc3339(clock.nowMicros()),
+      },
+    });
+  } catch (error) {
+    events.announcingFailed(upload, principal, error);
+    if (error instanceof CcxError && error.retryable) {
+      throw new EarlyReply(unavailable('the upload cannot be announced, try again later', error.code));
+    }
+    throw new EarlyReply(empty(500, errorCode(error)));
   }
 }

@@ -2,32 +2,27 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedKey, type ObjectStore, type StoredObject } from '../../../platform/objects/object-store.ts';
 import type { DownloadLinks } from '../download-links.ts';
-import { pathSegment } from './path-segment.ts';
-import { empty, goError, notFound, type Reply, sendReply } from './reply.ts';
-
-export interface DownloadDependencies {
-  readonly objects: ObjectStore;
-  readonly links: DownloadLinks;
-}
+import { empty, goError, notFound, sendReply } from './reply.ts';
+import { pathSegment } from './request-path.ts';
 
 export async function serveDownload(
   request: FastifyRequest,
   response: FastifyReply,
-  dependencies: DownloadDependencies,
+  { objects, links }: { readonly objects: ObjectStore; readonly links: DownloadLinks },
 ): Promise<FastifyReply> {
   const id = pathSegment(request, '/download/');
   if (id === undefined) return sendReply(response, notFound());
   const name = id.replace(/[^\p{L}\p{N}]/gu, '');
   // What lies in the reserved folders (signing keys, other people's announcements) is nobody's to fetch.
   if (name === '' || isReservedKey(id)) return sendReply(response, goError(400, 'Bad Request: Invalid request ID'));
-  const verdict = await dependencies.links.judge(id, new URLSearchParams(request.raw.url?.split('?')[1] ?? ''));
+  const verdict = await links.judge(id, new URLSearchParams(request.raw.url?.split('?')[1] ?? ''));
   if (verdict !== 'valid') {
     return sendReply(
       response,
       goError(403, verdict === 'expired' ? 'Forbidden: the link has expired' : 'Forbidden: the link is not valid'),
     );
   }
-  return await sendObject(request, response, { objects: dependencies.objects, id, name });
+  return await sendObject(request, response, { objects, id, name });
 }
 
 async function sendObject(
@@ -60,11 +55,8 @@ async function sendObject(
   }
   found.body.destroy();
   if (range.kind === 'unsatisfiable') {
-    const refusal: Reply = goError(416, 'invalid range: failed to overlap');
-    return sendReply(response, {
-      ...refusal,
-      headers: { ...refusal.headers, 'content-range': `bytes */${object.sizeBytes}` },
-    });
+    response.header('content-range', `bytes */${object.sizeBytes}`);
+    return sendReply(response, goError(416, 'invalid range: failed to overlap'));
   }
   const part = await objects.get(id, range);
   if (part === undefined) return sendReply(response, notFound());

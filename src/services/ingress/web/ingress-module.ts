@@ -14,20 +14,19 @@ import type { ConnectionRoom } from '../../../platform/http/connections.ts';
 import {
   type HttpModule,
   type HttpServer,
-  type HttpServerOptions,
   type RequestFault,
   waitsToSend,
 } from '../../../platform/http/http-server.ts';
 import type { Readiness } from '../../../platform/lifecycle/lifecycle.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
-import { isLocalRequest, isPassedOn } from '../decide/locality.ts';
-import { decideRequestId } from '../decide/request-id.ts';
+import { isLocalRequest } from '../decide/locality.ts';
+import type { DownloadLinks } from '../download-links.ts';
 import { formBoundary } from '../multipart-reader.ts';
-import { createUploadPipeline, type UploadDependencies, type UploadPipeline } from '../pipeline.ts';
+import { createUploadPipeline, type UploadPipeline } from '../pipeline.ts';
 import type { IncomingUpload } from '../upload.ts';
-import { type DownloadDependencies, serveDownload } from './download-route.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
+import { serveDownload } from './download-route.ts';
 import { openapiDocument } from './openapi-document.ts';
-import { pathSegment } from './path-segment.ts';
 import {
   authenticationRefused,
   empty,
@@ -42,7 +41,8 @@ import {
   unavailable,
 } from './reply.ts';
 import { drainBytesMax, RequestBody } from './request-body.ts';
-import { answerTrack, type TrackDependencies } from './track-route.ts';
+import { pathOf, pathSegment, queryOf, segmentBehind } from './request-path.ts';
+import { answerTrack } from './track-route.ts';
 
 /** The same of a body that is no form: a genuine test's ends long before. */
 const noFormDrainBytesMax = 64 * 1024;
@@ -60,16 +60,9 @@ const downloadPrefix = '/download';
 /** Methods that chi knows; another one is answered without `Allow`. */
 const knownMethods = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE']);
 
-export interface IngressModuleOptions {
-  /** Which address the server listens on: who comes from this machine is judged by it. */
-  readonly host: string;
-  readonly version: string;
-  readonly commit: string;
-  readonly clock: Clock;
-  readonly upload: UploadDependencies;
-  readonly track: TrackDependencies;
+export interface IngressModuleOptions extends UploadDependencies {
   /** Absent where the object store serves archives itself. */
-  readonly download: DownloadDependencies | undefined;
+  readonly download: DownloadLinks | undefined;
   readonly ready: () => Promise<Readiness>;
   /** Room for connections with an upload in work, and for those with any other request. */
   readonly rooms: { readonly uploads: ConnectionRoom; readonly reads: ConnectionRoom };
@@ -77,7 +70,7 @@ export interface IngressModuleOptions {
 
 /** What ingress answers on a server that others may share: all below its two prefixes, and the archives. */
 export function createIngressModule(options: IngressModuleOptions): HttpModule {
-  const handleUpload = createUploadPipeline(options.upload);
+  const handleUpload = createUploadPipeline(options);
   return {
     ...goManners(options),
     prefixes: options.download === undefined ? WEB_PREFIXES : [...WEB_PREFIXES, downloadPrefix],
@@ -86,7 +79,7 @@ export function createIngressModule(options: IngressModuleOptions): HttpModule {
       if (prefix === downloadPrefix) addDownload(scope, options);
       else addRoutes(scope, { prefix, handleUpload, options });
     },
-    onConnectionRefused: () => options.upload.events.connectionRefused(),
+    onConnectionRefused: options.events.connectionRefused,
   };
 }
 
@@ -104,11 +97,6 @@ export function createIngressRoot(options: IngressModuleOptions): HttpModule {
       });
     },
   };
-}
-
-/** On a server of its own what is no request at all is answered in Go's words, too, and has its request id. */
-export function ownServerManners(clock: Clock): Pick<HttpServerOptions, 'answerMalformed'> {
-  return { answerMalformed: (fault) => malformedAnswer(fault, newRequestId(clock)) };
 }
 
 export function refuseExpectations({ app }: HttpServer, clock: Clock): void {
@@ -131,7 +119,7 @@ function goManners(options: IngressModuleOptions): Pick<HttpModule, 'answerBadPa
 
 /** Go's server and chi's router, as far as a client can tell them from Node's and Fastify's. */
 function speakLikeGo(scope: FastifyInstance, options: IngressModuleOptions): void {
-  const { clock, rooms, upload } = options;
+  const { clock, rooms, events } = options;
   // Bodies are read by the upload's steps, as streams, whatever their type says.
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -140,12 +128,12 @@ function speakLikeGo(scope: FastifyInstance, options: IngressModuleOptions): voi
     if (refusal !== undefined) return await answer(request, response, refusal, clock);
     const room = isUpload(request) ? rooms.uploads : rooms.reads;
     if (room.admit(request.raw, response.raw)) return undefined;
-    upload.events.connectionRefused();
+    events.connectionRefused();
     response.header('connection', 'close');
     return sendReply(response, unavailable('too many connections, try again later', 'TOO_MANY_CONNECTIONS'));
   });
   scope.setErrorHandler(async (error, request, response) => {
-    upload.events.requestFailed(requestIdOf(response), error);
+    events.requestFailed(requestIdOf(response), error);
     if (error instanceof CcxError && error.retryable) {
       return sendReply(response, unavailable('this cannot be answered now, try again later', error.code));
     }
@@ -166,8 +154,8 @@ function unroutable(request: FastifyRequest, options: IngressModuleOptions): Rep
   return allow === undefined || allow === request.method ? notFound() : methodNotAllowed(allow);
 }
 
-/** What Node could not read, in the words of Go's server. */
-function malformedAnswer({ code, packet }: RequestFault, requestId: string): string {
+/** On a server of its own: what Node could not read, in the words of Go's server, and with a request id, too. */
+export function malformedAnswer({ code, packet }: RequestFault, clock: Clock): string {
   // Go takes any word for a method, Node a list of them.
   const isOtherMethod =
     code === 'HPE_INVALID_METHOD' &&
@@ -175,7 +163,7 @@ function malformedAnswer({ code, packet }: RequestFault, requestId: string): str
   const timedOut = code === 'ERR_HTTP_REQUEST_TIMEOUT';
   const status = isOtherMethod ? 405 : code === 'HPE_HEADER_OVERFLOW' ? 431 : timedOut ? 408 : 400;
   const reply = isOtherMethod ? methodNotAllowed('') : goServerError(status);
-  const headers = { ...reply.headers, [HEADER_REQUEST_ID]: requestId, 'content-length': reply.body.length };
+  const headers = { ...reply.headers, [HEADER_REQUEST_ID]: newRequestId(clock), 'content-length': reply.body.length };
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${reply.body}`;
 }
@@ -185,9 +173,10 @@ function hostRefusal(request: FastifyRequest): Reply | undefined {
   return isMissing ? goServerError(400, ': missing required Host header') : undefined;
 }
 
-/** Sends `100 Continue`, for a client that waits for it. */
-function askForBody(request: FastifyRequest, response: FastifyReply): (() => void) | undefined {
-  return waitsToSend(request.raw) ? () => response.raw.writeContinue() : undefined;
+/** A client that waits for `100 Continue` gets it when its body is read. */
+function bodyOf(request: FastifyRequest, response: FastifyReply, clock: Clock): RequestBody {
+  const askForBody = waitsToSend(request.raw) ? () => response.raw.writeContinue() : undefined;
+  return new RequestBody(request.raw, clock, askForBody);
 }
 
 interface PrefixRoutes {
@@ -197,19 +186,19 @@ interface PrefixRoutes {
 }
 
 function addRoutes(scope: FastifyInstance, { prefix, handleUpload, options }: PrefixRoutes): void {
-  const { authenticator } = options.upload;
+  const { authenticator, settings } = options;
   const identified =
     (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>
     async (request: FastifyRequest, response: FastifyReply) => {
-      const authenticated = authenticator.authenticate(credentialsOf(request, options.host));
+      const authenticated = authenticator.authenticate(credentialsOf(request, settings.host));
       const reply =
         authenticated.kind === 'refused'
           ? authenticationRefused(authenticated.refusal)
           : await handle(request, authenticated.principal);
       return await answer(request, response, reply, options.clock);
     };
-  const version = json(200, { version: options.version, commit: options.commit });
-  const openapi = json(200, openapiDocument(options.version));
+  const version = json(200, { version: settings.version, commit: settings.commit });
+  const openapi = json(200, openapiDocument(settings.version));
 
   // With and without a slash at its end.
   scope.get('/', identified(lubdub));
@@ -223,14 +212,14 @@ function addRoutes(scope: FastifyInstance, { prefix, handleUpload, options }: Pr
       const id = pathSegment(request, `${prefix}/track/`);
       if (id === undefined) return notFound();
       const verbosity = new URLSearchParams(queryOf(request)).get('verbosity');
-      return await answerTrack({ id, verbosity, principal }, options.track);
+      return await answerTrack({ id, verbosity }, principal, options);
     }),
   );
 }
 
-function addDownload(scope: FastifyInstance, { download }: IngressModuleOptions): void {
-  if (download === undefined) return;
-  scope.get('/*', (request, response) => serveDownload(request, response, download));
+function addDownload(scope: FastifyInstance, { objects, download: links }: IngressModuleOptions): void {
+  if (links === undefined) return;
+  scope.get('/*', (request, response) => serveDownload(request, response, { objects, links }));
 }
 
 function lubdub(): Reply {
@@ -241,15 +230,15 @@ async function answerUpload(
   request: FastifyRequest,
   response: FastifyReply,
   handleUpload: UploadPipeline,
-  { clock, host, upload: { slots, events } }: IngressModuleOptions,
+  { clock, settings, slots, events }: IngressModuleOptions,
 ): Promise<FastifyReply> {
   const upload: IncomingUpload = {
     requestId: requestIdOf(response),
     contentType: request.headers['content-type'],
     query: queryOf(request),
-    ...credentialsOf(request, host),
+    ...credentialsOf(request, settings.host),
     clientAddress: clientAddress(request),
-    body: new RequestBody({ request: request.raw, clock, askForBody: askForBody(request, response) }),
+    body: bodyOf(request, response, clock),
     receivedMs: clock.monotonicMs(),
   };
   let reply: Reply;
@@ -272,7 +261,7 @@ async function answer(
   response: FastifyReply,
   reply: Reply,
   clock: Clock,
-  body = new RequestBody({ request: request.raw, clock, askForBody: askForBody(request, response) }),
+  body = bodyOf(request, response, clock),
 ): Promise<FastifyReply> {
   const isForm = formBoundary(request.headers['content-type']) !== undefined;
   const bytesMax = !isForm ? noFormDrainBytesMax : reply.status === 503 ? overloadDrainBytesMax : drainBytesMax;
@@ -284,15 +273,30 @@ async function answer(
 function giveRequestId(
   request: FastifyRequest,
   response: FastifyReply,
-  { clock, host, upload }: IngressModuleOptions,
+  { clock, settings, authenticator }: IngressModuleOptions,
 ): Reply | undefined {
-  const given = upload.authenticator.keepsRequestId(credentialsOf(request, host))
+  const given = authenticator.keepsRequestId(credentialsOf(request, settings.host))
     ? firstHeader(request, HEADER_REQUEST_ID)
     : undefined;
-  const policy = { charactersMax: requestIdCharactersMax, isReserved: isReservedKey };
-  const decision = decideRequestId(given, policy);
+  const decision = decideRequestId(given);
   response.header(HEADER_REQUEST_ID, decision.kind === 'given' ? decision.id : newRequestId(clock));
   return decision.kind === 'refused' ? goError(400, 'Bad Request: invalid x-rh-insights-request-id header') : undefined;
+}
+
+/**
+ * Which request id an upload gets. The client's own is kept as it is, since later everything is found by it; what cannot be a storage key,
+ * a header and a line of a log is refused. Source: ingress.md A.3.1.
+ */
+export function decideRequestId(
+  header: string | undefined,
+): { readonly kind: 'given'; readonly id: string } | { readonly kind: 'absent' | 'refused' } {
+  if (header === undefined || header === '') return { kind: 'absent' };
+  const isUsable =
+    header.length <= requestIdCharactersMax &&
+    /^[\x20-\x7e]+$/.test(header) &&
+    /[A-Za-z0-9]/.test(header) &&
+    !isReservedKey(header);
+  return isUsable ? { kind: 'given', id: header } : { kind: 'refused' };
 }
 
 function newRequestId(clock: Clock): string {
@@ -305,34 +309,20 @@ function requestIdOf(response: FastifyReply): string {
 
 function credentialsOf(request: FastifyRequest, host: string): Credentials {
   const { localAddress, remoteAddress } = request.socket;
-  const isForwarded = isPassedOn({
-    headerNames: Object.keys(request.headers),
-    httpVersion: request.raw.httpVersion,
-    hostHeader: request.headers.host,
-    localAddress,
-    host,
-  });
+  const { httpVersion } = request.raw;
+  const headerNames = Object.keys(request.headers);
+  const hostHeader = request.headers.host;
   return {
     identityHeader: firstHeader(request, HEADER_IDENTITY),
     authorization: request.headers.authorization,
     userAgent: request.headers['user-agent'] ?? '',
-    isLocal: isLocalRequest({ host, remoteAddress, localAddress, isForwarded }),
+    isLocal: isLocalRequest({ host, remoteAddress, localAddress, headerNames, httpVersion, hostHeader }),
   };
 }
 
 /** Go takes the first of several; Node would join them. */
 function firstHeader(request: FastifyRequest, name: string): string | undefined {
   return request.raw.headersDistinct[name]?.[0];
-}
-
-function queryOf(request: FastifyRequest): string {
-  const url = request.raw.url ?? '';
-  const mark = url.indexOf('?');
-  return mark === -1 ? '' : url.slice(mark + 1);
-}
-
-function pathOf(request: FastifyRequest): string {
-  return (request.raw.url ?? '').split('?', 1)[0]!;
 }
 
 /** For the log, as the proxies in front tell it. Source: ingress.md A.3.3. */
@@ -348,18 +338,13 @@ function clientAddress(request: FastifyRequest): string {
 function allowedMethod(request: FastifyRequest, options: IngressModuleOptions): string | undefined {
   const path = pathOf(request);
   if (path === '/' || path === '/ready') return 'GET';
-  if (options.download !== undefined && hasOneSegment(path, `${downloadPrefix}/`)) return 'GET';
+  if (options.download !== undefined && segmentBehind(path, `${downloadPrefix}/`) !== undefined) return 'GET';
   for (const prefix of WEB_PREFIXES) {
     if (path === `${prefix}/upload`) return 'POST';
     if ([prefix, `${prefix}/`, `${prefix}/version`, `${prefix}/openapi.json`].includes(path)) return 'GET';
-    if (options.upload.authenticator.enabled && hasOneSegment(path, `${prefix}/track/`)) return 'GET';
+    if (options.authenticator.enabled && segmentBehind(path, `${prefix}/track/`) !== undefined) return 'GET';
   }
   return undefined;
-}
-
-function hasOneSegment(path: string, before: string): boolean {
-  const segment = path.startsWith(before) ? path.slice(before.length) : '';
-  return segment !== '' && !segment.includes('/');
 }
 
 /** The server could not make sense of the request before any of our code saw it. */

@@ -9,7 +9,7 @@ export interface Reply {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Why it was refused: a metric label and what tests look for; undefined for successes. */
-  readonly code?: string;
+  readonly code?: string | undefined;
 }
 
 /** Ends an upload before its last step, with this answer: a refusal, or the answer to a test. The one way to do so. */
@@ -32,7 +32,7 @@ export function json(status: number, document: unknown): Reply {
 
 /** Text that a handler writes itself: without a line end. */
 export function text(status: number, body: string, code?: string): Reply {
-  return { status, body, headers: plainText, ...(code === undefined ? {} : { code }) };
+  return { status, body, headers: plainText, code };
 }
 
 /** What Go's `http.Error` writes. */
@@ -41,7 +41,7 @@ export function goError(status: number, message: string, code?: string): Reply {
     status,
     body: `${message}\n`,
     headers: { ...plainText, 'x-content-type-options': 'nosniff' },
-    ...(code === undefined ? {} : { code }),
+    code,
   };
 }
 
@@ -55,7 +55,7 @@ export function goServerError(status: number, detail = ''): Reply {
 }
 
 export function empty(status: number, code?: string): Reply {
-  return { status, body: '', headers: {}, ...(code === undefined ? {} : { code }) };
+  return { status, body: '', headers: {}, code };
 }
 
 /** Overload or an outage of ours: the operator tries again later. */

@@ -22,20 +22,11 @@ export const drainBytesMax = 16 * 1024 ** 2;
 /** A client that has sent fast may fall silent for so long; the whole request has 60 s (platform/http). */
 export const bodyIdleMsMax = 20_000;
 
-const allowancePolicy: AllowancePolicy = { firstMs: bodyFirstMsMax, msMax: bodyIdleMsMax, leastBytesPerSecond };
-
 /** What a reader gives up while it waits for the client, and gets back before it goes on. */
 export interface Holding {
   pause(): void;
   /** Rejects where it does not come back in time. */
   resume(): Promise<void>;
-}
-
-interface RequestBodyOptions {
-  readonly request: IncomingMessage;
-  readonly clock: Clock;
-  /** Called before the first wait, for a client that sends nothing until it is asked to. */
-  readonly askForBody?: (() => void) | undefined;
 }
 
 export class RequestBody {
@@ -45,17 +36,18 @@ export class RequestBody {
   holding: Holding | undefined;
   readonly #request: IncomingMessage;
   readonly #clock: Clock;
+  /** Called before the first wait, for a client that sends nothing until it is asked to. */
   #askForBody: (() => void) | undefined;
   #isListening = false;
   #failure: Error | undefined;
   #interruption: Error | undefined;
   #wake: (() => void) | undefined;
-  #allowanceMs = allowancePolicy.firstMs;
+  #allowanceMs = bodyFirstMsMax;
   /** Until when the allowance is accounted for; undefined while nobody waits for the client. */
   #awaitedSinceMs: number | undefined;
   #creditedBytes = 0;
 
-  constructor({ request, clock, askForBody }: RequestBodyOptions) {
+  constructor(request: IncomingMessage, clock: Clock, askForBody: (() => void) | undefined) {
     this.#request = request;
     this.#clock = clock;
     this.#askForBody = askForBody;
@@ -164,9 +156,9 @@ export class RequestBody {
     this.#askForBody?.();
     this.#askForBody = undefined;
     this.#awaitedSinceMs = this.#clock.monotonicMs();
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await promise;
     this.#accountFor(this.#clock.monotonicMs());
     this.#awaitedSinceMs = undefined;
   }
@@ -185,15 +177,11 @@ export class RequestBody {
 
   #accountFor(nowMs: number): void {
     if (this.#awaitedSinceMs === undefined) return;
-    const arrivedBytes = this.#bytesArrived() - this.#creditedBytes;
+    const arrivedBytes = this.bytesRead + this.#request.readableLength - this.#creditedBytes;
     const waitedMs = nowMs - this.#awaitedSinceMs;
-    this.#allowanceMs = allowanceLeft(this.#allowanceMs, { waitedMs, arrivedBytes }, allowancePolicy);
+    this.#allowanceMs = allowanceLeft(this.#allowanceMs, { waitedMs, arrivedBytes });
     this.#creditedBytes += arrivedBytes;
     this.#awaitedSinceMs = nowMs;
-  }
-
-  #bytesArrived(): number {
-    return this.bytesRead + this.#request.readableLength;
   }
 
   #isSettled(): boolean {
@@ -213,23 +201,14 @@ function connectionLost(): Error {
 }
 
 /**
- * How much longer a client is waited for. Waiting uses the allowance up, bytes earn it: whoever sends at the least rate is waited for as long as
- * he does, and whoever sent fast may fall silent for a while. The rate alone decides, never who sends.
+ * How many milliseconds longer a client is waited for; not above 0: it is given up. Waiting uses the allowance up, bytes earn it: whoever sends
+ * at the least rate is waited for as long as he does, and whoever sent fast may fall silent for a while. The rate alone decides, never who
+ * sends.
  */
-interface AllowancePolicy {
-  /** What every body begins with: the first seconds, in which no rate is asked for. */
-  readonly firstMs: number;
-  /** What bytes can earn at most. */
-  readonly msMax: number;
-  readonly leastBytesPerSecond: number;
-}
-
-/** Milliseconds; not above 0: the client is given up. */
 export function allowanceLeft(
   allowanceMs: number,
   since: { readonly waitedMs: number; readonly arrivedBytes: number },
-  policy: AllowancePolicy,
 ): number {
-  const earnedMs = (since.arrivedBytes * 1_000) / policy.leastBytesPerSecond;
-  return Math.min(policy.msMax, allowanceMs - since.waitedMs + earnedMs);
+  const earnedMs = (since.arrivedBytes * 1_000) / leastBytesPerSecond;
+  return Math.min(bodyIdleMsMax, allowanceMs - since.waitedMs + earnedMs);
 }

@@ -3,24 +3,10 @@
 import type { CheckedIdentity } from '../../../contracts/identity.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
-import type { IngressEvents } from '../telemetry.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
 import { empty, json, type Reply, text } from './reply.ts';
 
 const trackerAnswerBytesMax = 4 * 1024 ** 2;
-
-export interface TrackDependencies {
-  /** The id is appended as it is. */
-  readonly trackerUrl: string;
-  readonly timeoutMs: number;
-  readonly trustedCertificates: ReadonlySet<string>;
-  readonly events: IngressEvents;
-}
-
-interface TrackQuestion {
-  readonly id: string;
-  readonly verbosity: string | null;
-  readonly principal: Principal;
-}
 
 interface TrackerDocument {
   readonly data?: readonly (Readonly<Record<string, unknown>> | null)[];
@@ -30,28 +16,29 @@ interface TrackerDocument {
 const briefMembers = ['status_msg', 'date', 'inventory_id', 'service', 'status'] as const;
 
 export async function answerTrack(
-  { id, verbosity, principal }: TrackQuestion,
-  dependencies: TrackDependencies,
+  { id, verbosity }: { readonly id: string; readonly verbosity: string | null },
+  principal: Principal,
+  { settings, events }: Pick<UploadDependencies, 'settings' | 'events'>,
 ): Promise<Reply> {
   if (!isTrackableId(id)) return text(400, 'request id is not an uuid');
   let body: Buffer;
   let document: TrackerDocument;
   try {
-    const answer = await callHttp(`${dependencies.trackerUrl}${encodeURIComponent(id)}`, {
-      deadlineMs: dependencies.timeoutMs,
+    const answer = await callHttp(`${settings.trackerUrl}${encodeURIComponent(id)}`, {
+      deadlineMs: settings.trackerTimeoutMs,
       answerBytesMax: trackerAnswerBytesMax,
     });
     // Its status is not looked at: for an unknown request it answers 404 with a document that has no data.
     body = answer.body;
     document = JSON.parse(body.toString('utf8')) as TrackerDocument;
   } catch (error) {
-    dependencies.events.trackerUnavailable(id, error);
+    events.trackerUnavailable(id, error);
     return empty(500);
   }
   const entries = Array.isArray(document?.data) ? document.data : [];
   const newest = entries[0];
   if (entries.length === 0) return empty(404);
-  if (!mayTrack(principal, newest?.['org_id'], dependencies.trustedCertificates)) return empty(403);
+  if (!mayTrack(principal, newest?.['org_id'], settings.trustedCertificates)) return empty(403);
   // Go's Atoi: anything that is no number is 0.
   const level = /^[+-]?\d+$/.test(verbosity ?? '') ? Number(verbosity) : 0;
   if (level >= 2) return { status: 200, body: body.toString('utf8'), headers: { 'content-type': 'application/json' } };
@@ -66,11 +53,11 @@ export async function answerTrack(
 export function mayTrack(
   identity: Pick<CheckedIdentity, 'type' | 'orgId' | 'x509SubjectDn'>,
   ownerOrgId: unknown,
-  trustedCertificates: ReadonlySet<string>,
+  trustedCertificates: readonly string[],
 ): boolean {
   if (identity.type === 'Associate') return true;
   const certificate = identity.x509SubjectDn.slice(identity.x509SubjectDn.lastIndexOf('=') + 1);
-  if (certificate !== '' && trustedCertificates.has(certificate)) return true;
+  if (certificate !== '' && trustedCertificates.includes(certificate)) return true;
   // An associate's or a certificate's identity may have no organization: that must not equal a missing owner.
   return identity.orgId !== '' && identity.orgId === ownerOrgId;
 }
