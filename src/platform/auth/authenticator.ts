@@ -70,17 +70,9 @@ interface AuthenticatorOptions {
   readonly trustIdentityHeader: boolean;
 }
 
-export interface Authenticator {
-  readonly enabled: boolean;
-  authenticate(credentials: Credentials): Authentication;
-  /**
-   * Whether the request id is taken from the client. Who comes with a token is no gateway: it could name an id of somebody else, whose
-   * archive and trace are found by it.
-   */
-  keepsRequestId(credentials: Credentials): boolean;
-}
+export type Authenticator = ReturnType<typeof createAuthenticator>;
 
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions) {
   const { tokens, ownToken } = options;
   const isOwn = ({ authorization, isLocal }: Credentials) => {
     const token = bearerToken(authorization);
@@ -88,7 +80,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
   return {
     enabled: options.authEnabled,
-    authenticate(credentials) {
+    authenticate(credentials: Credentials): Authentication {
       if (ownToken !== undefined && isOwn(credentials)) return found(byOwnToken(ownToken, credentials.userAgent));
       if (!options.authEnabled) return found(anonymous(credentials.identityHeader ?? ''));
       if (tokens === undefined) return byIdentity(credentials.identityHeader);
@@ -97,7 +89,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (!options.trustIdentityHeader) return unauthorized('TOKEN_MISSING');
       return byVouchedIdentity(credentials.identityHeader);
     },
-    keepsRequestId(credentials) {
+    /**
+     * Whether the request id is taken from the client. Who comes with a token is no gateway: it could name an id of somebody else, whose
+     * archive and trace are found by it.
+     */
+    keepsRequestId(credentials: Credentials): boolean {
       if (isOwn(credentials)) return false;
       if (tokens === undefined) return true;
       return options.trustIdentityHeader && credentials.authorization === undefined;
@@ -120,12 +116,8 @@ function byVouchedIdentity(header: string | undefined): Authentication {
   const { system, internal } = consumed.identity.identity;
   const cluster = system?.cluster_id;
   if (typeof cluster !== 'string' || !isUuid(cluster)) return result;
-  const claimant: Claimant = {
-    cluster: cluster.toLowerCase(),
-    orgId: parseOrgId(internal.org_id),
-    proof: 'header',
-  };
-  return found({ ...result.principal, claimant });
+  const orgId = parseOrgId(internal.org_id);
+  return found({ ...result.principal, claimant: { cluster: cluster.toLowerCase(), orgId, proof: 'header' } });
 }
 
 function byToken(token: string, userAgent: string, tokens: TokenTable): Authentication {

@@ -13,17 +13,12 @@ export const crowdConnectionsMin = 200;
 /** It is over when so much of its largest size is left, so that the pause of the collection (a quarter of a second) meets few. */
 export const crowdOverShare = 0.25;
 
-interface ConnectionMemoryEffects {
-  letYoungGenerationGrow(may: boolean): void;
-  collectAll(): void;
-}
-
 export class ConnectionMemory {
-  readonly #effects: ConnectionMemoryEffects;
+  readonly #effects: typeof systemEffects;
   /** Of the crowd that there is or was last; 0 without one. */
   #most = 0;
 
-  constructor(effects: ConnectionMemoryEffects = systemEffects) {
+  constructor(effects = systemEffects) {
     this.#effects = effects;
   }
 
@@ -38,11 +33,11 @@ export class ConnectionMemory {
   }
 }
 
-const systemEffects: ConnectionMemoryEffects = {
-  letYoungGenerationGrow(may) {
+const systemEffects = {
+  letYoungGenerationGrow(may: boolean): void {
     setFlagsFromString(`--semi-space-growth-factor=${may ? 2 : 1}`);
   },
-  collectAll() {
+  collectAll(): void {
     // The only way to V8's collector from within; the context in which the function appears is thrown away with it.
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as (options: object) => void;

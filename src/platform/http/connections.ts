@@ -62,7 +62,7 @@ export class Connections {
   readonly #open = new Set<Socket>();
   /** Have not sent a request yet, and since when, in the order in which they came. */
   readonly #silentSinceMs = new Map<Socket, number>();
-  readonly #requests = new WeakMap<Socket, number>();
+  readonly #requests: InWork = new Map();
   /** Kept alive after an answer, in the order in which that was. */
   readonly #kept = new Set<Socket>();
   /** Have an answer that the system does not take more of: how many bytes it took, and since when. */
@@ -103,22 +103,15 @@ export class Connections {
       });
     }
     this.#unreserved -= connectionsMax;
-    /** How many requests of each are in work: a client may send its next one before the last one is answered. */
-    const inWork = new Map<Socket, number>();
+    const inWork: InWork = new Map();
     return {
       admit: ({ socket }, response) => {
-        const already = inWork.get(socket) ?? 0;
-        if (already === 0 && inWork.size >= connectionsMax) {
+        if (!inWork.has(socket) && inWork.size >= connectionsMax) {
           const unread = this.#longestUnread(inWork);
           unread?.destroy();
           if (unread === undefined && makeRoom?.() !== true) return false;
         }
-        inWork.set(socket, already + 1);
-        response.once('close', () => {
-          const left = (inWork.get(socket) ?? 1) - 1;
-          if (left === 0) inWork.delete(socket);
-          else inWork.set(socket, left);
-        });
+        count(inWork, socket, response);
         return true;
       },
     };
@@ -173,14 +166,9 @@ export class Connections {
   #requested({ socket }: IncomingMessage, response: ServerResponse): void {
     this.#silentSinceMs.delete(socket);
     this.#kept.delete(socket);
-    // A client may send its next request before the last one is answered.
-    const inWork = (this.#requests.get(socket) ?? 0) + 1;
-    this.#requests.set(socket, inWork);
-    if (inWork > pipelinedMax) socket.destroy();
+    if (count(this.#requests, socket, response) > pipelinedMax) socket.destroy();
     response.once('close', () => {
-      const left = (this.#requests.get(socket) ?? 1) - 1;
-      this.#requests.set(socket, left);
-      if (left === 0 && this.#open.has(socket) && !socket.destroyed) this.#kept.add(socket);
+      if (!this.#requests.has(socket) && this.#open.has(socket) && !socket.destroyed) this.#kept.add(socket);
     });
   }
 
@@ -206,6 +194,21 @@ export class Connections {
     }
     return longest;
   }
+}
+
+/** How many requests of each connection are in work: a client may send its next one before the last one is answered. */
+type InWork = Map<Socket, number>;
+
+/** Counts a request until it is answered. Answers how many there are of its connection. */
+function count(inWork: InWork, socket: Socket, response: ServerResponse): number {
+  const already = inWork.get(socket) ?? 0;
+  inWork.set(socket, already + 1);
+  response.once('close', () => {
+    const left = inWork.get(socket)! - 1;
+    if (left === 0) inWork.delete(socket);
+    else inWork.set(socket, left);
+  });
+  return already + 1;
 }
 
 /** Connections get this share of the process's descriptors at most: what they ask for needs files beside them. */

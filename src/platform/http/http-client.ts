@@ -43,20 +43,10 @@ export async function callHttp(url: string, call: HttpCall = {}): Promise<HttpAn
     return { status: response.status, headers: response.headers, body };
   } catch (cause) {
     if (cause instanceof CcxError) throw cause;
-    if (deadline.aborted) {
-      throw new CcxError(`no answer from ${originOf(url)} within ${deadlineMs} ms`, {
-        code: 'HTTP_TIMEOUT',
-        category: 'connection',
-        retryable: true,
-        cause,
-      });
-    }
-    throw new CcxError(`cannot reach ${originOf(url)}`, {
-      code: 'HTTP_UNREACHABLE',
-      category: 'connection',
-      retryable: true,
-      cause,
-    });
+    const failure = { category: 'connection', retryable: true, cause } as const;
+    throw deadline.aborted
+      ? new CcxError(`no answer from ${originOf(url)} within ${deadlineMs} ms`, { code: 'HTTP_TIMEOUT', ...failure })
+      : new CcxError(`cannot reach ${originOf(url)}`, { code: 'HTTP_UNREACHABLE', ...failure });
   }
 }
 
@@ -80,9 +70,5 @@ async function readBounded(response: Response, bytesMax: number): Promise<Buffer
 
 /** Scheme and host only: paths and queries of links carry signatures. */
 function originOf(url: string): string {
-  try {
-    return new URL(url).origin;
-  } catch {
-    return '(not a URL)';
-  }
+  return URL.parse(url)?.origin ?? '(not a URL)';
 }

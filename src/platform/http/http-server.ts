@@ -62,26 +62,13 @@ export interface RequestFault {
   readonly packet: Buffer;
 }
 
-export interface HttpServer {
-  readonly app: FastifyInstance;
-  /** Before it listens. */
-  mount(module: HttpModule): void;
-  /** Room for the connections of one kind of request, out of all that there may be. */
-  room(options: ConnectionRoomOptions): ConnectionRoom;
-  /** Open connections. */
-  connections(): number;
-  /** Where it listens, e.g. `http://127.0.0.1:3000`; empty while it does not. */
-  baseUrl(): string;
-  /** Starts to listen; resolves to the base URL. */
-  listen(): Promise<string>;
-  close(): Promise<void>;
-}
+export type HttpServer = ReturnType<typeof createHttpServer>;
 
-export function createHttpServer(options: HttpServerOptions): HttpServer {
+export function createHttpServer(options: HttpServerOptions) {
   const { answerMalformed = defaultMalformedAnswer } = options;
   const modules: HttpModule[] = [];
   const moduleOf = (url: string | undefined) => ownerOf((url ?? '').split('?', 1)[0]!, modules);
-  const app = fastify({
+  const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: options.bodyBytesMax,
     requestTimeout: options.requestMsMax ?? requestMsMax,
@@ -117,23 +104,28 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       for (const module of modules) module.onConnectionRefused?.();
     },
   });
-  const baseUrl = () => {
+  /** Where it listens, e.g. `http://127.0.0.1:3000`; empty while it does not. */
+  const baseUrl = (): string => {
     const address = server.address() as AddressInfo | null;
     if (address === null) return '';
     return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
   };
   return {
     app,
-    mount(module) {
+    /** Before it listens. */
+    mount(module: HttpModule): void {
       modules.push(module);
       for (const prefix of module.prefixes) {
         app.register(async (scope) => module.plugin(scope, prefix), prefix === '' ? {} : { prefix });
       }
     },
-    room: (roomOptions) => connections.room(roomOptions),
-    connections: () => connections.count,
+    /** Room for the connections of one kind of request, out of all that there may be. */
+    room: (roomOptions: ConnectionRoomOptions): ConnectionRoom => connections.room(roomOptions),
+    /** Open connections. */
+    connections: (): number => connections.count,
     baseUrl,
-    async listen() {
+    /** Starts to listen; resolves to the base URL. */
+    async listen(): Promise<string> {
       try {
         await app.listen({ host: options.host, port: options.port });
       } catch (cause) {
@@ -146,7 +138,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
       return baseUrl();
     },
-    async close() {
+    async close(): Promise<void> {
       const closed = app.close();
       connections.close();
       await closed;
@@ -156,16 +148,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 /** Of several prefixes that fit, the longest. */
 function ownerOf(path: string, modules: readonly HttpModule[]): HttpModule | undefined {
-  let owner: HttpModule | undefined;
-  let longest = -1;
-  for (const module of modules) {
-    for (const prefix of module.prefixes) {
-      if (prefix.length <= longest || (path !== prefix && !path.startsWith(`${prefix}/`))) continue;
-      owner = module;
-      longest = prefix.length;
-    }
-  }
-  return owner;
+  const fitting = modules
+    .flatMap((module) => module.prefixes.map((prefix) => ({ module, prefix })))
+    .filter(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`));
+  return fitting.sort((left, right) => right.prefix.length - left.prefix.length)[0]?.module;
 }
 
 /** In Fastify's words, which a handler of one's own replaces. */

@@ -29,24 +29,15 @@ export const contentServiceOptions = defineOptions({
   },
 });
 
-export interface ContentServiceSettings {
-  readonly host: string;
-  /** 0 picks any free port. */
-  readonly port: number;
-  /** Begins and ends with a slash. */
-  readonly apiPrefix: string;
-  readonly specFile: string;
-  readonly groupsFile: string;
-  readonly contentRoot: string;
-  readonly metricsNamespace: string;
-}
+export type ContentServiceSettings = ReturnType<typeof contentServiceSettings>;
 
 const besideThisFile = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-export function contentServiceSettings(config: ConfigOf<typeof contentServiceOptions>): ContentServiceSettings {
+export function contentServiceSettings(config: ConfigOf<typeof contentServiceOptions>) {
   const prefix = config['server.api_prefix'];
   return {
     ...parseAddress(config['server.address']),
+    /** Begins and ends with a slash. */
     apiPrefix: `/${prefix.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/'),
     specFile: config['server.api_spec_file'] || besideThisFile('openapi.json'),
     groupsFile: config['groups.path'] || besideThisFile('groups.yaml'),

@@ -1,13 +1,12 @@
 /** The paths that the content service answers. Everything is prepared before the first request; nothing here can fail. Source: data-pipeline.md 8.4. */
 
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { CcxError } from '../../encoding/ccx-error.ts';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
 import { RULES_VERSION } from '../../rules/engine/rule.ts';
+import type { ContentServiceSettings } from './config.ts';
 
 /** What the hosted service says of values that its build was not given. */
 const notSet = '*not set*';
@@ -22,12 +21,11 @@ const buildInfo = {
 
 export function addContentRoutes(
   app: FastifyInstance,
-  prefix: string,
-  specFile: string,
+  { apiPrefix: prefix, specFile }: ContentServiceSettings,
   answers: {
     readonly contentGob: Buffer;
     readonly contentJson: string;
-    readonly groups: readonly RuleGroup[];
+    readonly groups: ReturnType<typeof parseGroups>;
     readonly status: Readonly<Record<string, RuleStatus>>;
     readonly openApi: string;
     /** Prometheus text. */
@@ -81,23 +79,7 @@ const fileSchema = z.record(
   z.object({ name: z.string(), description: z.string(), tags: z.array(z.string()) }),
 );
 
-interface RuleGroup {
-  readonly title: string;
-  readonly description: string;
-  readonly tags: readonly string[];
-}
-
-/** Rejects with code `GROUPS_UNREADABLE`. */
-export async function loadGroups(path: string): Promise<readonly RuleGroup[]> {
-  try {
-    const file = fileSchema.parse(parseYaml(await readFile(path, 'utf8')));
-    return Object.values(file).map(({ name, description, tags }) => ({ title: name, description, tags }));
-  } catch (cause) {
-    throw new CcxError(`groups of rules cannot be read: ${path}`, {
-      code: 'GROUPS_UNREADABLE',
-      category: 'configuration',
-      cause,
-      hint: 'change groups.path, or leave it out for the usual groups',
-    });
-  }
+export function parseGroups(text: string) {
+  const groups = Object.values(fileSchema.parse(parseYaml(text)));
+  return groups.map(({ name, description, tags }) => ({ title: name, description, tags }));
 }

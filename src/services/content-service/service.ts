@@ -10,7 +10,7 @@ import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../p
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { loadContent, type RuleStatus } from '../../rules/content/load-content.ts';
 import type { ContentServiceSettings } from './config.ts';
-import { addContentRoutes, loadGroups } from './routes.ts';
+import { addContentRoutes, parseGroups } from './routes.ts';
 
 /** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;
@@ -36,8 +36,16 @@ async function build(
   const events = createContentServiceEvents(telemetry, settings.metricsNamespace);
 
   const { directory, status } = await loadContent(settings.contentRoot);
-  const groups = await loadGroups(settings.groupsFile);
-  const openApi = await readSpecFile(settings.specFile);
+  const groups = await readGiven(settings.groupsFile, parseGroups, {
+    message: 'groups of rules cannot be read',
+    code: 'GROUPS_UNREADABLE',
+    hint: 'change groups.path, or leave it out for the usual groups',
+  });
+  const openApi = await readGiven(settings.specFile, String, {
+    message: 'the OpenAPI document cannot be read',
+    code: 'SPEC_FILE_UNREADABLE',
+    hint: "change server.api_spec_file, or leave it out for the service's own",
+  });
   events.contentLoaded(settings.contentRoot, status);
 
   const server = createHttpServer({
@@ -64,7 +72,7 @@ async function build(
     ready: hasRules,
     reasons: hasRules ? [] : [`content: change content.path: there is none below ${settings.contentRoot}`],
   });
-  addContentRoutes(server.app, settings.apiPrefix, settings.specFile, {
+  addContentRoutes(server.app, settings, {
     contentGob: encodeRuleContent(directory),
     contentJson: JSON.stringify(directory),
     groups,
@@ -89,16 +97,16 @@ async function build(
   };
 }
 
-async function readSpecFile(path: string): Promise<string> {
+/** Rejects with what `failure` says for a file that is not there, or that cannot be understood. */
+async function readGiven<T>(
+  path: string,
+  parse: (text: string) => T,
+  { message, ...failure }: { readonly message: string; readonly code: string; readonly hint: string },
+): Promise<T> {
   try {
-    return await readFile(path, 'utf8');
+    return parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    throw new CcxError(`the OpenAPI document cannot be read: ${path}`, {
-      code: 'SPEC_FILE_UNREADABLE',
-      category: 'configuration',
-      cause,
-      hint: "change server.api_spec_file, or leave it out for the service's own",
-    });
+    throw new CcxError(`${message}: ${path}`, { ...failure, category: 'configuration', cause });
   }
 }
 

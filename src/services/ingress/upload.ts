@@ -1,20 +1,16 @@
 /** One upload on its way through ingress; what the steps hand to each other. */
 import type { AnnouncementMetadata } from '../../contracts/upload-announcement.ts';
+import type { Credentials } from '../../platform/auth/authenticator.ts';
 import type { ArchiveStaging } from './archive-staging.ts';
 import type { UploadType } from './decide/upload-type.ts';
 import type { RequestBody } from './web/request-body.ts';
 
 /** A request to `POST …/upload`, before anything of it is believed. */
-export interface IncomingUpload {
+export interface IncomingUpload extends Credentials {
   readonly requestId: string;
   readonly contentType: string | undefined;
   /** Of the URL, without the question mark. */
   readonly query: string;
-  readonly userAgent: string;
-  readonly identityHeader: string | undefined;
-  readonly authorization: string | undefined;
-  /** It comes from this machine, and nobody has passed it on. */
-  readonly isLocal: boolean;
   /** For the log only. */
   readonly clientAddress: string;
   readonly body: RequestBody;

@@ -11,7 +11,7 @@ import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
 import { EarlyReply, empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
-import { drainBytesMax } from '../web/request-body.ts';
+import { drainBytesMax, gather } from '../web/request-body.ts';
 import { bodyFailure, fileNotFound } from './admit-upload.ts';
 
 /**
@@ -189,15 +189,7 @@ class FormReception {
 
 /** A small part as a whole. */
 async function collect(reader: MultipartReader): Promise<Buffer | 'too large'> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for (;;) {
-    const chunk = await reader.chunk();
-    if (chunk === undefined) return Buffer.concat(chunks);
-    bytes += chunk.length;
-    if (bytes > metadataBytesMax) return 'too large';
-    chunks.push(chunk);
-  }
+  return (await gather(() => reader.chunk(), metadataBytesMax)) ?? 'too large';
 }
 
 function typeNotAccepted(): Reply {

@@ -104,15 +104,7 @@ export class RequestBody {
 
   /** The whole body as text, or undefined where it is longer than that. */
   async text(bytesMax: number): Promise<string | undefined> {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for (;;) {
-      const chunk = await this.next();
-      if (chunk === undefined) return Buffer.concat(chunks).toString('utf8');
-      bytes += chunk.length;
-      if (bytes > bytesMax) return undefined;
-      chunks.push(chunk);
-    }
+    return (await gather(() => this.next(), bytesMax))?.toString('utf8');
   }
 
   /**
@@ -192,6 +184,19 @@ export class RequestBody {
     const error = this.#failure ?? this.#interruption;
     this.#interruption = undefined;
     if (error !== undefined) throw error;
+  }
+}
+
+/** All until the end, or undefined where that is more. */
+export async function gather(next: () => Promise<Buffer | undefined>, bytesMax: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    const chunk = await next();
+    if (chunk === undefined) return Buffer.concat(chunks);
+    bytes += chunk.length;
+    if (bytes > bytesMax) return undefined;
+    chunks.push(chunk);
   }
 }
 
