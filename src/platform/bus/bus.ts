@@ -157,6 +157,10 @@ export function partitionKey({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
+export function byTopic<Place extends TopicPartition>(places: readonly Place[]): ReadonlyMap<string, readonly Place[]> {
+  return Map.groupBy(places, ({ topic }) => topic);
+}
+
 /**
  * Whether a consumer group has acknowledged everything that is there; half of what "idle" means for a service. A group that starts at the
  * latest record and has acknowledged none has nothing to read of what was there before.

@@ -1,6 +1,5 @@
 /** Topics, positions and plain reads on Kafka. Reads and questions are tried again for a while; changes are made once. */
 
-import { FetchIsolationLevels } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
@@ -8,16 +7,10 @@ import { partitionKey } from '../bus.ts';
 import { closed, invalid, unreachable } from '../bus-errors.ts';
 import { readBytesMax, readRecordsMax } from '../bus-options.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
+import { requestRecords } from './fetcher.ts';
 import { clusterFailed, topicFailed } from './kafka-errors.ts';
-import {
-  answerMarginMs,
-  fetchBytesMax,
-  fetchPartitionBytesMax,
-  fetchWaitMs,
-  requestMsMax,
-  retryUntil,
-} from './limits.ts';
-import { listOffsets, readCommitted } from './offsets.ts';
+import { answerMarginMs, fetchPartitionBytesMax, fetchWaitMs, requestMsMax, retryUntil } from './limits.ts';
+import { groupPositions, listOffsets } from './offsets.ts';
 import { apis, codes } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
 
@@ -100,18 +93,8 @@ export class KafkaAdmin implements BusAdmin {
       const partitions = topics.flatMap(({ name: topic, partitions: all }) =>
         all.map((_, partition) => ({ topic, partition })),
       );
-      const coordinator = await cluster.coordinatorOf(groupId);
-      const [committed, starts, ends] = await Promise.all([
-        readCommitted(cluster, coordinator, groupId, partitions),
-        listOffsets(cluster, partitions, 'earliest'),
-        listOffsets(cluster, partitions, 'latest'),
-      ]);
-      return partitions.map((partition) => ({
-        ...partition,
-        committed: committed.get(partitionKey(partition)) ?? null,
-        start: starts.get(partitionKey(partition))!,
-        end: ends.get(partitionKey(partition))!,
-      }));
+      const places = await groupPositions(cluster, groupId, partitions);
+      return partitions.map((partition, index) => ({ ...partition, ...places[index]! }));
     });
   }
 
@@ -141,28 +124,11 @@ export class KafkaAdmin implements BusAdmin {
   async #readPage({ topic: name, partition }: Position, offset: bigint) {
     const { cluster } = this.#dependencies;
     const topic = await cluster.topic(name);
-    const wanted = {
-      partition,
-      fetchOffset: offset,
-      partitionMaxBytes: fetchPartitionBytesMax,
-      currentLeaderEpoch: -1,
-      lastFetchedEpoch: -1,
-    };
-    const answer = await cluster.request(
+    const answer = await requestRecords(
+      cluster,
       topic.partitions[partition]?.leader ?? -1,
-      apis.fetch,
-      [
-        fetchWaitMs,
-        1,
-        fetchBytesMax,
-        FetchIsolationLevels.READ_COMMITTED,
-        0,
-        -1,
-        [{ topicId: topic.topicId, partitions: [wanted] }],
-        [],
-        '',
-      ],
-      { timeoutMs: fetchWaitMs + answerMarginMs },
+      [{ topic: name, partition, offset, topicId: topic.topicId, bytesMax: fetchPartitionBytesMax }],
+      { purpose: 'control', waitMs: fetchWaitMs },
     );
     const fetched = answer.responses[0]?.partitions[0];
     const code = answer.errorCode === codes.NONE ? (fetched?.errorCode ?? -1) : answer.errorCode;

@@ -81,18 +81,15 @@ interface Outcome {
   /** Of topics that do not exist any more. */
   readonly gone: readonly TopicPartition[];
   readonly doubted: boolean;
-  readonly failure?: CcxError;
+  readonly failure: CcxError | undefined;
 }
 
 async function tryOnce(options: CommitOptions, entries: readonly CommitEntry[]): Promise<Outcome> {
   const { cluster, session, groupId } = options;
   const membership = session.membership;
   // Between two memberships: whoever joins again decides what is still ours.
-  if (membership === undefined) return { left: entries, gone: [], doubted: true };
-  const topics = new Map<string, CommitEntry[]>();
-  for (const entry of entries) {
-    topics.set(entry.position.topic, [...(topics.get(entry.position.topic) ?? []), entry]);
-  }
+  if (membership === undefined) return { left: entries, gone: [], doubted: true, failure: undefined };
+  const topics = Map.groupBy(entries, ({ position }) => position.topic);
   const answer = await cluster.request(membership.coordinator, apis.offsetCommit, [
     groupId,
     membership.generation,
@@ -131,5 +128,5 @@ async function tryOnce(options: CommitOptions, entries: readonly CommitEntry[]):
             : topicFailed(errorCode, name);
     }
   }
-  return { left, gone, doubted, ...(failure === undefined ? {} : { failure }) };
+  return { left, gone, doubted, failure };
 }

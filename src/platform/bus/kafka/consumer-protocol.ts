@@ -3,7 +3,7 @@
  * Version 0 of Kafka's embedded format; later versions only add fields behind it, which are skipped when others send them.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { TopicPartition } from '../bus.ts';
+import { byTopic, type TopicPartition } from '../bus.ts';
 
 const version = 0;
 const noUserData = -1;
@@ -18,7 +18,7 @@ export function decodeSubscription(encoded: Buffer): readonly string[] {
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
-  const topics = Map.groupBy(partitions, ({ topic }) => topic);
+  const topics = byTopic(partitions);
   const fields = [...topics].flatMap(([topic, own]) => [
     string(topic),
     int32(own.length),

@@ -20,7 +20,7 @@ import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
 import { mostTelling } from './kafka-errors.ts';
 import { answerMarginMs, pauseBefore, rebalanceMsMax, retryMsMin, retryUntil, troubleMsMin } from './limits.ts';
-import { listOffsets, readCommitted } from './offsets.ts';
+import { groupPositions, listOffsets, readCommitted } from './offsets.ts';
 
 /** Session of a group member; the reference's value. */
 const sessionMsDefault = 10_000;
@@ -336,7 +336,7 @@ export class KafkaConsumer implements Consumer {
     const { groupId, topics: names } = this.#options;
     const leaderUntilMs = clock.monotonicMs() + groupBeginMsMax;
     for (let looks = 0; !this.#groupBegan && isCurrent() && !this.#closed.signal.aborted; looks += 1) {
-      const committed = await readCommitted(cluster, await cluster.coordinatorOf(groupId), groupId, undefined);
+      const committed = await readCommitted(cluster, groupId, undefined);
       if (committed.size > 0) {
         this.#groupBegan = true;
       } else if (this.#session.isLeader || clock.monotonicMs() >= leaderUntilMs) {
@@ -372,22 +372,15 @@ export class KafkaConsumer implements Consumer {
   async #locateOnce(cursors: readonly ConsumerCursor[]): Promise<void> {
     const { cluster, telemetry } = this.#dependencies;
     const { groupId, startAt } = this.#options;
-    const coordinator = await cluster.coordinatorOf(groupId);
-    const [committed, starts, ends] = await Promise.all([
-      readCommitted(cluster, coordinator, groupId, cursors),
-      listOffsets(cluster, cursors, 'earliest'),
-      listOffsets(cluster, cursors, 'latest'),
-    ]);
+    const places = await groupPositions(cluster, groupId, cursors);
     const fresh = new Map<ConsumerCursor, Position>();
-    const located = cursors.map((cursor) => {
-      const key = partitionKey(cursor);
-      const start = starts.get(key)!;
-      const end = ends.get(key)!;
-      const wanted = cursor.from === undefined ? committed.get(key) : cursor.handed;
+    const located = cursors.map((cursor, index) => {
+      const { committed, start, end } = places[index]!;
+      const wanted = cursor.from === undefined ? committed : cursor.handed;
       // One without a position is new to a group that has begun: nobody has read anything of it.
-      if (wanted === undefined && startAt === 'latest') fresh.set(cursor, { ...cursor, offset: start });
+      if (wanted === null && startAt === 'latest') fresh.set(cursor, { ...cursor, offset: start });
       let position = wanted ?? start;
-      if (wanted !== undefined && (wanted < start || wanted > end)) {
+      if (wanted !== null && (wanted < start || wanted > end)) {
         // Dropped by retention, or cut off by a broker that lost records: the oldest record hides nothing.
         const records = start > wanted ? start - wanted : 0n;
         if (records > 0n) events.recordsSkipped(telemetry, groupId, { ...cursor, records });

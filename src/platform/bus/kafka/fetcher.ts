@@ -6,9 +6,10 @@ import { FetchIsolationLevels } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import { pause } from '../../clock/deadline.ts';
-import type { BusRecord, TopicPartition } from '../bus.ts';
+import type { BusRecord, Position, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';
 import type { KafkaCluster } from './cluster.ts';
+import type { Purpose } from './connections.ts';
 import { mostTelling, topicFailed } from './kafka-errors.ts';
 import { answerMarginMs, fetchBytesMax, fetchPartitionBytesMax, fetchWaitMs, pauseBefore } from './limits.ts';
 import { apis, codes } from './protocol.ts';
@@ -171,45 +172,17 @@ export class Fetcher {
     this.#turn += 1;
     const start = this.#turn % cursors.length;
     const rotated = [...cursors.slice(start), ...cursors.slice(0, start)];
-    const asked = new Map<FetchCursor, bigint>();
-    const topics = new Map<
-      string,
-      {
-        topicId: string;
-        partitions: {
-          partition: number;
-          fetchOffset: bigint;
-          partitionMaxBytes: number;
-          currentLeaderEpoch: number;
-          lastFetchedEpoch: number;
-        }[];
-      }
-    >();
-    for (const cursor of rotated) {
-      asked.set(cursor, cursor.next!);
-      const topic = topics.get(cursor.topicId) ?? { topicId: cursor.topicId, partitions: [] };
-      topics.set(cursor.topicId, topic);
-      topic.partitions.push({
-        partition: cursor.partition,
-        fetchOffset: cursor.next!,
-        // `fetching` is set, so the room is asked for as it was before.
-        partitionMaxBytes: this.#roomFor({ ...cursor, fetching: false }),
-        currentLeaderEpoch: -1,
-        lastFetchedEpoch: -1,
-      });
-    }
-    const bytesMax = Math.min(
-      fetchBytesMax,
-      [...topics.values()]
-        .flatMap(({ partitions }) => partitions)
-        .reduce((sum, { partitionMaxBytes }) => sum + partitionMaxBytes, 0),
-    );
-    const answer = await cluster.request(
+    const asked = new Map(rotated.map((cursor) => [cursor, cursor.next!]));
+    const answer = await requestRecords(
+      cluster,
       leader,
-      apis.fetch,
-      // No incremental session: it saves a few hundred bytes per request and has to be kept in step over every rebalance.
-      [waitMs, 1, bytesMax, FetchIsolationLevels.READ_COMMITTED, 0, -1, [...topics.values()], [], ''],
-      { purpose: 'fetch', timeoutMs: waitMs + answerMarginMs },
+      rotated.map((cursor) => ({
+        ...cursor,
+        offset: cursor.next!,
+        // `fetching` is set, so the room is asked for as it was before.
+        bytesMax: this.#roomFor({ ...cursor, fetching: false }),
+      })),
+      { purpose: 'fetch', waitMs },
     );
     if (answer.errorCode !== codes.NONE) throw topicFailed(answer.errorCode, cursors[0]!.topic);
     let came = false;
@@ -263,3 +236,33 @@ export class Fetcher {
 
 /** Stands for "could not find out who leads" among the brokers that fail. */
 const unknownLeader = -2;
+
+/** Asks a broker for what partitions of it hold from an offset on; it waits for `waitMs` where there is nothing. */
+export async function requestRecords(
+  cluster: KafkaCluster,
+  leader: number,
+  wanted: readonly (Position & { readonly topicId: string; readonly bytesMax: number })[],
+  { purpose, waitMs }: { readonly purpose: Purpose; readonly waitMs: number },
+) {
+  const bytesMax = Math.min(
+    fetchBytesMax,
+    wanted.reduce((sum, partition) => sum + partition.bytesMax, 0),
+  );
+  const topics = [...Map.groupBy(wanted, ({ topicId }) => topicId)].map(([topicId, ofTopic]) => ({
+    topicId,
+    partitions: ofTopic.map(({ partition, offset, bytesMax: partitionMaxBytes }) => ({
+      partition,
+      fetchOffset: offset,
+      partitionMaxBytes,
+      currentLeaderEpoch: -1,
+      lastFetchedEpoch: -1,
+    })),
+  }));
+  return await cluster.request(
+    leader,
+    apis.fetch,
+    // No incremental session: it saves a few hundred bytes per request and has to be kept in step over every rebalance.
+    [waitMs, 1, bytesMax, FetchIsolationLevels.READ_COMMITTED, 0, -1, topics, [], ''],
+    { purpose, timeoutMs: waitMs + answerMarginMs },
+  );
+}

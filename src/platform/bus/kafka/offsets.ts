@@ -5,7 +5,7 @@
 
 import { FetchIsolationLevels } from '@platformatic/kafka';
 import type { TopicPartition } from '../bus.ts';
-import { partitionKey } from '../bus.ts';
+import { byTopic, partitionKey } from '../bus.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { groupFailed, topicFailed } from './kafka-errors.ts';
 import { apis, codes } from './protocol.ts';
@@ -21,20 +21,18 @@ export async function listOffsets(
   which: keyof typeof timestamps,
 ): Promise<OffsetsByPartition> {
   const topics = await cluster.topics(partitions.map(({ topic }) => topic));
-  const byLeader = new Map<number, TopicPartition[]>();
-  for (const partition of partitions) {
-    const topic = topics.get(partition.topic)!;
+  const byLeader = Map.groupBy(partitions, ({ topic: name, partition }) => {
+    const topic = topics.get(name)!;
     if (topic instanceof Error) throw topic;
-    const leader = topic.partitions[partition.partition]?.leader ?? -1;
-    byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition]);
-  }
+    return topic.partitions[partition]?.leader ?? -1;
+  });
   const offsets = new Map<string, bigint>();
   await Promise.all(
     [...byLeader].map(async ([leader, led]) => {
-      const request = groupByTopic(led).map(([name, indexes]) => ({
+      const request = [...byTopic(led)].map(([name, ofTopic]) => ({
         name,
-        partitions: indexes.map((partitionIndex) => ({
-          partitionIndex,
+        partitions: ofTopic.map(({ partition }) => ({
+          partitionIndex: partition,
           currentLeaderEpoch: -1,
           timestamp: timestamps[which],
         })),
@@ -60,10 +58,23 @@ export async function listOffsets(
   return offsets;
 }
 
+/** Per partition, in the order asked for: where it begins and ends, and what the group committed of it. */
+export async function groupPositions(cluster: KafkaCluster, groupId: string, partitions: readonly TopicPartition[]) {
+  const [committed, starts, ends] = await Promise.all([
+    readCommitted(cluster, groupId, partitions),
+    listOffsets(cluster, partitions, 'earliest'),
+    listOffsets(cluster, partitions, 'latest'),
+  ]);
+  return partitions.map(partitionKey).map((key) => ({
+    committed: committed.get(key) ?? null,
+    start: starts.get(key)!,
+    end: ends.get(key)!,
+  }));
+}
+
 /** What the group committed; partitions without a position are not in the answer. Undefined: of all topics that it ever read. */
 export async function readCommitted(
   cluster: KafkaCluster,
-  coordinator: number,
   groupId: string,
   partitions: readonly TopicPartition[] | undefined,
 ): Promise<OffsetsByPartition> {
@@ -71,7 +82,11 @@ export async function readCommitted(
     partitions === undefined
       ? // The library's type has no "all"; its encoder does.
         (null as unknown as [])
-      : groupByTopic(partitions).map(([name, partitionIndexes]) => ({ name, partitionIndexes }));
+      : [...byTopic(partitions)].map(([name, ofTopic]) => ({
+          name,
+          partitionIndexes: ofTopic.map(({ partition }) => partition),
+        }));
+  const coordinator = await cluster.coordinatorOf(groupId);
   // Stable: a position that a transaction is about to change is waited for.
   const answer = await cluster.request(coordinator, apis.offsetFetch, [
     [{ groupId, memberId: null, memberEpoch: -1, topics }],
@@ -87,10 +102,4 @@ export async function readCommitted(
     }
   }
   return committed;
-}
-
-function groupByTopic(partitions: readonly TopicPartition[]): [string, number[]][] {
-  const topics = new Map<string, number[]>();
-  for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
-  return [...topics];
 }
