@@ -5,14 +5,12 @@
  */
 
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { pause, within } from '../../clock/deadline.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
-import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
+import type { BusRecord, ConsumerOptions, Position, TopicPartition } from '../bus.ts';
 import { partitionKey } from '../bus.ts';
-import { fenced, unreachable } from '../bus-errors.ts';
+import { BusConsumer, type BusConsumerDependencies, type ConsumerCursor, shareOut } from '../bus-consumer.ts';
+import { unreachable } from '../bus-errors.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
-import { ConsumerLoop, shareOut } from '../consumer-loop.ts';
 import * as events from '../telemetry.ts';
 import type { KafkaCluster } from './cluster.ts';
 import { type CommitEntry, commitOffsets } from './commit-offsets.ts';
@@ -31,32 +29,24 @@ const firstJoinMsMax = rebalanceMsMax + answerMarginMs;
 /** Storing positions, with every coordinator that moves and every rebalance in between. */
 const commitMsMax = 30_000;
 
-interface KafkaConsumerDependencies {
+interface KafkaConsumerDependencies extends BusConsumerDependencies {
   /** This consumer's own: a rebalance or a fetch that waits must not hold up anybody else's requests. */
   readonly cluster: KafkaCluster;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
   readonly sessionMs?: number;
-  readonly onClosed: (consumer: KafkaConsumer) => void;
 }
 
-interface ConsumerCursor extends FetchCursor {
-  /** Where this assignment began; undefined until it is known. */
+interface KafkaCursor extends FetchCursor, ConsumerCursor {
   from: bigint | undefined;
-  /** Behind the last record that was handed out. */
-  handed: bigint;
   /** What of it is stored: a position of this assignment, or where it began. */
   stored: bigint;
 }
 
 type TroubleSource = 'group' | 'fetch' | 'positions';
 
-export class KafkaConsumer implements Consumer {
-  readonly #options: ConsumerOptions;
+export class KafkaConsumer extends BusConsumer<KafkaCursor> {
   readonly #dependencies: KafkaConsumerDependencies;
   readonly #session: GroupSession;
   readonly #fetcher: Fetcher;
-  readonly #loop: ConsumerLoop<ConsumerCursor>;
   readonly #trouble = new Map<TroubleSource, { readonly error: CcxError; readonly sinceMs: number }>();
   readonly #closed = new AbortController();
   /** Counts assignments, so that what was begun for an earlier one ends. */
@@ -67,30 +57,20 @@ export class KafkaConsumer implements Consumer {
   #firstAssignment = Promise.withResolvers<void>();
 
   constructor(options: ConsumerOptions, dependencies: KafkaConsumerDependencies) {
-    this.#options = { ...options, topics: [...new Set(options.topics)] };
+    super(options, dependencies, troubleMsMin);
     this.#dependencies = dependencies;
     const { cluster, clock, sessionMs = sessionMsDefault } = dependencies;
-    this.#loop = new ConsumerLoop(options, dependencies, {
-      take: (recordsMax) => this.#take(recordsMax),
-      findTrouble: () => this.#throwTrouble(),
-      idle: () => {
-        this.#passing ??= this.#passUnreadable().finally(() => {
-          this.#passing = undefined;
-        });
-      },
-      lookEveryMs: troubleMsMin,
-    });
     this.#session = new GroupSession({
       cluster,
       clock,
       groupId: options.groupId,
-      topics: this.#options.topics,
+      topics: this.options.topics,
       sessionMs,
       listener: {
         onAssigned: (partitions, continuous) => this.#onAssigned(partitions, continuous),
         onLost: () => {
           events.memberFenced(dependencies.telemetry, options.groupId);
-          this.#release([...this.#loop.cursors.values()]);
+          this.release([...this.cursors.values()]);
         },
         onTrouble: (error) => this.#note('group', error),
       },
@@ -100,10 +80,10 @@ export class KafkaConsumer implements Consumer {
       clock,
       bufferedBytesMax: options.bufferedBytesMax ?? bufferedBytesMaxDefault,
       listener: {
-        onRecords: () => this.#loop.wake(),
-        onOutOfRange: (cursor) => void this.#locate([cursor as ConsumerCursor]),
+        onRecords: () => this.wake(),
+        onOutOfRange: (cursor) => void this.#locate([cursor as KafkaCursor]),
         onTopicGone: (cursor) => {
-          this.#release([cursor as ConsumerCursor]);
+          this.release([cursor as KafkaCursor]);
           this.#session.doubt({ rejoin: true });
         },
         onTrouble: (error) => this.#note('fetch', error),
@@ -111,75 +91,46 @@ export class KafkaConsumer implements Consumer {
     });
   }
 
-  /** Joins the group; resolves with the first assignment. Rejects when a topic cannot be used or the group cannot be joined in time. */
-  async start(): Promise<void> {
+  /** Rejects when a topic cannot be used or the group cannot be joined in time. */
+  protected override async join(): Promise<void> {
     const { cluster, clock } = this.#dependencies;
     const deadlineMs = clock.monotonicMs() + firstJoinMsMax;
-    await cluster.requireTopics(this.#options.topics, clock.monotonicMs() + troubleMsMin);
+    await cluster.requireTopics(this.options.topics, clock.monotonicMs() + troubleMsMin);
     this.#session.start();
     await within(this.#firstAssignment.promise, { clock, ms: Math.max(0, deadlineMs - clock.monotonicMs()) }, () => {
       const trouble = (this.#trouble.get('group') ?? this.#trouble.get('positions'))?.error;
       throw (
         trouble ??
-        unreachable(`group ${this.#options.groupId} did not come to an assignment`, undefined, 'check the brokers')
+        unreachable(`group ${this.options.groupId} did not come to an assignment`, undefined, 'check the brokers')
       );
     });
   }
 
-  async poll(options: PollOptions): Promise<readonly BusRecord[]> {
-    return await this.#loop.poll(options);
-  }
-
-  async commit(positions: readonly Position[]): Promise<void> {
-    this.#loop.assertOpen();
-    const wanted = new Map<ConsumerCursor, Position>();
-    const refused: TopicPartition[] = [];
-    for (const position of positions) {
-      const cursor = this.#loop.cursors.get(partitionKey(position));
-      // A position outside what this assignment handed out belongs to an earlier one, or to an earlier topic of that name.
-      if (cursor?.from === undefined || position.offset < cursor.from || position.offset > cursor.handed) {
-        refused.push(position);
-      } else {
-        wanted.set(cursor, { ...position, offset: endOfDone(cursor, position.offset) });
-      }
-    }
-    if (wanted.size > 0) refused.push(...(await this.#store(wanted)));
-    if (refused.length > 0) throw fenced(refused);
-  }
-
-  assignment(): readonly TopicPartition[] {
-    return this.#loop.assignment();
-  }
-
-  pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#setPaused(partition, true);
-  }
-
-  resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#setPaused(partition, false);
+  override resume(partitions: readonly TopicPartition[]): void {
+    super.resume(partitions);
     this.#fetcher.pump();
-    this.#loop.wake();
   }
 
-  close(): Promise<void> {
-    const { cluster, onClosed } = this.#dependencies;
-    return this.#loop.close(
-      () => {
-        onClosed(this);
-        this.#closed.abort();
-        // Nobody may be waiting for it any more.
-        this.#firstAssignment.promise.catch(() => undefined);
-      },
-      async () => {
-        await this.#passing;
-        await this.#session.close();
-        this.#loop.cursors.clear();
-        const fetcherClosed = this.#fetcher.close();
-        await cluster.close();
-        await fetcherClosed;
-        await this.#session.ended();
-      },
-    );
+  protected override beginClose(): void {
+    this.#closed.abort();
+    // Nobody may be waiting for it any more.
+    this.#firstAssignment.promise.catch(() => undefined);
+  }
+
+  protected override async endClose(): Promise<void> {
+    await this.#passing;
+    await this.#session.close();
+    this.cursors.clear();
+    const fetcherClosed = this.#fetcher.close();
+    await this.#dependencies.cluster.close();
+    await fetcherClosed;
+    await this.#session.ended();
+  }
+
+  protected override idle(): void {
+    this.#passing ??= this.#passUnreadable().finally(() => {
+      this.#passing = undefined;
+    });
   }
 
   /**
@@ -187,14 +138,14 @@ export class KafkaConsumer implements Consumer {
    * without this a group would lag behind the end of a topic for ever.
    */
   async #passUnreadable(): Promise<void> {
-    const passed = new Map<ConsumerCursor, Position>();
-    for (const cursor of this.#loop.cursors.values()) {
+    const passed = new Map<KafkaCursor, Position>();
+    for (const cursor of this.cursors.values()) {
       const end = endOfDone(cursor, cursor.stored);
       if (end > cursor.stored) passed.set(cursor, { ...cursor, offset: end });
     }
     if (passed.size === 0) return;
     try {
-      await this.#store(passed);
+      await this.store(passed);
     } catch (error) {
       if (!(error instanceof CcxError)) throw error;
       this.#note('positions', error);
@@ -202,18 +153,18 @@ export class KafkaConsumer implements Consumer {
     }
   }
 
-  #take(recordsMax: number): readonly BusRecord[] {
+  protected override async take(recordsMax: number): Promise<readonly BusRecord[]> {
     if (!this.#session.isSettled()) return [];
-    const cursors = [...this.#loop.cursors.values()].filter((cursor) => !cursor.paused && cursor.buffered.length > 0);
+    const cursors = [...this.cursors.values()].filter((cursor) => !cursor.paused && cursor.buffered.length > 0);
     if (cursors.length === 0) return [];
-    const rotated = this.#loop.inTurn(cursors);
+    const rotated = this.inTurn(cursors);
     const shares = shareOut(
       rotated.map((cursor) => cursor.buffered.length),
       recordsMax,
     );
     const records = rotated.flatMap((cursor, index) => {
       const taken = cursor.buffered.splice(0, shares[index]!);
-      if (taken.length > 0) cursor.handed = taken.at(-1)!.offset + 1n;
+      if (taken.length > 0) cursor.position = taken.at(-1)!.offset + 1n;
       // Shares of the buffer are averages: which record brought which byte does not matter.
       const left = cursor.buffered.length / (cursor.buffered.length + taken.length);
       cursor.bufferedBytes = Math.round(cursor.bufferedBytes * left);
@@ -224,13 +175,13 @@ export class KafkaConsumer implements Consumer {
   }
 
   /** What keeps failing is told to whoever waits for records; a leader that moves is not worth telling. */
-  async #throwTrouble(): Promise<void> {
+  protected override async findTrouble(): Promise<void> {
     const { cluster, clock } = this.#dependencies;
     const troubles = [...this.#trouble.values()]
       .filter(({ error, sinceMs }) => !error.retryable || clock.monotonicMs() - sinceMs >= troubleMsMin)
       .map(({ error }) => error);
     if (troubles.length === 0) {
-      const topics = await cluster.topics(this.#options.topics).catch(() => undefined);
+      const topics = await cluster.topics(this.options.topics).catch(() => undefined);
       for (const topic of topics?.values() ?? [])
         if (topic instanceof CcxError && !topic.retryable) troubles.push(topic);
     }
@@ -241,12 +192,15 @@ export class KafkaConsumer implements Consumer {
     throw error;
   }
 
-  /** Answers with what was refused. Positions of partitions that changed hands meanwhile are not stored. */
-  async #store(wanted: ReadonlyMap<ConsumerCursor, Position>): Promise<readonly TopicPartition[]> {
-    const refused = await this.#commitEntries(
-      [...wanted].map(([cursor, position]) => ({ position, isMine: () => this.#loop.owns(cursor) })),
-    );
-    for (const [cursor, position] of wanted) if (!refused.includes(position)) cursor.stored = position.offset;
+  /** Positions of partitions that changed hands meanwhile are not stored. */
+  protected override async store(wanted: ReadonlyMap<KafkaCursor, Position>): Promise<readonly TopicPartition[]> {
+    const entries = [...wanted].map(([cursor, position]) => ({
+      cursor,
+      position: { ...position, offset: endOfDone(cursor, position.offset) },
+      isMine: () => this.owns(cursor),
+    }));
+    const refused = await this.#commitEntries(entries);
+    for (const { cursor, position } of entries) if (!refused.includes(position)) cursor.stored = position.offset;
     return refused;
   }
 
@@ -256,7 +210,7 @@ export class KafkaConsumer implements Consumer {
       cluster,
       clock,
       session: this.#session,
-      groupId: this.#options.groupId,
+      groupId: this.options.groupId,
       entries,
       deadlineMs: clock.monotonicMs() + commitMsMax,
       signal: this.#closed.signal,
@@ -266,33 +220,33 @@ export class KafkaConsumer implements Consumer {
   #onAssigned(partitions: readonly TopicPartition[], continuous: boolean): void {
     this.#assignments += 1;
     const kept = new Set(continuous ? partitions.map(partitionKey) : []);
-    this.#release([...this.#loop.cursors.values()].filter((cursor) => !kept.has(partitionKey(cursor))));
-    this.#takeOver(partitions, this.#assignments).catch((error) => this.#firstAssignment.reject(error));
+    this.release([...this.cursors.values()].filter((cursor) => !kept.has(partitionKey(cursor))));
+    this.#acquire(partitions, this.#assignments).catch((error) => this.#firstAssignment.reject(error));
   }
 
-  async #takeOver(partitions: readonly TopicPartition[], assignment: number): Promise<void> {
+  async #acquire(partitions: readonly TopicPartition[], assignment: number): Promise<void> {
     const { cluster, clock } = this.#dependencies;
     const { signal } = this.#closed;
     const topics = await retryUntil({ clock, deadlineMs: Number.POSITIVE_INFINITY, signal }, () =>
       cluster.topics(partitions.map(({ topic }) => topic)),
     );
     if (assignment !== this.#assignments || signal.aborted) return;
-    const taken: ConsumerCursor[] = [];
+    const acquired: KafkaCursor[] = [];
     for (const { topic, partition } of partitions) {
       const info = topics.get(topic)!;
       // Deleted since; the session sees it too.
       if (info instanceof CcxError) continue;
-      const known = this.#loop.cursors.get(partitionKey({ topic, partition }));
+      const known = this.cursors.get(partitionKey({ topic, partition }));
       if (known?.topicId === info.topicId) continue;
       // Deleted and made again: what was read of the old one says nothing about the new one.
-      if (known !== undefined) this.#release([known]);
-      taken.push({
+      if (known !== undefined) this.release([known]);
+      acquired.push({
         topic,
         partition,
         topicId: info.topicId,
         next: undefined,
         from: undefined,
-        handed: 0n,
+        position: 0n,
         stored: 0n,
         buffered: [],
         bufferedBytes: 0,
@@ -300,14 +254,14 @@ export class KafkaConsumer implements Consumer {
         fetching: false,
       });
     }
-    for (const cursor of taken) this.#fetcher.add(cursor);
-    this.#loop.assign(taken);
-    const isNewest = this.#options.startAt === 'latest';
+    for (const cursor of acquired) this.#fetcher.add(cursor);
+    this.assign(acquired);
+    const isNewest = this.options.startAt === 'latest';
     // The newest record is that of now, and must not be one of later.
     if (!isNewest) this.#firstAssignment.resolve();
     const isCurrent = () => assignment === this.#assignments;
     if (isNewest) await this.#untilDone(isCurrent, () => this.#beginGroup(isCurrent));
-    await this.#locate(taken);
+    await this.#locate(acquired);
     if (isCurrent()) this.#firstAssignment.resolve();
   }
 
@@ -333,7 +287,7 @@ export class KafkaConsumer implements Consumer {
    */
   async #beginGroup(isCurrent: () => boolean): Promise<void> {
     const { cluster, clock } = this.#dependencies;
-    const { groupId, topics: names } = this.#options;
+    const { groupId, topics: names } = this.options;
     const leaderUntilMs = clock.monotonicMs() + groupBeginMsMax;
     for (let looks = 0; !this.#groupBegan && isCurrent() && !this.#closed.signal.aborted; looks += 1) {
       const committed = await readCommitted(cluster, groupId, undefined);
@@ -359,24 +313,24 @@ export class KafkaConsumer implements Consumer {
   }
 
   /** Finds out where to read on, however long that takes, for those that are still ours. */
-  async #locate(cursors: readonly ConsumerCursor[]): Promise<void> {
-    const waiting = () => cursors.filter((cursor) => cursor.next === undefined && this.#loop.owns(cursor));
+  async #locate(cursors: readonly KafkaCursor[]): Promise<void> {
+    const waiting = () => cursors.filter((cursor) => cursor.next === undefined && this.owns(cursor));
     await this.#untilDone(
       () => waiting().length > 0,
       () => this.#locateOnce(waiting()),
     );
     this.#fetcher.pump();
-    this.#loop.wake();
+    this.wake();
   }
 
-  async #locateOnce(cursors: readonly ConsumerCursor[]): Promise<void> {
+  async #locateOnce(cursors: readonly KafkaCursor[]): Promise<void> {
     const { cluster, telemetry } = this.#dependencies;
-    const { groupId, startAt } = this.#options;
+    const { groupId, startAt } = this.options;
     const places = await groupPositions(cluster, groupId, cursors);
-    const fresh = new Map<ConsumerCursor, Position>();
+    const fresh = new Map<KafkaCursor, Position>();
     const located = cursors.map((cursor, index) => {
       const { committed, start, end } = places[index]!;
-      const wanted = cursor.from === undefined ? committed : cursor.handed;
+      const wanted = cursor.from === undefined ? committed : cursor.position;
       // One without a position is new to a group that has begun: nobody has read anything of it.
       if (wanted === null && startAt === 'latest') fresh.set(cursor, { ...cursor, offset: start });
       let position = wanted ?? start;
@@ -389,42 +343,37 @@ export class KafkaConsumer implements Consumer {
       return { cursor, position };
     });
     // Stored before anything is read: when its topic was the group's only one, a restart would take the group for one that begins.
-    if (fresh.size > 0) await this.#store(fresh);
+    if (fresh.size > 0) await this.store(fresh);
     for (const { cursor, position } of located) {
       if (cursor.from === undefined) cursor.stored = position;
       cursor.from = cursor.from === undefined || position < cursor.from ? position : cursor.from;
-      cursor.handed = position;
+      cursor.position = position;
       cursor.next = position;
     }
   }
 
-  #release(cursors: readonly ConsumerCursor[]): void {
+  protected override release(cursors: readonly KafkaCursor[]): void {
     for (const cursor of cursors) this.#fetcher.remove(cursor);
-    this.#loop.release(cursors);
-  }
-
-  #setPaused(partition: TopicPartition, paused: boolean): void {
-    const cursor = this.#loop.cursors.get(partitionKey(partition));
-    if (cursor !== undefined) cursor.paused = paused;
+    super.release(cursors);
   }
 
   #note(source: TroubleSource, error: CcxError | undefined): void {
     const { clock, telemetry } = this.#dependencies;
     const known = this.#trouble.get(source);
     if (error === undefined) {
-      if (this.#trouble.delete(source)) events.consumerRecovered(telemetry, this.#options.groupId, source);
+      if (this.#trouble.delete(source)) events.consumerRecovered(telemetry, this.options.groupId, source);
       return;
     }
-    if (known?.error.code !== error.code) events.consumerTroubled(telemetry, this.#options.groupId, source, error);
+    if (known?.error.code !== error.code) events.consumerTroubled(telemetry, this.options.groupId, source, error);
     this.#trouble.set(source, { error, sinceMs: known?.sinceMs ?? clock.monotonicMs() });
     if (!error.retryable) {
       this.#firstAssignment.reject(error);
-      this.#loop.wake();
+      this.wake();
     }
   }
 }
 
 /** Where a partition's work ends that is done up to `offset`: behind what nobody can read, when that is all that follows in what was fetched. */
-function endOfDone({ handed, next, buffered }: ConsumerCursor, offset: bigint): bigint {
-  return offset >= handed && buffered.length === 0 && next !== undefined && next > offset ? next : offset;
+function endOfDone({ position, next, buffered }: KafkaCursor, offset: bigint): bigint {
+  return offset >= position && buffered.length === 0 && next !== undefined && next > offset ? next : offset;
 }

@@ -74,16 +74,11 @@ class KafkaBus implements Bus {
       cluster: this.#newCluster(),
       clock,
       telemetry,
-      ...(sessionMs === undefined ? {} : { sessionMs }),
-      onClosed: (gone) => this.#consumers.delete(gone),
+      sessionMs,
+      onClosed: () => this.#consumers.delete(consumer),
     });
     this.#consumers.add(consumer);
-    try {
-      await consumer.start();
-    } catch (error) {
-      await consumer.close();
-      throw error;
-    }
+    await consumer.start();
     return consumer;
   }
 

@@ -1,18 +1,16 @@
 /**
  * A group member on the embedded bus. Two things run side by side: membership (renewed three times per lease, brought up to date when
- * the group changes) says which partitions are ours; `poll` reads those. They meet in the cursors of the loop (`consumer-loop.ts`).
+ * the group changes) says which partitions are ours; `poll` reads those. They meet in the cursors (`bus-consumer.ts`).
  *
  * The same rules bind a member that merely believes to be one: past the end of its lease, by its own clock, it hands out nothing.
  */
 
-import type { Clock } from '../../clock/clock.ts';
 import type { Database, Queryable } from '../../database/database.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
-import type { BusRecord, Consumer, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
+import type { BusRecord, ConsumerOptions, PollOptions, Position, TopicPartition } from '../bus.ts';
 import { partitionKey } from '../bus.ts';
-import { fenced, topicUnknown } from '../bus-errors.ts';
+import { BusConsumer, type BusConsumerDependencies, type ConsumerCursor } from '../bus-consumer.ts';
+import { topicUnknown } from '../bus-errors.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
-import { ConsumerLoop } from '../consumer-loop.ts';
 import * as events from '../telemetry.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import type { BusHint } from './channel.ts';
@@ -28,28 +26,19 @@ import type { ReadCursor, RecordReader } from './record-reader.ts';
 
 const renewalsPerLease = 3;
 
-interface PostgresConsumerDependencies {
+interface PostgresConsumerDependencies extends BusConsumerDependencies {
   readonly database: Database;
   readonly reader: RecordReader;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
   readonly leaseMs: number;
   readonly pollEveryMs: number;
-  /** Called once, when the consumer is closed. */
-  readonly onClosed: (consumer: PostgresConsumer) => void;
 }
 
-interface ConsumerCursor extends ReadCursor {
-  /** Where this assignment began: a commit below it belongs to an earlier one. */
-  readonly from: bigint;
+interface PostgresCursor extends ReadCursor, ConsumerCursor {
   position: bigint;
 }
 
-export class PostgresConsumer implements Consumer {
-  readonly #options: ConsumerOptions;
+export class PostgresConsumer extends BusConsumer<PostgresCursor> {
   readonly #dependencies: PostgresConsumerDependencies;
-  readonly #loop: ConsumerLoop<ConsumerCursor>;
-  readonly #paused = new Set<string>();
   #member: Member;
   /** Until then a hint would find no member and take it for one that lost its lease. */
   #joined = false;
@@ -62,18 +51,13 @@ export class PostgresConsumer implements Consumer {
   #failing = false;
 
   constructor(options: ConsumerOptions, dependencies: PostgresConsumerDependencies) {
-    this.#options = options;
+    super(options, dependencies, dependencies.pollEveryMs);
     this.#dependencies = dependencies;
     this.#member = this.#newMember();
-    this.#loop = new ConsumerLoop(options, dependencies, {
-      take: (recordsMax) => this.#take(recordsMax),
-      findTrouble: () => this.#findMissingTopics(),
-      lookEveryMs: dependencies.pollEveryMs,
-    });
   }
 
-  /** Joins the group; resolves with the first assignment, which is empty while others still hold everything. */
-  async start(): Promise<void> {
+  /** The first assignment is empty while others still hold everything. */
+  protected override async join(): Promise<void> {
     const { database, clock, leaseMs } = this.#dependencies;
     await withBusErrors(async () => {
       await joinGroup(database, this.#member);
@@ -83,120 +67,79 @@ export class PostgresConsumer implements Consumer {
     this.#stopRenewing = clock.every(leaseMs / renewalsPerLease, () => this.#renew());
   }
 
-  async poll(options: PollOptions): Promise<readonly BusRecord[]> {
-    return await withBusErrors(() => this.#loop.poll(options));
+  override async poll(options: PollOptions): Promise<readonly BusRecord[]> {
+    return await withBusErrors(() => super.poll(options));
   }
 
-  async commit(positions: readonly Position[]): Promise<void> {
-    this.#loop.assertOpen();
-    const wanted = new Map<string, { readonly position: Position; readonly cursor: ConsumerCursor }>();
-    const refused: TopicPartition[] = [];
-    for (const position of positions) {
-      const cursor = this.#loop.cursors.get(partitionKey(position));
-      // A position outside what this assignment handed out belongs to an earlier one, or to an earlier topic of that name.
-      if (cursor === undefined || position.offset < cursor.from || position.offset > cursor.position) {
-        refused.push(position);
-      } else {
-        wanted.set(partitionKey(position), { position, cursor });
-      }
-    }
-    if (wanted.size > 0) {
-      const { database } = this.#dependencies;
-      const entries = [...wanted.values()];
-      const stored = await withBusErrors(() =>
-        commitPositions(
-          database,
-          this.#member,
-          entries.map(({ position, cursor }) => ({ ...cursor, offset: position.offset })),
-        ),
-      );
-      for (const { position, cursor } of entries) {
-        if (!stored.has(`${cursor.topicId}/${cursor.partition}`)) refused.push(position);
-      }
-    }
-    if (refused.length === 0) return;
-    // The rows know better than we do who owns what.
+  protected override async store(wanted: ReadonlyMap<PostgresCursor, Position>): Promise<readonly TopicPartition[]> {
+    const stored = await withBusErrors(() => commitPositions(this.#dependencies.database, this.#member, wanted));
+    return [...wanted.keys()].filter(({ topicId, partition }) => !stored.has(`${topicId}/${partition}`));
+  }
+
+  /** The rows know better than we do who owns what. */
+  protected override doubt(): void {
     this.#synchronizeSoon();
-    throw fenced(refused);
   }
 
-  assignment(): readonly TopicPartition[] {
-    return this.#loop.assignment();
+  protected override beginClose(): void {
+    this.#stopRenewing();
   }
 
-  pause(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions)
-      if (this.#loop.cursors.has(partitionKey(partition))) this.#paused.add(partitionKey(partition));
-  }
-
-  resume(partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) this.#paused.delete(partitionKey(partition));
-    this.#loop.wake();
-  }
-
-  close(): Promise<void> {
-    const { database, telemetry, onClosed } = this.#dependencies;
-    return this.#loop.close(
-      () => {
-        onClosed(this);
-        this.#stopRenewing();
-      },
-      async () => {
-        await this.#synchronizing?.catch(() => undefined);
-        try {
-          await leaveGroup(database, this.#member);
-        } catch (error) {
-          // Then the lease ends by itself.
-          events.membershipFailed(telemetry, this.#options.groupId, error);
-        }
-      },
-    );
+  protected override async endClose(): Promise<void> {
+    const { database, telemetry } = this.#dependencies;
+    await this.#synchronizing?.catch(() => undefined);
+    try {
+      await leaveGroup(database, this.#member);
+    } catch (error) {
+      // Then the lease ends by itself.
+      events.membershipFailed(telemetry, this.options.groupId, error);
+    }
   }
 
   /** Called by the bus for every NOTIFY. */
   onHint(hint: BusHint): void {
     if (!this.#joined) return;
     if (hint.kind === 'records') {
-      for (const cursor of this.#loop.cursors.values()) {
+      for (const cursor of this.cursors.values()) {
         if (cursor.topicId !== hint.topicId) continue;
-        this.#loop.wake();
+        this.wake();
         return;
       }
-    } else if (hint.kind === 'anything' || hint.groupId === this.#options.groupId) {
+    } else if (hint.kind === 'anything' || hint.groupId === this.options.groupId) {
       this.#synchronizeSoon();
-      this.#loop.wake();
+      this.wake();
     }
   }
 
-  async #take(recordsMax: number): Promise<readonly BusRecord[]> {
+  protected override async take(recordsMax: number): Promise<readonly BusRecord[]> {
     await this.#ensureLease();
     return await this.#read(recordsMax);
   }
 
-  async #findMissingTopics(): Promise<void> {
+  protected override async findTrouble(): Promise<void> {
     if (this.#missingTopics.length === 0) return;
     // Whoever polls again at once must not keep the process from doing anything else.
-    await this.#loop.wait(this.#dependencies.pollEveryMs);
+    await this.wait(this.#dependencies.pollEveryMs);
     throw topicUnknown(this.#missingTopics);
   }
 
   async #read(recordsMax: number): Promise<readonly BusRecord[]> {
     const { reader, telemetry } = this.#dependencies;
-    const readable = [...this.#loop.cursors].filter(([key]) => !this.#paused.has(key)).map(([, cursor]) => cursor);
+    const readable = [...this.cursors.values()].filter((cursor) => !cursor.paused);
     if (readable.length === 0) return [];
-    const pages = await reader.read(this.#loop.inTurn(readable), {
+    const pages = await reader.read(this.inTurn(readable), {
       recordsMax,
-      bytesMax: this.#options.bufferedBytesMax ?? bufferedBytesMaxDefault,
+      bytesMax: this.options.bufferedBytesMax ?? bufferedBytesMaxDefault,
     });
     // A topic that is gone, or gone and made again: the hint about it may be on its way, or lost.
     if (readable.some((cursor) => cursor.head === undefined)) await this.#synchronize();
     if (!this.#leaseHolds()) return [];
     return pages.flatMap(({ cursor, records, next, dropped }) => {
       // Released, or paused, while the read was under way.
-      if (!this.#loop.owns(cursor) || this.#paused.has(partitionKey(cursor))) return [];
+      if (!this.owns(cursor) || cursor.paused) return [];
       if (dropped > 0n) {
         const { topic, partition } = cursor;
-        events.recordsSkipped(telemetry, this.#options.groupId, { topic, partition, records: dropped });
+        events.recordsSkipped(telemetry, this.options.groupId, { topic, partition, records: dropped });
       }
       cursor.position = next;
       return records;
@@ -210,7 +153,7 @@ export class PostgresConsumer implements Consumer {
   /** Past the lease, or after it was lost, everything is released before the member asks for its place again. */
   async #ensureLease(): Promise<void> {
     if (this.#leaseHolds()) return;
-    this.#release([...this.#loop.cursors.values()]);
+    this.release([...this.cursors.values()]);
     await this.#synchronize();
   }
 
@@ -223,15 +166,15 @@ export class PostgresConsumer implements Consumer {
       if (answer !== 'unchanged') await this.#synchronize();
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) events.membershipFailed(telemetry, this.#options.groupId, error);
+      if (!this.#failing) events.membershipFailed(telemetry, this.options.groupId, error);
       this.#failing = true;
     }
   }
 
   #synchronizeSoon(): void {
-    if (this.#loop.isClosing) return;
+    if (this.isClosing) return;
     this.#synchronize().catch((error) => {
-      events.membershipFailed(this.#dependencies.telemetry, this.#options.groupId, error);
+      events.membershipFailed(this.#dependencies.telemetry, this.options.groupId, error);
     });
   }
 
@@ -245,7 +188,7 @@ export class PostgresConsumer implements Consumer {
   }
 
   async #runSynchronize(): Promise<void> {
-    while (this.#synchronizeAgain && !this.#loop.isClosing) {
+    while (this.#synchronizeAgain && !this.isClosing) {
       this.#synchronizeAgain = false;
       await this.#synchronizeOnce();
     }
@@ -255,12 +198,12 @@ export class PostgresConsumer implements Consumer {
     const { database, clock, telemetry, leaseMs } = this.#dependencies;
     const startedMs = clock.monotonicMs();
     const answer = await synchronizeMember(database, this.#member, (partition) => {
-      const cursor = this.#loop.cursors.get(partitionKey(partition));
-      if (cursor !== undefined) this.#release([cursor]);
+      const cursor = this.cursors.get(partitionKey(partition));
+      if (cursor !== undefined) this.release([cursor]);
     });
     if (answer.kind === 'stale') {
-      events.memberFenced(telemetry, this.#options.groupId);
-      this.#release([...this.#loop.cursors.values()]);
+      events.memberFenced(telemetry, this.options.groupId);
+      this.release([...this.cursors.values()]);
       this.#member = this.#newMember();
       this.#generation = undefined;
       await joinGroup(database, this.#member);
@@ -276,49 +219,37 @@ export class PostgresConsumer implements Consumer {
   #takeOver(owned: readonly OwnedPartition[]): void {
     const ownedIds = new Map(owned.map((partition) => [partitionKey(partition), partition.topicId]));
     // A topic that was deleted and made again has another id: what was read of the old one says nothing about the new one.
-    const all = [...this.#loop.cursors.values()];
-    this.#release(all.filter((cursor) => ownedIds.get(partitionKey(cursor)) !== cursor.topicId));
-    const acquired = owned.filter((partition) => !this.#loop.cursors.has(partitionKey(partition)));
+    const all = [...this.cursors.values()];
+    this.release(all.filter((cursor) => ownedIds.get(partitionKey(cursor)) !== cursor.topicId));
+    const acquired = owned.filter((partition) => !this.cursors.has(partitionKey(partition)));
     if (acquired.length === 0) return;
-    this.#loop.assign(
+    this.assign(
       acquired.map(({ topicId, topic, partition, position }) => {
-        return { topicId, topic, partition, from: position, position, head: undefined };
+        return { topicId, topic, partition, from: position, position, head: undefined, paused: false };
       }),
     );
-    this.#loop.wake();
-  }
-
-  #release(cursors: readonly ConsumerCursor[]): void {
-    for (const cursor of cursors) this.#paused.delete(partitionKey(cursor));
-    this.#loop.release(cursors);
+    this.wake();
   }
 
   #newMember(): Member {
-    const { groupId, topics, startAt } = this.#options;
+    const { groupId, topics, startAt } = this.options;
     const { clock, leaseMs } = this.#dependencies;
-    return { groupId, memberId: clock.uuid(), topics: [...new Set(topics)], startAt, leaseMs };
+    return { groupId, memberId: clock.uuid(), topics, startAt, leaseMs };
   }
 }
 
 /**
- * Stores positions of a group, for those partitions only that the member still owns under a living lease.
- */
-interface PositionToStore {
-  readonly topicId: bigint;
-  readonly partition: number;
-  readonly offset: bigint;
-}
-
-/**
- * Answers with the stored ones as `<topicId>/<partition>`; what is missing there has another owner. The check and the write are one
+ * Stores positions of a group, for those partitions only that the member still owns under a living lease. Answers with the stored ones as `<topicId>/<partition>`; what is missing there has another owner. The check and the write are one
  * statement on locked rows: a partition that changes hands meanwhile is either stored before its new owner looks, or not at all.
  */
 async function commitPositions(
   database: Queryable,
-  member: { readonly groupId: string; readonly memberId: string },
-  positions: readonly PositionToStore[],
+  member: Member,
+  wanted: ReadonlyMap<PostgresCursor, Position>,
 ): Promise<ReadonlySet<string>> {
-  const values = positions.map(({ topicId, partition, offset }) => `(${topicId}, ${partition}, ${offset}::bigint)`);
+  const values = [...wanted].map(
+    ([{ topicId, partition }, { offset }]) => `(${topicId}, ${partition}, ${offset}::bigint)`,
+  );
   const { rows } = await database.query<{ topic_id: bigint; partition: number }>(
     `WITH wanted (topic_id, partition, committed) AS (VALUES ${values.join(', ')}),
      locked AS (

@@ -124,16 +124,11 @@ class EmbeddedBus implements PostgresBus {
       pollEveryMs,
       reader: this.#reader,
       telemetry: this.#telemetry,
-      onClosed: (gone) => this.#consumers.delete(gone),
+      onClosed: () => this.#consumers.delete(consumer),
     });
     // Before it joins, so that it hears of members that join right after it.
     this.#consumers.add(consumer);
-    try {
-      await consumer.start();
-    } catch (error) {
-      await consumer.close();
-      throw error;
-    }
+    await consumer.start();
     return consumer;
   }
 

@@ -8,7 +8,7 @@ import { to as copyTo } from 'pg-copy-streams';
 import type { Database, Queryable } from '../../database/database.ts';
 import { sqlState } from '../../database/database-error.ts';
 import type { BusRecord } from '../bus.ts';
-import { shareOut } from '../consumer-loop.ts';
+import { shareOut } from '../bus-consumer.ts';
 import { decodeHeaders } from './header-encoding.ts';
 import { SegmentDirectory } from './segments.ts';
 

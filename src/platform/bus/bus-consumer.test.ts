@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { shareOut } from './consumer-loop.ts';
+import { shareOut } from './bus-consumer.ts';
 
 test('a small backlog beside a large one is fetched whole', () => {
   assert.deepEqual(shareOut([1000, 3], 100), [97, 3]);
