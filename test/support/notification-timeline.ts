@@ -124,7 +124,17 @@ export function createFakeTarget(name: TargetName): FakeTarget {
 export const failure = (code = 'TEST_FAILURE') =>
   new CcxError('as the test wants it', { code, category: 'delivery', retryable: true });
 
-export function policyOf(section: string, changes: Partial<TargetPolicySettings> = {}): TargetPolicySettings {
+type PolicyChanges = Partial<TargetPolicySettings>;
+
+/** Of both targets, with what a test changes of the backend's and of Service Log's. */
+export function policiesOf(backend: PolicyChanges = {}, serviceLog: PolicyChanges = {}) {
+  return {
+    'notification-backend': policyOf('kafka_broker', backend),
+    'service-log': policyOf('service_log', serviceLog),
+  };
+}
+
+function policyOf(section: string, changes: PolicyChanges): TargetPolicySettings {
   return {
     section,
     cooldown: '24h',
@@ -144,7 +154,7 @@ export function testSettings(changes: Partial<NotificationServiceSettings> = {})
   return {
     mode: 'once',
     timeSource: 'clock',
-    policies: { 'notification-backend': policyOf('kafka_broker'), 'service-log': policyOf('service_log') },
+    policies: policiesOf(),
     clusters: { allowOnly: false, allowed: new Set(), block: false, blocked: new Set() },
     reportsOf: 'owner',
     contentRefreshMs: 0,

@@ -6,12 +6,12 @@ import {
   dayMs,
   failure,
   hourMs,
-  policyOf,
+  policiesOf,
   reportOf,
   type Timeline,
   testCluster,
   testOrg,
-  testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
@@ -37,9 +37,13 @@ async function storeRequestId(line: Timeline, requestId: string, updatedAt: stri
   );
 }
 
-test('hops 9 to 12 of a request are in its trace, with what was decided', async () => {
-  const line = await createTimeline(bothTargets);
-  try {
+async function countRows(line: Timeline, table: string): Promise<number> {
+  const { rows } = await line.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`);
+  return rows[0]!.count;
+}
+
+test('hops 9 to 12 of a request are in its trace, with what was decided', () =>
+  withTimeline(bothTargets, async (line) => {
     await migrateCcx(line.database, 'writer');
     line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
     await storeRequestId(line, 'request-1', await line.store(reportOf('CRITICAL', 'LOW')));
@@ -61,31 +65,21 @@ test('hops 9 to 12 of a request are in its trace, with what was decided', async 
     );
     assert.equal(decided.orgId, String(testOrg));
     assert.match(events.find(({ status }) => status === 'notification-dead')!.detail!, /REFUSED/);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a report stored by another writer has no trace, and is told all the same', async () => {
-  const line = await createTimeline();
-  try {
+test('a report stored by another writer has no trace, and is told all the same', () =>
+  withTimeline({}, async (line) => {
     await migrateCcx(line.database, 'writer');
     await storeRequestId(line, '', await line.store(reportOf('CRITICAL')));
     await line.run();
     assert.equal(line.kafka.arrived.length, 1);
-    const { rows } = await line.database.query<{ count: number }>('SELECT count(*)::int AS count FROM ccx.trace');
-    assert.equal(rows[0]!.count, 0);
-  } finally {
-    await line.end();
-  }
-});
+    assert.equal(await countRows(line, 'ccx.trace'), 0);
+  }));
 
 test('retention deletes what is old and finished, and nothing that a cooldown counts by', async () => {
   const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '', everyMs: 0 };
-  const line = await createTimeline({ settings: { retention } });
-  const count = async (table: string) =>
-    (await line.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`)).rows[0]!.count;
-  try {
+  await withTimeline({ settings: { retention } }, async (line) => {
+    const count = (table: string) => countRows(line, table);
     await line.store(reportOf('CRITICAL'), { cluster: 'a' });
     await line.run();
     await line.clock.advance(hourMs);
@@ -107,17 +101,13 @@ test('retention deletes what is old and finished, and nothing that a cooldown co
     assert.equal(await count('reported'), 2, 'one row of each of the last two runs');
     assert.deepEqual([await count('ccx.notification_considered'), await count('ccx.notification_sent_rows')], [1, 1]);
     assert.equal(line.kafka.arrived.length, 2);
-  } finally {
-    await line.end();
-  }
+  });
 });
 
 test('an age that is shorter than a cooldown tells nothing twice, and says so at the start', async () => {
   const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '10 minutes', everyMs: 0 };
-  const line = await createTimeline({ settings: { retention } });
-  const count = async (table: string) =>
-    (await line.database.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`)).rows[0]!.count;
-  try {
+  await withTimeline({ settings: { retention } }, async (line) => {
+    const count = (table: string) => countRows(line, table);
     for (let run = 0; run < 6; run += 1) {
       const at = await line.store(reportOf('CRITICAL'));
       await line.database
@@ -153,24 +143,21 @@ test('an age that is shorter than a cooldown tells nothing twice, and says so at
     await assert.rejects(line.another({ retention: { ...retention, reportsMaxAge: 'soon' } }), {
       ...{ code: 'MAX_AGE_INVALID', hint: /cleaner\.max_age/ },
     });
-  } finally {
-    await line.end();
-  }
+  });
 });
 
 test('retention goes by the longest cooldown of all targets, also of those that another process serves', async () => {
   const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '1 day', everyMs: 0 };
-  const policies = { ...testSettings().policies, 'service-log': policyOf('service_log', { cooldown: '1 hour' }) };
-  const line = await createTimeline({ targets: ['service-log'], settings: { retention, policies } });
-  const query = (text: string) => line.database.query(text);
-  const left = async () => {
-    const { rows } = await line.database.query<{ rows: number; issues: number }>(
-      `SELECT (SELECT count(*)::int FROM reported WHERE event_type_id = 1) AS rows,
-              (SELECT count(*)::int FROM ccx.notification_ledger WHERE event_type_id = 1) AS issues`,
-    );
-    return [rows[0]!.rows, rows[0]!.issues];
-  };
-  try {
+  const policies = policiesOf({}, { cooldown: '1 hour' });
+  await withTimeline({ targets: ['service-log'], settings: { retention, policies } }, async (line) => {
+    const query = (text: string) => line.database.query(text);
+    const left = async () => {
+      const { rows } = await line.database.query<{ rows: number; issues: number }>(
+        `SELECT (SELECT count(*)::int FROM reported WHERE event_type_id = 1) AS rows,
+                (SELECT count(*)::int FROM ccx.notification_ledger WHERE event_type_id = 1) AS issues`,
+      );
+      return [rows[0]!.rows, rows[0]!.issues];
+    };
     await line.run();
     assert.deepEqual((await query('SELECT event_type_id, cooldown::text FROM ccx.cooldowns')).rows, [
       { event_type_id: 2, cooldown: '01:00:00' },
@@ -188,9 +175,7 @@ test('retention goes by the longest cooldown of all targets, also of those that 
     await line.clock.advance(21 * dayMs);
     await line.run();
     assert.deepEqual(await left(), [0, 0]);
-  } finally {
-    await line.end();
-  }
+  });
 });
 
 test('what the backend takes no message about is decided once, with its reason, and never composed', async () => {
@@ -233,26 +218,24 @@ test('what the backend takes no message about is decided once, with its reason, 
     assert.deepEqual(new Set(issues.map(({ state, reason }) => `${state} ${reason}`)), new Set(['open no-recipient']));
     const text = formatExplanation('zero', await readExplanation(line.database, 'zero'));
     assert.match(text, /no-recipient: The target never takes a message about such a cluster, whose organization is 0/);
-    const { rows } = await line.database.query<{ count: number }>('SELECT count(*)::int AS count FROM new_reports');
-    assert.equal(rows[0]!.count, 5, 'the rows stay as the writer stored them');
+    assert.equal(await countRows(line, 'new_reports'), 5, 'the rows stay as the writer stored them');
   } finally {
     await target.close();
     await line.end();
   }
 });
 
-test('what can never be put into a message is tried once per report, and what only failed for now again', async () => {
-  const line = await createTimeline({ settings: { mode: 'follow' } });
-  const final = new CcxError('as the test wants it', { code: 'NOTIFICATION_INVALID', category: 'delivery' });
-  let composed = 0;
-  let fails: CcxError | undefined = final;
-  line.kafka.composing = async () => {
-    composed += 1;
-    if (fails !== undefined) throw fails;
-  };
-  const reason = async () => (await line.ledger()).find(({ key }) => key === 'CRITICAL')?.reason;
-  const service = await line.another();
-  try {
+test('what can never be put into a message is tried once per report, and what only failed for now again', () =>
+  withTimeline({ settings: { mode: 'follow' } }, async (line) => {
+    const final = new CcxError('as the test wants it', { code: 'NOTIFICATION_INVALID', category: 'delivery' });
+    let composed = 0;
+    let fails: CcxError | undefined = final;
+    line.kafka.composing = async () => {
+      composed += 1;
+      if (fails !== undefined) throw fails;
+    };
+    const reason = async () => (await line.ledger()).find(({ key }) => key === 'CRITICAL')?.reason;
+    const service = await line.another();
     await line.store(reportOf('CRITICAL'));
     for (let run = 0; run < 3; run += 1) {
       await service.runOnce();
@@ -271,14 +254,10 @@ test('what can never be put into a message is tried once per report, and what on
     await line.clock.advance(2 * renderRetryMs);
     await service.runOnce();
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a message that waits and can no longer be composed is withdrawn, once', async () => {
-  const line = await createTimeline();
-  try {
+test('a message that waits and can no longer be composed is withdrawn, once', () =>
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -292,10 +271,7 @@ test('a message that waits and can no longer be composed is withdrawn, once', as
     }
     assert.deepEqual(await line.outboxStates(), { withdrawn: 1 });
     assert.equal((await line.ledger())[0]?.reason, 'not-composable');
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
 test('disabled rules are read from the aggregator’s two tables; a database without them is one clear error', async () => {
   const { database, drop } = await createTestDatabase();
@@ -316,9 +292,8 @@ test('disabled rules are read from the aggregator’s two tables; a database wit
   }
 });
 
-test('explain tells per target and issue what was decided, why, when it was sent and when it could next be', async () => {
-  const line = await createTimeline(bothTargets);
-  try {
+test('explain tells per target and issue what was decided, why, when it was sent and when it could next be', () =>
+  withTimeline(bothTargets, async (line) => {
     line.serviceLog.answer = () => ({ kind: 'paused', error: failure('CREDENTIALS'), afterMs: hourMs });
     await line.store(reportOf('CRITICAL', 'LOW'));
     await line.run();
@@ -347,14 +322,10 @@ test('explain tells per target and issue what was decided, why, when it was sent
     await line.database.query('TRUNCATE reported');
     const emptied = formatExplanation(testCluster, await readExplanation(line.database, testCluster));
     assert.match(emptied, /at once: the record that it was sent is gone/);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('messages are listed with their bytes, and only dead ones and those of unknown outcome are tried again', async () => {
-  const line = await createTimeline(bothTargets);
-  try {
+test('messages are listed with their bytes, and only dead ones and those of unknown outcome are tried again', () =>
+  withTimeline(bothTargets, async (line) => {
     line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -371,14 +342,10 @@ test('messages are listed with their bytes, and only dead ones and those of unkn
       [],
       'it was tried again already',
     );
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a message that the target cannot make anew stays dead with that reason, and holds nothing up', async () => {
-  const line = await createTimeline({ targets: ['service-log'] });
-  try {
+test('a message that the target cannot make anew stays dead with that reason, and holds nothing up', () =>
+  withTimeline({ targets: ['service-log'] }, async (line) => {
     line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -391,14 +358,10 @@ test('a message that the target cannot make anew stays dead with that reason, an
     assert.deepEqual([dead!.error_code, dead!.replaced_by], ['NOT_READABLE', null]);
     await line.run();
     assert.equal(line.serviceLog.attempts.length, 1);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('messages are claimed up to a number of bytes, and a larger one alone', async () => {
-  const line = await createTimeline();
-  try {
+test('messages are claimed up to a number of bytes, and a larger one alone', () =>
+  withTimeline({}, async (line) => {
     for (const cluster of ['a', 'b', 'c', 'd']) await line.store(reportOf('CRITICAL'), { cluster });
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.run();
@@ -414,24 +377,16 @@ test('messages are claimed up to a number of bytes, and a larger one alone', asy
     await line.clock.advance(hourMs);
     await line.run();
     assert.deepEqual(claims, [2, 2, 2, 2]);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a database without the shared tables is one clear error', async () => {
-  const line = await createTimeline();
-  try {
+test('a database without the shared tables is one clear error', () =>
+  withTimeline({}, async (line) => {
     await line.database.query('ALTER TABLE read_errors RENAME TO hidden');
     await assert.rejects(line.run(), { code: 'SCHEMA_MISSING', message: /lacks read_errors/, hint: /version 8/ });
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('metrics say what was decided, what waits and for how long', async () => {
-  const line = await createTimeline(bothTargets);
-  try {
+test('metrics say what was decided, what waits and for how long', () =>
+  withTimeline(bothTargets, async (line) => {
     line.serviceLog.answer = () => ({ kind: 'retry', error: failure('AWAY'), afterMs: 0 });
     await line.store(reportOf('CRITICAL', 'LOW'));
     await line.store('[]', { cluster: 'wrong' });
@@ -456,14 +411,10 @@ test('metrics say what was decided, what waits and for how long', async () => {
     ]) {
       assert.ok(text.includes(`${series}\n`), `${series} in\n${text}`);
     }
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('the time of decisions is the server’s, whatever this machine’s clock is set to', async () => {
-  const line = await createTimeline();
-  try {
+test('the time of decisions is the server’s, whatever this machine’s clock is set to', () =>
+  withTimeline({}, async (line) => {
     const ours = createTimeSource(line.clock, 'clock');
     await ours.synchronize(line.database);
     assert.equal(ours.now().toISOString(), line.clock.now().toISOString());
@@ -476,33 +427,17 @@ test('the time of decisions is the server’s, whatever this machine’s clock i
     assert.ok(first - rows[0]!.now < 60_000_000n && first > rows[0]!.now);
     line.clock.setNow(new Date(line.clock.now().getTime() - dayMs));
     assert.ok(time.nowMicros() > first);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
 test('a service without a target, or with a filter that cannot be used, does not start', async () => {
   await assert.rejects(
-    createTimeline({ targets: [] }).then(async (line) => {
-      try {
-        await line.run();
-      } finally {
-        await line.end();
-      }
+    withTimeline({ targets: [] }, async (line) => {
+      await line.run();
     }),
     { code: 'NO_TARGET', category: 'configuration' },
   );
-  const line = await createTimeline();
-  try {
-    const policies = testSettings().policies;
-    line.configure({
-      policies: {
-        ...policies,
-        'notification-backend': { ...policies['notification-backend'], eventFilter: 'totalRisk >' },
-      },
-    });
+  await withTimeline({}, async (line) => {
+    line.configure({ policies: policiesOf({ eventFilter: 'totalRisk >' }) });
     await assert.rejects(line.run(), { code: 'EVENT_FILTER_INVALID', hint: /kafka_broker\.event_filter/ });
-  } finally {
-    await line.end();
-  }
+  });
 });

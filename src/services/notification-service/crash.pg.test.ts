@@ -7,25 +7,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   createCrashingTelemetry,
-  createTimeline,
   hourMs,
   passPauses,
   reportOf,
   type Timeline,
   testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 
 const clusters = ['a', 'b', 'c'];
 const bothTargets = ['notification-backend', 'service-log'] as const;
 
 async function withReports(tell: (line: Timeline) => Promise<void>): Promise<void> {
-  const line = await createTimeline({ targets: bothTargets });
-  try {
+  await withTimeline({ targets: bothTargets }, async (line) => {
     for (const cluster of clusters) await line.store(reportOf('CRITICAL', 'IMPORTANT'), { cluster });
     await tell(line);
-  } finally {
-    await line.end();
-  }
+  });
 }
 
 /** Everything was told, each issue of each cluster under one id; the books agree; and nothing more is told. */
@@ -110,9 +107,8 @@ test('a commit whose answer is lost is neither done twice nor forgotten', async 
   }
 });
 
-test('runs that overlap share the work and send nothing twice', async () => {
-  const line = await createTimeline({ targets: bothTargets });
-  try {
+test('runs that overlap share the work and send nothing twice', () =>
+  withTimeline({ targets: bothTargets }, async (line) => {
     const names = Array.from({ length: 60 }, (_, index) => `cluster-${index}`);
     for (const cluster of names) await line.store(reportOf('CRITICAL', 'IMPORTANT'), { cluster });
     const delivery = { ...testSettings().delivery, claimMax: 7 };
@@ -129,14 +125,10 @@ test('runs that overlap share the work and send nothing twice', async () => {
     assert.equal(line.kafka.attempts.length, 60);
     const sent = (await line.reported()).filter(({ state, target }) => state === 1 && target === 1);
     assert.equal(sent.length, 60);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a process that outlives its lease cannot record what another has taken over', async () => {
-  const line = await createTimeline();
-  try {
+test('a process that outlives its lease cannot record what another has taken over', () =>
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'), { cluster: 'a' });
     const attempted = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<void>();
@@ -160,14 +152,10 @@ test('a process that outlives its lease cannot record what another has taken ove
     assert.equal(new Set(line.kafka.arrived.map(({ id }) => id)).size, 1);
     assert.equal((await line.reported()).filter(({ state }) => state === 1).length, 1);
     assert.deepEqual(await line.outboxStates(), { delivered: 1 });
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a stop during a batch finishes what is in flight and releases the rest untried', async () => {
-  const line = await createTimeline({ targets: ['notification-backend'] });
-  try {
+test('a stop during a batch finishes what is in flight and releases the rest untried', () =>
+  withTimeline({ targets: ['notification-backend'] }, async (line) => {
     for (const cluster of ['a', 'b', 'c', 'd', 'e', 'f']) await line.store(reportOf('CRITICAL'), { cluster });
     const attempted = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<void>();
@@ -187,14 +175,10 @@ test('a stop during a batch finishes what is in flight and releases the rest unt
     await line.run();
     assert.equal(line.kafka.arrived.length, 6);
     assert.ok(line.kafka.attempts.every(({ mayHaveArrived }) => !mayHaveArrived));
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a target that throws has possibly sent', async () => {
-  const line = await createTimeline();
-  try {
+test('a target that throws has possibly sent', () =>
+  withTimeline({}, async (line) => {
     line.kafka.answer = () => {
       throw new Error('a bug of the target');
     };
@@ -207,7 +191,4 @@ test('a target that throws has possibly sent', async () => {
       line.kafka.attempts.map(({ mayHaveArrived }) => mayHaveArrived),
       [false, true],
     );
-  } finally {
-    await line.end();
-  }
-});
+  }));

@@ -7,7 +7,7 @@ import type { Issue } from '../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import type { Database, Queryable } from '../../platform/database/database.ts';
+import type { Database } from '../../platform/database/database.ts';
 import { targetName } from './format-explanation.ts';
 import { requestRetry } from './store/explain.ts';
 import { isoText, timestampMicros } from './timestamps.ts';
@@ -51,22 +51,33 @@ export async function openDeadNotifications(database: Database) {
     async *list({ handledToo }: { readonly handledToo: boolean }): AsyncGenerator<DeadNotification> {
       let after: DeadMessage | undefined;
       do {
-        const page = await readDeadMessages(database, { handledToo, after, rowsMax: deadMessagesPerRead });
+        const { rows: page } = await database.query<DeadMessage>(
+          `SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX}
+            WHERE ${isDead} AND ($1 OR NOT (${isHandled})) AND ($2::timestamp IS NULL OR (finished_at, id) > ($2::timestamp, $3::uuid))
+            ORDER BY finished_at, id LIMIT $4`,
+          [handledToo, after?.finished_at ?? null, after?.id ?? null, deadMessagesPerRead],
+        );
         yield* page.map(toDeadNotification);
         after = page.length < deadMessagesPerRead ? undefined : page.at(-1);
       } while (after !== undefined);
     },
     async find(id: string): Promise<DeadNotification | undefined> {
-      const uuid = uuidOf(id);
-      const message = uuid === undefined ? undefined : await readDeadMessage(database, uuid);
-      return message === undefined ? undefined : toDeadNotification(message);
+      const found = await database.query<DeadMessage>(
+        `SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE ${isDead} AND id = $1::uuid`,
+        [uuidOf(id) ?? null],
+      );
+      return found.rows.map(toDeadNotification)[0];
     },
     /** The running service sends it under a new id. False when it did before. */
     async retry(id: string): Promise<boolean> {
       return (await requestRetry(database, { ids: [uuidOf(id)!] })).length > 0;
     },
     async discard(id: string, note: string): Promise<void> {
-      await discardMessage(database, uuidOf(id)!, note);
+      await database.query(
+        `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET discarded_at = now() AT TIME ZONE 'UTC', discard_note = $2
+          WHERE ${isDead} AND id = $1::uuid`,
+        [uuidOf(id)!, note],
+      );
     },
   };
 }
@@ -80,7 +91,7 @@ function toDeadNotification(message: DeadMessage): DeadNotification {
   const unknown = message.state === 'unknown';
   return {
     id: `${idPrefix}${message.id}`,
-    state: stateOf(message),
+    state: message.handled,
     info: {
       code: message.error_code ?? (unknown ? 'OUTCOME_UNKNOWN' : 'NOT_DELIVERED'),
       reason: `${unknown ? 'it may have arrived: ' : ''}${message.error_text ?? 'no reason was recorded'}`,
@@ -98,15 +109,7 @@ function toDeadNotification(message: DeadMessage): DeadNotification {
   };
 }
 
-function stateOf({ is_retried, is_discarded }: DeadMessage): DeadNotification['state'] {
-  if (is_retried) return 'replayed';
-  return is_discarded ? 'discarded' : 'open';
-}
-
-/**
- * Messages of the outbox that were given up, or of which nobody knows whether they arrived, oldest first; and that a person is done with one.
- * Source: consumers.md R8.
- */
+/** A message of the outbox that was given up, or of which nobody knows whether it arrived. Source: consumers.md R8. */
 interface DeadMessage {
   readonly id: string;
   readonly event_type_id: number;
@@ -119,44 +122,11 @@ interface DeadMessage {
   readonly error_text: string | null;
   readonly issues: readonly Issue[];
   readonly body: string;
-  /** Somebody has asked for another try, or it was made. */
-  readonly is_retried: boolean;
-  readonly is_discarded: boolean;
+  /** Replayed: somebody has asked for another try, or it was made. */
+  readonly handled: DeadNotification['state'];
 }
 
 const isDead = `state IN ('dead', 'unknown') AND finished_at IS NOT NULL`;
 const columns = `id, event_type_id, rtrim(cluster) AS cluster, state, attempts, finished_at, request_id, error_code, error_text, issues, body,
-            retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL AS is_retried, discarded_at IS NOT NULL AS is_discarded`;
-
-/** A page behind `after`; shorter than `rowsMax` where there are no more. */
-async function readDeadMessages(
-  queryable: Queryable,
-  page: {
-    readonly handledToo: boolean;
-    readonly after?: Pick<DeadMessage, 'finished_at' | 'id'> | undefined;
-    readonly rowsMax: number;
-  },
-): Promise<DeadMessage[]> {
-  const { rows } = await queryable.query<DeadMessage>(
-    `SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX}
-      WHERE ${isDead} AND ($1 OR NOT (${isHandled})) AND ($2::timestamp IS NULL OR (finished_at, id) > ($2::timestamp, $3::uuid))
-      ORDER BY finished_at, id LIMIT $4`,
-    [page.handledToo, page.after?.finished_at ?? null, page.after?.id ?? null, page.rowsMax],
-  );
-  return rows;
-}
-
-async function readDeadMessage(queryable: Queryable, id: string): Promise<DeadMessage | undefined> {
-  const { rows } = await queryable.query<DeadMessage>(
-    `SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE ${isDead} AND id = $1::uuid`,
-    [id],
-  );
-  return rows[0];
-}
-
-async function discardMessage(queryable: Queryable, id: string, note: string): Promise<void> {
-  await queryable.query(
-    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET discarded_at = now() AT TIME ZONE 'UTC', discard_note = $2 WHERE ${isDead} AND id = $1::uuid`,
-    [id, note],
-  );
-}
+            CASE WHEN retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL THEN 'replayed'
+                 WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END AS handled`;

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  createTimeline,
   dayMs,
   failure,
   hourMs,
@@ -11,6 +10,7 @@ import {
   type Timeline,
   type TimelineOptions,
   testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { NotificationService } from './service.ts';
@@ -20,16 +20,13 @@ async function following(
   options: TimelineOptions,
   tell: (line: Timeline, service: NotificationService) => Promise<void>,
 ): Promise<void> {
-  const line = await createTimeline({ ...options, settings: { mode: 'follow', ...options.settings } });
-  try {
+  await withTimeline({ ...options, settings: { mode: 'follow', ...options.settings } }, async (line) => {
     const finished = nextEvent('run-finished');
     const service = await line.another();
     await finished;
     await asleep(line);
     await tell(line, service);
-  } finally {
-    await line.end();
-  }
+  });
 }
 
 /** Waits for the cycle that the work sets off, until the service sleeps again. */
@@ -240,9 +237,8 @@ test('reports of writers whose clocks are hours behind are found without a step 
     assert.deepEqual(line.kafka.told(), ['MODERATE']);
   }));
 
-test('a service that starts after the clock was set back moves along what lies ahead', async () => {
-  const line = await createTimeline();
-  try {
+test('a service that starts after the clock was set back moves along what lies ahead', () =>
+  withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
@@ -255,10 +251,7 @@ test('a service that starts after the clock was set back moves along what lies a
     await line.clock.advance(2 * 60_000);
     await line.run();
     assert.deepEqual(line.kafka.told(), ['CRITICAL'], 'a day after it was told, as far as anybody can know');
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
 /** As a writer stores it whose clock was set as well. */
 function wallText(line: Timeline): string {

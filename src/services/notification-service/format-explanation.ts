@@ -139,12 +139,8 @@ function isAboutNow(reason: string): boolean {
 }
 
 /** The name whose sentence is true now; a reason that this version does not know is left as it is. */
-function standingOf(issue: StandingIssue): string {
-  if (isAboutNow(issue.last_reason)) return issue.last_reason;
-  return standingByState(issue);
-}
-
-function standingByState({ state, last_reason, message_state, error_code, counts }: StandingIssue): Standing {
+function standingOf({ state, last_reason, message_state, error_code, counts }: StandingIssue): string {
+  if (isAboutNow(last_reason)) return last_reason;
   switch (state) {
     case 'open':
       return 'due';

@@ -10,7 +10,7 @@ import {
   failure,
   hourMs,
   passPauses,
-  policyOf,
+  policiesOf,
   reportOf,
   type Timeline,
   type TimelineOptions,
@@ -135,23 +135,11 @@ const fallsOut: Record<string, { readonly happens: (line: Timeline) => Promise<u
     reason: 'disabled-by-org',
   },
   'the threshold is raised': {
-    happens: async (line) =>
-      line.configure({
-        policies: {
-          'notification-backend': policyOf('kafka_broker', { totalRiskThreshold: 5 }),
-          'service-log': policyOf('service_log'),
-        },
-      }),
+    happens: async (line) => line.configure({ policies: policiesOf({ totalRiskThreshold: 5 }) }),
     reason: 'below-threshold',
   },
   'the tags no longer fit': {
-    happens: async (line) =>
-      line.configure({
-        policies: {
-          'notification-backend': policyOf('kafka_broker', { tagFilterEnabled: true, tags: ['other'] }),
-          'service-log': policyOf('service_log'),
-        },
-      }),
+    happens: async (line) => line.configure({ policies: policiesOf({ tagFilterEnabled: true, tags: ['other'] }) }),
     reason: 'filtered-by-tag',
   },
   'the content no longer knows it': {
@@ -226,12 +214,7 @@ test('of what somebody else notified the rest goes out; rows older than the cool
 test('after the clock was set back a message that was decided before is looked at again', () =>
   waiting({}, [reportOf('CRITICAL')], async (line) => {
     line.clock.setNow(new Date(line.clock.now().getTime() - 3 * hourMs));
-    line.configure({
-      policies: {
-        'notification-backend': policyOf('kafka_broker', { totalRiskThreshold: 5 }),
-        'service-log': policyOf('service_log'),
-      },
-    });
+    line.configure({ policies: policiesOf({ totalRiskThreshold: 5 }) });
     await line.run();
     await line.clock.advance(hourMs / 60);
     await line.run();

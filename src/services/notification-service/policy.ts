@@ -12,7 +12,7 @@ import { compileEventFilter } from './decide/compile-event-filter.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { detailsByPosition } from './decide/report-slices.ts';
-import { createVerdicts, type Verdicts } from './decide/verdicts.ts';
+import { createVerdicts } from './decide/verdicts.ts';
 import type { DueCluster, DueIssue, Target } from './ports.ts';
 import type { StoredReport } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
@@ -86,23 +86,18 @@ export async function measureCooldown(
 
 /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
 export function dueClusterOf(
-  what: {
-    readonly target: Pick<Target, 'name'>;
-    readonly report: StoredReport;
-    readonly decisions: readonly Decision[];
-    readonly verdicts: Verdicts;
-  },
-  onRiskWithoutSeverity: (totalRisk: number) => void,
+  { target, policy }: { readonly target: Pick<Target, 'name'>; readonly policy: Pick<TargetPolicy, 'verdicts'> },
+  { report, decisions }: { readonly report: StoredReport; readonly decisions: readonly Decision[] },
+  events: Pick<Events, 'riskWithoutSeverity'>,
 ): DueCluster {
-  const { target, report, decisions, verdicts } = what;
   const due = decisions.filter(({ notify }) => notify);
   const positions = new Set(due.flatMap(({ position }) => position ?? []));
   const details = detailsByPosition(report.text ?? '', positions);
   const issues = due.flatMap(({ issue, position }): DueIssue[] => {
-    const verdict = verdicts.of(issue.component, issue.errorKey);
+    const verdict = policy.verdicts.of(issue.component, issue.errorKey);
     if (verdict.kind !== 'pass') return [];
     const { totalRisk, rule, content } = verdict;
-    if (target.name === 'service-log' && (totalRisk < 1 || totalRisk > 4)) onRiskWithoutSeverity(totalRisk);
+    if (target.name === 'service-log' && (totalRisk < 1 || totalRisk > 4)) events.riskWithoutSeverity(totalRisk);
     return [{ ...issue, details: details.get(position ?? -1) ?? 'null', totalRisk, rule, content }];
   });
   const { orgId, accountNumber, cluster, updatedAt, requestId } = report;

@@ -14,7 +14,7 @@ import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts
 import type { Kept } from './keep-last-good.ts';
 import { SERVICE_STATUS } from './metrics.ts';
 import { runPipeline } from './pipeline.ts';
-import { type CompiledPolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
+import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
 import type { Target } from './ports.ts';
 import type { Run, RunTarget, TargetHealth } from './run.ts';
 import { createTally, finishTally, type RunSummary } from './run.ts';
@@ -190,13 +190,10 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
   for (const { target, policy, health } of state.targets) {
     const how = { nowText: timestampText(nowMicros), events: state.events };
     const cooldownMicros = await measureCooldown(state.database, policy, how);
-    const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
     targets.push({
       target,
       health,
-      policy: prepared,
-      dueCluster: (report, decisions) =>
-        dueClusterOf({ target, report, decisions, verdicts: prepared.verdicts }, state.events.riskWithoutSeverity),
+      policy: preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros }),
       dueMicros: await dueMoments(state, target),
     });
   }

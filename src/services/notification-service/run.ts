@@ -6,7 +6,7 @@ import type { Decision } from './decide/decide-cluster.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './policy.ts';
-import type { DueCluster, Target } from './ports.ts';
+import type { Target } from './ports.ts';
 import type { DecidedRow, ForeignSentRow } from './store/decisions.ts';
 import type { ClaimedMessage } from './store/outbox.ts';
 import type { ReportStore, StoredReport } from './store/reports.ts';
@@ -33,8 +33,6 @@ export interface RunTarget {
   readonly target: Target;
   readonly policy: TargetPolicy;
   readonly health: TargetHealth;
-  /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
-  readonly dueCluster: (report: StoredReport, decisions: readonly Decision[]) => DueCluster;
   /** Assigns the moments at which new messages become due; staggers those of a first run. */
   readonly dueMicros: () => bigint;
 }

@@ -7,7 +7,7 @@ import {
   failure,
   hourMs,
   passPauses,
-  policyOf,
+  policiesOf,
   reportOf,
   type Timeline,
   testCluster,
@@ -207,15 +207,15 @@ test('both targets have their own threshold, tags, cooldown and rows', () =>
     {
       ...bothTargets,
       settings: {
-        policies: {
-          'notification-backend': policyOf('kafka_broker', { totalRiskThreshold: 3 }),
-          'service-log': policyOf('service_log', {
+        policies: policiesOf(
+          { totalRiskThreshold: 3 },
+          {
             totalRiskThreshold: 0,
             tagFilterEnabled: true,
             tags: ['osd_customer'],
             cooldown: '1 hour',
-          }),
-        },
+          },
+        ),
       },
     },
     async (line) => {
@@ -447,13 +447,7 @@ test('a threshold that was raised while a message waited withdraws it', () =>
     await line.store(reportOf('MODERATE'));
     await line.run();
     line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
-    const serviceLog = policyOf('service_log');
-    line.configure({
-      policies: {
-        'notification-backend': policyOf('kafka_broker', { totalRiskThreshold: 3 }),
-        'service-log': serviceLog,
-      },
-    });
+    line.configure({ policies: policiesOf({ totalRiskThreshold: 3 }) });
     await line.clock.advance(hourMs);
     await line.run();
     assert.deepEqual(line.kafka.told(), []);
@@ -514,10 +508,7 @@ test('a cluster that cannot be rendered is an error, the others go on, and it is
 
 test('without a cooldown each one-shot run tells everything again', () =>
   withTimeline({}, async (line) => {
-    const policies = {
-      'notification-backend': policyOf('kafka_broker', { cooldown: '0 hours' }),
-      'service-log': policyOf('service_log'),
-    };
+    const policies = policiesOf({ cooldown: '0 hours' });
     line.configure({ policies });
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -527,22 +518,14 @@ test('without a cooldown each one-shot run tells everything again', () =>
 
 test('a cooldown that is no interval is refused with the name of its setting', () =>
   withTimeline({}, async (line) => {
-    line.configure({
-      policies: {
-        'notification-backend': policyOf('kafka_broker', { cooldown: 'soon' }),
-        'service-log': policyOf('service_log'),
-      },
-    });
+    line.configure({ policies: policiesOf({ cooldown: 'soon' }) });
     await assert.rejects(line.run(), { code: 'COOLDOWN_INVALID', hint: /kafka_broker\.cooldown/ });
   }));
 
 for (const cooldown of ['-1 week', '1 day -30 hours', '-0.5 s']) {
   test(`a negative cooldown, ${cooldown}, is refused with the name of its setting, or is none where it is taken`, () =>
     withTimeline({}, async (line) => {
-      const policies = (negativeCooldown: 'none' | 'refused') => ({
-        'notification-backend': policyOf('kafka_broker', { cooldown, negativeCooldown }),
-        'service-log': policyOf('service_log'),
-      });
+      const policies = (negativeCooldown: 'none' | 'refused') => policiesOf({ cooldown, negativeCooldown });
       line.configure({ policies: policies('refused') });
       await assert.rejects(line.run(), { code: 'COOLDOWN_INVALID', hint: /kafka_broker\.cooldown/ });
       line.configure({ policies: policies('none') });
@@ -566,12 +549,7 @@ test('a negative age of deletion is refused by name: it would delete what has ju
 test('a service that follows refuses a wrong cooldown at its start, not in each run', () =>
   withTimeline({ settings: { mode: 'follow' } }, async (line) => {
     for (const cooldown of ['soon', '-1 week']) {
-      line.configure({
-        policies: {
-          'notification-backend': policyOf('kafka_broker', { cooldown }),
-          'service-log': policyOf('service_log'),
-        },
-      });
+      line.configure({ policies: policiesOf({ cooldown }) });
       await assert.rejects(line.run(), { code: 'COOLDOWN_INVALID', hint: /kafka_broker\.cooldown/ });
     }
   }));

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  createTimeline,
   dayMs,
   passPauses,
   reportOf,
   type Timeline,
   testSettings,
+  withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import { reportBytesMax } from './decide/read-report.ts';
 import { setClustersMax } from './store/reports.ts';
@@ -28,8 +28,7 @@ async function statementsOf(line: Timeline, work: () => Promise<unknown>): Promi
 
 test('2 000 clusters take few statements: with news, with nothing new, with the cooldown over', async () => {
   const delivery = { ...testSettings().delivery, claimMax: 500, concurrency: 16 };
-  const line = await createTimeline({ settings: { delivery } });
-  try {
+  await withTimeline({ settings: { delivery } }, async (line) => {
     await line.run();
     const idle = await statementsOf(line, () => line.run());
     await storeMany(line, 4 * setClustersMax, reportOf('CRITICAL', 'MODERATE', 'LOW'));
@@ -43,14 +42,11 @@ test('2 000 clusters take few statements: with news, with nothing new, with the 
     assert.equal(line.kafka.arrived.length, 4_000);
     assert.ok(again <= news, `${again} statements, ${news} at first`);
     assert.equal((await line.reported()).length, 6_000);
-  } finally {
-    await line.end();
-  }
+  });
 });
 
-test('one cluster that cannot be written does not exist: odd ids, zero organizations, hostile keys are all decided', async () => {
-  const line = await createTimeline();
-  try {
+test('one cluster that cannot be written does not exist: odd ids, zero organizations, hostile keys are all decided', () =>
+  withTimeline({}, async (line) => {
     const odd = [
       "'; DROP TABLE reported; --",
       'ümläut-😀',
@@ -70,14 +66,10 @@ test('one cluster that cannot be written does not exist: odd ids, zero organizat
     assert.equal(run.decisions['content-missing'], 1);
     await line.run();
     assert.equal(line.kafka.arrived.length, odd.length);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('a report at the size limit is decided, one past it is listed and skipped', async () => {
-  const line = await createTimeline();
-  try {
+test('a report at the size limit is decided, one past it is listed and skipped', () =>
+  withTimeline({}, async (line) => {
     const report = (bytes: number) => {
       const text = reportOf('CRITICAL').slice(0, -1);
       return `${text},"padding":"${'x'.repeat(bytes - text.length - ',"padding":""}'.length)}"}`;
@@ -93,14 +85,10 @@ test('a report at the size limit is decided, one past it is listed and skipped',
       `SELECT rtrim(cluster) AS cluster, split_part(error_text, ':', 1) AS code FROM read_errors`,
     );
     assert.deepEqual(rows, [{ cluster: 'larger', code: 'REPORT_TOO_LARGE' }]);
-  } finally {
-    await line.end();
-  }
-});
+  }));
 
-test('rows of reported keep their keys apart when another writer takes the same microsecond', async () => {
-  const line = await createTimeline({ targets: ['notification-backend', 'service-log'] });
-  try {
+test('rows of reported keep their keys apart when another writer takes the same microsecond', () =>
+  withTimeline({ targets: ['notification-backend', 'service-log'] }, async (line) => {
     await line.store(reportOf('CRITICAL'), { cluster: 'a' });
     // The other writer takes each of the next microseconds, so that whatever ours would be is taken.
     await line.database.query(
@@ -116,7 +104,4 @@ test('rows of reported keep their keys apart when another writer takes the same 
       rows.rows.map(({ target }) => target),
       [1, 2],
     );
-  } finally {
-    await line.end();
-  }
-});
+  }));

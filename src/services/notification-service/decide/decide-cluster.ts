@@ -98,15 +98,14 @@ export function decideCluster(situation: ClusterSituation): Decision[] {
   return decisions;
 }
 
-/** What a report says of the rules that have no hit in it; both by the rule's module. */
-interface SilentRules {
-  readonly didNotRun: ReadonlySet<string>;
-  /** Whether the catalogue that made the report is known, and does not have the rule. */
-  readonly isRemoved: (module: string) => boolean;
-}
-
-/** A rule that did not run is in the catalogue, whatever a header says: its issue is never closed for that report. */
-export function absenceIn({ didNotRun, isRemoved }: SilentRules): (issue: Issue) => Absence {
+/**
+ * Of a report that holds no hit of some rules, which are known by their modules. A rule that did not run is in the catalogue, whatever a
+ * header says: its issue is never closed for that report. `isRemoved`: the catalogue that made it is known, and does not have the rule.
+ */
+export function absenceIn(
+  didNotRun: ReadonlySet<string>,
+  isRemoved: (module: string) => boolean,
+): (issue: Issue) => Absence {
   return ({ component }) => {
     const module = moduleOfComponent(component);
     if (didNotRun.has(module)) return 'rule-did-not-run';

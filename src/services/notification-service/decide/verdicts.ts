@@ -32,15 +32,9 @@ export interface FilterPolicy {
   readonly tags: readonly string[];
 }
 
-export interface Verdicts {
-  of(component: string, errorKey: string): Verdict;
-  /** One line per rule and error key in a fixed order: what a decision depends on, and nothing else of the content. */
-  readonly summary: readonly string[];
-}
-
 const contentMissing: Verdict = { kind: 'content-missing' };
 
-export function createVerdicts(content: RuleContentDirectory, policy: FilterPolicy): Verdicts {
+export function createVerdicts(content: RuleContentDirectory, policy: FilterPolicy) {
   const byRule = new Map<string, Map<string, Verdict>>();
   const summary: string[] = [];
   for (const [name, rule] of Object.entries(content.rules)) {
@@ -53,7 +47,9 @@ export function createVerdicts(content: RuleContentDirectory, policy: FilterPoli
     }
   }
   return {
-    of: (component, errorKey) => byRule.get(ruleNameOfComponent(component))?.get(errorKey) ?? contentMissing,
+    of: (component: string, errorKey: string): Verdict =>
+      byRule.get(ruleNameOfComponent(component))?.get(errorKey) ?? contentMissing,
+    /** One line per rule and error key in a fixed order: what a decision depends on, and nothing else of the content. */
     summary: summary.sort(),
   };
 }

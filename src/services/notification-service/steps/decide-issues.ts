@@ -164,7 +164,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
   const { catalogue, didNotRun } = report;
   const decisions = decideCluster({
     reportIssues: read.issues,
-    absence: absenceIn({ didNotRun, isRemoved: (module) => isRemoved({ catalogue, module }) }),
+    absence: absenceIn(didNotRun, (module) => isRemoved({ catalogue, module })),
     ledger: subject.ledger,
     allowed,
     hasRecipient: runTarget.target.hasRecipient(report),

@@ -66,7 +66,7 @@ export async function* deliverNotifications(
       leaseMs: run.settings.delivery.leaseMs,
     });
     if (claimed.length > 0) {
-      const { messages, reached } = await deliverBatch(run, runTarget, { claimed, leaseToken, lookAgain });
+      const { messages, reached } = await deliverBatch(run, runTarget, { claimed, leaseToken }, lookAgain);
       yield { runTarget, leaseToken, messages, startedMs };
       // A target that takes nothing must not keep new reports waiting; the next cycle tries what is due then.
       if (follow && messages.every(({ outcome }) => waits.has(outcome.kind))) return;
@@ -103,15 +103,12 @@ async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: 
 async function deliverBatch(
   run: Run,
   runTarget: RunTarget,
-  {
-    claimed,
-    leaseToken,
-    lookAgain,
-  }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string; readonly lookAgain: LookAgain },
+  claim: Parameters<LookAgain>[2],
+  lookAgain: LookAgain,
 ): Promise<{ readonly messages: DeliveredMessage[]; readonly reached: boolean | undefined }> {
   const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
-  const looked = await lookAgain(run, runTarget, { claimed, leaseToken });
+  const looked = await lookAgain(run, runTarget, claim);
   for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
   for (const message of looked.ready.keys()) {
     const outcome = expiry(run, message);
@@ -149,7 +146,7 @@ async function deliverBatch(
     timers.abort();
     await lease;
   }
-  const messages = claimed.map(
+  const messages = claim.claimed.map(
     (message): DeliveredMessage => ({
       message: looked.ready.get(message) ?? message,
       outcome: outcomes.get(message) ?? { kind: 'released' },

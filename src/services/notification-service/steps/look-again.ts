@@ -12,6 +12,7 @@ import { type ReadReport, readReport } from '../decide/read-report.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
+import { dueClusterOf } from '../policy.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import type { Run, RunTarget } from '../run.ts';
 import { ledgerKey, readImported, readUnseenSentRows } from '../store/ledger.ts';
@@ -119,15 +120,13 @@ async function eachReport(
   work: (message: ClaimedMessage, situation: Situation) => Promise<void>,
 ): Promise<void> {
   const { concurrency } = run.settings.delivery;
-  const moved: [ClaimedMessage, Situation][] = [];
-  const messagesOf = new Map<string, ClaimedMessage[]>();
-  for (const message of what.messages) {
-    const { cluster } = message.notification;
-    const key = what.newest.get(cluster);
-    if (key?.orgId === message.orgId) messagesOf.set(cluster, [...(messagesOf.get(cluster) ?? []), message]);
-    else moved.push([message, { kind: key === undefined ? 'report-removed' : 'cluster-moved' }]);
-  }
-  await inParallel(moved, concurrency, ([message, situation]) => work(message, situation));
+  const newestOf = ({ notification }: ClaimedMessage) => what.newest.get(notification.cluster);
+  const moved = what.messages.filter((message) => newestOf(message)?.orgId !== message.orgId);
+  await inParallel(moved, concurrency, (message) =>
+    work(message, { kind: newestOf(message) === undefined ? 'report-removed' : 'cluster-moved' }),
+  );
+  const here = what.messages.filter((message) => newestOf(message)?.orgId === message.orgId);
+  const messagesOf = Map.groupBy(here, ({ notification }) => notification.cluster);
   const keys = [...messagesOf.keys()].map((cluster) => what.newest.get(cluster)!);
   for (const set of inSets(keys)) {
     const reports = new Map((await run.reports.read(set)).map((report) => [report.cluster, report]));
@@ -187,7 +186,7 @@ async function decisionsAbout(
   const isRemoved = await run.reports.removedRules(rest.map(({ module }) => ({ catalogue, module })));
   const decisions = decideCluster({
     reportIssues: [...held, ...unknown.map(({ module, ...issue }) => ({ ...issue, position: unknownPosition }))],
-    absence: absenceIn({ didNotRun: new Set(), isRemoved: (module) => isRemoved({ catalogue, module }) }),
+    absence: absenceIn(new Set(), (module) => isRemoved({ catalogue, module })),
     ledger: issues.map((issue): LedgerIssue => {
       const clockMicros = notified.get(issueIdentity(issue)) ?? null;
       const recorded = clockMicros !== null;
@@ -234,7 +233,7 @@ async function composedAnew(
   const ids = [message.notification.id];
   let composed: readonly OutgoingNotification[];
   try {
-    const due = runTarget.dueCluster(report, what.decisions);
+    const due = dueClusterOf(runTarget, what, run.events);
     composed = await runTarget.target.compose(due, { now, uuid: () => ids.pop() ?? run.clock.uuid() });
   } catch (error) {
     return unrendered(run, runTarget, message, error);

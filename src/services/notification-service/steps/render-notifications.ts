@@ -8,6 +8,7 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { settleDecisions } from '../decide/decide-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
+import { dueClusterOf } from '../policy.ts';
 import type { DueCluster, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run } from '../run.ts';
 import { writeDecisions } from '../store/decisions.ts';
@@ -24,7 +25,7 @@ export async function renderNotifications(run: Run, set: DecidedSet): Promise<Re
 
 async function renderCluster(run: Run, cluster: DecidedCluster): Promise<RenderedCluster> {
   const { target } = cluster.runTarget;
-  const dueCluster = cluster.runTarget.dueCluster(cluster.report, cluster.decisions);
+  const dueCluster = dueClusterOf(cluster.runTarget, cluster, run.events);
   try {
     const messages = await target.compose(dueCluster, { now: run.time.now(), uuid: () => run.clock.uuid() });
     const renderError = missing(dueCluster, messages);

@@ -9,11 +9,10 @@ import {
   createTimeline,
   failure,
   hourMs,
-  policyOf,
+  policiesOf,
   reportOf,
   type Timeline,
   testOrg,
-  testSettings,
 } from '../../../../test/support/notification-timeline.ts';
 import { emptyTables } from '../../../../test/support/postgres.ts';
 import type { LedgerIssue, LedgerState } from '../decide/decide-cluster.ts';
@@ -158,7 +157,7 @@ test('a row of somebody else over ours is removed again: ours counts again, and 
 
 test('our newer row is removed while an older one of ours is inside the cooldown', async () => {
   const policies = (cooldown: string) => ({
-    policies: { ...testSettings().policies, 'notification-backend': policyOf('kafka_broker', { cooldown }) },
+    policies: policiesOf({ cooldown }),
   });
   line.configure(policies('1 hour'));
   await reportAgain();

@@ -213,20 +213,18 @@ export async function reissueRequested(
         ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
       [target.eventTargetId, reissuesMax],
     );
-    const reissued = rows.map((row) => reissueOne(target, context, { ...row, target: target.name }));
+    const reissued = rows.map((row): Reissued => {
+      const old = { ...row, target: target.name };
+      try {
+        return { old, next: target.reissue(old, context), error: undefined };
+      } catch (error) {
+        return { old, next: undefined, error };
+      }
+    });
     await storeSuccessors(tx, reissued, store.nowMicros());
     await storeRefusals(tx, reissued);
     return reissued;
   });
-}
-
-function reissueOne(target: Target, context: ComposeContext, old: OutgoingNotification): Reissued {
-  try {
-    const next = target.reissue(old, context);
-    return { old, next, error: undefined };
-  } catch (error) {
-    return { old, next: undefined, error };
-  }
 }
 
 async function storeSuccessors(tx: Connection, reissued: readonly Reissued[], nowMicros: bigint): Promise<void> {
