@@ -9,8 +9,7 @@ import { readBytesMax, readRecordsMax } from '../bus-options.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import { busChannel } from './channel.ts';
 import type { ReadCursor, RecordReader } from './record-reader.ts';
-import { createSegmentTable, segmentTable } from './segments.ts';
-import type { TopicDirectory } from './topics.ts';
+import { createSegmentTable, segmentTable, type TopicDirectory } from './storage.ts';
 
 /** Kafka's own bound of a topic's name. */
 export const topicNameLengthMax = 249;
@@ -72,14 +71,8 @@ export class PostgresAdmin implements BusAdmin {
 
   async lag(groupId: string, topics: readonly string[]): Promise<readonly PartitionLag[]> {
     const { rows } = await this.#run((database) =>
-      database.query<{
-        topic: string;
-        partition: number;
-        committed: bigint | null;
-        start_offset: bigint;
-        next_offset: bigint;
-      }>(
-        `SELECT t.name AS topic, p.partition, g.committed, p.start_offset, p.next_offset
+      database.query<PartitionLag>(
+        `SELECT t.name AS topic, p.partition, g.committed, p.start_offset AS start, p.next_offset AS "end"
          FROM ccx.bus_topics t
          JOIN ccx.bus_partitions p USING (topic_id)
          LEFT JOIN ccx.bus_positions g ON g.group_id = $1 AND g.topic_id = p.topic_id AND g.partition = p.partition
@@ -90,9 +83,7 @@ export class PostgresAdmin implements BusAdmin {
     );
     const missing = topics.filter((topic) => !rows.some((row) => row.topic === topic));
     if (missing.length > 0) throw topicUnknown(missing);
-    return rows.map(({ topic, partition, committed, start_offset: start, next_offset: end }) => {
-      return { topic, partition, committed, start, end };
-    });
+    return rows;
   }
 
   async read(from: Position, recordsMax: number): Promise<readonly BusRecord[]> {

@@ -9,27 +9,25 @@
 
 import { bigintArray, byteaArray, integerArray } from '../../database/binary-arrays.ts';
 import type { Queryable } from '../../database/database.ts';
+import type { PreparedRecord } from '../outgoing-record.ts';
 import { recordsHintSql } from './channel.ts';
-import { segmentTable } from './segments.ts';
+import { encodeHeaders, segmentTable } from './storage.ts';
 
 /** Rows of one INSERT; more gain nothing. */
 export const insertRowsMax = 1_000;
 /** Bytes of one INSERT; a larger batch goes in several statements of the same transaction. */
 const insertBytesMax = 8 * 1024 * 1024;
 
-export interface AppendRecord {
+export interface AppendRecord extends PreparedRecord {
   readonly topicId: bigint;
   readonly partition: number;
-  readonly key: Buffer | null;
-  /** As `encodeHeaders` makes them. */
-  readonly headers: Buffer | null;
-  readonly value: Buffer | null;
-  readonly bytes: number;
 }
 
-interface TakenOffsets {
-  readonly segment: bigint;
-  next: bigint;
+/** A record with its offset, and the table that it goes into. */
+interface PlacedRecord {
+  readonly record: AppendRecord;
+  readonly offset: bigint;
+  readonly table: string;
 }
 
 /**
@@ -44,23 +42,16 @@ export async function appendRecords(
   const taken = await takeOffsets(tx, records);
   if (taken === undefined) return undefined;
 
-  const offsets: bigint[] = [];
-  const batches = new Map<string, InsertBatch>();
-  for (const record of records) {
+  const placed = records.map((record): PlacedRecord => {
     const place = taken.get(placeKey(record))!;
-    const table = segmentTable(record.topicId, place.segment);
-    let batch = batches.get(table);
-    if (batch === undefined) {
-      batch = new InsertBatch(tx, table, timestampMs);
-      batches.set(table, batch);
-    }
-    if (batch.isFull(record)) await batch.flush();
-    batch.add(record, place.next);
-    offsets.push(place.next);
+    const offset = place.next;
     place.next += 1n;
+    return { record, offset, table: segmentTable(record.topicId, place.segment) };
+  });
+  for (const [table, rows] of Map.groupBy(placed, (row) => row.table)) {
+    for (const batch of inBatches(rows)) await insertRows(tx, table, batch, timestampMs);
   }
-  for (const batch of batches.values()) await batch.flush();
-  return offsets;
+  return placed.map(({ offset }) => offset);
 }
 
 /**
@@ -70,15 +61,9 @@ export async function appendRecords(
 async function takeOffsets(
   tx: Queryable,
   records: readonly AppendRecord[],
-): Promise<Map<string, TakenOffsets> | undefined> {
-  const wanted = new Map<string, { readonly record: AppendRecord; count: number }>();
-  for (const record of records) {
-    const key = placeKey(record);
-    const entry = wanted.get(key);
-    if (entry === undefined) wanted.set(key, { record, count: 1 });
-    else entry.count += 1;
-  }
-  const values = [...wanted.values()].map(({ record, count }) => `(${record.topicId}, ${record.partition}, ${count})`);
+): Promise<Map<string, { readonly segment: bigint; next: bigint }> | undefined> {
+  const wanted = Map.groupBy(records, placeKey);
+  const values = [...wanted.values()].map((same) => `(${same[0]!.topicId}, ${same[0]!.partition}, ${same.length})`);
   const { rows } = await tx.query<{ topic_id: bigint; partition: number; first_offset: bigint; segment: bigint }>(`
     WITH wanted (topic_id, partition, records) AS (VALUES ${values.join(', ')}),
     locked AS (
@@ -98,55 +83,44 @@ async function takeOffsets(
   );
 }
 
-/** Rows for one segment table, sent whenever they reach a statement's bounds. Why arrays: docs/decisions/0004. */
-class InsertBatch {
-  readonly #tx: Queryable;
-  readonly #table: string;
-  readonly #timestampMs: number;
-  #records: AppendRecord[] = [];
-  #offsets: bigint[] = [];
-  #bytes = 0;
-
-  constructor(tx: Queryable, table: string, timestampMs: number) {
-    this.#tx = tx;
-    this.#table = table;
-    this.#timestampMs = timestampMs;
+/** Cut where a statement reaches its bounds. */
+function* inBatches(rows: readonly PlacedRecord[]): Generator<readonly PlacedRecord[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [at, { record }] of rows.entries()) {
+    if (at > start && (at - start >= insertRowsMax || bytes + record.bytes > insertBytesMax)) {
+      yield rows.slice(start, at);
+      start = at;
+      bytes = 0;
+    }
+    bytes += record.bytes;
   }
-
-  isFull(record: AppendRecord): boolean {
-    const { length } = this.#records;
-    return length >= insertRowsMax || (length > 0 && this.#bytes + record.bytes > insertBytesMax);
-  }
-
-  add(record: AppendRecord, offset: bigint): void {
-    this.#records.push(record);
-    this.#offsets.push(offset);
-    this.#bytes += record.bytes;
-  }
-
-  async flush(): Promise<void> {
-    const records = this.#records;
-    if (records.length === 0) return;
-    await this.#tx.query(
-      `INSERT INTO ${this.#table} (partition, "offset", timestamp_ms, bytes, key, headers, value)
-       SELECT partition, "offset", ${this.#timestampMs}, bytes, key, headers, value
-       FROM unnest($1::int[], $2::bigint[], $3::int[], $4::bytea[], $5::bytea[], $6::bytea[])
-         AS record (partition, "offset", bytes, key, headers, value)`,
-      [
-        integerArray(records.map((record) => record.partition)),
-        bigintArray(this.#offsets),
-        integerArray(records.map((record) => record.bytes)),
-        byteaArray(records.map((record) => record.key)),
-        byteaArray(records.map((record) => record.headers)),
-        byteaArray(records.map((record) => record.value)),
-      ],
-    );
-    this.#records = [];
-    this.#offsets = [];
-    this.#bytes = 0;
-  }
+  yield rows.slice(start);
 }
 
-function placeKey(record: AppendRecord): string {
-  return `${record.topicId}/${record.partition}`;
+/** Why arrays: docs/decisions/0004. */
+async function insertRows(
+  tx: Queryable,
+  table: string,
+  rows: readonly PlacedRecord[],
+  timestampMs: number,
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO ${table} (partition, "offset", timestamp_ms, bytes, key, headers, value)
+     SELECT partition, "offset", ${timestampMs}, bytes, key, headers, value
+     FROM unnest($1::int[], $2::bigint[], $3::int[], $4::bytea[], $5::bytea[], $6::bytea[])
+       AS record (partition, "offset", bytes, key, headers, value)`,
+    [
+      integerArray(rows.map(({ record }) => record.partition)),
+      bigintArray(rows.map(({ offset }) => offset)),
+      integerArray(rows.map(({ record }) => record.bytes)),
+      byteaArray(rows.map(({ record }) => record.key)),
+      byteaArray(rows.map(({ record }) => encodeHeaders(record.headers))),
+      byteaArray(rows.map(({ record }) => record.value)),
+    ],
+  );
+}
+
+function placeKey({ topicId, partition }: AppendRecord): string {
+  return `${topicId}/${partition}`;
 }

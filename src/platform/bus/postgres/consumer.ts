@@ -201,7 +201,7 @@ export class PostgresConsumer extends BusConsumer<PostgresCursor> {
       const cursor = this.cursors.get(partitionKey(partition));
       if (cursor !== undefined) this.release([cursor]);
     });
-    if (answer.kind === 'stale') {
+    if (answer === undefined) {
       events.memberFenced(telemetry, this.options.groupId);
       this.release([...this.cursors.values()]);
       this.#member = this.#newMember();
@@ -239,8 +239,9 @@ export class PostgresConsumer extends BusConsumer<PostgresCursor> {
 }
 
 /**
- * Stores positions of a group, for those partitions only that the member still owns under a living lease. Answers with the stored ones as `<topicId>/<partition>`; what is missing there has another owner. The check and the write are one
- * statement on locked rows: a partition that changes hands meanwhile is either stored before its new owner looks, or not at all.
+ * Stores positions of a group, for those partitions only that the member still owns under a living lease. Answers with the stored ones as
+ * `<topicId>/<partition>`; what is missing there has another owner. The check and the write are one statement on locked rows: a partition
+ * that changes hands meanwhile is either stored before its new owner looks, or not at all.
  */
 async function commitPositions(
   database: Queryable,

@@ -27,16 +27,6 @@ export interface OwnedPartition extends TopicPartition {
   readonly position: bigint;
 }
 
-/** `stale`: the lease ran out, the member is out of the group and joins again under a new id. */
-type Synchronized =
-  | { readonly kind: 'stale' }
-  | {
-      readonly kind: 'member';
-      readonly generation: bigint;
-      readonly owned: readonly OwnedPartition[];
-      readonly missingTopics: readonly string[];
-    };
-
 /** Makes the group if need be and enters it; the assignment comes with the next `synchronizeMember`. */
 export async function joinGroup(database: Database, member: Member): Promise<void> {
   await database.transaction(async (tx) => {
@@ -71,13 +61,14 @@ export async function renewLease(
 
 /**
  * Brings rows and member together: puts expired members out, lets go of what the assignment gives to others, takes what is free and
- * ours. `letGo` is called before the rows say so, and must stop handing records out at once.
+ * ours. `letGo` is called before the rows say so, and must stop handing records out at once. Undefined: the lease ran out, the member is
+ * out of the group and joins again under a new id.
  */
 export async function synchronizeMember(
   database: Database,
   member: Member,
   letGo: (partition: TopicPartition) => void,
-): Promise<Synchronized> {
+) {
   return await database.transaction(async (tx) => {
     const { rows: groups } = await tx.query<{ began: boolean }>(
       'SELECT began FROM ccx.bus_groups WHERE group_id = $1 FOR UPDATE',
@@ -88,20 +79,19 @@ export async function synchronizeMember(
        WHERE group_id = $1 AND member_id = $2 AND lease_until > clock_timestamp()`,
       [member.groupId, member.memberId, member.leaseMs],
     );
-    if (renewed.rowCount === 0) return { kind: 'stale' };
+    if (renewed.rowCount === 0) return undefined;
 
     const expired = await tx.query(`DELETE FROM ccx.bus_members WHERE group_id = $1 AND ${isOver('lease_until', 2)}`, [
       member.groupId,
       leaseAheadMs(member),
     ]);
-    const { rows: members } = await tx.query<{ member_id: string; topics: string[] }>(
-      'SELECT member_id, topics FROM ccx.bus_members WHERE group_id = $1 ORDER BY joined',
+    const { rows: members } = await tx.query<AssignableMember>(
+      'SELECT member_id AS "memberId", topics FROM ccx.bus_members WHERE group_id = $1 ORDER BY joined',
       [member.groupId],
     );
-    const assignable = members.map((row): AssignableMember => ({ memberId: row.member_id, topics: row.topics }));
-    const locked = await lockPositions(tx, member, assignable);
+    const locked = await lockPositions(tx, member, members);
     const rows = groups[0]?.began === true ? locked : await beginGroup(tx, member, locked);
-    const changes = decideChanges(member, assignable, rows);
+    const changes = decideChanges(member, members, rows);
     for (const { row } of changes.filter((change) => change.kind === 'let-go')) letGo(row);
     await storeChanges(tx, member, changes);
 
@@ -110,7 +100,6 @@ export async function synchronizeMember(
     const generation = await (changed ? advanceGeneration(tx, member.groupId) : readGeneration(tx, member.groupId));
     const present = new Set(rows.map((row) => row.topic));
     return {
-      kind: 'member',
       generation,
       owned: ownedAfter(member, rows, changes),
       missingTopics: member.topics.filter((topic) => !present.has(topic)),
@@ -168,16 +157,9 @@ async function lockPositions(
      ON CONFLICT DO NOTHING`,
     [member.groupId, topics],
   );
-  const { rows } = await tx.query<{
-    topic_id: bigint;
-    name: string;
-    partition: number;
-    owner: string | null;
-    committed: bigint | null;
-    start_offset: bigint;
-    next_offset: bigint;
-  }>(
-    `SELECT g.topic_id, t.name, g.partition, g.owner, g.committed, p.start_offset, p.next_offset
+  const { rows } = await tx.query<PositionRow>(
+    `SELECT g.topic_id AS "topicId", t.name AS topic, g.partition, g.owner, g.committed,
+            p.start_offset AS start, p.next_offset AS "end"
      FROM ccx.bus_positions g
      JOIN ccx.bus_topics t ON t.topic_id = g.topic_id
      JOIN ccx.bus_partitions p ON p.topic_id = g.topic_id AND p.partition = g.partition
@@ -186,15 +168,7 @@ async function lockPositions(
      FOR UPDATE OF g`,
     [member.groupId, topics],
   );
-  return rows.map((row) => ({
-    topicId: row.topic_id,
-    topic: row.name,
-    partition: row.partition,
-    owner: row.owner,
-    committed: row.committed,
-    start: row.start_offset,
-    end: row.next_offset,
-  }));
+  return rows;
 }
 
 /**
@@ -237,18 +211,12 @@ function decideChanges(
 ): readonly Change[] {
   const partitionCounts = new Map<string, number>();
   for (const row of rows) partitionCounts.set(row.topic, (partitionCounts.get(row.topic) ?? 0) + 1);
-  const assigned = assignPartitions(
-    members,
-    [...partitionCounts].map(([name, partitions]) => ({ name, partitions })),
-  );
+  const assigned = assignPartitions(members, partitionCounts);
   const alive = new Set(members.map((other) => other.memberId));
   return rows.flatMap((row): Change[] => {
     const target = assigned.get(`${row.topic}/${row.partition}`);
     const orphaned = row.owner !== null && !alive.has(row.owner);
-    if (target === member.memberId) {
-      if (row.owner === null || orphaned) return [{ kind: 'take', row }];
-      return [];
-    }
+    if (target === member.memberId) return row.owner === null || orphaned ? [{ kind: 'take', row }] : [];
     if (row.owner === member.memberId) return [{ kind: 'let-go', row }];
     return orphaned ? [{ kind: 'free', row }] : [];
   });
@@ -310,37 +278,28 @@ async function readGeneration(tx: Connection, groupId: string): Promise<bigint> 
  * Who reads what in a group of the embedded bus. Every member computes the whole table from the same rows under the group's lock, so
  * nobody has to be told; it is pure and deterministic.
  */
-interface AssignableMember {
-  readonly memberId: string;
-  readonly topics: readonly string[];
-}
-
-interface AssignableTopic {
-  readonly name: string;
-  readonly partitions: number;
-}
+type AssignableMember = Pick<Member, 'memberId' | 'topics'>;
 
 /**
  * Each partition goes to the subscribed member that has the fewest so far, in a tie to the one that joined first (`members` come in that
- * order). The result maps `<topic>/<partition>` to a member; a topic that nobody subscribes to is not in it.
+ * order). `partitionCounts` is by topic. The result maps `<topic>/<partition>` to a member; a topic that nobody subscribes to is not in it.
  */
 export function assignPartitions(
   members: readonly AssignableMember[],
-  topics: readonly AssignableTopic[],
+  partitionCounts: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, string> {
   const assigned = new Map<string, string>();
   const counts = new Map(members.map((member) => [member.memberId, 0]));
-  const ordered = [...topics].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const topic of ordered) {
-    const eligible = members.filter((member) => member.topics.includes(topic.name));
-    for (let partition = 0; partition < topic.partitions; partition += 1) {
+  for (const [topic, partitions] of [...partitionCounts].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const eligible = members.filter(({ topics }) => topics.includes(topic));
+    for (let partition = 0; partition < partitions; partition += 1) {
       let best: string | undefined;
       for (const { memberId } of eligible) {
         if (best === undefined || counts.get(memberId)! < counts.get(best)!) best = memberId;
       }
       if (best === undefined) break;
       counts.set(best, counts.get(best)! + 1);
-      assigned.set(`${topic.name}/${partition}`, best);
+      assigned.set(`${topic}/${partition}`, best);
     }
   }
   return assigned;

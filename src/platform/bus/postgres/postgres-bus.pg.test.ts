@@ -8,7 +8,7 @@ import { describeBusContract } from '../bus.contract.ts';
 import type { BusHarness, HeldTransaction } from '../contract/bus-harness.contract.ts';
 import { appendRecords } from './append.ts';
 import { createPostgresBus, type PostgresBus } from './postgres-bus.ts';
-import { TopicDirectory } from './topics.ts';
+import { TopicDirectory } from './storage.ts';
 
 /** Short, so that cases about dying members do not take long; a loaded machine still renews in time. */
 const leaseMs = 3_000;
@@ -34,10 +34,11 @@ describeBusContract('PostgreSQL', async (): Promise<BusHarness> => {
       const taken = Promise.withResolvers<void>();
       const end = Promise.withResolvers<void>();
       const record = {
+        topic,
         topicId,
         partition: 0,
         key: null,
-        headers: null,
+        headers: [],
         value: Buffer.from(value),
         bytes: value.length,
       };

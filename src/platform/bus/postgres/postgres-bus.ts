@@ -13,14 +13,14 @@ import type { Bus, Consumer, ConsumerOptions, Producer } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
 import { leaseMsDefault, recordBytesMaxDefault, retentionBytesDefault, retentionMsDefault } from '../bus-options.ts';
 import { PostgresAdmin } from './admin.ts';
-import { busErrorOf, withBusErrors } from './bus-error-of.ts';
+import { withBusErrors } from './bus-error-of.ts';
 import { busChannel, parseHint } from './channel.ts';
 import { PostgresConsumer } from './consumer.ts';
-import * as events from './events.ts';
 import { PostgresProducer } from './producer.ts';
 import { RecordReader } from './record-reader.ts';
 import { applyRetention, type RetentionReport } from './retention.ts';
-import { TopicDirectory } from './topics.ts';
+import { TopicDirectory } from './storage.ts';
+import * as events from './telemetry.ts';
 
 /** Polling is the truth and NOTIFY the hint; this is how late a record may be when the hint is lost. */
 const pollEveryMsDefault = 500;
@@ -43,21 +43,15 @@ interface PostgresBusOptions {
   readonly retentionEveryMs?: number;
 }
 
-export interface PostgresBus extends Bus {
-  readonly kind: 'postgres';
-  /** One pass of retention, which otherwise runs by itself; for tests and `--once` commands. */
-  runRetention(): Promise<RetentionReport>;
-}
-
 /** Brings the bus's tables up, then listens for hints. Rejects with `BUS_UNREACHABLE` while the database is away. */
 export async function createPostgresBus(options: PostgresBusOptions): Promise<PostgresBus> {
   await withBusErrors(() => migrateCcx(options.database, 'bus'));
-  const bus = new EmbeddedBus(options);
+  const bus = new PostgresBus(options);
   await bus.start();
   return bus;
 }
 
-class EmbeddedBus implements PostgresBus {
+export class PostgresBus implements Bus {
   readonly kind = 'postgres';
   readonly admin: PostgresAdmin;
   readonly #options: PostgresBusOptions;
@@ -134,19 +128,16 @@ class EmbeddedBus implements PostgresBus {
 
   async check(): Promise<void> {
     if (this.#closing !== undefined) throw closed('bus');
-    try {
+    await withBusErrors(async () => {
       await this.#options.database.check();
       await this.#options.database.query('SELECT FROM ccx.bus_topics LIMIT 1');
-    } catch (error) {
-      throw busErrorOf(error);
-    }
+    });
   }
 
+  /** One pass of retention, which otherwise runs by itself. */
   async runRetention(): Promise<RetentionReport> {
     const { database, retentionMs = retentionMsDefault, retentionBytes = retentionBytesDefault } = this.#options;
-    const run = withBusErrors(() =>
-      applyRetention({ database, telemetry: this.#telemetry, defaults: { retentionMs, retentionBytes } }),
-    );
+    const run = withBusErrors(() => applyRetention(database, this.#telemetry, { retentionMs, retentionBytes }));
     this.#retaining = run.catch(() => undefined);
     return await run;
   }

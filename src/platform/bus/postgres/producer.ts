@@ -10,8 +10,7 @@ import { type PreparedRecord, prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
 import { type AppendRecord, appendRecords } from './append.ts';
 import { busErrorOf } from './bus-error-of.ts';
-import { encodeHeaders } from './header-encoding.ts';
-import type { Topic, TopicDirectory } from './topics.ts';
+import type { Topic, TopicDirectory } from './storage.ts';
 
 /** Waiting sends of one producer that share a transaction: one fsync for all of them. */
 const transactionRecordsMax = 10_000;
@@ -108,11 +107,9 @@ export class PostgresProducer implements Producer {
         const start = at;
         at += send.records.length;
         send.resolve(
-          send.records.map(({ topic }, index) => ({
-            topic,
-            partition: rows[start + index]!.partition,
-            offset: offsets[start + index]!,
-          })),
+          rows
+            .slice(start, at)
+            .map(({ topic, partition }, index) => ({ topic, partition, offset: offsets[start + index]! })),
         );
       }
     } catch (error) {
@@ -148,13 +145,7 @@ export class PostgresProducer implements Producer {
   }
 
   #rowOf(record: PreparedRecord, topic: Topic): AppendRecord {
-    return {
-      topicId: topic.topicId,
-      partition: this.#choosePartition({ topic: topic.name, partitions: topic.partitions, key: record.key }),
-      key: record.key,
-      headers: encodeHeaders(record.headers),
-      value: record.value,
-      bytes: record.bytes,
-    };
+    const partition = this.#choosePartition({ topic: topic.name, partitions: topic.partitions, key: record.key });
+    return { ...record, topicId: topic.topicId, partition };
   }
 }

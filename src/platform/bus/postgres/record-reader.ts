@@ -5,12 +5,11 @@
  */
 
 import { to as copyTo } from 'pg-copy-streams';
-import type { Database, Queryable } from '../../database/database.ts';
+import type { Database } from '../../database/database.ts';
 import { sqlState } from '../../database/database-error.ts';
 import type { BusRecord } from '../bus.ts';
 import { shareOut } from '../bus-consumer.ts';
-import { decodeHeaders } from './header-encoding.ts';
-import { SegmentDirectory } from './segments.ts';
+import { decodeHeaders, SegmentDirectory } from './storage.ts';
 
 /** Signature, flags and length of the header extension. */
 const headerBytes = 19;
@@ -65,7 +64,7 @@ export class RecordReader {
   ): Promise<CursorPage<Cursor>[]> {
     for (let attempt = 1; ; attempt += 1) {
       if (cursors.some((cursor) => cursor.head === undefined || cursor.position >= cursor.head)) {
-        await this.#lookAtHeads(this.#database, cursors);
+        await this.#lookAtHeads(cursors);
       }
       try {
         return await this.#readRanges(this.#chooseRanges(cursors, limits.recordsMax), limits.bytesMax);
@@ -80,9 +79,9 @@ export class RecordReader {
     }
   }
 
-  async #lookAtHeads(queryable: Queryable, cursors: readonly ReadCursor[]): Promise<void> {
+  async #lookAtHeads(cursors: readonly ReadCursor[]): Promise<void> {
     const topicIds = [...new Set(cursors.map((cursor) => cursor.topicId))];
-    const { rows } = await queryable.query<{
+    const { rows } = await this.#database.query<{
       topic_id: bigint;
       partition: number;
       next_offset: bigint;
@@ -92,7 +91,7 @@ export class RecordReader {
     ]);
     for (const topicId of topicIds) {
       const row = rows.find((candidate) => candidate.topic_id === topicId);
-      if (row !== undefined) await this.#segments.refresh(queryable, topicId, row.segment);
+      if (row !== undefined) await this.#segments.refresh(this.#database, topicId, row.segment);
     }
     for (const cursor of cursors) {
       cursor.head = rows.find(

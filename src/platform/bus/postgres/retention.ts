@@ -7,8 +7,8 @@
  */
 import type { Connection, Database } from '../../database/database.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import * as events from './events.ts';
-import { createSegmentTable, segmentTable } from './segments.ts';
+import { createSegmentTable, segmentTable } from './storage.ts';
+import * as events from './telemetry.ts';
 
 /** A segment is at most this share of what its topic keeps, so that dropping one does not drop most of it. */
 export const segmentsPerRetention = 8;
@@ -19,13 +19,6 @@ export const segmentBytesMin = 64 * 1024;
 
 /** Opening or dropping a segment needs locks that a slow producer may hold; then it waits for the next run instead of holding others up. */
 const segmentLockMsMax = 1_000;
-
-interface RetentionDependencies {
-  readonly database: Database;
-  readonly telemetry: Telemetry;
-  /** For topics that were created without limits of their own. */
-  readonly defaults: RetentionLimits;
-}
 
 export interface RetentionReport {
   readonly segmentsClosed: number;
@@ -42,9 +35,12 @@ interface TopicRow {
   readonly retention_bytes: bigint | null;
 }
 
-/** One pass over all topics. Rejects only when the topics cannot be listed. */
-export async function applyRetention(dependencies: RetentionDependencies): Promise<RetentionReport> {
-  const { database, telemetry, defaults } = dependencies;
+/** One pass over all topics; `defaults` are for those without limits of their own. Rejects only when the topics cannot be listed. */
+export async function applyRetention(
+  database: Database,
+  telemetry: Telemetry,
+  defaults: RetentionLimits,
+): Promise<RetentionReport> {
   const report = { segmentsClosed: 0, segmentsDropped: 0, bytesDropped: 0, topicsPutOff: 0 };
   const { rows } = await database.query<TopicRow>(
     'SELECT topic_id, name, retention_ms, retention_bytes FROM ccx.bus_topics ORDER BY topic_id',
@@ -93,17 +89,11 @@ async function retainTopic(
 }
 
 async function readSegments(tx: Connection, topicId: bigint): Promise<SegmentState[]> {
-  const { rows } = await tx.query<{
-    segment: bigint;
-    bytes: bigint;
-    opened_ms_ago: number;
-    closed_ms_ago: number | null;
-    empty: boolean;
-  }>(
+  const { rows } = await tx.query<SegmentState>(
     `SELECT segment,
-            pg_total_relation_size(format('ccx.bus_records_%s_%s', topic_id, segment)::regclass) AS bytes,
-            extract(epoch FROM clock_timestamp() - opened_at)::float8 * 1000 AS opened_ms_ago,
-            extract(epoch FROM clock_timestamp() - closed_at)::float8 * 1000 AS closed_ms_ago,
+            pg_total_relation_size(format('ccx.bus_records_%s_%s', topic_id, segment)::regclass)::float8 AS bytes,
+            extract(epoch FROM clock_timestamp() - opened_at)::float8 * 1000 AS "openedMsAgo",
+            extract(epoch FROM clock_timestamp() - closed_at)::float8 * 1000 AS "closedMsAgo",
             first_offsets = coalesce(
               lead(first_offsets) OVER (ORDER BY segment),
               (SELECT array_agg(next_offset ORDER BY partition) FROM ccx.bus_partitions p WHERE p.topic_id = s.topic_id)
@@ -111,13 +101,7 @@ async function readSegments(tx: Connection, topicId: bigint): Promise<SegmentSta
      FROM ccx.bus_segments s WHERE topic_id = $1 ORDER BY segment`,
     [topicId],
   );
-  return rows.map((row) => ({
-    segment: row.segment,
-    bytes: Number(row.bytes),
-    openedMsAgo: row.opened_ms_ago,
-    closedMsAgo: row.closed_ms_ago,
-    empty: row.empty,
-  }));
+  return rows;
 }
 
 async function dropSegments(
@@ -189,14 +173,11 @@ interface RetentionLimits {
   readonly retentionBytes: number;
 }
 
-interface RetentionPlan {
-  readonly drop: readonly bigint[];
-  /** Whether the open segment is old or large enough to be closed. */
-  readonly roll: boolean;
-}
-
-/** `segments` are in order, oldest first; the last one is open. Only whole prefixes are dropped, so offsets keep having no gaps. */
-export function planRetention(segments: readonly SegmentState[], limits: RetentionLimits): RetentionPlan {
+/**
+ * `segments` are in order, oldest first; the last one is open. Only whole prefixes are dropped, so offsets keep having no gaps. `roll`:
+ * whether the open segment is old or large enough to be closed.
+ */
+export function planRetention(segments: readonly SegmentState[], limits: RetentionLimits) {
   const drop: bigint[] = [];
   let bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
   for (const segment of segments) {
@@ -205,18 +186,12 @@ export function planRetention(segments: readonly SegmentState[], limits: Retenti
     drop.push(segment.segment);
     bytes -= segment.bytes;
   }
+  const segmentMs = Math.min(segmentMsMax, limits.retentionMs / segmentsPerRetention);
+  const segmentBytes = Math.max(
+    segmentBytesMin,
+    Math.min(segmentBytesMax, limits.retentionBytes / segmentsPerRetention),
+  );
   const open = segments.at(-1);
-  const roll =
-    open !== undefined &&
-    !open.empty &&
-    (open.openedMsAgo >= segmentMs(limits.retentionMs) || open.bytes >= segmentBytes(limits.retentionBytes));
+  const roll = open !== undefined && !open.empty && (open.openedMsAgo >= segmentMs || open.bytes >= segmentBytes);
   return { drop, roll };
-}
-
-function segmentMs(retentionMs: number): number {
-  return Math.min(segmentMsMax, retentionMs / segmentsPerRetention);
-}
-
-function segmentBytes(retentionBytes: number): number {
-  return Math.max(segmentBytesMin, Math.min(segmentBytesMax, retentionBytes / segmentsPerRetention));
 }

@@ -214,7 +214,7 @@ describe('segments', () => {
            WHERE closed_at IS NULL AND topic_id = (SELECT topic_id FROM ccx.bus_topics WHERE name = $1)`,
           [topic],
         );
-        closed += (await applyRetention({ database: database(), telemetry, defaults })).segmentsClosed;
+        closed += (await applyRetention(database(), telemetry, defaults)).segmentsClosed;
       }
       return closed;
     });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decodeHeaders, encodeHeaders } from './header-encoding.ts';
+import { decodeHeaders, encodeHeaders } from './storage.ts';
 
 test('no headers take no space', () => {
   assert.equal(encodeHeaders([]), null);
