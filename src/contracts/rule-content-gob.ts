@@ -8,198 +8,145 @@ import { encodeGob } from '../encoding/gob/encode-gob.ts';
 import { type GobStruct, type GobType, type GobValue, gobInvalid } from '../encoding/gob/gob-value.ts';
 import type { ErrorKeyContent, ErrorKeyMetadata, RuleContent, RuleContentDirectory } from './rule-content.ts';
 
-const int: GobType = { kind: 'int' };
-const bool: GobType = { kind: 'bool' };
-const string: GobType = { kind: 'string' };
-const struct = (name: string, fields: Readonly<Record<string, GobType>>): GobType => ({
-  kind: 'struct',
-  name,
-  fields: Object.entries(fields).map(([field, type]) => ({ name: field, type })),
-});
-const mapOf = (value: GobType): GobType => ({ kind: 'map', key: string, value });
+/** How a value lies in a stream. A field that the stream does not have is decoded from undefined, as zero. */
+interface Codec<T> {
+  readonly type: GobType;
+  encode(value: T): GobValue;
+  /** Throws `GOB_INVALID` for a value of another type. */
+  decode(value: GobValue | undefined): T;
+}
+
+const text = scalar('string', '');
+const number = scalar('int', 0);
+const flag = scalar('bool', false);
+const numbersByName = mapOf(number);
 
 const texts = {
-  Generic: string,
-  Summary: string,
-  Resolution: string,
-  MoreInfo: string,
-  Reason: string,
-  HasReason: bool,
-};
-const numbersByName = mapOf(int);
+  generic: ['Generic', text],
+  summary: ['Summary', text],
+  resolution: ['Resolution', text],
+  more_info: ['MoreInfo', text],
+  reason: ['Reason', text],
+  HasReason: ['HasReason', flag],
+} as const;
 
-const directoryType = struct('RuleContentDirectory', {
-  Config: struct('GlobalRuleConfig', { Impact: numbersByName, ResolutionRisk: numbersByName }),
-  Rules: mapOf(
-    struct('RuleContent', {
-      Plugin: struct('RulePluginInfo', { Name: string, NodeID: string, ProductCode: string, PythonModule: string }),
-      ErrorKeys: mapOf(
-        struct('RuleErrorKeyContent', {
-          Metadata: struct('ErrorKeyMetadata', {
-            Description: string,
-            Impact: struct('Impact', { Name: string, Impact: int }),
-            Likelihood: int,
-            PublishDate: string,
-            ResolutionRisk: int,
-            Status: string,
-            Tags: { kind: 'slice', element: string },
-          }),
-          TotalRisk: int,
-          ...texts,
-        }),
-      ),
-      ...texts,
+const directoryCodec = structOf<RuleContentDirectory>('RuleContentDirectory', {
+  config: [
+    'Config',
+    structOf<RuleContentDirectory['config']>('GlobalRuleConfig', {
+      impact: ['Impact', numbersByName],
+      resolution_risk: ['ResolutionRisk', numbersByName],
     }),
-  ),
+  ],
+  rules: [
+    'Rules',
+    mapOf(
+      structOf<RuleContent>('RuleContent', {
+        plugin: [
+          'Plugin',
+          structOf<RuleContent['plugin']>('RulePluginInfo', {
+            name: ['Name', text],
+            node_id: ['NodeID', text],
+            product_code: ['ProductCode', text],
+            python_module: ['PythonModule', text],
+          }),
+        ],
+        error_keys: [
+          'ErrorKeys',
+          mapOf(
+            structOf<ErrorKeyContent>('RuleErrorKeyContent', {
+              metadata: [
+                'Metadata',
+                structOf<ErrorKeyMetadata>('ErrorKeyMetadata', {
+                  description: ['Description', text],
+                  impact: [
+                    'Impact',
+                    structOf<ErrorKeyMetadata['impact']>('Impact', {
+                      name: ['Name', text],
+                      impact: ['Impact', number],
+                    }),
+                  ],
+                  likelihood: ['Likelihood', number],
+                  publish_date: ['PublishDate', text],
+                  resolution_risk: ['ResolutionRisk', number],
+                  status: ['Status', text],
+                  tags: ['Tags', listOf(text)],
+                }),
+              ],
+              total_risk: ['TotalRisk', number],
+              ...texts,
+            }),
+          ),
+        ],
+        ...texts,
+      }),
+    ),
+  ],
 });
 
 export function encodeRuleContent(directory: RuleContentDirectory): Buffer {
-  return encodeGob(directoryType, {
-    Config: {
-      Impact: new Map(Object.entries(directory.config.impact)),
-      ResolutionRisk: new Map(Object.entries(directory.config.resolution_risk)),
-    },
-    Rules: mapEntries(directory.rules, (rule) => ({
-      Plugin: {
-        Name: rule.plugin.name,
-        NodeID: rule.plugin.node_id,
-        ProductCode: rule.plugin.product_code,
-        PythonModule: rule.plugin.python_module,
-      },
-      ErrorKeys: mapEntries(rule.error_keys, (content) => ({
-        Metadata: {
-          Description: content.metadata.description,
-          Impact: { Name: content.metadata.impact.name, Impact: content.metadata.impact.impact },
-          Likelihood: content.metadata.likelihood,
-          PublishDate: content.metadata.publish_date,
-          ResolutionRisk: content.metadata.resolution_risk,
-          Status: content.metadata.status,
-          Tags: content.metadata.tags,
-        },
-        TotalRisk: content.total_risk,
-        ...encodeTexts(content),
-      })),
-      ...encodeTexts(rule),
-    })),
-  });
+  return encodeGob(directoryCodec.type, directoryCodec.encode(directory));
 }
 
 /** Fields are matched by name, unknown ones ignored, missing ones zero. Rejects with `GOB_INVALID` what is not of that shape. */
 export function decodeRuleContent(bytes: Buffer): RuleContentDirectory {
   const [value] = decodeGob(bytes);
   if (value === undefined) throw gobInvalid('it holds no value');
-  const directory = asStruct(value);
-  const config = structField(directory, 'Config');
+  return directoryCodec.decode(value);
+}
+
+function scalar<T extends string | number | boolean>(kind: 'string' | 'int' | 'bool', zero: T): Codec<Widened<T>> {
   return {
-    config: {
-      impact: mapField(config, 'Impact', asNumber),
-      resolution_risk: mapField(config, 'ResolutionRisk', asNumber),
+    type: { kind },
+    encode: (value) => value,
+    decode(value = zero) {
+      if (typeof value !== typeof zero) throw gobInvalid(`something else where a ${kind} must be`);
+      return value as Widened<T>;
     },
-    rules: mapField(directory, 'Rules', decodeRule),
   };
 }
 
-function decodeRule(value: GobValue): RuleContent {
-  const rule = asStruct(value);
-  const plugin = structField(rule, 'Plugin');
+type Widened<T> = T extends string ? string : T extends number ? number : boolean;
+
+function listOf<T>(element: Codec<T>): Codec<readonly T[]> {
   return {
-    plugin: {
-      name: textField(plugin, 'Name'),
-      node_id: textField(plugin, 'NodeID'),
-      product_code: textField(plugin, 'ProductCode'),
-      python_module: textField(plugin, 'PythonModule'),
+    type: { kind: 'slice', element: element.type },
+    encode: (list) => list.map(element.encode),
+    decode(value = []) {
+      if (!Array.isArray(value)) throw gobInvalid('something else where a list must be');
+      return value.map(element.decode);
     },
-    error_keys: mapField(rule, 'ErrorKeys', decodeErrorKey),
-    ...decodeTexts(rule),
   };
 }
 
-function decodeErrorKey(value: GobValue): ErrorKeyContent {
-  const content = asStruct(value);
+/** Decoded from entries, so that a key such as `__proto__` is a member like any other. */
+function mapOf<T>(element: Codec<T>): Codec<Readonly<Record<string, T>>> {
   return {
-    metadata: decodeMetadata(structField(content, 'Metadata')),
-    total_risk: numberField(content, 'TotalRisk'),
-    ...decodeTexts(content),
+    type: { kind: 'map', key: text.type, value: element.type },
+    encode: (record) => new Map(Object.entries(record).map(([key, value]) => [key, element.encode(value)])),
+    decode(value = new Map()) {
+      if (!(value instanceof Map)) throw gobInvalid('something else where a map must be');
+      return Object.fromEntries([...value].map(([key, member]) => [text.decode(key), element.decode(member)]));
+    },
   };
 }
 
-function decodeMetadata(metadata: GobStruct): ErrorKeyMetadata {
-  const impact = structField(metadata, 'Impact');
-  const tags = metadata['Tags'] ?? [];
-  if (!Array.isArray(tags)) throw gobInvalid('Tags is no list');
+/** `members`: of each member its field and how that is encoded, in the order of the fields. */
+function structOf<T extends object>(
+  name: string,
+  members: { readonly [Member in keyof T]: readonly [field: string, codec: Codec<T[Member]>] },
+): Codec<T> {
+  const fields = Object.entries<readonly [string, Codec<unknown>]>(members as never);
   return {
-    description: textField(metadata, 'Description'),
-    impact: { name: textField(impact, 'Name'), impact: numberField(impact, 'Impact') },
-    likelihood: numberField(metadata, 'Likelihood'),
-    publish_date: textField(metadata, 'PublishDate'),
-    resolution_risk: numberField(metadata, 'ResolutionRisk'),
-    status: textField(metadata, 'Status'),
-    tags: tags.map(asText),
+    type: { kind: 'struct', name, fields: fields.map(([, [field, { type }]]) => ({ name: field, type })) },
+    encode: (value) =>
+      Object.fromEntries(fields.map(([member, [field, codec]]) => [field, codec.encode(value[member as keyof T])])),
+    decode(value = {}) {
+      if (typeof value !== 'object' || Array.isArray(value) || value instanceof Map || Buffer.isBuffer(value)) {
+        throw gobInvalid('something else where a struct must be');
+      }
+      const found = value as GobStruct;
+      return Object.fromEntries(fields.map(([member, [field, codec]]) => [member, codec.decode(found[field])])) as T;
+    },
   };
-}
-
-function encodeTexts(texts: Omit<RuleContent, 'plugin' | 'error_keys'>): GobStruct {
-  return {
-    Generic: texts.generic,
-    Summary: texts.summary,
-    Resolution: texts.resolution,
-    MoreInfo: texts.more_info,
-    Reason: texts.reason,
-    HasReason: texts.HasReason,
-  };
-}
-
-function decodeTexts(struct: GobStruct): Omit<RuleContent, 'plugin' | 'error_keys'> {
-  const hasReason = struct['HasReason'] ?? false;
-  if (typeof hasReason !== 'boolean') throw gobInvalid('HasReason is no boolean');
-  return {
-    generic: textField(struct, 'Generic'),
-    summary: textField(struct, 'Summary'),
-    resolution: textField(struct, 'Resolution'),
-    more_info: textField(struct, 'MoreInfo'),
-    reason: textField(struct, 'Reason'),
-    HasReason: hasReason,
-  };
-}
-
-function mapEntries<T>(record: Readonly<Record<string, T>>, encode: (value: T) => GobValue): Map<string, GobValue> {
-  return new Map(Object.entries(record).map(([key, value]) => [key, encode(value)]));
-}
-
-/** Built from entries, so that a key such as `__proto__` is a member like any other. */
-function mapField<T>(struct: GobStruct, name: string, decode: (value: GobValue) => T): Record<string, T> {
-  const value = struct[name];
-  if (value === undefined) return {};
-  if (!(value instanceof Map)) throw gobInvalid(`${name} is no map`);
-  return Object.fromEntries([...value].map(([key, element]) => [asText(key), decode(element)]));
-}
-
-function structField(struct: GobStruct, name: string): GobStruct {
-  const value = struct[name];
-  return value === undefined ? {} : asStruct(value);
-}
-
-function textField(struct: GobStruct, name: string): string {
-  return asText(struct[name] ?? '');
-}
-
-function numberField(struct: GobStruct, name: string): number {
-  return asNumber(struct[name] ?? 0);
-}
-
-function asStruct(value: GobValue): GobStruct {
-  if (typeof value !== 'object' || Array.isArray(value) || value instanceof Map || Buffer.isBuffer(value)) {
-    throw gobInvalid('something else where a struct must be');
-  }
-  return value as GobStruct;
-}
-
-function asText(value: GobValue): string {
-  if (typeof value !== 'string') throw gobInvalid('something else where a text must be');
-  return value;
-}
-
-function asNumber(value: GobValue): number {
-  if (typeof value !== 'number') throw gobInvalid('something else where a number must be');
-  return value;
 }
