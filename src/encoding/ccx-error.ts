@@ -11,10 +11,10 @@ export interface CcxErrorOptions {
   readonly code: string;
   readonly category: ErrorCategory;
   /** True where the same call may succeed later without anybody changing anything. */
-  readonly retryable?: boolean;
+  readonly retryable?: boolean | undefined;
   readonly cause?: unknown;
   /** What to change, for the person who reads the message at night: names the setting. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 export class CcxError extends Error {
@@ -31,6 +31,11 @@ export class CcxError extends Error {
     this.retryable = options.retryable ?? false;
     this.hint = options.hint;
   }
+}
+
+/** For what came from outside and cannot be used. */
+export function inputError(code: string, message: string, cause?: unknown): CcxError {
+  return new CcxError(message, { code, category: 'input', cause });
 }
 
 /** The stable code of any thrown value; `UNKNOWN` for what is not ours, so that unknown never passes as fine. */

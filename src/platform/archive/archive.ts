@@ -43,22 +43,9 @@ export interface ArchiveLimits {
   readonly pathDepthMax: number;
 }
 
-/** What was met while the archive was read; for events and metrics. */
-interface ArchiveSummary {
-  readonly format: 'tar' | 'tar.gz';
-  readonly packedBytes: number;
-  readonly unpackedBytes: number;
-  /** Every entry that is not an extended header: files, directories and what was skipped. */
-  readonly entries: number;
-  /** Links that name no earlier member, devices, FIFOs, labels, what a desktop adds: nothing of them is kept. */
-  readonly skippedEntries: number;
-  /** Files that a later entry of the same path replaced. */
-  readonly duplicateEntries: number;
-  /** The common parent directory that was taken off every path, if there was one. */
-  readonly strippedDirectory: string | undefined;
-}
-
 export interface OpenedArchive {
   readonly files: ArchiveFiles;
-  readonly summary: ArchiveSummary;
+  readonly unpackedBytes: number;
+  /** Links that name no earlier member, devices, FIFOs, labels, what a desktop adds: nothing of them is kept. */
+  readonly skippedEntries: number;
 }

@@ -1,8 +1,11 @@
 /**
  * Whether the files are an Insights Operator's, and below which directory they lie. Source: data-pipeline.md 4.1.
  */
+import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 import type { ArchiveFiles } from './archive.ts';
-import { archiveNested, archiveNotInsights } from './archive-errors.ts';
+
+/** The text is the reference's (data-pipeline.md 4.1). */
+const notInsights = 'Cannot detect execution context';
 
 /** Any one of these makes an archive an operator's. */
 const insightsMarkers = [
@@ -15,13 +18,6 @@ const insightsMarkers = [
 /** A file at the top level that ends so makes it an "archive of archives", in which no rule can run. */
 const archiveEndings = ['zip', 'tar', 'gz', 'bz2', 'xz'] as const;
 
-interface InsightsRoot {
-  readonly files: ArchiveFiles;
-  readonly strippedDirectory: string | undefined;
-  /** Files that a desktop put beside the operator's, left out here. */
-  readonly desktopFiles: number;
-}
-
 /**
  * What a desktop adds when somebody unpacks an archive and packs it again: macOS a file of attributes beside each file and directory, both
  * kinds what their file managers remember. No name of a Kubernetes object is like these.
@@ -29,25 +25,26 @@ interface InsightsRoot {
 const desktopFile =
   /(?:^|\/)(?:\._[^/]*|\.DS_Store|\.localized|Icon\r|Thumbs\.db|desktop\.ini)$|^(?:__MACOSX|\.Spotlight-V100|\.Trashes|\.fseventsd)\//;
 
-export function findInsightsRoot(members: ArchiveFiles): InsightsRoot {
+/** The operator's files by their paths from its root, without those that a desktop put beside them. */
+export function insightsFiles(members: ArchiveFiles): ArchiveFiles {
   const files = new Map([...members].filter(([path]) => !desktopFile.test(path)));
-  return { ...rootOf(files), desktopFiles: members.size - files.size };
-}
-
-function rootOf(files: ArchiveFiles): Omit<InsightsRoot, 'desktopFiles'> {
-  if (files.size === 0) throw archiveNotInsights('no files in the archive');
+  if (files.size === 0) throw inputError('ARCHIVE_NOT_INSIGHTS', `${notInsights}: no files in the archive`);
   for (const path of files.keys()) {
-    if (!path.includes('/') && archiveEndings.some((ending) => path.endsWith(ending))) throw archiveNested(path);
+    if (!path.includes('/') && archiveEndings.some((ending) => path.endsWith(ending))) {
+      throw new CcxError(`an archive of archives: ${JSON.stringify(path)} lies at its top level`, {
+        code: 'ARCHIVE_NESTED',
+        category: 'input',
+        hint: 'upload the inner archives one by one',
+      });
+    }
   }
-  if (insightsMarkers.some((marker) => files.has(marker))) return { files, strippedDirectory: undefined };
+  if (insightsMarkers.some((marker) => files.has(marker))) return files;
 
   const directory = commonDirectory(files);
   if (directory === undefined || !insightsMarkers.some((marker) => files.has(`${directory}/${marker}`))) {
-    throw archiveNotInsights();
+    throw inputError('ARCHIVE_NOT_INSIGHTS', notInsights);
   }
-  const stripped = new Map<string, Buffer>();
-  for (const [path, bytes] of files) stripped.set(path.slice(directory.length + 1), bytes);
-  return { files: stripped, strippedDirectory: directory };
+  return new Map([...files].map(([path, bytes]) => [path.slice(directory.length + 1), bytes]));
 }
 
 /** The first part of every path, if all share it and no file lies beside it. */

@@ -10,19 +10,11 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, type Gunzip } from 'node:zlib';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 import type { ArchiveFiles, ArchiveLimits, OpenedArchive } from './archive.ts';
 import { defaultArchiveLimits } from './archive.ts';
-import {
-  archiveCorrupt,
-  archiveEmpty,
-  archiveFormatUnsupported,
-  archivePackedTooLarge,
-  archiveRatio,
-  archiveTruncated,
-  archiveUnreadable,
-} from './archive-errors.ts';
-import { findInsightsRoot } from './insights-root.ts';
+import { archiveCorrupt, archiveOverLimit, archiveTruncated } from './archive-errors.ts';
+import { insightsFiles } from './insights-root.ts';
 import { TarDecoder } from './tar-decoder.ts';
 import { blockBytes, readTarHeader } from './tar-header.ts';
 
@@ -36,37 +28,34 @@ export async function openArchive(
   source: Readable | Buffer,
   limits: ArchiveLimits = defaultArchiveLimits,
 ): Promise<ArchiveFiles> {
-  return (await openArchiveWithSummary(source, limits)).files;
+  return (await openArchiveCounting(source, limits)).files;
 }
 
-/** As `openArchive`, with what was met on the way. */
-export async function openArchiveWithSummary(
+/** As `openArchive`, with what was counted on the way. */
+export async function openArchiveCounting(
   source: Readable | Buffer,
   limits: ArchiveLimits = defaultArchiveLimits,
 ): Promise<OpenedArchive> {
   try {
     const input = new PackedInput(source, limits.packedBytesMax);
     const head = await input.peek(sniffBytes);
-    if (head.length === 0) throw archiveEmpty();
+    if (head.length === 0) throw inputError('ARCHIVE_EMPTY', 'Empty input archive');
     const format = archiveFormat(head);
-    if (format.kind === 'other') throw archiveFormatUnsupported(format.mime);
+    if (format.kind === 'other') {
+      // The text is what the reference says of a file that it cannot unpack (data-pipeline.md 3.3).
+      throw new CcxError(`Invalid content type: "${format.mime}"`, {
+        code: 'ARCHIVE_FORMAT_UNSUPPORTED',
+        category: 'input',
+        hint: 'an archive is a tar file, plain or gzip-compressed',
+      });
+    }
     const decoder = new TarDecoder(limits);
     if (format.kind === 'gzip') await decodeGzip(input, decoder, limits.ratioMax);
     else for await (const chunk of input.chunks()) decoder.push(chunk);
     decoder.end();
-    const { files, strippedDirectory, desktopFiles } = findInsightsRoot(decoder.files);
-    return {
-      files,
-      summary: {
-        format: format.kind === 'gzip' ? 'tar.gz' : 'tar',
-        packedBytes: input.bytesRead,
-        unpackedBytes: decoder.unpackedBytes,
-        entries: decoder.entries,
-        skippedEntries: decoder.skippedEntries + desktopFiles,
-        duplicateEntries: decoder.duplicateEntries,
-        strippedDirectory,
-      },
-    };
+    const files = insightsFiles(decoder.files);
+    const desktopFiles = decoder.files.size - files.size;
+    return { files, unpackedBytes: decoder.unpackedBytes, skippedEntries: decoder.skippedEntries + desktopFiles };
   } finally {
     if (source instanceof Readable) source.destroy();
   }
@@ -88,7 +77,7 @@ async function decodeGzip(input: PackedInput, decoder: TarDecoder, ratioMax: num
 
 function checkRatio(decoder: TarDecoder, gunzip: Gunzip, ratioMax: number): void {
   if (decoder.streamBytes > ratioCheckedFromBytes && decoder.streamBytes > ratioMax * gunzip.bytesWritten) {
-    throw archiveRatio(ratioMax);
+    throw archiveOverLimit('ARCHIVE_RATIO', `the archive unpacks to more than ${ratioMax} times its size`);
   }
 }
 
@@ -99,9 +88,9 @@ function gzipError(cause: unknown): CcxError {
 
 /** The source as counted chunks, whose first bytes can be looked at before they are read. */
 class PackedInput {
-  bytesRead = 0;
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #bytesMax: number;
+  #bytesRead = 0;
   #head: Buffer = Buffer.alloc(0);
 
   constructor(source: Readable | Buffer, bytesMax: number) {
@@ -133,8 +122,10 @@ class PackedInput {
     const result = await this.#read();
     if (result.done === true) return undefined;
     const chunk = Buffer.isBuffer(result.value) ? result.value : Buffer.from(result.value as Uint8Array);
-    this.bytesRead += chunk.length;
-    if (this.bytesRead > this.#bytesMax) throw archivePackedTooLarge(this.#bytesMax);
+    this.#bytesRead += chunk.length;
+    if (this.#bytesRead > this.#bytesMax) {
+      throw archiveOverLimit('ARCHIVE_PACKED_TOO_LARGE', `the archive is larger than ${this.#bytesMax} bytes`);
+    }
     return chunk;
   }
 
@@ -142,7 +133,14 @@ class PackedInput {
     try {
       return await this.#iterator.next();
     } catch (cause) {
-      throw cause instanceof CcxError ? cause : archiveUnreadable(cause);
+      if (cause instanceof CcxError) throw cause;
+      // The bytes stopped coming for a reason that is not the archive's: worth another try.
+      throw new CcxError('the archive cannot be read', {
+        code: 'ARCHIVE_UNREADABLE',
+        category: 'connection',
+        retryable: true,
+        cause,
+      });
     }
   }
 }

@@ -10,15 +10,14 @@ import type { ArchiveLimits } from './archive.ts';
 import {
   archiveCorrupt,
   archiveEntryTooLarge,
-  archiveHeaderTooLarge,
   archiveNotTar,
-  archivePathTooDeep,
-  archivePathTooLong,
+  archiveOverLimit,
   archivePathUnsafe,
   archiveTooManyEntries,
   archiveTrailingData,
   archiveTruncated,
   archiveUnpackedTooLarge,
+  shownPath,
 } from './archive-errors.ts';
 import { applyPaxRecords, type PaxOverrides, readSparseMap } from './pax-records.ts';
 import {
@@ -54,9 +53,7 @@ type Body =
 
 export class TarDecoder {
   readonly files = new Map<string, Buffer>();
-  entries = 0;
   skippedEntries = 0;
-  duplicateEntries = 0;
   /** Of the tar stream. */
   streamBytes = 0;
   /** What is counted towards the limit: the stream, the holes of sparse files, and a linked file once more for each of its names. */
@@ -65,6 +62,7 @@ export class TarDecoder {
   readonly #limits: ArchiveLimits;
   readonly #partialHeader = Buffer.alloc(blockBytes);
   #partialHeaderBytes = 0;
+  #entries = 0;
   #extendedHeaders = 0;
   /** Applies to the next entry that is no extended header. */
   #pending: PaxOverrides = {};
@@ -114,7 +112,7 @@ export class TarDecoder {
   }
 
   #sawHeader(): boolean {
-    return this.entries + this.#extendedHeaders > 0;
+    return this.#entries + this.#extendedHeaders > 0;
   }
 
   #readBlock(chunk: Buffer, at: number): number {
@@ -184,15 +182,17 @@ export class TarDecoder {
     this.#extendedHeaders += 1;
     // Every entry may have its own, so they are held to the same number; endless ones would otherwise cost time.
     if (this.#extendedHeaders > this.#limits.entriesMax) throw archiveTooManyEntries(this.#limits.entriesMax);
-    const { size } = header;
-    if (size === undefined) throw archiveCorrupt('a header has no size');
-    if (size > extendedHeaderBytesMax) throw archiveHeaderTooLarge(extendedHeaderBytesMax);
+    const size = known(header.size);
+    if (size > extendedHeaderBytesMax) {
+      const text = `an extended header of the archive is larger than ${extendedHeaderBytesMax} bytes`;
+      throw archiveOverLimit('ARCHIVE_HEADER_TOO_LARGE', text);
+    }
     this.#openBody(kind === 'ignored' ? { kind } : { kind, bytes: Buffer.alloc(size) }, size);
   }
 
   #openOrdinaryEntry(header: TarHeader, block: Buffer): void {
-    this.entries += 1;
-    if (this.entries > this.#limits.entriesMax) throw archiveTooManyEntries(this.#limits.entriesMax);
+    this.#entries += 1;
+    if (this.#entries > this.#limits.entriesMax) throw archiveTooManyEntries(this.#limits.entriesMax);
     const pending = this.#pending;
     this.#pending = {};
     const bodySize = pending.size ?? header.size;
@@ -294,11 +294,6 @@ export class TarDecoder {
       return;
     }
     this.#count(bytes.length);
-    this.#keep(path, bytes);
-  }
-
-  #keep(path: string, bytes: Buffer): void {
-    if (this.files.has(path)) this.duplicateEntries += 1;
     this.files.set(path, bytes);
   }
 
@@ -318,10 +313,10 @@ export class TarDecoder {
     if (body === undefined) return;
     switch (body.kind) {
       case 'file':
-        this.#keep(body.path, body.bytes);
+        this.files.set(body.path, body.bytes);
         return;
       case 'sparse':
-        this.#keep(body.file.path, expanded(body.file, body.bytes, this.#regionsMax()));
+        this.files.set(body.file.path, expanded(body.file, body.bytes, this.#regionsMax()));
         return;
       case 'pax':
         applyPaxRecords(body.bytes, this.#pending);
@@ -396,9 +391,15 @@ function archivePath(name: string, limits: Pick<ArchiveLimits, 'pathBytesMax' | 
   if (name.startsWith('/') || name.startsWith('\\')) throw archivePathUnsafe(name, 'is absolute');
   if (/^[A-Za-z]:/.test(name)) throw archivePathUnsafe(name, 'starts with a drive letter');
   if (name.split(/[/\\]/).includes('..')) throw archivePathUnsafe(name, 'leads out of the archive');
-  if (Buffer.byteLength(name) > limits.pathBytesMax) throw archivePathTooLong(name, limits.pathBytesMax);
+  if (Buffer.byteLength(name) > limits.pathBytesMax) {
+    const text = `a path in the archive is longer than ${limits.pathBytesMax} bytes: ${shownPath(name)}`;
+    throw archiveOverLimit('ARCHIVE_PATH_TOO_LONG', text);
+  }
 
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.length - 1 > limits.pathDepthMax) throw archivePathTooDeep(name, limits.pathDepthMax);
+  if (parts.length - 1 > limits.pathDepthMax) {
+    const text = `a path in the archive has more than ${limits.pathDepthMax} directories: ${shownPath(name)}`;
+    throw archiveOverLimit('ARCHIVE_PATH_TOO_DEEP', text);
+  }
   return parts.join('/');
 }

@@ -5,7 +5,7 @@
  */
 import { serializeReport } from '../../../contracts/serialize-ocp-results.ts';
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
-import { openArchiveWithSummary } from '../../../platform/archive/open-archive.ts';
+import { openArchiveCounting } from '../../../platform/archive/open-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
 import { isOverBudget } from '../../../rules/engine/archive-view.ts';
@@ -24,7 +24,7 @@ export async function runRulesOverArchive(
   const clock = createSystemClock();
   const startedMs = clock.monotonicMs();
   context.label('open the archive');
-  const { files, summary } = await openArchiveWithSummary(run.packed, run.limits);
+  const { files, unpackedBytes } = await openArchiveCounting(run.packed, run.limits);
   context.label('find the cluster');
   const clusterId = run.clusterId ?? readClusterId(files);
   if (clusterId === undefined) throw clusterIdMissing();
@@ -52,7 +52,7 @@ export async function runRulesOverArchive(
     archiveKind: evaluation.archiveKind,
     remoteConfigurationVersion: evaluation.remoteConfigurationVersion,
     files: files.size,
-    unpackedBytes: summary.unpackedBytes,
+    unpackedBytes,
     brokenFiles: evaluation.brokenFiles.length,
     oversizedFiles: evaluation.brokenFiles.filter(({ reason }) => isOverBudget(reason)).length,
     catalogue: catalogueOf(rules),
