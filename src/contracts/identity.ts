@@ -3,7 +3,7 @@
  * Produced by: gateway → consumed by: ingress (checks it, as Go does), data pipeline (reads organization, account and cluster from it, as
  * Python does). Source: ingress.md A.3.2, data-pipeline.md 2.3.
  */
-import { CcxError } from '../encoding/ccx-error.ts';
+import { type CcxError, inputError } from '../encoding/ccx-error.ts';
 import { decodeLikeGo, type GoType, type GoValue } from '../encoding/go-decoder.ts';
 import { isJsonObject, type JsonObject } from '../encoding/json-text.ts';
 
@@ -177,15 +177,8 @@ function isAbsentOr(object: JsonObject, type: 'string' | 'number' | 'boolean', n
   return names.every((name) => !Object.hasOwn(object, name) || typeof object[name] === type);
 }
 
-function refuse(
-  code: string,
-  message: string,
-  cause?: unknown,
-): { readonly kind: 'refused'; readonly error: CcxError } {
-  return {
-    kind: 'refused',
-    error: new CcxError(message, { code, category: 'input', ...(cause === undefined ? {} : { cause }) }),
-  };
+function refuse(...said: Parameters<typeof inputError>): { readonly kind: 'refused'; readonly error: CcxError } {
+  return { kind: 'refused', error: inputError(...said) };
 }
 
 function memberOf(value: GoValue, name: string): GoValue {

@@ -55,7 +55,7 @@ test('members named like parts of a prototype are refused and change nothing', (
 
 test('the members are in the order of the reference, and HTML characters are escaped as Go does', () => {
   assert.equal(
-    serialiseNotificationMessage(notificationMessageExamples.valid[0]!),
+    serialiseNotificationMessage(backwards(notificationMessageExamples.valid[0]!)),
     '{"id":"7b6f1c1e-3f0d-4a55-9f0e-2f6f7a6f1c22","bundle":"openshift","application":"advisor","event_type":"new-recommendation",' +
       '"timestamp":"2026-03-01T10:15:30.123456Z","account_id":"0","org_id":"7654321","events":[{"metadata":{},"payload":{' +
       '"publish_date":"2026-03-01T10:10:00Z","rule_description":"Nodes report \\u003cNotReady\\u003e \\u0026 pods are evicted",' +
@@ -64,6 +64,14 @@ test('the members are in the order of the reference, and HTML characters are esc
       '"host_url":"https://console.redhat.com/openshift/details/5d5892d3-1f74-4ccf-91af-548dfc9767aa#insights"}}',
   );
 });
+
+/** The same message with its members in another order, at every depth. */
+function backwards<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(backwards) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).reverse();
+  return Object.fromEntries(members.map(([name, member]) => [name, backwards(member)])) as T;
+}
 
 test('trailing zeros of a fraction are dropped, and the dot with them', () => {
   assert.equal(notificationTimestamp(new Date('2026-01-02T03:04:05.120Z')), '2026-01-02T03:04:05.12Z');

@@ -5,8 +5,8 @@
  * Source: notification-service.md 9.2, consumers.md 1.2, 1.5, 1.7.
  */
 import { z } from 'zod';
-import { CcxError } from '../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../encoding/go-decoder.ts';
+import { checked, parsedJson } from './checked.ts';
 import { isUuid4 } from './identifiers.ts';
 
 export const NOTIFICATION_BUNDLE = 'openshift';
@@ -44,6 +44,9 @@ const timestamp = z.string().refine(isTrimmedTimestamp, 'must be UTC, RFC 3339, 
 const identifierDigits = z.string().max(50).regex(/^\d+$/, 'must be digits');
 const link = z.string().refine(isSafeLink, 'must be an http or https address');
 
+const invalid = { code: 'NOTIFICATION_INVALID', category: 'delivery' } as const;
+
+/** Members in emission order. */
 const messageSchema = z
   .strictObject({
     id: z.string().refine(isUuid4, 'must be a UUIDv4'),
@@ -87,52 +90,17 @@ export function hasNotificationRecipient(cluster: {
 
 /** The value as a message, or a `CcxError` `NOTIFICATION_INVALID` that names the members at fault (never their values). */
 export function checkNotificationMessage(value: unknown): NotificationMessage {
-  const result = messageSchema.safeParse(value);
-  if (result.success) return result.data;
-  const faults = result.error.issues
-    .slice(0, 5)
-    .map((issue) => (issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`));
-  throw new CcxError(`the notification would be lost without a trace: ${faults.join('; ')}`, {
-    code: 'NOTIFICATION_INVALID',
-    category: 'delivery',
-  });
+  return checked(messageSchema, value, 'the notification would be lost without a trace', invalid);
 }
 
 /** Body text → checked message. */
 export function parseNotificationMessage(text: string): NotificationMessage {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new CcxError('the notification is not JSON', { code: 'NOTIFICATION_INVALID', category: 'delivery', cause });
-  }
-  return checkNotificationMessage(value);
+  return checkNotificationMessage(parsedJson(text, 'the notification is not JSON', invalid));
 }
 
-/** Checked message → body text, members in the order of the interfaces above. */
+/** Checked message → body text, members in the order of the schema. */
 export function serialiseNotificationMessage(message: NotificationMessage): string {
-  const { id, bundle, application, event_type, account_id, org_id } = checkNotificationMessage(message);
-  const events = message.events.map(({ payload }) => ({
-    metadata: {},
-    payload: {
-      publish_date: payload.publish_date,
-      rule_description: payload.rule_description,
-      rule_url: payload.rule_url,
-      total_risk: payload.total_risk,
-    },
-  }));
-  const context = { display_name: message.context.display_name, host_url: message.context.host_url };
-  return stringifyLikeGo({
-    id,
-    bundle,
-    application,
-    event_type,
-    timestamp: message.timestamp,
-    account_id,
-    org_id,
-    events,
-    context,
-  });
+  return stringifyLikeGo(checkNotificationMessage(message));
 }
 
 /** Go's RFC3339Nano: trailing zeros of the fraction removed, no dot when nothing is left. */

@@ -4,7 +4,7 @@
  * most are dropped and the rest is stored byte for byte (`shrunk-report.ts`). Called by the notification writer (hop 7).
  * What a message from the past or the future means is not judged here. Source: notification-writer.md 4.1, 4.2, 4.4, 4.5.
  */
-import { CcxError } from '../encoding/ccx-error.ts';
+import { type CcxError, inputError } from '../encoding/ccx-error.ts';
 import { JsonScanner, type JsonSlice, JsonSyntaxError } from '../encoding/json-scanner.ts';
 import { decodeJsonString, ExpectedNames } from '../encoding/json-text.ts';
 
@@ -272,10 +272,6 @@ export function isLenientUuid(text: string): boolean {
 
 function missing(attribute: string): CcxError {
   return inputError('REPORT_MISSING_ATTRIBUTE', `missing required attribute '${attribute}'`);
-}
-
-function inputError(code: string, message: string): CcxError {
-  return new CcxError(message, { code, category: 'input' });
 }
 
 function refuse(error: CcxError, known: Attributes): OcpResultsParse {

@@ -3,7 +3,7 @@
  * Produced by: every service → consumed by: payload tracker, read leniently, because anybody may write here.
  * Source: ingress.md A.8, data-pipeline.md 6.2, notification-writer.md 3.5.
  */
-import { CcxError } from '../encoding/ccx-error.ts';
+import { type CcxError, inputError } from '../encoding/ccx-error.ts';
 import { isJsonObject, type JsonValue } from '../encoding/json-text.ts';
 import { type Moment, parseRfc3339 } from '../encoding/rfc3339.ts';
 
@@ -34,18 +34,8 @@ export interface PayloadStatusMessage {
 /** Compact JSON, members in the order above whatever order they were given in: scripts and the black-box suites compare text. */
 export function serializePayloadStatus(message: PayloadStatusMessage): string {
   const { service, source, account, org_id, request_id, inventory_id, system_id, status, status_msg, date } = message;
-  return JSON.stringify({
-    service,
-    source,
-    account,
-    org_id,
-    request_id,
-    inventory_id,
-    system_id,
-    status,
-    status_msg,
-    date,
-  });
+  const subject = { account, org_id, request_id, inventory_id, system_id };
+  return JSON.stringify({ service, source, ...subject, status, status_msg, date });
 }
 
 /**
@@ -128,6 +118,6 @@ function refuseMissing(member: string): PayloadStatusParse {
   return refuse('STATUS_MISSING_MEMBER', `the status has no ${member}`);
 }
 
-function refuse(code: string, message: string, cause?: unknown): PayloadStatusParse {
-  return { kind: 'refused', error: new CcxError(message, { code, category: 'input', cause }) };
+function refuse(...said: Parameters<typeof inputError>): PayloadStatusParse {
+  return { kind: 'refused', error: inputError(...said) };
 }

@@ -4,40 +4,34 @@
  */
 import type { JsonObject } from '../encoding/json-text.ts';
 
-/** The item that a rule's verdict becomes in `reports`. */
-export interface RuleHit {
-  /** `<last module segment>|<KEY>` */
-  readonly rule_id: string;
+interface ReportItem {
   /** `<module>.report` */
   readonly component: string;
-  readonly type: 'rule';
-  /** The error key. */
   readonly key: string;
+  readonly tags: readonly string[];
+  readonly links: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The item that a rule's verdict becomes in `reports`; its `key` is the error key. */
+export interface RuleHit extends ReportItem {
+  /** `<last module segment>|<KEY>` */
+  readonly rule_id: string;
+  readonly type: 'rule';
   /** What templates see as `pydata`: the rule's own values plus `type` and `error_key`. */
   readonly details: JsonObject;
-  readonly tags: readonly string[];
-  readonly links: Readonly<Record<string, readonly string[]>>;
 }
 
-export interface InfoItem {
+export interface InfoItem extends ReportItem {
   readonly info_id: string;
-  readonly component: string;
   readonly type: 'info';
-  readonly key: string;
   /** Values are strings: the results aggregator decodes them into a string map. */
   readonly details: Readonly<Record<string, string>>;
-  readonly tags: readonly string[];
-  readonly links: Readonly<Record<string, readonly string[]>>;
 }
 
-export interface PassItem {
+export interface PassItem extends ReportItem {
   readonly pass_id: string;
-  readonly component: string;
   readonly type: 'pass';
-  readonly key: string;
   readonly details: JsonObject;
-  readonly tags: readonly string[];
-  readonly links: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The rule looked, and what it looks at is not in the archive: its issue is not there. The reference's only reason. */

@@ -4,8 +4,8 @@
  * (hop 6) puts its text between what the announcement says. The reading side is `parse-ocp-results.ts`. Source: data-pipeline.md 5.2, 5.3.
  */
 import { z } from 'zod';
-import { CcxError } from '../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../encoding/rfc3339.ts';
+import { checked } from './checked.ts';
 import { isUuid } from './identifiers.ts';
 import type { Report } from './report.ts';
 
@@ -23,15 +23,20 @@ const item = z.looseObject({
   links: z.record(z.string(), z.array(z.string())),
 });
 
-const reportSchema = z.looseObject({
-  system: z.looseObject({}),
-  reports: z.array(item.extend({ rule_id: z.string().min(1), type: z.literal('rule') })),
-  fingerprints: z.array(z.unknown()),
-  skips: z.array(z.looseObject({ rule_fqdn: z.string().min(1), type: z.literal('skip') })),
-  /** The results aggregator decodes these details into a map of strings. */
-  info: z.array(item.extend({ type: z.literal('info'), details: z.record(z.string(), z.string()) })),
-  pass: z.array(item.extend({ type: z.literal('pass') })),
-  analysis_metadata: z.looseObject({ start: z.string(), finish: z.string() }),
+const complaint = 'Error encoding the response to publish';
+const invalid = { code: 'REPORT_INVALID', category: 'input' } as const;
+
+const reportSchema = z.object({
+  Report: z.looseObject({
+    system: z.looseObject({}),
+    reports: z.array(item.extend({ rule_id: z.string().min(1), type: z.literal('rule') })),
+    fingerprints: z.array(z.unknown()),
+    skips: z.array(z.looseObject({ rule_fqdn: z.string().min(1), type: z.literal('skip') })),
+    /** The results aggregator decodes these details into a map of strings. */
+    info: z.array(item.extend({ type: z.literal('info'), details: z.record(z.string(), z.string()) })),
+    pass: z.array(item.extend({ type: z.literal('pass') })),
+    analysis_metadata: z.looseObject({ start: z.string(), finish: z.string() }),
+  }),
 });
 
 const envelopeSchema = z.strictObject({
@@ -46,27 +51,17 @@ const envelopeSchema = z.strictObject({
 
 /** The member `Report`. Throws `REPORT_INVALID`, naming the members at fault (never their values). */
 export function serializeReport(report: Report): string {
-  const { error } = reportSchema.safeParse(report);
-  if (error !== undefined) throw invalid(error.issues, ['Report']);
+  checked(reportSchema, { Report: report }, complaint, invalid);
   return asciiJson(report);
 }
 
 /** `reportText` is what `serializeReport` answered: it is not looked at again. Throws `REPORT_INVALID` for the other members. */
 export function serializeOcpResults(envelope: OcpResultsEnvelope, reportText: string): string {
-  const { error } = envelopeSchema.safeParse(envelope);
-  if (error !== undefined) throw invalid(error.issues, []);
+  checked(envelopeSchema, envelope, complaint, invalid);
   const { OrgID, ClusterName, LastChecked, Version, RequestId, Metadata, AccountNumber } = envelope;
   const before = asciiJson({ OrgID, ClusterName }).slice(0, -1);
   const behind = asciiJson({ LastChecked, Version, RequestId, Metadata, AccountNumber }).slice(1);
   return `${before},"Report":${reportText},${behind}\n`;
-}
-
-function invalid(issues: readonly z.core.$ZodIssue[], at: readonly string[]): CcxError {
-  const faults = issues.slice(0, 5).map(({ path, message }) => `${[...at, ...path].join('.')}: ${message}`);
-  return new CcxError(`Error encoding the response to publish: ${faults.join('; ')}`, {
-    code: 'REPORT_INVALID',
-    category: 'input',
-  });
 }
 
 /** Non-ASCII text is escaped, as in the reference; in JSON such characters occur inside strings only, so that the escape is always legal. */

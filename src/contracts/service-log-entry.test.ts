@@ -35,7 +35,8 @@ test('text that is not JSON is refused with the same code', () => {
 });
 
 test('the members are in the order of the reference, with the stream id behind them', () => {
-  const body = serialiseServiceLogEntry(serviceLogEntryExamples.valid[0]!);
+  const entry = Object.fromEntries(Object.entries(serviceLogEntryExamples.valid[0]!).reverse()) as never;
+  const body = serialiseServiceLogEntry(entry);
   assert.deepEqual(Object.keys(JSON.parse(body)), [
     'cluster_uuid',
     'description',

@@ -4,9 +4,9 @@
  * Source: notification-service.md 10.2, consumers.md 2.2.
  */
 import { z } from 'zod';
-import { CcxError } from '../encoding/ccx-error.ts';
 import { cutUtf8 } from '../encoding/cut-utf8.ts';
 import { stringifyLikeGo } from '../encoding/go-decoder.ts';
+import { checked, parsedJson } from './checked.ts';
 import { isUuid4 } from './identifiers.ts';
 
 /** Whether the server counts bytes or characters is not documented: bytes satisfy both. */
@@ -38,6 +38,9 @@ function textOfBytes(bytesMin: number, bytesMax: number) {
   }, `must have ${bytesMin} to ${bytesMax} bytes and no trailing blanks`);
 }
 
+const invalid = { code: 'SERVICE_LOG_ENTRY_INVALID', category: 'delivery' } as const;
+
+/** Members in emission order: the reference's, then ours. */
 const entrySchema = z.strictObject({
   cluster_uuid: z.string().min(1),
   description: textOfBytes(1, SERVICE_LOG_DESCRIPTION_BYTES_MAX),
@@ -51,43 +54,17 @@ const entrySchema = z.strictObject({
 
 /** The value as an entry, or a `CcxError` `SERVICE_LOG_ENTRY_INVALID` that names the members at fault (never their values). */
 export function checkServiceLogEntry(value: unknown): ServiceLogEntry {
-  const result = entrySchema.safeParse(value);
-  if (result.success) return result.data;
-  const faults = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new CcxError(`the Service Log entry would be refused: ${faults.join('; ')}`, {
-    code: 'SERVICE_LOG_ENTRY_INVALID',
-    category: 'delivery',
-  });
+  return checked(entrySchema, value, 'the Service Log entry would be refused', invalid);
 }
 
 /** Body text → checked entry. */
 export function parseServiceLogEntry(text: string): ServiceLogEntry {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new CcxError('the Service Log entry is not JSON', {
-      code: 'SERVICE_LOG_ENTRY_INVALID',
-      category: 'delivery',
-      cause,
-    });
-  }
-  return checkServiceLogEntry(value);
+  return checkServiceLogEntry(parsedJson(text, 'the Service Log entry is not JSON', invalid));
 }
 
-/** Checked entry → body text, members in the order of the interface. */
+/** Checked entry → body text, members in the order of the schema. */
 export function serialiseServiceLogEntry(entry: ServiceLogEntry): string {
-  const checked = checkServiceLogEntry(entry);
-  return stringifyLikeGo({
-    cluster_uuid: checked.cluster_uuid,
-    description: checked.description,
-    service_name: checked.service_name,
-    severity: checked.severity,
-    summary: checked.summary,
-    created_by: checked.created_by,
-    username: checked.username,
-    event_stream_id: checked.event_stream_id,
-  });
+  return stringifyLikeGo(checkServiceLogEntry(entry));
 }
 
 /** Total risk → severity; undefined outside 1 to 4, where the reference warns and takes `Info`. */

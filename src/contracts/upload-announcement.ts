@@ -2,7 +2,7 @@
  * Topic `platform.upload.announce`, one JSON object per accepted upload, header `service`.
  * Produced by: ingress (hop 2) → consumed by: data pipeline (hop 3), storage broker. Source: ingress.md A.7, data-pipeline.md 2.3.
  */
-import { CcxError } from '../encoding/ccx-error.ts';
+import { type CcxError, inputError } from '../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../encoding/go-decoder.ts';
 import { isJsonObject, type JsonObject } from '../encoding/json-text.ts';
 import { type ConsumerIdentity, parseConsumerIdentity } from './identity.ts';
@@ -46,22 +46,10 @@ export interface UploadAnnouncement {
 
 /** JSON as Go writes it, members in the order of the interface. */
 export function serializeUploadAnnouncement(announcement: UploadAnnouncement): string {
-  const { account, category, content_type, metadata, request_id, principal, org_id, service } = announcement;
-  const { size, url, b64_identity, timestamp } = announcement;
-  return stringifyLikeGo({
-    account,
-    category,
-    content_type,
-    metadata,
-    request_id,
-    principal,
-    org_id,
-    service,
-    size,
-    url,
-    b64_identity,
-    timestamp,
-  });
+  const { account, category, content_type, metadata, request_id, principal, org_id, service, ...rest } = announcement;
+  const { size, url, b64_identity, timestamp } = rest;
+  const sender = { account, category, content_type, metadata, request_id, principal, org_id, service };
+  return stringifyLikeGo({ ...sender, size, url, b64_identity, timestamp });
 }
 
 /** As the data pipeline reads it. Only what is listed here was checked; everything else of the message is left out. */
@@ -138,9 +126,6 @@ function nonEmptyText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function refuse(code: string, message: string, cause?: unknown): AnnouncementParse {
-  return {
-    kind: 'refused',
-    error: new CcxError(message, { code, category: 'input', ...(cause === undefined ? {} : { cause }) }),
-  };
+function refuse(...said: Parameters<typeof inputError>): AnnouncementParse {
+  return { kind: 'refused', error: inputError(...said) };
 }

@@ -5,6 +5,7 @@
  */
 import { goSyntaxError } from './go-syntax-error.ts';
 import { JsonScanner, JsonSyntaxError } from './json-scanner.ts';
+import { escapeLikeGo, isJsonObject } from './json-text.ts';
 import { parseRfc3339 } from './rfc3339.ts';
 
 export type GoType =
@@ -60,7 +61,7 @@ function decodeValue(value: unknown, type: GoType, place: FieldPlace): GoValue |
       if (!Array.isArray(value)) return mismatch(value, `[]${goName(type.of)}`, place);
       return value.map((item) => decodeValue(item, type.of, place) ?? zeroOf(type.of));
     case 'map':
-      if (!isObject(value)) return mismatch(value, `map[string]${goName(type.of)}`, place);
+      if (!isJsonObject(value)) return mismatch(value, `map[string]${goName(type.of)}`, place);
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [name, decodeValue(item, type.of, place) ?? zeroOf(type.of)]),
       );
@@ -70,7 +71,7 @@ function decodeValue(value: unknown, type: GoType, place: FieldPlace): GoValue |
 }
 
 function decodeStruct(value: unknown, type: Extract<GoType, { kind: 'struct' }>, place: FieldPlace): GoValue {
-  if (!isObject(value)) return mismatch(value, goName(type), place);
+  if (!isJsonObject(value)) return mismatch(value, goName(type), place);
   const decoded: Record<string, GoValue> = {};
   for (const [written, item] of Object.entries(value)) {
     const name = fieldNamed(type.fields, written);
@@ -142,24 +143,12 @@ function zeroOf(type: GoType): GoValue {
   }
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /**
- * JSON text as Go's encoder writes it, so that bodies equal the reference's byte for byte. Used for what leaves the notification service
- * and for what the template renderer reads. Source: notification-service.md 9.2.
+ * JSON text as Go's encoder writes it, so that bodies equal the reference's byte for byte: compact, `<`, `>`, `&`, U+2028 and U+2029
+ * escaped, lone surrogates replaced by U+FFFD. Used for what leaves the notification service and for what the template renderer reads.
+ * Source: notification-service.md 9.2.
  */
-const escapes: Readonly<Record<string, string>> = {
-  '<': '\\u003c',
-  '>': '\\u003e',
-  '&': '\\u0026',
-  '\u2028': '\\u2028',
-  '\u2029': '\\u2029',
-};
-
-/** Compact JSON with `<`, `>`, `&`, U+2028 and U+2029 escaped and lone surrogates replaced by U+FFFD. */
 export function stringifyLikeGo(value: unknown): string {
   const text = JSON.stringify(value, (_key, member) => (typeof member === 'string' ? member.toWellFormed() : member));
-  return text.replace(/[<>&\u2028\u2029]/g, (character) => escapes[character]!);
+  return escapeLikeGo(text);
 }

@@ -42,8 +42,12 @@ function decodeInvalidUtf8(bytes: Buffer): string {
 
 /** A decoded string as canonical text with its quotes; only keys need this, values keep their own spelling. */
 export function encodeJsonString(value: string): string {
-  // JSON.stringify has Go's short forms (\b \f \n \r \t \" \\) and its lower-case \u00xx; it leaves these five characters as they are.
-  return JSON.stringify(value).replace(
+  return escapeLikeGo(JSON.stringify(value));
+}
+
+/** JSON.stringify has Go's short forms (\b \f \n \r \t \" \\) and its lower-case \u00xx; it leaves these five characters as they are. */
+export function escapeLikeGo(json: string): string {
+  return json.replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -2,7 +2,7 @@
  * Types and values of Go's gob encoding as plain data. Used by the encoder, which is told a type, and the decoder, which reads types from
  * the stream. Source: data-pipeline.md 8.5, notification-service.md 6.3.
  */
-import { CcxError } from '../ccx-error.ts';
+import { type CcxError, inputError } from '../ccx-error.ts';
 
 export type GobType =
   | { readonly kind: 'bool' | 'int' | 'uint' | 'float' | 'bytes' | 'string' }
@@ -46,5 +46,5 @@ export const GOB_TYPE_ID = {
 } as const;
 
 export function gobInvalid(message: string): CcxError {
-  return new CcxError(`not a valid gob stream: ${message}`, { code: 'GOB_INVALID', category: 'input' });
+  return inputError('GOB_INVALID', `not a valid gob stream: ${message}`);
 }

@@ -109,6 +109,6 @@ function refused(path: string, why: string, cause?: unknown): CcxError {
     code: 'CONFIG_CLOWDER',
     category: 'configuration',
     hint: 'check ACG_CONFIG',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }

@@ -105,7 +105,7 @@ function migrationError(message: string, hint?: string): CcxError {
   return new CcxError(message, {
     code: 'SCHEMA_VERSION',
     category: 'storage',
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

@@ -112,7 +112,7 @@ function describeSchemaError(error: unknown): unknown {
 }
 
 function schemaError(message: string, code: string, cause: unknown, hint?: string): CcxError {
-  return new CcxError(message, { code, category: 'storage', cause, ...(hint === undefined ? {} : { hint }) });
+  return new CcxError(message, { code, category: 'storage', cause, hint });
 }
 
 /**

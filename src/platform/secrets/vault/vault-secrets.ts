@@ -160,6 +160,6 @@ function namedAfter(setting: string, error: unknown): unknown {
     category,
     retryable,
     cause: error,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }

@@ -6,6 +6,7 @@
 
 import { type Issue, issueIdentity } from '../../../contracts/issue.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import { isJsonObject } from '../../../encoding/json-text.ts';
 
 /** Text of one stored report in UTF-8. The largest genuine shrunk reports are some hundred kB; a run holds a set of them in memory. */
 export const reportBytesMax = 8 * 1024 * 1024;
@@ -46,7 +47,7 @@ export function readReport(text: string | undefined): ReadReport {
     return unreadable('it is not JSON', cause);
   }
   if (document === null) return { kind: 'read', issues: [], elements: [] };
-  if (!isObject(document)) return unreadable('it is not an object');
+  if (!isJsonObject(document)) return unreadable('it is not an object');
   const elements = ownMember(document, 'reports');
   if (elements === undefined || elements === null) return { kind: 'read', issues: [], elements: [] };
   if (!Array.isArray(elements)) return unreadable('reports is not a list');
@@ -65,7 +66,7 @@ export function readReport(text: string | undefined): ReadReport {
 }
 
 function readIssue(element: unknown, position: number): Issue | string {
-  if (!isObject(element)) return `reports[${position}] is not an object`;
+  if (!isJsonObject(element)) return `reports[${position}] is not an object`;
   const type = readText(element, 'type');
   const component = readText(element, 'component');
   const errorKey = readText(element, 'key');
@@ -88,10 +89,6 @@ function readText(element: Readonly<Record<string, unknown>>, name: string): str
 
 function ownMember(object: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unreadable(why: string, cause?: unknown): ReadReport {

@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/topics.ts';
 import { cutUtf8 } from '../../../encoding/cut-utf8.ts';
 import type { JsonSlice } from '../../../encoding/json-scanner.ts';
+import { isJsonObject } from '../../../encoding/json-text.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
 import type { Catalogue, IgnoredFact, ReportFacts } from '../report.ts';
@@ -80,7 +81,7 @@ function parsePart(text: Buffer, { start, end }: JsonSlice): unknown {
 
 /** Undefined where the message does not say. */
 function readGatheringTime(metadata: unknown): bigint | undefined {
-  const text = isObject(metadata) ? metadata['gathering_time'] : undefined;
+  const text = isJsonObject(metadata) ? metadata['gathering_time'] : undefined;
   if (text === undefined || text === null) return undefined;
   const moment = typeof text === 'string' ? parseRfc3339(text) : undefined;
   if (moment === undefined) throw new Unusable();
@@ -94,10 +95,10 @@ const clusterVersionInfo = 'version_info|CLUSTER_VERSION_INFO';
 function readClusterVersion(info: unknown): string | undefined {
   if (info === undefined || info === null) return undefined;
   if (!Array.isArray(info)) throw new Unusable();
-  const item: unknown = info.find((one) => isObject(one) && one['info_id'] === clusterVersionInfo);
-  if (!isObject(item)) return undefined;
+  const item: unknown = info.find((one) => isJsonObject(one) && one['info_id'] === clusterVersionInfo);
+  if (!isJsonObject(item)) return undefined;
   const details = item['details'];
-  const version = isObject(details) ? details['version'] : undefined;
+  const version = isJsonObject(details) ? details['version'] : undefined;
   if (!isStorableName(version, factClusterVersionBytesMax)) throw new Unusable();
   return version;
 }
@@ -130,7 +131,7 @@ function readSkips(skips: unknown): SilentRules | undefined {
   const skipped = new Map<string, SilentRule>();
   let complete = true;
   for (const item of skips as readonly unknown[]) {
-    const { rule_fqdn: name, reason, details } = isObject(item) ? item : {};
+    const { rule_fqdn: name, reason, details } = isJsonObject(item) ? item : {};
     const module = typeof name === 'string' ? moduleOfComponent(name) : undefined;
     const rules = ownReasons.has(reason) ? didNotRun : skipped;
     const usable = isStorableName(module, factModuleBytesMax) && isStorableName(reason, factModuleBytesMax);
@@ -200,8 +201,4 @@ function isStorableName(value: unknown, bytesMax: number): value is string {
   // Nearly all names are ASCII, where characters are bytes.
   if (/^[ -~]+$/.test(value)) return value.length <= bytesMax;
   return Buffer.byteLength(value) <= bytesMax && value.isWellFormed() && !/\p{Cc}/u.test(value);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
