@@ -157,6 +157,15 @@ function typeOfDefault({ default: value }: OptionRow): OptionType | undefined {
   return typeof value === 'number' ? undefined : 'list';
 }
 
+/** Options of a section, under their whole keys. */
+export function inSection<Section extends string, const Options extends Readonly<Record<string, OptionRow>>>(
+  section: Section,
+  options: Options,
+) {
+  type Prefixed = { [Key in keyof Options & string as `${Section}.${Key}`]: Options[Key] };
+  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
+}
+
 /** The same table with other defaults, for a program that runs a role in its own way. Unknown keys do not compile. */
 export function withDefaults<Table extends OptionTable>(
   table: Table,

@@ -4,9 +4,24 @@
  */
 import type { BusSettings } from '../bus/bus-options.ts';
 import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from '../bus/kafka/kafka-security.ts';
+import { inSection } from '../config/options.ts';
 import { composeDatabaseUrl } from '../database/compose-url.ts';
 
 type KafkaBusSettings = BusSettings & { readonly kind: 'kafka' };
+
+/** Brokers beside their addresses. */
+export function brokerOptions<Section extends string>(section: Section, defaults: { readonly mechanism: string }) {
+  return inSection(section, {
+    security_protocol: {
+      default: 'PLAINTEXT',
+      description: `PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for ${section}.addresses`,
+    },
+    cert_path: { default: '', description: 'PEM file with the certificate authority of the brokers' },
+    sasl_mechanism: { default: defaults.mechanism, description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
+    sasl_username: { default: '', description: 'User at the brokers' },
+    sasl_password: { default: '', secret: true, description: 'Password at the brokers' },
+  });
+}
 
 type Section<Name extends string, Texts extends string> = { readonly [Key in `${Name}.${Texts}`]: string };
 
@@ -17,11 +32,10 @@ type BrokerTexts =
   | 'sasl_mechanism'
   | 'sasl_username'
   | 'sasl_password';
-type BrokerConfig<Name extends string> = Section<Name, BrokerTexts>;
 
 /** Throws `BUS_SECURITY`. */
 export function brokerSettings<Name extends 'broker' | 'kafka_broker'>(
-  config: BrokerConfig<Name>,
+  config: Section<Name, BrokerTexts>,
   section: Name,
   {
     ca,
@@ -29,7 +43,15 @@ export function brokerSettings<Name extends 'broker' | 'kafka_broker'>(
   }: Omit<KafkaBusSettings, 'kind' | 'brokers' | 'security' | 'settingNames'> & { readonly ca?: string },
 ): KafkaBusSettings {
   const value = (name: BrokerTexts) => config[`${section}.${name}`];
-  const settingNames = brokerSettingNames(section);
+  const settingNames: KafkaSettingNames = {
+    brokers: `${section}.addresses`,
+    protocol: `${section}.security_protocol`,
+    caFile: `${section}.cert_path`,
+    certificateFile: `${section}.cert_path`,
+    mechanism: `${section}.sasl_mechanism`,
+    user: `${section}.sasl_username`,
+    password: `${section}.sasl_password`,
+  };
   const security = parseKafkaSecurity(
     {
       protocol: value('security_protocol'),
@@ -57,16 +79,18 @@ export function withAuthority(security: KafkaSecurity, ca: string | undefined): 
   return ca === undefined || security.tls === undefined ? security : { ...security, tls: { ...security.tls, ca } };
 }
 
-function brokerSettingNames(section: string): KafkaSettingNames {
-  return {
-    brokers: `${section}.addresses`,
-    protocol: `${section}.security_protocol`,
-    caFile: `${section}.cert_path`,
-    certificateFile: `${section}.cert_path`,
-    mechanism: `${section}.sasl_mechanism`,
-    user: `${section}.sasl_username`,
-    password: `${section}.sasl_password`,
-  };
+/** One database, named by parts as the reference does. */
+export function storageOptions<Section extends string>(section: Section, database: string) {
+  return inSection(section, {
+    db_driver: { default: 'postgres', choices: ['postgres'], description: 'Only postgres works' },
+    pg_username: { default: 'postgres', description: 'User of the database' },
+    pg_password: { default: 'postgres', secret: true, description: 'Password of that user' },
+    pg_host: { default: 'localhost', description: 'Host of the database, or the folder of its socket' },
+    pg_port: { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port of the database' },
+    pg_db_name: { default: database, description: 'Name of the database' },
+    pg_params: { default: 'sslmode=disable', description: 'Further parameters as in a URL' },
+    log_sql_queries: { default: false, description: 'Accepted for old configurations; without effect' },
+  });
 }
 
 type StorageTexts = 'pg_username' | 'pg_password' | 'pg_host' | 'pg_db_name' | 'pg_params';

@@ -7,13 +7,8 @@ import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import type { TargetName } from '../../contracts/tables.ts';
 import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
-import {
-  type ConfigOf,
-  defineOptions,
-  type OptionRow,
-  type SettingsOf,
-  settingsOf,
-} from '../../platform/config/options.ts';
+import { type ConfigOf, defineOptions, inSection, type SettingsOf, settingsOf } from '../../platform/config/options.ts';
+import { brokerOptions, storageOptions } from '../../platform/reference/broker-settings.ts';
 import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
 import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
@@ -21,15 +16,6 @@ import type { ClusterFilter } from './decide/disabled-rules.ts';
 const minuteMs = 60_000;
 const dayMs = 24 * 3_600_000;
 const accepted = 'Accepted for old configurations; without effect';
-
-/** Options of a section, under their whole keys. */
-function inSection<Section extends string, const Options extends Readonly<Record<string, OptionRow>>>(
-  section: Section,
-  options: Options,
-) {
-  type Prefixed = { [Key in keyof Options & string as `${Section}.${Key}`]: Options[Key] };
-  return Object.fromEntries(Object.entries(options).map(([key, spec]) => [`${section}.${key}`, spec])) as Prefixed;
-}
 
 /** Thresholds, filter, tags and cooldown of one target. */
 function policyOptions<Section extends string>(
@@ -55,20 +41,6 @@ function policyOptions<Section extends string>(
       default: '1 week',
       description: 'How long an issue that was notified is not notified again; PostgreSQL interval, 0 for none',
     },
-  });
-}
-
-/** One database, named by parts as the reference does. */
-function storageOptions<Section extends string>(section: Section, database: string) {
-  return inSection(section, {
-    db_driver: { default: 'postgres', choices: ['postgres'], description: 'Only postgres works' },
-    pg_username: { default: 'postgres', description: 'User' },
-    pg_password: { default: 'postgres', secret: true, description: 'Password' },
-    pg_host: { default: 'localhost', description: 'Host' },
-    pg_port: { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port' },
-    pg_db_name: { default: database, description: 'Name of the database' },
-    pg_params: { default: 'sslmode=disable', description: 'Further parameters as in a URL' },
-    log_sql_queries: { default: false, description: accepted },
   });
 }
 
@@ -99,14 +71,7 @@ export const notificationServiceOptions = defineOptions({
       default: '',
       description: 'Kafka brokers of that topic, host:port separated by commas; empty: the bus of the bus.* settings',
     },
-    'kafka_broker.security_protocol': {
-      default: 'PLAINTEXT',
-      description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for kafka_broker.addresses',
-    },
-    'kafka_broker.cert_path': { default: '', description: 'PEM file with the authority of the brokers' },
-    'kafka_broker.sasl_mechanism': { default: 'PLAIN', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
-    'kafka_broker.sasl_username': { default: '', description: 'User at the brokers' },
-    'kafka_broker.sasl_password': { default: '', secret: true, description: 'Password at the brokers' },
+    ...brokerOptions('kafka_broker', { mechanism: 'PLAIN' }),
     'kafka_broker.topic': { default: TOPIC_NOTIFICATIONS, description: 'Topic of the notifications' },
     'kafka_broker.timeout': {
       type: 'duration',

@@ -20,7 +20,7 @@ import {
   type SettingsOf,
   settingsOf,
 } from '../../platform/config/options.ts';
-import { brokerSettings } from '../../platform/reference/broker-settings.ts';
+import { brokerOptions, brokerSettings, storageOptions } from '../../platform/reference/broker-settings.ts';
 import { loggingOptions, refuseUnsupportedLogging } from '../../platform/reference/reference-log.ts';
 
 /** Bytes of the messages of one transaction. One message that is larger makes a batch of its own. */
@@ -43,14 +43,7 @@ export const referenceOptions = {
     default: '',
     description: 'Kafka brokers, host:port separated by commas; when set, they are used instead of the bus.* settings',
   },
-  'broker.security_protocol': {
-    default: 'PLAINTEXT',
-    description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, for broker.addresses',
-  },
-  'broker.cert_path': { default: '', description: 'PEM file with the certificate authority of the brokers' },
-  'broker.sasl_mechanism': { default: '', description: 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
-  'broker.sasl_username': { default: '', description: 'User at the brokers' },
-  'broker.sasl_password': { default: '', secret: true, description: 'Password at the brokers' },
+  ...brokerOptions('broker', { mechanism: '' }),
   'broker.topic': { as: 'topic', default: TOPIC_OCP_RESULTS, description: 'Topic of the reports' },
   'broker.group': { as: 'groupId', default: GROUP_WRITER, description: 'Consumer group' },
   'broker.enabled': { default: true, description: 'False: the service ends at once, with exit code 0' },
@@ -58,17 +51,8 @@ export const referenceOptions = {
     default: false,
     description: 'Accepted for old configurations; without effect, because the client always negotiates',
   },
+  ...storageOptions('storage', 'notification'),
   'storage.db_driver': { default: 'postgres', description: 'Only postgres works' },
-  'storage.pg_username': { default: 'postgres', description: 'User of the notification database' },
-  'storage.pg_password': { default: 'postgres', secret: true, description: 'Password of that user' },
-  'storage.pg_host': { default: 'localhost', description: 'Host of the database, or the folder of its socket' },
-  'storage.pg_port': { type: 'integer', default: 5432, min: 0, max: 65_535, description: 'Port of the database' },
-  'storage.pg_db_name': { default: 'notification', description: 'Name of the database' },
-  'storage.pg_params': { default: 'sslmode=disable', description: 'Further parameters as in a URL' },
-  'storage.log_sql_queries': {
-    default: false,
-    description: 'Accepted for old configurations; without effect, as in the reference',
-  },
   ...loggingOptions,
   'metrics.namespace': {
     as: 'metricsNamespace',
