@@ -153,11 +153,6 @@ export interface NotificationWriterSettings extends SettingsOf<typeof notificati
 
 /** Throws `CONFIG_INVALID` where a setting asks for what there is not. */
 export function notificationWriterSettings(config: NotificationWriterConfig): NotificationWriterSettings {
-  refuseUnsupported(config);
-  return settingsOf(notificationWriterOptions, config);
-}
-
-function refuseUnsupported(config: NotificationWriterConfig): void {
   if (config['storage.db_driver'] !== 'postgres') {
     throw new CcxError(`driver ${config['storage.db_driver']} is not supported`, {
       code: 'WRITER_DRIVER',
@@ -166,6 +161,7 @@ function refuseUnsupported(config: NotificationWriterConfig): void {
     });
   }
   refuseUnsupportedLogging(config);
+  return settingsOf(notificationWriterOptions, config);
 }
 
 /** The reference's brokers if there are any, else the bus.* settings that all our roles share. */

@@ -2,6 +2,7 @@
  * `GET /metrics` on the writer's own address, with the answers of the reference: text format 0.0.4, and the plain 404 of Go for every other
  * path. `/live` and `/ready` are ours: the reference has none. Source: notification-writer.md 9.
  */
+import type { FastifyReply } from 'fastify';
 import type { Registry } from 'prom-client';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
@@ -11,21 +12,22 @@ import { registerProcessMetrics } from '../../platform/telemetry/process-metrics
 /** A request of the metrics server has no body. */
 const metricsBodyBytesMax = 1024;
 
-interface MetricsServerOptions {
-  /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */
-  readonly address: string;
-  readonly registry: Registry;
-  readonly readiness: () => Promise<Readiness>;
-}
-
 const metricsType = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
 const plainType = 'text/plain; charset=utf-8';
 
 /** Throws `CONFIG_INVALID` for an address that is none; `listen` rejects with `HTTP_LISTEN`. */
-export function createMetricsServer(options: MetricsServerOptions): HttpServer {
-  const { registry, readiness } = options;
+export function createMetricsServer({
+  address,
+  registry,
+  readiness,
+}: {
+  /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */
+  readonly address: string;
+  readonly registry: Registry;
+  readonly readiness: () => Promise<Readiness>;
+}): HttpServer {
   const server = createHttpServer({
-    ...parseAddress(options.address),
+    ...parseAddress(address),
     bodyBytesMax: metricsBodyBytesMax,
     portSetting: 'metrics.address',
   });
@@ -34,20 +36,15 @@ export function createMetricsServer(options: MetricsServerOptions): HttpServer {
   app.get('/metrics', async (_request, reply) =>
     reply.header('content-type', metricsType).send(await registry.metrics()),
   );
-  app.get('/live', (_request, reply) => reply.header('content-type', plainType).send('ok\n'));
+  const plain = (reply: FastifyReply, code: number, text: string) =>
+    reply.code(code).header('content-type', plainType).send(`${text}\n`);
+  app.get('/live', (_request, reply) => plain(reply, 200, 'ok'));
   app.get('/ready', async (_request, reply) => {
     const { ready, reasons } = await readiness();
-    return reply
-      .code(ready ? 200 : 503)
-      .header('content-type', plainType)
-      .send(ready ? 'ok\n' : `${reasons.join('\n')}\n`);
+    return ready ? plain(reply, 200, 'ok') : plain(reply, 503, reasons.join('\n'));
   });
   app.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .header('content-type', plainType)
-      .header('x-content-type-options', 'nosniff')
-      .send('404 page not found\n'),
+    plain(reply.header('x-content-type-options', 'nosniff'), 404, '404 page not found'),
   );
   return server;
 }

@@ -15,6 +15,7 @@ import { deadLetter, done, unexpected, type Verdict } from '../../platform/bus/i
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
+import type { NotificationWriterSettings } from './config.ts';
 import type { CheckedReport, ParsedReport, ReportRow, ReportSubject } from './report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
@@ -29,10 +30,9 @@ interface PipelineDependencies {
   readonly events: WriterEvents;
   readonly readCatalogue: CatalogueReader;
   readonly database: Database;
-  readonly futureToleranceMs: number;
-  readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
-  /** False: nothing is written into `ccx.trace`. */
-  readonly traced: boolean;
+  /** Takes dead letters. */
+  readonly sender: DeadLetterTarget['sender'];
+  readonly settings: NotificationWriterSettings;
 }
 
 /** A message that is fit to be stored. */
@@ -97,17 +97,17 @@ class BatchRun {
   }
 
   #judgeReceived(message: TakenMessage, received: ReceivedReport): undefined {
-    const { clock, events, futureToleranceMs } = this.#dependencies;
+    const { clock, events, readCatalogue, settings } = this.#dependencies;
     events.reportReceived(message, received.version);
 
     const shrunk = shrinkReport(received);
     events.reportShrunk(message, shrunk);
 
-    const checked = checkReport(shrunk, futureToleranceMs, clock.nowMicros());
+    const checked = checkReport(shrunk, settings.futureToleranceMs, clock.nowMicros());
     if (checked.kind !== 'done') return this.#refuse(message, 'check-report', checked.error);
     events.timeChecked();
 
-    const facts = readFacts(message.record, received, this.#dependencies.readCatalogue);
+    const facts = readFacts(message.record, received, readCatalogue);
     events.factsIgnored(message, facts.ignored);
     const prepared = prepareRow(message.record, checked.value, facts);
     if (prepared.kind !== 'done') return this.#refuse(message, 'prepare-row', prepared.error);
@@ -149,10 +149,11 @@ class BatchRun {
   }
 
   async deadLetter(): Promise<void> {
-    const { clock, events, deadLetters: target, database, traced } = this.#dependencies;
+    const { clock, events, sender, database, settings } = this.#dependencies;
     const refused = this.#refused.filter(({ message }) => this.#control.owns(message.record));
     if (refused.length === 0) return;
     const time = () => formatRfc3339(clock.nowMicros());
+    const target = { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName, time };
     const deadLetters = refused.map(({ message, step, error }) => ({
       record: message.record,
       requestId: message.subject.requestId,
@@ -160,10 +161,10 @@ class BatchRun {
       error,
     }));
     await this.#control.untilDone('dead-letter-records', 'bus', ({ retryMs }) =>
-      deadLetterRecords(deadLetters, { ...target, time }, retryMs),
+      deadLetterRecords(deadLetters, target, retryMs),
     );
     for (const { message, step, error } of refused) events.messageDeadLettered(message, step, error);
-    if (!traced) return;
+    if (!settings.traced) return;
     // Not part of a guarantee, so that it is tried once: the dead letter itself says as much.
     await recordTraceEvents(
       database,
@@ -190,7 +191,7 @@ class BatchRun {
 
   /** Hops 7 and 8, in the transaction that makes the row; of a repeat they were told before. */
   #traceOf({ message, parsedAt }: AcceptedMessage, result: StoredReport): readonly TraceEvent[] {
-    if (!this.#dependencies.traced || message.subject.requestId === '') return [];
+    if (!this.#dependencies.settings.traced || message.subject.requestId === '') return [];
     const context = traceContext(message.subject);
     const now = formatRfc3339(this.#dependencies.clock.nowMicros());
     if (result.kind === 'repeated') {

@@ -54,15 +54,7 @@ async function build(
   const events = createWriterEvents({ telemetry, clock, metrics, statuses });
   for (const warning of warnings) events.warned(warning);
 
-  const work = {
-    clock,
-    events,
-    readCatalogue: createCatalogueReader(),
-    database,
-    futureToleranceMs: settings.futureToleranceMs,
-    deadLetters: { sender, topic: settings.deadLettersTopic, serviceName: settings.serviceName },
-    traced: settings.traced,
-  };
+  const work = { clock, events, readCatalogue: createCatalogueReader(), database, sender, settings };
   const { deadLettersTopic, topic, statusesTopic } = settings;
   await ensureOwnTopics(bus, { own: deadLettersTopic, others: [topic, statusesTopic], warn: events.warned });
   const consumer = await openBatchConsumer(

@@ -68,13 +68,10 @@ export async function insertReportBatch(tx: Connection, rows: readonly ReportRow
 
 /** A record that was delivered twice within one batch is one record: the statement below joins by position. */
 function withoutTwins(rows: readonly NumberedRow[]): NumberedRow[] {
-  const byPosition = new Map<string, NumberedRow>();
-  for (const numbered of rows) {
-    const { record, sha256 } = numbered.row;
-    const key = `${record.topic}/${record.partition}/${record.offset}/${sha256.toString('latin1')}`;
-    if (!byPosition.has(key)) byPosition.set(key, numbered);
-  }
-  return [...byPosition.values()];
+  const byPosition = Map.groupBy(rows, ({ row: { record, sha256 } }) =>
+    [record.topic, record.partition, record.offset, sha256.toString('latin1')].join('/'),
+  );
+  return [...byPosition.values()].map(([first]) => first!);
 }
 
 const newReportsColumns = 'org_id, account_number, cluster, report, updated_at, kafka_offset';

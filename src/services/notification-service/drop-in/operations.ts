@@ -12,14 +12,6 @@ import { programName, programOptions, withoutNegatives } from './load-program-co
 import type { StartService } from './run-instant-reports.ts';
 import { showConfiguration } from './show-configuration.ts';
 
-interface Invocation {
-  readonly input: ProcessInput;
-  readonly flags: ServiceFlags;
-  readonly startService: StartService;
-}
-
-type ConfiguredOperation = Exclude<ServiceOperation, 'show-version' | 'show-authors'>;
-
 /** No flag says what to do. */
 export function refuseNoOperation(): number {
   earlyLog(programName).error(
@@ -31,12 +23,14 @@ export function refuseNoOperation(): number {
 
 /** Resolves to the exit code. Never throws, never ends the process itself. */
 export async function runConfigured(
-  operation: ConfiguredOperation,
-  { input, flags, startService }: Invocation,
+  operation: Exclude<ServiceOperation, 'show-version' | 'show-authors'>,
+  { env }: ProcessInput,
+  flags: ServiceFlags,
+  startService: StartService,
 ): Promise<number> {
   const settings: Record<string, string> =
     flags['ignore-disabled-rules'] === true ? { 'disabled_rules.ignore': 'true' } : {};
-  const sources = { env: input.env, section: 'kafka_broker', flags: settings } as const;
+  const sources = { env, section: 'kafka_broker', flags: settings } as const;
   const opened = await openReferenceProgram(programOptions, sources, withoutNegatives);
   if (opened === undefined) return dropInExitCodes.configuration;
   const program = { ...opened, flags };

@@ -22,7 +22,7 @@ export async function runNotificationServiceProgram(input: ProcessInput, startSe
     default: {
       const operations = await import('./operations.ts');
       if (operation === undefined) return operations.refuseNoOperation();
-      return await operations.runConfigured(operation, { input, flags, startService });
+      return await operations.runConfigured(operation, input, flags, startService);
     }
   }
 }

@@ -38,21 +38,14 @@ export async function runService(program: Program, reportFailure: (error: unknow
     clock,
     exitCodeOf: writerExitCode,
     reportFailure,
-    start: (lifecycle) => start({ ...program, telemetry }, lifecycle),
+    start: (lifecycle) => start(program, telemetry, lifecycle),
   });
 }
 
-interface RunningProgram extends Program {
-  readonly telemetry: Telemetry;
-}
-
-async function start(program: RunningProgram, lifecycle: Lifecycle): Promise<void> {
-  const { config, telemetry, clock } = program;
-  const started: { writer?: RunningService } = {};
-  await startMetrics(program, lifecycle, async () => {
-    if (started.writer !== undefined) return await started.writer.readiness();
-    return { ready: false, reasons: ['bus: not connected yet'] };
-  });
+async function start(program: Program, telemetry: Telemetry, lifecycle: Lifecycle): Promise<void> {
+  const { config, clock } = program;
+  let readiness: RunningService['readiness'] = async () => ({ ready: false, reasons: ['bus: not connected yet'] });
+  await startMetrics(program, telemetry, lifecycle, () => readiness());
   const bus = await openBus(programBus(program), { clock, telemetry });
   lifecycle.defer('bus', () => bus.close());
   await bus.check();
@@ -61,11 +54,12 @@ async function start(program: RunningProgram, lifecycle: Lifecycle): Promise<voi
   const settings = { ...notificationWriterSettings(config), waitsForDatabase: true };
   const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });
   lifecycle.defer(writer.name, () => writer.stop());
-  started.writer = writer;
+  readiness = () => writer.readiness();
 }
 
 async function startMetrics(
-  { config, telemetry, clock }: RunningProgram,
+  { config, clock }: Program,
+  telemetry: Telemetry,
   lifecycle: Lifecycle,
   readiness: RunningService['readiness'],
 ): Promise<void> {

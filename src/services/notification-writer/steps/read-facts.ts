@@ -108,13 +108,6 @@ interface SilentRule {
   readonly details: string;
 }
 
-interface SilentRules {
-  readonly didNotRun: ReadonlyMap<string, SilentRule>;
-  readonly skipped: ReadonlyMap<string, SilentRule>;
-  /** False when an item could not be used, or there were too many. */
-  readonly complete: boolean;
-}
-
 const unreadableSkip: SilentRule = { reason: SKIP_RULE_FAILED, details: 'the skips of its report cannot be read' };
 
 function modulesOf({ rules }: Catalogue): readonly string[] {
@@ -123,8 +116,11 @@ function modulesOf({ rules }: Catalogue): readonly string[] {
 
 const ownReasons: ReadonlySet<unknown> = new Set(notRunReasons);
 
-/** A rule that is named twice did not run as soon as one of its items says so: then nothing is known of its issues. */
-function readSkips(skips: unknown): SilentRules | undefined {
+/**
+ * A rule that is named twice did not run as soon as one of its items says so: then nothing is known of its issues. Not `complete` when an
+ * item could not be used, or there were too many.
+ */
+function readSkips(skips: unknown) {
   if (skips === undefined || skips === null) return undefined;
   if (!Array.isArray(skips)) throw new Unusable();
   const didNotRun = new Map<string, SilentRule>();

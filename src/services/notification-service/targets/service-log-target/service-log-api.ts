@@ -27,14 +27,7 @@ const redirectsMax = 3;
 /** Text of an error answer that is repeated in our own error. */
 const answerReasonBytesMax = 200;
 
-export interface ServiceLogApi {
-  /** Where entries are posted to. */
-  readonly postUrl: string;
-  /** Where a cluster's entries are listed; undefined when it cannot be told from the post address. */
-  readonly listUrl: string | undefined;
-  /** Rejects with the errors of `TokenSource` and of `callHttp`. A 401 that comes back is the answer to a new token. */
-  call(request: ServiceLogRequest): Promise<HttpAnswer>;
-}
+export type ServiceLogApi = ReturnType<typeof createServiceLogApi>;
 
 interface ServiceLogRequest {
   readonly method: 'GET' | 'POST';
@@ -51,7 +44,7 @@ interface ServiceLogApiOptions {
   readonly tokens: TokenSource;
 }
 
-export function createServiceLogApi({ url, timeoutMs, tokens }: ServiceLogApiOptions): ServiceLogApi {
+export function createServiceLogApi({ url, timeoutMs, tokens }: ServiceLogApiOptions) {
   const postUrl = url.startsWith('http') ? url : `http://${url}`;
   const callWith = (token: string, request: ServiceLogRequest) =>
     followWithinServer(request.url, (target) =>
@@ -69,9 +62,12 @@ export function createServiceLogApi({ url, timeoutMs, tokens }: ServiceLogApiOpt
       }),
     );
   return {
+    /** Where entries are posted to. */
     postUrl,
+    /** Where a cluster's entries are listed; undefined when it cannot be told from the post address. */
     listUrl: listUrlOf(postUrl),
-    async call(request) {
+    /** Rejects with the errors of `TokenSource` and of `callHttp`. A 401 that comes back is the answer to a new token. */
+    async call(request: ServiceLogRequest): Promise<HttpAnswer> {
       const token = await tokens.token();
       const answer = await callWith(token, request);
       return answer.status === 401 ? callWith(await tokens.replace(token), request) : answer;

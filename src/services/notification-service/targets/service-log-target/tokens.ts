@@ -88,9 +88,8 @@ async function requestToken(options: TokenSourceOptions, reload: boolean, signal
 type ClientCredentials = Awaited<ReturnType<typeof readCredentials>>;
 
 async function readCredentials({ clientId, clientSecret }: TokenSourceOptions, reload: boolean) {
-  const [id, secret] = reload
-    ? await Promise.all([clientId.reload(), clientSecret.reload()])
-    : await Promise.all([clientId.value(), clientSecret.value()]);
+  const read = reload ? 'reload' : 'value';
+  const [id, secret] = await Promise.all([clientId[read](), clientSecret[read]()]);
   return { id, secret };
 }
 
