@@ -38,6 +38,11 @@ export function inputError(code: string, message: string, cause?: unknown): CcxE
   return new CcxError(message, { code, category: 'input', cause });
 }
 
+/** A setting that cannot be used as it is; `hint` says what to change. */
+export function configInvalid(message: string, hint: string): CcxError {
+  return new CcxError(message, { code: 'CONFIG_INVALID', category: 'configuration', hint });
+}
+
 /** The stable code of any thrown value; `UNKNOWN` for what is not ours, so that unknown never passes as fine. */
 export function errorCode(error: unknown): string {
   return error instanceof CcxError ? error.code : 'UNKNOWN';

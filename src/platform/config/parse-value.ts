@@ -2,7 +2,7 @@
  * Text → value for every option type, with the grammars of the reference services: Go durations, Go boolean words, Go integer prefixes.
  * Source: notification-service.md 3.3, data-pipeline.md 3.1.
  */
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { configInvalid } from '../../encoding/ccx-error.ts';
 import type { OptionSpec } from './options.ts';
 
 const truthy = new Set(['1', 't', 'T', 'TRUE', 'true', 'True']);
@@ -90,14 +90,16 @@ function isOff({ off }: OptionSpec, raw: unknown): boolean {
 export function parseOption(spec: OptionSpec, raw: unknown, where: string): unknown {
   const value = isOff(spec, raw) ? '' : convert(spec, raw);
   if (value === undefined) {
-    throw configError(`${where} cannot be read as ${spec.type}: ${shown(spec, raw)}`, where);
+    throw configInvalid(`${where} cannot be read as ${spec.type}: ${shown(spec, raw)}`, `change ${where}`);
   }
   if (typeof value === 'number') {
-    if (spec.min !== undefined && value < spec.min) throw configError(`${where} must be at least ${spec.min}`, where);
-    if (spec.max !== undefined && value > spec.max) throw configError(`${where} must be at most ${spec.max}`, where);
+    if (spec.min !== undefined && value < spec.min)
+      throw configInvalid(`${where} must be at least ${spec.min}`, `change ${where}`);
+    if (spec.max !== undefined && value > spec.max)
+      throw configInvalid(`${where} must be at most ${spec.max}`, `change ${where}`);
   }
   if (spec.choices !== undefined && typeof value === 'string' && !spec.choices.includes(value)) {
-    throw configError(`${where} must be one of ${spec.choices.join(', ')}: ${shown(spec, raw)}`, where);
+    throw configInvalid(`${where} must be one of ${spec.choices.join(', ')}: ${shown(spec, raw)}`, `change ${where}`);
   }
   return value;
 }
@@ -128,8 +130,4 @@ function isScalar(raw: unknown): raw is string | number | bigint | boolean {
 
 function shown(spec: OptionSpec, raw: unknown): string {
   return spec.secret === true ? '(secret)' : (JSON.stringify(raw) ?? String(raw));
-}
-
-function configError(message: string, where: string): CcxError {
-  return new CcxError(message, { code: 'CONFIG_INVALID', category: 'configuration', hint: `change ${where}` });
 }

@@ -146,6 +146,11 @@ export function createHttpServer(options: HttpServerOptions) {
   };
 }
 
+/** A listener on all addresses is reached by this one from here. */
+export function reachable(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+}
+
 /** Of several prefixes that fit, the longest. */
 function ownerOf(path: string, modules: readonly HttpModule[]): HttpModule | undefined {
   const fitting = modules

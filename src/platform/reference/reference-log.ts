@@ -4,7 +4,7 @@
  * Source: notification-writer.md 10.
  */
 import type { DestinationStream, Logger } from 'pino';
-import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { CcxError, configInvalid, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { OptionRow } from '../config/options.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { createLog, type LogLevel } from '../telemetry/log.ts';
@@ -152,6 +152,6 @@ const unsupportedLogging = {
 export function refuseUnsupportedLogging(config: Pick<LoggingConfig, keyof typeof unsupportedLogging>): void {
   for (const [key, hint] of Object.entries(unsupportedLogging) as [keyof typeof unsupportedLogging, string][]) {
     if (!config[key]) continue;
-    throw new CcxError(`${key} is not supported`, { code: 'CONFIG_INVALID', category: 'configuration', hint });
+    throw configInvalid(`${key} is not supported`, hint);
   }
 }

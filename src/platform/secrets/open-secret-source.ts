@@ -2,7 +2,7 @@
  * The secret source of one process: constants, files and Vault behind one interface. Called by the roles' `commands.ts`, which hand the
  * `Secret`s to their services.
  */
-import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { CcxError, configInvalid, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { readSecretFile, type Secret, type SecretRequest, type SecretSource } from './secret-source.ts';
@@ -44,11 +44,10 @@ function openSecret(request: SecretRequest, vault: Vault | undefined): Secret {
   const reference = parseVaultReference(request.configured, request.setting);
   if (reference === undefined) return createConstantSecret(request);
   if (vault !== undefined) return vault.secret(reference, request.setting);
-  throw new CcxError(`${request.setting} is kept in Vault, but no Vault is configured`, {
-    code: 'CONFIG_INVALID',
-    category: 'configuration',
-    hint: 'set vault.address (or VAULT_ADDR)',
-  });
+  throw configInvalid(
+    `${request.setting} is kept in Vault, but no Vault is configured`,
+    'set vault.address (or VAULT_ADDR)',
+  );
 }
 
 function openVault(settings: VaultSettings, { clock, telemetry }: Pick<SecretSourceOptions, 'clock' | 'telemetry'>) {

@@ -1,6 +1,6 @@
 /** The content service's options: keys and environment names of the hosted service. Source: data-pipeline.md 8.4. */
 import { fileURLToPath } from 'node:url';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { configInvalid } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
 
@@ -51,11 +51,10 @@ function parseAddress(address: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) {
-    throw new CcxError(`server.address is not host:port: ${address}`, {
-      code: 'CONFIG_INVALID',
-      category: 'configuration',
-      hint: 'change server.address, for example to 127.0.0.1:8080',
-    });
+    throw configInvalid(
+      `server.address is not host:port: ${address}`,
+      'change server.address, for example to 127.0.0.1:8080',
+    );
   }
   return { host: match[1] || match[2] || '0.0.0.0', port };
 }

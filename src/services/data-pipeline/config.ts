@@ -12,7 +12,7 @@ import {
   TOPIC_PIPELINE_DEAD_LETTERS,
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../contracts/topics.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { configInvalid } from '../../encoding/ccx-error.ts';
 import {
   defaultArchiveLimits,
   entriesMax,
@@ -242,13 +242,9 @@ export type DataPipelineSettings = ReturnType<typeof dataPipelineSettings>;
 /** Throws `CONFIG_INVALID` where two settings contradict each other. */
 export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions>) {
   if (config['in_flight.bytes'] < config['download.max_archive_size']) {
-    throw new CcxError(
+    throw configInvalid(
       'in_flight.bytes is smaller than download.max_archive_size: such an archive could never be fetched',
-      {
-        code: 'CONFIG_INVALID',
-        category: 'configuration',
-        hint: 'raise in_flight.bytes or lower download.max_archive_size',
-      },
+      'raise in_flight.bytes or lower download.max_archive_size',
     );
   }
   const settings = settingsOf(dataPipelineOptions, config);

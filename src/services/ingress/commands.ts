@@ -1,7 +1,7 @@
 /** `ccx ingress`: takes uploads until a signal. `ccx clusters` says whose the clusters are. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { CcxError, configInvalid, errorText } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
@@ -17,7 +17,7 @@ import type { LogLevel } from '../../platform/telemetry/log.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { createLateBus, type OpenedBus } from './bus-sender.ts';
 import { registerClustersCommands } from './clusters.ts';
-import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings, refusedConfig } from './config.ts';
+import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
 
 /** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */
 const announcePartitions = 8;
@@ -92,7 +92,7 @@ function openIngressBus(config: IngressConfig, { clock, telemetry }: OpenRole): 
 
 function openBusDatabase(config: IngressConfig): Database {
   const url = config['database.url'];
-  if (url === '') throw refusedConfig('bus.kind = postgres needs a database', 'set database.url (CCX_DATABASE_URL)');
+  if (url === '') throw configInvalid('bus.kind = postgres needs a database', 'set database.url (CCX_DATABASE_URL)');
   return connectDatabase({ url, applicationName: 'ccx ingress', setting: databaseSetting });
 }
 
@@ -113,13 +113,13 @@ function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
 
 async function openObjects(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<ObjectStore> {
   if (config['storage.implementation'] === 's3') {
-    throw refusedConfig(
+    throw configInvalid(
       'this build stores archives in a directory only',
       'set INGRESS_STAGERIMPLEMENTATION=filebased and INGRESS_STORAGEFILESYSTEMPATH',
     );
   }
   if (config['storage.path'] === '') {
-    throw refusedConfig('filebased storage needs a directory', 'set INGRESS_STORAGEFILESYSTEMPATH');
+    throw configInvalid('filebased storage needs a directory', 'set INGRESS_STORAGEFILESYSTEMPATH');
   }
   const { openDirectoryStore } = await import('../../platform/objects/directory/directory-store.ts');
   const store = await openDirectoryStore({

@@ -6,7 +6,7 @@
  */
 import { hostname } from 'node:os';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { configInvalid } from '../../encoding/ccx-error.ts';
 import type { OwnToken } from '../../platform/auth/authenticator.ts';
 import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
@@ -410,13 +410,13 @@ export function ingressSettings(
 
 function refuseMissing(config: IngressConfig): void {
   if (!config['auth.enabled'] && config['gateway.tokens_file'] !== '') {
-    throw refusedConfig(
+    throw configInvalid(
       'tokens are of no use with INGRESS_AUTH=false',
       'set only one of INGRESS_AUTH and gateway.tokens_file',
     );
   }
   if (config['cloudwatch.access_key_id'] !== '') {
-    throw refusedConfig(
+    throw configInvalid(
       'ingress does not send its log to CloudWatch',
       'unset INGRESS_AWSACCESSKEYID and let an agent collect standard output',
     );
@@ -444,7 +444,7 @@ function ignoredSettings(config: IngressConfig): { setting: string; why: string 
 /** A text that is no integer counts as 0, so every non-empty file of that service is refused; anything but an object of texts is an error. */
 function parseSizeMap(text: string): ReadonlyMap<string, number> {
   const wrong = () =>
-    refusedConfig('INGRESS_MAXSIZEMAP is no JSON object from service to bytes as text', 'e.g. {"qpc": "157286400"}');
+    configInvalid('INGRESS_MAXSIZEMAP is no JSON object from service to bytes as text', 'e.g. {"qpc": "157286400"}');
   let document: unknown;
   try {
     document = JSON.parse(text);
@@ -458,8 +458,4 @@ function parseSizeMap(text: string): ReadonlyMap<string, number> {
       return [service, /^[+-]?\d{1,15}$/.test(bytes) ? Number(bytes) : 0];
     }),
   );
-}
-
-export function refusedConfig(message: string, hint: string): CcxError {
-  return new CcxError(message, { code: 'CONFIG_INVALID', category: 'configuration', hint });
 }

@@ -9,7 +9,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
 import { type ConnectionsLimit, limitConnections } from '../../platform/http/connections.ts';
-import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
+import { createHttpServer, type HttpServer, reachable } from '../../platform/http/http-server.ts';
 import { probeReasons, publicReadiness } from '../../platform/lifecycle/health.ts';
 import {
   buildWithLifecycle,
@@ -258,11 +258,6 @@ async function assessReadiness(
     reasons,
     notes: [trouble, guard?.trouble()].filter((note) => note !== undefined),
   };
-}
-
-/** A listener on all addresses is reached by this one from here. */
-function reachable(url: string): string {
-  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 }
 
 /** What a process that runs this service among others needs of it besides `startIngress`. */

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { storedRequestId } from '../../contracts/identifiers.ts';
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { configInvalid } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
@@ -25,11 +25,7 @@ function registerTracker(program: Command, input: ProcessInput): void {
   addTableOptions(command, payloadTrackerOptions).action(async () => {
     const { config, settings, warnings } = loadCommandConfig(command, payloadTrackerOptions, input);
     if (config['database.url'] === '') {
-      throw new CcxError('the payload tracker needs a database', {
-        code: 'CONFIG_INVALID',
-        category: 'configuration',
-        hint: 'set database.url (--database, CCX_DATABASE_URL)',
-      });
+      throw configInvalid('the payload tracker needs a database', 'set database.url (--database, CCX_DATABASE_URL)');
     }
     const { openRole } = await import('../../platform/lifecycle/open-role.ts');
     const { startPayloadTracker } = await import('./service.ts');

@@ -1,7 +1,6 @@
 /** A request's story as text for a terminal. */
 
-import type { TraceLine, TraceStory } from './decide/describe-trace.ts';
-import { hopNames } from './decide/hops.ts';
+import { hopNames, type TraceLine, type TraceStory } from './decide/describe-trace.ts';
 
 /** Lines without a trailing line break. What services told is made one line of printable text each: it may be anything. */
 export function formatTrace(story: TraceStory): string {

@@ -13,13 +13,14 @@ import { ensureOwnTopics } from '../../platform/bus/require-topics.ts';
 import { type ConfigOf, settingsOf } from '../../platform/config/options.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { reachable } from '../../platform/http/http-server.ts';
 import { createOperationsServer } from '../../platform/http/operations-server.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { pruneTrace, readTrace } from '../../platform/records/trace-log.ts';
 import { type PayloadTrackerSettings, payloadTrackerOptions } from './config.ts';
 import { trackerDocument } from './decide/tracker-document.ts';
 import { processBatch } from './pipeline.ts';
-import { createTrackerEvents, createTrackerMetrics, type TrackerEvents } from './telemetry.ts';
+import { createTrackerEvents, type TrackerEvents } from './telemetry.ts';
 
 /** A path segment; a request id that is longer was never stored as it is. */
 export const requestIdCharactersMax = 4_096;
@@ -45,7 +46,7 @@ async function build(
   lifecycle: Lifecycle,
 ): Promise<RunningPayloadTracker> {
   const { bus, database, telemetry, clock } = dependencies;
-  const events = createTrackerEvents({ telemetry, clock, metrics: createTrackerMetrics(telemetry.registry) });
+  const events = createTrackerEvents(telemetry, clock);
   const { warning } = await migrateCcx(database, 'trace');
   if (warning !== undefined) events.warned(warning);
   await ensureOwnTopics(bus, { own: settings.deadLettersTopic, others: [settings.topic], warn: events.warned });
@@ -81,7 +82,7 @@ async function build(
 
   return {
     name: 'payload-tracker',
-    url: url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'),
+    url: reachable(url),
     readiness,
     idle,
     stop,

@@ -2,7 +2,7 @@
 
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
-import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { type CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
@@ -12,19 +12,11 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 
 export type TrackerEvents = ReturnType<typeof createTrackerEvents>;
 
-interface TrackerEventsOptions {
-  readonly telemetry: Telemetry;
-  readonly clock: Clock;
-  readonly metrics: TrackerMetrics;
-}
-
-export function createTrackerEvents(options: TrackerEventsOptions) {
-  return { ...statusEvents(options), ...serviceEvents(options) };
-}
-
-function statusEvents({ telemetry, clock, metrics }: TrackerEventsOptions) {
+export function createTrackerEvents(telemetry: Telemetry, clock: Clock) {
   const { log } = telemetry;
+  const metrics = createTrackerMetrics(telemetry.registry);
   return {
+    ...batchConsumerEvents(telemetry, metrics.retries, 'partitions were taken away; another tracker has them now'),
     recordTaken(): void {
       metrics.consumed.inc();
     },
@@ -37,23 +29,13 @@ function statusEvents({ telemetry, clock, metrics }: TrackerEventsOptions) {
     },
     messageDeadLettered(record: BusRecord, step: string, error: CcxError): void {
       metrics.deadLetters.inc({ step, code: error.code });
-      log.warn(
-        { ...placeOf(record), step, code: error.code, error: errorText(error) },
-        'message put into the dead-letter topic',
-      );
+      log.warn({ ...placeOf(record), step, ...errorFields(error) }, 'message put into the dead-letter topic');
       telemetry.announce('message-dead-lettered', { code: error.code, step });
     },
     batchFinished(records: number, ms: number): void {
       metrics.batchSeconds.observe(ms / 1000);
       log.debug({ records, ms: Math.round(ms) }, 'batch finished');
     },
-  };
-}
-
-function serviceEvents({ telemetry, metrics }: TrackerEventsOptions) {
-  const { log } = telemetry;
-  return {
-    ...batchConsumerEvents(telemetry, metrics.retries, 'partitions were taken away; another tracker has them now'),
     started(details: Readonly<Record<string, unknown>>): void {
       log.info(details, 'payload tracker started');
     },
@@ -62,10 +44,10 @@ function serviceEvents({ telemetry, metrics }: TrackerEventsOptions) {
       if (count > 0) log.info({ count }, 'old events removed');
     },
     pruningFailed(error: unknown): void {
-      log.warn({ code: errorCode(error), error: errorText(error) }, 'old events could not be removed');
+      log.warn(errorFields(error), 'old events could not be removed');
     },
     questionFailed(error: unknown): void {
-      log.warn({ code: errorCode(error), error: errorText(error) }, 'a question about a request could not be answered');
+      log.warn(errorFields(error), 'a question about a request could not be answered');
     },
   };
 }
@@ -74,9 +56,7 @@ const secondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 /** From a fraction of a second to a backlog of hours. */
 const delayBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200];
 
-type TrackerMetrics = ReturnType<typeof createTrackerMetrics>;
-
-export function createTrackerMetrics(registry: Registry) {
+function createTrackerMetrics(registry: Registry) {
   const registers = [registry];
   const counter = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
     new Counter({ name: `ccx_tracker_${name}`, help, labelNames, registers });

@@ -3,7 +3,7 @@
  * minutes, then read again; while Vault is away or refuses, the last good value stays in use and `onKeptLastGood` is called.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { CcxError, configInvalid } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Secret } from '../secret-source.ts';
 import { secretBytesMax, vaultRefreshMs } from '../secret-source.ts';
@@ -25,11 +25,10 @@ export function parseVaultReference(text: string, setting: string): VaultReferen
   if (!text.startsWith('vault:')) return undefined;
   const match = /^vault:\/*([^#\s]+?)\/*#([^#]+)$/.exec(text);
   if (match !== null) return { path: match[1]!, field: match[2]! };
-  throw new CcxError(`${setting} starts with vault: but has not the form vault:<path>#<field>`, {
-    code: 'CONFIG_INVALID',
-    category: 'configuration',
-    hint: `change ${setting}, e.g. vault:notifications/service-log#client_secret`,
-  });
+  throw configInvalid(
+    `${setting} starts with vault: but has not the form vault:<path>#<field>`,
+    `change ${setting}, e.g. vault:notifications/service-log#client_secret`,
+  );
 }
 
 interface VaultSecretsDependencies {

@@ -2,7 +2,7 @@
  * How Vault or OpenBao is reached and logged in to, as options that a role takes into its own table and as the typed settings that
  * come out. The names that Vault's own tools use (`VAULT_ADDR`, `BAO_ADDR`, …) count where ours are not set.
  */
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { configInvalid } from '../../../encoding/ccx-error.ts';
 import type { OptionSpec } from '../../config/options.ts';
 
 /** For a role's option table: `options: { ...vaultOptions, … }`. */
@@ -77,7 +77,10 @@ export function vaultSettings(input: VaultSettingsInput): VaultSettings | undefi
   const address = text('vault.address') || firstOf(input.env, ['VAULT_ADDR', 'BAO_ADDR']);
   if (address === '') return undefined;
   if (!/^https?:\/\//.test(address)) {
-    throw invalid('vault.address must start with http:// or https://', input.environmentName('vault.address'));
+    throw configInvalid(
+      'vault.address must start with http:// or https://',
+      `change ${input.environmentName('vault.address')}`,
+    );
   }
   const namespace = text('vault.namespace') || firstOf(input.env, ['VAULT_NAMESPACE', 'BAO_NAMESPACE']);
   return {
@@ -91,7 +94,7 @@ export function vaultSettings(input: VaultSettingsInput): VaultSettings | undefi
 
 function authOf(input: VaultSettingsInput, text: (key: keyof typeof vaultOptions) => string): VaultAuth {
   const needed = (key: keyof typeof vaultOptions, value: string) => {
-    if (value === '') throw invalid(`${key} is not set`, input.environmentName(key));
+    if (value === '') throw configInvalid(`${key} is not set`, `change ${input.environmentName(key)}`);
     return value;
   };
   const mount = text('vault.auth_mount');
@@ -126,8 +129,4 @@ function credential(input: VaultSettingsInput, key: keyof typeof vaultOptions, t
 
 function firstOf(env: VaultSettingsInput['env'], names: readonly string[]): string {
   return names.map((name) => env[name] ?? '').find((value) => value !== '') ?? '';
-}
-
-function invalid(message: string, setting: string): CcxError {
-  return new CcxError(message, { code: 'CONFIG_INVALID', category: 'configuration', hint: `change ${setting}` });
 }

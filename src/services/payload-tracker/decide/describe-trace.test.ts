@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { HOPS } from '../../../topology.ts';
 import { formatTrace } from '../format-trace.ts';
-import { describeTrace } from './describe-trace.ts';
-import { hopNames, lastHop } from './hops.ts';
+import { describeTrace, hopNames, lastHop } from './describe-trace.ts';
 
 function event(second: number, status: string, more: Partial<TraceEvent> = {}): TraceEvent {
   const at = `2026-11-21T16:00:${String(second).padStart(2, '0')}Z`;

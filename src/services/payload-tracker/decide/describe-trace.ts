@@ -2,20 +2,26 @@
 
 import { isTraceFailure, type TraceEvent } from '../../../contracts/trace-event.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
-import { hopNames, lastHop } from './hops.ts';
 
-export interface TraceStory {
-  readonly requestId: string;
-  readonly orgId: string | undefined;
-  readonly account: string | undefined;
-  readonly cluster: string | undefined;
-  /** Oldest first. */
-  readonly lines: readonly TraceLine[];
-  /** 0 when no event finished a hop. */
-  readonly reachedHop: number;
-  readonly totalMs: number;
-  readonly ending: TraceEnding;
-}
+/** The hops of the flow in a few words each. `src/topology.ts` has them at length; a test compares. */
+export const hopNames: Readonly<Record<number, { readonly service: string; readonly done: string }>> = {
+  1: { service: 'ingress', done: 'upload validated' },
+  2: { service: 'ingress', done: 'archive stored and announced' },
+  3: { service: 'data-pipeline', done: 'announcement accepted' },
+  4: { service: 'data-pipeline', done: 'archive opened' },
+  5: { service: 'data-pipeline', done: 'rules applied' },
+  6: { service: 'data-pipeline', done: 'report published' },
+  7: { service: 'notification-writer', done: 'report checked' },
+  8: { service: 'notification-writer', done: 'report stored' },
+  9: { service: 'notification-service', done: 'report loaded' },
+  10: { service: 'notification-service', done: 'decided' },
+  11: { service: 'notification-service', done: 'delivered' },
+  12: { service: 'notification-service', done: 'outcome recorded' },
+};
+
+export const lastHop = 12;
+
+export type TraceStory = ReturnType<typeof describeTrace>;
 
 export interface TraceLine {
   readonly at: string;
@@ -43,9 +49,9 @@ export interface NewerReport {
 }
 
 /** `events` oldest first, at least one. `newer`: what replaced this one's report, where something did. */
-export function describeTrace(events: readonly TraceEvent[], newer?: NewerReport): TraceStory {
+export function describeTrace(events: readonly TraceEvent[], newer?: NewerReport) {
   const moments = events.map((event) => parseRfc3339(event.at)?.micros ?? 0n);
-  const lines = events.map((event, index) => ({
+  const lines: readonly TraceLine[] = events.map((event, index) => ({
     at: event.at,
     afterMs: index === 0 ? undefined : milliseconds(moments[index]! - moments[index - 1]!),
     hop: event.hop,
@@ -63,6 +69,7 @@ export function describeTrace(events: readonly TraceEvent[], newer?: NewerReport
     account: first('account'),
     cluster: first('cluster'),
     lines,
+    /** 0 when no event finished a hop. */
     reachedHop,
     totalMs: milliseconds(moments.at(-1)! - moments[0]!),
     ending: endingOf(lines, reachedHop, newer),

@@ -12,29 +12,10 @@ interface KnownEvent extends TraceEvent {
   readonly recordedAt: string;
 }
 
-export interface TrackerDocument {
-  readonly data: readonly TrackerStatus[];
-  /** Seconds with a unit, by service (and source): from its first to its last status; `total_time` over all. */
-  readonly duration: Readonly<Record<string, string>>;
-}
-
-interface TrackerStatus {
-  readonly id: string;
-  readonly service: string;
-  readonly source: string;
-  readonly account: string;
-  readonly org_id: string;
-  readonly request_id: string;
-  readonly inventory_id: string;
-  readonly system_id: string;
-  readonly created_at: string;
-  readonly status: string;
-  readonly status_msg: string;
-  readonly date: string;
-}
+export type TrackerDocument = ReturnType<typeof trackerDocument>;
 
 /** `events` oldest first, as the trace is read. */
-export function trackerDocument(events: readonly KnownEvent[]): TrackerDocument {
+export function trackerDocument(events: readonly KnownEvent[]) {
   // A payload belongs to who uploaded it: the first service to know the organization was ingress, which had it from the identity.
   const payload = {
     account: firstKnown(events, 'account'),
@@ -68,6 +49,7 @@ function firstKnown(
   return byArrival.find((event) => event[member] !== undefined && event[member] !== '')?.[member] ?? '';
 }
 
+/** Seconds with a unit, by service (and source): from its first to its last status; `total_time` over all. */
 function durations(events: readonly KnownEvent[]): Record<string, string> {
   const spans = new Map<string, { first: bigint; last: bigint }>();
   for (const event of events) {

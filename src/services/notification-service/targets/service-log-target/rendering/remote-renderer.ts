@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
-import { CcxError } from '../../../../../encoding/ccx-error.ts';
+import { CcxError, configInvalid } from '../../../../../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../../../../../encoding/go-decoder.ts';
 import { parseJsonBytes } from '../../../../../encoding/json-text.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
@@ -129,11 +129,7 @@ export function templateRendererUrl(server: string, endpoint: string): string {
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(server);
   const url = /[\u0000-\u0020\u007f]/.test(server) ? null : URL.parse(hasScheme ? server : `http://${server}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new CcxError('dependencies.template_renderer_server is no address', {
-      code: 'CONFIG_INVALID',
-      category: 'configuration',
-      hint: 'write it as http://host:port',
-    });
+    throw configInvalid('dependencies.template_renderer_server is no address', 'write it as http://host:port');
   }
   url.pathname = `${url.pathname}/${endpoint}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '');
   return url.href;
