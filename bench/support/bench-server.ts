@@ -6,7 +6,7 @@ import pg from 'pg';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
-import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { startTestServer, type TestServer } from '../../test/support/postgres-server.ts';
 import type { BenchDatabase } from './benchmark.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { migrateCcx } from '../../src/platform/database/ccx-migrations.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { migrationsPath } from '../../src/platform/database/sql-file.ts';
-import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { wrapProse } from './wrap-prose.ts';
 
 interface Column {

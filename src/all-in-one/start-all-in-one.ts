@@ -25,7 +25,7 @@ import { limitConnections } from '../platform/http/connections.ts';
 import { createOperationsServer } from '../platform/http/operations-server.ts';
 import type { Lifecycle, Readiness, RunningService } from '../platform/lifecycle/lifecycle.ts';
 import { openDirectoryStore } from '../platform/objects/directory/directory-store.ts';
-import { ensureNotificationSchema } from '../platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../platform/records/notification-schema.ts';
 import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
 import { startDataPipeline } from '../services/data-pipeline/service.ts';

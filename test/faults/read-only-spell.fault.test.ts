@@ -11,7 +11,7 @@ import { loadConfig } from '../../src/platform/config/load-config.ts';
 import { settingsOf } from '../../src/platform/config/options.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
-import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { NOTHING_DISABLED } from '../../src/services/notification-service/decide/disabled-rules.ts';
 import { type NotificationService, startNotificationService } from '../../src/services/notification-service/service.ts';

@@ -11,7 +11,7 @@ import { migrateCcx } from '../../src/platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
-import { ensureNotificationSchema } from '../../src/platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, type TestServer, whyNoTestServer } from './postgres-server.ts';
 import { type Pristine, readPristine, restorePristine } from './pristine-database.ts';
 import { assertKindMay } from './test-kinds.ts';

@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import pg from 'pg';
-import { type EnsuredSchema, ensureNotificationSchema } from '../records/notification-schema/migrate-schema.ts';
+import { type EnsuredSchema, ensureNotificationSchema } from '../records/notification-schema.ts';
 import { type CcxMigrationResult, migrateCcx } from './ccx-migrations.ts';
 import type { Database } from './database.ts';
 import { migrationsPath } from './sql-file.ts';

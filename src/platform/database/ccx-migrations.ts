@@ -2,7 +2,7 @@
  * Our own tables in schema `ccx`: numbered SQL files of `migrations/ccx/<set>/`, one set per service, each file applied once in a
  * transaction of its own under an advisory lock and recorded with its checksum in `ccx.migration`. Every service calls this at start, so
  * several processes may do so at once, and an older release may meet a newer schema during a rolling update. There is no way down:
- * files only ever add. The shared tables in `public` are `notification-schema/`'s business.
+ * files only ever add. The shared tables in `public` are `notification-schema.ts`'s business.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -22,11 +22,6 @@ export interface CcxMigrationResult {
   readonly warning?: string;
 }
 
-interface CcxMigrationOptions {
-  /** Where the set's files lie; the default is the repository's `migrations/ccx/<set>`. */
-  readonly folder?: string;
-}
-
 interface MigrationFile {
   readonly number: number;
   readonly name: string;
@@ -34,11 +29,7 @@ interface MigrationFile {
   readonly sql: string;
 }
 
-interface AppliedMigration {
-  readonly number: number;
-  readonly name: string;
-  readonly sha256: string;
-}
+type AppliedMigration = Omit<MigrationFile, 'sql'>;
 
 /** First key of the advisory lock; the second is the set's. */
 const lockClass = 7_702;
@@ -50,9 +41,9 @@ const lockClass = 7_702;
 export async function migrateCcx(
   database: Database,
   set: string,
-  options: CcxMigrationOptions = {},
+  folder = migrationsPath(`ccx/${set}`),
 ): Promise<CcxMigrationResult> {
-  const files = await readMigrationFiles(options.folder ?? migrationsPath(`ccx/${set}`), set);
+  const files = await readMigrationFiles(folder, set);
   try {
     // Without anything to do, the right to read one table is enough.
     const before = (await tableExists(database)) ? await readApplied(database, set) : [];

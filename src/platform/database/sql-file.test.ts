@@ -1,7 +1,7 @@
 /** Cutting SQL files into statements, and the files of the notification schema being there in both directions. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readStep, stepsBetween } from '../records/notification-schema/schema-transaction.ts';
+import { readStep, stepsBetween } from '../records/notification-schema.ts';
 import { splitStatements } from './sql-file.ts';
 
 test('statements end at a semicolon at the end of a line; comments and line breaks go', () => {

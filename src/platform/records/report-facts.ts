@@ -20,7 +20,7 @@ export async function forgetFactsWithoutReport(
   let deleted = 0;
   let after: PageEnd | undefined = { org_id: -2_147_483_648, cluster: '', updated_at: '-infinity' };
   while (after !== undefined && options.signal?.aborted !== true) {
-    const page: FactsPage = await forgetPage(queryable, after);
+    const page: { readonly deleted: number; readonly end: PageEnd | undefined } = await forgetPage(queryable, after);
     deleted += page.deleted;
     after = page.end;
   }
@@ -40,13 +40,8 @@ interface PageEnd {
   readonly updated_at: string;
 }
 
-interface FactsPage {
-  readonly deleted: number;
-  /** Undefined behind the last page. */
-  readonly end: PageEnd | undefined;
-}
-
-async function forgetPage(queryable: Queryable, after: PageEnd): Promise<FactsPage> {
+/** `end` is undefined behind the last page. */
+async function forgetPage(queryable: Queryable, after: PageEnd) {
   const { rows } = await queryable.query<{ deleted: number; end: PageEnd | null }>(
     `WITH page AS (
        SELECT org_id, cluster, updated_at FROM ${TABLE_REPORT_FACTS}

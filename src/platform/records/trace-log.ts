@@ -64,49 +64,19 @@ export async function recordTraceEvents(queryable: Queryable, events: readonly T
   ]);
 }
 
-interface TraceRow {
-  readonly id: bigint;
-  readonly request_id: string;
-  readonly service: string;
-  readonly status: string;
-  readonly happened_at: string;
-  readonly hop: number | null;
-  readonly detail: string | null;
-  readonly org_id: string | null;
-  readonly account: string | null;
-  readonly cluster: string | null;
-  readonly source: string | null;
-  readonly inventory_id: string | null;
-  readonly system_id: string | null;
-  readonly recorded_at: string;
-}
-
 /**
  * What is known of a request, oldest first. An id that is a UUID is found in both spellings, with hyphens and without, because the
  * operator, people and ingress write it differently. At most `traceReadRowsMax` events, the oldest ones.
  */
 export async function readTrace(queryable: Queryable, requestId: string): Promise<readonly RecordedTraceEvent[]> {
-  const { rows } = await queryable.query<TraceRow>(
-    `SELECT id, request_id, service, status, happened_at, hop, detail, org_id, account, cluster, source, inventory_id, system_id, recorded_at
+  const { rows } = await queryable.query(
+    `SELECT id, request_id AS "requestId", service, status, ${rfc3339Of('happened_at')} AS at, hop, detail, org_id AS "orgId", account, cluster,
+            source, inventory_id AS "inventoryId", system_id AS "systemId", ${rfc3339Of('recorded_at')} AS "recordedAt"
        FROM ${TABLE_TRACE} WHERE request_id = ANY($1::text[]) ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}`,
     [textArray(spellings(requestId))],
   );
-  return rows.map((row) => ({
-    id: row.id,
-    requestId: row.request_id,
-    service: row.service,
-    status: row.status,
-    at: rfc3339Of(row.happened_at),
-    recordedAt: rfc3339Of(row.recorded_at),
-    ...present('hop', row.hop),
-    ...present('detail', row.detail),
-    ...present('orgId', row.org_id),
-    ...present('account', row.account),
-    ...present('cluster', row.cluster),
-    ...present('source', row.source),
-    ...present('inventoryId', row.inventory_id),
-    ...present('systemId', row.system_id),
-  }));
+  const present = (row: object) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+  return rows.map((row) => present(row) as unknown as RecordedTraceEvent);
 }
 
 const uuidForms = /^(?:urn:uuid:|\{)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;
@@ -120,13 +90,9 @@ function spellings(requestId: string): string[] {
   return groups === undefined ? [given] : [...new Set([given, groups.join(''), groups.join('-')])];
 }
 
-function present<Name extends string, T>(name: Name, value: T | null): { readonly [Key in Name]?: T } {
-  return value === null ? {} : ({ [name]: value } as { readonly [Key in Name]: T });
-}
-
-/** PostgreSQL's text of a timestamp in UTC, `2026-11-21 16:15:49.824983`. */
-function rfc3339Of(timestamp: string): string {
-  return `${timestamp.replace(' ', 'T')}Z`;
+/** SQL text: PostgreSQL's own of a timestamp in UTC is `2026-11-21 16:15:49.824983`. */
+function rfc3339Of(column: string): string {
+  return `replace(${column}::text, ' ', 'T') || 'Z'`;
 }
 
 /** The server's timestamps begin in 4713 BC, but years outside 1 … 9999 have no RFC 3339 text. */
@@ -151,16 +117,12 @@ function compare(left: TraceEvent, right: TraceEvent): number {
 /**
  * Keeps `ccx.trace` within its bounds of age and number, oldest events first. Run by the payload tracker every few minutes; several
  * at once do no harm. Age is judged by the database's clock and by when an event was recorded, not by when somebody says it happened.
+ * The signal stops it between two statements. Resolves to the number of events removed.
  */
-interface TraceBounds {
-  readonly ageMs: number;
-  readonly rowsMax: number;
-  /** Stops between two statements. */
-  readonly signal?: AbortSignal;
-}
-
-/** Resolves to the number of events removed. */
-export async function pruneTrace(queryable: Queryable, bounds: TraceBounds): Promise<number> {
+export async function pruneTrace(
+  queryable: Queryable,
+  bounds: { readonly ageMs: number; readonly rowsMax: number; readonly signal?: AbortSignal },
+): Promise<number> {
   const events = { table: TABLE_TRACE, age: 'recorded_at', signal: bounds.signal };
   const old = await deleteOldest(queryable, {
     ...events,

@@ -12,7 +12,7 @@ import { ensureOwnTopics } from '../../platform/bus/require-topics.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
-import { ensureNotificationSchema } from '../../platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../../platform/records/notification-schema.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { processBatch } from './pipeline.ts';

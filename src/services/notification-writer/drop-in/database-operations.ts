@@ -10,7 +10,7 @@ import {
   migrate,
   migrationInfo,
   truncateReported,
-} from '../../../platform/records/notification-schema/migrate-schema.ts';
+} from '../../../platform/records/notification-schema.ts';
 import { tableIsKept } from '../../../platform/records/report-facts.ts';
 import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
 import { handleOldRecords } from '../../../platform/reference/old-records.ts';

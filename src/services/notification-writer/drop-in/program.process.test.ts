@@ -19,7 +19,7 @@ import {
 } from '../../../../test/support/postgres.ts';
 import { grantStatements } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
-import { ensureNotificationSchema } from '../../../platform/records/notification-schema/migrate-schema.ts';
+import { ensureNotificationSchema } from '../../../platform/records/notification-schema.ts';
 
 const program = 'ccx-notification-writer';
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));

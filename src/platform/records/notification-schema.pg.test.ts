@@ -1,10 +1,10 @@
 /** Creating, moving and clearing the notification schema: every way between two versions, and what each refusal says. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
-import { connectDatabase } from '../../database/connect-database.ts';
-import type { Database } from '../../database/database.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import { connectDatabase } from '../database/connect-database.ts';
+import type { Database } from '../database/database.ts';
 import {
   cleanup,
   dropTables,
@@ -13,9 +13,9 @@ import {
   initMigration,
   migrate,
   migrationInfo,
+  NOTIFICATION_SCHEMA_VERSION,
   truncateReported,
-} from './migrate-schema.ts';
-import { NOTIFICATION_SCHEMA_VERSION } from './schema-transaction.ts';
+} from './notification-schema.ts';
 
 let context: TestDatabase;
 let database: Database;

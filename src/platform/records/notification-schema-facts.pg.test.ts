@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import {
   NOTIFICATION_TYPE_INSTANT,
   STATE_ERROR,
@@ -13,7 +13,7 @@ import {
   STATE_SENT,
   TARGET_NOTIFICATIONS_BACKEND,
   TARGET_SERVICE_LOG,
-} from '../../../contracts/tables.ts';
+} from '../../contracts/tables.ts';
 
 let context: TestDatabase;
 before(async () => {
