@@ -18,6 +18,15 @@ interface GoFlag {
 
 export type GoFlagTable = Readonly<Record<string, GoFlag>>;
 
+/** What both programs do with rows that are old. */
+export const oldRecordFlags = {
+  'max-age': { type: 'string', usage: 'max age for displaying/cleaning old records' },
+  'new-reports-cleanup': { type: 'bool', usage: 'perform new reports clean up' },
+  'old-reports-cleanup': { type: 'bool', usage: 'perform old reports clean up' },
+  'print-new-reports-for-cleanup': { type: 'bool', usage: 'print new reports to be cleaned up' },
+  'print-old-reports-for-cleanup': { type: 'bool', usage: 'print old reports to be cleaned up' },
+} as const satisfies GoFlagTable;
+
 /** Flags that were not given are absent: false and the empty text, in Go's words. */
 export type GoFlagValues<Table extends GoFlagTable> = {
   readonly [Name in keyof Table]?: Table[Name]['type'] extends 'bool' ? boolean : string;

@@ -8,12 +8,10 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Health } from '../../platform/lifecycle/health.ts';
 import type { WriterEvents } from './telemetry.ts';
 
-const waitingRetryMsMax = 10 * 1_000;
+/** Pauses between its tries; each doubles. */
+const retryBounds = { msMin: 500, msMax: 10_000 };
 /** How often it says so while nothing changes. */
 export const waitingReminderMs = 60_000;
-
-/** A writer that waits for its database tries again after this; doubles with each attempt. */
-const waitingRetryMsMin = 500;
 
 interface WaitDependencies {
   readonly clock: Clock;
@@ -23,8 +21,6 @@ interface WaitDependencies {
   readonly bringUp: () => Promise<readonly string[]>;
   readonly onReady: () => void;
 }
-
-const retryBounds = { msMin: waitingRetryMsMin, msMax: waitingRetryMsMax };
 
 /** Readiness says what is missing from the first failure on; the log at once, when the reason changes, and each minute. Answers with its stop function. */
 export function waitForTables(dependencies: WaitDependencies): () => Promise<void> {

@@ -1,5 +1,5 @@
 /** The command line of the reference's notification service, and which operation runs when several are given. Source: notification-service.md 2. */
-import type { GoFlagTable, GoFlagValues } from '../../../platform/reference/go-flags.ts';
+import { type GoFlagTable, type GoFlagValues, oldRecordFlags } from '../../../platform/reference/go-flags.ts';
 
 /** Of the last of them. */
 const severityMax = 3;
@@ -51,11 +51,7 @@ export const serviceFlags = {
     usage: 'skip disabled rules check, process all rules as if none are disabled',
   },
   'instant-reports': { type: 'bool', usage: 'create instant reports' },
-  'max-age': { type: 'string', usage: 'max age for displaying/cleaning old records' },
-  'new-reports-cleanup': { type: 'bool', usage: 'perform new reports clean up' },
-  'old-reports-cleanup': { type: 'bool', usage: 'perform old reports clean up' },
-  'print-new-reports-for-cleanup': { type: 'bool', usage: 'print new reports to be cleaned up' },
-  'print-old-reports-for-cleanup': { type: 'bool', usage: 'print old reports to be cleaned up' },
+  ...oldRecordFlags,
   'show-authors': { type: 'bool', usage: 'show authors and exit' },
   'show-configuration': { type: 'bool', usage: 'show configuration and exit' },
   'show-version': { type: 'bool', usage: 'show version and exit' },

@@ -1,5 +1,5 @@
 /** The command line of the reference's writer: its flags, and which operation runs when several are given. Source: notification-writer.md 1.2, 1.3. */
-import type { GoFlagTable, GoFlagValues } from '../../../platform/reference/go-flags.ts';
+import { type GoFlagTable, type GoFlagValues, oldRecordFlags } from '../../../platform/reference/go-flags.ts';
 
 export const writerFlags = {
   authors: { type: 'bool', usage: 'show authors' },
@@ -8,13 +8,9 @@ export const writerFlags = {
   'db-drop-tables': { type: 'bool', usage: 'drop all tables from database' },
   'db-init': { type: 'bool', usage: 'perform database initialization' },
   'db-init-migration': { type: 'bool', usage: 'initialize migration' },
-  'max-age': { type: 'string', usage: 'max age for displaying/cleaning old records' },
   migrate: { type: 'string', usage: 'set database version' },
   'migration-info': { type: 'bool', usage: 'prints migration info' },
-  'new-reports-cleanup': { type: 'bool', usage: 'perform new reports clean up' },
-  'old-reports-cleanup': { type: 'bool', usage: 'perform old reports clean up' },
-  'print-new-reports-for-cleanup': { type: 'bool', usage: 'print new reports to be cleaned up' },
-  'print-old-reports-for-cleanup': { type: 'bool', usage: 'print old reports to be cleaned up' },
+  ...oldRecordFlags,
   'print-read-errors-for-cleanup': { type: 'bool', usage: 'print records from read_errors table to be cleaned up' },
   'read-errors-cleanup': { type: 'bool', usage: 'perform clean up of read_errors table' },
   'show-configuration': { type: 'bool', usage: 'show configuration' },

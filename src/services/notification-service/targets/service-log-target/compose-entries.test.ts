@@ -33,7 +33,9 @@ async function compose(texts: IssueTexts, rendered: readonly RenderedIssue[] | C
     {
       settings,
       renderer,
-      events: { renderingFellBack: ({ cluster, errorKey, code }) => void noted.push(`${cluster} ${errorKey} ${code}`) },
+      events: {
+        renderingFellBack: ({ cluster, errorKey }, { code }) => void noted.push(`${cluster} ${errorKey} ${code}`),
+      },
     },
   );
   return { sent, entry: parseServiceLogEntry(sent[0]!.body), noted };

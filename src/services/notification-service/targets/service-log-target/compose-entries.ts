@@ -12,10 +12,11 @@ import {
   serialiseServiceLogEntry,
   serviceLogSeverity,
 } from '../../../../contracts/service-log-entry.ts';
+import type { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
 import { fillUri } from '../uri-template.ts';
-import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
+import { notRendered, type RenderedIssue, type TemplateRenderer } from './rendering/template-renderer.ts';
 import { cleanLine, safeLinkTarget, safeMarkdownWithin } from './safe-text.ts';
 
 export interface EntrySettings {
@@ -28,7 +29,7 @@ export interface EntrySettings {
 interface EntryComposer {
   readonly settings: EntrySettings;
   readonly renderer: TemplateRenderer;
-  readonly events: Pick<TargetEvents, 'renderingFellBack'>;
+  readonly events: TargetEvents;
 }
 
 /** Rejects with the renderer's error when it is away: nothing is notified then, and the next run tries again. */
@@ -40,7 +41,8 @@ export async function composeEntries(
   if (cluster.issues.length === 0) return [];
   const rendered = await composer.renderer.render(cluster);
   return cluster.issues.map((issue, index) => {
-    const texts = textsOf(issue, rendered[index], { ...composer, cluster: cluster.cluster });
+    const answer = rendered[index] ?? notRendered(issue, 'TEMPLATE_FAILED', 'no result');
+    const texts = textsOf(issue, answer, { ...composer, cluster: cluster.cluster });
     const { type, component, errorKey } = issue;
     const id = context.uuid();
     const body = serialiseServiceLogEntry({
@@ -61,19 +63,14 @@ export async function composeEntries(
 
 function textsOf(
   issue: DueIssue,
-  rendered: RenderedIssue | undefined,
+  rendered: RenderedIssue,
   { cluster, settings, events }: EntryComposer & Pick<DueCluster, 'cluster'>,
 ) {
   const { component, errorKey } = issue;
   const plain = fallbackTexts(issue);
-  if (rendered?.kind !== 'rendered') {
-    const [code, why] =
-      rendered === undefined ? ['TEMPLATE_FAILED', 'no result'] : [rendered.error.code, rendered.error.message];
-    events.renderingFellBack({ cluster, component, errorKey, code, why });
-  }
-  const texts = rendered?.kind === 'rendered' ? rendered : plain;
-  const module = rendered?.kind === 'rendered' ? rendered.ruleId : moduleOfComponent(component);
-  const url = fillUri(settings.ruleDetailsUri, { module, error_key: errorKey });
+  if (rendered.kind === 'failed') events.renderingFellBack({ cluster, component, errorKey }, rendered.error);
+  const texts = rendered.kind === 'rendered' ? rendered : { ...plain, ruleId: moduleOfComponent(component) };
+  const url = fillUri(settings.ruleDetailsUri, { module: texts.ruleId, error_key: errorKey });
   const summary = fitSummary(cleanLine(texts.description)) || fitSummary(cleanLine(plain.description)) || errorKey;
   const description = fitDescription(texts.reason, safeLinkTarget(url), safeMarkdownWithin);
   return { summary: fitSummary(summary), description };
@@ -98,14 +95,6 @@ function firstPlain(texts: readonly string[]): string | undefined {
   return texts.map((text) => text.trim()).find((text) => text !== '' && !text.includes('{{'));
 }
 
-interface RenderingFallback {
-  readonly cluster: string;
-  readonly component: string;
-  readonly errorKey: string;
-  readonly code: string;
-  readonly why: string;
-}
-
 type TargetEvents = ReturnType<typeof createTargetEvents>;
 
 /** What happened inside the target: its log line, its metric and its announcement. What happened to a message is the run's to say. */
@@ -117,11 +106,13 @@ export function createTargetEvents({ log, registry, announce }: Telemetry) {
     registers: [registry],
   });
   return {
-    renderingFellBack({ code, ...where }: RenderingFallback): void {
+    renderingFellBack(
+      where: Record<'cluster' | 'component' | 'errorKey', string>,
+      { code, message: why }: CcxError,
+    ): void {
       fallbacks.inc({ code });
-      log.warn({ ...where, code }, 'texts could not be rendered; plain ones are sent instead');
-      const { cluster, component, errorKey } = where;
-      announce('rendering-fell-back', { target: 'service-log', cluster, component, errorKey, code });
+      log.warn({ ...where, why, code }, 'texts could not be rendered; plain ones are sent instead');
+      announce('rendering-fell-back', { target: 'service-log', ...where, code });
     },
   };
 }
