@@ -162,11 +162,12 @@ async function endsWell(roles: KafkaRoles): Promise<void> {
 /** Index of the broker that leads the topic's first partition. */
 async function leaderOf({ addresses }: TestCluster, topic: string): Promise<number> {
   const cluster = new KafkaCluster({
-    ...{ brokers: addresses, clientId: 'test', security: plaintext, names: busSettingNames, clock },
+    ...{ brokers: addresses, clientId: 'test', security: plaintext, settingNames: busSettingNames, clock },
   });
   try {
     for (;;) {
-      const { partitions } = await cluster.topic(topic, { fresh: true });
+      cluster.forgetTopic(topic);
+      const { partitions } = await cluster.topic(topic);
       const leader = partitions[0]?.leader ?? -1;
       if (leader > 0) return leader - 1;
       await clock.sleep(100);

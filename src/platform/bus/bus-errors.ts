@@ -3,7 +3,7 @@
  * only; the text is for people.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
-import type { TopicPartition } from './bus.ts';
+import { partitionKey, type TopicPartition } from './bus.ts';
 
 /** A topic that does not exist (or that this user may not see); nobody creates topics by writing to them. */
 export function topicUnknown(topics: readonly string[]): CcxError {
@@ -16,7 +16,7 @@ export function topicUnknown(topics: readonly string[]): CcxError {
 
 /** The member lost these partitions: somebody else has the work now, so it is dropped here. Never retryable. */
 export function fenced(partitions: readonly TopicPartition[]): CcxError {
-  const names = partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(', ');
+  const names = partitions.map(partitionKey).join(', ');
   return new CcxError(`this member no longer owns ${names}`, { code: 'BUS_FENCED', category: 'connection' });
 }
 
@@ -28,7 +28,7 @@ export function recordTooLarge(topic: string, bytes: number, bytesMax: number): 
   });
 }
 
-export function unreachable(message: string, cause: unknown, hint: string): CcxError {
+export function unreachable(message: string, hint = 'check the brokers', cause?: unknown): CcxError {
   return new CcxError(message, { code: 'BUS_UNREACHABLE', category: 'connection', retryable: true, cause, hint });
 }
 

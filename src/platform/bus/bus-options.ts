@@ -4,12 +4,7 @@
  * `BusSettings` themselves.
  */
 import type { OptionSpec } from '../config/options.ts';
-import {
-  busSettingNames,
-  type KafkaSecurity,
-  type KafkaSettingNames,
-  parseKafkaSecurity,
-} from './kafka/kafka-security.ts';
+import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from './kafka/kafka-security.ts';
 
 /** Key, value and headers of one record. What librdkafka allows by default: fits a broker whose limit of a batch, framing included, is the default. */
 export const recordBytesMaxDefault = 1_000_000;
@@ -129,17 +124,19 @@ export type BusConfig = {
       : number;
 };
 
-interface PostgresBusSettings {
+export interface PostgresBusSettings {
   readonly kind: 'postgres';
+  /** How long a member that is not heard of keeps its partitions; a crashed consumer's work waits that long. */
   readonly leaseMs?: number;
   readonly recordBytesMax?: number;
+  /** For topics without limits of their own. */
   readonly retentionMs?: number;
   readonly retentionBytes?: number;
 }
 
-interface KafkaBusSettings {
+export interface KafkaBusSettings {
   readonly kind: 'kafka';
-  /** `host:port`; a port may be missing (9092). */
+  /** `host:port`; a port may be missing (9092). At least one has to answer, the others may be away or unresolvable. */
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly security: KafkaSecurity;
@@ -180,16 +177,15 @@ export function busSettings(config: BusConfig, role: string): BusSettings {
     mechanism: config['bus.sasl_mechanism'],
     user,
     password,
-    ...(tokenUrl === ''
-      ? {}
-      : {
-          // It checks answers by a schema, and its library is slow to load.
-          async token() {
-            const { createOauthTokens } = await import('./kafka/oauth-tokens.ts');
+    // It checks answers by a schema, and its library is slow to load.
+    token:
+      tokenUrl === ''
+        ? undefined
+        : async () => {
+            const { oauthToken } = await import('./kafka/oauth-tokens.ts');
             const scope = config['bus.oauth_scope'];
-            return await createOauthTokens({ url: tokenUrl, clientId: user, clientSecret: password, scope })();
+            return await oauthToken({ url: tokenUrl, clientId: user, clientSecret: password, scope });
           },
-        }),
   });
   return {
     kind: 'kafka',
@@ -199,6 +195,5 @@ export function busSettings(config: BusConfig, role: string): BusSettings {
     sessionMs: config['bus.session_timeout'],
     deliveryMsMax: config['bus.delivery_timeout'],
     recordBytesMax,
-    settingNames: busSettingNames,
   };
 }

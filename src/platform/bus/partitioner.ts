@@ -5,11 +5,6 @@
 const seed = 0x9747b28c;
 const multiplier = 0x5bd1e995;
 const shift = 24;
-interface PartitionChoice {
-  readonly topic: string;
-  readonly partitions: number;
-  readonly key: Uint8Array | null;
-}
 
 /** The hash's sign bit is cut, not negated: that is what Kafka does. */
 export function partitionOfKey(key: Uint8Array, partitions: number): number {
@@ -17,9 +12,9 @@ export function partitionOfKey(key: Uint8Array, partitions: number): number {
 }
 
 /** Records with a key by their key; records without one take turns, so that a burst of them spreads over all consumers. */
-export function createPartitioner(): (choice: PartitionChoice) => number {
+export function createPartitioner() {
   const turns = new Map<string, number>();
-  return ({ topic, partitions, key }) => {
+  return ({ topic, partitions, key }: { topic: string; partitions: number; key: Uint8Array | null }): number => {
     if (key !== null) return partitionOfKey(key, partitions);
     const turn = turns.get(topic) ?? 0;
     turns.set(topic, (turn + 1) % 0x40000000);

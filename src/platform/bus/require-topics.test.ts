@@ -66,13 +66,13 @@ test('a missing optional topic is told and ends nothing', async () => {
 });
 
 test('brokers that are away stay what they are: retryable, and no word about topics', async () => {
-  const away = unreachable('away', undefined, 'check the brokers');
+  const away = unreachable('away');
   const { bus } = busWith({ a: away });
   await assert.rejects(requireTopics(bus, [{ name: 'a', setting: 's.a' }]), away);
 });
 
 test('brokers that are away are found out where no topic is named, too', async () => {
-  const away = unreachable('away', undefined, 'check the brokers');
+  const away = unreachable('away');
   const { bus } = busWith({}, { check: () => Promise.reject(away) });
   await assert.rejects(requireTopics(bus, [{ name: '', setting: 's.none' }]), away);
 });
@@ -81,7 +81,7 @@ test('on the embedded bus it is asked whether it answers, and for no topic', asy
   const { bus, asked } = busWith({ a: topicUnknown(['a']) }, { kind: 'postgres' });
   await requireTopics(bus, [{ name: 'a', setting: 's.a' }]);
   assert.deepEqual(asked, []);
-  const away = unreachable('away', undefined, 'check the database');
+  const away = unreachable('away', 'check the database');
   const { bus: dead } = busWith({}, { kind: 'postgres', check: () => Promise.reject(away) });
   await assert.rejects(requireTopics(dead, []), away);
 });

@@ -24,11 +24,7 @@ export async function requireTopics(
   needed: readonly NeededTopic[],
   onMissing: (error: CcxError) => void = () => undefined,
 ): Promise<void> {
-  if (bus.kind !== 'kafka') {
-    await bus.check();
-    return;
-  }
-  const wanted = needed.filter(({ name }) => name !== '');
+  const wanted = bus.kind === 'kafka' ? needed.filter(({ name }) => name !== '') : [];
   if (wanted.length === 0) return bus.check();
   const problems = await Promise.all(wanted.map((topic) => problemWith(bus, topic)));
   const troubled = problems.filter((problem) => problem !== undefined);
@@ -69,7 +65,7 @@ function describe(problems: readonly Problem[]): CcxError {
       ? `create it with your Kafka's tools, or change ${settings}`
       : `grant this role's Kafka user the right to use it, or change ${settings}`,
     // The adapter's own error says the same; its causes say nothing more.
-    ...(cause instanceof CcxError && cause.cause !== undefined ? { cause: cause.cause } : {}),
+    cause: cause instanceof CcxError ? cause.cause : undefined,
   });
 }
 

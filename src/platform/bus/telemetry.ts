@@ -4,16 +4,14 @@
  */
 import { errorCode, errorText } from '../../encoding/ccx-error.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { Position, TopicPartition } from './bus.ts';
-
-const name = (partition: TopicPartition): string => `${partition.topic}/${partition.partition}`;
+import { type Position, partitionKey, type TopicPartition } from './bus.ts';
 
 export function partitionsAssigned(telemetry: Telemetry, groupId: string, partitions: readonly TopicPartition[]): void {
-  telemetry.log.info({ group: groupId, partitions: partitions.map(name) }, 'bus: partitions assigned');
+  telemetry.log.info({ group: groupId, partitions: partitions.map(partitionKey) }, 'bus: partitions assigned');
 }
 
 export function partitionsRevoked(telemetry: Telemetry, groupId: string, partitions: readonly TopicPartition[]): void {
-  telemetry.log.info({ group: groupId, partitions: partitions.map(name) }, 'bus: partitions revoked');
+  telemetry.log.info({ group: groupId, partitions: partitions.map(partitionKey) }, 'bus: partitions revoked');
 }
 
 export function memberFenced(telemetry: Telemetry, groupId: string): void {
@@ -45,7 +43,7 @@ export function recordsSkipped(
   skipped: TopicPartition & { readonly records: bigint },
 ): void {
   telemetry.log.error(
-    { group: groupId, partition: name(skipped), records: String(skipped.records) },
+    { group: groupId, partition: partitionKey(skipped), records: String(skipped.records) },
     'bus: retention dropped records before this group read them',
   );
 }

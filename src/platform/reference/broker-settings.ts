@@ -2,12 +2,10 @@
  * The reference's sections that name brokers and databases by their parts → the settings of our bus and our database. Used by the roles
  * that take the reference's keys, and by the drop-in programs.
  */
-import type { BusSettings } from '../bus/bus-options.ts';
+import type { KafkaBusSettings } from '../bus/bus-options.ts';
 import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from '../bus/kafka/kafka-security.ts';
 import { inSection } from '../config/options.ts';
 import { composeDatabaseUrl } from '../database/compose-url.ts';
-
-type KafkaBusSettings = BusSettings & { readonly kind: 'kafka' };
 
 /** Brokers beside their addresses. */
 export function brokerOptions<Section extends string>(section: Section, defaults: { readonly mechanism: string }) {

@@ -9,7 +9,14 @@ import { readBytesMax, readRecordsMax } from '../bus-options.ts';
 import type { KafkaCluster, TopicInfo } from './cluster.ts';
 import { requestRecords } from './fetcher.ts';
 import { clusterFailed, topicFailed } from './kafka-errors.ts';
-import { answerMarginMs, fetchPartitionBytesMax, fetchWaitMs, requestMsMax, retryUntil } from './limits.ts';
+import {
+  answerMarginMs,
+  fetchPartitionBytesMax,
+  fetchWaitMs,
+  requestMsMax,
+  retryUntil,
+  troubleMsMin,
+} from './limits.ts';
 import { groupPositions, listOffsets } from './offsets.ts';
 import { apis, codes } from './protocol.ts';
 import { readableRecords } from './readable-records.ts';
@@ -20,8 +27,6 @@ const topicReadyMsMax = 30_000;
 interface KafkaAdminDependencies {
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
-  /** How long a question is asked again while brokers are away. */
-  readonly waitMsMax: number;
   readonly isClosed: () => boolean;
 }
 
@@ -134,17 +139,15 @@ export class KafkaAdmin implements BusAdmin {
     const code = answer.errorCode === codes.NONE ? (fetched?.errorCode ?? -1) : answer.errorCode;
     if (code !== codes.NONE) {
       cluster.forgetTopic(name);
-      throw code === codes.UNKNOWN_TOPIC_ID
-        ? unreachable(`topic ${name} changed`, undefined, '')
-        : topicFailed(code, name);
+      throw code === codes.UNKNOWN_TOPIC_ID ? unreachable(`topic ${name} changed`, '') : topicFailed(code, name);
     }
     return readableRecords({ topic: name, partition }, fetched!, offset);
   }
 
   async #existing(names: readonly string[]): Promise<readonly TopicInfo[]> {
-    const { cluster, clock, waitMsMax } = this.#dependencies;
+    const { cluster, clock } = this.#dependencies;
     for (const name of names) cluster.forgetTopic(name);
-    const topics = await cluster.requireTopics(names, clock.monotonicMs() + waitMsMax);
+    const topics = await cluster.requireTopics(names, clock.monotonicMs() + troubleMsMin);
     return names.map((name) => topics.get(name)!);
   }
 
@@ -166,14 +169,14 @@ export class KafkaAdmin implements BusAdmin {
   async #waitFor(what: string, condition: () => Promise<boolean>): Promise<void> {
     const { clock } = this.#dependencies;
     await retryUntil({ clock, deadlineMs: clock.monotonicMs() + topicReadyMsMax }, async () => {
-      if (!(await condition())) throw unreachable(`waited in vain for ${what}`, undefined, 'check the brokers');
+      if (!(await condition())) throw unreachable(`waited in vain for ${what}`);
     });
   }
 
   async #ask<T>(question: () => Promise<T>): Promise<T> {
-    const { clock, waitMsMax, isClosed } = this.#dependencies;
+    const { clock, isClosed } = this.#dependencies;
     if (isClosed()) throw closed('bus');
-    return await retryUntil({ clock, deadlineMs: clock.monotonicMs() + waitMsMax }, question);
+    return await retryUntil({ clock, deadlineMs: clock.monotonicMs() + troubleMsMin }, question);
   }
 }
 

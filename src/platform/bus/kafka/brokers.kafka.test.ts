@@ -55,11 +55,11 @@ async function leaderOf(topic: string): Promise<number> {
     brokers: cluster().addresses,
     clientId: 'look',
     security: plaintext,
-    names: busSettingNames,
+    settingNames: busSettingNames,
     clock,
   });
   try {
-    return (await view.topic(topic, { fresh: true })).partitions[0]!.leader - 1;
+    return (await view.topic(topic)).partitions[0]!.leader - 1;
   } finally {
     await view.close();
   }

@@ -3,12 +3,18 @@
  * the adapter that sends a request goes through here; repeating a failed one is the caller's decision (`limits.ts`).
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { within } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
-import { type BrokerAddress, BrokerConnections, destroy, type Purpose } from './connections.ts';
+import type { KafkaBusSettings } from '../bus-options.ts';
+import {
+  type BrokerAddress,
+  BrokerConnections,
+  type ConnectionsOptions,
+  destroy,
+  type Purpose,
+} from './connections.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
-import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
+import type { KafkaSettingNames } from './kafka-security.ts';
 import { requestMsMax, retryMsMax, retryUntil, unknownTopicMsMax } from './limits.ts';
 import { type Api, answerOf, apis, codes, unsupportedApis } from './protocol.ts';
 
@@ -17,29 +23,17 @@ const metadataMsMax = 10_000;
 /** And one that brokers make because it was asked for, for longer. */
 const topicMadeMsMax = 3_000;
 
-interface PartitionInfo {
-  /** Node id; -1 while the partition has no leader. */
-  readonly leader: number;
-}
-
 export interface TopicInfo {
   readonly name: string;
   /** Another one after the topic was deleted and made again. */
   readonly topicId: string;
-  /** Indexed by partition. */
-  readonly partitions: readonly PartitionInfo[];
+  /** Indexed by partition; node id of its leader, -1 while it has none. */
+  readonly partitions: readonly { readonly leader: number }[];
   readonly seenMs: number;
 }
 
-interface ClusterOptions {
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly security: KafkaSecurity;
-  readonly names: KafkaSettingNames;
-  readonly clock: Clock;
-  /** Whether `requireTopics` lets brokers make what is missing. */
-  readonly mayMakeTopics?: boolean;
-}
+/** `mayMakeTopics`: whether `requireTopics` lets brokers make what is missing. */
+type ClusterOptions = ConnectionsOptions & Pick<KafkaBusSettings, 'brokers' | 'mayMakeTopics'>;
 
 interface TopicsOptions {
   /** Asks the brokers in any case. */
@@ -69,8 +63,8 @@ export class KafkaCluster {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#connections = new BrokerConnections(options);
-    this.#bootstrap = options.brokers.map((broker) => parseAddress(broker, options.names));
-    if (this.#bootstrap.length === 0) throw noBrokers(options.names);
+    this.#bootstrap = options.brokers.map((broker) => parseAddress(broker, options.settingNames));
+    if (this.#bootstrap.length === 0) throw noBrokers(options.settingNames);
   }
 
   /** Asks one broker. Error codes inside the answer are the caller's; a failed connection is `BUS_UNREACHABLE`, `BUS_AUTH` or `BUS_TLS`. */
@@ -82,7 +76,7 @@ export class KafkaCluster {
   ): Promise<Answer> {
     const address = this.#nodes.get(node);
     if (address === undefined) {
-      throw unreachable(`the cluster knows no broker ${node} now`, undefined, 'check the brokers');
+      throw unreachable(`the cluster knows no broker ${node} now`);
     }
     return await this.#requestAt(address, api, args, limits);
   }
@@ -113,8 +107,8 @@ export class KafkaCluster {
   }
 
   /** One topic that must exist; throws why it cannot be used. */
-  async topic(name: string, options: { readonly fresh?: boolean } = {}): Promise<TopicInfo> {
-    const topic = (await this.topics([name], options)).get(name)!;
+  async topic(name: string): Promise<TopicInfo> {
+    const topic = (await this.topics([name])).get(name)!;
     if (topic instanceof CcxError) throw topic;
     return topic;
   }
@@ -190,7 +184,7 @@ export class KafkaCluster {
         asked.set(name, topicFailed(topic.errorCode, name));
         continue;
       }
-      const partitions: PartitionInfo[] = [];
+      const partitions: { leader: number }[] = [];
       for (const partition of topic.partitions) partitions[partition.partitionIndex] = { leader: partition.leaderId };
       const info = { name, topicId: topic.topicId, partitions, seenMs: this.#options.clock.monotonicMs() };
       this.#topics.set(name, info);
@@ -228,7 +222,7 @@ export class KafkaCluster {
       }
     }
     this.#turn += 1;
-    throw mostTelling(failures) ?? noBrokers(this.#options.names);
+    throw mostTelling(failures) ?? noBrokers(this.#options.settingNames);
   }
 
   async #requestAt<Arguments extends unknown[], Answer>(
@@ -241,7 +235,7 @@ export class KafkaCluster {
     try {
       return await within(api.async(connection, ...args), { clock: this.#options.clock, ms: timeoutMs }, () => {
         const { host, port } = address;
-        throw unreachable(`no answer from ${host}:${port} within ${timeoutMs} ms`, undefined, 'check that broker');
+        throw unreachable(`no answer from ${host}:${port} within ${timeoutMs} ms`, 'check that broker');
       });
     } catch (error) {
       const answer = answerOf<Answer>(error);

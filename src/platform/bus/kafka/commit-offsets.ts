@@ -56,7 +56,7 @@ export async function commitOffsets(options: CommitOptions): Promise<readonly To
       refused.push(...outcome.gone);
       left = outcome.left;
       if (left.length === 0) return refused;
-      failure = outcome.failure ?? unreachable('positions could not be stored in time', undefined, 'check the brokers');
+      failure = outcome.failure ?? unreachable('positions could not be stored in time');
       if (outcome.doubted) {
         // The rebalance decides what is still ours; until then there is nothing to try.
         session.doubt();

@@ -14,7 +14,7 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../clock/manual-clock.ts';
 import { unreachable } from '../bus-errors.ts';
 import { BrokerConnections } from './connections.ts';
-import { type KafkaSasl, type KafkaSecurity, busSettingNames as names } from './kafka-security.ts';
+import { type KafkaSasl, type KafkaSecurity, busSettingNames as settingNames } from './kafka-security.ts';
 import { apis, codes } from './protocol.ts';
 
 const plain: KafkaSasl = { mechanism: 'PLAIN', user: 'u', password: 'p' };
@@ -41,7 +41,7 @@ interface Context {
 async function withBroker({ security = withSasl(plain), answer }: Setup, run: (context: Context) => Promise<void>) {
   const broker = await startFakeKafkaBroker(answer);
   const clock = createManualClock();
-  const connections = new BrokerConnections({ clientId: 'test', security, names, clock });
+  const connections = new BrokerConnections({ clientId: 'test', security, settingNames, clock });
   const ask = async () => {
     const { connection, release } = await connections.acquire(address(broker.port), 'control');
     try {
@@ -122,7 +122,7 @@ test('what is under way when a login ends is answered before its connection goes
 test('while another login is not to be had the old one serves, until it ends', async () => {
   let isAway = false;
   const provider = async () => {
-    if (isAway) throw unreachable('the token service is away', undefined, '');
+    if (isAway) throw unreachable('the token service is away', '');
     return 'token';
   };
   const security = withSasl({ mechanism: 'OAUTHBEARER', token: provider });
@@ -249,7 +249,7 @@ test('a connection that dies in the TLS handshake is BUS_UNREACHABLE, one to a p
     const connections = new BrokerConnections({
       clientId: 'test',
       security: { protocol: 'SSL', tls: {} },
-      names,
+      settingNames,
       clock,
     });
     try {

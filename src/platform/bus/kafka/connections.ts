@@ -13,8 +13,9 @@ import { isIP } from 'node:net';
 import { Connection, type ConnectionOptions } from '@platformatic/kafka';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { KafkaBusSettings } from '../bus-options.ts';
 import { connectionFailed, isSilentTlsFailure, speaksPlainText } from './kafka-errors.ts';
-import type { KafkaSecurity, KafkaSettingNames } from './kafka-security.ts';
+import type { KafkaSettingNames } from './kafka-security.ts';
 import { answerMarginMs, rebalanceMsMax, retryMsMax } from './limits.ts';
 import { apis } from './protocol.ts';
 import { saslLogin } from './sasl-login.ts';
@@ -37,18 +38,9 @@ export interface BrokerAddress {
   readonly port: number;
 }
 
-interface ConnectionsOptions {
-  readonly clientId: string;
-  readonly security: KafkaSecurity;
-  readonly names: KafkaSettingNames;
+export interface ConnectionsOptions extends Pick<KafkaBusSettings, 'clientId' | 'security'> {
+  readonly settingNames: KafkaSettingNames;
   readonly clock: Clock;
-}
-
-/** A connection for one request. */
-interface AcquiredConnection {
-  readonly connection: Connection;
-  /** The request has ended, well or not. */
-  release(): void;
 }
 
 interface BrokerConnection {
@@ -77,8 +69,8 @@ export class BrokerConnections {
     this.#options = options;
   }
 
-  /** Rejects with `BUS_UNREACHABLE`, `BUS_AUTH` or `BUS_TLS`. */
-  async acquire(address: BrokerAddress, purpose: Purpose): Promise<AcquiredConnection> {
+  /** A connection for one request; released when that has ended, well or not. Rejects with `BUS_UNREACHABLE`, `BUS_AUTH` or `BUS_TLS`. */
+  async acquire(address: BrokerAddress, purpose: Purpose) {
     const chosen = this.#choose(address, `${purpose} ${address.host}:${address.port}`);
     // Before anything is waited for: one without requests ends at once when its time is over.
     chosen.requests += 1;
@@ -108,7 +100,7 @@ export class BrokerConnections {
     return connectionFailed(
       this.#broken.get(connection) ?? error,
       `${address.host}:${address.port}`,
-      this.#options.names,
+      this.#options.settingNames,
     );
   }
 
@@ -192,7 +184,7 @@ export class BrokerConnections {
         isSilentTlsFailure(error) &&
         (await this.#answersPlainText(address))
       ) {
-        throw speaksPlainText(error, `${address.host}:${address.port}`, this.#options.names);
+        throw speaksPlainText(error, `${address.host}:${address.port}`, this.#options.settingNames);
       }
       throw this.failed(error, address, connection);
     }
@@ -224,18 +216,10 @@ export class BrokerConnections {
       // Each request has its own, shorter limit in `cluster.ts`; this one only keeps a lost answer from being waited for for ever.
       requestTimeout: rebalanceMsMax + 2 * answerMarginMs,
       maxInflights: inflightsMax,
-      ...(tls === undefined
-        ? {}
-        : {
-            tls: {
-              minVersion: 'TLSv1.2',
-              ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-              ...(tls.certificate === undefined ? {} : { cert: tls.certificate, key: tls.key }),
-            },
-            // Node refuses to send an IP address as the name of a server.
-            ...(isIP(host) === 0 ? { tlsServerName: host } : {}),
-          }),
-      ...(sasl === undefined ? {} : { sasl: saslLogin(sasl, onAccepted) }),
+      tls: tls && { minVersion: 'TLSv1.2', ca: tls.ca, cert: tls.certificate, key: tls.key },
+      // Node refuses to send an IP address as the name of a server.
+      tlsServerName: tls !== undefined && isIP(host) === 0 ? host : undefined,
+      sasl: sasl && saslLogin(sasl, onAccepted),
     };
   }
 }

@@ -99,10 +99,7 @@ export class KafkaConsumer extends BusConsumer<KafkaCursor> {
     this.#session.start();
     await within(this.#firstAssignment.promise, { clock, ms: Math.max(0, deadlineMs - clock.monotonicMs()) }, () => {
       const trouble = (this.#trouble.get('group') ?? this.#trouble.get('positions'))?.error;
-      throw (
-        trouble ??
-        unreachable(`group ${this.options.groupId} did not come to an assignment`, undefined, 'check the brokers')
-      );
+      throw trouble ?? unreachable(`group ${this.options.groupId} did not come to an assignment`);
     });
   }
 

@@ -223,11 +223,7 @@ export class Fetcher {
       case codes.INCONSISTENT_TOPIC_ID:
       case codes.UNKNOWN_TOPIC_OR_PARTITION:
         // Maybe gone, maybe not known to this broker yet: the cluster is asked again before the next round.
-        return unreachable(
-          `a broker does not know topic ${cursor.topic} now`,
-          undefined,
-          'check that the topic exists',
-        );
+        return unreachable(`a broker does not know topic ${cursor.topic} now`, 'check that the topic exists');
       default:
         return topicFailed(code, cursor.topic);
     }

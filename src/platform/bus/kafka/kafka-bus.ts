@@ -8,27 +8,14 @@ import type { Clock } from '../../clock/clock.ts';
 import { createSilentTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Bus, Consumer, ConsumerOptions, Producer } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
-import { deliveryMsDefault, recordBytesMaxDefault } from '../bus-options.ts';
+import { deliveryMsDefault, type KafkaBusSettings, recordBytesMaxDefault } from '../bus-options.ts';
 import { KafkaAdmin } from './admin.ts';
 import { KafkaCluster } from './cluster.ts';
 import { KafkaConsumer } from './consumer.ts';
-import { busSettingNames, type KafkaSecurity, type KafkaSettingNames } from './kafka-security.ts';
-import { troubleMsMin } from './limits.ts';
+import { busSettingNames, type KafkaSettingNames } from './kafka-security.ts';
 import { KafkaProducer } from './producer.ts';
 
-interface KafkaBusOptions {
-  /** `host:port`; at least one of them has to answer, the others may be away or unresolvable. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly security: KafkaSecurity;
-  readonly clock: Clock;
-  readonly telemetry?: Telemetry;
-  readonly sessionMs?: number;
-  readonly deliveryMsMax?: number;
-  readonly recordBytesMax?: number;
-  readonly settingNames?: KafkaSettingNames;
-  readonly mayMakeTopics?: boolean;
-}
+type KafkaBusOptions = Omit<KafkaBusSettings, 'kind'> & { readonly clock: Clock; readonly telemetry?: Telemetry };
 
 /** Opens nothing yet: brokers that are away are found out by `check()` and by each call, which try again by themselves. */
 export function createKafkaBus(options: KafkaBusOptions): Bus {
@@ -38,19 +25,18 @@ export function createKafkaBus(options: KafkaBusOptions): Bus {
 class KafkaBus implements Bus {
   readonly kind = 'kafka';
   readonly admin: KafkaAdmin;
-  readonly #options: KafkaBusOptions;
+  readonly #options: KafkaBusOptions & { readonly settingNames: KafkaSettingNames };
   readonly #cluster: KafkaCluster;
   readonly #consumers = new Set<KafkaConsumer>();
-  readonly #producers = new Map<KafkaProducer, KafkaCluster>();
+  readonly #producers = new Set<KafkaProducer>();
   #closing: Promise<void> | undefined;
 
   constructor(options: KafkaBusOptions) {
-    this.#options = options;
-    this.#cluster = this.#newCluster();
+    this.#options = { settingNames: busSettingNames, ...options };
+    this.#cluster = new KafkaCluster(this.#options);
     this.admin = new KafkaAdmin({
       cluster: this.#cluster,
       clock: options.clock,
-      waitMsMax: troubleMsMin,
       isClosed: () => this.#closing !== undefined,
     });
   }
@@ -58,20 +44,22 @@ class KafkaBus implements Bus {
   async createProducer(): Promise<Producer> {
     if (this.#closing !== undefined) throw closed('bus');
     const { clock, recordBytesMax = recordBytesMaxDefault, deliveryMsMax = deliveryMsDefault } = this.#options;
-    const cluster = this.#newCluster();
-    const producer = new KafkaProducer({ cluster, clock, recordBytesMax, deliveryMsMax });
-    this.#producers.set(producer, cluster);
-    return {
-      send: (records) => producer.send(records),
-      close: () => this.#closeProducer(producer),
-    };
+    const producer: KafkaProducer = new KafkaProducer({
+      cluster: new KafkaCluster(this.#options),
+      clock,
+      recordBytesMax,
+      deliveryMsMax,
+      onClosed: () => this.#producers.delete(producer),
+    });
+    this.#producers.add(producer);
+    return producer;
   }
 
   async createConsumer(options: ConsumerOptions): Promise<Consumer> {
     if (this.#closing !== undefined) throw closed('bus');
     const { clock, telemetry = createSilentTelemetry('bus'), sessionMs } = this.#options;
     const consumer = new KafkaConsumer(options, {
-      cluster: this.#newCluster(),
+      cluster: new KafkaCluster(this.#options),
       clock,
       telemetry,
       sessionMs,
@@ -95,25 +83,7 @@ class KafkaBus implements Bus {
   /** Consumers first, so that others get their partitions at once; producers finish what they were given. */
   async #close(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
-    await Promise.all([...this.#producers.keys()].map((producer) => this.#closeProducer(producer)));
+    await Promise.all([...this.#producers].map((producer) => producer.close()));
     await this.#cluster.close();
-  }
-
-  async #closeProducer(producer: KafkaProducer): Promise<void> {
-    await producer.close();
-    await this.#producers.get(producer)?.close();
-    this.#producers.delete(producer);
-  }
-
-  #newCluster(): KafkaCluster {
-    const {
-      brokers,
-      clientId,
-      security,
-      clock,
-      settingNames: names = busSettingNames,
-      mayMakeTopics = false,
-    } = this.#options;
-    return new KafkaCluster({ brokers, clientId, security, clock, names, mayMakeTopics });
   }
 }

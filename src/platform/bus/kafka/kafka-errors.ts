@@ -80,16 +80,12 @@ export function connectionFailed(error: unknown, address: string, names: KafkaSe
       hint: 'a record may be damaged or compressed in a way that this release does not know; see the cause',
     });
   }
-  const unresolved = chain.some((link) => ['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA'].includes(codeOf(link)));
-  return unreachable(
-    unresolved
-      ? `the name of the Kafka broker ${address} cannot be resolved`
-      : `cannot reach the Kafka broker ${address}`,
-    error,
-    unresolved
-      ? `change ${names.brokers}, or what the brokers advertise`
-      : `check that the broker runs, that ${names.brokers} names it and that ${names.protocol} is what it expects`,
-  );
+  if (chain.some((link) => ['ENOTFOUND', 'EAI_AGAIN', 'EAI_NODATA'].includes(codeOf(link)))) {
+    const hint = `change ${names.brokers}, or what the brokers advertise`;
+    return unreachable(`the name of the Kafka broker ${address} cannot be resolved`, hint, error);
+  }
+  const hint = `check that the broker runs, that ${names.brokers} names it and that ${names.protocol} is what it expects`;
+  return unreachable(`cannot reach the Kafka broker ${address}`, hint, error);
 }
 
 /** Whether a connection ended in the TLS handshake without a word: who is there cannot be told from that. */
@@ -172,12 +168,9 @@ export function clusterFailed(code: number, doing: string): CcxError {
   return passing(code, doing);
 }
 
-function codeName(code: number): string {
-  return protocolErrorsCodesById[code] ?? `error ${code}`;
-}
-
 function passing(code: number, about: string): CcxError {
-  return unreachable(`Kafka answered ${codeName(code)} for ${about}`, undefined, 'check the brokers');
+  const name = protocolErrorsCodesById[code] ?? `error ${code}`;
+  return unreachable(`Kafka answered ${name} for ${about}`);
 }
 
 function isNetworkFailure(link: unknown): boolean {

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { CcxError, errorCode } from '../../../encoding/ccx-error.ts';
-import { createOauthTokens } from './oauth-tokens.ts';
+import { oauthToken } from './oauth-tokens.ts';
 
 async function withTokenService(
   answer: (request: IncomingMessage, body: string, response: ServerResponse) => void,
@@ -34,7 +34,7 @@ test('credentials go in the header, grant and scope in the body, the token comes
       response.end(JSON.stringify({ access_token: 'the-token', expires_in: 60 }));
     },
     async (url) => {
-      const token = createOauthTokens({ url, clientId: 'an id', clientSecret: 's:ecret', scope: 'kafka' });
+      const token = () => oauthToken({ url, clientId: 'an id', clientSecret: 's:ecret', scope: 'kafka' });
       assert.equal(await token(), 'the-token');
     },
   );
@@ -52,7 +52,7 @@ for (const [status, body] of [
         response.end(body);
       },
       async (url) => {
-        const token = createOauthTokens({ url, clientId: 'a', clientSecret: 'b' });
+        const token = () => oauthToken({ url, clientId: 'a', clientSecret: 'b', scope: '' });
         await assert.rejects(token(), (error) => errorCode(error) === 'BUS_AUTH');
       },
     );
@@ -66,19 +66,19 @@ for (const status of [408, 429, 500, 502, 503]) {
         response.statusCode = status;
         response.end();
       },
-      async (url) => await assert.rejects(createOauthTokens({ url, clientId: 'a', clientSecret: 'b' })(), isAway),
+      async (url) => await assert.rejects(oauthToken({ url, clientId: 'a', clientSecret: 'b', scope: '' }), isAway),
     );
   });
 }
 
 test('a token service that is away, or goes away in the middle, is BUS_UNREACHABLE', async () => {
   await assert.rejects(
-    createOauthTokens({ url: 'http://127.0.0.1:1/token', clientId: 'a', clientSecret: 'b' })(),
+    oauthToken({ url: 'http://127.0.0.1:1/token', clientId: 'a', clientSecret: 'b', scope: '' }),
     isAway,
   );
   await withTokenService(
     (request) => request.socket.destroy(),
-    async (url) => await assert.rejects(createOauthTokens({ url, clientId: 'a', clientSecret: 'b' })(), isAway),
+    async (url) => await assert.rejects(oauthToken({ url, clientId: 'a', clientSecret: 'b', scope: '' }), isAway),
   );
 });
 

@@ -8,41 +8,37 @@ import { parseJsonBytes } from '../../../encoding/json-text.ts';
 import { callHttp, type HttpAnswer, type HttpCall } from '../../http/http-client.ts';
 import { unreachable } from '../bus-errors.ts';
 
-interface OauthTokenOptions {
+const tokenAnswer = z.object({ access_token: z.string().min(1) });
+
+/** One token. Throws `BUS_AUTH` when the token service refuses, and `BUS_UNREACHABLE` when it is away or busy. */
+export async function oauthToken(service: {
   readonly url: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  readonly scope?: string;
-}
-
-const tokenAnswer = z.object({ access_token: z.string().min(1) });
-
-/** The function throws `BUS_AUTH` when the token service refuses, and `BUS_UNREACHABLE` when it is away or busy. */
-export function createOauthTokens(options: OauthTokenOptions): () => Promise<string> {
-  const credentials = [options.clientId, options.clientSecret].map(encodeURIComponent).join(':');
+  /** Empty: none is asked for. */
+  readonly scope: string;
+}): Promise<string> {
+  const credentials = [service.clientId, service.clientSecret].map(encodeURIComponent).join(':');
   const body = new URLSearchParams({ grant_type: 'client_credentials' });
-  if (options.scope !== undefined && options.scope !== '') body.set('scope', options.scope);
-  return async () => {
-    const answer = await ask(options.url, {
-      method: 'POST',
-      headers: {
-        authorization: `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}`,
-        'content-type': 'application/x-www-form-urlencoded',
-        accept: 'application/json',
-      },
-      body: body.toString(),
-    });
-    const parsed = answer.status === 200 ? tokenAnswer.safeParse(parseJsonBytes(answer.body)) : undefined;
-    if (parsed?.success === true) return parsed.data.access_token;
-    if (answer.status >= 500 || mayPass.has(answer.status)) {
-      throw away(`the token service answered ${answer.status}`, undefined);
-    }
-    throw new CcxError(`the token service answered ${answer.status} and no token`, {
-      code: 'BUS_AUTH',
-      category: 'configuration',
-      hint: 'change bus.oauth_token_url, bus.sasl_user or bus.sasl_password',
-    });
-  };
+  if (service.scope !== '') body.set('scope', service.scope);
+  const answer = await ask(service.url, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+      accept: 'application/json',
+    },
+    body: body.toString(),
+  });
+  const parsed = answer.status === 200 ? tokenAnswer.safeParse(parseJsonBytes(answer.body)) : undefined;
+  if (parsed?.success === true) return parsed.data.access_token;
+  const what = `the token service answered ${answer.status}`;
+  if (answer.status >= 500 || mayPass.has(answer.status)) throw away(what);
+  throw new CcxError(`${what} and no token`, {
+    code: 'BUS_AUTH',
+    category: 'configuration',
+    hint: 'change bus.oauth_token_url, bus.sasl_user or bus.sasl_password',
+  });
 }
 
 /** Request Timeout, Too Early, Too Many Requests: not a word about the credentials. */
@@ -60,6 +56,6 @@ async function ask(url: string, call: HttpCall): Promise<HttpAnswer> {
   }
 }
 
-function away(message: string, cause: unknown): CcxError {
-  return unreachable(`no token for the Kafka brokers: ${message}`, cause, 'check bus.oauth_token_url and its service');
+function away(message: string, cause?: unknown): CcxError {
+  return unreachable(`no token for the Kafka brokers: ${message}`, 'check bus.oauth_token_url and its service', cause);
 }

@@ -224,7 +224,7 @@ export class PartitionQueue {
       }
       cluster.forgetTopic(topic);
       if (producerLost.has(code)) {
-        const error = unreachable(`Kafka lost the state of this producer for ${topic}`, undefined, 'check the brokers');
+        const error = unreachable(`Kafka lost the state of this producer for ${topic}`);
         return { kind: 'producer-lost', error };
       }
       return { kind: 'failed', error: topicFailed(code, topic) };
@@ -282,7 +282,7 @@ export class ProducerIdentity {
   async #ask(): Promise<ProducerId> {
     const answer = await this.#cluster.requestAny(apis.initProducerId, [null, transactionTimeoutMs, -1n, -1]);
     if (answer.errorCode !== codes.NONE) throw clusterFailed(answer.errorCode, 'produce idempotently');
-    if (answer.producerId < 0n) throw unreachable('Kafka gave no producer id', undefined, 'check the brokers');
+    if (answer.producerId < 0n) throw unreachable('Kafka gave no producer id');
     return { id: answer.producerId, epoch: answer.producerEpoch };
   }
 }

@@ -15,10 +15,12 @@ import type { KafkaCluster } from './cluster.ts';
 import { PartitionQueue, ProducerIdentity } from './partition-queue.ts';
 
 interface KafkaProducerDependencies {
+  /** This producer's own. */
   readonly cluster: KafkaCluster;
   readonly clock: Clock;
   readonly recordBytesMax: number;
   readonly deliveryMsMax: number;
+  readonly onClosed: () => void;
 }
 
 export class KafkaProducer implements Producer {
@@ -50,6 +52,8 @@ export class KafkaProducer implements Producer {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#underWay);
+    await this.#dependencies.cluster.close();
+    this.#dependencies.onClosed();
   }
 
   async #send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
@@ -60,16 +64,10 @@ export class KafkaProducer implements Producer {
     const names = [...new Set(prepared.map((record) => record.topic))];
     const topics = await this.#dependencies.cluster.requireTopics(names, deadlineMs);
 
-    const byQueue = new Map<PartitionQueue, number[]>();
-    const partitions = prepared.map((record, index) => {
-      const { name: topic, partitions: all } = topics.get(record.topic)!;
-      const partition = this.#choosePartition({ topic, partitions: all.length, key: record.key });
-      const queue = this.#queueOf(topic, partition);
-      const indexes = byQueue.get(queue);
-      if (indexes === undefined) byQueue.set(queue, [index]);
-      else indexes.push(index);
-      return partition;
+    const partitions = prepared.map(({ topic, key }) => {
+      return this.#choosePartition({ topic, partitions: topics.get(topic)!.partitions.length, key });
     });
+    const byQueue = Map.groupBy(prepared.keys(), (index) => this.#queueOf(prepared[index]!.topic, partitions[index]!));
 
     const offsets: bigint[] = [];
     // All queues end before the answer: after an error nothing of this send arrives any more.

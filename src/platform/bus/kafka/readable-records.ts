@@ -11,18 +11,12 @@ const logAppendTime = 1 << 3;
 /** Type of a control record, in the second field of its key. */
 const abortMarker = 0;
 
-interface ReadableRecords {
-  readonly records: readonly BusRecord[];
-  /** Where to fetch on: behind everything that was looked at, also when nothing of it may be handed out. */
-  readonly next: bigint;
-  readonly bytes: number;
-}
-
+/** `next` is where to fetch on: behind everything that was looked at, also when nothing of it may be handed out. */
 export function readableRecords(
   place: TopicPartition,
   fetched: Pick<fetchV13.FetchResponsePartition, 'records' | 'abortedTransactions'>,
   from: bigint,
-): ReadableRecords {
+) {
   const records: BusRecord[] = [];
   const aborted = [...(fetched.abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   const abortedProducers = new Set<bigint>();

@@ -11,7 +11,13 @@ import type { Database } from '../../database/database.ts';
 import { createSilentTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
 import type { Bus, Consumer, ConsumerOptions, Producer } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
-import { leaseMsDefault, recordBytesMaxDefault, retentionBytesDefault, retentionMsDefault } from '../bus-options.ts';
+import {
+  leaseMsDefault,
+  type PostgresBusSettings,
+  recordBytesMaxDefault,
+  retentionBytesDefault,
+  retentionMsDefault,
+} from '../bus-options.ts';
 import { PostgresAdmin } from './admin.ts';
 import { withBusErrors } from './bus-error-of.ts';
 import { busChannel, parseHint } from './channel.ts';
@@ -27,18 +33,12 @@ const pollEveryMsDefault = 500;
 /** How often each process asks whether something has to be dropped. */
 const retentionEveryMsDefault = 30_000;
 
-interface PostgresBusOptions {
+interface PostgresBusOptions extends Omit<PostgresBusSettings, 'kind'> {
   readonly database: Database;
   readonly clock: Clock;
   readonly telemetry?: Telemetry;
-  /** How long a member that is not heard of keeps its partitions; a crashed consumer's work waits that long. */
-  readonly leaseMs?: number;
   /** How late a record may be handed out when its NOTIFY was lost. */
   readonly pollEveryMs?: number;
-  readonly recordBytesMax?: number;
-  /** For topics without limits of their own. */
-  readonly retentionMs?: number;
-  readonly retentionBytes?: number;
   /** 0: this process leaves retention to others. */
   readonly retentionEveryMs?: number;
 }
