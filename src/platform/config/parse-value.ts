@@ -131,3 +131,10 @@ function isScalar(raw: unknown): raw is string | number | bigint | boolean {
 function shown(spec: OptionSpec, raw: unknown): string {
   return spec.secret === true ? '(secret)' : (JSON.stringify(raw) ?? String(raw));
 }
+
+/** Go's form of an address: `:8080` is every address of the machine, `[::1]:8080` has brackets. Undefined for what is none. */
+export function parseHostPort(address: string): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  return match === null || port > 65_535 ? undefined : { host: match[1] ?? match[2] ?? '', port };
+}

@@ -1,5 +1,5 @@
 /** The ways in which an object store fails, told alike by every adapter. */
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 
 /** An upload makes up to three files (archive, metadata, announcement); a few uploads more than the last one still fit. */
 export const freeInodesMin = 8;
@@ -16,10 +16,7 @@ export function checkObjectKey(key: string): void {
     !key.isWellFormed() ||
     key.includes('\0')
   ) {
-    throw new CcxError(`not a key of an object: ${JSON.stringify(key.slice(0, 80))}`, {
-      code: 'OBJECTS_KEY_INVALID',
-      category: 'input',
-    });
+    throw inputError('OBJECTS_KEY_INVALID', `not a key of an object: ${JSON.stringify(key.slice(0, 80))}`);
   }
 }
 

@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { configInvalid } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
+import { parseHostPort } from '../../platform/config/parse-value.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
 
 export const contentServiceOptions = defineOptions({
@@ -46,15 +47,13 @@ export function contentServiceSettings(config: ConfigOf<typeof contentServiceOpt
   };
 }
 
-/** Go's form: `:8080` is every address of the machine, `[::1]:8080` has brackets. */
 function parseAddress(address: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
+  const parsed = parseHostPort(address);
+  if (parsed === undefined) {
     throw configInvalid(
       `server.address is not host:port: ${address}`,
       'change server.address, for example to 127.0.0.1:8080',
     );
   }
-  return { host: match[1] || match[2] || '0.0.0.0', port };
+  return { host: parsed.host || '0.0.0.0', port: parsed.port };
 }

@@ -11,7 +11,7 @@ import type { OwnToken } from '../../platform/auth/authenticator.ts';
 import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
-import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../../platform/config/options.ts';
+import { type ConfigOf, defineOptions, settingsOf } from '../../platform/config/options.ts';
 
 const outboxBytesMax = 64 * 1024 ** 2;
 
@@ -375,35 +375,29 @@ const kafkaSettingNames: KafkaSettingNames = {
 };
 
 /** What the running service needs to know. Adapters (bus, object store) have settings of their own. */
-export interface IngressSettings extends SettingsOf<typeof ingressOptions> {
+export type IngressSettings = ReturnType<typeof ingressSettings> & {
   /** What to change when the port is taken, for the error's hint; by default this table's own setting. */
   readonly webPortSetting?: string;
-  /** As consumers reach the web listener. Undefined: where it really listens. */
-  readonly baseUrl: string | undefined;
-  readonly instance: string;
   /** Of the process that uploads here itself. */
   readonly ownToken?: OwnToken;
-  readonly bytesMaxByService: ReadonlyMap<string, number>;
-  readonly trackerTimeoutMs: number;
-  readonly version: string;
-  /** Settings that were given but have no effect, for a warning at start. */
-  readonly ignored: readonly { readonly setting: string; readonly why: string }[];
-}
+};
 
 /** Throws `CONFIG_*` for settings that contradict each other or that would silently be missing. */
 export function ingressSettings(
   loaded: Pick<LoadedConfig<typeof ingressOptions>, 'config' | 'origin'>,
   version: string,
-): IngressSettings {
+) {
   const { config, origin } = loaded;
   refuseMissing(config);
   return {
     ...settingsOf(ingressOptions, config),
+    /** As consumers reach the web listener. Undefined: where it really listens. */
     baseUrl: origin['web.base_url'] === 'default' ? undefined : config['web.base_url'].replace(/\/+$/, ''),
     instance: config['process.hostname'] || hostname() || 'unknown',
     bytesMaxByService: parseSizeMap(config['upload.bytes_max_by_service']),
     trackerTimeoutMs: config['tracker.timeout_seconds'] * 1_000,
     version,
+    /** Settings that were given but have no effect, for a warning at start. */
     ignored: ignoredSettings(config),
   };
 }

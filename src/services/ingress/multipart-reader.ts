@@ -6,7 +6,7 @@
  * one: lines may end in LF alone, a boundary that other characters follow is content, quoted-printable parts are decoded, and a part is a
  * file if and only if it has a filename. The content type of a part comes out verbatim. Source: ingress.md A.4.2, A.4.3.
  */
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { type CcxError, inputError } from '../../encoding/ccx-error.ts';
 import { parseMediaType } from './decide/media-type.ts';
 import { QuotedPrintable } from './quoted-printable.ts';
 
@@ -222,7 +222,7 @@ export class MultipartReader {
 }
 
 function formInvalid(why: string): CcxError {
-  return new CcxError(`the form cannot be read: ${why}`, { code: 'FORM_INVALID', category: 'input' });
+  return inputError('FORM_INVALID', `the form cannot be read: ${why}`);
 }
 
 function malformedHeader(): CcxError {

@@ -259,13 +259,18 @@ describe('the outbox', () => {
 });
 
 describe('a bus that does not answer', () => {
-  test('is waited for until the deadline; then the announcement is kept', async (t) => {
+  async function waitedInVain(t: TestContext) {
     const { clock, it, bus, objects } = await bench(t);
     bus.mode = 'silent';
     const answering = uploadAs(it, 'id1');
     await eventually(async () => (await it.metric('ingress_kafka_producer_go_routine_count')) >= 2);
     await clock.advance(announceMsMax);
     assert.equal((await answering).status, 202);
+    return { clock, it, bus, objects };
+  }
+
+  test('is waited for until the deadline; then the announcement is kept', async (t) => {
+    const { clock, bus, objects } = await waitedInVain(t);
     assert.equal((await outboxKeys(objects)).length, 1);
     // The first attempt arrives after all: the copy must not go out, too.
     bus.answer();
@@ -276,12 +281,7 @@ describe('a bus that does not answer', () => {
   });
 
   test('does not make the next upload wait as well', async (t) => {
-    const { clock, it, bus, objects } = await bench(t);
-    bus.mode = 'silent';
-    const first = uploadAs(it, 'id1');
-    await eventually(async () => (await it.metric('ingress_kafka_producer_go_routine_count')) >= 2);
-    await clock.advance(announceMsMax);
-    await first;
+    const { it, bus, objects } = await waitedInVain(t);
     assert.equal((await uploadAs(it, 'id2')).status, 202);
     assert.equal((await outboxKeys(objects)).length, 2);
     bus.answer();

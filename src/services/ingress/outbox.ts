@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { UploadAnnouncement } from '../../contracts/upload-announcement.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 import { isJsonObject } from '../../encoding/json-text.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { INGRESS_PREFIX, type ObjectStore, OUTBOX_PREFIX } from '../../platform/objects/object-store.ts';
@@ -110,7 +110,7 @@ export class Outbox {
     } catch {
       // Told below.
     }
-    throw new CcxError(`${key} holds no announcement`, { code: 'OUTBOX_ENTRY_BROKEN', category: 'input' });
+    throw inputError('OUTBOX_ENTRY_BROKEN', `${key} holds no announcement`);
   }
 
   /** After it was sent. */

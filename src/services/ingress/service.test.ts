@@ -381,35 +381,18 @@ describe('the identity', () => {
 });
 
 describe('a test request', () => {
+  const formType = `multipart/form-data; boundary=${BOUNDARY}`;
   const cases: readonly [string, string, string, string, number][] = [
     ['urlencoded', '', 'application/x-www-form-urlencoded', 'a=b&test=test', 200],
     ['urlencoded, first value', '', 'application/x-www-form-urlencoded', 'test=foo&test=test', 400],
     ['in the query', '?test=test', 'text/plain', '', 200],
-    [
-      'in the query of a form',
-      '?x=1&test=test',
-      `multipart/form-data; boundary=${BOUNDARY}`,
-      form([filePart('x')]).toString(),
-      200,
-    ],
+    ['in the query of a form', '?x=1&test=test', formType, form([filePart('x')]).toString(), 200],
     ['body before query', '?test=test', 'application/x-www-form-urlencoded', 'test=foo', 400],
     ['JSON', '', 'application/json', '{ "x": {"test" : "test" } }', 200],
     ['JSON with a charset', '', 'application/json; charset=utf-8', '{"test":"test"}', 400],
     ['other JSON', '', 'application/json', '{"test":"foo"}', 400],
-    [
-      'a value of a form without file',
-      '',
-      `multipart/form-data; boundary=${BOUNDARY}`,
-      form([{ name: 'test', body: 'test' }]).toString(),
-      200,
-    ],
-    [
-      'another value of a form',
-      '',
-      `multipart/form-data; boundary=${BOUNDARY}`,
-      form([{ name: 'test', body: 'tests' }]).toString(),
-      400,
-    ],
+    ['a value of a form without file', '', formType, form([{ name: 'test', body: 'test' }]).toString(), 200],
+    ['another value of a form', '', formType, form([{ name: 'test', body: 'tests' }]).toString(), 400],
   ];
   for (const [title, query, type, body, status] of cases) {
     test(`${title}: ${status}`, async (t) => {

@@ -159,7 +159,9 @@ async function build(
     clock,
     baseUrl: () => settings.baseUrl ?? reachable(server.baseUrl()),
   });
-  const links: ArchiveLinks = download ?? storeLinks(objects, settings.linksLifetimeMs);
+  const links: ArchiveLinks = download ?? {
+    create: async (requestId) => await objects.signLink!(requestId, settings.linksLifetimeMs),
+  };
   const outbox = await Outbox.open({ ...settings, objects, clock });
   const announceSender = new BusSender(bus, { clock, events: busEvents });
   lifecycle.defer('announcement producer', () => announceSender.close());
@@ -238,10 +240,6 @@ async function openDownloadLinks(
     ? await SigningKeys.open({ objects, clock, configuredKey: settings.linksKey })
     : undefined;
   return new DownloadLinks({ baseUrl, keys, lifetimeMs: settings.linksLifetimeMs, clock });
-}
-
-function storeLinks(objects: ObjectStore, lifetimeMs: number): ArchiveLinks {
-  return { create: async (requestId) => await objects.signLink!(requestId, lifetimeMs) };
 }
 
 /** An absent bus is a note and no reason: uploads are still taken as long as the outbox has room. */

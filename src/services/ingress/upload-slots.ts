@@ -7,7 +7,7 @@
  *
  * Three bounds: slots (work at once), admitted uploads (open files), and the time that a client is allowed (`request-body.ts`).
  */
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { bodyFirstMsMax, type Holding, leastBytesPerSecond, type RequestBody } from './web/request-body.ts';
 
@@ -171,10 +171,8 @@ export class UploadSlots {
 }
 
 function tooSlow(): CcxError {
-  return new CcxError(
-    `the client sends too slowly: less than ${leastBytesPerSecond} bytes a second after the first ${bodyFirstMsMax} ms`,
-    { code: 'BODY_TOO_SLOW', category: 'input' },
-  );
+  const what = `less than ${leastBytesPerSecond} bytes a second after the first ${bodyFirstMsMax} ms`;
+  return inputError('BODY_TOO_SLOW', `the client sends too slowly: ${what}`);
 }
 
 function tooMany(): CcxError {

@@ -5,6 +5,7 @@
 import type { FastifyReply } from 'fastify';
 import type { Registry } from 'prom-client';
 import { configInvalid } from '../../encoding/ccx-error.ts';
+import { parseHostPort } from '../../platform/config/parse-value.ts';
 import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
 import type { Readiness } from '../../platform/lifecycle/lifecycle.ts';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
@@ -50,13 +51,12 @@ export function createMetricsServer({
 }
 
 function parseAddress(address: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
-  const port = Number(match?.[3] ?? -1);
-  if (match === null || port > 65_535) {
+  const parsed = parseHostPort(address);
+  if (parsed === undefined) {
     throw configInvalid(
       `metrics.address is not host:port: ${JSON.stringify(address)}`,
       'write metrics.address as :8080 or 127.0.0.1:8080, or "none" for no server',
     );
   }
-  return { host: match[1] ?? match[2] ?? '', port };
+  return parsed;
 }

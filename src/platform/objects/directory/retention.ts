@@ -12,18 +12,7 @@ import { leftOverAgeMs, sweepTemporaryFolders } from './temporary-folder.ts';
 /** An archive is stored at most this long before its announcement; kept so long before the oldest one that still waits. */
 export const outboxReachMs = 10 * 60_000;
 
-export interface RetentionReport {
-  readonly keptObjects: number;
-  readonly keptBytes: number;
-  readonly removedObjects: number;
-  readonly removedBytes: number;
-}
-
-interface RetentionRun {
-  readonly path: string;
-  readonly clock: Clock;
-  readonly limits: { readonly ageMs: number; readonly totalBytes: number };
-}
+export type RetentionReport = Awaited<ReturnType<typeof enforceRetention>>;
 
 interface StoredFile {
   readonly path: string;
@@ -31,7 +20,11 @@ interface StoredFile {
   readonly storedAtMs: number;
 }
 
-export async function enforceRetention(run: RetentionRun): Promise<RetentionReport> {
+export async function enforceRetention(run: {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly limits: { readonly ageMs: number; readonly totalBytes: number };
+}) {
   const nowMs = run.clock.now().getTime();
   const objects = await filesIn(run.path, isObjectName);
   objects.sort((a, b) => a.storedAtMs - b.storedAtMs);

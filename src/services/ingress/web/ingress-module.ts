@@ -77,7 +77,7 @@ export function createIngressModule(options: IngressModuleOptions): HttpModule {
     plugin: (scope, prefix) => {
       speakLikeGo(scope, options);
       if (prefix === downloadPrefix) addDownload(scope, options);
-      else addRoutes(scope, { prefix, handleUpload, options });
+      else addRoutes(scope, prefix, handleUpload, options);
     },
     onConnectionRefused: options.events.connectionRefused,
   };
@@ -179,13 +179,12 @@ function bodyOf(request: FastifyRequest, response: FastifyReply, clock: Clock): 
   return new RequestBody(request.raw, clock, askForBody);
 }
 
-interface PrefixRoutes {
-  readonly prefix: string;
-  readonly handleUpload: UploadPipeline;
-  readonly options: IngressModuleOptions;
-}
-
-function addRoutes(scope: FastifyInstance, { prefix, handleUpload, options }: PrefixRoutes): void {
+function addRoutes(
+  scope: FastifyInstance,
+  prefix: string,
+  handleUpload: UploadPipeline,
+  options: IngressModuleOptions,
+): void {
   const { authenticator, settings } = options;
   const identified =
     (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>

@@ -8,10 +8,6 @@ import { empty, json, type Reply, text } from './reply.ts';
 
 const trackerAnswerBytesMax = 4 * 1024 ** 2;
 
-interface TrackerDocument {
-  readonly data?: readonly (Readonly<Record<string, unknown>> | null)[];
-}
-
 /** What is left of an entry for who does not ask for more, in this order. */
 const briefMembers = ['status_msg', 'date', 'inventory_id', 'service', 'status'] as const;
 
@@ -22,7 +18,7 @@ export async function answerTrack(
 ): Promise<Reply> {
   if (!isTrackableId(id)) return text(400, 'request id is not an uuid');
   let body: Buffer;
-  let document: TrackerDocument;
+  let document: { readonly data?: readonly (Readonly<Record<string, unknown>> | null)[] };
   try {
     const answer = await callHttp(`${settings.trackerUrl}${encodeURIComponent(id)}`, {
       deadlineMs: settings.trackerTimeoutMs,
@@ -30,7 +26,7 @@ export async function answerTrack(
     });
     // Its status is not looked at: for an unknown request it answers 404 with a document that has no data.
     body = answer.body;
-    document = JSON.parse(body.toString('utf8')) as TrackerDocument;
+    document = JSON.parse(body.toString('utf8')) as typeof document;
   } catch (error) {
     events.trackerUnavailable(id, error);
     return empty(500);
