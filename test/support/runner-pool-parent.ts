@@ -1,10 +1,10 @@
 /** A process with a runner pool of two, one child idle and one in a busy loop; a test kills it and looks for orphans. */
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
-import { createRunnerPool } from '../../src/platform/runner-pool/runner-pool.ts';
+import { RunnerPool } from '../../src/platform/runner-pool/runner-pool.ts';
 import type { TestJob } from './runner-jobs.ts';
 
 const clock = createSystemClock();
-const pool = createRunnerPool<TestJob, unknown>({
+const pool = new RunnerPool<TestJob, unknown>({
   module: new URL('./runner-jobs.ts', import.meta.url),
   size: 2,
   clock,

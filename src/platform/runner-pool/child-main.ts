@@ -68,12 +68,13 @@ function send(message: FromChild): void {
 function describeFailure(error: unknown): JobFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof CcxError)) return { message, cause: error instanceof Error ? error.stack : undefined };
+  const { code, category, retryable, hint } = error;
   return {
     message,
     cause: error.cause === undefined ? undefined : errorText(error.cause),
-    code: error.code,
-    category: error.category,
-    retryable: error.retryable,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    code,
+    category,
+    retryable,
+    hint,
   };
 }

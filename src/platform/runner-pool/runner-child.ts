@@ -6,7 +6,7 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { type CcxErrorOptions, errorText } from '../../encoding/ccx-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type ChildLaunch, launchChild } from './child-launch.ts';
 import { type FromChild, type JobFailure, LABEL_FD, labelBytesMax, RunnerError, type ToChild } from './runner-job.ts';
@@ -38,26 +38,18 @@ export interface ChildEnd {
   readonly worked: boolean;
 }
 
-interface JobLimits {
-  readonly jobMsMax: number;
-  /** Longest time under one label. */
-  readonly stepMsMax: number;
-}
-
-interface ChildRun {
+export interface ChildRun {
   readonly id: number;
   readonly job: unknown;
-  readonly limits: JobLimits;
+  /** Of the job, and of the time under one label. */
+  readonly limits: { readonly jobMsMax: number; readonly stepMsMax: number };
   readonly signal: AbortSignal | undefined;
   readonly onCpu: (cpuMs: number) => void;
 }
 
-interface RunningJob {
-  readonly id: number;
-  readonly limits: JobLimits;
+interface RunningJob extends Pick<ChildRun, 'id' | 'limits' | 'onCpu'> {
   readonly startedMs: number;
   readonly settled: PromiseWithResolvers<unknown>;
-  readonly onCpu: (cpuMs: number) => void;
   readonly stopWatching: () => void;
   label: string | undefined;
   labelledMs: number;
@@ -108,7 +100,7 @@ export class RunnerChild {
     (child.stdio[LABEL_FD] as Readable | undefined)?.on('data', (chunk: Buffer) => this.#labels.push(chunk));
     this.#send({ kind: 'start', module: this.#options.module.href, parentPid: process.pid, parentCheckMs });
     this.#clock.sleep(childStartMsMax, this.#startDeadline.signal).then(
-      () => this.#kill(startFailed(`not ready within ${childStartMsMax} ms`)),
+      () => this.kill(startFailed(`not ready within ${childStartMsMax} ms`)),
       () => undefined,
     );
   }
@@ -138,7 +130,7 @@ export class RunnerChild {
     const settled = Promise.withResolvers<unknown>();
     const startedMs = this.#clock.monotonicMs();
     const watch = this.#clock.every(watchMs, () => this.#inspect());
-    const cancel = () => this.#kill(this.#overrun('RUNNER_CANCELLED', 'cancelled by the caller'));
+    const cancel = () => this.kill(this.#overrun('RUNNER_CANCELLED', 'cancelled by the caller'));
     signal?.addEventListener('abort', cancel, { once: true });
     this.#current = {
       id,
@@ -157,11 +149,6 @@ export class RunnerChild {
     return settled.promise;
   }
 
-  /** Ends the process, idle or not; a running job is rejected with `reason`. */
-  kill(reason: RunnerError): void {
-    this.#kill(reason);
-  }
-
   /** Looks at a busy child from outside. A verdict is reached only after everything that it has already sent was read. */
   async #inspect(): Promise<void> {
     const job = this.#current;
@@ -173,14 +160,14 @@ export class RunnerChild {
       await pendingInputRead();
       if (this.#current === job) {
         const text = `holds ${bytes} bytes, more than ${this.#options.childBytesMax}`;
-        this.#kill(this.#overrun('RUNNER_MEMORY', text));
+        this.kill(this.#overrun('RUNNER_MEMORY', text));
       }
       return;
     }
     if (this.#lateness(job) === undefined) return;
     await pendingInputRead();
     const late = this.#lateness(job);
-    if (this.#current === job && late !== undefined) this.#kill(this.#overrun('RUNNER_TIMEOUT', late));
+    if (this.#current === job && late !== undefined) this.kill(this.#overrun('RUNNER_TIMEOUT', late));
   }
 
   #lateness(job: RunningJob): string | undefined {
@@ -195,7 +182,8 @@ export class RunnerChild {
     return new RunnerError(`runner in ${label ?? '(no step yet)'}: ${text}`, { code, category: 'limit', label });
   }
 
-  #kill(verdict: RunnerError): void {
+  /** Ends the process, idle or not; a running job is rejected with the verdict. */
+  kill(verdict: RunnerError): void {
     if (this.#ended || this.#verdict !== undefined) return;
     this.#verdict = verdict;
     this.#startDeadline.abort();
@@ -291,19 +279,18 @@ function startFailed(text: string, cause?: unknown): RunnerError {
     code: 'RUNNER_UNAVAILABLE',
     category: 'internal',
     retryable: true,
-    ...(cause === undefined ? {} : { cause: cause instanceof Error ? new Error(errorText(cause)) : cause }),
+    cause: cause instanceof Error ? new Error(errorText(cause)) : cause,
   });
 }
 
 function failureOf(failure: JobFailure, label: string | undefined): RunnerError {
-  const options: CcxErrorOptions = {
-    code: failure.code ?? 'RUNNER_JOB_FAILED',
-    category: failure.category ?? 'internal',
-    retryable: failure.retryable ?? false,
-    ...(failure.hint === undefined ? {} : { hint: failure.hint }),
-    ...(failure.cause === undefined ? {} : { cause: new Error(failure.cause) }),
-  };
-  return new RunnerError(failure.message, { ...options, label });
+  return new RunnerError(failure.message, {
+    code: 'RUNNER_JOB_FAILED',
+    category: 'internal',
+    ...failure,
+    cause: failure.cause === undefined ? undefined : new Error(failure.cause),
+    label,
+  });
 }
 
 /** Reads the lines `<job id> <label>` that a child writes before each step. */

@@ -49,7 +49,7 @@ export interface JobFailure {
   readonly code?: string;
   readonly category?: ErrorCategory;
   readonly retryable?: boolean;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }
 
 /** The file descriptor that labels are written to: stdin, stdout, stderr and the message channel come before it. */

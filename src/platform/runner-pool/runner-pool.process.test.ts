@@ -9,14 +9,14 @@ import { errorText } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { readFromPs, residentBytes } from './runner-child.ts';
 import { RunnerError } from './runner-job.ts';
-import { createRunnerPool, type RunnerPool, type RunnerPoolOptions } from './runner-pool.ts';
+import { RunnerPool, type RunnerPoolOptions } from './runner-pool.ts';
 
 const clock = createSystemClock();
 const MiB = 1024 * 1024;
 const module = new URL('../../../test/support/runner-jobs.ts', import.meta.url);
 
 function poolOf(options: Partial<RunnerPoolOptions> = {}): RunnerPool<TestJob, unknown> {
-  return createRunnerPool<TestJob, unknown>({
+  return new RunnerPool<TestJob, unknown>({
     module,
     size: 1,
     clock,

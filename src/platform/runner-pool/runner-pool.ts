@@ -12,7 +12,7 @@ import type { Clock } from '../clock/clock.ts';
 import { pause } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { FairShare } from './fair-share.ts';
-import { type ChildEnd, RunnerChild, startBackoffMsMax } from './runner-child.ts';
+import { type ChildEnd, type ChildRun, RunnerChild, startBackoffMsMax } from './runner-child.ts';
 import { RunnerError } from './runner-job.ts';
 
 /** Pauses after children that could not start, so that a broken install does not become a fork bomb. */
@@ -54,47 +54,16 @@ interface RunOptions {
   readonly onCpu?: (cpuMs: number) => void;
 }
 
-interface RunnerPoolState {
-  readonly starting: number;
-  readonly idle: number;
-  readonly busy: number;
-  readonly queued: number;
-  /** Failed starts in a row; 0 again once a child has worked. */
-  readonly startFailures: number;
-  readonly pids: readonly number[];
-}
-
-export interface RunnerPool<Job, Result> {
-  /** Resolves to what `runJob` returned, or rejects with a `RunnerError`. */
-  run(job: Job, options?: RunOptions): Promise<Result>;
-  state(): RunnerPoolState;
-  /** Ends every child and rejects what waits or runs with `RUNNER_CLOSED`. Resolves when no process is left. */
-  close(): Promise<void>;
-}
-
 /** Ends of children that are nobody's fault. */
 const onPurpose: ReadonlySet<string> = new Set(['RUNNER_RETIRED', 'RUNNER_CANCELLED']);
 
-export function createRunnerPool<Job, Result>(options: RunnerPoolOptions): RunnerPool<Job, Result> {
-  const pool = new Pool(options);
-  pool.fill();
-  return {
-    run: (job, runOptions = {}) => pool.run(job, runOptions) as Promise<Result>,
-    state: () => pool.state(),
-    close: () => pool.close(),
-  };
-}
-
-interface QueuedJob {
-  readonly job: unknown;
-  readonly signal: AbortSignal | undefined;
+interface QueuedJob extends Pick<ChildRun, 'job' | 'signal' | 'onCpu'> {
   readonly owner: string;
-  readonly onCpu: (cpuMs: number) => void;
   readonly settled: PromiseWithResolvers<unknown>;
   readonly onAbort: () => void;
 }
 
-class Pool {
+export class RunnerPool<Job, Result> {
   readonly #options: RunnerPoolOptions;
   readonly #reportReplaced: (error: RunnerError) => void;
   readonly #children = new Set<RunnerChild>();
@@ -112,10 +81,11 @@ class Pool {
     this.#options = options;
     this.#reportReplaced = reportReplaced(options.name ?? 'runner', options.telemetry);
     this.#queuedJobsMax = options.queuedJobsMax ?? options.size * queuedJobsPerChildMax;
+    this.#fill();
   }
 
   /** Starts children until there are `size`, unless starting is paused after failures. */
-  fill(): void {
+  #fill(): void {
     while (!this.#closing.signal.aborted && !this.#pausing && this.#children.size < this.#options.size) {
       const child: RunnerChild = new RunnerChild({
         ...this.#options,
@@ -127,7 +97,8 @@ class Pool {
     }
   }
 
-  run(job: unknown, { signal, owner = '', onCpu = () => undefined }: RunOptions): Promise<unknown> {
+  /** Resolves to what `runJob` returned, or rejects with a `RunnerError`. */
+  run(job: Job, { signal, owner = '', onCpu = () => undefined }: RunOptions = {}): Promise<Result> {
     if (this.#closing.signal.aborted) return Promise.reject(closed());
     if (signal?.aborted) return Promise.reject(cancelled());
     if (this.#hopeless()) return Promise.reject(this.#unavailable());
@@ -152,10 +123,11 @@ class Pool {
     this.#share.arrived(owner);
     signal?.addEventListener('abort', queued.onAbort, { once: true });
     this.#dispatch();
-    return queued.settled.promise;
+    return queued.settled.promise as Promise<Result>;
   }
 
-  state(): RunnerPoolState {
+  /** Children by what they do, jobs that wait, and failed starts in a row: 0 again once a child has worked. */
+  state() {
     const children = [...this.#children];
     const idle = children.filter((child) => child.idle).length;
     const ready = children.filter((child) => child.ready).length;
@@ -169,6 +141,7 @@ class Pool {
     };
   }
 
+  /** Ends every child and rejects what waits or runs with `RUNNER_CLOSED`. Resolves when no process is left. */
   async close(): Promise<void> {
     if (!this.#closing.signal.aborted) {
       this.#closing.abort();
@@ -234,7 +207,7 @@ class Pool {
     if (!onPurpose.has(end.error.code)) this.#reportReplaced(end.error);
     if (end.worked) {
       this.#startFailures = 0;
-      this.fill();
+      this.#fill();
       return;
     }
     this.#startFailures += 1;
@@ -249,7 +222,7 @@ class Pool {
     const { clock } = this.#options;
     await pause(clock, backoffMs(startBackoff, this.#startFailures, clock.random()), this.#closing.signal);
     this.#pausing = false;
-    this.fill();
+    this.#fill();
   }
 
   #hopeless(): boolean {

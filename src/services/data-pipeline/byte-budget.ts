@@ -2,6 +2,8 @@
  * Bounds the packed bytes that are in memory at once, whatever the number of archives. Who needs bytes waits in line; a large archive
  * is not overtaken for ever by small ones, and no owner (organization) holds more than his share. Used by the step that fetches archives.
  */
+import { type Waiter, waitInLine } from './waiting-line.ts';
+
 export interface ByteLease {
   readonly bytes: number;
   /** Takes more without waiting; false when there is none, and nothing changes. */
@@ -12,17 +14,11 @@ export interface ByteLease {
   release(): void;
 }
 
-interface Waiter {
-  readonly bytes: number;
-  readonly owner: number;
-  readonly grant: (lease: ByteLease) => void;
-}
-
 export class ByteBudget {
   readonly #bytesMax: number;
   readonly #bytesPerOwnerMax: number;
   readonly #usedBy = new Map<number, number>();
-  readonly #waiting: Waiter[] = [];
+  readonly #waiting: Waiter<ByteLease, { readonly bytes: number; readonly owner: number }>[] = [];
   #used = 0;
 
   constructor(bytesMax: number, bytesPerOwnerMax: number) {
@@ -38,25 +34,9 @@ export class ByteBudget {
   acquire(bytes: number, owner: number, signal: AbortSignal): Promise<ByteLease> {
     if (bytes > this.#bytesMax) throw new Error(`${bytes} bytes can never be leased from ${this.#bytesMax}`);
     if (signal.aborted) return Promise.reject(signal.reason);
-    const granted = Promise.withResolvers<ByteLease>();
-    const waiter: Waiter = {
-      bytes,
-      owner,
-      grant: (lease) => {
-        signal.removeEventListener('abort', onAbort);
-        granted.resolve(lease);
-      },
-    };
-    const onAbort = () => {
-      const index = this.#waiting.indexOf(waiter);
-      if (index >= 0) this.#waiting.splice(index, 1);
-      granted.reject(signal.reason);
-      this.#serve();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    this.#waiting.push(waiter);
+    const granted = waitInLine(this.#waiting, { bytes, owner }, signal, () => this.#serve());
     this.#serve();
-    return granted.promise;
+    return granted;
   }
 
   #serve(): void {

@@ -6,6 +6,7 @@
 import { backoffMs } from '../../platform/clock/backoff.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { pause } from '../../platform/clock/deadline.ts';
+import { type Waiter, waitInLine } from './waiting-line.ts';
 
 /** Different announcements whose downloads from a host must have failed in a row before it is left alone. */
 export const hostFailuresMin = 3;
@@ -33,7 +34,7 @@ interface Host {
   probes: number;
   isProbing: boolean;
   isPausing: boolean;
-  readonly waiting: { readonly admit: (isProbe: boolean) => void }[];
+  readonly waiting: Waiter<boolean>[];
 }
 
 export class HostBreaker {
@@ -66,16 +67,7 @@ export class HostBreaker {
       host.isProbing = true;
       return true;
     }
-    const admitted = Promise.withResolvers<boolean>();
-    const waiter = { admit: (isProbe: boolean) => admitted.resolve(isProbe) };
-    const onAbort = () => {
-      const index = host.waiting.indexOf(waiter);
-      if (index >= 0) host.waiting.splice(index, 1);
-      admitted.reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    host.waiting.push(waiter);
-    return await admitted.promise.finally(() => signal.removeEventListener('abort', onAbort));
+    return await waitInLine(host.waiting, {}, signal);
   }
 
   /** An admitted attempt has ended; `announcement` tells one from another, `isProbe` is what it was admitted as. */
@@ -98,7 +90,7 @@ export class HostBreaker {
     this.#hosts.delete(name);
     if (host.isOpen) this.#options.onClosed(name);
     host.isOpen = false;
-    for (const { admit } of host.waiting.splice(0)) admit(false);
+    for (const { grant } of host.waiting.splice(0)) grant(false);
   }
 
   #failed(name: string, announcement: unknown, isProbe: boolean): void {
@@ -131,7 +123,7 @@ export class HostBreaker {
   #probeNext(host: Host): void {
     const next = host.waiting.shift();
     host.isProbing = next !== undefined;
-    next?.admit(true);
+    next?.grant(true);
   }
 
   /** Failures of ever new hosts are not collected without end; one that is left alone is not forgotten. */

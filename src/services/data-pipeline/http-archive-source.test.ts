@@ -5,8 +5,7 @@ import { after, before, test } from 'node:test';
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
-import { createHttpArchiveSource } from './http-archive-source.ts';
-import type { DownloadRequest } from './ports.ts';
+import { type DownloadRequest, download as downloadWithin } from './http-archive-source.ts';
 
 const deadlines = {
   answerMsMax: 10_000,
@@ -22,14 +21,8 @@ before(async () => {
 after(() => server.close());
 
 function download(url: string, change: Partial<DownloadRequest> = {}, limits: Partial<typeof deadlines> = {}) {
-  const source = createHttpArchiveSource({ clock: createSystemClock(), ...deadlines, ...limits });
-  return source.download({
-    url,
-    bytesMax: 1000,
-    reserve: () => true,
-    signal: new AbortController().signal,
-    ...change,
-  });
+  const request = { url, bytesMax: 1000, reserve: () => true, signal: new AbortController().signal, ...change };
+  return downloadWithin(request, { clock: createSystemClock(), ...deadlines, ...limits });
 }
 
 function failsWith(code: string, text: string | RegExp, retryable: boolean) {

@@ -3,15 +3,22 @@
  * Whether a link may be followed at all is decided before (`decide/is-allowed-link.ts`). Redirects are not followed: they would lead
  * around that decision. The texts are the reference's where it has one for the case. Source: data-pipeline.md 3.1.
  */
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { judgeAnswer } from './decide/is-allowed-link.ts';
-import type { ArchiveSource, DownloadRequest } from './ports.ts';
 
 /** How often the deadlines of a download are looked at; an overrun is noticed at most this late. */
 const downloadWatchMs = 250;
 
-interface HttpArchiveSourceOptions {
+export interface DownloadRequest {
+  readonly url: string;
+  readonly bytesMax: number;
+  /** Asked before that many bytes in all are held; a refusal ends the download with `DOWNLOAD_NO_ROOM`. */
+  readonly reserve: (bytes: number) => boolean;
+  readonly signal: AbortSignal;
+}
+
+interface DownloadOptions {
   readonly clock: Clock;
   /** Until the headers of the answer. */
   readonly answerMsMax: number;
@@ -23,11 +30,8 @@ interface HttpArchiveSourceOptions {
   readonly bytesPerSecondMin: number;
 }
 
-export function createHttpArchiveSource(options: HttpArchiveSourceOptions): ArchiveSource {
-  return { download: (request) => download(request, options) };
-}
-
-async function download(request: DownloadRequest, options: HttpArchiveSourceOptions): Promise<Buffer> {
+/** The whole archive. Rejects with a `CcxError` (codes `DOWNLOAD_*`, `ARCHIVE_EMPTY`, `ARCHIVE_TOO_BIG`), or with the signal's reason. */
+export async function download(request: DownloadRequest, options: DownloadOptions): Promise<Buffer> {
   const watch = new DownloadWatch(options);
   try {
     const response = await fetch(request.url, {
@@ -39,15 +43,15 @@ async function download(request: DownloadRequest, options: HttpArchiveSourceOpti
     watch.answered();
     checkStatus(response);
     const body = await readBody(response, request, watch);
-    if (body.length === 0) throw new CcxError('Empty input archive', { code: 'ARCHIVE_EMPTY', category: 'input' });
+    if (body.length === 0) throw inputError('ARCHIVE_EMPTY', 'Empty input archive');
     return body;
   } catch (error) {
     request.signal.throwIfAborted();
     if (error instanceof CcxError) throw error;
-    if (watch.late !== undefined) {
-      throw connectionError('DOWNLOAD_TIMEOUT', watch.late, error);
-    }
-    throw connectionError('DOWNLOAD_UNREACHABLE', undefined, error);
+    const text = 'Connection error while downloading the file';
+    const [code, message] =
+      watch.late === undefined ? ['DOWNLOAD_UNREACHABLE', text] : ['DOWNLOAD_TIMEOUT', `${text}: ${watch.late}`];
+    throw new CcxError(message, { code, category: 'connection', retryable: true, cause: error });
   } finally {
     watch.end();
   }
@@ -103,20 +107,9 @@ function checkRoom(bytes: number, request: DownloadRequest): void {
   }
 }
 
-function connectionError(code: string, detail: string | undefined, cause: unknown): CcxError {
-  const text = 'Connection error while downloading the file';
-  return new CcxError(detail === undefined ? text : `${text}: ${detail}`, {
-    code,
-    category: 'connection',
-    retryable: true,
-    cause,
-  });
-}
-
 /** The deadlines of one download, looked at in one timer. */
 class DownloadWatch {
-  readonly #clock: Clock;
-  readonly #options: HttpArchiveSourceOptions;
+  readonly #options: DownloadOptions;
   readonly #startedMs: number;
   readonly #abort = new AbortController();
   readonly #stop: () => void;
@@ -127,12 +120,11 @@ class DownloadWatch {
   /** Which deadline has passed. */
   late: string | undefined;
 
-  constructor(options: HttpArchiveSourceOptions) {
-    this.#clock = options.clock;
+  constructor(options: DownloadOptions) {
     this.#options = options;
-    this.#startedMs = this.#clock.monotonicMs();
+    this.#startedMs = options.clock.monotonicMs();
     this.#phaseMs = this.#startedMs;
-    this.#stop = this.#clock.every(downloadWatchMs, () => this.#look());
+    this.#stop = options.clock.every(downloadWatchMs, () => this.#look());
   }
 
   get signal(): AbortSignal {
@@ -147,7 +139,7 @@ class DownloadWatch {
 
   progressed(bytes: number): void {
     this.#bytes += bytes;
-    this.#phaseMs = this.#clock.monotonicMs();
+    this.#phaseMs = this.#options.clock.monotonicMs();
   }
 
   /** Closes the connection of a body that was not read to its end. */
@@ -157,8 +149,8 @@ class DownloadWatch {
   }
 
   #look(): void {
-    const { answerMsMax, stallMsMax, downloadMsMax, bytesPerSecondMin } = this.#options;
-    const now = this.#clock.monotonicMs();
+    const { clock, answerMsMax, stallMsMax, downloadMsMax, bytesPerSecondMin } = this.#options;
+    const now = clock.monotonicMs();
     const phaseMsMax = this.#hasAnswered ? stallMsMax : answerMsMax;
     if (now - this.#startedMs > downloadMsMax) this.late = `not complete within ${downloadMsMax} ms`;
     else if (now - this.#phaseMs > phaseMsMax) {

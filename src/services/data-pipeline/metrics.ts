@@ -11,13 +11,18 @@ const sizeBuckets = [10_240, 51_200, 102_400, 512_000, 1_048_576, 5_242_880, 10_
 
 const archiveKinds = ['ocp', 'hypershift'] as const;
 
-/** Values that are asked for when somebody scrapes; the metrics of these names say what they are. */
-type PipelineGauges = Readonly<
-  Record<
-    'inFlight' | 'placesWaiting' | 'readAhead' | 'waiting' | 'hostsAway' | 'inFlightBytes' | 'rulesQuarantined',
-    () => number
-  >
->;
+/** Values that are asked for when somebody scrapes, by their names behind `ccx_data_pipeline_`. */
+const observed = {
+  in_flight: 'Announcements that are being worked on',
+  places_waiting: 'Announcements that are being worked on and wait for the bus or a runner to come back',
+  read_ahead: 'Announcements that were taken from the bus and are not done, those that are being worked on among them',
+  waiting: 'Announcements that wait for another attempt to fetch their archive and hold no place meanwhile',
+  hosts_away: 'Hosts of archives that do not answer and are left alone',
+  in_flight_bytes: 'Packed bytes of archives that are held or reserved',
+  rules_quarantined: 'Rules that are left out for every cluster at the moment',
+};
+
+type PipelineGauges = Readonly<Record<keyof typeof observed, () => number>>;
 
 export type PipelineMetrics = ReturnType<typeof createPipelineMetrics>;
 
@@ -36,6 +41,16 @@ export function createPipelineMetrics(registry: Registry, gauges: PipelineGauges
     for (const archive of archiveKinds) metric.zero({ archive });
     return metric;
   };
+  for (const [name, read] of Object.entries(gauges)) {
+    new Gauge({
+      name: `ccx_data_pipeline_${name}`,
+      help: observed[name as keyof typeof observed],
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
   return {
     received: counter('ccx_consumer_received_total', 'Counter of received Kafka messages'),
     filtered: counter('ccx_consumer_filtered_total', 'Counter of filtered Kafka messages'),
@@ -78,7 +93,6 @@ export function createPipelineMetrics(registry: Registry, gauges: PipelineGauges
       'Number of entries in broker.tracebacks dict after processing',
     ),
     ...ownMetrics(registry),
-    ...observed(registry, gauges),
   };
 }
 
@@ -116,50 +130,5 @@ function ownMetrics(registry: Registry) {
       buckets: sizeBuckets,
       registers,
     }),
-  };
-}
-
-function observed(registry: Registry, gauges: PipelineGauges) {
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read());
-      },
-    });
-  return {
-    inFlight: gauge('ccx_data_pipeline_in_flight', 'Announcements that are being worked on', gauges.inFlight),
-    placesWaiting: gauge(
-      'ccx_data_pipeline_places_waiting',
-      'Announcements that are being worked on and wait for the bus or a runner to come back',
-      gauges.placesWaiting,
-    ),
-    readAhead: gauge(
-      'ccx_data_pipeline_read_ahead',
-      'Announcements that were taken from the bus and are not done, those that are being worked on among them',
-      gauges.readAhead,
-    ),
-    waiting: gauge(
-      'ccx_data_pipeline_waiting',
-      'Announcements that wait for another attempt to fetch their archive and hold no place meanwhile',
-      gauges.waiting,
-    ),
-    hostsAway: gauge(
-      'ccx_data_pipeline_hosts_away',
-      'Hosts of archives that do not answer and are left alone',
-      gauges.hostsAway,
-    ),
-    inFlightBytes: gauge(
-      'ccx_data_pipeline_in_flight_bytes',
-      'Packed bytes of archives that are held or reserved',
-      gauges.inFlightBytes,
-    ),
-    rulesQuarantined: gauge(
-      'ccx_data_pipeline_rules_quarantined',
-      'Rules that are left out for every cluster at the moment',
-      gauges.rulesQuarantined,
-    ),
   };
 }

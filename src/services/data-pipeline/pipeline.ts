@@ -40,7 +40,7 @@ interface PipelineDependencies {
   readonly room: WaitingRoom;
   readonly check: RecordPolicy;
   readonly fetch: FetchDependencies;
-  readonly rules: Omit<RunRulesDependencies, 'onRuleKilled' | 'onFactKilled' | 'onRuleQuarantined'>;
+  readonly rules: Omit<RunRulesDependencies, 'onKilled'>;
   readonly publish: PublishDependencies;
   readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
 }
@@ -86,10 +86,6 @@ class PipelineRun {
     this.progress = {
       record,
       receivedMs: dependencies.clock.monotonicMs(),
-      subject: undefined,
-      fetchStartedMs: undefined,
-      downloadedMs: undefined,
-      evaluatedMs: undefined,
       archiveKind: 'ocp',
     };
   }
@@ -151,8 +147,10 @@ class PipelineRun {
     progress.downloadedMs = clock.monotonicMs();
     events.archiveDownloaded(progress, packed.length);
 
+    const onKilled = (component: string, { code, message }: CcxError) =>
+      events.ruleFailed(progress, component, code, message);
     const evaluated = await this.#step('run-rules', (attempt) =>
-      runRules(upload, packed, { ...dependencies.rules, ...this.#ruleEvents() }, attempt),
+      runRules(upload, packed, { ...dependencies.rules, onKilled }, attempt),
     ).finally(() => lease.release());
     if (evaluated.kind !== 'done') return ended('run-rules', evaluated);
     const result = evaluated.value;
@@ -194,7 +192,7 @@ class PipelineRun {
     for (;;) {
       const isProbe = await room.during(hosts.admit(host, signal));
       try {
-        this.#place = await places.acquire({ orgId, isFurtherAttempt, signal });
+        this.#place = await places.acquire(orgId, isFurtherAttempt, signal);
       } catch (error) {
         hosts.ended(host, this.progress, isProbe, 'unknown');
         throw error;
@@ -244,17 +242,6 @@ class PipelineRun {
       await (this.#place === undefined ? room.during(pause) : this.#place.during(pause));
     };
     return untilAnswered(attempted, { clock, bounds: retryBounds, signal: abandoned, wait });
-  }
-
-  #ruleEvents() {
-    const { events } = this.#dependencies;
-    return {
-      onRuleKilled: (rule: string, error: CcxError) =>
-        events.ruleFailed(this.progress, rule, error.code, error.message),
-      onFactKilled: (fact: string, error: CcxError) =>
-        events.ruleFailed(this.progress, `fact ${fact}`, error.code, error.message),
-      onRuleQuarantined: (rule: string) => events.ruleQuarantined(rule),
-    };
   }
 }
 

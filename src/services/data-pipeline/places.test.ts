@@ -17,7 +17,7 @@ function make(placesMax = 4, perOrganizationMax = 3, furtherAttemptsMax = 2) {
   const held = new Map<string, Place>();
   /** Asks for a place; its name is noted when it has one. */
   const ask = (name: string, orgId: number, isFurtherAttempt = false, signal = never) =>
-    places.acquire({ orgId, isFurtherAttempt, signal }).then((place) => {
+    places.acquire(orgId, isFurtherAttempt, signal).then((place) => {
       order.push(name);
       held.set(name, place);
     });

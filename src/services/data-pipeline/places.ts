@@ -6,6 +6,7 @@
  * announcements, first attempts before further ones. No organization holds all places, and further attempts of downloads hold half of them at
  * most: neither slow archives of one sender nor hosts that do not answer can take what the others need.
  */
+import { type Waiter, waitInLine } from './waiting-line.ts';
 
 interface PlacesOptions {
   readonly placesMax: number;
@@ -16,12 +17,6 @@ interface PlacesOptions {
   readonly onPassedOver: (orgId: number) => void;
 }
 
-interface PlaceRequest {
-  readonly orgId: number;
-  readonly isFurtherAttempt: boolean;
-  readonly signal: AbortSignal;
-}
-
 export interface Place {
   /** Counts the place as waiting while the work in it does. */
   during<T>(wait: Promise<T>): Promise<T>;
@@ -29,18 +24,14 @@ export interface Place {
   release(): void;
 }
 
-interface Waiter {
-  readonly request: PlaceRequest;
-  readonly number: number;
-  readonly grant: (place: Place) => void;
-}
+type PlaceWaiter = Waiter<Place, { readonly number: number; readonly isFurtherAttempt: boolean }>;
 
 interface Organization {
   held: number;
   /** When it was last given a place, as a running number. */
   served: number;
-  readonly first: Waiter[];
-  readonly further: Waiter[];
+  readonly first: PlaceWaiter[];
+  readonly further: PlaceWaiter[];
 }
 
 export class Places {
@@ -66,30 +57,15 @@ export class Places {
   }
 
   /** Resolves when there is a place; rejects with the signal's reason. */
-  acquire(request: PlaceRequest): Promise<Place> {
-    const { signal, orgId, isFurtherAttempt } = request;
+  acquire(orgId: number, isFurtherAttempt: boolean, signal: AbortSignal): Promise<Place> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    const granted = Promise.withResolvers<Place>();
     const organization = this.#organization(orgId);
     const line = isFurtherAttempt ? organization.further : organization.first;
-    const onAbort = () => {
-      line.splice(line.indexOf(waiter), 1);
-      this.#forgetIdle(orgId, organization);
-      granted.reject(signal.reason);
-    };
     this.#number += 1;
-    const waiter: Waiter = {
-      request,
-      number: this.#number,
-      grant: (place) => {
-        signal.removeEventListener('abort', onAbort);
-        granted.resolve(place);
-      },
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    line.push(waiter);
+    const request = { number: this.#number, isFurtherAttempt };
+    const granted = waitInLine(line, request, signal, () => this.#forgetIdle(orgId, organization));
     this.#serve();
-    return granted.promise;
+    return granted;
   }
 
   #serve(): void {
@@ -101,14 +77,14 @@ export class Places {
       this.#reportPassedOver(waiter, orgId);
       this.#number += 1;
       organization.served = this.#number;
-      waiter.grant(this.#place(orgId, organization, waiter.request.isFurtherAttempt));
+      waiter.grant(this.#place(orgId, organization, waiter.isFurtherAttempt));
     }
   }
 
   /** The organization that is next and the line of its announcements to take from. */
-  #next(): readonly [number, Organization, Waiter[]] | undefined {
+  #next(): readonly [number, Organization, PlaceWaiter[]] | undefined {
     const { perOrganizationMax, furtherAttemptsMax } = this.#options;
-    let best: readonly [number, Organization, Waiter[]] | undefined;
+    let best: readonly [number, Organization, PlaceWaiter[]] | undefined;
     for (const [orgId, organization] of this.#organizations) {
       if (organization.held >= perOrganizationMax) continue;
       const mayTryAgain = this.#furtherHeld < furtherAttemptsMax;
@@ -120,7 +96,7 @@ export class Places {
     return best;
   }
 
-  #reportPassedOver(winner: Waiter, winnerOrgId: number): void {
+  #reportPassedOver(winner: PlaceWaiter, winnerOrgId: number): void {
     for (const [orgId, { first }] of this.#organizations) {
       if (orgId !== winnerOrgId && first.length > 0 && first[0]!.number < winner.number) {
         this.#options.onPassedOver(orgId);

@@ -13,16 +13,19 @@ interface Sender {
   readonly clusterId: string | undefined;
 }
 
-interface RuleQuarantineOptions {
+const quarantineLimits = {
+  /** Different clusters of an organization on which a rule must have been killed before it is left out for that organization. */
+  clustersMin: 3,
+  /** Different organizations in which a rule must have been killed before it is left out for all. */
+  organizationsMin: 3,
+  /** Kills of one organization that are remembered, and of all; the oldest is forgotten first. */
+  killsPerOrganizationMax: 100,
+  killsMax: 2_000,
+};
+
+interface RuleQuarantineOptions extends Partial<typeof quarantineLimits> {
   readonly clock: Clock;
   readonly quarantineMs: number;
-  /** Different clusters of an organization that make it that organization's. */
-  readonly clustersMin: number;
-  /** Different organizations that make it general. */
-  readonly organizationsMin: number;
-  /** Kills of one organization that are remembered, and of all; the oldest is forgotten first. */
-  readonly killsPerOrganizationMax: number;
-  readonly killsMax: number;
 }
 
 interface Kill {
@@ -34,12 +37,12 @@ interface Kill {
 }
 
 export class RuleQuarantine {
-  readonly #options: RuleQuarantineOptions;
+  readonly #options: Required<RuleQuarantineOptions>;
   /** By rule, organization and cluster, oldest first. */
   readonly #kills = new Map<string, Kill>();
 
   constructor(options: RuleQuarantineOptions) {
-    this.#options = options;
+    this.#options = { ...quarantineLimits, ...options };
   }
 
   /** Called after a kill; true when the rule is now left out for everybody, and was not before. */

@@ -8,13 +8,14 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
-import { createRunnerPool } from '../../platform/runner-pool/runner-pool.ts';
+import { RunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ClusterQueues } from './cluster-queues.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import { runnerFailureLimits } from './decide/answer-runner-failure.ts';
 import { HostBreaker } from './host-breaker.ts';
-import { createHttpArchiveSource } from './http-archive-source.ts';
+import { type DownloadRequest, download as downloadArchive } from './http-archive-source.ts';
 import { createPipelineMetrics } from './metrics.ts';
 import { OrganizationUsage } from './organization-usage.ts';
 import { processRecord } from './pipeline.ts';
@@ -26,10 +27,12 @@ import { WaitingRoom } from './waiting-room.ts';
 
 /** Bytes of their records; genuine announcements have 1 to 2 KB. */
 const readAheadBytesMax = 32 * 1024 ** 2;
-/** Nothing was fetched for so long while as many announcements as there are places wait for hosts: the service is not ready. */
-const fetchSilenceMsMax = 10 * 1_000;
-/** A body has so long until a rate is asked for: one that trickles would hold a place for as long as a download may take. */
-const downloadSlowMsMax = 10 * 1_000;
+const leastRate = {
+  /** A body has so long until a rate is asked for: one that trickles would hold a place for as long as a download may take. */
+  slowMsMax: 10 * 1_000,
+  /** Then so much on average: at less, the largest archive that the operator sends, 10 MiB, does not come within the time of one download. */
+  bytesPerSecondMin: 32 * 1024,
+};
 
 /** Share of the places that one organization may hold: the rest is there for others at once, however slow its archives are. */
 const placesPerOrganizationShare = 0.75;
@@ -42,23 +45,8 @@ const bytesPerOrganizationShare = 0.5;
  * it. What is behind more than that of the same partition is seen when those before it are done.
  */
 const readAheadRecordsMax = 10_000;
-/** Then so much on average: at less, the largest archive that the operator sends, 10 MiB, does not come within the time of one download. */
-const downloadBytesPerSecondMin = 32 * 1024;
 /** Bounds what a leak in a rule can cost; a new child takes 0.1 to 0.2 s, next to another that works on. */
 const jobsPerRunnerMax = 1_000;
-/** Rules that one archive may lose by kills before it is dead-lettered: each costs up to the time limit of a rule. */
-const killedRulesPerArchiveMax = 8;
-/** Facts that one archive may lose by kills: what may be parsed is bounded, so that a genuine one loses none. */
-const killedFactsPerArchiveMax = 2;
-/** Attempts of an archive whose runner died outside any rule or fact: the second one tells an accident from a bad archive. */
-const unexplainedDeathsMax = 2;
-/** Different clusters of an organization on which a rule must have been killed before it is left out for that organization. */
-const quarantineClustersMin = 3;
-/** Different organizations in which a rule must have been killed before it is left out for all. */
-const quarantineOrganizationsMin = 3;
-/** Kills that are remembered of one organization, and of all. */
-const quarantineKillsPerOrganizationMax = 100;
-const quarantineKillsMax = 2_000;
 
 interface DataPipelineDependencies {
   readonly bus: Bus;
@@ -103,22 +91,15 @@ async function build(
     settings.inFlightBytesMax,
     Math.floor(settings.inFlightBytesMax * bytesPerOrganizationShare),
   );
-  const quarantine = new RuleQuarantine({
-    clock,
-    quarantineMs: settings.rules.quarantineMs,
-    clustersMin: quarantineClustersMin,
-    organizationsMin: quarantineOrganizationsMin,
-    killsPerOrganizationMax: quarantineKillsPerOrganizationMax,
-    killsMax: quarantineKillsMax,
-  });
+  const quarantine = new RuleQuarantine({ clock, quarantineMs: settings.rules.quarantineMs });
   const metrics = createPipelineMetrics(telemetry.registry, {
-    inFlight: () => places.inUse(),
-    placesWaiting: () => places.waiting(),
-    readAhead: () => intake.taken(),
+    in_flight: () => places.inUse(),
+    places_waiting: () => places.waiting(),
+    read_ahead: () => intake.taken(),
     waiting: () => room.waiting(),
-    hostsAway: () => hosts.open().length,
-    inFlightBytes: () => budget.used(),
-    rulesQuarantined: () => quarantine.general().length,
+    hosts_away: () => hosts.open().length,
+    in_flight_bytes: () => budget.used(),
+    rules_quarantined: () => quarantine.general().length,
   });
   const events = createPipelineEvents({ telemetry, clock, metrics, statuses });
 
@@ -130,11 +111,11 @@ async function build(
     furtherAttemptsMax: Math.ceil(placesMax * furtherAttemptsShare),
     onPassedOver: (orgId) => usage.passedOver(orgId),
   });
-  const room = new WaitingRoom({ clock, waitingMax: placesMax, fetchSilenceMsMax });
+  const room = new WaitingRoom(clock, placesMax);
   const hosts = new HostBreaker({ clock, onOpened: events.hostLeftAlone, onClosed: events.hostBack });
   lifecycle.defer('hosts', async () => hosts.stop());
 
-  const runners = createRunnerPool<RuleRun, RuleRunResult>({
+  const runners = new RunnerPool<RuleRun, RuleRunResult>({
     module: runnerModule ?? ruleRunnerModule,
     name: 'rules',
     size: settings.rules.runners,
@@ -158,12 +139,7 @@ async function build(
     room,
     check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
     fetch: {
-      source: createHttpArchiveSource({
-        clock,
-        ...download,
-        slowMsMax: downloadSlowMsMax,
-        bytesPerSecondMin: downloadBytesPerSecondMin,
-      }),
+      download: (request: DownloadRequest) => downloadArchive(request, { clock, ...download, ...leastRate }),
       budget,
       linkPolicy: download,
       localLink: localLink ?? (async (link: string) => link),
@@ -174,12 +150,9 @@ async function build(
       runners,
       quarantine,
       archiveLimits: settings.archiveLimits,
-      failureLimits: {
-        killedRulesMax: killedRulesPerArchiveMax,
-        killedFactsMax: killedFactsPerArchiveMax,
-        unexplainedDeathsMax,
-      },
+      failureLimits: runnerFailureLimits,
       onCpu: (orgId: number, cpuMs: number) => usage.add(orgId, cpuMs),
+      onRuleQuarantined: events.ruleQuarantined,
     },
     publish: { sender: producer, topic: settings.resultsTopic },
     deadLetters: { sender: producer, topic: settings.deadLettersTopic, serviceName: settings.serviceName },

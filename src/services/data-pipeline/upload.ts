@@ -23,12 +23,14 @@ export interface UploadProgress {
   /** Monotonic milliseconds. */
   readonly receivedMs: number;
   /** When its archive was first asked for: it may have waited long for its turn before. */
-  fetchStartedMs: number | undefined;
+  fetchStartedMs?: number;
   /** Whom it is about, as the texts of the announcement. */
-  subject:
-    | { readonly requestId: string | null; readonly orgId: string | undefined; readonly account: string | undefined }
-    | undefined;
-  downloadedMs: number | undefined;
-  evaluatedMs: number | undefined;
+  subject?: {
+    readonly requestId: string | null;
+    readonly orgId: string | undefined;
+    readonly account: string | undefined;
+  };
+  downloadedMs?: number;
+  evaluatedMs?: number;
   archiveKind: 'ocp' | 'hypershift';
 }

@@ -4,21 +4,22 @@
  */
 import type { Clock } from '../../platform/clock/clock.ts';
 
-interface WaitingRoomOptions {
-  readonly clock: Clock;
-  /** As many as this waiting, and nothing fetched for so long, is trouble. */
-  readonly waitingMax: number;
-  readonly fetchSilenceMsMax: number;
-}
+/** Nothing was fetched for so long while as many announcements as there are places wait for hosts: the service is not ready. */
+export const fetchSilenceMsMax = 10 * 1_000;
+/** Hosts that a reason names. */
+const hostsNamedMax = 5;
 
 export class WaitingRoom {
-  readonly #options: WaitingRoomOptions;
+  readonly #clock: Clock;
+  readonly #waitingMax: number;
   #waiting = 0;
   /** Since when nothing was fetched while somebody waits. */
   #silentSinceMs = 0;
 
-  constructor(options: WaitingRoomOptions) {
-    this.#options = options;
+  /** As many as `waitingMax` waiting, and nothing fetched for long, is trouble. */
+  constructor(clock: Clock, waitingMax: number) {
+    this.#clock = clock;
+    this.#waitingMax = waitingMax;
   }
 
   waiting(): number {
@@ -37,18 +38,15 @@ export class WaitingRoom {
   }
 
   fetched(): void {
-    this.#silentSinceMs = this.#options.clock.monotonicMs();
+    this.#silentSinceMs = this.#clock.monotonicMs();
   }
 
   /** Why nothing goes on, or undefined. */
   trouble(awayHosts: readonly string[]): string | undefined {
-    const { clock, waitingMax, fetchSilenceMsMax } = this.#options;
-    const silentMs = clock.monotonicMs() - this.#silentSinceMs;
-    if (this.#waiting < waitingMax || silentMs < fetchSilenceMsMax) return undefined;
+    const silentMs = this.#clock.monotonicMs() - this.#silentSinceMs;
+    if (this.#waiting < this.#waitingMax || silentMs < fetchSilenceMsMax) return undefined;
     const who =
       awayHosts.length === 0 ? '' : `, and these hosts do not answer: ${awayHosts.slice(0, hostsNamedMax).join(', ')}`;
     return `${this.#waiting} announcements wait for another attempt, nothing was fetched for ${Math.floor(silentMs / 1000)} s${who}`;
   }
 }
-
-const hostsNamedMax = 5;

@@ -39,9 +39,9 @@ const rows: readonly [
     { kind: 'without-fact', fact: 'nodes' },
   ],
   ['one fact too many', { code: 'RUNNER_TIMEOUT', label: 'fact nodes' }, [0, 2], { kind: 'give-up' }],
-  ['a first death while opening', { code: 'RUNNER_MEMORY', label: 'open the archive' }, [0, 1], { kind: 'again' }],
-  ['a second death while opening', { code: 'RUNNER_MEMORY', label: 'open the archive' }, [0, 2], { kind: 'give-up' }],
-  ['a death before any step', { code: 'RUNNER_CRASHED' }, [0, 1], { kind: 'again' }],
+  ['a first death while opening', { code: 'RUNNER_MEMORY', label: 'open the archive' }, [0, 0], { kind: 'again' }],
+  ['a second death while opening', { code: 'RUNNER_MEMORY', label: 'open the archive' }, [0, 1], { kind: 'give-up' }],
+  ['a death before any step', { code: 'RUNNER_CRASHED' }, [0, 0], { kind: 'again' }],
   [
     'an archive that cannot be opened',
     { code: 'ARCHIVE_TRUNCATED', label: 'open the archive' },

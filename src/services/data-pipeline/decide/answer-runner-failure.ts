@@ -15,15 +15,20 @@ interface RunnerFailure {
 interface AttemptsSoFar {
   readonly killedRules: number;
   readonly killedFacts: number;
-  /** Attempts, this one included, that ended outside any rule or fact. */
+  /** Attempts before this one that ended outside any rule or fact. */
   readonly unexplainedDeaths: number;
 }
 
-export interface RunnerFailureLimits {
-  readonly killedRulesMax: number;
-  readonly killedFactsMax: number;
-  readonly unexplainedDeathsMax: number;
-}
+export const runnerFailureLimits = {
+  /** Rules that one archive may lose by kills before it is dead-lettered: each costs up to the time limit of a rule. */
+  killedRulesMax: 8,
+  /** Facts that one archive may lose by kills: what may be parsed is bounded, so that a genuine one loses none. */
+  killedFactsMax: 2,
+  /** Attempts of an archive whose runner died outside any rule or fact: the second one tells an accident from a bad archive. */
+  unexplainedDeathsMax: 2,
+};
+
+export type RunnerFailureLimits = Readonly<typeof runnerFailureLimits>;
 
 export type RunnerFailureAnswer =
   /** Run the archive again without this rule. */
@@ -52,7 +57,7 @@ export function answerRunnerFailure(
     if (fact !== undefined) {
       return soFar.killedFacts < limits.killedFactsMax ? { kind: 'without-fact', fact } : { kind: 'give-up' };
     }
-    return { kind: soFar.unexplainedDeaths < limits.unexplainedDeathsMax ? 'again' : 'give-up' };
+    return { kind: soFar.unexplainedDeaths + 1 < limits.unexplainedDeathsMax ? 'again' : 'give-up' };
   }
   return { kind: failure.retryable ? 'later' : 'give-up' };
 }

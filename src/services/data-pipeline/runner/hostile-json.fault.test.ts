@@ -10,7 +10,7 @@ import { defaultArchiveLimits, entryBytesMax } from '../../../platform/archive/a
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
-import { createRunnerPool, type RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
+import { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
 import { jsonFileBytesMax, jsonFileValuesMax } from '../../../rules/engine/archive-view.ts';
 import { archiveMsDefault, ruleMsDefault, runnerBytesDefault } from '../config.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
@@ -19,7 +19,7 @@ import type { RuleRun, RuleRunResult } from './rule-run.ts';
 
 let runners: RunnerPool<RuleRun, RuleRunResult>;
 before(() => {
-  runners = createRunnerPool({
+  runners = new RunnerPool({
     module: new URL('./rule-runner.ts', import.meta.url),
     size: 1,
     clock: createSystemClock(),
@@ -78,8 +78,7 @@ async function run(files: readonly { path: string; body: string }[]) {
     archiveLimits: { ...defaultArchiveLimits, ratioMax: Number.MAX_SAFE_INTEGER },
     failureLimits: { killedRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 },
     onCpu: () => undefined,
-    onRuleKilled: (rule: string) => blamed.push(rule),
-    onFactKilled: (fact: string) => blamed.push(fact),
+    onKilled: (component: string) => blamed.push(component),
     onRuleQuarantined: (rule: string) => blamed.push(rule),
   };
   const upload = {

@@ -4,7 +4,7 @@
  * its name before it begins, so that a kill can be blamed on it.
  */
 import { serializeReport } from '../../../contracts/serialize-ocp-results.ts';
-import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
+import { errorText, inputError } from '../../../encoding/ccx-error.ts';
 import { openArchiveCounting } from '../../../platform/archive/open-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
@@ -27,7 +27,8 @@ export async function runRulesOverArchive(
   const { files, unpackedBytes } = await openArchiveCounting(run.packed, run.limits);
   context.label('find the cluster');
   const clusterId = run.clusterId ?? readClusterId(files);
-  if (clusterId === undefined) throw clusterIdMissing();
+  // A report without a cluster is of no use to anybody; the reference publishes it and its readers refuse it. Source: data-pipeline.md 6.3.
+  if (clusterId === undefined) throw inputError('CLUSTER_ID_MISSING', clusterIdMissing);
   const openedMs = clock.monotonicMs();
 
   const leaveOut = new Set(run.leaveOut);
@@ -63,10 +64,4 @@ export async function runRulesOverArchive(
   };
 }
 
-/** A report without a cluster is of no use to anybody; the reference publishes it and its readers refuse it. Source: data-pipeline.md 6.3. */
-function clusterIdMissing(): CcxError {
-  return new CcxError('no valid cluster id in the announcement, the identity or the file config/id', {
-    code: 'CLUSTER_ID_MISSING',
-    category: 'input',
-  });
-}
+const clusterIdMissing = 'no valid cluster id in the announcement, the identity or the file config/id';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { ByteBudget } from '../byte-budget.ts';
-import type { DownloadRequest } from '../ports.ts';
+import type { DownloadRequest } from '../http-archive-source.ts';
 import type { Upload } from '../upload.ts';
 import { type FetchDependencies, fetchArchive } from './fetch-archive.ts';
 
@@ -25,7 +25,7 @@ function dependencies(
   change: Partial<FetchDependencies> = {},
 ): FetchDependencies {
   return {
-    source: { download },
+    download,
     budget: new ByteBudget(1000, 1000),
     linkPolicy: { allowUnsafeLinks: true, presignedS3Links: true, allowedHosts: [] },
     localLink: async (link) => link,

@@ -7,11 +7,11 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import type { ByteBudget, ByteLease } from '../byte-budget.ts';
 import { isAllowedLink, type LinkPolicy } from '../decide/is-allowed-link.ts';
-import type { ArchiveSource } from '../ports.ts';
+import type { DownloadRequest } from '../http-archive-source.ts';
 import type { Upload } from '../upload.ts';
 
 export interface FetchDependencies {
-  readonly source: ArchiveSource;
+  readonly download: (request: DownloadRequest) => Promise<Buffer>;
   readonly budget: ByteBudget;
   readonly linkPolicy: LinkPolicy;
   /** What to follow in place of an announced link; most often the same. */
@@ -74,7 +74,7 @@ async function fetchReserved(
 ): Promise<FetchedArchive> {
   const lease = await dependencies.budget.acquire(bytes, upload.orgId, signal);
   try {
-    const packed = await dependencies.source.download({
+    const packed = await dependencies.download({
       url: upload.url,
       bytesMax: dependencies.archiveBytesMax,
       reserve: (size) => lease.tryGrow(size),

@@ -5,7 +5,7 @@
 import { isUuid } from '../../../contracts/identifiers.ts';
 import { HEADER_SERVICE } from '../../../contracts/topics.ts';
 import { type ParsedAnnouncement, parseUploadAnnouncement } from '../../../contracts/upload-announcement.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { inputError } from '../../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import { type BusRecord, headerText } from '../../../platform/bus/bus.ts';
 import { deadLetter, done, drop, type StepAnswer } from '../../../platform/bus/intake/step.ts';
@@ -16,9 +16,9 @@ import type { Upload } from '../upload.ts';
 export function identifyUpload(announcement: ParsedAnnouncement, now: Date): StepAnswer<Upload> {
   const { identity } = announcement.identity;
   const orgId = orgIdNumber(identity.internal.org_id);
-  if (orgId === undefined) return deadLetter(invalid('ANNOUNCEMENT_ORG_ID', 'Error extracting the OrgID'));
+  if (orgId === undefined) return deadLetter(inputError('ANNOUNCEMENT_ORG_ID', 'Error extracting the OrgID'));
   if (parseRfc3339(announcement.timestamp) === undefined) {
-    return deadLetter(invalid('ANNOUNCEMENT_TIMESTAMP', 'the timestamp of the incoming message is not RFC 3339'));
+    return deadLetter(inputError('ANNOUNCEMENT_TIMESTAMP', 'the timestamp of the incoming message is not RFC 3339'));
   }
   const candidates = [announcement.cluster_name, identity.system?.cluster_id];
   return done({
@@ -31,10 +31,6 @@ export function identifyUpload(announcement: ParsedAnnouncement, now: Date): Ste
     lastChecked: announcement.timestamp,
     gatheredAt: gatheringTime(announcement.metadata?.custom_metadata?.['gathering_time'], now),
   });
-}
-
-function invalid(code: string, message: string): CcxError {
-  return new CcxError(message, { code, category: 'input' });
 }
 
 /**

@@ -52,8 +52,7 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
     archiveLimits: defaultArchiveLimits,
     failureLimits: { killedRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
     onCpu: () => undefined,
-    onRuleKilled: (rule: string) => killed.push(rule),
-    onFactKilled: (fact: string) => killed.push(`fact ${fact}`),
+    onKilled: (component: string) => killed.push(component),
     onRuleQuarantined: (rule: string) => quarantined.push(rule),
   };
   return { dependencies, jobs, killed, quarantined };

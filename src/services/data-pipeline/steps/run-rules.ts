@@ -7,26 +7,21 @@ import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
-import {
-  answerRunnerFailure,
-  FACT_LABEL_PREFIX,
-  RULE_LABEL_PREFIX,
-  type RunnerFailureLimits,
-} from '../decide/answer-runner-failure.ts';
-import type { RuleRunners } from '../ports.ts';
+import type { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
+import { answerRunnerFailure, FACT_LABEL_PREFIX, type RunnerFailureLimits } from '../decide/answer-runner-failure.ts';
 import type { RuleQuarantine } from '../rule-quarantine.ts';
-import type { RuleRunResult } from '../runner/rule-run.ts';
+import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
 
 export interface RunRulesDependencies {
-  readonly runners: RuleRunners;
+  readonly runners: Pick<RunnerPool<RuleRun, RuleRunResult>, 'run'>;
   readonly quarantine: RuleQuarantine;
   readonly archiveLimits: ArchiveLimits;
   readonly failureLimits: RunnerFailureLimits;
   /** What an attempt took of the CPU. */
   readonly onCpu: (orgId: number, cpuMs: number) => void;
-  readonly onRuleKilled: (rule: string, error: CcxError) => void;
-  readonly onFactKilled: (fact: string, error: CcxError) => void;
+  /** A rule, or a fact as `fact <name>`, took its runner down. */
+  readonly onKilled: (component: string, error: CcxError) => void;
   readonly onRuleQuarantined: (rule: string) => void;
 }
 
@@ -43,21 +38,21 @@ export async function runRules(
     const result = await runOnce(upload, packed, { leaveOut, leaveOutFacts }, dependencies, attempt.signal);
     if (!(result instanceof RunnerError)) return done(result);
 
-    if (!isBlamed(result)) soFar.unexplainedDeaths += 1;
     const answer = answerRunnerFailure(result, soFar, dependencies.failureLimits);
     switch (answer.kind) {
       case 'without-rule':
         soFar.killedRules += 1;
         leaveOut.add(answer.rule);
-        dependencies.onRuleKilled(answer.rule, result);
+        dependencies.onKilled(answer.rule, result);
         if (dependencies.quarantine.add(answer.rule, upload)) dependencies.onRuleQuarantined(answer.rule);
         continue;
       case 'without-fact':
         soFar.killedFacts += 1;
         leaveOutFacts.add(answer.fact);
-        dependencies.onFactKilled(answer.fact, result);
+        dependencies.onKilled(`${FACT_LABEL_PREFIX}${answer.fact}`, result);
         continue;
       case 'again':
+        soFar.unexplainedDeaths += 1;
         continue;
       case 'later':
         return retry(result, attempt.retryMs);
@@ -65,10 +60,6 @@ export async function runRules(
         return deadLetter(result);
     }
   }
-}
-
-function isBlamed({ label }: RunnerError): boolean {
-  return [RULE_LABEL_PREFIX, FACT_LABEL_PREFIX].some((prefix) => label?.startsWith(prefix) === true);
 }
 
 async function runOnce(

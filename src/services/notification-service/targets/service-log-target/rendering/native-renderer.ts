@@ -6,7 +6,7 @@
 import { moduleOfComponent } from '../../../../../contracts/rule-content.ts';
 import { CcxError, errorCode, errorText } from '../../../../../encoding/ccx-error.ts';
 import type { Clock } from '../../../../../platform/clock/clock.ts';
-import { createRunnerPool, type RunnerPool } from '../../../../../platform/runner-pool/runner-pool.ts';
+import { RunnerPool } from '../../../../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../../../../platform/telemetry/telemetry.ts';
 import type { DueIssue } from '../../../ports.ts';
 import { harmlessDetails } from '../safe-text.ts';
@@ -36,7 +36,7 @@ export function createNativeRenderer(options: {
 }): TemplateRenderer {
   const { clock, telemetry } = options;
   const startPool = (): RunnerPool<RenderJob, RenderAnswer> =>
-    createRunnerPool({
+    new RunnerPool({
       module: new URL('./render-child.ts', import.meta.url),
       name: 'renderer',
       size: renderChildren,
