@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../platform/config/options.ts';
-import { defaultDataFolder } from '../platform/database/embedded/default-data-folder.ts';
+import { defaultDataFolder } from '../platform/database/database-location.ts';
 
 export const allInOneOptions = defineOptions({
   name: 'all-in-one',

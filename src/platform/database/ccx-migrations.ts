@@ -13,7 +13,7 @@ import { sqlState } from './database-error.ts';
 import { describeMissingRights } from './missing-rights.ts';
 import { migrationsPath } from './sql-file.ts';
 
-export interface CcxMigrationResult {
+interface CcxMigrationResult {
   /** Numbers applied by this call, in order; empty when there was nothing to do. */
   readonly applied: readonly number[];
   /** The highest number in the database afterwards; 0 when the set is empty. */

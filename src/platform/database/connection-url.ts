@@ -1,16 +1,13 @@
 /**
  * One database URL → the driver's configuration. Parsed here and not by the driver, because the meaning of `sslmode` has to be the one
- * that operators know from libpq and from the reference (notification-writer.md 2.5): `require` encrypts without verifying.
+ * that operators know from libpq and from the reference (notification-writer.md 2.5): `require` encrypts without verifying. And a database
+ * that is named by its parts → one URL. Knows nothing of the driver itself, which is slow to load.
  */
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import pg from 'pg';
+import type pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { DatabaseAddress } from './database-error.ts';
-
-const oidInt8 = 20;
-const oidInt8Array = 1016;
-const oidTextArray: number = 1009;
 
 /** Opening one connection, TLS and authentication included; longer means an address that swallows packets. */
 export const connectMsMax = 10_000;
@@ -75,7 +72,6 @@ export function parseDatabaseUrl(options: UrlOptions): ParsedDatabaseUrl {
     connectionTimeoutMillis: connectTimeoutMs(parameters, options),
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
-    types: rowTypes,
   };
   const address = {
     host: hostOrDefault,
@@ -173,9 +169,9 @@ function tlsOptions(host: string, parameters: URLSearchParams, options: UrlOptio
   if (mode === 'disable' || host.startsWith('/')) return false;
   const ca = readCertificate('sslrootcert', parameters, options);
   const client = {
-    ...optional('cert', readCertificate('sslcert', parameters, options)),
-    ...optional('key', readCertificate('sslkey', parameters, options)),
-    ...optional('ca', ca),
+    ca,
+    cert: readCertificate('sslcert', parameters, options),
+    key: readCertificate('sslkey', parameters, options),
   };
   switch (mode) {
     case 'require':
@@ -189,10 +185,6 @@ function tlsOptions(host: string, parameters: URLSearchParams, options: UrlOptio
     default:
       throw urlError(`sslmode "${mode}" is not one of disable, require, verify-ca, verify-full`, options);
   }
-}
-
-function optional<Name extends string>(name: Name, value: Buffer | undefined): { readonly [Key in Name]?: Buffer } {
-  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: Buffer });
 }
 
 function readCertificate(name: string, parameters: URLSearchParams, options: UrlOptions): Buffer | undefined {
@@ -210,42 +202,40 @@ function readCertificate(name: string, parameters: URLSearchParams, options: Url
   }
 }
 
-/**
- * How column values arrive in JavaScript, per connection and not in the driver's global table: timestamps, dates and intervals stay
- * PostgreSQL's text, because a Date cuts microseconds and reads zoneless text in local time; int8 becomes bigint, because a number
- * loses offsets past 2^53. Everything else is the driver's default (int4 number, numeric text, bytea Buffer, json parsed).
- */
-const asText = (value: string): string => value;
-const asBigInt = (value: string): bigint => BigInt(value);
-
-/** date, time, timestamp, timestamptz, interval, timetz. */
-const textOids = [1082, 1083, 1114, 1184, 1186, 1266];
-/** The array types of the above. */
-const textArrayOids = [1182, 1183, 1115, 1185, 1187, 1270];
-
-type TextParser = (value: string) => unknown;
-type TextArray = readonly (string | null | TextArray)[];
-
-/** The driver's parser of text[], which leaves elements alone. */
-const parseTextArray = pg.types.getTypeParser(oidTextArray, 'text') as (value: string) => TextArray;
-
-function eachElement(array: TextArray, convert: (value: string) => unknown): unknown[] {
-  return array.map((item) =>
-    item === null ? null : typeof item === 'string' ? convert(item) : eachElement(item, convert),
-  );
+/** Composes a URL from parts as they are. Throws `DATABASE_URL` where host or port is none. Reserved characters are encoded here, which the reference does not do (Q5). */
+export function composeDatabaseUrl(parts: {
+  readonly user: string;
+  readonly password: string;
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  /** The setting that the host came from, for the error text. */
+  readonly setting?: string;
+  /** Raw query text such as `sslmode=disable`. */
+  readonly parameters?: string;
+}): string {
+  const setting = parts.setting ?? 'the host of the database';
+  if (parts.host === '') throw partError(`no database is configured: ${setting} is not set`, setting);
+  if (parts.port < 1) throw partError(`no port of the database is configured beside ${setting}`, setting);
+  const user = encodeURIComponent(parts.user);
+  const password = parts.password === '' ? '' : `:${encodeURIComponent(parts.password)}`;
+  const credentials = user === '' && password === '' ? '' : `${user}${password}@`;
+  const database = encodeURIComponent(parts.database);
+  const query = parts.parameters === undefined || parts.parameters === '' ? '' : `?${parts.parameters}`;
+  if (parts.host.startsWith('/')) {
+    const socket = new URLSearchParams({ host: parts.host, port: String(parts.port) }).toString();
+    return `postgres://${credentials}localhost/${database}?${socket}${query.replace('?', '&')}`;
+  }
+  const host = parts.host.includes(':') && !parts.host.startsWith('[') ? `[${parts.host}]` : parts.host;
+  if (/[/?#@]/.test(host) || !URL.canParse(`postgres://${host}:${parts.port}/`))
+    throw partError(`${JSON.stringify(parts.host)} in ${setting} is no host`, setting);
+  return `postgres://${credentials}${host}:${parts.port}/${database}${query}`;
 }
 
-const parsers: ReadonlyMap<number, TextParser> = new Map<number, TextParser>([
-  [oidInt8, asBigInt],
-  [oidInt8Array, (value) => eachElement(parseTextArray(value), asBigInt)],
-  ...textOids.map((oid): [number, TextParser] => [oid, asText]),
-  ...textArrayOids.map((oid): [number, TextParser] => [oid, parseTextArray]),
-]);
-
-/** For `types` of a driver configuration. */
-const rowTypes: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    (format ?? 'text') === 'text' && parsers.has(oid)
-      ? parsers.get(oid)
-      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-};
+function partError(message: string, setting: string): CcxError {
+  return new CcxError(message, {
+    code: 'DATABASE_URL',
+    category: 'configuration',
+    hint: `set ${setting} and its neighbours`,
+  });
+}

@@ -45,7 +45,7 @@ const lostConnectionText =
 export function sqlState(error: unknown): string | undefined {
   if (error instanceof CcxError) return sqlState(error.cause);
   const code = codeOf(error);
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !networkCodes.has(code) && hasSeverity(error)
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !networkCodes.has(code) && severityOf(error) !== undefined
     ? code
     : undefined;
 }
@@ -78,8 +78,7 @@ export function mapStatementError(error: unknown): unknown {
 /** True when the connection itself can no longer be used, whatever the statement was. */
 export function isConnectionBroken(error: unknown): boolean {
   const state = sqlState(error);
-  if (state === undefined)
-    return error instanceof Error && (isNetworkError(error) || lostConnectionText.test(error.message));
+  if (state === undefined) return isLostConnection(error);
   return state.startsWith('08') || isShutdown(state) || state === readOnly || severityOf(error) === 'FATAL';
 }
 
@@ -87,20 +86,16 @@ interface Description {
   readonly message: string;
   readonly code: string;
   readonly category: ErrorCategory;
+  readonly retryable?: boolean;
   readonly hint?: string;
 }
 
 function describeRetryable(error: unknown): Description | undefined {
   const state = sqlState(error);
-  if (state === undefined) {
-    const lost = error instanceof Error && (isNetworkError(error) || lostConnectionText.test(error.message));
-    return lost
-      ? { message: 'the connection to the database broke', code: 'DATABASE_LOST', category: 'connection' }
-      : undefined;
-  }
-  if (state.startsWith('08')) {
+  if (state === undefined ? isLostConnection(error) : state.startsWith('08')) {
     return { message: 'the connection to the database broke', code: 'DATABASE_LOST', category: 'connection' };
   }
+  if (state === undefined) return undefined;
   if (isShutdown(state)) {
     return {
       message: 'the database server ended the connection: it is going down or coming up, or somebody ended it',
@@ -149,11 +144,7 @@ export function mapConnectError(error: unknown, address: DatabaseAddress): CcxEr
   return new CcxError(described.message, { ...described, cause: error });
 }
 
-interface ConnectDescription extends Description {
-  readonly retryable: boolean;
-}
-
-function describeLocalFailure(error: unknown, address: DatabaseAddress): ConnectDescription {
+function describeLocalFailure(error: unknown, address: DatabaseAddress): Description {
   const message = error instanceof Error ? error.message : String(error);
   const where = `${address.host}:${address.port}`;
   if (/^timeout exceeded when trying to connect/.test(message)) {
@@ -166,14 +157,13 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Connect
     };
   }
   if (/^Cannot use a pool after calling end/.test(message)) {
-    return { message: 'the database was closed', code: 'DATABASE_CLOSED', category: 'internal', retryable: false };
+    return { message: 'the database was closed', code: 'DATABASE_CLOSED', category: 'internal' };
   }
   if (/does not support SSL connections/.test(message)) {
     return {
       message: `the database server at ${where} does not speak TLS`,
       code: 'DATABASE_TLS',
       category: 'configuration',
-      retryable: false,
       hint: `add sslmode=disable to ${address.setting} if the way there is trusted, or switch TLS on in the server`,
     };
   }
@@ -182,7 +172,6 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Connect
       message: `the certificate of the database server at ${where} is not trusted`,
       code: 'DATABASE_TLS',
       category: 'configuration',
-      retryable: false,
       hint: `name the right authority with sslrootcert=<file> in ${address.setting}`,
     };
   }
@@ -191,7 +180,6 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Connect
       message: `the database server at ${where} wants a password for user "${address.user}"`,
       code: 'DATABASE_AUTH',
       category: 'configuration',
-      retryable: false,
       hint: `put the password into ${address.setting}`,
     };
   }
@@ -204,7 +192,7 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Connect
   };
 }
 
-function describeRefusal(answered: string, error: unknown, address: DatabaseAddress): ConnectDescription {
+function describeRefusal(answered: string, error: unknown, address: DatabaseAddress): Description {
   const where = `${address.host}:${address.port}`;
   const message = error instanceof Error ? error.message : String(error);
   const state = (answered === '08P01' && poolerRefusals.find(([text]) => text.test(message))?.[1]) || answered;
@@ -214,7 +202,6 @@ function describeRefusal(answered: string, error: unknown, address: DatabaseAddr
       message: `the pooler at ${where} does not pass the start-up parameter "${parameter}" on`,
       code: 'DATABASE_REFUSED',
       category: 'configuration',
-      retryable: false,
       hint: `take server settings out of ${address.setting}, and make them the role's (ALTER ROLE ${JSON.stringify(address.user)} SET …)`,
     };
   }
@@ -226,7 +213,6 @@ function describeRefusal(answered: string, error: unknown, address: DatabaseAddr
         : `the database server at ${where} refuses user "${address.user}"`,
       code: 'DATABASE_AUTH',
       category: 'configuration',
-      retryable: false,
       hint: encryption
         ? `add sslmode=require to ${address.setting} if the server demands TLS, else allow this address in its pg_hba.conf`
         : `correct user and password in ${address.setting}`,
@@ -237,7 +223,6 @@ function describeRefusal(answered: string, error: unknown, address: DatabaseAddr
       message: `the server at ${where} has no database "${address.database}"`,
       code: 'DATABASE_MISSING',
       category: 'configuration',
-      retryable: false,
       hint: `create it (CREATE DATABASE "${address.database}") or name another one in ${address.setting}`,
     };
   }
@@ -246,7 +231,6 @@ function describeRefusal(answered: string, error: unknown, address: DatabaseAddr
       message: `user "${address.user}" may not connect to database "${address.database}" at ${where}`,
       code: 'DATABASE_PERMISSION',
       category: 'storage',
-      retryable: false,
       hint: `GRANT CONNECT ON DATABASE "${address.database}" TO "${address.user}"`,
     };
   }
@@ -286,20 +270,20 @@ const poolerRefusals: readonly (readonly [RegExp, string])[] = [
   [/no more connections allowed/, '53300'],
 ];
 
-function isNetworkError(error: unknown): boolean {
-  return networkCodes.has(codeOf(error) ?? '');
+/** Of an error that is not the server's. */
+function isLostConnection(error: unknown): boolean {
+  return error instanceof Error && (networkCodes.has(codeOf(error) ?? '') || lostConnectionText.test(error.message));
 }
 
 function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
-
-function hasSeverity(error: unknown): boolean {
-  return severityOf(error) !== undefined;
+  return textMember(error, 'code');
 }
 
 function severityOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('severity' in error)) return undefined;
-  return typeof error.severity === 'string' ? error.severity : undefined;
+  return textMember(error, 'severity');
+}
+
+function textMember(error: unknown, name: 'code' | 'severity'): string | undefined {
+  const value = typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'string' ? value : undefined;
 }

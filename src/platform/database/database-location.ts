@@ -4,13 +4,13 @@
  */
 
 import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { ProcessInput } from '../config/process-input.ts';
-import { defaultDataFolder } from './embedded/default-data-folder.ts';
 import { isAlive, readPostmasterFile, servesFolder } from './embedded/postmaster-file.ts';
 import { EMBEDDED_USER, readPassword } from './embedded/prepare-folder.ts';
+import { chooseServerUser, findClosedFolder } from './embedded/server-user.ts';
 
 /** Name of the database on the embedded server. */
 export const EMBEDDED_DATABASE_NAME = 'notification';
@@ -47,4 +47,18 @@ export async function findRunningServer(dataDir: string, name: string): Promise<
   if (file === undefined || !isAlive(file.pid) || !(await servesFolder(file.pid, cluster))) return undefined;
   const password = await readPassword(cluster);
   return `postgres://${EMBEDDED_USER}:${encodeURIComponent(password)}@127.0.0.1:${file.port}/${name}`;
+}
+
+/**
+ * Where an all-in-one installation keeps its data when nobody says: `./data`. As root the embedded server runs as another account, which may
+ * not enter root's home, where a clone often lies; then a system folder serves, so that the first command works there too. Absolute, and
+ * the same for the same user and working folder, so that tools find what the runner made.
+ */
+export function defaultDataFolder(
+  workingFolder: string = process.cwd(),
+  uid: number | undefined = process.getuid?.(),
+): string {
+  const user = chooseServerUser(uid);
+  if (user !== undefined && findClosedFolder(workingFolder, user) !== undefined) return '/var/lib/ccx-notifications';
+  return resolve(workingFolder, './data');
 }

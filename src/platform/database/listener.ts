@@ -5,13 +5,13 @@
  */
 import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type DatabaseAddress, mapConnectError } from './database-error.ts';
 import { SessionClient } from './session.ts';
 
 /** Reconnects of LISTEN: the first is quick because most outages are a restart, the last is bounded because polling is the truth. */
-const listenRetryMsMin = 100;
-const listenRetryMsMax = 5_000;
+const listenRetry = { msMin: 100, msMax: 5_000 };
 
 type OnNotify = (payload: string) => void;
 
@@ -122,17 +122,15 @@ export class Listener {
   }
 
   async #reconnect(): Promise<void> {
-    let delayMs = listenRetryMsMin;
-    while (this.#channels.size > 0 && !this.#closing.signal.aborted) {
+    for (let attempt = 1; this.#channels.size > 0 && !this.#closing.signal.aborted; attempt += 1) {
       try {
-        await this.#clock.sleep(delayMs * (0.5 + this.#clock.random()), this.#closing.signal);
+        await this.#clock.sleep(backoffMs(listenRetry, attempt, this.#clock.random()), this.#closing.signal);
         const client = await this.#connected();
         for (const channel of [...this.#channels.keys()]) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
         break;
       } catch {
         // Not told to anybody: statements on the pool meet the same outage and say so.
         await this.#disconnect();
-        delayMs = Math.min(delayMs * 2, listenRetryMsMax);
       }
     }
     for (const listeners of [...this.#channels.values()]) for (const onNotify of [...listeners]) onNotify('');

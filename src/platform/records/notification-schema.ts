@@ -267,7 +267,7 @@ async function countRows(tx: SchemaTransaction, table: 'states'): Promise<bigint
  * transaction and safe when several processes start at once. Called by the all-in-one runner and by tests; the drop-in writer leaves it
  * to its flags, as operators of the reference expect.
  */
-export interface EnsuredSchema {
+interface EnsuredSchema {
   readonly from: number;
   readonly version: number;
   /** Set when a newer release has been here, as in a rolling update; its schema is left alone. */

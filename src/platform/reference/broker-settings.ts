@@ -5,7 +5,7 @@
 import type { KafkaBusSettings } from '../bus/bus-options.ts';
 import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from '../bus/kafka/kafka-security.ts';
 import { inSection } from '../config/options.ts';
-import { composeDatabaseUrl } from '../database/compose-url.ts';
+import { composeDatabaseUrl } from '../database/connection-url.ts';
 
 /** Brokers beside their addresses. */
 export function brokerOptions<Section extends string>(section: Section, defaults: { readonly mechanism: string }) {

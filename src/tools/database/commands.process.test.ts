@@ -16,7 +16,6 @@ import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { settingsOf } from '../../platform/config/options.ts';
-import { listSets } from '../../platform/database/administration.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
@@ -25,6 +24,7 @@ import { startNotificationService } from '../../services/notification-service/se
 import { notificationWriterRole, startNotificationWriter } from '../../services/notification-writer/service.ts';
 import { payloadTrackerOptions } from '../../services/payload-tracker/config.ts';
 import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
+import { listSets } from './commands.ts';
 
 const clock = createSystemClock();
 let context: TestDatabase;

@@ -33,11 +33,6 @@ export interface Ownership {
   release(): Promise<void>;
 }
 
-interface OwnershipOptions {
-  readonly url: string;
-  readonly clock: Clock;
-}
-
 /** Another living process owns the server. */
 interface ServerInUse {
   readonly inUse: true;
@@ -45,19 +40,19 @@ interface ServerInUse {
 }
 
 /** Rejects with the driver's error when the server cannot be talked to. */
-export async function acquireOwnership(options: OwnershipOptions): Promise<Ownership | ServerInUse> {
-  const client = await connect(options.url);
+export async function acquireOwnership(url: string, clock: Clock): Promise<Ownership | ServerInUse> {
+  const client = await connect(url);
   try {
     const identity = await askIdentity(client);
-    const deadlineMs = options.clock.monotonicMs() + embeddedOwnerReleaseMsMax;
+    const deadlineMs = clock.monotonicMs() + embeddedOwnerReleaseMsMax;
     while (!(await tryLock(client))) {
-      if (options.clock.monotonicMs() >= deadlineMs) {
+      if (clock.monotonicMs() >= deadlineMs) {
         await client.end();
         return { inUse: true, identity };
       }
-      await options.clock.sleep(embeddedPollMs);
+      await clock.sleep(embeddedPollMs);
     }
-    return keepOwnership(client, identity, options);
+    return keepOwnership(client, identity, url, clock);
   } catch (error) {
     await client.end().catch(() => undefined);
     throw error;
@@ -89,7 +84,7 @@ async function tryLock(client: pg.Client): Promise<boolean> {
   return rows[0]?.locked === true;
 }
 
-function keepOwnership(first: pg.Client, identity: ServerIdentity, { url, clock }: OwnershipOptions): Ownership {
+function keepOwnership(first: pg.Client, identity: ServerIdentity, url: string, clock: Clock): Ownership {
   const released = new AbortController();
   let current = first;
   // Neither this connection nor its watch keeps a process alive that has nothing else to do.

@@ -102,8 +102,13 @@ async function hasServer(dataFolder: string): Promise<boolean> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
     return (await Promise.all(pids.map((pid) => servesFolder(Number(pid), dataFolder)))).includes(true);
   }
+  return hasServerAmong(['-axo', 'command='], dataFolder);
+}
+
+/** Asks `ps`, where there is no `/proc`. */
+function hasServerAmong(psArguments: readonly string[], dataFolder: string): Promise<boolean> {
   return new Promise((resolve) => {
-    execFile('ps', ['-axo', 'command='], (_error, output) => {
+    execFile('ps', psArguments, (_error, output) => {
       resolve(output.split('\n').some((line) => line.includes('postgres') && line.includes(dataFolder)));
     });
   });
@@ -119,9 +124,5 @@ export async function servesFolder(pid: number, dataFolder: string): Promise<boo
     ]);
     return folder === dataFolder && program.includes('postgres');
   }
-  return new Promise((resolve) => {
-    execFile('ps', ['-o', 'command=', '-p', String(pid)], (_error, output) => {
-      resolve(output.includes('postgres') && output.includes(dataFolder));
-    });
-  });
+  return hasServerAmong(['-o', 'command=', '-p', String(pid)], dataFolder);
 }

@@ -13,8 +13,7 @@ import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { composeDatabaseUrl } from '../compose-url.ts';
-import { parseDatabaseUrl, withDatabaseName } from '../connection-url.ts';
+import { composeDatabaseUrl, parseDatabaseUrl, withDatabaseName } from '../connection-url.ts';
 import { locatePackage, type PostgresBinaries, prepareBinaries } from './binaries.ts';
 import { acquireOwnership, embeddedPollMs, type Ownership } from './ownership.ts';
 import {
@@ -116,9 +115,7 @@ async function adoptRunning(context: StartContext): Promise<EmbeddedPostgres | u
     await disownPostmasterFile(folder.cluster, file.pid);
     return undefined;
   }
-  const ownership = await acquireOwnership({ url: urlOf(folder, file.port), clock: options.clock }).catch(
-    () => undefined,
-  );
+  const ownership = await acquireOwnership(urlOf(folder, file.port), options.clock).catch(() => undefined);
   if (ownership !== undefined && isSameServer(ownership, file, folder.cluster)) {
     if ('inUse' in ownership) throw inUse(context, file.pid);
     if (options.port !== undefined && options.port !== file.port) {
@@ -213,17 +210,15 @@ async function startServer(context: StartContext): Promise<EmbeddedPostgres> {
 /** A server that we started and cannot use is stopped again: nobody would ever stop it otherwise. */
 async function ownStarted(context: StartContext, pid: number, port: number): Promise<Ownership> {
   const { clock } = context.options;
-  const ownership = await acquireOwnership({ url: urlOf(context.folder, port), clock }).catch(
-    async (cause: unknown) => {
-      await stopProcess(pid, clock);
-      throw new CcxError('the embedded PostgreSQL started but does not let us in', {
-        code: 'EMBEDDED_POSTGRES_START',
-        category: 'storage',
-        cause,
-        hint: `restore ${context.folder.cluster}/ccx-password, or choose another folder with --data`,
-      });
-    },
-  );
+  const ownership = await acquireOwnership(urlOf(context.folder, port), clock).catch(async (cause: unknown) => {
+    await stopProcess(pid, clock);
+    throw new CcxError('the embedded PostgreSQL started but does not let us in', {
+      code: 'EMBEDDED_POSTGRES_START',
+      category: 'storage',
+      cause,
+      hint: `restore ${context.folder.cluster}/ccx-password, or choose another folder with --data`,
+    });
+  });
   if ('inUse' in ownership) throw inUse(context, pid);
   return ownership;
 }

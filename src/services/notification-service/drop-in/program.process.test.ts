@@ -29,8 +29,8 @@ import {
 } from '../../../all-in-one/stand-ins/token-endpoint/fake-token-endpoint.ts';
 import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
-import { grantStatements, initialiseDatabase } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
+import { grantStatements, initialiseDatabase } from '../../../tools/database/commands.ts';
 import { goDuration } from './show-configuration.ts';
 
 const ownProgram = fileURLToPath(new URL('../../../bin/ccx', import.meta.url));

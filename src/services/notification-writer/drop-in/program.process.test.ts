@@ -17,9 +17,9 @@ import {
   type TestDatabase,
   type TestRole,
 } from '../../../../test/support/postgres.ts';
-import { grantStatements } from '../../../platform/database/administration.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { ensureNotificationSchema } from '../../../platform/records/notification-schema.ts';
+import { grantStatements } from '../../../tools/database/commands.ts';
 
 const program = 'ccx-notification-writer';
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));

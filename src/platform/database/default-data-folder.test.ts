@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { defaultDataFolder } from './default-data-folder.ts';
+import { defaultDataFolder } from './database-location.ts';
 
 test('an ordinary user gets ./data', () => {
   assert.equal(defaultDataFolder('/some/folder', 1000), '/some/folder/data');
