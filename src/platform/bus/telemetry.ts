@@ -2,7 +2,7 @@
  * What the bus says about its consumers: one function per event that a person should find in the log, the same on either adapter. Records
  * and positions are counted by the services, which know what they mean; how a log names them is the same for all.
  */
-import { errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { errorFields, errorText } from '../../encoding/ccx-error.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Position, partitionKey, type TopicPartition } from './bus.ts';
 
@@ -19,18 +19,12 @@ export function memberFenced(telemetry: Telemetry, groupId: string): void {
 }
 
 export function membershipFailed(telemetry: Telemetry, groupId: string, error: unknown): void {
-  telemetry.log.warn(
-    { group: groupId, code: errorCode(error), error: errorText(error) },
-    'bus: membership could not be renewed, trying again',
-  );
+  telemetry.log.warn({ group: groupId, ...errorFields(error) }, 'bus: membership could not be renewed, trying again');
 }
 
 /** Told when trouble begins or changes its kind; `source` is what cannot be done: being in the group, fetching, finding positions. */
 export function consumerTroubled(telemetry: Telemetry, groupId: string, source: string, error: unknown): void {
-  telemetry.log.warn(
-    { group: groupId, source, code: errorCode(error), error: errorText(error) },
-    'bus: a consumer cannot go on, trying again',
-  );
+  telemetry.log.warn({ group: groupId, source, ...errorFields(error) }, 'bus: a consumer cannot go on, trying again');
 }
 
 export function consumerRecovered(telemetry: Telemetry, groupId: string, source: string): void {

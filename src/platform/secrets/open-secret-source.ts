@@ -2,7 +2,7 @@
  * The secret source of one process: constants, files and Vault behind one interface. Called by the roles' `commands.ts`, which hand the
  * `Secret`s to their services.
  */
-import { CcxError, configInvalid, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { CcxError, configInvalid, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { readSecretFile, type Secret, type SecretRequest, type SecretSource } from './secret-source.ts';
@@ -56,8 +56,7 @@ function openVault(settings: VaultSettings, { clock, telemetry }: Pick<SecretSou
     client,
     auth: settings.auth,
     clock,
-    onRenewalFailed: (error) =>
-      telemetry.log.warn({ code: errorCode(error), error: errorText(error) }, 'the Vault token is not renewed'),
+    onRenewalFailed: (error) => telemetry.log.warn(errorFields(error), 'the Vault token is not renewed'),
   });
   const secret = createVaultSecrets({
     settings,
@@ -66,7 +65,7 @@ function openVault(settings: VaultSettings, { clock, telemetry }: Pick<SecretSou
     clock,
     onKeptLastGood: (setting, error) =>
       telemetry.log.warn(
-        { setting, code: errorCode(error), error: errorText(error) },
+        { setting, ...errorFields(error) },
         'the secret is not read again; its last good value stays in use',
       ),
   });

@@ -5,7 +5,7 @@
  */
 
 import type { OcpResultsEnvelope } from '../../contracts/serialize-ocp-results.ts';
-import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { type CcxError, errorCode, errorFields, errorText } from '../../encoding/ccx-error.ts';
 import type { BusRecord, Position } from '../../platform/bus/bus.ts';
 import { offsetsCommitted, placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -81,7 +81,7 @@ function intakeEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOpt
     },
     busUnavailable(doing: 'poll' | 'commit', error: unknown): void {
       metrics.retries.inc({ step: doing, code: errorCode(error) });
-      log.warn({ doing, code: errorCode(error), error: errorText(error) }, 'the bus is unavailable, trying again');
+      log.warn({ doing, ...errorFields(error) }, 'the bus is unavailable, trying again');
       telemetry.announce('bus-unavailable', { doing, code: errorCode(error) });
     },
   };
@@ -174,7 +174,7 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
     stepRetried(progress: UploadProgress, step: string, error: CcxError, afterMs: number): void {
       metrics.retries.inc({ step, code: error.code });
       log.warn(
-        { ...contextOf(progress), step, code: error.code, error: errorText(error), afterMs: Math.round(afterMs) },
+        { ...contextOf(progress), step, ...errorFields(error), afterMs: Math.round(afterMs) },
         'step failed, trying again',
       );
       telemetry.announce('step-retried', { requestId: progress.subject?.requestId ?? null, step, code: error.code });
@@ -210,7 +210,7 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
         statuses.report(progress.subject, 'error', { text: errorText(error) });
       }
       log.warn(
-        { ...contextOf(progress), ...placeOf(progress.record), step, code: error.code, error: errorText(error) },
+        { ...contextOf(progress), ...placeOf(progress.record), step, ...errorFields(error) },
         'message put into the dead-letter topic',
       );
       telemetry.announce('message-dead-lettered', {

@@ -1,7 +1,7 @@
 /** `ccx ingress`: takes uploads until a signal. `ccx clusters` says whose the clusters are. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { CcxError, configInvalid, errorText } from '../../encoding/ccx-error.ts';
+import { CcxError, configInvalid, errorFields } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
@@ -108,7 +108,7 @@ async function checkBrokers(bus: Bus, config: IngressConfig, telemetry: Telemetr
 }
 
 function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
-  log.warn({ code: error.code, error: errorText(error), hint: error.hint }, text);
+  log.warn({ ...errorFields(error), hint: error.hint }, text);
 }
 
 async function openObjects(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<ObjectStore> {

@@ -4,7 +4,7 @@
  */
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { type CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { type CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
 import { placeOf } from '../../platform/bus/telemetry.ts';
@@ -132,7 +132,7 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
       metrics.deadLetters.inc({ step, code: error.code });
       reportOutcome(subject, 'error');
       log.warn(
-        { ...placeOf(record), ...contextOf(subject), step, code: error.code, error: errorText(error) },
+        { ...placeOf(record), ...contextOf(subject), step, ...errorFields(error) },
         'message put into the dead-letter topic',
       );
       telemetry.announce('message-dead-lettered', { requestId: subject.requestId, code: error.code, step });
@@ -157,10 +157,7 @@ function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
       metrics.waitingForDatabase.set(1);
       metrics.retries.inc({ step: 'bring-up-tables', code: error.code });
       if (!logged) return;
-      log.error(
-        { code: error.code, error: errorText(error), hint: error.hint },
-        'nothing is consumed until the database can be used',
-      );
+      log.error({ ...errorFields(error), hint: error.hint }, 'nothing is consumed until the database can be used');
       telemetry.announce('database-awaited', { code: error.code });
     },
     databaseFound(attempts: number): void {
@@ -168,19 +165,13 @@ function serviceEvents({ telemetry, metrics }: WriterEventsOptions) {
       if (attempts > 1) log.info({ attempts }, 'the database can be used; consuming');
     },
     traceFailed(error: unknown): void {
-      log.warn(
-        { code: errorCode(error), error: errorText(error) },
-        'the trace could not be written; reports are not affected',
-      );
+      log.warn(errorFields(error), 'the trace could not be written; reports are not affected');
     },
     maintenanceFinished(removed: number): void {
       if (removed > 0) log.info({ removed }, 'records of reports that are gone were removed');
     },
     maintenanceFailed(error: unknown): void {
-      log.warn(
-        { code: errorCode(error), error: errorText(error) },
-        'records of reports that are gone could not be removed',
-      );
+      log.warn(errorFields(error), 'records of reports that are gone could not be removed');
     },
   };
 }

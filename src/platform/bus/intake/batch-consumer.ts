@@ -5,7 +5,7 @@
  */
 
 import type { Counter } from 'prom-client';
-import { type CcxError, errorText } from '../../../encoding/ccx-error.ts';
+import { type CcxError, errorFields } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Database } from '../../database/database.ts';
 import { Health } from '../../lifecycle/health.ts';
@@ -36,7 +36,7 @@ export function batchConsumerEvents(telemetry: Telemetry, retries: Counter<'step
     stepRetried(step: string, error: CcxError, afterMs: number): void {
       retries.inc({ step, code: error.code });
       log.warn(
-        { step, code: error.code, error: errorText(error), hint: error.hint, afterMs: Math.round(afterMs) },
+        { step, ...errorFields(error), hint: error.hint, afterMs: Math.round(afterMs) },
         'step failed, trying again; nothing behind it is acknowledged',
       );
       telemetry.announce('step-retried', { step, code: error.code });

@@ -1,5 +1,5 @@
 /** What the embedded bus says about its storage: one function per event that a person should find in the log. */
-import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
+import { errorFields } from '../../../encoding/ccx-error.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 
 export function segmentsDropped(
@@ -17,15 +17,9 @@ export function unreadRecordsDropped(
 }
 
 export function retentionFailed(telemetry: Telemetry, topic: string | undefined, error: unknown): void {
-  telemetry.log.warn(
-    { topic, code: errorCode(error), error: errorText(error) },
-    'bus: retention could not run, trying again',
-  );
+  telemetry.log.warn({ topic, ...errorFields(error) }, 'bus: retention could not run, trying again');
 }
 
 export function hintsUnavailable(telemetry: Telemetry, error: unknown): void {
-  telemetry.log.warn(
-    { code: errorCode(error), error: errorText(error) },
-    'bus: LISTEN is not available, new records are found by polling only',
-  );
+  telemetry.log.warn(errorFields(error), 'bus: LISTEN is not available, new records are found by polling only');
 }
