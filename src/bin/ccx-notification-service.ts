@@ -2,7 +2,4 @@
 import { readProcessInput } from '../platform/config/process-input.ts';
 import { runNotificationServiceProgram } from '../services/notification-service/drop-in/program.ts';
 
-process.exitCode = await runNotificationServiceProgram(readProcessInput(), async (...how) => {
-  const { startNotificationService } = await import('../services/notification-service/service.ts');
-  return await startNotificationService(...how);
-});
+process.exitCode = await runNotificationServiceProgram(readProcessInput());

@@ -3,9 +3,8 @@
  * its own, because standard output is taken away from whoever else writes to it. Started by `command-lines.process.test.ts`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type ProcessInput, readProcessInput } from '../../src/platform/config/process-input.ts';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { runNotificationServiceProgram } from '../../src/services/notification-service/drop-in/program.ts';
-import { startNotificationService } from '../../src/services/notification-service/service.ts';
 import { runNotificationWriterProgram } from '../../src/services/notification-writer/drop-in/program.ts';
 import type { ProgramName } from './command-lines.ts';
 
@@ -22,7 +21,7 @@ export interface RunAnswer {
 
 const programs = {
   'ccx-notification-writer': runNotificationWriterProgram,
-  'ccx-notification-service': (input: ProcessInput) => runNotificationServiceProgram(input, startNotificationService),
+  'ccx-notification-service': runNotificationServiceProgram,
 };
 
 async function run({ program, args, env }: RunRequest): Promise<RunAnswer> {

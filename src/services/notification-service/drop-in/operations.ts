@@ -9,25 +9,19 @@ import type { LogLevel } from '../../../platform/telemetry/log.ts';
 import { dropInExitCodes } from '../exit-codes.ts';
 import type { ServiceFlags, ServiceOperation } from './flags.ts';
 import { programName, programOptions, withoutNegatives } from './load-program-config.ts';
-import type { StartService } from './run-instant-reports.ts';
 import { showConfiguration } from './show-configuration.ts';
 
-/** No flag says what to do. */
-export function refuseNoOperation(): number {
-  earlyLog(programName).error(
-    { hint: 'use -instant-reports, or -help for the others' },
-    'Type of report needs to be specified on command line',
-  );
-  return dropInExitCodes.configuration;
-}
-
-/** Resolves to the exit code. Never throws, never ends the process itself. */
+/** Resolves to the exit code. Never throws, never ends the process itself. `operation` is undefined where no flag says what to do. */
 export async function runConfigured(
-  operation: Exclude<ServiceOperation, 'show-version' | 'show-authors'>,
+  operation: Exclude<ServiceOperation, 'show-version' | 'show-authors'> | undefined,
   { env }: ProcessInput,
   flags: ServiceFlags,
-  startService: StartService,
 ): Promise<number> {
+  if (operation === undefined) {
+    const hint = 'use -instant-reports, or -help for the others';
+    earlyLog(programName).error({ hint }, 'Type of report needs to be specified on command line');
+    return dropInExitCodes.configuration;
+  }
   const settings: Record<string, string> =
     flags['ignore-disabled-rules'] === true ? { 'disabled_rules.ignore': 'true' } : {};
   const sources = { env, section: 'kafka_broker', flags: settings } as const;
@@ -52,7 +46,7 @@ export async function runConfigured(
     const exitCode = await cleanUp(cleaning, program);
     if (exitCode !== 0 || operation !== 'instant-reports') return exitCode;
   }
-  return await (await import('./run-instant-reports.ts')).runInstantReports(program, startService);
+  return await (await import('./run-instant-reports.ts')).runInstantReports(program);
 }
 
 /** The numbers of the reference's library, which its start record shows. */

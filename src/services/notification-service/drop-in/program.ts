@@ -5,10 +5,9 @@
 import type { ProcessInput } from '../../../platform/config/process-input.ts';
 import { readGoFlags } from '../../../platform/reference/go-flags.ts';
 import { chooseOperation, serviceFlags } from './flags.ts';
-import type { StartService } from './run-instant-reports.ts';
 
 /** Resolves to the exit code. Never throws, never ends the process itself. */
-export async function runNotificationServiceProgram(input: ProcessInput, startService: StartService): Promise<number> {
+export async function runNotificationServiceProgram(input: ProcessInput): Promise<number> {
   const flags = readGoFlags(serviceFlags, input);
   if (typeof flags === 'number') return flags;
   const operation = chooseOperation(flags);
@@ -19,10 +18,7 @@ export async function runNotificationServiceProgram(input: ProcessInput, startSe
     case 'show-authors':
       process.stdout.write('Pavel Tisnovsky, Papa Bakary Camara, Red Hat Inc.\n');
       return 0;
-    default: {
-      const operations = await import('./operations.ts');
-      if (operation === undefined) return operations.refuseNoOperation();
-      return await operations.runConfigured(operation, input, flags, startService);
-    }
+    default:
+      return await (await import('./operations.ts')).runConfigured(operation, input, flags);
   }
 }
