@@ -87,7 +87,7 @@ async function main(): Promise<void> {
   const data = join(folder.path, 'data');
   const server = createServer((request, response) => void answerServiceLog(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const tokens = await startFakeTokenEndpoint({ host: '127.0.0.1', port: 0, clock });
+  const tokens = await startFakeTokenEndpoint(clock);
   const serviceLog = {
     CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/service_logs/v1/cluster_logs/`,
     CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: tokens.tokenUrl,

@@ -2,12 +2,7 @@
  * The flow of one archive as data: twelve hops, who does each, where the code is, what it takes in and leaves behind. The README's
  * diagram, docs/sequence.md, the all-in-one runner and the trace are derived from this table or checked against it.
  */
-import {
-  TOPIC_NOTIFICATIONS,
-  TOPIC_OCP_RESULTS,
-  TOPIC_PAYLOAD_STATUS,
-  TOPIC_UPLOAD_ANNOUNCE,
-} from './contracts/topics.ts';
+import { TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS, TOPIC_UPLOAD_ANNOUNCE } from './contracts/topics.ts';
 
 export type HopNumber = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12;
 
@@ -127,6 +122,3 @@ export const HOPS: readonly Hop[] = [
     leaves: 'rows in reported and in the ledger',
   },
 ];
-
-/** What every service tells the payload tracker, beside the flow. */
-export const STATUS_TOPIC = TOPIC_PAYLOAD_STATUS;

@@ -1,5 +1,6 @@
 /** The twelve hops as the README's text diagram, and as table and sequence diagram of docs/sequence.md: all from `src/topology.ts`. */
-import { HOPS, type Hop, STATUS_TOPIC } from '../../src/topology.ts';
+import { TOPIC_PAYLOAD_STATUS } from '../../src/contracts/topics.ts';
+import { HOPS, type Hop } from '../../src/topology.ts';
 
 const participants: Readonly<Record<Hop['service'], string>> = {
   cluster: 'Cluster (Insights Operator)',
@@ -62,7 +63,7 @@ export function renderSequencePage(): string {
     '',
     renderHopTable().replaceAll('](src/', '](../src/'),
     '',
-    `Beside the flow every service reports what it did with a request id on \`${STATUS_TOPIC}\`; the payload tracker keeps that in \`ccx.trace\`.`,
+    `Beside the flow every service reports what it did with a request id on \`${TOPIC_PAYLOAD_STATUS}\`; the payload tracker keeps that in \`ccx.trace\`.`,
     '',
   ].join('\n');
 }

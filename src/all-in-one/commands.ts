@@ -13,7 +13,7 @@ import { rolesOfFile } from './role-settings.ts';
 import { runOnce } from './run-once.ts';
 import { collectRunSummary } from './run-summary.ts';
 import { type AllInOne, startAllInOne } from './start-all-in-one.ts';
-import { uploadBytes, uploadContext } from './upload-files.ts';
+import { uploadBytes } from './upload-files.ts';
 
 /** Of the demonstration: a few of different rules and risks, so that both targets have something to say. */
 const demonstrationFindings = ['CONTROL_PLANE_NODE_REPLICAS', 'OPERATOR_UNMANAGED', 'MCP_SET_TO_PAUSE'];
@@ -49,20 +49,14 @@ export function register(program: Command, input: ProcessInput): void {
     lifecycle.defer('summary', () => summary.close());
     try {
       for (const warning of loaded.warnings) print(`warning: ${warning}`);
-      const context = {
-        clock,
-        lifecycle,
-        env: input.env,
-        log: process.stderr,
-        progress: print,
-        version: readVersion(),
-      };
-      const installation = await startAllInOne(settings, context);
+      const installation = await startAllInOne(settings, {
+        ...{ clock, lifecycle, env: input.env, log: process.stderr, progress: print, version: readVersion() },
+      });
       if (flags.once === true) {
         process.exitCode = await runOnce(installation, {
           ...{ clock, summary, signalled, print },
           files: flags.upload ?? [],
-          json: flags.json === true ? (line) => void process.stdout.write(`${line}\n`) : undefined,
+          json: flags.json === true,
           idleMsMax: settings.idleMsMax,
         });
       } else {
@@ -113,10 +107,7 @@ async function runDemonstration(
 ): Promise<void> {
   const cluster = simulateCluster({ seed: 'demonstration', now: clock.now(), findings: demonstrationFindings });
   print(`First start: uploading a generated archive of a made-up cluster (${cluster.clusterId}).`);
-  const upload = await uploadBytes(
-    { file: 'the generated archive', archive: cluster.archive, gatheredAt: cluster.gatheredAt },
-    uploadContext(installation, clock),
-  );
+  const upload = await uploadBytes(cluster.archive, installation, cluster.gatheredAt);
   if (!upload.accepted) {
     print(`The generated archive was not taken: ${upload.reason}`);
     return;

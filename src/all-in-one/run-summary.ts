@@ -34,21 +34,25 @@ export function collectRunSummary(clock: Clock, onEvent: (event: BusinessEvent) 
   const notifications = new Map<string, number>();
   /** Request id → hop → when it last ended. */
   const ends = new Map<string, Map<number, number>>();
-  const add = (map: Map<string, number>, key: unknown, amount = 1) =>
-    map.set(String(key), (map.get(String(key)) ?? 0) + amount);
+  const noteEnd = (requestId: string, hop: number, fields: BusinessEvent['fields']) => {
+    const endMs = clock.monotonicMs() - Number(fields['endedMsAgo'] ?? 0);
+    let hops = ends.get(requestId);
+    if (hops === undefined) {
+      // What came before the first hop that is seen is that hop's own time.
+      hops = new Map([[hop - 1, endMs - Number(fields['elapsedMs'] ?? 0)]]);
+      ends.set(requestId, hops);
+      const [oldest] = ends.keys();
+      if (ends.size > timedRequestsMax && oldest !== undefined) ends.delete(oldest);
+    }
+    hops.set(hop, endMs);
+  };
+  const add = (map: Map<string, number>, key: unknown) => map.set(String(key), (map.get(String(key)) ?? 0) + 1);
 
   const listen = (message: unknown) => {
     const event = message as BusinessEvent;
     const { fields } = event;
-    if (typeof fields['hop'] === 'number' && typeof fields['requestId'] === 'string') {
-      noteEnd({
-        ends,
-        requestId: fields['requestId'],
-        hop: fields['hop'],
-        elapsedMs: Number(fields['elapsedMs'] ?? 0),
-        nowMs: clock.monotonicMs() - Number(fields['endedMsAgo'] ?? 0),
-      });
-    }
+    const { hop, requestId } = fields;
+    if (typeof hop === 'number' && typeof requestId === 'string') noteEnd(requestId, hop, fields);
     switch (event.event) {
       case 'upload-announced':
         tally.announced += 1;
@@ -82,26 +86,6 @@ export function collectRunSummary(clock: Clock, onEvent: (event: BusinessEvent) 
     }),
     close: () => void unsubscribe(BUSINESS_EVENT_CHANNEL, listen),
   };
-}
-
-interface HopEnd {
-  readonly ends: Map<string, Map<number, number>>;
-  readonly requestId: string;
-  readonly hop: number;
-  readonly elapsedMs: number;
-  readonly nowMs: number;
-}
-
-function noteEnd({ ends, requestId, hop, elapsedMs, nowMs }: HopEnd): void {
-  let hops = ends.get(requestId);
-  if (hops === undefined) {
-    // What came before the first hop that is seen is that hop's own time.
-    hops = new Map([[hop - 1, nowMs - elapsedMs]]);
-    ends.set(requestId, hops);
-    const [oldest] = ends.keys();
-    if (ends.size > timedRequestsMax && oldest !== undefined) ends.delete(oldest);
-  }
-  hops.set(hop, nowMs);
 }
 
 function sumByHop(ends: ReadonlyMap<string, ReadonlyMap<number, number>>): Record<string, number> {

@@ -15,7 +15,6 @@ import type { Bus, TopicSpec } from '../platform/bus/bus.ts';
 import { openBus } from '../platform/bus/open-bus.ts';
 import type { Clock } from '../platform/clock/clock.ts';
 import { connectDatabase } from '../platform/database/connect-database.ts';
-import type { Database } from '../platform/database/database.ts';
 import { EMBEDDED_DATABASE_NAME } from '../platform/database/database-location.ts';
 import {
   createDatabaseIfMissing,
@@ -30,11 +29,7 @@ import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
 import { startDataPipeline } from '../services/data-pipeline/service.ts';
 import { mountIngress, type RunningIngress } from '../services/ingress/service.ts';
-import {
-  type NotificationService,
-  notificationServiceRole,
-  startNotificationService,
-} from '../services/notification-service/service.ts';
+import { notificationServiceRole, startNotificationService } from '../services/notification-service/service.ts';
 import { startNotificationWriter } from '../services/notification-writer/service.ts';
 import { startPayloadTracker } from '../services/payload-tracker/service.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
@@ -121,17 +116,13 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
 
   const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });
   lifecycle.defer(tracker.name, () => tracker.stop());
-  const notifier = await startNotifier({
-    ...{ bus, database, clock, standIns, settings, env, lifecycle },
-    telemetry: telemetryOf('notifier'),
-  });
+  const loaded = loadNotifierConfig(settings, env, standInsAsReceivers(standIns));
+  const shared = { bus, database, clock, telemetry: telemetryOf('notifier') };
+  const parts = await notificationServiceRole.openDependencies({ ...shared, loaded, env, lifecycle });
+  const notifierSettings = notificationServiceRole.settings(loaded.config, 'follow');
+  const notifier = await startNotificationService(notifierSettings, { ...shared, ...parts });
   lifecycle.defer(notifier.name, () => notifier.stop());
-  const writer = await startNotificationWriter(roles.writer, {
-    bus,
-    database,
-    telemetry: telemetryOf('writer'),
-    clock,
-  });
+  const writer = await startNotificationWriter(roles.writer, { ...shared, telemetry: telemetryOf('writer') });
   lifecycle.defer(writer.name, () => writer.stop());
 
   const limit = limitConnections(roles.ingress.connectionsMax);
@@ -177,19 +168,9 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   progress('all services run');
 
   return {
-    ...{
-      folder,
-      ingress,
-      ownToken: roles.ingress.ownToken.token,
-      bus,
-      databaseUrl,
-      databaseGone,
-      operationsUrl,
-      standIns,
-      services,
-      readiness,
-    },
-    waitUntilIdle: (msMax) => waitUntilIdle({ services, standIns, clock, msMax }),
+    ...{ folder, ingress, bus, databaseUrl, databaseGone, operationsUrl, standIns, services, readiness },
+    ownToken: roles.ingress.ownToken.token,
+    waitUntilIdle: (msMax) => waitUntilIdle([standIns, ...services], clock, msMax),
   };
 }
 
@@ -220,69 +201,33 @@ async function readinessOf(services: readonly RunningService[]): Promise<Readine
 /** How often everybody is asked. Twice in a row everybody must be idle: work may be on its way from one that is to one that was asked before. */
 const idlePollMs = 20;
 
-async function waitUntilIdle(wait: {
-  readonly services: readonly RunningService[];
-  readonly standIns: StandIns;
-  readonly clock: Clock;
-  readonly msMax: number;
-}): Promise<boolean> {
-  const { services, standIns, clock, msMax } = wait;
+async function waitUntilIdle(
+  parts: readonly Pick<RunningService, 'idle'>[],
+  clock: Clock,
+  msMax: number,
+): Promise<boolean> {
   const deadlineMs = clock.monotonicMs() + msMax;
   let rounds = 0;
   while (rounds < 2) {
-    const idle = (await standIns.idle()) && (await allIdle(services));
-    rounds = idle ? rounds + 1 : 0;
+    rounds = (await allIdle(parts)) ? rounds + 1 : 0;
     if (clock.monotonicMs() > deadlineMs) return false;
     if (rounds < 2) await clock.sleep(idlePollMs);
   }
   return true;
 }
 
-async function allIdle(services: readonly RunningService[]): Promise<boolean> {
-  for (const service of services) if (!(await service.idle())) return false;
+async function allIdle(parts: readonly Pick<RunningService, 'idle'>[]): Promise<boolean> {
+  for (const part of parts) if (!(await part.idle())) return false;
   return true;
 }
 
-/** The notification service's part of the all-in-one process: its parts with the stand-ins in the place of real receivers, then the service. */
-interface NotifierDependencies {
-  readonly bus: Bus;
-  readonly database: Database;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
-  readonly lifecycle: Lifecycle;
-  readonly standIns: StandIns;
-  readonly settings: AllInOneSettings;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
-
-async function startNotifier(dependencies: NotifierDependencies): Promise<NotificationService> {
-  const { bus, database, clock, telemetry, lifecycle, standIns, settings, env } = dependencies;
-  const { serviceLog, tokens } = standIns;
-  const loaded = loadNotifierConfig(
-    settings,
-    env,
-    serviceLog === undefined || tokens === undefined
-      ? {}
-      : {
-          'service_log.url': serviceLog.postUrl,
-          'service_log.token_url': tokens.tokenUrl,
-          'service_log.client_id': standIns.clientId,
-          'service_log.client_secret': standIns.clientSecret,
-        },
-  );
-  const parts = await notificationServiceRole.openDependencies({
-    loaded,
-    env,
-    clock,
-    telemetry,
-    lifecycle,
-    database,
-    bus,
-  });
-  return startNotificationService(notificationServiceRole.settings(loaded.config, 'follow'), {
-    database,
-    telemetry,
-    clock,
-    ...parts,
-  });
+/** The stand-ins are the receivers where no real one is configured. */
+function standInsAsReceivers({ serviceLog, tokens, clientId, clientSecret }: StandIns) {
+  if (serviceLog === undefined || tokens === undefined) return {};
+  return {
+    'service_log.url': serviceLog.postUrl,
+    'service_log.token_url': tokens.tokenUrl,
+    'service_log.client_id': clientId,
+    'service_log.client_secret': clientSecret,
+  };
 }

@@ -34,7 +34,7 @@ before(async () => {
     response.end(encodeRuleContent(contentOf({ TEST_RULE_CRITICAL_IMPACT: { risk: 4, tags: [] } }))),
   );
   await new Promise<void>((resolve) => content.listen(0, '127.0.0.1', resolve));
-  tokens = await startFakeTokenEndpoint({ host: '127.0.0.1', port: 0, clock: createSystemClock() });
+  tokens = await startFakeTokenEndpoint(createSystemClock());
   const requests: RunRequest[] = [];
   for (const [index, line] of commandLines.entries()) requests.push(await requestOf(line, index));
   answers = await runAll(requests);

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { uploadBytes, uploadContext } from '../../src/all-in-one/upload-files.ts';
+import { uploadBytes } from '../../src/all-in-one/upload-files.ts';
 import {
   HEADER_SERVICE,
   SERVICE_OPENSHIFT,
@@ -43,10 +43,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
   }
 
   async function upload(archive: Buffer): Promise<string> {
-    const taken = await uploadBytes(
-      { file: 'archive', archive, gatheredAt: system.clock.now() },
-      uploadContext(system, system.clock),
-    );
+    const taken = await uploadBytes(archive, system, system.clock.now());
     assert.equal(taken.reason, '');
     return taken.requestId;
   }

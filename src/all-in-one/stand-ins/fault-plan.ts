@@ -27,7 +27,6 @@ interface FaultPlan {
   inject(on: string, fault: Fault, count?: number): void;
   /** Takes the fault that is due for a request of that kind. */
   take(on: string): Fault | undefined;
-  clear(): void;
 }
 
 export function createFaultPlan(): FaultPlan {
@@ -40,7 +39,6 @@ export function createFaultPlan(): FaultPlan {
       const index = due.findIndex((entry) => entry.on === on);
       return index === -1 ? undefined : due.splice(index, 1)[0]?.fault;
     },
-    clear: () => void due.splice(0),
   };
 }
 

@@ -27,13 +27,15 @@ export interface RecordFile<Item> {
   close(): Promise<void>;
 }
 
+type ItemCheck = (document: unknown) => boolean;
+
 interface RecordFileOptions {
   /** Absent: memory only. */
   readonly path: string | undefined;
   /** How many records are kept. */
   readonly itemsMax: number;
   /** Whether a line's document is a record; absent: any is. */
-  readonly isItem?: ((document: unknown) => boolean) | undefined;
+  readonly isItem?: ItemCheck;
   /** Hears in one sentence what could not be read or kept. */
   readonly onTrouble?: ((text: string) => void) | undefined;
 }
@@ -129,21 +131,12 @@ export async function openRecordFile<Item>(options: RecordFileOptions): Promise<
   };
 }
 
-type ItemCheck = (document: unknown) => boolean;
-
-interface OpenedFile<Item> {
-  /** Undefined: in memory only. */
-  readonly file: FileHandle | undefined;
-  readonly kept: Item[];
-  readonly bytes: number;
-}
-
-/** A diary that cannot be kept is no reason not to receive. */
+/** A diary that cannot be kept is no reason not to receive: then there is no file, and records are in memory only. */
 async function openOrDoWithout<Item>({
   path,
   isItem = () => true,
   onTrouble,
-}: RecordFileOptions): Promise<OpenedFile<Item>> {
+}: RecordFileOptions): Promise<{ file: FileHandle | undefined; kept: Item[]; bytes: number }> {
   if (path === undefined) return { file: undefined, kept: [], bytes: 0 };
   try {
     const { items, unreadable } = await readItems<Item>(path, isItem);
@@ -164,44 +157,26 @@ async function readItems<Item>(
   path: string,
   isItem: ItemCheck,
 ): Promise<{ readonly items: Item[]; readonly unreadable: number }> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { items: [], unreadable: 0 };
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return Buffer.alloc(0);
     throw error;
-  }
+  });
   const end = bytes.lastIndexOf('\n') + 1;
   if (end < bytes.length) await truncate(path, end);
-  const lines = bytes.subarray(0, end).toString('utf8').split('\n');
-  const { items, unreadable } = parseLines<Item>(
-    lines.filter((line) => line !== ''),
-    isItem,
-  );
+  const items: Item[] = [];
+  const unreadable: string[] = [];
+  for (const line of bytes.subarray(0, end).toString('utf8').split('\n')) {
+    if (line === '') continue;
+    const whole = parseLine<Item>(line, isItem);
+    if (whole === undefined) unreadable.push(line);
+    const item = whole === undefined ? recordBehind<Item>(line, isItem) : whole;
+    if (item !== undefined) items.push(item);
+  }
   if (unreadable.length > 0) {
     await appendFile(unreadablePath(path), unreadable.map((line) => `${line}\n`).join(''), { mode: 0o600 });
     await writeAside(path, items);
   }
   return { items, unreadable: unreadable.length };
-}
-
-function parseLines<Item>(
-  lines: readonly string[],
-  isItem: ItemCheck,
-): { readonly items: Item[]; readonly unreadable: string[] } {
-  const items: Item[] = [];
-  const unreadable: string[] = [];
-  for (const line of lines) {
-    const item = parseLine<Item>(line, isItem);
-    if (item !== undefined) {
-      items.push(item);
-      continue;
-    }
-    unreadable.push(line);
-    const behind = recordBehind<Item>(line, isItem);
-    if (behind !== undefined) items.push(behind);
-  }
-  return { items, unreadable };
 }
 
 /** Earlier releases wrote on behind a line that a full disk had cut short: the record there is whole, and somebody was answered for it. */

@@ -10,7 +10,7 @@ import {
   startFakeNotificationBackend,
 } from './notification-backend/fake-notification-backend.ts';
 import { type FakeServiceLog, startFakeServiceLog } from './service-log/fake-service-log.ts';
-import { type FakeTokenEndpoint, startFakeTokenEndpoint } from './token-endpoint/fake-token-endpoint.ts';
+import { clientId, type FakeTokenEndpoint, startFakeTokenEndpoint } from './token-endpoint/fake-token-endpoint.ts';
 
 /** Those whose real receiver is not configured. */
 export interface WantedStandIns {
@@ -29,9 +29,6 @@ export interface StandIns {
   idle(): Promise<boolean>;
   stop(): Promise<void>;
 }
-
-const host = '127.0.0.1';
-const clientId = 'CLIENT_ID';
 
 export async function startStandIns(options: {
   readonly bus: Bus;
@@ -61,13 +58,9 @@ export async function startStandIns(options: {
           }),
         )
       : undefined;
-    const tokens = wanted.serviceLog
-      ? keep(await startFakeTokenEndpoint({ host, port: 0, clock, clientId }))
-      : undefined;
+    const tokens = wanted.serviceLog ? keep(await startFakeTokenEndpoint(clock)) : undefined;
     const serviceLog = wanted.serviceLog
-      ? keep(
-          await startFakeServiceLog({ host, port: 0, clock, file: join(folder, 'service-log.jsonl'), onFileTrouble }),
-        )
+      ? keep(await startFakeServiceLog({ clock, file: join(folder, 'service-log.jsonl'), onFileTrouble }))
       : undefined;
     return {
       ...{ backend, serviceLog, tokens, clientId, stop },

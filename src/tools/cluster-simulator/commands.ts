@@ -4,21 +4,16 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { parseInteger } from '../../platform/config/parse-value.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
-import { type FleetUpload, simulateFleet } from './simulate-fleet.ts';
+import { type FleetOptions, type FleetUpload, simulateFleet } from './simulate-fleet.ts';
 
 /** Clusters of one `ccx simulate`. */
 export const clustersMax = 1_000_000;
 /** Uploads at a time of one `ccx simulate`. */
 export const parallelUploadsMax = 1_000;
 
-interface SimulateFlags {
-  readonly url: string;
-  readonly clusters: number;
-  readonly seed: number;
+interface SimulateFlags extends Pick<FleetOptions, 'url' | 'clusters' | 'seed' | 'size' | 'parallel'> {
   readonly findings?: string;
   readonly clusterVersion?: string;
-  readonly size: 'small' | 'typical';
-  readonly parallel: number;
   readonly org: string;
   readonly account: string;
 }
@@ -49,18 +44,14 @@ export function register(program: Command, input: ProcessInput): void {
     .option('--org <id>', 'organization that the clusters belong to', '1')
     .option('--account <number>', 'account that the clusters belong to', '1')
     .addHelpText('after', helpText)
-    .action(async (flags: SimulateFlags) => {
+    .action(async ({ findings, clusterVersion, org, account, ...flags }: SimulateFlags) => {
       const token = input.env['CCX_SIMULATE_TOKEN'] || undefined;
       const refused = await simulateFleet(
         {
-          url: flags.url,
-          clusters: flags.clusters,
-          seed: flags.seed,
-          parallel: flags.parallel,
-          size: flags.size,
-          ...(flags.findings === undefined ? {} : { findings: findingsOf(flags.findings) }),
-          ...(flags.clusterVersion === undefined ? {} : { version: flags.clusterVersion }),
-          ...(token === undefined ? { owner: { orgId: flags.org, account: flags.account } } : { token }),
+          ...flags,
+          findings: findings === undefined ? undefined : findingsOf(findings),
+          version: clusterVersion,
+          ...(token === undefined ? { owner: { orgId: org, account } } : { token }),
         },
         createSystemClock(),
         (upload) => process.stdout.write(`${lineOf(upload)}\n`),

@@ -7,8 +7,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { type FileToPack, packArchive } from '../../platform/archive/pack-archive.ts';
 import { healthyCluster } from '../../rules/catalog/healthy-cluster.ts';
 import { allSamples } from '../../rules/catalog/index-of-samples.ts';
-import type { FiringSample } from '../../rules/catalog/sample.ts';
-import { toArchiveFiles } from '../../rules/catalog/sample.ts';
+import { type FiringSample, toArchiveFiles } from '../../rules/catalog/sample.ts';
 import { typicalFillerFiles } from './filler-files.ts';
 
 /** Findings that a cluster gets when none are asked for. */
@@ -57,7 +56,7 @@ export function simulateCluster(options: SimulateClusterOptions): SimulatedClust
     now,
     controlPlaneNodes: nodes('master'),
     workerNodes: nodes('worker'),
-    ...(options.version === undefined ? {} : { version: options.version }),
+    version: options.version,
   });
   const files = toArchiveFiles(samples.reduce((current, sample) => sample.edit(current), healthy));
   if (options.size === 'typical') for (const [path, body] of typicalFillerFiles(digest)) files.set(path, body);

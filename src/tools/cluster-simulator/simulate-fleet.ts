@@ -35,7 +35,7 @@ export interface FleetUpload {
 /** Reports every upload to `onUpload` as it ends, and resolves to the number of those that were not accepted. */
 export async function simulateFleet(
   options: FleetOptions,
-  clock: Pick<Clock, 'now' | 'monotonicMs'>,
+  clock: Clock,
   onUpload: (upload: FleetUpload) => void,
 ): Promise<number> {
   let next = 0;
@@ -53,17 +53,13 @@ export async function simulateFleet(
   return refused;
 }
 
-async function simulateOne(
-  options: FleetOptions,
-  seed: number,
-  clock: Pick<Clock, 'now' | 'monotonicMs'>,
-): Promise<FleetUpload> {
+async function simulateOne(options: FleetOptions, seed: number, clock: Clock): Promise<FleetUpload> {
   const { clusterId, findings, archive, gatheredAt } = simulateCluster({
     seed,
     now: clock.now(),
     findings: options.findings ?? randomFindings(seed),
-    ...(options.version === undefined ? {} : { version: options.version }),
-    ...(options.size === undefined ? {} : { size: options.size }),
+    version: options.version,
+    size: options.size,
   });
   const startedMs = clock.monotonicMs();
   const upload = () => ({ clusterId, findings, elapsedMs: Math.round(clock.monotonicMs() - startedMs) });
@@ -73,16 +69,11 @@ async function simulateOne(
       archive,
       clusterId,
       gatheredAt,
-      ...(options.token === undefined ? {} : { token: options.token }),
-      ...(options.owner === undefined ? {} : { identity: identityOf(clusterId, options.owner) }),
+      token: options.token,
+      identity: options.owner && identityOf(clusterId, options.owner),
     });
     const accepted = status >= 200 && status < 300;
-    return {
-      ...upload(),
-      status,
-      ...(requestId === undefined ? {} : { requestId }),
-      ...(accepted ? {} : { error: body.trim() || `HTTP ${status}` }),
-    };
+    return { ...upload(), status, requestId, error: accepted ? undefined : body.trim() || `HTTP ${status}` };
   } catch (error) {
     return { ...upload(), error: `${errorText(error)} [${errorCode(error)}]` };
   }

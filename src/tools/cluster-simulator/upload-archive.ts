@@ -66,8 +66,7 @@ export async function uploadArchive(options: UploadOptions): Promise<UploadAnswe
   );
   try {
     const response = await Promise.race([answered, sent.then((error) => failBeforeAnswer(error, answered))]);
-    const answer = await readAnswer(response);
-    return answer;
+    return await readAnswer(response);
   } catch (cause) {
     if (cause instanceof CcxError) throw cause;
     throw new CcxError(`no answer from ${new URL(options.url).origin}`, {
@@ -140,13 +139,8 @@ function wholeSeconds(time: Date): string {
 }
 
 function tooLarge(bytes: number): CcxError {
-  return new CcxError(
-    `the archive has ${bytes} bytes; the operator breaks off uploads of ${archiveBytesMax} bytes and more`,
-    {
-      code: 'UPLOAD_TOO_LARGE',
-      category: 'limit',
-    },
-  );
+  const text = `the archive has ${bytes} bytes; the operator breaks off uploads of ${archiveBytesMax} bytes and more`;
+  return new CcxError(text, { code: 'UPLOAD_TOO_LARGE', category: 'limit' });
 }
 
 async function readAnswer(response: IncomingMessage): Promise<UploadAnswer> {

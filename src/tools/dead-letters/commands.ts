@@ -20,8 +20,24 @@ export function registerDeadLettersCommands(
   input: ProcessInput,
   openNotifications: OpenDeadNotifications,
 ): void {
-  const withDeadLetters = (command: Command, work: (deadLetters: DeadLetters) => Promise<void>) =>
-    workOnDeadLetters(command, input, openNotifications, work);
+  async function withDeadLetters(command: Command, work: (deadLetters: DeadLetters) => Promise<void>): Promise<void> {
+    const { config } = loadCommandConfig(command, deadLettersOptions, input);
+    const url = await locateDatabase(command, input);
+    const database = connectDatabase({ url, applicationName: 'ccx dead-letters' });
+    try {
+      const telemetry = createSilentTelemetry('dead-letters');
+      const settings = busSettings(config, 'dead-letters');
+      const bus = await openBus(settings, { clock: createSystemClock(), telemetry, database });
+      try {
+        const notifications = await openNotifications(database);
+        await work(await openDeadLetters({ bus, database, notifications }));
+      } finally {
+        await bus.close();
+      }
+    } finally {
+      await database.close();
+    }
+  }
   const group = program
     .command('dead-letters')
     .description('messages that could not be processed, notifications that were given up: list, show, replay, discard');
@@ -83,31 +99,6 @@ export function registerDeadLettersCommands(
 
 function located(command: Command): Command {
   return addTableOptions(addDatabaseLocation(command), deadLettersOptions);
-}
-
-async function workOnDeadLetters(
-  command: Command,
-  input: ProcessInput,
-  openNotifications: OpenDeadNotifications,
-  work: (deadLetters: DeadLetters) => Promise<void>,
-): Promise<void> {
-  const { config } = loadCommandConfig(command, deadLettersOptions, input);
-  const database = connectDatabase({ url: await locateDatabase(command, input), applicationName: 'ccx dead-letters' });
-  try {
-    const bus = await openBus(busSettings(config, 'dead-letters'), {
-      clock: createSystemClock(),
-      telemetry: createSilentTelemetry('dead-letters'),
-      database,
-    });
-    try {
-      const notifications = await openNotifications(database);
-      await work(await openDeadLetters({ bus, database, notifications }));
-    } finally {
-      await bus.close();
-    }
-  } finally {
-    await database.close();
-  }
 }
 
 function deadLetterAsLine({ id, state, info, time }: DeadLetter): string {

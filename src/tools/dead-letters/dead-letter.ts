@@ -1,7 +1,7 @@
 /** One dead letter as people see it: where it lies, what was wrong with it, what was done about it, and its original bytes. */
 import { isUtf8 } from 'node:buffer';
 import { type DeadLetterInfo, originalHeadersOf, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
-import { type BusRecord, headerText, type OutgoingRecord } from '../../platform/bus/bus.ts';
+import { type BusRecord, headerText, type OutgoingRecord, type Position } from '../../platform/bus/bus.ts';
 import type { Database } from '../../platform/database/database.ts';
 
 export type DeadLetterState = 'open' | 'replayed' | 'discarded';
@@ -28,18 +28,12 @@ export interface TopicDeadLetter extends DeadLetter {
   readonly info: DeadLetterInfo | undefined;
 }
 
-export interface DeadLetterPlace {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-}
-
-export function deadLetterId(place: DeadLetterPlace): string {
+export function deadLetterId(place: Position): string {
   return `${place.topic}/${place.partition}/${place.offset}`;
 }
 
 /** The inverse of `deadLetterId`; undefined when the text is no such dead letter's name. */
-export function parseDeadLetterId(text: string): DeadLetterPlace | undefined {
+export function parseDeadLetterId(text: string): Position | undefined {
   const match = /^([A-Za-z0-9._-]+)\/(\d{1,9})\/(\d{1,19})$/.exec(text);
   return match === null ? undefined : { topic: match[1]!, partition: Number(match[2]), offset: BigInt(match[3]!) };
 }

@@ -4,12 +4,11 @@
  */
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
+import type { Bus, OutgoingRecord, Position } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import {
   type DeadLetter,
-  type DeadLetterPlace,
   type DeadLetterState,
   type DeadNotifications,
   deadLetterId,
@@ -51,8 +50,7 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
 
   async function find(id: string): Promise<DeadLetter> {
     const place = parseDeadLetterId(id);
-    const isNotification = place === undefined && id.startsWith('notifications/');
-    if (place === undefined && !isNotification) throw notAnId(id);
+    if (place === undefined && !id.startsWith('notifications/')) throw notAnId(id);
     const deadLetter = place === undefined ? await notifications?.find(id) : await deadLetters.find(id, place);
     if (deadLetter === undefined) throw unknownDeadLetter(id);
     return deadLetter;
@@ -76,7 +74,7 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
     },
     async discard(id, note) {
       const deadLetter = await find(id);
-      if (isOfTopic(deadLetter)) await markHandled(database, deadLetter.record, { action: 'discarded', note });
+      if (isOfTopic(deadLetter)) await markHandled(database, deadLetter.record, 'discarded', note);
       else await notifications?.discard(id, note);
     },
   };
@@ -121,7 +119,7 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
       }
     },
 
-    async find(id: string, place: DeadLetterPlace): Promise<TopicDeadLetter | undefined> {
+    async find(id: string, place: Position): Promise<TopicDeadLetter | undefined> {
       const [record] = await bus.admin.read(place, 1);
       if (record === undefined || record.offset !== place.offset) return undefined;
       return toDeadLetter(record, (await readHandled(database)).get(id) ?? 'open');
@@ -144,7 +142,7 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
         await producer.close();
       }
       // After the send: a death in between leaves the dead letter open, and a second replay is a repeat that consumers recognise.
-      await markHandled(database, deadLetter.record, { action: 'replayed', note: '' });
+      await markHandled(database, deadLetter.record, 'replayed', '');
       return original.topic;
     },
   };
@@ -177,12 +175,13 @@ async function readHandled(database: Queryable): Promise<ReadonlyMap<string, Dea
 /** Records the deed; a dead letter that was handled before keeps its last deed. */
 async function markHandled(
   database: Queryable,
-  place: DeadLetterPlace,
-  deed: { readonly action: 'replayed' | 'discarded'; readonly note: string },
+  place: Position,
+  action: 'replayed' | 'discarded',
+  note: string,
 ): Promise<void> {
   await database.query(
     `INSERT INTO ccx.dead_letter_handled (topic, partition, "offset", action, note) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (topic, partition, "offset") DO UPDATE SET action = excluded.action, note = excluded.note, handled_at = now()`,
-    [place.topic, place.partition, place.offset, deed.action, deed.note],
+    [place.topic, place.partition, place.offset, action, note],
   );
 }

@@ -8,14 +8,11 @@ import type { Action } from './read-action.ts';
 /** The backend forgets a message id this long after the message's own timestamp. */
 const deduplicationMs = 24 * 3_600_000;
 
-interface MessageId {
-  /** Undefined: the message cannot be told from a repeat of it. */
-  readonly id: string | undefined;
-  readonly warning: string | undefined;
-}
-
-/** The body's id wins; a header counts only as a UUIDv4 with dashes. */
-export function messageIdOf(action: Action, header: string | undefined): MessageId {
+/** The body's id wins; a header counts only as a UUIDv4 with dashes. Without an id the message cannot be told from a repeat of it. */
+export function messageIdOf(
+  action: Action,
+  header: string | undefined,
+): { readonly id: string | undefined; readonly warning: string | undefined } {
   if (header !== undefined && !isUuid4(header)) {
     return { id: action.id, warning: 'the header rh-message-id is no UUIDv4' };
   }

@@ -44,10 +44,8 @@ interface FakeNotificationBackendOptions {
   readonly onFileTrouble?: ((text: string) => void) | undefined;
 }
 
-type NotificationOutcome = 'mailed' | 'duplicate' | 'refused';
-
 export interface ReceivedNotification {
-  readonly outcome: NotificationOutcome;
+  readonly outcome: 'mailed' | 'duplicate' | 'refused';
   /** Why it was refused, or what is odd about one that was not. */
   readonly note: string | undefined;
   readonly id: string | undefined;
@@ -95,8 +93,8 @@ export async function startFakeNotificationBackend(
   await bus.admin.ensureTopics([{ name: topic, partitions: topicPartitions }]);
   const consumer = await bus.createConsumer({ groupId: consumerGroup, topics: [topic], startAt: 'earliest' });
   const stopping = new AbortController();
-  const receiver = createReceiver(records, clock, options.onReceived);
-  const running = consume({ consumer, receiver, clock, signal: stopping.signal, onTrouble: options.onTrouble });
+  const receive = createReceiver(records, clock, options.onReceived);
+  const running = consume(consumer, receive, stopping.signal, options);
   return {
     notifications: () => records.items().filter(({ outcome }) => outcome === 'mailed'),
     received: () => records.items(),
@@ -113,22 +111,19 @@ export async function startFakeNotificationBackend(
   };
 }
 
-interface Consumption {
-  readonly consumer: Consumer;
-  readonly receiver: Receiver;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly onTrouble: ((error: unknown) => void) | undefined;
-}
-
 /** Commits what is kept. After a failure the same records are taken again; those that are kept already are passed over. */
-async function consume({ consumer, receiver, clock, signal, onTrouble }: Consumption): Promise<void> {
+async function consume(
+  consumer: Consumer,
+  receive: Receive,
+  signal: AbortSignal,
+  { clock, onTrouble }: FakeNotificationBackendOptions,
+): Promise<void> {
   let pending: readonly BusRecord[] = [];
   while (!signal.aborted) {
     try {
       if (pending.length === 0)
         pending = await consumer.poll({ recordsMax: pollRecordsMax, waitMs: pollWaitMs, signal });
-      for (const record of pending) await receiver.receive(record);
+      for (const record of pending) await receive(record);
       if (pending.length > 0) await consumer.commit(positionsAfter(pending));
       pending = [];
     } catch (error) {
@@ -146,16 +141,14 @@ function positionsAfter(records: readonly BusRecord[]) {
   return [...last.values()].map(({ topic, partition, offset }) => ({ topic, partition, offset: offset + 1n }));
 }
 
-interface Receiver {
-  /** Durable when it resolves. */
-  receive(record: BusRecord): Promise<void>;
-}
+/** Durable when it resolves. */
+type Receive = (record: BusRecord) => Promise<void>;
 
 function createReceiver(
   records: RecordFile<ReceivedNotification>,
   clock: Clock,
   onReceived: FakeNotificationBackendOptions['onReceived'],
-): Receiver {
+): Receive {
   const deduplicator = createDeduplicator();
   // A record that the bus hands out again is the same place and the same bytes; a topic made anew has the same places with other bytes.
   const known = new Map<string, string>();
@@ -168,24 +161,22 @@ function createReceiver(
     // What was kept before a restart is judged again as it was then, which fills the memory of ids.
     if (received.outcome === 'mailed') judge(received.body, received.id, deduplicator, new Date(received.receivedAt));
   }
-  return {
-    async receive(record) {
-      const body = record.value?.toString('utf8') ?? '';
-      if (known.get(`${record.topic}/${record.partition}@${record.offset}`) === body) return;
-      const now = clock.now();
-      const received: ReceivedNotification = {
-        ...judge(body, headerText(record, HEADER_MESSAGE_ID), deduplicator, now),
-        receivedAt: now.toISOString(),
-        topic: record.topic,
-        partition: record.partition,
-        offset: String(record.offset),
-        key: record.key?.toString('utf8'),
-        body,
-      };
-      await records.append(received);
-      remember(received);
-      onReceived?.(received);
-    },
+  return async (record) => {
+    const body = record.value?.toString('utf8') ?? '';
+    if (known.get(`${record.topic}/${record.partition}@${record.offset}`) === body) return;
+    const now = clock.now();
+    const received: ReceivedNotification = {
+      ...judge(body, headerText(record, HEADER_MESSAGE_ID), deduplicator, now),
+      receivedAt: now.toISOString(),
+      topic: record.topic,
+      partition: record.partition,
+      offset: String(record.offset),
+      key: record.key?.toString('utf8'),
+      body,
+    };
+    await records.append(received);
+    remember(received);
+    onReceived?.(received);
   };
 }
 

@@ -21,7 +21,7 @@ const posted = {
 
 async function setUp(t: TestContext, file?: string) {
   const clock = createManualClock('2026-11-21T16:00:00Z');
-  const log = await startFakeServiceLog({ host: '127.0.0.1', port: 0, clock, ...(file === undefined ? {} : { file }) });
+  const log = await startFakeServiceLog({ clock, file });
   t.after(() => log.stop());
   const call = async (
     path: string,

@@ -14,9 +14,6 @@ import { type ListQuery, listAsCsv, listEntries } from './list-entries.ts';
 import { createKsuid, isStoredEntry, SERVICE_LOG_ROOT, type StoredEntry, storeEntry } from './stored-entry.ts';
 
 interface FakeServiceLogOptions {
-  readonly host: string;
-  /** 0 picks any free port. */
-  readonly port: number;
   readonly clock: Clock;
   /** Keeps entries across restarts; absent: in memory only. */
   readonly file?: string;
@@ -40,6 +37,7 @@ export interface FakeServiceLog {
   stop(): Promise<void>;
 }
 
+/** On any free port of this machine. */
 export async function startFakeServiceLog(options: FakeServiceLogOptions): Promise<FakeServiceLog> {
   const { clock } = options;
   const records = await openRecordFile<StoredEntry>({
@@ -55,8 +53,8 @@ export async function startFakeServiceLog(options: FakeServiceLogOptions): Promi
   const tokenUses = new Map<string, number>();
   const requests: string[] = [];
   const server = createHttpServer({
-    host: options.host,
-    port: options.port,
+    host: '127.0.0.1',
+    port: 0,
     bodyBytesMax: requestBytesMax,
     portSetting: 'the Service Log stand-in port',
   });

@@ -12,48 +12,6 @@ const descriptionBytesMax = 4000;
 
 export const SERVICE_LOG_ROOT = '/api/service_logs/v1';
 
-/** Member order is the answer's. */
-export interface StoredEntry {
-  readonly id: string;
-  readonly kind: 'ClusterLog';
-  readonly href: string;
-  readonly cluster_uuid: string;
-  readonly cluster_id: string;
-  readonly subscription_id: string;
-  readonly service_name: string;
-  readonly severity: string;
-  readonly log_type: string;
-  readonly summary: string;
-  readonly description: string;
-  readonly username: string;
-  readonly created_by: string;
-  readonly internal_only: boolean;
-  readonly event_stream_id: string;
-  readonly doc_references: readonly string[];
-  readonly timestamp: string;
-  /** Microseconds, UTC. */
-  readonly created_at: string;
-  readonly email: string;
-}
-
-export const SEARCH_COLUMNS: ReadonlySet<string> = new Set([
-  'id',
-  'cluster_uuid',
-  'cluster_id',
-  'subscription_id',
-  'service_name',
-  'severity',
-  'log_type',
-  'summary',
-  'description',
-  'username',
-  'created_by',
-  'internal_only',
-  'event_stream_id',
-  'timestamp',
-  'created_at',
-]);
-
 const severities = ['Debug', 'Info', 'Warning', 'Major', 'Critical', 'Low', 'Moderate', 'Important', 'Error', 'Fatal'];
 const texts = [
   'cluster_uuid',
@@ -69,6 +27,20 @@ const texts = [
   'event_stream_id',
   'timestamp',
 ] as const;
+
+/** In the answer the members are in the order in which `storeEntry` writes them. */
+export interface StoredEntry extends Readonly<Record<(typeof texts)[number], string>> {
+  readonly id: string;
+  readonly kind: 'ClusterLog';
+  readonly href: string;
+  readonly internal_only: boolean;
+  readonly doc_references: readonly string[];
+  /** Microseconds, UTC. */
+  readonly created_at: string;
+  readonly email: string;
+}
+
+export const SEARCH_COLUMNS: ReadonlySet<string> = new Set([...texts, 'id', 'internal_only', 'created_at']);
 
 /** What a file holds may be anything. */
 export function isStoredEntry(document: unknown): boolean {

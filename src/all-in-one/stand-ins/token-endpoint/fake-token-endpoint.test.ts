@@ -10,8 +10,7 @@ const form = 'client_id=CLIENT_ID&grant_type=client_credentials&scope=openid';
 
 async function setUp(t: TestContext, clientSecret?: string) {
   const clock = createManualClock('2026-11-21T16:00:00Z');
-  const options = { host: '127.0.0.1', port: 0, clock };
-  const endpoint = await startFakeTokenEndpoint(clientSecret === undefined ? options : { ...options, clientSecret });
+  const endpoint = await startFakeTokenEndpoint(clock, clientSecret);
   t.after(() => endpoint.stop());
   const ask = async (body: string, authorization?: string) => {
     const headers = {

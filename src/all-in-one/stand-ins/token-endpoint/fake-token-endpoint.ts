@@ -14,16 +14,8 @@ const tokenLifeSeconds = 900;
 
 const TOKEN_PATH = '/auth/realms/redhat-external/protocol/openid-connect/token';
 
-interface FakeTokenEndpointOptions {
-  readonly host: string;
-  /** 0 picks any free port. */
-  readonly port: number;
-  readonly clock: Clock;
-  /** The only client that gets tokens; default `CLIENT_ID`, as in the black-box suite. */
-  readonly clientId?: string;
-  /** Absent: any secret will do. */
-  readonly clientSecret?: string;
-}
+/** The only client that gets tokens, as in the black-box suite. */
+export const clientId = 'CLIENT_ID';
 
 interface TokenRequest {
   /** The form as it was sent, byte for byte. */
@@ -55,11 +47,10 @@ export interface FakeTokenEndpoint {
   stop(): Promise<void>;
 }
 
-export async function startFakeTokenEndpoint(options: FakeTokenEndpointOptions): Promise<FakeTokenEndpoint> {
-  const { clock } = options;
-  const clientId = options.clientId ?? 'CLIENT_ID';
+/** On any free port of this machine. Without `clientSecret` any secret will do. */
+export async function startFakeTokenEndpoint(clock: Clock, clientSecret?: string): Promise<FakeTokenEndpoint> {
   const behaviour: FakeTokenEndpoint['behaviour'] = {
-    clientSecret: options.clientSecret,
+    clientSecret,
     lifeSeconds: tokenLifeSeconds,
     contentType: 'application/json',
     tokenType: 'Bearer',
@@ -70,8 +61,8 @@ export async function startFakeTokenEndpoint(options: FakeTokenEndpointOptions):
   const requests: TokenRequest[] = [];
   const tokens: string[] = [];
   const server = createHttpServer({
-    host: options.host,
-    port: options.port,
+    host: '127.0.0.1',
+    port: 0,
     bodyBytesMax: requestBytesMax,
     portSetting: 'the token stand-in port',
   });
@@ -106,10 +97,7 @@ export async function startFakeTokenEndpoint(options: FakeTokenEndpointOptions):
     const context = { clock, stopping: stopping.signal };
     if (fault !== undefined && (await playFault(fault, reply, context, async () => grant())) === 'answered')
       return reply;
-    const refusal = checkForm(new URLSearchParams(body), authorization, {
-      clientId,
-      clientSecret: behaviour.clientSecret,
-    });
+    const refusal = checkForm(new URLSearchParams(body), authorization, behaviour.clientSecret);
     if (refusal !== undefined) return reply.code(refusal.status).send(refusal.body);
     return reply.type(behaviour.contentType).send(JSON.stringify(grant()));
   });
@@ -129,38 +117,28 @@ export async function startFakeTokenEndpoint(options: FakeTokenEndpointOptions):
   };
 }
 
-interface Refusal {
-  readonly status: number;
-  readonly body: { readonly error: string; readonly error_description: string };
-}
-
-interface ExpectedClient {
-  readonly clientId: string;
-  readonly clientSecret: string | undefined;
-}
-
 /** Statuses are those of the black-box suite's mock; the secret is accepted in the header or in the body. */
 function checkForm(
   form: URLSearchParams,
   authorization: string | undefined,
-  expected: ExpectedClient,
-): Refusal | undefined {
+  clientSecret: string | undefined,
+): ReturnType<typeof refusal> | undefined {
   for (const name of ['grant_type', 'client_id', 'scope']) {
     if (!form.has(name)) return refusal(422, 'invalid_request', `Missing form parameter: ${name}`);
   }
   if (form.get('grant_type') !== 'client_credentials')
     return refusal(501, 'unsupported_grant_type', 'This stand-in gives tokens for client credentials only');
-  if (form.get('client_id') !== expected.clientId)
+  if (form.get('client_id') !== clientId)
     return refusal(401, 'invalid_client', 'Invalid client or Invalid client credentials');
   if (form.get('scope') !== 'openid') return refusal(501, 'invalid_scope', 'This stand-in knows scope openid only');
-  if (expected.clientSecret === undefined) return undefined;
+  if (clientSecret === undefined) return undefined;
   const basic = Buffer.from(authorization?.replace(/^Basic /i, '') ?? '', 'base64').toString('utf8');
   const given = form.get('client_secret') ?? basic.slice(basic.indexOf(':') + 1);
-  if (given !== expected.clientSecret || (basic !== '' && !basic.startsWith(`${expected.clientId}:`)))
+  if (given !== clientSecret || (basic !== '' && !basic.startsWith(`${clientId}:`)))
     return refusal(401, 'invalid_client', 'Invalid client or Invalid client credentials');
   return undefined;
 }
 
-function refusal(status: number, error: string, description: string): Refusal {
+function refusal(status: number, error: string, description: string) {
   return { status, body: { error, error_description: description } };
 }

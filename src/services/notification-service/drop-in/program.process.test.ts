@@ -49,11 +49,10 @@ let environment: Readonly<Record<string, string>>;
 
 before(async () => {
   const clock = createSystemClock();
-  const where = { host: '127.0.0.1', port: 0, clock };
   servers = {
     content: await startContentAndRenderer(),
-    serviceLog: await startFakeServiceLog(where),
-    tokens: await startFakeTokenEndpoint(where),
+    serviceLog: await startFakeServiceLog({ clock }),
+    tokens: await startFakeTokenEndpoint(clock),
   };
 });
 after(async () => {

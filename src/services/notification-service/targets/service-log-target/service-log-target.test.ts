@@ -26,8 +26,8 @@ const timeoutMs = 500;
 
 async function setUp(t: TestContext, change: { url?: string } = {}) {
   const clock = createWatchedClock();
-  const log = await startFakeServiceLog({ host: '127.0.0.1', port: 0, clock });
-  const endpoint = await startFakeTokenEndpoint({ host: '127.0.0.1', port: 0, clock, clientSecret: secret });
+  const log = await startFakeServiceLog({ clock });
+  const endpoint = await startFakeTokenEndpoint(clock, secret);
   let told = '';
   const destination = new Writable({
     write(chunk, _encoding, done) {

@@ -27,7 +27,7 @@ function rotatingSecret(first: string) {
 
 async function setUp(t: TestContext) {
   const clock = createWatchedClock();
-  const endpoint = await startFakeTokenEndpoint({ host: '127.0.0.1', port: 0, clock, clientSecret });
+  const endpoint = await startFakeTokenEndpoint(clock, clientSecret);
   const id = rotatingSecret('CLIENT_ID');
   const secret = rotatingSecret(clientSecret);
   const source = createTokenSource({
