@@ -18,10 +18,12 @@ function make(topic = TOPIC_PAYLOAD_STATUS) {
       return [];
     },
   };
-  const onDropped = (count: number) => {
-    state.dropped += count;
+  const dropped = {
+    inc: (count: unknown) => {
+      state.dropped += Number(count);
+    },
   };
-  const statuses = new StatusSender({ sender, topic, service: 'ccx-data-pipeline', clock, onDropped });
+  const statuses = new StatusSender({ sender, topic, service: 'ccx-data-pipeline', clock, dropped });
   return { clock, state, batches, statuses };
 }
 

@@ -4,6 +4,7 @@
  * Source: ingress.md A.8, data-pipeline.md 6.2, notification-writer.md 3.5.
  */
 
+import type { Counter } from 'prom-client';
 import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payload-status.ts';
 import { errorCode } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
@@ -11,6 +12,7 @@ import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { RecordSender } from '../bus/bus.ts';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** Status messages that wait for the bus, some 6 MB. Beyond it the oldest are dropped and counted: they are sent, not promised. */
 export const statusesWaitingMax = 30_000;
@@ -29,7 +31,9 @@ interface StatusSenderOptions {
   /** Field `service` of the messages. */
   readonly service: string;
   readonly clock: Clock;
-  readonly onDropped: (count: number, code: string) => void;
+  readonly dropped: Pick<Counter, 'inc'>;
+  /** Hears of what was dropped; a service whose log has no line for it passes none. */
+  readonly log?: Telemetry['log'];
 }
 
 interface StatusSubject {
@@ -63,11 +67,11 @@ export class StatusSender {
     if (topic === '' || requestId === null || requestId === '' || this.#stopping.signal.aborted) return;
     const message = serializePayloadStatus({
       service,
-      ...(account === undefined ? {} : { account }),
-      ...(orgId === undefined ? {} : { org_id: orgId }),
+      account,
+      org_id: orgId,
       request_id: requestId,
       status,
-      ...(details.text === undefined ? {} : { status_msg: cutUtf8(details.text, statusTextBytesMax) }),
+      status_msg: details.text === undefined ? undefined : cutUtf8(details.text, statusTextBytesMax),
       date: formatRfc3339(details.atMicros ?? clock.nowMicros()),
     });
     this.#waiting.push(message);
@@ -129,6 +133,7 @@ export class StatusSender {
   /** The oldest go first. */
   #drop(count: number, code: string): void {
     this.#waiting.splice(0, count);
-    this.#options.onDropped(count, code);
+    this.#options.dropped.inc(count);
+    this.#options.log?.warn({ count, code }, 'status messages dropped; reports are not affected');
   }
 }

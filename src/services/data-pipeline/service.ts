@@ -78,20 +78,6 @@ async function build(
   const producer = await bus.createProducer();
   lifecycle.defer('producer', () => producer.close());
 
-  const statuses = new StatusSender({
-    sender: producer,
-    topic: settings.statusesTopic,
-    service: settings.serviceName,
-    clock,
-    onDropped: (count) => metrics.statusesDropped.inc(count),
-  });
-  lifecycle.defer('statuses', () => statuses.close());
-
-  const budget = new ByteBudget(
-    settings.inFlightBytesMax,
-    Math.floor(settings.inFlightBytesMax * bytesPerOrganizationShare),
-  );
-  const quarantine = new RuleQuarantine({ clock, quarantineMs: settings.rules.quarantineMs });
   const metrics = createPipelineMetrics(telemetry.registry, {
     in_flight: () => places.inUse(),
     places_waiting: () => places.waiting(),
@@ -101,6 +87,20 @@ async function build(
     in_flight_bytes: () => budget.used(),
     rules_quarantined: () => quarantine.general().length,
   });
+  const statuses = new StatusSender({
+    sender: producer,
+    topic: settings.statusesTopic,
+    service: settings.serviceName,
+    clock,
+    dropped: metrics.statusesDropped,
+  });
+  lifecycle.defer('statuses', () => statuses.close());
+
+  const budget = new ByteBudget(
+    settings.inFlightBytesMax,
+    Math.floor(settings.inFlightBytesMax * bytesPerOrganizationShare),
+  );
+  const quarantine = new RuleQuarantine({ clock, quarantineMs: settings.rules.quarantineMs });
   const events = createPipelineEvents({ telemetry, clock, metrics, statuses });
 
   const usage = new OrganizationUsage({ clock, onOverShare: events.organizationOverShare });

@@ -126,7 +126,7 @@ async function build(
     topic: settings.statusTopic,
     service: STATUS_SERVICE_INGRESS,
     clock,
-    onDropped: (count) => metrics.statusesDropped.inc(count),
+    dropped: metrics.statusesDropped,
   });
   lifecycle.defer('status messages', () => statuses.close());
   const events = createIngressEvents({ telemetry, clock, metrics, statuses });

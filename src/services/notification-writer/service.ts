@@ -18,7 +18,7 @@ import { type NotificationWriterSettings, notificationWriterOptions, notificatio
 import { processBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createCatalogueReader } from './steps/read-facts.ts';
-import { createStatusesDropped, createWriterEvents, createWriterMetrics } from './telemetry.ts';
+import { createWriterEvents, createWriterMetrics } from './telemetry.ts';
 import { waitForTables } from './wait-for-tables.ts';
 
 /**
@@ -48,7 +48,8 @@ async function build(
     topic: settings.statusesTopic,
     service: settings.serviceName,
     clock,
-    onDropped: createStatusesDropped({ telemetry, metrics }),
+    dropped: metrics.statusesDropped,
+    log: telemetry.log,
   });
   lifecycle.defer('statuses', () => statuses.close());
   const events = createWriterEvents({ telemetry, clock, metrics, statuses });

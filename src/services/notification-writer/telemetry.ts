@@ -38,14 +38,6 @@ export function createWriterEvents(options: WriterEventsOptions) {
   return { ...checkEvents(options), ...outcomeEvents(options), ...serviceEvents(options) };
 }
 
-/** For the sender of statuses, which the other events need. */
-export function createStatusesDropped({ telemetry, metrics }: Pick<WriterEventsOptions, 'telemetry' | 'metrics'>) {
-  return (count: number, code: string): void => {
-    metrics.statusesDropped.inc(count);
-    telemetry.log.warn({ count, code }, 'status messages dropped; reports are not affected');
-  };
-}
-
 function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOptions) {
   const { log } = telemetry;
   return {
