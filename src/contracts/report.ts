@@ -52,7 +52,7 @@ export const SKIP_INPUT_MISSING = 'INPUT_MISSING';
  */
 export const notRunReasons = [SKIP_RULE_LEFT_OUT, SKIP_RULE_FAILED, SKIP_INPUT_BROKEN, SKIP_INPUT_MISSING] as const;
 
-export type NotRunReason = (typeof notRunReasons)[number];
+type NotRunReason = (typeof notRunReasons)[number];
 
 export interface SkipItem {
   /** `<module>.report` */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTemplateCompiler } from './compile-template.ts';
 
-const { compile } = createTemplateCompiler();
+const compile = createTemplateCompiler();
 const nodes = [{ name: 'a' }, { name: 'b' }];
 
 const vectors: readonly (readonly [title: string, template: string, details: unknown, result: string])[] = [
@@ -31,6 +31,10 @@ const vectors: readonly (readonly [title: string, template: string, details: unk
 for (const [title, template, details, result] of vectors) {
   test(`renders ${title}`, () => assert.equal(compile(template)(details), result));
 }
+
+test('a text is compiled once, however often it is needed', () => {
+  assert.equal(compile('about {{=pydata.name}}'), compile('about {{=pydata.name}}'));
+});
 
 test('a template sees neither the process nor the modules of the program', () => {
   assert.equal(

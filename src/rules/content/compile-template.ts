@@ -11,18 +11,22 @@ import { createRequire } from 'node:module';
 import { createContext, runInContext } from 'node:vm';
 
 /** Called with a report item's `details`, which the template knows as `pydata`. Throws whatever the template's code throws. */
-export type Template = (pydata: unknown) => string;
+type Template = (pydata: unknown) => string;
 
-export interface TemplateCompiler {
-  /** Throws a SyntaxError when the text is no valid template. */
-  compile(text: string): Template;
-}
+/** Throws a SyntaxError when the text is no valid template. */
+export type TemplateCompiler = (text: string) => Template;
+
+/** Compiled templates that are kept: more than a rule set has. */
+const compiledTemplatesMax = 5_000;
 
 interface Dot {
   template(text: string, settings: Readonly<Record<string, unknown>>): Template;
 }
 
-/** Costs some milliseconds; make one and keep it. */
+/**
+ * Costs some milliseconds; make one and keep it. It compiles each text once; the oldest is forgotten when there are too many, as after many
+ * changes of the content.
+ */
 export function createTemplateCompiler(): TemplateCompiler {
   const dot = loadDot();
   // doT's own settings with three changes: the parameter's name, `{{!` inserts like `{{=` (the hosted renderer does not encode), and
@@ -40,7 +44,15 @@ export function createTemplateCompiler(): TemplateCompiler {
     append: true,
     selfcontained: false,
   };
-  return { compile: (text) => dot.template(stripTemplate(text), settings) };
+  const known = new Map<string, Template>();
+  return (text) => {
+    const present = known.get(text);
+    if (present !== undefined) return present;
+    const template = dot.template(stripTemplate(text), settings);
+    known.set(text, template);
+    if (known.size > compiledTemplatesMax) known.delete(known.keys().next().value!);
+    return template;
+  };
 }
 
 /**

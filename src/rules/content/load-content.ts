@@ -82,29 +82,27 @@ interface RuleFolder {
 
 /** Folders at any depth that hold `plugin.yaml`, in order of path. What lies below such a folder belongs to it. */
 async function findRuleFolders(path: string, depth: number): Promise<RuleFolder[]> {
-  const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
   const found: RuleFolder[] = [];
-  for (const entry of entries
-    .filter((candidate) => candidate.isDirectory())
-    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const below = join(path, entry.name);
+  for (const name of await foldersIn(path).catch(() => [])) {
+    const below = join(path, name);
     const names = await readdir(below);
-    if (names.includes('plugin.yaml')) found.push({ name: entry.name, path: below });
+    if (names.includes('plugin.yaml')) found.push({ name, path: below });
     else if (depth < contentDepthMax) found.push(...(await findRuleFolders(below, depth + 1)));
   }
   return found;
+}
+
+/** Names of the folders directly in a folder, in order. */
+async function foldersIn(path: string): Promise<string[]> {
+  const entries = await readdir(path, { withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
 }
 
 async function readRule(path: string, config: GlobalConfig): Promise<RuleContent> {
   const plugin = toObject(parseYaml(await readFile(join(path, 'plugin.yaml'), 'utf8')), 'plugin.yaml');
   const texts = await readTexts(path);
   const errorKeys: [string, ErrorKeyContent][] = [];
-  const entries = await readdir(path, { withFileTypes: true });
-  for (const entry of entries
-    .filter((candidate) => candidate.isDirectory())
-    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    errorKeys.push([entry.name, await readErrorKey(join(path, entry.name), texts, config)]);
-  }
+  for (const name of await foldersIn(path)) errorKeys.push([name, await readErrorKey(join(path, name), texts, config)]);
   return {
     plugin: {
       name: textOf(plugin, 'name'),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ErrorKeyContent, RuleContent } from '../../contracts/rule-content.ts';
 import { createTemplateCompiler } from './compile-template.ts';
-import { createReportRenderer } from './render-report.ts';
+import { renderReport } from './render-report.ts';
 
 const noTexts = { generic: '', summary: '', resolution: '', more_info: '', reason: '', HasReason: true };
 
@@ -34,68 +34,27 @@ const rule: RuleContent = {
   resolution: 'rule resolution {{=pydata.name}}',
 };
 
-const report = (key: string, component = 'family.some_rule.report') => ({ component, key, details: { name: 'Ž' } });
+const compile = createTemplateCompiler();
+const render = (key: string, component = 'family.some_rule.report') =>
+  renderReport([rule], { component, key, details: { name: 'Ž' } }, compile);
 
 test("the error key's text is used, or the rule's where it has none", () => {
-  const { rendered, failures } = createReportRenderer([rule]).render([report('OWN_TEXTS'), report('RULE_TEXTS')]);
-  assert.deepEqual(failures, []);
-  assert.deepEqual(rendered, [
-    {
-      rule_id: 'family.some_rule',
-      error_key: 'OWN_TEXTS',
-      resolution: 'own resolution',
-      reason: 'own reason Ž',
-      description: 'about Ž',
-    },
-    {
-      rule_id: 'family.some_rule',
-      error_key: 'RULE_TEXTS',
-      resolution: 'rule resolution Ž',
-      reason: 'rule reason',
-      description: 'about Ž',
-    },
-  ]);
+  const shared = { kind: 'rendered', ruleId: 'family.some_rule', description: 'about Ž' };
+  assert.deepEqual(render('OWN_TEXTS'), { ...shared, resolution: 'own resolution', reason: 'own reason Ž' });
+  assert.deepEqual(render('RULE_TEXTS'), { ...shared, resolution: 'rule resolution Ž', reason: 'rule reason' });
 });
 
-test('a report that cannot be rendered is told with its reason and costs no other', () => {
-  const { rendered, failures } = createReportRenderer([rule]).render([
-    report('OWN_TEXTS', 'family.other_rule.report'),
-    report('OWN_TEXTS', 'nothing'),
-    report('UNKNOWN_KEY'),
-    report('constructor'),
-    report('NO_DESCRIPTION'),
-    report('BROKEN'),
-    report('NO_TEMPLATE'),
-    report('RULE_TEXTS'),
-  ]);
-  assert.deepEqual(
-    failures.map((failure) => failure.reason),
-    [
-      'rule-unknown',
-      'rule-unknown',
-      'error-key-unknown',
-      'error-key-unknown',
-      'description-missing',
-      'template-failed',
-      'template-failed',
-    ],
-  );
-  assert.deepEqual(
-    rendered.map((one) => one.error_key),
-    ['RULE_TEXTS'],
-  );
-});
-
-test('a template is compiled once, however many reports need it', () => {
-  const compiler = createTemplateCompiler();
-  const compiled: string[] = [];
-  const renderer = createReportRenderer([rule], {
-    compile(text) {
-      compiled.push(text);
-      return compiler.compile(text);
-    },
+for (const [why, key, component] of [
+  ['rule-unknown', 'OWN_TEXTS', 'family.other_rule.report'],
+  ['rule-unknown', 'OWN_TEXTS', 'nothing'],
+  ['error-key-unknown', 'UNKNOWN_KEY'],
+  ['error-key-unknown', 'constructor'],
+  ['description-missing', 'NO_DESCRIPTION'],
+  ['template-failed', 'BROKEN'],
+  ['template-failed', 'NO_TEMPLATE'],
+] as const) {
+  test(`what cannot be rendered is told with its reason: ${key} of ${component ?? 'the rule'}`, () => {
+    const result = render(key, component);
+    assert.equal(result.kind === 'failed' ? result.why : undefined, why);
   });
-  renderer.render([report('OWN_TEXTS'), report('OWN_TEXTS')]);
-  renderer.render([report('OWN_TEXTS')]);
-  assert.deepEqual(compiled, ['own resolution', 'own reason {{=pydata.name}}', 'about {{=pydata.name}}']);
-});
+}

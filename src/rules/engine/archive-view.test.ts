@@ -155,7 +155,7 @@ test('as many broken files are listed as the limit and not one more', () => {
   const view = viewOf(
     Object.fromEntries(Array.from({ length: brokenFilesListedMax + 1 }, (_, i) => [`${i}.json`, '{'])),
   );
-  for (const path of view.paths()) view.json(path);
+  for (let i = 0; i <= brokenFilesListedMax; i += 1) view.json(`${i}.json`);
   assert.equal(view.broken().length, brokenFilesListedMax);
 });
 

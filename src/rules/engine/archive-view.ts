@@ -46,9 +46,7 @@ export function isOverBudget(reason: BrokenFile['reason']): boolean {
 
 export interface ArchiveView {
   has(path: string): boolean;
-  /** Every path in code-unit order. */
-  paths(): readonly string[];
-  /** Paths below a directory at any depth, in order; `directory` has no trailing slash. */
+  /** Paths below a directory at any depth, in code-unit order; `directory` has no trailing slash. */
   below(directory: string): readonly string[];
   /** Paths of the `.json` files directly in a directory, in order. */
   jsonFilesIn(directory: string): readonly string[];
@@ -70,12 +68,9 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
   const noteBroken = (path: string, reason: BrokenFile['reason']) => {
     if (brokenFiles.length < brokenFilesListedMax) brokenFiles.push({ path, reason });
   };
-  const paths = () => {
-    sorted ??= [...files.keys()].sort();
-    return sorted;
-  };
   const below = (directory: string) => {
-    const all = paths();
+    sorted ??= [...files.keys()].sort();
+    const all = sorted;
     // `0` is the code unit after `/`, so the range holds exactly what starts with the directory and a slash.
     return all.slice(lowerBound(all, `${directory}/`), lowerBound(all, `${directory}0`));
   };
@@ -83,7 +78,6 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
 
   return {
     has: (path) => files.has(path),
-    paths,
     below,
     jsonFilesIn: (directory) =>
       below(directory).filter((path) => path.endsWith('.json') && path.indexOf('/', directory.length + 1) === -1),

@@ -5,19 +5,11 @@
  */
 
 import { isUuid } from '../../contracts/identifiers.ts';
-import {
-  type InfoItem,
-  type PassItem,
-  type Report,
-  type RuleHit,
-  SKIP_RULE_FAILED,
-  SKIP_RULE_LEFT_OUT,
-  type SkipItem,
-} from '../../contracts/report.ts';
+import { type Report, SKIP_RULE_FAILED, SKIP_RULE_LEFT_OUT } from '../../contracts/report.ts';
 import { type ArchiveView, type BrokenFile, createArchiveView } from './archive-view.ts';
 import { type FactName, type Facts, readFacts } from './facts.ts';
 import { listAt, textAt } from './json-access.ts';
-import { inputTrouble, notRun, reportItem, skipItem } from './report-items.ts';
+import { inputTrouble, notRun, ReportLists, skipItem } from './report-items.ts';
 import type { Rule } from './rule.ts';
 import { RULES_VERSION } from './rule.ts';
 
@@ -65,7 +57,7 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
   const start = options.clock.nowMicros();
   const failures: EvaluationFailure[] = [];
   const { sheet, isLost, ...seen } = readArchive(options, failures);
-  const lists = { reports: [] as RuleHit[], pass: [] as PassItem[], info: [] as InfoItem[], skips: [] as SkipItem[] };
+  const lists = new ReportLists();
 
   for (const rule of options.rules) {
     if (options.skipRules?.has(rule.module)) {
@@ -80,10 +72,7 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
     }
     sheet.takeLookedAt();
     try {
-      const result = reportItem(rule, rule.evaluate(sheet.facts, { now: options.now }));
-      if (result?.list === 'reports') lists.reports.push(result.item);
-      else if (result?.list === 'pass') lists.pass.push(result.item);
-      else if (result?.list === 'info') lists.info.push(result.item);
+      lists.add(rule, rule.evaluate(sheet.facts, { now: options.now }));
       // What it found holds; what it did not find may be in a file that cannot be read.
       const trouble = inputTrouble(rule, sheet, sheet.takeLookedAt());
       if (trouble !== undefined) lists.skips.push(trouble);

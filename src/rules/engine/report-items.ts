@@ -2,7 +2,6 @@
 
 import {
   type InfoItem,
-  type NotRunReason,
   type PassItem,
   type RuleHit,
   SKIP_INPUT_BROKEN,
@@ -20,27 +19,24 @@ const brokenFilesNamedMax = 5;
 /** Longer details are replaced by their length, as the results aggregator expects. Source: data-pipeline.md 4.3. */
 export const detailCharactersMax = 65_535;
 
-type ReportItem =
-  | { readonly list: 'reports'; readonly item: RuleHit }
-  | { readonly list: 'pass'; readonly item: PassItem }
-  | { readonly list: 'info'; readonly item: InfoItem };
+/** The lists of a report that rules add to. */
+export class ReportLists {
+  readonly reports: RuleHit[] = [];
+  readonly pass: PassItem[] = [];
+  readonly info: InfoItem[] = [];
+  readonly skips: SkipItem[] = [];
 
-/** Undefined for a verdict that says nothing. Throws when the verdict breaks the rules for verdicts: a bug of the rule. */
-export function reportItem(rule: Rule, verdict: Verdict): ReportItem | undefined {
-  switch (verdict.type) {
-    case 'none':
-      return undefined;
-    case 'rule': {
-      const details = itemDetails(verdict, 'error_key');
-      return { list: 'reports', item: { rule_id: itemId(rule, verdict.key), ...common(rule, verdict), details } };
-    }
-    case 'pass': {
-      const details = itemDetails(verdict, 'pass_key');
-      return { list: 'pass', item: { pass_id: itemId(rule, verdict.key), ...common(rule, verdict), details } };
-    }
-    case 'info': {
+  /** Adds nothing for a verdict that says nothing. Throws when the verdict breaks the rules for verdicts: a bug of the rule. */
+  add(rule: Rule, verdict: Verdict): void {
+    if (verdict.type === 'none') return;
+    const id = `${rule.module.slice(rule.module.lastIndexOf('.') + 1)}|${verdict.key}`;
+    if (verdict.type === 'rule') {
+      this.reports.push({ rule_id: id, ...common(rule, verdict), details: itemDetails(verdict, 'error_key') });
+    } else if (verdict.type === 'pass') {
+      this.pass.push({ pass_id: id, ...common(rule, verdict), details: itemDetails(verdict, 'pass_key') });
+    } else {
       const details = itemDetails(verdict, 'info_key') as Readonly<Record<string, string>>;
-      return { list: 'info', item: { info_id: itemId(rule, verdict.key), ...common(rule, verdict), details } };
+      this.info.push({ info_id: id, ...common(rule, verdict), details });
     }
   }
 }
@@ -60,7 +56,7 @@ export function skipItem(rule: Rule, sheet: FactSheet, isLost: (fact: FactName) 
   if (troubled !== undefined) return troubled;
   const details = `All: ${quotedList(all)} Any: ${any.map(quotedList).join(' Any: ')}`;
   const reason = absent.some(isLost) ? SKIP_INPUT_MISSING : SKIP_MISSING_REQUIREMENTS;
-  return { rule_fqdn: `${rule.module}.report`, reason, details, type: 'skip' };
+  return notRun(rule, reason, details);
 }
 
 /** What is wrong with the facts that a rule needs or has looked at; undefined when nothing is. */
@@ -74,17 +70,13 @@ export function inputTrouble(rule: Rule, sheet: FactSheet, facts: readonly FactN
   return notRun(rule, SKIP_INPUT_BROKEN, more > 0 ? `broken: ${named} and ${more} more` : `broken: ${named}`);
 }
 
-/** The skip item of a rule that did not run, or not over everything, for one of our own reasons. */
-export function notRun(rule: Rule, reason: NotRunReason, details: string): SkipItem {
+/** The skip item of a rule that did not run, or not over everything. */
+export function notRun(rule: Rule, reason: SkipItem['reason'], details: string): SkipItem {
   return { rule_fqdn: `${rule.module}.report`, reason, details, type: 'skip' };
 }
 
 function quotedList(names: readonly string[]): string {
   return `[${names.map((name) => `'${name}'`).join(', ')}]`;
-}
-
-function itemId(rule: Rule, key: string): string {
-  return `${rule.module.slice(rule.module.lastIndexOf('.') + 1)}|${key}`;
 }
 
 function common<Type extends string>(rule: Rule, verdict: { readonly type: Type; readonly key: string }) {

@@ -11,7 +11,7 @@ import { formatRfc3339, parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import type { BatchControl } from '../../platform/bus/intake/batch-intake.ts';
 import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
-import { deadLetter, done, unexpected, type Verdict } from '../../platform/bus/intake/step.ts';
+import { deadLetter, done, type ImmediateAnswer, unexpected } from '../../platform/bus/intake/step.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { recordTraceEvents } from '../../platform/records/trace-log.ts';
@@ -20,7 +20,7 @@ import type { CheckedReport, ParsedReport, ReportRow, ReportSubject } from './re
 import { prepareRow } from './steps/prepare-row.ts';
 import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
-import type { StoredReport } from './store.ts';
+import type { InsertedReport } from './store.ts';
 import type { TakenMessage, WriterEvents } from './telemetry.ts';
 
 const microsPerMs = 1000n;
@@ -120,7 +120,7 @@ class BatchRun {
     let attempts = 1;
     const results = await this.#control.untilDone('store-reports', 'database', (attempt) => {
       this.#accepted = this.#accepted.filter(({ message }) => this.#control.owns(message.record));
-      const traceOf = (index: number, result: StoredReport) =>
+      const traceOf = (index: number, result: InsertedReport) =>
         this.#traceOf(this.#accepted[index]!, settled(result, attempt.number));
       attempts = attempt.number;
       return storeReports(
@@ -190,7 +190,7 @@ class BatchRun {
   }
 
   /** Hops 7 and 8, in the transaction that makes the row; of a repeat they were told before. */
-  #traceOf({ message, parsedAt }: AcceptedMessage, result: StoredReport): readonly TraceEvent[] {
+  #traceOf({ message, parsedAt }: AcceptedMessage, result: InsertedReport): readonly TraceEvent[] {
     if (!this.#dependencies.settings.traced || message.subject.requestId === '') return [];
     const context = traceContext(message.subject);
     const now = formatRfc3339(this.#dependencies.clock.nowMicros());
@@ -209,7 +209,7 @@ class BatchRun {
 }
 
 /** What a second attempt finds at a message's own position is what the first one stored before its answer was lost. */
-function settled<Result extends StoreResult>(result: Result, attempts: number): Result | StoredReport {
+function settled<Result extends StoreResult>(result: Result, attempts: number): Result | InsertedReport {
   if (attempts === 1 || result.kind !== 'repeated' || result.by !== 'position') return result;
   return { kind: 'stored', updatedAt: result.updatedAt };
 }
@@ -241,7 +241,7 @@ export function checkReport(
   report: ParsedReport,
   futureToleranceMs: number,
   nowMicros: bigint,
-): Verdict<CheckedReport> {
+): ImmediateAnswer<CheckedReport> {
   const { lastChecked: text } = report.received;
   const lastChecked = parseRfc3339(text);
   if (lastChecked === undefined) {

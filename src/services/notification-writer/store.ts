@@ -23,7 +23,7 @@ import {
 import type { Connection } from '../../platform/database/database.ts';
 import type { Catalogue, ReportRow } from './report.ts';
 
-export type StoredReport =
+export type InsertedReport =
   /** `updatedAt` is the row's time as PostgreSQL writes it. */
   | { readonly kind: 'stored'; readonly updatedAt: string }
   /** By what it was recognised (its place on the bus, or its request, cluster and time), and the time of the row that is there. */
@@ -39,8 +39,8 @@ interface NumberedRow {
  * Stores a batch in the caller's transaction and answers for each row in the order given. Rejects with the database's error; then nothing
  * of the batch may be committed.
  */
-export async function insertReportBatch(tx: Connection, rows: readonly ReportRow[]): Promise<StoredReport[]> {
-  const results: (StoredReport | undefined)[] = new Array(rows.length).fill(undefined);
+export async function insertReportBatch(tx: Connection, rows: readonly ReportRow[]): Promise<InsertedReport[]> {
+  const results: (InsertedReport | undefined)[] = new Array(rows.length).fill(undefined);
   let waiting: NumberedRow[] = rows.map((row, nr) => ({ nr, row }));
   let storedAny = false;
   while (waiting.length > 0) {
@@ -63,7 +63,7 @@ export async function insertReportBatch(tx: Connection, rows: readonly ReportRow
     waiting = left;
   }
   if (storedAny) await tx.query('SELECT pg_notify($1, $2)', [CHANNEL_REPORT_STORED, '']);
-  return results as StoredReport[];
+  return results as InsertedReport[];
 }
 
 /** A record that was delivered twice within one batch is one record: the statement below joins by position. */

@@ -12,7 +12,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { IgnoredFact, ParsedReport, ReportSubject } from './report.ts';
-import type { StoredReport } from './store.ts';
+import type { InsertedReport } from './store.ts';
 
 interface WriterEventsOptions {
   readonly telemetry: Telemetry;
@@ -113,7 +113,7 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
         updatedAt,
       });
     },
-    reportRepeated({ record, subject }: TakenMessage, by: Extract<StoredReport, { kind: 'repeated' }>['by']): void {
+    reportRepeated({ record, subject }: TakenMessage, by: Extract<InsertedReport, { kind: 'repeated' }>['by']): void {
       metrics.repeats.inc();
       reportOutcome(subject, 'success');
       log.info({ ...placeOf(record), ...contextOf(subject), by }, 'message was stored before; no second row');

@@ -28,7 +28,7 @@ export type StepAnswer<T> =
   | { readonly kind: 'retry'; readonly error: CcxError; readonly afterMs: number };
 
 /** Of a step that waits for nothing. */
-export type Verdict<T> = Extract<StepAnswer<T>, { kind: 'done' | 'dead-letter' }>;
+export type ImmediateAnswer<T> = Extract<StepAnswer<T>, { kind: 'done' | 'dead-letter' }>;
 
 export function done<T>(value: T) {
   return { kind: 'done', value } as const satisfies StepAnswer<T>;

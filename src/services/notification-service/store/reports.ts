@@ -255,7 +255,7 @@ async function anyMessageWaiting(of: ReportsOf): Promise<boolean> {
 }
 
 /** As the database answers it. */
-interface ReportRow extends Pick<StoredReport, 'orgId' | 'accountNumber' | 'cluster' | 'updatedAt' | 'bytes'> {
+interface DueReportRow extends Pick<StoredReport, 'orgId' | 'accountNumber' | 'cluster' | 'updatedAt' | 'bytes'> {
   readonly text: string | null;
   readonly considered: readonly ConsideredRow[] | null;
   readonly requestId: string | null;
@@ -275,7 +275,7 @@ async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<Stor
     ? `(SELECT nullif(m.request_id, '') FROM ${TABLE_STORED_MESSAGE} AS m
          WHERE m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1)`
     : 'NULL';
-  const { rows } = await of.database.query<ReportRow>(
+  const { rows } = await of.database.query<DueReportRow>(
     `SELECT r.org_id AS "orgId", r.account_number AS "accountNumber", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
             octet_length(r.report) AS bytes, CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS text,
             (SELECT json_agg(json_build_object(

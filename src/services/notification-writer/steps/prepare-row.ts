@@ -7,7 +7,7 @@ import { hash } from 'node:crypto';
 import { storedRequestId } from '../../../contracts/identifiers.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
-import { deadLetter, done, type Verdict } from '../../../platform/bus/intake/step.ts';
+import { deadLetter, done, type ImmediateAnswer } from '../../../platform/bus/intake/step.ts';
 import type { CheckedReport, ReportFacts, ReportRow } from '../report.ts';
 
 /** Largest number that the integer columns hold; the message format allows twice that. */
@@ -16,7 +16,7 @@ const tableIntegerMax = 2_147_483_647;
 const clusterBytesMax = 36;
 
 /** Codes: `REPORT_NUMBER_TOO_LARGE`, `REPORT_CLUSTER_TOO_LONG`, `REPORT_NOT_UTF8`. */
-export function prepareRow(record: BusRecord, report: CheckedReport, facts: ReportFacts): Verdict<ReportRow> {
+export function prepareRow(record: BusRecord, report: CheckedReport, facts: ReportFacts): ImmediateAnswer<ReportRow> {
   const { orgId, accountNumber, clusterName, requestId } = report.received;
   for (const [name, value] of [['OrgID', orgId] as const, ['AccountNumber', accountNumber] as const]) {
     if (value > tableIntegerMax) {

@@ -11,10 +11,10 @@ import { sqlState } from '../../../platform/database/database-error.ts';
 import { storeRows } from '../../../platform/database/store-rows.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { ReportRow } from '../report.ts';
-import { insertReportBatch, type StoredReport } from '../store.ts';
+import { type InsertedReport, insertReportBatch } from '../store.ts';
 
 export type StoreResult =
-  | StoredReport
+  | InsertedReport
   /** The database will never take this row. */
   | { readonly kind: 'refused'; readonly error: CcxError };
 
@@ -25,7 +25,7 @@ export type StoreResult =
 export async function storeReports(
   rows: readonly ReportRow[],
   database: Database,
-  traceOf: (index: number, result: StoredReport) => readonly TraceEvent[],
+  traceOf: (index: number, result: InsertedReport) => readonly TraceEvent[],
   attempt: StepAttempt,
 ): Promise<StepAnswer<readonly StoreResult[]>> {
   const numbered = rows.map((row, index) => ({ row, index }));

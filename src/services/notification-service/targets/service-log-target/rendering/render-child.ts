@@ -6,31 +6,23 @@
 import type { RuleContent } from '../../../../../contracts/rule-content.ts';
 import { cutUtf8 } from '../../../../../encoding/cut-utf8.ts';
 import type { RunJob } from '../../../../../platform/runner-pool/runner-job.ts';
-import {
-  createTemplateCompiler,
-  type Template,
-  type TemplateCompiler,
-} from '../../../../../rules/content/compile-template.ts';
-import { createReportRenderer } from '../../../../../rules/content/render-report.ts';
+import { createTemplateCompiler } from '../../../../../rules/content/compile-template.ts';
+import { renderReport } from '../../../../../rules/content/render-report.ts';
 
-/** Compiled templates kept in a child: more than a rule set has. */
-const compiledTemplatesMax = 5_000;
 /** A rendered text is cut to this before it leaves the child; Service Log takes 4000 bytes. */
 const renderedTextBytesMax = 16 * 1024;
 
-const compiler = rememberTemplates(createTemplateCompiler(), compiledTemplatesMax);
+const compile = createTemplateCompiler();
 
 export const runJob: RunJob<RenderJob, RenderAnswer> = (job, context) => {
   context.label(`${job.component} ${job.errorKey}`);
   // Only what Service Log shows is rendered: a resolution that cannot be would cost the reason too.
   const rule = { ...job.rule, resolution: '', error_keys: withoutResolutions(job.rule.error_keys) };
   const report = { component: job.component, key: job.errorKey, details: JSON.parse(job.details) as unknown };
-  const { rendered, failures } = createReportRenderer([rule], compiler).render([report]);
-  const texts = rendered[0];
-  if (texts === undefined) {
-    return { kind: 'failed', why: failures[0]?.reason ?? 'no-result', detail: cut(failures[0]?.detail ?? '') };
-  }
-  return { kind: 'rendered', ruleId: texts.rule_id, description: cut(texts.description), reason: cut(texts.reason) };
+  const result = renderReport([rule], report, compile);
+  if (result.kind === 'failed') return { ...result, detail: cut(result.detail) };
+  const { kind, ruleId, description, reason } = result;
+  return { kind, ruleId, description: cut(description), reason: cut(reason) };
 };
 
 function withoutResolutions(errorKeys: RenderJob['rule']['error_keys']): RenderJob['rule']['error_keys'] {
@@ -39,21 +31,6 @@ function withoutResolutions(errorKeys: RenderJob['rule']['error_keys']): RenderJ
 
 function cut(text: string): string {
   return cutUtf8(String(text), renderedTextBytesMax);
-}
-
-/** Compiles each text once; the oldest is forgotten when there are too many, as after many changes of the content. */
-function rememberTemplates(inner: TemplateCompiler, templatesMax: number): TemplateCompiler {
-  const known = new Map<string, Template>();
-  return {
-    compile(text) {
-      const present = known.get(text);
-      if (present !== undefined) return present;
-      const template = inner.compile(text);
-      known.set(text, template);
-      if (known.size > templatesMax) known.delete(known.keys().next().value!);
-      return template;
-    },
-  };
 }
 
 /** What passes between the native renderer and its child processes. */
