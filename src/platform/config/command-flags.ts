@@ -3,9 +3,8 @@
  * stays with `loadConfig`, so a flag and an environment variable accept the same text.
  */
 import { type Command, CommanderError, Option } from 'commander';
-import { describeConfig } from './describe-config.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
-import { camelCase, environmentName, type OptionSpec, type OptionTable } from './options.ts';
+import { camelCase, environmentName, type ListSpec, type OptionSpec, type OptionTable } from './options.ts';
 import { formatDuration } from './parse-value.ts';
 import type { ProcessInput } from './process-input.ts';
 
@@ -52,6 +51,46 @@ function showConfiguration<Table extends OptionTable>(table: Table, loaded: Load
   for (const { key, value, origin } of lines) process.stdout.write(`${key.padEnd(width)}  ${value}  (${origin})\n`);
   for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
   throw new CommanderError(0, 'commander.configuration', 'shown');
+}
+
+interface ConfigLine {
+  readonly key: string;
+  readonly value: string;
+  readonly origin: string;
+}
+
+/** Every key, its value and where it came from; secrets only as set or not set. */
+export function describeConfig<Table extends OptionTable>(table: Table, loaded: LoadedConfig<Table>): ConfigLine[] {
+  const values: Readonly<Record<string, unknown>> = loaded.config;
+  const options = Object.entries(table.options).map(([key, spec]) => ({
+    key,
+    value: shown(spec, values[key]),
+    origin: loaded.origin[key] ?? 'default',
+  }));
+  return [
+    ...options,
+    ...Object.entries(table.lists ?? {}).flatMap(([name, spec]) => listLines(name, spec, loaded.lists)),
+  ];
+}
+
+function listLines(name: string, spec: ListSpec, lists: Readonly<Record<string, unknown>>): ConfigLine[] {
+  const entries = (lists[name] ?? []) as readonly Readonly<Record<string, unknown>>[];
+  return entries.flatMap((entry, index) =>
+    Object.entries(spec.options).map(([key, option]) => ({
+      key: `${name}[${index}].${key}`,
+      value: shown(option, entry[key]),
+      origin: 'file',
+    })),
+  );
+}
+
+function shown({ secret, type }: Pick<OptionSpec, 'secret' | 'type'>, value: unknown): string {
+  if (secret === true) return isSet(value) ? '(set)' : '(not set)';
+  return type === 'duration' ? formatDuration(Number(value)) : JSON.stringify(value);
+}
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
 }
 
 function environmentHelp(table: OptionTable): string {

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import { addTableOptions } from './command-flags.ts';
-import { describeConfig } from './describe-config.ts';
+import { addTableOptions, describeConfig } from './command-flags.ts';
 import { loadConfig } from './load-config.ts';
 import { defineOptions } from './options.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import { describeConfig } from './describe-config.ts';
+import { describeConfig } from './command-flags.ts';
 import { loadConfig } from './load-config.ts';
 import { defineOptions } from './options.ts';
 

@@ -8,12 +8,12 @@ import type { Bus } from '../bus/bus.ts';
 import type { BusSettings } from '../bus/bus-options.ts';
 import { openBus } from '../bus/open-bus.ts';
 import { type NeededTopic, requireTopics } from '../bus/require-topics.ts';
-import { type Clock, createSystemClock } from '../clock/clock.ts';
+import { createSystemClock } from '../clock/clock.ts';
 import { connectDatabase } from '../database/connect-database.ts';
 import type { Database, DatabaseOptions } from '../database/database.ts';
 import { createOperationsServer } from '../http/operations-server.ts';
 import type { LogLevel } from '../telemetry/log.ts';
-import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
+import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Lifecycle, RunningService } from './lifecycle.ts';
 import { runRole } from './run-role.ts';
 
@@ -29,27 +29,10 @@ interface RoleOptions {
   readonly exitCodeOf?: (error: unknown) => number;
 }
 
-interface RoleBase {
-  readonly telemetry: Telemetry;
-  readonly clock: Clock;
-}
-
-export interface OpenRole extends RoleBase {
-  readonly lifecycle: Lifecycle;
-  database(options: Omit<DatabaseOptions, 'clock'>): Database;
-  /** Rejects where a topic that is not optional is missing; of the others a warning is logged. */
-  bus(settings: BusSettings, needed: { readonly database?: Database; readonly topics: NeededTopic[] }): Promise<Bus>;
-  /** Stopped before what was opened until now. */
-  stopsWith(service: RunningService): void;
-  /** `GET /health`, `/ready` and `/metrics`. */
-  serveOperations(
-    config: { readonly 'operations.host': string; readonly 'operations.port': number },
-    service: RunningService,
-  ): Promise<void>;
-}
+export type OpenRole = ReturnType<typeof roleOn>;
 
 /** Log, metrics and clock of a role; the warnings of its configuration are logged. */
-export function openRoleBase({ name, level, warnings, logsToStandardError }: RoleOptions): RoleBase {
+export function openRoleBase({ name, level, warnings, logsToStandardError }: RoleOptions) {
   const destination = logsToStandardError === true ? { destination: pino.destination(2) } : {};
   const telemetry = createTelemetry({ service: name, level, ...destination });
   for (const warning of warnings) telemetry.log.warn(warning);
@@ -66,17 +49,21 @@ export async function openRole(options: RoleOptions, start: (role: OpenRole) => 
   });
 }
 
-function roleOn(base: RoleBase, lifecycle: Lifecycle): OpenRole {
+function roleOn(base: ReturnType<typeof openRoleBase>, lifecycle: Lifecycle) {
   const { telemetry, clock } = base;
   return {
     ...base,
     lifecycle,
-    database(options) {
+    database(options: Omit<DatabaseOptions, 'clock'>): Database {
       const database = connectDatabase({ ...options, clock });
       lifecycle.defer('database', () => database.close());
       return database;
     },
-    async bus(settings, { database, topics }) {
+    /** Rejects where a topic that is not optional is missing; of the others a warning is logged. */
+    async bus(
+      settings: BusSettings,
+      { database, topics }: { readonly database?: Database; readonly topics: NeededTopic[] },
+    ): Promise<Bus> {
       const bus = await openBus(settings, { clock, telemetry, database });
       lifecycle.defer('bus', () => bus.close());
       await requireTopics(bus, topics, (error) =>
@@ -84,10 +71,15 @@ function roleOn(base: RoleBase, lifecycle: Lifecycle): OpenRole {
       );
       return bus;
     },
-    stopsWith(service) {
+    /** Stopped before what was opened until now. */
+    stopsWith(service: RunningService): void {
       lifecycle.defer(service.name, () => service.stop());
     },
-    async serveOperations(config, service) {
+    /** `GET /health`, `/ready` and `/metrics`. */
+    async serveOperations(
+      config: { readonly 'operations.host': string; readonly 'operations.port': number },
+      service: RunningService,
+    ): Promise<void> {
       const server = createOperationsServer({
         host: config['operations.host'],
         port: config['operations.port'],

@@ -2,7 +2,7 @@
  * The secret source of one process: constants, files and Vault behind one interface. Called by the roles' `commands.ts`, which hand the
  * `Secret`s to their services.
  */
-import { CcxError, configInvalid, errorFields } from '../../encoding/ccx-error.ts';
+import { CcxError, configInvalid } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { readSecretFile, type Secret, type SecretRequest, type SecretSource } from './secret-source.ts';
@@ -21,7 +21,7 @@ interface SecretSourceOptions {
 /** Nothing is read before a secret is asked for its value, or `check`. */
 export function openSecretSource({ vault, clock, telemetry }: SecretSourceOptions): SecretSource {
   const opened: Secret[] = [];
-  const store = vault === undefined ? undefined : openVault(vault, { clock, telemetry });
+  const store = vault === undefined ? undefined : openVault(vault, clock, telemetry);
   return {
     secret(request) {
       const secret = openSecret(request, store);
@@ -50,25 +50,10 @@ function openSecret(request: SecretRequest, vault: Vault | undefined): Secret {
   );
 }
 
-function openVault(settings: VaultSettings, { clock, telemetry }: Pick<SecretSourceOptions, 'clock' | 'telemetry'>) {
+function openVault(settings: VaultSettings, clock: Clock, { log }: Telemetry) {
   const client = createVaultClient(settings, clock);
-  const session = createVaultSession({
-    client,
-    auth: settings.auth,
-    clock,
-    onRenewalFailed: (error) => telemetry.log.warn(errorFields(error), 'the Vault token is not renewed'),
-  });
-  const secret = createVaultSecrets({
-    settings,
-    client,
-    session,
-    clock,
-    onKeptLastGood: (setting, error) =>
-      telemetry.log.warn(
-        { setting, ...errorFields(error) },
-        'the secret is not read again; its last good value stays in use',
-      ),
-  });
+  const session = createVaultSession(client, settings.auth, clock, log);
+  const secret = createVaultSecrets({ settings, client, session }, clock, log);
   return { secret, close: () => session.close() };
 }
 

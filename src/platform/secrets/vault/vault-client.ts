@@ -27,21 +27,19 @@ interface VaultRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface VaultClient {
-  /**
-   * The answer's JSON document; also that of a 404, by which a deleted secret differs from one that never was.
-   * Codes: `VAULT_UNREACHABLE`, `VAULT_SEALED`, `VAULT_UNAVAILABLE` (retryable, tried again here first), `VAULT_FORBIDDEN`,
-   * `VAULT_REFUSED`, `VAULT_ANSWER`, `VAULT_TOKEN`.
-   */
-  call(request: VaultRequest): Promise<{ readonly status: number; readonly document: unknown }>;
-}
+export type VaultClient = ReturnType<typeof createVaultClient>;
 
 /** Sealed or in maintenance, standby, standby of another region, not yet caught up, too many requests. */
 const transientStatuses = new Set([412, 429, 472, 473, 500, 502, 503, 504]);
 
-export function createVaultClient(settings: VaultSettings, clock: Clock): VaultClient {
+export function createVaultClient(settings: VaultSettings, clock: Clock) {
   return {
-    async call(request) {
+    /**
+     * The answer's JSON document; also that of a 404, by which a deleted secret differs from one that never was.
+     * Codes: `VAULT_UNREACHABLE`, `VAULT_SEALED`, `VAULT_UNAVAILABLE` (retryable, tried again here first), `VAULT_FORBIDDEN`,
+     * `VAULT_REFUSED`, `VAULT_ANSWER`, `VAULT_TOKEN`.
+     */
+    async call(request: VaultRequest): Promise<{ readonly status: number; readonly document: unknown }> {
       for (let tries = 1; ; tries += 1) {
         try {
           return readAnswer(settings, request, await send(settings, request));

@@ -1,10 +1,11 @@
 /**
  * Reads fields of KV secrets from Vault or OpenBao, version 2 or 1. One read serves all fields of a path; a value is used for some
- * minutes, then read again; while Vault is away or refuses, the last good value stays in use and `onKeptLastGood` is called.
+ * minutes, then read again; while Vault is away or refuses, the last good value stays in use.
  */
 import { z } from 'zod';
-import { CcxError, configInvalid } from '../../../encoding/ccx-error.ts';
+import { CcxError, configInvalid, errorFields } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { Secret } from '../secret-source.ts';
 import { secretBytesMax, vaultRefreshMs } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
@@ -31,13 +32,10 @@ export function parseVaultReference(text: string, setting: string): VaultReferen
   );
 }
 
-interface VaultSecretsDependencies {
+interface PathReader {
   readonly settings: VaultSettings;
   readonly client: VaultClient;
   readonly session: VaultSession;
-  readonly clock: Clock;
-  /** A value could not be read again; the last good one stays in use. */
-  readonly onKeptLastGood: (setting: string, error: unknown) => void;
 }
 
 interface StoredPath {
@@ -48,12 +46,11 @@ interface StoredPath {
 }
 
 /** Answers `Secret`s that share one cache and one session. */
-export function createVaultSecrets(dependencies: VaultSecretsDependencies) {
-  const { settings, client, session, clock, onKeptLastGood } = dependencies;
+export function createVaultSecrets(reader: PathReader, clock: Clock, log: Telemetry['log']) {
   const stored = new Map<string, StoredPath>();
 
   const readOnce = (path: string, entry: StoredPath) => {
-    entry.reading ??= readPath({ settings, client, session }, path)
+    entry.reading ??= readPath(reader, path)
       .then((fields) => {
         entry.fields = fields;
         entry.usedUntilMs = clock.monotonicMs() + vaultRefreshMs;
@@ -81,7 +78,7 @@ export function createVaultSecrets(dependencies: VaultSecretsDependencies) {
         lastGood = fieldOf(fields ?? {}, reference, setting);
       } catch (error) {
         if (lastGood === undefined) throw namedAfter(setting, error);
-        onKeptLastGood(setting, error);
+        log.warn({ setting, ...errorFields(error) }, 'the secret is not read again; its last good value stays in use');
       }
       return lastGood;
     };
@@ -96,8 +93,6 @@ const version2Answer = z.object({
   }),
 });
 const version1Answer = z.object({ data: z.record(z.string(), z.unknown()) });
-
-type PathReader = Pick<VaultSecretsDependencies, 'settings' | 'client' | 'session'>;
 
 async function readPath(reader: PathReader, path: string): Promise<Readonly<Record<string, unknown>>> {
   const { mount, kvVersion } = reader.settings;

@@ -3,9 +3,10 @@
  * be renewed further. Used by `vault-secrets.ts` only. Source: consumers.md 3.
  */
 import { z } from 'zod';
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { CcxError, errorFields } from '../../../encoding/ccx-error.ts';
 import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { readSecretFile, vaultRefreshMs } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
 import type { VaultAuth, VaultCredential } from './vault-settings.ts';
@@ -21,29 +22,18 @@ const vaultRenewMsMax = 24 * 3_600_000;
 /** Below this share of the first lease a renewal was clipped by the token's maximum life: a new login is due. */
 const vaultClippedShare = 1 / 3;
 
-export interface VaultSession {
-  /** A token that is valid as far as we know; logs in when there is none. Concurrent callers share one login. */
-  token(): Promise<string>;
-  /** Forgets this token after Vault refused it; the next `token()` logs in. A token that was replaced meanwhile is left alone. */
-  discard(token: string): void;
-  close(): Promise<void>;
-}
+export type VaultSession = ReturnType<typeof createVaultSession>;
 
-interface VaultSessionDependencies {
-  readonly client: VaultClient;
-  readonly auth: VaultAuth;
-  readonly clock: Clock;
-  /** A renewal failed; the token is used as long as it lives. */
-  readonly onRenewalFailed: (error: unknown) => void;
-}
-
-export function createVaultSession({ client, auth, clock, onRenewalFailed }: VaultSessionDependencies): VaultSession {
+export function createVaultSession(client: VaultClient, auth: VaultAuth, clock: Clock, log: Telemetry['log']) {
   const closing = new AbortController();
   const { signal } = closing;
   let lease: VaultLease | undefined;
   let login: Promise<VaultLease> | undefined;
   /** One loop per token that is kept alive. */
   const keepers = new Map<string, Promise<void>>();
+
+  /** The token is used as long as it lives. */
+  const onRenewalFailed = (error: unknown) => log.warn(errorFields(error), 'the Vault token is not renewed');
 
   const logInOnce = () => {
     login ??= logIn(client, auth, signal)
@@ -97,10 +87,12 @@ export function createVaultSession({ client, auth, clock, onRenewalFailed }: Vau
   };
 
   return {
+    /** A token that is valid as far as we know; logs in when there is none. Concurrent callers share one login. */
     async token() {
       return (lease ?? (await logInOnce())).token;
     },
-    discard(token) {
+    /** Forgets this token after Vault refused it; the next `token()` logs in. A token that was replaced meanwhile is left alone. */
+    discard(token: string) {
       if (lease?.token === token) lease = undefined;
     },
     async close() {
