@@ -6,6 +6,10 @@
 import { after } from 'node:test';
 import { missingForKafka } from '../../scripts/kafka/kafka-jars.ts';
 import { freePorts, type KafkaCluster, type KafkaOptions, startKafka } from '../../scripts/kafka/start-kafka.ts';
+import type { Bus } from '../../src/platform/bus/bus.ts';
+import { createKafkaBus } from '../../src/platform/bus/kafka/kafka-bus.ts';
+import { plaintext } from '../../src/platform/bus/kafka/kafka-security.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 import { assertKindMay } from './test-kinds.ts';
@@ -41,6 +45,12 @@ export async function testKafkaBrokers(): Promise<readonly string[]> {
   if (ownBroker !== undefined) return ownBroker.split(',');
   shared.broker ??= startTestKafka();
   return (await shared.broker).addresses;
+}
+
+/** A client of these brokers, or of the shared ones; the caller's to close. */
+export async function openTestKafkaBus(brokers?: readonly string[]): Promise<Bus> {
+  const addresses = brokers ?? (await testKafkaBrokers());
+  return createKafkaBus({ brokers: addresses, clientId: 'test', security: plaintext, clock: createSystemClock() });
 }
 
 export interface FaultyKafka {

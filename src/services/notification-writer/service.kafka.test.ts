@@ -1,13 +1,11 @@
 /** The writer on a real Kafka: what it promises on the embedded bus it keeps there, the dead-letter topic that nobody made included. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { testKafkaBrokers } from '../../../test/support/kafka.ts';
+import { openTestKafkaBus } from '../../../test/support/kafka.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { reportMessage } from '../../../test/support/report-messages.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
-import { parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
-import { openBus } from '../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
@@ -21,15 +19,7 @@ let bus: Bus;
 
 before(async () => {
   context = await createTestDatabase({ migrated: true });
-  bus = await openBus(
-    {
-      kind: 'kafka',
-      brokers: await testKafkaBrokers(),
-      clientId: 'writer-test',
-      security: parseKafkaSecurity({ protocol: 'PLAINTEXT' }),
-    },
-    { clock, telemetry: createSilentTelemetry('bus') },
-  );
+  bus = await openTestKafkaBus();
 });
 after(async () => {
   await bus.close();

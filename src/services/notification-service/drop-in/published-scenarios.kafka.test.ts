@@ -12,20 +12,15 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
 import { launcherOf, runProgram, settingsOf, storageSettings } from '../../../../test/support/drop-in-program.ts';
-import { startTestKafka } from '../../../../test/support/kafka.ts';
+import { openTestKafkaBus, startTestKafka } from '../../../../test/support/kafka.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
 import type { Bus } from '../../../platform/bus/bus.ts';
-import { parseKafkaSecurity } from '../../../platform/bus/kafka/kafka-security.ts';
-import { openBus } from '../../../platform/bus/open-bus.ts';
-import { createSystemClock } from '../../../platform/clock/clock.ts';
-import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
 
 const program = 'ccx-notification-service';
 const folder = mkdtempSync(join(tmpdir(), 'ccx-published-scenarios-'));
-const clock = createSystemClock();
 /** No UUID, as in the scenarios. */
 const cluster = '5d5892d4-2g85-4ccf-02bg-548dfc9767aa';
 const component = 'ccx_rules_ocp.external.rules.test_rule.report';
@@ -41,7 +36,7 @@ let content: Server;
 
 before(async () => {
   kafka = await startTestKafka({ properties: { 'auto.create.topics.enable': 'true', 'num.partitions': '1' } });
-  bus = await connect(kafka);
+  bus = await openTestKafkaBus(kafka.addresses);
   context = await createTestDatabase({ migrated: true });
   content = createServer((_request, response) => response.end(encodeRuleContent(contentOf(risks))));
   await new Promise<void>((resolve) => content.listen(0, '127.0.0.1', resolve));
@@ -53,12 +48,6 @@ after(async () => {
   await context.drop();
   rmSync(folder, { recursive: true });
 });
-
-function connect({ addresses: brokers }: KafkaCluster): Promise<Bus> {
-  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
-  const telemetry = createSilentTelemetry('bus');
-  return openBus({ kind: 'kafka', brokers, clientId: 'test', security }, { clock, telemetry });
-}
 
 beforeEach(async () => {
   await bus.admin.deleteTopic(TOPIC_NOTIFICATIONS).catch(() => undefined);
@@ -173,7 +162,7 @@ test('a broker that cannot be resolved does not matter beside one that answers',
 
 test('where brokers make no topic each run says which topic and setting and does not end well, until the topic is there', async () => {
   const strict = await startTestKafka();
-  const strictBus = await connect(strict);
+  const strictBus = await openTestKafkaBus(strict.addresses);
   const settings = { KAFKA_BROKER__ADDRESSES: strict.addresses.join(','), METRICS__RETRIES: '1' };
   try {
     await store('CRITICAL');

@@ -9,14 +9,11 @@ import { after, before, test } from 'node:test';
 import { freePorts } from '../../../../scripts/kafka/start-kafka.ts';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
 import { launcherOf, settingsOf, storageSettings } from '../../../../test/support/drop-in-program.ts';
-import { startTestKafka, testKafkaBrokers } from '../../../../test/support/kafka.ts';
+import { openTestKafkaBus, startTestKafka, testKafkaBrokers } from '../../../../test/support/kafka.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { reportMessage } from '../../../../test/support/report-messages.ts';
 import type { Bus } from '../../../platform/bus/bus.ts';
-import { parseKafkaSecurity } from '../../../platform/bus/kafka/kafka-security.ts';
-import { openBus } from '../../../platform/bus/open-bus.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
-import { createSilentTelemetry } from '../../../platform/telemetry/telemetry.ts';
 
 const launcher = launcherOf('ccx-notification-writer');
 const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-service-'));
@@ -29,10 +26,7 @@ let bus: Bus;
 before(async () => {
   context = await createTestDatabase({ migrated: true });
   await context.database.query(`CREATE ROLE ${role} LOGIN SUPERUSER PASSWORD 'right'`);
-  const brokers = await testKafkaBrokers();
-  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
-  const telemetry = createSilentTelemetry('bus');
-  bus = await openBus({ kind: 'kafka', brokers, clientId: 'test', security }, { clock, telemetry });
+  bus = await openTestKafkaBus();
   await bus.admin.ensureTopics([topic, `${topic}-status`].map((name) => ({ name, partitions: 1 })));
 });
 after(async () => {
@@ -127,9 +121,7 @@ test('a wrong password does not end the service: /ready says why, and it goes on
 
 test('brokers that make topics make the one that is missing, and what comes on it is stored', async () => {
   const cluster = await startTestKafka({ properties: { 'auto.create.topics.enable': 'true' } });
-  const security = parseKafkaSecurity({ protocol: 'PLAINTEXT' });
-  const settings = { kind: 'kafka' as const, brokers: cluster.addresses, clientId: 'test', security };
-  const there = await openBus(settings, { clock, telemetry: createSilentTelemetry('bus') });
+  const there = await openTestKafkaBus(cluster.addresses);
   const { child, closed, until } = await launch({
     ...storageSettings(context.url),
     BROKER__ADDRESSES: cluster.addresses.join(','),
