@@ -1,29 +1,22 @@
 /** With a token file and a database: whose a cluster is, asked and recorded at each upload. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import {
   archiveKeys,
-  BOUNDARY,
   type Exchange,
-  filePart,
   form,
   type IngressBench,
   send,
   startIngressBench,
 } from '../../../test/support/ingress-bench.ts';
+import { by, cluster, otherCluster, post, sha256, tokensFile } from '../../../test/support/operator-tokens.ts';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 
-const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
-const other = '84ef291d-8f1b-4d28-ab34-cfddff941b85';
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const token = (name: string, orgId: number, clusterId?: string) => ({
   sha256: sha256(name),
   org_id: String(orgId),
@@ -47,14 +40,11 @@ async function start(t: TestContext, list: readonly object[], prepare?: (databas
   const context = await createTestDatabase({ migrated: true });
   t.after(() => context.drop());
   await prepare?.(context.database);
-  const folder = await mkdtemp(join(tmpdir(), 'ccx-tokens-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const tokensFile = join(folder, 'tokens.json');
-  const setTokens = (next: readonly object[]) => writeFile(tokensFile, JSON.stringify({ tokens: next }));
-  await setTokens(list);
+  const path = await tokensFile(t, { tokens: list });
+  const setTokens = (next: readonly object[]) => writeFile(path, JSON.stringify({ tokens: next }));
   const cut = { away: false };
   const bench = await startIngressBench(t, {
-    settings: { tokensFile },
+    settings: { tokensFile: path },
     env: { CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'true' },
     database: cuttable(context.database, cut),
   });
@@ -68,16 +58,7 @@ async function start(t: TestContext, list: readonly object[], prepare?: (databas
       await setTokens(next);
       await bench.restart();
     },
-    upload: (name, id = cluster, { body = form([filePart('x')]) } = {}) =>
-      send(bench.ingress.uploadUrl, {
-        method: 'POST',
-        headers: {
-          'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
-          authorization: `Bearer ${name}`,
-          'user-agent': `insights-operator/4.19.0-abc cluster/${id}`,
-        },
-        body,
-      }),
+    upload: (name, id = cluster, { body } = {}) => post(bench, by(name, id), body),
   };
   return fixture;
 }
@@ -126,7 +107,7 @@ test('an upload that is no good makes nobody an owner', async (t) => {
 
 test('of two first uploads at once exactly one is accepted', async (t) => {
   const f = await start(t, unboundOnly);
-  for (const id of [cluster, other]) {
+  for (const id of [cluster, otherCluster]) {
     const answers = await Promise.all([f.upload('one', id), f.upload('evil', id)]);
     const statuses = answers.map(({ status }) => status);
     assert.deepEqual(statuses.toSorted(), [202, 403]);
@@ -159,15 +140,10 @@ test('ccx clusters move counts at once, against a bound token, too', async (t) =
 test('an identity that counts owns like a token does, and cannot leave the cluster out', async (t) => {
   const f = await start(t, unboundOnly);
   const withHeader = (orgId: string, system?: object) =>
-    send(f.bench.ingress.uploadUrl, {
-      method: 'POST',
-      headers: {
-        'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
-        'x-rh-identity': encodeIdentity({
-          identity: { type: 'System', org_id: orgId, internal: { org_id: orgId }, ...(system && { system }) },
-        }),
-      },
-      body: form([filePart('x')]),
+    post(f.bench, {
+      'x-rh-identity': encodeIdentity({
+        identity: { type: 'System', org_id: orgId, internal: { org_id: orgId }, ...(system && { system }) },
+      }),
     });
   assert.equal((await withHeader('5', { cluster_id: cluster.toUpperCase() })).status, 202);
   assert.deepEqual(await ownerRows(f), [[cluster, 5, false, null]]);
@@ -183,11 +159,11 @@ test('an older installation’s clusters belong to the organizations of their ol
     database.query(
       `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at, kafka_offset) VALUES
          (1, 1, $1, '{}', '2026-01-01', 1), (666, 1, $1, '{}', '2026-01-02', 2)`,
-      [other],
+      [otherCluster],
     ),
   );
-  assert.equal((await f.upload('evil', other)).status, 403);
-  assert.equal((await f.upload('one', other)).status, 202);
+  assert.equal((await f.upload('evil', otherCluster)).status, 403);
+  assert.equal((await f.upload('one', otherCluster)).status, 202);
 });
 
 test('while the database is away, what is known still holds, and a new cluster has to wait', async (t) => {
@@ -197,13 +173,13 @@ test('while the database is away, what is known still holds, and a new cluster h
   f.cut.away = true;
   assert.equal((await f.upload('one')).status, 202, 'known from before the start');
   assert.equal((await f.upload('evil')).status, 403);
-  const unknown = await f.upload('evil', other);
+  const unknown = await f.upload('evil', otherCluster);
   assert.deepEqual([unknown.status, unknown.headers['retry-after']], [503, '30']);
   assert.equal(await f.bench.metric('ccx_ingress_refused_total', { code: 'OWNERS_UNAVAILABLE' }), 1);
   const ready = await send(`${f.bench.ingress.baseUrl}/ready`);
   assert.deepEqual([ready.status, /whose the clusters are cannot be looked up/.test(ready.text)], [200, true]);
   f.cut.away = false;
-  assert.equal((await f.upload('evil', other)).status, 202);
+  assert.equal((await f.upload('evil', otherCluster)).status, 202);
 });
 
 test('a bound token needs no database', async (t) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
@@ -18,6 +18,7 @@ import {
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
 import { type IngressRole, startIngressRole } from '../../../test/support/ingress-role.ts';
+import { by, cluster, post, sha256, tokensFile } from '../../../test/support/operator-tokens.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { HEADER_REQUEST_ID, TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
@@ -265,27 +266,15 @@ function peakMebibytes(role: CcxProcess): number {
 }
 
 test('with tokens, two processes on one database agree on whose a cluster is, and a person may change it', async (t) => {
-  const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
-  const tokensFile = join(await storage(t), 'tokens.json');
-  const entry = (name: string, orgId: string) => ({
-    sha256: createHash('sha256').update(name).digest('hex'),
-    org_id: orgId,
-  });
-  await writeFile(tokensFile, JSON.stringify({ tokens: [entry('one', '1'), entry('evil', '666')] }));
+  const entry = (name: string, orgId: string) => ({ sha256: sha256(name), org_id: orgId });
+  const tokens = await tokensFile(t, { tokens: [entry('one', '1'), entry('evil', '666')] });
   const path = await storage(t);
-  const [first, second] = await Promise.all([startRole(t, path, { tokensFile }), startRole(t, path, { tokensFile })]);
-  const upload = async (url: string, token: string) => {
-    const { status } = await send(`${url}/api/ingress/v1/upload`, {
-      method: 'POST',
-      headers: {
-        'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
-        authorization: `Bearer ${token}`,
-        'user-agent': `insights-operator/4.19.0-abc cluster/${cluster}`,
-      },
-      body: form([filePart('x')]),
-    });
-    return status;
-  };
+  const [first, second] = await Promise.all([
+    startRole(t, path, { tokensFile: tokens }),
+    startRole(t, path, { tokensFile: tokens }),
+  ]);
+  const upload = async (baseUrl: string, token: string) =>
+    (await post({ ingress: { uploadUrl: `${baseUrl}/api/ingress/v1/upload` } }, by(token))).status;
   assert.equal(await upload(first.url, 'one'), 202);
   assert.equal(await upload(second.url, 'evil'), 403);
   const tool = (...args: string[]) => runCcx(['clusters', ...args, '--database', shared.base!.url]);

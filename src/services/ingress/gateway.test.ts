@@ -1,22 +1,17 @@
 /** The gateway: an operator's token becomes an identity, and nobody else's word does. Source: ingress.md C.2. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm, writeFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import {
   archiveKeys,
-  BOUNDARY,
-  type Exchange,
   filePart,
   form,
   type IngressBench,
-  send,
   startIngressBench,
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
+import { agent, by, cluster, otherCluster, post, sha256, tokensFile } from '../../../test/support/operator-tokens.ts';
 import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { openTokenFile, tokenFileBytesMax } from '../../platform/auth/token-table.ts';
@@ -24,11 +19,6 @@ import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import { isLocalRequest } from './decide/locality.ts';
 import { identityWarnings } from './service.ts';
 
-const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
-const otherCluster = '84ef291d-8f1b-4d28-ab34-cfddff941b85';
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const agent = (id: string) => `insights-operator/4.19.0-abc cluster/${id}`;
-const by = (token: string, id = cluster) => ({ authorization: `Bearer ${token}`, 'user-agent': agent(id) });
 const entry = (token: string, more: object = {}) => ({
   sha256: sha256(token),
   org_id: '11',
@@ -36,28 +26,12 @@ const entry = (token: string, more: object = {}) => ({
   ...more,
 });
 
-async function tokensFile(t: TestContext, document: unknown): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'ccx-tokens-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const path = join(folder, 'tokens.json');
-  await writeFile(path, typeof document === 'string' ? document : JSON.stringify(document));
-  return path;
-}
-
 async function gateway(
   t: TestContext,
   tokens: readonly object[],
   env: Record<string, string> = {},
 ): Promise<IngressBench> {
   return await startIngressBench(t, { settings: { tokensFile: await tokensFile(t, { tokens }) }, env });
-}
-
-async function post(bench: IngressBench, headers: Record<string, string>): Promise<Exchange> {
-  return await send(bench.ingress.uploadUrl, {
-    method: 'POST',
-    headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}`, ...headers },
-    body: form([filePart('x')]),
-  });
 }
 
 function identities(bench: IngressBench): unknown[] {
@@ -181,15 +155,8 @@ describe('a request id that a client with a token names', () => {
     const first = await post(bench, by('one'));
     const id = String(first.headers[requestIdHeader]);
     for (const path of ['', '?test=test']) {
-      const second = await send(`${bench.ingress.uploadUrl}${path}`, {
-        method: 'POST',
-        headers: {
-          'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
-          ...by('other', otherCluster),
-          [requestIdHeader]: id,
-        },
-        body: form([filePart('another archive')]),
-      });
+      const headers = { ...by('other', otherCluster), [requestIdHeader]: id };
+      const second = await post(bench, headers, form([filePart('another archive')]), path);
       assert.match(String(second.headers[requestIdHeader]), /^[0-9a-f]{32}$/);
       assert.notEqual(second.headers[requestIdHeader], id);
       assert.doesNotMatch(second.text, new RegExp(id));
