@@ -21,58 +21,25 @@ const readmeIdentity =
   'eyJpZGVudGl0eSI6IHsidHlwZSI6ICJVc2VyIiwgImFjY291bnRfbnVtYmVyIjogIjAwMDAwMDEiLCAib3JnX2lkIjogIjAwMDAwMSIsICJpbnRlcm5hbCI6IHsib3JnX2lkIjogIjAwMDAwMSJ9fX0=';
 
 describe('ingress accepts', () => {
-  const cases: readonly {
-    readonly title: string;
-    readonly header: string;
-    readonly org: string;
-    readonly account: string;
-  }[] = [
-    { title: 'the sample of the reference', header: readmeIdentity, org: '000001', account: '0000001' },
-    {
-      title: 'an organization inside of internal',
-      header: encode({ identity: { type: 'User', internal: { org_id: '7' } } }),
-      org: '7',
-      account: '',
-    },
-    {
-      title: 'the outer organization first',
-      header: encode({ identity: { type: 'User', org_id: '1', internal: { org_id: '2' } } }),
-      org: '1',
-      account: '',
-    },
-    {
-      title: 'an associate without any organization',
-      header: encode({ identity: { type: 'Associate' } }),
-      org: '',
-      account: '',
-    },
-    {
-      title: 'a certificate without any organization',
-      header: encode({ identity: { type: 'X509', x509: { subject_dn: 'CN=a' } } }),
-      org: '',
-      account: '',
-    },
-    { title: 'names in any case', header: encode({ IDENTITY: { Type: 'User', Org_ID: '1' } }), org: '1', account: '' },
-    {
-      title: 'unknown members of any type',
-      header: encode({ identity: { ...user, color: [1] }, more: {} }),
-      org: '000001',
-      account: '0000001',
-    },
-    {
-      title: 'null for nothing',
-      header: encode({ identity: { ...user, account_number: null, user: null }, entitlements: null }),
-      org: '000001',
-      account: '',
-    },
-    {
-      title: 'line ends in the base64',
-      header: `${readmeIdentity.slice(0, 8)}\r\n${readmeIdentity.slice(8)}`,
-      org: '000001',
-      account: '0000001',
-    },
+  const certificate = { type: 'X509', x509: { subject_dn: 'CN=a' } };
+  const withNulls = { identity: { ...user, account_number: null, user: null }, entitlements: null };
+  const cases: readonly (readonly [title: string, header: string, org: string, account: string])[] = [
+    ['the sample of the reference', readmeIdentity, '000001', '0000001'],
+    ['an organization inside of internal', encode({ identity: { type: 'User', internal: { org_id: '7' } } }), '7', ''],
+    [
+      'the outer organization first',
+      encode({ identity: { type: 'User', org_id: '1', internal: { org_id: '2' } } }),
+      '1',
+      '',
+    ],
+    ['an associate without any organization', encode({ identity: { type: 'Associate' } }), '', ''],
+    ['a certificate without any organization', encode({ identity: certificate }), '', ''],
+    ['names in any case', encode({ IDENTITY: { Type: 'User', Org_ID: '1' } }), '1', ''],
+    ['unknown members of any type', encode({ identity: { ...user, color: [1] }, more: {} }), '000001', '0000001'],
+    ['null for nothing', encode(withNulls), '000001', ''],
+    ['line ends in the base64', `${readmeIdentity.slice(0, 8)}\r\n${readmeIdentity.slice(8)}`, '000001', '0000001'],
   ];
-  for (const { title, header, org, account } of cases) {
+  for (const [title, header, org, account] of cases) {
     test(title, () => {
       const check = checkIdentityHeader(header);
       assert.equal(check.kind, 'accepted');
@@ -84,113 +51,71 @@ describe('ingress accepts', () => {
 });
 
 describe('ingress refuses', () => {
-  const cases: readonly {
-    readonly title: string;
-    readonly header: string | undefined;
-    readonly code: string;
-    readonly message: string | RegExp;
-  }[] = [
-    { title: 'no header', header: undefined, code: 'IDENTITY_MISSING', message: 'missing x-rh-identity header' },
-    { title: 'an empty header', header: '', code: 'IDENTITY_MISSING', message: 'missing x-rh-identity header' },
-    {
-      title: 'missing padding',
-      header: readmeIdentity.slice(0, -1),
-      code: 'IDENTITY_NOT_BASE64',
-      message: 'unable to b64 decode x-rh-identity header',
-    },
-    {
-      title: 'the URL alphabet',
-      header: Buffer.from([0xfb, 0xff, 0xff]).toString('base64url'),
-      code: 'IDENTITY_NOT_BASE64',
-      message: 'unable to b64 decode x-rh-identity header',
-    },
-    {
-      title: 'blanks',
-      header: `${readmeIdentity} `,
-      code: 'IDENTITY_NOT_BASE64',
-      message: 'unable to b64 decode x-rh-identity header',
-    },
-    {
-      title: 'text that is not JSON',
-      header: encode('hello'),
-      code: 'IDENTITY_NOT_JSON',
-      message: /^x-rh-identity header does not contain valid JSON: invalid character 'h'/,
-    },
-    {
-      title: 'JSON that is cut',
-      header: encode('{"identity":'),
-      code: 'IDENTITY_NOT_JSON',
-      message: 'x-rh-identity header does not contain valid JSON: unexpected end of JSON input',
-    },
-    {
-      title: 'something behind the JSON',
-      header: encode(`${JSON.stringify({ identity: user })}x`),
-      code: 'IDENTITY_NOT_JSON',
-      message: /invalid character 'x'/,
-    },
-    {
-      title: 'a number for an organization',
-      header: encode({ identity: { ...user, org_id: 1 } }),
-      code: 'IDENTITY_NOT_JSON',
-      message:
-        'x-rh-identity header does not contain valid JSON: json: cannot unmarshal number into Go struct field Identity.identity.org_id of type string',
-    },
-    {
-      title: 'text for internal',
-      header: encode({ identity: { ...user, internal: 'x' } }),
-      code: 'IDENTITY_NOT_JSON',
-      message: /cannot unmarshal string into Go struct field Identity\.identity\.internal of type identity\.Internal/,
-    },
-    {
-      title: 'text for a flag',
-      header: encode({ identity: { ...user, user: { is_active: 'yes' } } }),
-      code: 'IDENTITY_NOT_JSON',
-      message: /cannot unmarshal string into Go struct field User\.identity\.user\.is_active of type bool/,
-    },
-    {
-      title: 'a list for the whole',
-      header: encode([]),
-      code: 'IDENTITY_NOT_JSON',
-      message: /cannot unmarshal array into Go value/,
-    },
-    {
-      title: 'no organization',
-      header: encode({ identity: { type: 'User', account_number: '1' } }),
-      code: 'IDENTITY_WITHOUT_ORG',
-      message: 'x-rh-identity header has an invalid or missing org_id',
-    },
-    {
-      title: 'an associate with an account but no organization',
-      header: encode({ identity: { type: 'Associate', account_number: '1' } }),
-      code: 'IDENTITY_WITHOUT_ORG',
-      message: 'x-rh-identity header has an invalid or missing org_id',
-    },
-    {
-      title: 'neither organization nor type',
-      header: encode({}),
-      code: 'IDENTITY_WITHOUT_ORG',
-      message: 'x-rh-identity header has an invalid or missing org_id',
-    },
-    {
-      title: 'null',
-      header: encode('null'),
-      code: 'IDENTITY_WITHOUT_ORG',
-      message: 'x-rh-identity header has an invalid or missing org_id',
-    },
-    {
-      title: 'no type',
-      header: encode({ identity: { org_id: '1' } }),
-      code: 'IDENTITY_WITHOUT_TYPE',
-      message: 'x-rh-identity header is missing type',
-    },
+  const messages = {
+    IDENTITY_MISSING: 'missing x-rh-identity header',
+    IDENTITY_NOT_BASE64: 'unable to b64 decode x-rh-identity header',
+    IDENTITY_NOT_JSON: 'x-rh-identity header does not contain valid JSON: ',
+    IDENTITY_WITHOUT_ORG: 'x-rh-identity header has an invalid or missing org_id',
+    IDENTITY_WITHOUT_TYPE: 'x-rh-identity header is missing type',
+  };
+  const cases: readonly (readonly [string, string | undefined, keyof typeof messages, said?: string])[] = [
+    ['no header', undefined, 'IDENTITY_MISSING'],
+    ['an empty header', '', 'IDENTITY_MISSING'],
+    ['missing padding', readmeIdentity.slice(0, -1), 'IDENTITY_NOT_BASE64'],
+    ['the URL alphabet', Buffer.from([0xfb, 0xff, 0xff]).toString('base64url'), 'IDENTITY_NOT_BASE64'],
+    ['blanks', `${readmeIdentity} `, 'IDENTITY_NOT_BASE64'],
+    [
+      'text that is not JSON',
+      encode('hello'),
+      'IDENTITY_NOT_JSON',
+      "invalid character 'h' looking for beginning of value",
+    ],
+    ['JSON that is cut', encode('{"identity":'), 'IDENTITY_NOT_JSON', 'unexpected end of JSON input'],
+    [
+      'something behind the JSON',
+      encode(`${JSON.stringify({ identity: user })}x`),
+      'IDENTITY_NOT_JSON',
+      "invalid character 'x' after top-level value",
+    ],
+    [
+      'a number for an organization',
+      encode({ identity: { ...user, org_id: 1 } }),
+      'IDENTITY_NOT_JSON',
+      'json: cannot unmarshal number into Go struct field Identity.identity.org_id of type string',
+    ],
+    [
+      'text for internal',
+      encode({ identity: { ...user, internal: 'x' } }),
+      'IDENTITY_NOT_JSON',
+      'json: cannot unmarshal string into Go struct field Identity.identity.internal of type identity.Internal',
+    ],
+    [
+      'text for a flag',
+      encode({ identity: { ...user, user: { is_active: 'yes' } } }),
+      'IDENTITY_NOT_JSON',
+      'json: cannot unmarshal string into Go struct field User.identity.user.is_active of type bool',
+    ],
+    [
+      'a list for the whole',
+      encode([]),
+      'IDENTITY_NOT_JSON',
+      'json: cannot unmarshal array into Go value of type identity.XRHID',
+    ],
+    ['no organization', encode({ identity: { type: 'User', account_number: '1' } }), 'IDENTITY_WITHOUT_ORG'],
+    [
+      'an associate with an account but no organization',
+      encode({ identity: { type: 'Associate', account_number: '1' } }),
+      'IDENTITY_WITHOUT_ORG',
+    ],
+    ['neither organization nor type', encode({}), 'IDENTITY_WITHOUT_ORG'],
+    ['null', encode('null'), 'IDENTITY_WITHOUT_ORG'],
+    ['no type', encode({ identity: { org_id: '1' } }), 'IDENTITY_WITHOUT_TYPE'],
   ];
-  for (const { title, header, code, message } of cases) {
+  for (const [title, header, code, said = ''] of cases) {
     test(`${title}: ${code}`, () => {
       const check = checkIdentityHeader(header);
       assert.ok(check.kind === 'refused');
-      assert.equal(check.error.code, code);
-      if (typeof message === 'string') assert.equal(check.error.message, message);
-      else assert.match(check.error.message, message);
+      assert.deepEqual([check.error.code, check.error.message], [code, messages[code] + said]);
     });
   }
 
@@ -222,75 +147,31 @@ describe('the data pipeline', () => {
     assert.equal(parsed.kind, 'parsed');
   });
 
-  const refusals: readonly {
-    readonly title: string;
-    readonly base64: string;
-    readonly code: string;
-    readonly message: string;
-  }[] = [
-    {
-      title: 'wrong padding',
-      base64: 'YWJ',
-      code: 'IDENTITY_NOT_BASE64',
-      message: 'Base64 encoded identity could not be parsed',
-    },
-    {
-      title: 'characters that are not ASCII',
-      base64: 'YWJjé',
-      code: 'IDENTITY_NOT_BASE64',
-      message: 'Base64 encoded identity could not be parsed',
-    },
-    {
-      title: 'no JSON',
-      base64: encode('hello'),
-      code: 'IDENTITY_NOT_JSON',
-      message: 'Unable to decode received message',
-    },
-    {
-      title: 'invalid UTF-8',
-      base64: Buffer.from([0x22, 0xff, 0x22]).toString('base64'),
-      code: 'IDENTITY_NOT_JSON',
-      message: 'Unable to decode received message',
-    },
-    { title: 'a list', base64: encode([]), code: 'IDENTITY_SCHEMA', message: 'Invalid input message JSON schema' },
-    { title: 'no identity', base64: encode({}), code: 'IDENTITY_SCHEMA', message: 'Invalid input message JSON schema' },
-    {
-      title: 'an organization outside of internal only',
-      base64: encode({ identity: { org_id: '1' } }),
-      code: 'IDENTITY_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'a number for an organization',
-      base64: encode({ identity: { internal: { org_id: 1 } } }),
-      code: 'IDENTITY_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'null for an account',
-      base64: encode({ identity: { ...user, account_number: null } }),
-      code: 'IDENTITY_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'text for a flag of the user',
-      base64: encode({ identity: { ...user, user: { is_active: 'yes' } } }),
-      code: 'IDENTITY_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'an organization that every object inherits',
-      base64: encode('{"identity":{"internal":{"__proto__":{"org_id":"1"}}}}'),
-      code: 'IDENTITY_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
+  const messages = {
+    IDENTITY_NOT_BASE64: 'Base64 encoded identity could not be parsed',
+    IDENTITY_NOT_JSON: 'Unable to decode received message',
+    IDENTITY_SCHEMA: 'Invalid input message JSON schema',
+  };
+  const inherited = '{"identity":{"internal":{"__proto__":{"org_id":"1"}}}}';
+  const refusals: readonly (readonly [title: string, base64: string, code: keyof typeof messages])[] = [
+    ['wrong padding', 'YWJ', 'IDENTITY_NOT_BASE64'],
+    ['characters that are not ASCII', 'YWJjé', 'IDENTITY_NOT_BASE64'],
+    ['no JSON', encode('hello'), 'IDENTITY_NOT_JSON'],
+    ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22]).toString('base64'), 'IDENTITY_NOT_JSON'],
+    ['a list', encode([]), 'IDENTITY_SCHEMA'],
+    ['no identity', encode({}), 'IDENTITY_SCHEMA'],
+    ['an identity without internal', encode({ identity: { type: 'System' } }), 'IDENTITY_SCHEMA'],
+    ['an organization outside of internal only', encode({ identity: { org_id: '1' } }), 'IDENTITY_SCHEMA'],
+    ['a number for an organization', encode({ identity: { internal: { org_id: 1 } } }), 'IDENTITY_SCHEMA'],
+    ['null for an account', encode({ identity: { ...user, account_number: null } }), 'IDENTITY_SCHEMA'],
+    ['text for a flag of the user', encode({ identity: { ...user, user: { is_active: 'yes' } } }), 'IDENTITY_SCHEMA'],
+    ['an organization that every object inherits', encode(inherited), 'IDENTITY_SCHEMA'],
   ];
-  for (const { title, base64, code, message } of refusals) {
+  for (const [title, base64, code] of refusals) {
     test(`refuses ${title}: ${code}`, () => {
       const parsed = parseConsumerIdentity(base64);
       assert.ok(parsed.kind === 'refused');
-      assert.equal(parsed.error.code, code);
-      assert.equal(parsed.error.message, message);
+      assert.deepEqual([parsed.error.code, parsed.error.message], [code, messages[code]]);
     });
   }
 

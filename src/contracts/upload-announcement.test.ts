@@ -104,68 +104,33 @@ describe('an announcement', () => {
     assert.equal(parse.announcement.metadata, undefined);
   });
 
-  const refusals: readonly {
-    readonly title: string;
-    readonly value: Buffer | null;
-    readonly code: string;
-    readonly message: string;
-  }[] = [
-    { title: 'a tombstone', value: null, code: 'ANNOUNCEMENT_MISSING', message: 'No incoming message' },
-    {
-      title: 'nothing',
-      value: Buffer.alloc(0),
-      code: 'ANNOUNCEMENT_EMPTY',
-      message: 'Unable to read incoming message',
-    },
-    {
-      title: 'no JSON',
-      value: Buffer.from('{'),
-      code: 'ANNOUNCEMENT_NOT_JSON',
-      message: 'Unable to decode received message',
-    },
-    {
-      title: 'invalid UTF-8',
-      value: Buffer.from([0x22, 0xff, 0x22]),
-      code: 'ANNOUNCEMENT_NOT_JSON',
-      message: 'Unable to decode received message',
-    },
-    {
-      title: 'a list',
-      value: Buffer.from('[]'),
-      code: 'ANNOUNCEMENT_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'no url',
-      value: Buffer.from(JSON.stringify({ ...required, url: undefined })),
-      code: 'ANNOUNCEMENT_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'a number for the time',
-      value: Buffer.from(JSON.stringify({ ...required, timestamp: 1 })),
-      code: 'ANNOUNCEMENT_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'null for the identity',
-      value: Buffer.from(JSON.stringify({ ...required, b64_identity: null })),
-      code: 'ANNOUNCEMENT_SCHEMA',
-      message: 'Invalid input message JSON schema',
-    },
-    {
-      title: 'a bad identity',
-      value: Buffer.from(JSON.stringify({ ...required, b64_identity: 'YWJ' })),
-      code: 'IDENTITY_NOT_BASE64',
-      message: 'Base64 encoded identity could not be parsed',
-    },
+  const messages = {
+    ANNOUNCEMENT_MISSING: 'No incoming message',
+    ANNOUNCEMENT_EMPTY: 'Unable to read incoming message',
+    ANNOUNCEMENT_NOT_JSON: 'Unable to decode received message',
+    ANNOUNCEMENT_SCHEMA: 'Invalid input message JSON schema',
+    IDENTITY_NOT_BASE64: 'Base64 encoded identity could not be parsed',
+  };
+  const changed = (change: object) => Buffer.from(JSON.stringify({ ...required, ...change }));
+  const refusals: readonly (readonly [title: string, value: Buffer | null, code: keyof typeof messages])[] = [
+    ['a tombstone', null, 'ANNOUNCEMENT_MISSING'],
+    ['nothing', Buffer.alloc(0), 'ANNOUNCEMENT_EMPTY'],
+    ['no JSON', Buffer.from('{'), 'ANNOUNCEMENT_NOT_JSON'],
+    ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'ANNOUNCEMENT_NOT_JSON'],
+    ['a list', Buffer.from('[]'), 'ANNOUNCEMENT_SCHEMA'],
+    ['no url', changed({ url: undefined }), 'ANNOUNCEMENT_SCHEMA'],
+    ['a number for the url', changed({ url: 1 }), 'ANNOUNCEMENT_SCHEMA'],
+    ['no time', changed({ timestamp: undefined }), 'ANNOUNCEMENT_SCHEMA'],
+    ['no identity', changed({ b64_identity: undefined }), 'ANNOUNCEMENT_SCHEMA'],
+    ['a number for the time', changed({ timestamp: 1 }), 'ANNOUNCEMENT_SCHEMA'],
+    ['null for the identity', changed({ b64_identity: null }), 'ANNOUNCEMENT_SCHEMA'],
+    ['a bad identity', changed({ b64_identity: 'YWJ' }), 'IDENTITY_NOT_BASE64'],
   ];
-  for (const { title, value, code, message } of refusals) {
+  for (const [title, value, code] of refusals) {
     test(`is refused if it is ${title}: ${code}`, () => {
       const parse = parseUploadAnnouncement(value);
       assert.ok(parse.kind === 'refused');
-      assert.equal(parse.error.code, code);
-      assert.equal(parse.error.message, message);
+      assert.deepEqual([parse.error.code, parse.error.message], [code, messages[code]]);
     });
   }
 
