@@ -3,7 +3,7 @@
  * the same keys, flags and environment names mean the same everywhere. The drop-in binaries have keys of their own and build
  * `BusSettings` themselves.
  */
-import type { OptionSpec } from '../config/options.ts';
+import { type ConfigOf, inSection, type WithTypes } from '../config/options.ts';
 import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from './kafka/kafka-security.ts';
 
 /** Key, value and headers of one record. What librdkafka allows by default: fits a broker whose limit of a batch, framing included, is the default. */
@@ -25,104 +25,73 @@ export const retentionMsDefault = 7 * 24 * 3_600_000;
 /** Per topic; a small installation's disk holds this for every topic. */
 export const retentionBytesDefault = 1024 * 1024 * 1024;
 
-export const busOptions = {
-  'bus.kind': {
-    type: 'string',
+export const busOptions = inSection('bus', {
+  kind: {
     default: 'postgres',
     choices: ['postgres', 'kafka'],
     description: 'postgres: topics are tables of the database, nothing else to install. kafka: brokers of your own',
     flag: 'bus',
   },
-  'bus.brokers': {
-    type: 'list',
+  brokers: {
     default: ['localhost:9092'],
     split: 'comma-or-whitespace',
     description: 'Kafka brokers to start from, host:port',
     flag: 'brokers',
   },
-  'bus.client_id': {
-    type: 'string',
-    default: '',
-    description: 'How this process is called in logs of the brokers; default ccx-<role>',
-  },
-  'bus.security_protocol': {
-    type: 'string',
-    default: 'PLAINTEXT',
-    description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, in any case',
-  },
-  'bus.ca_file': {
-    type: 'string',
+  client_id: { default: '', description: 'How this process is called in logs of the brokers; default ccx-<role>' },
+  security_protocol: { default: 'PLAINTEXT', description: 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL, in any case' },
+  ca_file: {
     default: '',
     description: 'PEM file with the certificate authority of the brokers; empty: the system knows it',
   },
-  'bus.certificate_file': {
-    type: 'string',
-    default: '',
-    description: 'PEM file with a client certificate, where brokers ask for one',
-  },
-  'bus.key_file': { type: 'string', default: '', description: 'PEM file with the key of the client certificate' },
-  'bus.sasl_mechanism': {
-    type: 'string',
+  certificate_file: { default: '', description: 'PEM file with a client certificate, where brokers ask for one' },
+  key_file: { default: '', description: 'PEM file with the key of the client certificate' },
+  sasl_mechanism: {
     default: 'PLAIN',
     description: 'PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, with a protocol that starts with SASL_',
   },
-  'bus.sasl_user': { type: 'string', default: '', description: 'User; the client id for OAUTHBEARER' },
-  'bus.sasl_password': {
-    type: 'string',
+  sasl_user: { default: '', description: 'User; the client id for OAUTHBEARER' },
+  sasl_password: {
     default: '',
     secret: true,
     description: 'Password; the client secret for OAUTHBEARER',
   },
-  'bus.oauth_token_url': {
-    type: 'string',
-    default: '',
-    description: 'Where OAUTHBEARER gets its tokens (client credentials grant)',
-  },
-  'bus.oauth_scope': {
-    type: 'string',
-    default: '',
-    description: 'Scope of the token, where the token service wants one',
-  },
-  'bus.session_timeout': {
+  oauth_token_url: { default: '', description: 'Where OAUTHBEARER gets its tokens (client credentials grant)' },
+  oauth_scope: { default: '', description: 'Scope of the token, where the token service wants one' },
+  session_timeout: {
     type: 'duration',
     default: leaseMsDefault,
     min: 1_000,
     description: 'How long a consumer that is not heard of keeps its partitions',
   },
-  'bus.delivery_timeout': {
+  delivery_timeout: {
     type: 'duration',
     default: deliveryMsDefault,
     min: 1_000,
     description: 'How long Kafka may take to acknowledge a record before sending it is an error',
   },
-  'bus.record_bytes_max': {
+  record_bytes_max: {
     type: 'bytes',
     default: recordBytesMaxDefault,
     min: 1_024,
     description: 'Largest record; brokers and topics have a limit of their own',
   },
-  'bus.retention': {
+  retention: {
     type: 'duration',
     default: retentionMsDefault,
     min: 60_000,
     description: 'How long postgres topics keep records, unless a topic says otherwise',
   },
-  'bus.retention_bytes': {
+  retention_bytes: {
     type: 'bytes',
     default: retentionBytesDefault,
     min: 1024 * 1024,
     description: 'How many bytes a postgres topic keeps, unless it says otherwise',
   },
-} as const satisfies Record<string, OptionSpec>;
+});
 
 /** The loaded values of `busOptions`, whatever else the role's table holds. */
-export type BusConfig = {
-  readonly [Key in keyof typeof busOptions]: (typeof busOptions)[Key]['type'] extends 'list'
-    ? readonly string[]
-    : (typeof busOptions)[Key]['type'] extends 'string'
-      ? string
-      : number;
-};
+export type BusConfig = ConfigOf<{ name: string; envPrefix: string; options: WithTypes<typeof busOptions> }>;
 
 export interface PostgresBusSettings {
   readonly kind: 'postgres';

@@ -138,7 +138,7 @@ export interface OptionRow extends Omit<OptionSpec, 'type'> {
 
 type TypeOfDefault<Default> = Default extends string ? 'string' : Default extends boolean ? 'boolean' : 'list';
 
-type WithTypes<Rows extends Readonly<Record<string, OptionRow>>> = {
+export type WithTypes<Rows extends Readonly<Record<string, OptionRow>>> = {
   readonly [Key in keyof Rows]: Rows[Key] extends { readonly type: OptionType }
     ? Rows[Key]
     : Rows[Key] & { readonly type: TypeOfDefault<Exclude<Rows[Key]['default'], number>> };

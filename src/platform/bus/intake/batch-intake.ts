@@ -46,15 +46,7 @@ interface BatchIntakeOptions {
 }
 
 /** What the processing of a batch may ask of the intake. */
-export interface BatchControl {
-  /** False once the record's partition was taken away: its new owner processes it. */
-  owns(record: BusRecord): boolean;
-  /**
-   * Makes attempts until one is done, for steps that a missing database or bus can hold up but nothing else. Readiness says so meanwhile.
-   * Rejects when the service stops.
-   */
-  untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<StepAnswer<T>>): Promise<T>;
-}
+export type BatchControl = Pick<BatchIntake, 'owns' | 'untilDone'>;
 
 const retryBounds = { msMin: intakeRetryMsMin, msMax: intakeRetryMsMax };
 
@@ -105,9 +97,9 @@ export class BatchIntake {
     if (this.#taken.length === 0) await this.#take(consumer, waitMs);
     let acknowledged = 0;
     for (let portion = this.#taken[0]; portion !== undefined; portion = this.#taken[0]) {
-      const owned = portion.filter((record) => this.#owns(record));
+      const owned = portion.filter((record) => this.owns(record));
       if (owned.length > 0) {
-        await this.#options.process(owned, this.#control());
+        await this.#options.process(owned, this);
         await this.#commit(consumer, owned);
       }
       acknowledged += portion.length;
@@ -116,6 +108,29 @@ export class BatchIntake {
       if (this.#stopping.signal.aborted) break;
     }
     return acknowledged;
+  }
+
+  /** False once the record's partition was taken away: its new owner processes it. */
+  owns(record: BusRecord): boolean {
+    return this.#takenAt.get(record) === this.#lossesOf(record);
+  }
+
+  /**
+   * Makes attempts until one is done, for steps that a missing database or bus can hold up but nothing else. Readiness says so meanwhile.
+   * Rejects when the service stops.
+   */
+  async untilDone<T>(step: string, needs: Need, attempt: (attempt: StepAttempt) => Promise<StepAnswer<T>>): Promise<T> {
+    const { clock, events, health } = this.#options;
+    const { signal } = this.#stopping;
+    const wait = async (afterMs: number, error: CcxError) => {
+      health.report(needs, error);
+      events.stepRetried(step, error, afterMs);
+      await clock.sleep(afterMs, signal);
+    };
+    const answer = await untilAnswered(attempt, { clock, bounds: retryBounds, signal, wait });
+    if (answer.kind !== 'done') throw new Error(`step ${step} answered ${answer.kind}`);
+    health.report(needs, undefined);
+    return answer.value;
   }
 
   async #run(consumer: Consumer): Promise<void> {
@@ -170,7 +185,7 @@ export class BatchIntake {
   async #commit(consumer: Consumer, records: readonly BusRecord[]): Promise<void> {
     const { clock, events, health } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
-      const positions = positionsBehind(records.filter((record) => this.#owns(record)));
+      const positions = positionsBehind(records.filter((record) => this.owns(record)));
       if (positions.length === 0) return;
       try {
         await consumer.commit(positions);
@@ -187,35 +202,6 @@ export class BatchIntake {
         await clock.sleep(afterMs, this.#stopping.signal);
       }
     }
-  }
-
-  #control(): BatchControl {
-    return {
-      owns: (record) => this.#owns(record),
-      untilDone: (step, needs, attempt) => this.#untilDone(step, needs, attempt),
-    };
-  }
-
-  async #untilDone<T>(
-    step: string,
-    needs: Need,
-    attempt: (attempt: StepAttempt) => Promise<StepAnswer<T>>,
-  ): Promise<T> {
-    const { clock, events, health } = this.#options;
-    const { signal } = this.#stopping;
-    const wait = async (afterMs: number, error: CcxError) => {
-      health.report(needs, error);
-      events.stepRetried(step, error, afterMs);
-      await clock.sleep(afterMs, signal);
-    };
-    const answer = await untilAnswered(attempt, { clock, bounds: retryBounds, signal, wait });
-    if (answer.kind !== 'done') throw new Error(`step ${step} answered ${answer.kind}`);
-    health.report(needs, undefined);
-    return answer.value;
-  }
-
-  #owns(record: BusRecord): boolean {
-    return this.#takenAt.get(record) === this.#lossesOf(record);
   }
 
   #lossesOf(partition: TopicPartition): number {
@@ -246,15 +232,9 @@ function bytesOf(records: readonly BusRecord[]): number {
 }
 
 function positionsBehind(records: readonly BusRecord[]): Position[] {
-  const positions = new Map<string, Position>();
-  for (const record of records) {
-    const { topic, partition, offset } = record;
-    const known = positions.get(partitionKey(record));
-    if (known === undefined || known.offset <= offset) {
-      positions.set(partitionKey(record), { topic, partition, offset: offset + 1n });
-    }
-  }
-  return [...positions.values()];
+  // In order per partition, so the last one of each counts.
+  const positions = records.map(({ topic, partition, offset }) => ({ topic, partition, offset: offset + 1n }));
+  return [...new Map(positions.map((position) => [partitionKey(position), position])).values()];
 }
 
 function asCcxError(error: unknown): CcxError {

@@ -24,8 +24,6 @@ export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions;
   readonly #tracker = new OffsetTracker();
   readonly #pending = new Map<string, Position>();
-  /** Per partition: the first offset that is not done yet, and the one behind the last that was taken. */
-  readonly #windows = new Map<string, { first: bigint; end: bigint }>();
   readonly #stopping = new AbortController();
   #committing: Promise<void> | undefined;
 
@@ -35,37 +33,22 @@ export class OffsetCommitter {
 
   take(record: BusRecord): void {
     this.#tracker.take(record);
-    const window = this.#windows.get(partitionKey(record));
-    if (window === undefined)
-      this.#windows.set(partitionKey(record), { first: record.offset, end: record.offset + 1n });
-    else window.end = record.offset + 1n;
   }
 
-  /**
-   * How many offsets of a partition lie between what could be committed and what was taken: what would be delivered again after a crash. One
-   * slow record makes it grow while others pass by.
-   */
+  /** See the tracker. */
   spread(partition: TopicPartition): number {
-    const window = this.#windows.get(partitionKey(partition));
-    return window === undefined ? 0 : Number(window.end - window.first);
+    return this.#tracker.spread(partition);
   }
 
   finish(record: BusRecord): void {
     this.#tracker.finish(record);
-    for (const position of this.#tracker.committable()) {
-      this.#pending.set(partitionKey(position), position);
-      const window = this.#windows.get(partitionKey(position));
-      if (window !== undefined) window.first = position.offset;
-    }
+    for (const position of this.#tracker.committable()) this.#pending.set(partitionKey(position), position);
     if (this.#pending.size > 0) this.#committing ??= this.#commitAll();
   }
 
   forget(partitions: readonly TopicPartition[]): void {
     this.#tracker.forget(partitions);
-    for (const partition of partitions) {
-      this.#pending.delete(partitionKey(partition));
-      this.#windows.delete(partitionKey(partition));
-    }
+    for (const partition of partitions) this.#pending.delete(partitionKey(partition));
   }
 
   /** True when everything that is finished is committed. */

@@ -2,8 +2,7 @@
  * Which position may be committed while records finish out of order. Worked example: 5, 6, 7 are taken; 6 and 7 finish first,
  * nothing may be committed; when 5 finishes the position becomes 8. Used by every consumer that keeps many records in flight.
  *
- * `committable` and `inFlight` are called once per finished record or per loop turn, so they must not look at what did not change:
- * the first costs what newly became committable, the second is a counter.
+ * `committable` is called once per finished record, so it must not look at what did not change: it costs what newly became committable.
  */
 
 import type { BusRecord, Position, TopicPartition } from '../bus.ts';
@@ -20,14 +19,15 @@ interface PartitionWindow {
   head: number;
   /** What was taken and is not committable yet; `true` once finished. */
   readonly taken: Map<bigint, boolean>;
-  unfinished: number;
+  /** The first offset that is not done yet, and the one behind the last that was taken. */
+  first: bigint;
+  end: bigint;
 }
 
 export class OffsetTracker {
   readonly #windows = new Map<string, PartitionWindow>();
   /** Windows whose oldest record has finished: the only ones that can advance. */
   readonly #ready = new Set<PartitionWindow>();
-  #inFlight = 0;
 
   /** Registers a record as in flight. Records of one partition must be taken in offset order. */
   take(record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>): void {
@@ -35,16 +35,15 @@ export class OffsetTracker {
     let window = this.#windows.get(key);
     if (window === undefined) {
       const { topic, partition } = record;
-      window = { topic, partition, order: [], head: 0, taken: new Map(), unfinished: 0 };
+      window = { topic, partition, order: [], head: 0, taken: new Map(), first: record.offset, end: record.offset };
       this.#windows.set(key, window);
     }
+    window.end = record.offset + 1n;
     const known = window.taken.get(record.offset);
     if (known === false) return;
     // Taken again after it finished: it is in flight once more and holds its place.
     if (known === undefined) window.order.push(record.offset);
     window.taken.set(record.offset, false);
-    window.unfinished += 1;
-    this.#inFlight += 1;
     if (window.order[window.head] === record.offset) this.#ready.delete(window);
   }
 
@@ -53,8 +52,6 @@ export class OffsetTracker {
     const window = this.#windows.get(partitionKey(record));
     if (window?.taken.get(record.offset) !== false) return;
     window.taken.set(record.offset, true);
-    window.unfinished -= 1;
-    this.#inFlight -= 1;
     if (window.order[window.head] === record.offset) this.#ready.add(window);
   }
 
@@ -71,7 +68,9 @@ export class OffsetTracker {
         last = offset;
       }
       compact(window);
-      if (last !== undefined) positions.push({ topic: window.topic, partition: window.partition, offset: last + 1n });
+      if (last === undefined) continue;
+      window.first = last + 1n;
+      positions.push({ topic: window.topic, partition: window.partition, offset: window.first });
     }
     this.#ready.clear();
     return positions;
@@ -82,15 +81,18 @@ export class OffsetTracker {
     for (const partition of partitions) {
       const window = this.#windows.get(partitionKey(partition));
       if (window === undefined) continue;
-      this.#inFlight -= window.unfinished;
       this.#ready.delete(window);
       this.#windows.delete(partitionKey(partition));
     }
   }
 
-  /** Records taken and neither finished nor forgotten. */
-  inFlight(): number {
-    return this.#inFlight;
+  /**
+   * How many offsets of a partition lie between what could be committed and what was taken: what would be delivered again after a crash. One
+   * slow record makes it grow while others pass by.
+   */
+  spread(partition: TopicPartition): number {
+    const window = this.#windows.get(partitionKey(partition));
+    return window === undefined ? 0 : Number(window.end - window.first);
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type Consumer,
   hasReadEverything,
   type Position,
+  partitionKey,
   type TopicPartition,
 } from '../bus.ts';
 import { busPauseMs, OffsetCommitter } from './offset-committer.ts';
@@ -188,12 +189,8 @@ export class Intake {
   }
 
   #abandon(partitions: readonly TopicPartition[]): void {
-    for (const work of this.#works) {
-      const isLost = partitions.some(
-        ({ topic, partition }) => topic === work.record.topic && partition === work.record.partition,
-      );
-      if (isLost) work.abandon.abort();
-    }
+    const lost = new Set(partitions.map(partitionKey));
+    for (const work of this.#works) if (lost.has(partitionKey(work.record))) work.abandon.abort();
   }
 
   /** While there is no room the partitions are paused, so that the bus client fetches nothing ahead. */
@@ -222,7 +219,7 @@ export class Intake {
       .assignment()
       .filter((partition) => this.#committer.spread(partition) >= uncommittedRecordsMax);
     const has = (list: readonly TopicPartition[], one: TopicPartition) =>
-      list.some(({ topic, partition }) => topic === one.topic && partition === one.partition);
+      list.map(partitionKey).includes(partitionKey(one));
     const freed = this.#full.filter((partition) => !has(full, partition));
     if (freed.length > 0) this.#consumer.resume(freed);
     const added = full.filter((partition) => !has(this.#full, partition));

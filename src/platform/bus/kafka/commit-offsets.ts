@@ -3,31 +3,22 @@
  * changed hands. Called by `consumer.ts` only.
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Clock } from '../../clock/clock.ts';
 import { pause } from '../../clock/deadline.ts';
 import type { Position, TopicPartition } from '../bus.ts';
 import { unreachable } from '../bus-errors.ts';
-import type { KafkaCluster } from './cluster.ts';
 import type { GroupSession } from './group-session.ts';
 import { groupFailed, topicFailed } from './kafka-errors.ts';
 import { pauseBefore } from './limits.ts';
 import { apis, codes } from './protocol.ts';
 
-export interface CommitEntry {
+interface CommitEntry {
   readonly position: Position;
   /** Whether the assignment that handed the records out still stands. */
   readonly isMine: () => boolean;
 }
 
-interface CommitOptions {
-  readonly cluster: KafkaCluster;
-  readonly clock: Clock;
-  readonly session: GroupSession;
-  readonly groupId: string;
-  readonly entries: readonly CommitEntry[];
-  readonly deadlineMs: number;
-  readonly signal: AbortSignal;
-}
+/** Every coordinator that moves and every rebalance in between. */
+const commitMsMax = 30_000;
 
 const membershipDoubted: ReadonlySet<number> = new Set([
   codes.ILLEGAL_GENERATION,
@@ -42,17 +33,22 @@ const coordinatorMoved: ReadonlySet<number> = new Set([
 ]);
 
 /** Answers with the partitions that were refused; all others are stored when it resolves. Rejects when that stays unknown. */
-export async function commitOffsets(options: CommitOptions): Promise<readonly TopicPartition[]> {
-  const { clock, session, signal, deadlineMs } = options;
+export async function commitOffsets(
+  session: GroupSession,
+  entries: readonly CommitEntry[],
+  signal: AbortSignal,
+): Promise<readonly TopicPartition[]> {
+  const { clock } = session.options;
+  const deadlineMs = clock.monotonicMs() + commitMsMax;
   const refused: TopicPartition[] = [];
-  let left = options.entries;
+  let left = entries;
   for (let attempt = 0; ; attempt += 1) {
     refused.push(...left.filter((entry) => !entry.isMine()).map((entry) => entry.position));
     left = left.filter((entry) => entry.isMine());
     if (left.length === 0) return refused;
     let failure: CcxError;
     try {
-      const outcome = await tryOnce(options, left);
+      const outcome = await tryOnce(session, left);
       refused.push(...outcome.gone);
       left = outcome.left;
       if (left.length === 0) return refused;
@@ -84,8 +80,8 @@ interface Outcome {
   readonly failure: CcxError | undefined;
 }
 
-async function tryOnce(options: CommitOptions, entries: readonly CommitEntry[]): Promise<Outcome> {
-  const { cluster, session, groupId } = options;
+async function tryOnce(session: GroupSession, entries: readonly CommitEntry[]): Promise<Outcome> {
+  const { cluster, groupId } = session.options;
   const membership = session.membership;
   // Between two memberships: whoever joins again decides what is still ours.
   if (membership === undefined) return { left: entries, gone: [], doubted: true, failure: undefined };

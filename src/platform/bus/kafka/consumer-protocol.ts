@@ -2,6 +2,7 @@
  * What members of a classic consumer group tell each other through the coordinator: which topics they read, and who gets which partition.
  * Version 0 of Kafka's embedded format; later versions only add fields behind it, which are skipped when others send them.
  */
+import { Reader, Writer } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { byTopic, type TopicPartition } from '../bus.ts';
 
@@ -9,43 +10,41 @@ const version = 0;
 const noUserData = -1;
 
 export function encodeSubscription(topics: readonly string[]): Buffer {
-  return Buffer.concat([int16(version), int32(topics.length), ...topics.map(string), int32(noUserData)]);
+  return encode([...topics], (writer, topic) => writer.appendString(topic, false));
 }
 
 /** Topics that the member reads, whatever version it speaks. */
 export function decodeSubscription(encoded: Buffer): readonly string[] {
-  return decode(encoded, (reader) => reader.array(() => reader.string()));
+  return decode(encoded, (reader) => reader.readString(false));
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
-  const topics = byTopic(partitions);
-  const fields = [...topics].flatMap(([topic, own]) => [
-    string(topic),
-    int32(own.length),
-    ...own.map(({ partition }) => int32(partition)),
-  ]);
-  return Buffer.concat([int16(version), int32(topics.size), ...fields, int32(noUserData)]);
+  return encode([...byTopic(partitions)], (writer, [topic, ofTopic]) => {
+    writer.appendString(topic, false);
+    writer.appendArray([...ofTopic], (own, { partition }) => own.appendInt32(partition), false, false);
+  });
 }
 
 /** An empty buffer is a member without partitions. */
 export function decodeAssignment(encoded: Buffer): readonly TopicPartition[] {
   if (encoded.length === 0) return [];
-  return decode(encoded, (reader) =>
-    reader
-      .array(() => {
-        const topic = reader.string();
-        return reader.array(() => ({ topic, partition: reader.int32() }));
-      })
-      .flat(),
-  );
+  return decode(encoded, (reader) => {
+    const topic = reader.readString(false);
+    return reader.readArray(() => ({ topic, partition: reader.readInt32() }), false, false);
+  }).flat();
+}
+
+function encode<Item>(items: Item[], write: (writer: Writer, item: Item) => void): Buffer {
+  return Writer.create().appendInt16(version).appendArray(items, write, false, false).appendInt32(noUserData).buffer;
 }
 
 /** What members of other makes wrote is input: it may be anything. */
-function decode<T>(encoded: Buffer, read: (reader: FieldReader) => T): T {
-  const reader = new FieldReader(encoded);
+function decode<Item>(encoded: Buffer, read: (reader: Reader) => Item): Item[] {
+  const reader = Reader.from(encoded);
   try {
-    reader.int16();
-    return read(reader);
+    reader.readInt16();
+    // Each item has bytes of its own, so a count that is a lie ends with the data.
+    return reader.readArray(read, false, false);
   } catch (cause) {
     throw new CcxError('a member of the consumer group speaks another protocol', {
       code: 'BUS_GROUP_PROTOCOL',
@@ -55,55 +54,6 @@ function decode<T>(encoded: Buffer, read: (reader: FieldReader) => T): T {
       hint: 'let no other kind of client use this group, or change the setting that names it',
     });
   }
-}
-
-class FieldReader {
-  readonly #data: Buffer;
-  #at = 0;
-
-  constructor(data: Buffer) {
-    this.#data = data;
-  }
-
-  int16(): number {
-    this.#at += 2;
-    return this.#data.readInt16BE(this.#at - 2);
-  }
-
-  int32(): number {
-    this.#at += 4;
-    return this.#data.readInt32BE(this.#at - 4);
-  }
-
-  string(): string {
-    const length = this.int16();
-    this.#at += length;
-    return this.#data.toString('utf8', this.#at - length, this.#at);
-  }
-
-  array<Item>(read: () => Item): Item[] {
-    const items: Item[] = [];
-    // Each item has bytes of its own, so a count that is a lie ends with the data.
-    for (let left = this.int32(); left > 0; left -= 1) items.push(read());
-    return items;
-  }
-}
-
-function int16(value: number): Buffer {
-  const field = Buffer.alloc(2);
-  field.writeInt16BE(value);
-  return field;
-}
-
-function int32(value: number): Buffer {
-  const field = Buffer.alloc(4);
-  field.writeInt32BE(value);
-  return field;
-}
-
-function string(value: string): Buffer {
-  const text = Buffer.from(value, 'utf8');
-  return Buffer.concat([int16(text.length), text]);
 }
 
 /**

@@ -13,7 +13,7 @@ import { unreachable } from '../bus-errors.ts';
 import { bufferedBytesMaxDefault } from '../bus-options.ts';
 import * as events from '../telemetry.ts';
 import type { KafkaCluster } from './cluster.ts';
-import { type CommitEntry, commitOffsets } from './commit-offsets.ts';
+import { commitOffsets } from './commit-offsets.ts';
 import { type FetchCursor, Fetcher } from './fetcher.ts';
 import { GroupSession } from './group-session.ts';
 import { mostTelling } from './kafka-errors.ts';
@@ -26,9 +26,6 @@ const sessionMsDefault = 10_000;
 const groupBeginMsMax = 5_000;
 /** A first assignment: past it `createConsumer` fails. A rebalance may wait for every other member of the group. */
 const firstJoinMsMax = rebalanceMsMax + answerMarginMs;
-/** Storing positions, with every coordinator that moves and every rebalance in between. */
-const commitMsMax = 30_000;
-
 interface KafkaConsumerDependencies extends BusConsumerDependencies {
   /** This consumer's own: a rebalance or a fetch that waits must not hold up anybody else's requests. */
   readonly cluster: KafkaCluster;
@@ -196,22 +193,9 @@ export class KafkaConsumer extends BusConsumer<KafkaCursor> {
       position: { ...position, offset: endOfDone(cursor, position.offset) },
       isMine: () => this.owns(cursor),
     }));
-    const refused = await this.#commitEntries(entries);
+    const refused = await commitOffsets(this.#session, entries, this.#closed.signal);
     for (const { cursor, position } of entries) if (!refused.includes(position)) cursor.stored = position.offset;
     return refused;
-  }
-
-  async #commitEntries(entries: readonly CommitEntry[]): Promise<readonly TopicPartition[]> {
-    const { cluster, clock } = this.#dependencies;
-    return await commitOffsets({
-      cluster,
-      clock,
-      session: this.#session,
-      groupId: this.options.groupId,
-      entries,
-      deadlineMs: clock.monotonicMs() + commitMsMax,
-      signal: this.#closed.signal,
-    });
   }
 
   #onAssigned(partitions: readonly TopicPartition[], continuous: boolean): void {
@@ -302,7 +286,7 @@ export class KafkaConsumer extends BusConsumer<KafkaCursor> {
           position: { ...partition, offset: ends.get(partitionKey(partition))! },
           isMine: isCurrent,
         }));
-        this.#groupBegan = (await this.#commitEntries(entries)).length === 0;
+        this.#groupBegan = (await commitOffsets(this.#session, entries, this.#closed.signal)).length === 0;
       } else {
         await pause(clock, pauseBefore(looks, clock), this.#closed.signal);
       }

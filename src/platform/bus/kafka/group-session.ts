@@ -57,7 +57,7 @@ interface GroupSessionOptions {
 type Next = 'go-on' | 'rejoin' | 'find-coordinator';
 
 export class GroupSession {
-  readonly #options: GroupSessionOptions;
+  readonly options: GroupSessionOptions;
   readonly #closing = new AbortController();
   #memberId = '';
   #coordinator: number | undefined;
@@ -76,7 +76,7 @@ export class GroupSession {
   #running: Promise<void> | undefined;
 
   constructor(options: GroupSessionOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   start(): void {
@@ -100,7 +100,7 @@ export class GroupSession {
 
   /** Whether the group still counts on this member, by our own clock. */
   leaseHolds(): boolean {
-    return this.#membership !== undefined && this.#options.clock.monotonicMs() < this.#leaseUntilMs;
+    return this.#membership !== undefined && this.options.clock.monotonicMs() < this.#leaseUntilMs;
   }
 
   /** Somebody doubts the membership: a commit was refused, or a topic changed. Asks the group now and not at the next heartbeat. */
@@ -117,7 +117,7 @@ export class GroupSession {
 
   /** Resolves at the next change of membership, after `msMax`, or when the signal aborts. */
   async changed(msMax: number, signal: AbortSignal): Promise<void> {
-    await within(this.#change.promise, { clock: this.#options.clock, ms: msMax, signal }, () => undefined);
+    await within(this.#change.promise, { clock: this.options.clock, ms: msMax, signal }, () => undefined);
   }
 
   /** Leaves the group, in bounded time. */
@@ -128,7 +128,7 @@ export class GroupSession {
     const coordinator = this.#coordinator;
     this.#setMembership(undefined);
     if (memberId === '' || coordinator === undefined) return;
-    const { cluster, groupId } = this.#options;
+    const { cluster, groupId } = this.options;
     // On a connection of its own: the one of the group may be waiting for a rebalance.
     await cluster
       .request(coordinator, apis.leaveGroup, [groupId, [{ memberId, groupInstanceId: null }]], {
@@ -143,7 +143,7 @@ export class GroupSession {
   }
 
   async #run(): Promise<void> {
-    const { clock, listener } = this.#options;
+    const { clock, listener } = this.options;
     const { signal } = this.#closing;
     for (let failures = 0; !signal.aborted; ) {
       try {
@@ -167,7 +167,7 @@ export class GroupSession {
 
   /** Heartbeats until the group has to be joined again. Returns then; throws when the coordinator cannot be asked. */
   async #stay(): Promise<void> {
-    const { clock, sessionMs, listener } = this.#options;
+    const { clock, sessionMs, listener } = this.options;
     const { signal } = this.#closing;
     for (let failures = 0; !signal.aborted; ) {
       this.#beat = new AbortController();
@@ -193,7 +193,7 @@ export class GroupSession {
   }
 
   async #heartbeat(): Promise<Next> {
-    const { cluster, groupId, clock, sessionMs } = this.#options;
+    const { cluster, groupId, clock, sessionMs } = this.options;
     const membership = this.#membership;
     if (membership === undefined || this.#rejoinWanted || (await this.#topicsChanged())) return 'rejoin';
     const startedMs = clock.monotonicMs();
@@ -219,7 +219,7 @@ export class GroupSession {
       this.#rejoinWanted = false;
       const joined = await this.#requestJoin();
       if (joined === undefined) continue;
-      const { cluster, groupId, clock, sessionMs, listener } = this.#options;
+      const { cluster, groupId, clock, sessionMs, listener } = this.options;
       this.#isLeader = joined.leader === joined.memberId;
       const assignments = this.#isLeader ? await this.#assign(joined) : [];
       const startedMs = clock.monotonicMs();
@@ -245,7 +245,7 @@ export class GroupSession {
   }
 
   async #requestJoin() {
-    const { cluster, groupId, topics, sessionMs } = this.#options;
+    const { cluster, groupId, topics, sessionMs } = this.options;
     const coordinator = await this.#findCoordinator();
     this.#topicsSeen = describeTopics(await this.#lookAtTopics());
     const metadata = encodeSubscription(topics);
@@ -279,7 +279,7 @@ export class GroupSession {
         return { memberId, topics: [] };
       }
     });
-    const topics = await this.#options.cluster.topics([...new Set(members.flatMap((member) => member.topics))]);
+    const topics = await this.options.cluster.topics([...new Set(members.flatMap((member) => member.topics))]);
     const counts = new Map<string, number>();
     for (const [name, topic] of topics) {
       if (!(topic instanceof CcxError)) counts.set(name, topic.partitions.length);
@@ -315,12 +315,12 @@ export class GroupSession {
       case codes.COORDINATOR_LOAD_IN_PROGRESS:
         return 'find-coordinator';
       default:
-        throw groupFailed(code, this.#options.groupId);
+        throw groupFailed(code, this.options.groupId);
     }
   }
 
   async #findCoordinator(): Promise<number> {
-    this.#coordinator ??= await this.#options.cluster.coordinatorOf(this.#options.groupId);
+    this.#coordinator ??= await this.options.cluster.coordinatorOf(this.options.groupId);
     return this.#coordinator;
   }
 
@@ -329,13 +329,13 @@ export class GroupSession {
   }
 
   async #lookAtTopics(): Promise<readonly (TopicInfo | CcxError)[]> {
-    return [...(await this.#options.cluster.topics(this.#options.topics)).values()];
+    return [...(await this.options.cluster.topics(this.options.topics)).values()];
   }
 
   #lose(): void {
     this.#lastGeneration = undefined;
     this.#setMembership(undefined);
-    this.#options.listener.onLost();
+    this.options.listener.onLost();
   }
 
   /** Past the lease the group has given our partitions to others, whether it could tell us or not. */

@@ -51,11 +51,16 @@ interface Batch {
   readonly deadlineMs: number;
 }
 
+interface Stamp {
+  readonly producer: ProducerId;
+  readonly sequence: number;
+}
+
 const acksFromAll = -1;
 
 export class PartitionQueue {
   readonly #options: QueueOptions;
-  readonly #waiting: WaitingEntry[] = [];
+  readonly #waiting = new Set<WaitingEntry>();
   #running = false;
   #sequence: { readonly producer: ProducerId; next: number } | undefined;
 
@@ -66,7 +71,7 @@ export class PartitionQueue {
   /** Resolves with the offsets of the entry's records. After a rejection some of them may be stored all the same. */
   append(entry: QueueEntry): Promise<readonly bigint[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...entry, resolve, reject, taken: 0, offsets: [] });
+      this.#waiting.add({ ...entry, resolve, reject, taken: 0, offsets: [] });
       if (!this.#running) void this.#drain();
     });
   }
@@ -79,7 +84,10 @@ export class PartitionQueue {
       try {
         this.#settle(batch, await this.#deliver(batch));
       } catch (error) {
-        for (const { entry } of batch.parts) this.#fail(entry, error);
+        for (const { entry } of batch.parts) {
+          this.#waiting.delete(entry);
+          entry.reject(error);
+        }
       }
     }
     this.#running = false;
@@ -130,59 +138,41 @@ export class PartitionQueue {
         offset += 1n;
       }
       if (entry.offsets.length < entry.records.length) continue;
-      this.#remove(entry);
+      this.#waiting.delete(entry);
       entry.resolve(entry.offsets);
     }
-  }
-
-  #fail(entry: WaitingEntry, error: unknown): void {
-    this.#remove(entry);
-    entry.reject(error);
-  }
-
-  #remove(entry: WaitingEntry): void {
-    const at = this.#waiting.indexOf(entry);
-    if (at !== -1) this.#waiting.splice(at, 1);
   }
 
   /** Until the broker has it, says that it never will, or the time is over. Answers with the offset of the first record. */
   async #deliver(batch: Batch): Promise<bigint> {
     const { clock, identity } = this.#options;
-    let stamp: { readonly producer: ProducerId; readonly sequence: number } | undefined;
+    let stamp: Stamp | undefined;
     let unknownUntilMs: number | undefined;
     for (let attempt = 0; ; attempt += 1) {
-      let failure: CcxError;
       try {
         stamp ??= await this.#stamp(batch);
         const leftMs = batch.deadlineMs - clock.monotonicMs();
-        const outcome = await this.#produce(batch, stamp, Math.max(1, Math.min(leftMs, produceMsMax)));
-        if (outcome.kind === 'stored') return outcome.offset;
-        if (outcome.kind === 'producer-lost') {
-          // The broker no longer knows this producer (its state expired, or a batch before us failed half-way).
-          await identity.discard(stamp.producer);
+        return await this.#produce(batch, stamp, Math.max(1, Math.min(leftMs, produceMsMax)));
+      } catch (failure) {
+        if (!(failure instanceof CcxError)) throw failure;
+        // The producer was lost.
+        if (this.#sequence === undefined) stamp = undefined;
+        const pauseMs = pauseBefore(attempt, clock);
+        if (failure.code === 'BUS_TOPIC_UNKNOWN') unknownUntilMs ??= clock.monotonicMs() + unknownTopicMsMax;
+        // A topic that was just made is unknown to some brokers for a moment.
+        const passing = failure.retryable || clock.monotonicMs() < (unknownUntilMs ?? 0);
+        if (!passing || clock.monotonicMs() + pauseMs >= batch.deadlineMs) {
+          // Whether the last try was stored is unknown: its sequence number must not be used for anything else.
           this.#sequence = undefined;
-          stamp = undefined;
+          if (stamp !== undefined) await identity.discard(stamp.producer);
+          throw failure;
         }
-        failure = outcome.error;
-      } catch (error) {
-        if (!(error instanceof CcxError)) throw error;
-        failure = error;
+        await pause(clock, pauseMs);
       }
-      const pauseMs = pauseBefore(attempt, clock);
-      if (failure.code === 'BUS_TOPIC_UNKNOWN') unknownUntilMs ??= clock.monotonicMs() + unknownTopicMsMax;
-      // A topic that was just made is unknown to some brokers for a moment.
-      const passing = failure.retryable || clock.monotonicMs() < (unknownUntilMs ?? 0);
-      if (!passing || clock.monotonicMs() + pauseMs >= batch.deadlineMs) {
-        // Whether the last try was stored is unknown: its sequence number must not be used for anything else.
-        this.#sequence = undefined;
-        if (stamp !== undefined) await identity.discard(stamp.producer);
-        throw failure;
-      }
-      await pause(clock, pauseMs, undefined);
     }
   }
 
-  async #stamp(batch: Batch): Promise<{ producer: ProducerId; sequence: number }> {
+  async #stamp(batch: Batch): Promise<Stamp> {
     const producer = await this.#options.identity.current();
     if (this.#sequence?.producer !== producer) this.#sequence = { producer, next: 0 };
     const sequence = this.#sequence.next;
@@ -191,15 +181,9 @@ export class PartitionQueue {
     return { producer, sequence };
   }
 
-  async #produce(
-    batch: Batch,
-    stamp: { readonly producer: ProducerId; readonly sequence: number },
-    timeoutMs: number,
-  ): Promise<
-    | { readonly kind: 'stored'; readonly offset: bigint }
-    | { readonly kind: 'failed' | 'producer-lost'; readonly error: CcxError }
-  > {
-    const { topic, partition, cluster } = this.#options;
+  /** One try; answers with the offset of the first record. */
+  async #produce(batch: Batch, stamp: Stamp, timeoutMs: number): Promise<bigint> {
+    const { topic, partition, cluster, identity } = this.#options;
     try {
       const leader = (await cluster.topic(topic)).partitions[partition]?.leader ?? -1;
       const sequences = new NumericMap([[`${topic}:${partition}`, stamp.sequence]]);
@@ -220,14 +204,13 @@ export class PartitionQueue {
         stored !== undefined &&
         (code === codes.NONE || (code === codes.DUPLICATE_SEQUENCE_NUMBER && stored.baseOffset >= 0n))
       ) {
-        return { kind: 'stored', offset: stored.baseOffset };
+        return stored.baseOffset;
       }
-      cluster.forgetTopic(topic);
-      if (producerLost.has(code)) {
-        const error = unreachable(`Kafka lost the state of this producer for ${topic}`);
-        return { kind: 'producer-lost', error };
-      }
-      return { kind: 'failed', error: topicFailed(code, topic) };
+      if (!producerLost.has(code)) throw topicFailed(code, topic);
+      // The broker no longer knows this producer (its state expired, or a batch before us failed half-way).
+      await identity.discard(stamp.producer);
+      this.#sequence = undefined;
+      throw unreachable(`Kafka lost the state of this producer for ${topic}`);
     } catch (error) {
       cluster.forgetTopic(topic);
       throw error;
