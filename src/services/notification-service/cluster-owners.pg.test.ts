@@ -86,6 +86,7 @@ test('following, a stranger’s report sets off nothing either, and the loop has
     let finished = nextEvent('run-finished');
     const service = await line.another();
     await finished;
+    await line.clock.nextSleep();
     await line.store(reportOf('CRITICAL'), { orgId: owner });
     await service.runOnce();
     await line.store(reportOf('IMPORTANT'), { orgId: stranger });

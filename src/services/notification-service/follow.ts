@@ -6,6 +6,7 @@
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Runner, ServiceState } from './run-once.ts';
+import { nextDueMicros } from './store/reports.ts';
 import { microsOfMs } from './timestamps.ts';
 
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
@@ -43,7 +44,7 @@ async function loop({ clock, settings, signal }: ServiceState, runner: Runner, a
       const { run } = await runner.run(sinceMicros);
       // From what was stored and not from our own time: the clocks of writers may all be behind.
       sinceMicros = run.newestStoredMicros - microsOfMs(followOverlapMs);
-      const due = await run.reports.nextDueMicros();
+      const due = await nextDueMicros(run.reports);
       const dueMs = due === undefined ? pollMs : Math.ceil(Number(due - run.time.nowMicros()) / 1000);
       waitMs = Math.max(minGapMs, Math.min(pollMs, dueMs));
     } catch {

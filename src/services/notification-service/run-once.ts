@@ -10,7 +10,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { NotificationServiceSettings } from './config.ts';
-import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts';
+import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { Kept } from './keep-last-good.ts';
 import { SERVICE_STATUS } from './metrics.ts';
 import { runPipeline } from './pipeline.ts';
@@ -20,7 +20,7 @@ import type { Run, RunTarget, TargetHealth } from './run.ts';
 import { createTally, finishTally, type RunSummary } from './run.ts';
 import { countWaiting, isFirstRun, readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
-import { createReportStore, readContestedClusters } from './store/reports.ts';
+import { readContestedClusters } from './store/reports.ts';
 import { deleteExpired } from './store/retention.ts';
 import type { StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
@@ -169,7 +169,12 @@ async function runOnce(
   const processingMs = state.clock.monotonicMs();
   await runPipeline(run);
   events.operationTimed('process_clusters', processingMs);
-  await gauge(state);
+  events.outboxGauged(
+    await readGauges(
+      store,
+      state.targets.map(({ target }) => target),
+    ),
+  );
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
   events.runFinished(summary);
   events.statusChanged(SERVICE_STATUS.inactive);
@@ -247,8 +252,7 @@ async function beginRun(
     tally: createTally(),
     newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
     targets: how.targets,
-    reports: createReportStore({ ...store, targets, ownersCount, requestIdsKept: kept }),
-    isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
+    reports: { ...store, targets, ownersCount, requestIdsKept: kept },
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
   };
@@ -260,15 +264,4 @@ function longestOf(targets: readonly RunTarget[]): bigint | undefined {
   return targets
     .map(({ policy }) => policy.cooldownMicros)
     .reduce((longer, one) => (one === undefined || (longer !== undefined && longer > one) ? longer : one), undefined);
-}
-
-/** What waits when a run has ended. */
-async function gauge({ targets, events, store }: ServiceState): Promise<void> {
-  const names = new Map<number, string>(targets.map(({ target }) => [target.eventTargetId, target.name]));
-  const gauges = await readGauges(store, [...names.keys()]);
-  const nameOf = (id: number) => names.get(id) ?? String(id);
-  events.outboxCounted(
-    gauges.flatMap(({ eventTargetId, counts }) => counts.map((one) => ({ target: nameOf(eventTargetId), ...one }))),
-  );
-  for (const { eventTargetId, ...one } of gauges) events.targetGauged(nameOf(eventTargetId), one);
 }

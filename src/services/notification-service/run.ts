@@ -9,7 +9,7 @@ import type { TargetPolicy } from './policy.ts';
 import type { Target } from './ports.ts';
 import type { DecidedRow, ForeignSentRow } from './store/decisions.ts';
 import type { ClaimedMessage } from './store/outbox.ts';
-import type { ReportStore, StoredReport } from './store/reports.ts';
+import type { ReportsOf, StoredReport } from './store/reports.ts';
 import type { StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
 import type { TimeSource } from './timestamps.ts';
@@ -92,9 +92,7 @@ export interface Run {
   readonly newestStoredMicros: bigint;
   readonly targets: readonly RunTarget[];
   readonly store: StoreAccess;
-  readonly reports: ReportStore;
-  /** Whether the lists of allowed and blocked clusters let it in. */
-  readonly isClusterAllowed: (cluster: string) => boolean;
+  readonly reports: ReportsOf;
   /** As known now; read again when what is known has become old. */
   readonly disabledRules: () => Promise<DisabledRules>;
   /** Look only at reports stored after this and at what became due; absent: look at every cluster. */

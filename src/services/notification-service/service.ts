@@ -27,6 +27,7 @@ import type { ContentSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
 import { createTargetHealth, type RunSummary } from './run.ts';
 import { createRunner, type Runner, type ServiceState } from './run-once.ts';
+import { anyMessageWaiting, anyReportDue } from './store/reports.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { createTimeSource, timestampText } from './timestamps.ts';
 
@@ -129,7 +130,7 @@ async function build(
       const run = runner.last()?.run;
       if (run === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
         return false;
-      return !(await run.reports.anyMessageWaiting()) && !(await run.reports.anyDue());
+      return !(await anyMessageWaiting(run.reports)) && !(await anyReportDue(run.reports));
     },
     async stop() {
       const { failed } = await lifecycle.stop();

@@ -10,7 +10,7 @@ import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
 import type { DeliveryResult, Target } from './ports.ts';
 import type { DecidedRow } from './store/decisions.ts';
-import type { ClaimedMessage, LeftIssue } from './store/outbox.ts';
+import type { ClaimedMessage, LeftIssue, readGauges } from './store/outbox.ts';
 import type { StoredReport } from './store/reports.ts';
 import { isoText } from './timestamps.ts';
 
@@ -80,13 +80,13 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       metrics.notSentSameState.inc(rows.same);
       telemetry.announce('unsent-rows-written', { target: target.name, ...rows });
     },
-    outboxCounted(rows: readonly { readonly target: string; readonly state: string; readonly count: number }[]): void {
+    outboxGauged(targets: Awaited<ReturnType<typeof readGauges>>): void {
       metrics.outbox.reset();
-      for (const { target, state, count } of rows) metrics.outbox.set({ target, state }, count);
-    },
-    targetGauged(target: string, gauges: { readonly oldestSeconds: number; readonly paused: boolean }): void {
-      metrics.outboxOldestSeconds.set({ target }, gauges.oldestSeconds);
-      metrics.targetPaused.set({ target }, gauges.paused ? 1 : 0);
+      for (const { target, counts, oldestSeconds, paused } of targets) {
+        for (const { state, count } of counts) metrics.outbox.set({ target, state }, count);
+        metrics.outboxOldestSeconds.set({ target }, oldestSeconds);
+        metrics.targetPaused.set({ target }, paused ? 1 : 0);
+      }
     },
     expiredDeleted(deleted: ReadonlyMap<string, number>): void {
       const rows = Object.fromEntries([...deleted].filter(([, count]) => count > 0));

@@ -6,13 +6,13 @@
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { absenceIn, decideCluster, type LedgerIssue, withForeignRows } from '../decide/decide-cluster.ts';
-import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
+import { type DisabledRules, disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
 import type { ForeignSentRow } from '../store/decisions.ts';
 import { ledgerKey, readLedger, readUnseenSentRows } from '../store/ledger.ts';
-import type { RuleOfReport, StoredReport } from '../store/reports.ts';
+import { dueReports, type RuleOfReport, readRemovedRules, readReports, type StoredReport } from '../store/reports.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 
 /**
@@ -20,10 +20,10 @@ import { timestampMicros, timestampText } from '../timestamps.ts';
  * finished is loaded again by the next run. What was notified before is read by the next step, behind the versions that this one reads.
  */
 export async function* loadReports(run: Run): AsyncGenerator<LoadedSet> {
-  for await (const keys of timed(run, run.reports.due(run.sinceMicros))) {
+  for await (const keys of timed(run, dueReports(run.reports, run.sinceMicros))) {
     if (run.signal.aborted) return;
     const startedMs = run.clock.monotonicMs();
-    const stored = await run.reports.read(keys);
+    const stored = await readReports(run.reports, keys);
     run.events.operationTimed('read_report_for_cluster', startedMs);
     const nowMicros = run.time.nowMicros();
     const reports = stored.flatMap((report): LoadedReport[] => {
@@ -74,7 +74,7 @@ export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet
     const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules), disabledRules };
     return report.dueFor.map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
-  const isRemoved = await run.reports.removedRules(subjects.flatMap(rulesOfLostIssues));
+  const isRemoved = await readRemovedRules(run.reports, subjects.flatMap(rulesOfLostIssues));
   const clusters = subjects.map((subject) => decideForTarget(run, subject, isRemoved));
   return { clusters, foreignRows: past.foreignRows, startedMs: set.startedMs };
 }
@@ -160,7 +160,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
   if (read.kind === 'unreadable') {
     return { ...common, outcome: 'unreadable', unreadable: read.error, decisions: [] };
   }
-  const allowed = run.isClusterAllowed(report.cluster);
+  const allowed = isClusterAllowed(run.settings.clusters, report.cluster);
   const { catalogue, didNotRun } = report;
   const decisions = decideCluster({
     reportIssues: read.issues,

@@ -7,7 +7,7 @@
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
-import { disabledBy } from '../decide/disabled-rules.ts';
+import { disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
@@ -17,7 +17,14 @@ import type { OutgoingNotification } from '../ports.ts';
 import type { Run, RunTarget } from '../run.ts';
 import { ledgerKey, readImported, readUnseenSentRows } from '../store/ledger.ts';
 import { type ClaimedMessage, type FirstAttempt, type LeftIssue, storeFirstAttempts } from '../store/outbox.ts';
-import { type DueKey, inSets, type StoredReport } from '../store/reports.ts';
+import {
+  type DueKey,
+  inSets,
+  newestReports,
+  readRemovedRules,
+  readReports,
+  type StoredReport,
+} from '../store/reports.ts';
 import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
 
 export type LookAgain = typeof lookAgain;
@@ -34,7 +41,10 @@ export async function lookAgain(
   const attempts = new Map<ClaimedMessage, FirstAttempt>();
   const waiting = claimed.filter((message) => !message.mayHaveArrived);
   for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
-  const newest = await run.reports.newest(waiting.map(({ notification }) => notification.cluster));
+  const newest = await newestReports(
+    run.reports,
+    waiting.map(({ notification }) => notification.cluster),
+  );
   const stale: ClaimedMessage[] = [];
   for (const message of waiting) {
     if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
@@ -112,6 +122,7 @@ async function readNotifiedSince(
 type Situation =
   | { readonly kind: 'report-removed' | 'cluster-moved' }
   | { readonly kind: 'report'; readonly report: StoredReport; readonly read: ReadReport };
+type Reported = Extract<Situation, { readonly kind: 'report' }>;
 
 /** Sees to it that no more reports are in memory than a set holds. */
 async function eachReport(
@@ -129,7 +140,7 @@ async function eachReport(
   const messagesOf = Map.groupBy(here, ({ notification }) => notification.cluster);
   const keys = [...messagesOf.keys()].map((cluster) => what.newest.get(cluster)!);
   for (const set of inSets(keys)) {
-    const reports = new Map((await run.reports.read(set)).map((report) => [report.cluster, report]));
+    const reports = new Map((await readReports(run.reports, set)).map((report) => [report.cluster, report]));
     for (const { cluster } of set) {
       const report = reports.get(cluster);
       const situation: Situation =
@@ -147,7 +158,7 @@ async function decideAgain(
 ): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { report, read } = situation;
-  const decisions = await decisionsAbout(run, runTarget, message, { report, read, notified });
+  const decisions = await decisionsAbout(run, runTarget, message, { ...situation, notified });
   const standing = decisions.filter(({ notify }) => notify);
   const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
   if (standing.length === 0) {
@@ -166,11 +177,7 @@ async function decisionsAbout(
   run: Run,
   { target, policy }: RunTarget,
   { orgId, notification }: ClaimedMessage,
-  {
-    report,
-    read,
-    notified,
-  }: { readonly report: StoredReport; readonly read: ReadReport; readonly notified: NotifiedIssues },
+  { report, read, notified }: Reported & { readonly notified: NotifiedIssues },
 ): Promise<readonly Decision[]> {
   const { cluster, issues } = notification;
   const rules = await run.disabledRules();
@@ -183,7 +190,10 @@ async function decisionsAbout(
   // A report that cannot be read says nothing of any issue, and another one nothing of those whose rule did not run over it.
   const unknown = rest.filter(({ module }) => read.kind === 'unreadable' || report.didNotRun.has(module));
   const { catalogue } = report;
-  const isRemoved = await run.reports.removedRules(rest.map(({ module }) => ({ catalogue, module })));
+  const isRemoved = await readRemovedRules(
+    run.reports,
+    rest.map(({ module }) => ({ catalogue, module })),
+  );
   const decisions = decideCluster({
     reportIssues: [...held, ...unknown.map(({ module, ...issue }) => ({ ...issue, position: unknownPosition }))],
     absence: absenceIn(new Set(), (module) => isRemoved({ catalogue, module })),
@@ -192,7 +202,7 @@ async function decisionsAbout(
       const recorded = clockMicros !== null;
       return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, resolved: false };
     }),
-    allowed: run.isClusterAllowed(cluster),
+    allowed: isClusterAllowed(run.settings.clusters, cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),

@@ -26,17 +26,17 @@ export async function renderNotifications(run: Run, set: DecidedSet): Promise<Re
 async function renderCluster(run: Run, cluster: DecidedCluster): Promise<RenderedCluster> {
   const { target } = cluster.runTarget;
   const dueCluster = dueClusterOf(cluster.runTarget, cluster, run.events);
+  let messages: readonly OutgoingNotification[] = [];
+  let renderError: CcxError | undefined;
   try {
-    const messages = await target.compose(dueCluster, { now: run.time.now(), uuid: () => run.clock.uuid() });
-    const renderError = missing(dueCluster, messages);
-    if (renderError !== undefined)
-      run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
-    return rendered(cluster, messages, renderError);
+    messages = await target.compose(dueCluster, { now: run.time.now(), uuid: () => run.clock.uuid() });
+    renderError = missing(dueCluster, messages);
   } catch (cause) {
-    const renderError = renderErrorOf(cause);
-    run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
-    return rendered(cluster, [], renderError);
+    renderError = renderErrorOf(cause);
   }
+  if (renderError !== undefined)
+    run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
+  return rendered(cluster, messages, renderError);
 }
 
 function rendered(

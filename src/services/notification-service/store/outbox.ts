@@ -353,7 +353,10 @@ export async function countWaiting(database: Queryable, eventTargetId: number): 
 }
 
 /** What waits and what is listed, for metrics: decided and never finished must be seen from outside. Source: consumers.md R15. */
-export async function readGauges({ database, nowMicros }: StoreAccess, eventTargetIds: readonly number[]) {
+export async function readGauges(
+  { database, nowMicros }: StoreAccess,
+  targets: readonly { readonly eventTargetId: number; readonly name: string }[],
+) {
   const now = nowMicros();
   const { rows } = await database.query<{
     event_type_id: number;
@@ -372,15 +375,15 @@ export async function readGauges({ database, nowMicros }: StoreAccess, eventTarg
                   WHERE state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL AND discarded_at IS NULL) AS open
           GROUP BY event_type_id, state) AS counted USING (event_type_id)
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)`,
-    [eventTargetIds],
+    [targets.map(({ eventTargetId }) => eventTargetId)],
   );
-  return eventTargetIds.map((eventTargetId) => {
+  return targets.map(({ eventTargetId, name }) => {
     const own = rows.filter((row) => row.event_type_id === eventTargetId);
     const oldest = own.flatMap((row) => (row.oldest === null ? [] : [timestampMicros(row.oldest)]));
     const first = oldest.reduce((least, micros) => (micros < least ? micros : least), now);
     const pausedUntil = microsOrUndefined(own[0]?.paused_until);
     return {
-      eventTargetId,
+      target: name,
       /** Messages that wait, and those that are listed, by state. */
       counts: own.flatMap(({ state, count }) => (state === null ? [] : [{ state, count }])),
       oldestSeconds: Number((now - first) / 1_000_000n),

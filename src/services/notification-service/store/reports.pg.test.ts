@@ -6,7 +6,7 @@ import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import { createTimeSource, microsOfMs, timestampText } from '../timestamps.ts';
-import { createReportStore, dueKeysPerRead, setClustersMax } from './reports.ts';
+import { dueKeysPerRead, dueReports, setClustersMax } from './reports.ts';
 
 test('due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
   const { database: admin, url, drop } = await createTestDatabase({ migrated: true });
@@ -24,15 +24,15 @@ test('due clusters come page by page, each with its newest report, and no connec
   // With a single connection any that is held would make the inner statement wait for ever.
   const database = connectDatabase({ url, applicationName: 'due', connectionsMax: 1 });
   const list = async (sinceMicros: bigint | undefined) => {
-    const reports = createReportStore({
+    const reports = {
       database,
       targets: [{ eventTargetId: 1, policyHash: 'h' }],
       nowMicros: createTimeSource(clock, 'clock').nowMicros,
       ownersCount: false,
       requestIdsKept: false,
-    });
+    };
     const seen: string[] = [];
-    for await (const set of reports.due(sinceMicros)) {
+    for await (const set of dueReports(reports, sinceMicros)) {
       assert.ok(set.length <= setClustersMax);
       await database.query('SELECT 1');
       assert.ok(set.every(({ orgId }) => orgId === 1));

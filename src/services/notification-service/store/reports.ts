@@ -28,7 +28,7 @@ export const dueKeysPerRead = 10_000;
 const setReportBytesMax = 16 * 1024 * 1024;
 
 /** Which reports a run looks at. */
-interface ReportsOf {
+export interface ReportsOf {
   readonly database: Queryable;
   readonly targets: readonly { readonly eventTargetId: number; readonly policyHash: string }[];
   readonly nowMicros: () => bigint;
@@ -36,21 +36,6 @@ interface ReportsOf {
   readonly ownersCount: boolean;
   /** Whether the writer keeps request ids beside its rows (the reference's does not). */
   readonly requestIdsKept: boolean;
-}
-
-export type ReportStore = ReturnType<typeof createReportStore>;
-
-export function createReportStore(of: ReportsOf) {
-  return {
-    /** Keys of what is due, in sets that may be read together; since a moment, or over all clusters. */
-    due: (sinceMicros: bigint | undefined) => dueReports(of, sinceMicros),
-    anyDue: () => anyReportDue(of),
-    newest: (clusters: readonly string[]) => newestReports(of, clusters),
-    read: (keys: readonly DueKey[]) => readReports(of, keys),
-    removedRules: (wanted: readonly RuleOfReport[]) => readRemovedRules(of.database, wanted),
-    nextDueMicros: () => nextDueMicros(of),
-    anyMessageWaiting: () => anyMessageWaiting(of),
-  };
 }
 
 export interface DueKey {
@@ -144,8 +129,11 @@ function dueStatement(newest: string): string {
       OR c.next_due_at <= $3::timestamp`;
 }
 
-/** Sets of at most so many clusters and so many bytes of report text, by cluster. A report larger than both bounds is a set of its own. */
-async function* dueReports(of: ReportsOf, sinceMicros: bigint | undefined): AsyncGenerator<readonly DueKey[]> {
+/**
+ * Keys of what is due, since a moment or over all clusters, in sets that may be read together: of at most so many clusters and so many
+ * bytes of report text, by cluster. A report larger than both bounds is a set of its own.
+ */
+export async function* dueReports(of: ReportsOf, sinceMicros: bigint | undefined): AsyncGenerator<readonly DueKey[]> {
   let after: string | undefined;
   for (;;) {
     const keys = await readPage(of, { sinceMicros, after });
@@ -156,7 +144,7 @@ async function* dueReports(of: ReportsOf, sinceMicros: bigint | undefined): Asyn
 }
 
 /** True when at least one cluster is due. */
-async function anyReportDue(of: ReportsOf): Promise<boolean> {
+export async function anyReportDue(of: ReportsOf): Promise<boolean> {
   const { rows } = await of.database.query<{ due: boolean }>(
     `SELECT EXISTS (${dueStatement(newestOfAll(of, everyCluster))}) AS due`,
     dueParameters(of),
@@ -165,7 +153,7 @@ async function anyReportDue(of: ReportsOf): Promise<boolean> {
 }
 
 /** The newest report that counts of each of these clusters that has one, by cluster. */
-async function newestReports(of: ReportsOf, clusters: readonly string[]): Promise<ReadonlyMap<string, DueKey>> {
+export async function newestReports(of: ReportsOf, clusters: readonly string[]): Promise<ReadonlyMap<string, DueKey>> {
   if (clusters.length === 0) return new Map();
   const { rows } = await of.database.query<DueKey>(
     `SELECT DISTINCT ON (r.cluster) r.org_id AS "orgId", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
@@ -227,7 +215,7 @@ export function* inSets(keys: readonly DueKey[]): Generator<readonly DueKey[]> {
  * Undefined: nothing without a new report. A cluster without a report that counts is due for nobody. A claimed message counts at the end of
  * its lease, one of a paused target at the pause's end.
  */
-async function nextDueMicros(of: ReportsOf): Promise<bigint | undefined> {
+export async function nextDueMicros(of: ReportsOf): Promise<bigint | undefined> {
   const { rows } = await of.database.query<{ next: string | null }>(
     `SELECT least(
        (SELECT c.next_due_at FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
@@ -243,7 +231,7 @@ async function nextDueMicros(of: ReportsOf): Promise<bigint | undefined> {
 }
 
 /** True while a message waits to be sent, is being sent, or a retry was asked for. */
-async function anyMessageWaiting(of: ReportsOf): Promise<boolean> {
+export async function anyMessageWaiting(of: ReportsOf): Promise<boolean> {
   const { rows } = await of.database.query<{ waiting: boolean }>(
     `SELECT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_OUTBOX}
                      WHERE event_type_id = ANY($1::int[])
@@ -270,7 +258,7 @@ interface ConsideredRow extends Pick<Considered, 'orgId' | 'reportUpdatedAt' | '
 }
 
 /** Reports that vanished in between are left out. */
-async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<StoredReport[]> {
+export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<StoredReport[]> {
   const requestId = of.requestIdsKept
     ? `(SELECT nullif(m.request_id, '') FROM ${TABLE_STORED_MESSAGE} AS m
          WHERE m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1)`
@@ -321,8 +309,8 @@ export interface RuleOfReport {
 }
 
 /** Which of these rules are not in their catalogue any more; none where the catalogue is not known. */
-async function readRemovedRules(
-  database: Queryable,
+export async function readRemovedRules(
+  { database }: Pick<ReportsOf, 'database'>,
   wanted: readonly RuleOfReport[],
 ): Promise<(rule: RuleOfReport) => boolean> {
   const rows = wanted.flatMap(({ catalogue, module }) => (catalogue === undefined ? [] : [{ ...catalogue, module }]));
