@@ -18,30 +18,45 @@ const nullLength = -1;
 
 /** `text[]`. Buffers are taken as UTF-8 as they are, so that large texts are copied once; the server refuses what is not UTF-8. */
 export function textArray(items: readonly (string | Buffer | null | undefined)[]): Buffer {
-  return variableArray(
+  return bytesArray(
     OID_TEXT,
-    items.map((item) => (typeof item === 'string' ? Buffer.from(item, 'utf8') : (item ?? null))),
+    items.map((item) => (typeof item === 'string' ? Buffer.from(item, 'utf8') : item)),
   );
 }
 
 /** `bytea[]`. */
 export function byteaArray(items: readonly (Buffer | null)[]): Buffer {
-  return variableArray(OID_BYTEA, items);
+  return bytesArray(OID_BYTEA, items);
 }
 
 /** `smallint[]`. */
 export function smallintArray(items: readonly (number | null | undefined)[]): Buffer {
-  return fixedArray(OID_INT2, 2, items, (target, item, at) => void target.writeInt16BE(item, at));
+  return arrayOf(
+    OID_INT2,
+    items,
+    () => 2,
+    (target, item, at) => void target.writeInt16BE(item, at),
+  );
 }
 
 /** `integer[]`. */
 export function integerArray(items: readonly (number | null | undefined)[]): Buffer {
-  return fixedArray(OID_INT4, 4, items, (target, item, at) => void target.writeInt32BE(item, at));
+  return arrayOf(
+    OID_INT4,
+    items,
+    () => 4,
+    (target, item, at) => void target.writeInt32BE(item, at),
+  );
 }
 
 /** `bigint[]`. */
 export function bigintArray(items: readonly (bigint | null | undefined)[]): Buffer {
-  return fixedArray(OID_INT8, 8, items, (target, item, at) => void target.writeBigInt64BE(item, at));
+  return arrayOf(
+    OID_INT8,
+    items,
+    () => 8,
+    (target, item, at) => void target.writeBigInt64BE(item, at),
+  );
 }
 
 /** Microseconds from 1970 to 2000, where the server's timestamps begin. */
@@ -49,49 +64,46 @@ const serverEpochMicros = 946_684_800_000_000n;
 
 /** `timestamp[]` from microseconds since 1970: exact, where a JavaScript Date would cut them. */
 export function timestampArray(items: readonly (bigint | null | undefined)[]): Buffer {
-  return fixedArray(OID_TIMESTAMP, 8, items, (target, item, at) => {
-    target.writeBigInt64BE(item - serverEpochMicros, at);
-  });
+  return arrayOf(
+    OID_TIMESTAMP,
+    items,
+    () => 8,
+    (target, item, at) => {
+      target.writeBigInt64BE(item - serverEpochMicros, at);
+    },
+  );
 }
 
-function variableArray(elementOid: number, items: readonly (Buffer | null)[]): Buffer {
-  let bytes = headerBytes + items.length * lengthBytes;
-  for (const item of items) bytes += item?.length ?? 0;
-  const target = Buffer.allocUnsafe(bytes);
-  let at = writeHeader(target, elementOid, items);
-  for (const item of items) {
-    at = target.writeInt32BE(item?.length ?? nullLength, at);
-    if (item !== null) at += item.copy(target, at);
-  }
-  return target;
+function bytesArray(elementOid: number, items: readonly (Buffer | null | undefined)[]): Buffer {
+  const bytesOf = (item: Buffer) => item.length;
+  return arrayOf(elementOid, items, bytesOf, (target, item, at) => void item.copy(target, at));
 }
 
-function fixedArray<T>(
+/** One dimension that starts at 1; an empty array has no dimension at all, but the server takes this form too. */
+function arrayOf<T>(
   elementOid: number,
-  elementBytes: number,
   items: readonly (T | null | undefined)[],
+  bytesOf: (item: T) => number,
   write: (target: Buffer, item: T, at: number) => void,
 ): Buffer {
-  const target = Buffer.allocUnsafe(headerBytes + items.length * (lengthBytes + elementBytes));
-  let at = writeHeader(target, elementOid, items);
+  let bytes = headerBytes + items.length * lengthBytes;
+  let nulls = 0;
+  for (const item of items) {
+    if (item === null || item === undefined) nulls = 1;
+    else bytes += bytesOf(item);
+  }
+  const target = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const field of [1, nulls, elementOid, items.length, 1]) at = target.writeInt32BE(field, at);
   for (const item of items) {
     if (item === null || item === undefined) {
       at = target.writeInt32BE(nullLength, at);
       continue;
     }
-    at = target.writeInt32BE(elementBytes, at);
+    const length = bytesOf(item);
+    at = target.writeInt32BE(length, at);
     write(target, item, at);
-    at += elementBytes;
+    at += length;
   }
-  return target.subarray(0, at);
-}
-
-/** One dimension that starts at 1; an empty array has no dimension at all, but the server takes this form too. */
-function writeHeader(target: Buffer, elementOid: number, items: readonly unknown[]): number {
-  target.writeInt32BE(1, 0);
-  target.writeInt32BE(items.some((item) => item === null || item === undefined) ? 1 : 0, 4);
-  target.writeInt32BE(elementOid, 8);
-  target.writeInt32BE(items.length, 12);
-  target.writeInt32BE(1, 16);
-  return headerBytes;
+  return target;
 }

@@ -14,11 +14,6 @@ export const connectMsMax = 10_000;
 /** First probe of a silent TCP connection; cloud load balancers forget idle connections after a few minutes. */
 const keepAliveDelayMs = 30_000;
 
-interface ParsedDatabaseUrl {
-  readonly address: DatabaseAddress;
-  readonly client: pg.ClientConfig;
-}
-
 interface UrlOptions {
   readonly url: string;
   readonly applicationName: string;
@@ -51,35 +46,28 @@ const ownParameters = new Set([
 ]);
 
 /** Throws `CcxError` code `DATABASE_URL`, which never shows the password. */
-export function parseDatabaseUrl(options: UrlOptions): ParsedDatabaseUrl {
+export function parseDatabaseUrl(options: UrlOptions) {
   const url = parseUrl(options);
   const parameters = url.searchParams;
-  const host = parameters.get('host') ?? decodeHost(url.hostname);
+  const host = (parameters.get('host') ?? decodeHost(url.hostname)) || 'localhost';
   const user = parameters.get('user') ?? decodePart(url.username, options);
   const password = parameters.get('password') ?? decodePart(url.password, options);
   const database = parameters.get('dbname') ?? decodePart(url.pathname.replace(/^\//, ''), options);
   const port = parsePort(parameters.get('port') ?? url.port, options);
-  const hostOrDefault = host === '' ? 'localhost' : host;
   const client: pg.ClientConfig = {
-    host: hostOrDefault,
+    host,
     port,
     ...(user === '' ? {} : { user }),
     ...(password === '' ? {} : { password }),
     ...(database === '' ? {} : { database }),
-    ssl: tlsOptions(hostOrDefault, parameters, options),
+    ssl: tlsOptions(host, parameters, options),
     application_name: parameters.get('application_name') ?? options.applicationName,
     ...optionalOptions(parameters),
     connectionTimeoutMillis: connectTimeoutMs(parameters, options),
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
   };
-  const address = {
-    host: hostOrDefault,
-    port,
-    database: database === '' ? user : database,
-    user,
-    setting: options.setting,
-  };
+  const address: DatabaseAddress = { host, port, database: database || user, user, setting: options.setting };
   return { address, client };
 }
 

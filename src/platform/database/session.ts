@@ -130,13 +130,9 @@ function settingNames(options: string): string[] {
 }
 
 function droppedSetting(name: string, address: DatabaseAddress): CcxError {
-  return new CcxError(
+  return sessionError(
     `the pooler at ${address.host}:${address.port} drops the server setting "${name}" that ${address.setting} asks for`,
-    {
-      code: 'DATABASE_SESSION',
-      category: 'configuration',
-      hint: `take it out of ${address.setting}, and make it the role's: ALTER ROLE ${pg.escapeIdentifier(address.user)} SET ${name} TO …`,
-    },
+    `take it out of ${address.setting}, and make it the role's: ALTER ROLE ${pg.escapeIdentifier(address.user)} SET ${name} TO …`,
   );
 }
 
@@ -144,12 +140,12 @@ function wrongSession(
   { name, wanted, value }: { readonly name: SettingName; readonly wanted: string; readonly value: string },
   address: DatabaseAddress,
 ): CcxError {
-  return new CcxError(
+  return sessionError(
     `sessions of the database at ${address.host}:${address.port} have ${name} "${value}" instead of "${wanted}", although it was asked for`,
-    {
-      code: 'DATABASE_SESSION',
-      category: 'configuration',
-      hint: `let the pooler that ${address.setting} leads to pass ${name} on (PgBouncer: take it out of ignore_startup_parameters), or run ALTER ROLE ${pg.escapeIdentifier(address.user)} SET ${name} TO '${wanted}'`,
-    },
+    `let the pooler that ${address.setting} leads to pass ${name} on (PgBouncer: take it out of ignore_startup_parameters), or run ALTER ROLE ${pg.escapeIdentifier(address.user)} SET ${name} TO '${wanted}'`,
   );
+}
+
+function sessionError(message: string, hint: string): CcxError {
+  return new CcxError(message, { code: 'DATABASE_SESSION', category: 'configuration', hint });
 }

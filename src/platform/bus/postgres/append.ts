@@ -23,6 +23,9 @@ export interface AppendRecord extends PreparedRecord {
   readonly partition: number;
 }
 
+/** Of records that name a topic which was deleted meanwhile: the transaction is rolled back. */
+export const topicGone = new Error('a topic was deleted');
+
 /** A record with its offset, and the table that it goes into. */
 interface PlacedRecord {
   readonly record: AppendRecord;
@@ -31,17 +34,15 @@ interface PlacedRecord {
 }
 
 /**
- * Answers with the offsets in the order of `records`, or undefined when one of the topics was deleted meanwhile; then nothing was
- * written and the caller rolls back. `timestampMs` is the records' time.
+ * Answers with the offsets in the order of `records`; rejects with `topicGone` when one of the topics was deleted meanwhile.
+ * `timestampMs` is the records' time.
  */
 export async function appendRecords(
   tx: Queryable,
   records: readonly AppendRecord[],
   timestampMs: number,
-): Promise<readonly bigint[] | undefined> {
+): Promise<readonly bigint[]> {
   const taken = await takeOffsets(tx, records);
-  if (taken === undefined) return undefined;
-
   const placed = records.map((record): PlacedRecord => {
     const place = taken.get(placeKey(record))!;
     const offset = place.next;
@@ -61,7 +62,7 @@ export async function appendRecords(
 async function takeOffsets(
   tx: Queryable,
   records: readonly AppendRecord[],
-): Promise<Map<string, { readonly segment: bigint; next: bigint }> | undefined> {
+): Promise<Map<string, { readonly segment: bigint; next: bigint }>> {
   const wanted = Map.groupBy(records, placeKey);
   const values = [...wanted.values()].map((same) => `(${same[0]!.topicId}, ${same[0]!.partition}, ${same.length})`);
   const { rows } = await tx.query<{ topic_id: bigint; partition: number; first_offset: bigint; segment: bigint }>(`
@@ -77,7 +78,7 @@ async function takeOffsets(
     WHERE p.topic_id = l.topic_id AND p.partition = l.partition
     RETURNING p.topic_id, p.partition, p.next_offset - l.records AS first_offset, p.segment,
               ${recordsHintSql('p.topic_id')} AS hint`);
-  if (rows.length < wanted.size) return undefined;
+  if (rows.length < wanted.size) throw topicGone;
   return new Map(
     rows.map((row) => [`${row.topic_id}/${row.partition}`, { segment: row.segment, next: row.first_offset }]),
   );

@@ -112,19 +112,12 @@ export class PostgresConsumer extends BusConsumer<PostgresCursor> {
   }
 
   protected override async take(recordsMax: number): Promise<readonly BusRecord[]> {
-    await this.#ensureLease();
-    return await this.#read(recordsMax);
-  }
-
-  protected override async findTrouble(): Promise<void> {
-    if (this.#missingTopics.length === 0) return;
-    // Whoever polls again at once must not keep the process from doing anything else.
-    await this.wait(this.#dependencies.pollEveryMs);
-    throw topicUnknown(this.#missingTopics);
-  }
-
-  async #read(recordsMax: number): Promise<readonly BusRecord[]> {
     const { reader, telemetry } = this.#dependencies;
+    if (!this.#leaseHolds()) {
+      // Past the lease, or after it was lost, everything is released before the member asks for its place again.
+      this.release([...this.cursors.values()]);
+      await this.#synchronize();
+    }
     const readable = [...this.cursors.values()].filter((cursor) => !cursor.paused);
     if (readable.length === 0) return [];
     const pages = await reader.read(this.inTurn(readable), {
@@ -146,15 +139,15 @@ export class PostgresConsumer extends BusConsumer<PostgresCursor> {
     });
   }
 
-  #leaseHolds(): boolean {
-    return this.#dependencies.clock.monotonicMs() < this.#leaseUntilMs;
+  protected override async findTrouble(): Promise<void> {
+    if (this.#missingTopics.length === 0) return;
+    // Whoever polls again at once must not keep the process from doing anything else.
+    await this.wait(this.#dependencies.pollEveryMs);
+    throw topicUnknown(this.#missingTopics);
   }
 
-  /** Past the lease, or after it was lost, everything is released before the member asks for its place again. */
-  async #ensureLease(): Promise<void> {
-    if (this.#leaseHolds()) return;
-    this.release([...this.cursors.values()]);
-    await this.#synchronize();
+  #leaseHolds(): boolean {
+    return this.#dependencies.clock.monotonicMs() < this.#leaseUntilMs;
   }
 
   async #renew(): Promise<void> {

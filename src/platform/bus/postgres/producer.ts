@@ -8,7 +8,7 @@ import type { OutgoingRecord, Position, Producer } from '../bus.ts';
 import { closed, topicUnknown } from '../bus-errors.ts';
 import { type PreparedRecord, prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
-import { type AppendRecord, appendRecords } from './append.ts';
+import { type AppendRecord, appendRecords, topicGone } from './append.ts';
 import { busErrorOf } from './bus-error-of.ts';
 import type { Topic, TopicDirectory } from './storage.ts';
 
@@ -97,11 +97,9 @@ export class PostgresProducer implements Producer {
       send.records.map((record) => this.#rowOf(record, topics.get(record.topic)!)),
     );
     try {
-      const offsets = await this.#append(rows);
-      if (offsets === undefined) {
-        this.#tryAgain(ready.map(({ send }) => send));
-        return;
-      }
+      const { database, clock } = this.#dependencies;
+      const now = clock.now().getTime();
+      const offsets = await database.transaction((tx) => appendRecords(tx, rows, now));
       let at = 0;
       for (const { send } of ready) {
         const start = at;
@@ -113,24 +111,9 @@ export class PostgresProducer implements Producer {
         );
       }
     } catch (error) {
-      for (const { send } of ready) send.reject(busErrorOf(error));
+      if (error === topicGone) this.#tryAgain(ready.map(({ send }) => send));
+      else for (const { send } of ready) send.reject(busErrorOf(error));
     }
-  }
-
-  async #append(rows: readonly AppendRecord[]): Promise<readonly bigint[] | undefined> {
-    const { database, clock } = this.#dependencies;
-    const now = clock.now().getTime();
-    let offsets: readonly bigint[] | undefined;
-    const rollBack = new Error('a topic was deleted');
-    try {
-      await database.transaction(async (tx) => {
-        offsets = await appendRecords(tx, rows, now);
-        if (offsets === undefined) throw rollBack;
-      });
-    } catch (error) {
-      if (error !== rollBack) throw error;
-    }
-    return offsets;
   }
 
   /** A topic was deleted under us: look again, and let each send find out by itself whether its topics are still there. */

@@ -169,7 +169,7 @@ async function copyRows(database: Database, query: string): Promise<(Buffer | nu
   });
 }
 
-export function parseCopy(data: Buffer): (Buffer | null)[][] {
+function parseCopy(data: Buffer): (Buffer | null)[][] {
   const rows: (Buffer | null)[][] = [];
   let at = headerBytes;
   for (;;) {
