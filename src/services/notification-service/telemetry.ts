@@ -3,7 +3,7 @@
  * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
  */
 
-import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
+import { CcxError, errorCode, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
@@ -68,7 +68,7 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       telemetry.announce('notification-reissued', { target: target.name, oldId, id });
     },
     notificationNotReissued(target: NamedTarget, id: string, error: unknown): void {
-      log.error({ target: target.name, id, ...fieldsOf(error) }, 'cannot be tried again');
+      log.error({ target: target.name, id, ...errorFields(error) }, 'cannot be tried again');
       telemetry.announce('notification-not-reissued', { target: target.name, id, code: errorCode(error) });
     },
     /** Following: new reports whose row in `reported` says that there was nothing to notify. */
@@ -115,14 +115,14 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
     /** LISTEN does not work, behind a pooler for example. */
     hintsUnavailable(error: unknown, pollMs: number): void {
       log.warn(
-        { ...fieldsOf(error), everyMs: pollMs },
+        { ...errorFields(error), everyMs: pollMs },
         'LISTEN is not available, new reports are found by polling only',
       );
     },
     /** Not logged where whoever asked for the run reports it. */
     runFailed(error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.runs.inc({ result: 'failed' });
-      if (logged) log.error({ ...fieldsOf(error), stack: stackOf(error) }, 'run failed');
+      if (logged) log.error({ ...errorFields(error), stack: stackOf(error) }, 'run failed');
       telemetry.announce('run-failed', { code: errorCode(error) });
     },
   };
@@ -146,7 +146,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       if (count > 0) metrics.foreignRows.inc(count);
     },
     foreignRowUnreadable(where: { readonly cluster: string; readonly notifiedAt: string }, error: CcxError): void {
-      log.warn({ ...where, ...fieldsOf(error) }, 'a sent row of reported holds no report; it counts for nothing');
+      log.warn({ ...where, ...errorFields(error) }, 'a sent row of reported holds no report; it counts for nothing');
     },
     /** Hop 10, issue by issue, once the decisions are stored. */
     clusterDecided(cluster: DecidedRow, startedMs: number): void {
@@ -156,7 +156,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       const where = { target, cluster: report.cluster, 'org id': report.orgId };
       if (unreadable !== undefined) {
         (report.text === undefined ? metrics.readReportForClusterErrors : metrics.deserializeReportErrors).inc();
-        log.warn({ ...where, ...fieldsOf(unreadable) }, 'report skipped');
+        log.warn({ ...where, ...errorFields(unreadable) }, 'report skipped');
       }
       for (const decision of cluster.decisions) {
         const { reason } = decision;
@@ -200,7 +200,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
     renderFailed(where: { readonly target: string; readonly cluster: string }, error: CcxError): void {
       metrics.renderFailures.inc({ target: where.target, code: error.code });
       metrics.notSentErrorState.inc();
-      log.warn({ ...where, ...fieldsOf(error) }, 'Rendering reports failed for this cluster');
+      log.warn({ ...where, ...errorFields(error) }, 'Rendering reports failed for this cluster');
       telemetry.announce('render-failed', { ...where, code: error.code });
     },
     clustersLeftToOthers(count: number): void {
@@ -249,7 +249,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       }
       const { kind, error } = result;
       log.warn(
-        { target: target.name, id, cluster, attempt: message.attempts, kind, ...fieldsOf(error) },
+        { target: target.name, id, cluster, attempt: message.attempts, kind, ...errorFields(error) },
         'attempt to deliver failed',
       );
       telemetry.announce('notification-failed', {
@@ -275,7 +275,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       telemetry.announce('issues-left-out', { target: target.name, id, cluster, count: left.length });
     },
     targetPaused(target: NamedTarget, error: CcxError, afterMs: number): void {
-      log.error({ target: target.name, ...fieldsOf(error), afterMs }, 'target paused: nothing is tried until then');
+      log.error({ target: target.name, ...errorFields(error), afterMs }, 'target paused: nothing is tried until then');
       telemetry.announce('target-paused', { target: target.name, code: error.code, afterMs });
     },
     targetStillPaused(
@@ -383,13 +383,13 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
       if (ageMs !== undefined) {
         metrics.contentAgeSeconds.set(ageMs / 1000);
         // Without any the run fails, and says so itself.
-        log.error({ ...fieldsOf(error), ageMs }, 'rule content could not be renewed; the last good one is used');
+        log.error({ ...errorFields(error), ageMs }, 'rule content could not be renewed; the last good one is used');
       }
       telemetry.announce('content-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
     disabledRulesUnavailable(error: unknown, ageMs: number | undefined): void {
       if (ageMs !== undefined)
-        log.error({ ...fieldsOf(error), ageMs }, 'disabled rules could not be read; the last known ones are used');
+        log.error({ ...errorFields(error), ageMs }, 'disabled rules could not be read; the last known ones are used');
       telemetry.announce('disabled-rules-unavailable', { code: errorCode(error), known: ageMs !== undefined });
     },
     clusterContested(cluster: string, orgIds: readonly number[], ownersCount: boolean): void {
@@ -413,23 +413,18 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
       metrics.producerSetupErrors.inc();
       if (!logged) return;
       const hint = error instanceof CcxError && error.hint !== undefined ? { hint: error.hint } : {};
-      log.error({ target: target.name, ...fieldsOf(error), ...hint }, 'target cannot be used');
+      log.error({ target: target.name, ...errorFields(error), ...hint }, 'target cannot be used');
     },
     storageUnusable(): void {
       metrics.storageSetupErrors.inc();
     },
     metricsNotPushed(error: unknown): void {
-      log.warn(fieldsOf(error), 'metrics could not be pushed');
+      log.warn(errorFields(error), 'metrics could not be pushed');
     },
     stopFailed(what: string, error: string): void {
       log.error({ what, error }, 'did not stop cleanly');
     },
   };
-}
-
-/** Of a failure, in a log line. */
-function fieldsOf(error: unknown) {
-  return { code: errorCode(error), error: errorText(error) };
 }
 
 function stackOf(error: unknown): string | undefined {
