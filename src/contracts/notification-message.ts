@@ -13,47 +13,22 @@ export const NOTIFICATION_BUNDLE = 'openshift';
 export const NOTIFICATION_APPLICATION = 'advisor';
 export const NOTIFICATION_EVENT_TYPE = 'new-recommendation';
 
-/** Members in emission order. No `version` and no `recipients`: the backend's defaults are meant. */
-export interface NotificationMessage {
-  readonly id: string;
-  readonly bundle: typeof NOTIFICATION_BUNDLE;
-  readonly application: typeof NOTIFICATION_APPLICATION;
-  readonly event_type: typeof NOTIFICATION_EVENT_TYPE;
-  /** Decision time, UTC, RFC 3339, trailing zeros of the fraction removed. The backend forgets the id one day after it. */
-  readonly timestamp: string;
-  /** `"0"` when unknown. */
-  readonly account_id: string;
-  readonly org_id: string;
-  readonly events: readonly NotificationEvent[];
-  readonly context: { readonly display_name: string; readonly host_url: string };
-}
-
-export interface NotificationEvent {
-  readonly metadata: Readonly<Record<string, never>>;
-  readonly payload: {
-    /** UTC and never in the future: the e-mail connector throws otherwise, and all of the message's mail is lost. */
-    readonly publish_date: string;
-    readonly rule_description: string;
-    readonly rule_url: string;
-    /** `"0"` to `"4"`, a string: the e-mail template matches text, and an integer shows no picture. */
-    readonly total_risk: string;
-  };
-}
-
 const timestamp = z.string().refine(isTrimmedTimestamp, 'must be UTC, RFC 3339, without trailing zeros');
 const identifierDigits = z.string().max(50).regex(/^\d+$/, 'must be digits');
 const link = z.string().refine(isSafeLink, 'must be an http or https address');
 
 const invalid = { code: 'NOTIFICATION_INVALID', category: 'delivery' } as const;
 
-/** Members in emission order. */
+/** Members in emission order. No `version` and no `recipients`: the backend's defaults are meant. */
 const messageSchema = z
   .strictObject({
     id: z.string().refine(isUuid4, 'must be a UUIDv4'),
     bundle: z.literal(NOTIFICATION_BUNDLE),
     application: z.literal(NOTIFICATION_APPLICATION),
     event_type: z.literal(NOTIFICATION_EVENT_TYPE),
+    /** Decision time. The backend forgets the id one day after it. */
     timestamp,
+    /** `"0"` when unknown. */
     account_id: identifierDigits,
     org_id: identifierDigits.refine((text) => /[1-9]/.test(text), 'must be positive'),
     events: z
@@ -61,9 +36,11 @@ const messageSchema = z
         z.strictObject({
           metadata: z.strictObject({}),
           payload: z.strictObject({
+            /** Never in the future: the e-mail connector throws otherwise, and all of the message's mail is lost. */
             publish_date: timestamp,
             rule_description: z.string(),
             rule_url: link,
+            /** A string: the e-mail template matches text, and an integer shows no picture. */
             total_risk: z.string().regex(/^[0-4]$/, 'must be a string "0" to "4"'),
           }),
         }),
@@ -75,6 +52,9 @@ const messageSchema = z
     (message) => message.events.every((event) => !isLater(event.payload.publish_date, message.timestamp)),
     'events[].payload.publish_date must not be later than timestamp',
   );
+
+export type NotificationMessage = Readonly<z.infer<typeof messageSchema>>;
+export type NotificationEvent = NotificationMessage['events'][number];
 
 /**
  * Whether the backend takes a message for such a cluster at all: it knows no recipients of organization 0, and no negative numbers. What

@@ -39,15 +39,20 @@ const reportSchema = z.object({
   }),
 });
 
+/** What the announcement and the archive's name say beside the report, which comes behind `ClusterName`. */
 const envelopeSchema = z.strictObject({
   OrgID: unsigned32,
   ClusterName: z.string().refine(isUuid, 'must be a UUID'),
+  /** The announcement's timestamp, unchanged. */
   LastChecked: z.string().refine((text) => parseRfc3339(text) !== undefined, 'must be RFC 3339'),
   Version: z.literal(2),
   RequestId: z.string().nullable(),
   Metadata: z.strictObject({ gathering_time: z.string().regex(gatheringTime, 'must be YYYY-MM-DDTHH:MM:SSZ') }),
+  /** 0 when unknown: the writer requires the member. */
   AccountNumber: unsigned32,
 });
+
+export type OcpResultsEnvelope = Readonly<z.infer<typeof envelopeSchema>>;
 
 /** The member `Report`. Throws `REPORT_INVALID`, naming the members at fault (never their values). */
 export function serializeReport(report: Report): string {
@@ -72,19 +77,5 @@ function asciiJson(value: object): string {
   );
 }
 
-/** As we produce it; members in emission order. */
-export interface OcpResultsMessage {
-  readonly OrgID: number;
-  readonly ClusterName: string;
-  readonly Report: Report;
-  /** The announcement's timestamp, unchanged. */
-  readonly LastChecked: string;
-  readonly Version: 2;
-  readonly RequestId: string | null;
-  readonly Metadata: { readonly gathering_time: string };
-  /** 0 when unknown: the writer requires the member. */
-  readonly AccountNumber: number;
-}
-
-/** What the announcement and the archive's name say beside the report. */
-export type OcpResultsEnvelope = Omit<OcpResultsMessage, 'Report'>;
+/** As we produce it. */
+export type OcpResultsMessage = OcpResultsEnvelope & { readonly Report: Report };

@@ -18,19 +18,6 @@ export const SERVICE_LOG_SERVICE_NAME = 'CCX Notification Service';
 const SERVICE_LOG_SEVERITIES = ['Info', 'Warning', 'Major', 'Critical'] as const;
 type ServiceLogSeverity = (typeof SERVICE_LOG_SEVERITIES)[number];
 
-/** Members in emission order: the reference's, then ours. */
-export interface ServiceLogEntry {
-  readonly cluster_uuid: string;
-  readonly description: string;
-  readonly service_name: typeof SERVICE_LOG_SERVICE_NAME;
-  readonly severity: ServiceLogSeverity;
-  readonly summary: string;
-  readonly created_by: string;
-  readonly username: string;
-  /** The notification's id: how an entry is found again after an answer was lost. */
-  readonly event_stream_id: string;
-}
-
 function textOfBytes(bytesMin: number, bytesMax: number) {
   return z.string().refine((text) => {
     const bytes = Buffer.byteLength(text);
@@ -49,8 +36,11 @@ const entrySchema = z.strictObject({
   summary: textOfBytes(1, SERVICE_LOG_SUMMARY_BYTES_MAX),
   created_by: z.string(),
   username: z.string(),
+  /** The notification's id: how an entry is found again after an answer was lost. */
   event_stream_id: z.string().refine(isUuid4, 'must be a UUIDv4'),
 });
+
+export type ServiceLogEntry = Readonly<z.infer<typeof entrySchema>>;
 
 /** The value as an entry, or a `CcxError` `SERVICE_LOG_ENTRY_INVALID` that names the members at fault (never their values). */
 export function checkServiceLogEntry(value: unknown): ServiceLogEntry {

@@ -1,13 +1,12 @@
 /** `ccx data-pipeline`: runs the data pipeline until a signal. */
 import type { Command } from 'commander';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
-import type { NeededTopic } from '../../platform/bus/require-topics.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
-import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
 
 export function register(program: Command, input: ProcessInput): void {
   const command = program
@@ -22,7 +21,12 @@ export function register(program: Command, input: ProcessInput): void {
     const level = config['logging.log_level'] as LogLevel;
     await openRole({ name: 'data-pipeline', level, warnings }, async (role) => {
       const database = openDatabase(bus, config['database.url'], role);
-      const topics = neededTopics(settings);
+      const topics = [
+        { name: settings.incoming.topic, setting: 'incoming.topic (CDP_INCOMING_TOPIC)' },
+        { name: settings.resultsTopic, setting: 'results.topic' },
+        { name: settings.deadLettersTopic, setting: 'dead_letters.topic (CDP_DEAD_LETTER_QUEUE_TOPIC)' },
+        { name: settings.statusesTopic, setting: 'statuses.topic', optional: true },
+      ];
       const opened = await role.bus(bus, { topics, database });
       const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
       const { telemetry, clock } = role;
@@ -31,20 +35,6 @@ export function register(program: Command, input: ProcessInput): void {
       await role.serveOperations(config, service);
     });
   });
-}
-
-function neededTopics({
-  incoming,
-  resultsTopic,
-  deadLettersTopic,
-  statusesTopic,
-}: DataPipelineSettings): NeededTopic[] {
-  return [
-    { name: incoming.topic, setting: 'incoming.topic (CDP_INCOMING_TOPIC)' },
-    { name: resultsTopic, setting: 'results.topic' },
-    { name: deadLettersTopic, setting: 'dead_letters.topic (CDP_DEAD_LETTER_QUEUE_TOPIC)' },
-    { name: statusesTopic, setting: 'statuses.topic', optional: true },
-  ];
 }
 
 /** The topics' database; none is opened where brokers carry them. */

@@ -45,15 +45,9 @@ interface PipelineDependencies {
   readonly deadLetters: Omit<DeadLetterTarget, 'time'>;
 }
 
-type Ended =
-  | { readonly kind: 'published' }
-  | { readonly kind: 'dropped'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly step: string; readonly error: CcxError };
-
-interface Evaluated {
-  readonly kind: 'evaluated';
-  readonly result: RuleRunResult;
-}
+type Done<T> = Extract<StepAnswer<T>, { kind: 'done' }>;
+/** The answer that an announcement went no further with, and whose it was. */
+type Ended = Extract<StepAnswer<never>, { kind: 'drop' | 'dead-letter' }> & { readonly step: string };
 
 /** Resolves to true when the record's offset may be committed, to false when the work was given up. Never rejects. */
 export async function processRecord(
@@ -64,8 +58,8 @@ export async function processRecord(
   const run = new PipelineRun(record, dependencies, control);
   try {
     const ended = await run.steps();
-    if (ended.kind === 'dropped') dependencies.events.announcementDropped(record, ended.reason);
-    if (ended.kind === 'failed') await run.deadLetter(ended.step, ended.error);
+    if (ended?.kind === 'drop') dependencies.events.announcementDropped(record, ended.reason);
+    if (ended?.kind === 'dead-letter') await run.deadLetter(ended.step, ended.error);
     return true;
   } catch (error) {
     if (!run.givenUp) dependencies.events.unexpectedFailure(run.progress, 'pipeline', error);
@@ -94,7 +88,8 @@ class PipelineRun {
     return this.#control.abandoned.aborted || this.#control.stopping.aborted;
   }
 
-  async steps(): Promise<Ended> {
+  /** Undefined once the report is published. */
+  async steps(): Promise<Ended | undefined> {
     const { progress } = this;
     const { clock, events, ...dependencies } = this.#dependencies;
 
@@ -102,7 +97,7 @@ class PipelineRun {
     const checked = await this.#step('check-announcement', () =>
       checkAnnouncement(progress.record, dependencies.check, clock.now()),
     );
-    if (checked.kind !== 'done') return ended('check-announcement', checked);
+    if (checked.kind !== 'done') return checked;
     const announcement = checked.value;
     const { identity } = announcement.identity;
     progress.subject = {
@@ -113,36 +108,36 @@ class PipelineRun {
     events.announcementAccepted(progress);
 
     const identified = await this.#step('identify-upload', () => identifyUpload(announcement, clock.now()));
-    if (identified.kind !== 'done') return ended('identify-upload', identified);
+    if (identified.kind !== 'done') return identified;
     const upload = identified.value;
 
     // Reports of one cluster are published in the order of its announcements, whatever is fetched or tried again meanwhile.
     return this.#dependencies.queues.run(upload, () => this.#deliver(upload));
   }
 
-  async #deliver(upload: Upload): Promise<Ended> {
+  async #deliver(upload: Upload): Promise<Ended | undefined> {
     const { events, publish } = this.#dependencies;
     try {
       const evaluated = await this.#evaluate(upload);
-      if (evaluated.kind !== 'evaluated') return evaluated;
-      const { result } = evaluated;
+      if (evaluated.kind !== 'done') return evaluated;
+      const result = evaluated.value;
       const published = await this.#step('publish-report', (attempt) =>
         publishReport(upload, result, publish, attempt),
       );
-      if (published.kind !== 'done') return ended('publish-report', published);
+      if (published.kind !== 'done') return published;
       events.reportPublished(this.progress, published.value, result.hits);
-      return { kind: 'published' };
+      return undefined;
     } finally {
       this.#leavePlace();
     }
   }
 
   /** A function of its own, so that the archive's bytes are free, as their lease is, while the report waits for the bus. */
-  async #evaluate(upload: Upload): Promise<Exclude<Ended, { kind: 'published' }> | Evaluated> {
+  async #evaluate(upload: Upload): Promise<Done<RuleRunResult> | Ended> {
     const { progress } = this;
     const { clock, events, ...dependencies } = this.#dependencies;
     const fetched = await this.#fetch(upload);
-    if (fetched.kind !== 'done') return ended('fetch-archive', fetched);
+    if (fetched.kind !== 'done') return fetched;
     const { packed, lease } = fetched.value;
     progress.downloadedMs = clock.monotonicMs();
     events.archiveDownloaded(progress, packed.length);
@@ -152,13 +147,13 @@ class PipelineRun {
     const evaluated = await this.#step('run-rules', (attempt) =>
       runRules(upload, packed, { ...dependencies.rules, onKilled }, attempt),
     ).finally(() => lease.release());
-    if (evaluated.kind !== 'done') return ended('run-rules', evaluated);
+    if (evaluated.kind !== 'done') return evaluated;
     const result = evaluated.value;
     progress.archiveKind = result.archiveKind;
     progress.evaluatedMs = clock.monotonicMs();
     events.rulesEvaluated(progress, result, packed.length);
     for (const { component, error } of result.failures) events.ruleFailed(progress, component, 'RULE_THREW', error);
-    return { kind: 'evaluated', result };
+    return evaluated;
   }
 
   /** Each attempt takes a place when its turn comes, and only one that brought the archive keeps it: what has to wait waits outside. */
@@ -223,7 +218,7 @@ class PipelineRun {
   async #step<T>(
     name: string,
     work: (attempt: StepAttempt) => StepAnswer<T> | Promise<StepAnswer<T>>,
-  ): Promise<Exclude<StepAnswer<T>, { kind: 'retry' }>> {
+  ): Promise<Done<T> | Ended> {
     const { clock, events, room } = this.#dependencies;
     const { abandoned, stopping } = this.#control;
     const attempted = async (attempt: StepAttempt): Promise<StepAnswer<T>> => {
@@ -241,7 +236,8 @@ class PipelineRun {
       const pause = clock.sleep(afterMs, AbortSignal.any([abandoned, stopping]));
       await (this.#place === undefined ? room.during(pause) : this.#place.during(pause));
     };
-    return untilAnswered(attempted, { clock, bounds: retryBounds, signal: abandoned, wait });
+    const answer = await untilAnswered(attempted, { clock, bounds: retryBounds, signal: abandoned, wait });
+    return answer.kind === 'done' ? answer : { ...answer, step: name };
   }
 }
 
@@ -252,15 +248,6 @@ function hostAnswer(outcome: StepAnswer<unknown>): HostAnswer {
   const { code, retryable } = outcome.error;
   if (code === 'DOWNLOAD_LINK_REFUSED' || code === 'DOWNLOAD_NO_ROOM') return 'unknown';
   return retryable ? 'failed' : 'answered';
-}
-
-function ended(
-  step: string,
-  outcome: Exclude<StepAnswer<never>, { kind: 'done' | 'retry' }>,
-): Exclude<Ended, { kind: 'published' }> {
-  return outcome.kind === 'drop'
-    ? { kind: 'dropped', reason: outcome.reason }
-    : { kind: 'failed', step, error: outcome.error };
 }
 
 /** For a log: the rest of a link carries a signature. */

@@ -50,7 +50,7 @@ export function composeMessages(
 ): OutgoingNotification[] {
   const hostUrl = fillClusterUri(settings.clusterDetailsUri, cluster.cluster);
   const publishDate = publishDateOf(cluster.reportUpdatedAt, context.now);
-  const message = (id: string, events: readonly NotificationEvent[]): NotificationMessage => ({
+  const message = (id: string, events: NotificationEvent[]): NotificationMessage => ({
     id,
     bundle: NOTIFICATION_BUNDLE,
     application: NOTIFICATION_APPLICATION,
