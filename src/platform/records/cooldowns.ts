@@ -56,11 +56,7 @@ function isCooldown(text: string): boolean {
 
 async function isLonger(queryable: Queryable, candidate: string, than: string | undefined): Promise<boolean> {
   try {
-    const { rows } = await queryable.query<{ longer: boolean }>('SELECT $1::interval > $2::interval AS longer', [
-      candidate.trim(),
-      than ?? '0',
-    ]);
-    return rows[0]!.longer;
+    return await isShorter(queryable, than ?? '0', candidate.trim());
   } catch (error) {
     if ((sqlState(error) ?? '').startsWith('22')) return false;
     throw error;
@@ -109,10 +105,15 @@ export async function oldRowsOf(
 
 /** Undefined where the age is not shorter than the cooldown. Rejects with the server's error for an age that is no interval. */
 export async function warningOf(queryable: Queryable, maxAge: string, cooldown: string): Promise<string | undefined> {
-  const { rows } = await queryable.query<{ shorter: boolean }>('SELECT $1::interval < $2::interval AS shorter', [
-    maxAge,
-    cooldown,
-  ]);
-  if (rows[0]!.shorter !== true) return undefined;
+  if (!(await isShorter(queryable, maxAge, cooldown))) return undefined;
   return `the age of ${maxAge} is shorter than the cooldown of ${cooldown}: rows of ${TABLE_REPORTED} that it counts by are kept until it ends`;
+}
+
+/** Of two intervals. */
+async function isShorter(queryable: Queryable, interval: string, than: string): Promise<boolean> {
+  const { rows } = await queryable.query<{ shorter: boolean }>('SELECT $1::interval < $2::interval AS shorter', [
+    interval,
+    than,
+  ]);
+  return rows[0]!.shorter;
 }

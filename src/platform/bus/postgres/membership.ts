@@ -91,7 +91,8 @@ export async function synchronizeMember(
     );
     const locked = await lockPositions(tx, member, members);
     const rows = groups[0]?.began === true ? locked : await beginGroup(tx, member, locked);
-    const changes = decideChanges(member, members, rows);
+    const decided = decideChanges(member, members, rows);
+    const changes = decided.filter(({ kind }) => kind !== 'keep');
     for (const { row } of changes.filter((change) => change.kind === 'let-go')) letGo(row);
     await storeChanges(tx, member, changes);
 
@@ -101,7 +102,9 @@ export async function synchronizeMember(
     const present = new Set(rows.map((row) => row.topic));
     return {
       generation,
-      owned: ownedAfter(member, rows, changes),
+      owned: decided
+        .filter(({ kind }) => kind === 'keep' || kind === 'take')
+        .map(({ row }): OwnedPartition => ({ ...row, position: startOf(row) })),
       missingTopics: member.topics.filter((topic) => !present.has(topic)),
     };
   });
@@ -200,7 +203,7 @@ async function beginGroup(
 }
 
 interface Change {
-  readonly kind: 'let-go' | 'free' | 'take';
+  readonly kind: 'keep' | 'let-go' | 'free' | 'take';
   readonly row: PositionRow;
 }
 
@@ -216,16 +219,15 @@ function decideChanges(
   return rows.flatMap((row): Change[] => {
     const target = assigned.get(`${row.topic}/${row.partition}`);
     const orphaned = row.owner !== null && !alive.has(row.owner);
+    if (row.owner === member.memberId) return [{ kind: target === member.memberId ? 'keep' : 'let-go', row }];
     if (target === member.memberId) return row.owner === null || orphaned ? [{ kind: 'take', row }] : [];
-    if (row.owner === member.memberId) return [{ kind: 'let-go', row }];
     return orphaned ? [{ kind: 'free', row }] : [];
   });
 }
 
 /** Where to read on. A position that retention has passed moves up to the oldest record; one past the end (a restored backup) hides nothing. */
-function startOf(row: PositionRow, committed: bigint | null): bigint {
-  if (committed === null || committed < row.start || committed > row.end) return row.start;
-  return committed;
+function startOf({ committed, start, end }: PositionRow): bigint {
+  return committed === null || committed < start || committed > end ? start : committed;
 }
 
 async function storeChanges(tx: Connection, member: Member, changes: readonly Change[]): Promise<void> {
@@ -241,21 +243,6 @@ async function storeChanges(tx: Connection, member: Member, changes: readonly Ch
      WHERE p.group_id = $1 AND p.topic_id = v.topic_id AND p.partition = v.partition AND $2::uuid IS NOT NULL`,
     [member.groupId, member.memberId],
   );
-}
-
-function ownedAfter(
-  member: Member,
-  rows: readonly PositionRow[],
-  changes: readonly Change[],
-): readonly OwnedPartition[] {
-  const changed = new Map(changes.map((change) => [change.row, change]));
-  return rows.flatMap((row) => {
-    const change = changed.get(row);
-    const mine = change === undefined ? row.owner === member.memberId : change.kind === 'take';
-    if (!mine) return [];
-    const { topicId, topic, partition, committed } = row;
-    return [{ topicId, topic, partition, position: startOf(row, committed) }];
-  });
 }
 
 async function advanceGeneration(tx: Connection, groupId: string): Promise<bigint> {
