@@ -172,32 +172,16 @@ test('a broker that goes away at the second step of a SCRAM login is BUS_UNREACH
 });
 
 const answers: readonly (readonly [string, KafkaSasl, (request: FakeRequest) => FakeAnswer | undefined, string])[] = [
-  ...mechanisms.flatMap((sasl) => [
-    [
-      `an unknown mechanism (${sasl.mechanism})`,
-      sasl,
-      at(apiKeys.saslHandshake, codes.UNSUPPORTED_SASL_MECHANISM),
-      'BUS_AUTH',
-    ] as const,
-    [
-      `a wrong password (${sasl.mechanism})`,
-      sasl,
-      at(apiKeys.saslAuthenticate, codes.SASL_AUTHENTICATION_FAILED),
-      'BUS_AUTH',
-    ] as const,
-    [
-      `a login where none is taken (${sasl.mechanism})`,
-      sasl,
-      at(apiKeys.saslAuthenticate, codes.ILLEGAL_SASL_STATE),
-      'BUS_AUTH',
-    ] as const,
-    [
-      `a broker that cannot say now (${sasl.mechanism})`,
-      sasl,
-      at(apiKeys.saslAuthenticate, 7),
-      'BUS_UNREACHABLE',
-    ] as const,
-  ]),
+  ...mechanisms.flatMap((sasl) =>
+    (
+      [
+        ['an unknown mechanism', apiKeys.saslHandshake, codes.UNSUPPORTED_SASL_MECHANISM, 'BUS_AUTH'],
+        ['a wrong password', apiKeys.saslAuthenticate, codes.SASL_AUTHENTICATION_FAILED, 'BUS_AUTH'],
+        ['a login where none is taken', apiKeys.saslAuthenticate, codes.ILLEGAL_SASL_STATE, 'BUS_AUTH'],
+        ['a broker that cannot say now', apiKeys.saslAuthenticate, 7, 'BUS_UNREACHABLE'],
+      ] as const
+    ).map(([what, api, error, code]) => [`${what} (${sasl.mechanism})`, sasl, at(api, error), code] as const),
+  ),
   ['a SCRAM answer that is none', scram, () => ({ bytes: Buffer.from('no parameters') }), 'BUS_AUTH'],
   ['an empty SCRAM answer', scram, () => ({}), 'BUS_AUTH'],
   ['a SCRAM answer without a salt', scram, () => ({ bytes: Buffer.from('r=1,i=4096') }), 'BUS_AUTH'],
@@ -245,13 +229,8 @@ test('a connection that dies in the TLS handshake is BUS_UNREACHABLE, one to a p
     });
     front.listen(0, '127.0.0.1');
     await once(front, 'listening');
-    const clock = createManualClock();
-    const connections = new BrokerConnections({
-      clientId: 'test',
-      security: { protocol: 'SSL', tls: {} },
-      settingNames,
-      clock,
-    });
+    const security: KafkaSecurity = { protocol: 'SSL', tls: {} };
+    const connections = new BrokerConnections({ clientId: 'test', security, settingNames, clock: createManualClock() });
     try {
       const asked = connections.acquire(address((front.address() as AddressInfo).port), 'control');
       await assert.rejects(asked, (error: CcxError) => {

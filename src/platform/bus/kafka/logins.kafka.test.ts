@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
-import { startTestKafka } from '../../../../test/support/kafka.ts';
+import { startTestKafka, unsecuredToken } from '../../../../test/support/kafka.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { createTelemetry, type Telemetry } from '../../telemetry/telemetry.ts';
@@ -48,12 +48,6 @@ function listening(): { readonly telemetry: Telemetry; readonly complaints: stri
   return { complaints, telemetry: createTelemetry({ service: 'logins-test', level: 'warn', destination }) };
 }
 
-async function shortToken(): Promise<string> {
-  const seconds = Math.floor(clock.now().getTime() / 1000);
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  return `${part({ alg: 'none' })}.${part({ sub: 'ccx', iat: seconds, exp: seconds + 300 })}.`;
-}
-
 describe('Kafka logins', () => {
   before(async () => {
     state.cluster = await startTestKafka({
@@ -68,7 +62,7 @@ describe('Kafka logins', () => {
   const ways: readonly (readonly [string, KafkaSecuritySettings])[] = [
     ['SCRAM-SHA-512', { ...ccx, mechanism: 'SCRAM-SHA-512' }],
     ['PLAIN', { ...ccx, mechanism: 'PLAIN' }],
-    ['OAUTHBEARER', { protocol: 'SASL_PLAINTEXT', mechanism: 'OAUTHBEARER', token: shortToken }],
+    ['OAUTHBEARER', { protocol: 'SASL_PLAINTEXT', mechanism: 'OAUTHBEARER', token: unsecuredToken }],
   ];
   for (const [name, settings] of ways) {
     test(`with ${name}, work goes on over many logins: no error, no repeat, no gap`, async () => {

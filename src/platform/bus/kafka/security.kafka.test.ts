@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
-import { startTestKafka } from '../../../../test/support/kafka.ts';
+import { startTestKafka, unsecuredToken } from '../../../../test/support/kafka.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import type { Bus } from '../bus.ts';
@@ -23,13 +23,28 @@ import { type KafkaSecuritySettings, parseKafkaSecurity } from './kafka-security
 const clock = createSystemClock();
 const state: { cluster?: KafkaCluster } = {};
 const cluster = (): KafkaCluster => state.cluster!;
-const certificate = (name: string): string => join(cluster().certificates, name);
 
-function open(brokers: readonly string[], settings: KafkaSecuritySettings): Bus {
+/** Where it connects to, or by which of the cluster's listeners. */
+type Way =
+  | readonly string[]
+  | 'addresses'
+  | 'sslAddresses'
+  | 'mutualTlsAddresses'
+  | 'saslPlaintextAddresses'
+  | 'saslSslAddresses';
+
+/** Files are those of the cluster. */
+function open(way: Way, { caFile, certificateFile, keyFile, ...settings }: KafkaSecuritySettings): Bus {
+  const file = (name: string | undefined) => name && join(cluster().certificates, name);
   return createKafkaBus({
-    brokers,
+    brokers: typeof way === 'string' ? cluster()[way] : way,
     clientId: 'security-test',
-    security: parseKafkaSecurity(settings),
+    security: parseKafkaSecurity({
+      ...settings,
+      caFile: file(caFile),
+      certificateFile: file(certificateFile),
+      keyFile: file(keyFile),
+    }),
     clock,
     sessionMs: 3_000,
     deliveryMsMax: 5_000,
@@ -44,13 +59,6 @@ async function withBus(bus: Bus, run: (bus: Bus) => Promise<void>): Promise<void
   }
 }
 
-/** As a broker without a token service takes them: `alg: none`. */
-async function unsecuredToken(): Promise<string> {
-  const seconds = Math.floor(clock.now().getTime() / 1000);
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  return `${part({ alg: 'none' })}.${part({ sub: 'ccx', iat: seconds, exp: seconds + 300 })}.`;
-}
-
 const ccx = { user: 'ccx', password: 'ccx-secret' };
 
 describe('Kafka security', () => {
@@ -61,44 +69,23 @@ describe('Kafka security', () => {
     await state.cluster?.stop();
   });
 
-  const ways: readonly (readonly [string, () => [readonly string[], KafkaSecuritySettings]])[] = [
-    [
-      'TLS with the right authority',
-      () => [cluster().sslAddresses, { protocol: 'SSL', caFile: certificate('ca.pem') }],
-    ],
-    [
-      'a client certificate',
-      () => [
-        cluster().mutualTlsAddresses,
-        {
-          protocol: 'ssl',
-          caFile: certificate('ca.pem'),
-          certificateFile: certificate('client.pem'),
-          keyFile: certificate('client.key'),
-        },
-      ],
-    ],
-    ...(['PLAIN', 'SCRAM-SHA-256', 'scram-sha-512'].flatMap((mechanism) => [
-      [
-        `${mechanism} without encryption`,
-        () => [cluster().saslPlaintextAddresses, { protocol: 'SASL_PLAINTEXT', mechanism, ...ccx }],
-      ] as const,
-      [
-        `${mechanism} with TLS and an authority of its own`,
-        () => [cluster().saslSslAddresses, { protocol: 'sasl_ssl', mechanism, caFile: certificate('ca.pem'), ...ccx }],
-      ] as const,
-    ]) as (readonly [string, () => [readonly string[], KafkaSecuritySettings]])[]),
-    [
-      'OAUTHBEARER',
-      () => [
-        cluster().saslPlaintextAddresses,
-        { protocol: 'SASL_PLAINTEXT', mechanism: 'OAUTHBEARER', token: unsecuredToken },
-      ],
-    ],
+  const clientCertificate = { certificateFile: 'client.pem', keyFile: 'client.key' };
+  const unsecured = { protocol: 'SASL_PLAINTEXT', mechanism: 'OAUTHBEARER', token: unsecuredToken };
+  const ways: readonly (readonly [string, Way, KafkaSecuritySettings])[] = [
+    ['TLS with the right authority', 'sslAddresses', { protocol: 'SSL', caFile: 'ca.pem' }],
+    ['a client certificate', 'mutualTlsAddresses', { protocol: 'ssl', caFile: 'ca.pem', ...clientCertificate }],
+    ...['PLAIN', 'SCRAM-SHA-256', 'scram-sha-512'].flatMap((mechanism) => {
+      const tls = { protocol: 'sasl_ssl', mechanism, caFile: 'ca.pem', ...ccx };
+      return [
+        [`${mechanism} without encryption`, 'saslPlaintextAddresses', { ...tls, protocol: 'SASL_PLAINTEXT' }],
+        [`${mechanism} with TLS and an authority of its own`, 'saslSslAddresses', tls],
+      ] as const;
+    }),
+    ['OAUTHBEARER', 'saslPlaintextAddresses', unsecured],
   ];
-  for (const [name, settings] of ways) {
+  for (const [name, way, settings] of ways) {
     test(`records go there and back with ${name}`, async () => {
-      await withBus(open(...settings()), async (bus) => {
+      await withBus(open(way, settings), async (bus) => {
         await bus.check();
         const topic = await createTopic(bus);
         await send(bus, [{ topic, key: 'k', value: 'v' }]);
@@ -107,76 +94,33 @@ describe('Kafka security', () => {
     });
   }
 
-  const mistakes: readonly (readonly [string, string, RegExp, () => [readonly string[], KafkaSecuritySettings]])[] = [
-    [
-      'a wrong password',
-      'BUS_AUTH',
-      /bus\.sasl_password/,
-      () => [cluster().saslPlaintextAddresses, { protocol: 'SASL_PLAINTEXT', user: 'ccx', password: 'wrong' }],
-    ],
-    [
-      'a wrong password with SCRAM',
-      'BUS_AUTH',
-      /bus\.sasl_password/,
-      () => [
-        cluster().saslPlaintextAddresses,
-        { protocol: 'SASL_PLAINTEXT', mechanism: 'SCRAM-SHA-512', user: 'ccx', password: 'wrong' },
-      ],
-    ],
-    [
-      'an expired token',
-      'BUS_AUTH',
-      /bus\.sasl_mechanism/,
-      () => [
-        cluster().saslPlaintextAddresses,
-        {
-          protocol: 'SASL_PLAINTEXT',
-          mechanism: 'OAUTHBEARER',
-          token: async () => 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.',
-        },
-      ],
-    ],
-    [
-      'another authority',
-      'BUS_TLS',
-      /bus\.ca_file/,
-      () => [cluster().sslAddresses, { protocol: 'SSL', caFile: certificate('other-ca.pem') }],
-    ],
-    [
-      'an authority that the system does not know',
-      'BUS_TLS',
-      /bus\.ca_file/,
-      () => [cluster().sslAddresses, { protocol: 'SSL' }],
-    ],
+  const wrong = { protocol: 'SASL_PLAINTEXT', user: 'ccx', password: 'wrong' };
+  const wrongScram = { ...wrong, mechanism: 'SCRAM-SHA-512' };
+  const expired = { ...unsecured, token: async () => 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.' };
+  const ourAuthority = { protocol: 'SSL', caFile: 'ca.pem' };
+  const otherAuthority = { protocol: 'SSL', caFile: 'other-ca.pem' };
+  const plain = { protocol: 'PLAINTEXT' };
+  const mistakes: readonly (readonly [string, string, RegExp, Way, KafkaSecuritySettings])[] = [
+    ['a wrong password', 'BUS_AUTH', /bus\.sasl_password/, 'saslPlaintextAddresses', wrong],
+    ['a wrong password with SCRAM', 'BUS_AUTH', /bus\.sasl_password/, 'saslPlaintextAddresses', wrongScram],
+    ['an expired token', 'BUS_AUTH', /bus\.sasl_mechanism/, 'saslPlaintextAddresses', expired],
+    ['another authority', 'BUS_TLS', /bus\.ca_file/, 'sslAddresses', otherAuthority],
+    ['an authority that the system does not know', 'BUS_TLS', /bus\.ca_file/, 'sslAddresses', { protocol: 'SSL' }],
     [
       'no client certificate where one is wanted',
       'BUS_TLS',
       /bus\.certificate_file/,
-      () => [cluster().mutualTlsAddresses, { protocol: 'SSL', caFile: certificate('ca.pem') }],
+      'mutualTlsAddresses',
+      ourAuthority,
     ],
-    ['plain text to a TLS port', 'BUS_TLS', /bus\.security_protocol/, () => [cluster().sslAddresses, { protocol: '' }]],
-    [
-      'TLS to a plain text port',
-      'BUS_TLS',
-      /bus\.security_protocol/,
-      () => [cluster().addresses, { protocol: 'SSL', caFile: certificate('ca.pem') }],
-    ],
-    [
-      'no login where one is wanted',
-      'BUS_UNREACHABLE',
-      /bus\.security_protocol/,
-      () => [cluster().saslPlaintextAddresses, { protocol: 'PLAINTEXT' }],
-    ],
-    [
-      'a host that cannot be resolved',
-      'BUS_UNREACHABLE',
-      /bus\.brokers/,
-      () => [['no-such-host.invalid:9092'], { protocol: 'PLAINTEXT' }],
-    ],
+    ['plain text to a TLS port', 'BUS_TLS', /bus\.security_protocol/, 'sslAddresses', { protocol: '' }],
+    ['TLS to a plain text port', 'BUS_TLS', /bus\.security_protocol/, 'addresses', ourAuthority],
+    ['no login where one is wanted', 'BUS_UNREACHABLE', /bus\.security_protocol/, 'saslPlaintextAddresses', plain],
+    ['a host that cannot be resolved', 'BUS_UNREACHABLE', /bus\.brokers/, ['no-such-host.invalid:9092'], plain],
   ];
-  for (const [name, code, hint, settings] of mistakes) {
+  for (const [name, code, hint, way, settings] of mistakes) {
     test(`${name} is ${code} and names its setting, in check and in every call`, async () => {
-      await withBus(open(...settings()), async (bus) => {
+      await withBus(open(way, settings), async (bus) => {
         const told = async (promise: Promise<unknown>) => {
           await assert.rejects(promise, (error: CcxError) => {
             assert.equal(error.code, code, String(error));
@@ -198,7 +142,7 @@ describe('Kafka security', () => {
   });
 
   test('a topic that this user may not use is BUS_TOPIC_PERMISSION, whatever is done with it', async () => {
-    await withBus(open(cluster().addresses, { protocol: '' }), async (superuser) => {
+    await withBus(open('addresses', { protocol: '' }), async (superuser) => {
       const hidden = await createTopic(superuser);
       const unwritable = await createTopic(superuser);
       const unreadable = await createTopic(superuser);
@@ -209,7 +153,7 @@ describe('Kafka security', () => {
         [ResourceTypes.TOPIC, unreadable, AclOperations.READ],
         [ResourceTypes.GROUP, 'forbidden-group', AclOperations.ALL],
       ]);
-      await withBus(open(cluster().saslPlaintextAddresses, { protocol: 'SASL_PLAINTEXT', ...ccx }), async (bus) => {
+      await withBus(open('saslPlaintextAddresses', { protocol: 'SASL_PLAINTEXT', ...ccx }), async (bus) => {
         await bus.check();
         await rejectsWith(send(bus, [{ topic: hidden, value: 'v' }]), 'BUS_TOPIC_PERMISSION');
         await rejectsWith(subscribe(bus, hidden), 'BUS_TOPIC_PERMISSION');
