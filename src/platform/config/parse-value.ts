@@ -83,12 +83,9 @@ export function splitList(text: string, how: OptionSpec['split']): string[] {
 }
 
 /** Any raw value (text of the environment or a flag, any TOML value) to the option's type. `where` names the source for the error. */
-function isOff({ off }: OptionSpec, raw: unknown): boolean {
-  return off !== undefined && typeof raw === 'string' && raw.trim().toLowerCase() === off;
-}
-
 export function parseOption(spec: OptionSpec, raw: unknown, where: string): unknown {
-  const value = isOff(spec, raw) ? '' : convert(spec, raw);
+  const isOff = typeof raw === 'string' && raw.trim().toLowerCase() === spec.off;
+  const value = isOff ? '' : convert(spec, raw);
   if (value === undefined) {
     throw configInvalid(`${where} cannot be read as ${spec.type}: ${shown(spec, raw)}`, `change ${where}`);
   }

@@ -2,7 +2,7 @@
  * Who belongs to a group of the embedded bus and who owns which partition, as rows: the SQL side of `consumer.ts`. Every change is made
  * under the lock of the group's row, and time is the database's, so members agree whatever their own clocks say.
  *
- * A partition changes hands in two steps, so that two live members never read it at once: its owner lets go when it sees that the
+ * A partition changes hands in two steps, so that two live members never read it at once: its owner releases it when it sees that the
  * assignment gives it to somebody else, and only then the other takes it. A member whose lease ran out is put out of the group by whoever
  * looks next. Lock order everywhere in the bus: groups, topics, partitions, positions in order.
  */
@@ -60,14 +60,14 @@ export async function renewLease(
 }
 
 /**
- * Brings rows and member together: puts expired members out, lets go of what the assignment gives to others, takes what is free and
- * ours. `letGo` is called before the rows say so, and must stop handing records out at once. Undefined: the lease ran out, the member is
+ * Brings rows and member together: puts expired members out, releases what the assignment gives to others, takes what is free and
+ * ours. `release` is called before the rows say so, and must stop handing records out at once. Undefined: the lease ran out, the member is
  * out of the group and joins again under a new id.
  */
 export async function synchronizeMember(
   database: Database,
   member: Member,
-  letGo: (partition: TopicPartition) => void,
+  release: (partition: TopicPartition) => void,
 ) {
   return await database.transaction(async (tx) => {
     const { rows: groups } = await tx.query<{ began: boolean }>(
@@ -93,7 +93,7 @@ export async function synchronizeMember(
     const rows = groups[0]?.began === true ? locked : await beginGroup(tx, member, locked);
     const decided = decideChanges(member, members, rows);
     const changes = decided.filter(({ kind }) => kind !== 'keep');
-    for (const { row } of changes.filter((change) => change.kind === 'let-go')) letGo(row);
+    for (const { row } of changes.filter((change) => change.kind === 'release')) release(row);
     await storeChanges(tx, member, changes);
 
     // Taking a free partition concerns nobody else; everything else may give another member something to take.
@@ -203,7 +203,7 @@ async function beginGroup(
 }
 
 interface Change {
-  readonly kind: 'keep' | 'let-go' | 'free' | 'take';
+  readonly kind: 'keep' | 'release' | 'free' | 'take';
   readonly row: PositionRow;
 }
 
@@ -219,7 +219,7 @@ function decideChanges(
   return rows.flatMap((row): Change[] => {
     const target = assigned.get(`${row.topic}/${row.partition}`);
     const orphaned = row.owner !== null && !alive.has(row.owner);
-    if (row.owner === member.memberId) return [{ kind: target === member.memberId ? 'keep' : 'let-go', row }];
+    if (row.owner === member.memberId) return [{ kind: target === member.memberId ? 'keep' : 'release', row }];
     if (target === member.memberId) return row.owner === null || orphaned ? [{ kind: 'take', row }] : [];
     return orphaned ? [{ kind: 'free', row }] : [];
   });
