@@ -83,3 +83,11 @@ export function testArchive(files: Readonly<Record<string, string>> = {}): Buffe
   const packed: FileToPack[] = Object.entries(content).map(([path, body]) => ({ path, body }));
   return packArchive(packed);
 }
+
+/** Members of an announcement of an organization's cluster with that number. */
+export function fromCluster(orgId: number, cluster: number) {
+  const cluster_name = `00000000-0000-4000-8000-${String(cluster).padStart(12, '0')}`;
+  const id = String(orgId);
+  const b64_identity = encodeIdentity(testIdentity({ org_id: id, internal: { org_id: id, auth_time: 0 } }));
+  return { cluster_name, org_id: id, b64_identity };
+}

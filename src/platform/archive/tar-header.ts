@@ -54,7 +54,7 @@ export function readTarHeader(block: Buffer): TarHeader | undefined {
   const end = field.indexOf(0);
   const prefix = readPrefix(block);
   return {
-    kind: kindOf(String.fromCharCode(block[156]!)),
+    kind: kinds[String.fromCharCode(block[156]!)] ?? 'file',
     name: prefix === '' ? text(field) : `${prefix}/${text(field)}`,
     nameHidesBytes: end !== -1 && field.subarray(end).some((byte) => byte !== 0),
     size: readNumber(block.subarray(124, 136)),
@@ -62,47 +62,28 @@ export function readTarHeader(block: Buffer): TarHeader | undefined {
   };
 }
 
-function kindOf(type: string): TarEntryKind {
-  switch (type) {
-    case '\0':
-    case '0':
-    case '7':
-      return 'file';
-    case '1':
-      return 'hard-link';
-    case '2':
-    case '3':
-    case '4':
-    case '6':
-      return 'special';
-    case '5':
-      return 'directory';
-    case 'x':
-    case 'X':
-      return 'pax-header';
-    case 'g':
-      return 'global-pax-header';
-    case 'L':
-      return 'long-path';
-    case 'K':
-      return 'long-link-path';
-    case 'S':
-      return 'sparse-file';
-    case 'D':
-      return 'directory-with-body';
-    case 'V':
-    case 'N':
-      return 'label';
-    case 'A':
-    case 'E':
-    case 'I':
-    case 'M':
-      return 'other';
-    default:
-      // POSIX: a type that a reader does not know is a file.
-      return 'file';
-  }
-}
+/** By its type; everything else is a file, `0`, `7` and NUL as well as what no reader knows, which POSIX says is one. */
+const kinds: Readonly<Record<string, TarEntryKind>> = {
+  1: 'hard-link',
+  2: 'special',
+  3: 'special',
+  4: 'special',
+  5: 'directory',
+  6: 'special',
+  A: 'other',
+  D: 'directory-with-body',
+  E: 'other',
+  g: 'global-pax-header',
+  I: 'other',
+  K: 'long-link-path',
+  L: 'long-path',
+  M: 'other',
+  N: 'label',
+  S: 'sparse-file',
+  V: 'label',
+  x: 'pax-header',
+  X: 'pax-header',
+};
 
 /** Of a `sparse-file`: its size with the holes, and its first regions. Undefined where a field holds no number. */
 export function readSparseHeader(block: Buffer): (SparseHeader & { readonly realSize: number }) | undefined {

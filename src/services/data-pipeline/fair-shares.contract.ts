@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { announcementRecord, testArchive, testIdentity } from '../../../test/support/announcements.ts';
+import { announcementRecord, fromCluster, testArchive } from '../../../test/support/announcements.ts';
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
-import { encodeIdentity } from '../../contracts/identity.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
@@ -78,7 +77,7 @@ export function fairSharesContract(open: () => Promise<Bus>): void {
       request_id: requestId,
       url: server.serve(`/${topic}/${requestId}`, archive),
       size: archive.length,
-      ...from(orgId, cluster),
+      ...fromCluster(orgId, cluster),
     });
   const indexOf = (event: string, requestId: string) =>
     events.findIndex((one) => one.event === event && one.fields['requestId'] === requestId);
@@ -126,7 +125,7 @@ export function fairSharesContract(open: () => Promise<Bus>): void {
         announcementRecord({
           request_id: `dead-${index}`,
           url: `http://${nowhere[index % nowhere.length]}/archive-${index}`,
-          ...from(1, 100 + index),
+          ...fromCluster(1, 100 + index),
         }),
       );
       await announce(...dead, upload('same', testArchive(), 1, 1), upload('other', testArchive(), 2, 1));
@@ -147,14 +146,6 @@ export function fairSharesContract(open: () => Promise<Bus>): void {
       await until(async () => (await service.readiness()).ready);
     });
   });
-}
-
-/** Members of an announcement of an organization's cluster with that number. */
-function from(orgId: number, cluster: number) {
-  const cluster_name = `00000000-0000-4000-8000-${String(cluster).padStart(12, '0')}`;
-  const id = String(orgId);
-  const b64_identity = encodeIdentity(testIdentity({ org_id: id, internal: { org_id: id, auth_time: 0 } }));
-  return { cluster_name, org_id: id, b64_identity };
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url';
 import {
   announcementRecord,
+  fromCluster,
   testArchive,
   testCluster,
   testIdentity,
@@ -189,14 +190,6 @@ function archiveThat(deed: string): Buffer {
   return testArchive({ 'config/proxy.json': JSON.stringify({ spec: { httpProxy: `http://does-${deed}` } }) });
 }
 
-/** Members of an announcement of an organization's cluster with that number. */
-function from(orgId: number, cluster: number) {
-  const cluster_name = `00000000-0000-4000-8000-${String(cluster).padStart(12, '0')}`;
-  const id = String(orgId);
-  const b64_identity = encodeIdentity(testIdentity({ org_id: id, internal: { org_id: id, auth_time: 0 } }));
-  return { cluster_name, org_id: id, b64_identity };
-}
-
 const withoutClusterId = encodeIdentity(testIdentity({ system: {} }));
 
 describe('an announced archive', () => {
@@ -373,7 +366,7 @@ describe('what cannot be processed', () => {
 test('an archive with more JSON than is parsed of one is reported without the rules that need it, and its sender is named', async () => {
   const service = await start({}, undefined);
   const large = testArchive({ 'config/node/1.json': `[${'{},'.repeat(jsonFileValuesMax)}{}]` });
-  await announce(upload('large', large, from(666, 1)));
+  await announce(upload('large', large, fromCluster(666, 1)));
   await untilIdle(service);
   const [report] = await reports();
   const skip = report?.Report.skips.find(({ rule_fqdn }) => rule_fqdn.includes('nodes_requirements_check'));
@@ -428,7 +421,10 @@ describe('what is away for a while', () => {
       if (isAway) response.writeHead(503).end();
       else response.end(archive);
     });
-    await announce(announcementRecord({ request_id: 'waits', url }), upload('passes', archive, from(testOrg, 1)));
+    await announce(
+      announcementRecord({ request_id: 'waits', url }),
+      upload('passes', archive, fromCluster(testOrg, 1)),
+    );
     await until(async () => (await reports()).length === 1 && (shared.server!.requests.get('/comes-back') ?? 0) >= 2);
     assert.equal(await committed(), null);
     isAway = false;
@@ -448,8 +444,12 @@ describe('what is away for a while', () => {
       if (isAway) response.writeHead(503).end();
       else response.end(archive);
     });
-    const first = announcementRecord({ request_id: 'first', url, ...from(testOrg, 1) });
-    await announce(first, upload('second', archive, from(testOrg, 1)), upload('other', archive, from(testOrg, 2)));
+    const first = announcementRecord({ request_id: 'first', url, ...fromCluster(testOrg, 1) });
+    await announce(
+      first,
+      upload('second', archive, fromCluster(testOrg, 1)),
+      upload('other', archive, fromCluster(testOrg, 2)),
+    );
     await until(async () => (await reports()).length === 1);
     isAway = false;
     await untilIdle(service);
@@ -482,7 +482,7 @@ describe('what is away for a while', () => {
       if (answers > 1) response.end(archive);
     });
     const first = await start({ download: { ...settings().download, answerMsMax: 60_000 } });
-    await announce(announcementRecord({ request_id: 'slow', url }), upload('quick', archive, from(testOrg, 1)));
+    await announce(announcementRecord({ request_id: 'slow', url }), upload('quick', archive, fromCluster(testOrg, 1)));
     await until(async () => (await reports()).length === 1 && answers === 1);
     await first.stop();
     assert.equal(await committed(), null);

@@ -1,7 +1,10 @@
-/** Which links are followed: presigned ones of Amazon, those of named hosts, or all on demand, and never what only looks like one. */
+/**
+ * Which links are followed: presigned ones of Amazon, those of named hosts, or all on demand, and never what only looks like one; and what
+ * each status of an answer means.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isAllowedLink, type LinkPolicy } from './is-allowed-link.ts';
+import { isAllowedLink, judgeAnswer, type LinkPolicy } from './is-allowed-link.ts';
 
 const strict: LinkPolicy = { allowUnsafeLinks: false, presignedS3Links: true, allowedHosts: [] };
 const query =
@@ -67,5 +70,13 @@ test('unsafe links are still http or https without credentials', () => {
   assert.ok(isAllowedLink('http://localhost:8000/archive', policy));
   for (const link of ['file:///etc/passwd', 'http://user@localhost/archive', 'data:,x', 'archive']) {
     assert.equal(isAllowedLink(link, policy), false, link);
+  }
+});
+
+test('200 brings an archive; trouble of the server and haste of ours may pass; everything else never will', () => {
+  const passing = new Set([408, 425, 429]);
+  for (let status = 200; status < 600; status += 1) {
+    const expected = status === 200 ? 'archive' : status >= 500 || passing.has(status) ? 'try-again' : 'never';
+    assert.equal(judgeAnswer(status), expected, String(status));
   }
 });

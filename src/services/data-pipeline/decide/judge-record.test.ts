@@ -1,7 +1,17 @@
-/** The first rows of the decision table of data-pipeline.md 2.2, row by row. */
+/**
+ * The first rows of the decision table of data-pipeline.md 2.2, row by row; organization and account as the reference's language reads
+ * integers, within what readers take.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { judgeRecord, type RecordFacts, type RecordPolicy, type RecordVerdict } from './judge-record.ts';
+import {
+  accountNumber,
+  judgeRecord,
+  orgIdNumber,
+  type RecordFacts,
+  type RecordPolicy,
+  type RecordVerdict,
+} from './judge-record.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');
 const filtering: RecordPolicy = { platformService: 'openshift', recordAgeMsMax: 7_200_000 };
@@ -35,3 +45,25 @@ for (const [title, facts, policy, verdict] of rows) {
     assert.equal(judgeRecord(record, policy, now), verdict);
   });
 }
+
+test('texts that are whole numbers are organizations', () => {
+  const readable = {
+    '11789772': 11789772,
+    '000001': 1,
+    ' 12 ': 12,
+    '+5': 5,
+    '1_000': 1000,
+    '4294967295': 4_294_967_295,
+  };
+  for (const [text, number] of Object.entries(readable)) assert.equal(orgIdNumber(text), number, text);
+});
+
+test('everything else is none, and one past what readers take is none', () => {
+  for (const text of ['', ' ', '-1', '1.0', '1e3', '0x10', '1__0', '_1', 'org', '4294967296', '9'.repeat(400)]) {
+    assert.equal(orgIdNumber(text), undefined, text);
+  }
+});
+
+test('an unknown account is 0', () => {
+  assert.deepEqual([undefined, '', 'unknown', '-3', '0', '10'].map(accountNumber), [0, 0, 0, 0, 0, 10]);
+});
