@@ -5,7 +5,7 @@
  */
 import { type CcxError, inputError } from '../encoding/ccx-error.ts';
 import { decodeLikeGo, type GoType, type GoValue } from '../encoding/go-decoder.ts';
-import { isJsonObject, type JsonObject } from '../encoding/json-text.ts';
+import { isJsonObject, type JsonObject, parseUtf8Json } from '../encoding/json-text.ts';
 
 export interface Identity {
   readonly identity: {
@@ -146,7 +146,7 @@ export function parseConsumerIdentity(base64: string): ConsumerIdentityParse {
   if (bytes === undefined) return refuse('IDENTITY_NOT_BASE64', 'Base64 encoded identity could not be parsed');
   let document: unknown;
   try {
-    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    document = parseUtf8Json(bytes);
   } catch (cause) {
     return refuse('IDENTITY_NOT_JSON', 'Unable to decode received message', cause);
   }

@@ -5,6 +5,7 @@
  * What a message from the past or the future means is not judged here. Source: notification-writer.md 4.1, 4.2, 4.4, 4.5.
  */
 import { type CcxError, inputError } from '../encoding/ccx-error.ts';
+import { foldLikeGo } from '../encoding/go-decoder.ts';
 import { JsonScanner, type JsonSlice, JsonSyntaxError } from '../encoding/json-scanner.ts';
 import { decodeJsonString, ExpectedNames } from '../encoding/json-text.ts';
 
@@ -157,7 +158,7 @@ class Attributes {
   }
 
   #readAttribute(name: string, from: number): number {
-    const attribute = attributeNames.get(name) ?? attributeNames.get(foldName(name));
+    const attribute = attributeNames.get(name) ?? attributeNames.get(foldLikeGo(name));
     if (attribute === 'Report') return this.#readReport(from);
     const end = this.scanner.skipValue(from, 1);
     if (attribute === 'Metadata') this.metadata = { start: from, end };
@@ -236,17 +237,12 @@ const expectedAttributes = new ExpectedNames(attributes);
 const attributeNames: ReadonlyMap<string, string> = new Map(
   attributes.flatMap((name) => [
     [name, name],
-    [foldName(name), name],
+    [foldLikeGo(name), name],
   ]),
 );
 
 /** Expected only; every other key is kept too. */
 const expectedReportKeys = new ExpectedNames([...requiredReportKeys, 'skips', 'info', 'pass', 'analysis_metadata']);
-
-/** Go's case folding: beside the ASCII letters, the long s and the Kelvin sign are letters of our names. */
-function foldName(name: string): string {
-  return name.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
-}
 
 /** Longer literals are out of every range; this is how much of them an error shows. */
 const numberBytesShown = 24;

@@ -4,7 +4,7 @@
  */
 import { type CcxError, inputError } from '../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../encoding/go-decoder.ts';
-import { isJsonObject, type JsonObject } from '../encoding/json-text.ts';
+import { isJsonObject, type JsonObject, parseUtf8Json } from '../encoding/json-text.ts';
 import { type ConsumerIdentity, parseConsumerIdentity } from './identity.ts';
 
 export interface AnnouncementMetadata {
@@ -80,7 +80,7 @@ export function parseUploadAnnouncement(value: Buffer | null): AnnouncementParse
   if (value.length === 0) return refuse('ANNOUNCEMENT_EMPTY', 'Unable to read incoming message');
   let document: unknown;
   try {
-    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value));
+    document = parseUtf8Json(value);
   } catch (cause) {
     return refuse('ANNOUNCEMENT_NOT_JSON', 'Unable to decode received message', cause);
   }

@@ -85,12 +85,12 @@ function decodeStruct(value: unknown, type: Extract<GoType, { kind: 'struct' }>,
 
 function fieldNamed(fields: Readonly<Record<string, GoType>>, written: string): string | undefined {
   if (Object.hasOwn(fields, written)) return written;
-  const folded = fold(written);
-  return Object.keys(fields).find((name) => fold(name) === folded);
+  const folded = foldLikeGo(written);
+  return Object.keys(fields).find((name) => foldLikeGo(name) === folded);
 }
 
-/** Go folds the long s, too; lower-casing does the Kelvin sign. */
-function fold(name: string): string {
+/** Without regard to case. Go folds the long s, too; lower-casing does the Kelvin sign. */
+export function foldLikeGo(name: string): string {
   return name.replaceAll('ſ', 's').toLowerCase();
 }
 

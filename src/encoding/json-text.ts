@@ -96,6 +96,11 @@ export function parseJsonBytes(bytes: Buffer): unknown {
   }
 }
 
+/** Throws for text that is no JSON, or not UTF-8. */
+export function parseUtf8Json(bytes: Buffer): unknown {
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+}
+
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

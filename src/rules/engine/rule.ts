@@ -46,13 +46,11 @@ interface RuleDefinition<Required extends FactName> {
 /** The required facts are typed as present inside `evaluate`; the engine calls it only when they are. */
 export function defineRule<const Required extends FactName>(definition: RuleDefinition<Required>): Rule {
   return {
-    module: definition.module,
-    errorKeys: definition.errorKeys,
-    requires: definition.requires,
-    requiresAny: definition.requiresAny ?? [],
-    requiresWhole: definition.requiresWhole ?? [],
-    tags: definition.tags ?? [],
-    links: definition.links ?? {},
+    requiresAny: [],
+    requiresWhole: [],
+    tags: [],
+    links: {},
+    ...definition,
     evaluate: (facts, context) => definition.evaluate(facts as FactsWith<Required>, context),
   };
 }
