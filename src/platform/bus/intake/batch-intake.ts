@@ -15,8 +15,7 @@ import { type StepAnswer, type StepAttempt, unexpected, untilAnswered } from './
 /** One poll of a batch intake; a stop interrupts it. */
 const intakePollMs = 1_000;
 /** Pause of a batch intake before something that failed for lack of a database or a bus is tried again; doubles with each attempt. */
-const intakeRetryMsMin = 100;
-const intakeRetryMsMax = 15_000;
+const retryBounds = { msMin: 100, msMax: 15_000 };
 
 export interface BatchBounds {
   readonly recordsMax: number;
@@ -47,8 +46,6 @@ interface BatchIntakeOptions {
 
 /** What the processing of a batch may ask of the intake. */
 export type BatchControl = Pick<BatchIntake, 'owns' | 'untilDone'>;
-
-const retryBounds = { msMin: intakeRetryMsMin, msMax: intakeRetryMsMax };
 
 export class BatchIntake {
   readonly #options: BatchIntakeOptions;

@@ -100,14 +100,14 @@ function deadLetterForms(
     sourcePartition: record.partition,
     sourceOffset: record.offset,
     time: target.time(),
-    ...(requestId === '' ? {} : { requestId }),
+    requestId: requestId === '' ? undefined : requestId,
   };
   const form = (own: Pick<BusRecord, 'key' | 'value' | 'headers'>, leftOut?: DeadLetterLeftOut): OutgoingRecord => ({
     topic: target.topic,
     key: own.key,
     value: own.value,
     headersBefore: own.headers,
-    headers: deadLetterHeadersBehind({ ...info, ...(leftOut === undefined ? {} : { leftOut }) }, own.headers.length),
+    headers: deadLetterHeadersBehind({ ...info, leftOut }, own.headers.length),
   });
   const { key, headers } = record;
   return [

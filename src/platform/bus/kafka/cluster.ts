@@ -2,6 +2,7 @@
  * The brokers as the adapter sees them: where they are, who leads which partition, and one way to ask any of them something. Everything in
  * the adapter that sends a request goes through here; repeating a failed one is the caller's decision (`limits.ts`).
  */
+import type { API } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { within } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
@@ -16,7 +17,7 @@ import {
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
 import type { KafkaSettingNames } from './kafka-security.ts';
 import { requestMsMax, retryMsMax, retryUntil, unknownTopicMsMax } from './limits.ts';
-import { type Api, answerOf, apis, codes, unsupportedApis } from './protocol.ts';
+import { answerOf, apis, codes, unsupportedApis } from './protocol.ts';
 
 /** Leaders and partitions are asked again after this time, besides whenever a broker says that they changed. */
 const metadataMsMax = 10_000;
@@ -64,13 +65,19 @@ export class KafkaCluster {
     this.#options = options;
     this.#connections = new BrokerConnections(options);
     this.#bootstrap = options.brokers.map((broker) => parseAddress(broker, options.settingNames));
-    if (this.#bootstrap.length === 0) throw noBrokers(options.settingNames);
+    if (this.#bootstrap.length === 0) {
+      throw new CcxError('no Kafka broker is configured', {
+        code: 'BUS_ADDRESS',
+        category: 'configuration',
+        hint: `set ${options.settingNames.brokers}`,
+      });
+    }
   }
 
   /** Asks one broker. Error codes inside the answer are the caller's; a failed connection is `BUS_UNREACHABLE`, `BUS_AUTH` or `BUS_TLS`. */
   async request<Arguments extends unknown[], Answer>(
     node: number,
-    api: Api<Arguments, Answer>,
+    api: API<Arguments, Answer>,
     args: Arguments,
     limits: RequestLimits = {},
   ): Promise<Answer> {
@@ -83,7 +90,7 @@ export class KafkaCluster {
 
   /** Asks whichever broker answers, known ones and those of the setting. */
   async requestAny<Arguments extends unknown[], Answer>(
-    api: Api<Arguments, Answer>,
+    api: API<Arguments, Answer>,
     args: Arguments,
     limits: RequestLimits = {},
   ): Promise<Answer> {
@@ -222,12 +229,12 @@ export class KafkaCluster {
       }
     }
     this.#turn += 1;
-    throw mostTelling(failures) ?? noBrokers(this.#options.settingNames);
+    throw mostTelling(failures)!;
   }
 
   async #requestAt<Arguments extends unknown[], Answer>(
     address: BrokerAddress,
-    api: Api<Arguments, Answer>,
+    api: API<Arguments, Answer>,
     args: Arguments,
     { purpose = 'control', timeoutMs = requestMsMax }: RequestLimits,
   ): Promise<Answer> {
@@ -261,12 +268,4 @@ function parseAddress(text: string, names: KafkaSettingNames): BrokerAddress {
     });
   }
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2] ?? defaultPort) };
-}
-
-function noBrokers(names: KafkaSettingNames): CcxError {
-  return new CcxError('no Kafka broker is configured', {
-    code: 'BUS_ADDRESS',
-    category: 'configuration',
-    hint: `set ${names.brokers}`,
-  });
 }

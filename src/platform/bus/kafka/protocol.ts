@@ -3,7 +3,6 @@
  * broker from 3.1 on speaks them and nothing has to be negotiated; a broker that does not is told apart at the first contact.
  */
 import {
-  type API,
   apiVersionsV3,
   createTopicsV7,
   deleteTopicsV6,
@@ -73,8 +72,6 @@ export const codes = {
   UNKNOWN_TOPIC_ID: 100,
   INCONSISTENT_TOPIC_ID: 103,
 } as const;
-
-export type Api<Arguments extends unknown[], Answer> = API<Arguments, Answer>;
 
 /**
  * The library throws when any part of an answer carries an error code, and hangs the whole answer on the error. The adapter looks at
