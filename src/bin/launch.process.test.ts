@@ -1,30 +1,13 @@
 /** The launchers pass over an old Node, and keep compiled code where only this user writes, or nowhere. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../../test/support/temporary-folder.ts';
 
 const bin = dirname(fileURLToPath(import.meta.url));
-
-function temporaryFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'ccx-launch-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
 
 function launch(launcher: string, args: readonly string[], env: Readonly<Record<string, string>>) {
   const path = env['PATH'] ?? process.env['PATH'] ?? '';
@@ -32,18 +15,18 @@ function launch(launcher: string, args: readonly string[], env: Readonly<Record<
   return { status, stdout, stderr };
 }
 
-test('compiled code is kept in the cache folder of the user', (t) => {
-  const home = temporaryFolder(t);
+test('compiled code is kept in the cache folder of the user', () => {
+  const home = temporaryFolder();
   assert.equal(launch(join(bin, 'ccx'), ['--version'], { HOME: home }).status, 0);
   const folder = statSync(join(home, '.cache/ccx'));
   assert.equal(folder.mode & 0o777, 0o700);
-  const other = temporaryFolder(t);
+  const other = temporaryFolder();
   launch(join(bin, 'ccx'), ['--version'], { HOME: home, XDG_CACHE_HOME: other });
   assert.ok(existsSync(join(other, 'ccx')));
 });
 
-test('nothing is kept where it was switched off, or where the folder is not the user’s', (t) => {
-  const home = temporaryFolder(t);
+test('nothing is kept where it was switched off, or where the folder is not the user’s', () => {
+  const home = temporaryFolder();
   const environments: Readonly<Record<string, string>>[] = [
     { HOME: home, NODE_DISABLE_COMPILE_CACHE: '1' },
     { HOME: join(home, 'missing') },
@@ -62,8 +45,8 @@ test('nothing is kept where it was switched off, or where the folder is not the 
   assert.deepEqual(readdirSync(join(home, 'elsewhere')), [], 'nothing is written behind a link');
 });
 
-test('a Node that is too old, or does not run, is passed over', (t) => {
-  const folder = temporaryFolder(t);
+test('a Node that is too old, or does not run, is passed over', () => {
+  const folder = temporaryFolder();
   const root = join(folder, 'checkout');
   cpSync(bin, join(root, 'src/bin'), { recursive: true });
   writeFileSync(join(root, 'src/cli.ts'), 'console.log(process.env["CCX_ARGV0"]);');

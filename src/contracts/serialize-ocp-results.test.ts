@@ -1,7 +1,6 @@
 /** The published report has the reference's members in the reference's order, and nothing invalid is published. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CcxError } from '../encoding/ccx-error.ts';
 import { parseOcpResults } from './parse-ocp-results.ts';
 import { type OcpResultsMessage, serializeOcpResults, serializeReport } from './serialize-ocp-results.ts';
 
@@ -95,10 +94,9 @@ const invalid: readonly [string, object][] = [
 
 for (const [member, change] of invalid) {
   test(`a message whose ${member} is wrong is not published: ${JSON.stringify(change).slice(0, 60)}`, () => {
-    assert.throws(
-      () => serialize({ ...example, ...change } as OcpResultsMessage),
-      (error: unknown) =>
-        error instanceof CcxError && error.code === 'REPORT_INVALID' && error.message.includes(`${member}:`),
-    );
+    assert.throws(() => serialize({ ...example, ...change } as OcpResultsMessage), {
+      code: 'REPORT_INVALID',
+      message: new RegExp(`${member}:`),
+    });
   });
 }

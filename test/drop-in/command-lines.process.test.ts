@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -19,11 +18,12 @@ import { baseEnvironment } from '../support/base-environment.ts';
 import { settingsOf, storageSettings } from '../support/drop-in-program.ts';
 import { contentOf } from '../support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type CommandLine, commandLines } from './command-lines.ts';
 import type { RunAnswer, RunRequest } from './run-command-lines.ts';
 
 const script = fileURLToPath(new URL('./run-command-lines.ts', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'ccx-command-lines-'));
+const folder = temporaryFolder();
 const databases = new Map<string, TestDatabase>();
 let content: Server;
 let tokens: FakeTokenEndpoint;
@@ -44,7 +44,6 @@ after(async () => {
   content.close();
   await tokens.stop();
   await Promise.all([...databases.values()].map((database) => database.drop()));
-  rmSync(folder, { recursive: true });
 });
 
 /** The writer changes its database, so that each of its lines has one; those of the service share two, unless they want a report in it. */

@@ -14,6 +14,7 @@ import {
 } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
 import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { until } from '../support/until.ts';
 import { complaintsAbout } from './check-promises.ts';
 import { createFaultyInstallation, type FaultyInstallation } from './faulty-installation.ts';
 
@@ -155,13 +156,5 @@ async function assertSettles(installation: FaultyInstallation): Promise<void> {
     if (waitedMs > settleMsMax) assert.deepEqual(complaints, []);
     if (waitedMs > leasesMs) await installation.endLeases();
     await clock.sleep(1_000);
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadlineMs = clock.monotonicMs() + endMsMax;
-  while (!(await condition())) {
-    assert.ok(clock.monotonicMs() < deadlineMs, 'it does not come');
-    await clock.sleep(20);
   }
 }

@@ -14,6 +14,7 @@ import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import type { CcxProcess } from '../support/ccx-process.ts';
 import { startTestKafka } from '../support/kafka.ts';
 import { createKafkaRoles, type KafkaRoles, type ProcessName } from '../support/kafka-roles.ts';
+import { until } from '../support/until.ts';
 import { killPoints } from './kill-points.ts';
 import { createChance } from './seeded.ts';
 
@@ -182,12 +183,4 @@ async function textOf(url: string, status: number): Promise<string> {
   const answer = await fetch(url);
   const text = await answer.text();
   return answer.status === status ? text : '';
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = clock.monotonicMs() + deathMsMax;
-  while (!(await condition())) {
-    assert.ok(clock.monotonicMs() < deadlineMs, `it did not come: ${condition}`);
-    await clock.sleep(100);
-  }
 }

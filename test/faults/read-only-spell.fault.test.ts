@@ -22,6 +22,7 @@ import { contentOf } from '../support/notification-content.ts';
 import { createFakeTarget, reportOf, testSettings } from '../support/notification-timeline.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { sendReportAndStatus } from '../support/report-messages.ts';
+import { until } from '../support/until.ts';
 
 const clock = createSystemClock();
 const applicationName = 'read-only spell';
@@ -46,16 +47,6 @@ after(async () => {
   await topics.drop();
 });
 
-/** Only a failing test waits so long. */
-const untilMsMax = 60_000;
-
-const until = async (condition: () => Promise<boolean>) => {
-  const deadlineMs = clock.monotonicMs() + untilMsMax;
-  while (!(await condition())) {
-    assert.ok(clock.monotonicMs() < deadlineMs, `never: ${condition}`);
-    await clock.sleep(20);
-  }
-};
 const rowsOf = async (statement: string) => (await context.database.query(statement)).rowCount;
 
 /** As an administrator, who may write all the while. */

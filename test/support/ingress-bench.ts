@@ -1,8 +1,7 @@
 /** An ingress on free ports with a directory and a recording bus, and a client that writes what it is told to, byte for byte. */
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { encodeIdentity } from '../../src/contracts/identity.ts';
@@ -22,6 +21,7 @@ import {
   startIngress,
 } from '../../src/services/ingress/service.ts';
 import { createRecordingBus, type RecordingBus } from './recording-bus.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export const TEST_ORG = '000001';
 export const TEST_ACCOUNT = '0000001';
@@ -57,7 +57,7 @@ export interface BenchOptions {
 }
 
 export async function startIngressBench(t: TestContext, options: BenchOptions = {}): Promise<IngressBench> {
-  const path = await mkdtemp(join(tmpdir(), 'ccx-ingress-'));
+  const path = temporaryFolder();
   const clock = options.clock ?? createSystemClock();
   const objects = await openDirectoryStore({ path, clock, freeBytesMin: 0 });
   const bus = createRecordingBus();
@@ -86,7 +86,6 @@ export async function startIngressBench(t: TestContext, options: BenchOptions = 
   t.after(async () => {
     await running.ingress.stop();
     await objects.close();
-    await rm(path, { recursive: true, force: true });
   });
   return {
     path,

@@ -3,14 +3,14 @@
  * says when something about its start is wrong, and that nothing is left running when it is gone.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type CcxProcess, type CcxResult, runCcx, startCcx } from '../support/ccx-process.ts';
 import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { descendantsOf, stillAlive } from '../support/process-tree.ts';
+import { listening } from '../support/test-server.ts';
 
 /** Only a failing test waits so long. */
 const waitMsMax = 120_000;
@@ -178,20 +178,10 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('a port that is taken is said in one sentence, with the flag to change', async () => {
-      const other = createServer();
-      other.listen(0, '127.0.0.1');
-      await once(other, 'listening');
-      const { port } = other.address() as AddressInfo;
-      const { code, stderr } = await runCcx([
-        'all-in-one',
-        '--data',
-        data(),
-        '--port',
-        String(port),
-        '--log-level',
-        'silent',
-      ]);
-      other.close();
+      const { port, close } = await listening(createServer());
+      const args = ['all-in-one', '--data', data(), '--port', String(port), '--log-level', 'silent'];
+      const { code, stderr } = await runCcx(args);
+      close();
       assert.equal(code, 1);
       assert.equal(
         stderr,

@@ -1,21 +1,17 @@
 /** The stand-ins' memory: what was answered for is there after any death, and the file stays bounded. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { appendFile, mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { openRecordFile } from './record-file.ts';
 
-async function temporaryPath(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'records-'));
-  t.after(() => rm(folder, { recursive: true }));
-  return join(folder, 'below', 'records.jsonl');
-}
+const temporaryPath = () => join(temporaryFolder(), 'below', 'records.jsonl');
 
-test('what was appended is there after the file is opened again', async (t) => {
-  const path = await temporaryPath(t);
+test('what was appended is there after the file is opened again', async () => {
+  const path = temporaryPath();
   const first = await openRecordFile<number>({ path, itemsMax: 10 });
   await Promise.all([first.append(1), first.append(2), first.append(3)]);
   // Not closed: as after a death.
@@ -26,8 +22,8 @@ test('what was appended is there after the file is opened again', async (t) => {
   assert.equal(await readFile(path, 'utf8'), '1\n2\n3\n4\n');
 });
 
-test('a line that a death cut short is dropped, and the next one starts cleanly', async (t) => {
-  const path = await temporaryPath(t);
+test('a line that a death cut short is dropped, and the next one starts cleanly', async () => {
+  const path = temporaryPath();
   const first = await openRecordFile<{ n: number }>({ path, itemsMax: 10 });
   await first.append({ n: 1 });
   await first.close();
@@ -39,8 +35,8 @@ test('a line that a death cut short is dropped, and the next one starts cleanly'
   assert.equal(await readFile(path, 'utf8'), '{"n":1}\n{"n":2}\n');
 });
 
-test('only the newest records are kept, and the file is written anew at twice as many', async (t) => {
-  const path = await temporaryPath(t);
+test('only the newest records are kept, and the file is written anew at twice as many', async () => {
+  const path = temporaryPath();
   const records = await openRecordFile<number>({ path, itemsMax: 3 });
   for (let i = 1; i <= 6; i += 1) await records.append(i);
   assert.deepEqual(records.items(), [4, 5, 6]);
@@ -52,8 +48,8 @@ test('only the newest records are kept, and the file is written anew at twice as
   assert.equal(await readFile(path, 'utf8'), '5\n6\n7\n8\n');
 });
 
-test('replacing keeps only what was given', async (t) => {
-  const path = await temporaryPath(t);
+test('replacing keeps only what was given', async () => {
+  const path = temporaryPath();
   const records = await openRecordFile<number>({ path, itemsMax: 10 });
   await records.append(1);
   await records.append(2);
@@ -63,8 +59,8 @@ test('replacing keeps only what was given', async (t) => {
   assert.equal(await readFile(path, 'utf8'), '2\n3\n');
 });
 
-test('changes that are asked for at once take effect in that order', async (t) => {
-  const path = await temporaryPath(t);
+test('changes that are asked for at once take effect in that order', async () => {
+  const path = temporaryPath();
   const records = await openRecordFile<number>({ path, itemsMax: 10 });
   await records.append(0);
   await Promise.all([
@@ -87,8 +83,8 @@ test('without a path everything is in memory', async () => {
   await records.close();
 });
 
-test('a line that a full disk cuts short is cut back: what is appended later stands alone', async (t) => {
-  const path = await temporaryPath(t);
+test('a line that a full disk cuts short is cut back: what is appended later stands alone', async () => {
+  const path = temporaryPath();
   // A file that may not grow fails in the middle of a line, as a full disk does.
   const program = `
     import { openRecordFile } from ${JSON.stringify(new URL('./record-file.ts', import.meta.url).href)};
@@ -111,8 +107,8 @@ test('a line that a full disk cuts short is cut back: what is appended later sta
   await again.close();
 });
 
-test('lines that cannot be read are moved aside; a whole record behind a torn one is kept', async (t) => {
-  const path = await temporaryPath(t);
+test('lines that cannot be read are moved aside; a whole record behind a torn one is kept', async () => {
+  const path = temporaryPath();
   await mkdir(join(path, '..'));
   const torn = '{"id":"b","body":{"id":"in';
   await writeFile(path, `{"id":"a"}\nnot json\n${torn}{"id":"c","body":{"id":"inner"}}\n{"id":"d"}\n{"id":`);
@@ -132,8 +128,8 @@ test('lines that cannot be read are moved aside; a whole record behind a torn on
   await again.close();
 });
 
-test('a file that cannot be used at all keeps nobody from starting', async (t) => {
-  const path = await temporaryPath(t);
+test('a file that cannot be used at all keeps nobody from starting', async () => {
+  const path = temporaryPath();
   await mkdir(path, { recursive: true });
   const troubles: string[] = [];
   const records = await openRecordFile({ path, itemsMax: 10, onTrouble: (text) => troubles.push(text) });
@@ -144,8 +140,8 @@ test('a file that cannot be used at all keeps nobody from starting', async (t) =
   await records.close();
 });
 
-test('a file that cannot be made shorter keeps what was asked for', async (t) => {
-  const path = await temporaryPath(t);
+test('a file that cannot be made shorter keeps what was asked for', async () => {
+  const path = temporaryPath();
   const records = await openRecordFile<number>({ path, itemsMax: 2 });
   await mkdir(`${path}.new`);
   for (const item of [1, 2, 3, 4, 5]) await records.append(item);
@@ -157,8 +153,8 @@ test('a file that cannot be made shorter keeps what was asked for', async (t) =>
   assert.equal(await readFile(path, 'utf8'), '5\n6\n');
 });
 
-test('a document that is no record is moved to the file beside it', async (t) => {
-  const path = await temporaryPath(t);
+test('a document that is no record is moved to the file beside it', async () => {
+  const path = temporaryPath();
   await mkdir(join(path, '..'));
   await writeFile(path, 'null\n{"n":1}\n{}\n[]\n{"m":{"n":2}\n');
   const isItem = (document: unknown) => document !== null && typeof document === 'object' && 'n' in document;

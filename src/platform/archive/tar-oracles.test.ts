@@ -4,20 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { linkSync, mkdirSync, mkdtempSync, openSync, symlinkSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { openArchiveCounting } from './open-archive.ts';
 
 const gnuTar = (() => {
@@ -31,9 +21,8 @@ const id = 'c25da893-5ba1-4229-9432-c8ec9334c4a0';
 const longName = `config/${'d'.repeat(90)}/${'f'.repeat(120)}`;
 
 describe('archives of GNU tar', { skip: gnuTar ? false : 'tar is not GNU tar' }, () => {
-  let folder = '';
+  const folder = temporaryFolder();
   before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'ccx-tar-'));
     const root = join(folder, 'archive');
     mkdirSync(join(root, 'config', 'd'.repeat(90)), { recursive: true });
     writeFileSync(join(root, 'config/id'), id);
@@ -52,7 +41,6 @@ describe('archives of GNU tar', { skip: gnuTar ? false : 'tar is not GNU tar' },
     writeSync(many, '\0', 60 * 16_384);
     writeFileSync(join(root, 'config/tail-hole'), Buffer.concat([Buffer.from('x'), Buffer.alloc(100_000)]));
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
 
   const pack = (...options: readonly string[]) =>
     execFileSync('tar', [...options, '-cf', '-', '-C', join(folder, 'archive'), '.'], { maxBuffer: 64 << 20 });

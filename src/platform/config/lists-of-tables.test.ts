@@ -1,10 +1,8 @@
 /** Lists of tables in a file: entries with keys of their own, secrets from files, and errors that name the line. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { Command } from 'commander';
+import { temporaryFile } from '../../../test/support/temporary-folder.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { addTableOptions, describeConfig } from './command-flags.ts';
 import { loadConfig } from './load-config.ts';
@@ -27,14 +25,7 @@ const table = defineOptions({
   },
 });
 
-const folder = mkdtempSync(join(tmpdir(), 'ccx-lists-'));
-after(() => rmSync(folder, { recursive: true }));
-
-function fileOf(text: string, name = 'config.toml'): string {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-}
+const fileOf = (text: string, name = 'config.toml') => temporaryFile(name, text);
 
 function refusal(text: string): CcxError {
   try {

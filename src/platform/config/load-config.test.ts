@@ -1,10 +1,8 @@
 /** Which source of a setting wins, how bad values are refused, and the drop-ins' rules on environment variables. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { temporaryFile } from '../../../test/support/temporary-folder.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { describeConfig } from './command-flags.ts';
 import { loadConfig } from './load-config.ts';
@@ -39,14 +37,7 @@ const table = defineOptions({
 });
 
 function withFile<T>(text: string, work: (path: string) => T): T {
-  const folder = mkdtempSync(join(tmpdir(), 'ccx-config-'));
-  try {
-    const path = join(folder, 'config.toml');
-    writeFileSync(path, text);
-    return work(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  return work(temporaryFile('config.toml', text));
 }
 
 function refusal(work: () => unknown): CcxError {
@@ -172,11 +163,8 @@ const broken: Readonly<Record<string, readonly [string, RegExp]>> = {
   'alias.yaml': [`storage:\n  pg_password: *${secret}\n`, /: no YAML: an alias has no anchor; /],
 };
 for (const [name, [text, message]] of Object.entries(broken)) {
-  test(`an error of syntax in ${name} names its place and quotes nothing`, (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'ccx-config-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const file = join(folder, name);
-    writeFileSync(file, text);
+  test(`an error of syntax in ${name} names its place and quotes nothing`, () => {
+    const file = temporaryFile(name, text);
     const error = refusal(() => loadConfig(table, { env: {}, file }));
     assert.match(error.message, message);
     assert.doesNotMatch(errorText(error) + inspect(error), new RegExp(secret));

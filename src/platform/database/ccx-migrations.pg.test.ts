@@ -1,10 +1,10 @@
 /** Our own migrations: once each, in order, whoever comes first, and never silently different from what was released. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from './ccx-migrations.ts';
 import { connectDatabase } from './connect-database.ts';
@@ -16,11 +16,10 @@ let folder: string;
 beforeEach(async () => {
   context = await createTestDatabase();
   database = context.database;
-  folder = await mkdtemp(join(tmpdir(), 'ccx-migrations-'));
+  folder = temporaryFolder();
 });
 afterEach(async () => {
   await context.drop();
-  await rm(folder, { recursive: true });
 });
 
 const write = (name: string, sql: string) => writeFile(join(folder, name), sql);
@@ -164,12 +163,7 @@ test('without the right to create, the error holds the GRANT, and the GRANT is w
   const owner = `owner_${role}`;
   await database.query(`CREATE ROLE ${owner}; GRANT USAGE, CREATE ON SCHEMA ccx TO ${owner};
     CREATE TABLE ccx.b (x int); ALTER TABLE ccx.b OWNER TO ${owner}; GRANT ALL ON ALL TABLES IN SCHEMA ccx TO ${role}`);
-  await assert.rejects(run(limited), (error) => {
-    assert.ok(error instanceof CcxError);
-    assert.equal(error.code, 'DATABASE_PERMISSION');
-    assert.match(error.hint ?? '', new RegExp(`GRANT "?${owner}"? TO`));
-    return true;
-  });
+  await assert.rejects(run(limited), { code: 'DATABASE_PERMISSION', hint: new RegExp(`GRANT "?${owner}"? TO`) });
   await limited.close();
   await database.query(`DROP OWNED BY ${role}; DROP OWNED BY ${owner}; DROP ROLE ${role}; DROP ROLE ${owner}`);
 });

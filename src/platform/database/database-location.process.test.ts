@@ -1,12 +1,10 @@
 /** Tools find the database they were told about, and say what to do when there is none. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { testServerUrl } from '../../../test/support/postgres.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { connectDatabase } from './connect-database.ts';
 import {
@@ -33,28 +31,21 @@ test('a named URL wins over everything', async () => {
 
 test('the embedded server of a running installation is found by its data folder, and not once it is stopped', async () => {
   await testServerUrl();
-  const folder = mkdtempSync(join(tmpdir(), 'ccx-location-'));
-  // The embedded server may run as another account.
-  chmodSync(folder, 0o755);
+  const dataDir = join(temporaryFolder(), 'data');
+  const server = await startEmbeddedPostgres({
+    dataDir: join(dataDir, EMBEDDED_POSTGRES_FOLDER),
+    clock: createSystemClock(),
+  });
   try {
-    const dataDir = join(folder, 'data');
-    const server = await startEmbeddedPostgres({
-      dataDir: join(dataDir, EMBEDDED_POSTGRES_FOLDER),
-      clock: createSystemClock(),
-    });
-    try {
-      await createDatabaseIfMissing(server.url, EMBEDDED_DATABASE_NAME);
-      const database = connectDatabase({ url: await located(['--data', dataDir]), applicationName: 'test' });
-      await database.check();
-      await database.close();
-    } finally {
-      await server.stop();
-    }
-    await assert.rejects(located(['--data', dataDir]), (error: unknown) => {
-      assert.ok(error instanceof CcxError);
-      return error.code === 'DATABASE_LOCATION' && /--data DIR/.test(error.hint ?? '');
-    });
+    await createDatabaseIfMissing(server.url, EMBEDDED_DATABASE_NAME);
+    const database = connectDatabase({ url: await located(['--data', dataDir]), applicationName: 'test' });
+    await database.check();
+    await database.close();
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    await server.stop();
   }
+  await assert.rejects(located(['--data', dataDir]), {
+    code: 'DATABASE_LOCATION',
+    hint: /--data DIR/,
+  });
 });

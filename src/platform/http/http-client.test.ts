@@ -1,19 +1,17 @@
 /** Calls are bounded in time and size, and failures say what happened without showing the link. */
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { listening } from '../../../test/support/test-server.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { callHttp } from './http-client.ts';
 
 async function withServer<T>(handler: RequestListener, work: (base: string) => Promise<T>): Promise<T> {
-  const server = createServer(handler);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port, close } = await listening(createServer(handler));
   try {
-    return await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    return await work(`http://127.0.0.1:${port}`);
   } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    close();
   }
 }
 

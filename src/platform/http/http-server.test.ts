@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
+import { until } from '../../../test/support/until.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
 import { firstByteMsMax, pipelinedMax, unreadGivesWayMs, unreadMsMax } from './connections.ts';
 import { callHttp } from './http-client.ts';
@@ -30,10 +31,6 @@ async function serving(t: TestContext, options: Partial<HttpServerOptions>) {
     return socket;
   };
   return { server, url, open };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';

@@ -1,16 +1,15 @@
 /** Which file the drop-in programs read, and that each format that can be read is. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { defineOptions } from '../config/options.ts';
 import { findReferenceConfig } from './reference-config.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'ccx-config-'));
+const folder = temporaryFolder();
 mkdirSync(join(folder, 'sub'));
-after(() => rmSync(folder, { recursive: true }));
 
 const contents = {
   json: '{"Storage":{"PG_Port":"77"}}',

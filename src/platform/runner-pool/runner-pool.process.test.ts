@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { TestJob } from '../../../test/support/runner-jobs.ts';
+import { until } from '../../../test/support/until.ts';
 import { errorText } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { readFromPs, residentBytes } from './runner-child.ts';
@@ -25,10 +26,6 @@ function poolOf(options: Partial<RunnerPoolOptions> = {}): RunnerPool<TestJob, u
     jobsPerChildMax: 1_000,
     ...options,
   });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await clock.sleep(5);
 }
 
 function refusedWith(code: string, label?: string) {
@@ -129,10 +126,9 @@ describe('a runner pool', () => {
       names.filter((name) => !expected.includes(name)),
       [],
     );
-    await assert.rejects(pool.run({ do: 'read-file', path: '/etc/hostname' }), (error: unknown) => {
-      assert.ok(error instanceof RunnerError);
-      assert.match(error.message, /restricted|denied|permission/i);
-      return true;
+    await assert.rejects(pool.run({ do: 'read-file', path: '/etc/hostname' }), {
+      name: 'RunnerError',
+      message: /restricted|denied|permission/i,
     });
   });
 
@@ -198,10 +194,10 @@ describe('limits of a runner', () => {
     try {
       await until(() => pool.state().idle === 1);
       const accepted = [1, 2, 3].map((value) => pool.run({ do: 'echo', value }));
-      await assert.rejects(pool.run({ do: 'echo', value: 4 }), (error: unknown) => {
-        assert.ok(error instanceof RunnerError);
-        assert.deepEqual([error.code, error.retryable], ['RUNNER_QUEUE_FULL', true]);
-        return true;
+      await assert.rejects(pool.run({ do: 'echo', value: 4 }), {
+        name: 'RunnerError',
+        code: 'RUNNER_QUEUE_FULL',
+        retryable: true,
       });
       await Promise.all(accepted);
     } finally {

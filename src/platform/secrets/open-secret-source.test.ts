@@ -1,11 +1,10 @@
 /** Secrets from constants, files and Vault: rotation, outages, and that no value is ever told. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { type FakeVault, type FakeVaultOptions, startFakeVault } from '../../../test/support/fake-vault.ts';
+import { temporaryFile } from '../../../test/support/temporary-folder.ts';
 import { createWatchedClock } from '../../../test/support/watched-clock.ts';
 import { type CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
@@ -44,14 +43,6 @@ async function setUp(t: TestContext, extras: Extras = {}, auth?: (vault: FakeVau
   return { clock, vault, source, secret, settings, telemetry, logged: () => logged };
 }
 
-async function temporaryFile(t: TestContext, text: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'secret-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const path = join(folder, 'value');
-  await writeFile(path, text);
-  return path;
-}
-
 test('a constant is itself, and an empty one names its setting', async (t) => {
   const { secret } = await setUp(t);
   assert.equal(await secret('hunter2').value(), 'hunter2');
@@ -60,7 +51,7 @@ test('a constant is itself, and an empty one names its setting', async (t) => {
 
 test('a file is read anew, and a moment without it changes nothing', async (t) => {
   const { source } = await setUp(t);
-  const path = await temporaryFile(t, 'first\n');
+  const path = temporaryFile('value', 'first\n');
   const secret = source.secret({ setting: 'LOG_SECRET', configured: 'first', file: path });
   assert.equal(await secret.value(), 'first');
   await writeFile(path, 'second\n');
@@ -72,11 +63,7 @@ test('a file is read anew, and a moment without it changes nothing', async (t) =
 test('a file that never held a secret stops the start', async (t) => {
   const { source } = await setUp(t);
   source.secret({ setting: 'LOG_SECRET', configured: '', file: '/nonexistent/secret' });
-  await assert.rejects(source.check(), (error: CcxError) => {
-    assert.equal(error.code, 'SECRET_FILE');
-    assert.match(error.hint ?? '', /LOG_SECRET_FILE/);
-    return true;
-  });
+  await assert.rejects(source.check(), { code: 'SECRET_FILE', hint: /LOG_SECRET_FILE/ });
 });
 
 for (const kvVersion of [1, 2] as const) {
@@ -196,7 +183,7 @@ test('AppRole logs in once for concurrent readers, and again when its token is r
 });
 
 test('Kubernetes login reads the pod token from its file each time', async (t) => {
-  const path = await temporaryFile(t, 'jwt-1');
+  const path = temporaryFile('value', 'jwt-1');
   const kubernetes = { role: 'notifier', jwt: 'jwt-2' };
   const { vault, secret } = await setUp(t, { kubernetes }, () => ({
     kind: 'kubernetes',

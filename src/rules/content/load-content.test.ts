@@ -1,16 +1,15 @@
 /** How a content folder is read: what is inherited, what makes a rule invalid, what an invalid rule costs. Source: data-pipeline.md 8.1, 8.3. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { contentDepthMax, loadContent } from './load-content.ts';
 
-/** A content root with these files, removed after the test. */
-async function contentRoot(context: TestContext, files: Readonly<Record<string, string>>): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), 'ccx-content-'));
-  context.after(() => rm(root, { recursive: true }));
+/** A content root with these files. */
+async function contentRoot(files: Readonly<Record<string, string>>): Promise<string> {
+  const root = temporaryFolder();
   for (const [path, text] of Object.entries({ 'config.yaml': config, ...files })) {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), text);
@@ -41,9 +40,9 @@ function rule(folder: string, files: Readonly<Record<string, string>> = {}): Rec
   return Object.fromEntries(Object.entries(all).map(([path, text]) => [`${folder}/${path}`, text]));
 }
 
-test('a rule is read with its metadata, its numbers and its texts', async (context) => {
+test('a rule is read with its metadata, its numbers and its texts', async () => {
   const files = rule('external/rules/some_rule', { 'KEY/reason.md': 'own reason', 'more_info.md': 'more' });
-  const { directory, status } = await loadContent(await contentRoot(context, files));
+  const { directory, status } = await loadContent(await contentRoot(files));
   assert.deepEqual(directory.config, { impact: { 'Data Loss': 4, '': 1 }, resolution_risk: { 'OCP Upgrade': 2 } });
   assert.deepEqual(status, { some_rule: { type: 'external', loaded: true, error: '' } });
   const loaded = directory.rules['some_rule'];
@@ -73,8 +72,8 @@ test('a rule is read with its metadata, its numbers and its texts', async (conte
   });
 });
 
-test('rules are found at any depth below external and internal, and nowhere else', async (context) => {
-  const root = await contentRoot(context, {
+test('rules are found at any depth below external and internal, and nowhere else', async () => {
+  const root = await contentRoot({
     ...rule('external/rules/deep/er/one'),
     ...rule('internal/two'),
     ...rule('ocs/three'),
@@ -85,12 +84,12 @@ test('rules are found at any depth below external and internal, and nowhere else
   assert.equal(status['two']?.type, 'internal');
 });
 
-test('unknown names count as zero, and a missing impact has the number of the empty name', async (context) => {
+test('unknown names count as zero, and a missing impact has the number of the empty name', async () => {
   const files = rule('external/some_rule', {
     'KEY/metadata.yaml': 'description: d\nimpact: Unheard Of\nresolution_risk: toString\nlikelihood: 1\n',
     'OTHER/metadata.yaml': 'description: d\nimpact:\nlikelihood: 1\n',
   });
-  const keys = (await loadContent(await contentRoot(context, files))).directory.rules['some_rule']?.error_keys;
+  const keys = (await loadContent(await contentRoot(files))).directory.rules['some_rule']?.error_keys;
   assert.deepEqual(keys?.['KEY']?.metadata.impact, { name: 'Unheard Of', impact: 0 });
   assert.equal(keys?.['KEY']?.metadata.resolution_risk, 0);
   assert.deepEqual(keys?.['OTHER']?.metadata.impact, { name: '', impact: 1 });
@@ -112,8 +111,8 @@ const invalid: readonly (readonly [title: string, files: Record<string, string>,
 ];
 
 for (const [title, files, error] of invalid) {
-  test(`a rule with ${title} is listed as invalid and costs no other rule`, async (context) => {
-    const root = await contentRoot(context, { ...rule('external/bad', files), ...rule('external/good') });
+  test(`a rule with ${title} is listed as invalid and costs no other rule`, async () => {
+    const root = await contentRoot({ ...rule('external/bad', files), ...rule('external/good') });
     const { directory, status } = await loadContent(root);
     assert.deepEqual(Object.keys(directory.rules), ['good']);
     assert.equal(status['bad']?.loaded, false);
@@ -121,9 +120,9 @@ for (const [title, files, error] of invalid) {
   });
 }
 
-test('folders are searched to the limit and not one deeper', async (context) => {
+test('folders are searched to the limit and not one deeper', async () => {
   const at = (depth: number) => `external/${Array.from({ length: depth }, (_, level) => `d${level}`).join('/')}`;
-  const root = await contentRoot(context, {
+  const root = await contentRoot({
     ...rule(`${at(contentDepthMax)}/found`),
     ...rule(`${at(contentDepthMax + 1)}/lost`),
   });

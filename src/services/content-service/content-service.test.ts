@@ -1,10 +1,11 @@
 /** The content service over HTTP, as the notification service and the smart proxy see it. Source: data-pipeline.md 8.4. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
+import { listening } from '../../../test/support/test-server.ts';
 import { decodeRuleContent } from '../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
@@ -33,9 +34,8 @@ async function start(context: TestContext, env: Readonly<Record<string, string>>
 }
 
 /** A content root with these files. */
-async function contentRoot(context: TestContext, files: Readonly<Record<string, string>>): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), 'ccx-content-service-'));
-  context.after(() => rm(root, { recursive: true }));
+async function contentRoot(files: Readonly<Record<string, string>>): Promise<string> {
+  const root = temporaryFolder();
   for (const [path, text] of Object.entries(files)) {
     await mkdir(join(root, path, '..'), { recursive: true });
     await writeFile(join(root, path), text);
@@ -76,7 +76,7 @@ test('groups are served with title, description and tags', async (context) => {
 });
 
 test('the status tells which rules were loaded, and a filter chooses among them', async (context) => {
-  const root = await contentRoot(context, {
+  const root = await contentRoot({
     'config.yaml': 'impact: {}\n',
     'external/rules/good/plugin.yaml': 'name: Good\n',
     'external/rules/bad/plugin.yaml': 'name: [\n',
@@ -144,7 +144,7 @@ test('it is ready with rules and not ready without, and says what to change', as
   assert.equal((await get('/ready')).status, 200);
   assert.equal(await service.idle(), true);
 
-  const root = await contentRoot(context, { 'config.yaml': 'impact: {}\n' });
+  const root = await contentRoot({ 'config.yaml': 'impact: {}\n' });
   const empty = await start(context, { INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: root });
   const { status, text } = await empty.get('/ready');
   assert.equal(status, 503);
@@ -154,7 +154,7 @@ test('it is ready with rules and not ready without, and says what to change', as
 const isError = (code: string) => (error: unknown) => error instanceof CcxError && error.code === code && !!error.hint;
 
 test('files that cannot be read stop the start with the setting to change', async (context) => {
-  const groups = await contentRoot(context, { 'groups.yaml': 'security: none\n' });
+  const groups = await contentRoot({ 'groups.yaml': 'security: none\n' });
   for (const [env, code] of [
     [{ INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: '/nowhere' }, 'CONTENT_UNREADABLE'],
     [{ INSIGHTS_CONTENT_SERVICE__GROUPS__PATH: '/nowhere' }, 'GROUPS_UNREADABLE'],
@@ -166,10 +166,8 @@ test('files that cannot be read stop the start with the setting to change', asyn
 });
 
 test('an address that is taken stops the start', async (context) => {
-  const other = createServer();
-  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-  context.after(() => other.close());
-  const { port } = other.address() as { port: number };
+  const { port, close } = await listening(createServer());
+  context.after(close);
   const env = { INSIGHTS_CONTENT_SERVICE__SERVER__ADDRESS: `127.0.0.1:${port}` };
   await assert.rejects(start(context, env), isError('HTTP_LISTEN'));
 });

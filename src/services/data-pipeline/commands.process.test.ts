@@ -6,6 +6,7 @@ import { type ArchiveServer, startArchiveServer } from '../../../test/support/ar
 import { type CcxProcess, startCcx } from '../../../test/support/ccx-process.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { descendantsOf, stillAlive } from '../../../test/support/process-tree.ts';
+import { until } from '../../../test/support/until.ts';
 import {
   GROUP_DATA_PIPELINE,
   TOPIC_OCP_RESULTS,
@@ -52,10 +53,6 @@ async function startRole(run: RoleRun = {}): Promise<{ role: CcxProcess; url: st
   });
   const [, url = ''] = await role.waitForOutput(/"url":"(http:[^"]+)"/, startMsMax);
   return { role, url };
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(20);
 }
 
 test('it processes what is announced, shows metrics and readiness, and a signal ends it and its runners', async () => {

@@ -7,6 +7,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { announcementRecord, fromCluster, testArchive } from '../../../test/support/announcements.ts';
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
+import { until } from '../../../test/support/until.ts';
 import type { Bus, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
@@ -146,8 +147,4 @@ export function fairSharesContract(open: () => Promise<Bus>): void {
       await until(async () => (await service.readiness()).ready);
     });
   });
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(5);
 }

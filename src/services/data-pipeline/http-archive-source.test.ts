@@ -1,8 +1,8 @@
 /** Downloads are whole and within their bounds, or end with an error that says whether another try can help. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
+import { unusedPort } from '../../../test/support/test-server.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { type DownloadRequest, download as downloadWithin } from './http-archive-source.ts';
@@ -100,11 +100,7 @@ test('a redirect is not followed', async () => {
 });
 
 test('a server that cannot be reached may come back', async () => {
-  const taken = createServer();
-  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-  const address = taken.address();
-  await new Promise((resolve) => taken.close(resolve));
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const port = await unusedPort();
   const text = 'Connection error while downloading the file';
   await assert.rejects(download(`http://127.0.0.1:${port}/key`), failsWith('DOWNLOAD_UNREACHABLE', text, true));
 });

@@ -15,6 +15,7 @@ import {
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { until } from '../../../test/support/until.ts';
 import { type DeadLetterInfo, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
@@ -126,10 +127,6 @@ async function announce(...records: readonly OutgoingRecord[]): Promise<void> {
   const producer = await bench.bus.createProducer();
   await producer.send(records.map((record) => ({ ...record, topic: bench.topics.in })));
   await producer.close();
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(10);
 }
 
 async function untilIdle(service: RunningService): Promise<void> {

@@ -1,10 +1,9 @@
 /** What Clowder tells becomes settings: defaults that the environment beats, and security that it does not. Source: ingress.md A.11.1. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { rootCertificates } from 'node:tls';
+import { temporaryFile } from '../../../test/support/temporary-folder.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { applyClowder } from './clowder.ts';
 import { ingressBusSettings, ingressOptions } from './config.ts';
@@ -42,10 +41,7 @@ const document = {
 };
 
 function clowder(t: TestContext, content: unknown, env: Readonly<Record<string, string>> = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'ccx-clowder-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, 'cdappconfig.json');
-  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  const path = temporaryFile('cdappconfig.json', typeof content === 'string' ? content : JSON.stringify(content));
   const applied = applyClowder({ ACG_CONFIG: path, ...env });
   t.after(() => applied.cleanUp());
   return { applied, config: loadConfig(ingressOptions, { env: applied.env }).config };

@@ -40,7 +40,7 @@ async function start(t: TestContext, list: readonly object[], prepare?: (databas
   const context = await createTestDatabase({ migrated: true });
   t.after(() => context.drop());
   await prepare?.(context.database);
-  const path = await tokensFile(t, { tokens: list });
+  const path = tokensFile({ tokens: list });
   const setTokens = (next: readonly object[]) => writeFile(path, JSON.stringify({ tokens: next }));
   const cut = { away: false };
   const bench = await startIngressBench(t, {

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { type CcxProcess, runCcx, startCcx } from '../../../test/support/ccx-process.ts';
@@ -20,6 +19,8 @@ import {
 import { type IngressRole, startIngressRole } from '../../../test/support/ingress-role.ts';
 import { by, cluster, post, sha256, tokensFile } from '../../../test/support/operator-tokens.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
+import { until } from '../../../test/support/until.ts';
 import { HEADER_REQUEST_ID, TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
@@ -38,12 +39,6 @@ after(async () => {
   await shared.bus?.close();
   await shared.base?.drop();
 });
-
-async function storage(t: TestContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'ccx-ingress-'));
-  t.after(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
 
 async function startRole(
   t: TestContext,
@@ -94,13 +89,9 @@ async function announcements(ids: readonly string[]): Promise<Announced[]> {
   return found;
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(20);
-}
-
 describe('a killed ingress', () => {
   test('line 1: before the archive is stored nothing is left, and the same upload succeeds', async (t) => {
-    const path = await storage(t);
+    const path = temporaryFolder();
     const killed = await startRole(t, path, { killAt: 'upload-validated' });
     await assert.rejects(uploadTo(killed.url, 'line1'));
     assert.equal((await killed.role.exited(10_000)).signal, 'SIGKILL');
@@ -111,7 +102,7 @@ describe('a killed ingress', () => {
   });
 
   test('line 2: an archive whose announcement was not sent is there, and nobody is told of it', async (t) => {
-    const path = await storage(t);
+    const path = temporaryFolder();
     const killed = await startRole(t, path, { killAt: 'archive-stored' });
     await assert.rejects(uploadTo(killed.url, 'line2'));
     await killed.role.exited(10_000);
@@ -123,7 +114,7 @@ describe('a killed ingress', () => {
   });
 
   test('line 3: an announcement that the bus has is there, although the client heard nothing', async (t) => {
-    const path = await storage(t);
+    const path = temporaryFolder();
     const killed = await startRole(t, path, { killAt: 'upload-announced' });
     await assert.rejects(uploadTo(killed.url, 'line3'));
     await killed.role.exited(10_000);
@@ -131,7 +122,7 @@ describe('a killed ingress', () => {
   });
 
   test('line 3: an announcement in the outbox outlives the process and is sent by the next one', async (t) => {
-    const path = await storage(t);
+    const path = temporaryFolder();
     const away = await startRole(t, path, { databaseUrl: databaseAway });
     const ids = ['kept1', 'kept2', 'kept3'];
     for (const id of ids) assert.equal((await uploadTo(away.url, id)).status, 202, away.role.stdout());
@@ -148,7 +139,7 @@ describe('a killed ingress', () => {
   });
 
   test('line 3: killed in the middle of sending the outbox, it loses nothing', async (t) => {
-    const path = await storage(t);
+    const path = temporaryFolder();
     const away = await startRole(t, path, { databaseUrl: databaseAway });
     const ids = ['relay1', 'relay2', 'relay3', 'relay4'];
     for (const id of ids) await uploadTo(away.url, id);
@@ -164,7 +155,7 @@ describe('a killed ingress', () => {
 });
 
 test('a signal ends it in order: what is under way is answered and announced', async (t) => {
-  const path = await storage(t);
+  const path = temporaryFolder();
   const { role, url } = await startRole(t, path);
   const body = Buffer.alloc(3_000_000, 7);
   const bytes = form([filePart(body)]);
@@ -220,7 +211,7 @@ test('many large uploads at once cost it little memory', { skip: canReadPeak ? f
 
 /** Mebibytes by which the peak of a new process grows when 32 clients upload 8 MiB each at the same time. */
 async function growthByUploads(t: TestContext): Promise<number> {
-  const path = await storage(t);
+  const path = temporaryFolder();
   const { role, url } = await startRole(t, path);
   await uploadTo(url, 'warm');
   const before = peakMebibytes(role);
@@ -267,8 +258,8 @@ function peakMebibytes(role: CcxProcess): number {
 
 test('with tokens, two processes on one database agree on whose a cluster is, and a person may change it', async (t) => {
   const entry = (name: string, orgId: string) => ({ sha256: sha256(name), org_id: orgId });
-  const tokens = await tokensFile(t, { tokens: [entry('one', '1'), entry('evil', '666')] });
-  const path = await storage(t);
+  const tokens = tokensFile({ tokens: [entry('one', '1'), entry('evil', '666')] });
+  const path = temporaryFolder();
   const [first, second] = await Promise.all([
     startRole(t, path, { tokensFile: tokens }),
     startRole(t, path, { tokensFile: tokens }),

@@ -1,10 +1,8 @@
 /** The reference's environment names mean the same here, with the same defaults. Source: ingress.md A.11. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { rootCertificates } from 'node:tls';
+import { temporaryFile } from '../../../test/support/temporary-folder.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import { ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
@@ -134,11 +132,8 @@ describe('the bus', () => {
     assert.equal(found.security.protocol, 'PLAINTEXT');
   });
 
-  test('is spoken to over TLS where there is a certificate authority', (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'ccx-ca-'));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const ca = join(folder, 'ca.pem');
-    writeFileSync(ca, rootCertificates[0]!);
+  test('is spoken to over TLS where there is a certificate authority', () => {
+    const ca = temporaryFile('ca.pem', rootCertificates[0]!);
     const tls = bus({ INGRESS_KAFKACA: ca });
     assert.ok(tls.kind === 'kafka' && tls.security.protocol === 'SSL');
     const sasl = bus({

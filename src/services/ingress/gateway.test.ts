@@ -31,7 +31,7 @@ async function gateway(
   tokens: readonly object[],
   env: Record<string, string> = {},
 ): Promise<IngressBench> {
-  return await startIngressBench(t, { settings: { tokensFile: await tokensFile(t, { tokens }) }, env });
+  return await startIngressBench(t, { settings: { tokensFile: tokensFile({ tokens }) }, env });
 }
 
 function identities(bench: IngressBench): unknown[] {
@@ -182,7 +182,7 @@ describe('the token of the process itself', () => {
   const own = { authorization: `Bearer ${ownToken.token}` };
   const start = async (t: TestContext, tokens?: readonly object[]) =>
     await startIngressBench(t, {
-      settings: { ownToken, ...(tokens === undefined ? {} : { tokensFile: await tokensFile(t, { tokens }) }) },
+      settings: { ownToken, ...(tokens === undefined ? {} : { tokensFile: tokensFile({ tokens }) }) },
     });
 
   test('names organization and, where it likes, the cluster, with and without a token file', async (t) => {
@@ -262,7 +262,7 @@ describe('the token file', () => {
     });
 
   test('is read again when it changes, and stays as it was when it is broken', async (t) => {
-    const path = await tokensFile(t, { tokens: [entry('first')] });
+    const path = tokensFile({ tokens: [entry('first')] });
     const table = await open(path);
     t.after(() => table.close());
     assert.equal(table.find('first')?.orgId, '11');
@@ -288,8 +288,8 @@ describe('the token file', () => {
     ['one token twice', { tokens: [entry('a'), entry('a')] }],
     ['too many bytes', ' '.repeat(tokenFileBytesMax + 1)],
   ] as const) {
-    test(`with ${title} is refused, and shows nothing of it`, async (t) => {
-      const path = await tokensFile(t, document);
+    test(`with ${title} is refused, and shows nothing of it`, async () => {
+      const path = tokensFile(document);
       await assert.rejects(open(path), (error: Error & { code?: string; hint?: string }) => {
         assert.equal(error.code, 'TOKENS_INVALID');
         assert.doesNotMatch(`${error.message} ${error.hint}`, new RegExp(secret));

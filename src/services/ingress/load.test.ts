@@ -17,6 +17,7 @@ import {
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
 import { createRecordingBus } from '../../../test/support/recording-bus.ts';
+import { until } from '../../../test/support/until.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
@@ -60,11 +61,11 @@ describe('uploads at once', () => {
       settings: { concurrentUploadsMax: 2 },
     });
     const working = ['slow1', 'slow2'].map((id) => upload(bench, [filePart('x')], withId(id)));
-    await eventually(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 2);
+    await until(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 2);
     assert.equal(await bench.ingress.idle(), false);
 
     const refused = upload(bench, [filePart('x')], withId('late'));
-    await eventually(async () => (await bench.metric('ccx_ingress_uploads_waiting')) === 1);
+    await until(async () => (await bench.metric('ccx_ingress_uploads_waiting')) === 1);
     const tested = await send(`${bench.ingress.uploadUrl}?test=test`, {
       method: 'POST',
       headers: { 'x-rh-identity': userIdentity },
@@ -78,7 +79,7 @@ describe('uploads at once', () => {
     assert.equal(await bench.metric('ccx_ingress_refused_total', { code: 'TOO_MANY_UPLOADS' }), 1);
 
     const patient = upload(bench, [filePart('x')], withId('patient'));
-    await eventually(async () => (await bench.metric('ccx_ingress_uploads_waiting')) === 1);
+    await until(async () => (await bench.metric('ccx_ingress_uploads_waiting')) === 1);
     await clock.advance(uploadQueueMsMax / 2);
     slow.goOn();
     assert.equal((await patient).status, 202, 'who waits less gets the next free slot');
@@ -90,14 +91,14 @@ describe('uploads at once', () => {
     const slow = slowStore();
     const bench = await startIngressBench(t, { objects: slow.objects, settings: { concurrentUploadsMax: 2 } });
     const answers = ['slow1', 'slow2'].map((id) => upload(bench, [filePart('x')], withId(id, '1')));
-    await eventually(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 2);
+    await until(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 2);
     for (const [id, orgId] of [
       ['own1', '1'],
       ['own2', '1'],
       ['other', '2'],
     ] as const) {
       answers.push(upload(bench, [filePart('x')], withId(id, orgId)));
-      await eventually(async () => (await bench.metric('ccx_ingress_uploads_waiting')) === answers.length - 2);
+      await until(async () => (await bench.metric('ccx_ingress_uploads_waiting')) === answers.length - 2);
     }
     slow.goOn();
     for (const answer of await Promise.all(answers)) assert.equal(answer.status, 202);
@@ -108,8 +109,8 @@ describe('uploads at once', () => {
   test('that wait for their clients hold no slot: others go through beside them', async (t) => {
     const bench = await startIngressBench(t, { settings: { concurrentUploadsMax: 1 } });
     const sockets = await Promise.all([begin(bench.ingress.baseUrl), begin(bench.ingress.baseUrl)]);
-    await eventually(async () => (await unfinishedFiles(bench.path)).length === 2);
-    await eventually(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 0);
+    await until(async () => (await unfinishedFiles(bench.path)).length === 2);
+    await until(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 0);
     assert.equal(await bench.metric('ccx_ingress_uploads_in_flight'), 2);
     assert.equal((await upload(bench, [filePart('x')])).status, 202);
 
@@ -117,7 +118,7 @@ describe('uploads at once', () => {
     const [answer] = (await once(sockets[0]!, 'data')) as [Buffer];
     assert.match(answer.toString(), /^HTTP\/1\.1 202 /);
     sockets[1]!.destroy();
-    await eventually(() => bench.ingress.idle());
+    await until(() => bench.ingress.idle());
     assert.deepEqual(await unfinishedFiles(bench.path), []);
   });
 
@@ -125,13 +126,13 @@ describe('uploads at once', () => {
     const bench = await startIngressBench(t, { settings: { concurrentUploadsMax: 1 } });
     const slow = await begin(bench.ingress.baseUrl, uploadArrivedBytesMin + 1_000);
     const told = once(slow, 'data') as Promise<[Buffer]>;
-    await eventually(async () => (await unfinishedFiles(bench.path)).length === 1);
+    await until(async () => (await unfinishedFiles(bench.path)).length === 1);
     const others: Socket[] = [];
     for (let n = 0; n < admittedPerSlotMax; n += 1) others.push(await begin(bench.ingress.baseUrl, 200_000));
     assert.match((await told)[0].toString(), /^HTTP\/1\.1 503 (.+\r\n)*retry-after: 30\r\n/);
-    await eventually(async () => (await bench.metric('ccx_ingress_uploads_in_flight')) === admittedPerSlotMax);
+    await until(async () => (await bench.metric('ccx_ingress_uploads_in_flight')) === admittedPerSlotMax);
     for (const socket of others) socket.destroy();
-    await eventually(() => bench.ingress.idle());
+    await until(() => bench.ingress.idle());
   });
 });
 
@@ -143,7 +144,7 @@ describe('a client that', () => {
     const socket = await begin(bench.ingress.baseUrl, firstBytes);
     const answered = once(socket, 'data') as Promise<[Buffer]>;
     const settled = answered.then(() => true);
-    await eventually(async () => (await bench.metric('ingress_requests')) === 1);
+    await until(async () => (await bench.metric('ingress_requests')) === 1);
     const sendMore = async (bytes: number) => {
       await new Promise<void>((resolve) => socket.write(Buffer.alloc(bytes), () => resolve()));
     };
@@ -165,8 +166,8 @@ describe('a client that', () => {
 
   test('falls silent in the middle is given up after 20 s, and leaves no file', async (t) => {
     const it = await trickle(t, 100_000);
-    await eventually(async () => (await unfinishedFiles(it.bench.path)).length === 1);
-    await eventually(async () => (await it.bench.metric('ccx_ingress_upload_slots_taken')) === 0);
+    await until(async () => (await unfinishedFiles(it.bench.path)).length === 1);
+    await until(async () => (await it.bench.metric('ccx_ingress_upload_slots_taken')) === 0);
     await it.clock.advance(bodyIdleMsMax - 1_000);
     assert.equal((await unfinishedFiles(it.bench.path)).length, 1, 'a pause is nothing yet');
     while (!(await it.bench.ingress.idle())) await it.clock.advance(1_000);
@@ -233,9 +234,4 @@ async function begin(baseUrl: string, bytes = 100_000): Promise<Socket> {
   );
   socket.write(whole.subarray(0, bytes < 100_000 ? bytes : -end.length));
   return socket;
-}
-
-/** Waits for a condition that comes about by itself, turn by turn of the event loop. */
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -12,6 +12,7 @@ import {
   startIngressBench,
   upload,
 } from '../../../test/support/ingress-bench.ts';
+import { until } from '../../../test/support/until.ts';
 import { HEADER_REQUEST_ID, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock, type ManualClock } from '../../platform/clock/manual-clock.ts';
@@ -58,10 +59,6 @@ async function announcedInTime({ it, clock }: { it: IngressBench; clock: ManualC
   return await it.bus.taken(TOPIC_UPLOAD_ANNOUNCE, count);
 }
 
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
-}
-
 describe('while the bus is away', () => {
   test('uploads are accepted and their announcements kept; they go out in order when it is back', async (t) => {
     const { clock, it, bus, objects } = await bench(t);
@@ -75,9 +72,7 @@ describe('while the bus is away', () => {
     assert.deepEqual(announcedIds(bus), []);
     assert.equal(await it.ingress.idle(), false);
     await clock.advance(relayEveryMs);
-    await eventually(
-      async () => (await it.metric('ingress_kafka_produce_failures', { topic: TOPIC_UPLOAD_ANNOUNCE })) >= 2,
-    );
+    await until(async () => (await it.metric('ingress_kafka_produce_failures', { topic: TOPIC_UPLOAD_ANNOUNCE })) >= 2);
     assert.equal((await outboxKeys(objects)).length, 3, 'a failed attempt loses nothing');
 
     bus.mode = 'up';
@@ -89,7 +84,7 @@ describe('while the bus is away', () => {
     );
     assert.ok(records.every(({ headers }) => headers?.['service'] === 'openshift'));
     await clock.advance(statusRetryMsMax);
-    await eventually(() => it.ingress.idle());
+    await until(() => it.ingress.idle());
     assert.deepEqual(await outboxKeys(objects), []);
     assert.equal(await it.metric('ccx_ingress_announcements_kept_total'), 3);
     assert.equal(await it.metric('ccx_ingress_announcements_relayed_total'), 3);
@@ -164,7 +159,7 @@ describe('the outbox', () => {
 
     bus.mode = 'up';
     await announcedInTime({ it, clock }, 2);
-    await eventually(async () => (await it.ingress.readiness()).ready);
+    await until(async () => (await it.ingress.readiness()).ready);
     assert.equal((await uploadAs(it, 'id4')).status, 202);
   });
 
@@ -249,7 +244,7 @@ describe('the outbox', () => {
     bus.isRefused = ({ value }) => String(value).includes('"huge"');
     bus.mode = 'up';
     await announcedInTime({ it, clock }, 1);
-    await eventually(async () => (await outboxKeys(objects)).length === 0);
+    await until(async () => (await outboxKeys(objects)).length === 0);
     assert.deepEqual(announcedIds(bus), ['id3']);
     const aside: string[] = [];
     for await (const { key } of objects.list('ingress/unsendable-')) aside.push(key);
@@ -263,7 +258,7 @@ describe('a bus that does not answer', () => {
     const { clock, it, bus, objects } = await bench(t);
     bus.mode = 'silent';
     const answering = uploadAs(it, 'id1');
-    await eventually(async () => (await it.metric('ingress_kafka_producer_go_routine_count')) >= 2);
+    await until(async () => (await it.metric('ingress_kafka_producer_go_routine_count')) >= 2);
     await clock.advance(announceMsMax);
     assert.equal((await answering).status, 202);
     return { clock, it, bus, objects };
@@ -275,7 +270,7 @@ describe('a bus that does not answer', () => {
     // The first attempt arrives after all: the copy must not go out, too.
     bus.answer();
     await bus.taken(TOPIC_UPLOAD_ANNOUNCE, 1);
-    await eventually(async () => (await outboxKeys(objects)).length === 0);
+    await until(async () => (await outboxKeys(objects)).length === 0);
     await clock.advance(relayEveryMs);
     assert.deepEqual(announcedIds(bus), ['id1']);
   });

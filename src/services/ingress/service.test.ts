@@ -21,6 +21,7 @@ import {
   upload,
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
+import { until } from '../../../test/support/until.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
@@ -148,13 +149,13 @@ describe('a form', () => {
         `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: 10000000\r\n\r\n`,
     );
     socket.write(form([filePart(Buffer.alloc(1_000_000))]).subarray(0, 500_000));
-    await eventually(async () => (await unfinishedFiles(bench.path)).length === 1);
+    await until(async () => (await unfinishedFiles(bench.path)).length === 1);
     socket.destroy();
-    await eventually(() => bench.ingress.idle());
+    await until(() => bench.ingress.idle());
     assert.deepEqual(await unfinishedFiles(bench.path), []);
     assert.deepEqual(await archiveKeys(bench.objects), []);
     assert.deepEqual(bench.bus.records, []);
-    await eventually(async () => (await bench.metric('ingress_responses', { code: '400' })) === 1);
+    await until(async () => (await bench.metric('ingress_responses', { code: '400' })) === 1);
   });
 });
 
@@ -254,7 +255,7 @@ describe('the size', () => {
     // A client that writes for ever may see its connection closed before it reads; what counts is that it does not go on for ever.
     if (!(outcome instanceof Error)) assert.equal((outcome as { status: number }).status, 413);
     assert.ok(sent.bytes < 64 * 1024 * 1024, `${sent.bytes} bytes were taken`);
-    await eventually(async () => (await bench.metric('ingress_responses', { code: '413' })) === 1);
+    await until(async () => (await bench.metric('ingress_responses', { code: '413' })) === 1);
     assert.deepEqual(await archiveKeys(bench.objects), []);
   });
 
@@ -443,7 +444,7 @@ describe('a test request', () => {
     if (!(outcome instanceof Error)) assert.equal((outcome as { status: number }).status, 400);
     // What lies in the buffers of the system, which are a few MiB on this way.
     assert.ok(sent.bytes < 12 * 1024 * 1024, `${sent.bytes} bytes were taken`);
-    await eventually(async () => (await bench.metric('ingress_responses', { code: '400' })) === 1);
+    await until(async () => (await bench.metric('ingress_responses', { code: '400' })) === 1);
   });
 
   test('needs an identity like any other', async (t) => {
@@ -904,11 +905,6 @@ async function textOf(stream: AsyncIterable<Buffer> | undefined): Promise<string
 
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** Waits for a condition that comes about by itself, turn by turn of the event loop. */
-async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The port's methods of an object whose methods need their `this`. */

@@ -6,15 +6,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { CcxProcess } from '../../../test/support/ccx-process.ts';
 import { BOUNDARY, filePart, form, metadataPart, OPENSHIFT_TYPE, send } from '../../../test/support/ingress-bench.ts';
 import { type IngressRole, startIngressRole } from '../../../test/support/ingress-role.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { temporaryFile, temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 
@@ -150,10 +148,8 @@ describe('a thousand slow clients', () => {
 });
 
 async function startRole(t: TestContext, { openFilesMax }: Attack): Promise<IngressRole> {
-  const path = await mkdtemp(join(tmpdir(), 'ccx-ingress-'));
-  t.after(() => rm(path, { recursive: true, force: true }));
   const started = await startIngressRole({
-    storagePath: path,
+    storagePath: temporaryFolder(),
     databaseUrl: shared.base!.url,
     launcher: true,
     ...(openFilesMax === undefined ? {} : { openFilesMax }),
@@ -164,16 +160,13 @@ async function startRole(t: TestContext, { openFilesMax }: Attack): Promise<Ingr
 
 /** Resolves when all connections are open, to what ends them. */
 async function startAttack(t: TestContext, url: string, attack: Attack): Promise<() => void> {
-  const folder = await mkdtemp(join(tmpdir(), 'ccx-slow-'));
-  const file = join(folder, 'beginning');
-  await writeFile(file, attack.beginning);
+  const file = temporaryFile('beginning', attack.beginning);
   const processes: ChildProcess[] = [];
   const stop = () => {
     for (const process of processes) process.kill('SIGKILL');
   };
   t.after(async () => {
     stop();
-    await rm(folder, { recursive: true });
   });
   const opened: Promise<unknown>[] = [];
   for (let n = 0; n < attackers; n += attackersPerProcess) {

@@ -1,9 +1,9 @@
 /** The Pushgateway: what is pushed, how often it is tried, and that failing changes nothing (notification-service.md 12). */
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
+import { listening } from '../../../test/support/test-server.ts';
 import { createWatchedClock } from '../../../test/support/watched-clock.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { createMetrics } from './metrics.ts';
@@ -30,12 +30,11 @@ async function withGateway(
       response.writeHead(statuses.shift() ?? 200).end();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port, close } = await listening(server);
   try {
-    await use({ address: `127.0.0.1:${(server.address() as AddressInfo).port}/`, pushes });
+    await use({ address: `127.0.0.1:${port}/`, pushes });
   } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    close();
   }
 }
 

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { openTestKafkaBus } from '../../../test/support/kafka.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { reportMessage } from '../../../test/support/report-messages.ts';
+import { until } from '../../../test/support/until.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
@@ -39,10 +40,6 @@ async function send(topic: string, ...values: string[]): Promise<void> {
   const producer = await bus.createProducer();
   await producer.send(values.map((value) => ({ topic, value })));
   await producer.close();
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(20);
 }
 
 const organizations = async () => {

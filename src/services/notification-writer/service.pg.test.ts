@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
 import { type ReportAttributes, reportCluster, reportMessage } from '../../../test/support/report-messages.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { until } from '../../../test/support/until.ts';
 import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
@@ -114,10 +115,6 @@ async function send(...values: (string | Buffer | null)[]): Promise<void> {
   const producer = await bench.bus.createProducer();
   await producer.send(values.map((value) => ({ topic: bench.topics.in, value })));
   await producer.close();
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(10);
 }
 
 async function process(...values: (string | Buffer | null)[]): Promise<void> {
@@ -795,11 +792,7 @@ describe('start', () => {
     const telemetry = () => createSilentTelemetry('writer');
     await assert.rejects(
       startNotificationWriter(settings, { bus, database: empty.database, telemetry: telemetry(), clock }),
-      (error: { code?: string; hint?: string }) => {
-        assert.equal(error.code, 'WRITER_NO_TABLE');
-        assert.match(error.hint ?? '', /--migrate latest/);
-        return true;
-      },
+      { code: 'WRITER_NO_TABLE', hint: /--migrate latest/ },
     );
     const service = await startNotificationWriter(
       { ...settings, ensureSchema: true },

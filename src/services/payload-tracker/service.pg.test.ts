@@ -5,6 +5,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { until } from '../../../test/support/until.ts';
 import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
@@ -72,10 +73,6 @@ afterEach(async () => {
 
 function onEvent(message: unknown): void {
   bench.events.push(message as BusinessEvent);
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await clock.sleep(10);
 }
 
 async function send(...values: (string | object)[]): Promise<void> {

@@ -1,21 +1,18 @@
 /** Many clusters upload, some at a time. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { listening } from '../../../test/support/test-server.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { type FleetOptions, type FleetUpload, simulateFleet } from './simulate-fleet.ts';
 
 async function fleet(context: TestContext, listener: RequestListener, more: Partial<FleetOptions> = {}) {
-  const server = createServer(listener);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  context.after(() => server.close());
+  const { port, close } = await listening(createServer(listener));
+  context.after(close);
   const uploads: FleetUpload[] = [];
   const refused = await simulateFleet(
     {
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/upload`,
+      url: `http://127.0.0.1:${port}/upload`,
       clusters: 6,
       seed: 1,
       parallel: 3,

@@ -12,6 +12,7 @@ import {
   type TestRole,
 } from '../../../test/support/postgres.ts';
 import { sendReportAndStatus } from '../../../test/support/report-messages.ts';
+import { until } from '../../../test/support/until.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
@@ -48,10 +49,6 @@ after(async () => {
   await context.drop();
   await topics.drop();
 });
-
-const until = async (condition: () => Promise<boolean>) => {
-  while (!(await condition())) await clock.sleep(20);
-};
 
 test('ccx db init brings every set up, and finds nothing to do the second time', async () => {
   const first = await runCcx(['db', 'init', '--database', context.url]);

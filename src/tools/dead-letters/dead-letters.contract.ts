@@ -4,7 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { deadLetterHeaders } from '../../contracts/dead-letter.ts';
-import { CcxError, errorCode } from '../../encoding/ccx-error.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, BusRecord, OutgoingRecord } from '../../platform/bus/bus.ts';
 import { recordBytesMaxDefault } from '../../platform/bus/bus-options.ts';
 import { foreignHeaders } from '../../platform/bus/contract/bus-harness.contract.ts';
@@ -72,7 +72,7 @@ export function describeDeadLetters(name: string, openBus: (database: Database) 
     await withDeadLetters(async (tools) => {
       const original = await sendAndRead(tools, { key: null, value: 'v'.repeat(recordBytesMaxDefault - 10) });
       await makeLetter(tools, { ...original, offset: original.offset + 5n });
-      await assert.rejects(replayOnly(tools), (error) => errorCode(error) === 'DEAD_LETTER_SOURCE_GONE');
+      await assert.rejects(replayOnly(tools), { code: 'DEAD_LETTER_SOURCE_GONE' });
     });
   });
 }

@@ -2,12 +2,12 @@
  * From due issues to the mail, over a real bus: the bytes on the topic, the strict reading, repeats, and what a restart remembers.
  */
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { clusterId, dueCluster, dueIssue } from '../../../../test/support/due-cluster.ts';
 import { createTestDatabase } from '../../../../test/support/postgres.ts';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { notificationMessageExamples } from '../../../contracts/notification-message.ts';
 import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
 import { type Bus, headerText } from '../../../platform/bus/bus.ts';
@@ -21,11 +21,10 @@ const clock = createSystemClock();
 async function setUp(t: TestContext) {
   const { database, drop } = await createTestDatabase();
   const bus = await createPostgresBus({ database, clock, pollEveryMs: 20, retentionEveryMs: 0 });
-  const folder = await mkdtemp(join(tmpdir(), 'backend-'));
+  const folder = temporaryFolder();
   t.after(async () => {
     await bus.close();
     await drop();
-    await rm(folder, { recursive: true });
   });
   return { bus, file: join(folder, 'notifications.jsonl') };
 }

@@ -1,9 +1,9 @@
 /** The Service Log stand-in, over the wire: consumers.md 2.6, and the mock of the black-box suite. */
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
 import { issueToken } from '../json-web-token.ts';
@@ -170,8 +170,7 @@ test('one entry can be read and removed, and all of them purged', async (t) => {
 });
 
 test('entries are there again after a restart, whatever else the file holds', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'service-log-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = temporaryFolder();
   const file = join(folder, 'entries.jsonl');
   const first = await setUp(t, file);
   await first.post({ event_stream_id: 'kept' });

@@ -1,20 +1,12 @@
 /** Security settings are honoured or refused by name; nothing ends in plain text by accident. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFile } from '../../../../test/support/temporary-folder.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { type KafkaSecuritySettings, parseKafkaSecurity, plaintext } from './kafka-security.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'kafka-security-'));
-after(() => rmSync(folder, { recursive: true }));
-const file = (name: string, text: string): string => {
-  writeFileSync(join(folder, name), text);
-  return join(folder, name);
-};
 const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
-const caFile = file('ca.pem', pem);
+const caFile = temporaryFile('ca.pem', pem);
 
 function refusal(settings: KafkaSecuritySettings): CcxError {
   try {
@@ -56,8 +48,8 @@ test('the certificate authority counts with SASL_SSL too, and without one the sy
 });
 
 test('a client certificate comes with its key', () => {
-  const certificateFile = file('client.pem', pem);
-  const keyFile = file('client.key', 'key');
+  const certificateFile = temporaryFile('client.pem', pem);
+  const keyFile = temporaryFile('client.key', 'key');
   const security = parseKafkaSecurity({ protocol: 'SSL', certificateFile, keyFile });
   assert.deepEqual(security.tls, { certificate: pem, key: 'key' });
   assert.match(refusal({ protocol: 'SSL', certificateFile }).hint ?? '', /bus\.key_file/);
@@ -70,7 +62,7 @@ test('a file that cannot be read is refused in the words that scripts know', () 
 });
 
 test('a file that holds no certificate is refused, not ignored', () => {
-  assert.match(refusal({ protocol: 'SSL', caFile: file('empty.pem', 'hello') }).hint ?? '', /bus\.ca_file/);
+  assert.match(refusal({ protocol: 'SSL', caFile: temporaryFile('empty.pem', 'hello') }).hint ?? '', /bus\.ca_file/);
 });
 
 const refusals: readonly (readonly [string, KafkaSecuritySettings, RegExp])[] = [

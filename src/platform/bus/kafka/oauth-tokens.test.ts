@@ -1,10 +1,9 @@
 /** The client credentials grant against a local token service. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { CcxError, errorCode } from '../../../encoding/ccx-error.ts';
+import { listening } from '../../../../test/support/test-server.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
 import { oauthToken } from './oauth-tokens.ts';
 
 async function withTokenService(
@@ -16,13 +15,11 @@ async function withTokenService(
     for await (const chunk of request) body += chunk;
     answer(request, body, response);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { port, close } = await listening(server);
   try {
-    await run(`http://127.0.0.1:${(server.address() as AddressInfo).port}/token`);
+    await run(`http://127.0.0.1:${port}/token`);
   } finally {
-    server.closeAllConnections();
-    server.close();
+    close();
   }
 }
 
@@ -53,7 +50,7 @@ for (const [status, body] of [
       },
       async (url) => {
         const token = () => oauthToken({ url, clientId: 'a', clientSecret: 'b', scope: '' });
-        await assert.rejects(token(), (error) => errorCode(error) === 'BUS_AUTH');
+        await assert.rejects(token(), { code: 'BUS_AUTH' });
       },
     );
   });

@@ -1,10 +1,10 @@
 /** PostgreSQL's programs made runnable, on a small made-up package: links, copies, and platforms without any. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { beforeEach, test } from 'node:test';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { locatePackage, type PackageLocation, prepareBinaries } from './binaries.ts';
 
@@ -13,7 +13,7 @@ let location: PackageLocation;
 const user = { name: 'nobody', uid: 65_534, gid: 65_534 };
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ccx-binaries-'));
+  folder = temporaryFolder();
   location = { root: join(folder, 'package'), version: '17.10.0-beta.17' };
   await mkdir(join(location.root, 'native', 'bin'), { recursive: true });
   await mkdir(join(location.root, 'native', 'lib'));
@@ -22,7 +22,6 @@ beforeEach(async () => {
   await writeFile(join(location.root, 'native', 'lib', 'libpq.so.5.17'), 'library');
   await writeFile(join(location.root, 'native', 'bin', 'postgres'), 'program', { mode: 0o700 });
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const prepare = (as: typeof user | undefined, cacheFolders = [join(folder, 'cache')]) =>
   prepareBinaries(location, { user: as, uuid: randomUUID, cacheFolders });
@@ -74,10 +73,7 @@ test('a cache folder that others can write to is not trusted; the next one is us
   await chmod(open, 0o777);
   const binaries = await prepare(user, [open, join(folder, 'cache')]);
   assert.match(binaries.postgres, /\/cache\//);
-  await assert.rejects(
-    prepare(user, [open]),
-    (error) => error instanceof CcxError && error.code === 'EMBEDDED_POSTGRES_CACHE',
-  );
+  await assert.rejects(prepare(user, [open]), { code: 'EMBEDDED_POSTGRES_CACHE' });
 });
 
 test('a platform without binaries gets one error that names the alternative', () => {

@@ -1,18 +1,12 @@
 /** Whose account the server runs under when we are root, and what keeps that account out. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { chooseServerUser, findClosedFolder } from './server-user.ts';
 
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ccx-user-'));
-  await chmod(folder, 0o755);
-});
-after(() => rm(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 async function choose(passwd: string) {
   const path = join(folder, 'passwd');
@@ -36,8 +30,7 @@ test('root takes uid 65534, else nobody, else uid 1000, each with its own group'
 });
 
 test('root without any such account is told what to do', async () => {
-  const refused = (error: unknown) =>
-    error instanceof CcxError && error.code === 'EMBEDDED_POSTGRES_NO_USER' && /--database/.test(error.hint ?? '');
+  const refused = { code: 'EMBEDDED_POSTGRES_NO_USER', hint: /--database/ };
   await assert.rejects(choose('root:x:0:0:root:/root:/bin/sh\n\nbroken line\n'), refused);
   assert.throws(() => chooseServerUser(0, join(folder, 'absent')), refused);
 });

@@ -4,12 +4,13 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { listening, unusedPort } from '../../../../test/support/test-server.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
 import { connectDatabase } from '../connect-database.ts';
@@ -376,10 +377,9 @@ describe('startEmbeddedPostgres', { skip }, () => {
 
   test('a taken port and a wrong setting are told with what the server said', async () => {
     useTemplate();
-    const taken = createServer().listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    cleanups.push(() => taken.close());
-    await assert.rejects(start({ port: portOf(taken) }), refusedWith('EMBEDDED_POSTGRES_PORT', /another port/));
+    const { port, close } = await listening(createServer());
+    cleanups.push(close);
+    await assert.rejects(start({ port }), refusedWith('EMBEDDED_POSTGRES_PORT', /another port/));
     await assert.rejects(
       start({ settings: { no_such: '1' } }),
       refusedWith('EMBEDDED_POSTGRES_START', /no_such.*|server\.log/),
@@ -459,19 +459,6 @@ async function makeFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ccx-embedded-'));
   await chmod(folder, 0o711);
   return folder;
-}
-
-function portOf(server: Server): number {
-  return (server.address() as { port: number }).port;
-}
-
-async function unusedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Until `condition` holds without an error; the test's own time limit ends it otherwise. */

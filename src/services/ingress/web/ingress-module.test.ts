@@ -12,6 +12,7 @@ import {
   upload,
   userIdentity,
 } from '../../../../test/support/ingress-bench.ts';
+import { until } from '../../../../test/support/until.ts';
 import type { HttpServer } from '../../../platform/http/http-server.ts';
 
 /** 12 for uploads, 2 for reads, 1 for the neighbour's streams. */
@@ -127,10 +128,6 @@ describe('the limits of a shared server are counted apart:', () => {
       }),
     };
     return { begun, options, release: () => end.resolve() };
-  }
-
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve));
   }
 
   const isTaken = async (bench: IngressBench) => (await upload(bench, [filePart('archive')])).status === 202;

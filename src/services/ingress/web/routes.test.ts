@@ -1,7 +1,6 @@
 /** The routes beside the upload: who may fetch an archive, and who may ask what became of one. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import {
   type BenchOptions,
@@ -11,6 +10,7 @@ import {
   startIngressBench,
   upload,
 } from '../../../../test/support/ingress-bench.ts';
+import { listening } from '../../../../test/support/test-server.ts';
 import { encodeIdentity, type Identity } from '../../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
@@ -184,9 +184,9 @@ describe('tracking', () => {
       if (answer === 'none') response.destroy();
       else response.writeHead(answer.status ?? 200).end(answer.body);
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    t.after(() => server.close());
-    const trackerUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/payloads/`;
+    const { port, close } = await listening(server);
+    t.after(close);
+    const trackerUrl = `http://127.0.0.1:${port}/v1/payloads/`;
     const bench = await startIngressBench(t, { ...options, settings: { trackerUrl, ...options.settings } });
     return { bench, asked };
   }

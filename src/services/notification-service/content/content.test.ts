@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { contentOf, defaultRisks } from '../../../../test/support/notification-content.ts';
+import { listening } from '../../../../test/support/test-server.ts';
 import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { createFolderContent, createServerContent } from './server-content.ts';
 
@@ -12,13 +12,11 @@ async function serving<T>(
   answer: (response: ServerResponse) => void,
   use: (address: string) => Promise<T>,
 ): Promise<T> {
-  const server = createServer((_request, response) => answer(response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port, close } = await listening(createServer((_request, response) => answer(response)));
   try {
-    return await use(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    return await use(`127.0.0.1:${port}`);
   } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    close();
   }
 }
 

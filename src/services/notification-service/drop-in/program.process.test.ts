@@ -3,10 +3,9 @@
  * output, exit code, tables and what arrives at Service Log (notification-service.md 16). Kafka as target is `ccx notifier`'s own test.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +18,8 @@ import {
 } from '../../../../test/support/drop-in-program.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, createTestRole, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
+import { unusedPort } from '../../../../test/support/test-server.ts';
 import {
   type FakeServiceLog,
   startFakeServiceLog,
@@ -35,7 +36,7 @@ import { goDuration } from './show-configuration.ts';
 
 const ownProgram = fileURLToPath(new URL('../../../bin/ccx', import.meta.url));
 const launcher = launcherOf('ccx-notification-service');
-const folder = mkdtempSync(join(tmpdir(), 'ccx-notification-program-'));
+const folder = temporaryFolder();
 const cluster = '5d5892d4-1f74-4ccf-91af-548dfc9767aa';
 const component = 'ccx_rules_ocp.external.rules.test_rule.report';
 const risks = {
@@ -60,7 +61,6 @@ after(async () => {
   await new Promise((resolve) => servers.content.close(resolve));
   await servers.serviceLog.stop();
   await servers.tokens.stop();
-  rmSync(folder, { recursive: true });
 });
 
 beforeEach(async () => {
@@ -395,11 +395,7 @@ test('after ccx db init the right to read and write data is enough for a run and
 describe('a run that delivers nothing of what is due', () => {
   /** An address where nobody listens any more. */
   async function nobody(): Promise<Record<string, string>> {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    return { SERVICE_LOG__URL: `http://127.0.0.1:${port}/api/service_logs/v1/cluster_logs` };
+    return { SERVICE_LOG__URL: `http://127.0.0.1:${await unusedPort()}/api/service_logs/v1/cluster_logs` };
   }
 
   test('ends with 0 as in the reference, says so, and does not look for long where nobody listens', async () => {

@@ -4,23 +4,21 @@
  * Behind them the one that they do not have: brokers that make no topic.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import type { KafkaCluster } from '../../../../scripts/kafka/start-kafka.ts';
 import { launcherOf, runProgram, settingsOf, storageSettings } from '../../../../test/support/drop-in-program.ts';
 import { openTestKafkaBus, startTestKafka } from '../../../../test/support/kafka.ts';
 import { contentOf } from '../../../../test/support/notification-content.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { TOPIC_NOTIFICATIONS } from '../../../contracts/topics.ts';
 import type { Bus } from '../../../platform/bus/bus.ts';
 
 const program = 'ccx-notification-service';
-const folder = mkdtempSync(join(tmpdir(), 'ccx-published-scenarios-'));
+const folder = temporaryFolder();
 /** No UUID, as in the scenarios. */
 const cluster = '5d5892d4-2g85-4ccf-02bg-548dfc9767aa';
 const component = 'ccx_rules_ocp.external.rules.test_rule.report';
@@ -46,7 +44,6 @@ after(async () => {
   content.close();
   await bus.close();
   await context.drop();
-  rmSync(folder, { recursive: true });
 });
 
 beforeEach(async () => {

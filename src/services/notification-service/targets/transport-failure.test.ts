@@ -1,8 +1,8 @@
 /** What is certain after a request without an answer. */
 import assert from 'node:assert/strict';
-import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
+import { listening, unusedPort } from '../../../../test/support/test-server.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
 import { asDeliveryFailure, resultOfTransportFailure } from './transport-failure.ts';
@@ -19,11 +19,7 @@ async function failureOf(url: string): Promise<unknown> {
 }
 
 test('nobody listening and a name that does not resolve are certain', async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${port}/`)), 'unreachable');
+  assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${await unusedPort()}/`)), 'unreachable');
   assert.equal(transportFailure(await failureOf('http://name.invalid/')), 'unreachable');
 });
 
@@ -33,9 +29,8 @@ test('an address that is none needs a person', async () => {
 
 test('a connection that breaks after the request is not certain', async (t) => {
   const server = createServer((socket) => socket.on('data', () => socket.resetAndDestroy()));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => void server.close());
-  const { port } = server.address() as AddressInfo;
+  const { port, close } = await listening(server);
+  t.after(close);
   assert.equal(transportFailure(await failureOf(`http://127.0.0.1:${port}/`)), 'unknown');
 });
 

@@ -1,14 +1,13 @@
 /** The drop-in program's configuration: zero values, file, environment, Clowder, in that order of weight. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { findReferenceConfig, loadReferenceConfig } from '../../../platform/reference/reference-config.ts';
 import { programOptions } from './load-program-config.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const prefix = 'CCX_NOTIFICATION_WRITER__';
 

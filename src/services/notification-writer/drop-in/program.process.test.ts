@@ -1,9 +1,6 @@
 /** The drop-in program as scripts and the published black-box suite use it: started by its launcher, judged by output, exit code and tables. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import {
   type FinishedProgram,
   launcherOf,
@@ -17,13 +14,13 @@ import {
   type TestDatabase,
   type TestRole,
 } from '../../../../test/support/postgres.ts';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { ensureNotificationSchema } from '../../../platform/records/notification-schema.ts';
 import { grantStatements } from '../../../tools/database/commands.ts';
 
 const program = 'ccx-notification-writer';
-const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-program-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 let context: TestDatabase;
 let environment: Readonly<Record<string, string>>;

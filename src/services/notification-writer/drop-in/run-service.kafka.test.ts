@@ -2,9 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { freePorts } from '../../../../scripts/kafka/start-kafka.ts';
 import { baseEnvironment } from '../../../../test/support/base-environment.ts';
@@ -12,11 +9,12 @@ import { launcherOf, settingsOf, storageSettings } from '../../../../test/suppor
 import { openTestKafkaBus, startTestKafka, testKafkaBrokers } from '../../../../test/support/kafka.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.ts';
 import { reportMessage } from '../../../../test/support/report-messages.ts';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import type { Bus } from '../../../platform/bus/bus.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 
 const launcher = launcherOf('ccx-notification-writer');
-const folder = mkdtempSync(join(tmpdir(), 'ccx-writer-service-'));
+const folder = temporaryFolder();
 const clock = createSystemClock();
 const topic = `drop-in-${clock.uuid()}`;
 const role = `writer_${clock.uuid().replaceAll('-', '')}`;
@@ -33,7 +31,6 @@ after(async () => {
   await bus.close();
   await context.database.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
   await context.drop();
-  rmSync(folder, { recursive: true });
 });
 
 /** Only a failing test waits so long. */

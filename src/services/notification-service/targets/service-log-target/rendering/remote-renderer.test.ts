@@ -1,9 +1,9 @@
 /** The hosted renderer's wire form, what is sent, and its ways to fail. */
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { clusterId, dueCluster, dueIssue } from '../../../../../../test/support/due-cluster.ts';
+import { listening } from '../../../../../../test/support/test-server.ts';
 import { createRemoteRenderer, templateRendererUrl } from './remote-renderer.ts';
 
 interface RenderRequest {
@@ -34,12 +34,9 @@ async function setUp(t: TestContext, answer?: (request: RenderRequest, response:
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ clusters: [clusterId], reports: { [clusterId]: reports } }));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/rendered_reports`;
+  const { port, close } = await listening(server);
+  t.after(close);
+  const url = `http://127.0.0.1:${port}/rendered_reports`;
   return { bodies, url, renderer: createRemoteRenderer({ url, timeoutMs: 200 }) };
 }
 
