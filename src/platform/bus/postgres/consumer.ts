@@ -206,10 +206,10 @@ export class PostgresConsumer extends BusConsumer<PostgresCursor> {
     this.#leaseUntilMs = startedMs + leaseMs;
     this.#generation = answer.generation;
     this.#missingTopics = answer.missingTopics;
-    this.#takeOver(answer.owned);
+    this.#acquire(answer.owned);
   }
 
-  #takeOver(owned: readonly OwnedPartition[]): void {
+  #acquire(owned: readonly OwnedPartition[]): void {
     const ownedIds = new Map(owned.map((partition) => [partitionKey(partition), partition.topicId]));
     // A topic that was deleted and made again has another id: what was read of the old one says nothing about the new one.
     const all = [...this.cursors.values()];
