@@ -18,9 +18,8 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { checkIdentityHeader, encodeIdentity, type Identity } from '../src/contracts/identity.ts';
@@ -69,6 +68,7 @@ import { uploadArchive } from '../src/tools/cluster-simulator/upload-archive.ts'
 import { HOPS, type HopNumber } from '../src/topology.ts';
 import { type Installation, startInstallation } from './support/installation.ts';
 import { createTestDatabase } from './support/postgres.ts';
+import { listening } from './support/test-server.ts';
 
 test('one archive, followed from a cluster to its owners', async (t) => {
   // All services, started by the same function as `ccx all-in-one` (src/all-in-one/start-all-in-one.ts): it is the map of who needs
@@ -815,15 +815,14 @@ async function tapWire(url: string) {
     operator.on('error', () => ingress.destroy());
     ingress.on('error', () => operator.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { port: ownPort, close } = await listening(server);
   const tap = new URL(url);
-  tap.port = String((server.address() as AddressInfo).port);
+  tap.port = String(ownPort);
   return {
     url: tap.href,
     sent: () => Buffer.concat(sent),
     answered: () => Buffer.concat(answered),
-    close: () => void server.close(),
+    close,
   };
 }
 

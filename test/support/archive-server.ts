@@ -1,6 +1,6 @@
 /** An object store's download side for tests: serves what it is told, slowly, wrongly or not at all. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listening } from './test-server.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -10,7 +10,7 @@ export interface ArchiveServer {
   serve(path: string, answer: Buffer | Answer): string;
   /** Requests so far by path. */
   readonly requests: Map<string, number>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 export async function startArchiveServer(): Promise<ArchiveServer> {
@@ -23,8 +23,8 @@ export async function startArchiveServer(): Promise<ArchiveServer> {
     if (answer === undefined) response.writeHead(404).end('no such key');
     else answer(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port, close } = await listening(server);
+  const host = `127.0.0.1:${port}`;
   return {
     host,
     requests,
@@ -37,9 +37,6 @@ export async function startArchiveServer(): Promise<ArchiveServer> {
       );
       return `http://${host}${path}`;
     },
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    close,
   };
 }

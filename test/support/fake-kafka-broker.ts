@@ -3,7 +3,8 @@
  * SaslAuthenticate, remembers every request, and goes away or answers as it is told.
  */
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { listening } from './test-server.ts';
 
 export const apiKeys = { apiVersions: 18, saslHandshake: 17, saslAuthenticate: 36 } as const;
 
@@ -69,10 +70,9 @@ export async function startFakeKafkaBroker(
       }
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { port } = await listening(server);
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     requests,
     openConnections: () => sockets.size,
     releaseHeld() {

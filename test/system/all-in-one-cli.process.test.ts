@@ -6,10 +6,11 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { type CcxProcess, type CcxResult, runCcx, startCcx } from '../support/ccx-process.ts';
-import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
 import { descendantsOf, stillAlive } from '../support/process-tree.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listening } from '../support/test-server.ts';
 
 /** Only a failing test waits so long. */
@@ -18,16 +19,12 @@ const waitMsMax = 120_000;
 const stopMsMax = 30_000;
 
 describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
-  let folder: TestFolder;
-  before(async () => {
-    folder = await createTestFolder();
-  });
-  after(() => folder.remove());
+  const folder = temporaryFolder();
 
   describe('--once', () => {
     const once = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CcxResult> =>
       runCcx(
-        ['all-in-one', '--once', '--data', join(folder.path, 'once'), '--port', '0', '--log-level', 'silent', ...args],
+        ['all-in-one', '--once', '--data', join(folder, 'once'), '--port', '0', '--log-level', 'silent', ...args],
         env,
       );
 
@@ -39,7 +36,7 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('a file that does not exist is named, and the code is 1', async () => {
-      const missing = join(folder.path, 'missing.tar.gz');
+      const missing = join(folder, 'missing.tar.gz');
       const { code, stdout, stderr } = await once(['--upload', missing]);
       assert.equal(code, 1);
       assert.match(stdout, /^ {2}uploads {11}1 \(1 refused\)$/m);
@@ -47,7 +44,7 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('a refused upload is named with its reason, and the code is 1', async () => {
-      const large = join(folder.path, 'large.tar.gz');
+      const large = join(folder, 'large.tar.gz');
       await writeFile(large, Buffer.alloc(1_001));
       const { code, stderr } = await once(['--upload', large], { INGRESS_DEFAULTMAXSIZE: '1000' });
       assert.equal(code, 1);
@@ -55,8 +52,8 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('a file sets its own settings and those of the roles, whose sections stand below their names; a word misspelt is named', async () => {
-      const file = join(folder.path, 'all-in-one.toml');
-      const large = join(folder.path, 'large-for-the-file.tar.gz');
+      const file = join(folder, 'all-in-one.toml');
+      const large = join(folder, 'large-for-the-file.tar.gz');
       await writeFile(large, Buffer.alloc(1_001));
       await writeFile(
         file,
@@ -74,7 +71,7 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('--show-configuration says what is in force and from where, and nothing secret', async () => {
-      const file = join(folder.path, 'shown.toml');
+      const file = join(folder, 'shown.toml');
       await writeFile(file, '[run]\nport = 3003\n');
       const { code, stdout } = await runCcx(
         ['all-in-one', '--show-configuration', '--config', file, '--host', '127.0.0.1'],
@@ -88,13 +85,13 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('a file that is none ends the start and is named', async () => {
-      const { code, stderr } = await once(['--config', join(folder.path, 'nowhere.toml')]);
+      const { code, stderr } = await once(['--config', join(folder, 'nowhere.toml')]);
       assert.equal(code, 1);
       assert.match(stderr, /fatal error config file: .*nowhere\.toml/);
     });
 
     test('garbage is taken, dead-lettered with a code, and the code of the process is 1; --json keeps standard output for the summary', async () => {
-      const garbage = join(folder.path, 'garbage.tar.gz');
+      const garbage = join(folder, 'garbage.tar.gz');
       await writeFile(garbage, 'this is no archive');
       const { code, stdout, stderr } = await once(['--json', '--upload', garbage]);
       assert.equal(code, 1);
@@ -118,7 +115,7 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
 
   describe('--demo', () => {
     const living = new Set<CcxProcess>();
-    const data = () => join(folder.path, 'demo');
+    const data = () => join(folder, 'demo');
     const start = (...args: string[]): CcxProcess => {
       const process = startCcx({ args: ['all-in-one', '--data', data(), '--log-level', 'silent', ...args] });
       living.add(process);
@@ -192,9 +189,9 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
   });
 
   test('a data folder that cannot be used is said in one sentence, with the flag to change', async () => {
-    const file = join(folder.path, 'file');
+    const file = join(folder, 'file');
     await writeFile(file, '');
-    const closed = join(folder.path, 'closed');
+    const closed = join(folder, 'closed');
     await mkdir(closed);
     // The root account may write anywhere, but PostgreSQL does not run under it, and its account must be let in.
     await chmod(closed, process.getuid?.() === 0 ? 0o700 : 0o500);

@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { baseEnvironment } from '../support/base-environment.ts';
 import { installationRoot, runCcx, startCcx } from '../support/ccx-process.ts';
-import { createTestFolder, type TestFolder } from '../support/data-folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 /** Only a failing test waits so long. */
@@ -20,15 +20,11 @@ const root = installationRoot();
 const skip = existsSync(join(root, 'node_modules/typescript')) && 'CCX_TEST_INSTALLATION names no production install';
 
 describe('an installation without development packages', { skip }, () => {
-  let folder: TestFolder;
-  before(async () => {
-    folder = await createTestFolder();
-  });
-  after(() => folder.remove());
+  const folder = temporaryFolder();
 
   test('ccx all-in-one takes an archive through every service and notifies', async () => {
     const { code, stdout, stderr } = await runCcx(
-      ['all-in-one', '--once', '--demo', '--json', '--port', '0', '--data', join(folder.path, 'data')],
+      ['all-in-one', '--once', '--demo', '--json', '--port', '0', '--data', join(folder, 'data')],
       {},
     );
     assert.equal(code, 0, stderr);

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { repositoryRoot } from '../../scripts/docs/source-tree.ts';
 import { type CcxProcess, runCcx, startCcx } from '../support/ccx-process.ts';
-import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Only a failing test waits so long. */
 const waitMsMax = 120_000;
@@ -22,8 +23,7 @@ test('the first minute of the README is what is printed', { skip: whyNoInstallat
   const [start, explain, trace, ...more] = shownCommands();
   assert.deepEqual(more, []);
   assert.equal(start?.line, 'npm start');
-  const folder = await createTestFolder();
-  const data = join(folder.path, 'data');
+  const data = join(temporaryFolder(), 'data');
   // What `npm start` runs, on a free port.
   const running = startCcx({ args: ['all-in-one', '--demo', '--data', data, '--port', '0'] });
   try {
@@ -34,7 +34,6 @@ test('the first minute of the README is what is printed', { skip: whyNoInstallat
   } finally {
     running.kill('SIGTERM');
     await running.exited(waitMsMax);
-    await folder.remove();
   }
 });
 

@@ -4,8 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { encodeIdentity } from '../../src/contracts/identity.ts';
@@ -13,10 +12,10 @@ import { readTrace } from '../../src/platform/records/trace-log.ts';
 import { describeTrace } from '../../src/services/payload-tracker/decide/describe-trace.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { type UploadAnswer, uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
-import { createTestFolder, type TestFolder } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { identityOf } from '../support/owner-identity.ts';
 import { createTestDatabase } from '../support/postgres.ts';
+import { temporaryFile } from '../support/temporary-folder.ts';
 
 const token = 'bm90LWEtcmVhbDp0b2tlbg==';
 const clusterId = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
@@ -24,18 +23,12 @@ const otherCluster = '11111111-2222-4333-8444-555555555555';
 
 describe('an operator with a token', () => {
   let system: Installation;
-  let folder: TestFolder;
   before(async () => {
-    folder = await createTestFolder();
     const { variable, tokens } = await readOperatorPage();
-    const file = join(folder.path, 'tokens.json');
-    await writeFile(file, tokens);
+    const file = temporaryFile('tokens.json', tokens);
     system = await startInstallation({ env: { [variable]: file }, database: await createTestDatabase() });
   });
-  after(async () => {
-    await system?.end();
-    await folder?.remove();
-  });
+  after(() => system?.end());
 
   async function upload(
     change: { readonly token?: string; readonly identity?: string; readonly cluster?: string } = { token },

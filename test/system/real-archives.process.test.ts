@@ -6,13 +6,14 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type NotificationMessage, parseNotificationMessage } from '../../src/contracts/notification-message.ts';
 import { openArchive } from '../../src/platform/archive/open-archive.ts';
 import { packArchive } from '../../src/platform/archive/pack-archive.ts';
 import { runCcx } from '../support/ccx-process.ts';
-import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const archives = fileURLToPath(new URL('../../../shared/data/archives', import.meta.url));
 const genuine = join(archives, 'rapid-recommendations.tar.gz');
@@ -34,15 +35,11 @@ interface Summary {
 }
 
 describe('real archives', { skip }, () => {
-  let folder: TestFolder;
+  const folder = temporaryFolder();
   const earlier: { first?: Summary } = {};
-  before(async () => {
-    folder = await createTestFolder();
-  });
-  after(() => folder.remove());
 
   async function uploadAll(...files: string[]): Promise<Summary> {
-    const where = ['--data', join(folder.path, 'data'), '--port', '0', '--log-level', 'error'];
+    const where = ['--data', join(folder, 'data'), '--port', '0', '--log-level', 'error'];
     const uploads = files.flatMap((file) => ['--upload', file]);
     const { code, stdout, stderr } = await runCcx(['all-in-one', '--once', '--json', ...where, ...uploads]);
     assert.equal(code, 0, stderr);
@@ -59,7 +56,7 @@ describe('real archives', { skip }, () => {
   const entries = () => received<{ cluster_uuid: string; description: string }>('service-log.jsonl');
 
   async function received<T>(file: string): Promise<T[]> {
-    const text = await readFile(join(folder.path, 'data', 'receivers', file), 'utf8');
+    const text = await readFile(join(folder, 'data', 'receivers', file), 'utf8');
     return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as T]));
   }
 
@@ -98,7 +95,7 @@ describe('real archives', { skip }, () => {
 
   test('with one thing more wrong, that one is told, alone, to both targets', async () => {
     const [mailedBefore, loggedBefore] = [await mailed(), await entries()];
-    const changed = join(folder.path, 'changed.tar.gz');
+    const changed = join(folder, 'changed.tar.gz');
     await writeFile(changed, await withPausedPool(documented));
     const summary = await uploadAll(changed);
     assert.equal(summary.decisions['new'], 2);

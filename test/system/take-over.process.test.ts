@@ -4,13 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { runCcx } from '../support/ccx-process.ts';
-import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import {
   OLDER_CLUSTERS,
@@ -18,6 +16,7 @@ import {
   OLDER_INGRESS_NAME,
   unpackOlderDataFolder,
 } from '../support/older-data-folder.ts';
+import { tokensFile } from '../support/operator-tokens.ts';
 
 type Kind = keyof typeof OLDER_CLUSTERS;
 const kinds = Object.keys(OLDER_CLUSTERS) as Kind[];
@@ -28,14 +27,11 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const waitMsMax = 90_000;
 
 describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () => {
-  let folder: TestFolder;
   let system: Installation;
   let startedMs: number;
   before(async () => {
-    folder = await createTestFolder();
-    const tokens = join(folder.path, 'tokens.json');
     const entry = (name: string, orgId: string) => ({ sha256: sha256(name), org_id: orgId });
-    await writeFile(tokens, JSON.stringify({ tokens: [entry('one', '1'), entry('evil', '666')] }));
+    const tokens = tokensFile({ tokens: [entry('one', '1'), entry('evil', '666')] });
     const env = { INGRESS_HOSTNAME: OLDER_INGRESS_NAME, CCX_INGRESS__GATEWAY__TOKENS_FILE: tokens };
     system = await startInstallation({
       env,
@@ -45,10 +41,7 @@ describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () =>
       },
     });
   });
-  after(async () => {
-    await system?.end();
-    await folder?.remove();
-  });
+  after(() => system?.end());
 
   const explain = async (kind: Kind) => {
     const { code, stdout, stderr } = await runCcx(['explain', clusterOf(kind), '--data', system.folder.root]);

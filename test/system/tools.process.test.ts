@@ -16,8 +16,9 @@ import {
 import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { type CcxResult, runCcx } from '../support/ccx-process.ts';
-import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 describe('beside a living installation', { skip: whyNoInstallation() }, () => {
   let system: Installation;
@@ -256,22 +257,18 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
 });
 
 test('without an installation the tools say so, and how to name one', async () => {
-  const folder = await createTestFolder();
-  try {
-    for (const tool of [
-      ['trace', 'x'],
-      ['explain', 'x'],
-      ['notifications', 'list'],
-      ['dead-letters', 'list'],
-    ]) {
-      const { code, stdout, stderr } = await runCcx([...tool, '--data', folder.path]);
-      assert.deepEqual([code, stdout], [1, ''], tool.join(' '));
-      const [line, hint, ...rest] = stderr.trimEnd().split('\n');
-      assert.equal(line, `ccx: no all-in-one installation runs on the data folder ${folder.path} [DATABASE_LOCATION]`);
-      assert.match(hint!, /^ {2}.*--data DIR.*--database URL/);
-      assert.deepEqual(rest, []);
-    }
-  } finally {
-    await folder.remove();
+  const folder = temporaryFolder();
+  for (const tool of [
+    ['trace', 'x'],
+    ['explain', 'x'],
+    ['notifications', 'list'],
+    ['dead-letters', 'list'],
+  ]) {
+    const { code, stdout, stderr } = await runCcx([...tool, '--data', folder]);
+    assert.deepEqual([code, stdout], [1, ''], tool.join(' '));
+    const [line, hint, ...rest] = stderr.trimEnd().split('\n');
+    assert.equal(line, `ccx: no all-in-one installation runs on the data folder ${folder} [DATABASE_LOCATION]`);
+    assert.match(hint!, /^ {2}.*--data DIR.*--database URL/);
+    assert.deepEqual(rest, []);
   }
 });

@@ -17,8 +17,10 @@ import {
   uploadArchive,
 } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { type CcxProcess, runCcx, startCcx } from '../support/ccx-process.ts';
-import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
+import { tokensFile } from '../support/operator-tokens.ts';
 import { identityOf } from '../support/owner-identity.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Only a failing test waits so long. */
 const waitMsMax = 120_000;
@@ -32,23 +34,19 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const tokens = ['victim', 'evil'].map((name) => ({ sha256: sha256(name), org_id: name === 'evil' ? '666' : '7' }));
 
 describe('ccx all-in-one with a token file', { skip: whyNoInstallation() }, () => {
-  let folder: TestFolder;
+  const folder = temporaryFolder();
   let installation: CcxProcess;
   let uploadUrl: string;
   let env: Record<string, string>;
-  const data = () => join(folder.path, 'data');
+  const data = join(folder, 'data');
   before(async () => {
-    folder = await createTestFolder();
-    const file = join(folder.path, 'tokens.json');
-    await writeFile(file, JSON.stringify({ tokens }));
-    env = { CCX_INGRESS__GATEWAY__TOKENS_FILE: file };
-    installation = startCcx({ args: ['all-in-one', '--demo', '--port', '0', '--data', data()], env });
+    env = { CCX_INGRESS__GATEWAY__TOKENS_FILE: tokensFile({ tokens }) };
+    installation = startCcx({ args: ['all-in-one', '--demo', '--port', '0', '--data', data], env });
     [, uploadUrl = ''] = await installation.waitForOutput(/^ {2}uploads +(http\S+)$/m, waitMsMax);
   });
   after(async () => {
     installation?.kill('SIGTERM');
     await installation?.exited(waitMsMax);
-    await folder?.remove();
   });
 
   const archiveOf = (seed: string) =>
@@ -61,7 +59,7 @@ describe('ccx all-in-one with a token file', { skip: whyNoInstallation() }, () =
       clusterId: undefined,
       ...options,
     });
-  const tool = async (...args: string[]) => (await runCcx([...args, '--data', data()])).stdout;
+  const tool = async (...args: string[]) => (await runCcx([...args, '--data', data])).stdout;
   /** Until the last hop, or until it stands still. */
   async function traced(requestId: string, pattern: RegExp): Promise<string> {
     const deadline = performance.now() + waitMsMax;
@@ -84,9 +82,9 @@ describe('ccx all-in-one with a token file', { skip: whyNoInstallation() }, () =
 
   test('the printed curl line uploads an archive that names its cluster itself', { skip: curlMissing }, async () => {
     const { clusterId, archive } = archiveOf('by hand');
-    await writeFile(join(folder.path, 'archive.tar.gz'), archive);
+    await writeFile(join(folder, 'archive.tar.gz'), archive);
     const [line] = await installation.waitForOutput(/^ {2}curl .*$/m, waitMsMax);
-    const { stdout } = await run('sh', ['-c', line!], { cwd: folder.path });
+    const { stdout } = await run('sh', ['-c', line!], { cwd: folder });
     const answer = JSON.parse(stdout) as { request_id: string; upload: { org_id: string } };
     assert.equal(answer.upload.org_id, '1');
     const story = await traced(answer.request_id, /^all 12 hops done/m);
@@ -140,9 +138,9 @@ describe('ccx all-in-one with a token file', { skip: whyNoInstallation() }, () =
   });
 
   test('--once goes through, too, and says so where the header counts all the same', async () => {
-    const file = join(folder.path, 'once.tar.gz');
+    const file = join(folder, 'once.tar.gz');
     await writeFile(file, archiveOf('once').archive);
-    const args = ['all-in-one', '--once', '--upload', file, '--port', '0', '--data', join(folder.path, 'once')];
+    const args = ['all-in-one', '--once', '--upload', file, '--port', '0', '--data', join(folder, 'once')];
     const once = await runCcx(args, { ...env, CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'true' });
     assert.deepEqual([once.code, once.stderr], [0, '']);
     assert.match(once.stdout, /^warning: gateway\.trust_identity_header is on: /m);

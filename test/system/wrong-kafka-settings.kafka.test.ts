@@ -4,9 +4,8 @@
  * without them. Nothing ever goes over the wire in plain text that was asked to be encrypted.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { AclOperations, AclPermissionTypes, Admin, ResourcePatternTypes, ResourceTypes } from '@platformatic/kafka';
@@ -15,10 +14,11 @@ import { TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS, TOPIC_UPLOAD_ANNOUNCE } from '.
 import type { Bus } from '../../src/platform/bus/bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { type CcxProcess, startCcx } from '../support/ccx-process.ts';
-import { createTestFolder, type TestFolder } from '../support/data-folder.ts';
 import { startTestKafka } from '../support/kafka.ts';
 import { makeTopics, openKafka } from '../support/kafka-roles.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { listening } from '../support/test-server.ts';
 
 type Role = 'ingress' | 'data-pipeline' | 'writer' | 'notifier';
 const roles: readonly Role[] = ['ingress', 'data-pipeline', 'writer', 'notifier'];
@@ -86,12 +86,12 @@ const prefixes = {
 const clock = createSystemClock();
 /** Only a failing test waits so long. */
 const endMsMax = 60_000;
-const context: { cluster?: KafkaCluster; database?: TestDatabase; folder?: TestFolder } = {};
+const context: { cluster?: KafkaCluster; database?: TestDatabase } = {};
+const folder = temporaryFolder();
 const running = new Set<CcxProcess>();
 
 before(async () => {
-  context.folder = await createTestFolder();
-  await mkdir(join(context.folder.path, 'objects'));
+  await mkdir(join(folder, 'objects'));
   context.database = await createTestDatabase({ migrated: true });
   context.cluster = await startTestKafka({ secure: true });
   const bus = await openKafka(context.cluster.addresses);
@@ -104,7 +104,6 @@ after(async () => {
   for (const process of running) process.kill('SIGKILL');
   for (const process of running) await process.exited(endMsMax);
   await context.database?.drop();
-  await context.folder?.remove();
 });
 
 async function untilCoordinated(bus: Bus): Promise<void> {
@@ -138,7 +137,7 @@ function start(role: Role, security: Security): CcxProcess {
       CCX_DATABASE_URL: context.database!.url,
       INGRESS_SASLMECHANISM: 'SCRAM-SHA-512',
       INGRESS_STAGERIMPLEMENTATION: 'filebased',
-      INGRESS_STORAGEFILESYSTEMPATH: join(context.folder!.path, 'objects'),
+      INGRESS_STORAGEFILESYSTEMPATH: join(folder, 'objects'),
       INGRESS_WEBPORT: '0',
       INGRESS_METRICSPORT: '0',
       CCX_DATA_PIPELINE__BUS__KIND: 'kafka',
@@ -281,10 +280,9 @@ async function startWiretap() {
       socket.end('this is no TLS\r\n');
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { port } = await listening(server);
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${port}`,
     heard: (): readonly Buffer[] => heard,
     close: () => new Promise<void>((resolve) => server.close(() => resolve())),
   };

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import {
   failure,
@@ -17,6 +16,7 @@ import {
   withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import { createTestToken } from '../../../test/support/service-log-answers.ts';
+import { listening } from '../../../test/support/test-server.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
@@ -61,8 +61,8 @@ async function serveByCluster(
       else response.writeHead(201).end(body);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { port, close } = await listening(server);
+  const base = `http://127.0.0.1:${port}`;
   const constant = (value: string) => ({ setting: 'X', value: async () => value, reload: async () => value });
   const target = createServiceLogTarget(
     {
@@ -78,8 +78,7 @@ async function serveByCluster(
   );
   t.after(async () => {
     await target.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    close();
   });
   const compose = line.serviceLog.compose;
   Object.assign(line.serviceLog, {
