@@ -5,8 +5,10 @@
  */
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import type { Runner, ServiceState } from './run-once.ts';
-import { nextDueMicros } from './store/reports.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { NotificationServiceSettings } from './config.ts';
+import type { FinishedRun } from './run.ts';
+import type { Events } from './telemetry.ts';
 import { microsOfMs } from './timestamps.ts';
 
 /** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
@@ -14,8 +16,19 @@ const followOverlapMs = 10 * 60_000;
 /** After a cycle that failed. */
 const followRetryMs = 5_000;
 
+interface FollowState {
+  readonly settings: Pick<NotificationServiceSettings, 'follow'>;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly events: Pick<Events, 'hintsUnavailable'>;
+  readonly signal: AbortSignal;
+}
+
+/** One cycle; rejects when it failed, which the callee has announced. */
+type RunCycle = (sinceMicros: bigint | undefined) => Promise<FinishedRun>;
+
 /** The loop ends after the signal of the state was aborted. */
-export async function follow(state: ServiceState, runner: Runner) {
+export async function follow(state: FollowState, runCycle: RunCycle) {
   const { database, events, settings, signal } = state;
   const alarm = createAlarm();
   const stopListening = await database.listen(CHANNEL_REPORT_STORED, alarm.ring).catch((error) => {
@@ -23,7 +36,7 @@ export async function follow(state: ServiceState, runner: Runner) {
     return async () => undefined;
   });
   signal.addEventListener('abort', alarm.ring);
-  const ended = loop(state, runner, alarm).finally(async () => {
+  const ended = loop(state, runCycle, alarm).finally(async () => {
     signal.removeEventListener('abort', alarm.ring);
     await stopListening();
   });
@@ -31,7 +44,7 @@ export async function follow(state: ServiceState, runner: Runner) {
   return { hinted: alarm.rung, ended };
 }
 
-async function loop({ clock, settings, signal }: ServiceState, runner: Runner, alarm: Alarm): Promise<void> {
+async function loop({ clock, settings, signal }: FollowState, runCycle: RunCycle, alarm: Alarm): Promise<void> {
   const { pollMs, minGapMs, fullSweepMs } = settings.follow;
   let sinceMicros: bigint | undefined;
   let sweptMs = clock.monotonicMs();
@@ -41,10 +54,10 @@ async function loop({ clock, settings, signal }: ServiceState, runner: Runner, a
     alarm.reset();
     let waitMs = followRetryMs;
     try {
-      const { run } = await runner.run(sinceMicros);
+      const { run, store } = await runCycle(sinceMicros);
       // From what was stored and not from our own time: the clocks of writers may all be behind.
       sinceMicros = run.newestStoredMicros - microsOfMs(followOverlapMs);
-      const due = await nextDueMicros(run.reports);
+      const due = await store.nextDueMicros();
       const dueMs = due === undefined ? pollMs : Math.ceil(Number(due - run.time.nowMicros()) / 1000);
       waitMs = Math.max(minGapMs, Math.min(pollMs, dueMs));
     } catch {

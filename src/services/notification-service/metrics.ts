@@ -3,7 +3,6 @@
  * `ccx_notification_`. Written by `telemetry.ts` only. Source: notification-service.md 12.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { NotificationServiceSettings } from './config.ts';
 
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -31,7 +30,10 @@ export type Operation =
 export type NotificationMetrics = ReturnType<typeof createMetrics>;
 
 /** What stands before the names of the reference's series. */
-type MetricNames = NotificationServiceSettings['metrics'];
+interface MetricNames {
+  readonly namespace: string;
+  readonly subsystem: string;
+}
 
 export function createMetrics(registry: Registry, settings: MetricNames) {
   return { ...referenceMetrics(registry, settings), ...ownMetrics(registry) };

@@ -14,6 +14,7 @@ import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { detailsByPosition } from './decide/report-slices.ts';
 import { createVerdicts } from './decide/verdicts.ts';
 import type { DueCluster, DueIssue, Target } from './ports.ts';
+import type { TargetPolicy } from './run.ts';
 import type { StoredReport } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
 
@@ -27,16 +28,13 @@ export function compilePolicy(settings: TargetPolicySettings) {
 /** A change of the meaning of a stored decision must change this number, so that everything is looked at once more. */
 const decisionVersion = 1;
 
-/** A target's settings made ready for deciding. */
-export type TargetPolicy = Readonly<ReturnType<typeof preparePolicy>>;
-
 export function preparePolicy(inputs: {
   readonly policy: CompiledPolicy;
   readonly content: RuleContentDirectory;
   readonly clusters: ClusterFilter;
   /** Undefined: no cooldown. */
   readonly cooldownMicros: bigint | undefined;
-}) {
+}): TargetPolicy {
   const verdicts = createVerdicts(inputs.content, inputs.policy);
   const { allowOnly, allowed, block, blocked } = inputs.clusters;
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
@@ -84,11 +82,17 @@ export async function measureCooldown(
   return undefined;
 }
 
+interface DueContext {
+  readonly target: Pick<Target, 'name'>;
+  readonly policy: Pick<TargetPolicy, 'verdicts'>;
+  readonly events: Pick<Events, 'riskWithoutSeverity'>;
+}
+
 /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
 export function dueClusterOf(
-  { target, policy }: { readonly target: Pick<Target, 'name'>; readonly policy: Pick<TargetPolicy, 'verdicts'> },
-  { report, decisions }: { readonly report: StoredReport; readonly decisions: readonly Decision[] },
-  events: Pick<Events, 'riskWithoutSeverity'>,
+  { target, policy, events }: DueContext,
+  report: StoredReport,
+  decisions: readonly Decision[],
 ): DueCluster {
   const due = decisions.filter(({ notify }) => notify);
   const positions = new Set(due.flatMap(({ position }) => position ?? []));

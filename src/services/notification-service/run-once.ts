@@ -10,14 +10,21 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { NotificationServiceSettings } from './config.ts';
-import type { DisabledRules } from './decide/disabled-rules.ts';
+import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts';
 import type { Kept } from './keep-last-good.ts';
 import { SERVICE_STATUS } from './metrics.ts';
-import { runPipeline } from './pipeline.ts';
-import { type CompiledPolicy, measureCooldown, preparePolicy } from './policy.ts';
+import { type CompiledPolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
 import type { Target } from './ports.ts';
-import type { Run, RunTarget, TargetHealth } from './run.ts';
-import { createTally, finishTally, type RunSummary } from './run.ts';
+import {
+  createTally,
+  type FinishedRun,
+  finishTally,
+  openRunStore,
+  type Run,
+  type RunStore,
+  type RunTarget,
+  type TargetHealth,
+} from './run.ts';
 import { countWaiting, isFirstRun, readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { readContestedClusters } from './store/reports.ts';
@@ -53,19 +60,10 @@ export interface ServiceState {
   readonly signal: AbortSignal;
 }
 
-interface FinishedRun {
-  readonly summary: RunSummary;
-  readonly run: Run;
-  /** The disabled rules that reports were made due for. */
-  readonly followedRules: DisabledRules;
-  /** For whoever deletes old rows. */
-  readonly storedCooldowns: readonly TargetCooldown[];
-}
-
 export type Runner = ReturnType<typeof createRunner>;
 
 /** One run at a time, whoever asks for it; remembers how the last one went. */
-export function createRunner(state: ServiceState) {
+export function createRunner(state: ServiceState, runPipeline: (run: Run, store: RunStore) => Promise<void>) {
   let last: FinishedRun | undefined;
   let failure: unknown;
   let queue: Promise<unknown> = Promise.resolve();
@@ -77,7 +75,7 @@ export function createRunner(state: ServiceState) {
     const startedMs = state.clock.monotonicMs();
     const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
     try {
-      const finished = await runOnce(state, { last, sinceMicros, removedRowsChecked });
+      const finished = await runOnce(state, runPipeline, { last, sinceMicros, removedRowsChecked });
       if (!removedRowsChecked) removedCheckedMs = startedMs;
       // At the end of a run, but not of each.
       if (!state.signal.aborted && state.clock.monotonicMs() - retainedMs >= state.settings.retention.everyMs) {
@@ -116,6 +114,7 @@ export function createRunner(state: ServiceState) {
 
 async function runOnce(
   state: ServiceState,
+  runPipeline: (run: Run, store: RunStore) => Promise<void>,
   {
     last,
     removedRowsChecked,
@@ -128,7 +127,7 @@ async function runOnce(
     readonly removedRowsChecked: boolean;
   },
 ): Promise<FinishedRun> {
-  const { events, store } = state;
+  const { events } = state;
   const startedMs = state.clock.monotonicMs();
   events.statusChanged(SERVICE_STATUS.starting);
   const stepMicros = await state.time.synchronize(state.database);
@@ -145,21 +144,24 @@ async function runOnce(
   const unchanged = targets.every(({ policy }, index) => last?.run.targets[index]?.policy.hash === policy.hash);
   // What was stored before and after a step of the clock is in no order of time.
   const sinceMicros = unchanged && stepMicros === 0n ? request.sinceMicros : undefined;
-  const { run, ownersCount } = await beginRun(state, { targets, sinceMicros });
+  const { run, store, ownersCount } = await beginRun(state, { targets, sinceMicros });
   if (stepMicros < 0n || last === undefined) {
-    const backMicros = await setBackWhatLiesAhead(store, { stepMicros, leaseMs: state.settings.delivery.leaseMs });
+    const backMicros = await setBackWhatLiesAhead(state.store, {
+      stepMicros,
+      leaseMs: state.settings.delivery.leaseMs,
+    });
     if (stepMicros === 0n && backMicros > 0n) events.clockStepped(-backMicros);
   }
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
-  if (rules !== last?.followedRules) await followDisabledRules(store, rules);
+  if (rules !== last?.followedRules) await followDisabledRules(state.store, rules);
   const longest = longestOf(targets);
   if (!removedRowsChecked && longest !== undefined) {
-    events.sentRowsRemoved(await forgetRemovedRows(store, longest));
+    events.sentRowsRemoved(await forgetRemovedRows(state.store, longest));
   }
   for (const { target } of targets) {
     const context = { now: state.time.now(), uuid: () => state.clock.uuid() };
-    for (const { old, next, error } of await reissueRequested(store, target, context)) {
+    for (const { old, next, error } of await reissueRequested(state.store, target, context)) {
       if (next === undefined) events.notificationNotReissued(target, old.id, error);
       else events.notificationReissued(target, old.id, next.id);
     }
@@ -167,18 +169,18 @@ async function runOnce(
   if (run.sinceMicros === undefined) await sayContested(state, ownersCount);
   events.statusChanged(SERVICE_STATUS.processingClusters);
   const processingMs = state.clock.monotonicMs();
-  await runPipeline(run);
+  await runPipeline(run, store);
   events.operationTimed('process_clusters', processingMs);
   events.outboxGauged(
     await readGauges(
-      store,
+      state.store,
       state.targets.map(({ target }) => target),
     ),
   );
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
   events.runFinished(summary);
   events.statusChanged(SERVICE_STATUS.inactive);
-  return { summary, run, followedRules: rules, storedCooldowns: cooldowns };
+  return { summary, run, store, followedRules: rules, storedCooldowns: cooldowns };
 }
 
 /** A text that means no cooldown is none for the others too. */
@@ -195,11 +197,12 @@ async function prepareTargets(state: ServiceState, content: RuleContentDirectory
   for (const { target, policy, health } of state.targets) {
     const how = { nowText: timestampText(nowMicros), events: state.events };
     const cooldownMicros = await measureCooldown(state.database, policy, how);
+    const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
+    const context = { target, policy: prepared, events: state.events };
     targets.push({
-      target,
-      health,
-      policy: preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros }),
+      ...{ target, health, policy: prepared },
       dueMicros: await dueMoments(state, target),
+      dueCluster: (report, decisions) => dueClusterOf(context, report, decisions),
     });
   }
   return targets;
@@ -232,31 +235,31 @@ async function dueMoments(state: ServiceState, target: Target): Promise<() => bi
 async function beginRun(
   state: ServiceState,
   how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
-): Promise<{ readonly run: Run; readonly ownersCount: boolean }> {
+): Promise<{ readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean }> {
   const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
     `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
             (SELECT max(updated_at) FROM ${TABLE_NEW_REPORTS} WHERE updated_at > 'epoch' AND updated_at < $3::timestamp) AS newest`,
     [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
   );
   const { kept, owned, newest } = rows[0]!;
-  const { settings, clock, time, events, signal, store } = state;
+  const { settings, clock, time, events, signal } = state;
   const startedMicros = time.nowMicros();
-  const ownersCount = settings.reportsOf === 'owner' && owned;
   const targets = how.targets.map(({ target, policy }) => ({
     eventTargetId: target.eventTargetId,
     policyHash: policy.hash,
   }));
   const run: Run = {
-    ...{ settings, clock, time, events, signal, store, startedMicros },
+    ...{ settings, clock, time, events, signal, startedMicros },
     id: clock.uuid(),
     tally: createTally(),
     newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
     targets: how.targets,
-    reports: { ...store, targets, ownersCount, requestIdsKept: kept },
+    isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
   };
-  return { run, ownersCount };
+  const ownersCount = settings.reportsOf === 'owner' && owned;
+  return { run, ownersCount, store: openRunStore({ ...state.store, targets, ownersCount, requestIdsKept: kept }) };
 }
 
 /** Undefined where no target has a cooldown. */

@@ -1,16 +1,39 @@
 /** A run: what its steps share, what they hand to each other, and what it did in numbers. Begun by `run-once.ts`. */
 
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { NotificationServiceSettings } from './config.ts';
-import type { Decision } from './decide/decide-cluster.ts';
+import type { Decision, ForeignSentRow } from './decide/decide-cluster.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import type { TargetPolicy } from './policy.ts';
-import type { Target } from './ports.ts';
-import type { DecidedRow, ForeignSentRow } from './store/decisions.ts';
-import type { ClaimedMessage } from './store/outbox.ts';
-import type { ReportsOf, StoredReport } from './store/reports.ts';
-import type { StoreAccess } from './store/transact.ts';
+import type { Verdicts } from './decide/verdicts.ts';
+import type { DueCluster, Target } from './ports.ts';
+import { type DecidedRow, writeDecisions } from './store/decisions.ts';
+import { readImported, readLedger, readUnseenSentRows } from './store/ledger.ts';
+import {
+  type ClaimedMessage,
+  claimMessages,
+  countDue,
+  endPause,
+  nextAttemptMicros,
+  pauseTarget,
+  readPause,
+  storeFirstAttempts,
+} from './store/outbox.ts';
+import { writeOutcomes } from './store/outcomes.ts';
+import { insertUnsentPage } from './store/reported-rows.ts';
+import {
+  anyMessageWaiting,
+  anyReportDue,
+  dueReports,
+  newestReports,
+  nextDueMicros,
+  type ReportsOf,
+  readRemovedRules,
+  readReports,
+  type StoredReport,
+} from './store/reports.ts';
+import { bindStatements, type StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
 import type { TimeSource } from './timestamps.ts';
 
@@ -29,12 +52,23 @@ export function createTargetHealth() {
   };
 }
 
+/** A target's settings made ready for deciding. */
+export interface TargetPolicy {
+  readonly verdicts: Verdicts;
+  /** Undefined: no cooldown. */
+  readonly cooldownMicros: bigint | undefined;
+  /** Changes exactly when some decision could. */
+  readonly hash: string;
+}
+
 export interface RunTarget {
   readonly target: Target;
   readonly policy: TargetPolicy;
   readonly health: TargetHealth;
   /** Assigns the moments at which new messages become due; staggers those of a first run. */
   readonly dueMicros: () => bigint;
+  /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
+  readonly dueCluster: (report: StoredReport, decisions: readonly Decision[]) => DueCluster;
 }
 
 /** A report with the targets that are to decide it. */
@@ -79,7 +113,32 @@ export interface DeliveredBatch {
   readonly startedMs: number;
 }
 
-/** What the steps of one run share. Built by `run-once.ts`; a step gets everything it needs from here, and hands plain rows to what is in `store/`. */
+/** The statements that steps call, with where they run: what they get is plain rows, and no run, mode or settings. */
+export function openRunStore(access: StoreAccess & ReportsOf) {
+  return bindStatements(access, {
+    ...{ dueReports, readReports, newestReports, nextDueMicros, anyMessageWaiting, anyReportDue, readRemovedRules },
+    ...{ readLedger, readUnseenSentRows, readImported, writeDecisions },
+    ...{ claimMessages, storeFirstAttempts, nextAttemptMicros, countDue, readPause, endPause, pauseTarget },
+    ...{ writeOutcomes, insertUnsentPage },
+  });
+}
+
+export type RunStore = ReturnType<typeof openRunStore>;
+
+/** The step that decides once more what waited, right before it is sent; handed to the step that delivers. */
+export type LookAgain = (
+  run: Run,
+  store: RunStore,
+  runTarget: RunTarget,
+  claim: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
+) => Promise<{
+  /** What is to be sent, as it is stored now, by the message as it was claimed. */
+  readonly ready: ReadonlyMap<ClaimedMessage, ClaimedMessage>;
+  /** Of those that are not sent; a message in neither was taken over by another process. */
+  readonly outcomes: ReadonlyMap<ClaimedMessage, DeliveryOutcome>;
+}>;
+
+/** What the steps of one run share. Built by `run-once.ts`; what is in `store/` gets plain rows instead. */
 export interface Run {
   readonly id: string;
   readonly settings: NotificationServiceSettings;
@@ -91,14 +150,23 @@ export interface Run {
   /** Of the newest report when the run began, by the clock of whoever stored it; not after `startedMicros`; 0 when there was none. */
   readonly newestStoredMicros: bigint;
   readonly targets: readonly RunTarget[];
-  readonly store: StoreAccess;
-  readonly reports: ReportsOf;
+  readonly isClusterAllowed: (cluster: string) => boolean;
   /** As known now; read again when what is known has become old. */
   readonly disabledRules: () => Promise<DisabledRules>;
   /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
   readonly sinceMicros: bigint | undefined;
   /** Aborted when the process is to stop: nothing new is begun. */
   readonly signal: AbortSignal;
+}
+
+export interface FinishedRun {
+  readonly summary: RunSummary;
+  readonly run: Run;
+  readonly store: RunStore;
+  /** The disabled rules that reports were made due for. */
+  readonly followedRules: DisabledRules;
+  /** For whoever deletes old rows. */
+  readonly storedCooldowns: readonly TargetCooldown[];
 }
 
 type RunTally = ReturnType<typeof createTally>;

@@ -22,12 +22,12 @@ import { follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
 import { openNotificationDependencies } from './open-dependencies.ts';
+import { runPipeline } from './pipeline.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, Target } from './ports.ts';
 import { startPushing } from './push-metrics.ts';
 import { createTargetHealth, type RunSummary } from './run.ts';
 import { createRunner, type Runner, type ServiceState } from './run-once.ts';
-import { anyMessageWaiting, anyReportDue } from './store/reports.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { createTimeSource, timestampText } from './timestamps.ts';
 
@@ -101,14 +101,14 @@ async function build(
     }),
   };
   await prepare(state);
-  const runner = createRunner(state);
+  const runner = createRunner(state, runPipeline);
   const { push } = settings.metrics;
   const pusher =
     push === undefined
       ? undefined
       : startPushing(push, { registry: telemetry.registry, clock, events, signal: stopping.signal });
   if (pusher !== undefined) lifecycle.defer('metrics push', () => pusher.stop());
-  const following = settings.mode === 'follow' ? await follow(state, runner) : undefined;
+  const following = settings.mode === 'follow' ? await follow(state, runner.run) : undefined;
   lifecycle.defer('runs', async () => {
     stopping.abort();
     await following?.ended;
@@ -127,10 +127,10 @@ async function build(
     },
     readiness: () => readiness(state, runner),
     async idle() {
-      const run = runner.last()?.run;
-      if (run === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
+      const store = runner.last()?.store;
+      if (store === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
         return false;
-      return !(await anyMessageWaiting(run.reports)) && !(await anyReportDue(run.reports));
+      return !(await store.anyMessageWaiting()) && !(await store.anyReportDue());
     },
     async stop() {
       const { failed } = await lifecycle.stop();

@@ -3,20 +3,47 @@
  * awaited. Some log texts are the reference's, because black-box tests look for them (notification-service.md 16).
  */
 
+import type { Issue } from '../../contracts/issue.ts';
 import { CcxError, errorCode, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { SettledDecision } from './decide/decide-cluster.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
-import type { DeliveryResult, Target } from './ports.ts';
-import type { DecidedRow } from './store/decisions.ts';
-import type { ClaimedMessage, LeftIssue, readGauges } from './store/outbox.ts';
-import type { StoredReport } from './store/reports.ts';
+import type { DeliveryResult, OutgoingNotification, Target } from './ports.ts';
 import { isoText } from './timestamps.ts';
 
 type NamedTarget = Pick<Target, 'name'>;
-type NamedReport = Pick<StoredReport, 'cluster' | 'orgId' | 'requestId'>;
-type NamedMessage = Pick<ClaimedMessage, 'notification' | 'requestId' | 'attempts'>;
+
+interface NamedReport {
+  readonly cluster: string;
+  readonly orgId: number;
+  readonly requestId: string | undefined;
+}
+
+interface NamedMessage {
+  readonly notification: Pick<OutgoingNotification, 'id' | 'cluster'>;
+  readonly requestId: string | undefined;
+  /** This attempt included. */
+  readonly attempts: number;
+}
+
+interface DecidedReport {
+  readonly report: NamedReport & { readonly text: string | undefined };
+  readonly runTarget: { readonly target: { readonly name: string } };
+  readonly outcome: string;
+  readonly unreadable: CcxError | undefined;
+  readonly decisions: readonly SettledDecision[];
+  readonly messages: readonly Pick<OutgoingNotification, 'id'>[];
+}
+
+/** What one target has in its outbox. */
+interface OutboxGauges {
+  readonly target: string;
+  readonly counts: readonly { readonly state: string; readonly count: number }[];
+  readonly oldestSeconds: number;
+  readonly paused: boolean;
+}
 
 interface RunCounts {
   readonly reports: number;
@@ -80,7 +107,7 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
       metrics.notSentSameState.inc(rows.same);
       telemetry.announce('unsent-rows-written', { target: target.name, ...rows });
     },
-    outboxGauged(targets: Awaited<ReturnType<typeof readGauges>>): void {
+    outboxGauged(targets: readonly OutboxGauges[]): void {
       metrics.outbox.reset();
       for (const { target, counts, oldestSeconds, paused } of targets) {
         for (const { state, count } of counts) metrics.outbox.set({ target, state }, count);
@@ -149,7 +176,7 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       log.warn({ ...where, ...errorFields(error) }, 'a sent row of reported holds no report; it counts for nothing');
     },
     /** Hop 10, issue by issue, once the decisions are stored. */
-    clusterDecided(cluster: DecidedRow, startedMs: number): void {
+    clusterDecided(cluster: DecidedReport, startedMs: number): void {
       const { report, runTarget, outcome, unreadable } = cluster;
       const target = runTarget.target.name;
       metrics.reports.inc({ target, outcome });
@@ -264,7 +291,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     issuesLeftOut(
       target: NamedTarget,
       message: { readonly id: string; readonly cluster: string },
-      left: readonly LeftIssue[],
+      left: readonly { readonly issue: Issue; readonly reason: string }[],
     ): void {
       const { id, cluster } = message;
       const issues = left.map(({ issue, reason }) => `${issue.errorKey} (${reason})`).join(', ');

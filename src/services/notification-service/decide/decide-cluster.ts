@@ -198,6 +198,15 @@ interface ForeignNotification {
   readonly issues: readonly Issue[];
 }
 
+/** A `sent` row of `reported` that the ledger imports: every issue of it counts as notified then. */
+export type ForeignSentRow = {
+  readonly eventTargetId: number;
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly notifiedAt: string;
+  readonly issues: readonly Issue[];
+};
+
 /** The ledger as it is with these rows. An issue that was not known counts as gone until a report shows it. */
 export function withForeignRows(ledger: readonly LedgerIssue[], rows: readonly ForeignNotification[]): LedgerIssue[] {
   const merged = new Map(ledger.map((issue) => [issueIdentity(issue), issue]));

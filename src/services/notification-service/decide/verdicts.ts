@@ -34,6 +34,8 @@ export interface FilterPolicy {
 
 const contentMissing: Verdict = { kind: 'content-missing' };
 
+export type Verdicts = ReturnType<typeof createVerdicts>;
+
 export function createVerdicts(content: RuleContentDirectory, policy: FilterPolicy) {
   const byRule = new Map<string, Map<string, Verdict>>();
   const summary: string[] = [];

@@ -5,25 +5,30 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
-import { absenceIn, decideCluster, type LedgerIssue, withForeignRows } from '../decide/decide-cluster.ts';
-import { type DisabledRules, disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
+import {
+  absenceIn,
+  decideCluster,
+  type ForeignSentRow,
+  type LedgerIssue,
+  withForeignRows,
+} from '../decide/decide-cluster.ts';
+import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
-import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunTarget } from '../run.ts';
-import type { ForeignSentRow } from '../store/decisions.ts';
-import { ledgerKey, readLedger, readUnseenSentRows } from '../store/ledger.ts';
-import { dueReports, type RuleOfReport, readRemovedRules, readReports, type StoredReport } from '../store/reports.ts';
+import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunStore, RunTarget } from '../run.ts';
+import { ledgerKey } from '../store/ledger.ts';
+import type { RuleOfReport, StoredReport } from '../store/reports.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
 
 /**
  * Hop 9: loads, set by set, the newest report of every cluster that has a reason to be looked at. Nothing is changed; a set that is not
  * finished is loaded again by the next run. What was notified before is read by the next step, behind the versions that this one reads.
  */
-export async function* loadReports(run: Run): AsyncGenerator<LoadedSet> {
-  for await (const keys of timed(run, dueReports(run.reports, run.sinceMicros))) {
+export async function* loadReports(run: Run, store: RunStore): AsyncGenerator<LoadedSet> {
+  for await (const keys of timed(run, store.dueReports(run.sinceMicros))) {
     if (run.signal.aborted) return;
     const startedMs = run.clock.monotonicMs();
-    const stored = await readReports(run.reports, keys);
+    const stored = await store.readReports(keys);
     run.events.operationTimed('read_report_for_cluster', startedMs);
     const nowMicros = run.time.nowMicros();
     const reports = stored.flatMap((report): LoadedReport[] => {
@@ -66,15 +71,15 @@ async function* timed<T>(run: Run, sets: AsyncGenerator<T>): AsyncGenerator<T> {
 }
 
 /** Hop 10. Reads the ledger and other writers' `sent` rows. */
-export async function decideIssues(run: Run, set: LoadedSet): Promise<DecidedSet> {
-  const past = await readPast(run, set);
+export async function decideIssues(run: Run, store: RunStore, set: LoadedSet): Promise<DecidedSet> {
+  const past = await readPast(run, store, set);
   const disabledRules = await run.disabledRules();
   const subjects = set.reports.flatMap((report) => {
     const read = readReport(report.text);
     const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules), disabledRules };
     return report.dueFor.map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
-  const isRemoved = await readRemovedRules(run.reports, subjects.flatMap(rulesOfLostIssues));
+  const isRemoved = await store.readRemovedRules(subjects.flatMap(rulesOfLostIssues));
   const clusters = subjects.map((subject) => decideForTarget(run, subject, isRemoved));
   return { clusters, foreignRows: past.foreignRows, startedMs: set.startedMs };
 }
@@ -98,7 +103,7 @@ function rulesOfLostIssues({ report: { catalogue }, read, ledger }: Subject): re
     .map(({ component }) => ({ catalogue, module: moduleOfComponent(component) }));
 }
 
-async function readPast(run: Run, set: LoadedSet) {
+async function readPast(run: Run, store: RunStore, set: LoadedSet) {
   const startedMs = run.clock.monotonicMs();
   const nowMicros = run.time.nowMicros();
   const wanted = set.reports.flatMap(({ dueFor, orgId, cluster }) =>
@@ -110,8 +115,8 @@ async function readPast(run: Run, set: LoadedSet) {
     cooldownMicros === undefined ? [] : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
   );
   try {
-    const ledger = await readLedger(run.store.database, wanted);
-    const unseen = within.length === 0 ? [] : await readUnseenSentRows(run.store.database, within);
+    const ledger = await store.readLedger(wanted);
+    const unseen = within.length === 0 ? [] : await store.readUnseenSentRows(within);
     run.events.operationTimed('read_previously_reported', startedMs);
     run.events.foreignRowsImported(unseen.length);
     const foreignRows = unseen.map(({ report, ...row }): ForeignSentRow => {
@@ -160,7 +165,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
   if (read.kind === 'unreadable') {
     return { ...common, outcome: 'unreadable', unreadable: read.error, decisions: [] };
   }
-  const allowed = isClusterAllowed(run.settings.clusters, report.cluster);
+  const allowed = run.isClusterAllowed(report.cluster);
   const { catalogue, didNotRun } = report;
   const decisions = decideCluster({
     reportIssues: read.issues,

@@ -9,20 +9,9 @@ import { pause } from '../../../platform/clock/deadline.ts';
 import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { DeliveredBatch, DeliveredMessage, Run, RunTarget, TargetHealth } from '../run.ts';
-import {
-  type ClaimedMessage,
-  claimMessages,
-  countDue,
-  endPause,
-  nextAttemptMicros,
-  pauseTarget,
-  readPause,
-} from '../store/outbox.ts';
-import { writeOutcomes } from '../store/outcomes.ts';
-import { insertUnsentPage } from '../store/reported-rows.ts';
+import type { DeliveredBatch, DeliveredMessage, LookAgain, Run, RunStore, RunTarget, TargetHealth } from '../run.ts';
+import type { ClaimedMessage } from '../store/outbox.ts';
 import { microsOfMs } from '../timestamps.ts';
-import type { LookAgain } from './look-again.ts';
 
 /** Rows that one statement adds to `reported`: the server copies their report texts. */
 const unsentRowsMax = 2_000;
@@ -50,39 +39,45 @@ const stopMsMax = 5_000;
 /** `lookAgain` is the step that decides once more what waited, right before it is sent. */
 export async function* deliverNotifications(
   run: Run,
+  store: RunStore,
   runTarget: RunTarget,
   lookAgain: LookAgain,
 ): AsyncGenerator<DeliveredBatch> {
-  await lookAtPause(run, runTarget);
+  await lookAtPause(run, store, runTarget);
   const follow = run.settings.mode === 'follow';
   const endMs = run.clock.monotonicMs() + (follow ? followDeliverMsMax : run.settings.delivery.runDeadlineMs);
   let unreachableSinceMs: number | undefined;
   while (!run.signal.aborted && run.clock.monotonicMs() < endMs) {
     const startedMs = run.clock.monotonicMs();
     const leaseToken = run.clock.uuid();
-    const claimed = await claimMessages(run.store, {
+    const claimed = await store.claimMessages({
       ...{ target: runTarget.target, runId: run.id, token: leaseToken },
       messagesMax: run.settings.delivery.claimMax,
       leaseMs: run.settings.delivery.leaseMs,
     });
     if (claimed.length > 0) {
-      const { messages, reached } = await deliverBatch(run, runTarget, { claimed, leaseToken }, lookAgain);
+      const { messages, reached } = await deliverBatch(run, store, runTarget, { claimed, leaseToken, lookAgain });
       yield { runTarget, leaseToken, messages, startedMs };
       // A target that takes nothing must not keep new reports waiting; the next cycle tries what is due then.
       if (follow && messages.every(({ outcome }) => waits.has(outcome.kind))) return;
       if (reached !== undefined) unreachableSinceMs = reached ? undefined : (unreachableSinceMs ?? startedMs);
       continue;
     }
-    if (follow || !(await waitForRetry(run, runTarget, unreachableSinceMs))) return;
+    if (follow || !(await waitForRetry(run, store, runTarget, unreachableSinceMs))) return;
   }
 }
 
 const waits: ReadonlySet<DeliveryOutcome['kind']> = new Set(['later', 'unrendered', 'released']);
 
 /** False when nothing that this run tried becomes due before its deadline, or while nobody is there. */
-async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: number | undefined): Promise<boolean> {
-  const next = await nextAttemptMicros(run.store, {
-    eventTargetId: runTarget.target.eventTargetId,
+async function waitForRetry(
+  run: Run,
+  store: RunStore,
+  { target }: RunTarget,
+  unreachableSinceMs: number | undefined,
+): Promise<boolean> {
+  const next = await store.nextAttemptMicros({
+    eventTargetId: target.eventTargetId,
     runId: run.id,
   });
   if (next === undefined) return false;
@@ -92,7 +87,7 @@ async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: 
   if (unreachableSinceMs !== undefined) {
     const goneMs = run.clock.monotonicMs() + waitMs - unreachableSinceMs;
     if (goneMs > unreachableMsMax) {
-      run.events.targetUnreachable(runTarget.target);
+      run.events.targetUnreachable(target);
       return false;
     }
   }
@@ -102,13 +97,13 @@ async function waitForRetry(run: Run, runTarget: RunTarget, unreachableSinceMs: 
 
 async function deliverBatch(
   run: Run,
+  store: RunStore,
   runTarget: RunTarget,
-  claim: Parameters<LookAgain>[2],
-  lookAgain: LookAgain,
+  { lookAgain, ...claim }: Parameters<LookAgain>[3] & { readonly lookAgain: LookAgain },
 ): Promise<{ readonly messages: DeliveredMessage[]; readonly reached: boolean | undefined }> {
   const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
-  const looked = await lookAgain(run, runTarget, claim);
+  const looked = await lookAgain(run, store, runTarget, claim);
   for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
   for (const message of looked.ready.keys()) {
     const outcome = expiry(run, message);
@@ -137,7 +132,7 @@ async function deliverBatch(
         stopped = true;
         return first;
       };
-      const attempted = await attempt(run, runTarget, { message: ready, signal: cut.signal, stop });
+      const attempted = await attempt(run, store, runTarget, { message: ready, signal: cut.signal, stop });
       outcomes.set(message, attempted.outcome);
       reached = reached === true || attempted.reached;
     });
@@ -181,6 +176,7 @@ function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined 
 
 async function attempt(
   run: Run,
+  store: RunStore,
   runTarget: RunTarget,
   {
     message,
@@ -205,7 +201,7 @@ async function attempt(
   }
   const reached = result.kind !== 'unreachable';
   if (pause === undefined || !stop()) return { outcome, reached };
-  await pauseTarget(run.store, {
+  await store.pauseTarget({
     eventTargetId: target.eventTargetId,
     untilMicros: nowMicros + microsOfMs(pause.afterMs),
     error: pause.error,
@@ -293,16 +289,16 @@ function judgeAnswer(
 }
 
 /** Ends a pause whose cause is over, and says one that is in force. */
-async function lookAtPause(run: Run, runTarget: RunTarget): Promise<void> {
+async function lookAtPause(run: Run, store: RunStore, runTarget: RunTarget): Promise<void> {
   const { target, health } = runTarget;
   const nowMs = run.clock.monotonicMs();
   const started = health.pauseCheckedMs === undefined;
   if (!started && run.settings.mode === 'follow' && nowMs - health.pauseCheckedMs! < pauseCheckMs) return;
   health.pauseCheckedMs = nowMs;
-  const pause = await readPause(run.store, target.eventTargetId);
+  const pause = await store.readPause(target.eventTargetId);
   const isOver = pause !== undefined && (await target.isOver(pause.code, { started }));
   if (isOver) {
-    await endPause(run.store, target.eventTargetId);
+    await store.endPause(target.eventTargetId);
     run.events.targetResumed(target, pause.code);
   }
   if (pause === undefined || isOver) {
@@ -322,8 +318,9 @@ async function lookAtPause(run: Run, runTarget: RunTarget): Promise<void> {
  * Hop 12: what the outcomes of a batch mean, stored in one transaction: outbox, `reported`, ledger. Until then a crash means that the same
  * messages are tried again, under the same ids.
  */
-export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages }: DeliveredBatch): Promise<void> {
-  const { target, policy } = runTarget;
+export async function recordOutcomes(run: Run, store: RunStore, batch: DeliveredBatch): Promise<void> {
+  const { leaseToken, messages } = batch;
+  const { target, policy } = batch.runTarget;
   const startedMs = run.clock.monotonicMs();
   const nowMicros = run.time.nowMicros();
   const context = { nowMicros, cooldownMicros: policy.cooldownMicros, oneShot: run.settings.mode === 'once' };
@@ -331,7 +328,7 @@ export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages
     ...delivered,
     settlement: settleOutcome(delivered.outcome, delivered.message, context),
   }));
-  const written = await writeOutcomes(run.store, {
+  const written = await store.writeOutcomes({
     ...{ target, runId: run.id, leaseToken, nowMicros },
     messages: settled,
     rowPerDecision: run.settings.mode === 'follow',
@@ -354,14 +351,13 @@ export async function recordOutcomes(run: Run, { runTarget, leaseToken, messages
  * did not go out and `same` where there was nothing to notify, in sets inside the server. Following, new reports got theirs when they were
  * decided. Source: notification-service.md 11.1.
  */
-export async function writeUnsentRows(run: Run, runTarget: RunTarget): Promise<void> {
+export async function writeUnsentRows(run: Run, store: RunStore, { target }: RunTarget): Promise<void> {
   if (run.settings.mode !== 'once') return;
-  const { target } = runTarget;
-  if ((await countDue(run.store, target.eventTargetId)) > 0) run.tally.undeliveredTo.add(target.name);
+  if ((await store.countDue(target.eventTargetId)) > 0) run.tally.undeliveredTo.add(target.name);
   const written = { same: 0, error: 0 };
   let after: string | undefined = '';
   while (after !== undefined && !run.signal.aborted) {
-    const page = await insertUnsentPage(run.store, {
+    const page = await store.insertUnsentPage({
       eventTargetId: target.eventTargetId,
       startedMicros: run.startedMicros,
       after,

@@ -7,33 +7,19 @@
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
-import { disabledBy, isClusterAllowed } from '../decide/disabled-rules.ts';
+import { disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
-import { dueClusterOf } from '../policy.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import type { Run, RunTarget } from '../run.ts';
-import { ledgerKey, readImported, readUnseenSentRows } from '../store/ledger.ts';
-import { type ClaimedMessage, type FirstAttempt, type LeftIssue, storeFirstAttempts } from '../store/outbox.ts';
-import {
-  type DueKey,
-  inSets,
-  newestReports,
-  readRemovedRules,
-  readReports,
-  type StoredReport,
-} from '../store/reports.ts';
+import type { LookAgain, Run, RunStore, RunTarget } from '../run.ts';
+import { ledgerKey } from '../store/ledger.ts';
+import type { ClaimedMessage, FirstAttempt, LeftIssue } from '../store/outbox.ts';
+import { type DueKey, inSets, type StoredReport } from '../store/reports.ts';
 import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
 
-export type LookAgain = typeof lookAgain;
-
-export async function lookAgain(
-  run: Run,
-  runTarget: RunTarget,
-  { claimed, leaseToken }: { readonly claimed: readonly ClaimedMessage[]; readonly leaseToken: string },
-) {
+export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, leaseToken }) => {
   /** What is to be sent, as it is stored now, by the message as it was claimed. */
   const ready = new Map<ClaimedMessage, ClaimedMessage>();
   /** Of those that are not sent; a message in neither was taken over by another process. */
@@ -41,22 +27,19 @@ export async function lookAgain(
   const attempts = new Map<ClaimedMessage, FirstAttempt>();
   const waiting = claimed.filter((message) => !message.mayHaveArrived);
   for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
-  const newest = await newestReports(
-    run.reports,
-    waiting.map(({ notification }) => notification.cluster),
-  );
+  const newest = await store.newestReports(waiting.map(({ notification }) => notification.cluster));
   const stale: ClaimedMessage[] = [];
   for (const message of waiting) {
     if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
     else stale.push(message);
   }
-  const notifiedSince = await readNotifiedSince(run, runTarget, stale);
-  await eachReport(run, { messages: stale, newest }, async (message, situation) => {
-    const again = await decideAgain(run, runTarget, message, { situation, notified: notifiedSince(message) });
+  const notifiedSince = await readNotifiedSince(run, store, runTarget, stale);
+  await eachReport(run, store, { messages: stale, newest }, async (message, situation) => {
+    const again = await decideAgain(run, store, runTarget, message, { situation, notified: notifiedSince(message) });
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
-  const held = await storeFirstAttempts(run.store, {
+  const held = await store.storeFirstAttempts({
     eventTargetId: runTarget.target.eventTargetId,
     leaseToken,
     attempts: [...attempts.values()],
@@ -67,7 +50,7 @@ export async function lookAgain(
     if (left.length > 0) run.events.issuesLeftOut(runTarget.target, next.notification, left);
   }
   return { ready, outcomes };
-}
+};
 
 /** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
 async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMap<string, DueKey>): Promise<boolean> {
@@ -91,6 +74,7 @@ const nobodyNotified: NotifiedIssues = new Map();
  */
 async function readNotifiedSince(
   run: Run,
+  store: RunStore,
   { target, policy: { cooldownMicros } }: RunTarget,
   messages: readonly ClaimedMessage[],
 ): Promise<(message: ClaimedMessage) => NotifiedIssues> {
@@ -101,8 +85,8 @@ async function readNotifiedSince(
     ...{ id, eventTargetId, orgId, cluster, since },
   }));
   const clusters = new Map(wanted.map((one) => [ledgerKey(one), one]));
-  const imported = Map.groupBy(await readImported(run.store.database, wanted), ({ messageId }) => messageId);
-  const unseen = Map.groupBy(await readUnseenSentRows(run.store.database, [...clusters.values()]), ledgerKey);
+  const imported = Map.groupBy(await store.readImported(wanted), ({ messageId }) => messageId);
+  const unseen = Map.groupBy(await store.readUnseenSentRows([...clusters.values()]), ledgerKey);
   return ({ orgId, notification: { id, cluster } }) => {
     const notified = new Map<string, bigint>();
     for (const issue of imported.get(id) ?? []) notified.set(issueIdentity(issue), timestampMicros(issue.notifiedAt));
@@ -127,6 +111,7 @@ type Reported = Extract<Situation, { readonly kind: 'report' }>;
 /** Sees to it that no more reports are in memory than a set holds. */
 async function eachReport(
   run: Run,
+  store: RunStore,
   what: { readonly messages: readonly ClaimedMessage[]; readonly newest: ReadonlyMap<string, DueKey> },
   work: (message: ClaimedMessage, situation: Situation) => Promise<void>,
 ): Promise<void> {
@@ -140,7 +125,7 @@ async function eachReport(
   const messagesOf = Map.groupBy(here, ({ notification }) => notification.cluster);
   const keys = [...messagesOf.keys()].map((cluster) => what.newest.get(cluster)!);
   for (const set of inSets(keys)) {
-    const reports = new Map((await readReports(run.reports, set)).map((report) => [report.cluster, report]));
+    const reports = new Map((await store.readReports(set)).map((report) => [report.cluster, report]));
     for (const { cluster } of set) {
       const report = reports.get(cluster);
       const situation: Situation =
@@ -152,13 +137,14 @@ async function eachReport(
 
 async function decideAgain(
   run: Run,
+  store: RunStore,
   runTarget: RunTarget,
   message: ClaimedMessage,
   { situation, notified }: { readonly situation: Situation; readonly notified: NotifiedIssues },
 ): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { report, read } = situation;
-  const decisions = await decisionsAbout(run, runTarget, message, { ...situation, notified });
+  const decisions = await decisionsAbout(run, store, runTarget, message, { ...situation, notified });
   const standing = decisions.filter(({ notify }) => notify);
   const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
   if (standing.length === 0) {
@@ -175,6 +161,7 @@ async function decideAgain(
 /** The decision of the decide step over the issues of one message, as if none of them had been notified but by somebody else since. */
 async function decisionsAbout(
   run: Run,
+  store: RunStore,
   { target, policy }: RunTarget,
   { orgId, notification }: ClaimedMessage,
   { report, read, notified }: Reported & { readonly notified: NotifiedIssues },
@@ -190,10 +177,7 @@ async function decisionsAbout(
   // A report that cannot be read says nothing of any issue, and another one nothing of those whose rule did not run over it.
   const unknown = rest.filter(({ module }) => read.kind === 'unreadable' || report.didNotRun.has(module));
   const { catalogue } = report;
-  const isRemoved = await readRemovedRules(
-    run.reports,
-    rest.map(({ module }) => ({ catalogue, module })),
-  );
+  const isRemoved = await store.readRemovedRules(rest.map(({ module }) => ({ catalogue, module })));
   const decisions = decideCluster({
     reportIssues: [...held, ...unknown.map(({ module, ...issue }) => ({ ...issue, position: unknownPosition }))],
     absence: absenceIn(new Set(), (module) => isRemoved({ catalogue, module })),
@@ -202,7 +186,7 @@ async function decisionsAbout(
       const recorded = clockMicros !== null;
       return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, resolved: false };
     }),
-    allowed: isClusterAllowed(run.settings.clusters, cluster),
+    allowed: run.isClusterAllowed(cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
@@ -243,7 +227,7 @@ async function composedAnew(
   const ids = [message.notification.id];
   let composed: readonly OutgoingNotification[];
   try {
-    const due = dueClusterOf(runTarget, what, run.events);
+    const due = runTarget.dueCluster(what.report, what.decisions);
     composed = await runTarget.target.compose(due, { now, uuid: () => ids.pop() ?? run.clock.uuid() });
   } catch (error) {
     return unrendered(run, runTarget, message, error);

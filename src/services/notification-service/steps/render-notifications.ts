@@ -8,10 +8,8 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { settleDecisions } from '../decide/decide-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
-import { dueClusterOf } from '../policy.ts';
 import type { DueCluster, OutgoingNotification } from '../ports.ts';
-import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run } from '../run.ts';
-import { writeDecisions } from '../store/decisions.ts';
+import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run, RunStore } from '../run.ts';
 import { microsOfMs } from '../timestamps.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
@@ -25,7 +23,7 @@ export async function renderNotifications(run: Run, set: DecidedSet): Promise<Re
 
 async function renderCluster(run: Run, cluster: DecidedCluster): Promise<RenderedCluster> {
   const { target } = cluster.runTarget;
-  const dueCluster = dueClusterOf(cluster.runTarget, cluster, run.events);
+  const dueCluster = cluster.runTarget.dueCluster(cluster.report, cluster.decisions);
   let messages: readonly OutgoingNotification[] = [];
   let renderError: CcxError | undefined;
   try {
@@ -61,7 +59,7 @@ function missing(cluster: DueCluster, messages: readonly OutgoingNotification[])
 }
 
 /** The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing and repeats nothing. */
-export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<void> {
+export async function enqueueNotifications(run: Run, store: RunStore, set: RenderedSet): Promise<void> {
   const nowMicros = run.time.nowMicros();
   const follow = run.settings.mode === 'follow';
   const clusters = set.clusters.map((cluster) => ({
@@ -69,7 +67,7 @@ export async function enqueueNotifications(run: Run, set: RenderedSet): Promise<
     nextDueMicros: nextDue(run, cluster, nowMicros),
     hasUnsentRow: follow && cluster.isNewReport && cluster.outcome === 'issues' && cluster.messages.length === 0,
   }));
-  const written = await writeDecisions(run.store, { clusters, foreignRows: set.foreignRows, nowMicros });
+  const written = await store.writeDecisions({ clusters, foreignRows: set.foreignRows, nowMicros });
   for (const cluster of written) {
     run.events.clusterDecided(cluster, set.startedMs);
     for (const { reason } of cluster.decisions) {

@@ -4,7 +4,6 @@
  * out, and looked at again in the next run. Called by the enqueue step. Source: architecture.md 6, 7.
  */
 
-import type { Issue } from '../../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../../contracts/payload-status.ts';
 import {
   TABLE_NEW_REPORTS,
@@ -18,22 +17,13 @@ import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { type CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
-import type { Decision, SettledDecision } from '../decide/decide-cluster.ts';
+import type { Decision, ForeignSentRow, SettledDecision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
-
-/** A `sent` row of `reported` that the ledger imports: every issue of it counts as notified then. */
-export type ForeignSentRow = {
-  readonly eventTargetId: number;
-  readonly orgId: number;
-  readonly cluster: string;
-  readonly notifiedAt: string;
-  readonly issues: readonly Issue[];
-};
 
 /** One cluster as decided for one target. */
 export interface DecidedRow {

@@ -87,7 +87,7 @@ test('every state of the ledger takes a row in as the pure function says, and no
   for (const [index, before] of cases.entries()) {
     const cluster = `case-${index}`;
     const key = { eventTargetId: 1, orgId: testOrg, cluster };
-    const stored = (await readLedger(line.database, [key])).get(ledgerKey(key));
+    const stored = (await readLedger(line, [key])).get(ledgerKey(key));
     const after = stored?.map(({ decided, ...rest }): LedgerIssue => rest);
     const known: LedgerIssue = { ...issue, ...before, resolved: false };
     const expected = withForeignRows([known], [{ notifiedMicros: rowMicros, issues: [issue] }]);

@@ -10,12 +10,10 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import type { Queryable } from '../../../platform/database/database.ts';
-import type { LedgerIssue } from '../decide/decide-cluster.ts';
+import type { ForeignSentRow, LedgerIssue } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
 import { microsOrUndefined } from '../timestamps.ts';
-import type { ForeignSentRow } from './decisions.ts';
-import { rowsJson } from './transact.ts';
+import { rowsJson, type StoreAccess } from './transact.ts';
 
 /** `sent` rows of other writers read together with a set: a week of them for each of its clusters is far below. */
 const foreignRowsMax = 20_000;
@@ -30,10 +28,10 @@ export function ledgerKey({ eventTargetId, orgId, cluster }: WantedCluster): str
 
 /** The ledger's issues by `ledgerKey`. */
 export async function readLedger(
-  queryable: Queryable,
+  { database }: Pick<StoreAccess, 'database'>,
   wanted: readonly WantedCluster[],
 ): Promise<Map<string, LedgerIssue[]>> {
-  const { rows } = await queryable.query<
+  const { rows } = await database.query<
     WantedCluster &
       Pick<LedgerIssue, keyof Issue | 'state' | 'recorded' | 'resolved'> & {
         readonly clockAt: string | null;
@@ -61,8 +59,8 @@ export async function readLedger(
 }
 
 /** `sent` rows inside the targets' cooldowns that the ledger has not imported: the reference wrote them, before or beside us. */
-export async function readUnseenSentRows(queryable: Queryable, wanted: readonly WantedSince[]) {
-  const { rows } = await queryable.query<
+export async function readUnseenSentRows({ database }: Pick<StoreAccess, 'database'>, wanted: readonly WantedSince[]) {
+  const { rows } = await database.query<
     Omit<ForeignSentRow, 'issues'> & {
       /** Null when it is larger than may be read. */
       readonly report: string | null;
@@ -85,8 +83,11 @@ export async function readUnseenSentRows(queryable: Queryable, wanted: readonly 
 }
 
 /** When issues of messages that wait were notified by a `sent` row inside the cooldown that was imported since they were decided. */
-export async function readImported(queryable: Queryable, wanted: readonly (WantedSince & { readonly id: string })[]) {
-  const { rows } = await queryable.query<Issue & { readonly messageId: string; readonly notifiedAt: string }>(
+export async function readImported(
+  { database }: Pick<StoreAccess, 'database'>,
+  wanted: readonly (WantedSince & { readonly id: string })[],
+) {
+  const { rows } = await database.query<Issue & { readonly messageId: string; readonly notifiedAt: string }>(
     `SELECT w.id AS "messageId", l.type, l.component, l.error_key AS "errorKey", l.clock_at AS "notifiedAt"
        FROM json_to_recordset($1) AS w(id uuid, "eventTargetId" int, "orgId" int, cluster character(36), since timestamp)
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l

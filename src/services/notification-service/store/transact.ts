@@ -37,6 +37,25 @@ export interface StoreAccess {
   readonly nowMicros: () => bigint;
 }
 
+type Statement = (access: never, ...rest: never[]) => unknown;
+type Bound<Statements> = {
+  readonly [Name in keyof Statements]: Statements[Name] extends (access: never, ...rest: infer Rest) => infer Answer
+    ? (...rest: Rest) => Answer
+    : never;
+};
+
+/** The same functions without their first parameter: who calls them sees neither a database nor SQL. */
+export function bindStatements<Access, Statements extends Readonly<Record<string, Statement>>>(
+  access: Access,
+  statements: Statements,
+): Bound<Statements> {
+  const bound = Object.entries(statements).map(([name, statement]) => [
+    name,
+    (...rest: never[]) => statement(access as never, ...rest),
+  ]);
+  return Object.fromEntries(bound) as Bound<Statements>;
+}
+
 export async function transact<T>(
   how: Pick<StoreAccess, 'database' | 'clock'>,
   work: (tx: Connection) => Promise<T>,
