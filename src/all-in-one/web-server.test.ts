@@ -1,5 +1,7 @@
 /** What the one port answers where no service does. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { createSystemClock } from '../platform/clock/clock.ts';
 import { createWebServer, mountFront } from './web-server.ts';
@@ -29,4 +31,25 @@ test('a browser gets the front page, everybody else what a probe gets', async (t
   assert.deepEqual(await ask('/', { method: 'HEAD' }), { status: 200, text: '' });
   assert.deepEqual(await ask('/ready'), { status: 503, text: '{"ready":false,"reasons":["object store: away"]}' });
   assert.deepEqual(await ask('/else'), { status: 404, text: 'not found\n' });
+  const broken = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{bad' };
+  assert.deepEqual(await ask('/else', broken), { status: 404, text: 'not found\n' });
+});
+
+test('bodies that do not come where nobody wants them keep nobody out', async (t) => {
+  const server = createWebServer({ host: '127.0.0.1', port: 0, connectionsMax: 4, clock: createSystemClock() });
+  mountFront(server, { ready: async () => ({ ready: true, reasons: [] }) });
+  const url = await server.listen();
+  t.after(() => server.close());
+  const sockets: Socket[] = [];
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  for (let count = 0; count < 8; count += 1) {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+    socket.write('POST /else HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+    assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 404 /);
+  }
+  assert.equal((await fetch(`${url}/ready`)).status, 200);
 });

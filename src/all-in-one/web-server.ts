@@ -4,7 +4,12 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConnectionMemory } from '../platform/http/connection-memory.ts';
-import { createHttpServer, type HttpServer, type HttpServerOptions } from '../platform/http/http-server.ts';
+import {
+  createHttpServer,
+  gatherNoBodies,
+  type HttpServer,
+  type HttpServerOptions,
+} from '../platform/http/http-server.ts';
 import type { Readiness } from '../platform/lifecycle/lifecycle.ts';
 
 /** Bodies that a module does not read as streams; one that needs more says so at its route. */
@@ -26,7 +31,10 @@ export function createWebServer(
 export function mountFront(server: HttpServer, { ready, frontPage }: FrontOptions): void {
   server.mount({
     prefixes: [''],
+    // It is in no room: it reads no body and answers at once, so that a connection is kept alive and gives way.
+    asksForBodies: true,
     plugin: (scope) => {
+      gatherNoBodies(scope);
       scope.route({
         method: ['GET', 'HEAD'],
         url: '/',

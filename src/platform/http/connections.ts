@@ -63,6 +63,8 @@ export class Connections {
   /** Have not sent a request yet, and since when, in the order in which they came. */
   readonly #silentSinceMs = new Map<Socket, number>();
   readonly #requests: InWork = new Map();
+  /** The same, and that of each room. */
+  readonly #inWork: InWork[] = [this.#requests];
   /** Kept alive after an answer, in the order in which that was. */
   readonly #kept = new Set<Socket>();
   /** Have an answer that the system does not take more of: how many bytes it took, and since when. */
@@ -104,6 +106,7 @@ export class Connections {
     }
     this.#unreserved -= connectionsMax;
     const inWork: InWork = new Map();
+    this.#inWork.push(inWork);
     return {
       admit: ({ socket }, response) => {
         if (!inWork.has(socket) && inWork.size >= connectionsMax) {
@@ -125,6 +128,11 @@ export class Connections {
   }
 
   #opened(socket: Socket): void {
+    socket.once('close', () => {
+      for (const sockets of [this.#open, this.#silentSinceMs, this.#kept, this.#unread, ...this.#inWork]) {
+        sockets.delete(socket);
+      }
+    });
     if (this.#closing) {
       socket.destroy();
       return;
@@ -138,9 +146,6 @@ export class Connections {
     this.#open.add(socket);
     this.#silentSinceMs.set(socket, this.#options.clock.monotonicMs());
     this.#options.memory?.observe(this.#open.size);
-    socket.once('close', () => {
-      for (const sockets of [this.#open, this.#silentSinceMs, this.#kept, this.#unread]) sockets.delete(socket);
-    });
   }
 
   /** Those without a single byte; headers that have begun have a time of their own. */
@@ -199,12 +204,15 @@ export class Connections {
 /** How many requests of each connection are in work: a client may send its next one before the last one is answered. */
 type InWork = Map<Socket, number>;
 
-/** Counts a request until it is answered. Answers how many there are of its connection. */
+/**
+ * Counts a request until it is answered. Answers how many there are of its connection. An answer that has not begun when its connection ends
+ * may never close: `#opened` counts for it.
+ */
 function count(inWork: InWork, socket: Socket, response: ServerResponse): number {
   const already = inWork.get(socket) ?? 0;
   inWork.set(socket, already + 1);
   response.once('close', () => {
-    const left = inWork.get(socket)! - 1;
+    const left = (inWork.get(socket) ?? 1) - 1;
     if (left === 0) inWork.delete(socket);
     else inWork.set(socket, left);
   });

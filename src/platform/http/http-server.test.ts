@@ -226,4 +226,16 @@ describe('where there is no room for one more connection', () => {
     assert.deepEqual(admitted, [true, true, false]);
     next.destroy();
   });
+
+  test('requests whose connection ends before their answers begin give their room back', async (t) => {
+    const { server, open } = await serving(t, { connectionsMax: 4 });
+    const room = server.room({ connectionsMax: 1 });
+    const admitted: boolean[] = [];
+    server.app.server.on('request', (incoming, response) => admitted.push(room.admit(incoming, response)));
+    // Node takes the socket of a CONNECT away from the answers that wait for it.
+    const leaving = await open(`${request.repeat(2)}CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await once(leaving, 'close');
+    await once(await open(request), 'data');
+    assert.deepEqual(admitted, [true, true, true]);
+  });
 });

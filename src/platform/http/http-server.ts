@@ -67,7 +67,7 @@ export type HttpServer = ReturnType<typeof createHttpServer>;
 export function createHttpServer(options: HttpServerOptions) {
   const { answerMalformed = defaultMalformedAnswer } = options;
   const modules: HttpModule[] = [];
-  const moduleOf = (url: string | undefined) => ownerOf((url ?? '').split('?', 1)[0]!, modules);
+  const moduleOf = (url: string | undefined) => ownerOf(decoded(pathOf(url)), modules);
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: options.bodyBytesMax,
@@ -149,6 +149,26 @@ export function createHttpServer(options: HttpServerOptions) {
 /** A listener on all addresses is reached by this one from here. */
 export function reachable(url: string): string {
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+}
+
+/** Path of a request as it came, also where the whole URL came, as it does through a proxy. */
+export function pathOf(url = ''): string {
+  return url.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] || '/';
+}
+
+/** As the router sees it. */
+function decoded(path: string): string {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
+}
+
+/** For what reads bodies as streams, or not at all: nothing is gathered, whatever the type of a body says. */
+export function gatherNoBodies(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 }
 
 /** Of several prefixes that fit, the longest. */

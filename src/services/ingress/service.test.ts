@@ -733,6 +733,12 @@ describe('what is hardly HTTP', () => {
       ['a bad escape', `GET /download/%zz HTTP/1.1\r\n${host}\r\n`, '400 Bad Request', '400 Bad Request'],
       ['no UTF-8', `GET /download/%ff HTTP/1.1\r\n${host}\r\n`, '404 Not Found', goNotFound],
       ['no UTF-8 elsewhere', `GET /%C3%28/x HTTP/1.1\r\n${host}\r\n`, '404 Not Found', goNotFound],
+      [
+        'another method of a whole URL',
+        `POST http://x/api/ingress/v1/version HTTP/1.1\r\n${host}\r\n`,
+        '405 Method Not Allowed',
+        '',
+      ],
       ['another method there', `POST /download/%ff HTTP/1.1\r\n${host}\r\n`, '405 Method Not Allowed', ''],
       ['a method of its own', `BREW / HTTP/1.1\r\n${host}\r\n`, '405 Method Not Allowed', ''],
       ['an expectation', `GET / HTTP/1.1\r\n${host}Expect: tea\r\n\r\n`, '417 Expectation Failed', ''],

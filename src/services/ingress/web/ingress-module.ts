@@ -12,6 +12,7 @@ import type { Credentials, Principal } from '../../../platform/auth/authenticato
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { ConnectionRoom } from '../../../platform/http/connections.ts';
 import {
+  gatherNoBodies,
   type HttpModule,
   type HttpServer,
   type RequestFault,
@@ -120,9 +121,7 @@ function goManners(options: IngressModuleOptions): Pick<HttpModule, 'answerBadPa
 /** Go's server and chi's router, as far as a client can tell them from Node's and Fastify's. */
 function speakLikeGo(scope: FastifyInstance, options: IngressModuleOptions): void {
   const { clock, rooms, events } = options;
-  // Bodies are read by the upload's steps, as streams, whatever their type says.
-  scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  gatherNoBodies(scope);
   scope.addHook('onRequest', async (request, response) => {
     const refusal = giveRequestId(request, response, options) ?? hostRefusal(request);
     if (refusal !== undefined) return await answer(request, response, refusal, clock);

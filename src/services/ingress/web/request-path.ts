@@ -1,8 +1,9 @@
 /** Path and query of a request as they came: the router would decode `%2F` first and then see one segment more. */
 import type { FastifyRequest } from 'fastify';
+import { pathOf as pathOfUrl } from '../../../platform/http/http-server.ts';
 
 export function pathOf(request: FastifyRequest): string {
-  return (request.raw.url ?? '').split('?', 1)[0]!;
+  return pathOfUrl(request.raw.url);
 }
 
 /** Of the URL, without the question mark. */
