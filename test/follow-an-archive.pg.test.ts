@@ -109,7 +109,7 @@ test('one archive, followed from a cluster to its owners', async (t) => {
   // the store only after the whole form was read and found good. The bytes of the archive are not looked at here; unpacking hostile
   // input is left to processes that may die of it (hop 5).
   //
-  // Next: src/services/ingress/pipeline.ts (the steps in order), src/services/ingress/web/request-body.ts (every bound, and why)
+  // Next: src/services/ingress/pipeline.ts (the steps in order), src/services/ingress/request-body.ts (every bound, and why)
   const wire = await tapWire(system.ingress.uploadUrl);
   t.after(() => wire.close());
   const requestId = await hop(1, 'authenticates, bounds and validates the upload', async () => {

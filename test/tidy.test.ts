@@ -161,6 +161,32 @@ test('imports have no cycles', () => {
   assert.deepEqual(cycles, []);
 });
 
+/** A folder of a service, or a file beside its folders, is one room; a room stands a floor above the highest that it imports. */
+test('rooms of a service do not go round in a circle, and the largest service has at most eight floors', () => {
+  const roomOf = (path: string) => path.split('/').slice(0, 4).join('/');
+  const floors = new Map<string, number>();
+  const open = new Set<string>();
+  const floorOf = (room: string): number => {
+    const known = floors.get(room);
+    if (known !== undefined) return known;
+    assert.ok(!open.has(room), `${[...open, room].join(' → ')}: rooms go round in a circle`);
+    open.add(room);
+    const service = room.split('/').slice(0, 3).join('/');
+    const below = production
+      .filter(({ path }) => roomOf(path) === room)
+      .flatMap(({ imports }) => imports.filter((target) => target.startsWith(`${service}/`)).map(roomOf))
+      .filter((target) => target !== room);
+    const floor = 1 + Math.max(0, ...[...new Set(below)].map(floorOf));
+    open.delete(room);
+    floors.set(room, floor);
+    return floor;
+  };
+  const rooms = new Set(production.map(({ path }) => roomOf(path)).filter((room) => room.startsWith('src/services/')));
+  const floorsOf = [...rooms].map((room) => ({ room, floor: floorOf(room) }));
+  const tooHigh = floorsOf.filter(({ room, floor }) => room.includes('/notification-service/') && floor > 8);
+  assert.deepEqual(tooHigh, []);
+});
+
 test('no file only passes on what others export', () => {
   const barrels = production.filter((file) => /^export (\*|\{[^}]*\}) from /m.test(file.text)).map((file) => file.path);
   assert.deepEqual(barrels, []);

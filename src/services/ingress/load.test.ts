@@ -23,9 +23,9 @@ import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
+import { bodyFirstMsMax, bodyIdleMsMax } from './request-body.ts';
 import { startIngress } from './service.ts';
 import { admittedPerSlotMax, sweepBodiesEveryMs, uploadArrivedBytesMin, uploadQueueMsMax } from './upload-slots.ts';
-import { bodyFirstMsMax, bodyIdleMsMax } from './web/request-body.ts';
 
 describe('uploads at once', () => {
   /** An object store that takes its time: an upload keeps its slot until `goOn`. */

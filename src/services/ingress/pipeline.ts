@@ -1,13 +1,13 @@
 /** What is done with one upload, in order: the order of the reference's checks, as far as a client can see it. Source: ingress.md A.1. */
 import type { Authenticator, Principal } from '../../platform/auth/authenticator.ts';
 import { formBoundary } from './multipart-reader.ts';
+import { authenticationRefused, EarlyReply, json, type Reply, text, uploadBody } from './reply.ts';
 import { admitUpload, fileNotFound } from './steps/admit-upload.ts';
 import { receiveForm } from './steps/receive-form.ts';
 import { claimCluster, refuseForeignCluster } from './steps/refuse-foreign-cluster.ts';
 import { announceUpload, storeArchive } from './steps/store-archive.ts';
 import type { IncomingUpload } from './upload.ts';
 import type { UploadDependencies } from './upload-dependencies.ts';
-import { authenticationRefused, EarlyReply, json, type Reply, text, uploadBody } from './web/reply.ts';
 
 /** A connectivity check's whole body; a genuine one has 20 bytes. It is read before there is a slot for it. */
 const testBodyBytesMax = 4 * 1024;

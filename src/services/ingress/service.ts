@@ -29,6 +29,8 @@ import { isLoopback } from './decide/locality.ts';
 import { type ArchiveLinks, DownloadLinks, SigningKeys } from './download-links.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { notFound, sendReply, text } from './reply.ts';
+import { gatheredBodyBytesMax } from './request-body.ts';
 import { createIngressBusEvents, createIngressEvents } from './telemetry.ts';
 import { UploadSlots } from './upload-slots.ts';
 import {
@@ -39,8 +41,6 @@ import {
   refuseExpectations,
   WEB_PREFIXES,
 } from './web/ingress-module.ts';
-import { notFound, sendReply, text } from './web/reply.ts';
-import { gatheredBodyBytesMax } from './web/request-body.ts';
 
 /** Of the server's connections. What is left is for those that have not said yet what they want, and for other modules. */
 const uploadConnectionsShare = 0.75;

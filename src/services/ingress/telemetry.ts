@@ -10,8 +10,8 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { createIngressMetrics } from './metrics.ts';
+import type { Reply } from './reply.ts';
 import type { IncomingUpload, ReceivedForm } from './upload.ts';
-import type { Reply } from './web/reply.ts';
 
 /** Distinct values of the `useragent` label; the next ones are counted as `other`. */
 const userAgentsMax = 100;

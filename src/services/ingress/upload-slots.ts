@@ -9,7 +9,7 @@
  */
 import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
-import { bodyFirstMsMax, type Holding, leastBytesPerSecond, type RequestBody } from './web/request-body.ts';
+import { bodyFirstMsMax, type Holding, leastBytesPerSecond, type RequestBody } from './request-body.ts';
 
 /** So much of a form has arrived, or all of it, before it gets a slot. */
 export const uploadArrivedBytesMin = 16 * 1024;

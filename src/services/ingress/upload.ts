@@ -3,7 +3,7 @@ import type { AnnouncementMetadata } from '../../contracts/upload-announcement.t
 import type { Credentials } from '../../platform/auth/authenticator.ts';
 import type { ArchiveStaging } from './archive-staging.ts';
 import type { UploadType } from './decide/upload-type.ts';
-import type { RequestBody } from './web/request-body.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** A request to `POST …/upload`, before anything of it is believed. */
 export interface IncomingUpload extends Credentials {

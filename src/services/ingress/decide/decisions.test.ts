@@ -4,11 +4,11 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { clusterOfUserAgent } from '../../../platform/auth/authenticator.ts';
 import { isTestRequest, testBodyKind } from '../pipeline.ts';
+import { allowanceLeft, bodyIdleMsMax, leastBytesPerSecond } from '../request-body.ts';
 import { userAgentLabel } from '../telemetry.ts';
 import { nextInLine } from '../upload-slots.ts';
 import { decideRange } from '../web/download-route.ts';
 import { decideRequestId } from '../web/ingress-module.ts';
-import { allowanceLeft, bodyIdleMsMax, leastBytesPerSecond } from '../web/request-body.ts';
 import { isTrackableId, mayTrack } from '../web/track-route.ts';
 import { sizeLimit, uploadType } from './upload-type.ts';
 

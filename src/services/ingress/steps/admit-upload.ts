@@ -4,9 +4,9 @@
  */
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
+import { EarlyReply, type Reply, text, unavailable } from '../reply.ts';
 import type { IncomingUpload } from '../upload.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
-import { EarlyReply, type Reply, text, unavailable } from '../web/reply.ts';
 
 /** The function that it resolves to gives the room back. */
 export async function admitUpload(

@@ -8,10 +8,10 @@ import type { Principal } from '../../../platform/auth/authenticator.ts';
 import { ArchiveStaging } from '../archive-staging.ts';
 import { sizeLimit, type UploadType, uploadType } from '../decide/upload-type.ts';
 import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
+import { EarlyReply, empty, json, type Reply, text, uploadBody } from '../reply.ts';
+import { drainBytesMax, gather } from '../request-body.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
-import { EarlyReply, empty, json, type Reply, text, uploadBody } from '../web/reply.ts';
-import { drainBytesMax, gather } from '../web/request-body.ts';
 import { bodyFailure, fileNotFound } from './admit-upload.ts';
 
 /**

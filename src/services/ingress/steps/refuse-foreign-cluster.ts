@@ -4,9 +4,9 @@
  */
 import { errorCode } from '../../../encoding/ccx-error.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
+import { EarlyReply, goError, unavailable } from '../reply.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
-import { EarlyReply, goError, unavailable } from '../web/reply.ts';
 
 /** Records nothing. `claim`: the cluster is nobody's yet. */
 export async function refuseForeignCluster(

@@ -5,9 +5,9 @@
 import { CcxError, errorCode } from '../../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
+import { EarlyReply, empty, unavailable } from '../reply.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
-import { EarlyReply, empty, unavailable } from '../web/reply.ts';
 
 /** Failures of a store that end when somebody makes room; any other is a 500, as in the reference. */
 const comingBack = new Set([

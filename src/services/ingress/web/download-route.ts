@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isReservedKey, type ObjectStore, type StoredObject } from '../../../platform/objects/object-store.ts';
 import type { DownloadLinks } from '../download-links.ts';
-import { empty, goError, notFound, sendReply } from './reply.ts';
+import { empty, goError, notFound, sendReply } from '../reply.ts';
 import { pathSegment } from './request-path.ts';
 
 export async function serveDownload(

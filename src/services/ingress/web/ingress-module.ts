@@ -24,10 +24,6 @@ import { isLocalRequest } from '../decide/locality.ts';
 import type { DownloadLinks } from '../download-links.ts';
 import { formBoundary } from '../multipart-reader.ts';
 import { createUploadPipeline, type UploadPipeline } from '../pipeline.ts';
-import type { IncomingUpload } from '../upload.ts';
-import type { UploadDependencies } from '../upload-dependencies.ts';
-import { serveDownload } from './download-route.ts';
-import { openapiDocument } from './openapi-document.ts';
 import {
   authenticationRefused,
   empty,
@@ -40,8 +36,12 @@ import {
   sendReply,
   text,
   unavailable,
-} from './reply.ts';
-import { drainBytesMax, RequestBody } from './request-body.ts';
+} from '../reply.ts';
+import { drainBytesMax, RequestBody } from '../request-body.ts';
+import type { IncomingUpload } from '../upload.ts';
+import type { UploadDependencies } from '../upload-dependencies.ts';
+import { serveDownload } from './download-route.ts';
+import { openapiDocument } from './openapi-document.ts';
 import { pathOf, pathSegment, queryOf, segmentBehind } from './request-path.ts';
 import { answerTrack } from './track-route.ts';
 

@@ -3,8 +3,8 @@
 import type { CheckedIdentity } from '../../../contracts/identity.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
+import { empty, json, type Reply, text } from '../reply.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
-import { empty, json, type Reply, text } from './reply.ts';
 
 const trackerAnswerBytesMax = 4 * 1024 ** 2;
 

@@ -1,8 +1,8 @@
 /** Answers of the web listener, worded and typed as Go's HTTP server and the reference's handlers do. Source: ingress.md A.2, A.4.6. */
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { stringifyLikeGo } from '../../../encoding/go-decoder.ts';
-import type { Refusal } from '../../../platform/auth/authenticator.ts';
+import { stringifyLikeGo } from '../../encoding/go-decoder.ts';
+import type { Refusal } from '../../platform/auth/authenticator.ts';
 
 export interface Reply {
   readonly status: number;

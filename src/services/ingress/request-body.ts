@@ -5,8 +5,8 @@
  * No timer of its own: `upload-slots.ts` looks at all bodies that are waited for, once a second.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../../../platform/clock/clock.ts';
-import { within } from '../../../platform/clock/deadline.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import { within } from '../../platform/clock/deadline.ts';
 
 /** No body is gathered by the HTTP server itself: the steps of an upload read it, and nobody else has one. */
 export const gatheredBodyBytesMax = 1;
