@@ -104,3 +104,11 @@ test('what is no subscription or assignment is an error with a code, whatever th
     }),
   );
 });
+
+test('a name that leads back over what was read already is an error, and not a thousand names', () => {
+  // Version 0, a thousand items, and a name of -2 bytes that each of them would read again.
+  const bytes = Buffer.from([0, 0, 0, 0, 3, 232, 255, 254, 0, 0, 0, 0]);
+  for (const decode of [decodeSubscription, decodeAssignment]) {
+    assert.throws(() => decode(bytes), { code: 'BUS_GROUP_PROTOCOL' });
+  }
+});

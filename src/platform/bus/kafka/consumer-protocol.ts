@@ -15,7 +15,7 @@ export function encodeSubscription(topics: readonly string[]): Buffer {
 
 /** Topics that the member reads, whatever version it speaks. */
 export function decodeSubscription(encoded: Buffer): readonly string[] {
-  return decode(encoded, (reader) => reader.readString(false));
+  return decode(encoded, readTopic);
 }
 
 export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
@@ -29,13 +29,21 @@ export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer 
 export function decodeAssignment(encoded: Buffer): readonly TopicPartition[] {
   if (encoded.length === 0) return [];
   return decode(encoded, (reader) => {
-    const topic = reader.readString(false);
+    const topic = readTopic(reader);
     return reader.readArray(() => ({ topic, partition: reader.readInt32() }), false, false);
   }).flat();
 }
 
 function encode<Item>(items: Item[], write: (writer: Writer, item: Item) => void): Buffer {
   return Writer.create().appendInt16(version).appendArray(items, write, false, false).appendInt32(noUserData).buffer;
+}
+
+/** A length below zero would lead back over what was read already, and a count that is a lie would then never end. */
+function readTopic(reader: Reader): string {
+  const start = reader.position;
+  const topic = reader.readString(false);
+  if (reader.position <= start) throw new RangeError('a name has a length below zero');
+  return topic;
 }
 
 /** What members of other makes wrote is input: it may be anything. */
