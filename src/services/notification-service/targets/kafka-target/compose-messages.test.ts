@@ -1,6 +1,7 @@
 /** Due issues → messages: fields, addresses, and the split of what is too large. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { clusterId, dueCluster, dueIssue } from '../../../../../test/support/due-cluster.ts';
 import { parseNotificationMessage } from '../../../../contracts/notification-message.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
@@ -111,6 +112,42 @@ test('five thousand issues become several messages, each within the limit and wi
     issues.map((issue) => issue.errorKey),
   );
   assert.deepEqual(composeMessages(dueCluster(issues), settings, context()), parts);
+});
+
+test('whatever the issues, each is in one message, in report order, and all messages are read whole and fit', () => {
+  const issue = fc.record({
+    errorKey: fc.stringMatching(/^[A-Z_]{1,20}$/),
+    totalRisk: fc.integer({ min: -1, max: 6 }),
+    // JSON makes one to six bytes of each.
+    letter: fc.constantFrom('a', '\n', '\u0001', '<', 'ž', '😀', '\ud800', '\u2028'),
+    letters: fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 0, max: ruleDescriptionBytesMax + 10 })),
+  });
+  fc.assert(
+    fc.property(fc.array(issue, { minLength: 1, maxLength: 25 }), (texts) => {
+      const issues = texts.map(({ letter, letters, ...text }) =>
+        dueIssue({ ...text, description: letter.repeat(letters) }),
+      );
+      const parts = composeMessages(dueCluster(issues), settings, context());
+      const messages = parts.map(({ body }) => parseNotificationMessage(body));
+      assert.deepEqual(
+        parts.flatMap((part) => part.issues.map(({ errorKey }) => errorKey)),
+        issues.map(({ errorKey }) => errorKey),
+      );
+      for (const [index, { id, body, headers, issues: notified }] of parts.entries()) {
+        assert.ok(Buffer.byteLength(body) <= notificationBytesMax);
+        assert.deepEqual([messages[index]!.id, headers['rh-message-id']], [id, id]);
+        assert.equal(messages[index]!.events.length, notified.length);
+        // Nothing of the next would have fitted: no message is sent that need not be.
+        const next = parts[index + 1];
+        if (next === undefined) continue;
+        const first = JSON.stringify(messages[index + 1]!.events[0]).length;
+        assert.ok(Buffer.byteLength(body) + first * 6 > notificationBytesMax);
+      }
+      assert.equal(new Set(parts.map(({ id }) => id)).size, parts.length);
+      assert.deepEqual(composeMessages(dueCluster(issues), settings, context()), parts);
+    }),
+    { numRuns: 40 },
+  );
 });
 
 test('a message at the limit is one, a byte more makes two', () => {

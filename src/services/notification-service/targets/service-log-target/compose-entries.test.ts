@@ -1,8 +1,13 @@
 /** Due issues → entries: texts, severity, limits, and what happens when texts cannot be rendered. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { clusterId, dueCluster, dueIssue, type IssueTexts } from '../../../../../test/support/due-cluster.ts';
-import { parseServiceLogEntry, SERVICE_LOG_DESCRIPTION_BYTES_MAX } from '../../../../contracts/service-log-entry.ts';
+import {
+  parseServiceLogEntry,
+  SERVICE_LOG_DESCRIPTION_BYTES_MAX,
+  SERVICE_LOG_SUMMARY_BYTES_MAX,
+} from '../../../../contracts/service-log-entry.ts';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
 import { composeEntries } from './compose-entries.ts';
@@ -73,6 +78,40 @@ test('an emoji across the limits leaves valid texts and the link', async () => {
   assert.equal(entry.summary, 'a'.repeat(254));
   assert.ok(entry.description.endsWith(`b\n\n${link}`));
   assert.equal(Buffer.byteLength(entry.description), SERVICE_LOG_DESCRIPTION_BYTES_MAX - 1);
+});
+
+test('whatever a rule says, an entry fits in bytes and ends with the whole link', async () => {
+  const piece = fc.constantFrom(
+    'word ',
+    '`',
+    '```\n',
+    '[',
+    '](',
+    ')',
+    '😀',
+    '\ud83d',
+    '\u0000',
+    '\u202e',
+    'e\u0301',
+    '\n\n',
+    '](javascript:x)',
+  );
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc
+      .tuple(fc.array(piece, { maxLength: 40 }), fc.integer({ min: 1, max: 200 }))
+      .map(([pieces, times]) => pieces.join('').repeat(times)),
+  );
+  await fc.assert(
+    fc.asyncProperty(text, text, async (description, reason) => {
+      const { entry } = await compose({}, renderedAs(description, reason));
+      assert.ok(Buffer.byteLength(entry.summary) <= SERVICE_LOG_SUMMARY_BYTES_MAX && entry.summary !== '');
+      assert.ok(Buffer.byteLength(entry.description) <= SERVICE_LOG_DESCRIPTION_BYTES_MAX);
+      assert.ok(entry.description.endsWith(link));
+      assert.ok(entry.summary.isWellFormed() && entry.description.isWellFormed());
+    }),
+    { numRuns: 150 },
+  );
 });
 
 test('a text that is cut inside of a code span makes no link of what a value says', async () => {
