@@ -207,12 +207,15 @@ describe('what is no JSON is said as Go says it', () => {
     ['[\u0001]', "invalid character '\\x01' looking for beginning of value"],
     ['[ü]', "invalid character 'Ã' looking for beginning of value"],
     ['{"identity":', 'unexpected end of JSON input'],
+    ['['.repeat(10_001), "invalid character '[' exceeded max depth"],
+    ['['.repeat(10_000), 'unexpected end of JSON input'],
+    [`${'[{"a":'.repeat(5_000)}{`, "invalid character '{' exceeded max depth"],
     [
       '{"identity":{"internal":{"auth_time":"x"}}}',
       'json: cannot unmarshal string into Go struct field Internal.identity.internal.auth_time of type float32',
     ],
   ] as const) {
-    test(JSON.stringify(text), () => {
+    test(`${JSON.stringify(text.slice(0, 60))}, ${text.length} characters`, () => {
       const check = checkIdentityHeader(encode(text) || 'Cg==');
       assert.ok(check.kind === 'refused');
       assert.equal(check.error.message, `x-rh-identity header does not contain valid JSON: ${said}`);

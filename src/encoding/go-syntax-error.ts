@@ -2,6 +2,7 @@
  * What Go's `encoding/json` says of text that is not JSON, word by word: clients are answered with it. Walks the text again with the states
  * of Go's scanner; called only once it is known to be wrong, by `go-decoder.ts`.
  */
+import { jsonDepthMax } from './json-scanner.ts';
 
 /** What a byte leads to: the next state, or what Go says behind `invalid character 'x' `. */
 type Step = State | { readonly error: string };
@@ -31,14 +32,8 @@ const isDigit = (character: string) => /^[0-9]$/.test(character);
 
 const beginValue: State = (character, open) => {
   if (isSpace(character)) return beginValue;
-  if (character === '{') {
-    open.push('key');
-    return beginKeyOrEnd;
-  }
-  if (character === '[') {
-    open.push('element');
-    return beginElementOrEnd;
-  }
+  if (character === '{') return opened(open, 'key', beginKeyOrEnd);
+  if (character === '[') return opened(open, 'element', beginElementOrEnd);
   if (character === '"') return inString;
   if (character === '-') return afterMinus;
   if (character === '0') return afterInteger;
@@ -46,6 +41,11 @@ const beginValue: State = (character, open) => {
   const word = ['true', 'false', 'null'].find((one) => one.startsWith(character));
   return word === undefined ? wrong('looking for beginning of value') : inWord(word, 1);
 };
+
+function opened(open: Open[], container: Open, inside: State): Step {
+  open.push(container);
+  return open.length > jsonDepthMax ? wrong('exceeded max depth') : inside;
+}
 
 const beginElementOrEnd: State = (character, open) => {
   if (isSpace(character)) return beginElementOrEnd;

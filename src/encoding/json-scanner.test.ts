@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { spelledJson } from '../../test/support/spelled-json.ts';
 import { JsonScanner, JsonSyntaxError, jsonDepthMax, writeCanonical } from './json-scanner.ts';
 
 /** The whole text is one value, or the error's message. */
@@ -37,55 +38,11 @@ function canonical(text: Buffer): Buffer {
   return target.subarray(0, expectedBytes);
 }
 
-const spaces = fc.array(fc.constantFrom(' ', '\n', '\t', '\r'), { maxLength: 3 }).map((parts) => parts.join(''));
-
-/** JSON text with odd but legal spellings: whitespace anywhere, escapes where none are needed, numbers in every form. */
-const spelledJson: fc.Arbitrary<string> = fc.letrec<{ value: string }>((tie) => {
-  const characters = fc.oneof(
-    fc.constantFrom('a', '<', '>', '&', '\u2028', '\u2029', '\u20ac', '\u{1f600}', '{', '}', '[', ']', ',', ':', ' '),
-    fc.constantFrom(
-      '\\"',
-      '\\\\',
-      '\\/',
-      '\\b',
-      '\\f',
-      '\\n',
-      '\\r',
-      '\\t',
-      '\\u003c',
-      '\\uD83D',
-      '\\u0000',
-      '\\u2028',
-    ),
-  );
-  const text = fc.array(characters, { maxLength: 6 }).map((parts) => `"${parts.join('')}"`);
-  const number = fc
-    .tuple(
-      fc.constantFrom('', '-'),
-      fc.constantFrom('0', '1', '10', '12345678901234567890'),
-      fc.constantFrom('', '.0', '.250'),
-      fc.constantFrom('', 'e5', 'E+5', 'e-05'),
-    )
-    .map((parts) => parts.join(''));
-  const padded = (inner: fc.Arbitrary<string>) => fc.tuple(spaces, inner, spaces).map((parts) => parts.join(''));
-  const member = fc.tuple(padded(text), padded(tie('value'))).map(([key, value]) => `${key}:${value}`);
-  return {
-    value: fc.oneof(
-      { maxDepth: 4, withCrossShrink: true },
-      fc.constantFrom('true', 'false', 'null'),
-      number,
-      text,
-      fc.array(padded(tie('value')), { maxLength: 4 }).map((items) => `[${items.join(',')}]`),
-      fc.array(member, { maxLength: 4 }).map((members) => `{${members.join(',')}}`),
-      spaces.map((inner) => `[${inner}]`),
-      spaces.map((inner) => `{${inner}}`),
-    ),
-  };
-}).value;
+const spelled = spelledJson();
 
 test('every legal spelling is accepted', () => {
   fc.assert(
-    fc.property(spelledJson, (text) => accepts(text)),
+    fc.property(spelled, (text) => accepts(text)),
     { numRuns: 500 },
   );
 });
@@ -115,7 +72,7 @@ test('a text with one character changed, lost or doubled is judged as JSON.parse
     ),
   });
   fc.assert(
-    fc.property(spelledJson, damage, (text, { at, kind, character }) => {
+    fc.property(spelled, damage, (text, { at, kind, character }) => {
       const position = at % (text.length + 1);
       const rest = kind === 'double' ? position : position + 1;
       const damaged = text.slice(0, position) + (kind === 'lose' ? '' : character) + text.slice(rest);
@@ -137,7 +94,7 @@ test('any bytes at all are accepted or refused, never anything else', () => {
 
 test('canonical text means the same, has no whitespace outside strings and none of the escaped characters', () => {
   fc.assert(
-    fc.property(spelledJson, (text) => {
+    fc.property(spelled, (text) => {
       const written = canonical(Buffer.from(text)).toString('utf8');
       assert.deepEqual(JSON.parse(written), JSON.parse(text));
       assert.doesNotMatch(written, /[<>&\u2028\u2029]/);

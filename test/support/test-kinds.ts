@@ -13,6 +13,7 @@ export const testKinds = {
   fault: 'kills what it starts, or lets it meet hostile input for seconds',
   kafka: 'a Kafka: Java 17 and Maven, which fetches it',
   pgbouncer: 'the program pgbouncer',
+  go: 'the program go, 1.22 or newer',
   browser: 'a browser',
   install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
   load: 'the machine for itself, for minutes',
@@ -26,6 +27,7 @@ export const kindsThatMay = {
   'start programs': ['process', 'fault', 'kafka', 'pgbouncer', 'browser', 'install', 'load'],
   'use Kafka': ['kafka'],
   'use PgBouncer': ['pgbouncer'],
+  'use Go': ['go'],
 } as const satisfies Record<string, readonly TestKind[]>;
 
 /** Undefined for a file that is no test, and for a suffix that nobody knows. */
