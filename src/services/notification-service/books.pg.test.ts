@@ -67,6 +67,26 @@ test('hops 9 to 12 of a request are in its trace, with what was decided', () =>
     assert.match(events.find(({ status }) => status === 'notification-dead')!.detail!, /REFUSED/);
   }));
 
+test('of several messages about one report that end together each has its own lines in the trace', () =>
+  withTimeline({ targets: ['service-log'] }, async (line) => {
+    await migrateCcx(line.database, 'writer');
+    const refused = ['CRITICAL', 'LOW'];
+    line.serviceLog.answer = ({ notification }) =>
+      refused.includes(notification.issues[0]!.errorKey)
+        ? { kind: 'rejected', error: failure('REFUSED') }
+        : { kind: 'delivered', detail: '' };
+    line.configure({ policies: policiesOf({}, { totalRiskThreshold: 0 }) });
+    const updatedAt = await line.store(reportOf('CRITICAL', 'IMPORTANT', 'MODERATE', 'LOW'));
+    await storeRequestId(line, 'request-1', updatedAt);
+    await line.run();
+    const statuses = (await readTrace(line.database, 'request-1')).map(({ status }) => status);
+    assert.deepEqual(statuses.sort(), [
+      'issue-decided',
+      ...['notification-dead', 'notification-dead', 'notification-delivered', 'notification-delivered'],
+      ...['outcome-recorded', 'outcome-recorded', 'report-loaded'],
+    ]);
+  }));
+
 test('a report stored by another writer has no trace, and is told all the same', () =>
   withTimeline({}, async (line) => {
     await migrateCcx(line.database, 'writer');

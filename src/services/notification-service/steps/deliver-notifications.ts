@@ -322,14 +322,14 @@ export async function recordOutcomes(run: Run, store: RunStore, batch: Delivered
   const { leaseToken, messages } = batch;
   const { target, policy } = batch.runTarget;
   const startedMs = run.clock.monotonicMs();
-  const nowMicros = run.time.nowMicros();
-  const context = { nowMicros, cooldownMicros: policy.cooldownMicros, oneShot: run.settings.mode === 'once' };
-  const settled = messages.map((delivered) => ({
-    ...delivered,
-    settlement: settleOutcome(delivered.outcome, delivered.message, context),
-  }));
+  const context = { cooldownMicros: policy.cooldownMicros, oneShot: run.settings.mode === 'once' };
+  const settled = messages.map((delivered) => {
+    // Each at a moment of its own: by that, too, the trace of a request tells lines of several messages apart.
+    const nowMicros = run.time.nowMicros();
+    return { ...delivered, settlement: settleOutcome(delivered.outcome, delivered.message, { ...context, nowMicros }) };
+  });
   const written = await store.writeOutcomes({
-    ...{ target, runId: run.id, leaseToken, nowMicros },
+    ...{ target, runId: run.id, leaseToken, nowMicros: run.time.nowMicros() },
     messages: settled,
     rowPerDecision: run.settings.mode === 'follow',
   });
