@@ -209,6 +209,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
 
     const shown = await printed('dead-letters', 'show', id);
     assert.match(shown, /^code +ARCHIVE_FORMAT_UNSUPPORTED$/m);
+    assert.match(shown, /^dead-lettered +\d{4}-\d\d-\d\dT/m);
     assert.match(shown, /^reason +Invalid content type: "application\/octet-stream"$/m);
     assert.match(shown, new RegExp(`^came from +${TOPIC_UPLOAD_ANNOUNCE}/\\d/\\d+$`, 'm'));
     const announcement = await announcementOf(requestId);

@@ -122,7 +122,8 @@ function deadLetterInFull({ id, state, info, facts, time, value }: DeadLetter): 
     ['dead-lettered', time],
     ...Object.entries(facts),
   ];
-  return `${lines.map(([name, text]) => `${name.padEnd(12)}${text}`).join('\n')}\n\n${shown}${rest}`;
+  const width = Math.max(...lines.map(([name]) => name.length)) + 1;
+  return `${lines.map(([name, text]) => `${name.padEnd(width)}${text}`).join('\n')}\n\n${shown}${rest}`;
 }
 
 function deadLetterAsJson(
