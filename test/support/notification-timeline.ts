@@ -221,7 +221,7 @@ export interface Timeline {
       readonly target: number;
       readonly state: string;
       readonly reason: string;
-      readonly resolved: boolean;
+      readonly closed: boolean;
     }[]
   >;
   outboxStates(): Promise<Record<string, number>>;
@@ -332,9 +332,9 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
         target: number;
         state: string;
         reason: string;
-        resolved: boolean;
+        closed: boolean;
       }>(
-        `SELECT error_key AS key, event_type_id AS target, state, last_reason AS reason, resolved_at IS NOT NULL AS resolved
+        `SELECT error_key AS key, event_type_id AS target, state, last_reason AS reason, resolved_at IS NOT NULL AS closed
            FROM ccx.notification_ledger ORDER BY error_key, event_type_id`,
       );
       return rows;

@@ -17,7 +17,7 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   pending: byState(),
   'given-up': byState(),
   'arrival-unknown': byState(),
-  resolved: 'itself',
+  gone: 'itself',
   'rule-did-not-run': 'itself',
   'rule-removed': 'itself',
   'below-threshold': 'itself',

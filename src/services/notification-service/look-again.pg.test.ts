@@ -73,11 +73,11 @@ test('39 messages whose issue is gone when the receiver is back are withdrawn, a
     assert.deepEqual([line.kafka.told(), line.serviceLog.told()], [[], []]);
     assert.equal(run.withdrawn, 39);
     assert.deepEqual(await line.outboxStates(), { withdrawn: 39 });
-    assert.deepEqual(new Set((await outbox(line)).map(({ error_text }) => error_text)), new Set(['resolved']));
+    assert.deepEqual(new Set((await outbox(line)).map(({ error_text }) => error_text)), new Set(['gone']));
     const ledger = await line.ledger();
     assert.deepEqual(
-      new Set(ledger.map(({ state, reason, resolved }) => `${state} ${reason} ${resolved}`)),
-      new Set(['open resolved true']),
+      new Set(ledger.map(({ state, reason, closed }) => `${state} ${reason} ${closed}`)),
+      new Set(['open gone true']),
     );
     await line.clock.advance(hourMs);
     for (const cluster of clusters) await line.store(reportOf('CRITICAL'), { cluster });
@@ -95,7 +95,7 @@ test('what is left of a message goes out under its id, composed anew', () =>
     assert.deepEqual(
       (await line.ledger()).map(({ key, state, reason }) => [key, state, reason]),
       [
-        ['CRITICAL', 'open', 'resolved'],
+        ['CRITICAL', 'open', 'gone'],
         ['MODERATE', 'notified', 'pending'],
       ],
     );
@@ -153,8 +153,8 @@ const fallsOut: Record<string, { readonly happens: (line: Timeline) => Promise<u
       }),
     reason: 'cluster-not-allowed',
   },
-  'the newest report is without it': { happens: (line) => line.store(reportOf('MODERATE')), reason: 'resolved' },
-  'the newest report is empty': { happens: (line) => line.store('{"reports":[]}'), reason: 'resolved' },
+  'the newest report is without it': { happens: (line) => line.store(reportOf('MODERATE')), reason: 'gone' },
+  'the newest report is empty': { happens: (line) => line.store('{"reports":[]}'), reason: 'gone' },
   'the newest report is of another organization': {
     happens: (line) => line.store(reportOf('CRITICAL'), { orgId: 5 }),
     reason: 'cluster-moved',
@@ -274,7 +274,7 @@ test('an issue whose message is withdrawn goes back to what it was before, whate
       await line.run();
       assert.equal(line.kafka.arrived.length, arrived, state);
       assert.deepEqual(
-        (await line.ledger()).map((issue) => [issue.state, issue.resolved]),
+        (await line.ledger()).map((issue) => [issue.state, issue.closed]),
         [[state, true]],
       );
       if (state !== 'open') assert.deepEqual(await clock(), clockBefore, state);

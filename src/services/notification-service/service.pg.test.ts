@@ -59,7 +59,7 @@ test('a new issue tells only itself and leaves the clocks of the others alone', 
     assert.deepEqual(line.kafka.told(), ['MODERATE']);
   }));
 
-test('an issue that vanishes is resolved; back within the cooldown it stays quiet, after it it is told as recurred', () =>
+test('an issue that vanishes is gone; back within the cooldown it stays quiet, after it it is told as recurred', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     await line.run();
@@ -67,9 +67,9 @@ test('an issue that vanishes is resolved; back within the cooldown it stays quie
     await line.clock.advance(hourMs);
     await line.store(reportOf('MODERATE'));
     const gone = await line.run();
-    assert.equal(gone.decisions['resolved'], 1);
+    assert.equal(gone.decisions['gone'], 1);
     assert.deepEqual(
-      (await line.ledger()).map(({ key, resolved }) => [key, resolved]),
+      (await line.ledger()).map(({ key, closed }) => [key, closed]),
       [
         ['CRITICAL', true],
         ['MODERATE', false],
@@ -79,7 +79,7 @@ test('an issue that vanishes is resolved; back within the cooldown it stays quie
     await line.store(reportOf());
     await line.run();
     assert.deepEqual(
-      (await line.ledger()).map(({ resolved }) => resolved),
+      (await line.ledger()).map(({ closed }) => closed),
       [true, true],
     );
     await line.clock.advance(hourMs);

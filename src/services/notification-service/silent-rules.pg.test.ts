@@ -57,8 +57,8 @@ async function report(keys: readonly string[], facts?: Facts): Promise<void> {
 
 const brokenWith = (reason: string) => ({ didNotRun: { [module]: { reason, details: 'it threw' } } });
 const issue = async () => {
-  const { rows } = await line.database.query<{ state: string; reason: string; resolved: boolean; seen: string }>(
-    `SELECT state, last_reason AS reason, resolved_at IS NOT NULL AS resolved, last_seen_at AS seen FROM ccx.notification_ledger
+  const { rows } = await line.database.query<{ state: string; reason: string; closed: boolean; seen: string }>(
+    `SELECT state, last_reason AS reason, resolved_at IS NOT NULL AS closed, last_seen_at AS seen FROM ccx.notification_ledger
       WHERE error_key = 'CRITICAL'`,
   );
   return rows[0]!;
@@ -73,14 +73,14 @@ for (const reason of notRunReasons) {
       await line.clock.advance(10 * hourMs);
       await report([], brokenWith(reason));
       const now = await issue();
-      assert.deepEqual([now.state, now.reason, now.resolved], ['notified', 'rule-did-not-run', false]);
+      assert.deepEqual([now.state, now.reason, now.closed], ['notified', 'rule-did-not-run', false]);
       assert.equal(now.seen, seen, 'it was not seen in a report that says nothing of it');
     }
     await report(['CRITICAL'], {});
     assert.deepEqual([line.kafka.told(), (await issue()).reason], [['CRITICAL'], 'cooldown-over']);
     await report([], brokenWith(reason));
     await report([], {});
-    assert.deepEqual([(await issue()).reason, (await issue()).resolved], ['resolved', true]);
+    assert.deepEqual([(await issue()).reason, (await issue()).closed], ['gone', true]);
     assert.deepEqual(line.kafka.told(), []);
   });
 }
@@ -107,7 +107,7 @@ test('what a rule lacked, what another pipeline says and what nobody says closes
   for (const facts of reports) {
     await report(['CRITICAL'], {});
     await report([], facts);
-    assert.deepEqual([(await issue()).reason, (await issue()).resolved], ['resolved', true], JSON.stringify(facts));
+    assert.deepEqual([(await issue()).reason, (await issue()).closed], ['gone', true], JSON.stringify(facts));
   }
 });
 
@@ -119,18 +119,18 @@ test('what a broken rule found all the same is there', async () => {
 test('a rule that the report’s catalogue does not have closes its issues as removed, and nothing else does', async () => {
   await report(['CRITICAL'], { catalogue: [module, 'other'] });
   await report([], { catalogue: ['other'] });
-  assert.deepEqual([(await issue()).reason, (await issue()).resolved], ['rule-removed', true]);
+  assert.deepEqual([(await issue()).reason, (await issue()).closed], ['rule-removed', true]);
   await report(['CRITICAL'], { catalogue: [module, 'other'] });
   assert.deepEqual([line.kafka.told(), (await issue()).reason], [['CRITICAL'], 'already-notified']);
   await report([], { catalogue: [module] });
-  assert.equal((await issue()).reason, 'resolved', 'its rule ran and did not find it');
+  assert.equal((await issue()).reason, 'gone', 'its rule ran and did not find it');
   await report(['CRITICAL'], {});
   await report([], { ...brokenWith('RULE_LEFT_OUT'), catalogue: ['other'] });
   assert.equal((await issue()).reason, 'rule-did-not-run');
   await line.database.query('DELETE FROM ccx.catalogues');
   await line.store(reportOf());
   await line.run();
-  assert.equal((await issue()).reason, 'resolved', 'of a catalogue that is not known nothing is removed');
+  assert.equal((await issue()).reason, 'gone', 'of a catalogue that is not known nothing is removed');
 });
 
 test('many clusters are decided with one look at the catalogues, and with none where no issue is lost', async () => {

@@ -13,7 +13,14 @@ import {
   type LedgerIssue,
   type LedgerState,
 } from './decide-cluster.ts';
-import { NOTIFY_REASONS, type NotifyReason, type Reason, reasonSentence, SKIP_REASONS } from './reasons.ts';
+import {
+  currentReason,
+  NOTIFY_REASONS,
+  type NotifyReason,
+  type Reason,
+  reasonSentence,
+  SKIP_REASONS,
+} from './reasons.ts';
 import type { Verdict } from './verdicts.ts';
 
 const cooldownMicros = 1_000n;
@@ -36,20 +43,20 @@ const pasts = {
   'dead-without-wait': past('dead', null),
   'unknown-waiting': past('unknown', now - 1n),
   'unknown-over': past('unknown', now - cooldownMicros),
-  'open-resolved': past('open', null, true),
-  'pending-resolved': past('pending', null, true),
-  'notified-resolved-waiting': past('notified', now - 1n, true),
-  'notified-resolved-over': past('notified', now - cooldownMicros, true),
-  'removed-resolved': past('removed', now - 1n, true),
-  'dead-resolved-waiting': past('dead', now - 1n, true),
-  'dead-resolved-over': past('dead', now - cooldownMicros, true),
-  'unknown-resolved-waiting': past('unknown', now - 1n, true),
-  'unknown-resolved-over': past('unknown', now - cooldownMicros, true),
+  'open-closed': past('open', null, true),
+  'pending-closed': past('pending', null, true),
+  'notified-closed-waiting': past('notified', now - 1n, true),
+  'notified-closed-over': past('notified', now - cooldownMicros, true),
+  'removed-closed': past('removed', now - 1n, true),
+  'dead-closed-waiting': past('dead', now - 1n, true),
+  'dead-closed-over': past('dead', now - cooldownMicros, true),
+  'unknown-closed-waiting': past('unknown', now - 1n, true),
+  'unknown-closed-over': past('unknown', now - cooldownMicros, true),
 } satisfies Record<string, LedgerIssue | undefined>;
 
 /** What is seen of the issue now; the first that holds decides. */
 const observations = {
-  gone: { present: false, absence: 'resolved' },
+  gone: { present: false, absence: 'gone' },
   'rule-did-not-run': { present: false, absence: 'rule-did-not-run' },
   'rule-removed': { present: false, absence: 'rule-removed' },
   'cluster-not-allowed': { present: true, allowed: false, disabled: 'disabled-by-cluster', verdict: 'below-threshold' },
@@ -90,7 +97,7 @@ const filtered = {
 } as const satisfies Record<Exclude<Seen, 'gone' | 'rule-did-not-run' | 'rule-removed' | 'passing'>, Reason>;
 
 /** An issue that was there is closed, or stays what it was; one that was not is none of this report's business. */
-const lost = { gone: 'resolved', 'rule-did-not-run': 'rule-did-not-run', 'rule-removed': 'rule-removed' } as const;
+const lost = { gone: 'gone', 'rule-did-not-run': 'rule-did-not-run', 'rule-removed': 'rule-removed' } as const;
 const absent = { gone: 'none', 'rule-did-not-run': 'none', 'rule-removed': 'none' } as const;
 
 const table: Record<Past, Record<Seen, Cell>> = {
@@ -107,25 +114,25 @@ const table: Record<Past, Record<Seen, Cell>> = {
   'dead-without-wait': { ...filtered, ...lost, passing: 'tried-again' },
   'unknown-waiting': { ...filtered, ...lost, passing: 'arrival-unknown' },
   'unknown-over': { ...filtered, ...lost, passing: 'tried-again' },
-  'open-resolved': { ...filtered, ...absent, passing: 'new' },
-  'pending-resolved': { ...filtered, ...absent, passing: 'pending' },
-  'notified-resolved-waiting': { ...filtered, ...absent, passing: 'already-notified' },
-  'notified-resolved-over': { ...filtered, ...absent, passing: 'recurred' },
-  'removed-resolved': { ...filtered, ...absent, passing: 'record-removed' },
-  'dead-resolved-waiting': { ...filtered, ...absent, passing: 'given-up' },
-  'dead-resolved-over': { ...filtered, ...absent, passing: 'tried-again' },
-  'unknown-resolved-waiting': { ...filtered, ...absent, passing: 'arrival-unknown' },
-  'unknown-resolved-over': { ...filtered, ...absent, passing: 'tried-again' },
+  'open-closed': { ...filtered, ...absent, passing: 'new' },
+  'pending-closed': { ...filtered, ...absent, passing: 'pending' },
+  'notified-closed-waiting': { ...filtered, ...absent, passing: 'already-notified' },
+  'notified-closed-over': { ...filtered, ...absent, passing: 'recurred' },
+  'removed-closed': { ...filtered, ...absent, passing: 'record-removed' },
+  'dead-closed-waiting': { ...filtered, ...absent, passing: 'given-up' },
+  'dead-closed-over': { ...filtered, ...absent, passing: 'tried-again' },
+  'unknown-closed-waiting': { ...filtered, ...absent, passing: 'arrival-unknown' },
+  'unknown-closed-over': { ...filtered, ...absent, passing: 'tried-again' },
 };
 
-function past(state: LedgerState, clockMicros: bigint | null, resolved = false): LedgerIssue {
-  return { ...key, state, clockMicros, recorded: state === 'notified', resolved };
+function past(state: LedgerState, clockMicros: bigint | null, closed = false): LedgerIssue {
+  return { ...key, state, clockMicros, recorded: state === 'notified', closed };
 }
 
 function situation(before: LedgerIssue | undefined, seen: Observation): ClusterSituation {
   return {
     reportIssues: seen.present ? [{ ...key, position: 4 }] : [],
-    absence: () => seen.absence ?? 'resolved',
+    absence: () => seen.absence ?? 'gone',
     ledger: before === undefined ? [] : [before],
     allowed: seen.allowed ?? true,
     hasRecipient: seen.hasRecipient ?? true,
@@ -152,7 +159,7 @@ for (const [before, row] of Object.entries(table) as [Past, Record<Seen, Cell>][
 test('only a report in which the rule ran closes an issue, and one that it says nothing of was not seen in it', () => {
   for (const absence of ['gone', 'rule-did-not-run', 'rule-removed'] as const) {
     const [decision] = decideCluster(situation(pasts['notified-waiting'], observations[absence]));
-    assert.deepEqual([decision?.resolved, decision?.seenBefore], [absence !== 'rule-did-not-run', true], absence);
+    assert.deepEqual([decision?.closed, decision?.seenBefore], [absence !== 'rule-did-not-run', true], absence);
   }
   const decided = { reason: 'rule-did-not-run', nextEligibleMicros: null };
   const unseen = { ...past('notified', now - 1n), decided };
@@ -162,8 +169,8 @@ test('only a report in which the rule ran closes an issue, and one that it says 
     'said once',
   );
   const [closed] = decideCluster(situation(unseen, observations.gone));
-  assert.deepEqual([closed?.resolved, closed?.seenBefore, closed?.changed], [true, false, true]);
-  assert.equal(decideCluster(situation(pasts.open, observations.passing))[0]?.resolved, false);
+  assert.deepEqual([closed?.closed, closed?.seenBefore, closed?.changed], [true, false, true]);
+  assert.equal(decideCluster(situation(pasts.open, observations.passing))[0]?.closed, false);
 });
 
 test('whatever reports say in which a rule did not run, its issue is decided as if they had not come', () => {
@@ -182,7 +189,7 @@ test('whatever reports say in which a rule did not run, its issue is decided as 
         state: decision.notify ? 'notified' : (before?.state ?? 'open'),
         clockMicros: decision.notify ? at : (before?.clockMicros ?? null),
         recorded: decision.notify || before?.recorded === true,
-        resolved: decision.resolved,
+        closed: decision.closed,
         decided: decision,
       };
     }
@@ -208,7 +215,7 @@ test('a rule that did not run is never taken for a removed one, and only a known
   assert.equal(absence(issue('a.broken')), 'rule-did-not-run');
   assert.equal(absence(issue('a.broken_and_removed.report')), 'rule-did-not-run');
   assert.equal(absence(issue('a.removed.report')), 'rule-removed');
-  assert.equal(absence(issue('a.rule.report')), 'resolved');
+  assert.equal(absence(issue('a.rule.report')), 'gone');
 });
 
 test('an answer that time will change says when', () => {
@@ -239,7 +246,7 @@ test('a clock that was started in the future still holds', () => {
   );
 });
 
-test('decisions come in report order, then what is newly resolved', () => {
+test('decisions come in report order, then what is newly gone', () => {
   const issue = (errorKey: string) => ({ ...key, errorKey });
   const decisions = decideCluster({
     ...situation(undefined, observations.gone),
@@ -248,8 +255,8 @@ test('decisions come in report order, then what is newly resolved', () => {
       { ...issue('A'), position: 1 },
     ],
     ledger: [
-      { ...issue('C'), state: 'open', clockMicros: null, recorded: false, resolved: false },
-      { ...issue('A'), state: 'notified', clockMicros: now, recorded: true, resolved: false },
+      { ...issue('C'), state: 'open', clockMicros: null, recorded: false, closed: false },
+      { ...issue('A'), state: 'notified', clockMicros: now, recorded: true, closed: false },
     ],
   });
   assert.deepEqual(
@@ -257,7 +264,7 @@ test('decisions come in report order, then what is newly resolved', () => {
     [
       ['B', 'new', 0],
       ['A', 'already-notified', 1],
-      ['C', 'resolved', undefined],
+      ['C', 'gone', undefined],
     ],
   );
 });
@@ -266,8 +273,13 @@ test('every reason has its own sentence, and an unknown one is shown as it is', 
   const sentences = [...Object.values(NOTIFY_REASONS), ...Object.values(SKIP_REASONS)];
   assert.equal(new Set(sentences).size, sentences.length);
   for (const sentence of sentences) assert.match(sentence, /^[A-Z][^.]*\.$/);
-  assert.equal(reasonSentence('resolved'), SKIP_REASONS.resolved);
+  assert.equal(reasonSentence('gone'), SKIP_REASONS.gone);
   assert.equal(reasonSentence('toString'), '(toString)');
+  assert.deepEqual(
+    ['resolved', 'gone', 'new'].map(currentReason),
+    ['gone', 'gone', 'new'],
+    'as older releases stored it',
+  );
 });
 
 /** Plays reports against a ledger that records each notification at once; answers when which issue was told. */
@@ -285,7 +297,7 @@ function play(
       ledger: [...ledger.values()],
       nowMicros: at,
     });
-    for (const { issue, reason, notify, resolved } of decisions) {
+    for (const { issue, reason, notify, closed } of decisions) {
       const before = ledger.get(issue.errorKey);
       if (notify) told.push({ key: issue.errorKey, at, reason });
       ledger.set(issue.errorKey, {
@@ -293,7 +305,7 @@ function play(
         state: notify ? 'notified' : (before?.state ?? 'open'),
         clockMicros: notify ? at : (before?.clockMicros ?? null),
         recorded: notify || (before?.recorded ?? false),
-        resolved,
+        closed,
       });
     }
   }
@@ -349,7 +361,7 @@ test('what the ledger already says is not told to it again', () => {
     decideCluster(situation(before, seen)).map(({ changed }) => changed);
   const known = { ...past('notified', now - 1n), decided };
   assert.deepEqual(changedAfter(known), [false]);
-  assert.deepEqual(changedAfter({ ...known, resolved: true }), [true]);
+  assert.deepEqual(changedAfter({ ...known, closed: true }), [true]);
   assert.deepEqual(changedAfter(known, observations.gone), [true]);
   assert.deepEqual(changedAfter(known, observations['below-threshold']), [true]);
   assert.deepEqual(changedAfter({ ...known, clockMicros: now - 2n }), [true]);

@@ -4,7 +4,7 @@
  * when a message that waited is decided once more.
  *
  * The clock is per issue. It starts when the issue's notification was delivered (or given up, or its arrival became unknowable) and ends
- * one cooldown later; no other issue touches it. An issue that vanishes is resolved; one that comes back inside its cooldown is not notified:
+ * one cooldown later; no other issue touches it. An issue that vanishes is gone; one that comes back inside its cooldown is not notified:
  * its owners were notified within the cooldown, and a flapping issue would otherwise mail them at every flap. The reference does the same as
  * long as nothing else was sent in between, and notifies at once when something was. A report in which the rule did not run says nothing of
  * its issues: they stay as they were. Source: architecture.md 7, notification-service.md 8.
@@ -37,13 +37,13 @@ export interface LedgerIssue extends Issue {
   /** True while the `sent` row that it counts by is in `reported`. */
   readonly recorded: boolean;
   /** True when the last report considered did not contain it. */
-  readonly resolved: boolean;
+  readonly closed: boolean;
   /** What the ledger says was decided last; absent when that is about to change anyhow. */
   readonly decided?: { readonly reason: string; readonly nextEligibleMicros: bigint | null };
 }
 
 /** What it means that a report does not hold an issue. */
-export type Absence = 'resolved' | 'rule-did-not-run' | 'rule-removed';
+export type Absence = 'gone' | 'rule-did-not-run' | 'rule-removed';
 
 export interface ClusterSituation {
   readonly reportIssues: readonly ReportIssue[];
@@ -65,7 +65,7 @@ export interface Decision {
   /** Position in the report; undefined for an issue that is not in it any more. */
   readonly position: number | undefined;
   /** True when the report closes it: it does not hold the issue, and would if it were there. */
-  readonly resolved: boolean;
+  readonly closed: boolean;
   /** True when the report that was considered before held it. */
   readonly seenBefore: boolean;
   readonly notify: boolean;
@@ -77,7 +77,7 @@ export interface Decision {
 }
 
 /**
- * Decisions in report order, then the issues that the report has lost. One that was resolved before gets none: nothing about it changed.
+ * Decisions in report order, then the issues that the report has lost. One that was closed before gets none: nothing about it changed.
  */
 export function decideCluster(situation: ClusterSituation): Decision[] {
   const remembered = new Map(situation.ledger.map((issue) => [issueIdentity(issue), issue]));
@@ -85,15 +85,15 @@ export function decideCluster(situation: ClusterSituation): Decision[] {
     const past = remembered.get(issueIdentity(issue));
     remembered.delete(issueIdentity(issue));
     const { position, ...key } = issue;
-    return describe({ issue: key, position, resolved: false, ...decideIssue(situation, key, past) }, past);
+    return describe({ issue: key, position, closed: false, ...decideIssue(situation, key, past) }, past);
   });
   for (const past of remembered.values()) {
-    if (past.resolved) continue;
+    if (past.closed) continue;
     const { type, component, errorKey } = past;
     const issue = { type, component, errorKey };
     const absence = situation.absence(issue);
-    const resolved = absence !== 'rule-did-not-run';
-    decisions.push(describe({ issue, position: undefined, resolved, ...skip(absence) }, past));
+    const closed = absence !== 'rule-did-not-run';
+    decisions.push(describe({ issue, position: undefined, closed, ...skip(absence) }, past));
   }
   return decisions;
 }
@@ -109,7 +109,7 @@ export function absenceIn(
   return ({ component }) => {
     const module = moduleOfComponent(component);
     if (didNotRun.has(module)) return 'rule-did-not-run';
-    return isRemoved(module) ? 'rule-removed' : 'resolved';
+    return isRemoved(module) ? 'rule-removed' : 'gone';
   };
 }
 
@@ -137,10 +137,10 @@ function describe(decision: Omit<Decision, 'changed' | 'seenBefore'>, past: Ledg
   const same =
     !decision.notify &&
     past?.decided !== undefined &&
-    past.resolved === decision.resolved &&
+    past.closed === decision.closed &&
     past.decided.reason === decision.reason &&
     past.decided.nextEligibleMicros === decision.nextEligibleMicros;
-  const seenBefore = past !== undefined && !past.resolved && past.decided?.reason !== 'rule-did-not-run';
+  const seenBefore = past !== undefined && !past.closed && past.decided?.reason !== 'rule-did-not-run';
   return { ...decision, seenBefore, changed: !same };
 }
 
@@ -163,7 +163,7 @@ function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssu
       return skip('pending');
     case 'notified':
       if (waiting) return skip('already-notified', waitUntil);
-      return notify(past.resolved ? 'recurred' : 'cooldown-over');
+      return notify(past.closed ? 'recurred' : 'cooldown-over');
     case 'removed':
       return notify('record-removed');
     case 'dead':
@@ -220,7 +220,7 @@ export function withForeignRows(ledger: readonly LedgerIssue[], rows: readonly F
         state: known?.state === 'pending' ? 'pending' : 'notified',
         clockMicros: row.notifiedMicros,
         recorded: true,
-        resolved: known?.resolved ?? true,
+        closed: known?.closed ?? true,
       });
     }
   }

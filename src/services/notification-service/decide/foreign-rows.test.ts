@@ -34,7 +34,7 @@ for (const [state, byRecord] of Object.entries(table) as [LedgerState, (typeof t
     test(`${state}, ${record}, beside a sent row of somebody else`, () => {
       for (const [clock, expected] of Object.entries(byClock) as [Clock, Cell][]) {
         const known: LedgerIssue = {
-          ...{ ...key, state, clockMicros: clocks[clock], recorded: record === 'recorded', resolved: false },
+          ...{ ...key, state, clockMicros: clocks[clock], recorded: record === 'recorded', closed: false },
         };
         const taken = { ...known, clockMicros: rowMicros, recorded: true };
         const outcome = { kept: known, taken: { ...taken, state: 'notified' }, pending: taken }[expected];
@@ -46,12 +46,12 @@ for (const [state, byRecord] of Object.entries(table) as [LedgerState, (typeof t
 
 test('an issue that was not known is notified and gone until a report shows it', () => {
   assert.deepEqual(withForeignRows([], [{ notifiedMicros: rowMicros, issues: [key] }]), [
-    { ...key, state: 'notified', clockMicros: rowMicros, recorded: true, resolved: true },
+    { ...key, state: 'notified', clockMicros: rowMicros, recorded: true, closed: true },
   ]);
 });
 
 test('of several rows the newest counts, in whatever order they come', () => {
-  const removed: LedgerIssue = { ...key, state: 'removed', clockMicros: 5_000n, recorded: false, resolved: false };
+  const removed: LedgerIssue = { ...key, state: 'removed', clockMicros: 5_000n, recorded: false, closed: false };
   fc.assert(
     fc.property(fc.array(fc.bigInt({ min: 1n, max: 9_000n }), { minLength: 1, maxLength: 8 }), (moments) => {
       const rows = moments.map((notifiedMicros) => ({ notifiedMicros, issues: [key] }));

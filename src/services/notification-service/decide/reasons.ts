@@ -20,7 +20,7 @@ export const SKIP_REASONS = {
     'Its last notification was refused and is listed as dead; it is tried again when its cooldown has ended, or by a manual retry.',
   'arrival-unknown':
     'Whether its last notification arrived is not known; it is listed, and tried again when its cooldown has ended, or by a manual retry.',
-  resolved: 'The newest report does not contain it any more.',
+  gone: 'The newest report does not contain it any more.',
   'rule-did-not-run':
     'Its rule did not run over the newest report, which therefore says nothing of it; it stays as it was.',
   'rule-removed': 'Its rule is not in the catalogue that made the newest report any more.',
@@ -53,6 +53,11 @@ export type NotifyReason = keyof typeof NOTIFY_REASONS;
 export type SkipReason = keyof typeof SKIP_REASONS;
 export type Reason = NotifyReason | SkipReason;
 export type Standing = Reason | keyof typeof STANDINGS;
+
+/** A reason by the name that it has now: older releases stored `gone` as `resolved`. */
+export function currentReason(stored: string): string {
+  return stored === 'resolved' ? 'gone' : stored;
+}
 
 const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...SKIP_REASONS, ...STANDINGS };
 

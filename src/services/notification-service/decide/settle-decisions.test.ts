@@ -9,7 +9,7 @@ const decision: Decision = {
   issue,
   notify: true,
   reason: 'new',
-  resolved: false,
+  closed: false,
   position: 0,
   changed: true,
   seenBefore: false,

@@ -25,7 +25,7 @@ const outcomes: Record<Case, DeliveryOutcome> = {
   },
   unrendered: { kind: 'unrendered', error, nextAttemptMicros: 2_000n },
   released: { kind: 'released' },
-  withdrawn: { kind: 'withdrawn', reason: 'resolved' },
+  withdrawn: { kind: 'withdrawn', reason: 'gone' },
 };
 type Case =
   | Exclude<DeliveryOutcome['kind'], 'dead' | 'later'>
@@ -69,8 +69,8 @@ const expected: Record<Case, Record<'fresh' | 'may have arrived', string>> = {
     'may have arrived': 'unknown 2 true 1000 - - untried | - | -',
   },
   withdrawn: {
-    fresh: 'withdrawn 2 false - 1000 WITHDRAWN untried | before - - resolved | 1000',
-    'may have arrived': 'withdrawn 2 true - 1000 WITHDRAWN untried | before - - resolved | 1000',
+    fresh: 'withdrawn 2 false - 1000 WITHDRAWN untried | before - - gone | 1000',
+    'may have arrived': 'withdrawn 2 true - 1000 WITHDRAWN untried | before - - gone | 1000',
   },
 };
 
@@ -84,7 +84,7 @@ const announced: Record<Case, string> = {
   'later, may have arrived': 'notification-failed - 1000: TEST, as the test wants it | goes on',
   unrendered: ' | goes on',
   released: ' | goes on',
-  withdrawn: 'outcome-recorded 12 1000: withdrawn, resolved | withdrawn',
+  withdrawn: 'outcome-recorded 12 1000: withdrawn, gone | withdrawn',
 };
 
 function announcedBy({ trace, tally }: Settlement): string {

@@ -99,7 +99,7 @@ function rulesOfLostIssues({ report: { catalogue }, read, ledger }: Subject): re
   if (read.kind !== 'read') return [];
   const held = new Set(read.issues.map(issueIdentity));
   return ledger
-    .filter((issue) => !issue.resolved && !held.has(issueIdentity(issue)))
+    .filter((issue) => !issue.closed && !held.has(issueIdentity(issue)))
     .map(({ component }) => ({ catalogue, module: moduleOfComponent(component) }));
 }
 

@@ -184,7 +184,7 @@ async function decisionsAbout(
     ledger: issues.map((issue): LedgerIssue => {
       const clockMicros = notified.get(issueIdentity(issue)) ?? null;
       const recorded = clockMicros !== null;
-      return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, resolved: false };
+      return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, closed: false };
     }),
     allowed: run.isClusterAllowed(cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),

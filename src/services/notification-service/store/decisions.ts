@@ -193,7 +193,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
         component: decision.issue.component,
         error_key: decision.issue.errorKey,
         seen_at: seenAt(cluster, decision, previousReportAt),
-        resolved: decision.resolved,
+        closed: decision.closed,
         notification_id: decision.notificationId,
         reason: decision.reason,
         next_eligible_at: timestampOrNull(decision.nextEligibleMicros),
@@ -206,9 +206,9 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
              notification_id, last_reason, decided_at, next_eligible_at)
      SELECT event_type_id, org_id, cluster, type, component, error_key,
             CASE WHEN notification_id IS NULL THEN 'open' ELSE 'pending' END,
-            seen_at, seen_at, CASE WHEN resolved THEN $2::timestamp END, notification_id, reason, $2::timestamp, next_eligible_at
+            seen_at, seen_at, CASE WHEN closed THEN $2::timestamp END, notification_id, reason, $2::timestamp, next_eligible_at
        FROM json_to_recordset($1) AS s(event_type_id int, org_id int, cluster character(36), type text, component text,
-            error_key text, seen_at timestamp, resolved boolean, notification_id uuid, reason text, next_eligible_at timestamp)
+            error_key text, seen_at timestamp, closed boolean, notification_id uuid, reason text, next_eligible_at timestamp)
      ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
         SET state = CASE WHEN excluded.notification_id IS NULL THEN l.state ELSE 'pending' END,
             state_before = CASE WHEN excluded.notification_id IS NULL OR l.state = 'pending' THEN l.state_before ELSE l.state END,

@@ -17,6 +17,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
+import { currentReason } from '../decide/reasons.ts';
 import { countsFor } from './reports.ts';
 
 export interface ExplainedIssue {
@@ -98,7 +99,10 @@ export async function readExplanation(
       ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
     [cluster, [1, 2]],
   );
-  return { targets: targets.rows, issues: issues.rows };
+  return {
+    targets: targets.rows,
+    issues: issues.rows.map((issue) => ({ ...issue, last_reason: currentReason(issue.last_reason) })),
+  };
 }
 
 export const LISTED_STATES = ['pending', 'claimed', 'delivered', 'dead', 'unknown', 'withdrawn'] as const;

@@ -89,7 +89,7 @@ test('every state of the ledger takes a row in as the pure function says, and no
     const key = { eventTargetId: 1, orgId: testOrg, cluster };
     const stored = (await readLedger(line, [key])).get(ledgerKey(key));
     const after = stored?.map(({ decided, ...rest }): LedgerIssue => rest);
-    const known: LedgerIssue = { ...issue, ...before, resolved: false };
+    const known: LedgerIssue = { ...issue, ...before, closed: false };
     const expected = withForeignRows([known], [{ notifiedMicros: rowMicros, issues: [issue] }]);
     assert.deepEqual(
       after,

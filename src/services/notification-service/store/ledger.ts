@@ -12,6 +12,7 @@ import {
 } from '../../../contracts/tables.ts';
 import type { ForeignSentRow, LedgerIssue } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
+import { currentReason } from '../decide/reasons.ts';
 import { microsOrUndefined } from '../timestamps.ts';
 import { rowsJson, type StoreAccess } from './transact.ts';
 
@@ -33,7 +34,7 @@ export async function readLedger(
 ): Promise<Map<string, LedgerIssue[]>> {
   const { rows } = await database.query<
     WantedCluster &
-      Pick<LedgerIssue, keyof Issue | 'state' | 'recorded' | 'resolved'> & {
+      Pick<LedgerIssue, keyof Issue | 'state' | 'recorded' | 'closed'> & {
         readonly clockAt: string | null;
         readonly reason: string;
         readonly nextEligibleAt: string | null;
@@ -41,7 +42,7 @@ export async function readLedger(
   >(
     `SELECT l.event_type_id AS "eventTargetId", l.org_id AS "orgId", rtrim(l.cluster) AS cluster, l.type, l.component,
             l.error_key AS "errorKey", l.state, l.clock_at AS "clockAt", l.reported_at IS NOT NULL AS recorded,
-            l.resolved_at IS NOT NULL AS resolved, l.last_reason AS reason, l.next_eligible_at AS "nextEligibleAt"
+            l.resolved_at IS NOT NULL AS closed, l.last_reason AS reason, l.next_eligible_at AS "nextEligibleAt"
        FROM json_to_recordset($1) AS w("eventTargetId" int, "orgId" int, cluster character(36))
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
          ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster`,
@@ -52,7 +53,7 @@ export async function readLedger(
     const key = ledgerKey({ eventTargetId, orgId, cluster });
     const issues = found.get(key) ?? [];
     found.set(key, issues);
-    const decided = { reason, nextEligibleMicros: microsOrUndefined(nextEligibleAt) ?? null };
+    const decided = { reason: currentReason(reason), nextEligibleMicros: microsOrUndefined(nextEligibleAt) ?? null };
     issues.push({ ...issue, clockMicros: microsOrUndefined(clockAt) ?? null, decided });
   }
   return found;
