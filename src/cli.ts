@@ -68,6 +68,10 @@ const modules: readonly CommandModule[] = [
     load: () => import('./tools/database/commands.ts'),
   },
   {
+    commands: { audit: 'what people changed with commands: list' },
+    load: () => import('./tools/audit/commands.ts'),
+  },
+  {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
     load: () => import('./tools/cluster-simulator/commands.ts'),
   },

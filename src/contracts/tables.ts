@@ -65,6 +65,8 @@ export const TABLE_CLUSTER_RULE_TOGGLE = 'cluster_rule_toggle';
 export const TABLE_RULE_DISABLE = 'rule_disable';
 /** Which organization a cluster belongs to. Written by: ingress, `ccx clusters move` → read by: ingress, notification service. */
 export const TABLE_CLUSTER_OWNERS = 'ccx.cluster_owners';
+/** Changes by people. Written by: `ccx` commands, read API, console → read by: `ccx audit`. Code: `platform/records/audit.ts`. */
+export const TABLE_AUDIT = 'ccx.audit';
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 

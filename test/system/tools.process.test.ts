@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { rename } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { uploadBytes } from '../../src/all-in-one/upload-files.ts';
@@ -184,6 +185,12 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
       new RegExp(`^${other.letter} .* {2}\\(discarded\\)$`, 'm'),
     );
     assert.match(await printed('notifications', 'list', '--cluster', other.clusterId), / {2}\(discarded\)$/m);
+    assert.match(
+      await printed('audit', 'list', '--subject', other.letter, '--since', '1 hour'),
+      new RegExp(
+        `^\\S+Z {2}${userInfo().username} \\(command line on ${hostname()}\\) {2}dead-letters discard ${other.letter} {2}\\{"state":"open"\\} → \\{"state":"discarded"\\} {2}seen\\n$`,
+      ),
+    );
     const unknown = 'notifications/00000000-0000-4000-8000-000000000000';
     assert.match(await complained('dead-letters', 'show', unknown), /\[DEAD_LETTER_UNKNOWN\]$/m);
     assert.match(await complained('dead-letters', 'show', 'notifications/1'), /\[DEAD_LETTER_UNKNOWN\]$/m);
@@ -215,9 +222,18 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     const announcement = await announcementOf(requestId);
     assert.equal(await printed('dead-letters', 'show', id, '--value'), announcement.text);
 
-    assert.equal(await printed('dead-letters', 'discard', id, '--note', 'a test'), `${id} is discarded\n`);
+    assert.equal(
+      await printed('dead-letters', 'discard', id, '--note', 'a test', '--by', 'Ada'),
+      `${id} is discarded\n`,
+    );
     assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
     assert.match(await printed('dead-letters', 'list', '--all'), new RegExp(`^${id} .* {2}\\(discarded\\)$`, 'm'));
+    const audited = JSON.parse(await printed('audit', 'list', '--subject', id, '--json')) as Record<string, unknown>;
+    assert.deepEqual(
+      [audited['actor'], audited['action'], audited['reason']],
+      ['Ada', 'dead-letters discard', 'a test'],
+    );
+    assert.match(await complained('audit', 'list', '--since', 'soon'), /\[AUDIT_SINCE\]$/m);
     assert.match(
       await complained('dead-letters', 'show', `${TOPIC_PIPELINE_DEAD_LETTERS}/0/99`),
       /\[DEAD_LETTER_UNKNOWN\]$/m,

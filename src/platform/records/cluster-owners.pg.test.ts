@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
+import { readAudit } from './audit.ts';
 import { ClusterOwners } from './cluster-owners.ts';
 
 const cluster = '84ef291d-8f1b-4d28-ab34-cfddff941b84';
+const byWhom = { actor: 'ada', origin: 'test', reason: 'sold' };
 const now = 1_764_115_200_123_456n;
 const claim = (orgId: number, bound = false, id = cluster) => ({ cluster: id, orgId, bound, tokenSha256: 'ab' });
 
@@ -81,8 +83,14 @@ test('a database without reports gives nobody anything', async () => {
 
 test('a person moves a cluster, and no token takes it back', async () => {
   await emptied();
-  assert.equal(await owners.move(cluster, 5, now), undefined);
+  assert.equal(await owners.move(cluster, 5, now, byWhom), undefined);
   await owners.claim(claim(1), now);
-  assert.deepEqual(await owners.move(cluster, 6, now), { orgId: 5, bound: true });
+  assert.deepEqual(await owners.move(cluster, 6, now, byWhom), { orgId: 5, bound: true });
   assert.deepEqual(await owners.claim(claim(5, true), now), { orgId: 6, bound: true });
+  const [second, first] = await readAudit(context.database, { subject: cluster, rowsMax: 3 });
+  const moved = { ...byWhom, action: 'clusters move', subject: cluster };
+  const { id: _one, at: _first, ...firstMove } = first!;
+  const { id: _two, at: _second, ...secondMove } = second!;
+  assert.deepEqual(firstMove, { ...moved, before: null, after: { orgId: 5, bound: true } });
+  assert.deepEqual(secondMove, { ...moved, before: { orgId: 5, bound: true }, after: { orgId: 6, bound: true } });
 });

@@ -5,6 +5,7 @@
 import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS } from '../../contracts/tables.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
 import type { Database } from '../database/database.ts';
+import { type ByWhom, recordAudit } from './audit.ts';
 
 export interface ClusterOwner {
   readonly orgId: number;
@@ -96,8 +97,8 @@ export class ClusterOwners {
     }
   }
 
-  /** By a person, whatever a token says. Resolves to who owned it before. */
-  async move(cluster: string, orgId: number, nowMicros: bigint): Promise<ClusterOwner | undefined> {
+  /** By a person, whatever a token says; audited. Resolves to who owned it before. */
+  async move(cluster: string, orgId: number, nowMicros: bigint, byWhom: ByWhom): Promise<ClusterOwner | undefined> {
     return await this.#database.transaction(async (tx) => {
       const { rows } = await tx.query<ClusterOwner>(
         `SELECT org_id AS "orgId", bound FROM ${TABLE_CLUSTER_OWNERS} WHERE cluster = $1 FOR UPDATE`,
@@ -109,7 +110,9 @@ export class ClusterOwners {
             SET org_id = excluded.org_id, token_sha256 = NULL, bound = true, since = excluded.since`,
         [cluster, orgId, nowMicros],
       );
-      return rows[0];
+      const [before, after] = [rows[0], { orgId, bound: true }];
+      await recordAudit(tx, { ...byWhom, action: 'clusters move', subject: cluster, before, after });
+      return before;
     });
   }
 }

@@ -132,7 +132,7 @@ test('a bound token takes a cluster over from an unbound one at its next upload'
 test('ccx clusters move counts at once, against a bound token, too', async (t) => {
   const f = await start(t, tokens);
   assert.equal((await f.upload('bound')).status, 202);
-  await f.owners.move(cluster, 1, 1n);
+  await f.owners.move(cluster, 1, 1n, { actor: 'ada', origin: 'test' });
   assert.equal((await f.upload('bound')).status, 403);
   assert.equal((await f.upload('one')).status, 202);
 });

@@ -5,6 +5,7 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
+import { addAuditOptions, byWhomOf } from '../../platform/records/audit.ts';
 import { type ClusterOwner, ClusterOwners, type OwnedCluster } from '../../platform/records/cluster-owners.ts';
 
 /** What `ccx clusters list` shows at most. */
@@ -27,15 +28,17 @@ export function registerClustersCommands(program: Command, input: ProcessInput):
       }),
     );
 
-  addDatabaseLocation(
-    group
-      .command('move')
-      .description('gives a cluster to an organization: uploads of every other one are refused from then on')
-      .argument('<cluster>', 'its UUID', clusterId)
-      .argument('<organization>', 'its number', orgId),
+  addAuditOptions(
+    addDatabaseLocation(
+      group
+        .command('move')
+        .description('gives a cluster to an organization: uploads of every other one are refused from then on')
+        .argument('<cluster>', 'its UUID', clusterId)
+        .argument('<organization>', 'its number', orgId),
+    ),
   ).action((cluster: string, to: number, _options: unknown, command: Command) =>
     withOwners(command, input, async (owners) => {
-      const before = await owners.move(cluster, to, createSystemClock().nowMicros());
+      const before = await owners.move(cluster, to, createSystemClock().nowMicros(), byWhomOf(command));
       print(`${cluster} belongs to organization ${to} now; before: ${describeOwner(before)}`);
     }),
   );

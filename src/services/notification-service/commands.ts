@@ -1,5 +1,6 @@
 /** `ccx notifier`, `ccx explain <cluster>` and `ccx notifications list|retry`. */
 import type { Command } from 'commander';
+import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
@@ -9,6 +10,7 @@ import { sqlState } from '../../platform/database/database-error.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure } from '../../platform/lifecycle/run-role.ts';
+import { addAuditOptions, byWhomOf } from '../../platform/records/audit.ts';
 import { storageDatabase } from '../../platform/reference/broker-settings.ts';
 import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
@@ -160,7 +162,7 @@ function registerNotifications(program: Command, input: ProcessInput): void {
       'tries dead notifications, and those of unknown outcome, again under a new id; the running service takes them up',
     )
     .option('--all', 'all of them');
-  addDatabaseLocation(retry).action((ids: readonly string[], flags: { all?: boolean }) =>
+  addAuditOptions(addDatabaseLocation(retry)).action((ids: readonly string[], flags: { all?: boolean }) =>
     withDatabase(retry, input, async (database) => {
       if (ids.length === 0 && flags.all !== true) {
         throw new CcxError('nothing to try again was named', {
@@ -169,7 +171,12 @@ function registerNotifications(program: Command, input: ProcessInput): void {
           hint: 'give ids (ccx notifications list shows them) or --all',
         });
       }
-      const marked = await requestRetry(database, flags.all === true ? { states: ['dead', 'unknown'] } : { ids });
+      // Rejects where nothing of ours is there, before the audit makes its table there.
+      await database.query(`SELECT FROM ${TABLE_NOTIFICATION_OUTBOX} LIMIT 0`);
+      const { migrateCcx } = await import('../../platform/database/ccx-migrations.ts');
+      await migrateCcx(database, 'records');
+      const by = { ...byWhomOf(retry), action: 'notifications retry' } as const;
+      const marked = await requestRetry(database, flags.all === true ? { states: ['dead', 'unknown'] } : { ids }, by);
       for (const id of marked) print(`${id} will be sent under a new id`);
       if (marked.length < ids.length) {
         throw new CcxError('some of them are not dead, of unknown outcome, or were tried again before', {

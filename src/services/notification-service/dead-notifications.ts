@@ -8,6 +8,7 @@ import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { type ByWhom, recordAudit } from '../../platform/records/audit.ts';
 import { targetName } from './format-explanation.ts';
 import { requestRetry } from './store/explain.ts';
 import { isoText, timestampMicros } from './timestamps.ts';
@@ -46,6 +47,7 @@ export async function openDeadNotifications(database: Database) {
   );
   if (rows[0]?.exists !== true) return undefined;
   await migrateCcx(database, 'notifier');
+  await migrateCcx(database, 'records');
 
   return {
     async *list({ handledToo }: { readonly handledToo: boolean }): AsyncGenerator<DeadNotification> {
@@ -69,15 +71,26 @@ export async function openDeadNotifications(database: Database) {
       return found.rows.map(toDeadNotification)[0];
     },
     /** The running service sends it under a new id. False when it did before. */
-    async retry(id: string): Promise<boolean> {
-      return (await requestRetry(database, { ids: [uuidOf(id)!] })).length > 0;
+    async retry(id: string, byWhom: ByWhom): Promise<boolean> {
+      const by = { ...byWhom, action: 'dead-letters replay' } as const;
+      return (await requestRetry(database, { ids: [uuidOf(id)!] }, by)).length > 0;
     },
-    async discard(id: string, note: string): Promise<void> {
-      await database.query(
-        `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET discarded_at = now() AT TIME ZONE 'UTC', discard_note = $2
-          WHERE ${isDead} AND id = $1::uuid`,
-        [uuidOf(id)!, note],
-      );
+    /** The reason is kept with the message, too. */
+    async discard(id: string, byWhom: ByWhom): Promise<void> {
+      await database.transaction(async (tx) => {
+        const { rows } = await tx.query<{ before: string }>(
+          `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET discarded_at = now() AT TIME ZONE 'UTC', discard_note = $2
+             FROM (SELECT id, ${handledState} AS before FROM ${TABLE_NOTIFICATION_OUTBOX}
+                    WHERE ${isDead} AND id = $1::uuid FOR UPDATE) AS was
+            WHERE o.id = was.id RETURNING was.before`,
+          [uuidOf(id)!, byWhom.reason ?? ''],
+        );
+        const states = rows.map(({ before }) => ({ before: { state: before }, after: { state: 'discarded' } }));
+        await recordAudit(
+          tx,
+          states.map((change) => ({ ...byWhom, action: 'dead-letters discard', subject: id, ...change })),
+        );
+      });
     },
   };
 }
@@ -127,6 +140,7 @@ interface DeadMessage {
 }
 
 const isDead = `state IN ('dead', 'unknown') AND finished_at IS NOT NULL`;
+const handledState = `CASE WHEN retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL THEN 'replayed'
+                 WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END`;
 const columns = `id, event_type_id, rtrim(cluster) AS cluster, state, attempts, finished_at, request_id, error_code, error_text, issues, body,
-            CASE WHEN retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL THEN 'replayed'
-                 WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END AS handled`;
+            ${handledState} AS handled`;

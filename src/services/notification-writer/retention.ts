@@ -1,11 +1,12 @@
 /**
  * The writer's record of what it stored, and the facts of each report, follow `new_reports`: both are cleaned with it, and what somebody
- * else cleaned is followed after a while. Called by the service every few minutes and by the commands that clean. What goes too late does
+ * else cleaned is followed after a while. Old rows of the audit go with them. Called by the service every few minutes and by the commands that clean. What goes too late does
  * no harm, because it counts only while its report is there (`store.ts`).
  */
 import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { deleteOldest } from '../../platform/database/delete-oldest.ts';
+import { pruneAudit } from '../../platform/records/audit.ts';
 import { forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
 
 const storedMessages = { table: TABLE_STORED_MESSAGE, age: 'updated_at' } as const;
@@ -33,5 +34,6 @@ export async function followNewReports(
     values: [options.retentionMs],
     signal: options.signal,
   });
-  return records + (await forgetFactsWithoutReport(queryable, options));
+  const facts = await forgetFactsWithoutReport(queryable, options);
+  return records + facts + (await pruneAudit(queryable, options));
 }

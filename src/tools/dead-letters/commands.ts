@@ -7,6 +7,7 @@ import { addTableOptions, loadCommandConfig } from '../../platform/config/comman
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
+import { addAuditOptions, byWhomOf } from '../../platform/records/audit.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { deadLettersOptions } from './config.ts';
 import type { DeadLetter, OpenDeadNotifications } from './dead-letter.ts';
@@ -71,26 +72,31 @@ export function registerDeadLettersCommands(
       }),
     );
 
-  located(
-    group
-      .command('replay <ids...>')
-      .description('puts dead letters back on the topic that they came from; notifications are sent under a new id'),
+  addAuditOptions(
+    located(
+      group
+        .command('replay <ids...>')
+        .description('puts dead letters back on the topic that they came from; notifications are sent under a new id'),
+    ),
   ).action((ids: string[], _options: unknown, command: Command) =>
     withDeadLetters(command, async (deadLetters) => {
-      for (const id of ids) print(`${id} ${await deadLetters.replay(id)}`);
+      for (const id of ids) print(`${id} ${await deadLetters.replay(id, byWhomOf(command))}`);
     }),
   );
 
-  located(
-    group
-      .command('discard <ids...>')
-      .description('marks dead letters as done with; they stay readable until retention takes them'),
+  addAuditOptions(
+    located(
+      group
+        .command('discard <ids...>')
+        .description('marks dead letters as done with; they stay readable until retention takes them'),
+    ),
+    { withReason: false },
   )
     .option('--note <text>', 'why, for whoever looks later', '')
     .action((ids: string[], options: { note: string }, command: Command) =>
       withDeadLetters(command, async (deadLetters) => {
         for (const id of ids) {
-          await deadLetters.discard(id, options.note);
+          await deadLetters.discard(id, { ...byWhomOf(command), reason: options.note });
           print(`${id} is discarded`);
         }
       }),

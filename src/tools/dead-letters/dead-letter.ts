@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { type DeadLetterInfo, originalHeadersOf, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { type BusRecord, headerText, type OutgoingRecord, type Position } from '../../platform/bus/bus.ts';
 import type { Database } from '../../platform/database/database.ts';
+import type { ByWhom } from '../../platform/records/audit.ts';
 
 export type DeadLetterState = 'open' | 'replayed' | 'discarded';
 
@@ -90,8 +91,8 @@ export interface DeadNotifications {
   /** Undefined when there is none, or the notification is not dead. */
   find(id: string): Promise<DeadLetter | undefined>;
   /** Has it sent once more under a new id; false when it was before. */
-  retry(id: string): Promise<boolean>;
-  discard(id: string, note: string): Promise<void>;
+  retry(id: string, byWhom: ByWhom): Promise<boolean>;
+  discard(id: string, byWhom: ByWhom): Promise<void>;
 }
 
 /** Undefined where no notification service of ours has worked on the database. */

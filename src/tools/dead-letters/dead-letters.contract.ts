@@ -121,5 +121,5 @@ async function makeLetter({ bus, target }: Tools, record: BusRecord): Promise<vo
 async function replayOnly({ bus, database, target }: Tools): Promise<void> {
   const deadLetters = await openDeadLetters({ bus, database, topics: [target] });
   const listed = await deadLetters.list()[Symbol.asyncIterator]().next();
-  await deadLetters.replay(listed.value!.id);
+  await deadLetters.replay(listed.value!.id, { actor: 'ada', origin: 'test' });
 }

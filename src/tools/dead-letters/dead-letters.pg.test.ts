@@ -7,6 +7,8 @@ import { HEADER_SERVICE, TOPIC_PIPELINE_DEAD_LETTERS, TOPIC_UPLOAD_ANNOUNCE } fr
 import { type Bus, headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { readAudit } from '../../platform/records/audit.ts';
 import { describeDeadLetters } from './dead-letters.contract.ts';
 import { type DeadLetters, openDeadLetters } from './service.ts';
 
@@ -14,7 +16,11 @@ describeDeadLetters('embedded bus', (database) =>
   createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 }),
 );
 
-async function withDeadLetters(work: (deadLetters: DeadLetters, bus: Bus) => Promise<void>): Promise<void> {
+const ada = { actor: 'ada', origin: 'test' };
+
+async function withDeadLetters(
+  work: (deadLetters: DeadLetters, bus: Bus, database: Database) => Promise<void>,
+): Promise<void> {
   const { database, drop } = await createTestDatabase();
   const bus = await createPostgresBus({ database, clock: createSystemClock(), retentionEveryMs: 0 });
   try {
@@ -22,7 +28,7 @@ async function withDeadLetters(work: (deadLetters: DeadLetters, bus: Bus) => Pro
       { name: TOPIC_PIPELINE_DEAD_LETTERS, partitions: 2 },
       { name: TOPIC_UPLOAD_ANNOUNCE, partitions: 1 },
     ]);
-    await work(await openDeadLetters({ bus, database }), bus);
+    await work(await openDeadLetters({ bus, database }), bus, database);
   } finally {
     await bus.close();
     await drop();
@@ -53,7 +59,7 @@ test('dead letters are listed with their reason until they are handled', async (
     const first = (await deadLetters.list()[Symbol.asyncIterator]().next()).value;
     assert.equal(first?.info?.code, 'ARCHIVE_TRUNCATED');
     assert.equal(first?.info?.step, 'run-rules');
-    await deadLetters.discard(first!.id, 'seen');
+    await deadLetters.discard(first!.id, { ...ada, reason: 'seen' });
     assert.equal((await ids(deadLetters)).length, 249);
     assert.equal((await ids(deadLetters, true)).filter((line) => line.endsWith('discarded')).length, 1);
   });
@@ -63,7 +69,7 @@ test('a replayed dead letter is back on its topic as it was, without our headers
   await withDeadLetters(async (deadLetters, bus) => {
     await putDeadLetter(bus, 'the original');
     const deadLetter = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
-    await deadLetters.replay(deadLetter.id);
+    await deadLetters.replay(deadLetter.id, ada);
     const [record] = await bus.admin.read({ topic: TOPIC_UPLOAD_ANNOUNCE, partition: 0, offset: 0n }, 10);
     assert.equal(record?.value?.toString(), 'the original');
     assert.equal(record?.key?.toString(), 'k');
@@ -84,9 +90,37 @@ test('a dead letter of the reference services carries a value only: it can be di
     await producer.close();
     const deadLetter = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
     assert.equal(deadLetter.info, undefined);
-    await assert.rejects(deadLetters.replay(deadLetter.id), { code: 'DEAD_LETTER_NO_SOURCE' });
-    await deadLetters.discard(deadLetter.id, '');
+    await assert.rejects(deadLetters.replay(deadLetter.id, ada), { code: 'DEAD_LETTER_NO_SOURCE' });
+    await deadLetters.discard(deadLetter.id, ada);
     assert.equal((await deadLetters.find(deadLetter.id)).state, 'discarded');
+  });
+});
+
+test('replay and discard are audited, each in the transaction that marks the dead letter', async () => {
+  await withDeadLetters(async (deadLetters, bus, database) => {
+    await putDeadLetter(bus, 'one');
+    const { id } = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
+    await deadLetters.replay(id, { ...ada, reason: 'mended' });
+    await deadLetters.discard(id, ada);
+    const rows = await readAudit(database, { subject: id, rowsMax: 10 });
+    assert.deepEqual(
+      rows.map(({ actor, action, before, after, reason }) => ({ actor, action, before, after, reason })),
+      [
+        {
+          ...{ actor: 'ada', action: 'dead-letters discard', reason: null },
+          ...{ before: { state: 'replayed' }, after: { state: 'discarded', code: 'ARCHIVE_TRUNCATED' } },
+        },
+        {
+          ...{ actor: 'ada', action: 'dead-letters replay', reason: 'mended' },
+          ...{ before: { state: 'open' }, after: { state: 'replayed', code: 'ARCHIVE_TRUNCATED' } },
+        },
+      ],
+    );
+    await database.query('DROP TABLE ccx.audit');
+    await putDeadLetter(bus, 'two');
+    const other = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
+    await assert.rejects(deadLetters.discard(other.id, ada));
+    assert.equal((await deadLetters.find(other.id)).state, 'open', 'no change without its row in the audit');
   });
 });
 

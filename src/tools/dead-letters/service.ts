@@ -7,6 +7,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Bus, OutgoingRecord, Position } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
+import { type ByWhom, recordAudit } from '../../platform/records/audit.ts';
 import {
   type DeadLetter,
   type DeadLetterState,
@@ -31,8 +32,8 @@ export interface DeadLetters {
    * became of it. Codes: `DEAD_LETTER_NO_SOURCE` when it does not say where it came from, `DEAD_LETTER_SOURCE_GONE` when it was too large
    * to be kept and is not there any more, `RETRY_NOT_POSSIBLE`.
    */
-  replay(id: string): Promise<string>;
-  discard(id: string, note: string): Promise<void>;
+  replay(id: string, byWhom: ByWhom): Promise<string>;
+  discard(id: string, byWhom: ByWhom): Promise<void>;
 }
 
 interface DeadLettersDependencies {
@@ -46,6 +47,7 @@ interface DeadLettersDependencies {
 export async function openDeadLetters(dependencies: DeadLettersDependencies): Promise<DeadLetters> {
   const { database, notifications } = dependencies;
   await migrateCcx(database, 'dead-letters');
+  await migrateCcx(database, 'records');
   const deadLetters = deadLettersOfTopics(dependencies);
 
   async function find(id: string): Promise<DeadLetter> {
@@ -62,20 +64,20 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
       yield* deadLetters.list(topic, handledToo);
       if (topic === undefined && notifications !== undefined) yield* notifications.list({ handledToo });
     },
-    async replay(id) {
+    async replay(id, byWhom) {
       const deadLetter = await find(id);
-      if (isOfTopic(deadLetter)) return `is back on ${await deadLetters.replay(deadLetter)}`;
-      if ((await notifications?.retry(id)) === true) return 'will be sent under a new id';
+      if (isOfTopic(deadLetter)) return `is back on ${await deadLetters.replay(deadLetter, byWhom)}`;
+      if ((await notifications?.retry(id, byWhom)) === true) return 'will be sent under a new id';
       throw new CcxError(`${id} was sent again before`, {
         code: 'RETRY_NOT_POSSIBLE',
         category: 'input',
         hint: 'ccx notifications list shows what became of it',
       });
     },
-    async discard(id, note) {
+    async discard(id, byWhom) {
       const deadLetter = await find(id);
-      if (isOfTopic(deadLetter)) await markHandled(database, deadLetter.record, 'discarded', note);
-      else await notifications?.discard(id, note);
+      if (isOfTopic(deadLetter)) await markHandled(database, deadLetter, 'discarded', byWhom);
+      else await notifications?.discard(id, byWhom);
     },
   };
 }
@@ -126,7 +128,7 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
     },
 
     /** Resolves to the topic. */
-    async replay(deadLetter: TopicDeadLetter): Promise<string> {
+    async replay(deadLetter: TopicDeadLetter, byWhom: ByWhom): Promise<string> {
       const original = deadLetter.info?.leftOut === undefined ? originalRecord(deadLetter) : await atSource(deadLetter);
       if (original === undefined) {
         throw new CcxError(`the dead letter ${deadLetter.id} does not say which topic it came from`, {
@@ -142,7 +144,7 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
         await producer.close();
       }
       // After the send: a death in between leaves the dead letter open, and a second replay is a repeat that consumers recognise.
-      await markHandled(database, deadLetter.record, 'replayed', '');
+      await markHandled(database, deadLetter, 'replayed', byWhom);
       return original.topic;
     },
   };
@@ -172,16 +174,21 @@ async function readHandled(database: Queryable): Promise<ReadonlyMap<string, Dea
   return new Map(rows.map((row) => [deadLetterId(row), row.action]));
 }
 
-/** Records the deed; a dead letter that was handled before keeps its last deed. */
+/** Records the deed, audited; a dead letter that was handled before keeps its last deed. */
 async function markHandled(
-  database: Queryable,
-  place: Position,
-  action: 'replayed' | 'discarded',
-  note: string,
+  database: Database,
+  { id, state, info, record }: TopicDeadLetter,
+  deed: 'replayed' | 'discarded',
+  byWhom: ByWhom,
 ): Promise<void> {
-  await database.query(
-    `INSERT INTO ccx.dead_letter_handled (topic, partition, "offset", action, note) VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (topic, partition, "offset") DO UPDATE SET action = excluded.action, note = excluded.note, handled_at = now()`,
-    [place.topic, place.partition, place.offset, action, note],
-  );
+  await database.transaction(async (tx) => {
+    await tx.query(
+      `INSERT INTO ccx.dead_letter_handled (topic, partition, "offset", action, note) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (topic, partition, "offset") DO UPDATE SET action = excluded.action, note = excluded.note, handled_at = now()`,
+      [record.topic, record.partition, record.offset, deed, byWhom.reason ?? ''],
+    );
+    const action = deed === 'replayed' ? 'dead-letters replay' : 'dead-letters discard';
+    const after = { state: deed, ...(info === undefined ? {} : { code: info.code }) };
+    await recordAudit(tx, { ...byWhom, action, subject: id, before: { state }, after });
+  });
 }

@@ -1,6 +1,6 @@
 /**
  * Reads what `ccx explain` and `ccx notifications` show: the ledger of a cluster with the state of its messages, and messages by state.
- * Writes only the wish to try a message again; the running service takes it up. Source: consumers.md 4.4 R5, R8.
+ * Writes only the wish of a person to try a message again; the running service takes it up. Source: consumers.md 4.4 R5, R8.
  */
 
 import type { Issue } from '../../../contracts/issue.ts';
@@ -15,7 +15,8 @@ import {
   TABLE_REPORT_FACTS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import type { Queryable } from '../../../platform/database/database.ts';
+import type { Database, Queryable } from '../../../platform/database/database.ts';
+import { type ByWhom, recordAudit } from '../../../platform/records/audit.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import { currentReason } from '../decide/reasons.ts';
 import { countsFor } from './reports.ts';
@@ -144,18 +145,27 @@ export async function listMessages(
   return rows;
 }
 
-/** Marks finished messages that did not certainly arrive; answers the ids that were marked. */
+/** Marks finished messages that did not certainly arrive, audited under the action; answers the ids that were marked. */
 export async function requestRetry(
-  queryable: Queryable,
+  database: Database,
   wanted: { readonly ids: readonly string[] } | { readonly states: readonly ('dead' | 'unknown')[] },
+  by: ByWhom & { readonly action: 'notifications retry' | 'dead-letters replay' },
 ): Promise<string[]> {
   const [condition, value] =
     'ids' in wanted ? ['id = ANY($1::uuid[])', wanted.ids] : ['state = ANY($1)', wanted.states];
-  const { rows } = await queryable.query<{ id: string }>(
-    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET retry_requested_at = now() AT TIME ZONE 'UTC'
-      WHERE ${condition} AND state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL
-     RETURNING id`,
-    [value],
-  );
-  return rows.map(({ id }) => id);
+  return await database.transaction(async (tx) => {
+    const { rows } = await tx.query<{ id: string; state: string }>(
+      `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET retry_requested_at = now() AT TIME ZONE 'UTC'
+        WHERE ${condition} AND state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL
+       RETURNING id, state`,
+      [value],
+    );
+    const entries = rows.map(({ id, state }) => ({
+      ...{ ...by, subject: `notifications/${id}` },
+      before: { state },
+      after: { state, retryRequested: true },
+    }));
+    await recordAudit(tx, entries);
+    return rows.map(({ id }) => id);
+  });
 }

@@ -12,6 +12,7 @@ import {
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
+import { pruneAudit } from '../../../platform/records/audit.ts';
 import { longestCooldown } from '../../../platform/records/cooldowns.ts';
 import { forgetFactsWithoutReport } from '../../../platform/records/report-facts.ts';
 import type { NotificationServiceSettings } from '../config.ts';
@@ -88,5 +89,6 @@ export async function deleteExpired(
     await forgetFactsWithoutReport(database);
     await until('reported', now, reportsMaxAge, cooldownSince);
   }
+  await pruneAudit(database);
   return deleted;
 }
