@@ -9,7 +9,7 @@ import { describeFailure, waitForSignal } from '../platform/lifecycle/run-role.t
 import { simulateCluster } from '../tools/cluster-simulator/simulate-cluster.ts';
 import { describeInstallation, narrate } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
-import { rolesOfFile } from './role-settings.ts';
+import { describeRoles, rolesOfFile } from './role-settings.ts';
 import { runOnce } from './run-once.ts';
 import { collectRunSummary } from './run-summary.ts';
 import { type AllInOne, startAllInOne } from './start-all-in-one.ts';
@@ -35,7 +35,11 @@ export function register(program: Command, input: ProcessInput): void {
     .option('--upload <file>', 'an archive to upload as an operator would; may be repeated', collect)
     .option('--json', 'with --once: the summary as one JSON object on standard output');
   addTableOptions(command, allInOneOptions).action(async (flags: Flags) => {
-    const loaded = loadCommandConfig(command, allInOneOptions, input, rolesOfFile);
+    const version = readVersion();
+    const loaded = loadCommandConfig(command, allInOneOptions, input, {
+      sections: rolesOfFile,
+      describe: ({ config, file }) => describeRoles(allInOneSettings(config, file), input.env, version),
+    });
     const settings = allInOneSettings(loaded.config, loaded.file);
     const clock = createSystemClock();
     const lifecycle = new Lifecycle(clock);
@@ -50,7 +54,7 @@ export function register(program: Command, input: ProcessInput): void {
     try {
       for (const warning of loaded.warnings) print(`warning: ${warning}`);
       const installation = await startAllInOne(settings, {
-        ...{ clock, lifecycle, env: input.env, log: process.stderr, progress: print, version: readVersion() },
+        ...{ clock, lifecycle, env: input.env, log: process.stderr, progress: print, version },
       });
       if (flags.once === true) {
         process.exitCode = await runOnce(installation, {

@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { ConfigFile } from '../platform/config/config-file.ts';
 import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../platform/config/options.ts';
 import { defaultDataFolder } from '../platform/database/database-location.ts';
 
@@ -95,10 +96,10 @@ export const allInOneOptions = defineOptions({
 export interface AllInOneSettings extends SettingsOf<typeof allInOneOptions> {
   readonly dataFolder: string;
   /** The roles' sections are in it, too. */
-  readonly configFile?: string;
+  readonly configFile?: ConfigFile;
 }
 
-export function allInOneSettings(config: ConfigOf<typeof allInOneOptions>, configFile?: string): AllInOneSettings {
+export function allInOneSettings(config: ConfigOf<typeof allInOneOptions>, configFile?: ConfigFile): AllInOneSettings {
   return {
     ...settingsOf(allInOneOptions, config),
     dataFolder: config['run.data'] === '' ? defaultDataFolder() : config['run.data'],

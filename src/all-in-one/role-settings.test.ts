@@ -1,12 +1,15 @@
 /** What differs in an installation of one process from the roles' own defaults, and that the environment still counts. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { temporaryFolder } from '../../test/support/temporary-folder.ts';
+import { temporaryFile, temporaryFolder } from '../../test/support/temporary-folder.ts';
+import { CcxError, configInvalid } from '../encoding/ccx-error.ts';
+import { readConfigFile } from '../platform/config/config-file.ts';
 import { loadConfig } from '../platform/config/load-config.ts';
+import { notificationServiceRole } from '../services/notification-service/service.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
-import { loadRoleSettings } from './role-settings.ts';
+import { describeRoles, loadRoleSettings, namedHere, withStandIns } from './role-settings.ts';
 
 const load = (env: Readonly<Record<string, string>> = {}) =>
   loadRoleSettings(allInOneSettings(loadConfig(allInOneOptions, { env }).config), env, 'test');
@@ -38,8 +41,9 @@ test('each role reads its section of the file, the environment comes before it, 
     '[writer.batch]\nrecords = 7\n[tracker.retention]\nrows = 5000\n[data-pipeline.in_flight]\narchives = 3\n[notifier.kafka_broker]\naddresses = "kafka:9092"\n',
   );
   const env = { CCX_TRACKER__RETENTION__ROWS: '6000' };
-  const settings = allInOneSettings(loadConfig(allInOneOptions, { env }).config, configFile);
-  const roles = loadRoleSettings(settings, env, 'test');
+  const rolesOf = (path: string) =>
+    loadRoleSettings(allInOneSettings(loadConfig(allInOneOptions, { env }).config, readConfigFile(path)), env, 'test');
+  const roles = rolesOf(configFile);
   assert.deepEqual(
     [roles.writer.batch.recordsMax, roles.tracker.retention.rowsMax, roles.dataPipeline.inFlightArchivesMax],
     [7, 6_000, 3],
@@ -51,7 +55,125 @@ test('each role reads its section of the file, the environment comes before it, 
     '[ingress.web]\nport = 1\n[notifier.storage]\npg_host = "db"\n[writer.storage]\nensure_schema = true\n[writer.broker]\naddresses = "a:1"\nstart_at = "latest"\n',
   );
   assert.deepEqual(
-    loadRoleSettings(settings, env, 'test').warnings.map((text) => /: (.*) has no effect here/.exec(text)?.[1]),
+    rolesOf(configFile).warnings.map((text) => /: (.*) has no effect here/.exec(text)?.[1]),
     ['ingress.web.port', 'writer.broker.addresses', 'notifier.storage.pg_host'],
   );
+});
+
+const settingsOfFile = (text: string) => {
+  const path = temporaryFile('roles.toml', text);
+  const settings = allInOneSettings(loadConfig(allInOneOptions, { env: {} }).config, readConfigFile(path));
+  // As a pipe has nothing for a second reader.
+  rmSync(path);
+  return settings;
+};
+
+test('the file is read once: whatever it is, all roles find their sections in it', () => {
+  const roles = loadRoleSettings(
+    settingsOfFile('[writer.batch]\nrecords = 7\n[notifier.delivery]\nconcurrency = 3\n'),
+    {},
+    'test',
+  );
+  assert.deepEqual([roles.writer.batch.recordsMax, roles.notifier.settings.delivery.concurrency], [7, 3]);
+});
+
+const refused: Readonly<Record<string, readonly [text: string, message: RegExp, hint: RegExp]>> = {
+  'of the wrong type': [
+    '[ingress.web]\nconnections_max = "many"\n',
+    /^ingress\.web\.connections_max in .*roles\.toml cannot be read as integer: "many"$/,
+    /^change ingress\.web\.connections_max in /,
+  ],
+  'below its least': [
+    '[ingress.web]\nconnections_max = 1\n',
+    /^ingress\.web\.connections_max in .* must be at least 8$/,
+    /^change ingress\.web\.connections_max in /,
+  ],
+  'that contradicts another': [
+    '[data-pipeline.in_flight]\nbytes = 5\n',
+    /^data-pipeline\.in_flight\.bytes is smaller than data-pipeline\.download\.max_archive_size: /,
+    /^raise data-pipeline\.in_flight\.bytes or lower data-pipeline\.download\.max_archive_size$/,
+  ],
+  'that keeps a filter from being compiled': [
+    '[notifier.kafka_broker]\nevent_filter = "("\n',
+    /^the event filter "\(" cannot be used: /,
+    /^change notifier\.kafka_broker\.event_filter; /,
+  ],
+  'that leaves nobody to notify': [
+    '[notifier.kafka_broker]\nenabled = false\n[notifier.service_log]\nenabled = false\n',
+    /^no target for notifications is enabled$/,
+    /^set notifier\.kafka_broker\.enabled or notifier\.service_log\.enabled to true$/,
+  ],
+  'without which Vault cannot be used': [
+    '[notifier.vault]\naddress = "http://vault"\n',
+    /^notifier\.vault\.token is not set$/,
+    /^change CCX_NOTIFICATION_SERVICE__VAULT__TOKEN$/,
+  ],
+  'that is no address': [
+    '[notifier.dependencies]\ntemplate_renderer_server = "::"\n',
+    /^notifier\.dependencies\.template_renderer_server is no address$/,
+    /^write it as /,
+  ],
+  'that is no protocol of brokers': [
+    '[notifier.kafka_broker]\naddresses = "b:1"\nsecurity_protocol = "MAYBE"\n',
+    /^"MAYBE" is none of PLAINTEXT, /,
+    /notifier\.kafka_broker\.security_protocol/,
+  ],
+};
+for (const [what, [text, message, hint]] of Object.entries(refused)) {
+  test(`a role's setting ${what} is refused by its name in the file, and when settings are shown, too`, () => {
+    const settings = settingsOfFile(text);
+    for (const work of [loadRoleSettings, describeRoles]) {
+      assert.throws(
+        () => work(settings, {}, 'test'),
+        (error) => {
+          assert.ok(error instanceof CcxError);
+          assert.match(error.message, message);
+          assert.match(error.hint ?? '', hint);
+          return true;
+        },
+      );
+    }
+  });
+}
+
+test('what a role finds wrong when it starts has the name of the file, too; what is decided for all has its own', async () => {
+  const { options } = notificationServiceRole;
+  const start = namedHere(options, async () => {
+    throw configInvalid('kafka_broker.event_filter is none.', 'change kafka_broker.event_filter or bus.kind');
+  });
+  await assert.rejects(start, {
+    message: 'notifier.kafka_broker.event_filter is none.',
+    hint: 'change notifier.kafka_broker.event_filter or bus.kind',
+  });
+});
+
+test('the settings of all roles are shown under their sections, secrets masked, and without those that say nothing here', () => {
+  const { lines, warnings } = describeRoles(
+    settingsOfFile(
+      '[ingress.web]\nport = 1\nbase_url = "http://user:hunter2@h/x"\n[notifier.metrics]\ngateway_auth_token = "hunter2"\n',
+    ),
+    { CCX_TRACKER__RETENTION__ROWS: '6000' },
+    'test',
+  );
+  const shown = new Map(lines.map(({ key, value, origin }) => [key, `${value} (${origin})`]));
+  assert.equal(shown.get('ingress.web.base_url'), '"http://***@h/x" (file)');
+  assert.equal(shown.get('notifier.metrics.gateway_auth_token'), '(set) (file)');
+  assert.equal(shown.get('tracker.retention.rows'), '6000 (environment)');
+  assert.equal(shown.get('writer.batch.records'), '500 (default)');
+  assert.equal(shown.get('notifier.service_log.url'), ' (of the stand-in)');
+  assert.ok(!shown.has('ingress.web.port') && !shown.has('writer.storage.pg_password'));
+  assert.doesNotMatch(JSON.stringify(lines), /hunter2/);
+  assert.equal(warnings.length, 1);
+});
+
+test('the stand-ins are the receivers where no real one is named', () => {
+  const addresses = { 'service_log.url': 'http://stand-in/', 'service_log.client_id': 'own' };
+  const load = (env: Readonly<Record<string, string>>) =>
+    withStandIns(
+      loadRoleSettings(allInOneSettings(loadConfig(allInOneOptions, { env }).config), env, 'test').notifier,
+      addresses,
+    ).config;
+  assert.equal(load({})['service_log.url'], 'http://stand-in/');
+  const named = load({ CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: 'real' });
+  assert.deepEqual([named['service_log.url'], named['service_log.client_id']], ['http://stand-in/', 'real']);
 });

@@ -4,9 +4,12 @@
  * `ccx all-in-one` win over all of them.
  */
 import { randomBytes } from 'node:crypto';
+import { CcxError } from '../encoding/ccx-error.ts';
 import { type BusSettings, busOptions, busSettings } from '../platform/bus/bus-options.ts';
+import { type ConfigLine, describeConfig } from '../platform/config/command-flags.ts';
+import type { ConfigFile } from '../platform/config/config-file.ts';
 import { type LoadedConfig, loadConfig } from '../platform/config/load-config.ts';
-import { defineOptions, type OptionTable, withDefaults } from '../platform/config/options.ts';
+import { defineOptions, type OptionTable, settingsOf, withDefaults } from '../platform/config/options.ts';
 import { dataPipelineRole } from '../services/data-pipeline/service.ts';
 import { ingressRole } from '../services/ingress/service.ts';
 import { notificationServiceRole } from '../services/notification-service/service.ts';
@@ -16,6 +19,7 @@ import type { AllInOneSettings } from './config.ts';
 import type { WantedStandIns } from './stand-ins/start-stand-ins.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
+type Origin = Readonly<Record<string, string>>;
 
 /** The bus of all services; security settings of the brokers come from the environment. */
 const allInOneBus = defineOptions({ name: 'all-in-one', envPrefix: 'CCX_ALL_IN_ONE', options: { ...busOptions } });
@@ -41,77 +45,149 @@ const decidedForAll: readonly RegExp[] = [
   /^broker\.(enabled|addresses|security_protocol|cert_path|sasl_)/,
 ];
 
-function withoutEffect(table: OptionTable, origin: Readonly<Record<string, string>>, file = ''): string[] {
-  const given = Object.keys(origin).filter((key) => origin[key] === 'file');
-  const keys = given.filter((key) => decidedForAll.some((pattern) => pattern.test(key)));
-  return keys.map((key) => `${file}: ${table.name}.${key} has no effect here, where all roles are one process`);
+/** What the stand-in for Service Log brings, where no real one is named. */
+const ofServiceLogStandIn = /^notifier\.service_log\.(url|token_url|client_id|client_secret)$/;
+
+function isDecidedForAll(key: string): boolean {
+  return decidedForAll.some((pattern) => pattern.test(key));
 }
 
-function sectionOf({ name }: OptionTable, { configFile }: Pick<AllInOneSettings, 'configFile'>) {
-  return configFile === undefined ? {} : { file: configFile, section: name };
+function withoutEffect(table: OptionTable, origin: Origin, file: ConfigFile | undefined): string[] {
+  const keys = Object.keys(origin).filter((key) => origin[key] === 'file' && isDecidedForAll(key));
+  return keys.map((key) => `${file?.path}: ${table.name}.${key} has no effect here, where all roles are one process`);
 }
 
+/** Each role's table as it is here, with its values. */
+function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environment) {
+  const load = <Table extends OptionTable>(table: Table) => {
+    const file = configFile === undefined ? {} : { file: configFile };
+    const loaded = loadConfig(table, { env, section: table.name, ...file });
+    const lines = () => describeConfig(table, loaded);
+    return { table, loaded, lines, warnings: [...loaded.warnings, ...withoutEffect(table, loaded.origin, configFile)] };
+  };
+  return {
+    ingress: load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] })),
+    // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
+    dataPipeline: load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false })),
+    writer: load(notificationWriterRole.options),
+    // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
+    tracker: load(withDefaults(payloadTrackerRole.options, { 'http.host': host, 'http.port': 0 })),
+    // Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would.
+    notifier: load(
+      withDefaults(notificationServiceRole.options, {
+        'kafka_broker.enabled': true,
+        'kafka_broker.total_risk_threshold': 2,
+        'kafka_broker.tag_filter_enabled': false,
+        'service_log.enabled': true,
+        'service_log.total_risk_threshold': 2,
+        'service_log.tag_filter_enabled': false,
+        'cleaner.enabled': true,
+        'follow.poll': 1_000,
+        'follow.min_gap': 50,
+      }),
+    ),
+  };
+}
+
+type RoleConfigs = ReturnType<typeof loadRoleConfigs>;
+
+/** Before anything is started: throws what a role would refuse, by the names that its settings have here. */
 export function loadRoleSettings(settings: AllInOneSettings, env: Environment, version: string) {
-  const warnings: string[] = [];
-  const load = <Table extends OptionTable>(table: Table): LoadedConfig<Table> => {
-    const loaded = loadConfig(table, { env, ...sectionOf(table, settings) });
-    warnings.push(...loaded.warnings, ...withoutEffect(table, loaded.origin, settings.configFile));
-    return loaded;
-  };
-  const ingress = load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] }));
-  // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
-  const dataPipeline = load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false }));
-  const writer = load(notificationWriterRole.options);
-  // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
-  const tracker = load(withDefaults(payloadTrackerRole.options, { 'http.host': settings.host, 'http.port': 0 }));
-  const notifier = loadNotifierConfig(settings, env);
-  const { warnings: unknown, origin } = notifier;
-  warnings.push(...unknown, ...withoutEffect(notificationServiceRole.options, origin, settings.configFile));
-  const standIns: WantedStandIns = {
-    notificationBackend: notifier.origin['kafka_broker.addresses'] === 'default',
-    serviceLog: notifier.origin['service_log.url'] === 'default',
-  };
+  return settleRoles(loadRoleConfigs(settings, env), { settings, env, version });
+}
+
+function settleRoles(
+  roles: RoleConfigs,
+  { settings, env, version }: { settings: AllInOneSettings; env: Environment; version: string },
+) {
+  const { ingress, dataPipeline, writer, tracker, notifier } = roles;
   return {
     bus: allInOneBusSettings(settings, env),
     ingress: {
-      ...ingressRole.settings(ingress, version),
+      ...namedHere(ingress.table, () => ingressRole.settings(ingress.loaded, version)),
       ownToken: { token: randomBytes(ownTokenBytes).toString('base64url'), orgId: '1', accountNumber: '1' },
       host: settings.host,
       webPort: settings.port,
       webPortSetting: '--port',
       metricsPort: 0,
     },
-    dataPipeline: dataPipelineRole.settings(dataPipeline.config),
-    writer: notificationWriterRole.settings(writer.config),
-    tracker: payloadTrackerRole.settings(tracker.config),
-    standIns,
+    dataPipeline: namedHere(dataPipeline.table, () => dataPipelineRole.settings(dataPipeline.loaded.config)),
+    writer: namedHere(writer.table, () => notificationWriterRole.settings(writer.loaded.config)),
+    tracker: namedHere(tracker.table, () => payloadTrackerRole.settings(tracker.loaded.config)),
+    notifier: namedHere(notifier.table, () => {
+      notificationServiceRole.checkSettings({ loaded: notifier.loaded, env });
+      return notifier.loaded;
+    }),
+    standIns: wantedStandIns(notifier.loaded),
     /** Keys of the file that no role knows, or that say nothing here. */
+    warnings: Object.values(roles).flatMap(({ warnings }) => warnings),
+  };
+}
+
+function wantedStandIns({ origin }: Pick<NotifierConfig, 'origin'>): WantedStandIns {
+  return {
+    notificationBackend: origin['kafka_broker.addresses'] === 'default',
+    serviceLog: origin['service_log.url'] === 'default',
+  };
+}
+
+type NotifierConfig = LoadedConfig<typeof notificationServiceRole.options>;
+
+/** Addresses that are known only once the stand-ins run; real ones of the environment or the file stay. */
+export function withStandIns(
+  loaded: NotifierConfig,
+  addresses: Readonly<Partial<Record<keyof typeof notificationServiceRole.options.options, string>>>,
+): NotifierConfig {
+  const missing = Object.entries(addresses).filter(([key]) => loaded.origin[key] === 'default');
+  const config = { ...loaded.config, ...Object.fromEntries(missing) };
+  return { ...loaded, config, settings: settingsOf(notificationServiceRole.options, config) };
+}
+
+/** For `--show-configuration`: the settings of all roles that count here, as they stand in the file. */
+export function describeRoles(settings: AllInOneSettings, env: Environment, version: string) {
+  const roles = loadRoleConfigs(settings, env);
+  const { warnings, standIns } = settleRoles(roles, { settings, env, version });
+  const lines = Object.values(roles).flatMap((role) =>
+    role
+      .lines()
+      .filter(({ key }) => !isDecidedForAll(key))
+      .map((line) => ({ ...line, key: `${role.table.name}.${line.key}` })),
+  );
+  const isReplaced = ({ key, origin }: ConfigLine) =>
+    standIns.serviceLog && origin === 'default' && ofServiceLogStandIn.test(key);
+  return {
+    lines: lines.map((line) => (isReplaced(line) ? { ...line, value: '', origin: 'of the stand-in' } : line)),
     warnings,
   };
 }
 
-/**
- * Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would. `defaults` are the stand-ins' addresses,
- * which give way to real ones of the environment or the file.
- */
-export function loadNotifierConfig(
-  settings: Pick<AllInOneSettings, 'configFile'>,
-  env: Environment,
-  defaults: Parameters<typeof withDefaults<typeof notificationServiceRole.options>>[1] = {},
-): LoadedConfig<typeof notificationServiceRole.options> {
-  const table = withDefaults(notificationServiceRole.options, {
-    'kafka_broker.enabled': true,
-    'kafka_broker.total_risk_threshold': 2,
-    'kafka_broker.tag_filter_enabled': false,
-    'service_log.enabled': true,
-    'service_log.total_risk_threshold': 2,
-    'service_log.tag_filter_enabled': false,
-    'cleaner.enabled': true,
-    'follow.poll': 1_000,
-    'follow.min_gap': 50,
-    ...defaults,
-  });
-  return loadConfig(table, { env, ...sectionOf(table, settings) });
+/** A role's errors call its settings by its own keys, which stand in its section here. */
+export function namedHere<Result>(table: OptionTable, work: () => Result): Result {
+  try {
+    const result = work();
+    return result instanceof Promise ? (result.catch(rename) as Result) : result;
+  } catch (error) {
+    return rename(error);
+  }
+
+  function rename(error: unknown): never {
+    if (!(error instanceof CcxError)) throw error;
+    const { code, category, retryable, cause, hint } = error;
+    const options = {
+      code,
+      category,
+      retryable,
+      cause,
+      hint: hint === undefined ? undefined : inSectionOf(table, hint),
+    };
+    throw new CcxError(inSectionOf(table, error.message), options);
+  }
+}
+
+function inSectionOf(table: OptionTable, text: string): string {
+  return text.replace(/(?<![\w.-])[a-z][\w-]*(?:\.[\w-]+)+/g, (word) =>
+    Object.hasOwn(table.options, word) && !isDecidedForAll(word) ? `${table.name}.${word}` : word,
+  );
 }
 
 function allInOneBusSettings({ kafkaBrokers, retention }: AllInOneSettings, env: Environment): BusSettings {

@@ -27,13 +27,13 @@ import { openDirectoryStore } from '../platform/objects/directory/directory-stor
 import { ensureNotificationSchema } from '../platform/records/notification-schema.ts';
 import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
-import { startDataPipeline } from '../services/data-pipeline/service.ts';
-import { mountIngress, type RunningIngress } from '../services/ingress/service.ts';
+import { dataPipelineRole, startDataPipeline } from '../services/data-pipeline/service.ts';
+import { ingressRole, mountIngress, type RunningIngress } from '../services/ingress/service.ts';
 import { notificationServiceRole, startNotificationService } from '../services/notification-service/service.ts';
-import { startNotificationWriter } from '../services/notification-writer/service.ts';
-import { startPayloadTracker } from '../services/payload-tracker/service.ts';
+import { notificationWriterRole, startNotificationWriter } from '../services/notification-writer/service.ts';
+import { payloadTrackerRole, startPayloadTracker } from '../services/payload-tracker/service.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
-import { loadNotifierConfig, loadRoleSettings } from './role-settings.ts';
+import { loadRoleSettings, namedHere, withStandIns } from './role-settings.ts';
 import { type StandIns, startStandIns } from './stand-ins/start-stand-ins.ts';
 import { createWebServer, mountFront } from './web-server.ts';
 
@@ -78,6 +78,9 @@ const topics: readonly TopicSpec[] = [
 
 export async function startAllInOne(settings: AllInOneSettings, dependencies: AllInOneDependencies): Promise<AllInOne> {
   const { clock, env, lifecycle, progress } = dependencies;
+  // First: a wrong setting is said before anything was started for nothing.
+  const roles = loadRoleSettings(settings, env, dependencies.version);
+  for (const warning of roles.warnings) progress(`warning: ${warning}`);
   const registries: Registry[] = [];
   const telemetryOf = (service: string): Telemetry => {
     const telemetry = createTelemetry({ service, level: settings.logLevel, destination: dependencies.log as never });
@@ -95,8 +98,6 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   await ensureNotificationSchema(database);
 
   const busTelemetry = telemetryOf('bus');
-  const roles = loadRoleSettings(settings, env, dependencies.version);
-  for (const warning of roles.warnings) progress(`warning: ${warning}`);
   const bus = await openBus(roles.bus, { clock, telemetry: busTelemetry, database: busDatabase });
   lifecycle.defer('bus', () => bus.close());
   await bus.admin.ensureTopics(topics);
@@ -114,23 +115,31 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   });
   lifecycle.defer('stand-ins', () => standIns.stop());
 
-  const tracker = await startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock });
+  const tracker = await namedHere(payloadTrackerRole.options, () =>
+    startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock }),
+  );
   lifecycle.defer(tracker.name, () => tracker.stop());
-  const loaded = loadNotifierConfig(settings, env, standInsAsReceivers(standIns));
+  const loaded = withStandIns(roles.notifier, standInsAsReceivers(standIns));
   const shared = { bus, database, clock, telemetry: telemetryOf('notifier') };
-  const parts = await notificationServiceRole.openDependencies({ ...shared, loaded, env, lifecycle });
-  const notifierSettings = notificationServiceRole.settings(loaded.config, 'follow');
-  const notifier = await startNotificationService(notifierSettings, { ...shared, ...parts });
+  const notifier = await namedHere(notificationServiceRole.options, async () => {
+    const parts = await notificationServiceRole.openDependencies({ ...shared, loaded, env, lifecycle });
+    const notifierSettings = notificationServiceRole.settings(loaded.config, 'follow');
+    return await startNotificationService(notifierSettings, { ...shared, ...parts });
+  });
   lifecycle.defer(notifier.name, () => notifier.stop());
-  const writer = await startNotificationWriter(roles.writer, { ...shared, telemetry: telemetryOf('writer') });
+  const writer = await namedHere(notificationWriterRole.options, () =>
+    startNotificationWriter(roles.writer, { ...shared, telemetry: telemetryOf('writer') }),
+  );
   lifecycle.defer(writer.name, () => writer.stop());
 
   const limit = limitConnections(roles.ingress.connectionsMax);
   const web = createWebServer({ host: settings.host, port: settings.port, connectionsMax: limit.taken, clock });
-  const mounted = await mountIngress(
-    web,
-    { ...roles.ingress, trackerUrl: `${tracker.url}/v1/payloads/` },
-    { bus, objects, telemetry: telemetryOf('ingress'), clock, database, limit },
+  const mounted = await namedHere(ingressRole.options, () =>
+    mountIngress(
+      web,
+      { ...roles.ingress, trackerUrl: `${tracker.url}/v1/payloads/` },
+      { bus, objects, telemetry: telemetryOf('ingress'), clock, database, limit },
+    ),
   );
   lifecycle.defer('ingress', () => mounted.stop());
   mountFront(web, { ready: mounted.ready });
@@ -139,16 +148,14 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   await web.listen();
   const ingress = await mounted.serve();
   for (const warning of ingress.warnings) progress(`warning: ${warning}`);
-  const pipeline = await startDataPipeline(
-    {
-      ...roles.dataPipeline,
-      download: {
-        ...roles.dataPipeline.download,
-        allowedHosts: [...roles.dataPipeline.download.allowedHosts, new URL(ingress.baseUrl).host],
-      },
-    },
-    // An archive that was announced before the last start carries the address, and often the port, of that time.
-    { bus, telemetry: telemetryOf('data-pipeline'), clock, localLink: (link) => ingress.localLink(link) },
+  const { download } = roles.dataPipeline;
+  const allowedHosts = [...download.allowedHosts, new URL(ingress.baseUrl).host];
+  const pipeline = await namedHere(dataPipelineRole.options, () =>
+    startDataPipeline(
+      { ...roles.dataPipeline, download: { ...download, allowedHosts } },
+      // An archive that was announced before the last start carries the address, and often the port, of that time.
+      { bus, telemetry: telemetryOf('data-pipeline'), clock, localLink: (link) => ingress.localLink(link) },
+    ),
   );
   lifecycle.defer(pipeline.name, () => pipeline.stop());
 

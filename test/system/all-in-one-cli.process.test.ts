@@ -3,6 +3,7 @@
  * says when something about its start is wrong, and that nothing is left running when it is gone.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -71,17 +72,54 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     });
 
     test('--show-configuration says what is in force and from where, and nothing secret', async () => {
+      // A pipe, as `--config <(…)` makes one, can be read once.
       const file = join(folder, 'shown.toml');
-      await writeFile(file, '[run]\nport = 3003\n');
-      const { code, stdout } = await runCcx(
-        ['all-in-one', '--show-configuration', '--config', file, '--host', '127.0.0.1'],
-        { CCX_ALL_IN_ONE__RUN__DATABASE: 'postgres://ccx:hunter2@db/ccx' },
-      );
-      assert.equal(code, 0);
+      execFileSync('mkfifo', [file]);
+      const [{ code, stdout, stderr }] = await Promise.all([
+        runCcx(['all-in-one', '--show-configuration', '--config', file, '--host', '127.0.0.1'], {
+          CCX_ALL_IN_ONE__RUN__DATABASE: 'postgres://ccx:hunter2@db/ccx',
+        }),
+        writeFile(file, '[run]\nport = 3003\n[writer.batch]\nrecords = 7\n'),
+      ]);
+      assert.deepEqual([code, stderr], [0, '']);
       assert.match(stdout, /^run\.port +3003 {2}\(file\)$/m);
       assert.match(stdout, /^run\.host +"127\.0\.0\.1" {2}\(flag\)$/m);
       assert.match(stdout, /^run\.database +\(set\) {2}\(environment\)$/m);
       assert.match(stdout, /^retention\.archives +72h {2}\(default\)$/m);
+      assert.match(stdout, /^writer\.batch\.records +7 {2}\(file\)$/m);
+    });
+
+    const wrong: Readonly<Record<string, readonly [text: string, message: RegExp]>> = {
+      'that cannot be read': [
+        '[ingress.web]\nconnections_max = "many"\n',
+        /^ccx: ingress\.web\.connections_max in .*wrong\.toml cannot be read as integer: "many"/,
+      ],
+      'that the role would refuse': [
+        '[notifier.kafka_broker]\nevent_filter = "("\n',
+        /^ccx: the event filter "\(" cannot be used: .*\n {2}change notifier\.kafka_broker\.event_filter; /,
+      ],
+    };
+    for (const [what, [text, message]] of Object.entries(wrong)) {
+      test(`a role's setting ${what} ends the start before PostgreSQL, and the showing`, async () => {
+        const file = join(folder, 'wrong.toml');
+        await writeFile(file, text);
+        for (const run of [
+          runCcx(['all-in-one', '--show-configuration', '--config', file]),
+          once(['--config', file]),
+        ]) {
+          const { code, stdout, stderr } = await run;
+          assert.deepEqual([code, stdout], [1, '']);
+          assert.match(stderr, message);
+        }
+      });
+    }
+
+    test('what only a role that starts can find wrong has its name in the file, too', async () => {
+      const file = join(folder, 'tokens.toml');
+      await writeFile(file, '[ingress.gateway]\ntokens_file = "/nonexistent"\n');
+      const { code, stderr } = await once(['--config', file]);
+      assert.equal(code, 1);
+      assert.match(stderr, /\[TOKENS_UNREADABLE\]\n {2}check the file that ingress\.gateway\.tokens_file names\n$/);
     });
 
     test('a file that is none ends the start and is named', async () => {

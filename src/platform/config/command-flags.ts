@@ -3,9 +3,10 @@
  * stays with `loadConfig`, so a flag and an environment variable accept the same text.
  */
 import { type Command, CommanderError, Option } from 'commander';
+import { type ConfigFile, readConfigFile } from './config-file.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { camelCase, environmentName, type ListSpec, type OptionSpec, type OptionTable } from './options.ts';
-import { formatDuration } from './parse-value.ts';
+import { formatDuration, shownText } from './parse-value.ts';
 import type { ProcessInput } from './process-input.ts';
 
 /** Adds `--config FILE`, one flag per option that has one, and the list of environment names below the help. */
@@ -21,6 +22,19 @@ export function addTableOptions(command: Command, table: OptionTable): Command {
   return command;
 }
 
+/** What others read of the file that a command is given. */
+interface SharedFile<Table extends OptionTable> {
+  /** Sections that other tables read. */
+  readonly sections: readonly string[];
+  /** What is to be shown of them beside the command's own settings. Throws where the command would not start with them. */
+  describe(loaded: FileConfig<Table>): { readonly lines: readonly ConfigLine[]; readonly warnings: readonly string[] };
+}
+
+interface FileConfig<Table extends OptionTable> extends LoadedConfig<Table> {
+  /** As it was read: another reader gets nothing where it is a pipe. */
+  readonly file: ConfigFile | undefined;
+}
+
 /**
  * Environment, file and flags of one invocation → the role's configuration. Throws `CcxError` `CONFIG_*` with the setting's name; with
  * `--show-configuration` prints it, secrets masked, and ends the command as `--help` does.
@@ -29,32 +43,39 @@ export function loadCommandConfig<Table extends OptionTable>(
   command: Command,
   table: Table,
   input: ProcessInput,
-  /** Sections of the file that other tables read. */
-  othersSections: readonly string[] = [],
-): LoadedConfig<Table> & { readonly file: string | undefined } {
+  shared?: SharedFile<Table>,
+): FileConfig<Table> {
   const given = command.opts<Record<string, string | boolean | undefined>>();
   const flags: Record<string, string | boolean | undefined> = {};
   for (const [key, spec] of Object.entries(table.options)) {
     if (spec.flag !== undefined) flags[key] = given[camelCase(spec.flag)];
   }
   const named = given['config'] ?? (input.env[`${table.envPrefix}_CONFIG_FILE`] || undefined);
-  const file = typeof named === 'string' ? named : undefined;
-  const sources = { env: input.env, flags, othersSections, ...(file === undefined ? {} : { file }) };
-  const loaded = loadConfig(table, sources);
-  if (given['showConfiguration'] === true) showConfiguration(table, loaded);
-  return { ...loaded, file };
+  const file = typeof named === 'string' ? readConfigFile(named) : undefined;
+  const sources = { env: input.env, flags, ...(file === undefined ? {} : { file }) };
+  const loaded = { ...loadConfig(table, { ...sources, othersSections: shared?.sections ?? [] }), file };
+  if (given['showConfiguration'] === true) {
+    const others = shared?.describe(loaded);
+    showConfiguration(
+      [...describeConfig(table, loaded), ...(others?.lines ?? [])],
+      [...loaded.warnings, ...(others?.warnings ?? [])],
+    );
+  }
+  return loaded;
 }
 
-function showConfiguration<Table extends OptionTable>(table: Table, loaded: LoadedConfig<Table>): never {
-  const lines = describeConfig(table, loaded);
+function showConfiguration(lines: readonly ConfigLine[], warnings: readonly string[]): never {
   const width = Math.max(...lines.map(({ key }) => key.length));
-  for (const { key, value, origin } of lines) process.stdout.write(`${key.padEnd(width)}  ${value}  (${origin})\n`);
-  for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
+  for (const { key, value, origin } of lines) {
+    process.stdout.write(`${[key.padEnd(width), value, `(${origin})`].filter((part) => part !== '').join('  ')}\n`);
+  }
+  for (const warning of warnings) process.stderr.write(`${warning}\n`);
   throw new CommanderError(0, 'commander.configuration', 'shown');
 }
 
-interface ConfigLine {
+export interface ConfigLine {
   readonly key: string;
+  /** Empty for a secret of the program's own. */
   readonly value: string;
   readonly origin: string;
 }
@@ -62,11 +83,12 @@ interface ConfigLine {
 /** Every key, its value and where it came from; secrets only as set or not set. */
 export function describeConfig<Table extends OptionTable>(table: Table, loaded: LoadedConfig<Table>): ConfigLine[] {
   const values: Readonly<Record<string, unknown>> = loaded.config;
-  const options = Object.entries(table.options).map(([key, spec]) => ({
-    key,
-    value: shown(spec, values[key]),
-    origin: loaded.origin[key] ?? 'default',
-  }));
+  const options = Object.entries(table.options).map(([key, spec]) => {
+    const origin = loaded.origin[key] ?? 'default';
+    // That it is set would read as if somebody had set it.
+    const isOwnSecret = spec.secret === true && origin === 'default' && isSet(values[key]);
+    return { key, value: isOwnSecret ? '' : shown(spec, values[key]), origin };
+  });
   return [
     ...options,
     ...Object.entries(table.lists ?? {}).flatMap(([name, spec]) => listLines(name, spec, loaded.lists)),
@@ -86,7 +108,7 @@ function listLines(name: string, spec: ListSpec, lists: Readonly<Record<string, 
 
 function shown({ secret, type }: Pick<OptionSpec, 'secret' | 'type'>, value: unknown): string {
   if (secret === true) return isSet(value) ? '(set)' : '(not set)';
-  return type === 'duration' ? formatDuration(Number(value)) : JSON.stringify(value);
+  return type === 'duration' ? formatDuration(Number(value)) : shownText(value);
 }
 
 function isSet(value: unknown): boolean {

@@ -27,9 +27,9 @@ const table = defineOptions({
 
 const fileOf = (text: string, name = 'config.toml') => temporaryFile(name, text);
 
-function refusal(text: string): CcxError {
+function refusal(text: string, name?: string): CcxError {
   try {
-    loadConfig(table, { env: {}, file: fileOf(text) });
+    loadConfig(table, { env: {}, file: fileOf(text, name) });
   } catch (error) {
     assert.ok(error instanceof CcxError);
     return error;
@@ -98,8 +98,36 @@ const broken: Readonly<Record<string, readonly [text: string, wanted: RegExp]>> 
     /type of .*, line 3 must be one of/,
   ],
   'a missing key': ['[[receivers]]\ntype = "email"\n', /\[\[receivers\]\] 1 in .* has no name$/],
-  'a table in place of a list': ['receivers = "pager"\n', /receivers in .* is no list of tables/],
+  'a text in place of a list': ['receivers = "pager"\n', /^receivers in .* is no list of tables$/],
+  'a table in place of a list': ['[receivers]\nname = "a"\n', /^receivers in .* is no list of tables$/],
+  'an empty table in place of a list': ['[Receivers]\n', /^receivers in .* is no list of tables$/],
+  'a list of something else': ['receivers = [["a"], 1979-05-27]\n', /^receivers in .* is no list of tables$/],
+  'a name that another has': [
+    '[[receivers]]\nname = "a"\n[[receivers]]\nname = "b"\n[[receivers]]\nname = "a"\n',
+    /^name of \[\[receivers\]\] 3 in .*, line 6 is the one of \[\[receivers\]\] 1: "a"$/,
+  ],
+  'an empty name': ['[[receivers]]\nname = ""\n', /\[\[receivers\]\] 1 in .* has no name$/],
+  'a secret that is given twice': [
+    '[[receivers]]\nname = "a"\nurl = "hunter2"\nurl_file = "/x"\n',
+    /^url_file of .*, line 4 is given beside url$/,
+  ],
+  'a path that is none': [
+    '[[receivers]]\nname = "a"\nurl_file = ["x"]\n',
+    /^url_file of .*, line 3 is no path of a file$/,
+  ],
 };
+
+test('what is no list in JSON and YAML is an error, too; an empty list is one', () => {
+  for (const text of [
+    '{"receivers": null}',
+    '{"receivers": {}}',
+    '{"receivers": {"name": "a"}}',
+    '{"receivers": [null]}',
+  ])
+    assert.match(refusal(text, 'config.json').message, /^receivers in .* is no list of tables$/, text);
+  assert.match(refusal('receivers:\n', 'config.yaml').message, /^receivers in .* is no list of tables$/);
+  assert.deepEqual(loadConfig(table, { env: {}, file: fileOf('receivers = []') }).lists.receivers, []);
+});
 
 for (const [what, [text, wanted]] of Object.entries(broken)) {
   test(`${what} is an error`, () => {

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatDuration, parseBoolean, parseBytes, parseDuration, parseInteger, splitList } from './parse-value.ts';
+import {
+  formatDuration,
+  parseBoolean,
+  parseBytes,
+  parseDuration,
+  parseInteger,
+  parseOption,
+  shownText,
+  splitList,
+} from './parse-value.ts';
 
 test('durations follow Go', () => {
   const table: [string, number | undefined][] = [
@@ -26,6 +35,13 @@ test('a duration is shown in its largest whole unit, and what is shown is read b
   const shown = [0, 250, 1_500, 90_000, 300_000, 259_200_000].map(formatDuration);
   assert.deepEqual(shown, ['0s', '250ms', '1500ms', '90s', '5m', '72h']);
   fc.assert(fc.property(fc.nat(10 ** 12), (ms) => parseDuration(formatDuration(ms)) === ms));
+});
+
+test('a bare number is nanoseconds, and one that is no length of time is refused', () => {
+  const spec = { type: 'duration', default: 0, description: 'wait', min: 1 } as const;
+  assert.equal(parseOption(spec, 1_500_000_000, 'x.wait'), 1_500);
+  for (const raw of [NaN, Infinity, true])
+    assert.throws(() => parseOption(spec, raw, 'x.wait'), /^CcxError: x\.wait cannot be read as duration: /);
 });
 
 test('booleans are the words of Go, empty is false', () => {
@@ -75,4 +91,32 @@ test('lists split as their option says', () => {
   assert.deepEqual(splitList(' a  b ', 'whitespace'), ['a', 'b']);
   assert.deepEqual(splitList('a, b c', 'comma-or-whitespace'), ['a', 'b', 'c']);
   assert.deepEqual(splitList('', 'comma'), []);
+});
+
+test('what a list holds are plain values, and nothing else is made text', () => {
+  const spec = { type: 'list', default: [], description: 'brokers' } as const;
+  assert.deepEqual(parseOption(spec, ['a:1', 2, true], 'run.kafka'), ['a:1', '2', 'true']);
+  for (const inner of [{ a: 1 }, Object.create(null), ['a'], null, new Date(0)])
+    assert.throws(
+      () => parseOption(spec, ['a:1', inner], 'run.kafka'),
+      /^CcxError: run\.kafka cannot be read as list: /,
+    );
+});
+
+test('users and passwords of addresses are not shown, wherever they stand', () => {
+  const table: [value: unknown, shown: string][] = [
+    ['https://user:hunter2@h/path?q=1', '"https://***@h/path?q=1"'],
+    ['https://hunter2@h', '"https://***@h"'],
+    ['http://user:hun@ter/2 #x@h', '"http://***@h"'],
+    ['user:hunter2@h:9092,h2:9092', '"***@h:9092,h2:9092"'],
+    ['user:/hunter2@h', '"***@h"'],
+    [['a:1', 'kafka://u:hunter2@b:1'], '["a:1","kafka://***@b:1"]'],
+    [{ url: 'http://u:hunter2@h' }, '{"url":"http://***@h"}'],
+    ['someone@example.com', '"someone@example.com"'],
+    ['localhost:9091', '"localhost:9091"'],
+    ['https://h:1/x', '"https://h:1/x"'],
+    [undefined, 'undefined'],
+    [7, '7'],
+  ];
+  for (const [value, shown] of table) assert.equal(shownText(value), shown);
 });

@@ -111,12 +111,13 @@ function convert(spec: OptionSpec, raw: unknown): unknown {
       return typeof raw === 'boolean' ? Number(raw) : isScalar(raw) ? parseInteger(String(raw)) : undefined;
     case 'duration':
       // A bare number in a file is nanoseconds in Go's decoder.
-      if (typeof raw === 'number' || typeof raw === 'bigint') return Number(raw) / 1e6;
+      if (typeof raw === 'number' || typeof raw === 'bigint')
+        return Number.isFinite(Number(raw)) ? Number(raw) / 1e6 : undefined;
       return typeof raw === 'string' ? parseDuration(raw) : undefined;
     case 'bytes':
       return isScalar(raw) ? parseBytes(String(raw)) : undefined;
     case 'list':
-      if (Array.isArray(raw)) return raw.map(String);
+      if (Array.isArray(raw)) return raw.every(isScalar) ? raw.map(String) : undefined;
       return typeof raw === 'string' ? splitList(raw, spec.split) : undefined;
   }
 }
@@ -126,7 +127,22 @@ function isScalar(raw: unknown): raw is string | number | bigint | boolean {
 }
 
 function shown(spec: OptionSpec, raw: unknown): string {
-  return spec.secret === true ? '(secret)' : (JSON.stringify(raw) ?? String(raw));
+  return spec.secret === true ? '(secret)' : shownText(raw);
+}
+
+/** For people, without what may be a password. */
+export function shownText(value: unknown): string {
+  return (
+    JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? maskUserinfo(inner) : inner)) ?? String(value)
+  );
+}
+
+/**
+ * User and password of a URL, or of a host and port without a scheme, are `***`. A password that is not encoded may hold anything, so that
+ * everything up to the last `@` counts as one.
+ */
+function maskUserinfo(text: string): string {
+  return text.replace(/:\/\/.*@/s, '://***@').replace(/^[^\s:/@]+:(?!\/\/).*@/s, '***@');
 }
 
 /** Go's form of an address: `:8080` is every address of the machine, `[::1]:8080` has brackets. Undefined for what is none. */

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { defineOptions } from '../config/options.ts';
-import { findReferenceConfig } from './reference-config.ts';
+import { findReferenceConfig, loadReferenceConfig } from './reference-config.ts';
 
 const folder = temporaryFolder();
 mkdirSync(join(folder, 'sub'));
@@ -74,4 +74,17 @@ test('a file that cannot be read says how it should be written', () => {
   }
   write('empty.yaml', '');
   assert.equal(loadConfig(table, { env: {}, file: join(folder, 'empty.yaml') }).config['storage.pg_port'], 0);
+});
+
+test('an empty JSON file is refused, as the reference refuses it; empty in the other formats says nothing', async () => {
+  const load = (name: string, text: string) => {
+    write(name, text);
+    return loadReferenceConfig(table, { env: {}, file: { name, path: join(folder, name) }, section: 'broker' });
+  };
+  await assert.rejects(
+    load('nothing.json', '\n'),
+    /fatal error config file: While parsing config: .*: no JSON: it ends too early/,
+  );
+  for (const name of ['nothing.toml', 'nothing.yaml'])
+    assert.equal((await load(name, '\n')).loaded.config['storage.pg_port'], 0, name);
 });

@@ -8,6 +8,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../clock/clock.ts';
+import { readConfigFile } from '../config/config-file.ts';
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts';
 import type { OptionSpec, OptionTable, OptionType } from '../config/options.ts';
 import type { ProcessInput } from '../config/process-input.ts';
@@ -110,7 +111,10 @@ export async function loadReferenceConfig<Table extends OptionTable>(
 ): Promise<
   Pick<OpenProgram, 'clowderCa'> & { readonly loaded: LoadedConfig<Table>; readonly lines: readonly string[] }
 > {
-  const sources = { env, file: file.path };
+  const sources = {
+    env,
+    ...(file.path === undefined ? {} : { file: readConfigFile(file.path, { emptyJson: 'refused' }) }),
+  };
   const loaded = loadConfig(table, { ...sources, flags });
   const path = env['ACG_CONFIG'];
   if (path === undefined) return { loaded, lines: ['Clowder is disabled'], clowderCa: undefined };

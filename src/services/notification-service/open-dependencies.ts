@@ -52,17 +52,13 @@ interface OpenOptions {
 export async function openNotificationDependencies(options: OpenOptions) {
   const { loaded, env, clock, telemetry, lifecycle } = options;
   const { config } = loaded;
-  const secrets = openSecretSource({
-    vault: vaultSettings({ config, env, environmentName: (key) => environmentName(notificationServiceOptions, key) }),
-    clock,
-    telemetry,
-  });
+  // Read before a broker is asked for anything: a wrong setting is said at once.
+  const { vault, serviceLog, brokers } = dependencySettings(options);
+  const secrets = openSecretSource({ vault, clock, telemetry });
   lifecycle.defer('secrets', () => secrets.close());
   const secret = (key: 'service_log.client_id' | 'service_log.client_secret') =>
     secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded, env }));
 
-  // Read before a broker is asked for anything: a wrong setting is said at once.
-  const serviceLog = config['service_log.enabled'] ? serviceLogSettings(config) : undefined;
   const targets: Target[] = [];
   const opened = (target: Target) => {
     lifecycle.defer(`target ${target.name}`, () => target.close());
@@ -72,7 +68,7 @@ export async function openNotificationDependencies(options: OpenOptions) {
     const topic = config['kafka_broker.topic'];
     const clusterDetailsUri = config['notifications.cluster_details_uri'];
     const ruleDetailsUri = config['notifications.rule_details_uri'];
-    const bus = await notificationBus(options, topic);
+    const bus = await notificationBus(options, { topic, brokers });
     opened(await createKafkaTarget({ topic, clusterDetailsUri, ruleDetailsUri }, { bus, clock }));
   }
   if (serviceLog !== undefined) {
@@ -81,6 +77,18 @@ export async function openNotificationDependencies(options: OpenOptions) {
     opened(createServiceLogTarget(serviceLog, { clientId, clientSecret, clock, telemetry }));
   }
   return { targets, content: contentSource(config), disabledRules: openDisabledRules(options) };
+}
+
+/** Opens nothing. Throws a `CcxError` whose hint names the setting. */
+export function dependencySettings({ loaded, env, brokerCa }: Pick<OpenOptions, 'loaded' | 'env' | 'brokerCa'>) {
+  const { config } = loaded;
+  const isNamed = config['kafka_broker.enabled'] && config['kafka_broker.addresses'] !== '';
+  return {
+    vault: vaultSettings({ config, env, environmentName: (key) => environmentName(notificationServiceOptions, key) }),
+    serviceLog: config['service_log.enabled'] ? serviceLogSettings(config) : undefined,
+    /** Of the notification backend, where they are named. */
+    brokers: isNamed ? backendBrokers(config, brokerCa) : undefined,
+  };
 }
 
 function serviceLogSettings(config: NotificationServiceConfig): ServiceLogTargetSettings {
@@ -99,12 +107,12 @@ function serviceLogSettings(config: NotificationServiceConfig): ServiceLogTarget
 }
 
 /** The brokers of the notification backend if they are named, else the bus that this process has, else the one of the bus.* settings. */
-async function notificationBus(options: OpenOptions, topic: string): Promise<TargetBus> {
-  const { clock, telemetry, lifecycle, database, bus } = options;
-  const { config } = options.loaded;
-  const named = config['kafka_broker.addresses'] !== '';
-  if (!named && bus !== undefined) return bus;
-  const settings = named ? backendBrokers(config, options.brokerCa) : busSettings(config, 'notifier');
+async function notificationBus(
+  { clock, telemetry, lifecycle, database, bus, ...options }: OpenOptions,
+  { topic, brokers }: { readonly topic: string; readonly brokers: BusSettings | undefined },
+): Promise<TargetBus> {
+  if (brokers === undefined && bus !== undefined) return bus;
+  const settings = brokers ?? busSettings(options.loaded.config, 'notifier');
   const mayMakeTopics = options.mayMakeTopic === true;
   const opened = await openBus(settings.kind === 'kafka' ? { ...settings, mayMakeTopics } : settings, {
     clock,

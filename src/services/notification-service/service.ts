@@ -21,7 +21,7 @@ import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
 import { follow } from './follow.ts';
 import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
-import { openNotificationDependencies } from './open-dependencies.ts';
+import { dependencySettings, openNotificationDependencies } from './open-dependencies.ts';
 import { runPipeline } from './pipeline.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
 import type { ContentSource, Target } from './ports.ts';
@@ -159,14 +159,16 @@ async function prepare(state: ServiceState): Promise<void> {
 }
 
 function requireTarget(targets: readonly Target[], events: Events): void {
-  if (targets.length === 0) {
-    throw new CcxError('no target for notifications is enabled', {
-      code: 'NO_TARGET',
-      category: 'configuration',
-      hint: 'set kafka_broker.enabled or service_log.enabled to true',
-    });
-  }
+  if (targets.length === 0) throw noTarget();
   if (targets.length > 1) events.bothTargetsEnabled();
+}
+
+function noTarget(): CcxError {
+  return new CcxError('no target for notifications is enabled', {
+    code: 'NO_TARGET',
+    category: 'configuration',
+    hint: 'set kafka_broker.enabled or service_log.enabled to true',
+  });
 }
 
 function compilePolicies(
@@ -267,9 +269,23 @@ async function readiness({ database, clock, settings }: ServiceState, runner: Ru
   return { ready: reasons.length === 0, reasons };
 }
 
+/** Of settings that are wrong by themselves: throws, with nothing opened, what a start would reject with. */
+function checkSettings(sources: Parameters<typeof dependencySettings>[0]): void {
+  dependencySettings(sources);
+  const { config } = sources.loaded;
+  const { policies } = notificationServiceSettings(config, 'follow');
+  const enabled = [
+    ...(config['kafka_broker.enabled'] ? [policies['notification-backend']] : []),
+    ...(config['service_log.enabled'] ? [policies['service-log']] : []),
+  ];
+  if (enabled.length === 0) throw noTarget();
+  enabled.forEach(compilePolicy);
+}
+
 /** What a process that runs this service among others needs of it besides `startNotificationService`. */
 export const notificationServiceRole = {
   options: notificationServiceOptions,
   settings: notificationServiceSettings,
+  checkSettings,
   openDependencies: openNotificationDependencies,
 } as const;
