@@ -1,7 +1,17 @@
 /** The launchers pass over an old Node, and keep compiled code where only this user writes, or nowhere. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +53,51 @@ test('nothing is kept where it was switched off, or where the folder is not the 
   assert.equal(launch(join(bin, 'ccx'), ['--version'], { HOME: home }).status, 0);
   assert.ok(!existsSync(join(home, 'missing')));
   assert.deepEqual(readdirSync(join(home, 'elsewhere')), [], 'nothing is written behind a link');
+});
+
+test('nothing is kept where others may write, or could put another folder in its place', () => {
+  const hasRun = (home: string, xdg?: string) => {
+    const { status, stderr } = launch(join(bin, 'ccx'), ['--version'], {
+      HOME: home,
+      ...(xdg === undefined ? {} : { XDG_CACHE_HOME: xdg }),
+    });
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+    const cache = join(xdg ?? join(home, '.cache'), 'ccx');
+    return existsSync(cache) && readdirSync(cache).length > 0;
+  };
+  const homeWith = (modes: Readonly<Record<string, number>>) => {
+    const home = temporaryFolder();
+    for (const [folder, mode] of Object.entries(modes)) {
+      mkdirSync(join(home, folder), { recursive: true });
+      chmodSync(join(home, folder), mode);
+    }
+    return home;
+  };
+  assert.ok(hasRun(homeWith({ '.': 0o755, '.cache': 0o755, '.cache/ccx': 0o755 })), 'others may read');
+  for (const mode of [0o720, 0o702]) {
+    const text = mode.toString(8);
+    assert.ok(!hasRun(homeWith({ '.cache/ccx': mode })), `the folder: ${text}`);
+    assert.ok(!hasRun(homeWith({ '.cache': mode })), `the one around it: ${text}`);
+    assert.ok(!hasRun(homeWith({ '.': mode })), `the home: ${text}`);
+    assert.ok(!hasRun(homeWith({}), homeWith({ '.': mode })), `XDG_CACHE_HOME: ${text}`);
+  }
+  assert.ok(process.getuid?.() !== 0 || !hasRun(foreign('.')), "somebody else's home");
+  assert.ok(process.getuid?.() !== 0 || !hasRun(foreign('.cache')), "somebody else's folder around it");
+  assert.ok(process.getuid?.() !== 0 || !hasRun(foreign('.cache/ccx')), "somebody else's folder");
+
+  function foreign(folder: string): string {
+    const home = homeWith({ '.cache/ccx': 0o755 });
+    chownSync(join(home, folder), 12_345, 12_345);
+    return home;
+  }
+});
+
+test('the folders that are made are the user’s alone, whatever its umask is', () => {
+  const home = temporaryFolder();
+  const command = `umask 0; exec "$0" --version`;
+  assert.equal(launch('/bin/sh', ['-c', command, join(bin, 'ccx')], { HOME: home }).status, 0);
+  for (const folder of ['.cache', '.cache/ccx']) assert.equal(statSync(join(home, folder)).mode & 0o777, 0o700, folder);
+  assert.ok(readdirSync(join(home, '.cache/ccx')).length > 0);
 });
 
 test('a Node that is too old, or does not run, is passed over', () => {

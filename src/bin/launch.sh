@@ -3,14 +3,23 @@
 # Node, and the installed binary does not run on every C library, so each is asked for its version, which also shows that it runs.
 root=$(cd "$(dirname "$self")/../.." && pwd) || exit 1
 
-# Compiled code is kept between starts, in a folder of this user alone: what lies there is executed. Where there is no such folder, or it is
-# somebody else's (a root shell with a user's HOME), a start compiles as always. NODE_DISABLE_COMPILE_CACHE=1 switches this off.
-case ${XDG_CACHE_HOME-} in /?*) owned=$XDG_CACHE_HOME cache=$owned/ccx ;; *) owned=${HOME-} cache=$owned/.cache/ccx ;; esac
+# Compiled code is kept between starts, in a folder of this user alone: what lies there is executed. Where there is no such folder, or
+# somebody else may write in it or put another in its place (a root shell with a user's HOME, a group's folder), a start compiles as
+# always. NODE_DISABLE_COMPILE_CACHE=1 switches this off.
+is_private() {
+  [ -O "$1" ] || return 1
+  case $(ls -ld "$1/" 2>/dev/null) in d????-??-*) return 0 ;; esac
+  return 1
+}
+case ${XDG_CACHE_HOME-} in /?*) owned=$XDG_CACHE_HOME caches=$owned ;; *) owned=${HOME-} caches=$owned/.cache ;; esac
 case $owned in
   /?*)
-    if [ -z "${NODE_COMPILE_CACHE-}${NODE_DISABLE_COMPILE_CACHE-}" ] && [ -O "$owned" ]; then
-      [ -d "$cache" ] || mkdir -p -m 700 "$cache" 2>/dev/null
-      if [ -O "$cache" ] && [ -w "$cache" ] && [ ! -h "$cache" ]; then export NODE_COMPILE_CACHE="$cache"; fi
+    cache=$caches/ccx
+    if [ -z "${NODE_COMPILE_CACHE-}${NODE_DISABLE_COMPILE_CACHE-}" ] && is_private "$owned"; then
+      [ -d "$cache" ] || (umask 077 && mkdir -p "$cache") 2>/dev/null
+      if [ ! -h "$cache" ] && [ -w "$cache" ] && is_private "$caches" && is_private "$cache"; then
+        export NODE_COMPILE_CACHE="$cache"
+      fi
     fi
     ;;
 esac
