@@ -72,6 +72,15 @@ async function unfinishedFiles(path: string): Promise<string[]> {
 }
 
 describe('files', () => {
+  test('leave nothing unfinished where one of an object cannot take its place', async (t) => {
+    const { path, store } = await fixture(t);
+    await mkdir(join(path, 'a.meta', 'in-the-way'), { recursive: true });
+    await assert.rejects(store.put('a', Buffer.from('x'), { contentType: 'text/plain' }), {
+      code: 'OBJECTS_UNAVAILABLE',
+    });
+    assert.deepEqual(await unfinishedFiles(path), []);
+  });
+
   test('are called as the key, if that is letters and digits only', async (t) => {
     const { path, store } = await fixture(t);
     await store.put('e6b06142958942139a5e1e2f513c448b', Buffer.from('x'));
@@ -233,6 +242,17 @@ describe('a disk that fills up', () => {
     await assert.rejects(store.put('more', Buffer.alloc(6)), { code: 'OBJECTS_DISK_FULL' });
     await store.put('more', Buffer.alloc(5));
     assert.deepEqual(await unfinishedFiles(path), []);
+  });
+
+  test('is looked at once for an object, and refuses none that is written already', async (t) => {
+    const looks: number[] = [];
+    const { store } = await fixture(t, {
+      freeBytesMin: 1_000,
+      // What the object itself has taken brings the disk below its bound.
+      space: async () => ({ freeBytes: looks.push(0) === 1 ? 1_005 : 999, freeInodes: undefined }),
+    });
+    await store.put('a', Buffer.alloc(5), { contentType: 'text/plain' });
+    assert.equal(looks.length, 1);
   });
 
   test('is noticed while a long stream is written', async (t) => {

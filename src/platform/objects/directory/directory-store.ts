@@ -103,13 +103,15 @@ export class DirectoryObjectStore implements ObjectStore {
     // A stream that fails before anybody reads it would otherwise be an uncaught exception; reading it reports the error.
     if (!Buffer.isBuffer(body)) body.on('error', () => undefined);
     const temporary = this.#temporaryPath();
+    let sidecar: string | undefined;
     try {
       checkObjectKey(key);
       const place = placeOfKey(key);
       const { sizeBytes, storedAt } = await this.#writeFile(temporary, body);
-      const needsSidecar = place.hashed || metadata.contentType !== undefined || metadata.labels !== undefined;
-      const sidecar = needsSidecar ? this.#temporaryPath() : undefined;
-      if (sidecar !== undefined) await this.#writeFile(sidecar, Buffer.from(JSON.stringify({ key, ...metadata })));
+      if (place.hashed || metadata.contentType !== undefined || metadata.labels !== undefined) {
+        sidecar = this.#temporaryPath();
+        await writeSidecar(sidecar, { key, ...metadata });
+      }
       await this.#exclusively(key, async () => {
         if (sidecar === undefined) await rm(this.#sidecarPath(place), { force: true });
         else await rename(sidecar, this.#sidecarPath(place));
@@ -120,7 +122,8 @@ export class DirectoryObjectStore implements ObjectStore {
     } catch (error) {
       if (!Buffer.isBuffer(body)) body.destroy();
       // On a disk that cannot be written it stays, and is swept when a store opens here.
-      await rm(temporary, { force: true }).catch(() => undefined);
+      for (const path of [temporary, sidecar])
+        if (path !== undefined) await rm(path, { force: true }).catch(() => undefined);
       throw await this.#asStoreError(error, `store ${JSON.stringify(key)}`);
     }
   }
@@ -309,6 +312,17 @@ export class DirectoryObjectStore implements ObjectStore {
 async function spaceOfDisk(path: string): Promise<DiskSpace> {
   const disk = await statfs(path);
   return { freeBytes: disk.bavail * disk.bsize, freeInodes: disk.files === 0 ? undefined : disk.ffree };
+}
+
+/** What lies beside an archive that is written already: a few bytes, for which the disk is not looked at again. */
+async function writeSidecar(path: string, sidecar: ObjectMetadata & { readonly key: string }): Promise<void> {
+  const handle = await open(path, 'wx', 0o640);
+  try {
+    await handle.writeFile(JSON.stringify(sidecar));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** A rename is durable once its folder is. */
