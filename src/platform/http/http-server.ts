@@ -50,6 +50,10 @@ export interface HttpModule {
   readonly answerBadPath?: (request: FastifyRequest, reply: FastifyReply) => void;
   /** Its handlers send `100 Continue` themselves, when they want the body. */
   readonly asksForBodies?: boolean;
+  /** It refuses what names no host itself; for others the server does, before anything of theirs runs. */
+  readonly refusesMissingHosts?: boolean;
+  /** Answers what expects something else than `100 Continue`; without it the server does. */
+  readonly refuseExpectation?: (response: ServerResponse) => void;
   /** The server has had no room, or no descriptor, for a connection: whose it would have been, nobody knows. Must not throw. */
   readonly onConnectionRefused?: () => void;
 }
@@ -81,8 +85,8 @@ export function createHttpServer(options: HttpServerOptions) {
       headersTimeout: options.headersMsMax ?? headersMsMax,
       connectionsCheckingInterval: overdueCheckedEveryMs,
       maxHeaderSize: headerBytesMax,
-      // Said by whoever answers in the words of another server.
-      requireHostHeader: options.answerMalformed === undefined,
+      // Said below, because a module may say it in words of its own.
+      requireHostHeader: false,
     },
     clientErrorHandler: (error: Error, socket: Socket) => giveUp(error, socket, answerMalformed),
     frameworkErrors: (error, request, reply) => {
@@ -91,10 +95,18 @@ export function createHttpServer(options: HttpServerOptions) {
       else answerBadPath(request as FastifyRequest, reply as FastifyReply);
     },
   });
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!lacksHost(request.raw) || moduleOf(request.raw.url)?.refusesMissingHosts === true) return done();
+    reply.code(400).header('connection', 'close').send();
+  });
   const { server } = app;
   server.on('checkContinue', (request, response) => {
     if (moduleOf(request.url)?.asksForBodies !== true) response.writeContinue();
     server.emit('request', request, response);
+  });
+  server.on('checkExpectation', (request, response) => {
+    const refuse = moduleOf(request.url)?.refuseExpectation ?? defaultExpectationRefusal;
+    refuse(response);
   });
   const connections = new Connections(server, {
     connectionsMax: options.connectionsMax ?? connectionsMax,
@@ -175,7 +187,7 @@ export function gatherNoBodies(scope: FastifyInstance): void {
 function ownerOf(path: string, modules: readonly HttpModule[]): HttpModule | undefined {
   const fitting = modules
     .flatMap((module) => module.prefixes.map((prefix) => ({ module, prefix })))
-    .filter(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`));
+    .filter(({ prefix }) => prefix === '' || path === prefix || path.startsWith(`${prefix}/`));
   return fitting.sort((left, right) => right.prefix.length - left.prefix.length)[0]?.module;
 }
 
@@ -190,6 +202,16 @@ function defaultMalformedAnswer({ code }: RequestFault): string {
   const error = STATUS_CODES[status] ?? '';
   const body = JSON.stringify({ error, message, statusCode: status });
   return `HTTP/1.1 ${status} ${error}\r\nContent-Length: ${body.length}\r\nContent-Type: application/json\r\n\r\n${body}`;
+}
+
+/** As Node itself does. */
+function defaultExpectationRefusal(response: ServerResponse): void {
+  response.writeHead(417, { connection: 'close' }).end();
+}
+
+/** Each request of HTTP/1.1 has to name the host that it is for. */
+export function lacksHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === '1.1';
 }
 
 /** In Fastify's words, too. */

@@ -38,7 +38,6 @@ import {
   createIngressRoot,
   type IngressModuleOptions,
   malformedAnswer,
-  refuseExpectations,
   WEB_PREFIXES,
 } from './web/ingress-module.ts';
 
@@ -91,7 +90,6 @@ export async function startIngress(
       answerMalformed: (fault) => malformedAnswer(fault, clock),
     });
     const mounted = await build(server, settings, { ...dependencies, limit, lifecycle });
-    refuseExpectations(server, clock);
     server.mount(createIngressRoot(mounted.module));
     // Stopped first: uploads in work are finished, and announced, before anything that they need goes away.
     lifecycle.defer('web listener', () => server.close());

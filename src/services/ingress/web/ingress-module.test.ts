@@ -1,5 +1,7 @@
 /** Ingress on a server that it shares: its manners and its limits are its own, and those of its neighbour are the neighbour's. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
 import {
   type BenchOptions,
@@ -97,6 +99,39 @@ describe('the manners of ingress on a shared server', () => {
       const answer = await ask(path);
       assert.equal(answer.status, 404, path);
       assert.equal(answer.headers['x-rh-insights-request-id'], undefined, path);
+    }
+  });
+
+  test('count for requests that name no host, or expect what nobody does, and for no neighbour’s', async (t) => {
+    const { bench } = await sharing(t);
+    const raw = async (lines: string) => {
+      const socket = connect(Number(new URL(bench.ingress.baseUrl).port), '127.0.0.1');
+      socket.write(`${lines}\r\n\r\n`);
+      return await text(socket);
+    };
+    const id = /\r\nx-rh-insights-request-id: [0-9a-f]{32}\r\n/;
+    for (const path of [
+      '/api/ingress/v1/version',
+      '/api/ingress/v1/nothing',
+      '/download/none',
+      'http://x/api/ingress/v1/',
+    ]) {
+      const hostless = await raw(`GET ${path} HTTP/1.1`);
+      assert.match(hostless, /^HTTP\/1\.1 400 /, path);
+      assert.match(hostless, /400 Bad Request: missing required Host header/, path);
+      const expecting = await raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nExpect: tea`);
+      assert.match(expecting, /^HTTP\/1\.1 417 /, path);
+      for (const answer of [hostless, expecting]) assert.match(answer, id, path);
+    }
+    for (const path of ['/api/neighbour', '/nobodys', '*']) {
+      const hostless = await raw(`OPTIONS ${path} HTTP/1.1`);
+      assert.match(hostless, /^HTTP\/1\.1 400 /, path);
+      const expecting = await raw(`OPTIONS ${path} HTTP/1.1\r\nHost: x\r\nExpect: tea`);
+      assert.match(expecting, /^HTTP\/1\.1 417 /, path);
+      for (const answer of [hostless, expecting]) {
+        assert.doesNotMatch(answer, id, path);
+        assert.match(answer, /\r\nconnection: close\r\n/i, path);
+      }
     }
   });
 });

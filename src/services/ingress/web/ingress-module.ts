@@ -14,7 +14,7 @@ import type { ConnectionRoom } from '../../../platform/http/connections.ts';
 import {
   gatherNoBodies,
   type HttpModule,
-  type HttpServer,
+  lacksHost,
   type RequestFault,
   waitsToSend,
 } from '../../../platform/http/http-server.ts';
@@ -100,16 +100,16 @@ export function createIngressRoot(options: IngressModuleOptions): HttpModule {
   };
 }
 
-export function refuseExpectations({ app }: HttpServer, clock: Clock): void {
-  app.server.on('checkExpectation', (_request, response) => {
-    response.writeHead(417, { [HEADER_REQUEST_ID]: newRequestId(clock), connection: 'close' }).end();
-  });
-}
+type Manners = Pick<HttpModule, 'answerBadPath' | 'asksForBodies' | 'refusesMissingHosts' | 'refuseExpectation'>;
 
-function goManners(options: IngressModuleOptions): Pick<HttpModule, 'answerBadPath' | 'asksForBodies'> {
+function goManners(options: IngressModuleOptions): Manners {
   return {
     // A client that asks first is asked to go on only when its body is wanted.
     asksForBodies: true,
+    refusesMissingHosts: true,
+    refuseExpectation: (response) => {
+      response.writeHead(417, { [HEADER_REQUEST_ID]: newRequestId(options.clock), connection: 'close' }).end();
+    },
     answerBadPath: (request, response) => {
       const refusal = giveRequestId(request, response, options);
       const isUrl = !/%(?![0-9A-Fa-f]{2})/.test(pathOf(request));
@@ -168,8 +168,7 @@ export function malformedAnswer({ code, packet }: RequestFault, clock: Clock): s
 }
 
 function hostRefusal(request: FastifyRequest): Reply | undefined {
-  const isMissing = request.headers.host === undefined && request.raw.httpVersion === '1.1';
-  return isMissing ? goServerError(400, ': missing required Host header') : undefined;
+  return lacksHost(request.raw) ? goServerError(400, ': missing required Host header') : undefined;
 }
 
 /** A client that waits for `100 Continue` gets it when its body is read. */
