@@ -47,27 +47,25 @@ test('a complete message is read attribute by attribute', () => {
 test('what may be missing may be null too', () => {
   for (const value of [undefined, 'null']) {
     const report = received(reportMessage({ LastChecked: value, Version: value, RequestId: value }));
-    assert.deepEqual([report.lastChecked, report.version, report.requestId], ['', 0, '']);
+    assert.deepEqual(
+      [report.lastChecked, report.version, report.requestId],
+      [value === undefined ? undefined : null, 0, ''],
+    );
   }
 });
 
 const wrong: readonly (readonly [string, string | null, string, string])[] = [
   ['an empty value', '', 'REPORT_NOT_JSON', 'unexpected end of JSON input'],
-  ['a text', 'not JSON at all', 'REPORT_NOT_JSON', "invalid character 'o' at byte 1"],
+  ['a text', 'not JSON at all', 'REPORT_NOT_JSON', "invalid character 'o' in literal null (expecting 'u')"],
   ['a cut message', reportMessage().slice(0, -1), 'REPORT_NOT_JSON', 'unexpected end of JSON input'],
+  ['trailing garbage', `${reportMessage()}x`, 'REPORT_NOT_JSON', "invalid character 'x' after top-level value"],
+  ['a second value', `${reportMessage()} {}`, 'REPORT_NOT_JSON', "invalid character '{' after top-level value"],
   [
-    'trailing garbage',
-    `${reportMessage()}x`,
+    'a byte order mark',
+    `\ufeff${reportMessage()}`,
     'REPORT_NOT_JSON',
-    `invalid character 'x' at byte ${reportMessage().length}`,
+    "invalid character 'ï' looking for beginning of value",
   ],
-  [
-    'a second value',
-    `${reportMessage()} {}`,
-    'REPORT_NOT_JSON',
-    `invalid character '{' at byte ${reportMessage().length + 1}`,
-  ],
-  ['a byte order mark', `\ufeff${reportMessage()}`, 'REPORT_NOT_JSON', 'invalid character 0xef at byte 0'],
   ['an array', `[${reportMessage()}]`, 'REPORT_WRONG_TYPE', 'the message is an array, expected an object'],
   ['a string', '"x"', 'REPORT_WRONG_TYPE', 'the message is a string, expected an object'],
   ['a number', '-1', 'REPORT_WRONG_TYPE', 'the message is a number, expected an object'],
@@ -222,7 +220,7 @@ test('nesting inside the report counts from the message, as the reference counts
   const nested = (levels: number) =>
     `{"fingerprints":1,"reports":1,"system":${'['.repeat(levels)}${']'.repeat(levels)}}`;
   received(reportMessage({ Report: nested(9998) }));
-  assert.equal(refused(reportMessage({ Report: nested(9999) })).message, 'exceeded max depth');
+  assert.equal(refused(reportMessage({ Report: nested(9999) })).message, "invalid character '[' exceeded max depth");
 });
 
 test('the stored text is the example of the reference, byte for byte', () => {

@@ -29,8 +29,8 @@ export interface ReceivedReport {
   readonly accountNumber: number;
   /** A UUID in one of four spellings, as received. */
   readonly clusterName: string;
-  /** As received; empty when missing. */
-  readonly lastChecked: string;
+  /** As received; null or undefined where it is that. Either is as bad as an empty text. */
+  readonly lastChecked: string | null | undefined;
   /** 0 when missing. */
   readonly version: number;
   /** Empty when missing: the message is then not tracked. */
@@ -57,8 +57,6 @@ export type OcpResultsParse =
 const requiredReportKeys = ['fingerprints', 'reports', 'system'] as const;
 
 const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
 const NULL_START = 0x6e;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
@@ -74,22 +72,25 @@ export function parseOcpResults(value: Buffer | null): OcpResultsParse {
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     // Nothing of a text that is not JSON counts, however much of it was readable.
-    return refuse(inputError('REPORT_NOT_JSON', error.message), new Attributes(Buffer.alloc(0)));
+    return refuse(notJson(error, value), new Attributes(Buffer.alloc(0)));
   }
   const { orgId, accountNumber, clusterName, report } = attributes;
   if (attributes.typeError !== undefined) {
     return refuse(inputError('REPORT_WRONG_TYPE', attributes.typeError), attributes);
   }
-  if (orgId === undefined) return refuse(missing('OrgID'), attributes);
-  if (accountNumber === undefined) return refuse(missing('AccountNumber'), attributes);
-  if (clusterName === undefined) return refuse(missing('ClusterName'), attributes);
-  if (report === undefined) return refuse(missing('Report'), attributes);
-  if (!isLenientUuid(clusterName)) {
-    return refuse(inputError('REPORT_CLUSTER_NOT_UUID', 'cluster name is not a UUID'), attributes);
+  if (!isThere(orgId) || !isThere(accountNumber) || !isThere(clusterName) || !isThere(report)) {
+    return refuse(missingAttribute(attributes), attributes);
   }
-  const absent = requiredReportKeys.find((key) => !report.has(key));
-  if (absent !== undefined) {
-    return refuse(inputError('REPORT_STRUCTURE', `Improper report structure, missing key ${absent}`), attributes);
+  if (!isLenientUuid(clusterName)) {
+    return refuse(
+      inputError('REPORT_CLUSTER_NOT_UUID', 'cluster name is not a UUID', inQuotes(clusterName)),
+      attributes,
+    );
+  }
+  const absent = requiredReportKeys.filter((key) => !report.has(key));
+  if (absent.length > 0) {
+    const error = `Improper report structure, missing key ${absent[0]}`;
+    return refuse(inputError('REPORT_STRUCTURE', error, alsoMissing(absent)), attributes);
   }
   const { lastChecked, version, requestId, metadata } = attributes;
   return {
@@ -111,15 +112,17 @@ export function parseOcpResults(value: Buffer | null): OcpResultsParse {
 class Attributes {
   readonly text: Buffer;
   readonly scanner: JsonScanner;
-  orgId: number | undefined;
-  accountNumber: number | undefined;
-  clusterName: string | undefined;
-  lastChecked = '';
+  orgId: number | null | undefined;
+  accountNumber: number | null | undefined;
+  clusterName: string | null | undefined;
+  lastChecked: string | null | undefined;
   version = 0;
   requestId = '';
   metadata: JsonSlice | undefined;
-  report: Map<string, ReportMember> | undefined;
+  report: Map<string, ReportMember> | null | undefined;
   typeError: string | undefined;
+  /** The message is `null`, which is an object with everything missing. */
+  isNull = false;
 
   constructor(text: Buffer) {
     this.text = text;
@@ -136,11 +139,10 @@ class Attributes {
       at = this.#readMembers(start, expectedAttributes, (name, from) => this.#readAttribute(name, from));
     } else {
       at = scanner.skipValue(start, 0);
-      // `null` is an object with everything missing.
-      if (first !== NULL_START) this.typeError = `the message is ${kindOf(first)}, expected an object`;
+      this.isNull = first === NULL_START;
+      if (!this.isNull) this.typeError = `the message is ${kindOf(first)}, expected an object`;
     }
-    at = scanner.skipSpace(at);
-    if (at < this.text.length) scanner.fail(at);
+    scanner.skipToEnd(at);
   }
 
   /** Steps over the object at `from`; `readValue` must step over each value. */
@@ -151,9 +153,9 @@ class Attributes {
     for (;;) {
       const keyEnd = scanner.skipString(at);
       const name = expected.decode(this.text, at, keyEnd);
-      at = scanner.skipSpace(readValue(name, scanner.skipByte(keyEnd, COLON)));
+      at = scanner.skipSpace(readValue(name, scanner.skipColon(keyEnd)));
       if (this.text[at] === CLOSE_BRACE) return at + 1;
-      at = scanner.skipByte(at, COMMA);
+      at = scanner.skipComma(at);
     }
   }
 
@@ -182,16 +184,16 @@ class Attributes {
         this.clusterName = this.#string(attribute, from, end);
         return;
       case 'LastChecked':
-        this.lastChecked = this.#string(attribute, from, end) ?? this.lastChecked;
+        this.lastChecked = this.#string(attribute, from, end) ?? this.lastChecked ?? null;
         return;
       default:
         this.requestId = this.#string(attribute, from, end) ?? this.requestId;
     }
   }
 
-  #unsigned(attribute: string, from: number, end: number, max: number): number | undefined {
+  #unsigned(attribute: string, from: number, end: number, max: number): number | null | undefined {
     const first = this.text[from];
-    if (first === NULL_START) return undefined;
+    if (first === NULL_START) return null;
     const literal = this.text.toString('latin1', from, Math.min(end, from + numberBytesShown));
     if (/^\d+$/.test(literal) && Number(literal) <= max) return Number(literal);
     const found = kindOf(first) === 'a number' ? `the number ${literal}` : kindOf(first);
@@ -199,17 +201,18 @@ class Attributes {
     return undefined;
   }
 
-  #string(attribute: string, from: number, end: number): string | undefined {
+  #string(attribute: string, from: number, end: number): string | null | undefined {
     const first = this.text[from];
     if (first === QUOTE) return decodeJsonString(this.text, from, end);
-    if (first !== NULL_START) this.typeError ??= `attribute '${attribute}' is ${kindOf(first)}, expected a string`;
+    if (first === NULL_START) return null;
+    this.typeError ??= `attribute '${attribute}' is ${kindOf(first)}, expected a string`;
     return undefined;
   }
 
   #readReport(from: number): number {
     const first = this.text[from];
     if (first !== OPEN_BRACE) {
-      if (first === NULL_START) this.report = undefined;
+      if (first === NULL_START) this.report = null;
       else this.typeError ??= `attribute 'Report' is ${kindOf(first)}, expected an object`;
       return this.scanner.skipValue(from, 1);
     }
@@ -247,6 +250,15 @@ const expectedReportKeys = new ExpectedNames([...requiredReportKeys, 'skips', 'i
 /** Longer literals are out of every range; this is how much of them an error shows. */
 const numberBytesShown = 24;
 
+/** Characters of a sender's text that an error shows. */
+const textCharactersShown = 60;
+
+/** A sender's text in quotes, in an error for people: one that is long is cut. */
+export function inQuotes(text: string): string {
+  if (text.length <= textCharactersShown) return JSON.stringify(text);
+  return `${JSON.stringify(`${text.slice(0, textCharactersShown)}…`)} (${text.length} characters)`;
+}
+
 function kindOf(firstByte: number | undefined): string {
   if (firstByte === QUOTE) return 'a string';
   if (firstByte === 0x5b) return 'an array';
@@ -266,11 +278,43 @@ export function isLenientUuid(text: string): boolean {
   return lenientUuid.test(text);
 }
 
-function missing(attribute: string): CcxError {
-  return inputError('REPORT_MISSING_ATTRIBUTE', `missing required attribute '${attribute}'`);
-}
-
 function refuse(error: CcxError, known: Attributes): OcpResultsParse {
   const { requestId, orgId, clusterName } = known;
-  return { kind: 'refused', refused: { error, requestId, orgId, clusterName } };
+  return {
+    kind: 'refused',
+    refused: { error, requestId, orgId: orgId ?? undefined, clusterName: clusterName ?? undefined },
+  };
+}
+
+function isThere<Value>(value: Value | null | undefined): value is Value {
+  return value !== null && value !== undefined;
+}
+
+/**
+ * The message is the reference's, here and below. What it leaves open, so that faults look alike (nothing and cut off, null and missing),
+ * is the cause, which people read behind it.
+ */
+function notJson({ message, at }: JsonSyntaxError, value: Buffer | null): CcxError {
+  const refuseFor = (cause: string) => inputError('REPORT_NOT_JSON', message, cause);
+  if (value === null) return refuseFor('there is no value');
+  if (value.length === 0) return refuseFor('the value is empty');
+  if (at < value.length) return refuseFor(`at byte ${at}`);
+  return refuseFor(/^[ \t\r\n]+$/.test(value.toString('latin1')) ? 'the value is blank' : `it ends after byte ${at}`);
+}
+
+/** In the order of the reference; at least one is missing. */
+function missingAttribute(known: Attributes): CcxError {
+  const { orgId, accountNumber, clusterName, report } = known;
+  const required = { OrgID: orgId, AccountNumber: accountNumber, ClusterName: clusterName, Report: report };
+  const missing = Object.entries(required).flatMap(([name, value]) => (isThere(value) ? [] : [{ name, value }]));
+  const cause = known.isNull
+    ? 'the message is null'
+    : alsoMissing(missing.map(({ name, value }) => (value === null ? `${name} (null)` : name)));
+  return inputError('REPORT_MISSING_ATTRIBUTE', `missing required attribute '${missing[0]!.name}'`, cause);
+}
+
+/** Undefined where the message has said it all. */
+function alsoMissing(names: readonly string[]): string | undefined {
+  const [first = ''] = names;
+  return names.length > 1 || first.endsWith(')') ? `missing are ${names.join(', ')}` : undefined;
 }

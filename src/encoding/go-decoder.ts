@@ -3,7 +3,6 @@
  * zero value, a wrong type refuses the whole document. Used for what the reference ingress decodes: identities and upload metadata.
  * Source: ingress.md A.3.2, A.4.5.
  */
-import { goSyntaxError } from './go-syntax-error.ts';
 import { JsonScanner, JsonSyntaxError } from './json-scanner.ts';
 import { escapeLikeGo, isJsonObject } from './json-text.ts';
 import { parseRfc3339 } from './rfc3339.ts';
@@ -26,13 +25,13 @@ type GoDecoding =
 export function decodeLikeGo(text: Buffer, type: Extract<GoType, { kind: 'struct' }>): GoDecoding {
   try {
     const scanner = new JsonScanner(text);
-    const end = scanner.skipSpace(scanner.skipValue(scanner.skipSpace(0), 0));
-    if (end < text.length) scanner.fail(end);
+    scanner.skipToEnd(scanner.skipValue(scanner.skipSpace(0), 0));
     const value = decodeValue(JSON.parse(text.toString('utf8')), type, { struct: '', path: '' });
     return { kind: 'decoded', value: (value ?? {}) as { readonly [name: string]: GoValue } };
   } catch (error) {
-    if (error instanceof JsonSyntaxError) return { kind: 'refused', text: goSyntaxError(text) };
-    if (error instanceof GoTypeError || error instanceof SyntaxError) return { kind: 'refused', text: error.message };
+    const isOfTheText =
+      error instanceof JsonSyntaxError || error instanceof GoTypeError || error instanceof SyntaxError;
+    if (isOfTheText) return { kind: 'refused', text: error.message };
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Walks JSON text in a Buffer once, checks it as strictly as Go's `encoding/json` does, and tells where values begin and end without
- * building them; copies a value as canonical text. Used by `parse-ocp-results.ts` and `shrunk-report.ts`, where most of a message is
- * thrown away and the rest is kept byte for byte. Decoding of strings is in `json-text.ts`. Source: notification-writer.md 4.1, 4.6.
+ * Walks JSON text in a Buffer once, checks it as strictly as Go's `encoding/json` does, says in its words what is wrong, and tells where
+ * values begin and end without building them; copies a value as canonical text. Used by `parse-ocp-results.ts` and `shrunk-report.ts`, where
+ * most of a message is thrown away and the rest is kept byte for byte, and by `go-decoder.ts`, whose clients are answered with those
+ * words. Decoding of strings is in `json-text.ts`. Source: notification-writer.md 4.1, 4.6.
  *
  * Positions go in and out as numbers instead of living in a field, each byte of a string costs one table look-up, and the constants are
  * this module's own, because imported ones are not folded into the compiled loops (measured: twice the time).
@@ -10,11 +11,15 @@
 /** Containers inside each other; Go's decoder refuses the next one as a syntax error. */
 export const jsonDepthMax = 10_000;
 
-/** Thrown by the scanner for text that is not JSON. Caught where the message is judged; never leaves this folder. */
+/** Thrown by the scanner for text that is not JSON, in the words of Go's `encoding/json`. Caught where the text is judged. */
 export class JsonSyntaxError extends Error {
-  constructor(message: string) {
+  /** Of the byte that cannot stand where it stands; the length of the text where it ends too early. */
+  readonly at: number;
+
+  constructor(message: string, at: number) {
     super(message);
     this.name = 'JsonSyntaxError';
+    this.at = at;
   }
 }
 
@@ -45,6 +50,11 @@ const CLASS_CONTROL = 3;
 const CLASS_HTML = 4;
 /** First byte of U+2028 and U+2029, which are six instead of three bytes in canonical text. */
 const CLASS_E2 = 5;
+
+/** Places that Go names in more than one of its errors. */
+const inString = 'in string literal';
+const afterKey = 'after object key';
+const afterMember = 'after object key:value pair';
 
 const stringClasses: Uint8Array = buildStringClasses();
 
@@ -84,22 +94,36 @@ export class JsonScanner {
     return at;
   }
 
-  /** Steps over one byte that must be there, and the whitespace on both sides of it. */
-  skipByte(from: number, byte: number): number {
+  /** Steps over the colon behind a key, and the whitespace on both sides of it. */
+  skipColon(from: number): number {
     const at = this.skipSpace(from);
-    if (this.text[at] !== byte) this.fail(at);
+    if (this.text[at] !== COLON) this.fail(at, afterKey);
     return this.skipSpace(at + 1);
+  }
+
+  /** The same of the comma behind an object's member. */
+  skipComma(from: number): number {
+    const at = this.skipSpace(from);
+    if (this.text[at] !== COMMA) this.fail(at, afterMember);
+    return this.skipSpace(at + 1);
+  }
+
+  /** Steps over whitespace; the text must end there. */
+  skipToEnd(from: number): void {
+    const at = this.skipSpace(from);
+    if (at < this.text.length) this.fail(at, 'after top-level value');
   }
 
   /** The position must be at the opening quote. */
   skipString(from: number): number {
     const text = this.text;
     const end = text.length;
-    if (from >= end || text[from] !== QUOTE) this.fail(from);
+    // Values are looked at before, so that this is a key.
+    if (from >= end || text[from] !== QUOTE) this.fail(from, 'looking for beginning of object key string');
     let at = from + 1;
     for (;;) {
       while (at < end && stringClasses[text[at]!] === CLASS_PLAIN) at += 1;
-      if (at >= end) this.fail(end);
+      if (at >= end) this.fail(end, inString);
       const kind = stringClasses[text[at]!];
       if (kind === CLASS_QUOTE) return at + 1;
       at = this.#skipUnusual(at, kind);
@@ -108,7 +132,7 @@ export class JsonScanner {
 
   #skipUnusual(at: number, kind: number | undefined): number {
     if (kind === CLASS_BACKSLASH) return this.#skipEscape(at);
-    if (kind === CLASS_CONTROL) this.fail(at);
+    if (kind === CLASS_CONTROL) this.fail(at, inString);
     if (kind === CLASS_HTML) this.escapeGrowthBytes += 5;
     else if (isLineSeparator(this.text, at)) this.escapeGrowthBytes += 3;
     return at + 1;
@@ -124,7 +148,7 @@ export class JsonScanner {
       if (byte === QUOTE) at = this.skipString(at);
       else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
         depth += 1;
-        this.#open(depth, byte, depthAround);
+        this.#open(at, depth, depthAround);
         at += 1;
         if (text[at]! <= SPACE) at = this.skipSpace(at);
         if (text[at] !== byte + CLOSING_OFFSET) {
@@ -146,7 +170,9 @@ export class JsonScanner {
           if (opened === OPEN_BRACE) at = this.#skipKey(at);
           break;
         }
-        if (text[at] !== opened + CLOSING_OFFSET) this.fail(at);
+        if (text[at] !== opened + CLOSING_OFFSET) {
+          this.fail(at, opened === OPEN_BRACE ? afterMember : 'after array element');
+        }
         at += 1;
         depth -= 1;
       }
@@ -157,20 +183,20 @@ export class JsonScanner {
     const text = this.text;
     let at = this.skipString(from);
     if (text[at]! <= SPACE) at = this.skipSpace(at);
-    if (text[at] !== COLON) this.fail(at);
+    if (text[at] !== COLON) this.fail(at, afterKey);
     at += 1;
     if (text[at]! <= SPACE) at = this.skipSpace(at);
     return at;
   }
 
-  #open(depth: number, bracket: number, depthAround: number): void {
-    if (depthAround + depth > jsonDepthMax) throw new JsonSyntaxError('exceeded max depth');
+  #open(at: number, depth: number, depthAround: number): void {
+    if (depthAround + depth > jsonDepthMax) this.fail(at, 'exceeded max depth');
     if (depth >= this.#opened.length) {
       const larger = new Uint8Array(this.#opened.length * 2);
       larger.set(this.#opened);
       this.#opened = larger;
     }
-    this.#opened[depth] = bracket;
+    this.#opened[depth] = this.text[at]!;
   }
 
   #skipWordOrNumber(from: number): number {
@@ -183,30 +209,34 @@ export class JsonScanner {
 
   #skipWord(from: number, word: string): number {
     for (let index = 0; index < word.length; index += 1) {
-      if (this.text[from + index] !== word.charCodeAt(index)) this.fail(from + index);
+      if (this.text[from + index] !== word.charCodeAt(index)) {
+        this.#failInside(from + index, `in literal ${word} (expecting '${word[index]}')`);
+      }
     }
     return from + word.length;
   }
 
   #skipNumber(from: number): number {
     const text = this.text;
-    let at = text[from] === MINUS ? from + 1 : from;
-    at = text[at] === ZERO ? at + 1 : this.#skipDigits(at);
-    if (text[at] === DOT) at = this.#skipDigits(at + 1);
+    let at = from;
+    if (text[at] === MINUS) at += 1;
+    else if (!isDigit(text[at])) this.fail(at, 'looking for beginning of value');
+    at = text[at] === ZERO ? at + 1 : this.#skipDigits(at, 'in numeric literal');
+    if (text[at] === DOT) at = this.#skipDigits(at + 1, 'after decimal point in numeric literal');
     if (text[at] === 0x65 || text[at] === 0x45) {
       at += 1;
       if (text[at] === MINUS || text[at] === PLUS) at += 1;
-      at = this.#skipDigits(at);
+      at = this.#skipDigits(at, 'in exponent of numeric literal');
     }
     return at;
   }
 
   /** At least one. */
-  #skipDigits(from: number): number {
+  #skipDigits(from: number, place: string): number {
     const text = this.text;
     let at = from;
-    while (at < text.length && text[at]! >= ZERO && text[at]! <= NINE) at += 1;
-    if (at === from) this.fail(at);
+    while (isDigit(text[at])) at += 1;
+    if (at === from) this.#failInside(at, place);
     return at;
   }
 
@@ -223,19 +253,24 @@ export class JsonScanner {
         return from + 2;
       case 0x75:
         for (let at = from + 2; at < from + 6; at += 1) {
-          if (!isHexDigit(this.text[at])) this.fail(at);
+          if (!isHexDigit(this.text[at])) this.#failInside(at, 'in \\u hexadecimal character escape');
         }
         return from + 6;
       default:
-        return this.fail(from + 1);
+        return this.#failInside(from + 1, 'in string escape code');
     }
   }
 
-  /** Throws for the byte at the position, or for the missing rest of the text. */
-  fail(at: number): never {
+  /** Throws for the byte at the position, which cannot stand in this place, or for the missing rest of the text. */
+  fail(at: number, place: string): never {
     const byte = this.text[at];
-    if (byte === undefined) throw new JsonSyntaxError('unexpected end of JSON input');
-    throw new JsonSyntaxError(`invalid character ${shownByte(byte)} at byte ${at}`);
+    if (byte === undefined) throw new JsonSyntaxError('unexpected end of JSON input', this.text.length);
+    throw new JsonSyntaxError(`invalid character ${quotedByte(byte)} ${place}`, at);
+  }
+
+  /** The same inside a word, a number or an escape: to Go, the end of the text is a blank there. */
+  #failInside(at: number, place: string): never {
+    throw new JsonSyntaxError(`invalid character ${quotedByte(this.text[at] ?? SPACE)} ${place}`, at);
   }
 }
 
@@ -292,11 +327,31 @@ function isLineSeparator(text: Uint8Array, at: number): boolean {
   return text[at + 1] === 0x80 && (text[at + 2]! & 0xfe) === 0xa8;
 }
 
-function isHexDigit(byte: number | undefined): boolean {
-  if (byte === undefined) return false;
-  return (byte >= ZERO && byte <= NINE) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
 }
 
-function shownByte(byte: number): string {
-  return byte > SPACE && byte < 0x7f ? `'${String.fromCharCode(byte)}'` : `0x${byte.toString(16).padStart(2, '0')}`;
+function isHexDigit(byte: number | undefined): boolean {
+  if (byte === undefined) return false;
+  return isDigit(byte) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
+}
+
+const shortEscapes: ReadonlyMap<string, string> = new Map([
+  ["'", "\\'"],
+  ['\\', '\\\\'],
+  ['\x07', '\\a'],
+  ['\b', '\\b'],
+  ['\f', '\\f'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+  ['\v', '\\v'],
+]);
+
+/** As Go quotes a byte that it takes for a character. */
+function quotedByte(byte: number): string {
+  const character = String.fromCharCode(byte);
+  const isPrintable = byte >= 0x20 && byte !== 0x7f && !(byte >= 0x80 && byte <= 0xa0) && byte !== 0xad;
+  const hex = byte < 0x80 ? `\\x${byte.toString(16).padStart(2, '0')}` : `\\u${byte.toString(16).padStart(4, '0')}`;
+  return `'${shortEscapes.get(character) ?? (isPrintable ? character : hex)}'`;
 }

@@ -2,7 +2,12 @@
  * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
  * after the other; storing and dead-lettering take the batch as a whole and are tried until they succeed. Called by the intake.
  */
-import { parseOcpResults, type ReceivedReport, type RefusedReport } from '../../contracts/parse-ocp-results.ts';
+import {
+  inQuotes,
+  parseOcpResults,
+  type ReceivedReport,
+  type RefusedReport,
+} from '../../contracts/parse-ocp-results.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
 import { shrinkReportText } from '../../contracts/shrunk-report.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
@@ -243,10 +248,11 @@ export function checkReport(
   nowMicros: bigint,
 ): ImmediateAnswer<CheckedReport> {
   const { lastChecked: text } = report.received;
-  const lastChecked = parseRfc3339(text);
+  const lastChecked = parseRfc3339(text ?? '');
   if (lastChecked === undefined) {
-    const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
-    return refuse('REPORT_LAST_CHECKED', `LastChecked is not RFC 3339: ${JSON.stringify(shown)}`);
+    if (text === undefined) return refuse('REPORT_LAST_CHECKED', 'LastChecked is missing');
+    if (text === null) return refuse('REPORT_LAST_CHECKED', 'LastChecked is null');
+    return refuse('REPORT_LAST_CHECKED', `LastChecked is not RFC 3339: ${inQuotes(text)}`);
   }
   if (lastChecked.micros > nowMicros + BigInt(futureToleranceMs) * microsPerMs) {
     return refuse(

@@ -10,7 +10,6 @@ import { reportCluster, reportMessage } from '../../../test/support/report-messa
 import { jsonSpace, spaced, spelledJson, spelledString } from '../../../test/support/spelled-json.ts';
 import { isLenientUuid, parseOcpResults } from '../../contracts/parse-ocp-results.ts';
 import { shrinkReportText } from '../../contracts/shrunk-report.ts';
-import { goSyntaxError } from '../../encoding/go-syntax-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 
 /** U+E000 to U+E0FF stand for a single byte each, so that a generated text can hold what is not UTF-8. */
@@ -30,13 +29,13 @@ function ours(document: Buffer): unknown {
     if (error.code === 'REPORT_WRONG_TYPE') return { refused: 'type', requestId };
     const missing = /missing (?:required attribute '|key )(\w+)/.exec(error.message)?.[1];
     if (missing !== undefined) return { refused: missing, requestId };
-    return { refused: 'syntax', requestId, error: goSyntaxError(document) };
+    return { refused: 'syntax', requestId, error: error.message };
   }
   const { orgId, accountNumber, clusterName, lastChecked, version, requestId, report } = parsed.report;
   const { text, originalBytes } = shrinkReportText(report);
-  const moment = parseRfc3339(lastChecked);
+  const moment = parseRfc3339(lastChecked ?? '');
   return {
-    attributes: [orgId, accountNumber, clusterName, lastChecked, version, requestId],
+    attributes: [orgId, accountNumber, clusterName, lastChecked ?? '', version, requestId],
     text: text.toString('latin1'),
     originalBytes,
     moment: moment && { micros: moment.micros, nanos: /\.(\d{9})Z$/.exec(moment.canonical)?.[1] },

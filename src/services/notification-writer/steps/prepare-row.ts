@@ -5,7 +5,9 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { storedRequestId } from '../../../contracts/identifiers.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
+import { inQuotes, type ReportSlices } from '../../../contracts/parse-ocp-results.ts';
+import { DROPPED_REPORT_KEYS } from '../../../contracts/shrunk-report.ts';
+import { inputError } from '../../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
 import { deadLetter, done, type ImmediateAnswer } from '../../../platform/bus/intake/step.ts';
 import type { CheckedReport, ReportFacts, ReportRow } from '../report.ts';
@@ -32,7 +34,10 @@ export function prepareRow(record: BusRecord, report: CheckedReport, facts: Repo
       `cluster name ${JSON.stringify(clusterName)} is longer than ${clusterBytesMax} characters`,
     );
   }
-  if (!isUtf8(report.text)) return refuse('REPORT_NOT_UTF8', 'the report holds bytes that are not UTF-8');
+  if (!isUtf8(report.text)) {
+    const where = firstNotUtf8(report.received.report);
+    return refuse('REPORT_NOT_UTF8', 'the report holds bytes that are not UTF-8', where);
+  }
   return done({
     record: { topic: record.topic, partition: record.partition, offset: record.offset },
     sha256: hash('sha256', record.value ?? Buffer.alloc(0), 'buffer'),
@@ -48,6 +53,18 @@ export function prepareRow(record: BusRecord, report: CheckedReport, facts: Repo
   });
 }
 
-function refuse(code: string, message: string) {
-  return deadLetter(new CcxError(message, { code, category: 'input' }));
+/** Of the members that are kept: what is wrong with the others keeps nobody from storing the report. */
+function firstNotUtf8({ text, members }: ReportSlices): string | undefined {
+  for (const [key, { start, end }] of members) {
+    const value = text.subarray(start, end);
+    if (DROPPED_REPORT_KEYS.has(key) || isUtf8(value)) continue;
+    const mended = Buffer.from(value.toString('utf8'));
+    const at = value.findIndex((byte, index) => byte !== mended[index]);
+    return `0x${value[at]!.toString(16)} in ${inQuotes(key)} at byte ${start + at} of the message`;
+  }
+  return undefined;
+}
+
+function refuse(code: string, message: string, cause?: string) {
+  return deadLetter(inputError(code, message, cause));
 }
