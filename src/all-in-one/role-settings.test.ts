@@ -93,6 +93,16 @@ const refused: Readonly<Record<string, readonly [text: string, message: RegExp, 
     /^data-pipeline\.in_flight\.bytes is smaller than data-pipeline\.download\.max_archive_size: /,
     /^raise data-pipeline\.in_flight\.bytes or lower data-pipeline\.download\.max_archive_size$/,
   ],
+  'that only its variable was called by': [
+    '[ingress.upload]\nbytes_max_by_service = "many"\n',
+    /^ingress\.upload\.bytes_max_by_service \(INGRESS_MAXSIZEMAP\) is no JSON object /,
+    /^e\.g\. /,
+  ],
+  'that excludes another': [
+    '[ingress.auth]\nenabled = false\n[ingress.gateway]\ntokens_file = "tokens.json"\n',
+    /^tokens are of no use where ingress\.auth\.enabled \(INGRESS_AUTH\) is false$/,
+    /^set only one of ingress\.auth\.enabled and ingress\.gateway\.tokens_file$/,
+  ],
   'that keeps a filter from being compiled': [
     '[notifier.kafka_broker]\nevent_filter = "("\n',
     /^the event filter "\(" cannot be used: /,

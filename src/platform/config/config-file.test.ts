@@ -90,6 +90,11 @@ const unreadable: Readonly<Record<string, readonly [name: string, text: string, 
     ).join(''),
     /: its aliases stand for too much: each repeats others many times; write the values out$/,
   ],
+  'merges that repeat each other': [
+    'x.yaml',
+    `a0: &a0 {k: v}\n${Array.from({ length: 20 }, (_, index) => `a${index + 1}: &a${index + 1} {x: {<<: *a${index}}, y: {<<: *a${index}}}\n`).join('')}`,
+    /: its aliases stand for too much: each repeats others many times; write the values out$/,
+  ],
   'a list': ['x.json', '[1]', /: no sections in it$/],
   'a text': ['x.yaml', 'run', /: no sections in it$/],
 };

@@ -86,7 +86,8 @@ function formatOf(path: string): 'toml' | 'json' | 'yaml' {
 const parsers: Readonly<Record<ReturnType<typeof formatOf>, (text: string) => unknown>> = {
   toml: parseToml,
   json: JSON.parse,
-  yaml: (text) => parseYaml(text, { logLevel: 'error' }),
+  // `<<` merges tables, as in the reference's library.
+  yaml: (text) => parseYaml(text, { logLevel: 'error', merge: true }),
 };
 
 /** An empty file says nothing; anything but a table of sections is an error. */

@@ -83,6 +83,28 @@ test('keys of the file are case-insensitive, unknown ones are warned about', () 
   });
 });
 
+test('a key that is there without a value is not set, but known; a section without anything is nothing', () => {
+  const files = {
+    'blank.yaml': 'storage:\n  pg_port:\nbroker:\n  tags: ~\nlimits:\n',
+    'null.json': '{"storage":{"pg_port":null},"broker":{"tags":null},"limits":null}',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    const file = temporaryFile(name, text);
+    const { config, origin, warnings } = loadConfig(table, { env: {}, file });
+    assert.deepEqual([config['storage.pg_port'], config['broker.tags'], warnings], [5432, [], []]);
+    assert.equal(origin['storage.pg_port'], 'default');
+    const env = { EXAMPLE__STORAGE__PG_PORT: '6543', EXAMPLE__BROKER__TAGS: 'a,b' };
+    const ofEnvironment = loadConfig(table, { env, file }).config;
+    assert.deepEqual([ofEnvironment['storage.pg_port'], ofEnvironment['broker.tags']], [6543, ['a', 'b']]);
+  }
+});
+
+test('tables of YAML may be merged into others', () => {
+  const text = 'base: &base\n  pg_port: 7\n  pg_password: a\nstorage:\n  <<: *base\n  pg_password: b\n';
+  const { config } = loadConfig(table, { env: {}, file: temporaryFile('merge.yaml', text) });
+  assert.deepEqual([config['storage.pg_port'], config['storage.pg_password']], [7, 'b']);
+});
+
 test('drop-in rule: a list from the environment counts only if the file lists it', () => {
   const env = { EXAMPLE__BROKER__TAGS: 'a,b' };
   assert.deepEqual(loadConfig(table, { env }).config['broker.tags'], []);

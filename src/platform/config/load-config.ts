@@ -51,8 +51,10 @@ export function loadConfig<Table extends OptionTable>(table: Table, sources: Con
   }
   const lists = readLists(table, file, sources.section);
   const known = new Set([...Object.keys(table.options), ...Object.keys(lists)].map((key) => key.toLowerCase()));
-  for (const key of fileValues?.keys() ?? []) {
-    if (!known.has(key)) warnings.push(`${file?.path}: unknown key ${keyInFile(key, sources.section)} is ignored`);
+  for (const [key, value] of fileValues ?? []) {
+    // A section that is there without anything in it.
+    if (!known.has(key) && value !== null)
+      warnings.push(`${file?.path}: unknown key ${keyInFile(key, sources.section)} is ignored`);
   }
   const loaded = config as ConfigOf<Table>;
   return { config: loaded, settings: settingsOf(table, loaded), lists: lists as ListsOf<Table>, origin, warnings };
@@ -100,9 +102,8 @@ function findValue(
       return { raw: readSecretFile(path, `${name}_FILE`), origin: 'environment', where: `${name}_FILE` };
     }
   }
-  if (inFile) {
-    const where = `${keyInFile(key, sources.section)} in ${sources.file?.path}`;
-    return { raw: fileValues?.get(lowerKey), origin: 'file', where };
-  }
-  return undefined;
+  const raw = fileValues?.get(lowerKey);
+  // In JSON and YAML a key may be there without a value. Source: the reference's library, Viper.
+  if (raw === undefined || raw === null) return undefined;
+  return { raw, origin: 'file', where: `${keyInFile(key, sources.section)} in ${sources.file?.path}` };
 }

@@ -405,14 +405,14 @@ export function ingressSettings(
 function refuseMissing(config: IngressConfig): void {
   if (!config['auth.enabled'] && config['gateway.tokens_file'] !== '') {
     throw configInvalid(
-      'tokens are of no use with INGRESS_AUTH=false',
-      'set only one of INGRESS_AUTH and gateway.tokens_file',
+      'tokens are of no use where auth.enabled (INGRESS_AUTH) is false',
+      'set only one of auth.enabled and gateway.tokens_file',
     );
   }
   if (config['cloudwatch.access_key_id'] !== '') {
     throw configInvalid(
       'ingress does not send its log to CloudWatch',
-      'unset INGRESS_AWSACCESSKEYID and let an agent collect standard output',
+      'unset cloudwatch.access_key_id (INGRESS_AWSACCESSKEYID) and let an agent collect standard output',
     );
   }
 }
@@ -438,7 +438,10 @@ function ignoredSettings(config: IngressConfig): { setting: string; why: string 
 /** A text that is no integer counts as 0, so every non-empty file of that service is refused; anything but an object of texts is an error. */
 function parseSizeMap(text: string): ReadonlyMap<string, number> {
   const wrong = () =>
-    configInvalid('INGRESS_MAXSIZEMAP is no JSON object from service to bytes as text', 'e.g. {"qpc": "157286400"}');
+    configInvalid(
+      'upload.bytes_max_by_service (INGRESS_MAXSIZEMAP) is no JSON object from service to bytes as text',
+      'e.g. {"qpc": "157286400"}',
+    );
   let document: unknown;
   try {
     document = JSON.parse(text);
