@@ -60,7 +60,8 @@ import { createArchiveView } from '../src/rules/engine/archive-view.ts';
 import { evaluateArchive } from '../src/rules/engine/evaluate-archive.ts';
 import { readFacts } from '../src/rules/engine/facts.ts';
 import { reasonSentence } from '../src/services/notification-service/decide/reasons.ts';
-import { LISTED_STATES, listMessages, readExplanation } from '../src/services/notification-service/store/explain.ts';
+import { readExplanation } from '../src/services/notification-service/store/explain.ts';
+import { eachMessage, LISTED_STATES, type ListedMessage } from '../src/services/notification-service/store/messages.ts';
 import { describeTrace } from '../src/services/payload-tracker/decide/describe-trace.ts';
 import { formatTrace } from '../src/services/payload-tracker/format-trace.ts';
 import { type SimulatedCluster, simulateCluster } from '../src/tools/cluster-simulator/simulate-cluster.ts';
@@ -764,8 +765,10 @@ async function decisionsAbout(
 
 /** By target and issue. */
 async function outbox(system: Installation) {
-  const messages = await listMessages(system.database, { states: LISTED_STATES, cluster: clusterId, rowsMax: 100 });
-  const order = ({ event_type_id, issues }: (typeof messages)[number]) => `${event_type_id} ${issues[0]?.errorKey}`;
+  const filter = { states: LISTED_STATES, cluster: clusterId };
+  const messages: ListedMessage[] = [];
+  for await (const message of eachMessage(system.database, filter, { messagesMax: 100 })) messages.push(message);
+  const order = ({ event_type_id, issues }: ListedMessage) => `${event_type_id} ${issues[0]?.errorKey}`;
   return messages.sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 

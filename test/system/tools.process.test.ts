@@ -145,7 +145,10 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
       entries.map(({ cluster_uuid, event_stream_id }) => [cluster_uuid, event_stream_id]),
       [[clusterId, again?.fields['id']]],
     );
-    assert.match(await complained('notifications', 'retry', id), /\[RETRY_NOT_POSSIBLE\]$/m);
+    assert.equal(
+      await printed('notifications', 'retry', id),
+      `${id} was sent again before, as ${again?.fields['id']} (nothing to do: sent-again)\n`,
+    );
     assert.match(await complained('notifications', 'retry'), /\[RETRY_WHAT\]$/m);
     assert.match(
       await printed('notifications', 'list'),
@@ -153,6 +156,74 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     );
     assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
     assert.match(await printed('dead-letters', 'list', '--all'), new RegExp(`^${letter} .* {2}\\(replayed\\)$`, 'm'));
+  });
+
+  test('notifications are chosen by flags, shown in full, done with, and each says what was not possible and why', async () => {
+    system.standIns.serviceLog?.inject('post', { kind: 'status', status: 400 });
+    system.standIns.serviceLog?.inject('post', { kind: 'status', status: 400 });
+    const { clusterId, requestId } = await uploadCluster('two refused', ['MCP_SET_TO_PAUSE', 'OPERATOR_UNMANAGED']);
+    const chosen = ['--target', 'service-log', '--cluster', clusterId, '--newer-than', '1h'];
+    const lines = (await printed('notifications', 'list', ...chosen, '--json')).trimEnd().split('\n');
+    const [one, two] = lines.map((line) => JSON.parse(line) as { readonly id: string; readonly body: string });
+    assert.equal(lines.length, 2);
+    const first = await ccx('notifications', 'list', ...chosen, '--limit', '1');
+    assert.equal(first.stderr, `there may be more: --after ${one!.id} goes on\n`);
+    assert.ok(first.stdout.startsWith(one!.id));
+    assert.ok((await printed('notifications', 'list', ...chosen, '--after', one!.id)).startsWith(two!.id));
+    assert.equal(await printed('notifications', 'list', '--cluster', clusterId, '--older-than', '1h'), 'none\n');
+
+    const shown = await printed('notifications', 'show', one!.id);
+    assert.match(shown, /^state +dead$/m);
+    assert.match(shown, new RegExp(`^request +${requestId}$`, 'm'));
+    assert.match(shown, new RegExp(`  ccx-notification-service  notification-dead  service-log ${one!.id}: `, 'm'));
+    assert.ok(shown.endsWith(`\nbody\n${one!.body}\n`));
+    assert.equal(await printed('notifications', 'show', one!.id, '--body'), one!.body);
+    const full = JSON.parse(await printed('notifications', 'show', one!.id, '--json'));
+    assert.deepEqual([full.body, full.issues[0].state, full.trace[0].hop], [one!.body, 'dead', 1]);
+
+    const many = await ccx('notifications', 'discard', ...chosen);
+    assert.deepEqual([many.code, many.stdout], [3, '']);
+    assert.match(many.stderr, /^ccx: 2 notifications are chosen, and nothing was done \[NOT_CONFIRMED\]$/m);
+    assert.equal(
+      await printed('notifications', 'discard', ...chosen, '--dry-run'),
+      `${one!.id} would be discarded\n${two!.id} would be discarded\n`,
+    );
+    assert.equal(
+      await printed('notifications', 'discard', ...chosen, '--limit', '1', '--note', 'seen', '--by', 'Ada'),
+      `${one!.id} is discarded\n`,
+    );
+    assert.match(
+      await printed('audit', 'list', '--subject', one!.id),
+      /^\S+Z {2}Ada \(.*\) {2}notifications discard notifications\/\S+ {2}.* {2}seen\n$/,
+    );
+    const missing = '00000000-0000-4000-8000-000000000000';
+    const mixed = await ccx('notifications', 'discard', one!.id, missing, two!.id, '--json');
+    assert.equal(mixed.code, 2);
+    assert.deepEqual(
+      mixed.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+      [
+        { id: one!.id, deed: 'discard', result: 'done-before', reason: 'discarded', replaced_by: null },
+        { id: missing, deed: 'discard', result: 'refused', reason: 'unknown-id', replaced_by: null },
+        { id: two!.id, deed: 'discard', result: 'done', reason: null, replaced_by: null },
+      ],
+    );
+    assert.match(mixed.stderr, /^ccx: 1 of 3 could not be discarded \[DISCARD_NOT_POSSIBLE\]$/m);
+    assert.equal(await printed('notifications', 'discard', ...chosen), 'none\n');
+    for (const [code, ...wrong] of [
+      ['DISCARD_WHAT', 'discard'],
+      ['NOTIFICATIONS_CHOSEN_TWICE', 'discard', one!.id, '--all'],
+      ['NOTIFICATION_ID', 'discard', one!.id, 'x'],
+      ['NOTIFICATION_STATE', 'discard', '--state', 'delivered'],
+      ['NOTIFICATION_TARGET', 'list', '--target', 'x'],
+      ['NOTIFICATION_AGE', 'list', '--older-than', 'yesterday'],
+      ['NOTIFICATION_LIMIT', 'list', '--limit', '0'],
+      ['NOTIFICATION_UNKNOWN', 'show', missing],
+      ['NOTIFICATION_UNKNOWN', 'list', '--after', missing],
+    ] as const)
+      assert.match(await complained('notifications', ...wrong), new RegExp(`\\[${code}\\]$`, 'm'));
   });
 
   test('dead-letters shows notifications that were given up, sends one again and lets another be done with', async () => {

@@ -16,14 +16,13 @@ import {
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import { readAudit } from '../../platform/records/audit.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { disabledBy } from './decide/disabled-rules.ts';
-import { formatExplanation, formatMessage } from './format-explanation.ts';
+import { formatExplanation } from './format-explanation.ts';
 import { renderRetryMs } from './limits.ts';
 import { createDisabledRulesDatabase } from './open-dependencies.ts';
-import { listMessages, readExplanation, requestRetry } from './store/explain.ts';
+import { readExplanation } from './store/explain.ts';
 import { claimBytesMax } from './store/outbox.ts';
 import { createKafkaTarget } from './targets/kafka-target/kafka-target.ts';
 import { createTimeSource } from './timestamps.ts';
@@ -343,54 +342,6 @@ test('explain tells per target and issue what was decided, why, when it was sent
     await line.database.query('TRUNCATE reported');
     const emptied = formatExplanation(testCluster, await readExplanation(line.database, testCluster));
     assert.match(emptied, /at once: the record that it was sent is gone/);
-  }));
-
-const byAda = { actor: 'ada', origin: 'test', action: 'notifications retry' } as const;
-
-test('messages are listed with their bytes, and only dead ones and those of unknown outcome are tried again', () =>
-  withTimeline(bothTargets, async (line) => {
-    line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
-    await line.store(reportOf('CRITICAL'));
-    await line.run();
-    const [dead] = await listMessages(line.database, { states: ['dead'], rowsMax: 10 });
-    assert.equal(dead!.body, line.serviceLog.attempts[0]!.notification.body);
-    assert.match(formatMessage(dead!), new RegExp(`^${dead!.id}  dead .*${testCluster}  CRITICAL  REFUSED: `));
-    const [delivered] = await listMessages(line.database, { states: ['delivered'], cluster: testCluster, rowsMax: 10 });
-    assert.deepEqual(await requestRetry(line.database, { ids: [delivered!.id, dead!.id] }, byAda), [dead!.id]);
-    line.serviceLog.answer = () => ({ kind: 'delivered', detail: '' });
-    await line.run();
-    assert.equal(line.serviceLog.arrived.length, 1);
-    assert.deepEqual(
-      await requestRetry(line.database, { states: ['dead', 'unknown'] }, byAda),
-      [],
-      'it was tried again already',
-    );
-    const [row, ...others] = await readAudit(line.database, { rowsMax: 10 });
-    const { actor, action, subject, before, after } = row!;
-    assert.deepEqual(
-      [actor, action, subject, before, after],
-      [
-        ...['ada', 'notifications retry', `notifications/${dead!.id}`],
-        ...[{ state: 'dead' }, { state: 'dead', retryRequested: true }],
-      ],
-    );
-    assert.deepEqual(others, []);
-  }));
-
-test('a message that the target cannot make anew stays dead with that reason, and holds nothing up', () =>
-  withTimeline({ targets: ['service-log'] }, async (line) => {
-    line.serviceLog.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
-    await line.store(reportOf('CRITICAL'));
-    await line.run();
-    await requestRetry(line.database, { states: ['dead'] }, byAda);
-    line.serviceLog.reissue = () => {
-      throw failure('NOT_READABLE');
-    };
-    await line.run();
-    const [dead] = await listMessages(line.database, { states: ['dead'], rowsMax: 10 });
-    assert.deepEqual([dead!.error_code, dead!.replaced_by], ['NOT_READABLE', null]);
-    await line.run();
-    assert.equal(line.serviceLog.attempts.length, 1);
   }));
 
 test('messages are claimed up to a number of bytes, and a larger one alone', () =>

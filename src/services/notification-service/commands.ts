@@ -1,27 +1,23 @@
-/** `ccx notifier`, `ccx explain <cluster>` and `ccx notifications list|retry`. */
+/** `ccx notifier` and `ccx explain <cluster>`; with `ccx notifications`, which has a file of its own. */
 import type { Command } from 'commander';
-import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { sqlState } from '../../platform/database/database-error.ts';
-import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
+import { addDatabaseLocation } from '../../platform/database/database-location.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure } from '../../platform/lifecycle/run-role.ts';
-import { addAuditOptions, byWhomOf } from '../../platform/records/audit.ts';
 import { storageDatabase } from '../../platform/reference/broker-settings.ts';
 import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
+import { print, withDatabase } from './command-database.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
-import { formatExplanation, formatMessage, targetName } from './format-explanation.ts';
+import { formatExplanation } from './format-explanation.ts';
+import { registerNotifications } from './notification-commands.ts';
 import type { openNotificationDependencies } from './open-dependencies.ts';
 import type { NotificationService } from './service.ts';
-import { LISTED_STATES, type ListedState, listMessages, readExplanation, requestRetry } from './store/explain.ts';
-
-/** Messages that `ccx notifications list` shows at once. */
-const listedMessagesMax = 1_000;
+import { readExplanation } from './store/explain.ts';
 
 export function register(program: Command, input: ProcessInput): void {
   registerRole(program, input);
@@ -128,106 +124,4 @@ function registerExplain(program: Command, input: ProcessInput): void {
       );
     }),
   );
-}
-
-function registerNotifications(program: Command, input: ProcessInput): void {
-  const group = program.command('notifications').description('notifications by state, and dead ones tried again');
-  const list = group
-    .command('list')
-    .description('newest first; without --state those that are not delivered')
-    .option('--state <state>', `one of ${LISTED_STATES.join(', ')}`)
-    .option('--cluster <id>', 'only of this cluster')
-    .option('--json', 'one JSON object per line, with headers and body');
-  addDatabaseLocation(list).action((flags: { state?: string; cluster?: string; json?: boolean }) =>
-    withDatabase(list, input, async (database) => {
-      const messages = await listMessages(database, {
-        states: statesOf(flags.state),
-        cluster: flags.cluster,
-        rowsMax: listedMessagesMax,
-      });
-      for (const message of messages) {
-        print(
-          flags.json === true
-            ? JSON.stringify({ ...message, target: targetName(message.event_type_id) })
-            : formatMessage(message),
-        );
-      }
-      if (messages.length === 0 && flags.json !== true) print('none');
-    }),
-  );
-
-  const retry = group
-    .command('retry [ids...]')
-    .description(
-      'tries dead notifications, and those of unknown outcome, again under a new id; the running service takes them up',
-    )
-    .option('--all', 'all of them');
-  addAuditOptions(addDatabaseLocation(retry)).action((ids: readonly string[], flags: { all?: boolean }) =>
-    withDatabase(retry, input, async (database) => {
-      if (ids.length === 0 && flags.all !== true) {
-        throw new CcxError('nothing to try again was named', {
-          code: 'RETRY_WHAT',
-          category: 'input',
-          hint: 'give ids (ccx notifications list shows them) or --all',
-        });
-      }
-      // Rejects where nothing of ours is there, before the audit makes its table there.
-      await database.query(`SELECT FROM ${TABLE_NOTIFICATION_OUTBOX} LIMIT 0`);
-      const { migrateCcx } = await import('../../platform/database/ccx-migrations.ts');
-      await migrateCcx(database, 'records');
-      const by = { ...byWhomOf(retry), action: 'notifications retry' } as const;
-      const marked = await requestRetry(database, flags.all === true ? { states: ['dead', 'unknown'] } : { ids }, by);
-      for (const id of marked) print(`${id} will be sent under a new id`);
-      if (marked.length < ids.length) {
-        throw new CcxError('some of them are not dead, of unknown outcome, or were tried again before', {
-          code: 'RETRY_NOT_POSSIBLE',
-          category: 'input',
-          hint: 'ccx notifications list shows their states',
-        });
-      }
-    }),
-  );
-}
-
-function statesOf(state: string | undefined): readonly ListedState[] {
-  if (state === undefined) return LISTED_STATES.filter((listed) => listed !== 'delivered');
-  const known = LISTED_STATES.find((listed) => listed === state);
-  if (known !== undefined) return [known];
-  throw new CcxError(`${state} is no state of a notification`, {
-    code: 'NOTIFICATION_STATE',
-    category: 'input',
-    hint: `states are ${LISTED_STATES.join(', ')}`,
-  });
-}
-
-async function withDatabase(
-  command: Command,
-  input: ProcessInput,
-  work: (database: Database) => Promise<void>,
-): Promise<void> {
-  const { connectDatabase } = await import('../../platform/database/connect-database.ts');
-  const database = connectDatabase({
-    url: await locateDatabase(command, input),
-    applicationName: `ccx ${command.name()}`,
-  });
-  try {
-    await work(database);
-  } catch (error) {
-    if (sqlState(error) !== undefinedTable) throw error;
-    throw new CcxError('no notification service of ours has worked on this database', {
-      code: 'NOTIFIER_NO_TABLE',
-      category: 'storage',
-      cause: error,
-      hint: 'name the right one with --database or --data, or start ccx notifier on it once',
-    });
-  } finally {
-    await database.close();
-  }
-}
-
-/** PostgreSQL's code for a table that is not there. */
-const undefinedTable = '42P01';
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -6,11 +6,13 @@
 import type { Issue } from '../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
 import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { type ByWhom, recordAudit } from '../../platform/records/audit.ts';
+import type { ByWhom } from '../../platform/records/audit.ts';
+import { type Deed, WISH_REASONS } from './decide/judge-wish.ts';
 import { targetName } from './format-explanation.ts';
-import { requestRetry } from './store/explain.ts';
+import { type Granted, grantWish } from './store/messages.ts';
 import { isoText, timestampMicros } from './timestamps.ts';
 
 /** Of dead messages, read at once: their bodies may be large. */
@@ -49,6 +51,12 @@ export async function openDeadNotifications(database: Database) {
   await migrateCcx(database, 'notifier');
   await migrateCcx(database, 'records');
 
+  async function wish(deed: Deed, id: string, byWhom: ByWhom): Promise<Granted> {
+    const by = { ...byWhom, action: deed === 'retry' ? 'dead-letters replay' : 'dead-letters discard' } as const;
+    const [granted] = await grantWish(database, { deed, by, isDryRun: false }, [uuidOf(id)!]);
+    return granted!;
+  }
+
   return {
     async *list({ handledToo }: { readonly handledToo: boolean }): AsyncGenerator<DeadNotification> {
       let after: DeadMessage | undefined;
@@ -70,26 +78,18 @@ export async function openDeadNotifications(database: Database) {
       );
       return found.rows.map(toDeadNotification)[0];
     },
-    /** The running service sends it under a new id. False when it did before. */
+    /** The running service sends it under a new id. False when it did before, or is to. */
     async retry(id: string, byWhom: ByWhom): Promise<boolean> {
-      const by = { ...byWhom, action: 'dead-letters replay' } as const;
-      return (await requestRetry(database, { ids: [uuidOf(id)!] }, by)).length > 0;
+      return (await wish('retry', id, byWhom)).judgement.kind === 'possible';
     },
     /** The reason is kept with the message, too. */
     async discard(id: string, byWhom: ByWhom): Promise<void> {
-      await database.transaction(async (tx) => {
-        const { rows } = await tx.query<{ before: string }>(
-          `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET discarded_at = now() AT TIME ZONE 'UTC', discard_note = $2
-             FROM (SELECT id, ${handledState} AS before FROM ${TABLE_NOTIFICATION_OUTBOX}
-                    WHERE ${isDead} AND id = $1::uuid FOR UPDATE) AS was
-            WHERE o.id = was.id RETURNING was.before`,
-          [uuidOf(id)!, byWhom.reason ?? ''],
-        );
-        const states = rows.map(({ before }) => ({ before: { state: before }, after: { state: 'discarded' } }));
-        await recordAudit(
-          tx,
-          states.map((change) => ({ ...byWhom, action: 'dead-letters discard', subject: id, ...change })),
-        );
+      const { judgement, replacedBy } = await wish('discard', id, byWhom);
+      if (judgement.kind !== 'refused') return;
+      throw new CcxError(`${id} ${WISH_REASONS[judgement.reason]}`, {
+        code: 'DISCARD_NOT_POSSIBLE',
+        category: 'input',
+        hint: replacedBy === null ? 'ccx notifications show says what became of it' : `its successor is ${replacedBy}`,
       });
     },
   };
@@ -140,7 +140,6 @@ interface DeadMessage {
 }
 
 const isDead = `state IN ('dead', 'unknown') AND finished_at IS NOT NULL`;
-const handledState = `CASE WHEN retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL THEN 'replayed'
-                 WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END`;
 const columns = `id, event_type_id, rtrim(cluster) AS cluster, state, attempts, finished_at, request_id, error_code, error_text, issues, body,
-            ${handledState} AS handled`;
+            CASE WHEN retry_requested_at IS NOT NULL OR replaced_by IS NOT NULL THEN 'replayed'
+                 WHEN discarded_at IS NOT NULL THEN 'discarded' ELSE 'open' END AS handled`;

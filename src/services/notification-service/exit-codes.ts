@@ -1,4 +1,4 @@
-/** Failure → exit code of a process, for `ccx notifier` and the drop-in program. Source: notification-service.md 2.6. */
+/** Exit codes: of `ccx notifier` and the drop-in program by failure (source: notification-service.md 2.6), and of `ccx notifications`. */
 import { errorCode } from '../../encoding/ccx-error.ts';
 
 /** The reference's exit codes, as far as something of ours stands behind them; unknown is never 0. */
@@ -17,3 +17,6 @@ export function notifierExitCode(error: unknown): number {
 
 /** Of the drop-in program around a run. */
 export const dropInExitCodes = { configuration: 1, storage: 3, cleaner: 8 } as const;
+
+/** Of `ccx notifications`, beside 0 and the 1 of wrong use and of a database that fails. */
+export const notificationsExitCodes = { notPossible: 2, notConfirmed: 3 } as const;

@@ -1,14 +1,14 @@
-/** What `ccx explain` and `ccx notifications` print: the ledger in sentences, for a person and as JSON. Pure; called by `commands.ts`. */
+/** What `ccx explain` prints: the ledger in sentences, for a person. Pure; called by `commands.ts`. */
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
 import { reasonSentence, type Standing } from './decide/reasons.ts';
-import type { ExplainedIssue, ExplainedTarget, ListedMessage, readExplanation } from './store/explain.ts';
+import type { ExplainedIssue, ExplainedTarget, readExplanation } from './store/explain.ts';
 
 export function targetName(eventTypeId: number): string {
   return eventTypeId === TARGET_NOTIFICATIONS_BACKEND ? 'notification backend' : 'Service Log';
 }
 
 /** Timestamps of the database are UTC without a zone. */
-function shown(timestamp: string | null): string {
+export function shown(timestamp: string | null): string {
   return timestamp === null ? '-' : `${timestamp.slice(0, 19)} UTC`;
 }
 
@@ -100,18 +100,6 @@ function nextText(issue: ExplainedIssue): string {
     default:
       return 'when what stands against it changes';
   }
-}
-
-export function formatMessage(message: ListedMessage): string {
-  const keys = message.issues.map((issue) => issue.errorKey).join(', ');
-  const error = message.error_code === null ? '' : `  ${message.error_code}: ${message.error_text ?? ''}`;
-  const when = shown(message.finished_at ?? message.next_attempt_at ?? message.decided_at);
-  return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id)}  ${message.cluster}  ${keys}${error}${deedText(message)}`;
-}
-
-function deedText({ replaced_by, discarded_at }: ListedMessage): string {
-  if (replaced_by !== null) return `  (sent again as ${replaced_by})`;
-  return discarded_at === null ? '' : '  (discarded)';
 }
 
 /**

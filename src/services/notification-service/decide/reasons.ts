@@ -59,6 +59,11 @@ export function currentReason(stored: string): string {
   return stored === 'resolved' ? 'gone' : stored;
 }
 
+/** Every name that a reason may be stored under. */
+export function storedReasons(reason: string): readonly string[] {
+  return [reason, 'resolved'].filter((name) => name === reason || currentReason(name) === currentReason(reason));
+}
+
 const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...SKIP_REASONS, ...STANDINGS };
 
 /** The sentence of a reason or a standing; a name that a newer version stored is shown as it is. */

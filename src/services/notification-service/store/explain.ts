@@ -1,9 +1,5 @@
-/**
- * Reads what `ccx explain` and `ccx notifications` show: the ledger of a cluster with the state of its messages, and messages by state.
- * Writes only the wish of a person to try a message again; the running service takes it up. Source: consumers.md 4.4 R5, R8.
- */
+/** Reads what `ccx explain` shows: the ledger of a cluster with the state of its messages. Source: consumers.md 4.4 R5, R8. */
 
-import type { Issue } from '../../../contracts/issue.ts';
 import {
   STATE_SENT,
   TABLE_CLUSTER_OWNERS,
@@ -15,8 +11,7 @@ import {
   TABLE_REPORT_FACTS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import type { Database, Queryable } from '../../../platform/database/database.ts';
-import { type ByWhom, recordAudit } from '../../../platform/records/audit.ts';
+import type { Queryable } from '../../../platform/database/database.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import { currentReason } from '../decide/reasons.ts';
 import { countsFor } from './reports.ts';
@@ -104,68 +99,4 @@ export async function readExplanation(
     targets: targets.rows,
     issues: issues.rows.map((issue) => ({ ...issue, last_reason: currentReason(issue.last_reason) })),
   };
-}
-
-export const LISTED_STATES = ['pending', 'claimed', 'delivered', 'dead', 'unknown', 'withdrawn'] as const;
-export type ListedState = (typeof LISTED_STATES)[number];
-
-export interface ListedMessage {
-  readonly id: string;
-  readonly event_type_id: number;
-  readonly org_id: number;
-  readonly cluster: string;
-  readonly state: ListedState;
-  readonly attempts: number;
-  readonly decided_at: string;
-  readonly next_attempt_at: string | null;
-  readonly delivered_at: string | null;
-  readonly finished_at: string | null;
-  readonly error_code: string | null;
-  readonly error_text: string | null;
-  readonly replaced_by: string | null;
-  readonly discarded_at: string | null;
-  readonly issues: readonly Issue[];
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-/** Newest first. */
-export async function listMessages(
-  queryable: Queryable,
-  wanted: { readonly states: readonly ListedState[]; readonly cluster?: string; readonly rowsMax: number },
-): Promise<ListedMessage[]> {
-  const { rows } = await queryable.query<ListedMessage>(
-    `SELECT id, event_type_id, org_id, rtrim(cluster) AS cluster, state, attempts, decided_at, next_attempt_at, delivered_at, finished_at,
-            error_code, error_text, replaced_by, discarded_at, issues, headers, body
-       FROM ${TABLE_NOTIFICATION_OUTBOX}
-      WHERE state = ANY($1) AND ($2::character(36) IS NULL OR cluster = $2::character(36))
-      ORDER BY decided_at DESC, id LIMIT $3`,
-    [wanted.states, wanted.cluster ?? null, wanted.rowsMax],
-  );
-  return rows;
-}
-
-/** Marks finished messages that did not certainly arrive, audited under the action; answers the ids that were marked. */
-export async function requestRetry(
-  database: Database,
-  wanted: { readonly ids: readonly string[] } | { readonly states: readonly ('dead' | 'unknown')[] },
-  by: ByWhom & { readonly action: 'notifications retry' | 'dead-letters replay' },
-): Promise<string[]> {
-  const [condition, value] =
-    'ids' in wanted ? ['id = ANY($1::uuid[])', wanted.ids] : ['state = ANY($1)', wanted.states];
-  return await database.transaction(async (tx) => {
-    const { rows } = await tx.query<{ id: string; state: string }>(
-      `UPDATE ${TABLE_NOTIFICATION_OUTBOX} SET retry_requested_at = now() AT TIME ZONE 'UTC'
-        WHERE ${condition} AND state IN ('dead', 'unknown') AND finished_at IS NOT NULL AND replaced_by IS NULL
-       RETURNING id, state`,
-      [value],
-    );
-    const entries = rows.map(({ id, state }) => ({
-      ...{ ...by, subject: `notifications/${id}` },
-      before: { state },
-      after: { state, retryRequested: true },
-    }));
-    await recordAudit(tx, entries);
-    return rows.map(({ id }) => id);
-  });
 }
