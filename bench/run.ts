@@ -3,6 +3,7 @@
  *
  *   npm run bench                            all of them, some three minutes
  *   npm run bench -- bus open-archive        only these
+ *   npm run bench -- retention               a large one, run only where it is named
  *   npm run bench -- --json                  one JSON object on standard output
  *   npm run bench -- --quick                 tiny sizes, seconds: shows that the benchmarks still run; its figures mean nothing
  *
@@ -80,7 +81,7 @@ function readOptions() {
     });
     const unknown = positionals.find((name) => !known.includes(name));
     if (unknown !== undefined) throw new Error(`no benchmark ${unknown}`);
-    const names = positionals.length === 0 ? known : positionals;
+    const names = positionals.length === 0 ? known.filter((name) => allBenchmarks[name]!.large !== true) : positionals;
     return { names, json: values.json === true, quick: values.quick === true };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}\n`);

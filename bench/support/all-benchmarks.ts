@@ -4,6 +4,7 @@ import { benchmark as decide } from '../decide.ts';
 import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
+import { benchmark as retention } from '../retention.ts';
 import { benchmark as runRules } from '../run-rules.ts';
 import { benchmark as startUp } from '../start-up.ts';
 import { benchmark as storeReports } from '../store-reports.ts';
@@ -20,4 +21,5 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'store-reports': storeReports,
   decide,
   'start-up': startUp,
+  retention,
 };

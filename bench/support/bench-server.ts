@@ -1,7 +1,8 @@
 /**
- * The PostgreSQL of the benchmarks: the embedded one with the settings that an installation has (everything is flushed), or a server of
+ * The PostgreSQL of the benchmarks: the embedded one with the settings that an installation has (everything is flushed, to a disk), or a server of
  * your own. One for all benchmarks of a run, started when the first asks for it; gone afterwards even if the run is killed.
  */
+import { tmpdir } from 'node:os';
 import pg from 'pg';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
@@ -24,7 +25,7 @@ export function createBenchServer(env: Readonly<Record<string, string | undefine
   let own: Promise<TestServer> | undefined;
   const serverUrl = async () => {
     if (given !== '') return given;
-    own ??= startTestServer({});
+    own ??= startTestServer({}, tmpdir());
     return (await own).url;
   };
   return {

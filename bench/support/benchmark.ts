@@ -8,6 +8,8 @@ export interface Benchmark {
   readonly description: string;
   /** Why it cannot be run here (no broker, no such file), in one sentence; it is then skipped. */
   readonly missing?: (context: BenchContext) => Promise<string | undefined>;
+  /** Takes many minutes and gigabytes: run only where it is named. */
+  readonly large?: boolean;
   readonly run: (context: BenchContext) => Promise<Findings>;
 }
 

@@ -42,9 +42,12 @@ const testSettings = {
 const memoryFolder = '/dev/shm';
 const memoryBytesMin = 2 * 1024 ** 3;
 
-/** `settings` of the server; those of tests by default. */
-export async function startTestServer(settings: Readonly<Record<string, string>> = testSettings): Promise<TestServer> {
-  const folder = await mkdtemp(join(await parentFolder(), 'ccx-test-postgres-'));
+/** `settings` of the server; those of tests by default. `parent` is the folder to put its own into; in memory by default, where that may be. */
+export async function startTestServer(
+  settings: Readonly<Record<string, string>> = testSettings,
+  parent?: string,
+): Promise<TestServer> {
+  const folder = await mkdtemp(join(parent ?? (await parentFolder()), 'ccx-test-postgres-'));
   // As root the server runs as another account, which has to get in.
   await chmod(folder, 0o711);
   try {

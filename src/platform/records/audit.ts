@@ -8,9 +8,9 @@ import type { Command } from 'commander';
 import { TABLE_AUDIT } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
-import type { Connection, Queryable } from '../database/database.ts';
+import type { Connection, Database, Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
-import { deleteOldest } from '../database/delete-oldest.ts';
+import { deleteOldRows } from '../database/delete-old-rows.ts';
 import { tableIsKept } from './report-facts.ts';
 
 /** Long enough for a question about last year. */
@@ -162,12 +162,10 @@ async function momentOf(queryable: Queryable, since: string): Promise<string> {
 
 /** Rows older than 400 days, oldest first, in slices. Called by every retention that runs; 0 where the table is not there or not ours to clean. */
 export async function pruneAudit(
-  queryable: Queryable,
-  options: { readonly signal?: AbortSignal } = {},
+  database: Database,
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<number> {
-  if (!(await tableIsKept(queryable, TABLE_AUDIT, 'DELETE'))) return 0;
-  return await deleteOldest(queryable, {
-    ...{ table: TABLE_AUDIT, age: 'at', signal: options.signal },
-    where: `at < (clock_timestamp() AT TIME ZONE 'UTC') - interval '${auditKept}'`,
-  });
+  if (!(await tableIsKept(database, TABLE_AUDIT, 'DELETE'))) return 0;
+  const before = await momentOf(database, auditKept);
+  return await deleteOldRows(database, { table: TABLE_AUDIT, age: 'at', through: 'index', before }, options);
 }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
-import { longestCooldown, oldRowsOf, storeCooldowns } from './cooldowns.ts';
+import { longestCooldown, storeCooldowns } from './cooldowns.ts';
+import { oldRowsOf } from './old-rows.ts';
 
 let context: TestDatabase;
 before(async () => {
@@ -65,7 +66,7 @@ test('only rows that say sent are kept, by when they were sent, and by nothing w
 
 test('an age that is no interval is refused by its name, with the settings to change', async () => {
   for (const maxAge of ['a while', '', '99999999999999999999 days']) {
-    for (const table of ['reported', 'new_reports']) {
+    for (const table of ['reported', 'new_reports'] as const) {
       await assert.rejects(oldRowsOf(context.database, { table, maxAge }), {
         ...{ code: 'MAX_AGE_INVALID', hint: /--max-age.*cleaner\.max_age/ },
       });

@@ -5,8 +5,7 @@
  * delete everything (`--db-cleanup`, `--truncate-old-reports`) do not ask.
  */
 
-import { STATE_SENT, TABLE_COOLDOWNS, TABLE_REPORTED } from '../../contracts/tables.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { TABLE_COOLDOWNS, TABLE_REPORTED } from '../../contracts/tables.ts';
 import type { Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
@@ -61,46 +60,6 @@ async function isLonger(queryable: Queryable, candidate: string, than: string | 
     if ((sqlState(error) ?? '').startsWith('22')) return false;
     throw error;
   }
-}
-
-interface OldRows {
-  /** For a WHERE clause, with `values` as the statement's parameters. */
-  readonly where: string;
-  readonly values: readonly string[];
-  /** Set where rows of that age are kept for a cooldown: to be said before anything is deleted. */
-  readonly warning: string | undefined;
-}
-
-/** To be used with the age as the statement's first parameter. */
-const isOld = 'updated_at < NOW() - $1::INTERVAL';
-
-/** Code: `MAX_AGE_INVALID`. */
-async function requireInterval(queryable: Queryable, maxAge: string): Promise<void> {
-  try {
-    await queryable.query('SELECT $1::interval', [maxAge]);
-  } catch (cause) {
-    if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
-    throw new CcxError(`the age ${JSON.stringify(maxAge)} is not an interval`, {
-      ...{ code: 'MAX_AGE_INVALID', category: 'configuration', cause },
-      hint: 'change --max-age, or cleaner.max_age where it is not given, to a PostgreSQL interval such as "90 days"',
-    });
-  }
-}
-
-/** The rows of a shared table that are older than an age and that no cooldown counts by; the clock is the database's. */
-export async function oldRowsOf(
-  queryable: Queryable,
-  what: { readonly table: string; readonly maxAge: string; readonly ownCooldowns?: readonly string[] },
-): Promise<OldRows> {
-  const { table, maxAge } = what;
-  await requireInterval(queryable, maxAge);
-  const cooldown = table === TABLE_REPORTED ? await longestCooldown(queryable, what.ownCooldowns) : undefined;
-  if (cooldown === undefined) return { where: isOld, values: [maxAge], warning: undefined };
-  return {
-    where: `${isOld} AND NOT (state = ${STATE_SENT} AND notified_at > NOW() - $2::INTERVAL)`,
-    values: [maxAge, cooldown],
-    warning: await warningOf(queryable, maxAge, cooldown),
-  };
 }
 
 /** Undefined where the age is not shorter than the cooldown. Rejects with the server's error for an age that is no interval. */

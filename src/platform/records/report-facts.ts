@@ -1,37 +1,71 @@
 /**
  * `ccx.report_facts` and `ccx.catalogues` follow `new_reports`: whoever deletes reports, in whatever way, their facts go too. Written by
- * the notification writer (its `store.ts`) in the transaction that makes the report; whoever cleans `new_reports` calls this afterwards,
- * and the writer every few minutes for what others deleted. Facts that go too late do no harm, because they are read with their report.
+ * the notification writer (its `store.ts`) in the transaction that makes the report. Our own deletions of old reports take them along; the
+ * writer looks every few minutes for what others left. Facts that go too late do no harm, because they are read with their report.
  */
 import { TABLE_CATALOGUES, TABLE_NEW_REPORTS, TABLE_REPORT_FACTS } from '../../contracts/tables.ts';
 import type { Queryable } from '../database/database.ts';
+import type { Companion } from '../database/delete-old-rows.ts';
 
 /** Rows looked at by one statement, so that none holds up anybody for long. */
 export const factsPageRowsMax = 5_000;
 /** A catalogue may be named by a batch that is being stored: it is kept this long whether or not a report names it. */
 const catalogueAgeMinimum = '1 hour';
 
-/** Facts whose report is gone, and catalogues that no report names any more. Answers how many rows went; 0 where the tables are not there. */
-export async function forgetFactsWithoutReport(
-  queryable: Queryable,
-  options: { readonly signal?: AbortSignal } = {},
-): Promise<number> {
-  if (!(await tableIsKept(queryable, TABLE_REPORT_FACTS, 'DELETE'))) return 0;
-  let deleted = 0;
-  let after: PageEnd | undefined = { org_id: -2_147_483_648, cluster: '', updated_at: '-infinity' };
-  while (after !== undefined && options.signal?.aborted !== true) {
-    const page: { readonly deleted: number; readonly end: PageEnd | undefined } = await forgetPage(queryable, after);
-    deleted += page.deleted;
-    after = page.end;
-  }
-  if (options.signal?.aborted === true) return deleted;
+/** What goes with rows of `new_reports` that are deleted; none where the table is not there. */
+export async function companionsOfReports(queryable: Queryable): Promise<readonly Companion[]> {
+  const kept = await tableIsKept(queryable, TABLE_REPORT_FACTS, 'DELETE');
+  return kept ? [{ table: TABLE_REPORT_FACTS, key: ['org_id', 'cluster', 'updated_at'] }] : [];
+}
+
+/** Pages of one call, some seconds. */
+const pagesMaxDefault = 200;
+const beginning: PageEnd = { org_id: -2_147_483_648, cluster: '', updated_at: '-infinity' };
+
+/**
+ * Answers with a function that looks through a part of the facts at each call, from where the last one stopped: facts whose report is
+ * gone go, and at the end of each lap the catalogues that no report names any more. That one answers how many rows went; 0 where the
+ * tables are not there.
+ */
+export function createFactsSweep(pagesMax = pagesMaxDefault) {
+  let after = beginning;
+  let named = new Set<string>();
+  return async (queryable: Queryable, signal?: AbortSignal): Promise<number> => {
+    if (!(await tableIsKept(queryable, TABLE_REPORT_FACTS, 'DELETE'))) return 0;
+    let deleted = 0;
+    for (let pages = 0; pages < pagesMax && signal?.aborted !== true; pages += 1) {
+      const page = await forgetPage(queryable, after);
+      deleted += page.deleted;
+      for (const catalogue of page.catalogues) named.add(catalogue);
+      after = page.end ?? beginning;
+      if (page.end !== undefined) continue;
+      deleted += await forgetCatalogues(queryable, named);
+      named = new Set();
+      break;
+    }
+    return deleted;
+  };
+}
+
+/**
+ * `named` are those of the facts that stay, as the pages told them. Only the others are looked for among all facts: nothing but a search
+ * through all of them says that nobody has named one meanwhile.
+ */
+async function forgetCatalogues(queryable: Queryable, named: ReadonlySet<string>): Promise<number> {
   const { rowCount } = await queryable.query(
     `DELETE FROM ${TABLE_CATALOGUES} AS c
       WHERE c.stored_at < (now() AT TIME ZONE 'UTC') - interval '${catalogueAgeMinimum}'
+        AND NOT ${catalogueKey('c.version', 'c.rules_sha256')} = ANY($1::text[])
         AND NOT EXISTS (SELECT FROM ${TABLE_REPORT_FACTS} AS f
                          WHERE f.catalogue_version = c.version AND f.catalogue_rules_sha256 = c.rules_sha256)`,
+    [[...named]],
   );
-  return deleted + rowCount;
+  return rowCount;
+}
+
+/** SQL text: one word for a catalogue. */
+function catalogueKey(version: string, rulesSha256: string): string {
+  return `(encode(${rulesSha256}, 'hex') || ' ' || ${version})`;
 }
 
 interface PageEnd {
@@ -40,11 +74,17 @@ interface PageEnd {
   readonly updated_at: string;
 }
 
-/** `end` is undefined behind the last page. */
-async function forgetPage(queryable: Queryable, after: PageEnd) {
-  const { rows } = await queryable.query<{ deleted: number; end: PageEnd | null }>(
+interface ForgottenPage {
+  readonly deleted: number;
+  /** Undefined behind the last page. */
+  readonly end: PageEnd | undefined;
+  readonly catalogues: readonly string[];
+}
+
+async function forgetPage(queryable: Queryable, after: PageEnd): Promise<ForgottenPage> {
+  const { rows } = await queryable.query<{ deleted: number; end: PageEnd | null; catalogues: readonly string[] }>(
     `WITH page AS (
-       SELECT org_id, cluster, updated_at FROM ${TABLE_REPORT_FACTS}
+       SELECT org_id, cluster, updated_at, ${catalogueKey('catalogue_version', 'catalogue_rules_sha256')} AS catalogue FROM ${TABLE_REPORT_FACTS}
         WHERE (org_id, cluster, updated_at) > ($1::int, $2::character(36), $3::timestamp)
         ORDER BY org_id, cluster, updated_at LIMIT ${factsPageRowsMax}),
      gone AS (
@@ -52,13 +92,16 @@ async function forgetPage(queryable: Queryable, after: PageEnd) {
         WHERE f.org_id = p.org_id AND f.cluster = p.cluster AND f.updated_at = p.updated_at
           AND NOT EXISTS (SELECT FROM ${TABLE_NEW_REPORTS} AS n
                            WHERE n.org_id = p.org_id AND n.cluster = p.cluster AND n.updated_at = p.updated_at)
-       RETURNING 1)
+       RETURNING f.org_id, f.cluster, f.updated_at)
      SELECT (SELECT count(*)::int FROM gone) AS deleted,
             (SELECT json_build_object('org_id', org_id, 'cluster', cluster, 'updated_at', updated_at::text)
-               FROM page ORDER BY org_id DESC, cluster DESC, updated_at DESC LIMIT 1) AS "end"`,
+               FROM page ORDER BY org_id DESC, cluster DESC, updated_at DESC LIMIT 1) AS "end",
+            ARRAY(SELECT DISTINCT catalogue FROM page
+                   WHERE catalogue IS NOT NULL AND (org_id, cluster, updated_at) NOT IN (SELECT org_id, cluster, updated_at FROM gone)) AS catalogues`,
     [after.org_id, after.cluster, after.updated_at],
   );
-  return { deleted: rows[0]!.deleted, end: rows[0]!.end ?? undefined };
+  const { deleted, end, catalogues } = rows[0]!;
+  return { deleted, end: end ?? undefined, catalogues };
 }
 
 /**

@@ -4,7 +4,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { migrateCcx } from '../database/ccx-migrations.ts';
-import { deletedAtOnceMax } from '../database/delete-oldest.ts';
+import { sliceRowsMax } from '../database/delete-old-rows.ts';
 import { pruneTrace, readTrace, recordTraceEvents, traceDetailBytesMax, traceReadRowsMax } from './trace-log.ts';
 
 let context: TestDatabase;
@@ -145,7 +145,7 @@ test('a trace is read up to its limit, oldest first', async () => {
 });
 
 test('events past their age go, in as many portions as it takes, and the others stay', async () => {
-  const old = 2 * deletedAtOnceMax + 1;
+  const old = 2 * sliceRowsMax + 1;
   await context.database.query(
     `INSERT INTO ccx.trace (request_id, service, status, happened_at, recorded_at)
      SELECT 'old', 's', i::text, '2990-01-01', (now() AT TIME ZONE 'UTC') - interval '61 minutes' FROM generate_series(1, $1::int) AS i`,

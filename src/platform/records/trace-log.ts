@@ -10,8 +10,8 @@ import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import { smallintArray, textArray, timestampArray } from '../database/binary-arrays.ts';
-import type { Queryable } from '../database/database.ts';
-import { deleteOldest } from '../database/delete-oldest.ts';
+import type { Database, Queryable } from '../database/database.ts';
+import { deleteOldRows } from '../database/delete-old-rows.ts';
 
 /** Service, status, organization and the like; part of an index key. */
 const traceWordBytesMax = 255;
@@ -120,17 +120,17 @@ function compare(left: TraceEvent, right: TraceEvent): number {
  * The signal stops it between two statements. Resolves to the number of events removed.
  */
 export async function pruneTrace(
-  queryable: Queryable,
+  database: Database,
   bounds: { readonly ageMs: number; readonly rowsMax: number; readonly signal?: AbortSignal },
 ): Promise<number> {
-  const events = { table: TABLE_TRACE, age: 'recorded_at', signal: bounds.signal };
-  const old = await deleteOldest(queryable, {
-    ...events,
-    where: `recorded_at < (clock_timestamp() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond'`,
-    values: [bounds.ageMs],
-  });
-  const surplus = (await estimateRows(queryable)) - old - bounds.rowsMax;
-  return surplus <= 0 ? old : old + (await deleteOldest(queryable, { ...events, rowsMax: surplus }));
+  const events = { table: TABLE_TRACE, age: 'recorded_at', through: 'index' } as const;
+  const { rows } = await database.query<{ before: string }>(
+    `SELECT ((clock_timestamp() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond')::text AS before`,
+    [bounds.ageMs],
+  );
+  const old = await deleteOldRows(database, { ...events, before: rows[0]!.before }, bounds);
+  const surplus = (await estimateRows(database)) - old - bounds.rowsMax;
+  return surplus <= 0 ? old : old + (await deleteOldRows(database, { ...events, rowsMax: surplus }, bounds));
 }
 
 /** The server's own running count, which lags by about a second: counting millions of rows every few minutes would cost more than it tells. */

@@ -1,17 +1,11 @@
 /**
- * The drop-in programs' operations on rows that are older than an age: listed, or deleted. The age is any interval that PostgreSQL
- * understands and is bound, not pasted; both clocks are the database's, in UTC. For `reported` it is the age of the report, not of the
- * notification, but what a cooldown counts by stays. Source: notification-writer.md 8, notification-service.md 14.
+ * The drop-in programs' operations on rows that are older than an age: listed, or deleted; which rows those are is in
+ * `records/old-rows.ts`. Source: notification-writer.md 8, notification-service.md 14.
  */
 import type { Logger } from 'pino';
-import { COMPANIONS_OF_NEW_REPORTS } from '../../contracts/tables.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Database } from '../database/database.ts';
-import { requireTableRights } from '../database/missing-rights.ts';
-import { oldRowsOf } from '../records/cooldowns.ts';
-import { forgetFactsWithoutReport } from '../records/report-facts.ts';
-
-type AgedTable = 'new_reports' | 'reported' | 'read_errors';
+import { type AgedTable, deleteAgedRows, oldRowsOf } from '../records/old-rows.ts';
 
 /** By the names of both programs' flags. */
 export const oldRecordOperations = {
@@ -39,13 +33,14 @@ interface OldRecords {
 }
 
 /**
- * Published tests look for the messages and for the table's name in the statement. What is kept in schema `ccx` about reports that are
- * deleted goes with them, if our tables are there.
+ * Published tests look for the messages and for the table's name in the statement, which says what goes; it goes in slices. What is kept
+ * in schema `ccx` about reports that are deleted goes with them, if our tables are there.
  */
 export async function handleOldRecords(operation: keyof typeof oldRecordOperations, old: OldRecords): Promise<void> {
   const { database, log, maxAge } = old;
   const { table, deletes } = oldRecordOperations[operation];
-  const { where, values, warning } = await oldRowsOf(database, { ...old, table });
+  const rows = await oldRowsOf(database, { ...old, table });
+  const { where, values, warning } = rows;
   if (!deletes) {
     const select = `SELECT ${old.columnsOf(table)} FROM ${table} WHERE ${where} ORDER BY updated_at`;
     log.info({ 'max age': maxAge, 'select statement': select }, 'PrintReportsForCleanup operation');
@@ -57,14 +52,20 @@ export async function handleOldRecords(operation: keyof typeof oldRecordOperatio
   const statement = `DELETE FROM ${table} WHERE ${where}`;
   if (warning !== undefined) log.warn(warning);
   log.info({ 'max age': maxAge, 'delete statement': statement }, old.cleanup);
-  if (table === 'new_reports') await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
-  const { rowCount } = await database.query(statement, values);
-  if (table === 'new_reports') {
-    await forgetFactsWithoutReport(database);
-    await old.withReports?.();
-  }
-  log.info({ 'Rows deleted': rowCount }, `Cleanup \`${table}\` finished`);
+  let toldMs = old.clock.monotonicMs();
+  const deleted = await deleteAgedRows(database, rows, {
+    onProgress(soFar) {
+      if (old.clock.monotonicMs() - toldMs < progressEveryMs) return;
+      toldMs = old.clock.monotonicMs();
+      log.info({ 'Rows deleted': soFar }, `Cleanup \`${table}\` goes on`);
+    },
+  });
+  if (table === 'new_reports') await old.withReports?.();
+  log.info({ 'Rows deleted': deleted }, `Cleanup \`${table}\` finished`);
 }
+
+/** A deletion that takes a while says so; one that does not says what the reference says, and no more. */
+const progressEveryMs = 10_000;
 
 /** Rows of a listing that are fetched at once. */
 const oldRowsPerRead = 1_000;

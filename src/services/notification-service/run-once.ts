@@ -40,6 +40,9 @@ const contestedClustersMax = 1_000;
 /** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
 const removedRowsCheckMs = 30_000;
 
+/** Expired rows of a table that go behind one run of follow mode, some seconds; what is left goes behind the next one. */
+const expiredRowsMax = 50_000;
+
 /** What lasts from run to run. */
 export interface ServiceState {
   readonly settings: NotificationServiceSettings;
@@ -80,8 +83,14 @@ export function createRunner(state: ServiceState, runPipeline: (run: Run, store:
       // At the end of a run, but not of each.
       if (!state.signal.aborted && state.clock.monotonicMs() - retainedMs >= state.settings.retention.everyMs) {
         retainedMs = state.clock.monotonicMs();
-        const longest = longestOf(finished.run.targets) ?? 0n;
-        state.events.expiredDeleted(await deleteExpired(state.store, state.settings.retention, longest));
+        const { deleted, more } = await deleteExpired(state.store, state.settings.retention, {
+          cooldownMicros: longestOf(finished.run.targets) ?? 0n,
+          // The next run waits for it; where there is none, nothing does.
+          rowsMax: state.settings.mode === 'follow' ? expiredRowsMax : Number.MAX_SAFE_INTEGER,
+          signal: state.signal,
+        });
+        if (more) retainedMs = Number.NEGATIVE_INFINITY;
+        state.events.expiredDeleted(deleted);
       }
       last = finished;
       failure = undefined;

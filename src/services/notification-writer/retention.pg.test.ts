@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import { deletedAtOnceMax } from '../../platform/database/delete-oldest.ts';
-import { factsPageRowsMax, forgetFactsWithoutReport } from '../../platform/records/report-facts.ts';
-import { cleanStoredMessages, followNewReports } from './retention.ts';
+import { sliceRowsMax } from '../../platform/database/delete-old-rows.ts';
+import { deleteStoredMessages } from '../../platform/records/old-rows.ts';
+import { createFactsSweep, factsPageRowsMax } from '../../platform/records/report-facts.ts';
+import { followNewReports } from './retention.ts';
 
 const dayMs = 86_400_000;
 let context: TestDatabase;
@@ -44,9 +45,12 @@ async function left(): Promise<number[]> {
   return rows.map(({ age }) => age);
 }
 
+const follow = (options: { readonly retentionMs: number; readonly signal?: AbortSignal }) =>
+  followNewReports(context.database, { sweepFacts: createFactsSweep(), ...options });
+
 test('what is older than an interval goes, in as many portions as it takes', async () => {
-  await remember([1, 8, 9], deletedAtOnceMax / 2 + 1);
-  assert.equal(await cleanStoredMessages(context.database, '7 days'), deletedAtOnceMax + 2);
+  await remember([1, 8, 9], sliceRowsMax / 2 + 1);
+  assert.equal(await deleteStoredMessages(context.database, '7 days'), sliceRowsMax + 2);
   assert.deepEqual([...new Set(await left())], [1]);
 });
 
@@ -54,26 +58,26 @@ test('what is older than the oldest report goes, whoever cleaned the reports', a
   await remember([1, 3, 5, 7]);
   await report(2);
   await report(4);
-  assert.equal(await followNewReports(context.database, { retentionMs: 30 * dayMs }), 2);
+  assert.equal(await follow({ retentionMs: 30 * dayMs }), 2);
   assert.deepEqual(await left(), [1, 3]);
 });
 
 test('one very old report does not keep records past their own retention', async () => {
   await remember([1, 40]);
   await report(10_000);
-  await followNewReports(context.database, { retentionMs: 30 * dayMs });
+  await follow({ retentionMs: 30 * dayMs });
   assert.deepEqual(await left(), [1]);
 });
 
 test("without any report only the records of the last hour stay, which may be somebody's transaction", async () => {
   await remember([0, 1]);
-  await followNewReports(context.database, { retentionMs: 30 * dayMs });
+  await follow({ retentionMs: 30 * dayMs });
   assert.deepEqual(await left(), [0]);
 });
 
 test('a stop ends it between two portions', async () => {
   await remember([9]);
-  assert.equal(await followNewReports(context.database, { retentionMs: dayMs, signal: AbortSignal.abort() }), 0);
+  assert.equal(await follow({ retentionMs: dayMs, signal: AbortSignal.abort() }), 0);
   assert.deepEqual(await left(), [9]);
 });
 
@@ -103,10 +107,24 @@ describe('facts of reports', () => {
     await describeReports(['a', 'z', ...names('kept')], ['b', 'y', ...names('gone')]);
     // As the server does by itself, a minute later.
     await query('ANALYZE new_reports, ccx.report_facts');
-    assert.equal(await followNewReports(context.database, { retentionMs: 30 * dayMs }), factsPageRowsMax + 2);
+    assert.equal(await follow({ retentionMs: 30 * dayMs }), factsPageRowsMax + 2);
     const left = await clusters();
     assert.equal(left.length, factsPageRowsMax + 2);
     assert.ok(left.every((cluster) => !cluster.startsWith('gone') && cluster !== 'b' && cluster !== 'y'));
+  });
+
+  test('are looked through a part at a time, and again from the beginning', async () => {
+    const sweep = createFactsSweep(1);
+    const names = Array.from({ length: factsPageRowsMax - 1 }, (_, at) => `kept${at}`);
+    await describeReports(names, ['a', 'z']);
+    assert.deepEqual(
+      [await sweep(context.database), await clusters().then(({ length }) => length)],
+      [1, names.length + 1],
+    );
+    assert.equal(await sweep(context.database), 1);
+    await query('DELETE FROM new_reports');
+    assert.equal(await sweep(context.database), 0, 'the end of the first lap');
+    assert.equal(await sweep(context.database), names.length);
   });
 
   test('of one organization, cluster and time are not those of another', async () => {
@@ -122,7 +140,7 @@ describe('facts of reports', () => {
         [org, at],
       );
     }
-    assert.equal(await forgetFactsWithoutReport(context.database), 3);
+    assert.equal(await createFactsSweep()(context.database), 3);
     assert.deepEqual(await query('SELECT org_id, updated_at FROM ccx.report_facts'), [
       { org_id: 1, updated_at: '2026-01-01 00:00:00' },
     ]);
@@ -136,7 +154,7 @@ describe('facts of reports', () => {
     );
     await query(`UPDATE ccx.report_facts SET catalogue_version = 'named', catalogue_rules_sha256 = sha256('x')`);
     const versions = async () => {
-      await forgetFactsWithoutReport(context.database);
+      await createFactsSweep()(context.database);
       const rows = await query<{ version: string }>('SELECT version FROM ccx.catalogues ORDER BY 1');
       return rows.map(({ version }) => version);
     };
@@ -148,7 +166,7 @@ describe('facts of reports', () => {
   test('are nobody’s business where the tables are not there', async () => {
     const bare = await createTestDatabase({ migrated: true });
     try {
-      assert.equal(await forgetFactsWithoutReport(bare.database), 0);
+      assert.equal(await createFactsSweep()(bare.database), 0);
     } finally {
       await bare.drop();
     }

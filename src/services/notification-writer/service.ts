@@ -13,6 +13,7 @@ import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { ensureNotificationSchema } from '../../platform/records/notification-schema.ts';
+import { createFactsSweep } from '../../platform/records/report-facts.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
 import { processBatch } from './pipeline.ts';
@@ -69,11 +70,9 @@ async function build(
     const { health, start: onReady } = consumer;
     lifecycle.defer('wait for the database', waitForTables({ clock, health, events, bringUp, onReady }));
   } else consumer.start();
+  const following = { retentionMs: settings.recordRetentionMs, sweepFacts: createFactsSweep() };
   const clean = (signal: AbortSignal) =>
-    followNewReports(database, { retentionMs: settings.recordRetentionMs, signal }).then(
-      events.maintenanceFinished,
-      events.maintenanceFailed,
-    );
+    followNewReports(database, { ...following, signal }).then(events.maintenanceFinished, events.maintenanceFailed);
   lifecycle.defer('maintenance', startCleaning(clock, clean));
   events.started({ topic: settings.topic, group: settings.groupId, startAt: settings.startAt, bus: bus.kind });
 

@@ -11,11 +11,11 @@ import {
   migrationInfo,
   truncateReported,
 } from '../../../platform/records/notification-schema.ts';
+import { deleteStoredMessages } from '../../../platform/records/old-rows.ts';
 import { tableIsKept } from '../../../platform/records/report-facts.ts';
 import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
 import { handleOldRecords } from '../../../platform/reference/old-records.ts';
 import { notificationWriterSettings } from '../config.ts';
-import { cleanStoredMessages } from '../retention.ts';
 import { maxAgeDefault, type WriterOperation } from './flags.ts';
 import { type Program, programName } from './load-program-config.ts';
 
@@ -76,7 +76,7 @@ async function runOn(database: Database, operation: DatabaseOperation, program: 
         cleanup: 'Cleanup operation',
         withReports: async () => {
           // It is there where our service has worked.
-          if (await tableIsKept(database, TABLE_STORED_MESSAGE, 'DELETE')) await cleanStoredMessages(database, maxAge);
+          if (await tableIsKept(database, TABLE_STORED_MESSAGE, 'DELETE')) await deleteStoredMessages(database, maxAge);
         },
       });
     }
