@@ -12,6 +12,8 @@ interface GoFlag {
   readonly usage: string;
   /** As the help shows it behind the usage. */
   readonly default?: string;
+  /** Ours: the help is the reference's, to the letter. */
+  readonly hidden?: true;
   /** Go's words for what is wrong with a text; undefined when nothing is. */
   readonly problem?: (text: string) => string | undefined;
 }
@@ -97,6 +99,7 @@ const exitUsage = 2;
 /** The whole help text with its line breaks; flags in alphabetical order, defaults where they are not zero. */
 export function goUsage(programName: string, table: GoFlagTable): string {
   const lines = Object.entries(table)
+    .filter(([, { hidden }]) => hidden !== true)
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .flatMap(([name, flag]) => [
       `  -${name}${flag.type === 'bool' ? '' : ` ${flag.type}`}`,

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database } from '../../platform/database/database.ts';
-import { addDatabaseLocation } from '../../platform/database/database-location.ts';
+import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure } from '../../platform/lifecycle/run-role.ts';
 import { storageDatabase } from '../../platform/reference/broker-settings.ts';
@@ -35,9 +36,24 @@ function registerRole(program: Command, input: ProcessInput): void {
   const command = program
     .command('notifier')
     .description('role: decides what is new and notifies the owners')
-    .option('--once', 'one run over all clusters, for a cron job, instead of following new reports');
-  addTableOptions(command, notificationServiceOptions).action(async (flags: { once?: boolean }) => {
+    .option('--once', 'one run over all clusters, for a cron job, instead of following new reports')
+    .option('--dry-run', 'print what would be sent, byte for byte, and why or why not; nothing is sent or written')
+    .option('--cluster <id>', 'with --dry-run: only this cluster; may be repeated', collect)
+    .option('--data <dir>', 'with --dry-run: database of the all-in-one installation that runs on this data folder')
+    .option('--json', 'with --dry-run: one JSON object per line, the summary last');
+  addTableOptions(command, notificationServiceOptions).action(async (flags: NotifierFlags) => {
     const loaded = loadCommandConfig(command, notificationServiceOptions, input);
+    if (flags.dryRun === true) {
+      process.exitCode = await runDry(command, loaded, input);
+      return;
+    }
+    if (flags.cluster !== undefined || flags.data !== undefined || flags.json === true) {
+      throw new CcxError('--cluster, --data and --json are for a dry run', {
+        code: 'DRY_RUN_ONLY',
+        category: 'input',
+        hint: 'give --dry-run, too',
+      });
+    }
     const { openRole, openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
     const { config, warnings } = loaded;
     const options = {
@@ -55,6 +71,45 @@ function registerRole(program: Command, input: ProcessInput): void {
       });
     }
   });
+}
+
+interface NotifierFlags {
+  readonly once?: boolean;
+  readonly dryRun?: boolean;
+  readonly cluster?: readonly string[];
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+/** Without `--once` as the service that follows would decide. Its log says only what is wrong, and not on standard output. */
+async function runDry(
+  command: Command,
+  loaded: LoadedConfig<typeof notificationServiceOptions>,
+  input: ProcessInput,
+): Promise<number> {
+  const { openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
+  const { connectDatabase } = await import('../../platform/database/connect-database.ts');
+  const { printPreview } = await import('./print-preview.ts');
+  const { config, warnings } = loaded;
+  const base = openRoleBase({ name: 'notifier', level: 'warn', warnings, logsToStandardError: true });
+  const { cluster: clusters, data, json = false, once = false } = command.opts<NotifierFlags>();
+  let database: Database | undefined;
+  try {
+    const location = data === undefined ? storageDatabase(config) : { url: await locateDatabase(command, input) };
+    database = connectDatabase({ ...location, applicationName: 'ccx-notifier', clock: base.clock });
+    const settings = notificationServiceSettings(config, once ? 'once' : 'follow');
+    await printPreview({ ...base, loaded, env: input.env, database }, { settings, clusters, json });
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${describeFailure(error)}\n`);
+    return notifierExitCode(error);
+  } finally {
+    await database?.close();
+  }
 }
 
 type Notifier = Pick<

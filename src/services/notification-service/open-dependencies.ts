@@ -46,6 +46,8 @@ interface OpenOptions {
   readonly brokerCa?: string;
   /** Brokers that make topics by themselves may make this one, as the reference lets them. */
   readonly mayMakeTopic?: boolean;
+  /** Nothing is sent: no broker is asked for anything. */
+  readonly composesOnly?: boolean;
 }
 
 /** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
@@ -111,6 +113,7 @@ async function notificationBus(
   { clock, telemetry, lifecycle, database, bus, ...options }: OpenOptions,
   { topic, brokers }: { readonly topic: string; readonly brokers: BusSettings | undefined },
 ): Promise<TargetBus> {
+  if (options.composesOnly === true) return noBus;
   if (brokers === undefined && bus !== undefined) return bus;
   const settings = brokers ?? busSettings(options.loaded.config, 'notifier');
   const mayMakeTopics = options.mayMakeTopic === true;
@@ -125,6 +128,14 @@ async function notificationBus(
     check: () => requireTopics(opened, [{ name: topic, setting: 'kafka_broker.topic' }]),
   };
 }
+
+const noBus: TargetBus = {
+  createProducer: async () => ({
+    send: () => Promise.reject(new Error('nothing is sent where messages are only composed')),
+    close: async () => undefined,
+  }),
+  check: async () => undefined,
+};
 
 function backendBrokers(config: NotificationServiceConfig, ca: string | undefined): BusSettings {
   return brokerSettings(config, 'kafka_broker', {

@@ -12,9 +12,8 @@ import { compileEventFilter } from './decide/compile-event-filter.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { detailsByPosition } from './decide/report-slices.ts';
-import { createVerdicts } from './decide/verdicts.ts';
+import { createVerdicts, type TargetPolicy } from './decide/verdicts.ts';
 import type { DueCluster, DueIssue, Target } from './ports.ts';
-import type { TargetPolicy } from './run.ts';
 import type { StoredReport } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
 

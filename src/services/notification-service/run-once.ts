@@ -3,36 +3,14 @@
  * whoever asks for it. The public single step of the service; follow mode repeats it. Rejects when the run could not be done; what it had
  * stored by then counts.
  */
-
-import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
-import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
-import type { Database } from '../../platform/database/database.ts';
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
-import type { NotificationServiceSettings } from './config.ts';
-import { type DisabledRules, isClusterAllowed } from './decide/disabled-rules.ts';
-import type { Kept } from './keep-last-good.ts';
+import { beginRun, prepareTargets, type ServiceState } from './begin-run.ts';
 import { SERVICE_STATUS } from './metrics.ts';
-import { type CompiledPolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
-import type { Target } from './ports.ts';
-import {
-  createTally,
-  type FinishedRun,
-  finishTally,
-  openRunStore,
-  type Run,
-  type RunStore,
-  type RunTarget,
-  type TargetHealth,
-} from './run.ts';
-import { countWaiting, isFirstRun, readGauges } from './store/outbox.ts';
+import { type FinishedRun, finishTally, type Run, type RunStore, type RunTarget } from './run.ts';
+import { readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { readContestedClusters } from './store/reports.ts';
 import { deleteExpired } from './store/retention.ts';
-import type { StoreAccess } from './store/transact.ts';
-import type { Events } from './telemetry.ts';
-import type { TimeSource } from './timestamps.ts';
-import { microsOfMs, timestampMicros, timestampText } from './timestamps.ts';
 
 /** Clusters of which it is said, once each, that several organizations report them. */
 const contestedClustersMax = 1_000;
@@ -42,26 +20,6 @@ const removedRowsCheckMs = 30_000;
 
 /** Expired rows of a table that go behind one run of follow mode, some seconds; what is left goes behind the next one. */
 const expiredRowsMax = 50_000;
-
-/** What lasts from run to run. */
-export interface ServiceState {
-  readonly settings: NotificationServiceSettings;
-  readonly database: Database;
-  readonly clock: Clock;
-  readonly time: TimeSource;
-  readonly events: Events;
-  readonly store: StoreAccess;
-  readonly content: Kept<RuleContentDirectory>;
-  readonly disabledRules: Kept<DisabledRules>;
-  readonly targets: readonly {
-    readonly target: Target;
-    readonly policy: CompiledPolicy;
-    readonly health: TargetHealth;
-  }[];
-  /** Clusters of which it was said that several organizations report them. */
-  readonly contested: Set<string>;
-  readonly signal: AbortSignal;
-}
 
 export type Runner = ReturnType<typeof createRunner>;
 
@@ -200,23 +158,6 @@ function storedCooldowns(state: ServiceState, targets: readonly RunTarget[]): re
   }));
 }
 
-async function prepareTargets(state: ServiceState, content: RuleContentDirectory): Promise<RunTarget[]> {
-  const nowMicros = state.time.nowMicros();
-  const targets: RunTarget[] = [];
-  for (const { target, policy, health } of state.targets) {
-    const how = { nowText: timestampText(nowMicros), events: state.events };
-    const cooldownMicros = await measureCooldown(state.database, policy, how);
-    const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
-    const context = { target, policy: prepared, events: state.events };
-    targets.push({
-      ...{ target, health, policy: prepared },
-      dueMicros: await dueMoments(state, target),
-      dueCluster: (report, decisions) => dueClusterOf(context, report, decisions),
-    });
-  }
-  return targets;
-}
-
 /** Once per cluster: whoever reports it last is believed, or is not, and neither must happen in silence. */
 async function sayContested({ contested, events, database }: ServiceState, ownersCount: boolean): Promise<void> {
   for (const { cluster, orgIds } of await readContestedClusters(database, contestedClustersMax)) {
@@ -224,51 +165,6 @@ async function sayContested({ contested, events, database }: ServiceState, owner
     contested.add(cluster);
     events.clusterContested(cluster, orgIds, ownersCount);
   }
-}
-
-/** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
-async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
-  const { messagesMax, everyMs } = state.settings.firstRun;
-  if (messagesMax === 0 || !(await isFirstRun(state.database, target.eventTargetId)))
-    return () => state.time.nowMicros();
-  const startMicros = state.time.nowMicros();
-  let given = await countWaiting(state.database, target.eventTargetId);
-  return () => {
-    const portion = Math.floor(given / messagesMax);
-    given += 1;
-    if (portion === 1 && given === messagesMax + 1) state.events.firstRunHeldBack(target, messagesMax);
-    return portion === 0 ? state.time.nowMicros() : startMicros + microsOfMs(everyMs) * BigInt(portion);
-  };
-}
-
-async function beginRun(
-  state: ServiceState,
-  how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
-): Promise<{ readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean }> {
-  const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
-    `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
-            (SELECT max(updated_at) FROM ${TABLE_NEW_REPORTS} WHERE updated_at > 'epoch' AND updated_at < $3::timestamp) AS newest`,
-    [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
-  );
-  const { kept, owned, newest } = rows[0]!;
-  const { settings, clock, time, events, signal } = state;
-  const startedMicros = time.nowMicros();
-  const targets = how.targets.map(({ target, policy }) => ({
-    eventTargetId: target.eventTargetId,
-    policyHash: policy.hash,
-  }));
-  const run: Run = {
-    ...{ settings, clock, time, events, signal, startedMicros },
-    id: clock.uuid(),
-    tally: createTally(),
-    newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
-    targets: how.targets,
-    isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
-    disabledRules: () => state.disabledRules.get(),
-    sinceMicros: how.sinceMicros,
-  };
-  const ownersCount = settings.reportsOf === 'owner' && owned;
-  return { run, ownersCount, store: openRunStore({ ...state.store, targets, ownersCount, requestIdsKept: kept }) };
 }
 
 /** Undefined where no target has a cooldown. */

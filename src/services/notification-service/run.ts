@@ -6,10 +6,10 @@ import type { NotificationServiceSettings } from './config.ts';
 import type { Decision, ForeignSentRow } from './decide/decide-cluster.ts';
 import type { DisabledRules } from './decide/disabled-rules.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
-import type { Verdicts } from './decide/verdicts.ts';
+import type { TargetPolicy } from './decide/verdicts.ts';
 import type { DueCluster, Target } from './ports.ts';
 import { type DecidedRow, writeDecisions } from './store/decisions.ts';
-import { readImported, readLedger, readUnseenSentRows } from './store/ledger.ts';
+import { readImported, readLedger, readRemovedIssues, readUnseenSentRows } from './store/ledger.ts';
 import {
   type ClaimedMessage,
   claimMessages,
@@ -18,6 +18,7 @@ import {
   nextAttemptMicros,
   pauseTarget,
   readPause,
+  readUnfinished,
   storeFirstAttempts,
 } from './store/outbox.ts';
 import { writeOutcomes } from './store/outcomes.ts';
@@ -26,6 +27,7 @@ import {
   anyMessageWaiting,
   anyReportDue,
   dueReports,
+  everyReport,
   newestReports,
   nextDueMicros,
   type ReportsOf,
@@ -50,15 +52,6 @@ export function createTargetHealth() {
     pauseCheckedMs: undefined as number | undefined,
     pauseSaidMs: undefined as number | undefined,
   };
-}
-
-/** A target's settings made ready for deciding. */
-export interface TargetPolicy {
-  readonly verdicts: Verdicts;
-  /** Undefined: no cooldown. */
-  readonly cooldownMicros: bigint | undefined;
-  /** Changes exactly when some decision could. */
-  readonly hash: string;
 }
 
 export interface RunTarget {
@@ -116,9 +109,27 @@ export interface DeliveredBatch {
 /** The statements that steps call, with where they run: what they get is plain rows, and no run, mode or settings. */
 export function openRunStore(access: StoreAccess & ReportsOf) {
   return bindStatements(access, {
-    ...{ dueReports, readReports, newestReports, nextDueMicros, anyMessageWaiting, anyReportDue, readRemovedRules },
-    ...{ readLedger, readUnseenSentRows, readImported, writeDecisions },
-    ...{ claimMessages, storeFirstAttempts, nextAttemptMicros, countDue, readPause, endPause, pauseTarget },
+    ...{
+      dueReports,
+      everyReport,
+      readReports,
+      newestReports,
+      nextDueMicros,
+      anyMessageWaiting,
+      anyReportDue,
+      readRemovedRules,
+    },
+    ...{ readLedger, readRemovedIssues, readUnseenSentRows, readImported, writeDecisions },
+    ...{
+      claimMessages,
+      storeFirstAttempts,
+      nextAttemptMicros,
+      countDue,
+      readUnfinished,
+      readPause,
+      endPause,
+      pauseTarget,
+    },
     ...{ writeOutcomes, insertUnsentPage },
   });
 }

@@ -3,52 +3,40 @@
  * brings the database, the targets and the content, and closes them afterwards.
  */
 
-import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../contracts/tables.ts';
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
-import type { Clock } from '../../platform/clock/clock.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { probeReasons } from '../../platform/lifecycle/health.ts';
-import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
-import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
-import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import type { NotificationServiceSettings } from './config.ts';
-import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
-import type { DisabledRulesSource } from './decide/disabled-rules.ts';
-import { NOTHING_DISABLED } from './decide/disabled-rules.ts';
+import {
+  checkNotificationSchema,
+  type NotificationServiceDependencies,
+  noTarget,
+  requireTarget,
+  type ServiceState,
+  serviceState,
+} from './begin-run.ts';
+import { type NotificationServiceSettings, notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { follow } from './follow.ts';
-import { keepLastGood } from './keep-last-good.ts';
 import { createMetrics } from './metrics.ts';
 import { dependencySettings, openNotificationDependencies } from './open-dependencies.ts';
 import { runPipeline } from './pipeline.ts';
 import { compilePolicy, measureCooldown } from './policy.ts';
-import type { ContentSource, Target } from './ports.ts';
+import type { Target } from './ports.ts';
+import { type Previewed, type PreviewRequest, type PreviewSummary, previewRun } from './preview.ts';
 import { startPushing } from './push-metrics.ts';
-import { createTargetHealth, type RunSummary } from './run.ts';
-import { createRunner, type Runner, type ServiceState } from './run-once.ts';
+import type { RunSummary } from './run.ts';
+import { createRunner, type Runner } from './run-once.ts';
 import { createEvents, type Events } from './telemetry.ts';
-import { createTimeSource, timestampText } from './timestamps.ts';
-
-/** Last known disabled rules are used this long while their database is away; after that nothing is decided or sent. */
-const disabledRulesAgeMsMax = 3_600_000;
-
-interface NotificationServiceDependencies {
-  /** The notification database at version 8, with the right to add tables to schema `ccx`. */
-  readonly database: Database;
-  readonly telemetry: Telemetry;
-  readonly clock: Clock;
-  readonly content: ContentSource;
-  /** The enabled targets, one of each at most. */
-  readonly targets: readonly Target[];
-  /** Absent: no rule is treated as disabled. */
-  readonly disabledRules?: DisabledRulesSource | undefined;
-}
+import { timestampText } from './timestamps.ts';
 
 export interface NotificationService extends RunningService {
   /** One run; in follow mode between two cycles. Rejects when it could not be done. */
   runOnce(): Promise<RunSummary>;
+  /** What the next run would do, with these changes of its settings; nothing is changed. */
+  preview(request: PreviewRequest, show: (previewed: Previewed) => Promise<void> | void): Promise<PreviewSummary>;
   /** Of the last run that ended well. */
   readonly summary: RunSummary | undefined;
 }
@@ -69,37 +57,13 @@ async function build(
   dependencies: NotificationServiceDependencies,
   lifecycle: Lifecycle,
 ): Promise<NotificationService> {
-  const { database, telemetry, clock } = dependencies;
+  const { telemetry, clock } = dependencies;
   const stopping = new AbortController();
   const metrics = createMetrics(telemetry.registry, settings.metrics);
   const events = createEvents({ telemetry, clock, metrics });
   requireTarget(dependencies.targets, events);
   await checkTargets(settings, dependencies.targets, events);
-  const time = createTimeSource(clock, settings.timeSource);
-  const state: ServiceState = {
-    ...{ settings, database, clock, events, time, signal: stopping.signal },
-    store: { database, clock, nowMicros: time.nowMicros },
-    targets: compilePolicies(settings, dependencies.targets, events),
-    contested: new Set(),
-    content: keepLastGood({
-      clock,
-      load: async () => {
-        const startedMs = clock.monotonicMs();
-        const loaded = await dependencies.content.load();
-        events.operationTimed('fetch_content', startedMs);
-        return loaded;
-      },
-      refreshMs: settings.contentRefreshMs,
-      onFailure: events.contentUnavailable,
-    }),
-    disabledRules: keepLastGood({
-      clock,
-      load: async () => (await dependencies.disabledRules?.load()) ?? NOTHING_DISABLED,
-      refreshMs: settings.disabledRulesRefreshMs,
-      ageMsMax: disabledRulesAgeMsMax,
-      onFailure: events.disabledRulesUnavailable,
-    }),
-  };
+  const state = serviceState(settings, dependencies, { events, signal: stopping.signal });
   await prepare(state);
   const runner = createRunner(state, runPipeline);
   const { push } = settings.metrics;
@@ -125,6 +89,7 @@ async function build(
       if (settings.mode === 'once') await pusher?.final();
       return summary;
     },
+    preview: (request, show) => previewRun(state, request, show),
     readiness: () => readiness(state, runner),
     async idle() {
       const store = runner.last()?.store;
@@ -156,31 +121,6 @@ async function prepare(state: ServiceState): Promise<void> {
   await time.synchronize(database);
   for (const { policy } of state.targets)
     await measureCooldown(database, policy, { nowText: timestampText(time.nowMicros()), events });
-}
-
-function requireTarget(targets: readonly Target[], events: Events): void {
-  if (targets.length === 0) throw noTarget();
-  if (targets.length > 1) events.bothTargetsEnabled();
-}
-
-function noTarget(): CcxError {
-  return new CcxError('no target for notifications is enabled', {
-    code: 'NO_TARGET',
-    category: 'configuration',
-    hint: 'set kafka_broker.enabled or service_log.enabled to true',
-  });
-}
-
-function compilePolicies(
-  settings: NotificationServiceSettings,
-  targets: readonly Target[],
-  events: Events,
-): ServiceState['targets'] {
-  return targets.map((target) => {
-    const policy = compilePolicy(settings.policies[target.name]);
-    if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.section, policy.filter.dropped);
-    return { target, policy, health: createTargetHealth() };
-  });
 }
 
 async function prepareStorage(database: Database, events: Events): Promise<void> {
@@ -225,20 +165,6 @@ function wrongMaxAge(text: string, cause?: unknown): CcxError {
     category: 'configuration',
     cause,
     hint: 'change cleaner.max_age to a PostgreSQL interval such as "90 days"',
-  });
-}
-
-/** The writer owns these tables; without them every run would fail with a less clear error. */
-async function checkNotificationSchema(database: Database): Promise<void> {
-  const { rows } = await database.query<{ missing: string }>(
-    `SELECT name AS missing FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL`,
-    [[TABLE_NEW_REPORTS, TABLE_REPORTED, TABLE_READ_ERRORS]],
-  );
-  if (rows.length === 0) return;
-  throw new CcxError(`the notification database lacks ${rows.map(({ missing }) => missing).join(', ')}`, {
-    code: 'SCHEMA_MISSING',
-    category: 'storage',
-    hint: 'bring it to version 8 with ccx db init or the notification writer (ccx-notification-writer --migrate latest, or ccx writer)',
   });
 }
 

@@ -32,9 +32,18 @@ export interface FilterPolicy {
   readonly tags: readonly string[];
 }
 
+/** A target's settings made ready for deciding. */
+export interface TargetPolicy {
+  readonly verdicts: Verdicts;
+  /** Undefined: no cooldown. */
+  readonly cooldownMicros: bigint | undefined;
+  /** Changes exactly when some decision could. */
+  readonly hash: string;
+}
+
 const contentMissing: Verdict = { kind: 'content-missing' };
 
-export type Verdicts = ReturnType<typeof createVerdicts>;
+type Verdicts = ReturnType<typeof createVerdicts>;
 
 export function createVerdicts(content: RuleContentDirectory, policy: FilterPolicy) {
   const byRule = new Map<string, Map<string, Verdict>>();

@@ -46,6 +46,12 @@ const loggingFlags = {
 
 export const serviceFlags = {
   'cleanup-on-startup': { type: 'bool', usage: 'perform database clean up on startup' },
+  'dry-run': {
+    type: 'bool',
+    usage: 'with -instant-reports: print what would be sent and why or why not',
+    hidden: true,
+  },
+  cluster: { type: 'string', usage: 'with -dry-run: only this cluster', hidden: true },
   'ignore-disabled-rules': {
     type: 'bool',
     usage: 'skip disabled rules check, process all rules as if none are disabled',

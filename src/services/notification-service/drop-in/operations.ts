@@ -40,6 +40,9 @@ export async function runConfigured(
     log.error({ driver: config['storage.db_driver'] }, 'driver is not supported; set storage.db_driver to postgres');
     return dropInExitCodes.storage;
   }
+  if (operation === 'instant-reports' && flags['dry-run'] === true) {
+    return await (await import('./run-instant-reports.ts')).printInstantReports(program);
+  }
   if (operation !== 'instant-reports' || flags['cleanup-on-startup'] === true) {
     const { cleanUp } = await import('./clean-up.ts');
     const cleaning = operation === 'instant-reports' ? cleaningOnStartup : [operation];

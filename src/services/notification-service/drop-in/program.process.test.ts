@@ -163,6 +163,10 @@ async function storeSent(target: number, age: string): Promise<void> {
   );
 }
 
+function pick(from: object, keys: readonly string[]) {
+  return Object.fromEntries(Object.entries(from).filter(([key]) => keys.includes(key)));
+}
+
 async function states(): Promise<number[]> {
   const { rows } = await context.database.query<{ state: number }>('SELECT state FROM reported ORDER BY notified_at');
   return rows.map(({ state }) => state);
@@ -273,6 +277,39 @@ describe('a run', () => {
     assert.ok(repeated.output.includes('No new issues to notify'));
     assert.equal(newEntries().length, 0);
     assert.deepEqual(await states(), [1, 2, 2]);
+  });
+
+  test('-dry-run, which the help does not name, prints what the run would send and does none of it', async () => {
+    await storeReport('TEST_RULE_CRITICAL_IMPACT', 'TEST_RULE_LOW_IMPACT');
+    const dry = await run([...instant, '-dry-run', '--cleanup-on-startup']);
+    assert.equal(dry.code, 0, dry.output);
+    const lines = dry.stdout.split('\n').flatMap((line) => {
+      const printed = line.startsWith('{"kind"') ? [JSON.parse(line) as Record<string, unknown>] : [];
+      return printed;
+    });
+    assert.deepEqual(
+      lines.map(({ kind }) => kind),
+      ['cluster', 'summary'],
+    );
+    const [{ issues, messages }] = lines as [
+      { issues: { errorKey: string; reason: string }[]; messages: { body: string }[] },
+    ];
+    assert.deepEqual(
+      issues.map(({ errorKey, reason }) => [errorKey, reason]),
+      [
+        ['TEST_RULE_CRITICAL_IMPACT', 'new'],
+        ['TEST_RULE_LOW_IMPACT', 'below-threshold'],
+      ],
+    );
+    assert.equal(newEntries().length, 0);
+    assert.deepEqual(await states(), []);
+    const { rows } = await context.database.query(`SELECT FROM pg_namespace WHERE nspname = 'ccx'`);
+    assert.equal(rows.length, 0);
+    assert.equal((await run([...instant, '-dry-run', '-cluster', 'x'])).code, 1);
+    await run(instant);
+    const [entry] = newEntries();
+    const { event_stream_id: _, created_by: __, ...said } = JSON.parse(messages[0]!.body) as Record<string, string>;
+    assert.deepEqual(said, pick(entry!, Object.keys(said)));
   });
 
   test('tells low risks where the threshold lets them, and the tags of the environment do not count without a file', async () => {

@@ -42,23 +42,50 @@ function failureMessage(error: unknown): string {
   return "Couldn't initialize Kafka producer with the provided config.";
 }
 
-async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
-  const { loaded, log, clock, clowderCa: brokerCa } = program;
-  const telemetry = telemetryOf(programName, log);
+/**
+ * `-dry-run`, which is ours: what the run would send, one JSON object per line, and nothing is sent, written or deleted. Resolves to the
+ * exit code of the run that could not be done.
+ */
+export async function printInstantReports(program: Program): Promise<number> {
+  const { log, clock, flags, clowderCa: brokerCa } = program;
+  const { printPreview } = await import('../print-preview.ts');
   const database = openDatabase(program);
-  lifecycle.defer('database', () => database.close());
-  const opening = { ...program, telemetry, lifecycle, database, brokerCa, mayMakeTopic: true };
-  const dependencies = await openNotificationDependencies(opening);
+  const clusters = flags.cluster === undefined ? undefined : [flags.cluster];
+  try {
+    const opening = { ...program, telemetry: telemetryOf(programName, log), clock, database, brokerCa };
+    await printPreview(opening, { settings: instantReportsSettings(program), clusters, json: true });
+    return 0;
+  } catch (error) {
+    log.error(failureFields(error), failureMessage(error));
+    return notifierExitCode(error);
+  } finally {
+    await database.close();
+  }
+}
+
+function instantReportsSettings({ loaded }: Program) {
   const settings = notificationServiceSettings(loaded.config, 'once');
   const policies = {
     'notification-backend': { ...settings.policies['notification-backend'], negativeCooldown: 'none' },
     'service-log': { ...settings.policies['service-log'], negativeCooldown: 'none' },
   } as const;
+  return { ...settings, policies, reportsOf: 'anybody' } as const;
+}
+
+async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
+  const { log, clock, clowderCa: brokerCa } = program;
+  const telemetry = telemetryOf(programName, log);
+  const database = openDatabase(program);
+  lifecycle.defer('database', () => database.close());
+  const opening = { ...program, telemetry, lifecycle, database, brokerCa, mayMakeTopic: true };
+  const dependencies = await openNotificationDependencies(opening);
   const { startNotificationService } = await import('../service.ts');
-  const service = await startNotificationService(
-    { ...settings, policies, reportsOf: 'anybody' },
-    { database, telemetry, clock, ...dependencies },
-  );
+  const service = await startNotificationService(instantReportsSettings(program), {
+    database,
+    telemetry,
+    clock,
+    ...dependencies,
+  });
   lifecycle.defer(service.name, () => service.stop());
   const summary = await service.runOnce();
   if (summary.nothingDeliveredTo.includes('notification-backend')) await requireTopic(dependencies.targets);

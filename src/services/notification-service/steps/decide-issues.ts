@@ -43,7 +43,7 @@ export async function* loadReports(run: Run, store: RunStore): AsyncGenerator<Lo
 }
 
 /** The comparison of the statement that chose the cluster, once more: another process may have decided it since. */
-function isDue(report: StoredReport, { target, policy }: RunTarget, nowMicros: bigint): boolean {
+export function isDue(report: StoredReport, { target, policy }: RunTarget, nowMicros: bigint): boolean {
   const considered = report.considered.get(target.eventTargetId);
   if (considered === undefined) return true;
   return (

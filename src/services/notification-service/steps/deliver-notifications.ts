@@ -151,7 +151,7 @@ async function deliverBatch(
 }
 
 /** What must not, or need not, be tried any more. Both windows count from the first attempt. */
-function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined {
+export function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined {
   const nowMicros = run.time.nowMicros();
   const { retryWindowMs } = run.settings.delivery;
   if (message.mayHaveArrived) {

@@ -59,6 +59,26 @@ export async function readLedger(
   return found;
 }
 
+/** Issues that count by a `sent` row which somebody has removed since: the next run notices. */
+export async function readRemovedIssues(
+  { database }: Pick<StoreAccess, 'database'>,
+  wanted: readonly WantedCluster[],
+): Promise<readonly (WantedCluster & Issue)[]> {
+  const { rows } = await database.query<WantedCluster & Issue>(
+    `SELECT l.event_type_id AS "eventTargetId", l.org_id AS "orgId", rtrim(l.cluster) AS cluster, l.type, l.component,
+            l.error_key AS "errorKey"
+       FROM json_to_recordset($1) AS w("eventTargetId" int, "orgId" int, cluster character(36))
+       JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
+         ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster
+      WHERE l.reported_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
+                         WHERE r.org_id = l.org_id AND r.cluster = l.cluster AND r.notified_at = l.reported_at
+                           AND r.state = ${STATE_SENT} AND r.event_type_id = l.event_type_id)`,
+    [rowsJson(wanted)],
+  );
+  return rows;
+}
+
 /** `sent` rows inside the targets' cooldowns that the ledger has not imported: the reference wrote them, before or beside us. */
 export async function readUnseenSentRows({ database }: Pick<StoreAccess, 'database'>, wanted: readonly WantedSince[]) {
   const { rows } = await database.query<

@@ -70,20 +70,7 @@ export async function claimMessages(
   const { target } = claim;
   const nowMicros = store.nowMicros();
   const { rows } = await transact(store, (tx) =>
-    tx.query<
-      NotificationRow &
-        Pick<ClaimedMessage, 'orgId' | 'accountNumber' | 'reportUpdatedAt' | 'decisionId' | 'attempts'> &
-        Pick<ClaimedMessage, 'mayHaveArrived'> & {
-          readonly requestId: string | null;
-          readonly decidedAt: string;
-          readonly firstAttemptAt: string | null;
-          readonly firstAttemptBefore: string | null;
-          readonly lastAttemptBefore: string | null;
-          readonly pausedMicros: bigint;
-          readonly runDeadlineAt: string | null;
-          readonly place: number;
-        }
-    >(
+    tx.query<MessageRow & { readonly place: number }>(
       `WITH picked AS (
          SELECT id, state, lease_token, untried_lease, cluster, first_attempt_at, last_attempt_at, next_attempt_at,
                 octet_length(body) AS bytes
@@ -104,13 +91,8 @@ export async function claimMessages(
               run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at END, run_id = $6
          FROM summed, paused
         WHERE o.id = summed.id AND summed.total - summed.bytes < $7
-       RETURNING ${notificationColumns}, o.org_id AS "orgId", o.account_number AS "accountNumber",
-                 o.report_updated_at AS "reportUpdatedAt", o.decision_id AS "decisionId", o.request_id AS "requestId", o.attempts,
-                 o.may_have_arrived AS "mayHaveArrived", o.decided_at AS "decidedAt", o.run_deadline_at AS "runDeadlineAt",
-                 summed.place, summed.first_attempt_at AS "firstAttemptBefore", summed.last_attempt_at AS "lastAttemptBefore",
-                 -- An older release wrote down neither; what it sent has the time of its decision in its body.
-                 coalesce(o.first_attempt_at, CASE WHEN o.may_have_arrived THEN o.decided_at WHEN o.attempts > 1 THEN o.due_at END)
-                   AS "firstAttemptAt",
+       RETURNING ${messageColumns}, summed.place, summed.first_attempt_at AS "firstAttemptBefore",
+                 summed.last_attempt_at AS "lastAttemptBefore",
                  paused.micros - coalesce(o.paused_before, paused.micros) AS "pausedMicros"`,
       [
         target.eventTargetId,
@@ -123,21 +105,84 @@ export async function claimMessages(
       ],
     ),
   );
-  return rows
-    .sort((left, right) => left.place - right.place)
-    .map(({ id, cluster, issues, headers, body, place, ...row }) => ({
-      ...row,
-      notification: { id, target: target.name, cluster, issues, headers, body },
-      requestId: row.requestId ?? undefined,
-      decidedMicros: timestampMicros(row.decidedAt),
-      firstAttemptMicros: microsOrUndefined(row.firstAttemptAt),
-      pausedMicros: BigInt(row.pausedMicros),
-      runDeadlineMicros: microsOrUndefined(row.runDeadlineAt),
-      before: {
-        firstAttemptMicros: microsOrUndefined(row.firstAttemptBefore),
-        lastAttemptMicros: microsOrUndefined(row.lastAttemptBefore),
-      },
-    }));
+  return rows.sort((left, right) => left.place - right.place).map(({ place, ...row }) => messageOf(row, target.name));
+}
+
+type MessageRow = NotificationRow &
+  Pick<ClaimedMessage, 'orgId' | 'accountNumber' | 'reportUpdatedAt' | 'decisionId' | 'attempts' | 'mayHaveArrived'> & {
+    readonly requestId: string | null;
+    readonly decidedAt: string;
+    readonly firstAttemptAt: string | null;
+    readonly firstAttemptBefore: string | null;
+    readonly lastAttemptBefore: string | null;
+    readonly pausedMicros: bigint;
+    readonly runDeadlineAt: string | null;
+  };
+
+/** Of `MessageRow`, but for what its claim knows. */
+const messageColumns = `${notificationColumns}, o.org_id AS "orgId", o.account_number AS "accountNumber",
+                 o.report_updated_at AS "reportUpdatedAt", o.decision_id AS "decisionId", o.request_id AS "requestId", o.attempts,
+                 o.may_have_arrived AS "mayHaveArrived", o.decided_at AS "decidedAt", o.run_deadline_at AS "runDeadlineAt",
+                 -- An older release wrote down neither; what it sent has the time of its decision in its body.
+                 coalesce(o.first_attempt_at, CASE WHEN o.may_have_arrived THEN o.decided_at WHEN o.attempts > 1 THEN o.due_at END)
+                   AS "firstAttemptAt"`;
+
+function messageOf(
+  { id, cluster, issues, headers, body, firstAttemptBefore, lastAttemptBefore, ...row }: MessageRow,
+  target: TargetName,
+): ClaimedMessage {
+  return {
+    ...row,
+    notification: { id, target, cluster, issues, headers, body },
+    requestId: row.requestId ?? undefined,
+    decidedMicros: timestampMicros(row.decidedAt),
+    firstAttemptMicros: microsOrUndefined(row.firstAttemptAt),
+    pausedMicros: BigInt(row.pausedMicros),
+    runDeadlineMicros: microsOrUndefined(row.runDeadlineAt),
+    before: {
+      firstAttemptMicros: microsOrUndefined(firstAttemptBefore),
+      lastAttemptMicros: microsOrUndefined(lastAttemptBefore),
+    },
+  };
+}
+
+/** A message that is not finished, and is in nobody's hands because of this call. */
+export interface UnfinishedMessage {
+  readonly message: ClaimedMessage;
+  /** When it may be sent next. Undefined: another process is sending it now. */
+  readonly dueMicros: bigint | undefined;
+}
+
+/** What waits for a target, of all clusters or of these, in pages by id; nothing is claimed. */
+export async function readUnfinished(
+  { database, nowMicros }: Pick<StoreAccess, 'database' | 'nowMicros'>,
+  wanted: {
+    readonly target: { readonly eventTargetId: number; readonly name: TargetName };
+    readonly clusters: readonly string[] | undefined;
+    /** Id of the last message of the page before. */
+    readonly after: string | undefined;
+    readonly rowsMax: number;
+  },
+): Promise<UnfinishedMessage[]> {
+  const { rows } = await database.query<
+    MessageRow & { readonly isClaimed: boolean; readonly nextAttemptAt: string | null }
+  >(
+    `SELECT ${messageColumns}, NULL AS "firstAttemptBefore", NULL AS "lastAttemptBefore", 0 AS "pausedMicros",
+            o.may_have_arrived OR (o.state = 'claimed' AND o.untried_lease IS DISTINCT FROM o.lease_token) AS "mayHaveArrived",
+            o.state = 'claimed' AND o.next_attempt_at > $2::timestamp AS "isClaimed", o.next_attempt_at AS "nextAttemptAt"
+       FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+      WHERE o.event_type_id = $1 AND o.finished_at IS NULL AND o.next_attempt_at IS NOT NULL
+        AND ($3::bpchar[] IS NULL OR o.cluster = ANY($3::bpchar[])) AND ($4::uuid IS NULL OR o.id > $4::uuid)
+      ORDER BY o.id LIMIT $5`,
+    [
+      ...[wanted.target.eventTargetId, timestampText(nowMicros())],
+      ...[wanted.clusters ?? null, wanted.after ?? null, wanted.rowsMax],
+    ],
+  );
+  return rows.map(({ isClaimed, nextAttemptAt, ...row }) => ({
+    message: messageOf(row, wanted.target.name),
+    dueMicros: isClaimed ? undefined : timestampMicros(nextAttemptAt!),
+  }));
 }
 
 /** A message as it is about to be sent for the first time. */

@@ -133,10 +133,25 @@ function dueStatement(newest: string): string {
  * Keys of what is due, since a moment or over all clusters, in sets that may be read together: of at most so many clusters and so many
  * bytes of report text, by cluster. A report larger than both bounds is a set of its own.
  */
-export async function* dueReports(of: ReportsOf, sinceMicros: bigint | undefined): AsyncGenerator<readonly DueKey[]> {
+export function dueReports(of: ReportsOf, sinceMicros: bigint | undefined): AsyncGenerator<readonly DueKey[]> {
+  return inPages((after) => readPage(of, { sinceMicros, after }));
+}
+
+/** The newest report that counts of every cluster, due or not, in sets as above. */
+export function everyReport(of: ReportsOf): AsyncGenerator<readonly DueKey[]> {
+  return inPages(async (after) => {
+    const newest = newestOfAll(of, after === undefined ? everyCluster : 'cluster > $1::bpchar');
+    return await readKeys(of, newest, after === undefined ? [] : [after]);
+  });
+}
+
+/** `read` answers the next keys in the order of their clusters; its parameter is the last cluster of the page before. */
+async function* inPages(
+  read: (after: string | undefined) => Promise<readonly DueKey[]>,
+): AsyncGenerator<readonly DueKey[]> {
   let after: string | undefined;
   for (;;) {
-    const keys = await readPage(of, { sinceMicros, after });
+    const keys = await read(after);
     yield* inSets(keys);
     if (keys.length < dueKeysPerRead) return;
     after = keys.at(-1)!.cluster;
@@ -173,7 +188,6 @@ function dueParameters(of: ReportsOf): unknown[] {
   ];
 }
 
-/** The next keys in the order of their clusters; `after` is the last cluster of the page before. */
 async function readPage(
   of: ReportsOf,
   { sinceMicros, after }: { readonly sinceMicros: bigint | undefined; readonly after: string | undefined },
@@ -182,10 +196,14 @@ async function readPage(
   if (sinceMicros !== undefined) parameters.push(timestampText(sinceMicros));
   if (after !== undefined) parameters.push(after);
   const next = after === undefined ? everyCluster : `cluster > $${parameters.length}::bpchar`;
-  const due = dueStatement(sinceMicros === undefined ? newestOfAll(of, next) : newestOfSome(of, next));
+  const newest = sinceMicros === undefined ? newestOfAll(of, next) : newestOfSome(of, next);
+  return await readKeys(of, dueStatement(newest), parameters);
+}
+
+async function readKeys(of: ReportsOf, wanted: string, parameters: readonly unknown[]): Promise<readonly DueKey[]> {
   const { rows } = await of.database.query<DueKey>(
     `SELECT d.org_id AS "orgId", rtrim(d.cluster) AS cluster, d.updated_at AS "updatedAt", octet_length(r.report) AS bytes
-       FROM (${due} ORDER BY cluster LIMIT ${dueKeysPerRead}) AS d
+       FROM (SELECT * FROM (${wanted}) AS w ORDER BY cluster LIMIT ${dueKeysPerRead}) AS d
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
       ORDER BY d.cluster`,
     parameters,

@@ -1,0 +1,207 @@
+/**
+ * What a run begins with: what lasts from run to run, the targets' settings made ready for deciding, and the run itself. Only reads. Used by
+ * `run-once.ts` and `preview.ts`, and to build the service.
+ */
+import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import {
+  TABLE_CLUSTER_OWNERS,
+  TABLE_NEW_REPORTS,
+  TABLE_READ_ERRORS,
+  TABLE_REPORTED,
+  TABLE_STORED_MESSAGE,
+} from '../../contracts/tables.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import type { Clock } from '../../platform/clock/clock.ts';
+import type { Database } from '../../platform/database/database.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { NotificationServiceSettings } from './config.ts';
+import {
+  type DisabledRules,
+  type DisabledRulesSource,
+  isClusterAllowed,
+  NOTHING_DISABLED,
+} from './decide/disabled-rules.ts';
+import { type Kept, keepLastGood } from './keep-last-good.ts';
+import { type CompiledPolicy, compilePolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
+import type { ContentSource, Target } from './ports.ts';
+import {
+  createTally,
+  createTargetHealth,
+  openRunStore,
+  type Run,
+  type RunStore,
+  type RunTarget,
+  type TargetHealth,
+} from './run.ts';
+import { countWaiting, isFirstRun } from './store/outbox.ts';
+import type { StoreAccess } from './store/transact.ts';
+import type { Events } from './telemetry.ts';
+import { createTimeSource, microsOfMs, type TimeSource, timestampMicros, timestampText } from './timestamps.ts';
+
+/** Last known disabled rules are used this long while their database is away; after that nothing is decided or sent. */
+const disabledRulesAgeMsMax = 3_600_000;
+
+/** What lasts from run to run. */
+export interface ServiceState {
+  readonly settings: NotificationServiceSettings;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly time: TimeSource;
+  readonly events: Events;
+  readonly store: StoreAccess;
+  readonly content: Kept<RuleContentDirectory>;
+  readonly disabledRules: Kept<DisabledRules>;
+  readonly targets: readonly {
+    readonly target: Target;
+    readonly policy: CompiledPolicy;
+    readonly health: TargetHealth;
+  }[];
+  /** Clusters of which it was said that several organizations report them. */
+  readonly contested: Set<string>;
+  readonly signal: AbortSignal;
+}
+
+export interface NotificationServiceDependencies {
+  /** The notification database at version 8, with the right to add tables to schema `ccx`. */
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly content: ContentSource;
+  /** The enabled targets, one of each at most. */
+  readonly targets: readonly Target[];
+  /** Absent: no rule is treated as disabled. */
+  readonly disabledRules?: DisabledRulesSource | undefined;
+}
+
+export function serviceState(
+  settings: NotificationServiceSettings,
+  { database, clock, content, targets, disabledRules }: NotificationServiceDependencies,
+  { events, signal }: Pick<ServiceState, 'events' | 'signal'>,
+): ServiceState {
+  const time = createTimeSource(clock, settings.timeSource);
+  return {
+    ...{ settings, database, clock, events, time, signal },
+    store: { database, clock, nowMicros: time.nowMicros },
+    targets: compilePolicies(settings, targets, events),
+    contested: new Set(),
+    content: keepLastGood({
+      clock,
+      load: async () => {
+        const startedMs = clock.monotonicMs();
+        const loaded = await content.load();
+        events.operationTimed('fetch_content', startedMs);
+        return loaded;
+      },
+      refreshMs: settings.contentRefreshMs,
+      onFailure: events.contentUnavailable,
+    }),
+    disabledRules: keepLastGood({
+      clock,
+      load: async () => (await disabledRules?.load()) ?? NOTHING_DISABLED,
+      refreshMs: settings.disabledRulesRefreshMs,
+      ageMsMax: disabledRulesAgeMsMax,
+      onFailure: events.disabledRulesUnavailable,
+    }),
+  };
+}
+
+export function requireTarget(targets: readonly Target[], events: Events): void {
+  if (targets.length === 0) throw noTarget();
+  if (targets.length > 1) events.bothTargetsEnabled();
+}
+
+export function noTarget(): CcxError {
+  return new CcxError('no target for notifications is enabled', {
+    code: 'NO_TARGET',
+    category: 'configuration',
+    hint: 'set kafka_broker.enabled or service_log.enabled to true',
+  });
+}
+
+function compilePolicies(
+  settings: NotificationServiceSettings,
+  targets: readonly Target[],
+  events: Events,
+): ServiceState['targets'] {
+  return targets.map((target) => {
+    const policy = compilePolicy(settings.policies[target.name]);
+    if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.section, policy.filter.dropped);
+    return { target, policy, health: createTargetHealth() };
+  });
+}
+
+/** The writer owns these tables; without them every run would fail with a less clear error. */
+export async function checkNotificationSchema(database: Database): Promise<void> {
+  const { rows } = await database.query<{ missing: string }>(
+    `SELECT name AS missing FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NULL`,
+    [[TABLE_NEW_REPORTS, TABLE_REPORTED, TABLE_READ_ERRORS]],
+  );
+  if (rows.length === 0) return;
+  throw new CcxError(`the notification database lacks ${rows.map(({ missing }) => missing).join(', ')}`, {
+    code: 'SCHEMA_MISSING',
+    category: 'storage',
+    hint: 'bring it to version 8 with ccx db init or the notification writer (ccx-notification-writer --migrate latest, or ccx writer)',
+  });
+}
+
+export async function prepareTargets(state: ServiceState, content: RuleContentDirectory): Promise<RunTarget[]> {
+  const nowMicros = state.time.nowMicros();
+  const targets: RunTarget[] = [];
+  for (const { target, policy, health } of state.targets) {
+    const how = { nowText: timestampText(nowMicros), events: state.events };
+    const cooldownMicros = await measureCooldown(state.database, policy, how);
+    const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
+    const context = { target, policy: prepared, events: state.events };
+    targets.push({
+      ...{ target, health, policy: prepared },
+      dueMicros: await dueMoments(state, target),
+      dueCluster: (report, decisions) => dueClusterOf(context, report, decisions),
+    });
+  }
+  return targets;
+}
+
+/** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
+async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
+  const { messagesMax, everyMs } = state.settings.firstRun;
+  if (messagesMax === 0 || !(await isFirstRun(state.database, target.eventTargetId)))
+    return () => state.time.nowMicros();
+  const startMicros = state.time.nowMicros();
+  let given = await countWaiting(state.database, target.eventTargetId);
+  return () => {
+    const portion = Math.floor(given / messagesMax);
+    given += 1;
+    if (portion === 1 && given === messagesMax + 1) state.events.firstRunHeldBack(target, messagesMax);
+    return portion === 0 ? state.time.nowMicros() : startMicros + microsOfMs(everyMs) * BigInt(portion);
+  };
+}
+
+export async function beginRun(
+  state: ServiceState,
+  how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
+): Promise<{ readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean }> {
+  const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
+    `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
+            (SELECT max(updated_at) FROM ${TABLE_NEW_REPORTS} WHERE updated_at > 'epoch' AND updated_at < $3::timestamp) AS newest`,
+    [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
+  );
+  const { kept, owned, newest } = rows[0]!;
+  const { settings, clock, time, events, signal } = state;
+  const startedMicros = time.nowMicros();
+  const targets = how.targets.map(({ target, policy }) => ({
+    eventTargetId: target.eventTargetId,
+    policyHash: policy.hash,
+  }));
+  const run: Run = {
+    ...{ settings, clock, time, events, signal, startedMicros },
+    id: clock.uuid(),
+    tally: createTally(),
+    newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
+    targets: how.targets,
+    isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
+    disabledRules: () => state.disabledRules.get(),
+    sinceMicros: how.sinceMicros,
+  };
+  const ownersCount = settings.reportsOf === 'owner' && owned;
+  return { run, ownersCount, store: openRunStore({ ...state.store, targets, ownersCount, requestIdsKept: kept }) };
+}

@@ -1,0 +1,423 @@
+/**
+ * What the next run would do, without doing it: every issue of every newest report with its reason, and the bytes that would go out. Read
+ * in one transaction that can only read, at one moment, by the steps of a run; so it may be asked with other thresholds, filters and
+ * cooldowns than those in force. Called by `ccx notifier --dry-run`, by the drop-in program's `-dry-run` and through the service.
+ */
+
+import { Registry } from 'prom-client';
+import { type Issue, issueIdentity } from '../../contracts/issue.ts';
+import type { TargetName } from '../../contracts/tables.ts';
+import { CcxError, errorText } from '../../encoding/ccx-error.ts';
+import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import type { Connection, Database } from '../../platform/database/database.ts';
+import { sqlState } from '../../platform/database/database-error.ts';
+import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
+import {
+  beginRun,
+  checkNotificationSchema,
+  type NotificationServiceDependencies,
+  prepareTargets,
+  requireTarget,
+  type ServiceState,
+  serviceState,
+} from './begin-run.ts';
+import type { NotificationServiceSettings, TargetPolicySettings } from './config.ts';
+import type { Decision, LedgerIssue } from './decide/decide-cluster.ts';
+import type { Reason } from './decide/reasons.ts';
+import type { DeliveryOutcome } from './decide/settle-outcome.ts';
+import { createMetrics } from './metrics.ts';
+import { compilePolicy } from './policy.ts';
+import type { OutgoingNotification } from './ports.ts';
+import type { LoadedReport, RenderedCluster, Run, RunStore, RunTarget } from './run.ts';
+import { decideIssues, isDue } from './steps/decide-issues.ts';
+import { expiry } from './steps/deliver-notifications.ts';
+import { lookAgain } from './steps/look-again.ts';
+import { renderNotifications } from './steps/render-notifications.ts';
+import { ledgerKey } from './store/ledger.ts';
+import type { UnfinishedMessage } from './store/outbox.ts';
+import { readReissues } from './store/reconcile.ts';
+import { type DueKey, inSets } from './store/reports.ts';
+import { createEvents } from './telemetry.ts';
+import { dateOfMicros, type TimeSource, timestampText } from './timestamps.ts';
+
+/** Waiting messages looked at together. */
+const waitingMessagesMax = 200;
+
+export interface PreviewRequest {
+  /** Undefined: all. */
+  readonly clusters?: readonly string[] | undefined;
+  /** In place of what is in force. */
+  readonly policies?: Partial<Readonly<Record<TargetName, Partial<TargetPolicySettings>>>>;
+}
+
+interface PreviewedIssue extends Issue {
+  readonly notify: boolean;
+  readonly reason: Reason;
+  /** 1 to 4; undefined where its target's filters do not let it pass. */
+  readonly totalRisk: number | undefined;
+  /** UTC, as PostgreSQL writes it: when the passing of time alone would change the answer. */
+  readonly nextEligibleAt: string | undefined;
+}
+
+interface PreviewedMessage extends Omit<OutgoingNotification, 'target' | 'cluster'> {
+  /** UTC, as PostgreSQL writes it: before then it is not sent. */
+  readonly dueAt: string;
+}
+
+export type Previewed =
+  | {
+      readonly kind: 'cluster';
+      readonly target: TargetName;
+      readonly orgId: number;
+      readonly cluster: string;
+      readonly reportUpdatedAt: string;
+      /** Why its report cannot be read, or what is due cannot be put into words. */
+      readonly error: string | undefined;
+      readonly issues: readonly PreviewedIssue[];
+      /** Under ids and with the time of this preview: both are given out when a run decides. */
+      readonly messages: readonly PreviewedMessage[];
+    }
+  | ({
+      /** `waits`: decided before. `again`: a person asked for it. */
+      readonly kind: 'waits' | 'again';
+      readonly target: TargetName;
+      readonly cluster: string;
+      /** Why it would not be sent as it is now; undefined: it would. */
+      readonly notSent: string | undefined;
+    } & PreviewedMessage);
+
+export interface PreviewSummary {
+  /** UTC, as PostgreSQL writes it: the moment that all of it is about. */
+  readonly at: string;
+  readonly targets: readonly {
+    readonly target: TargetName;
+    /** UTC; nothing is sent before then. */
+    readonly pausedUntil: string | undefined;
+    readonly clusters: number;
+    /** Issues by reason. */
+    readonly reasons: Readonly<Record<string, number>>;
+    /** New messages, those that wait, and those that a person asked for, as far as they would be sent. */
+    readonly messages: { readonly new: number; readonly waiting: number; readonly again: number };
+  }[];
+}
+
+/**
+ * Calls `show` for each cluster and target, and for each message that waits already; the summary comes at the end. Rejects with the codes
+ * of a run, and with `NOTIFIER_OLD_TABLE`.
+ */
+export async function previewRun(
+  state: ServiceState,
+  request: PreviewRequest,
+  show: (previewed: Previewed) => Promise<void> | void,
+): Promise<PreviewSummary> {
+  await state.disabledRules.get();
+  const content = await state.content.get();
+  return await withSnapshot(state.database, async (database) => {
+    const nowMicros = await momentOf(state, database);
+    const frozen = frozenState(state, request, { database, nowMicros });
+    const targets = await prepareTargets(frozen, content);
+    const { run, store: bound } = await beginRun(frozen, { targets, sinceMicros: undefined });
+    const summaries = new Map(targets.map((one) => [one, emptySummary()]));
+    const reissued = await wantedAgain(run, frozen, request);
+    for (const { runTarget, message } of reissued) {
+      summaries.get(runTarget)!.messages.again += 1;
+      await show(message);
+    }
+    const store = asTheRunWouldFind(bound, reissued);
+    for await (const reports of loadAll(run, store, request)) {
+      for (const cluster of await decideAndRender(run, store, reports)) {
+        const previewed = clusterOf(cluster, nowMicros);
+        count(summaries.get(cluster.runTarget)!, previewed);
+        await show(previewed);
+      }
+    }
+    for (const runTarget of targets) {
+      for await (const message of waitingMessages(run, store, runTarget, request)) {
+        if (message.notSent === undefined) summaries.get(runTarget)!.messages.waiting += 1;
+        await show(message);
+      }
+    }
+    return {
+      at: timestampText(nowMicros),
+      targets: await Promise.all(
+        targets.map(async (runTarget) => {
+          const pause = await store.readPause(runTarget.target.eventTargetId);
+          const pausedUntil = pause === undefined ? undefined : timestampText(pause.untilMicros);
+          return { target: runTarget.target.name, pausedUntil, ...summaries.get(runTarget)! };
+        }),
+      ),
+    };
+  });
+}
+
+/**
+ * What a run would do now, without a service and without changing anything; no target is asked for anything. Rejects with the codes of
+ * `startNotificationService` and of a run.
+ */
+export async function previewNotifications(
+  settings: NotificationServiceSettings,
+  dependencies: NotificationServiceDependencies,
+  request: PreviewRequest & { readonly signal: AbortSignal },
+  show: (previewed: Previewed) => Promise<void> | void,
+): Promise<PreviewSummary> {
+  const { telemetry, clock, database, targets } = dependencies;
+  const events = createEvents({ telemetry, clock, metrics: createMetrics(telemetry.registry, settings.metrics) });
+  requireTarget(targets, events);
+  const state = serviceState(settings, dependencies, { events, signal: request.signal });
+  await database.check();
+  await checkNotificationSchema(database);
+  return await previewRun(state, request, show);
+}
+
+/** Ends a transaction without an error of its own, so that nothing of it stays. */
+const undo = Symbol('undo');
+
+/**
+ * One moment of the database. Where the notification service never was, its tables are made inside the transaction, which is not
+ * committed; where they are there, the server itself refuses to write.
+ */
+async function withSnapshot<T>(database: Database, work: (database: Database) => Promise<T>): Promise<T> {
+  const { rows } = await database.query<{ known: boolean }>(
+    `SELECT to_regclass('ccx.notification_considered') IS NOT NULL AS known`,
+  );
+  const isKnown = rows[0]!.known;
+  let answer: { readonly value: T } | undefined;
+  try {
+    await database.transaction(
+      async (tx) => {
+        const inside = databaseOf(tx);
+        if (!isKnown) for (const set of ['notifier', 'records', 'trace']) await migrateCcx(inside, set);
+        answer = { value: await work(inside) };
+        throw undo;
+      },
+      { isolation: 'repeatable read', readOnly: isKnown },
+    );
+  } catch (error) {
+    if (error === undo) return answer!.value;
+    if (!isKnown || !['42P01', '42703'].includes(sqlState(error) ?? '')) throw error;
+    throw new CcxError('the tables of the notification service are of an earlier release', {
+      code: 'NOTIFIER_OLD_TABLE',
+      category: 'storage',
+      cause: error,
+      hint: 'start ccx notifier of this release on the database once, or run ccx db init',
+    });
+  }
+  throw new Error('a transaction was committed that must not be');
+}
+
+function databaseOf(tx: Connection): Database {
+  return {
+    query: (text, values) => tx.query(text, values),
+    transaction: (work) => work(tx),
+    withConnection: (work) => work(tx),
+    listen: () => Promise.reject(new Error('nobody listens inside a transaction')),
+    check: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+async function momentOf({ settings, clock }: ServiceState, database: Database): Promise<bigint> {
+  if (settings.timeSource === 'clock') return clock.nowMicros();
+  const { rows } = await database.query<{ now: bigint }>(
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now',
+  );
+  return rows[0]!.now;
+}
+
+/** The service as it is, at one moment, and without a voice: what a preview does is in no log and no metric. */
+function frozenState(
+  state: ServiceState,
+  { policies }: PreviewRequest,
+  { database, nowMicros }: { readonly database: Database; readonly nowMicros: bigint },
+): ServiceState {
+  const { clock, settings } = state;
+  const time: TimeSource = {
+    nowMicros: () => nowMicros,
+    now: () => dateOfMicros(nowMicros),
+    synchronize: async () => 0n,
+  };
+  const telemetry = createSilentTelemetry();
+  return {
+    ...state,
+    ...{ database, time },
+    store: { database, clock, nowMicros: time.nowMicros },
+    events: createEvents({ telemetry, clock, metrics: createMetrics(new Registry(), settings.metrics) }),
+    targets: state.targets.map((one) => {
+      const changes = policies?.[one.target.name];
+      if (changes === undefined) return one;
+      return { ...one, policy: compilePolicy({ ...settings.policies[one.target.name], ...changes }) };
+    }),
+  };
+}
+
+/** A run notices rows that somebody removed, and takes up wishes, before it decides; a preview reads the ledger as if that were done. */
+function asTheRunWouldFind(store: RunStore, reissued: readonly Reissue[]): RunStore {
+  const again = new Set(
+    reissued.flatMap(({ runTarget: { target }, message }) =>
+      message.issues.map((issue) => `${target.eventTargetId}/${message.cluster}/${issueIdentity(issue)}`),
+    ),
+  );
+  return {
+    ...store,
+    async readLedger(wanted) {
+      const ledger = await store.readLedger(wanted);
+      const removed = new Set(
+        (await store.readRemovedIssues(wanted)).map((issue) => `${ledgerKey(issue)}/${issueIdentity(issue)}`),
+      );
+      const found = new Map<string, LedgerIssue[]>();
+      for (const [key, issues] of ledger) {
+        const [eventTargetId, , cluster] = key.split('/');
+        found.set(
+          key,
+          issues.map((issue) => {
+            if (again.has(`${eventTargetId}/${cluster}/${issueIdentity(issue)}`)) return { ...issue, state: 'pending' };
+            if (!removed.has(`${key}/${issueIdentity(issue)}`)) return issue;
+            return { ...issue, state: issue.state === 'notified' ? 'removed' : issue.state, recorded: false };
+          }),
+        );
+      }
+      return found;
+    },
+    // What is looked at again is sent by nobody here.
+    storeFirstAttempts: async ({ attempts }) => new Set(attempts.map(({ message }) => message.notification.id)),
+  };
+}
+
+async function* loadAll(run: Run, store: RunStore, { clusters }: PreviewRequest): AsyncGenerator<LoadedReport[]> {
+  const sets = clusters === undefined ? store.everyReport() : setsOf(await store.newestReports(clusters));
+  for await (const keys of sets) {
+    if (run.signal.aborted) return;
+    yield (await store.readReports(keys)).map((report) => ({ ...report, dueFor: run.targets }));
+  }
+}
+
+function setsOf(newest: ReadonlyMap<string, DueKey>): Iterable<readonly DueKey[]> {
+  return inSets([...newest.values()]);
+}
+
+async function decideAndRender(
+  run: Run,
+  store: RunStore,
+  reports: readonly LoadedReport[],
+): Promise<readonly RenderedCluster[]> {
+  const decided = await decideIssues(run, store, { reports, startedMs: run.clock.monotonicMs() });
+  const clusters = decided.clusters.map((cluster) => {
+    const { runTarget, report } = cluster;
+    const repeats = run.settings.mode === 'once' || isDue(report, runTarget, run.startedMicros);
+    if (repeats || runTarget.policy.cooldownMicros !== undefined) return cluster;
+    return { ...cluster, decisions: cluster.decisions.map(untilItsNextReport) };
+  });
+  return (await renderNotifications(run, { ...decided, clusters })).clusters;
+}
+
+/** Without a cooldown a report is notified of once, however often a service that follows looks at it. */
+function untilItsNextReport(decision: Decision): Decision {
+  if (!decision.notify || !decision.seenBefore) return decision;
+  return { ...decision, notify: false, reason: 'already-notified' };
+}
+
+function clusterOf(cluster: RenderedCluster, nowMicros: bigint): Extract<Previewed, { readonly kind: 'cluster' }> {
+  const { runTarget, report, decisions, messages, unreadable, renderError } = cluster;
+  const error = unreadable ?? renderError;
+  return {
+    kind: 'cluster',
+    target: runTarget.target.name,
+    ...{ orgId: report.orgId, cluster: report.cluster, reportUpdatedAt: report.updatedAt },
+    error: error === undefined ? undefined : `${error.code}: ${errorText(error)}`,
+    issues: decisions.map(({ issue, notify, reason, notificationId, nextEligibleMicros }) => {
+      const verdict = runTarget.policy.verdicts.of(issue.component, issue.errorKey);
+      return {
+        ...issue,
+        notify: notify && notificationId !== undefined,
+        reason,
+        totalRisk: verdict.kind === 'pass' ? verdict.totalRisk : undefined,
+        nextEligibleAt: nextEligibleMicros === null ? undefined : timestampText(nextEligibleMicros),
+      };
+    }),
+    messages: messages.map((message) => shown(message, later(runTarget.dueMicros(), nowMicros))),
+  };
+}
+
+function later(micros: bigint, other: bigint): bigint {
+  return micros > other ? micros : other;
+}
+
+function shown({ id, issues, headers, body }: OutgoingNotification, dueMicros: bigint): PreviewedMessage {
+  return { id, issues, headers, body, dueAt: timestampText(dueMicros) };
+}
+
+interface Reissue {
+  readonly runTarget: RunTarget;
+  readonly message: Extract<Previewed, { readonly kind: 'waits' | 'again' }>;
+}
+
+/** What a person asked to be tried again, under the id and with the time of this preview. */
+async function wantedAgain(run: Run, { store }: ServiceState, { clusters }: PreviewRequest): Promise<Reissue[]> {
+  const found: Reissue[] = [];
+  for (const runTarget of run.targets) {
+    const context = { now: run.time.now(), uuid: () => run.clock.uuid() };
+    for (const { old, next, error } of await readReissues(store.database, runTarget.target, context)) {
+      if (clusters?.includes(old.cluster) === false) continue;
+      found.push({
+        runTarget,
+        message: {
+          kind: 'again',
+          ...{ target: runTarget.target.name, cluster: old.cluster },
+          ...shown(next ?? old, run.time.nowMicros()),
+          notSent: next === undefined ? errorText(error) : undefined,
+        },
+      });
+    }
+  }
+  return found;
+}
+
+/** What was decided before and is not finished, decided once more as right before it is sent. */
+async function* waitingMessages(
+  run: Run,
+  store: RunStore,
+  runTarget: RunTarget,
+  { clusters }: PreviewRequest,
+): AsyncGenerator<Reissue['message']> {
+  const { target } = runTarget;
+  for (let after: string | undefined; ; ) {
+    const page = await store.readUnfinished({ target, clusters, after, rowsMax: waitingMessagesMax });
+    const claimed = page.filter(({ dueMicros }) => dueMicros !== undefined).map(({ message }) => message);
+    const looked = await lookAgain(run, store, runTarget, { claimed, leaseToken: run.clock.uuid() });
+    for (const { message, dueMicros } of page) {
+      const ready = looked.ready.get(message);
+      const outcome = looked.outcomes.get(message) ?? (ready === undefined ? undefined : expiry(run, ready));
+      yield {
+        kind: 'waits',
+        ...{ target: target.name, cluster: message.notification.cluster },
+        ...shown((ready ?? message).notification, later(dueMicros ?? 0n, run.time.nowMicros())),
+        notSent: notSent({ dueMicros, outcome }),
+      };
+    }
+    after = page.at(-1)?.message.notification.id;
+    if (page.length < waitingMessagesMax) return;
+  }
+}
+
+function notSent({
+  dueMicros,
+  outcome,
+}: Pick<UnfinishedMessage, 'dueMicros'> & { readonly outcome: DeliveryOutcome | undefined }): string | undefined {
+  if (dueMicros === undefined) return 'another process is sending it now';
+  if (outcome === undefined) return undefined;
+  if (outcome.kind === 'withdrawn') return `withdrawn: ${outcome.reason}`;
+  return 'error' in outcome ? `${outcome.error.code}: ${errorText(outcome.error)}` : outcome.kind;
+}
+
+function emptySummary() {
+  return { clusters: 0, reasons: {} as Record<string, number>, messages: { new: 0, waiting: 0, again: 0 } };
+}
+
+function count(
+  summary: ReturnType<typeof emptySummary>,
+  { issues, messages }: Extract<Previewed, { readonly kind: 'cluster' }>,
+): void {
+  summary.clusters += 1;
+  summary.messages.new += messages.length;
+  for (const { reason } of issues) summary.reasons[reason] = (summary.reasons[reason] ?? 0) + 1;
+}

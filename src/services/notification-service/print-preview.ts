@@ -1,0 +1,139 @@
+/**
+ * A dry run for a person, or for a script: what would go out to each target, byte for byte, and why or why not, on standard output; how far
+ * it got on standard error. Loaded by `ccx notifier --dry-run` and the drop-in program's `-dry-run`, and only there.
+ */
+
+import { once } from 'node:events';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
+import { waitForSignal } from '../../platform/lifecycle/run-role.ts';
+import type { NotificationServiceSettings } from './config.ts';
+import { reasonSentence } from './decide/reasons.ts';
+import { openNotificationDependencies } from './open-dependencies.ts';
+import { type Previewed, type PreviewSummary, previewNotifications } from './preview.ts';
+
+/** So often it is said how many clusters were looked at. */
+const progressClusters = 10_000;
+
+interface PrintOptions {
+  readonly settings: NotificationServiceSettings;
+  /** Undefined: all. */
+  readonly clusters: readonly string[] | undefined;
+  readonly json: boolean;
+}
+
+/** Ends early, in order, at a signal. Rejects with the codes of `previewNotifications`, and with `CLUSTER_UNKNOWN`. */
+export async function printPreview(
+  opening: Omit<Parameters<typeof openNotificationDependencies>[0], 'lifecycle' | 'composesOnly'>,
+  { settings, clusters, json }: PrintOptions,
+): Promise<void> {
+  const lifecycle = new Lifecycle(opening.clock);
+  const stopping = new AbortController();
+  void waitForSignal().then(() => stopping.abort());
+  let looked = 0;
+  const missing = new Set(clusters?.map((cluster) => cluster.toLowerCase()));
+  try {
+    const dependencies = await openNotificationDependencies({ ...opening, lifecycle, composesOnly: true });
+    const summary = await previewNotifications(
+      settings,
+      { ...opening, ...dependencies },
+      { clusters: clusters === undefined ? undefined : [...missing], signal: stopping.signal },
+      async (previewed) => {
+        if (previewed.kind === 'cluster') looked += 1;
+        missing.delete(previewed.cluster);
+        if (looked > 0 && looked % progressClusters === 0 && previewed.kind === 'cluster')
+          process.stderr.write(`${looked} decided\n`);
+        await print(json ? JSON.stringify(previewed) : formatPreviewed(previewed));
+      },
+    );
+    await print(json ? JSON.stringify({ kind: 'summary', ...summary }) : formatSummary(summary));
+    if (stopping.signal.aborted) process.stderr.write('stopped before the last cluster\n');
+    else if (missing.size > 0) throw unknownClusters([...missing]);
+  } finally {
+    await lifecycle.stop();
+  }
+}
+
+function unknownClusters(clusters: readonly string[]): CcxError {
+  return new CcxError(`no report of cluster ${clusters.join(', ')} is stored, and no message about it waits`, {
+    code: 'CLUSTER_UNKNOWN',
+    category: 'input',
+    hint: 'check the id; an archive of it that was taken shows its way with ccx trace <request-id>',
+  });
+}
+
+async function print(text: string): Promise<void> {
+  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+}
+
+/** Timestamps are UTC without a zone. */
+function moment(timestamp: string): string {
+  return `${timestamp.slice(0, 19)} UTC`;
+}
+
+export function formatPreviewed(previewed: Previewed): string {
+  if (previewed.kind !== 'cluster') {
+    const { target, cluster, kind, notSent } = previewed;
+    const what = kind === 'waits' ? 'waits to be sent' : 'is to be sent again, as a person asked';
+    return [
+      `${target}, cluster ${cluster}: a message ${what}`,
+      ...(notSent === undefined ? messageLines(previewed) : [`  ${previewed.id} would not be sent: ${notSent}`]),
+      '',
+    ].join('\n');
+  }
+  const { target, cluster, orgId, reportUpdatedAt, error, issues, messages } = previewed;
+  return [
+    `${target}, cluster ${cluster} of organization ${orgId}, report of ${moment(reportUpdatedAt)}`,
+    ...(error === undefined ? [] : [`  ${error}`]),
+    ...issues.flatMap(issueLines),
+    ...(issues.length === 0 && error === undefined ? ['  no issues'] : []),
+    ...messages.flatMap(messageLines),
+    '',
+  ].join('\n');
+}
+
+function issueLines({
+  notify,
+  reason,
+  component,
+  errorKey,
+  totalRisk,
+  nextEligibleAt,
+}: Extract<Previewed, { readonly kind: 'cluster' }>['issues'][number]): string[] {
+  const risk = totalRisk === undefined ? '' : `, total risk ${totalRisk}`;
+  const next = nextEligibleAt === undefined ? '' : ` Next possible ${moment(nextEligibleAt)}.`;
+  return [
+    `  ${notify ? 'notified' : 'not notified'}  ${errorKey}  ${component}${risk}`,
+    `    ${reason}: ${reasonSentence(reason)}${next}`,
+  ];
+}
+
+function messageLines({
+  id,
+  headers,
+  body,
+  dueAt,
+}: Extract<Previewed, { readonly kind: 'waits' | 'again' }> | PreviewedMessage): string[] {
+  const fields = Object.entries(headers).map(([name, value]) => `    ${name}: ${value}`);
+  return [
+    `  message ${id}, ${Buffer.byteLength(body)} bytes, from ${moment(dueAt)} on`,
+    ...fields,
+    ...body.split('\n').map((line) => `    ${line}`),
+  ];
+}
+
+type PreviewedMessage = Extract<Previewed, { readonly kind: 'cluster' }>['messages'][number];
+
+export function formatSummary({ at, targets }: PreviewSummary): string {
+  const lines = targets.map(({ target, pausedUntil, clusters, reasons, messages }) => {
+    const counted = Object.entries(reasons)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([reason, count]) => `${reason} ${count}`);
+    const paused = pausedUntil === undefined ? '' : `; the target is paused until ${moment(pausedUntil)}`;
+    return [
+      `${target}: clusters ${clusters}; messages new ${messages.new}, waiting ${messages.waiting}, sent again ${messages.again}${paused}`,
+      ...(counted.length === 0 ? [] : [`  issues: ${counted.join(', ')}`]),
+    ].join('\n');
+  });
+  return [`Nothing was sent and nothing was written; as it would be at ${moment(at)}:`, ...lines].join('\n');
+}
