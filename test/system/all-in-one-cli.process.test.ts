@@ -295,13 +295,14 @@ Commands:
   notifier        role: decides what is new and notifies the owners
   explain         what was decided about a cluster, why, and when it could next
                   be notified
-  notifications   lists notifications by state, and tries dead ones again
+  notifications   what became of notifications: list, show, retry, discard
   content         role: serves the rules' content
   tracker         role: keeps what the services did with each request
   trace           one archive's way through the hops, and where it stopped
   dead-letters    what could not be processed or sent: list, show, replay,
                   discard
   db              the tables in the database: init, grants
+  audit           what people changed with commands: list
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
 `;
