@@ -14,3 +14,18 @@ export interface Issue {
 export function issueIdentity(issue: Issue): string {
   return `${issue.type}\0${issue.component}\0${issue.errorKey}`;
 }
+
+/** Where an issue stands, whatever the targets: `ccx.issues`. */
+export type IssueState = 'open' | 'gone' | 'resolved' | 'rule-removed' | 'cluster-retired';
+
+/** What happens to an issue, or, without one, to its cluster: `ccx.issue_events`. */
+export type IssueEventName =
+  | 'appeared'
+  | 'gone'
+  | 'resolved'
+  | 'rule-removed'
+  | 'cluster-retired'
+  | 'notified'
+  | 'acknowledged'
+  | 'acknowledgement-over'
+  | 'stale';

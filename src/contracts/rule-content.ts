@@ -55,6 +55,15 @@ export function totalRisk(impact: number, likelihood: number): number {
   return Math.trunc((impact + likelihood) / 2);
 }
 
+/** Total risk of an issue; undefined where the content does not know it. */
+export function totalRiskOf(content: RuleContentDirectory, component: string, errorKey: string): number | undefined {
+  const name = ruleNameOfComponent(component);
+  const keys = Object.hasOwn(content.rules, name) ? content.rules[name]!.error_keys : {};
+  if (!Object.hasOwn(keys, errorKey)) return undefined;
+  const { impact, likelihood } = keys[errorKey]!.metadata;
+  return totalRisk(impact.impact, likelihood);
+}
+
 /** `a.b.rule.report` → `a.b.rule`: what catalogue and content know the rule by. */
 export function moduleOfComponent(component: string): string {
   return component.endsWith('.report') ? component.slice(0, -'.report'.length) : component;

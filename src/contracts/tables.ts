@@ -46,6 +46,13 @@ export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
  */
 export const TABLE_REPORT_FACTS = 'ccx.report_facts';
 export const TABLE_CATALOGUES = 'ccx.catalogues';
+/**
+ * Clusters, their issues as their reports say, and what happened to those; set `records`. Written by: notification service (all), notification
+ * writer (when a cluster reported last), `ccx clusters` → read by: notification service, `ccx explain`, `ccx clusters`.
+ */
+export const TABLE_CLUSTERS = 'ccx.clusters';
+export const TABLE_ISSUES = 'ccx.issues';
+export const TABLE_ISSUE_EVENTS = 'ccx.issue_events';
 /** The cooldown in force of each target. Written by: notification service → read by: whoever deletes old rows of `reported`. */
 export const TABLE_COOLDOWNS = 'ccx.cooldowns';
 /** Our tables that lose their meaning with rows of `new_reports`, and with rows of `reported`; who empties one of those empties these too. */

@@ -171,6 +171,7 @@ export function testSettings(changes: Partial<NotificationServiceSettings> = {})
       backoffMaxMs: 60_000,
     },
     firstRun: { messagesMax: 0, everyMs: hourMs },
+    issues: { resolvedAfter: 2 },
     metrics: { namespace: 'test', subsystem: '' },
     retention: { outboxMs: 30 * dayMs, ledgerMs: 90 * dayMs, reportsMaxAge: '', everyMs: hourMs },
     ...changes,

@@ -2,7 +2,7 @@
  * What a run begins with: what lasts from run to run, the targets' settings made ready for deciding, and the run itself. Only reads. Used by
  * `run-once.ts` and `preview.ts`, and to build the service.
  */
-import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import { type RuleContentDirectory, totalRiskOf } from '../../contracts/rule-content.ts';
 import {
   TABLE_CLUSTER_OWNERS,
   TABLE_NEW_REPORTS,
@@ -178,7 +178,11 @@ async function dueMoments(state: ServiceState, target: Target): Promise<() => bi
 
 export async function beginRun(
   state: ServiceState,
-  how: { readonly targets: readonly RunTarget[]; readonly sinceMicros: bigint | undefined },
+  how: {
+    readonly content: RuleContentDirectory;
+    readonly targets: readonly RunTarget[];
+    readonly sinceMicros: bigint | undefined;
+  },
 ): Promise<{ readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean }> {
   const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
     `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
@@ -199,6 +203,7 @@ export async function beginRun(
     newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
     targets: how.targets,
     isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
+    totalRiskOf: ({ component, errorKey }) => totalRiskOf(how.content, component, errorKey),
     disabledRules: () => state.disabledRules.get(),
     sinceMicros: how.sinceMicros,
   };

@@ -200,6 +200,13 @@ export const notificationServiceOptions = defineOptions({
       min: 1_000,
       description: 'As many again after this',
     },
+    'issues.resolved_after': {
+      type: 'integer',
+      default: 2,
+      min: 1,
+      max: 1_000,
+      description: 'An issue is resolved when so many reports of its cluster in a row are without it',
+    },
     'retention.outbox': { type: 'duration', default: 30 * dayMs, min: dayMs, description: 'Finished messages' },
     'retention.ledger': { type: 'duration', default: 180 * dayMs, min: dayMs, description: 'Resolved issues' },
     'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
@@ -218,7 +225,7 @@ export type TargetPolicySettings = Readonly<ReturnType<typeof policyOf>>;
 
 export type PushSettings = Omit<RowSettings['metrics'], 'namespace' | 'subsystem'>;
 
-export interface NotificationServiceSettings extends Pick<RowSettings, 'follow' | 'delivery' | 'firstRun'> {
+export interface NotificationServiceSettings extends Pick<RowSettings, 'follow' | 'delivery' | 'firstRun' | 'issues'> {
   /** `once`: one run, one row of `reported` per cluster and target. `follow`: runs as reports arrive, rows for new reports only. */
   readonly mode: 'once' | 'follow';
   /** `database`: decisions and leases follow the server's clock, so that processes agree. `clock`: the process's own, for tests. */
@@ -242,12 +249,12 @@ export function notificationServiceSettings(
   config: NotificationServiceConfig,
   mode: NotificationServiceSettings['mode'],
 ): NotificationServiceSettings {
-  const { follow, delivery, firstRun, retention, metrics } = settingsOf(notificationServiceOptions, config);
+  const { follow, delivery, firstRun, issues, retention, metrics } = settingsOf(notificationServiceOptions, config);
   // Pushing wants a namespace and a token, as in the reference. Source: notification-service.md 12.3.
   const { namespace, subsystem, ...push } = metrics;
   const pushes = namespace !== '' && push.gatewayAuthToken !== '';
   return {
-    ...{ follow, delivery, firstRun },
+    ...{ follow, delivery, firstRun, issues },
     mode,
     timeSource: 'database',
     policies: {

@@ -80,6 +80,7 @@ function ownMetrics(registry: Registry) {
     new Gauge({ name: `ccx_notification_${name}`, help, labelNames: [...labelNames], registers });
   return {
     decisions: counter('decisions_total', 'Decisions about issues', ['target', 'reason']),
+    issueEvents: counter('issue_events_total', 'What reports said of issues, whatever the targets', ['event']),
     reports: counter('reports_total', 'Reports considered', ['target', 'outcome']),
     attempts: counter('attempts_total', 'Attempts to deliver, by how they ended', ['target', 'result']),
     finished: counter('messages_finished_total', 'Messages that left the outbox, by how', ['target', 'state']),

@@ -116,7 +116,7 @@ export async function previewRun(
     const nowMicros = await momentOf(state, database);
     const frozen = frozenState(state, request, { database, nowMicros });
     const targets = await prepareTargets(frozen, content);
-    const { run, store: bound } = await beginRun(frozen, { targets, sinceMicros: undefined });
+    const { run, store: bound } = await beginRun(frozen, { content, targets, sinceMicros: undefined });
     const summaries = new Map(targets.map((one) => [one, emptySummary()]));
     const reissued = await wantedAgain(run, frozen, request);
     for (const { runTarget, message } of reissued) {

@@ -111,7 +111,7 @@ async function runOnce(
   const unchanged = targets.every(({ policy }, index) => last?.run.targets[index]?.policy.hash === policy.hash);
   // What was stored before and after a step of the clock is in no order of time.
   const sinceMicros = unchanged && stepMicros === 0n ? request.sinceMicros : undefined;
-  const { run, store, ownersCount } = await beginRun(state, { targets, sinceMicros });
+  const { run, store, ownersCount } = await beginRun(state, { content, targets, sinceMicros });
   if (stepMicros < 0n || last === undefined) {
     const backMicros = await setBackWhatLiesAhead(state.store, {
       stepMicros,

@@ -1,5 +1,6 @@
 /** A run: what its steps share, what they hand to each other, and what it did in numbers. Begun by `run-once.ts`. */
 
+import type { Issue } from '../../contracts/issue.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { NotificationServiceSettings } from './config.ts';
@@ -9,6 +10,7 @@ import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './decide/verdicts.ts';
 import type { DueCluster, Target } from './ports.ts';
 import { type DecidedRow, writeDecisions } from './store/decisions.ts';
+import type { TrackedReport } from './store/issues.ts';
 import { readImported, readLedger, readRemovedIssues, readUnseenSentRows } from './store/ledger.ts';
 import {
   type ClaimedMessage,
@@ -81,6 +83,8 @@ export interface DecidedCluster extends Omit<RenderedCluster, 'decisions' | 'mes
 
 export interface DecidedSet {
   readonly clusters: readonly DecidedCluster[];
+  /** Reports that their clusters' issues are to be compared with, whatever the targets. */
+  readonly tracked: readonly TrackedReport[];
   readonly foreignRows: readonly ForeignSentRow[];
   readonly startedMs: number;
 }
@@ -162,6 +166,8 @@ export interface Run {
   readonly newestStoredMicros: bigint;
   readonly targets: readonly RunTarget[];
   readonly isClusterAllowed: (cluster: string) => boolean;
+  /** Undefined where the rule content does not know it. */
+  readonly totalRiskOf: (issue: Issue) => number | undefined;
   /** As known now; read again when what is known has become old. */
   readonly disabledRules: () => Promise<DisabledRules>;
   /** Look only at reports stored after this and at what became due; absent: look at every cluster. */

@@ -6,6 +6,7 @@
 import type { Issue } from '../../contracts/issue.ts';
 import { CcxError, errorCode, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import type { RecordedIssueEvent } from '../../platform/records/issue-events.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { SettledDecision } from './decide/decide-cluster.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
@@ -218,6 +219,14 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
           requestId: report.requestId ?? null,
           cluster: report.cluster,
         });
+      }
+    },
+    /** Once they are stored. */
+    issuesChanged(events: readonly RecordedIssueEvent[]): void {
+      for (const { event, orgId, cluster, issue } of events) {
+        metrics.issueEvents.inc({ event });
+        const { component = '', errorKey = '' } = issue ?? {};
+        telemetry.announce('issue-changed', { event, orgId, cluster, component, errorKey });
       }
     },
     riskWithoutSeverity(totalRisk: number): void {

@@ -16,6 +16,7 @@ import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
 import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunStore, RunTarget } from '../run.ts';
+import { storableRisk, type TrackedReport } from '../store/issues.ts';
 import { ledgerKey } from '../store/ledger.ts';
 import type { RuleOfReport, StoredReport } from '../store/reports.ts';
 import { timestampMicros, timestampText } from '../timestamps.ts';
@@ -74,14 +75,29 @@ async function* timed<T>(run: Run, sets: AsyncGenerator<T>): AsyncGenerator<T> {
 export async function decideIssues(run: Run, store: RunStore, set: LoadedSet): Promise<DecidedSet> {
   const past = await readPast(run, store, set);
   const disabledRules = await run.disabledRules();
-  const subjects = set.reports.flatMap((report) => {
-    const read = readReport(report.text);
+  const reports = set.reports.map((report) => ({ report, read: readReport(report.text) }));
+  const subjects = reports.flatMap(({ report, read }) => {
     const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules), disabledRules };
     return report.dueFor.map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
   const isRemoved = await store.readRemovedRules(subjects.flatMap(rulesOfLostIssues));
   const clusters = subjects.map((subject) => decideForTarget(run, subject, isRemoved));
-  return { clusters, foreignRows: past.foreignRows, startedMs: set.startedMs };
+  const tracked = reports.flatMap((one) => trackedReport(run, one));
+  return { clusters, tracked, foreignRows: past.foreignRows, startedMs: set.startedMs };
+}
+
+/** None where its issues were compared with it before, for another target or by another process, or where it cannot be read. */
+function trackedReport(
+  run: Run,
+  { report, read }: { report: LoadedReport; read: ReadReport },
+): readonly TrackedReport[] {
+  const { orgId, cluster, updatedAt, didNotRun, catalogue, issuesReportAt } = report;
+  if (read.kind === 'unreadable' || (issuesReportAt !== undefined && issuesReportAt >= updatedAt)) return [];
+  const issues = read.issues.map(({ position, ...issue }) => ({
+    ...issue,
+    totalRisk: storableRisk(run.totalRiskOf(issue)),
+  }));
+  return [{ orgId, cluster, updatedAt, didNotRun, catalogue, issues }];
 }
 
 /** What is to be decided for one target. */

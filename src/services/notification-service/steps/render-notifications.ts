@@ -67,7 +67,12 @@ export async function enqueueNotifications(run: Run, store: RunStore, set: Rende
     nextDueMicros: nextDue(run, cluster, nowMicros),
     hasUnsentRow: follow && cluster.isNewReport && cluster.outcome === 'issues' && cluster.messages.length === 0,
   }));
-  const written = await store.writeDecisions({ clusters, foreignRows: set.foreignRows, nowMicros });
+  const { tracked, foreignRows } = set;
+  const { resolvedAfter } = run.settings.issues;
+  const { written, issueEvents } = await store.writeDecisions({
+    ...{ clusters, tracked, foreignRows, nowMicros, resolvedAfter },
+  });
+  run.events.issuesChanged(issueEvents);
   for (const cluster of written) {
     run.events.clusterDecided(cluster, set.startedMs);
     for (const { reason } of cluster.decisions) {

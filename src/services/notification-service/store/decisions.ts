@@ -16,11 +16,13 @@ import {
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { type CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
+import type { RecordedIssueEvent } from '../../../platform/records/issue-events.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision, ForeignSentRow, SettledDecision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
+import { type TrackedReport, writeIssues } from './issues.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
@@ -51,7 +53,7 @@ export interface DecidedRow {
   readonly hasUnsentRow: boolean;
 }
 
-/** Answers the clusters that were written; the others belong to somebody else now. */
+/** Answers the clusters that were written, the others belong to somebody else now; and what happened to issues. */
 export async function writeDecisions<Cluster extends DecidedRow>(
   store: StoreAccess,
   {
@@ -59,10 +61,13 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     ...set
   }: {
     readonly clusters: readonly Cluster[];
+    readonly tracked: readonly TrackedReport[];
     readonly foreignRows: readonly ForeignSentRow[];
     readonly nowMicros: bigint;
+    /** Reports in a row without an issue that make it resolved. */
+    readonly resolvedAfter: number;
   },
-): Promise<readonly Cluster[]> {
+): Promise<{ readonly written: readonly Cluster[]; readonly issueEvents: readonly RecordedIssueEvent[] }> {
   return transact(store, async (tx) => {
     const taken = await writeConsidered(tx, { clusters: set.clusters, nowMicros });
     const clusters = set.clusters.filter((cluster) => taken.has(takenKey(cluster)));
@@ -82,7 +87,10 @@ export async function writeDecisions<Cluster extends DecidedRow>(
       await insertUnsentRows(tx, store, { eventTargetId, clusters: rows.map(({ report }) => report.cluster) });
     }
     await recordTraceEvents(tx, traceOfDecisions(clusters, store.nowMicros));
-    return clusters;
+    // Last, because writers wait for the rows of clusters that are held from here on.
+    const { tracked: reports, resolvedAfter } = set;
+    const issueEvents = await writeIssues(tx, { reports, resolvedAfter, nowMicros });
+    return { written: clusters, issueEvents };
   });
 }
 

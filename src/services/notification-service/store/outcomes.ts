@@ -16,10 +16,11 @@ import {
 } from '../../../contracts/tables.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import type { Connection } from '../../../platform/database/database.ts';
+import { type RecordedIssueEvent, recordIssueEvents } from '../../../platform/records/issue-events.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Settlement } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
-import { isoText, timestampOrNull } from '../timestamps.ts';
+import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
 import { type ClaimedMessage, lockHeld, restoreIssues } from './outbox.ts';
 import { insertReportedRows, type ReportedCluster } from './reported-rows.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
@@ -58,6 +59,7 @@ export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) 
     await updateOutbox(tx, { runId: batch.runId, messages, rows });
     await updateLedger(tx, { eventTargetId, messages, rows, nowMicros: batch.nowMicros });
     await updateConsidered(tx, { eventTargetId, messages });
+    await recordIssueEvents(tx, notifiedEvents(eventTargetId, messages));
     await recordTraceEvents(tx, traceOfOutcomes(batch.target, messages));
     return { messages, sentRows };
   });
@@ -288,6 +290,26 @@ async function updateConsidered(
       WHERE c.event_type_id = $2 AND c.cluster = u.cluster`,
     [rowsJson(updates), what.eventTargetId],
   );
+}
+
+/** One for each issue of what was delivered. */
+function notifiedEvents(eventTypeId: number, messages: readonly RecordedMessage[]): RecordedIssueEvent[] {
+  return messages.flatMap(({ message: { orgId, notification }, settlement: { outbox } }) => {
+    if (outbox.state !== 'delivered' || outbox.deliveredMicros === null) return [];
+    const { id: notificationId, cluster, issues } = notification;
+    const at = timestampText(outbox.deliveredMicros);
+    return issues.map(({ type, component, errorKey }) => {
+      return {
+        at,
+        orgId,
+        cluster,
+        issue: { type, component, errorKey },
+        event: 'notified',
+        eventTypeId,
+        notificationId,
+      };
+    });
+  });
 }
 
 /** As the outcome was settled: hop 11 when it was delivered, hop 12 when it is final. */

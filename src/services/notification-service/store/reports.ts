@@ -8,6 +8,7 @@
 import {
   TABLE_CATALOGUES,
   TABLE_CLUSTER_OWNERS,
+  TABLE_CLUSTERS,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_OUTBOX,
@@ -75,6 +76,8 @@ export interface StoredReport {
   readonly didNotRun: ReadonlySet<string>;
   /** What made it; undefined where that is not known. */
   readonly catalogue: CatalogueKey | undefined;
+  /** The report that the cluster's issues were compared with last; undefined: none. */
+  readonly issuesReportAt: string | undefined;
   /** By event target id; absent when the target never considered the cluster. */
   readonly considered: ReadonlyMap<number, Considered>;
 }
@@ -267,6 +270,7 @@ interface DueReportRow extends Pick<StoredReport, 'orgId' | 'accountNumber' | 'c
   readonly requestId: string | null;
   readonly didNotRun: readonly string[] | null;
   readonly catalogue: CatalogueKey | null;
+  readonly issuesReportAt: string | null;
 }
 
 interface ConsideredRow extends Pick<Considered, 'orgId' | 'reportUpdatedAt' | 'policyHash'> {
@@ -294,10 +298,12 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
                  THEN json_build_object('version', f.catalogue_version,
                                         'rulesSha256', encode(f.catalogue_rules_sha256, 'hex')) END AS catalogue,
             CASE WHEN jsonb_typeof(f.did_not_run) = 'object'
-                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS "didNotRun"
-       FROM json_to_recordset($1) AS k(org_id int, cluster character(36), updated_at timestamp)
+                 THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS "didNotRun",
+            k.issues_report_at AS "issuesReportAt"
+       FROM json_to_recordset($1) AS w(org_id int, cluster character(36), updated_at timestamp)
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
        LEFT JOIN ${TABLE_REPORT_FACTS} AS f USING (org_id, cluster, updated_at)
+       LEFT JOIN ${TABLE_CLUSTERS} AS k USING (org_id, cluster)
       ORDER BY r.cluster`,
     [
       rowsJson(keys.map((key) => ({ org_id: key.orgId, cluster: key.cluster, updated_at: key.updatedAt }))),
@@ -311,6 +317,7 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
     text: row.text ?? undefined,
     didNotRun: new Set(row.didNotRun),
     catalogue: row.catalogue ?? undefined,
+    issuesReportAt: row.issuesReportAt ?? undefined,
     considered: new Map(
       (row.considered ?? []).map(({ eventTargetId, nextDueAt, version, ...considered }) => [
         eventTargetId,
