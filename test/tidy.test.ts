@@ -326,6 +326,25 @@ test('links of the documentation lead somewhere', () => {
   assert.deepEqual(broken, []);
 });
 
+test('each defect of the reference that a page calls gone has a test that bears its number', () => {
+  const page = 'docs/compatibility.md';
+  const rows = readFileSync(join(repositoryRoot, page), 'utf8').matchAll(/^\| ((?:\w+ Q|D)\d+) \|.*\| ([^|]*) \|$/gm);
+  const listed = [...rows].map(([, number = '', tests = '']) => ({
+    number,
+    tests: [...tests.matchAll(/\]\(([^)]+)\)/g)],
+  }));
+  const wrong = listed.flatMap(({ number, tests }) => {
+    const paths = tests.map(([, target = '']) => join(dirname(page), target));
+    const bears = (path: string) =>
+      new RegExp(`test\\([^\\n]*\\b${number}\\b|(?:defect: '|^ *')${number}\\b`, 'm').test(tree.get(path)?.text ?? '');
+    return paths.length === 0
+      ? [`${number}: no test`]
+      : paths.filter((path) => !bears(path)).map((path) => `${number}: ${path}`);
+  });
+  assert.ok(listed.length >= 20, `${listed.length} are listed`);
+  assert.deepEqual(wrong, []);
+});
+
 for (const page of generatedPages) {
   test(`${page.path} says what the code says`, () => {
     const present = readFileSync(join(repositoryRoot, page.path), 'utf8');

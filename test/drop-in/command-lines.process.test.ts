@@ -117,7 +117,7 @@ describe('a command line', () => {
   commandLines.forEach((line, index) => {
     const given = [line.given, line.database === undefined ? undefined : `database ${line.database}`].filter(Boolean);
     const name = `${line.program} ${line.args.join(' ')} (${given.join(', ')})`;
-    test(`${name} ends with ${line.ends}`, () => {
+    test(`${line.defect === undefined ? '' : `${line.defect}: `}${name} ends with ${line.ends}`, () => {
       const { code, output } = answers[index]!;
       assert.equal(code, line.ends, output);
       if (line.says !== undefined) assert.match(output, line.says);

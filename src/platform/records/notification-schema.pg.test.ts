@@ -110,7 +110,7 @@ test('every statement is told before it runs, on one line', async () => {
   ]);
 });
 
-test('a target that is no version is refused and nothing changes', async () => {
+test('writer Q12: a target that is no version is refused and nothing changes', async () => {
   await initialise();
   await migrate(database, '5');
   await rejectsWith(migrate(database, '9'), 'invalid target version (available version range is 0-8)');

@@ -11,15 +11,7 @@ import {
   type ReportAttributes,
   reportMessage,
 } from '../../../test/support/report-messages.ts';
-import { until } from '../../../test/support/until.ts';
-import { parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
-import { headerText } from '../../platform/bus/bus.ts';
-import { createPostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
-import { createSystemClock } from '../../platform/clock/clock.ts';
-import { loadConfig } from '../../platform/config/load-config.ts';
-import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { notificationWriterOptions, notificationWriterSettings } from './config.ts';
-import { startNotificationWriter } from './service.ts';
+import { startWriterBench } from '../../../test/support/writer-bench.ts';
 
 type Value = string | Buffer | null;
 interface Broken {
@@ -475,55 +467,39 @@ test('no two faults have the same reason', () => {
 });
 
 test('each broken message is dead-lettered with its reason, and the good ones around it are stored', async () => {
-  const clock = createSystemClock();
-  const telemetry = createSilentTelemetry('writer');
-  const bus = await createPostgresBus({ database: database.database, clock });
-  const defaults = notificationWriterSettings(loadConfig(notificationWriterOptions, { env: {} }).config);
-  const settings = { ...defaults, topic: 'in', deadLettersTopic: 'dead', statusesTopic: '' };
-  await bus.admin.ensureTopics(['in', 'dead'].map((name) => ({ name, partitions: 1 })));
+  const writer = await startWriterBench({ database: database.database, change: { statusesTopic: '' } });
   const stream = broken.flatMap(({ value }, at) => {
     const [, changes, , behind = ''] = good[at % good.length]!;
     return [bytes(`${behind}${reportMessage({ ...changes, RequestId: `"good-${at}"` })}${behind}`), value];
   });
-  const producer = await bus.createProducer();
-  for (const value of stream) await producer.send([{ topic: 'in', value }]);
-  await producer.close();
-  const service = await startNotificationWriter(settings, { bus, database: database.database, telemetry, clock });
   try {
-    await until(() => service.idle());
-    const letters = await bus.admin.read({ topic: 'dead', partition: 0, offset: 0n }, 10_000);
-    const found = letters.map((letter) => {
-      const info = parseDeadLetterHeaders((name) => headerText(letter, name));
-      const { what, value } = broken[Number((info!.sourceOffset - 1n) / 2n)]!;
-      const isAsItCame = value === null ? letter.value === null : letter.value?.equals(Buffer.from(value as string));
-      return { what, code: info!.code, step: info!.step, reason: info!.reason, isAsItCame };
+    await writer.handle(stream);
+    const found = (await writer.deadLetters()).map(({ value: came, sourceOffset, code, step, reason }) => {
+      const { what, value } = broken[Number((sourceOffset - 1n) / 2n)]!;
+      const isAsItCame = value === null ? came === null : came?.equals(Buffer.from(value as string));
+      return { what, code, step, reason, isAsItCame };
     });
     assert.deepEqual(
       found,
       broken.map(({ what, code, reason }) => ({ what, code, step: steps[code], reason, isAsItCame: true })),
     );
 
-    const { rows } = await database.database.query<Row & { kafka_offset: bigint }>(
-      'SELECT org_id, account_number, cluster, report, kafka_offset FROM new_reports ORDER BY kafka_offset',
-    );
+    const rows = await writer.rows();
     assert.equal(rows.length, broken.length);
     rows.forEach((row, at) => {
       const [what, , changed] = good[at % good.length]!;
-      const wanted = { ...usualRow, ...changed, kafka_offset: BigInt(2 * at) };
+      const wanted = { ...usualRow, ...changed, kafka_offset: BigInt(2 * at), updated_at: row.updated_at };
       assert.ok(wanted.report === row.report, `${what}: the report is ${row.report.slice(0, 200)}`);
       assert.deepEqual({ ...row, report: '' }, { ...wanted, report: '' }, what);
     });
 
-    const lag = await bus.admin.lag(settings.groupId, ['in']);
-    assert.equal(lag[0]?.committed, BigInt(stream.length));
-    const metric = async (name: string) => (await telemetry.registry.getSingleMetric(name)!.get()).values;
-    const byCode = (await metric('ccx_writer_dead_letters_total')).map(({ labels, value }) => [labels['code'], value]);
+    assert.equal(await writer.committed(), BigInt(stream.length));
+    const byCode = await writer.metric('ccx_writer_dead_letters_total');
     const kinds = [...Map.groupBy(broken, ({ code }) => code)].map(([code, ofCode]) => [code, ofCode.length]);
-    assert.deepEqual(byCode.sort(), kinds.sort());
-    assert.equal((await metric('notification_writer_consuming_errors'))[0]?.value, broken.length);
-    assert.equal((await metric('notification_writer_stored_messages'))[0]?.value, broken.length);
+    assert.deepEqual(byCode.map(({ labels, value }) => [labels['code'], value]).sort(), kinds.sort());
+    assert.equal((await writer.metric('notification_writer_consuming_errors'))[0]?.value, broken.length);
+    assert.equal((await writer.metric('notification_writer_stored_messages'))[0]?.value, broken.length);
   } finally {
-    await service.stop();
-    await bus.close();
+    await writer.close();
   }
 });

@@ -38,7 +38,7 @@ const names = [
   'stored_bytes',
 ];
 
-test('the nine counters are there with the namespace and not without it', async () => {
+test('writer Q15: the nine counters are there with the namespace and not without it', async () => {
   await withServer({ namespace: 'ccx_notification_writer' }, async (get) => {
     const { status, type, text } = await get('/metrics');
     assert.equal(status, 200);

@@ -237,7 +237,12 @@ const matrix: Readonly<Record<string, Case>> = {
   'no time': late({ LastChecked: undefined }, 'REPORT_LAST_CHECKED'),
   'a malformed time': late({ LastChecked: '"yesterday"' }, 'REPORT_LAST_CHECKED'),
   'a time in the future': late({ LastChecked: future }, 'REPORT_FROM_THE_FUTURE'),
-  'an organization beyond the table': late({ OrgID: '2147483648' }, 'REPORT_NUMBER_TOO_LARGE', checked, 'prepare-row'),
+  'writer Q22, an organization beyond the table': late(
+    { OrgID: '2147483648' },
+    'REPORT_NUMBER_TOO_LARGE',
+    checked,
+    'prepare-row',
+  ),
   'an account beyond the table': late(
     { AccountNumber: '4294967295' },
     'REPORT_NUMBER_TOO_LARGE',
@@ -399,7 +404,7 @@ describe('a repeat', () => {
     assert.equal((await rows()).length, 7);
   });
 
-  test('of the same position makes no second row when the offsets are read again', async () => {
+  test('writer Q9: of the same position makes no second row when the offsets are read again', async () => {
     const anonymous = reportMessage({ RequestId: '""' });
     await process(anonymous, anonymous, reportMessage());
     const first = await rows();
@@ -730,7 +735,7 @@ describe('batches', () => {
 });
 
 describe('a database that goes away', () => {
-  test('stops consumption and loses nothing; readiness says so, and everything is stored once it is back', async () => {
+  test('writer Q16: stops consumption and loses nothing; readiness says so, and everything is stored once it is back', async () => {
     const service = await start();
     await process(reportMessage());
     assert.deepEqual(await service.readiness(), { ready: true, reasons: [] });

@@ -156,7 +156,7 @@ describe('Kafka brokers that come and go', () => {
     await bus.close();
   });
 
-  test('without a quorum a send ends at its deadline with a clear error, and works again afterwards', async () => {
+  test('D4: what only one of three brokers has is not acknowledged: without a quorum a send ends at its deadline with a clear error, and works again afterwards', async () => {
     const bus = open({ deliveryMsMax: 3_000 });
     const topic = await createTopic(bus);
     await send(bus, [{ topic, value: 'before' }]);

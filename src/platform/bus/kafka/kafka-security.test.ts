@@ -25,7 +25,7 @@ test('no protocol is plain text, and placeholders of the shipped files do not ma
   assert.deepEqual(parseKafkaSecurity(shipped), plaintext);
 });
 
-test('protocol and mechanism count in any case', () => {
+test('writer Q7: protocol and mechanism count in any case, and what is called ssl is encrypted', () => {
   for (const protocol of ['ssl', 'Ssl', 'SSL']) {
     assert.deepEqual(parseKafkaSecurity({ protocol, caFile }), { protocol: 'SSL', tls: { ca: pem } });
   }
@@ -41,7 +41,7 @@ test('an empty mechanism is PLAIN', () => {
   assert.equal(security.sasl?.mechanism, 'PLAIN');
 });
 
-test('the certificate authority counts with SASL_SSL too, and without one the system decides', () => {
+test('writer Q8: the certificate authority counts with SASL_SSL too, and without one the system decides', () => {
   const settings = { protocol: 'SASL_SSL', user: 'u', password: 'p' };
   assert.deepEqual(parseKafkaSecurity({ ...settings, caFile }).tls, { ca: pem });
   assert.deepEqual(parseKafkaSecurity(settings).tls, {});
@@ -61,7 +61,7 @@ test('a file that cannot be read is refused in the words that scripts know', () 
   assert.match(error.hint ?? '', /bus\.ca_file/);
 });
 
-test('a file that holds no certificate is refused, not ignored', () => {
+test('D10: a file that holds no certificate is refused, not ignored', () => {
   assert.match(refusal({ protocol: 'SSL', caFile: temporaryFile('empty.pem', 'hello') }).hint ?? '', /bus\.ca_file/);
 });
 

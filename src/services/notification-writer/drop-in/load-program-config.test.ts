@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
+import { withAuthority } from '../../../platform/reference/broker-settings.ts';
 import { findReferenceConfig, loadReferenceConfig } from '../../../platform/reference/reference-config.ts';
+import { writerBusSettings } from '../config.ts';
 import { programOptions } from './load-program-config.ts';
 
 const folder = temporaryFolder();
@@ -46,7 +48,7 @@ test('what nothing sets is empty, zero and false, and our own keys have working 
   assert.deepEqual(lines, ['Clowder is disabled']);
 });
 
-test('the environment counts with and without a file, and an empty value counts as unset', async () => {
+test('writer Q4: the environment counts with and without a file that has its keys, and an empty value counts as unset', async () => {
   const file = '[broker]\ntopic = "file"\nenabled = 1\n[storage]\npg_port = "77"\n';
   const { config } = await withFile(file, {
     [`${prefix}BROKER__TOPIC`]: '',
@@ -100,6 +102,42 @@ test('Clowder beats file and environment, and a broker may lack its port', async
     ['db', 5433, 'n', 'du'],
   );
   assert.equal(clowderCa, '-----BEGIN CERTIFICATE-----');
+});
+
+test('writer Q6: a Clowder broker may lack any of its parts; what is there counts and the rest is as configured', async () => {
+  const configured = {
+    [`${prefix}BROKER__SECURITY_PROTOCOL`]: 'SASL_SSL',
+    [`${prefix}BROKER__SASL_USERNAME`]: 'own-user',
+    [`${prefix}BROKER__SASL_PASSWORD`]: 'own-password',
+    [`${prefix}BROKER__SASL_MECHANISM`]: 'PLAIN',
+  };
+  const ofClowder = {
+    'broker.security_protocol': 'SASL_PLAINTEXT',
+    'broker.sasl_username': 'u',
+    'broker.sasl_password': 'p',
+    'broker.sasl_mechanism': 'SCRAM-SHA-512',
+  };
+  const own = ['SASL_SSL', 'own-user', 'own-password', 'PLAIN'];
+  const parts = { securityProtocol: 'SASL_PLAINTEXT', username: 'u', password: 'p', saslMechanism: 'SCRAM-SHA-512' };
+  for (const [at, missing] of Object.keys(parts).entries()) {
+    const { securityProtocol, ...sasl } = { ...parts, [missing]: undefined };
+    const broker = { hostname: 'a', authtype: 'sasl', securityProtocol, sasl };
+    const { config } = await withClowder({ kafka: { brokers: [broker], topics: [] } }, configured);
+    assert.equal(config['broker.addresses'], 'a', 'it has no port either');
+    const values = Object.keys(ofClowder) as (keyof typeof ofClowder)[];
+    assert.deepEqual(
+      values.map((key) => config[key]),
+      values.map((key, index) => (index === at ? own[index] : ofClowder[key])),
+      `without ${missing}`,
+    );
+  }
+});
+
+test("writer Q8: the brokers' certificate authority that Clowder brings is the one that is trusted with SASL_SSL", async () => {
+  const { config, clowderCa } = await withClowder(clowder);
+  const bus = writerBusSettings(config);
+  assert.ok(bus.kind === 'kafka');
+  assert.deepEqual(withAuthority(bus.security, clowderCa).tls, { ca: '-----BEGIN CERTIFICATE-----' });
 });
 
 test('what Clowder lacks is told and leaves the settings as they are', async () => {

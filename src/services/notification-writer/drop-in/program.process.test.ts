@@ -1,5 +1,6 @@
 /** The drop-in program as scripts and the published black-box suite use it: started by its launcher, judged by output, exit code and tables. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import {
   type FinishedProgram,
@@ -15,6 +16,7 @@ import {
   type TestRole,
 } from '../../../../test/support/postgres.ts';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
+import { listening } from '../../../../test/support/test-server.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { ensureNotificationSchema } from '../../../platform/records/notification-schema.ts';
 import { grantStatements } from '../../../tools/database/commands.ts';
@@ -112,6 +114,29 @@ describe('flags', () => {
     });
     assert.match(stdout, /^\d{1,2}:\d\d[AP]M INF Metrics configuration Address= Namespace=notification-writer$/m);
   });
+});
+
+test('writer Q1: --check-kafka speaks to brokers as the settings say, and ends with 4 where none answers', async () => {
+  const begun: (number | undefined)[] = [];
+  const broker = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (bytes) => {
+      begun.push(bytes[0]);
+      socket.destroy();
+    });
+  });
+  const { port, close } = await listening(broker);
+  try {
+    const { code, stdout } = await run(['--check-kafka'], {
+      CCX_NOTIFICATION_WRITER__BROKER__ADDRESSES: `127.0.0.1:${port}`,
+      CCX_NOTIFICATION_WRITER__BROKER__SECURITY_PROTOCOL: 'SSL',
+    });
+    assert.equal(code, 4, stdout);
+    // A TLS handshake. Once it failed, the program asks whether plain text is what is spoken there, to say so.
+    assert.equal(begun[0], 0x16);
+  } finally {
+    close();
+  }
 });
 
 describe('the schema', () => {

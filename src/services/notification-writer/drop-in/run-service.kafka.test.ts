@@ -83,7 +83,7 @@ async function launch(change: Readonly<Record<string, string>> = {}) {
   return { child, closed, get, until, output };
 }
 
-test('a wrong password does not end the service: /ready says why, and it goes on when the password is right', async () => {
+test('a wrong password does not end the service: /ready says why, and it goes on when the password is right; a signal ends it in order (writer Q19)', async () => {
   const { child, closed, get, until, output } = await launch();
   try {
     await until(async () => (await get('/ready')).text.includes('DATABASE_AUTH'));
@@ -106,6 +106,7 @@ test('a wrong password does not end the service: /ready says why, and it goes on
     child.kill('SIGTERM');
     const { stdout, stderr } = output;
     assert.equal((await closed)[0], 0, stdout + stderr);
+    assert.equal((await bus.admin.lag(topic, [topic]))[0]?.committed, 1n, 'the offset of what was stored is committed');
     assert.equal(stdout.match(/"level":"error","code":"DATABASE_AUTH"/g)?.length, 1, stdout);
     for (const line of [...stdout.split('\n'), ...stderr.split('\n')]) {
       assert.ok(line === '' || line.startsWith('Clowder') || line.startsWith('{'), line);
