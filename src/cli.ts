@@ -64,7 +64,7 @@ const modules: readonly CommandModule[] = [
     },
   },
   {
-    commands: { db: 'the tables in the database: init, grants' },
+    commands: { db: 'the tables in the database: init, migrate, status, grants, cleanup' },
     load: () => import('./tools/database/commands.ts'),
   },
   {

@@ -301,7 +301,8 @@ Commands:
   trace           one archive's way through the hops, and where it stopped
   dead-letters    what could not be processed or sent: list, show, replay,
                   discard
-  db              the tables in the database: init, grants
+  db              the tables in the database: init, migrate, status, grants,
+                  cleanup
   audit           what people changed with commands: list
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command

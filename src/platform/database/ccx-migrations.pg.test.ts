@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 const write = (name: string, sql: string) => writeFile(join(folder, name), sql);
-const run = (on = database, set = 'demo') => migrateCcx(on, set, folder);
+const run = (on = database, set = 'demo') => migrateCcx(on, set, { folder });
 const rejectsWith = (work: Promise<unknown>, code: string, text: RegExp) =>
   assert.rejects(work, (error) => {
     assert.ok(error instanceof CcxError, String(error));
@@ -74,7 +74,7 @@ test('numbers must start at 0001 and have no gap, in the files and in the databa
   await rejectsWith(run(), 'CCX_MIGRATION_GAP', /not number 1/);
   await write('0002-twin.sql', 'SELECT 1');
   await rejectsWith(run(), 'CCX_MIGRATION_FILES', /should be 0003-/);
-  await rejectsWith(migrateCcx(database, 'No Set', folder), 'CCX_MIGRATION_FILES', /not the name of a set/);
+  await rejectsWith(migrateCcx(database, 'No Set', { folder }), 'CCX_MIGRATION_FILES', /not the name of a set/);
   await rejectsWith(migrateCcx(database, 'absent'), 'CCX_MIGRATION_FILES', /absent/);
 });
 
@@ -118,7 +118,7 @@ test('services that start at once on an empty database each bring up their own s
       await mkdir(own);
       await writeFile(join(own, '0001-first.sql'), `CREATE TABLE ccx.${set} (x int)`);
       const other = connectDatabase({ url: context.url, applicationName: 'test' });
-      assert.deepEqual(await migrateCcx(other, set, own), { applied: [1], version: 1 });
+      assert.deepEqual(await migrateCcx(other, set, { folder: own }), { applied: [1], version: 1 });
       await other.close();
     }),
   );

@@ -22,6 +22,12 @@ interface CcxMigrationResult {
   readonly warning?: string;
 }
 
+interface CcxMigrationOptions {
+  readonly folder?: string;
+  /** Called before a file is applied, with its name. */
+  readonly onFile?: (name: string) => void;
+}
+
 interface MigrationFile {
   readonly number: number;
   readonly name: string;
@@ -41,7 +47,7 @@ const lockClass = 7_702;
 export async function migrateCcx(
   database: Database,
   set: string,
-  folder = migrationsPath(`ccx/${set}`),
+  { folder = migrationsPath(`ccx/${set}`), onFile }: CcxMigrationOptions = {},
 ): Promise<CcxMigrationResult> {
   const files = await readMigrationFiles(folder, set);
   try {
@@ -50,6 +56,7 @@ export async function migrateCcx(
     checkApplied(set, files, before);
     const applied: number[] = [];
     for (const file of files.filter(({ number }) => !before.some((done) => done.number === number))) {
+      onFile?.(file.name);
       if (await applyOne(database, set, file)) applied.push(file.number);
     }
     const last = Math.max(0, ...files.map(({ number }) => number), ...before.map(({ number }) => number));
@@ -61,6 +68,27 @@ export async function migrateCcx(
     if (sqlState(error) !== '42501') throw error;
     throw await describeMissingRights(database, error);
   }
+}
+
+interface CcxMigrationState {
+  /** Highest number in the database; 0 where the set was never brought up. */
+  readonly version: number;
+  /** Highest number that this release has. */
+  readonly needed: number;
+  /** Names of the files that `migrateCcx` would apply, in order. */
+  readonly missing: readonly string[];
+}
+
+/** What `migrateCcx` would find; changes nothing. Rejects with its codes for files that do not fit what was applied. */
+export async function readCcxMigrations(queryable: Queryable, set: string): Promise<CcxMigrationState> {
+  const files = await readMigrationFiles(migrationsPath(`ccx/${set}`), set);
+  const applied = (await tableExists(queryable)) ? await readApplied(queryable, set) : [];
+  checkApplied(set, files, applied);
+  return {
+    version: Math.max(0, ...applied.map(({ number }) => number)),
+    needed: files.length,
+    missing: files.filter(({ number }) => !applied.some((done) => done.number === number)).map(({ name }) => name),
+  };
 }
 
 /** True when this call applied it, false when another process was faster. */

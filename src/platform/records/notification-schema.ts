@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import type { Connection, Database } from '../database/database.ts';
+import type { Connection, Database, Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
 import { migrationsPath, splitStatements } from '../database/sql-file.ts';
@@ -17,6 +17,8 @@ export const NOTIFICATION_SCHEMA_VERSION = 8;
 interface SchemaOptions {
   /** Called before each statement with its text on one line; the drop-in writer logs it. */
   readonly onStatement?: (statement: string) => void;
+  /** Called before each step of a migration. */
+  readonly onStep?: (step: SchemaStep) => void;
   /**
    * Tables of schema `ccx`, qualified, that lose their meaning with what is cleared. They are emptied in the same transaction; those that
    * do not exist are left out.
@@ -27,6 +29,7 @@ interface SchemaOptions {
 interface SchemaTransaction {
   readonly connection: Connection;
   run(statement: string): Promise<void>;
+  step(step: SchemaStep): Promise<void>;
 }
 
 /** Two programs that change the schema at the same time run one after the other. The number has no meaning beyond being ours. */
@@ -42,11 +45,15 @@ async function inSchemaTransaction<T>(
     return await database.transaction(async (connection) => {
       await requireTableRights(connection, options.companionTables ?? [], ['SELECT', 'DELETE']);
       await connection.query('SELECT pg_advisory_xact_lock($1)', [schemaLock]);
+      const run = async (statement: string) => {
+        options.onStatement?.(statement);
+        await connection.query(statement);
+      };
       return work({
-        connection,
-        async run(statement) {
-          options.onStatement?.(statement);
-          await connection.query(statement);
+        ...{ connection, run },
+        async step(step) {
+          options.onStep?.(step);
+          for (const statement of await readStep(step.number, step.direction)) await run(statement);
         },
       });
     });
@@ -118,6 +125,16 @@ function schemaError(message: string, code: string, cause: unknown, hint?: strin
 /** Largest number that the reference takes for a version. */
 const versionNumberMax = 4_294_967_295n;
 
+/** The version that the shared tables have; undefined where nobody has made them. Takes no lock. */
+export async function findNotificationVersion(queryable: Queryable): Promise<number | undefined> {
+  const { rows: found } = await queryable.query<{ made: boolean }>(
+    `SELECT to_regclass('migration_info') IS NOT NULL AS made`,
+  );
+  if (found[0]?.made !== true) return undefined;
+  const { rows } = await queryable.query<{ version: number }>('SELECT version FROM migration_info LIMIT 1');
+  return rows[0]?.version;
+}
+
 export function migrationInfo(database: Database) {
   return inSchemaTransaction(database, {}, async (tx) => ({
     current: await readVersion(tx),
@@ -139,9 +156,7 @@ async function migrateIn(tx: SchemaTransaction, to: number): Promise<{ readonly 
       'use the release that brought it there',
     );
   }
-  for (const { number, direction } of stepsBetween(from, to)) {
-    for (const statement of await readStep(number, direction)) await tx.run(statement);
-  }
+  for (const step of stepsBetween(from, to)) await tx.step(step);
   if (from !== to) await writeVersion(tx, to);
   return { from, to };
 }
@@ -208,7 +223,7 @@ export function cleanup(database: Database, options: SchemaOptions = {}): Promis
 /** Drops the five base tables, as they are at version 0; from version 5 on it fails because read_errors refers to new_reports. */
 export function dropTables(database: Database, options: SchemaOptions = {}): Promise<void> {
   return inSchemaTransaction(database, options, async (tx) => {
-    for (const statement of await readStep(0, 'down')) await tx.run(statement);
+    await tx.step(baseStep('down'));
     await emptyCompanions(tx, options);
   });
 }
@@ -228,7 +243,7 @@ export function initDatabase(database: Database, options: SchemaOptions = {}): P
 
 async function initDatabaseIn(tx: SchemaTransaction): Promise<'created' | 'already-there'> {
   if ((await tableExists(tx.connection, 'states')) && (await countRows(tx, 'states')) > 0n) return 'already-there';
-  for (const statement of await readStep(0, 'up')) await tx.run(statement);
+  await tx.step(baseStep('up'));
   return 'created';
 }
 
@@ -305,6 +320,18 @@ const stepNames = [
 
 type Direction = 'up' | 'down';
 
+interface SchemaStep {
+  readonly number: number;
+  readonly direction: Direction;
+  /** Of the file, without its ending. */
+  readonly name: string;
+}
+
+/** The base schema, made or dropped. */
+export function baseStep(direction: Direction): SchemaStep {
+  return { number: 0, direction, name: stepNames[0]! };
+}
+
 /** Statements of step `number` in the given direction. */
 export async function readStep(number: number, direction: Direction): Promise<string[]> {
   const name = stepNames[number];
@@ -313,9 +340,11 @@ export async function readStep(number: number, direction: Direction): Promise<st
 }
 
 /** The steps between two versions in the order they run, e.g. 6 → 4: 6 down, 5 down. */
-export function stepsBetween(from: number, to: number): { readonly number: number; readonly direction: Direction }[] {
-  const steps: { number: number; direction: Direction }[] = [];
-  for (let number = from + 1; number <= to; number += 1) steps.push({ number, direction: 'up' });
-  for (let number = from; number > to; number -= 1) steps.push({ number, direction: 'down' });
+export function stepsBetween(from: number, to: number): SchemaStep[] {
+  const steps: SchemaStep[] = [];
+  const add = (number: number, direction: Direction) =>
+    steps.push({ number, direction, name: stepNames[number] ?? '' });
+  for (let number = from + 1; number <= to; number += 1) add(number, 'up');
+  for (let number = from; number > to; number -= 1) add(number, 'down');
   return steps;
 }

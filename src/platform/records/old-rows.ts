@@ -77,7 +77,7 @@ async function requireInterval(queryable: Queryable, maxAge: string): Promise<vo
 }
 
 /** Settled once, so that a deletion that takes a while has an end. */
-async function momentBefore(queryable: Queryable, interval: string): Promise<string> {
+export async function momentBefore(queryable: Queryable, interval: string): Promise<string> {
   const { rows } = await queryable.query<{ moment: string }>(
     `SELECT ((now() AT TIME ZONE 'UTC') - $1::interval)::text AS moment`,
     [interval],

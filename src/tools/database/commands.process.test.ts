@@ -1,6 +1,8 @@
 /** `ccx db`: what an administrator does once, after which writer, notifier and tracker need no right to create anything. */
 
 import assert from 'node:assert/strict';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runCcx } from '../../../test/support/ccx-process.ts';
 import { contentOf } from '../../../test/support/notification-content.ts';
@@ -12,20 +14,23 @@ import {
   type TestRole,
 } from '../../../test/support/postgres.ts';
 import { sendReportAndStatus } from '../../../test/support/report-messages.ts';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { until } from '../../../test/support/until.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { settingsOf } from '../../platform/config/options.ts';
+import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
+import { migrationsPath } from '../../platform/database/sql-file.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import { NOTHING_DISABLED } from '../../services/notification-service/decide/disabled-rules.ts';
 import { startNotificationService } from '../../services/notification-service/service.ts';
 import { notificationWriterRole, startNotificationWriter } from '../../services/notification-writer/service.ts';
 import { payloadTrackerOptions } from '../../services/payload-tracker/config.ts';
 import { startPayloadTracker } from '../../services/payload-tracker/service.ts';
-import { listSets } from './commands.ts';
+import { listSets } from './schema-parts.ts';
 
 const clock = createSystemClock();
 let context: TestDatabase;
@@ -54,9 +59,11 @@ test('ccx db init brings every set up, and finds nothing to do the second time',
   const first = await runCcx(['db', 'init', '--database', context.url]);
   assert.equal(first.code, 0, first.stderr);
   const sets = await listSets();
-  assert.match(first.stdout, /^notification schema: version 8, from 0\n/);
+  assert.match(first.stdout, /^notification schema: version 8, from 0, applied 0000-base, .*, 0008-reported-indexes\n/);
   assert.deepEqual(
-    [...first.stdout.matchAll(/^schema ccx, (\S+): version (\d+), applied (?:\d+, )*\2$/gm)].map(([, set]) => set),
+    [...first.stdout.matchAll(/^schema ccx, (\S+): version (\d+), applied (?:\S+, )*000\2-\S+$/gm)].map(
+      ([, set]) => set,
+    ),
     sets,
   );
   assert.ok(['bus', 'notifier', 'records', 'trace', 'writer'].every((set) => sets.includes(set)));
@@ -69,10 +76,12 @@ test('ccx db init brings every set up, and finds nothing to do the second time',
 });
 
 test('what ccx db grants prints is enough for writer, tracker and notifier', async () => {
-  const grants = await runCcx(['db', 'grants', '--to', role.user]);
+  const grants = await runCcx(['db', 'grants', '--role', role.user]);
   assert.equal(grants.code, 0, grants.stderr);
   assert.doesNotMatch(grants.stdout, /CREATE|ALL PRIVILEGES|TRUNCATE/);
-  await context.database.query(grants.stdout);
+  const applied = await runCcx(['db', 'grants', '--role', role.user, '--apply', '--database', context.url]);
+  assert.deepEqual(applied, { code: 0, stdout: grants.stdout, stderr: '' });
+  assert.equal((await runCcx(['db', 'status', '--database', role.url])).code, 0, 'it may look at the versions');
   assert.match((await runCcx(['db', 'grants', '--bus', 'postgres'])).stdout, /GRANT CREATE ON SCHEMA ccx TO "ccx";/);
 
   const { settings, options } = notificationWriterRole;
@@ -128,4 +137,113 @@ test('tables of an older release are named, and not made', async () => {
     }),
     /ccx/,
   );
+});
+
+test('rights that cannot be given say what to do first, and none is given', async () => {
+  const nobody = await runCcx(['db', 'grants', '--role', 'nobody-here', '--apply', '--database', context.url]);
+  assert.equal(nobody.code, 1);
+  assert.match(
+    nobody.stderr,
+    /nothing was granted: role "nobody-here" does not exist.*\[GRANTS_REFUSED\]\n {2}make the user/,
+  );
+  const empty = await runCcx(['db', 'grants', '--role', role.user, '--apply', '--database', topics.url]);
+  assert.match(empty.stderr, /\[GRANTS_REFUSED\]\n {2}ccx db init/);
+});
+
+test('status says what is there and what is missing, and ends with 2 where something must be done', async (t) => {
+  const fresh = await createTestDatabase();
+  t.after(() => fresh.drop());
+  const onFresh = (...args: readonly string[]) => runCcx(['db', ...args, '--database', fresh.url]);
+  const empty = await onFresh('status');
+  assert.equal(empty.code, 2, empty.stderr);
+  assert.match(empty.stdout, /^notification schema: not there, missing: 0000-base, 0001-event-targets,/);
+  assert.match(empty.stdout, /\nschema ccx, writer: not there, missing: 0001-stored-messages/);
+  assert.match(empty.stdout, /\nsomething must be done: ccx db init\n$/);
+  const planned = await onFresh('init', '--dry-run');
+  assert.match(planned.stdout, /^notification schema: version none, would apply 0000-base, /);
+  assert.equal((await fresh.database.query(`SELECT FROM pg_tables WHERE schemaname IN ('public', 'ccx')`)).rowCount, 0);
+  const refused = await onFresh('migrate');
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /\[SCHEMA_VERSION\]\n {2}ccx db init makes them/);
+
+  assert.equal((await onFresh('init')).code, 0);
+  const full = await onFresh('status');
+  assert.equal(full.code, 0, full.stdout);
+  assert.match(full.stdout, /^notification schema: version 8\n.*\nnothing to do\n$/s);
+
+  await fresh.database.query(`UPDATE ccx.migration SET sha256 = 'x' WHERE "set" = 'trace'`);
+  const changed = await onFresh('status');
+  assert.equal(changed.code, 2);
+  assert.match(
+    changed.stdout,
+    /schema ccx, trace: .*\[CCX_MIGRATION_CHANGED\]\n {2}restore the file.*by hand first\n$/s,
+  );
+  const unknown = await onFresh('status', '--only', 'nothing');
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.stderr, /there is no part "nothing".*\[DATABASE_PART\]\n {2}--only takes shared, bus,/);
+});
+
+test('a set that an older release brought up is behind, and migrate says each step and brings it up', async (t) => {
+  const older = await createTestDatabase({ migrated: true });
+  t.after(() => older.drop());
+  const folder = temporaryFolder();
+  const first = '0001-topics-and-groups.sql';
+  await copyFile(join(migrationsPath('ccx/bus'), first), join(folder, first));
+  await migrateCcx(older.database, 'bus', { folder });
+  const onOlder = (...args: readonly string[]) => runCcx(['db', ...args, '--only', 'bus', '--database', older.url]);
+  const behind = await onOlder('status', '--json');
+  assert.equal(behind.code, 2);
+  const { ok, parts } = JSON.parse(behind.stdout);
+  const { missing, needed, ...part } = parts[0];
+  assert.deepEqual([ok, part], [false, { part: 'bus', schema: 'ccx', state: 'behind', version: 1 }]);
+  assert.equal(missing[0], '0002-groups-that-began');
+  assert.equal(missing.length, needed - 1);
+  const planned = await onOlder('migrate', '--dry-run');
+  assert.match(planned.stdout, /^schema ccx, bus: version 1, would apply 0002-groups-that-began/);
+  const migrated = await onOlder('migrate', '--json');
+  assert.deepEqual(JSON.parse(migrated.stdout), {
+    dryRun: false,
+    parts: [{ part: 'bus', from: 1, version: needed, applied: missing }],
+  });
+  assert.match(migrated.stderr, /^ccx: schema ccx, bus: 0002-groups-that-began\n/);
+  const settled = await onOlder('status');
+  assert.deepEqual([settled.code, settled.stdout], [0, `schema ccx, bus: version ${needed}\nnothing to do\n`]);
+  const other = await runCcx(['db', 'status', '--only', 'shared,trace', '--database', older.url]);
+  assert.equal(other.code, 2);
+  assert.match(other.stdout, /schema ccx, trace: not there.*\nsomething must be done: ccx db migrate\n$/s);
+});
+
+test('the shared tables go down only when that is said, and up again', async (t) => {
+  const other = await createTestDatabase({ migrated: true });
+  t.after(() => other.drop());
+  const migrateTo = (...args: readonly string[]) => runCcx(['db', 'migrate', '--database', other.url, '--to', ...args]);
+  const version = async () => (await other.database.query('SELECT version FROM migration_info')).rows[0]?.['version'];
+  const refused = await migrateTo('6');
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /takes back 0008-reported-indexes, 0007-table-comments, .*\[SCHEMA_DOWN\]\n {2}add --down/,
+  );
+  const planned = await migrateTo('6', '--down', '--dry-run');
+  assert.equal(
+    planned.stdout,
+    'notification schema: version 8, to 6, would take back 0008-reported-indexes, 0007-table-comments\n',
+  );
+  assert.equal(await version(), 8);
+  const down = await migrateTo('6', '--down', '--json');
+  assert.deepEqual(JSON.parse(down.stdout), {
+    ...{ dryRun: false, from: 8, version: 6, steps: ['0008-reported-indexes', '0007-table-comments'] },
+  });
+  assert.equal(await version(), 6);
+  assert.match((await runCcx(['db', 'status', '--database', other.url])).stdout, /version 6 of 8, missing: 0007/);
+  assert.match((await migrateTo('latest')).stdout, /version 8, from 6, applied 0007-table-comments, 0008-/);
+  assert.match((await migrateTo('8')).stdout, /version 8, from 8, nothing to do/);
+  assert.match((await migrateTo('9')).stderr, /\[SCHEMA_VERSION\]/);
+  assert.equal((await migrateTo('down')).code, 1);
+  assert.match((await migrateTo('7', '--only', 'trace')).stderr, /only the shared tables.*\[CONFIG_INVALID\]/);
+  assert.match(
+    (await runCcx(['db', 'migrate', '--down', '--database', other.url])).stderr,
+    /\[CONFIG_INVALID\]\n {2}add --to/,
+  );
+  assert.equal(await version(), 8);
 });

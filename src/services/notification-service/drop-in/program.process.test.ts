@@ -31,7 +31,8 @@ import {
 import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
-import { grantStatements, initialiseDatabase } from '../../../tools/database/commands.ts';
+import { grantStatements } from '../../../tools/database/grants.ts';
+import { bringUp, listParts } from '../../../tools/database/schema-parts.ts';
 import { goDuration } from './show-configuration.ts';
 
 const ownProgram = fileURLToPath(new URL('../../../bin/ccx', import.meta.url));
@@ -408,7 +409,7 @@ test('after ccx db init the right to read and write data is enough for a run and
     assert.match(refused.output, /ccx db init/);
     assert.match(refused.output, /GRANT CREATE ON DATABASE/);
 
-    await initialiseDatabase(context.database);
+    for (const part of await listParts()) await bringUp(context.database, part, { create: true });
     for (const grant of grantStatements(role.user, { embeddedBus: false })) await context.database.query(grant);
     const { rows } = await context.database.query<{ may: boolean }>(
       `SELECT has_schema_privilege($1, 'ccx', 'CREATE') OR has_schema_privilege($1, 'public', 'CREATE')

@@ -19,7 +19,7 @@ import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { listening } from '../../../../test/support/test-server.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { ensureNotificationSchema } from '../../../platform/records/notification-schema.ts';
-import { grantStatements } from '../../../tools/database/commands.ts';
+import { grantStatements } from '../../../tools/database/grants.ts';
 
 const program = 'ccx-notification-writer';
 const folder = temporaryFolder();
