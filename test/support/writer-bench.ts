@@ -51,7 +51,7 @@ export async function startWriterBench({
     /** Resolves when all of them are handled. */
     async handle(values: readonly (string | Buffer | null)[]): Promise<void> {
       const producer = await bus.createProducer();
-      for (const value of values) await producer.send([{ topic: settings.topic, value }]);
+      await producer.send(values.map((value) => ({ topic: settings.topic, value })));
       await producer.close();
       await until(() => service.idle());
     },
