@@ -72,6 +72,10 @@ const modules: readonly CommandModule[] = [
     load: () => import('./tools/audit/commands.ts'),
   },
   {
+    commands: { roles: 'roles that run on a database: alive or stale, version, readiness' },
+    load: () => import('./tools/roles/commands.ts'),
+  },
+  {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
     load: () => import('./tools/cluster-simulator/commands.ts'),
   },

@@ -119,6 +119,10 @@ function settleRoles(
       return notifier.loaded;
     }),
     standIns: wantedStandIns(notifier.loaded),
+    /** What `ccx roles` shows of each role's configuration, by the role's name. */
+    described: new Map<string, readonly ConfigLine[]>(
+      Object.values(roles).map((role) => [role.table.name, linesThatCount(role)]),
+    ),
     /** Keys of the file that no role knows, or that say nothing here. */
     warnings: Object.values(roles).flatMap(({ warnings }) => warnings),
   };
@@ -143,15 +147,16 @@ export function withStandIns(
   return { ...loaded, config, settings: settingsOf(notificationServiceRole.options, config) };
 }
 
+function linesThatCount(role: { readonly lines: () => readonly ConfigLine[] }): readonly ConfigLine[] {
+  return role.lines().filter(({ key }) => !isDecidedForAll(key));
+}
+
 /** For `--show-configuration`: the settings of all roles that count here, as they stand in the file. */
 export function describeRoles(settings: AllInOneSettings, env: Environment, version: string) {
   const roles = loadRoleConfigs(settings, env);
   const { warnings, standIns } = settleRoles(roles, { settings, env, version });
   const lines = Object.values(roles).flatMap((role) =>
-    role
-      .lines()
-      .filter(({ key }) => !isDecidedForAll(key))
-      .map((line) => ({ ...line, key: `${role.table.name}.${line.key}` })),
+    linesThatCount(role).map((line) => ({ ...line, key: `${role.table.name}.${line.key}` })),
   );
   const isReplaced = ({ key, origin }: ConfigLine) =>
     standIns.serviceLog && origin === 'default' && ofServiceLogStandIn.test(key);

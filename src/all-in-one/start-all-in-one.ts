@@ -25,6 +25,7 @@ import { createOperationsServer } from '../platform/http/operations-server.ts';
 import type { Lifecycle, Readiness, RunningService } from '../platform/lifecycle/lifecycle.ts';
 import { openDirectoryStore } from '../platform/objects/directory/directory-store.ts';
 import { ensureNotificationSchema } from '../platform/records/notification-schema.ts';
+import { keepRoleRecord } from '../platform/records/role-record.ts';
 import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
 import { createTelemetry, type Telemetry } from '../platform/telemetry/telemetry.ts';
 import { dataPipelineRole, startDataPipeline } from '../services/data-pipeline/service.ts';
@@ -102,6 +103,18 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   lifecycle.defer('bus', () => bus.close());
   await bus.admin.ensureTopics(topics);
 
+  /** Each role has its row in `ccx.roles`, as if it ran alone. */
+  const recordOf = ({ name: role }: { readonly name: string }, service: RunningService) => {
+    const settingsInForce = roles.described.get(role) ?? [];
+    const { version } = dependencies;
+    const what = { role, version, settings: settingsInForce, warnings: [], service };
+    return keepRoleRecord({ ...what, database, clock, log: busTelemetry.log });
+  };
+  const runs = (table: { readonly name: string }, service: RunningService) => {
+    lifecycle.defer(`row of ${service.name}`, recordOf(table, service));
+    lifecycle.defer(service.name, () => service.stop());
+  };
+
   const objects = await openDirectoryStore({
     path: folder.objects,
     clock,
@@ -118,7 +131,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const tracker = await namedHere(payloadTrackerRole.options, () =>
     startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock }),
   );
-  lifecycle.defer(tracker.name, () => tracker.stop());
+  runs(payloadTrackerRole.options, tracker);
   const loaded = withStandIns(roles.notifier, standInsAsReceivers(standIns));
   const shared = { bus, database, clock, telemetry: telemetryOf('notifier') };
   const notifier = await namedHere(notificationServiceRole.options, async () => {
@@ -126,11 +139,11 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     const notifierSettings = notificationServiceRole.settings(loaded.config, 'follow');
     return await startNotificationService(notifierSettings, { ...shared, ...parts });
   });
-  lifecycle.defer(notifier.name, () => notifier.stop());
+  runs(notificationServiceRole.options, notifier);
   const writer = await namedHere(notificationWriterRole.options, () =>
     startNotificationWriter(roles.writer, { ...shared, telemetry: telemetryOf('writer') }),
   );
-  lifecycle.defer(writer.name, () => writer.stop());
+  runs(notificationWriterRole.options, writer);
 
   const limit = limitConnections(roles.ingress.connectionsMax);
   const web = createWebServer({ host: settings.host, port: settings.port, connectionsMax: limit.taken, clock });
@@ -147,6 +160,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   // Before the pipeline, which fetches only from hosts that it is given, and this one's port may be any free one.
   await web.listen();
   const ingress = await mounted.serve();
+  lifecycle.defer('row of ingress', recordOf(ingressRole.options, ingress));
   for (const warning of ingress.warnings) progress(`warning: ${warning}`);
   const { download } = roles.dataPipeline;
   const allowedHosts = [...download.allowedHosts, new URL(ingress.baseUrl).host];
@@ -157,7 +171,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
       { bus, telemetry: telemetryOf('data-pipeline'), clock, localLink: (link) => ingress.localLink(link) },
     ),
   );
-  lifecycle.defer(pipeline.name, () => pipeline.stop());
+  runs(dataPipelineRole.options, pipeline);
 
   const services: readonly RunningService[] = [ingress, pipeline, writer, notifier, tracker];
   const readiness = () => readinessOf(services);

@@ -72,6 +72,8 @@ export const TABLE_CLUSTER_RULE_TOGGLE = 'cluster_rule_toggle';
 export const TABLE_RULE_DISABLE = 'rule_disable';
 /** Which organization a cluster belongs to. Written by: ingress, `ccx clusters move` → read by: ingress, notification service. */
 export const TABLE_CLUSTER_OWNERS = 'ccx.cluster_owners';
+/** Running instances. Written by: every role that has a database → read by: `ccx roles`. Code: `platform/records/role-record.ts`. */
+export const TABLE_ROLES = 'ccx.roles';
 /** Changes by people. Written by: `ccx` commands, read API, console → read by: `ccx audit`. Code: `platform/records/audit.ts`. */
 export const TABLE_AUDIT = 'ccx.audit';
 /** What happened to each request. Written and read as `trace-event.ts` says. */

@@ -304,6 +304,8 @@ Commands:
   db              the tables in the database: init, migrate, status, grants,
                   cleanup
   audit           what people changed with commands: list
+  roles           roles that run on a database: alive or stale, version,
+                  readiness
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
 `;

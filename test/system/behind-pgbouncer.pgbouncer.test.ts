@@ -138,6 +138,10 @@ test('the writer stores all, the notifier tells each once, the tracker keeps all
   await producer.close();
   await until(async () => (await notified()).length >= reports, 'the second half is notified');
   await until(
+    async () => (await count(`SELECT count(*)::int AS n FROM ccx.roles WHERE state->'ready' = 'true'`)) === 3,
+    'each role has its row',
+  );
+  await until(
     async () => (await count(`SELECT count(*)::int AS n FROM ccx.trace WHERE service = 'ingress'`)) >= reports,
     'the tracker has all',
   );

@@ -15,11 +15,13 @@ import {
   TOPIC_UPLOAD_ANNOUNCE,
 } from '../../src/contracts/topics.ts';
 import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
+import type { RoleRecord } from '../../src/platform/records/role-record.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { type CcxResult, runCcx } from '../support/ccx-process.ts';
 import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 describe('beside a living installation', { skip: whyNoInstallation() }, () => {
   let system: Installation;
@@ -91,6 +93,32 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     const { issues } = JSON.parse(await printed('explain', clusterId, '--json')) as { readonly issues: unknown[] };
     assert.equal(issues.length, 2);
     assert.match(await complained('explain', 'nobody-knows-this'), /\[CLUSTER_UNKNOWN\]$/m);
+  });
+
+  test('roles lists the roles of this process, each with its version and what it says of itself', async () => {
+    const names = ['data-pipeline', 'ingress', 'notifier', 'tracker', 'writer'];
+    let listed: RoleRecord[] = [];
+    await until(async () => {
+      const lines = (await printed('roles', '--json')).trim().split('\n');
+      listed = lines.map((line) => JSON.parse(line) as RoleRecord);
+      return listed.length === names.length;
+    });
+    assert.deepEqual(
+      listed.map(({ role, version, pid }) => [role, version, pid]),
+      names.map((name) => [name, 'test', process.pid]),
+    );
+    const stateOf = (name: string) => listed.find(({ role }) => role === name)!.state;
+    const settings = stateOf('notifier')['settings'] as { key: string; value: string; origin: string }[];
+    const threshold = settings.find(({ key }) => key === 'kafka_broker.total_risk_threshold');
+    assert.deepEqual(threshold, { key: 'kafka_broker.total_risk_threshold', value: '2', origin: 'default' });
+    assert.match(settings.find(({ key }) => key === 'service_log.client_secret')!.value, /^\((not )?set\)$/);
+    assert.deepEqual(stateOf('notifier')['targets'], [{ name: 'notification-backend' }, { name: 'service-log' }]);
+    assert.deepEqual(stateOf('data-pipeline')['quarantine'], []);
+    assert.ok(Array.isArray(stateOf('writer')['lag']));
+    assert.match(
+      await printed('roles'),
+      /^tracker {8}alive {5}test {2}\S+\/\d+ {2}since \S+Z {2}seen \d+ s ago {2}ready$/m,
+    );
   });
 
   test('trace of a report that a newer one replaced says by which', async () => {

@@ -31,6 +31,8 @@ interface SharedFile<Table extends OptionTable> {
 }
 
 interface FileConfig<Table extends OptionTable> extends LoadedConfig<Table> {
+  /** Every setting in force and its origin, secrets masked. */
+  readonly lines: readonly ConfigLine[];
   /** As it was read: another reader gets nothing where it is a pipe. */
   readonly file: ConfigFile | undefined;
 }
@@ -53,13 +55,11 @@ export function loadCommandConfig<Table extends OptionTable>(
   const named = given['config'] ?? (input.env[`${table.envPrefix}_CONFIG_FILE`] || undefined);
   const file = typeof named === 'string' ? readConfigFile(named) : undefined;
   const sources = { env: input.env, flags, ...(file === undefined ? {} : { file }) };
-  const loaded = { ...loadConfig(table, { ...sources, othersSections: shared?.sections ?? [] }), file };
+  const config = loadConfig(table, { ...sources, othersSections: shared?.sections ?? [] });
+  const loaded = { ...config, file, lines: describeConfig(table, config) };
   if (given['showConfiguration'] === true) {
     const others = shared?.describe(loaded);
-    showConfiguration(
-      [...describeConfig(table, loaded), ...(others?.lines ?? [])],
-      [...loaded.warnings, ...(others?.warnings ?? [])],
-    );
+    showConfiguration([...loaded.lines, ...(others?.lines ?? [])], [...loaded.warnings, ...(others?.warnings ?? [])]);
   }
   return loaded;
 }

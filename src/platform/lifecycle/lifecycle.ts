@@ -72,6 +72,11 @@ export interface RunningService {
   readonly name: string;
   /** Whether it can do its work now; served as `GET /ready`. */
   readiness(): Promise<Readiness>;
+  /**
+   * What a person wants to see of it now, beyond readiness: lag, pauses, quarantine, what waits; for its row in `ccx.roles`. Asked every ten
+   * seconds, so it is cheap; no secrets in it. What rejects is left out.
+   */
+  state?(): Promise<Readonly<Record<string, unknown>>>;
   /** True when it has nothing in flight and has seen everything that is there to see; what `--once` waits for. */
   idle(): Promise<boolean>;
   /** Finishes or releases what is in flight and frees everything. Never throws. */

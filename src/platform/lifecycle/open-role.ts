@@ -9,22 +9,29 @@ import type { BusSettings } from '../bus/bus-options.ts';
 import { openBus } from '../bus/open-bus.ts';
 import { type NeededTopic, requireTopics } from '../bus/require-topics.ts';
 import { createSystemClock } from '../clock/clock.ts';
+import { readVersion } from '../config/version.ts';
 import { connectDatabase } from '../database/connect-database.ts';
 import type { Database, DatabaseOptions } from '../database/database.ts';
 import { createOperationsServer } from '../http/operations-server.ts';
+import { keepRoleRecord } from '../records/role-record.ts';
 import type { LogLevel } from '../telemetry/log.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Lifecycle, RunningService } from './lifecycle.ts';
 import { runRole } from './run-role.ts';
 
-interface RoleOptions {
-  /** Field `service` of every log line. */
+interface RoleBaseOptions {
+  /** Field `service` of every log line, and what `ccx roles` calls it. */
   readonly name: string;
   readonly level: LogLevel;
-  /** Of the configuration. */
-  readonly warnings: readonly string[];
+  /** Its configuration, of which this says what to warn of. */
+  readonly loaded: { readonly warnings: readonly string[] };
   /** Log lines go there instead of to standard output. */
   readonly logsToStandardError?: boolean;
+}
+
+interface RoleOptions extends RoleBaseOptions {
+  /** With the settings in force, secrets masked. */
+  readonly loaded: RoleBaseOptions['loaded'] & { readonly lines: Parameters<typeof keepRoleRecord>[0]['settings'] };
   /** Exit code of a start that failed; default 1. */
   readonly exitCodeOf?: (error: unknown) => number;
 }
@@ -32,10 +39,10 @@ interface RoleOptions {
 export type OpenRole = ReturnType<typeof roleOn>;
 
 /** Log, metrics and clock of a role; the warnings of its configuration are logged. */
-export function openRoleBase({ name, level, warnings, logsToStandardError }: RoleOptions) {
+export function openRoleBase({ name, level, loaded, logsToStandardError }: RoleBaseOptions) {
   const destination = logsToStandardError === true ? { destination: pino.destination(2) } : {};
   const telemetry = createTelemetry({ service: name, level, ...destination });
-  for (const warning of warnings) telemetry.log.warn(warning);
+  for (const warning of loaded.warnings) telemetry.log.warn(warning);
   return { telemetry, clock: createSystemClock() };
 }
 
@@ -45,11 +52,11 @@ export async function openRole(options: RoleOptions, start: (role: OpenRole) => 
   process.exitCode = await runRole({
     ...base,
     exitCodeOf: options.exitCodeOf,
-    start: (lifecycle) => start(roleOn(base, lifecycle)),
+    start: (lifecycle) => start(roleOn(options, base, lifecycle)),
   });
 }
 
-function roleOn(base: ReturnType<typeof openRoleBase>, lifecycle: Lifecycle) {
+function roleOn(options: RoleOptions, base: ReturnType<typeof openRoleBase>, lifecycle: Lifecycle) {
   const { telemetry, clock } = base;
   return {
     ...base,
@@ -71,8 +78,14 @@ function roleOn(base: ReturnType<typeof openRoleBase>, lifecycle: Lifecycle) {
       );
       return bus;
     },
-    /** Stopped before what was opened until now. */
-    stopsWith(service: RunningService): void {
+    /** Stopped before what was opened until now. Where there is a database, `ccx roles` shows it from now on. */
+    runs(service: RunningService, database: Database | undefined): void {
+      if (database !== undefined) {
+        const { name: role, loaded } = options;
+        const { warnings, lines: settings } = loaded;
+        const what = { role, version: readVersion(), settings, warnings, service };
+        lifecycle.defer('row in ccx.roles', keepRoleRecord({ ...what, database, clock, log: telemetry.log }));
+      }
       lifecycle.defer(service.name, () => service.stop());
     },
     /** `GET /health`, `/ready` and `/metrics`. */

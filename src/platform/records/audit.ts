@@ -11,6 +11,7 @@ import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import type { Connection, Database, Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { deleteOldRows } from '../database/delete-old-rows.ts';
+import { storableJson } from '../database/storable-json.ts';
 import { tableIsKept } from './report-facts.ts';
 
 /** Long enough for a question about last year. */
@@ -105,14 +106,11 @@ function storable(text: string, bytesMax: number): string {
   return cutUtf8(text.toWellFormed().replaceAll('\0', '\ufffd'), bytesMax);
 }
 
-/** In JSON that was just written: escapes of NUL and of half characters, in keys too; and every other escape, so that none is misread. */
-const notStorable = /\\(u0000|ud[89a-f][0-9a-f]{2}|.)/g;
-
+/** Parsed again, because it travels in a document with the other columns. */
 function storableValue(value: unknown): unknown {
-  const text = JSON.stringify(value ?? null, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
+  const text = storableJson(value);
   const bytes = Buffer.byteLength(text);
-  if (bytes > auditValueBytesMax) return { leftOut: `${bytes} bytes` };
-  return JSON.parse(text.replaceAll(notStorable, (found, code: string) => (code.length > 1 ? '\ufffd' : found)));
+  return bytes > auditValueBytesMax ? { leftOut: `${bytes} bytes` } : JSON.parse(text);
 }
 
 interface AuditQuery {

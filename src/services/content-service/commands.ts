@@ -8,13 +8,14 @@ import { contentServiceOptions, contentServiceSettings } from './config.ts';
 export function register(program: Command, input: ProcessInput): void {
   const command = program.command('content').description("role: serves the rules' content");
   addTableOptions(command, contentServiceOptions).action(async () => {
-    const { config, warnings } = loadCommandConfig(command, contentServiceOptions, input);
-    const settings = contentServiceSettings(config);
+    const loaded = loadCommandConfig(command, contentServiceOptions, input);
+    const settings = contentServiceSettings(loaded.config);
+    const level = loaded.config['logging.log_level'] as LogLevel;
     const { openRole } = await import('../../platform/lifecycle/open-role.ts');
     const { startContentService } = await import('./service.ts');
-    await openRole({ name: 'content', level: config['logging.log_level'] as LogLevel, warnings }, async (role) => {
+    await openRole({ name: 'content', level, loaded }, async (role) => {
       const service = await startContentService(settings, role);
-      role.stopsWith(service);
+      role.runs(service, undefined);
       role.telemetry.log.info({ url: service.url }, 'listening');
     });
   });

@@ -1,6 +1,6 @@
 /** `ccx data-pipeline`: runs the data pipeline until a signal. */
 import type { Command } from 'commander';
-import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
+import { busSettings } from '../../platform/bus/bus-options.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -13,14 +13,15 @@ export function register(program: Command, input: ProcessInput): void {
     .command('data-pipeline')
     .description('role: fetches announced archives, runs the rules, publishes reports');
   addTableOptions(command, dataPipelineOptions).action(async () => {
-    const { config, warnings } = loadCommandConfig(command, dataPipelineOptions, input);
+    const loaded = loadCommandConfig(command, dataPipelineOptions, input);
+    const { config } = loaded;
     const settings = dataPipelineSettings(config);
     const bus = busSettings(config, 'data-pipeline');
     const { openRole } = await import('../../platform/lifecycle/open-role.ts');
     const { startDataPipeline } = await import('./service.ts');
     const level = config['logging.log_level'] as LogLevel;
-    await openRole({ name: 'data-pipeline', level, warnings }, async (role) => {
-      const database = openDatabase(bus, config['database.url'], role);
+    await openRole({ name: 'data-pipeline', level, loaded }, async (role) => {
+      const database = openDatabase(config['database.url'], role);
       const topics = [
         { name: settings.incoming.topic, setting: 'incoming.topic (CDP_INCOMING_TOPIC)' },
         { name: settings.resultsTopic, setting: 'results.topic' },
@@ -31,15 +32,15 @@ export function register(program: Command, input: ProcessInput): void {
       const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
       const { telemetry, clock } = role;
       const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers });
-      role.stopsWith(service);
+      role.runs(service, database);
       await role.serveOperations(config, service);
     });
   });
 }
 
-/** The topics' database; none is opened where brokers carry them. */
-function openDatabase(bus: BusSettings, url: string, role: OpenRole): Database | undefined {
-  if (bus.kind !== 'postgres' || url === '') return undefined;
+/** For the topics, where no brokers carry them, and for `ccx roles`. */
+function openDatabase(url: string, role: OpenRole): Database | undefined {
+  if (url === '') return undefined;
   const setting = 'database.url (CCX_DATABASE_URL)';
   return role.database({ url, applicationName: 'ccx data-pipeline', setting });
 }

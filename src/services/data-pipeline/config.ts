@@ -59,7 +59,8 @@ export const dataPipelineOptions = defineOptions({
       default: '',
       secret: true,
       env: 'CCX_DATABASE_URL',
-      description: 'postgres://user:password@host:port/name, for bus.kind = postgres only',
+      description:
+        'postgres://user:password@host:port/name, for bus.kind = postgres, and for ccx roles to show this role',
     },
     'incoming.topic': {
       default: TOPIC_UPLOAD_ANNOUNCE,

@@ -77,6 +77,17 @@ export class RuleQuarantine {
     return [...new Set(this.#current().map(({ rule }) => rule))].filter((rule) => this.#isGeneral(rule));
   }
 
+  /** Every rule that is left out for somebody: for whom, and for how much longer at most. A person asks. */
+  listed(): readonly { readonly rule: string; readonly for: string; readonly seconds: number }[] {
+    const now = this.#options.clock.monotonicMs();
+    return [...Map.groupBy(this.#current(), ({ rule }) => rule)].map(([rule, kills]) => {
+      const organizations = new Set(kills.map(({ orgId }) => orgId)).size;
+      const some = `${kills.length} clusters of ${organizations} organizations`;
+      const seconds = Math.ceil((kills.at(-1)!.untilMs - now) / 1_000);
+      return { rule, for: this.#isGeneral(rule) ? 'all clusters' : some, seconds };
+    });
+  }
+
   #isGeneral(rule: string): boolean {
     const organizations = this.#current().flatMap((kill) => (kill.rule === rule ? [kill.orgId] : []));
     return new Set(organizations).size >= this.#options.organizationsMin;

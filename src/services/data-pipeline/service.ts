@@ -3,6 +3,7 @@
  * all-in-one process; both own the bus and close it after this service has stopped.
  */
 import type { Bus } from '../../platform/bus/bus.ts';
+import { watchLag } from '../../platform/bus/intake/consumer-lag.ts';
 import { Intake } from '../../platform/bus/intake/stream-intake.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
@@ -171,6 +172,9 @@ async function build(
   });
   await intake.open();
   lifecycle.defer('intake', () => intake.stop());
+  const { topic, groupId, startAt } = incoming;
+  const lag = watchLag({ bus, consumer: intake, topic, groupId, startAt, clock, registry: telemetry.registry });
+  lifecycle.defer('lag', () => lag.stop());
   events.consumingStarted(incoming.topic, brokers ?? bus.kind);
   intake.start();
 
@@ -189,6 +193,12 @@ async function build(
       }
       return { ready: reasons.length === 0, reasons };
     },
+    state: async () => ({
+      lag: lag.lags(),
+      quarantine: quarantine.listed(),
+      hostsAway: hosts.open(),
+      ...{ inFlight: places.inUse(), readAhead: intake.taken(), waiting: room.waiting(), runners: runners.state() },
+    }),
     // While the bus cannot be asked, nobody knows whether there is more to do.
     idle: async () => (await intake.idle().catch(() => false)) && statuses.idle(),
     async stop() {

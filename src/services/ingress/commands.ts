@@ -40,7 +40,8 @@ export function register(program: Command, input: ProcessInput): void {
     const { openRole } = await import('../../platform/lifecycle/open-role.ts');
     const { startIngress } = await import('./service.ts');
     const warnings = [...loaded.warnings, ...clowder.warnings];
-    await openRole({ name: 'ingress', level: logLevel(config['logging.level']), warnings }, async (role) => {
+    const level = logLevel(config['logging.level']);
+    await openRole({ name: 'ingress', level, loaded: { ...loaded, warnings } }, async (role) => {
       const { telemetry, clock, lifecycle } = role;
       lifecycle.defer('Clowder', () => clowder.cleanUp());
       const objects = await openObjects(config, role);
@@ -49,15 +50,17 @@ export function register(program: Command, input: ProcessInput): void {
       const away = await bus.tryNow();
       if (away !== undefined)
         warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
-      const database = openRecords(config, role);
-      role.stopsWith(await startIngress(settings, { bus, objects, telemetry, clock, database }));
+      const records = openRecords(config, role);
+      // Whose the clusters are is kept only with a token file.
+      const database = settings.tokensFile === '' ? undefined : records;
+      role.runs(await startIngress(settings, { bus, objects, telemetry, clock, database }), records);
     });
   });
 }
 
 /** Apart from the bus, which may be Kafka, and whose connections wait for the bus to come back. */
 function openRecords(config: IngressConfig, role: OpenRole): Database | undefined {
-  if (config['gateway.tokens_file'] === '' || config['database.url'] === '') return undefined;
+  if (config['database.url'] === '') return undefined;
   return role.database({
     url: config['database.url'],
     applicationName: 'ccx ingress',

@@ -245,7 +245,7 @@ export const ingressOptions = defineOptions({
       secret: true,
       env: 'CCX_DATABASE_URL',
       description:
-        'postgres://user:password@host:port/name, for bus.kind = postgres, and with a tokens file to keep whose the clusters are',
+        'postgres://user:password@host:port/name, for bus.kind = postgres, with a tokens file to keep whose the clusters are, and for ccx roles to show this role',
     },
     'kafka.brokers': {
       default: ['kafka:29092'],

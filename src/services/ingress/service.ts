@@ -219,6 +219,10 @@ async function build(
           const { ready, reasons } = await readiness();
           return { ready, reasons };
         },
+        state: async () => ({
+          uploads: { admitted: slots.admitted, waiting: slots.waiting },
+          outbox: { entries: outbox.entries, bytes: outbox.bytes },
+        }),
         idle: async () => slots.admitted === 0 && announcer.idle() && statuses.idle(),
         stop,
       };

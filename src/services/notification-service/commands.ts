@@ -55,18 +55,19 @@ function registerRole(program: Command, input: ProcessInput): void {
       });
     }
     const { openRole, openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
-    const { config, warnings } = loaded;
+    const { config } = loaded;
     const options = {
       name: 'notifier',
       level: referenceLogLevel(config['logging.log_level']),
-      warnings,
+      loaded,
       exitCodeOf: notifierExitCode,
     };
     if (flags.once === true) {
       process.exitCode = await runOneShot({ ...openRoleBase(options), loaded, env: input.env });
     } else {
       await openRole(options, async (role) => {
-        const service = await startNotifier({ ...role, loaded, env: input.env }, 'follow');
+        const { service, database } = await startNotifier({ ...role, loaded, env: input.env }, 'follow');
+        role.runs(service, database);
         await role.serveOperations(config, service);
       });
     }
@@ -94,8 +95,8 @@ async function runDry(
   const { openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
   const { connectDatabase } = await import('../../platform/database/connect-database.ts');
   const { printPreview } = await import('./print-preview.ts');
-  const { config, warnings } = loaded;
-  const base = openRoleBase({ name: 'notifier', level: 'warn', warnings, logsToStandardError: true });
+  const { config } = loaded;
+  const base = openRoleBase({ name: 'notifier', level: 'warn', loaded, logsToStandardError: true });
   const { cluster: clusters, data, json = false, once = false } = command.opts<NotifierFlags>();
   let database: Database | undefined;
   try {
@@ -117,7 +118,11 @@ type Notifier = Pick<
   'loaded' | 'env' | 'clock' | 'telemetry' | 'lifecycle'
 >;
 
-async function startNotifier(notifier: Notifier, mode: 'once' | 'follow'): Promise<NotificationService> {
+/** The caller stops the service. */
+async function startNotifier(
+  notifier: Notifier,
+  mode: 'once' | 'follow',
+): Promise<{ readonly service: NotificationService; readonly database: Database }> {
   const { loaded, env, clock, telemetry, lifecycle } = notifier;
   const { config } = loaded;
   const { connectDatabase } = await import('../../platform/database/connect-database.ts');
@@ -128,8 +133,7 @@ async function startNotifier(notifier: Notifier, mode: 'once' | 'follow'): Promi
   const dependencies = await openNotificationDependencies({ loaded, env, clock, telemetry, lifecycle, database });
   const settings = notificationServiceSettings(config, mode);
   const service = await startNotificationService(settings, { database, telemetry, clock, ...dependencies });
-  lifecycle.defer(service.name, () => service.stop());
-  return service;
+  return { service, database };
 }
 
 /** One run; undelivered messages stay pending for the next one. Where a target got nothing of what was due, that is the exit code. */
@@ -137,7 +141,8 @@ async function runOneShot(role: Omit<Notifier, 'lifecycle'>): Promise<number> {
   const lifecycle = new Lifecycle(role.clock);
   let exitCode = 0;
   try {
-    const service = await startNotifier({ ...role, lifecycle }, 'once');
+    const { service } = await startNotifier({ ...role, lifecycle }, 'once');
+    lifecycle.defer(service.name, () => service.stop());
     const summary = await service.runOnce();
     print(JSON.stringify(summary));
     if (summary.nothingDeliveredTo.length > 0) throw nothingDelivered(summary.nothingDeliveredTo);

@@ -29,8 +29,9 @@ import { type Previewed, type PreviewRequest, type PreviewSummary, previewRun } 
 import { startPushing } from './push-metrics.ts';
 import type { RunSummary } from './run.ts';
 import { createRunner, type Runner } from './run-once.ts';
+import { readPause } from './store/outbox.ts';
 import { createEvents, type Events } from './telemetry.ts';
-import { timestampText } from './timestamps.ts';
+import { isoText, timestampText } from './timestamps.ts';
 
 export interface NotificationService extends RunningService {
   /** One run; in follow mode between two cycles. Rejects when it could not be done. */
@@ -91,6 +92,7 @@ async function build(
     },
     preview: (request, show) => previewRun(state, request, show),
     readiness: () => readiness(state, runner),
+    state: () => describeNow(state, runner),
     async idle() {
       const store = runner.last()?.store;
       if (store === undefined || runner.busy() || runner.failure() !== undefined || following?.hinted() === true)
@@ -206,6 +208,23 @@ function checkSettings(sources: Parameters<typeof dependencySettings>[0]): void 
   ];
   if (enabled.length === 0) throw noTarget();
   enabled.forEach(compilePolicy);
+}
+
+/** For `ccx roles`: which targets are paused and why, and how the last run went. */
+async function describeNow({ store, targets }: ServiceState, runner: Runner) {
+  const failure = runner.failure();
+  return {
+    targets: await Promise.all(
+      targets.map(async ({ target }) => {
+        const pause = await readPause(store, target.eventTargetId);
+        if (pause === undefined) return { name: target.name };
+        const { untilMicros, code, text } = pause;
+        return { name: target.name, pausedUntil: isoText(untilMicros), code, text };
+      }),
+    ),
+    lastRun: runner.last()?.summary ?? null,
+    ...(failure === undefined ? {} : { lastRunFailed: errorText(failure) }),
+  };
 }
 
 /** What a process that runs this service among others needs of it besides `startNotificationService`. */

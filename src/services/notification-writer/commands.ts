@@ -17,12 +17,13 @@ import {
 export function register(program: Command, input: ProcessInput): void {
   const command = program.command('writer').description('role: stores reports in the notification database');
   addTableOptions(command, notificationWriterOptions).action(async () => {
-    const { config, warnings } = loadCommandConfig(command, notificationWriterOptions, input);
+    const loaded = loadCommandConfig(command, notificationWriterOptions, input);
+    const { config } = loaded;
     const { openRole, openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
     const options = {
       name: 'writer',
       level: referenceLogLevel(config['logging.log_level']),
-      warnings,
+      loaded,
       exitCodeOf: writerExitCode,
       logsToStandardError: config['logging.use_stderr'],
     };
@@ -46,7 +47,7 @@ async function startWriterRole(config: NotificationWriterConfig, role: OpenRole)
   const bus = await role.bus(busSettings, { database, topics });
   const { startNotificationWriter } = await import('./service.ts');
   const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });
-  role.stopsWith(writer);
+  role.runs(writer, database);
 
   const address = noneAsEmpty(config['metrics.address']);
   if (address === '') return;

@@ -79,6 +79,7 @@ async function build(
   return {
     name: 'notification-writer',
     readiness: consumer.readiness,
+    state: consumer.state,
     idle: async () => (await consumer.idle()) && statuses.idle(),
     stop: consumer.stop,
   };

@@ -23,14 +23,15 @@ export function register(program: Command, input: ProcessInput): void {
 function registerTracker(program: Command, input: ProcessInput): void {
   const command = program.command('tracker').description('role: keeps what the services did with each request');
   addTableOptions(command, payloadTrackerOptions).action(async () => {
-    const { config, settings, warnings } = loadCommandConfig(command, payloadTrackerOptions, input);
+    const loaded = loadCommandConfig(command, payloadTrackerOptions, input);
+    const { config, settings } = loaded;
     if (config['database.url'] === '') {
       throw configInvalid('the payload tracker needs a database', 'set database.url (--database, CCX_DATABASE_URL)');
     }
     const { openRole } = await import('../../platform/lifecycle/open-role.ts');
     const { startPayloadTracker } = await import('./service.ts');
     const level = config['logging.level'] as LogLevel;
-    await openRole({ name: 'tracker', level, warnings }, async (role) => {
+    await openRole({ name: 'tracker', level, loaded }, async (role) => {
       const database = role.database({
         url: config['database.url'],
         applicationName: 'ccx tracker',
@@ -40,7 +41,7 @@ function registerTracker(program: Command, input: ProcessInput): void {
       const topics = [{ name: settings.topic, setting: 'incoming.topic' }];
       const bus = await role.bus(busSettings(config, 'tracker'), { database, topics });
       const { telemetry, clock } = role;
-      role.stopsWith(await startPayloadTracker(settings, { bus, database, telemetry, clock }));
+      role.runs(await startPayloadTracker(settings, { bus, database, telemetry, clock }), database);
     });
   });
 }

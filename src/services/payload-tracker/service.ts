@@ -68,7 +68,7 @@ async function build(
     pruneTrace(database, { ...settings.retention, signal }).then(events.eventsPruned, events.pruningFailed);
   lifecycle.defer('retention', startCleaning(clock, prune));
 
-  const { readiness, idle, stop } = consumer;
+  const { readiness, state, idle, stop } = consumer;
   const server = createOperationsServer({
     ...settings.http,
     portSetting: 'http.port (--port)',
@@ -83,9 +83,7 @@ async function build(
   return {
     name: 'payload-tracker',
     url: reachable(url),
-    readiness,
-    idle,
-    stop,
+    ...{ readiness, state, idle, stop },
   };
 }
 

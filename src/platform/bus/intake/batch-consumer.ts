@@ -14,6 +14,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { type Bus, type BusRecord, hasReadEverything, type Position, type TopicPartition } from '../bus.ts';
 import { offsetsCommitted } from '../telemetry.ts';
 import { type BatchBounds, type BatchControl, BatchIntake } from './batch-intake.ts';
+import { watchLag } from './consumer-lag.ts';
 
 /** What such a service is started with; whoever starts it closes bus and database after it has stopped. */
 export interface BatchServiceDependencies {
@@ -70,7 +71,7 @@ interface BatchConsumerWork {
 /** Joins the group; nothing is taken before `start`. Stops with the lifecycle. Rejects with the bus's code. */
 export async function openBatchConsumer(
   { topic, groupId, startAt, batch }: BatchConsumerSettings,
-  { bus, database, clock }: BatchServiceDependencies,
+  { bus, database, telemetry, clock }: BatchServiceDependencies,
   { events, process }: BatchConsumerWork,
   lifecycle: Lifecycle,
 ) {
@@ -80,11 +81,14 @@ export async function openBatchConsumer(
   const consumer = await bus.createConsumer({ groupId, topics: [topic], startAt, onRevoked });
   lifecycle.defer('consumer', () => consumer.close());
   lifecycle.defer('intake', () => intake.stop());
+  const lag = watchLag({ bus, consumer, topic, groupId, startAt, clock, registry: telemetry.registry });
+  lifecycle.defer('lag', () => lag.stop());
   const probes = { database: () => database.check(), bus: () => bus.check() };
   return {
     health,
     start: () => intake.start(consumer),
     readiness: () => health.probed(probes, clock),
+    state: async () => ({ lag: lag.lags() }),
     idle: async () => intake.idle() && (await hasReadEverything(bus, groupId, [topic])) && intake.idle(),
     stop: async () => {
       const report = await lifecycle.stop();

@@ -110,6 +110,11 @@ export class Intake {
     return this.#works.size;
   }
 
+  /** Partitions that are read here now. */
+  assignment(): readonly TopicPartition[] {
+    return this.#consumer.assignment();
+  }
+
   trouble(): string | undefined {
     return this.#trouble;
   }
