@@ -96,7 +96,31 @@ export async function deleteAgedRows(
 ): Promise<number> {
   if (table !== TABLE_NEW_REPORTS) return deleteOldRows(database, slices, options);
   await requireTableRights(database, COMPANIONS_OF_NEW_REPORTS, ['SELECT', 'DELETE']);
-  return deleteOldRows(database, { ...slices, companions: await companionsOfReports(database) }, options);
+  return deleteOldReports(database, slices, options);
+}
+
+/**
+ * Rows of `new_reports` with their facts. Each takes its read errors along by a cascade, which looks through all of those, because they
+ * have no index for it; so the errors of old reports go first, in one look. Resolves to how many reports went.
+ */
+export async function deleteOldReports(
+  database: Database,
+  reports: OldRows,
+  options: SliceOptions = {},
+): Promise<number> {
+  const { before, rowsMax } = reports;
+  const { rows } = await database.query<{ cascades: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM pg_constraint
+        WHERE conrelid = to_regclass($1) AND confrelid = to_regclass($2) AND confdeltype = 'c'
+          AND has_table_privilege(conrelid, 'SELECT') AND has_table_privilege(conrelid, 'DELETE')) AS cascades`,
+    [TABLE_READ_ERRORS, TABLE_NEW_REPORTS],
+  );
+  if (rows[0]!.cascades) {
+    const errors = { table: TABLE_READ_ERRORS, age: 'updated_at', through: 'blocks', before, rowsMax } as const;
+    await deleteOldRows(database, errors, { ...options, onProgress: undefined });
+  }
+  return deleteOldRows(database, { ...reports, companions: await companionsOfReports(database) }, options);
 }
 
 /** The writer's record of what it stored, as far as it is older than the age. Resolves to how many rows went. */

@@ -41,6 +41,9 @@ beforeEach(async () => {
     INSERT INTO ccx.stored_message SELECT 't', 0, kafka_offset, '', '', org_id, cluster, '', updated_at FROM new_reports;
     INSERT INTO ccx.trace (request_id, service, status, happened_at, recorded_at)
     SELECT kafka_offset, 's', 'received', updated_at, updated_at FROM new_reports`);
+  await database.query(`
+    INSERT INTO read_errors (org_id, cluster, updated_at, error_text, created_at)
+    SELECT org_id, cluster, updated_at, 'e', now() FROM new_reports WHERE kafka_offset % 100 = 0`);
   // One that a cooldown counts by, one that was the same, one that is young.
   await database.query(`
     INSERT INTO ccx.cooldowns VALUES (1, '1 year');
@@ -56,8 +59,11 @@ test('a dry run counts what would go, and deletes nothing', async () => {
   const dry = await cleanup('--dry-run');
   assert.equal(dry.code, 0, dry.stderr);
   assert.match(dry.stdout, /^rows older than 90d, of before \d{4}-\d\d-\d\d .* \(UTC\); none is deleted\n/);
-  assert.match(dry.stdout, /\nnew_reports: 500 rows\nstored_message: 500 rows\nreported: 1 rows\n/);
-  assert.match(dry.stdout, /\n1501 rows of 9 tables would be deleted\n$/);
+  assert.match(
+    dry.stdout,
+    /\nread_errors: 5 rows\nnew_reports: 500 rows\nstored_message: 500 rows\nreported: 1 rows\n/,
+  );
+  assert.match(dry.stdout, /\n1506 rows of 9 tables would be deleted\n$/);
   assert.match(dry.stderr, /age of 90d is shorter than the cooldown of 1 year/);
   assert.equal(await countOf('new_reports'), oldReports + youngReports);
   assert.equal(await countOf('ccx.audit'), 0);
@@ -72,20 +78,21 @@ test('what is old goes with what belongs to it; what is young and what a cooldow
     tables.map(({ table }: { table: string }) => table),
     cleanedTables,
   );
-  assert.deepEqual(tables[0], { table: 'new_reports', found: oldReports, deleted: oldReports });
+  assert.deepEqual(tables[1], { table: 'new_reports', found: oldReports, deleted: oldReports });
   for (const table of ['new_reports', 'ccx.report_facts', 'ccx.stored_message', 'ccx.trace'])
     assert.equal(await countOf(table), youngReports, table);
   assert.equal(await countOf('reported'), 2);
+  assert.equal(await countOf('read_errors'), 1, 'of a young report');
   assert.match((await cleanup()).stdout, /\n0 rows of 9 tables deleted in \d+\.\d s\n$/);
   const { rows } = await context.database.query(
     'SELECT actor, action, subject, after, reason FROM ccx.audit ORDER BY id',
   );
   assert.deepEqual(
     rows.map(({ subject }) => subject),
-    ['new_reports', 'stored_message', 'reported', 'trace'],
+    ['read_errors', 'new_reports', 'stored_message', 'reported', 'trace'],
   );
-  assert.deepEqual([rows[0]?.['actor'], rows[0]?.['action'], rows[0]?.['reason']], ['ada', 'db cleanup', 'ticket 7']);
-  assert.equal((rows[0]!['after'] as { rows: number }).rows, oldReports);
+  assert.deepEqual([rows[1]?.['actor'], rows[1]?.['action'], rows[1]?.['reason']], ['ada', 'db cleanup', 'ticket 7']);
+  assert.equal((rows[1]!['after'] as { rows: number }).rows, oldReports);
 });
 
 test('only the tables that are named are cleaned, also by a user with the rights of the roles', async () => {

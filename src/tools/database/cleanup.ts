@@ -15,12 +15,12 @@ import { oldNotifications } from '../../platform/records/old-notifications.ts';
 import { deleteAgedRows, momentBefore, oldRowsOf } from '../../platform/records/old-rows.ts';
 import { tableIsKept } from '../../platform/records/report-facts.ts';
 
-/** In the order in which they are cleaned: what follows the rows of another table comes behind it. */
+/** In the order in which they are cleaned: what follows the rows of another table comes behind it; what goes with them anyway, before. */
 export const cleanedTables = [
+  'read_errors',
   'new_reports',
   'stored_message',
   'reported',
-  'read_errors',
   'trace',
   'notification_outbox',
   'notification_ledger',

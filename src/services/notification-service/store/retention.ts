@@ -8,7 +8,7 @@ import { deleteOldRows, type OldRows } from '../../../platform/database/delete-o
 import { pruneAudit } from '../../../platform/records/audit.ts';
 import { longestCooldown } from '../../../platform/records/cooldowns.ts';
 import { type NotificationMoments, oldNotifications } from '../../../platform/records/old-notifications.ts';
-import { companionsOfReports } from '../../../platform/records/report-facts.ts';
+import { deleteOldReports } from '../../../platform/records/old-rows.ts';
 import type { NotificationServiceSettings } from '../config.ts';
 import { microsOfMs, timestampText } from '../timestamps.ts';
 import type { StoreAccess } from './transact.ts';
@@ -48,13 +48,13 @@ export async function deleteExpired(
   const moments = await readMoments(store, retention, cooldownMicros);
   const old: Partial<Record<RetainedTable, OldRows>> = oldNotifications(moments);
   if (moments.reportsBefore !== null) {
-    const companions = await companionsOfReports(store.database);
-    const { new_reports, reported } = sharedRows(moments.reportsBefore, moments);
-    Object.assign(old, { new_reports: { ...new_reports, companions }, reported });
+    Object.assign(old, sharedRows(moments.reportsBefore, moments));
   }
   const deleted = new Map<RetainedTable, number>();
-  for (const [table, rows] of Object.entries(old) as [RetainedTable, OldRows][])
-    deleted.set(table, await deleteOldRows(store.database, { ...rows, rowsMax }, { signal, clock: store.clock }));
+  for (const [table, rows] of Object.entries(old) as [RetainedTable, OldRows][]) {
+    const remove = table === TABLE_NEW_REPORTS ? deleteOldReports : deleteOldRows;
+    deleted.set(table, await remove(store.database, { ...rows, rowsMax }, { signal, clock: store.clock }));
+  }
   await pruneAudit(store.database, { signal });
   return { deleted, more: [...deleted.values()].some((count) => count >= rowsMax) };
 }
