@@ -146,6 +146,7 @@ function policyOf(section: string, changes: PolicyChanges): TargetPolicySettings
     totalRiskThreshold: 2,
     tagFilterEnabled: false,
     tags: [],
+    clusterCap: 0,
     ...changes,
   };
 }

@@ -41,6 +41,13 @@ function policyOptions<Section extends string>(
       default: '1 week',
       description: 'How long an issue that was notified is not notified again; PostgreSQL interval, 0 for none',
     },
+    cluster_cap: {
+      type: 'integer',
+      default: 0,
+      min: 0,
+      description:
+        'Issues of one cluster notified in one UTC day, highest total risk first; the others wait for the next. Total risk 4 never waits. 0: no cap',
+    },
   });
 }
 
@@ -295,5 +302,7 @@ function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | '
     totalRiskThreshold: config[`${section}.total_risk_threshold`],
     tagFilterEnabled: config[`${section}.tag_filter_enabled`],
     tags: config[`${section}.tags`],
+    /** Issues of one cluster in one UTC day; 0: no cap. */
+    clusterCap: config[`${section}.cluster_cap`],
   };
 }

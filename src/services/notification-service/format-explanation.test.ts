@@ -30,6 +30,7 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   'report-removed': 'itself',
   'cluster-not-allowed': 'itself',
   'no-recipient': 'itself',
+  'cluster-cap': 'itself',
   'not-composable': 'itself',
   'render-failed': 'itself',
 };

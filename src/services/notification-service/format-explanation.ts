@@ -1,6 +1,6 @@
 /** What `ccx explain` prints: the ledger in sentences, for a person. Pure; called by `commands.ts`. */
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
-import { reasonSentence, type Standing } from './decide/reasons.ts';
+import { CLUSTER_CAP_CODE, reasonSentence, type Standing } from './decide/reasons.ts';
 import type { ExplainedIssue, ExplainedTarget, readExplanation } from './store/explain.ts';
 
 export function targetName(eventTypeId: number): string {
@@ -133,6 +133,7 @@ function standingOf({ state, last_reason, message_state, error_code, counts }: S
     case 'open':
       return 'due';
     case 'pending':
+      if (error_code === CLUSTER_CAP_CODE) return 'cluster-cap';
       return message_state === 'unknown' ? 'may-have-arrived' : 'on-its-way';
     case 'notified':
       if (!counts) return 'record-removed';

@@ -3,12 +3,14 @@
  * rule, and a hash that changes exactly when some decision could. Used by the composition root and by each run.
  */
 import { createHash } from 'node:crypto';
+import { type Issue, issueIdentity } from '../../contracts/issue.ts';
 import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import type { TargetPolicySettings } from './config.ts';
 import { compileEventFilter } from './decide/compile-event-filter.ts';
+import type { RankedIssue } from './decide/day-cap.ts';
 import type { Decision } from './decide/decide-cluster.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
 import { detailsByPosition } from './decide/report-slices.ts';
@@ -39,7 +41,7 @@ export function preparePolicy(inputs: {
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
   const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary];
   const hash = createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 32);
-  return { verdicts, cooldownMicros: inputs.cooldownMicros, hash };
+  return { verdicts, cooldownMicros: inputs.cooldownMicros, clusterCap: inputs.policy.clusterCap, hash };
 }
 
 /**
@@ -79,6 +81,12 @@ export async function measureCooldown(
   }
   events.negativeCooldown(settings.section, text);
   return undefined;
+}
+
+/** An issue that passes its target's filters, for the cap on a day. */
+export function rankedIssue({ verdicts }: Pick<TargetPolicy, 'verdicts'>, issue: Issue): RankedIssue {
+  const verdict = verdicts.of(issue.component, issue.errorKey);
+  return { identity: issueIdentity(issue), totalRisk: verdict.kind === 'pass' ? verdict.totalRisk : 0 };
 }
 
 interface DueContext {

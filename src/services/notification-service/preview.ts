@@ -34,8 +34,7 @@ import { expiry } from './steps/deliver-notifications.ts';
 import { lookAgain } from './steps/look-again.ts';
 import { renderNotifications } from './steps/render-notifications.ts';
 import { ledgerKey } from './store/ledger.ts';
-import type { UnfinishedMessage } from './store/outbox.ts';
-import { readReissues } from './store/reconcile.ts';
+import type { ClaimedMessage, UnfinishedMessage } from './store/outbox.ts';
 import { type DueKey, inSets } from './store/reports.ts';
 import { createEvents } from './telemetry.ts';
 import { dateOfMicros, type TimeSource, timestampText } from './timestamps.ts';
@@ -62,29 +61,31 @@ interface PreviewedIssue extends Issue {
 interface PreviewedMessage extends Omit<OutgoingNotification, 'target' | 'cluster'> {
   /** UTC, as PostgreSQL writes it: before then it is not sent. */
   readonly dueAt: string;
+  /** Why it would not be sent as it is now; undefined: it would. */
+  readonly notSent: string | undefined;
 }
 
-export type Previewed =
-  | {
-      readonly kind: 'cluster';
-      readonly target: TargetName;
-      readonly orgId: number;
-      readonly cluster: string;
-      readonly reportUpdatedAt: string;
-      /** Why its report cannot be read, or what is due cannot be put into words. */
-      readonly error: string | undefined;
-      readonly issues: readonly PreviewedIssue[];
-      /** Under ids and with the time of this preview: both are given out when a run decides. */
-      readonly messages: readonly PreviewedMessage[];
-    }
-  | ({
-      /** `waits`: decided before. `again`: a person asked for it. */
-      readonly kind: 'waits' | 'again';
-      readonly target: TargetName;
-      readonly cluster: string;
-      /** Why it would not be sent as it is now; undefined: it would. */
-      readonly notSent: string | undefined;
-    } & PreviewedMessage);
+interface ClusterPreview {
+  readonly kind: 'cluster';
+  readonly target: TargetName;
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly reportUpdatedAt: string;
+  /** Why its report cannot be read, or what is due cannot be put into words. */
+  readonly error: string | undefined;
+  readonly issues: readonly PreviewedIssue[];
+  /** Under ids and with the time of this preview: both are given out when a run decides. */
+  readonly messages: readonly PreviewedMessage[];
+}
+
+interface MessagePreview extends PreviewedMessage {
+  /** `waits`: decided before. `again`: a person asked for it. */
+  readonly kind: 'waits' | 'again';
+  readonly target: TargetName;
+  readonly cluster: string;
+}
+
+export type Previewed = ClusterPreview | MessagePreview;
 
 export interface PreviewSummary {
   /** UTC, as PostgreSQL writes it: the moment that all of it is about. */
@@ -118,24 +119,33 @@ export async function previewRun(
     const targets = await prepareTargets(frozen, content);
     const { run, store: bound } = await beginRun(frozen, { content, targets, sinceMicros: undefined });
     const summaries = new Map(targets.map((one) => [one, emptySummary()]));
-    const reissued = await wantedAgain(run, frozen, request);
-    for (const { runTarget, message } of reissued) {
-      summaries.get(runTarget)!.messages.again += 1;
-      await show(message);
-    }
-    const store = asTheRunWouldFind(bound, reissued);
+    const again = await wantedAgain(run, bound, request);
+    const store = asTheRunWouldFind(bound, again);
+    const looked = new Set<string>();
+    const tell = async (runTarget: RunTarget, previewed: Previewed) => {
+      count(summaries.get(runTarget)!, previewed);
+      if (previewed.kind !== 'cluster') looked.add(previewed.id);
+      await show(previewed);
+    };
     for await (const reports of loadAll(run, store, request)) {
-      for (const cluster of await decideAndRender(run, store, reports)) {
-        const previewed = clusterOf(cluster, nowMicros);
-        count(summaries.get(cluster.runTarget)!, previewed);
-        await show(previewed);
+      const clusters = Map.groupBy(await decideAndRender(run, store, reports), ({ runTarget }) => runTarget);
+      for (const [runTarget, rendered] of clusters) {
+        const of = rendered.map(({ report }) => report.cluster);
+        const others = again.filter(
+          (one) => one.runTarget === runTarget && of.includes(one.message.notification.cluster),
+        );
+        for await (const one of waiting(store, runTarget, of)) others.push(one);
+        for (const previewed of await lookAtAll(run, store, runTarget, { rendered, others }))
+          await tell(runTarget, previewed);
       }
     }
+    // Of clusters whose report is gone.
     for (const runTarget of targets) {
-      for await (const message of waitingMessages(run, store, runTarget, request)) {
-        if (message.notSent === undefined) summaries.get(runTarget)!.messages.waiting += 1;
-        await show(message);
-      }
+      const rest: Unsent[] = again.filter((one) => one.runTarget === runTarget);
+      for await (const one of waiting(store, runTarget, request.clusters)) rest.push(one);
+      const others = rest.filter(({ message }) => !looked.has(message.notification.id));
+      for (const previewed of await lookAtAll(run, store, runTarget, { rendered: [], others }))
+        await tell(runTarget, previewed);
     }
     return {
       at: timestampText(nowMicros),
@@ -251,10 +261,10 @@ function frozenState(
 }
 
 /** A run notices rows that somebody removed, and takes up wishes, before it decides; a preview reads the ledger as if that were done. */
-function asTheRunWouldFind(store: RunStore, reissued: readonly Reissue[]): RunStore {
+function asTheRunWouldFind(store: RunStore, wanted: readonly Unsent[]): RunStore {
   const again = new Set(
-    reissued.flatMap(({ runTarget: { target }, message }) =>
-      message.issues.map((issue) => `${target.eventTargetId}/${message.cluster}/${issueIdentity(issue)}`),
+    wanted.flatMap(({ runTarget: { target }, message: { notification } }) =>
+      notification.issues.map((issue) => `${target.eventTargetId}/${notification.cluster}/${issueIdentity(issue)}`),
     ),
   );
   return {
@@ -316,9 +326,128 @@ function untilItsNextReport(decision: Decision): Decision {
   return { ...decision, notify: false, reason: 'already-notified' };
 }
 
-function clusterOf(cluster: RenderedCluster, nowMicros: bigint): Extract<Previewed, { readonly kind: 'cluster' }> {
-  const { runTarget, report, decisions, messages, unreadable, renderError } = cluster;
+/** A message that waits already, or that a person asked for. */
+interface Unsent {
+  readonly kind: 'waits' | 'again';
+  readonly runTarget: RunTarget;
+  readonly message: ClaimedMessage;
+  /** Undefined: another process is sending it now. */
+  readonly dueMicros: bigint | undefined;
+  /** Why it cannot be sent again. */
+  readonly error: string | undefined;
+}
+
+async function* waiting(
+  store: RunStore,
+  runTarget: RunTarget,
+  clusters: readonly string[] | undefined,
+): AsyncGenerator<Unsent> {
+  for await (const { message, dueMicros } of eachUnfinished(store, runTarget, { which: 'waiting', clusters }))
+    yield { kind: 'waits', runTarget, message, dueMicros, error: undefined };
+}
+
+/** What a person asked to be tried again, under the id and with the time of this preview. */
+async function wantedAgain(run: Run, store: RunStore, { clusters }: PreviewRequest): Promise<Unsent[]> {
+  const found: Unsent[] = [];
+  for (const runTarget of run.targets) {
+    const context = { now: run.time.now(), uuid: () => run.clock.uuid() };
+    for await (const { message } of eachUnfinished(store, runTarget, { which: 'wanted again', clusters })) {
+      const fresh = { mayHaveArrived: false, firstAttemptMicros: undefined, decidedMicros: run.startedMicros };
+      const before = { firstAttemptMicros: undefined, lastAttemptMicros: undefined };
+      let { notification } = message;
+      let error: string | undefined;
+      try {
+        notification = runTarget.target.reissue(notification, context);
+      } catch (cause) {
+        error = errorText(cause);
+      }
+      const again = { ...message, ...fresh, before, notification };
+      found.push({ kind: 'again', runTarget, message: again, dueMicros: run.startedMicros, error });
+    }
+  }
+  return found;
+}
+
+async function* eachUnfinished(
+  store: RunStore,
+  { target }: RunTarget,
+  which: Pick<Parameters<RunStore['readUnfinished']>[0], 'which' | 'clusters'>,
+): AsyncGenerator<UnfinishedMessage> {
+  for (let after: string | undefined; ; ) {
+    const page = await store.readUnfinished({ ...which, target, after, rowsMax: waitingMessagesMax });
+    yield* page;
+    after = page.at(-1)?.message.notification.id;
+    if (page.length < waitingMessagesMax) return;
+  }
+}
+
+/** What is due now is looked at together, as right before it is sent: a cap on the day is shared. */
+async function lookAtAll(
+  run: Run,
+  store: RunStore,
+  runTarget: RunTarget,
+  { rendered, others }: { readonly rendered: readonly RenderedCluster[]; readonly others: readonly Unsent[] },
+): Promise<Previewed[]> {
+  const nowMicros = run.time.nowMicros();
+  const clusters = rendered.map((cluster) => ({
+    cluster,
+    messages: cluster.messages.map((notification) => ({
+      ...{ message: asClaimed(run, cluster, notification), dueMicros: later(runTarget.dueMicros(), nowMicros) },
+    })),
+  }));
+  const known = others.filter(({ dueMicros, error }) => dueMicros !== undefined && error === undefined);
+  const isDue = ({ dueMicros }: { readonly dueMicros: bigint | undefined }) => dueMicros! <= nowMicros;
+  const due = [...clusters.flatMap(({ messages }) => messages), ...known].filter(isDue);
+  const leaseToken = run.clock.uuid();
+  const now = await lookAgain(run, store, runTarget, { claimed: due.map(({ message }) => message), leaseToken });
+  const uncapped = { ...runTarget, policy: { ...runTarget.policy, clusterCap: 0 } };
+  const claimed = known.filter((one) => !isDue(one)).map(({ message }) => message);
+  const then = await lookAgain(run, store, uncapped, { claimed, leaseToken });
+  const outcomeOf = (message: ClaimedMessage) => {
+    const ready = now.ready.get(message) ?? then.ready.get(message);
+    const settled = now.outcomes.get(message) ?? then.outcomes.get(message);
+    return { ready, outcome: settled ?? (ready === undefined ? undefined : expiry(run, ready)) };
+  };
+  return [
+    ...clusters.map(({ cluster, messages }) => {
+      const previewed = messages.map(({ message, dueMicros }) => {
+        const { ready, outcome } = outcomeOf(message);
+        const heldMicros = outcome?.kind === 'held-back' ? outcome.dueMicros : dueMicros;
+        return { ...shown((ready ?? message).notification, heldMicros), notSent: notSent(outcome) };
+      });
+      return clusterOf(cluster, previewed);
+    }),
+    ...others.map(({ kind, message, dueMicros, error }) => {
+      const { ready, outcome } = outcomeOf(message);
+      const { notification } = ready ?? message;
+      const heldMicros = outcome?.kind === 'held-back' ? outcome.dueMicros : later(dueMicros ?? 0n, nowMicros);
+      const elsewhere = dueMicros === undefined ? 'another process is sending it now' : undefined;
+      return {
+        ...{ kind, target: runTarget.target.name, cluster: notification.cluster },
+        ...{ ...shown(notification, heldMicros), notSent: error ?? elsewhere ?? notSent(outcome) },
+      };
+    }),
+  ];
+}
+
+/** As it would be claimed by the run that has just decided it. */
+function asClaimed(run: Run, { report }: RenderedCluster, notification: OutgoingNotification): ClaimedMessage {
+  const { orgId, accountNumber, updatedAt: reportUpdatedAt, requestId } = report;
+  return {
+    ...{ notification, orgId, accountNumber, reportUpdatedAt, requestId },
+    ...{ decisionId: run.id, decidedMicros: run.startedMicros, attempts: 1, mayHaveArrived: false, pausedMicros: 0n },
+    ...{ firstAttemptMicros: undefined, runDeadlineMicros: undefined },
+    before: { firstAttemptMicros: undefined, lastAttemptMicros: undefined },
+  };
+}
+
+function clusterOf(cluster: RenderedCluster, messages: readonly PreviewedMessage[]): ClusterPreview {
+  const { runTarget, report, decisions, unreadable, renderError } = cluster;
   const error = unreadable ?? renderError;
+  // Decided in this run, a message is kept from going out by nothing else.
+  const today = new Set(
+    messages.filter(({ notSent }) => notSent === undefined).flatMap(({ issues }) => issues.map(issueIdentity)),
+  );
   return {
     kind: 'cluster',
     target: runTarget.target.name,
@@ -326,15 +455,17 @@ function clusterOf(cluster: RenderedCluster, nowMicros: bigint): Extract<Preview
     error: error === undefined ? undefined : `${error.code}: ${errorText(error)}`,
     issues: decisions.map(({ issue, notify, reason, notificationId, nextEligibleMicros }) => {
       const verdict = runTarget.policy.verdicts.of(issue.component, issue.errorKey);
+      const isDue = notify && notificationId !== undefined;
+      const waits = isDue && !today.has(issueIdentity(issue));
       return {
         ...issue,
-        notify: notify && notificationId !== undefined,
-        reason,
+        notify: isDue && !waits,
+        reason: waits ? 'cluster-cap' : reason,
         totalRisk: verdict.kind === 'pass' ? verdict.totalRisk : undefined,
         nextEligibleAt: nextEligibleMicros === null ? undefined : timestampText(nextEligibleMicros),
       };
     }),
-    messages: messages.map((message) => shown(message, later(runTarget.dueMicros(), nowMicros))),
+    messages,
   };
 }
 
@@ -342,68 +473,11 @@ function later(micros: bigint, other: bigint): bigint {
   return micros > other ? micros : other;
 }
 
-function shown({ id, issues, headers, body }: OutgoingNotification, dueMicros: bigint): PreviewedMessage {
+function shown({ id, issues, headers, body }: OutgoingNotification, dueMicros: bigint) {
   return { id, issues, headers, body, dueAt: timestampText(dueMicros) };
 }
 
-interface Reissue {
-  readonly runTarget: RunTarget;
-  readonly message: Extract<Previewed, { readonly kind: 'waits' | 'again' }>;
-}
-
-/** What a person asked to be tried again, under the id and with the time of this preview. */
-async function wantedAgain(run: Run, { store }: ServiceState, { clusters }: PreviewRequest): Promise<Reissue[]> {
-  const found: Reissue[] = [];
-  for (const runTarget of run.targets) {
-    const context = { now: run.time.now(), uuid: () => run.clock.uuid() };
-    for (const { old, next, error } of await readReissues(store.database, runTarget.target, context)) {
-      if (clusters?.includes(old.cluster) === false) continue;
-      found.push({
-        runTarget,
-        message: {
-          kind: 'again',
-          ...{ target: runTarget.target.name, cluster: old.cluster },
-          ...shown(next ?? old, run.time.nowMicros()),
-          notSent: next === undefined ? errorText(error) : undefined,
-        },
-      });
-    }
-  }
-  return found;
-}
-
-/** What was decided before and is not finished, decided once more as right before it is sent. */
-async function* waitingMessages(
-  run: Run,
-  store: RunStore,
-  runTarget: RunTarget,
-  { clusters }: PreviewRequest,
-): AsyncGenerator<Reissue['message']> {
-  const { target } = runTarget;
-  for (let after: string | undefined; ; ) {
-    const page = await store.readUnfinished({ target, clusters, after, rowsMax: waitingMessagesMax });
-    const claimed = page.filter(({ dueMicros }) => dueMicros !== undefined).map(({ message }) => message);
-    const looked = await lookAgain(run, store, runTarget, { claimed, leaseToken: run.clock.uuid() });
-    for (const { message, dueMicros } of page) {
-      const ready = looked.ready.get(message);
-      const outcome = looked.outcomes.get(message) ?? (ready === undefined ? undefined : expiry(run, ready));
-      yield {
-        kind: 'waits',
-        ...{ target: target.name, cluster: message.notification.cluster },
-        ...shown((ready ?? message).notification, later(dueMicros ?? 0n, run.time.nowMicros())),
-        notSent: notSent({ dueMicros, outcome }),
-      };
-    }
-    after = page.at(-1)?.message.notification.id;
-    if (page.length < waitingMessagesMax) return;
-  }
-}
-
-function notSent({
-  dueMicros,
-  outcome,
-}: Pick<UnfinishedMessage, 'dueMicros'> & { readonly outcome: DeliveryOutcome | undefined }): string | undefined {
-  if (dueMicros === undefined) return 'another process is sending it now';
+function notSent(outcome: DeliveryOutcome | undefined): string | undefined {
   if (outcome === undefined) return undefined;
   if (outcome.kind === 'withdrawn') return `withdrawn: ${outcome.reason}`;
   return 'error' in outcome ? `${outcome.error.code}: ${errorText(outcome.error)}` : outcome.kind;
@@ -413,11 +487,13 @@ function emptySummary() {
   return { clusters: 0, reasons: {} as Record<string, number>, messages: { new: 0, waiting: 0, again: 0 } };
 }
 
-function count(
-  summary: ReturnType<typeof emptySummary>,
-  { issues, messages }: Extract<Previewed, { readonly kind: 'cluster' }>,
-): void {
+function count(summary: ReturnType<typeof emptySummary>, previewed: Previewed): void {
+  const { messages } = summary;
+  if (previewed.kind !== 'cluster') {
+    if (previewed.notSent === undefined) messages[previewed.kind === 'waits' ? 'waiting' : 'again'] += 1;
+    return;
+  }
   summary.clusters += 1;
-  summary.messages.new += messages.length;
-  for (const { reason } of issues) summary.reasons[reason] = (summary.reasons[reason] ?? 0) + 1;
+  messages.new += previewed.messages.filter((message) => message.notSent === undefined).length;
+  for (const { reason } of previewed.issues) summary.reasons[reason] = (summary.reasons[reason] ?? 0) + 1;
 }

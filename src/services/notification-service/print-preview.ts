@@ -73,11 +73,10 @@ function moment(timestamp: string): string {
 
 export function formatPreviewed(previewed: Previewed): string {
   if (previewed.kind !== 'cluster') {
-    const { target, cluster, kind, notSent } = previewed;
-    const what = kind === 'waits' ? 'waits to be sent' : 'is to be sent again, as a person asked';
+    const what = previewed.kind === 'waits' ? 'waits to be sent' : 'is to be sent again, as a person asked';
     return [
-      `${target}, cluster ${cluster}: a message ${what}`,
-      ...(notSent === undefined ? messageLines(previewed) : [`  ${previewed.id} would not be sent: ${notSent}`]),
+      `${previewed.target}, cluster ${previewed.cluster}: a message ${what}`,
+      ...messageLines(previewed),
       '',
     ].join('\n');
   }
@@ -113,16 +112,15 @@ function messageLines({
   headers,
   body,
   dueAt,
-}: Extract<Previewed, { readonly kind: 'waits' | 'again' }> | PreviewedMessage): string[] {
-  const fields = Object.entries(headers).map(([name, value]) => `    ${name}: ${value}`);
+  notSent,
+}: Extract<Previewed, { readonly kind: 'cluster' }>['messages'][number]): string[] {
   return [
     `  message ${id}, ${Buffer.byteLength(body)} bytes, from ${moment(dueAt)} on`,
-    ...fields,
+    ...(notSent === undefined ? [] : [`    would not be sent now: ${notSent}`]),
+    ...Object.entries(headers).map(([name, value]) => `    ${name}: ${value}`),
     ...body.split('\n').map((line) => `    ${line}`),
   ];
 }
-
-type PreviewedMessage = Extract<Previewed, { readonly kind: 'cluster' }>['messages'][number];
 
 export function formatSummary({ at, targets }: PreviewSummary): string {
   const lines = targets.map(({ target, pausedUntil, clusters, reasons, messages }) => {

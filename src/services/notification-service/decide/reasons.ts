@@ -35,6 +35,8 @@ export const SKIP_REASONS = {
   'cluster-not-allowed': 'The list of allowed or blocked clusters leaves this cluster out.',
   'no-recipient':
     'The target never takes a message about such a cluster, whose organization is 0 or negative, whose account number is negative, or which has no name.',
+  'cluster-cap':
+    'It is due, but as many issues of its cluster were notified today, UTC, as may be; its notification waits for the next day.',
   'not-composable':
     'It is due, but what the report holds makes no message that the target takes; it is decided again with the next report.',
   'render-failed': 'It is due, but its text could not be rendered; it is tried again soon.',
@@ -61,8 +63,12 @@ export function currentReason(stored: string): string {
 
 /** Every name that a reason may be stored under. */
 export function storedReasons(reason: string): readonly string[] {
+  if (reason === 'cluster-cap') return [reason, CLUSTER_CAP_CODE];
   return [reason, 'resolved'].filter((name) => name === reason || currentReason(name) === currentReason(reason));
 }
+
+/** Of a message that waits for `cluster-cap`. */
+export const CLUSTER_CAP_CODE = 'CLUSTER_CAP';
 
 const sentences: Readonly<Record<string, string>> = { ...NOTIFY_REASONS, ...SKIP_REASONS, ...STANDINGS };
 

@@ -24,6 +24,7 @@ const outcomes: Record<Case, DeliveryOutcome> = {
     ...{ kind: 'later', error, nextAttemptMicros: 2_000n, mayHaveArrived: true, runDeadlineMicros: 5_000n },
   },
   unrendered: { kind: 'unrendered', error, nextAttemptMicros: 2_000n },
+  'held-back': { kind: 'held-back', error, dueMicros: 9_000n },
   released: { kind: 'released' },
   withdrawn: { kind: 'withdrawn', reason: 'gone' },
 };
@@ -64,6 +65,10 @@ const expected: Record<Case, Record<'fresh' | 'may have arrived', string>> = {
     fresh: 'pending 2 false 2000 - TEST untried | - | -',
     'may have arrived': 'unknown 2 true 2000 - TEST untried | - | -',
   },
+  'held-back': {
+    fresh: 'pending 2 false 9000 - TEST untried | - | -',
+    'may have arrived': 'unknown 2 true 9000 - TEST untried | - | -',
+  },
   released: {
     fresh: 'pending 2 false 1000 - - untried | - | -',
     'may have arrived': 'unknown 2 true 1000 - - untried | - | -',
@@ -83,6 +88,7 @@ const announced: Record<Case, string> = {
   'later, not arrived': 'notification-failed - 1000: TEST, as the test wants it | goes on',
   'later, may have arrived': 'notification-failed - 1000: TEST, as the test wants it | goes on',
   unrendered: ' | goes on',
+  'held-back': 'outcome-recorded - 1000: TEST, as the test wants it | goes on',
   released: ' | goes on',
   withdrawn: 'outcome-recorded 12 1000: withdrawn, gone | withdrawn',
 };

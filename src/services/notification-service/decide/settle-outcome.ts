@@ -26,6 +26,8 @@ export type DeliveryOutcome =
     }
   /** Due, and its text could not be made. Nothing was tried. */
   | { readonly kind: 'unrendered'; readonly error: CcxError; readonly nextAttemptMicros: bigint }
+  /** Due, and not to be sent before a later moment, from which on it counts as due. Nothing was tried. */
+  | { readonly kind: 'held-back'; readonly error: CcxError; readonly dueMicros: bigint }
   /** Claimed and not tried. */
   | { readonly kind: 'released' }
   /** None of its issues is to be notified any more. */
@@ -68,6 +70,8 @@ interface OutboxSettlement {
   readonly mayHaveArrived: boolean;
   /** Null: finished. */
   readonly nextAttemptMicros: bigint | null;
+  /** From when on it is due. Null: as it was. */
+  readonly dueMicros: bigint | null;
   readonly deliveredMicros: bigint | null;
   readonly finishedMicros: bigint | null;
   readonly error: { readonly code: string; readonly text: string } | undefined;
@@ -103,7 +107,13 @@ export function settleOutcome(
 ): Settlement {
   const tried = {
     ...{ attempts, mayHaveArrived, untried: false, error: undefined },
-    ...{ nextAttemptMicros: null, deliveredMicros: null, finishedMicros: null, runDeadlineMicros: null },
+    ...{
+      nextAttemptMicros: null,
+      dueMicros: null,
+      deliveredMicros: null,
+      finishedMicros: null,
+      runDeadlineMicros: null,
+    },
   } as const;
   const untried = { ...tried, attempts: attempts - 1, untried: true } as const;
   const waitingState = mayHaveArrived ? 'unknown' : 'pending';
@@ -182,6 +192,19 @@ export function settleOutcome(
           nextAttemptMicros: outcome.nextAttemptMicros,
           // The next run tries it.
           runDeadlineMicros: nowMicros,
+          error: columnsOf(outcome.error),
+        },
+        ...unchanged,
+      };
+    case 'held-back':
+      return {
+        trace: [trace('outcome-recorded', described(outcome.error))],
+        tally: goesOn,
+        outbox: {
+          ...untried,
+          state: waitingState,
+          nextAttemptMicros: outcome.dueMicros,
+          dueMicros: outcome.dueMicros,
           error: columnsOf(outcome.error),
         },
         ...unchanged,

@@ -37,6 +37,8 @@ export interface TargetPolicy {
   readonly verdicts: Verdicts;
   /** Undefined: no cooldown. */
   readonly cooldownMicros: bigint | undefined;
+  /** Issues of one cluster in one UTC day; 0: no cap. */
+  readonly clusterCap: number;
   /** Changes exactly when some decision could. */
   readonly hash: string;
 }

@@ -6,12 +6,16 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { allotDay, mayNotWait, utcDayOf } from '../decide/day-cap.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
 import { disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
+import { CLUSTER_CAP_CODE } from '../decide/reasons.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
+import { rankedIssue } from '../policy.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import type { LookAgain, Run, RunStore, RunTarget } from '../run.ts';
 import { ledgerKey } from '../store/ledger.ts';
@@ -39,10 +43,27 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
+  const { clusterCap } = runTarget.policy;
+  const day = utcDayOf(run.time.nowMicros());
+  if (clusterCap > 0) {
+    const capped = await holdBack(store, runTarget, { attempts, sinceMicros: day.startMicros });
+    for (const message of capped.held) {
+      attempts.delete(message);
+      outcomes.set(message, heldBack(runTarget, day.endMicros));
+    }
+    await eachReport(run, store, { messages: [...capped.partly.keys()], newest }, async (message, situation) => {
+      attempts.delete(message);
+      const how = { situation, notified: notifiedSince(message), only: capped.partly.get(message)! };
+      const again = await decideAgain(run, store, runTarget, message, how);
+      if ('kind' in again) outcomes.set(message, again);
+      else attempts.set(message, again);
+    });
+  }
   const held = await store.storeFirstAttempts({
     eventTargetId: runTarget.target.eventTargetId,
     leaseToken,
     attempts: [...attempts.values()],
+    dayCap: clusterCap === 0 ? undefined : { issuesMax: clusterCap, sinceMicros: day.startMicros },
   });
   for (const [message, { message: next, left }] of attempts) {
     if (!held.has(next.notification.id)) continue;
@@ -51,6 +72,44 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
   }
   return { ready, outcomes };
 };
+
+/** Messages of which nothing goes out today, and of the others that do not go out whole the issues that do. */
+async function holdBack(
+  store: RunStore,
+  { target: { eventTargetId }, policy }: RunTarget,
+  due: { readonly attempts: ReadonlyMap<ClaimedMessage, FirstAttempt>; readonly sinceMicros: bigint },
+) {
+  const held: ClaimedMessage[] = [];
+  const partly = new Map<ClaimedMessage, ReadonlySet<string>>();
+  // What is tried once more was counted on the day when it was tried first.
+  const fresh = [...due.attempts].filter(([message]) => message.firstAttemptMicros === undefined);
+  const ofClusters = Map.groupBy(fresh, ([message]) => message.notification.cluster);
+  const clusters = [...ofClusters.keys()];
+  const notified = await store.readNotifiedIssues({ eventTargetId, clusters, sinceMicros: due.sinceMicros });
+  for (const [cluster, messages] of ofClusters) {
+    const issues = messages.flatMap(([, { message }]) =>
+      message.notification.issues.map((issue) => rankedIssue(policy, issue)),
+    );
+    const allowed = allotDay(issues, policy.clusterCap - (notified.get(cluster) ?? 0));
+    for (const [claimed, { message }] of messages) {
+      const identities = message.notification.issues.map(issueIdentity);
+      const out = identities.filter((identity) => allowed.has(identity));
+      if (out.length === 0) held.push(claimed);
+      else if (out.length < identities.length) partly.set(claimed, new Set(out));
+    }
+  }
+  return { held, partly };
+}
+
+function heldBack({ target, policy }: RunTarget, dueMicros: bigint): DeliveryOutcome {
+  const section = target.name === 'service-log' ? 'service_log' : 'kafka_broker';
+  const error = new CcxError(`its cluster has had its ${policy.clusterCap} issues of this day`, {
+    code: CLUSTER_CAP_CODE,
+    category: 'limit',
+    hint: `it goes out on the next day, UTC; ${section}.cluster_cap says how many may`,
+  });
+  return { kind: 'held-back', error, dueMicros };
+}
 
 /** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
 async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMap<string, DueKey>): Promise<boolean> {
@@ -140,11 +199,25 @@ async function decideAgain(
   store: RunStore,
   runTarget: RunTarget,
   message: ClaimedMessage,
-  { situation, notified }: { readonly situation: Situation; readonly notified: NotifiedIssues },
+  {
+    situation,
+    notified,
+    only,
+  }: {
+    readonly situation: Situation;
+    readonly notified: NotifiedIssues;
+    /** Identities of those that may go out today; absent: all. */
+    readonly only?: ReadonlySet<string>;
+  },
 ): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { report, read } = situation;
-  const decisions = await decisionsAbout(run, store, runTarget, message, { ...situation, notified });
+  const decisions = (await decisionsAbout(run, store, runTarget, message, { ...situation, notified })).map(
+    (decision): Decision =>
+      !decision.notify || only?.has(issueIdentity(decision.issue)) !== false
+        ? decision
+        : { ...decision, notify: false, reason: 'cluster-cap' },
+  );
   const standing = decisions.filter(({ notify }) => notify);
   const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
   if (standing.length === 0) {
@@ -201,7 +274,7 @@ async function decisionsAbout(
 /** Of an issue that is taken to be as it was, because the report says nothing of it. */
 const unknownPosition = -1;
 
-function restamped(run: Run, { target }: RunTarget, message: ClaimedMessage): FirstAttempt {
+function restamped(run: Run, { target, policy }: RunTarget, message: ClaimedMessage): FirstAttempt {
   const { firstAttemptMicros, now } = firstAttemptOf(run, message);
   let { notification } = message;
   try {
@@ -209,7 +282,11 @@ function restamped(run: Run, { target }: RunTarget, message: ClaimedMessage): Fi
   } catch {
     // Written by another version, or by hand: the target judges it when it is sent.
   }
-  return { message: { ...message, notification, firstAttemptMicros }, left: [] };
+  return {
+    message: { ...message, notification, firstAttemptMicros },
+    left: [],
+    mayWait: mayWait(policy, notification),
+  };
 }
 
 async function composedAnew(
@@ -245,7 +322,12 @@ async function composedAnew(
       accountNumber: report.accountNumber,
     },
     left,
+    mayWait: mayWait(runTarget.policy, notification),
   };
+}
+
+function mayWait(policy: RunTarget['policy'], { issues }: Pick<OutgoingNotification, 'issues'>): boolean {
+  return issues.some((issue) => !mayNotWait(rankedIssue(policy, issue)));
 }
 
 function firstAttemptOf(run: Run, { firstAttemptMicros }: ClaimedMessage): { firstAttemptMicros: bigint; now: Date } {

@@ -5,9 +5,11 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { settleDecisions } from '../decide/decide-cluster.ts';
+import { inDays } from '../decide/day-cap.ts';
+import { type Decision, settleDecisions } from '../decide/decide-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
+import { rankedIssue } from '../policy.ts';
 import type { DueCluster, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run, RunStore } from '../run.ts';
 import { microsOfMs } from '../timestamps.ts';
@@ -22,19 +24,31 @@ export async function renderNotifications(run: Run, set: DecidedSet): Promise<Re
 }
 
 async function renderCluster(run: Run, cluster: DecidedCluster): Promise<RenderedCluster> {
-  const { target } = cluster.runTarget;
-  const dueCluster = cluster.runTarget.dueCluster(cluster.report, cluster.decisions);
-  let messages: readonly OutgoingNotification[] = [];
+  const { target, dueCluster } = cluster.runTarget;
+  const messages: OutgoingNotification[] = [];
   let renderError: CcxError | undefined;
   try {
-    messages = await target.compose(dueCluster, { now: run.time.now(), uuid: () => run.clock.uuid() });
-    renderError = missing(dueCluster, messages);
+    for (const decisions of portionsOf(cluster)) {
+      const due = dueCluster(cluster.report, decisions);
+      messages.push(...(await target.compose(due, { now: run.time.now(), uuid: () => run.clock.uuid() })));
+    }
+    renderError = missing(dueCluster(cluster.report, cluster.decisions), messages);
   } catch (cause) {
+    messages.length = 0;
     renderError = renderErrorOf(cause);
   }
   if (renderError !== undefined)
-    run.events.renderFailed({ target: target.name, cluster: dueCluster.cluster }, renderError);
+    run.events.renderFailed({ target: target.name, cluster: cluster.report.cluster }, renderError);
   return rendered(cluster, messages, renderError);
+}
+
+/** Under a cap a message holds no more than a day does, so that what waits is a message by itself. */
+function portionsOf({ runTarget: { policy }, decisions }: DecidedCluster): readonly (readonly Decision[])[] {
+  if (policy.clusterCap === 0) return [decisions];
+  const due = decisions.filter(({ notify }) => notify).map(({ issue }) => rankedIssue(policy, issue));
+  return inDays(due, policy.clusterCap).map((day) =>
+    decisions.map((decision) => (day.has(issueIdentity(decision.issue)) ? decision : { ...decision, notify: false })),
+  );
 }
 
 function rendered(

@@ -146,18 +146,22 @@ function messageOf(
   };
 }
 
-/** A message that is not finished, and is in nobody's hands because of this call. */
+/** A person asked for it, and it was not taken up yet. */
+export const wantedAgain = 'o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL';
+
+/** A message that is not finished, or is wanted again, and is in nobody's hands because of this call. */
 export interface UnfinishedMessage {
   readonly message: ClaimedMessage;
   /** When it may be sent next. Undefined: another process is sending it now. */
   readonly dueMicros: bigint | undefined;
 }
 
-/** What waits for a target, of all clusters or of these, in pages by id; nothing is claimed. */
+/** What waits for a target, or is wanted again, of all clusters or of these, in pages by id; nothing is claimed. */
 export async function readUnfinished(
   { database, nowMicros }: Pick<StoreAccess, 'database' | 'nowMicros'>,
   wanted: {
     readonly target: { readonly eventTargetId: number; readonly name: TargetName };
+    readonly which: 'waiting' | 'wanted again';
     readonly clusters: readonly string[] | undefined;
     /** Id of the last message of the page before. */
     readonly after: string | undefined;
@@ -171,7 +175,8 @@ export async function readUnfinished(
             o.may_have_arrived OR (o.state = 'claimed' AND o.untried_lease IS DISTINCT FROM o.lease_token) AS "mayHaveArrived",
             o.state = 'claimed' AND o.next_attempt_at > $2::timestamp AS "isClaimed", o.next_attempt_at AS "nextAttemptAt"
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
-      WHERE o.event_type_id = $1 AND o.finished_at IS NULL AND o.next_attempt_at IS NOT NULL
+      WHERE o.event_type_id = $1
+        AND ${wanted.which === 'waiting' ? 'o.finished_at IS NULL AND o.next_attempt_at IS NOT NULL' : wantedAgain}
         AND ($3::bpchar[] IS NULL OR o.cluster = ANY($3::bpchar[])) AND ($4::uuid IS NULL OR o.id > $4::uuid)
       ORDER BY o.id LIMIT $5`,
     [
@@ -181,7 +186,7 @@ export async function readUnfinished(
   );
   return rows.map(({ isClaimed, nextAttemptAt, ...row }) => ({
     message: messageOf(row, wanted.target.name),
-    dueMicros: isClaimed ? undefined : timestampMicros(nextAttemptAt!),
+    dueMicros: isClaimed ? undefined : (microsOrUndefined(nextAttemptAt) ?? 0n),
   }));
 }
 
@@ -190,6 +195,8 @@ export interface FirstAttempt {
   readonly message: ClaimedMessage;
   /** Issues that it named and does not name any more. */
   readonly left: readonly LeftIssue[];
+  /** Some of its issues may be held back for the day. */
+  readonly mayWait: boolean;
 }
 
 export interface LeftIssue {
@@ -197,9 +204,55 @@ export interface LeftIssue {
   readonly reason: string;
 }
 
+/** How many issues of these clusters were sent for the first time since then: the beginning of the day. */
+export async function readNotifiedIssues(
+  { database }: { readonly database: Queryable },
+  day: { readonly eventTargetId: number; readonly clusters: readonly string[]; readonly sinceMicros: bigint },
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await database.query<{ cluster: string; issues: number }>(
+    `SELECT rtrim(cluster) AS cluster, sum(json_array_length(issues))::int AS issues FROM ${TABLE_NOTIFICATION_OUTBOX}
+      WHERE event_type_id = $1 AND cluster = ANY($2::bpchar[]) AND first_attempt_at >= $3::timestamp GROUP BY cluster`,
+    [day.eventTargetId, [...new Set(day.clusters)], timestampText(day.sinceMicros)],
+  );
+  return new Map(rows.map(({ cluster, issues }) => [cluster, issues]));
+}
+
+/** Issues of one cluster that may be sent for the first time since the beginning of the day. */
+interface DayCap {
+  readonly issuesMax: number;
+  readonly sinceMicros: bigint;
+}
+
+/**
+ * Those that fit under the cap when nobody else sends about their clusters: the row of what was considered of a cluster is locked, which
+ * everybody who sends under a cap does.
+ */
+async function underCap(
+  tx: Connection,
+  eventTargetId: number,
+  attempts: readonly FirstAttempt[],
+  { issuesMax, sinceMicros }: DayCap,
+): Promise<readonly FirstAttempt[]> {
+  const clusters = attempts.map(({ message }) => message.notification.cluster);
+  await tx.query(
+    `SELECT FROM ${TABLE_NOTIFICATION_CONSIDERED} WHERE event_type_id = $1 AND cluster = ANY($2::bpchar[]) ORDER BY cluster FOR UPDATE`,
+    [eventTargetId, clusters],
+  );
+  const notified = new Map(await readNotifiedIssues({ database: tx }, { eventTargetId, clusters, sinceMicros }));
+  return attempts.filter(({ message, mayWait }) => {
+    if (message.before.firstAttemptMicros !== undefined) return true;
+    const { cluster, issues } = message.notification;
+    const after = (notified.get(cluster) ?? 0) + issues.length;
+    if (mayWait && after > issuesMax) return false;
+    notified.set(cluster, after);
+    return true;
+  });
+}
+
 /**
  * Writes down what is about to be sent, before it is: from here on a death means that it may have arrived, and that the same bytes follow.
- * Answers the ids of those whose lease this process still holds; only they may be sent.
+ * Answers the ids of those whose lease this process still holds, and that another process has not made too many for the day; only they
+ * may be sent.
  */
 export async function storeFirstAttempts(
   store: StoreAccess,
@@ -207,12 +260,19 @@ export async function storeFirstAttempts(
     eventTargetId,
     leaseToken,
     attempts,
-  }: { readonly eventTargetId: number; readonly leaseToken: string; readonly attempts: readonly FirstAttempt[] },
+    dayCap,
+  }: {
+    readonly eventTargetId: number;
+    readonly leaseToken: string;
+    readonly attempts: readonly FirstAttempt[];
+    readonly dayCap: DayCap | undefined;
+  },
 ): Promise<ReadonlySet<string>> {
   if (attempts.length === 0) return new Set();
   return transact(store, async (tx) => {
     const held = await lockHeld(tx, { ids: attempts.map(({ message }) => message.notification.id), leaseToken });
-    const written = attempts.filter(({ message }) => held.has(message.notification.id));
+    const own = attempts.filter(({ message }) => held.has(message.notification.id));
+    const written = dayCap === undefined ? own : await underCap(tx, eventTargetId, own, dayCap);
     await tx.query(
       `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
           SET untried_lease = NULL, first_attempt_at = f.first_attempt_at, issues = f.issues::json, headers = f.headers::json,
@@ -243,7 +303,7 @@ export async function storeFirstAttempts(
       })),
     );
     await restoreIssues(tx, { eventTargetId, issues: left, now: store.nowMicros() });
-    return held;
+    return new Set(written.map(({ message }) => message.notification.id));
   });
 }
 

@@ -189,6 +189,7 @@ async function updateOutbox(
     attempts: outbox.attempts,
     may_have_arrived: outbox.mayHaveArrived,
     next_attempt_at: timestampOrNull(outbox.nextAttemptMicros),
+    due_at: timestampOrNull(outbox.dueMicros),
     delivered_at: timestampOrNull(outbox.deliveredMicros),
     finished_at: timestampOrNull(outbox.finishedMicros),
     error_code: outbox.error?.code,
@@ -202,7 +203,7 @@ async function updateOutbox(
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
         SET state = u.state, attempts = u.attempts, may_have_arrived = u.may_have_arrived, next_attempt_at = u.next_attempt_at,
-            delivered_at = u.delivered_at, finished_at = u.finished_at, lease_token = NULL,
+            due_at = coalesce(u.due_at, o.due_at), delivered_at = u.delivered_at, finished_at = u.finished_at, lease_token = NULL,
             error_code = coalesce(u.error_code, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_code END),
             error_text = coalesce(u.error_text, CASE WHEN u.state = 'delivered' THEN NULL ELSE o.error_text END),
             run_deadline_at = coalesce(u.run_deadline_at, o.run_deadline_at),
@@ -210,7 +211,7 @@ async function updateOutbox(
             last_attempt_at = CASE WHEN u.untried THEN u.last_attempt_before ELSE o.last_attempt_at END,
             reported_at = u.reported_at, reported_run = CASE WHEN u.reported_at IS NULL THEN NULL ELSE $2::uuid END
        FROM json_to_recordset($1) AS u(id uuid, state text, attempts int, may_have_arrived boolean, next_attempt_at timestamp,
-            delivered_at timestamp, finished_at timestamp, error_code text, error_text text, run_deadline_at timestamp,
+            due_at timestamp, delivered_at timestamp, finished_at timestamp, error_code text, error_text text, run_deadline_at timestamp,
             untried boolean, first_attempt_before timestamp, last_attempt_before timestamp, reported_at timestamp)
       WHERE o.id = u.id`,
     [rowsJson(updates), runId],

@@ -14,12 +14,12 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import { errorCode, errorText } from '../../../encoding/ccx-error.ts';
-import type { Connection, Queryable } from '../../../platform/database/database.ts';
+import type { Connection } from '../../../platform/database/database.ts';
 import type { DisabledRules } from '../decide/disabled-rules.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { ComposeContext, OutgoingNotification, Target } from '../ports.ts';
 import { clockStepMsMin, microsOfMs, microsOrUndefined, timestampText } from '../timestamps.ts';
-import { type NotificationRow, notificationColumns } from './outbox.ts';
+import { type NotificationRow, notificationColumns, wantedAgain } from './outbox.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** Manual retries taken up in one run; the rest follows in the next. */
@@ -207,33 +207,22 @@ export async function reissueRequested(
   context: ComposeContext,
 ): Promise<readonly Reissued[]> {
   return transact(store, async (tx) => {
-    const reissued = await readReissues(tx, target, context, 'FOR UPDATE SKIP LOCKED');
+    const { rows } = await tx.query<NotificationRow>(
+      `SELECT ${notificationColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+        WHERE o.event_type_id = $1 AND ${wantedAgain} ORDER BY o.id LIMIT $2 FOR UPDATE SKIP LOCKED`,
+      [target.eventTargetId, reissuesMax],
+    );
+    const reissued = rows.map((row): Reissued => {
+      const old = { ...row, target: target.name };
+      try {
+        return { old, next: target.reissue(old, context), error: undefined };
+      } catch (error) {
+        return { old, next: undefined, error };
+      }
+    });
     await storeSuccessors(tx, reissued, store.nowMicros());
     await storeRefusals(tx, reissued);
     return reissued;
-  });
-}
-
-/** What a run would take up, changing nothing. */
-export async function readReissues(
-  queryable: Queryable,
-  target: Target,
-  context: ComposeContext,
-  lock: '' | 'FOR UPDATE SKIP LOCKED' = '',
-): Promise<readonly Reissued[]> {
-  const { rows } = await queryable.query<NotificationRow>(
-    `SELECT ${notificationColumns} FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
-      WHERE o.event_type_id = $1 AND o.retry_requested_at IS NOT NULL AND o.replaced_by IS NULL AND o.finished_at IS NOT NULL
-      ORDER BY o.id LIMIT $2 ${lock}`,
-    [target.eventTargetId, reissuesMax],
-  );
-  return rows.map((row): Reissued => {
-    const old = { ...row, target: target.name };
-    try {
-      return { old, next: target.reissue(old, context), error: undefined };
-    } catch (error) {
-      return { old, next: undefined, error };
-    }
   });
 }
 
