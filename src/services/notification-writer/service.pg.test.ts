@@ -86,7 +86,15 @@ afterEach(async () => {
   await database.query('DROP TRIGGER IF EXISTS refuse ON new_reports');
   await emptyTables(
     database,
-    ...['read_errors', 'new_reports', 'ccx.stored_message', 'ccx.trace', 'ccx.report_facts', 'ccx.catalogues'],
+    ...[
+      'read_errors',
+      'new_reports',
+      'ccx.stored_message',
+      'ccx.trace',
+      'ccx.report_facts',
+      'ccx.catalogues',
+      'ccx.clusters',
+    ],
   );
 });
 
@@ -453,6 +461,101 @@ test('two writers that get the same messages at the same time store each of them
   assert.equal(found.length, anonymous + named);
   assert.equal(new Set(found.map(({ org_id, updated_at }) => `${org_id} ${updated_at}`)).size, found.length);
   assert.equal((await deadLetters()).length, 0);
+});
+
+describe('clusters', () => {
+  const clusters = async () => {
+    const { rows: found } = await shared.base!.database.query<Record<string, unknown>>(
+      `SELECT org_id AS org, version, state, state_since = last_report_at AS new,
+              last_report_at = (SELECT max(updated_at) FROM new_reports AS n WHERE n.org_id = c.org_id AND n.cluster = c.cluster) AS newest
+         FROM ccx.clusters AS c ORDER BY org_id`,
+    );
+    return found;
+  };
+  const versioned = (version: string | undefined, RequestId: string, OrgID = '1') => {
+    const report = {
+      fingerprints: [],
+      reports: [],
+      system: {},
+      info: version === undefined ? [] : [versionOf(version)],
+    };
+    return reportMessage({ RequestId: `"${RequestId}"`, OrgID, Report: JSON.stringify(report) });
+  };
+  const versionOf = (version: string) => ({ info_id: 'version_info|CLUSTER_VERSION_INFO', details: { version } });
+
+  test('have their newest report and the newest version that one named, whatever comes in one batch', async () => {
+    await start();
+    await send(
+      versioned('4.17.1', 'a'),
+      versioned('4.17.2', 'b'),
+      versioned(undefined, 'c'),
+      versioned('4.16.9', 'd', '2'),
+    );
+    await until(() => bench.services[0]!.idle());
+    const first = { state: 'reporting', new: true, newest: true };
+    assert.deepEqual(await clusters(), [
+      { org: 1, version: '4.17.2', ...first },
+      { org: 2, version: '4.16.9', ...first },
+    ]);
+    await send(versioned(undefined, 'e'));
+    await until(() => bench.services[0]!.idle());
+    assert.deepEqual(await clusters(), [
+      { org: 1, version: '4.17.2', ...first, new: false },
+      { org: 2, version: '4.16.9', ...first },
+    ]);
+  });
+
+  test('that were stale or retired report again with their next report, and a repeat is none', async () => {
+    await start();
+    await send(versioned('4.17.1', 'a'), versioned('4.17.1', 'b', '2'));
+    await until(() => bench.services[0]!.idle());
+    await shared.base!.database.query(
+      `UPDATE ccx.clusters SET state = CASE org_id WHEN 1 THEN 'stale' ELSE 'retired' END, name = 'one'`,
+    );
+    const states = async () => (await clusters()).map(({ state, new: isNew }) => `${state} ${isNew}`);
+    await send(versioned('4.17.1', 'a'));
+    await until(() => bench.services[0]!.idle());
+    assert.deepEqual(await states(), ['stale true', 'retired true']);
+    await send(versioned('4.17.1', 'c'), versioned('4.17.1', 'd', '2'));
+    await until(() => bench.services[0]!.idle());
+    assert.deepEqual(await states(), ['reporting true', 'reporting true']);
+    const { rows: named } = await shared.base!.database.query(`SELECT FROM ccx.clusters WHERE name = 'one'`);
+    assert.equal(named.length, 2);
+  });
+
+  test('are written in one order by all writers: none waits for another in a circle', async () => {
+    const names = Array.from({ length: 9 }, (_, index) => `00000000-0000-4000-8000-00000000000${index}`);
+    const messages = names.map((name) => reportMessage({ RequestId: '""', ClusterName: JSON.stringify(name) }));
+    const other = `${bench.topics.in}-other`;
+    await bench.bus.admin.ensureTopics([{ name: other, partitions: 1 }]);
+    await start();
+    await start({ topic: other, groupId: 'other' });
+    const idle = async () => {
+      for (const service of bench.services) await until(() => service.idle());
+    };
+    await send(...messages);
+    await idle();
+    const { database } = shared.base!;
+    await database.transaction(async (tx) => {
+      await tx.query('SELECT FROM ccx.clusters WHERE cluster = $1 FOR UPDATE', [names[4]]);
+      const producer = await bench.bus.createProducer();
+      const there = messages.toReversed().map((value) => ({ topic: other, value }));
+      await producer.send([...messages.map((value) => ({ topic: bench.topics.in, value })), ...there]);
+      await producer.close();
+      await until(async () => {
+        const waiting = await database.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return waiting.rowCount === 2;
+      });
+    });
+    await idle();
+    assert.equal((await rows()).length, 3 * names.length);
+    assert.deepEqual(
+      bench.events.filter(({ event }) => event === 'step-retried'),
+      [],
+    );
+  });
 });
 
 describe('rows of one cluster', () => {

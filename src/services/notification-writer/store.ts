@@ -1,7 +1,6 @@
 /**
- * The writer's SQL: reports into `new_reports`, and the record of what was stored and the facts of each report beside them, as one statement
- * per batch. Called by the
- * step `store-reports`; retrying is its business.
+ * The writer's SQL: reports into `new_reports`, and beside them the record of what was stored, the facts of each report and when its cluster
+ * reported last, as one statement per batch. Called by the step `store-reports`; retrying is its business.
  *
  * What holds afterwards, also with several writers at once: a message that was stored makes no second row while the first is there; rows
  * of one cluster have strictly increasing microseconds, so that no two rows of the primary key meet and the newest row is the last one
@@ -10,6 +9,7 @@
 import {
   CHANNEL_REPORT_STORED,
   TABLE_CATALOGUES,
+  TABLE_CLUSTERS,
   TABLE_REPORT_FACTS,
   TABLE_STORED_MESSAGE,
 } from '../../contracts/tables.ts';
@@ -93,6 +93,8 @@ const factColumns = [
  * was set back, another writer whose clock is ahead). claimed: the record decides who may store, because its unique keys hold between
  * transactions too. The report and its facts are inserted for claimed rows only; facts that are there already are of a report that somebody
  * deleted. A catalogue is known already in nearly every batch, so its rules are taken apart only where it is not.
+ * seen: the rows of clusters come in order of the key, for two writers, and the notification service, to wait in one direction only; a
+ * cluster that was stale or retired reports again.
  */
 const insertText = `
   WITH incoming AS (
@@ -126,6 +128,14 @@ const insertText = `
       FROM unnest($20::text[], $21::bytea[], $22::text[]) AS c (version, rules_sha256, rules)
      WHERE NOT EXISTS (SELECT FROM ${TABLE_CATALOGUES} k WHERE k.version = c.version AND k.rules_sha256 = c.rules_sha256)
     ON CONFLICT DO NOTHING
+  ), seen AS (
+    INSERT INTO ${TABLE_CLUSTERS} AS c (org_id, cluster, version, last_report_at, state_since)
+    SELECT org_id, cluster::bpchar, (array_agg(cluster_version ORDER BY nr DESC) FILTER (WHERE cluster_version IS NOT NULL))[1],
+           max(updated_at), max(updated_at)
+      FROM placed JOIN claimed USING (${position}) GROUP BY org_id, cluster ORDER BY org_id, cluster::bpchar
+    ON CONFLICT (org_id, cluster) DO UPDATE
+       SET last_report_at = greatest(c.last_report_at, excluded.last_report_at), version = coalesce(excluded.version, c.version),
+           state = 'reporting', state_since = CASE c.state WHEN 'reporting' THEN c.state_since ELSE excluded.state_since END
   )
   SELECT nr, updated_at::text AS updated_at FROM placed JOIN claimed USING (${position})`;
 
