@@ -18,6 +18,7 @@ test('the shipped values of the policies are the reference’s', () => {
     likelihoodThreshold: 0,
     impactThreshold: 0,
     severityThreshold: 0,
+    clusterCap: 0,
   };
   assert.deepEqual(policies, {
     'notification-backend': {
