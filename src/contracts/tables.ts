@@ -33,6 +33,10 @@ export const TABLE_NOTIFICATION_CONSIDERED = 'ccx.notification_considered';
 export const TABLE_NOTIFICATION_OUTBOX = 'ccx.notification_outbox';
 export const TABLE_NOTIFICATION_SENT_ROWS = 'ccx.notification_sent_rows';
 export const TABLE_NOTIFICATION_DISABLED_SCOPES = 'ccx.notification_disabled_scopes';
+/**
+ * Its `event_type_id` is `event_targets.id` for our two targets. Receivers have ids from 1000, the largest there ever was and one more:
+ * their rows are never deleted, so that no id is used again, and none of them is called as one of the two.
+ */
 export const TABLE_NOTIFICATION_TARGETS = 'ccx.notification_targets';
 
 /**

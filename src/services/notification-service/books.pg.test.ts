@@ -344,6 +344,31 @@ test('explain tells per target and issue what was decided, why, when it was sent
     assert.match(emptied, /at once: the record that it was sent is gone/);
   }));
 
+test('targets have their names from the start, also those that an older release wrote, whose pause stays', () =>
+  withTimeline(bothTargets, async (line) => {
+    const named = async () =>
+      (
+        await line.database.query(
+          'SELECT event_type_id AS id, name, pause_code FROM ccx.notification_targets ORDER BY 1',
+        )
+      ).rows;
+    const both = [
+      { id: 1, name: 'kafka', pause_code: null },
+      { id: 2, name: 'service_log', pause_code: null },
+    ];
+    await line.another();
+    assert.deepEqual(await named(), both);
+    await line.database.query(
+      `UPDATE ccx.notification_targets SET name = NULL, pause_code = 'OLD' WHERE event_type_id = 2`,
+    );
+    await line.another();
+    assert.deepEqual(await named(), [both[0], { ...both[1], pause_code: 'OLD' }]);
+    await assert.rejects(
+      line.database.query(`INSERT INTO ccx.notification_targets (event_type_id, name) VALUES (1000, 'kafka')`),
+      /notification_targets_name/,
+    );
+  }));
+
 test('messages are claimed up to a number of bytes, and a larger one alone', () =>
   withTimeline({}, async (line) => {
     for (const cluster of ['a', 'b', 'c', 'd']) await line.store(reportOf('CRITICAL'), { cluster });

@@ -117,6 +117,8 @@ for (const [seed, clusterCap] of Object.entries(walks)) {
           ),
       };
       let compared = 0;
+      // A start writes the names of the targets.
+      await line.another();
       for (let round = 0; round < 25; round += 1) {
         for (let count = 0; count <= chance.below(3); count += 1) await steps[chance.pick(Object.keys(steps))]!();
         const before = await everything(line.database);

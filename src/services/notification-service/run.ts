@@ -16,11 +16,8 @@ import {
   type ClaimedMessage,
   claimMessages,
   countDue,
-  endPause,
   nextAttemptMicros,
-  pauseTarget,
   readNotifiedIssues,
-  readPause,
   readUnfinished,
   storeFirstAttempts,
 } from './store/outbox.ts';
@@ -38,6 +35,7 @@ import {
   readReports,
   type StoredReport,
 } from './store/reports.ts';
+import { endPause, pauseTarget, readPause } from './store/targets.ts';
 import { bindStatements, type StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
 import type { TimeSource } from './timestamps.ts';

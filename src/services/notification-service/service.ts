@@ -29,7 +29,7 @@ import { type Previewed, type PreviewRequest, type PreviewSummary, previewRun } 
 import { startPushing } from './push-metrics.ts';
 import type { RunSummary } from './run.ts';
 import { createRunner, type Runner } from './run-once.ts';
-import { readPause } from './store/outbox.ts';
+import { readPause, storeTargetNames } from './store/targets.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { isoText, timestampText } from './timestamps.ts';
 
@@ -133,6 +133,7 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
       const { warning } = await migrateCcx(database, set);
       if (warning !== undefined) events.schemaAhead(warning);
     }
+    await storeTargetNames(database);
   } catch (error) {
     events.storageUnusable();
     throw error;

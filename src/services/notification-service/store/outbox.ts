@@ -1,6 +1,6 @@
 /**
- * The outbox from the sender's side: claiming messages under a lease, writing down what a first attempt sends, waiting for the next one,
- * and pausing a target. Called by the deliver step; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
+ * The outbox from the sender's side: claiming messages under a lease, writing down what a first attempt sends, and waiting for the next
+ * one. Called by the deliver step; outcomes are written by `outcomes.ts`. Source: architecture.md 6.
  */
 
 import type { Issue } from '../../../contracts/issue.ts';
@@ -14,12 +14,10 @@ import {
   TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
-import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
-import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import { microsOfMs, microsOrUndefined, timestampMicros, timestampText } from '../timestamps.ts';
-import { rowsJson, type StoreAccess, storableText, transact } from './transact.ts';
+import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** Bodies claimed together; one larger message is claimed alone. Together with the number of messages it bounds the memory of delivering. */
 export const claimBytesMax = 16 * 1024 * 1024;
@@ -380,52 +378,6 @@ export async function nextAttemptMicros(
     [eventTargetId, runId, timestampText(store.nowMicros() + microsOfMs(earlierRetryMsMax))],
   );
   return microsOrUndefined(rows[0]!.next);
-}
-
-/** Nobody tries the target before then, in no process. */
-export async function pauseTarget(
-  store: StoreAccess,
-  pause: { readonly eventTargetId: number; readonly untilMicros: bigint; readonly error: CcxError },
-): Promise<void> {
-  await store.database.query(
-    `INSERT INTO ${TABLE_NOTIFICATION_TARGETS} AS t (event_type_id, paused_until, pause_code, pause_text, paused_micros)
-     VALUES ($1, $2::timestamp, $3, $4, extract(epoch FROM $2::timestamp - $5::timestamp) * 1000000)
-     ON CONFLICT (event_type_id) DO UPDATE
-        SET paused_until = greatest(t.paused_until, excluded.paused_until), pause_code = excluded.pause_code,
-            pause_text = excluded.pause_text,
-            paused_micros = t.paused_micros + greatest(0,
-              extract(epoch FROM excluded.paused_until - greatest(t.paused_until, $5::timestamp)) * 1000000)`,
-    [
-      pause.eventTargetId,
-      timestampText(pause.untilMicros),
-      pause.error.code,
-      storableText(pause.error.message).slice(0, errorTextCharsMax),
-      timestampText(store.nowMicros()),
-    ],
-  );
-}
-
-/** The pause of the target that is in force. */
-export async function readPause(store: StoreAccess, eventTargetId: number) {
-  const { rows } = await store.database.query<{ paused_until: string; pause_code: string; pause_text: string }>(
-    `SELECT paused_until, coalesce(pause_code, '') AS pause_code, coalesce(pause_text, '') AS pause_text
-       FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp`,
-    [eventTargetId, timestampText(store.nowMicros())],
-  );
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  return { untilMicros: timestampMicros(row.paused_until), code: row.pause_code, text: row.pause_text };
-}
-
-/** The rest of the pause did not happen. */
-export async function endPause(store: StoreAccess, eventTargetId: number): Promise<void> {
-  await store.database.query(
-    `UPDATE ${TABLE_NOTIFICATION_TARGETS}
-        SET paused_micros = paused_micros - greatest(0, extract(epoch FROM paused_until - $2::timestamp) * 1000000),
-            paused_until = NULL, pause_code = NULL, pause_text = NULL
-      WHERE event_type_id = $1`,
-    [eventTargetId, timestampText(store.nowMicros())],
-  );
 }
 
 /** Messages of the target that are due and neither delivered nor in somebody's hands. */
