@@ -1,24 +1,33 @@
 /**
- * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, and what came out of them. `npm run
- * test:all` runs a tenth of one. Ends with 1 when a promise was broken; the same seed gives the same series again.
+ * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, then fifty kills of writers under load on a
+ * real Kafka (`test/faults/writer-under-fire.ts`), and what came out of them. `npm run test:all` runs a tenth of one. Ends with 1 when a
+ * promise was broken; the same seed gives the same series again.
  *
  *   npm run soak                         one series, a random seed
  *   npm run soak -- --seeds=3            three series
  *   npm run soak -- --seed=abc           that series; with --seeds the first of several
  *   npm run soak -- --parallel=2         scenarios at a time
- *   npm run soak -- --only=report-stored scenarios whose name contains that
+ *   npm run soak -- --only=report-stored scenarios whose name contains that; the writers are called `writers`
  */
 import { availableParallelism } from 'node:os';
+import { createKafkaBus } from '../src/platform/bus/kafka/kafka-bus.ts';
+import { plaintext } from '../src/platform/bus/kafka/kafka-security.ts';
 import { createSystemClock } from '../src/platform/clock/clock.ts';
 import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { createTemplate, type Template } from '../test/faults/faulty-installation.ts';
 import { type KillScenario, runKillScenario, type ScenarioResult } from '../test/faults/kill-scenario.ts';
 import { killSeries } from '../test/faults/kill-series.ts';
+import { runWriterUnderFire } from '../test/faults/writer-under-fire.ts';
+import { missingForKafka } from './kafka/kafka-jars.ts';
+import { startKafka } from './kafka/start-kafka.ts';
 
 interface Finished extends ScenarioResult {
   readonly seed: string;
   readonly scenario: KillScenario;
 }
+
+/** What one run does to the writers on Kafka; `writer-under-fire.kafka.test.ts` does a tenth of it. */
+const writersUnderFire = { name: 'writers under fire', kills: 50, serverRestarts: 10 };
 
 const clock = createSystemClock();
 const flags = new Map(
@@ -32,17 +41,29 @@ const flags = new Map(
 process.exitCode = await soak();
 
 async function soak(): Promise<number> {
+  const only = flags.get('only') ?? '';
   const first = flags.get('seed') ?? clock.uuid().slice(0, 8);
   const seeds = Array.from({ length: Number(flags.get('seeds') ?? 1) }, (_, index) =>
     index === 0 ? first : `${first}-${index + 1}`,
   );
-  const startedAt = clock.now();
-  const startedMs = clock.monotonicMs();
   const due = seeds.flatMap((seed) =>
     killSeries(seed)
-      .filter(({ name }) => name.includes(flags.get('only') ?? ''))
+      .filter(({ name }) => name.includes(only))
       .map((scenario) => ({ seed, scenario })),
   );
+  const fires = writersUnderFire.name.includes(only) ? seeds : [];
+  const isKept = due.length === 0 || (await soakScenarios(due, seeds));
+  const areStored = [];
+  for (const seed of fires) areStored.push(await soakWriters(seed));
+  return isKept && areStored.every(Boolean) ? 0 : 1;
+}
+
+type Due = { readonly seed: string; readonly scenario: KillScenario }[];
+
+/** False when a promise was broken. */
+async function soakScenarios(due: Due, seeds: readonly string[]): Promise<boolean> {
+  const startedAt = clock.now();
+  const startedMs = clock.monotonicMs();
   console.log(`${due.length} scenarios, seeds ${seeds.join(' ')}`);
   const template = await createTemplate();
   const finished: Finished[] = [];
@@ -55,15 +76,48 @@ async function soak(): Promise<number> {
     await template.remove();
   }
   tellSummary(finished, { seeds, startedAt, ms: clock.monotonicMs() - startedMs });
-  return finished.every(({ complaints }) => complaints.length === 0) ? 0 : 1;
+  return finished.every(({ complaints }) => complaints.length === 0);
+}
+
+/** False when a message was lost, was stored twice, or says something else. */
+async function soakWriters(seed: string): Promise<boolean> {
+  const missing = missingForKafka();
+  if (missing.length > 0) {
+    console.log(
+      `\nleft out: ${writersUnderFire.name}: no Kafka can be started here: ${missing.join(' and ')} is missing`,
+    );
+    return true;
+  }
+  const { name, kills, serverRestarts } = writersUnderFire;
+  console.log(`\n${name}: ${kills} kills, PostgreSQL restarted ${serverRestarts} times, seed ${seed}`);
+  const cluster = await startKafka();
+  try {
+    const brokers = cluster.addresses;
+    const bus = createKafkaBus({ brokers, clientId: 'soak', security: plaintext, clock });
+    try {
+      const result = await runWriterUnderFire({ seed, kills, serverRestarts, brokers, bus });
+      for (const complaint of result.complaints) console.log(`       ${complaint}`);
+      tellRows([
+        ['good messages', result.good],
+        ['sent twice', result.repeats],
+        ['bad messages', result.bad],
+        ['kills with messages to be read', result.killedAtWork],
+        ['ended without PostgreSQL', result.endedWithoutDatabase],
+        ['complaints', result.complaints.length],
+        ['duration', `${Math.round(result.ms / 1000)} s`],
+      ]);
+      if (result.complaints.length > 0) console.log(`broken: --seed=${seed} --only=writers`);
+      return result.complaints.length === 0;
+    } finally {
+      await bus.close();
+    }
+  } finally {
+    await cluster.stop();
+  }
 }
 
 /** Takes scenarios until none is left. */
-async function work(
-  due: { readonly seed: string; readonly scenario: KillScenario }[],
-  template: Template,
-  finished: Finished[],
-): Promise<void> {
+async function work(due: Due, template: Template, finished: Finished[]): Promise<void> {
   for (let next = due.shift(); next !== undefined; next = due.shift()) {
     const result = { ...next, ...(await runKillScenario(template, next.scenario)) };
     finished.push(result);
@@ -79,7 +133,7 @@ function tellSummary(
 ): void {
   const sum = (of: (one: Finished) => number) => finished.reduce((total, one) => total + of(one), 0);
   const broken = finished.filter(({ complaints }) => complaints.length > 0);
-  const rows: [string, string | number][] = [
+  tellRows([
     ['started', run.startedAt.toISOString()],
     ['seeds', run.seeds.join(' ')],
     ['scenarios', finished.length],
@@ -90,7 +144,10 @@ function tellSummary(
     ['uploads cut off by a kill', sum(({ cutOff }) => cutOff)],
     ['scenarios with a broken promise', broken.length],
     ['duration', `${Math.round(run.ms / 1000)} s`],
-  ];
-  console.log(`\n${rows.map(([name, value]) => `${name.padEnd(32)} ${value}`).join('\n')}`);
+  ]);
   for (const { seed, scenario } of broken) console.log(`broken: --seed=${seed} ${scenario.name}`);
+}
+
+function tellRows(rows: readonly (readonly [string, string | number])[]): void {
+  console.log(`\n${rows.map(([name, value]) => `${name.padEnd(32)} ${value}`).join('\n')}`);
 }

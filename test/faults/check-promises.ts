@@ -1,11 +1,11 @@
 /**
  * Judges what an installation has left behind (`evidence.ts`) against what `docs/guarantees.md` promises. Pure: evidence and what was
- * uploaded go in, complaints come out; none means that every promise was kept. The invariants are those of consumers.md 5.1, as far as
- * they can be seen from outside:
+ * uploaded go in, complaints come out; none means that every promise was kept. The invariants are those of consumers.md 5.1:
  *
- * I1 every decided notification has ended, here: is delivered. I2 distinct ids on the wire are distinct decided notifications. I3 no issue
- * is told under two ids (all of it happens within one cooldown). I4 what is recorded as delivered has arrived. I5 nothing on the wire
- * breaks its schema.
+ * I1 every decided notification has ended in exactly one way: delivered, or what the test says. I2 distinct ids on the wire are distinct
+ * decided notifications. I3 no issue is told under two ids (all of it happens within one cooldown). I4 what is recorded as delivered has
+ * arrived. I5 nothing on the wire breaks its schema. I6 nothing is told that is not due. I7 no secret is told by any process. I8 no file is
+ * written outside the work folder.
  */
 import {
   STATE_ERROR,
@@ -31,6 +31,25 @@ export interface Expectation {
   readonly garbage?: readonly string[];
 }
 
+/** What one fault of the notification service has to leave behind. */
+export interface NotificationExpectation {
+  /** What is told by now, on every target that is named; all targets by default. */
+  readonly told: readonly {
+    readonly cluster: string;
+    readonly findings: readonly string[];
+    readonly targets?: readonly number[];
+  }[];
+  /** Messages that have not been delivered, by state. */
+  readonly endings?: Readonly<Record<string, number>>;
+}
+
+export interface NotificationEvidence extends Pick<Evidence, 'wire' | 'refused' | 'outbox' | 'ledger' | 'reported'> {
+  /** Secrets that a process has told, with where. */
+  readonly leaks: readonly string[];
+  /** Files that a process has written outside its work folder. */
+  readonly strays: readonly string[];
+}
+
 const targets = [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG];
 
 export function complaintsAbout(evidence: Evidence, expectation: Expectation): string[] {
@@ -38,11 +57,29 @@ export function complaintsAbout(evidence: Evidence, expectation: Expectation): s
     ...judgeReports(evidence, expectation),
     ...judgeDeadLetters(evidence, expectation),
     ...judgeOutbox(evidence),
-    ...judgeWire(evidence, expectation),
+    ...judgeWire(evidence, dueIssues(expectation.uploads)),
     ...judgeRecords(evidence),
     ...evidence.lags.map((lag) => `not read to its end: ${lag}`),
     ...evidence.refused.map((text) => `refused by a receiver: ${text}`),
     ...evidence.leftovers.map((name) => `left behind: ${name}`),
+  ];
+}
+
+/** I1 to I8 of the notification service alone, behind a fault of any kind. */
+export function complaintsAboutNotifications(
+  evidence: NotificationEvidence,
+  { told, endings = {} }: NotificationExpectation,
+): string[] {
+  const due = told.flatMap(({ cluster, findings, targets: on = targets }) =>
+    findings.flatMap((finding) => on.map((target) => issueOf(target, cluster, finding))),
+  );
+  return [
+    ...judgeEndings(evidence, endings),
+    ...judgeWire(evidence, due),
+    ...judgeLedger(evidence),
+    ...evidence.refused.map((text) => `refused by a receiver: ${text}`),
+    ...evidence.leaks.map((text) => `a secret was told: ${text}`),
+    ...evidence.strays.map((text) => `written outside the work folder: ${text}`),
   ];
 }
 
@@ -101,8 +138,25 @@ function judgeOutbox({ outbox }: Evidence): string[] {
     .map(({ id, state, target }) => `message ${id} for target ${target} is ${state}, not delivered`);
 }
 
-/** I2 to I4, and that everything that is due was told. */
-function judgeWire(evidence: Evidence, { uploads }: Expectation): string[] {
+/** I1 where not everything is delivered in the end. */
+function judgeEndings({ outbox }: NotificationEvidence, endings: Readonly<Record<string, number>>): string[] {
+  const complaints: string[] = [];
+  const byState = Map.groupBy(outbox, ({ state }) => state);
+  for (const state of new Set([...byState.keys(), ...Object.keys(endings)])) {
+    const messages = byState.get(state) ?? [];
+    const count = state === 'delivered' ? messages.length : (endings[state] ?? 0);
+    if (messages.length !== count) complaints.push(`${messages.length} messages are ${state}, not ${count}`);
+    const waiting = messages.filter(({ waits }) => waits).length;
+    if (finishedStates.has(state) && waiting > 0)
+      complaints.push(`${waiting} messages are ${state} and wait all the same`);
+  }
+  return complaints;
+}
+
+const finishedStates = new Set(['delivered', 'dead', 'withdrawn']);
+
+/** I2 to I4 and I6, and that everything that is due was told. */
+function judgeWire(evidence: Pick<Evidence, 'wire' | 'outbox'>, dueIssuesNow: readonly string[]): string[] {
   const { wire, outbox } = evidence;
   const complaints: string[] = [];
   const arrived = Map.groupBy(wire, ({ id }) => id);
@@ -130,29 +184,36 @@ function judgeWire(evidence: Evidence, { uploads }: Expectation): string[] {
     const ids = new Set(messages.map(({ id }) => id));
     if (ids.size > 1) complaints.push(`${issue} was told under ${ids.size} ids: ${[...ids].join(', ')}`);
   }
-  const due = new Set(dueIssues(uploads));
+  const due = new Set(dueIssuesNow);
   for (const issue of due) if (!told.has(issue)) complaints.push(`${issue} is due and was not told`);
   for (const issue of told.keys()) if (!due.has(issue)) complaints.push(`${issue} was told and is not due`);
   return complaints;
 }
 
-/** The ledger and `reported` say what happened: one `sent` row per target and cluster that was told something. */
-function judgeRecords(evidence: Evidence): string[] {
-  const { ledger, outbox, reported } = evidence;
+/** I4: what counts as notified was delivered, under that id, and has its `sent` row. */
+function judgeLedger({ ledger, outbox, reported }: Pick<Evidence, 'ledger' | 'outbox' | 'reported'>): string[] {
   const complaints: string[] = [];
   const delivered = new Set(outbox.filter(({ state }) => state === 'delivered').map(({ id }) => id));
   const rows = new Set(reported.filter(({ state }) => state === STATE_SENT).map(rowOf));
-  for (const { target, cluster, issue, state, id, reportedAt } of ledger) {
+  for (const { target, cluster, issue, state, id, reportedAt } of ledger.filter((row) => row.state === 'notified')) {
     const what = issueOf(target, cluster, issue);
-    if (state !== 'notified') complaints.push(`${what} is ${state} in the ledger`);
-    else if (id === null || !delivered.has(id))
-      complaints.push(`${what} counts as notified by ${id}, which was not delivered`);
+    if (id === null || !delivered.has(id))
+      complaints.push(`${what} counts as ${state} by ${id}, which was not delivered`);
     else if (!rows.has(rowOf({ target, cluster, notifiedAt: reportedAt ?? '' })))
-      complaints.push(`${what} counts as notified and has no sent row in reported`);
+      complaints.push(`${what} counts as ${state} and has no sent row in reported`);
   }
   for (const { id, target, cluster, state, reportedAt } of outbox)
     if (state === 'delivered' && !rows.has(rowOf({ target, cluster, notifiedAt: reportedAt ?? '' })))
       complaints.push(`message ${id} has no sent row in reported`);
+  return complaints;
+}
+
+/** The ledger and `reported` say what happened: one `sent` row per target and cluster that was told something. */
+function judgeRecords(evidence: Evidence): string[] {
+  const { ledger, reported } = evidence;
+  const complaints = judgeLedger(evidence);
+  for (const { target, cluster, issue, state } of ledger)
+    if (state !== 'notified') complaints.push(`${issueOf(target, cluster, issue)} is ${state} in the ledger`);
   const sent = Map.groupBy(
     reported.filter(({ state }) => state === STATE_SENT),
     ({ target, cluster }) => `target ${target}, cluster ${cluster}`,

@@ -3,20 +3,15 @@
  * while or tried again, nothing is lost, nothing is told under a second id, and the process recovers without being started again.
  */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
-import { isAlive } from '../../src/platform/database/embedded/postmaster-file.ts';
-import {
-  createDatabaseIfMissing,
-  type EmbeddedPostgres,
-  startEmbeddedPostgres,
-} from '../../src/platform/database/embedded/start-embedded-postgres.ts';
-import { createTestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+import { whyNoInstallation } from '../support/data-folder.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 import { complaintsAbout } from './check-promises.ts';
 import { createFaultyInstallation, type FaultyInstallation } from './faulty-installation.ts';
+import { startRestartableServer } from './restartable-server.ts';
 
 const clock = createSystemClock();
 const gatheringsMax = 12;
@@ -71,11 +66,9 @@ const concurrency = 4;
 describe('a database that', { concurrency, skip: whyNoInstallation() }, () => {
   for (const [title, trouble] of Object.entries(troubles)) {
     test(`${title} costs nothing but time`, async () => {
-      const home = await createTestFolder();
-      const dataDir = join(home.path, 'server');
-      const state = { server: await startEmbeddedPostgres({ dataDir, clock }) };
-      const directUrl = await createDatabaseIfMissing(state.server.url, 'notification');
-      const proxy = await startTcpProxy({ host: '127.0.0.1', port: state.server.port });
+      const server = await startRestartableServer();
+      const directUrl = await createDatabaseIfMissing(server.url, 'notification');
+      const proxy = await startTcpProxy({ host: '127.0.0.1', port: server.port });
       const url = new URL(directUrl);
       url.port = String(proxy.port);
       const database = { url: url.toString(), directUrl };
@@ -89,7 +82,7 @@ describe('a database that', { concurrency, skip: whyNoInstallation() }, () => {
         process.child.once('exit', () => ended.abort(new Error(`it ended:\n${process.stdout()}\n${process.stderr()}`)));
         const disturb = async () => {
           await until(() => installation.uploads().length - installation.waiting().length >= 3);
-          const restartServer = (afterMs: number) => restart(state, dataDir, afterMs);
+          const restartServer = (afterMs: number) => server.restart('killed', afterMs);
           await trouble({ installation, proxy, restartServer, readiness });
         };
         await Promise.all([uploadAll(installation, { url: address, ended: ended.signal }), disturb()]);
@@ -103,21 +96,11 @@ describe('a database that', { concurrency, skip: whyNoInstallation() }, () => {
       } finally {
         await installation.remove();
         await proxy.close();
-        await state.server.stop();
-        await home.remove();
+        await server.remove();
       }
     });
   }
 });
-
-async function restart(state: { server: EmbeddedPostgres }, dataDir: string, afterMs: number): Promise<void> {
-  const { pid, port } = state.server;
-  process.kill(pid, 'SIGKILL');
-  await until(() => !isAlive(pid));
-  await state.server.stop();
-  await clock.sleep(afterMs);
-  state.server = await startEmbeddedPostgres({ dataDir, clock, port });
-}
 
 /** One cluster after the other; each tries again until it is answered with 202, now under the same id, now under another. */
 async function uploadAll(

@@ -84,7 +84,7 @@ export async function collectEvidence(database: Database, folder: string, kafka?
 
 const recordsMax = 10_000;
 
-async function readTopic(bus: Bus, topic: string): Promise<BusRecord[]> {
+export async function readTopic(bus: Bus, topic: string): Promise<BusRecord[]> {
   const records: BusRecord[] = [];
   for (const { partition, start } of await bus.admin.lag('nobody', [topic]))
     records.push(...(await bus.admin.read({ topic, partition, offset: start }, recordsMax)));
@@ -129,7 +129,9 @@ async function readDeadLetters(bus: Bus): Promise<Evidence['deadLetters']> {
   return letters;
 }
 
-async function readNotifierTables(database: Database): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported'>> {
+export async function readNotifierTables(
+  database: Database,
+): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported'>> {
   const { rows: outbox } = await database.query<
     Omit<Evidence['outbox'][number], 'issues'> & { readonly issues: readonly { readonly errorKey: string }[] }
   >(

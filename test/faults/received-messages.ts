@@ -9,6 +9,8 @@ import type { StoredEntry } from '../../src/all-in-one/stand-ins/service-log/sto
 import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
 import { parseServiceLogEntry } from '../../src/contracts/service-log-entry.ts';
 import { TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../src/contracts/tables.ts';
+import { HEADER_MESSAGE_ID } from '../../src/contracts/topics.ts';
+import { type BusRecord, headerText } from '../../src/platform/bus/bus.ts';
 
 export interface WireMessage {
   readonly target: number;
@@ -24,6 +26,16 @@ export interface Received {
   readonly wire: readonly WireMessage[];
   /** What a stand-in would not take, or a reader of its messages stumbles over. */
   readonly refused: readonly string[];
+}
+
+/** What lies on the topic of the notification backend, as its readers see it. */
+export function readNotifications(records: readonly BusRecord[]): Received {
+  const bodies = records.map((record) => ({
+    id: headerText(record, HEADER_MESSAGE_ID) ?? '',
+    body: String(record.value),
+  }));
+  const parsed = bodies.map(parseNotification);
+  return { wire: parsed.flatMap(({ wire }) => wire), refused: parsed.flatMap(({ refused }) => refused) };
 }
 
 export async function readReceived(folder: string): Promise<Received> {
@@ -45,18 +57,25 @@ function readBackend(received: readonly ReceivedNotification[]): Received {
   const refused: string[] = [];
   for (const { id = '', outcome, note, body } of received) {
     if (outcome === 'refused' || note !== undefined) refused.push(`notification ${id}: ${outcome}, ${note}`);
-    try {
-      const message = parseNotificationMessage(body);
-      const issues = message.events.map(({ payload }) => payload.rule_url.split('/').at(-1)!);
-      wire.push({ target: TARGET_NOTIFICATIONS_BACKEND, id, cluster: message.context.display_name, issues, body });
-    } catch (error) {
-      refused.push(`notification ${id}: ${String(error)}`);
-    }
+    const parsed = parseNotification({ id, body });
+    wire.push(...parsed.wire);
+    refused.push(...parsed.refused);
   }
   return { wire, refused };
 }
 
-function readServiceLog(entries: readonly StoredEntry[]): Received {
+function parseNotification({ id, body }: { readonly id: string; readonly body: string }): Received {
+  try {
+    const message = parseNotificationMessage(body);
+    const issues = message.events.map(({ payload }) => payload.rule_url.split('/').at(-1)!);
+    const cluster = message.context.display_name;
+    return { wire: [{ target: TARGET_NOTIFICATIONS_BACKEND, id, cluster, issues, body }], refused: [] };
+  } catch (error) {
+    return { wire: [], refused: [`notification ${id}: ${String(error)}`] };
+  }
+}
+
+export function readServiceLog(entries: readonly StoredEntry[]): Received {
   const wire: WireMessage[] = [];
   const refused: string[] = [];
   for (const entry of entries) {

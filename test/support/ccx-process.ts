@@ -25,6 +25,8 @@ export interface CcxRun {
   readonly env?: Readonly<Record<string, string>>;
   /** `event:n` or `service/event:n`: SIGKILL at the n-th such business event. */
   readonly killAt?: string;
+  /** As `killAt`, but SIGSTOP: `kill('SIGCONT')` lets it go on. */
+  readonly stopAt?: string;
   /** With `killAt`: the `postmaster.pid` of a PostgreSQL that is killed at that moment as well. */
   readonly killServerToo?: string;
   /** Another installation than this checkout. */
@@ -44,7 +46,8 @@ export function installationRoot(): string {
 
 export function startCcx(run: CcxRun): CcxProcess {
   assertKindMay('start programs');
-  const preload = run.killAt === undefined ? [] : ['--import', killAtEvent];
+  const signalAt = run.killAt ?? run.stopAt;
+  const preload = signalAt === undefined ? [] : ['--import', killAtEvent];
   const root = run.root ?? installationRoot();
   const program =
     run.launcher === true ? [join(root, 'src/bin/ccx')] : [process.execPath, ...preload, join(root, 'src/cli.ts')];
@@ -57,7 +60,8 @@ export function startCcx(run: CcxRun): CcxProcess {
     env: {
       ...baseEnvironment(),
       ...run.env,
-      ...(run.killAt === undefined ? {} : { CCX_TEST_KILL_AT: run.killAt }),
+      ...(signalAt === undefined ? {} : { CCX_TEST_KILL_AT: signalAt }),
+      ...(run.stopAt === undefined ? {} : { CCX_TEST_KILL_BY: 'SIGSTOP' }),
       ...(run.killServerToo === undefined ? {} : { CCX_TEST_KILL_TOO: run.killServerToo }),
     },
   });

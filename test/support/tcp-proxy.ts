@@ -1,6 +1,6 @@
 /**
- * A way to a server that can be broken: cut (connections die, new ones are refused) or frozen (they stay open, nothing gets through).
- * For tests of what a client does when its server is away or its own process hangs.
+ * A way to a server that can be broken: cut (connections die, new ones are refused), frozen (they stay open, nothing gets through), or frozen
+ * in the direction of the answers alone. For tests of what a client does when its server is away, its own process hangs or an answer is lost.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -9,6 +9,8 @@ export interface TcpProxy {
   readonly port: number;
   cut(): void;
   freeze(): void;
+  /** What clients send still arrives; what they are answered does not. */
+  freezeAnswers(): void;
   /** Lets everything through again. What was frozen goes on; what was cut stays dead. */
   restore(): void;
   close(): Promise<void>;
@@ -23,7 +25,9 @@ export interface TcpProxyOptions {
 
 export async function startTcpProxy(target: TcpProxyOptions): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let state: 'open' | 'cut' | 'frozen' = 'open';
+  /** Those to the server, from which the answers come. */
+  const upstreams = new Set<Socket>();
+  let state: 'open' | 'cut' | 'frozen' | 'without answers' = 'open';
   const server = createServer((client) => {
     if (state === 'cut') {
       client.resetAndDestroy();
@@ -32,6 +36,9 @@ export async function startTcpProxy(target: TcpProxyOptions): Promise<TcpProxy> 
     const upstream = connect(target.port, target.host);
     join(client, upstream);
     join(upstream, client);
+    upstreams.add(upstream);
+    upstream.on('close', () => upstreams.delete(upstream));
+    if (state === 'without answers') upstream.pause();
     if (state === 'frozen') for (const socket of [client, upstream]) socket.pause();
   });
   const join = (from: Socket, to: Socket) => {
@@ -58,6 +65,10 @@ export async function startTcpProxy(target: TcpProxyOptions): Promise<TcpProxy> 
     freeze() {
       state = 'frozen';
       for (const socket of sockets) socket.pause();
+    },
+    freezeAnswers() {
+      state = 'without answers';
+      for (const socket of upstreams) socket.pause();
     },
     restore() {
       state = 'open';
