@@ -7,7 +7,9 @@ import { TABLE_NEW_REPORTS, TABLE_REPORT_FACTS } from '../src/contracts/tables.t
 import type { Clock } from '../src/platform/clock/clock.ts';
 import { migrateCcx } from '../src/platform/database/ccx-migrations.ts';
 import type { Database } from '../src/platform/database/database.ts';
+import { deleteOldRows } from '../src/platform/database/delete-old-rows.ts';
 import { deleteAgedRows, oldRowsOf } from '../src/platform/records/old-rows.ts';
+import { createFactsSweep } from '../src/platform/records/report-facts.ts';
 import type { BenchContext, Benchmark, Contender, Figure } from './support/benchmark.ts';
 
 /** Reports of a cluster, one every two hours. */
@@ -41,6 +43,7 @@ export const benchmark: Benchmark = {
       figures.push(
         ...(await deletionFigures(context, database, { contender, many, longest: () => table.takeLongest() })),
       );
+    figures.push(...(await lookFigures(context, table, many)));
     return { comparisons: [comparison], figures };
   },
 };
@@ -85,6 +88,19 @@ class ReportsByAge {
         return rowCount;
       },
     };
+  }
+
+  /** What `ccx db cleanup` does ahead of a deletion. Deletes nothing, so the next portion is the same. */
+  async count(portion: number): Promise<void> {
+    const { slices } = await oldRowsOf(this.#database, { table: TABLE_NEW_REPORTS, maxAge: '1 day' });
+    const before = await this.#nextBefore(portion);
+    this.#handedOut -= portion;
+    await deleteOldRows(this.#timed(), { ...slices, before }, { countOnly: true });
+  }
+
+  /** What the writer does every ten minutes. */
+  async sweepFacts(): Promise<void> {
+    await createFactsSweep()(this.#timed());
   }
 
   /** The longest statement or transaction since the last call, in milliseconds. */
@@ -168,6 +184,23 @@ async function quietFigures(context: BenchContext, database: Database): Promise<
   const writer = storeReports(context, database);
   await context.clock.sleep(context.size(10_000, 200));
   return latencyFigures('nothing deleted', await writer.stop());
+}
+
+/** What looks for old rows and deletes none. */
+async function lookFigures({ clock }: BenchContext, table: ReportsByAge, many: number): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  const looks = {
+    [`${many} counted`]: () => table.count(many),
+    'one pass of the writer over facts': () => table.sweepFacts(),
+  };
+  for (const [name, look] of Object.entries(looks)) {
+    table.takeLongest();
+    const startedMs = clock.monotonicMs();
+    await look();
+    figures.push({ name, value: (clock.monotonicMs() - startedMs) / 1000, unit: 's' });
+    figures.push({ name: `${name}, longest statement`, value: table.takeLongest(), unit: 'ms' });
+  }
+  return figures;
 }
 
 interface Deletion {

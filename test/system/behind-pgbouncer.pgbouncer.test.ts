@@ -181,6 +181,14 @@ test('commands and a one-shot run work there, too', async () => {
   assert.match(explained.stdout, /CONTROL_PLANE_NODE_REPLICAS/);
   const traced = await runCcx(['trace', 'behind-a-pooler-0'], env);
   assert.equal(traced.code, 0, traced.stderr);
+  const aged = await context.database.query(`UPDATE ccx.trace SET recorded_at = recorded_at - interval '100 days'`);
+  const cleaned = await runCcx(['db', 'cleanup', '--older-than', '90d', '--json'], env);
+  assert.equal(cleaned.code, 0, cleaned.stderr);
+  const { tables } = JSON.parse(cleaned.stdout) as { tables: { table: string; deleted: number }[] };
+  assert.deepEqual(
+    tables.filter(({ deleted }) => deleted > 0),
+    [{ table: 'trace', found: aged.rowCount, deleted: aged.rowCount }],
+  );
 });
 
 test('LISTEN is refused by name, and server settings of the URL that the pooler drops are, too', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import type { Connection } from './database.ts';
 import { deleteOldRows, type OldRows, sliceRowsMax } from './delete-old-rows.ts';
 
 const rows = 2 * sliceRowsMax;
@@ -102,6 +103,26 @@ test('of a bounded number the oldest go first', async () => {
   assert.equal(await deleteOldRows(context.database, { ...letters, through: 'index', rowsMax: 7_000 }), 7_000);
   assert.equal(await left(), rows - 7_000);
   assert.equal(await left(`at < '${minute(7_000)}'`), 0);
+});
+
+test('a slice that met a conflict is done again, one that cannot be done ends it', async () => {
+  const failing = (code: string) => {
+    let transactions = 0;
+    return {
+      ...context.database,
+      transaction: async <T>(work: (tx: Connection) => Promise<T>): Promise<T> => {
+        transactions += 1;
+        if (transactions === 2) throw Object.assign(new Error('test'), { code, severity: 'ERROR' });
+        return context.database.transaction(work);
+      },
+    };
+  };
+  const old = { ...letters, through: 'index', before: minute(1_000) } as const;
+  await assert.rejects(deleteOldRows(failing('42P01'), old), /test/);
+  const rest = await left(`at < '${minute(1_000)}'`);
+  assert.ok(rest > 0 && rest < 1_000, `${rest}`);
+  assert.equal(await deleteOldRows(failing('40P01'), old), rest);
+  assert.equal(await left(), rows - 1_000);
 });
 
 test('the settings that a slice plans with end with it', async () => {

@@ -9,6 +9,7 @@
  */
 import { type Clock, createSystemClock } from '../clock/clock.ts';
 import type { Connection, Database } from './database.ts';
+import { isRetryableDatabaseError } from './database-error.ts';
 
 /** Rows that one statement looks at, at most. */
 export const sliceRowsMax = 5_000;
@@ -16,6 +17,10 @@ export const sliceRowsMax = 5_000;
 const sliceRowsFirst = 64;
 /** A slice that took longer makes the next one smaller, one that took less than half of it makes it larger. */
 const sliceMsWanted = 200;
+
+const sliceTriesMax = 5;
+/** Pause before a slice is done again, multiplied by the number of times. */
+const sliceRetryMs = 100;
 
 /** Where there is no index, slices are ranges of blocks; of this many rows each, as far as the sizes are concerned. */
 const rowsPerBlock = 20;
@@ -63,7 +68,7 @@ export async function deleteOldRows(database: Database, old: OldRows, options: S
   while (rows < rowsMax && signal?.aborted !== true) {
     const startedMs = clock.monotonicMs();
     const wanted = Math.min(size, rowsMax - rows);
-    const slice = await database.transaction((tx) => slices(tx, wanted));
+    const slice = await takeSlice(database, clock, (tx) => slices(tx, wanted));
     size = nextSize(size, clock.monotonicMs() - startedMs);
     rows += slice.found;
     onProgress?.(rows);
@@ -80,6 +85,18 @@ interface Slice {
 }
 
 type TakeSlice = (tx: Connection, rowsMax: number) => Promise<Slice>;
+
+/** Done again after a conflict with somebody or a lost connection: it looks at what is there. */
+async function takeSlice(database: Database, clock: Clock, take: (tx: Connection) => Promise<Slice>): Promise<Slice> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await database.transaction(take);
+    } catch (error) {
+      if (tries >= sliceTriesMax || !isRetryableDatabaseError(error)) throw error;
+      await clock.sleep(sliceRetryMs * tries);
+    }
+  }
+}
 
 function nextSize(size: number, tookMs: number): number {
   if (tookMs > sliceMsWanted) return Math.max(1, Math.floor((size * sliceMsWanted) / tookMs));
