@@ -33,7 +33,7 @@ import {
   type RunTarget,
   type TargetHealth,
 } from './run.ts';
-import { countWaiting, isFirstRun } from './store/outbox.ts';
+import { countWaiting, isFirstRun, type readGauges } from './store/outbox.ts';
 import type { StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
 import { createTimeSource, microsOfMs, type TimeSource, timestampMicros, timestampText } from './timestamps.ts';
@@ -58,6 +58,8 @@ export interface ServiceState {
   }[];
   /** Clusters of which it was said that several organizations report them. */
   readonly contested: Set<string>;
+  /** What waited when it was counted last, and when it may be counted again. */
+  readonly gauging: { notBeforeMs: number; waiting: Awaited<ReturnType<typeof readGauges>> };
   readonly signal: AbortSignal;
 }
 
@@ -84,6 +86,7 @@ export function serviceState(
     store: { database, clock, nowMicros: time.nowMicros },
     targets: compilePolicies(settings, targets, events),
     contested: new Set(),
+    gauging: { notBeforeMs: Number.NEGATIVE_INFINITY, waiting: [] },
     content: keepLastGood({
       clock,
       load: async () => {

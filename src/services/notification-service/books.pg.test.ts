@@ -422,6 +422,33 @@ test('metrics say what was decided, what waits and for how long', () =>
     }
   }));
 
+test('metrics say how long it takes from a report to its decision, once each, and to its notification', () =>
+  withTimeline(bothTargets, async (line) => {
+    const telemetry = createSilentTelemetry();
+    const service = await line.another({}, telemetry);
+    line.serviceLog.answer = () => ({ kind: 'retry', error: failure('AWAY'), afterMs: 0 });
+    await line.store(reportOf('CRITICAL'));
+    await line.store(reportOf('CRITICAL'), { cluster: 'odd', at: 'infinity' });
+    await line.clock.advance(20_000);
+    await service.runOnce();
+    line.serviceLog.answer = () => ({ kind: 'delivered', detail: '' });
+    await line.clock.advance(40_000);
+    await service.runOnce();
+    const text = await telemetry.registry.metrics();
+    const counts = (name: string, target: string) =>
+      [10, 30, 300].map((seconds) =>
+        Number(
+          new RegExp(`^ccx_notification_${name}_bucket\\{le="${seconds}",target="${target}"\\} (\\d+)$`, 'm').exec(
+            text,
+          )?.[1],
+        ),
+      );
+    for (const target of ['notification-backend', 'service-log'])
+      assert.deepEqual(counts('report_to_decision_seconds', target), [0, 1, 1]);
+    assert.deepEqual(counts('report_to_notification_seconds', 'notification-backend'), [0, 1, 1]);
+    assert.deepEqual(counts('report_to_notification_seconds', 'service-log'), [0, 0, 1]);
+  }));
+
 test('the time of decisions is the server’s, whatever this machine’s clock is set to', () =>
   withTimeline({}, async (line) => {
     const ours = createTimeSource(line.clock, 'clock');

@@ -4,6 +4,8 @@
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
+/** From a quick run to a message that waited a day for its target. */
+const ageBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400];
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Values of the gauge `service_status`. */
@@ -78,7 +80,19 @@ function ownMetrics(registry: Registry) {
     new Counter({ name: `ccx_notification_${name}`, help, labelNames: [...labelNames], registers });
   const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: `ccx_notification_${name}`, help, labelNames: [...labelNames], registers });
+  const ages = (name: string, help: string) =>
+    new Histogram({
+      ...{ name: `ccx_notification_${name}`, help, labelNames: ['target'] as const, buckets: ageBuckets, registers },
+    });
   return {
+    decisionAgeSeconds: ages(
+      'report_to_decision_seconds',
+      'From a report being stored until its issues are decided, once for each report',
+    ),
+    notificationAgeSeconds: ages(
+      'report_to_notification_seconds',
+      'From a report being stored until a notification of its issues is delivered; the report is older where a cooldown had to end',
+    ),
     decisions: counter('decisions_total', 'Decisions about issues', ['target', 'reason']),
     issueEvents: counter('issue_events_total', 'What reports said of issues, whatever the targets', ['event']),
     reports: counter('reports_total', 'Reports considered', ['target', 'outcome']),

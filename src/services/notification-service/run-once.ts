@@ -11,6 +11,7 @@ import { readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { readContestedClusters } from './store/reports.ts';
 import { deleteExpired } from './store/retention.ts';
+import type { Events } from './telemetry.ts';
 
 /** Clusters of which it is said, once each, that several organizations report them. */
 const contestedClustersMax = 1_000;
@@ -138,16 +139,35 @@ async function runOnce(
   const processingMs = state.clock.monotonicMs();
   await runPipeline(run, store);
   events.operationTimed('process_clusters', processingMs);
-  events.outboxGauged(
-    await readGauges(
-      state.store,
-      state.targets.map(({ target }) => target),
-    ),
-  );
+  await gaugeOutbox(state);
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);
   events.runFinished(summary);
   events.statusChanged(SERVICE_STATUS.inactive);
   return { summary, run, store, followedRules: rules, storedCooldowns: cooldowns };
+}
+
+/** Counting takes the longer the more waits; it gets this share of the time. */
+const gaugingShare = 0.02;
+
+/** Counts what waits, unless it was counted a moment ago: runs may follow each other within milliseconds. */
+export async function gaugeOutbox({
+  store,
+  clock,
+  events,
+  targets,
+  gauging,
+}: Pick<ServiceState, 'store' | 'clock' | 'targets' | 'gauging'> & {
+  readonly events: Pick<Events, 'outboxGauged'>;
+}): Promise<void> {
+  const startedMs = clock.monotonicMs();
+  if (startedMs < gauging.notBeforeMs) return;
+  gauging.waiting = await readGauges(
+    store,
+    targets.map(({ target }) => target),
+  );
+  events.outboxGauged(gauging.waiting);
+  const endedMs = clock.monotonicMs();
+  gauging.notBeforeMs = endedMs + (endedMs - startedMs) / gaugingShare;
 }
 
 /** A text that means no cooldown is none for the others too. */

@@ -211,16 +211,18 @@ function checkSettings(sources: Parameters<typeof dependencySettings>[0]): void 
   enabled.forEach(compilePolicy);
 }
 
-/** For `ccx roles`: which targets are paused and why, and how the last run went. */
-async function describeNow({ store, targets }: ServiceState, runner: Runner) {
+/** For `ccx roles`: what waits for each target, which are paused and why, and how the last run went. */
+async function describeNow({ store, targets, gauging }: ServiceState, runner: Runner) {
   const failure = runner.failure();
   return {
     targets: await Promise.all(
-      targets.map(async ({ target }) => {
-        const pause = await readPause(store, target.eventTargetId);
-        if (pause === undefined) return { name: target.name };
+      targets.map(async ({ target: { name, eventTargetId } }) => {
+        const waiting = gauging.waiting.find(({ target }) => target === name);
+        const { counts: messages = [], oldestSeconds = 0 } = waiting ?? {};
+        const pause = await readPause(store, eventTargetId);
+        if (pause === undefined) return { name, messages, oldestSeconds };
         const { untilMicros, code, text } = pause;
-        return { name: target.name, pausedUntil: isoText(untilMicros), code, text };
+        return { name, messages, oldestSeconds, pausedUntil: isoText(untilMicros), code, text };
       }),
     ),
     lastRun: runner.last()?.summary ?? null,

@@ -12,7 +12,7 @@ import type { SettledDecision } from './decide/decide-cluster.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
 import type { DeliveryResult, OutgoingNotification, Target } from './ports.ts';
-import { isoText } from './timestamps.ts';
+import { isoText, timestampMicros } from './timestamps.ts';
 
 type NamedTarget = Pick<Target, 'name'>;
 
@@ -24,13 +24,16 @@ interface NamedReport {
 
 interface NamedMessage {
   readonly notification: Pick<OutgoingNotification, 'id' | 'cluster'>;
+  readonly reportUpdatedAt: string;
   readonly requestId: string | undefined;
   /** This attempt included. */
   readonly attempts: number;
 }
 
 interface DecidedReport {
-  readonly report: NamedReport & { readonly text: string | undefined };
+  readonly report: NamedReport & { readonly text: string | undefined; readonly updatedAt: string };
+  /** The target decides this report for the first time. */
+  readonly isNewReport: boolean;
   readonly runTarget: { readonly target: { readonly name: string } };
   readonly outcome: string;
   readonly unreadable: CcxError | undefined;
@@ -177,10 +180,11 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
       log.warn({ ...where, ...errorFields(error) }, 'a sent row of reported holds no report; it counts for nothing');
     },
     /** Hop 10, issue by issue, once the decisions are stored. */
-    clusterDecided(cluster: DecidedReport, startedMs: number): void {
+    clusterDecided(cluster: DecidedReport, { startedMs, nowMicros }: { startedMs: number; nowMicros: bigint }): void {
       const { report, runTarget, outcome, unreadable } = cluster;
       const target = runTarget.target.name;
       metrics.reports.inc({ target, outcome });
+      if (cluster.isNewReport) observeAge(metrics.decisionAgeSeconds, target, nowMicros, report.updatedAt);
       const where = { target, cluster: report.cluster, 'org id': report.orgId };
       if (unreadable !== undefined) {
         (report.text === undefined ? metrics.readReportForClusterErrors : metrics.deserializeReportErrors).inc();
@@ -245,6 +249,22 @@ function decisionEvents({ telemetry, clock, metrics }: EventsOptions) {
   };
 }
 
+/** A time that no clock shows (`infinity`, a year that JavaScript does not know) has no age; one that lies ahead has none yet. */
+function observeAge(
+  histogram: NotificationMetrics['decisionAgeSeconds'],
+  target: string,
+  nowMicros: bigint,
+  since: string,
+): void {
+  let micros: bigint;
+  try {
+    micros = timestampMicros(since);
+  } catch {
+    return;
+  }
+  histogram.observe({ target }, Math.max(0, Number(nowMicros - micros) / 1e6));
+}
+
 function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
   const { log } = telemetry;
   return {
@@ -260,9 +280,9 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     attemptEnded(
       target: NamedTarget,
       message: NamedMessage,
-      ended: { readonly result: DeliveryResult; readonly startedMs: number },
+      ended: { readonly result: DeliveryResult; readonly startedMs: number; readonly nowMicros: bigint },
     ): void {
-      const { result, startedMs } = ended;
+      const { result, startedMs, nowMicros } = ended;
       const elapsedMs = clock.monotonicMs() - startedMs;
       const { id, cluster } = message.notification;
       metrics.attempts.inc({ target: target.name, result: result.kind });
@@ -272,6 +292,7 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       );
       if (result.kind === 'delivered') {
         if (target.name === 'service-log') metrics.sent.inc();
+        observeAge(metrics.notificationAgeSeconds, target.name, nowMicros, message.reportUpdatedAt);
         log.debug({ target: target.name, id, cluster, detail: result.detail }, 'notification delivered');
         telemetry.announce('notification-delivered', {
           requestId: message.requestId ?? null,

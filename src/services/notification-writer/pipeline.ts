@@ -121,13 +121,15 @@ class BatchRun {
   }
 
   async store(): Promise<void> {
-    const { events, database } = this.#dependencies;
+    const { clock, events, database } = this.#dependencies;
     let attempts = 1;
+    let startedMs = clock.monotonicMs();
     const results = await this.#control.untilDone('store-reports', 'database', (attempt) => {
       this.#accepted = this.#accepted.filter(({ message }) => this.#control.owns(message.record));
       const traceOf = (index: number, result: InsertedReport) =>
         this.#traceOf(this.#accepted[index]!, settled(result, attempt.number));
       attempts = attempt.number;
+      startedMs = clock.monotonicMs();
       return storeReports(
         this.#accepted.map(({ row }) => row),
         database,
@@ -135,6 +137,7 @@ class BatchRun {
         attempt,
       );
     });
+    if (results.length > 0) events.batchStored(clock.monotonicMs() - startedMs);
     results.forEach((answer, index) => {
       const { message, row } = this.#accepted[index]!;
       const result = settled(answer, attempts);

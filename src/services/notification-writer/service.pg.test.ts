@@ -397,6 +397,11 @@ describe('a repeat', () => {
     ]);
     assert.equal((await metricsTouched())['stored_messages'], 1);
     assert.equal(bench.events.filter(({ event }) => event === 'report-repeated').length, 2);
+    const text = await bench.telemetry.registry.metrics();
+    const observed = (name: string) => Number(new RegExp(`^ccx_writer_${name}_count (\\d+)$`, 'm').exec(text)?.[1]);
+    assert.equal(observed('report_delay_seconds'), 1, 'of what was stored now');
+    assert.ok(observed('store_seconds') >= 1);
+    assert.equal(observed('store_seconds'), observed('batch_seconds'));
   });
 
   test('is nothing else: another request, cluster or time, or no request at all, is a new report', async () => {

@@ -101,6 +101,7 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
     /** Hop 8. */
     reportStored({ record, subject, takenMs }: TakenMessage, bytes: number, updatedAt: string): void {
       metrics.stored.inc();
+      metrics.delaySeconds.observe(Math.max(0, (clock.now().getTime() - record.timestampMs) / 1000));
       metrics.storedBytes.inc(bytes);
       reportOutcome(subject, 'success');
       log.debug({ ...placeOf(record), ...contextOf(subject), bytes, updatedAt }, 'report stored');
@@ -128,6 +129,10 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
         'message put into the dead-letter topic',
       );
       telemetry.announce('message-dead-lettered', { requestId: subject.requestId, code: error.code, step });
+    },
+    /** Once its rows are committed; the attempt that did it. */
+    batchStored(ms: number): void {
+      metrics.storeSeconds.observe(ms / 1000);
     },
     batchFinished(batch: { records: number; stored: number; repeated: number; refused: number; ms: number }): void {
       metrics.batchRecords.observe(batch.records);
@@ -174,6 +179,8 @@ function contextOf(subject: ReportSubject) {
 
 /** Batches take from a millisecond (one message) to seconds (a slow disk). */
 const batchSecondsBuckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** From a fraction of a second to a backlog of hours. */
+const delayBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200];
 const batchRecordsBuckets = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500];
 
 type WriterMetrics = ReturnType<typeof createWriterMetrics>;
@@ -211,6 +218,16 @@ export function createWriterMetrics(registry: Registry, namespace: string) {
       'batch_seconds',
       'From the first message of a batch until its offsets may move on',
       batchSecondsBuckets,
+    ),
+    storeSeconds: histogram(
+      'store_seconds',
+      'One transaction that stores a batch, its commit included',
+      batchSecondsBuckets,
+    ),
+    delaySeconds: histogram(
+      'report_delay_seconds',
+      "From the message's time on the bus until its report is stored",
+      delayBuckets,
     ),
     batchRecords: histogram('batch_records', 'Messages in a batch', batchRecordsBuckets),
   };

@@ -192,7 +192,7 @@ async function attempt(
   const nowMicros = run.time.nowMicros();
   const pause = judgeAnswer(health, message.notification.cluster, result);
   const outcome = outcomeOf(run, message, { result, pauseMs: pause?.afterMs, startedMicros, nowMicros });
-  run.events.attemptEnded(target, message, { result, startedMs });
+  run.events.attemptEnded(target, message, { result, startedMs, nowMicros });
   if (result.kind === 'delivered') {
     run.tally.delivered += 1;
     run.tally.deliveredTo.add(target.name);

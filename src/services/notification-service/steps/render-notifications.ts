@@ -88,7 +88,7 @@ export async function enqueueNotifications(run: Run, store: RunStore, set: Rende
   });
   run.events.issuesChanged(issueEvents);
   for (const cluster of written) {
-    run.events.clusterDecided(cluster, set.startedMs);
+    run.events.clusterDecided(cluster, { startedMs: set.startedMs, nowMicros: run.time.nowMicros() });
     for (const { reason } of cluster.decisions) {
       run.tally.decisions[reason] = (run.tally.decisions[reason] ?? 0) + 1;
     }
