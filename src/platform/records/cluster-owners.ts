@@ -13,7 +13,7 @@ export interface ClusterOwner {
   readonly bound: boolean;
 }
 
-export interface OwnedCluster extends ClusterOwner {
+interface OwnedCluster extends ClusterOwner {
   readonly cluster: string;
   /** UTC, as PostgreSQL writes it. */
   readonly since: string;

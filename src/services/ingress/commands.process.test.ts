@@ -280,6 +280,30 @@ test('with tokens, two processes on one database agree on whose a cluster is, an
   });
   assert.equal(await upload(second.url, 'evil'), 202);
   assert.equal(await upload(first.url, 'one'), 403);
+  await shared.base!.database.query(
+    `INSERT INTO ccx.clusters (org_id, cluster, version, last_report_at, critical, state_since)
+     VALUES (666, $1, '4.17.1', '2026-11-21 16:00', 2, '2026-11-21 16:00')`,
+    [cluster],
+  );
+  const named = await tool('name', cluster, 'in Brno', '--by', 'ada');
+  assert.deepEqual([named.code, named.stdout], [0, `${cluster} is called "in Brno" now\n`]);
+  assert.match(
+    (await tool('list')).stdout,
+    /organization 666 {2}since .* {2}by ccx clusters move {2}"in Brno" {2}last report 2026-11-21 16:00:00 UTC \(4\.17\.1\) {2}2 critical\n$/,
+  );
+  assert.match(
+    (await tool('retire', cluster)).stdout,
+    /is retired; issues closed: 0\. Its next report brings it back\n$/,
+  );
+  assert.match((await tool('list')).stdout, / {2}retired since .* UTC {2}no open issues\n$/);
+  assert.match((await tool('retire', cluster)).stdout, /was retired before\n$/);
+  for (const command of [
+    ['name', cluster.replace(/./, '0'), 'x'],
+    ['retire', cluster.replace(/./, '0')],
+  ]) {
+    const { code, stderr } = await tool(...command);
+    assert.deepEqual([code === 0, /CLUSTER_UNKNOWN/.test(stderr)], [false, true], stderr);
+  }
   for (const wrong of [
     ['x', '1'],
     [cluster, '-1'],

@@ -337,7 +337,7 @@ test('explain tells per target and issue what was decided, why, when it was sent
     assert.match(text, /next possible 2026-11-22 16:00:00 UTC/);
     assert.match(text, /target is paused until 2026-11-21 17:00:00 UTC/);
     assert.match(text, /it is on its way/);
-    const behind = await readExplanation(line.database, testCluster, '2026-11-21 17:00:01');
+    const behind = await readExplanation(line.database, testCluster, { now: '2026-11-21 17:00:01' });
     assert.doesNotMatch(formatExplanation(testCluster, behind), /paused/, 'the pause has ended');
     await line.database.query('TRUNCATE reported');
     const emptied = formatExplanation(testCluster, await readExplanation(line.database, testCluster));

@@ -20,6 +20,10 @@ import type { openNotificationDependencies } from './open-dependencies.ts';
 import type { NotificationService } from './service.ts';
 import { readExplanation } from './store/explain.ts';
 
+/** Events of a cluster that `ccx explain` shows, and that it shows with --history. */
+const historyShown = 20;
+const historyMost = 1_000_000;
+
 export function register(program: Command, input: ProcessInput): void {
   registerRole(program, input);
   registerExplain(program, input);
@@ -167,11 +171,13 @@ function registerExplain(program: Command, input: ProcessInput): void {
   const command = program
     .command('explain <cluster>')
     .description('what was decided about each issue of a cluster, why, when it was last sent and could next be')
+    .option('--history', `all of what happened to its issues, not only the last ${historyShown} events`)
     .option('--json', 'as one JSON object');
-  addDatabaseLocation(command).action((cluster: string, flags: { json?: boolean }) =>
+  addDatabaseLocation(command).action((cluster: string, flags: { history?: boolean; json?: boolean }) =>
     withDatabase(command, input, async (database) => {
       const now = createSystemClock().now().toISOString();
-      const explanation = await readExplanation(database, cluster, now);
+      const historyMax = flags.history === true ? historyMost : historyShown;
+      const explanation = await readExplanation(database, cluster, { now, historyMax });
       if (explanation.targets.length === 0) {
         throw new CcxError(`nothing was decided about cluster ${cluster}`, {
           code: 'CLUSTER_UNKNOWN',

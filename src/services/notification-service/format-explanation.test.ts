@@ -1,6 +1,7 @@
 /** What `ccx explain` says of an issue, over every state of the ledger and every reason: one sentence, and nothing beside it that it contradicts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { IssueState } from '../../contracts/issue.ts';
 import type { LedgerState } from './decide/decide-cluster.ts';
 import { NOTIFY_REASONS, type Reason, reasonSentence, SKIP_REASONS } from './decide/reasons.ts';
 import { formatExplanation } from './format-explanation.ts';
@@ -28,6 +29,7 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   'content-missing': 'itself',
   'cluster-moved': 'itself',
   'report-removed': 'itself',
+  'cluster-retired': 'itself',
   'cluster-not-allowed': 'itself',
   'no-recipient': 'itself',
   'cluster-cap': 'itself',
@@ -69,6 +71,7 @@ function issueOf(change: Partial<ExplainedIssue> & Pick<ExplainedIssue, 'state' 
       counts: true,
     },
     ...{ first_seen_at: '2026-11-21 16:00:00', last_seen_at: '2026-11-21 16:00:00', decided_at: '2026-11-21 16:00:00' },
+    ...{ issue_state: 'open', appeared_at: '2026-11-21 16:00:00', missed: 0, changed_at: '2026-11-21 16:00:00' },
     ...{ resolved_at: null, next_eligible_at: null, not_run_reason: null, error_code: null, error_text: null },
     last_notified_at: wasSent ? '2026-11-21 16:00:00' : null,
     notification_id: change.state === 'open' ? null : 'the-id',
@@ -78,16 +81,18 @@ function issueOf(change: Partial<ExplainedIssue> & Pick<ExplainedIssue, 'state' 
   };
 }
 
+const someTarget: ExplainedTarget = {
+  ...{ event_type_id: 1, org_id: 1, report_updated_at: '2026-11-21 16:00:00', outcome: 'issues', render_error: null },
+  ...{ next_due_at: null, decided_at: '2026-11-21 16:00:00', paused_until: null, pause_text: null },
+  newest_report_at: '2026-11-21 16:00:00',
+};
+const nothingElse = { clusters: [], history: [], historyLength: 0 };
+
 function linesOf(issue: ExplainedIssue): { readonly reason: string; readonly sent: string; readonly next: string } {
-  const target: ExplainedTarget = {
-    ...{ event_type_id: 1, org_id: 1, report_updated_at: '2026-11-21 16:00:00', outcome: 'issues', render_error: null },
-    ...{ next_due_at: null, decided_at: '2026-11-21 16:00:00', paused_until: null, pause_text: null },
-    newest_report_at: '2026-11-21 16:00:00',
-  };
-  const lines = formatExplanation('c', { targets: [target], issues: [issue] })
+  const lines = formatExplanation('c', { ...nothingElse, targets: [someTarget], issues: [issue] })
     .split('\n')
-    .slice(-3);
-  return { reason: lines[0]!.trim(), sent: lines[1]!.trim(), next: lines[2]!.trim() };
+    .slice(-4);
+  return { reason: lines[0]!.trim(), sent: lines[2]!.trim(), next: lines[3]!.trim() };
 }
 
 for (const [reason, row] of Object.entries(rows) as [Reason, (typeof rows)[Reason]][]) {
@@ -131,6 +136,66 @@ test('a row of reported that is gone is asked for again, whatever was decided', 
   const lines = linesOf(issueOf({ state: 'notified', last_reason: 'new', counts: false }));
   assert.match(lines.reason, /^record-removed: /);
   assert.match(lines.next, /at once/);
+});
+
+const seen: Record<IssueState, string> = {
+  open: 'open, first seen 2026-11-21 16:00:00 UTC, again since 2026-11-22 16:00:00 UTC, last seen 2026-11-23 16:00:00 UTC',
+  gone: 'gone since 2026-11-24 16:00:00 UTC (2 reports without it); first seen',
+  resolved: 'resolved since 2026-11-24 16:00:00 UTC; first seen',
+  'rule-removed': 'closed since 2026-11-24 16:00:00 UTC, as its rule was removed; first seen',
+  'cluster-retired': 'closed since 2026-11-24 16:00:00 UTC, as its cluster was retired; first seen',
+};
+for (const [issue_state, text] of Object.entries(seen) as [IssueState, string][]) {
+  test(`since when an issue is ${issue_state}, and when it was seen, is said`, () => {
+    const at = {
+      appeared_at: '2026-11-22 16:00:00',
+      last_seen_at: '2026-11-23 16:00:00',
+      changed_at: '2026-11-24 16:00:00',
+    };
+    const issue = issueOf({ state: 'notified', last_reason: 'gone', issue_state, missed: 2, ...at });
+    const shown = formatExplanation('c', { ...nothingElse, targets: [someTarget], issues: [issue] });
+    assert.ok(shown.includes(`\n    ${text}`), shown);
+  });
+}
+
+test('the cluster is named, and its history comes last, oldest first, with what is left out', () => {
+  const event = {
+    at: '2026-11-21 16:00:00',
+    event_type_id: null,
+    notification_id: null,
+    acknowledgement_id: null,
+    detail: null,
+  };
+  const issue = { component: 'a.report', error_key: 'KEY' };
+  const shown = formatExplanation('c', {
+    ...{ targets: [someTarget], issues: [], historyLength: 9 },
+    clusters: [
+      {
+        ...{ org_id: 7, name: 'ours', version: '4.17.1', state: 'stale', state_since: '2026-11-21 16:00:00' },
+        last_report_at: '2026-11-14 16:00:00',
+      },
+    ],
+    history: [
+      { ...event, ...issue, event: 'appeared', detail: 'recurred' },
+      { ...event, ...issue, event: 'notified', event_type_id: 2, notification_id: 'the-id' },
+      { ...event, component: null, error_key: null, event: 'stale' },
+    ],
+  });
+  assert.match(
+    shown,
+    /^cluster c\n {2}organization 7, "ours", stale since 2026-11-21 16:00:00 UTC, last report 2026-11-14 16:00:00 UTC, OpenShift 4.17.1\n/,
+  );
+  assert.ok(
+    shown.endsWith(
+      [
+        '\n\nhistory; 6 more before: --history shows all',
+        '  2026-11-21 16:00:00 UTC  appeared      KEY  a.report  again, after it was closed',
+        '  2026-11-21 16:00:00 UTC  notified      KEY  a.report  Service Log  the-id',
+        '  2026-11-21 16:00:00 UTC  stale         the cluster',
+      ].join('\n'),
+    ),
+    shown,
+  );
 });
 
 test('every reason has a sentence of its own', () => {

@@ -1,7 +1,17 @@
-/** What `ccx explain` prints: the ledger in sentences, for a person. Pure; called by `commands.ts`. */
+/** What `ccx explain` prints: the ledger in sentences, and what happened before, for a person. Pure; called by `commands.ts`. */
+import type { IssueState } from '../../contracts/issue.ts';
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
 import { CLUSTER_CAP_CODE, reasonSentence, type Standing } from './decide/reasons.ts';
-import type { ExplainedIssue, ExplainedTarget, readExplanation } from './store/explain.ts';
+import type {
+  ExplainedCluster,
+  ExplainedEvent,
+  ExplainedIssue,
+  ExplainedTarget,
+  Explanation,
+} from './store/explain.ts';
+
+/** Of the events that are frequent. */
+const eventNameCharsMax = 'rule-removed'.length;
 
 export function targetName(eventTypeId: number): string {
   return eventTypeId === TARGET_NOTIFICATIONS_BACKEND ? 'notification backend' : 'Service Log';
@@ -12,12 +22,46 @@ export function shown(timestamp: string | null): string {
   return timestamp === null ? '-' : `${timestamp.slice(0, 19)} UTC`;
 }
 
-export function formatExplanation(cluster: string, explanation: Awaited<ReturnType<typeof readExplanation>>): string {
+export function formatExplanation(cluster: string, explanation: Explanation): string {
   const parts = explanation.targets.map((target) => {
     const issues = explanation.issues.filter((issue) => issue.event_type_id === target.event_type_id);
     return [`${targetName(target.event_type_id)}`, ...targetLines(target), ...issues.flatMap(issueLines)].join('\n');
   });
-  return [`cluster ${cluster}`, ...parts].join('\n\n');
+  const head = [`cluster ${cluster}`, ...explanation.clusters.map(clusterLine)].join('\n');
+  return [head, ...parts, ...historyPart(explanation)].join('\n\n');
+}
+
+function clusterLine({ org_id, name, version, state, state_since, last_report_at }: ExplainedCluster): string {
+  return [
+    `  organization ${org_id}`,
+    ...(name === null ? [] : [JSON.stringify(name)]),
+    state === 'reporting' ? 'reporting' : `${state} since ${shown(state_since)}`,
+    `last report ${shown(last_report_at)}`,
+    ...(version === null ? [] : [`OpenShift ${version}`]),
+  ].join(', ');
+}
+
+function historyPart({ history, historyLength }: Explanation): string[] {
+  if (history.length === 0) return [];
+  const earlier = historyLength - history.length;
+  const title = earlier === 0 ? 'history' : `history; ${earlier} more before: --history shows all`;
+  return [[title, ...history.map(eventLine)].join('\n')];
+}
+
+const eventDetails: Readonly<Record<string, string>> = {
+  back: 'back before it was resolved',
+  recurred: 'again, after it was closed',
+};
+
+function eventLine(event: ExplainedEvent): string {
+  const { at, error_key, component, event_type_id, notification_id, acknowledgement_id, detail } = event;
+  return [
+    `  ${shown(at)}  ${event.event.padEnd(eventNameCharsMax)}`,
+    error_key === null ? 'the cluster' : `${error_key}  ${component}`,
+    ...(event_type_id === null ? [] : [targetName(event_type_id)]),
+    ...[notification_id, acknowledgement_id].flatMap((id) => id ?? []),
+    ...(detail === null ? [] : [eventDetails[detail] ?? detail]),
+  ].join('  ');
 }
 
 function targetLines(target: ExplainedTarget): string[] {
@@ -47,9 +91,27 @@ function issueLines(issue: ExplainedIssue): string[] {
     '',
     `  ${issue.error_key}  ${issue.component}`,
     `    ${standing}: ${reasonSentence(standing)}${notRunText(issue)}`,
+    `    ${seenText(issue)}`,
     `    last sent ${sentText(issue)}${id}`,
     `    next possible ${nextText(issue)}`,
   ];
+}
+
+function seenText(issue: ExplainedIssue): string {
+  const { issue_state, first_seen_at, appeared_at, last_seen_at, changed_at, missed } = issue;
+  const state = issue_state ?? (issue.resolved_at === null ? 'open' : 'gone');
+  const first = `first seen ${shown(first_seen_at)}`;
+  const again = appeared_at !== null && appeared_at > first_seen_at ? `, again since ${shown(appeared_at)}` : '';
+  const since = shown(changed_at ?? issue.resolved_at);
+  const reports = missed !== null && missed > 1 ? ` (${missed} reports without it)` : '';
+  const closed: Readonly<Record<Exclude<IssueState, 'open'>, string>> = {
+    gone: `gone since ${since}${reports}`,
+    resolved: `resolved since ${since}`,
+    'rule-removed': `closed since ${since}, as its rule was removed`,
+    'cluster-retired': `closed since ${since}, as its cluster was retired`,
+  };
+  if (state === 'open') return `open, ${first}${again}, last seen ${shown(last_seen_at)}`;
+  return `${closed[state]}; ${first}${again}, last seen ${shown(last_seen_at)}`;
 }
 
 function sentText({ state, message_state, last_notified_at }: ExplainedIssue): string {

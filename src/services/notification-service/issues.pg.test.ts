@@ -15,6 +15,7 @@ import {
 } from '../../../test/support/notification-timeline.ts';
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
+import { retireCluster } from '../../platform/records/clusters.ts';
 
 const both = { targets: ['notification-backend', 'service-log'] } as const;
 const module = 'ccx_rules_ocp.external.rules.test_rule';
@@ -276,6 +277,57 @@ test('a risk that the content changed is known with the next report, and nothing
       (await events(line)).filter((event) => !event.includes('notified')),
       ['CRITICAL appeared'],
     );
+  }));
+
+const byWhom = { actor: 'ada', origin: 'test' };
+const retire = (line: Timeline) =>
+  retireCluster(line.database, { cluster: testCluster, nowMicros: line.clock.nowMicros() }, byWhom);
+
+test('a retired cluster is told to nobody, neither as resolved nor when its cooldown ends, until its next report', () =>
+  withTimeline(both, async (line) => {
+    await store(line, reportOf('CRITICAL', 'LOW'));
+    await line.run();
+    line.kafka.told();
+    await line.clock.advance(hourMs);
+    assert.equal(await retire(line), 2);
+    await line.run();
+    assert.deepEqual([...new Set((await line.ledger()).map(({ reason }) => reason))], ['cluster-retired']);
+    await line.clock.advance(2 * dayMs);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), []);
+    assert.deepEqual(
+      (await clusters(line)).map(({ counts, state }) => [counts, state]),
+      [['0 0 0 0', 'retired']],
+    );
+    assert.deepEqual(lines(await issues(line)), ['CRITICAL cluster-retired 0', 'LOW cluster-retired 0']);
+
+    await store(line, reportOf('CRITICAL'));
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    assert.deepEqual(
+      (await clusters(line)).map(({ counts, state }) => [counts, state]),
+      [['0 0 0 1', 'reporting']],
+    );
+    assert.deepEqual(lines(await issues(line)), ['CRITICAL open 0', 'LOW cluster-retired 0']);
+    const told = (await events(line)).filter((event) => !event.includes('notified'));
+    assert.deepEqual(told.slice(0, 2), ['CRITICAL appeared', 'LOW appeared']);
+    assert.deepEqual(told.slice(2, 5).sort(), ['CRITICAL cluster-retired', 'LOW cluster-retired', 'cluster-retired']);
+    assert.deepEqual(told.slice(5), ['CRITICAL appeared recurred']);
+  }));
+
+test('a report that was stored before its cluster was retired, and comes to be compared behind that, closes and opens nothing', () =>
+  withTimeline({}, async (line) => {
+    await store(line, reportOf('CRITICAL'));
+    await line.run();
+    await line.clock.advance(hourMs);
+    await store(line, reportOf('CRITICAL', 'LOW'));
+    await line.clock.advance(hourMs);
+    await retire(line);
+    line.kafka.told();
+    await line.run();
+    assert.deepEqual(line.kafka.told(), []);
+    assert.deepEqual(lines(await issues(line)), ['CRITICAL cluster-retired 0']);
+    assert.equal((await clusters(line))[0]?.state, 'retired');
   }));
 
 test('what an older release knew of clusters and issues is taken over, over all targets', async () => {

@@ -19,6 +19,7 @@ import {
   testSettings,
   withTimeline,
 } from '../../../test/support/notification-timeline.ts';
+import { retireCluster } from '../../platform/records/clusters.ts';
 import type { DeliveryResult } from './ports.ts';
 import { readExplanation } from './store/explain.ts';
 
@@ -158,6 +159,15 @@ const fallsOut: Record<string, { readonly happens: (line: Timeline) => Promise<u
   'the newest report is of another organization': {
     happens: (line) => line.store(reportOf('CRITICAL'), { orgId: 5 }),
     reason: 'cluster-moved',
+  },
+  'its cluster is retired': {
+    happens: (line) =>
+      retireCluster(
+        line.database,
+        { cluster: testCluster, nowMicros: line.clock.nowMicros() },
+        { actor: 'ada', origin: '' },
+      ),
+    reason: 'cluster-retired',
   },
   'there is no report any more': {
     happens: (line) => line.database.query('TRUNCATE new_reports CASCADE'),

@@ -59,6 +59,7 @@ const observations = {
   gone: { present: false, absence: 'gone' },
   'rule-did-not-run': { present: false, absence: 'rule-did-not-run' },
   'rule-removed': { present: false, absence: 'rule-removed' },
+  'cluster-retired': { present: true, retired: true, allowed: false, disabled: 'disabled-by-org' },
   'cluster-not-allowed': { present: true, allowed: false, disabled: 'disabled-by-cluster', verdict: 'below-threshold' },
   'disabled-by-cluster': { present: true, disabled: 'disabled-by-cluster', verdict: 'content-missing' },
   'disabled-by-org': { present: true, disabled: 'disabled-by-org', verdict: 'below-threshold' },
@@ -74,6 +75,7 @@ interface Observation {
   readonly present: boolean;
   readonly absence?: Absence;
   readonly hasRecipient?: boolean;
+  readonly retired?: boolean;
   readonly allowed?: boolean;
   readonly disabled?: 'disabled-by-cluster' | 'disabled-by-org';
   readonly verdict?: 'below-threshold' | 'filter-failed' | 'filtered-by-tag' | 'content-missing';
@@ -86,6 +88,7 @@ type Cell = Reason | 'none';
 
 /** Filters answer before the past is asked, whatever it was. */
 const filtered = {
+  'cluster-retired': 'cluster-retired',
   'cluster-not-allowed': 'cluster-not-allowed',
   'disabled-by-cluster': 'disabled-by-cluster',
   'disabled-by-org': 'disabled-by-org',
@@ -135,6 +138,7 @@ function situation(before: LedgerIssue | undefined, seen: Observation): ClusterS
     absence: () => seen.absence ?? 'gone',
     ledger: before === undefined ? [] : [before],
     allowed: seen.allowed ?? true,
+    retired: seen.retired ?? false,
     hasRecipient: seen.hasRecipient ?? true,
     disabled: () => seen.disabled,
     verdict: () => (seen.verdict === undefined ? passing : { kind: seen.verdict }),

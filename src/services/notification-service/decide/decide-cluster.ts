@@ -50,6 +50,8 @@ export interface ClusterSituation {
   readonly absence: (issue: Issue) => Absence;
   readonly ledger: readonly LedgerIssue[];
   readonly allowed: boolean;
+  /** A person said that the cluster is gone, and it has not reported since. */
+  readonly retired: boolean;
   /** Whether the target takes messages about this cluster at all. */
   readonly hasRecipient: boolean;
   readonly disabled: (issue: Issue) => 'disabled-by-cluster' | 'disabled-by-org' | undefined;
@@ -147,6 +149,7 @@ function describe(decision: Omit<Decision, 'changed' | 'seenBefore'>, past: Ledg
 type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros'>;
 
 function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssue | undefined): Answer {
+  if (situation.retired) return skip('cluster-retired');
   if (!situation.allowed) return skip('cluster-not-allowed');
   const disabled = situation.disabled(issue);
   if (disabled !== undefined) return skip(disabled);

@@ -32,6 +32,7 @@ export const SKIP_REASONS = {
   'content-missing': 'The rule content knows nothing of it; it is decided again as soon as the content does.',
   'cluster-moved': 'The newest report of its cluster is of another organization.',
   'report-removed': 'No report of its cluster is stored any more.',
+  'cluster-retired': 'Its cluster was retired by a person; its next report brings it back.',
   'cluster-not-allowed': 'The list of allowed or blocked clusters leaves this cluster out.',
   'no-recipient':
     'The target never takes a message about such a cluster, whose organization is 0 or negative, whose account number is negative, or which has no name.',

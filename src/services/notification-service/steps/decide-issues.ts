@@ -188,6 +188,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     absence: absenceIn(didNotRun, (module) => isRemoved({ catalogue, module })),
     ledger: subject.ledger,
     allowed,
+    retired: report.retired,
     hasRecipient: runTarget.target.hasRecipient(report),
     disabled: (issue) => disabledBy(subject.disabledRules, report, issue),
     verdict: (issue) => verdicts.of(issue.component, issue.errorKey),

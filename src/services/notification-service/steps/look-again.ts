@@ -20,7 +20,7 @@ import type { OutgoingNotification } from '../ports.ts';
 import type { LookAgain, Run, RunStore, RunTarget } from '../run.ts';
 import { ledgerKey } from '../store/ledger.ts';
 import type { ClaimedMessage, FirstAttempt, LeftIssue } from '../store/outbox.ts';
-import { type DueKey, inSets, type StoredReport } from '../store/reports.ts';
+import { inSets, type NewestReport, type StoredReport } from '../store/reports.ts';
 import { dateOfMicros, microsOfMs, timestampMicros, timestampText } from '../timestamps.ts';
 
 export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, leaseToken }) => {
@@ -112,10 +112,19 @@ function heldBack({ target, policy }: RunTarget, dueMicros: bigint): DeliveryOut
 }
 
 /** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
-async function isAsDecided(run: Run, message: ClaimedMessage, newest: ReadonlyMap<string, DueKey>): Promise<boolean> {
+async function isAsDecided(
+  run: Run,
+  message: ClaimedMessage,
+  newest: ReadonlyMap<string, NewestReport>,
+): Promise<boolean> {
   const { orgId, reportUpdatedAt, notification } = message;
   const key = newest.get(notification.cluster);
-  if (message.decidedMicros < run.startedMicros || key?.orgId !== orgId || key.updatedAt !== reportUpdatedAt)
+  if (
+    message.decidedMicros < run.startedMicros ||
+    key?.orgId !== orgId ||
+    key.updatedAt !== reportUpdatedAt ||
+    key.retired
+  )
     return false;
   const rules = await run.disabledRules();
   const scope = { orgId, cluster: notification.cluster };
@@ -171,7 +180,7 @@ type Reported = Extract<Situation, { readonly kind: 'report' }>;
 async function eachReport(
   run: Run,
   store: RunStore,
-  what: { readonly messages: readonly ClaimedMessage[]; readonly newest: ReadonlyMap<string, DueKey> },
+  what: { readonly messages: readonly ClaimedMessage[]; readonly newest: ReadonlyMap<string, NewestReport> },
   work: (message: ClaimedMessage, situation: Situation) => Promise<void>,
 ): Promise<void> {
   const { concurrency } = run.settings.delivery;
@@ -260,6 +269,7 @@ async function decisionsAbout(
       return { ...issue, state: recorded ? 'notified' : 'open', clockMicros, recorded, closed: false };
     }),
     allowed: run.isClusterAllowed(cluster),
+    retired: report.retired,
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),

@@ -1,8 +1,15 @@
-/** Reads what `ccx explain` shows: the ledger of a cluster with the state of its messages. Source: consumers.md 4.4 R5, R8. */
+/**
+ * Reads what `ccx explain` shows: the ledger of a cluster with the state of its messages, since when its issues are there, and what
+ * happened to them. Source: consumers.md 4.4 R5, R8.
+ */
 
+import type { IssueEventName, IssueState } from '../../../contracts/issue.ts';
 import {
   STATE_SENT,
   TABLE_CLUSTER_OWNERS,
+  TABLE_CLUSTERS,
+  TABLE_ISSUE_EVENTS,
+  TABLE_ISSUES,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
@@ -37,10 +44,38 @@ export interface ExplainedIssue {
   readonly next_attempt_at: string | null;
   readonly error_code: string | null;
   readonly error_text: string | null;
+  /** Whatever the targets; null where no report was compared since an older release decided. */
+  readonly issue_state: IssueState | null;
+  readonly appeared_at: string | null;
+  readonly missed: number | null;
+  /** When it got that state. */
+  readonly changed_at: string | null;
   /** Why its rule did not run over the report that was considered last. */
   readonly not_run_reason: string | null;
   /** False when its row of `reported` was removed since: the next run notifies again. */
   readonly counts: boolean;
+}
+
+/** Of the cluster, for each organization that it reported for. */
+export interface ExplainedCluster {
+  readonly org_id: number;
+  readonly name: string | null;
+  readonly version: string | null;
+  readonly state: string;
+  readonly state_since: string;
+  readonly last_report_at: string;
+}
+
+/** What happened to an issue, or, where that is null, to the cluster. */
+export interface ExplainedEvent {
+  readonly at: string;
+  readonly event: IssueEventName;
+  readonly component: string | null;
+  readonly error_key: string | null;
+  readonly event_type_id: number | null;
+  readonly notification_id: string | null;
+  readonly acknowledgement_id: string | null;
+  readonly detail: string | null;
 }
 
 export interface ExplainedTarget {
@@ -57,12 +92,28 @@ export interface ExplainedTarget {
   readonly newest_report_at: string | null;
 }
 
-/** `now`: a pause that has ended by then is none. */
+export interface Explanation {
+  readonly clusters: readonly ExplainedCluster[];
+  readonly targets: readonly ExplainedTarget[];
+  readonly issues: readonly ExplainedIssue[];
+  /** The newest of what happened, oldest first. */
+  readonly history: readonly ExplainedEvent[];
+  /** How many there are with those before. */
+  readonly historyLength: number;
+}
+
+/** Of what happened at one moment, as it must have. */
+const eventOrder: readonly IssueEventName[] = [
+  ...(['acknowledgement-over', 'appeared', 'gone', 'resolved', 'rule-removed'] as const),
+  ...(['stale', 'cluster-retired', 'acknowledged', 'notified'] as const),
+];
+
+/** `now`: a pause that has ended by then is none. `historyMax`: of the newest events. */
 export async function readExplanation(
   queryable: Queryable,
   cluster: string,
-  now = '-infinity',
-): Promise<{ readonly targets: readonly ExplainedTarget[]; readonly issues: readonly ExplainedIssue[] }> {
+  { now = '-infinity', historyMax = 0 }: { readonly now?: string; readonly historyMax?: number } = {},
+): Promise<Explanation> {
   const kept = await queryable.query<{ owned: boolean }>('SELECT to_regclass($1) IS NOT NULL AS owned', [
     TABLE_CLUSTER_OWNERS,
   ]);
@@ -77,8 +128,12 @@ export async function readExplanation(
     [cluster, now],
   );
   const issues = await queryable.query<ExplainedIssue>(
-    `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state, l.first_seen_at,
-            CASE WHEN l.resolved_at IS NULL AND l.last_reason <> 'rule-did-not-run' THEN greatest(l.last_seen_at, c.report_updated_at) ELSE l.last_seen_at END AS last_seen_at,
+    `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state,
+            least(i.first_seen_at, l.first_seen_at) AS first_seen_at,
+            CASE WHEN i.state IS NOT NULL THEN coalesce(i.last_seen_at, k.issues_report_at)
+                 WHEN l.resolved_at IS NULL AND l.last_reason <> 'rule-did-not-run' THEN greatest(l.last_seen_at, c.report_updated_at)
+                 ELSE l.last_seen_at END AS last_seen_at,
+            i.state AS issue_state, i.appeared_at, i.missed, i.changed_at,
             l.resolved_at, l.last_notified_at, l.next_eligible_at, l.last_reason, greatest(l.decided_at, c.decided_at) AS decided_at, l.notification_id, o.state AS message_state, o.attempts,
             o.next_attempt_at, o.error_code, o.error_text,
             (SELECT concat_ws(', ', why ->> 'reason', nullif(why ->> 'details', ''))
@@ -91,11 +146,30 @@ export async function readExplanation(
        LEFT JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = l.notification_id
        LEFT JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c
          ON c.event_type_id = l.event_type_id AND c.cluster = l.cluster AND c.org_id = l.org_id
+       LEFT JOIN ${TABLE_ISSUES} AS i
+         ON i.org_id = l.org_id AND i.cluster = l.cluster AND i.type = l.type AND i.component = l.component
+        AND i.error_key = l.error_key
+       LEFT JOIN ${TABLE_CLUSTERS} AS k ON k.org_id = l.org_id AND k.cluster = l.cluster
       WHERE l.event_type_id = ANY($2::int[]) AND l.cluster = $1::character(36)
       ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
     [cluster, [1, 2]],
   );
+  const clusters = await queryable.query<ExplainedCluster>(
+    `SELECT org_id, name, version, state, state_since, last_report_at FROM ${TABLE_CLUSTERS}
+      WHERE cluster = $1::character(36) ORDER BY last_report_at DESC, org_id`,
+    [cluster],
+  );
+  const history = await queryable.query<ExplainedEvent & { readonly total: number }>(
+    `SELECT at, event, component, error_key, event_type_id, notification_id, acknowledgement_id, detail,
+            count(*) OVER ()::int AS total
+       FROM ${TABLE_ISSUE_EVENTS} WHERE cluster = $1::character(36)
+      ORDER BY at DESC, array_position($3::text[], event) DESC, error_key DESC, event_type_id DESC LIMIT $2`,
+    [cluster, historyMax, eventOrder],
+  );
   return {
+    clusters: clusters.rows,
+    historyLength: history.rows[0]?.total ?? 0,
+    history: history.rows.map(({ total, ...event }) => event).reverse(),
     targets: targets.rows,
     issues: issues.rows.map((issue) => ({ ...issue, last_reason: currentReason(issue.last_reason) })),
   };

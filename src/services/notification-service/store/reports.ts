@@ -46,6 +46,11 @@ export interface DueKey {
   readonly bytes: number;
 }
 
+export interface NewestReport extends DueKey {
+  /** A person retired the cluster after it was stored. */
+  readonly retired: boolean;
+}
+
 /** What one target last did with a cluster. */
 interface Considered {
   readonly orgId: number;
@@ -78,9 +83,14 @@ export interface StoredReport {
   readonly catalogue: CatalogueKey | undefined;
   /** The report that the cluster's issues were compared with last; undefined: none. */
   readonly issuesReportAt: string | undefined;
+  /** A person retired the cluster after it was stored. */
+  readonly retired: boolean;
   /** By event target id; absent when the target never considered the cluster. */
   readonly considered: ReadonlyMap<number, Considered>;
 }
+
+/** Of a report `r` whose cluster is `k`, if that has a row. */
+const isRetired = `coalesce(k.state = 'retired' AND k.state_since >= r.updated_at, false)`;
 
 /** In place of the bound of a page. */
 const everyCluster = 'true';
@@ -171,12 +181,16 @@ export async function anyReportDue(of: ReportsOf): Promise<boolean> {
 }
 
 /** The newest report that counts of each of these clusters that has one, by cluster. */
-export async function newestReports(of: ReportsOf, clusters: readonly string[]): Promise<ReadonlyMap<string, DueKey>> {
+export async function newestReports(
+  of: ReportsOf,
+  clusters: readonly string[],
+): Promise<ReadonlyMap<string, NewestReport>> {
   if (clusters.length === 0) return new Map();
-  const { rows } = await of.database.query<DueKey>(
+  const { rows } = await of.database.query<NewestReport>(
     `SELECT DISTINCT ON (r.cluster) r.org_id AS "orgId", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
-            octet_length(r.report) AS bytes
-       FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = ANY($1::bpchar[]) AND ${countsFor(of, 'r')}
+            octet_length(r.report) AS bytes, ${isRetired} AS retired
+       FROM ${TABLE_NEW_REPORTS} AS r LEFT JOIN ${TABLE_CLUSTERS} AS k USING (org_id, cluster)
+      WHERE r.cluster = ANY($1::bpchar[]) AND ${countsFor(of, 'r')}
       ORDER BY r.cluster, r.updated_at DESC, r.org_id`,
     [[...new Set(clusters)]],
   );
@@ -264,7 +278,8 @@ export async function anyMessageWaiting(of: ReportsOf): Promise<boolean> {
 }
 
 /** As the database answers it. */
-interface DueReportRow extends Pick<StoredReport, 'orgId' | 'accountNumber' | 'cluster' | 'updatedAt' | 'bytes'> {
+interface DueReportRow
+  extends Pick<StoredReport, 'orgId' | 'accountNumber' | 'cluster' | 'updatedAt' | 'bytes' | 'retired'> {
   readonly text: string | null;
   readonly considered: readonly ConsideredRow[] | null;
   readonly requestId: string | null;
@@ -299,7 +314,7 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
                                         'rulesSha256', encode(f.catalogue_rules_sha256, 'hex')) END AS catalogue,
             CASE WHEN jsonb_typeof(f.did_not_run) = 'object'
                  THEN ARRAY(SELECT jsonb_object_keys(f.did_not_run)) END AS "didNotRun",
-            k.issues_report_at AS "issuesReportAt"
+            k.issues_report_at AS "issuesReportAt", ${isRetired} AS retired
        FROM json_to_recordset($1) AS w(org_id int, cluster character(36), updated_at timestamp)
        JOIN ${TABLE_NEW_REPORTS} AS r USING (org_id, cluster, updated_at)
        LEFT JOIN ${TABLE_REPORT_FACTS} AS f USING (org_id, cluster, updated_at)

@@ -1,0 +1,146 @@
+/**
+ * `ccx.clusters` as people see and change it: the list of all clusters, a name for one, and that one is gone for good. Reports write the
+ * rest: the notification writer when one came, the notification service what it says. Used by `ccx clusters`.
+ */
+import type { Issue } from '../../contracts/issue.ts';
+import {
+  TABLE_CLUSTER_OWNERS,
+  TABLE_CLUSTERS,
+  TABLE_ISSUES,
+  TABLE_NOTIFICATION_CONSIDERED,
+} from '../../contracts/tables.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import type { Connection, Database, Queryable } from '../database/database.ts';
+import { type ByWhom, recordAudit } from './audit.ts';
+import { recordIssueEvents } from './issue-events.ts';
+import { tableIsKept } from './report-facts.ts';
+
+const nameCharsMax = 120;
+
+/** A cluster that belongs to somebody, that has reported, or both. Moments are UTC, as PostgreSQL writes them. */
+export interface ListedCluster {
+  readonly cluster: string;
+  readonly orgId: number;
+  /** Null where it belongs to nobody, or to another organization than the one that it reports for. */
+  readonly since: string | null;
+  readonly bound: boolean | null;
+  readonly tokenSha256: string | null;
+  readonly name: string | null;
+  readonly version: string | null;
+  /** Null, as what follows, where no report of it was stored. */
+  readonly lastReportAt: string | null;
+  readonly state: 'reporting' | 'stale' | 'retired' | null;
+  readonly stateSince: string | null;
+  /** Its open issues by total risk. */
+  readonly open: OpenIssues | null;
+}
+
+type OpenIssues = Readonly<Record<'critical' | 'important' | 'moderate' | 'low', number>>;
+
+/** The newest first: by their last report, else by since when they belong to somebody. */
+export async function listClusters(
+  queryable: Queryable,
+  { orgId, rowsMax }: { readonly orgId?: number | undefined; readonly rowsMax: number },
+): Promise<ListedCluster[]> {
+  const { rows } = await queryable.query<ListedCluster>(
+    `SELECT rtrim(cluster) AS cluster, org_id AS "orgId", o.since::text, o.bound, o.token_sha256 AS "tokenSha256", k.name, k.version,
+            k.last_report_at::text AS "lastReportAt", k.state, k.state_since::text AS "stateSince",
+            CASE WHEN k.state IS NOT NULL THEN json_build_object(
+              'critical', k.critical, 'important', k.important, 'moderate', k.moderate, 'low', k.low) END AS open
+       FROM ${TABLE_CLUSTER_OWNERS} AS o FULL JOIN ${TABLE_CLUSTERS} AS k USING (cluster, org_id)
+      WHERE $1::int IS NULL OR org_id = $1
+      ORDER BY coalesce(k.last_report_at, o.since) DESC, cluster, org_id LIMIT $2`,
+    [orgId ?? null, rowsMax],
+  );
+  return rows;
+}
+
+/**
+ * Gives a cluster a name, for every organization that it reported for; none takes it away. Audited. Codes: `CLUSTER_NAME`,
+ * `CLUSTER_UNKNOWN`.
+ */
+export async function nameCluster(
+  database: Database,
+  { cluster, name }: { readonly cluster: string; readonly name: string },
+  byWhom: ByWhom,
+): Promise<void> {
+  const given = name.trim();
+  if ([...given].length > nameCharsMax || /\p{C}/u.test(given)) {
+    throw new CcxError(`a name has at most ${nameCharsMax} characters, all of them visible`, {
+      code: 'CLUSTER_NAME',
+      category: 'input',
+      hint: 'give a shorter one, or "" to take it away',
+    });
+  }
+  await database.transaction(async (tx) => {
+    const rows = await lockRows(tx, cluster);
+    await tx.query(`UPDATE ${TABLE_CLUSTERS} SET name = $2 WHERE cluster = $1`, [cluster, given === '' ? null : given]);
+    const before = rows.find((row) => row.name !== null)?.name ?? null;
+    const after = given === '' ? null : given;
+    await recordAudit(tx, { ...byWhom, action: 'clusters name', subject: cluster, before, after });
+  });
+}
+
+/**
+ * A cluster that does not report any more: its issues are closed as `cluster-retired`, of which nobody is notified, and what waits to be
+ * sent about it is withdrawn. Its next report brings it back. Audited. Resolves to how many issues were closed; undefined where it was
+ * retired before. Code: `CLUSTER_UNKNOWN`.
+ */
+export async function retireCluster(
+  database: Database,
+  { cluster, nowMicros }: { readonly cluster: string; readonly nowMicros: bigint },
+  byWhom: ByWhom,
+): Promise<number | undefined> {
+  const now = `(timestamp 'epoch' + $2::bigint * interval '1 microsecond')`;
+  return await database.transaction(async (tx) => {
+    // In the order of the notification service, which decides the cluster anew.
+    if (await tableIsKept(tx, TABLE_NOTIFICATION_CONSIDERED, 'DELETE')) {
+      await tx.query(
+        `UPDATE ${TABLE_NOTIFICATION_CONSIDERED}
+            SET next_due_at = least(next_due_at, ${now}), version = version + 1 WHERE cluster = $1`,
+        [cluster, nowMicros],
+      );
+    }
+    const rows = await lockRows(tx, cluster);
+    if (rows.every(({ state }) => state === 'retired')) return undefined;
+    // Not before its newest report, which may be of a clock that is ahead.
+    const { rows: retired } = await tx.query<{ orgId: number; at: string }>(
+      `UPDATE ${TABLE_CLUSTERS}
+          SET state = 'retired', low = 0, moderate = 0, important = 0, critical = 0,
+              state_since = greatest(${now}, last_report_at, issues_report_at)
+        WHERE cluster = $1 AND state <> 'retired' RETURNING org_id AS "orgId", state_since::text AS at`,
+      [cluster, nowMicros],
+    );
+    const { rows: closed } = await tx.query<Issue & { readonly orgId: number; readonly at: string }>(
+      `UPDATE ${TABLE_ISSUES} AS i
+          SET state = 'cluster-retired', last_seen_at = coalesce(i.last_seen_at, c.issues_report_at), changed_at = c.state_since
+         FROM ${TABLE_CLUSTERS} AS c
+        WHERE c.cluster = $1 AND i.org_id = c.org_id AND i.cluster = c.cluster AND i.state IN ('open', 'gone')
+       RETURNING i.org_id AS "orgId", i.type, i.component, i.error_key AS "errorKey", c.state_since::text AS at`,
+      [cluster],
+    );
+    const common = { cluster, event: 'cluster-retired' } as const;
+    await recordIssueEvents(tx, [
+      ...retired.map((row) => ({ ...row, ...common })),
+      ...closed.map(({ orgId, at, ...issue }) => ({ orgId, at, issue, ...common })),
+    ]);
+    const before = rows.map(({ orgId, state }) => ({ orgId, state }));
+    const after = { state: 'retired', issuesClosed: closed.length };
+    await recordAudit(tx, { ...byWhom, action: 'clusters retire', subject: cluster, before, after });
+    return closed.length;
+  });
+}
+
+/** Of every organization; in the order in which everybody locks them. */
+async function lockRows(tx: Connection, cluster: string) {
+  const { rows } = await tx.query<{ orgId: number; name: string | null; state: string }>(
+    `SELECT org_id AS "orgId", name, state FROM ${TABLE_CLUSTERS} WHERE cluster = $1 ORDER BY org_id FOR UPDATE`,
+    [cluster],
+  );
+  if (rows.length > 0) return rows;
+  throw new CcxError(`no report of cluster ${cluster} was ever stored`, {
+    code: 'CLUSTER_UNKNOWN',
+    category: 'input',
+    hint: 'ccx clusters list shows those that are known',
+  });
+}
