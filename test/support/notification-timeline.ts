@@ -97,6 +97,15 @@ export function createFakeTarget(name: TargetName): FakeTarget {
       };
       return name === 'service-log' ? cluster.issues.map((issue) => message([issue])) : [message(cluster.issues)];
     },
+    ...(name === 'service-log'
+      ? {
+          composeResolved({ cluster, type, component, errorKey, reports }, context) {
+            const id = context.uuid();
+            const body = JSON.stringify({ id, resolved: errorKey, reports });
+            return { id, target: name, cluster, issues: [{ type, component, errorKey }], body, headers: {} };
+          },
+        }
+      : {}),
     reissue(notification, context) {
       const id = context.uuid();
       return {
@@ -147,6 +156,7 @@ function policyOf(section: string, changes: PolicyChanges): TargetPolicySettings
     tagFilterEnabled: false,
     tags: [],
     clusterCap: 0,
+    sendResolved: false,
     ...changes,
   };
 }

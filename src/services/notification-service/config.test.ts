@@ -19,6 +19,7 @@ test('the shipped values of the policies are the reference’s', () => {
     impactThreshold: 0,
     severityThreshold: 0,
     clusterCap: 0,
+    sendResolved: false,
   };
   assert.deepEqual(policies, {
     'notification-backend': {

@@ -105,6 +105,11 @@ export const notificationServiceOptions = defineOptions({
       default: 'https://console.redhat.com/openshift/insights/advisor/recommendations/{module}|{error_key}',
       description: 'Link at the end of an entry',
     },
+    'service_log.send_resolved': {
+      default: false,
+      description:
+        'Also post an entry when an issue that an entry was posted about is resolved (issues.resolved_after)',
+    },
     ...policyOptions('service_log', { totalRisk: 0, tagFilter: true, tags: ['osd_customer'] }),
     'dependencies.content_server': {
       default: '',
@@ -304,5 +309,7 @@ function policyOf(config: NotificationServiceConfig, section: 'kafka_broker' | '
     tags: config[`${section}.tags`],
     /** Issues of one cluster in one UTC day; 0: no cap. */
     clusterCap: config[`${section}.cluster_cap`],
+    /** The notification backend drops every event type but one. Source: consumers.md 1.5. */
+    sendResolved: section === 'service_log' && config['service_log.send_resolved'],
   };
 }

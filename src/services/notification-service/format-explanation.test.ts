@@ -19,6 +19,7 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   'given-up': byState(),
   'arrival-unknown': byState(),
   gone: 'itself',
+  back: 'itself',
   'rule-did-not-run': 'itself',
   'rule-removed': 'itself',
   'below-threshold': 'itself',

@@ -15,7 +15,8 @@ export interface MessageInFull extends Omit<ListedMessage, 'issues'> {
 }
 
 export function formatMessage(message: ListedMessage): string {
-  const keys = message.issues.map((issue) => issue.errorKey).join(', ');
+  const about = message.about === 'resolved' ? 'resolved: ' : '';
+  const keys = `${about}${message.issues.map((issue) => issue.errorKey).join(', ')}`;
   const error = message.error_code === null ? '' : `  ${errorText(message)}`;
   const when = shown(message.finished_at ?? message.next_attempt_at ?? message.decided_at);
   return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id)}  ${message.cluster}  ${keys}${error}${deedText(message)}`;
@@ -36,6 +37,7 @@ export function formatMessageInFull(message: MessageInFull): string {
   const facts: readonly (readonly [string, string | null])[] = [
     ['notification', message.id],
     ['state', state === 'unknown' && finished_at !== null ? 'unknown, and not repeated any more' : state],
+    ['says', message.about === 'resolved' ? 'that its issue is resolved' : null],
     ['target', targetName(message.event_type_id)],
     ['cluster', message.cluster],
     ['organization', String(message.org_id)],

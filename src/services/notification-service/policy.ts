@@ -41,7 +41,13 @@ export function preparePolicy(inputs: {
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
   const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary];
   const hash = createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 32);
-  return { verdicts, cooldownMicros: inputs.cooldownMicros, clusterCap: inputs.policy.clusterCap, hash };
+  return {
+    verdicts,
+    cooldownMicros: inputs.cooldownMicros,
+    clusterCap: inputs.policy.clusterCap,
+    sendResolved: inputs.policy.sendResolved,
+    hash,
+  };
 }
 
 /**

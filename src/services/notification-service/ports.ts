@@ -29,6 +29,12 @@ export interface DueCluster {
   readonly issues: readonly DueIssue[];
 }
 
+/** An issue that so many reports in a row were without. */
+export interface ResolvedIssueOfCluster extends Pick<DueIssue, keyof Issue | 'rule' | 'content'> {
+  readonly cluster: string;
+  readonly reports: number;
+}
+
 /** One message as it will go out; stored in the outbox before anything is sent. */
 export interface OutgoingNotification {
   /** UUIDv4, minted once at decision time. */
@@ -75,6 +81,8 @@ export interface Target {
   hasRecipient(cluster: Pick<DueCluster, 'orgId' | 'accountNumber' | 'cluster'>): boolean;
   /** Renders the messages for one cluster's due issues. Rejects with a `CcxError` when nothing can be rendered. */
   compose(cluster: DueCluster, context: ComposeContext): Promise<readonly OutgoingNotification[]>;
+  /** Says that an issue it was notified of is resolved; absent where a target takes no such message. */
+  composeResolved?(resolved: ResolvedIssueOfCluster, context: ComposeContext): OutgoingNotification;
   /**
    * The same message under a new id and the time of now, for a manual retry: the backend would swallow the old id for a day and not know
    * it any more after that.

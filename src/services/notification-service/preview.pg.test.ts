@@ -76,7 +76,7 @@ const answers: Readonly<Record<string, DeliveryResult>> = {
 
 const walks = { one: 0, two: 0, three: 2, four: 1 } as const;
 for (const [seed, clusterCap] of Object.entries(walks)) {
-  const settings = { policies: policiesOf({ clusterCap }, { clusterCap, totalRiskThreshold: 1 }) };
+  const settings = { policies: policiesOf({ clusterCap }, { clusterCap, totalRiskThreshold: 1, sendResolved: true }) };
   test(`a run sends and decides what the preview before it said, whatever happened before; seed ${seed}, cap ${clusterCap}`, () =>
     withTimeline({ targets: ['notification-backend', 'service-log'], settings }, async (line) => {
       const chance = createChance(seed);

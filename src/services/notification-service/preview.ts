@@ -11,6 +11,7 @@ import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Connection, Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
+import type { RecordedIssueEvent } from '../../platform/records/issue-events.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {
   beginRun,
@@ -33,6 +34,7 @@ import { decideIssues, isDue } from './steps/decide-issues.ts';
 import { expiry } from './steps/deliver-notifications.ts';
 import { lookAgain } from './steps/look-again.ts';
 import { renderNotifications } from './steps/render-notifications.ts';
+import { resolvedIssues } from './store/decisions.ts';
 import { ledgerKey } from './store/ledger.ts';
 import type { ClaimedMessage, UnfinishedMessage } from './store/outbox.ts';
 import { type DueKey, inSets } from './store/reports.ts';
@@ -79,8 +81,8 @@ interface ClusterPreview {
 }
 
 interface MessagePreview extends PreviewedMessage {
-  /** `waits`: decided before. `again`: a person asked for it. */
-  readonly kind: 'waits' | 'again';
+  /** `waits`: decided before. `again`: a person asked for it. `resolved`: says that an issue is. */
+  readonly kind: 'waits' | 'again' | 'resolved';
   readonly target: TargetName;
   readonly cluster: string;
 }
@@ -128,13 +130,14 @@ export async function previewRun(
       await show(previewed);
     };
     for await (const reports of loadAll(run, store, request)) {
-      const clusters = Map.groupBy(await decideAndRender(run, store, reports), ({ runTarget }) => runTarget);
-      for (const [runTarget, rendered] of clusters) {
+      const { clusters, resolved } = await decideAndRender(run, store, reports);
+      for (const [runTarget, rendered] of Map.groupBy(clusters, (cluster) => cluster.runTarget)) {
         const of = rendered.map(({ report }) => report.cluster);
         const others = again.filter(
           (one) => one.runTarget === runTarget && of.includes(one.message.notification.cluster),
         );
         for await (const one of waiting(store, runTarget, of)) others.push(one);
+        others.push(...resolved.filter((one) => one.runTarget === runTarget));
         for (const previewed of await lookAtAll(run, store, runTarget, { rendered, others }))
           await tell(runTarget, previewed);
       }
@@ -309,7 +312,7 @@ async function decideAndRender(
   run: Run,
   store: RunStore,
   reports: readonly LoadedReport[],
-): Promise<readonly RenderedCluster[]> {
+): Promise<{ readonly clusters: readonly RenderedCluster[]; readonly resolved: readonly Unsent[] }> {
   const decided = await decideIssues(run, store, { reports, startedMs: run.clock.monotonicMs() });
   const clusters = decided.clusters.map((cluster) => {
     const { runTarget, report } = cluster;
@@ -317,7 +320,35 @@ async function decideAndRender(
     if (repeats || runTarget.policy.cooldownMicros !== undefined) return cluster;
     return { ...cluster, decisions: cluster.decisions.map(untilItsNextReport) };
   });
-  return (await renderNotifications(run, { ...decided, clusters })).clusters;
+  const rendered = await renderNotifications(run, { ...decided, clusters });
+  const previous = new Map(reports.map((report) => [`${report.orgId}/${report.cluster}`, report.issuesReportAt]));
+  const compared = await store.compareIssues(
+    decided.tracked.map((report) => ({
+      ...report,
+      previousReportAt: previous.get(`${report.orgId}/${report.cluster}`),
+    })),
+    run.settings.issues.resolvedAfter,
+  );
+  const events = compared.flatMap((report) => report.events);
+  return { clusters: rendered.clusters, resolved: await newlyResolved(run, store, events) };
+}
+
+/** The messages that the run would make of what these reports resolve. */
+async function newlyResolved(run: Run, store: RunStore, events: readonly RecordedIssueEvent[]): Promise<Unsent[]> {
+  const wanting = run.targets.filter(({ policy }) => policy.sendResolved);
+  const found: Unsent[] = [];
+  for (const runTarget of wanting) {
+    const { name, eventTargetId } = runTarget.target;
+    for (const told of await store.readToldResolved(resolvedIssues(events, [eventTargetId]))) {
+      const { orgId, cluster, type, component, errorKey } = told;
+      const issues = [{ type, component, errorKey }];
+      const notification = { id: run.clock.uuid(), target: name, cluster, issues, headers: {}, body: '' };
+      const report = { orgId, accountNumber: 0, updatedAt: timestampText(run.startedMicros), requestId: undefined };
+      const message = { ...asClaimed(run, report, notification), about: 'resolved' as const };
+      found.push({ kind: 'resolved', runTarget, message, dueMicros: run.startedMicros, error: undefined });
+    }
+  }
+  return found;
 }
 
 /** Without a cooldown a report is notified of once, however often a service that follows looks at it. */
@@ -326,9 +357,9 @@ function untilItsNextReport(decision: Decision): Decision {
   return { ...decision, notify: false, reason: 'already-notified' };
 }
 
-/** A message that waits already, or that a person asked for. */
+/** A message that is about no decision of this run. */
 interface Unsent {
-  readonly kind: 'waits' | 'again';
+  readonly kind: MessagePreview['kind'];
   readonly runTarget: RunTarget;
   readonly message: ClaimedMessage;
   /** Undefined: another process is sending it now. */
@@ -392,7 +423,7 @@ async function lookAtAll(
   const clusters = rendered.map((cluster) => ({
     cluster,
     messages: cluster.messages.map((notification) => ({
-      ...{ message: asClaimed(run, cluster, notification), dueMicros: later(runTarget.dueMicros(), nowMicros) },
+      ...{ message: asClaimed(run, cluster.report, notification), dueMicros: later(runTarget.dueMicros(), nowMicros) },
     })),
   }));
   const known = others.filter(({ dueMicros, error }) => dueMicros !== undefined && error === undefined);
@@ -431,10 +462,14 @@ async function lookAtAll(
 }
 
 /** As it would be claimed by the run that has just decided it. */
-function asClaimed(run: Run, { report }: RenderedCluster, notification: OutgoingNotification): ClaimedMessage {
+function asClaimed(
+  run: Run,
+  report: Pick<LoadedReport, 'orgId' | 'accountNumber' | 'updatedAt' | 'requestId'>,
+  notification: OutgoingNotification,
+): ClaimedMessage {
   const { orgId, accountNumber, updatedAt: reportUpdatedAt, requestId } = report;
   return {
-    ...{ notification, orgId, accountNumber, reportUpdatedAt, requestId },
+    ...{ notification, about: 'issues', orgId, accountNumber, reportUpdatedAt, requestId },
     ...{ decisionId: run.id, decidedMicros: run.startedMicros, attempts: 1, mayHaveArrived: false, pausedMicros: 0n },
     ...{ firstAttemptMicros: undefined, runDeadlineMicros: undefined },
     before: { firstAttemptMicros: undefined, lastAttemptMicros: undefined },
@@ -483,6 +518,8 @@ function notSent(outcome: DeliveryOutcome | undefined): string | undefined {
   return 'error' in outcome ? `${outcome.error.code}: ${errorText(outcome.error)}` : outcome.kind;
 }
 
+const countedAs = { waits: 'waiting', again: 'again', resolved: 'new' } as const;
+
 function emptySummary() {
   return { clusters: 0, reasons: {} as Record<string, number>, messages: { new: 0, waiting: 0, again: 0 } };
 }
@@ -490,7 +527,7 @@ function emptySummary() {
 function count(summary: ReturnType<typeof emptySummary>, previewed: Previewed): void {
   const { messages } = summary;
   if (previewed.kind !== 'cluster') {
-    if (previewed.notSent === undefined) messages[previewed.kind === 'waits' ? 'waiting' : 'again'] += 1;
+    if (previewed.notSent === undefined) messages[countedAs[previewed.kind]] += 1;
     return;
   }
   summary.clusters += 1;

@@ -71,11 +71,16 @@ function moment(timestamp: string): string {
   return `${timestamp.slice(0, 19)} UTC`;
 }
 
+const messageKinds = {
+  waits: 'waits to be sent',
+  again: 'is to be sent again, as a person asked',
+  resolved: 'says that an issue is resolved',
+} as const;
+
 export function formatPreviewed(previewed: Previewed): string {
   if (previewed.kind !== 'cluster') {
-    const what = previewed.kind === 'waits' ? 'waits to be sent' : 'is to be sent again, as a person asked';
     return [
-      `${previewed.target}, cluster ${previewed.cluster}: a message ${what}`,
+      `${previewed.target}, cluster ${previewed.cluster}: a message ${messageKinds[previewed.kind]}`,
       ...messageLines(previewed),
       '',
     ].join('\n');

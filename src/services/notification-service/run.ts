@@ -11,6 +11,7 @@ import type { TargetPolicy } from './decide/verdicts.ts';
 import type { DueCluster, Target } from './ports.ts';
 import { type DecidedRow, writeDecisions } from './store/decisions.ts';
 import type { TrackedReport } from './store/issues.ts';
+import { compareIssues } from './store/issues.ts';
 import { readImported, readLedger, readRemovedIssues, readUnseenSentRows } from './store/ledger.ts';
 import {
   type ClaimedMessage,
@@ -35,6 +36,7 @@ import {
   readReports,
   type StoredReport,
 } from './store/reports.ts';
+import { readToldResolved } from './store/resolved.ts';
 import { endPause, pauseTarget, readPause } from './store/targets.ts';
 import { bindStatements, type StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
@@ -134,7 +136,7 @@ export function openRunStore(access: StoreAccess & ReportsOf) {
       endPause,
       pauseTarget,
     },
-    ...{ writeOutcomes, insertUnsentPage },
+    ...{ writeOutcomes, insertUnsentPage, compareIssues, readToldResolved },
   });
 }
 

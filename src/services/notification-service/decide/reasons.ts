@@ -21,6 +21,7 @@ export const SKIP_REASONS = {
   'arrival-unknown':
     'Whether its last notification arrived is not known; it is listed, and tried again when its cooldown has ended, or by a manual retry.',
   gone: 'The newest report does not contain it any more.',
+  back: 'It is in the newest report again, so that nobody is notified that it was resolved.',
   'rule-did-not-run':
     'Its rule did not run over the newest report, which therefore says nothing of it; it stays as it was.',
   'rule-removed': 'Its rule is not in the catalogue that made the newest report any more.',

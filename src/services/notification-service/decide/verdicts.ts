@@ -39,6 +39,8 @@ export interface TargetPolicy {
   readonly cooldownMicros: bigint | undefined;
   /** Issues of one cluster in one UTC day; 0: no cap. */
   readonly clusterCap: number;
+  /** It is notified of issues that are resolved, too. */
+  readonly sendResolved: boolean;
   /** Changes exactly when some decision could. */
   readonly hash: string;
 }

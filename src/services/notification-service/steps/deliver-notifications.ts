@@ -332,6 +332,7 @@ export async function recordOutcomes(run: Run, store: RunStore, batch: Delivered
     ...{ target, runId: run.id, leaseToken, nowMicros: run.time.nowMicros() },
     messages: settled,
     rowPerDecision: run.settings.mode === 'follow',
+    sendResolved: policy.sendResolved,
   });
   run.events.outcomeTakenOver(target, messages.length - written.messages.length);
   run.events.clustersRecorded(target, written.sentRows, startedMs);

@@ -9,6 +9,7 @@ import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { allotDay, mayNotWait, utcDayOf } from '../decide/day-cap.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
+import { decideResolved } from '../decide/decide-resolved.ts';
 import { disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { CLUSTER_CAP_CODE } from '../decide/reasons.ts';
@@ -33,7 +34,14 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
   for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
   const newest = await store.newestReports(waiting.map(({ notification }) => notification.cluster));
   const stale: ClaimedMessage[] = [];
+  const resolved = waiting.filter(({ about }) => about === 'resolved');
+  await eachReport(run, store, { messages: resolved, newest }, async (message, situation) => {
+    const again = await resolvedAgain(run, runTarget, message, situation);
+    if ('kind' in again) outcomes.set(message, again);
+    else attempts.set(message, again);
+  });
   for (const message of waiting) {
+    if (message.about === 'resolved') continue;
     if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
     else stale.push(message);
   }
@@ -82,7 +90,9 @@ async function holdBack(
   const held: ClaimedMessage[] = [];
   const partly = new Map<ClaimedMessage, ReadonlySet<string>>();
   // What is tried once more was counted on the day when it was tried first.
-  const fresh = [...due.attempts].filter(([message]) => message.firstAttemptMicros === undefined);
+  const fresh = [...due.attempts].filter(
+    ([message]) => message.firstAttemptMicros === undefined && message.about === 'issues',
+  );
   const ofClusters = Map.groupBy(fresh, ([message]) => message.notification.cluster);
   const clusters = [...ofClusters.keys()];
   const notified = await store.readNotifiedIssues({ eventTargetId, clusters, sinceMicros: due.sinceMicros });
@@ -238,6 +248,38 @@ async function decideAgain(
   }
   const source = read.kind === 'read' ? report : { ...report, text: undefined, updatedAt: message.reportUpdatedAt };
   return await composedAnew(run, runTarget, { message, report: source, decisions, left });
+}
+
+/** Composed at its first attempt; tried once more it only gets a new time, where its target writes one. */
+async function resolvedAgain(
+  run: Run,
+  runTarget: RunTarget,
+  message: ClaimedMessage,
+  situation: Situation,
+): Promise<FirstAttempt | DeliveryOutcome> {
+  if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
+  const { target, policy } = runTarget;
+  const { orgId, notification } = message;
+  const { cluster, id } = notification;
+  const issue = notification.issues[0]!;
+  const { read } = situation;
+  const verdict = policy.verdicts.of(issue.component, issue.errorKey);
+  const reason = decideResolved({
+    isBack: read.kind === 'read' && read.issues.some((held) => issueIdentity(held) === issueIdentity(issue)),
+    allowed: run.isClusterAllowed(cluster),
+    disabled: disabledBy(await run.disabledRules(), { orgId, cluster }, issue),
+    verdict,
+  });
+  if (reason !== undefined || verdict.kind !== 'pass' || target.composeResolved === undefined)
+    return { kind: 'withdrawn', reason: reason ?? 'not-composable' };
+  if (notification.body !== '') return restamped(run, runTarget, message);
+  const { rule, content } = verdict;
+  const { firstAttemptMicros, now } = firstAttemptOf(run, message);
+  const composed = target.composeResolved(
+    { ...issue, cluster, rule, content, reports: run.settings.issues.resolvedAfter },
+    { now, uuid: () => id },
+  );
+  return { message: { ...message, notification: composed, firstAttemptMicros }, left: [], mayWait: false };
 }
 
 /** The decision of the decide step over the issues of one message, as if none of them had been notified but by somebody else since. */

@@ -25,6 +25,7 @@ import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
 import { type TrackedReport, writeIssues } from './issues.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
+import { enqueueResolved, type ResolvedIssue } from './resolved.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** One cluster as decided for one target. */
@@ -66,6 +67,8 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     readonly nowMicros: bigint;
     /** Reports in a row without an issue that make it resolved. */
     readonly resolvedAfter: number;
+    /** Targets that are notified of resolved issues, too, by their ids. */
+    readonly resolvedTo: readonly number[];
   },
 ): Promise<{ readonly written: readonly Cluster[]; readonly issueEvents: readonly RecordedIssueEvent[] }> {
   return transact(store, async (tx) => {
@@ -90,8 +93,22 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     // Last, because writers wait for the rows of clusters that are held from here on.
     const { tracked: reports, resolvedAfter } = set;
     const issueEvents = await writeIssues(tx, { reports, resolvedAfter, nowMicros });
+    const resolved = resolvedIssues(issueEvents, set.resolvedTo).map((issue) => ({ id: store.clock.uuid(), ...issue }));
+    await enqueueResolved(tx, { issues: resolved, nowMicros });
     return { written: clusters, issueEvents };
   });
+}
+
+/** Those that became so, for each of these targets. */
+export function resolvedIssues(
+  events: readonly RecordedIssueEvent[],
+  eventTargetIds: readonly number[],
+): readonly ResolvedIssue[] {
+  return events.flatMap(({ event, orgId, cluster, issue }) =>
+    event !== 'resolved' || issue === undefined
+      ? []
+      : eventTargetIds.map((eventTargetId) => ({ eventTargetId, orgId, cluster, ...issue })),
+  );
 }
 
 interface Written {

@@ -8,7 +8,7 @@
 import { type Issue, type IssueState, issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { TABLE_CLUSTERS, TABLE_ISSUES } from '../../../contracts/tables.ts';
-import type { Connection } from '../../../platform/database/database.ts';
+import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import { type RecordedIssueEvent, recordIssueEvents } from '../../../platform/records/issue-events.ts';
 import { absenceIn } from '../decide/decide-cluster.ts';
 import { type HeldIssue, type KnownIssue, trackIssues } from '../decide/track-issues.ts';
@@ -37,35 +37,44 @@ export async function writeIssues(
   if (what.reports.length === 0) return [];
   const moved = await moveForward(tx, what);
   if (moved.length === 0) return [];
-  const known = await readIssues(tx, moved);
-  const isRemoved = await readRemovedRules(
-    { database: tx },
-    moved.flatMap((report) => rulesOfLost(report, known)),
-  );
-  const tracked = moved.map((report) => {
-    const { catalogue, didNotRun, issues, updatedAt, previousReportAt } = report;
-    const answer = trackIssues({
-      ...{ reportAt: updatedAt, previousReportAt, issues, resolvedAfter: what.resolvedAfter },
-      known: known.get(keyOf(report)) ?? [],
-      absence: absenceIn(didNotRun, (module) => isRemoved({ catalogue, module })),
-    });
-    return { report, ...answer };
-  });
+  const tracked = await compareIssues({ database: tx }, moved, what.resolvedAfter);
   await writeChanges(tx, tracked);
   await correctCounts(tx, tracked);
-  const events = tracked.flatMap(({ report, events: happened }) =>
-    happened.map((event) => ({ at: report.updatedAt, orgId: report.orgId, cluster: report.cluster, ...event })),
-  );
+  const events = tracked.flatMap(({ events: happened }) => happened);
   await recordIssueEvents(tx, events);
   return events;
 }
 
 interface MovedReport extends TrackedReport {
+  /** The report that the issues were compared with before. */
   readonly previousReportAt: string | undefined;
 }
 
 interface Tracked extends Pick<ReturnType<typeof trackIssues>, 'changed' | 'open'> {
   readonly report: MovedReport;
+  readonly events: readonly RecordedIssueEvent[];
+}
+
+/** What these reports do to the issues of their clusters; changes nothing. */
+export async function compareIssues(
+  { database }: { readonly database: Queryable },
+  reports: readonly MovedReport[],
+  resolvedAfter: number,
+): Promise<readonly Tracked[]> {
+  const known = await readIssues(database, reports);
+  const isRemoved = await readRemovedRules(
+    { database },
+    reports.flatMap((report) => rulesOfLost(report, known)),
+  );
+  return reports.map((report) => {
+    const { orgId, cluster, catalogue, didNotRun, issues, updatedAt, previousReportAt } = report;
+    const { events, ...answer } = trackIssues({
+      ...{ reportAt: updatedAt, previousReportAt, issues, resolvedAfter },
+      known: known.get(keyOf(report)) ?? [],
+      absence: absenceIn(didNotRun, (module) => isRemoved({ catalogue, module })),
+    });
+    return { report, ...answer, events: events.map((event) => ({ at: updatedAt, orgId, cluster, ...event })) };
+  });
 }
 
 function keyOf({ orgId, cluster }: { readonly orgId: number; readonly cluster: string }): string {
@@ -116,8 +125,11 @@ async function moveForward(
   );
 }
 
-async function readIssues(tx: Connection, reports: readonly MovedReport[]): Promise<ReadonlyMap<string, KnownIssue[]>> {
-  const { rows } = await tx.query<KnownIssue & { orgId: number; cluster: string; state: IssueState }>(
+async function readIssues(
+  queryable: Queryable,
+  reports: readonly MovedReport[],
+): Promise<ReadonlyMap<string, KnownIssue[]>> {
+  const { rows } = await queryable.query<KnownIssue & { orgId: number; cluster: string; state: IssueState }>(
     `SELECT i.org_id AS "orgId", rtrim(i.cluster) AS cluster, i.type, i.component, i.error_key AS "errorKey", i.state,
             i.total_risk AS "totalRisk", i.appeared_at AS "appearedAt", i.last_seen_at AS "lastSeenAt", i.missed,
             i.changed_at AS "changedAt"

@@ -28,6 +28,8 @@ export interface ListedMessage {
   readonly event_type_id: number;
   readonly org_id: number;
   readonly cluster: string;
+  /** `resolved`: it says that its one issue is; without a body until it is sent. */
+  readonly about: 'issues' | 'resolved';
   readonly state: ListedState;
   readonly attempts: number;
   readonly may_have_arrived: boolean;
@@ -54,7 +56,7 @@ export interface ListedMessage {
   readonly body: string;
 }
 
-const messageColumns = `o.id, o.event_type_id, o.org_id, rtrim(o.cluster) AS cluster, o.state, o.attempts, o.may_have_arrived,
+const messageColumns = `o.id, o.event_type_id, o.org_id, rtrim(o.cluster) AS cluster, o.about, o.state, o.attempts, o.may_have_arrived,
             o.decided_at, o.due_at, o.first_attempt_at, o.last_attempt_at, o.next_attempt_at, o.delivered_at, o.finished_at,
             o.reported_at, o.report_updated_at, o.request_id, o.error_code, o.error_text, o.retry_requested_at, o.replaced_by,
             o.discarded_at, o.discard_note, o.issues, o.headers, o.body`;

@@ -27,6 +27,8 @@ const earlierRetryMsMax = 10_000;
 /** A message that this process may send until its lease ends. */
 export interface ClaimedMessage {
   readonly notification: OutgoingNotification;
+  /** `resolved`: it says that its one issue is, and is composed right before it is sent. */
+  readonly about: 'issues' | 'resolved';
   readonly orgId: number;
   readonly accountNumber: number;
   readonly reportUpdatedAt: string;
@@ -107,7 +109,10 @@ export async function claimMessages(
 }
 
 type MessageRow = NotificationRow &
-  Pick<ClaimedMessage, 'orgId' | 'accountNumber' | 'reportUpdatedAt' | 'decisionId' | 'attempts' | 'mayHaveArrived'> & {
+  Pick<
+    ClaimedMessage,
+    'about' | 'orgId' | 'accountNumber' | 'reportUpdatedAt' | 'decisionId' | 'attempts' | 'mayHaveArrived'
+  > & {
     readonly requestId: string | null;
     readonly decidedAt: string;
     readonly firstAttemptAt: string | null;
@@ -118,7 +123,7 @@ type MessageRow = NotificationRow &
   };
 
 /** Of `MessageRow`, but for what its claim knows. */
-const messageColumns = `${notificationColumns}, o.org_id AS "orgId", o.account_number AS "accountNumber",
+const messageColumns = `${notificationColumns}, o.about, o.org_id AS "orgId", o.account_number AS "accountNumber",
                  o.report_updated_at AS "reportUpdatedAt", o.decision_id AS "decisionId", o.request_id AS "requestId", o.attempts,
                  o.may_have_arrived AS "mayHaveArrived", o.decided_at AS "decidedAt", o.run_deadline_at AS "runDeadlineAt",
                  -- An older release wrote down neither; what it sent has the time of its decision in its body.
@@ -209,7 +214,8 @@ export async function readNotifiedIssues(
 ): Promise<ReadonlyMap<string, number>> {
   const { rows } = await database.query<{ cluster: string; issues: number }>(
     `SELECT rtrim(cluster) AS cluster, sum(json_array_length(issues))::int AS issues FROM ${TABLE_NOTIFICATION_OUTBOX}
-      WHERE event_type_id = $1 AND cluster = ANY($2::bpchar[]) AND first_attempt_at >= $3::timestamp GROUP BY cluster`,
+      WHERE event_type_id = $1 AND cluster = ANY($2::bpchar[]) AND about = 'issues' AND first_attempt_at >= $3::timestamp
+      GROUP BY cluster`,
     [day.eventTargetId, [...new Set(day.clusters)], timestampText(day.sinceMicros)],
   );
   return new Map(rows.map(({ cluster, issues }) => [cluster, issues]));
@@ -238,7 +244,7 @@ async function underCap(
   );
   const notified = new Map(await readNotifiedIssues({ database: tx }, { eventTargetId, clusters, sinceMicros }));
   return attempts.filter(({ message, mayWait }) => {
-    if (message.before.firstAttemptMicros !== undefined) return true;
+    if (message.before.firstAttemptMicros !== undefined || message.about === 'resolved') return true;
     const { cluster, issues } = message.notification;
     const after = (notified.get(cluster) ?? 0) + issues.length;
     if (mayWait && after > issuesMax) return false;

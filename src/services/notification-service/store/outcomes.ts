@@ -16,13 +16,14 @@ import {
 } from '../../../contracts/tables.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import { type RecordedIssueEvent, recordIssueEvents } from '../../../platform/records/issue-events.ts';
+import { recordIssueEvents } from '../../../platform/records/issue-events.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Settlement } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
 import { type ClaimedMessage, lockHeld, restoreIssues } from './outbox.ts';
 import { insertReportedRows, type ReportedCluster } from './reported-rows.ts';
+import { enqueueResolved } from './resolved.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A message of this process with what its outcome means. */
@@ -42,6 +43,8 @@ interface OutcomesToWrite {
    * cluster, and writes those at its end.
    */
   readonly rowPerDecision: boolean;
+  /** The target is notified of issues that are resolved, too. */
+  readonly sendResolved: boolean;
 }
 
 /**
@@ -57,9 +60,18 @@ export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) 
     if (messages.length === 0) return { messages, sentRows: 0 };
     const { rows, sentRows } = await recordNotified(tx, store, { ...batch, messages });
     await updateOutbox(tx, { runId: batch.runId, messages, rows });
-    await updateLedger(tx, { eventTargetId, messages, rows, nowMicros: batch.nowMicros });
-    await updateConsidered(tx, { eventTargetId, messages });
-    await recordIssueEvents(tx, notifiedEvents(eventTargetId, messages));
+    const aboutIssues = messages.filter(({ message }) => message.about === 'issues');
+    await updateLedger(tx, { eventTargetId, messages: aboutIssues, rows, nowMicros: batch.nowMicros });
+    await updateConsidered(tx, { eventTargetId, messages: aboutIssues });
+    const notified = notifiedEvents(eventTargetId, messages);
+    await recordIssueEvents(tx, notified);
+    // Of an issue that was resolved before it was known that its notification had arrived.
+    if (batch.sendResolved) {
+      const issues = notified.flatMap(({ orgId, cluster, issue, detail }) =>
+        detail === undefined ? [{ id: store.clock.uuid(), eventTargetId, orgId, cluster, ...issue }] : [],
+      );
+      await enqueueResolved(tx, { issues, nowMicros: batch.nowMicros });
+    }
     await recordTraceEvents(tx, traceOfOutcomes(batch.target, messages));
     return { messages, sentRows };
   });
@@ -78,14 +90,16 @@ async function recordNotified(
   batch: OutcomesToWrite,
 ): Promise<{ readonly rows: NotifiedRows; readonly sentRows: number }> {
   const { target, rowPerDecision } = batch;
-  const delivered = batch.messages.filter(({ settlement }) => settlement.tally.finishedAs === 'delivered');
-  const givenUp = rowPerDecision ? batch.messages.filter(({ settlement }) => settlement.tally.givenUp) : [];
+  // `reported` says what is there, and a cooldown counts by it.
+  const messages = batch.messages.filter(({ message }) => message.about === 'issues');
+  const delivered = messages.filter(({ settlement }) => settlement.tally.finishedAs === 'delivered');
+  const givenUp = rowPerDecision ? messages.filter(({ settlement }) => settlement.tally.givenUp) : [];
   if (delivered.length + givenUp.length === 0) return { rows: new Map(), sentRows: 0 };
   const known = new Map(await findRowsOfThisRun(tx, batch, [...delivered, ...givenUp]));
   const missing = byCluster(delivered).filter(([cluster]) => !known.has(cluster));
   const inserted = await insertReportedRows(tx, store, {
     eventTargetId: target.eventTargetId,
-    clusters: missing.map(([, messages]) => notifiedCluster(messages, batch.messages, STATE_SENT)),
+    clusters: missing.map(([, ofCluster]) => notifiedCluster(ofCluster, messages, STATE_SENT)),
   });
   if (inserted.size > 0) {
     await tx.query(
@@ -94,8 +108,8 @@ async function recordNotified(
          FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp)`,
       [
         rowsJson(
-          missing.map(([cluster, messages]) => ({
-            org_id: messages[0]!.message.orgId,
+          missing.map(([cluster, ofCluster]) => ({
+            org_id: ofCluster[0]!.message.orgId,
             cluster,
             notified_at: inserted.get(cluster),
           })),
@@ -108,7 +122,7 @@ async function recordNotified(
   const failed = byCluster(givenUp).filter(([cluster]) => !known.has(cluster));
   await insertReportedRows(tx, store, {
     eventTargetId: target.eventTargetId,
-    clusters: failed.map(([, messages]) => notifiedCluster(messages, messages, STATE_ERROR)),
+    clusters: failed.map(([, ofCluster]) => notifiedCluster(ofCluster, ofCluster, STATE_ERROR)),
   });
   return { rows: known, sentRows: inserted.size };
 }
@@ -294,20 +308,17 @@ async function updateConsidered(
 }
 
 /** One for each issue of what was delivered. */
-function notifiedEvents(eventTypeId: number, messages: readonly RecordedMessage[]): RecordedIssueEvent[] {
-  return messages.flatMap(({ message: { orgId, notification }, settlement: { outbox } }) => {
+function notifiedEvents(eventTypeId: number, messages: readonly RecordedMessage[]) {
+  return messages.flatMap(({ message: { orgId, about, notification }, settlement: { outbox } }) => {
     if (outbox.state !== 'delivered' || outbox.deliveredMicros === null) return [];
     const { id: notificationId, cluster, issues } = notification;
     const at = timestampText(outbox.deliveredMicros);
     return issues.map(({ type, component, errorKey }) => {
+      const common = { at, orgId, cluster, issue: { type, component, errorKey }, eventTypeId, notificationId };
       return {
-        at,
-        orgId,
-        cluster,
-        issue: { type, component, errorKey },
-        event: 'notified',
-        eventTypeId,
-        notificationId,
+        ...common,
+        event: 'notified' as const,
+        detail: about === 'resolved' ? 'resolved' : undefined,
       };
     });
   });

@@ -236,10 +236,10 @@ async function storeSuccessors(tx: Connection, reissued: readonly Reissued[], no
      replaced AS (
        UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET replaced_by = pairs.next FROM pairs WHERE o.id = pairs.old)
      INSERT INTO ${TABLE_NOTIFICATION_OUTBOX}
-            (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
+            (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body, about,
              state, decided_at, due_at, next_attempt_at)
      SELECT pairs.next, o.event_type_id, o.org_id, o.account_number, o.cluster, o.report_updated_at, pairs.next, o.request_id,
-            o.issues, pairs.headers::json, pairs.body, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
+            o.issues, pairs.headers::json, pairs.body, o.about, 'pending', $2::timestamp, $2::timestamp, $2::timestamp
        FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old`,
     [rowsJson(pairs), timestampText(nowMicros)],
   );

@@ -140,7 +140,7 @@ export async function insertUnsentPage(
                       THEN 'HELD_BACK: held back until ' || o.due_at::text ELSE 'NOT_TRIED: not tried before the run ended' END) AS text
                FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
               WHERE o.event_type_id = $1::int AND o.cluster = n.cluster AND o.org_id = n.org_id
-                AND (o.finished_at IS NULL OR (o.state IN ('dead', 'unknown') AND o.finished_at >= $3::timestamp))
+                AND o.about = 'issues' AND (o.finished_at IS NULL OR (o.state IN ('dead', 'unknown') AND o.finished_at >= $3::timestamp))
               ORDER BY o.decided_at DESC LIMIT 1) AS failed ON true
          ON CONFLICT DO NOTHING
          RETURNING cluster, state)

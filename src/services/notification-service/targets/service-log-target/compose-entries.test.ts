@@ -10,7 +10,7 @@ import {
 } from '../../../../contracts/service-log-entry.ts';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
-import { composeEntries } from './compose-entries.ts';
+import { composeEntries, composeResolvedEntry } from './compose-entries.ts';
 import type { RenderedIssue, TemplateRenderer } from './rendering/template-renderer.ts';
 import { harmlessDetails } from './safe-text.ts';
 
@@ -169,4 +169,31 @@ test('a component made up to end the link early stays inside it', async () => {
     entry.description,
     /\[More details\]\(https:[^)\s]*x%29%20%5Bevil%5D%28javascript:1\.node_not_ready\|NODE_NOT_READY\)\.$/,
   );
+});
+
+function resolved(texts: IssueTexts, reports = 2) {
+  const { type, component, errorKey, rule, content } = dueIssue(texts);
+  const clock = createManualClock();
+  const issue = { type, component, errorKey, rule, content, cluster: clusterId, reports };
+  const sent = composeResolvedEntry(issue, { now: clock.now(), uuid: () => clock.uuid() }, settings);
+  return { sent, entry: parseServiceLogEntry(sent.body) };
+}
+
+test('an entry of its own says that an issue is resolved, without a template', () => {
+  const { sent, entry } = resolved({});
+  assert.deepEqual(entry, {
+    cluster_uuid: clusterId,
+    description: `The cluster's last 2 reports were without this issue: A node is not ready\n\n${link}`,
+    service_name: 'CCX Notification Service',
+    severity: 'Info',
+    summary: 'Resolved: A node is not ready',
+    created_by: settings.createdBy,
+    username: settings.username,
+    event_stream_id: sent.id,
+  });
+  const template = resolved({ description: 'Node {{=pydata.x}}', ruleName: 'Node not ready' }, 1).entry;
+  assert.equal(template.summary, 'Resolved: Node not ready');
+  assert.match(template.description, /^The cluster's last report was without this issue: Node not ready\n/);
+  const long = resolved({ description: '😀'.repeat(300) }).entry;
+  assert.ok(Buffer.byteLength(long.summary) <= SERVICE_LOG_SUMMARY_BYTES_MAX && long.description.endsWith(link));
 });

@@ -4,17 +4,25 @@
  */
 
 import { Counter } from 'prom-client';
+import type { Issue } from '../../../../contracts/issue.ts';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../contracts/rule-content.ts';
 import {
   fitDescription,
   fitSummary,
   SERVICE_LOG_SERVICE_NAME,
+  SERVICE_LOG_SUMMARY_BYTES_MAX,
   serialiseServiceLogEntry,
   serviceLogSeverity,
 } from '../../../../contracts/service-log-entry.ts';
 import type { CcxError } from '../../../../encoding/ccx-error.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
-import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
+import type {
+  ComposeContext,
+  DueCluster,
+  DueIssue,
+  OutgoingNotification,
+  ResolvedIssueOfCluster,
+} from '../../ports.ts';
 import { fillUri } from '../uri-template.ts';
 import { notRendered, type RenderedIssue, type TemplateRenderer } from './rendering/template-renderer.ts';
 import { cleanLine, safeLinkTarget, safeMarkdownWithin } from './safe-text.ts';
@@ -61,6 +69,31 @@ export async function composeEntries(
   });
 }
 
+/** No template is rendered: what a report held is not there any more. */
+export function composeResolvedEntry(
+  { cluster, reports, ...issue }: ResolvedIssueOfCluster,
+  context: ComposeContext,
+  settings: EntrySettings,
+): OutgoingNotification {
+  const { type, component, errorKey } = issue;
+  const { description: name } = fallbackTexts(issue);
+  const url = fillUri(settings.ruleDetailsUri, { module: moduleOfComponent(component), error_key: errorKey });
+  const since = reports === 1 ? "The cluster's last report was" : `The cluster's last ${reports} reports were`;
+  const reason = `${since} without this issue: ${safeMarkdownWithin(name, SERVICE_LOG_SUMMARY_BYTES_MAX)}`;
+  const id = context.uuid();
+  const body = serialiseServiceLogEntry({
+    cluster_uuid: cluster,
+    description: fitDescription(reason, safeLinkTarget(url), safeMarkdownWithin),
+    service_name: SERVICE_LOG_SERVICE_NAME,
+    severity: 'Info',
+    summary: fitSummary(`Resolved: ${cleanLine(name) || errorKey}`),
+    created_by: settings.createdBy,
+    username: settings.username,
+    event_stream_id: id,
+  });
+  return { id, target: 'service-log', cluster, issues: [{ type, component, errorKey }], body, headers: {} };
+}
+
 function textsOf(
   issue: DueIssue,
   rendered: RenderedIssue,
@@ -80,7 +113,7 @@ function textsOf(
  * Plain texts for an issue whose templates cannot be rendered, made of what needs no rendering. A poorer text in time is better than a
  * lost notification.
  */
-function fallbackTexts(issue: DueIssue) {
+function fallbackTexts(issue: Pick<DueIssue, keyof Issue | 'rule' | 'content'>) {
   const { content, rule } = issue;
   const name = firstPlain([content.metadata.description, rule.plugin.name]) ?? ruleNameOfComponent(issue.component);
   const reason = firstPlain([content.summary, rule.summary, content.generic, rule.generic]);

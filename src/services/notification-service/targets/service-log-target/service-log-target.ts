@@ -7,7 +7,7 @@ import { parseServiceLogEntry, serialiseServiceLogEntry } from '../../../../cont
 import { TARGET_SERVICE_LOG } from '../../../../contracts/tables.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type { Target } from '../../ports.ts';
-import { composeEntries, createTargetEvents, type EntrySettings } from './compose-entries.ts';
+import { composeEntries, composeResolvedEntry, createTargetEvents, type EntrySettings } from './compose-entries.ts';
 import { deliverEntry } from './deliver-entry.ts';
 import { createNativeRenderer } from './rendering/native-renderer.ts';
 import { createRemoteRenderer } from './rendering/remote-renderer.ts';
@@ -46,6 +46,7 @@ export function createServiceLogTarget(
     // Whom an entry is mailed to is Service Log's to know; a name it does not know is an answer about that cluster.
     hasRecipient: ({ cluster }) => cluster !== '',
     compose: (cluster, context) => composeEntries(cluster, context, { settings, renderer, events }),
+    composeResolved: (resolved, context) => composeResolvedEntry(resolved, context, settings),
     reissue(notification, context) {
       const id = context.uuid();
       const body = serialiseServiceLogEntry({ ...parseServiceLogEntry(notification.body), event_stream_id: id });
