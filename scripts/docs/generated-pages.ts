@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { renderCommandLines } from './command-line-tables.ts';
 import { renderConfigurationPage } from './configuration-page.ts';
 import { renderFlowDiagram, renderSequencePage } from './flow-diagram.ts';
+import { renderMetricsPage } from './metrics-page.ts';
 import { renderModuleGraph } from './module-graph.ts';
 import { repositoryRoot } from './source-tree.ts';
 import { wrapProse } from './wrap-prose.ts';
@@ -19,6 +20,7 @@ export interface GeneratedPage {
 /** Pages that need nothing but the source; docs/database.md needs a server and has a generator of its own. */
 export const generatedPages: readonly GeneratedPage[] = [
   { path: 'docs/configuration.md', render: () => wrapProse(renderConfigurationPage()) },
+  { path: 'docs/metrics.md', render: () => wrapProse(renderMetricsPage()) },
   { path: 'docs/sequence.md', render: () => wrapProse(renderSequencePage()) },
   { path: 'README.md', render: renderReadme },
   { path: 'docs/compatibility.md', render: renderCompatibilityPage },

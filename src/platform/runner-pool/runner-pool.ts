@@ -259,18 +259,17 @@ function cancelled(): RunnerError {
   return new RunnerError('the job was given up', { code: 'RUNNER_CANCELLED', category: 'internal' });
 }
 
+export function runnersReplaced(registry: Telemetry['registry']): Counter<'pool' | 'code'> {
+  const name = 'ccx_runner_replaced_total';
+  const existing = registry.getSingleMetric(name) as Counter<'pool' | 'code'> | undefined;
+  const help = 'Runner child processes that ended and were replaced';
+  return existing ?? new Counter({ name, help, labelNames: ['pool', 'code'], registers: [registry] });
+}
+
 /** A child is gone and another takes its place: log line, metric and event. Retired children, after their number of jobs, are not counted. `telemetry` may be absent, e.g. in a short command; several pools of one process share the metric and differ by `pool`. */
 function reportReplaced(pool: string, telemetry: Telemetry | undefined): (error: RunnerError) => void {
   if (telemetry === undefined) return () => undefined;
-  const name = 'ccx_runner_replaced_total';
-  const replaced =
-    (telemetry.registry.getSingleMetric(name) as Counter<'pool' | 'code'> | undefined) ??
-    new Counter({
-      name,
-      help: 'Runner child processes that ended and were replaced',
-      labelNames: ['pool', 'code'],
-      registers: [telemetry.registry],
-    });
+  const replaced = runnersReplaced(telemetry.registry);
   return (error) => {
     replaced.inc({ pool, code: error.code });
     telemetry.log.warn({ pool, code: error.code, label: error.label, error: error.message }, 'runner child replaced');

@@ -111,7 +111,7 @@ async function readGiven<T>(
 }
 
 /** What happens in the content service: its log lines and metrics, with the metric names of the hosted service. Source: data-pipeline.md 8.4. */
-function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: string) {
+export function createContentServiceEvents(telemetry: Telemetry, metricsNamespace: string) {
   const prefix = metricsNamespace === '' ? '' : `${metricsNamespace}_`;
   const registers = [telemetry.registry];
   const requests = new Counter({

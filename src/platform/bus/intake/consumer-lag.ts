@@ -72,7 +72,7 @@ function lagOf({ committed, start, end }: PartitionLag, startAt: 'earliest' | 'l
 }
 
 /** One process may have several consumers on one registry. */
-function lagGauge(registry: Registry) {
+export function lagGauge(registry: Registry) {
   const name = 'ccx_consumer_lag_records';
   const existing = registry.getSingleMetric(name);
   if (existing !== undefined) return existing as Gauge<'group' | 'topic' | 'partition'>;
