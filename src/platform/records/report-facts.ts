@@ -19,7 +19,7 @@ export async function companionsOfReports(queryable: Queryable): Promise<readonl
 }
 
 /** Pages of one call, some seconds. */
-const pagesMaxDefault = 200;
+const pagesMaxDefault = 100;
 const beginning: PageEnd = { org_id: -2_147_483_648, cluster: '', updated_at: '-infinity' };
 
 /**
