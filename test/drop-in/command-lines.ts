@@ -5,6 +5,8 @@
  */
 export type ProgramName = 'ccx-notification-writer' | 'ccx-notification-service';
 
+type Defect = `${'writer Q' | 'service Q' | 'D'}${number}`;
+
 export interface CommandLine {
   readonly program: ProgramName;
   readonly args: readonly string[];
@@ -24,8 +26,8 @@ export interface CommandLine {
   readonly why?: string;
   /** What has to be in the output. */
   readonly says?: RegExp;
-  /** The defect of the reference that the line shows to be gone, by its number in the specification. */
-  readonly defect?: `writer Q${number}`;
+  /** The defects of the reference that the line shows to be gone, by their numbers in the specification. */
+  readonly defect?: Defect | `${Defect}, ${Defect}`;
 }
 
 const writer = (
@@ -195,6 +197,12 @@ export const commandLines: readonly CommandLine[] = [
   service('--verbose --cleanup-on-startup', 1),
   service('--show-configuration', 0, { says: /"message":"ServiceLog configuration"/ }),
   service('--show-configuration', 0, { given: 'no timeout is configured', says: /"Timeout":"0s"/ }),
+  service('--show-configuration', 0, {
+    given: 'the targets have thresholds of their own',
+    defect: 'service Q21',
+    settings: { KAFKA_BROKER__TOTAL_RISK_THRESHOLD: '1', SERVICE_LOG__TOTAL_RISK_THRESHOLD: '3' },
+    says: /"Total risk threshold":1,.*"Broker configuration"[\s\S]*"Total risk threshold":3,.*"ServiceLog configuration"/,
+  }),
   service('--show-configuration', 1, {
     given: 'a configuration file that is not there',
     env: { CCX_NOTIFICATION_SERVICE_CONFIG_FILE: '/nowhere/config' },
@@ -214,6 +222,14 @@ export const commandLines: readonly CommandLine[] = [
     settings: { LOGGING__LOGGING_TO_SENTRY_ENABLED: 'true' },
     reference: 0,
     why: 'nobody would hear of a failing cron job; the text names the alternatives',
+  }),
+  service(instant, 1, {
+    given: 'Sentry switched on beside `logging.debug`',
+    defect: 'service Q22',
+    settings: { LOGGING__LOGGING_TO_SENTRY_ENABLED: 'true', LOGGING__DEBUG: 'true' },
+    reference: 0,
+    why: 'the same; the reference forgets Sentry without a word',
+    says: /logging_to_sentry_enabled is not supported/,
   }),
   service(instant, 0),
   service(`${instant} --verbose`, 0, { says: /"configured":"","internal":0,.*"message":"Log level"/ }),
@@ -261,6 +277,12 @@ export const commandLines: readonly CommandLine[] = [
     database: 'away',
   }),
   service(instant, 5, {
+    given: 'a file of authorities that is not there',
+    defect: 'D10, service Q13',
+    settings: { ...kafkaAway, KAFKA_BROKER__SECURITY_PROTOCOL: 'SSL', KAFKA_BROKER__CERT_PATH: '/nowhere/ca.pem' },
+    says: /open \/nowhere\/ca\.pem: no such file or directory/,
+  }),
+  service(instant, 5, {
     given: 'no broker answers, and the event filter cannot be used',
     settings: { ...kafkaAway, KAFKA_BROKER__EVENT_FILTER: 'totalRisk >' },
   }),
@@ -271,12 +293,14 @@ export const commandLines: readonly CommandLine[] = [
   }),
   service(instant, 11, {
     given: 'no client id',
+    defect: 'D9, service Q2',
     settings: { SERVICE_LOG__CLIENT_ID: undefined },
     reference: 0,
     why: 'the reference logs it and goes on without a producer: 0 with nothing to send, else a crash (2)',
   }),
   service(instant, 10, {
     given: 'an event filter that cannot be used',
+    defect: 'service Q6',
     settings: { SERVICE_LOG__EVENT_FILTER: 'totalRisk >' },
     reference: 0,
     why: 'the reference notifies nobody and ends with 0 (with 2 for an unbalanced parenthesis)',

@@ -39,7 +39,7 @@ test('the extension of the name does not count, the order of extensions does', (
   assert.deepEqual(findReferenceConfig(join(folder, 'both'), '/'), { name: 'both', path: join(folder, 'both.json') });
 });
 
-test('writer Q3: a name without a folder is looked for in the current one', () => {
+test('writer Q3, service Q20: a name without a folder is looked for in the current one', () => {
   write('plain.toml', contents.toml);
   assert.equal(findReferenceConfig('plain.toml', folder).path, join(folder, 'plain.toml'));
   assert.equal(findReferenceConfig('sub/../plain', folder).path, join(folder, 'plain.toml'));

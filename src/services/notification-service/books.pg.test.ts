@@ -245,7 +245,7 @@ test('what the backend takes no message about is decided once, with its reason, 
   }
 });
 
-test('what can never be put into a message is tried once per report, and what only failed for now again', () =>
+test('D14: what can never be put into a message is tried once per report, and what only failed for now again', () =>
   withTimeline({ settings: { mode: 'follow' } }, async (line) => {
     const final = new CcxError('as the test wants it', { code: 'NOTIFICATION_INVALID', category: 'delivery' });
     let composed = 0;
@@ -293,7 +293,7 @@ test('a message that waits and can no longer be composed is withdrawn, once', ()
     assert.equal((await line.ledger())[0]?.reason, 'not-composable');
   }));
 
-test('disabled rules are read from the aggregator’s two tables; a database without them is one clear error', async () => {
+test('D15, service Q1: disabled rules are read from the aggregator’s two tables; a database without them is one clear error', async () => {
   const { database, drop } = await createTestDatabase();
   try {
     const source = createDisabledRulesDatabase(database);
@@ -465,7 +465,7 @@ test('the time of decisions is the server’s, whatever this machine’s clock i
     assert.ok(time.nowMicros() > first);
   }));
 
-test('a service without a target, or with a filter that cannot be used, does not start', async () => {
+test('service Q6: a service without a target, or with a filter that cannot be used, does not start', async () => {
   await assert.rejects(
     withTimeline({ targets: [] }, async (line) => {
       await line.run();

@@ -6,6 +6,7 @@ import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
+import { dependencySettings } from './open-dependencies.ts';
 
 const load = (env: Record<string, string> = {}) => loadConfig(notificationServiceOptions, { env }).config;
 
@@ -63,6 +64,21 @@ test('each target and the cluster lists are set by the reference’s environment
   assert.deepEqual([settings.clusters.allowOnly, [...settings.clusters.allowed]], [true, ['x', 'y']]);
 });
 
+test('service Q3: the time of a call to Service Log is the one that was configured', () => {
+  for (const [text, ms] of [
+    ['15s', 15_000],
+    ['10s', 10_000],
+    ['1m', 60_000],
+  ] as const) {
+    const env = {
+      CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TIMEOUT: text,
+      CCX_NOTIFICATION_SERVICE__SERVICE_LOG__ENABLED: '1',
+    };
+    const loaded = loadConfig(notificationServiceOptions, { env });
+    assert.equal(dependencySettings({ loaded, env, brokerCa: undefined }).serviceLog?.timeoutMs, ms);
+  }
+});
+
 test('metrics are pushed only with a namespace and a token; old reports are deleted only when asked for', () => {
   const token = { CCX_NOTIFICATION_SERVICE__METRICS__GATEWAY_AUTH_TOKEN: 'dG9rZW4=' };
   assert.equal(notificationServiceSettings(load(), 'once').metrics.push, undefined);
@@ -79,7 +95,7 @@ test('metrics are pushed only with a namespace and a token; old reports are dele
   assert.equal(notificationServiceSettings(cleaning, 'follow').retention.reportsMaxAge, '90 days');
 });
 
-test('every failure of a start or a run has the reference’s exit code, and an unknown one is none of success', () => {
+test('service Q23: every failure of a start or a run has the reference’s exit code, and an unknown one is none of success', () => {
   const code = (name: string) => notifierExitCode(new CcxError('', { code: name, category: 'configuration' }));
   const expected: [string, number][] = [
     ['CONFIG_INVALID', 1],

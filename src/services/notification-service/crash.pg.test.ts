@@ -74,7 +74,7 @@ const events = {
 } as const;
 
 for (const [event, { timesSent }] of Object.entries(events)) {
-  test(`after a death behind ${event} everything is told, and no repeat has another id`, async () => {
+  test(`D2: after a death behind ${event} everything is told, and no repeat has another id`, async () => {
     for (const nth of event === 'run-finished' ? [1] : event === 'unsent-rows-written' ? [1, 2] : [1, 3]) {
       await withReports(async (line) => {
         await crashAndRestart(line, event, nth);
@@ -107,7 +107,7 @@ test('a commit whose answer is lost is neither done twice nor forgotten', async 
   }
 });
 
-test('runs that overlap share the work and send nothing twice', () =>
+test('service Q25: runs that overlap share the work and send nothing twice', () =>
   withTimeline({ targets: bothTargets }, async (line) => {
     const names = Array.from({ length: 60 }, (_, index) => `cluster-${index}`);
     for (const cluster of names) await line.store(reportOf('CRITICAL', 'IMPORTANT'), { cluster });

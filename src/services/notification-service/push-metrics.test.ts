@@ -78,13 +78,23 @@ test('a push that fails is tried again after the pause, one more time than there
     assert.equal(pushes.length, 3);
   }));
 
+test('service Q9: without a time between pushes there is the last one only, and nothing breaks', () =>
+  withGateway([], async ({ address, pushes }) => {
+    const { clock, pusher } = pusherOf(address, { gatewayTimeBetweenPushMs: 0 });
+    await clock.advance(3_600_000);
+    assert.equal(pushes.length, 0);
+    await pusher.final();
+    pusher.stop();
+    assert.equal(pushes.length, 1);
+  }));
+
 test('without a pause between tries there is one try', () =>
   withGateway([500], async ({ address, pushes }) => {
     await pusherOf(address, { retryAfterMs: 0 }).pusher.final();
     assert.equal(pushes.length, 1);
   }));
 
-test('all series of the reference are there, and ours beside them', async () => {
+test('service Q10: all series of the reference are there, and ours beside them', async () => {
   const registry = new Registry();
   createMetrics(registry, { namespace: 'n', subsystem: 's' });
   const names = (await registry.getMetricsAsJSON()).map(({ name }) => name);

@@ -39,7 +39,7 @@ test('the same report twice is one notification, and each run leaves its row', (
     assert.deepEqual(await states(line), [1, 2, 2]);
   }));
 
-test('a new issue tells only itself and leaves the clocks of the others alone', () =>
+test('D7: a new issue tells only itself and leaves the clocks of the others alone', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();
@@ -59,7 +59,7 @@ test('a new issue tells only itself and leaves the clocks of the others alone', 
     assert.deepEqual(line.kafka.told(), ['MODERATE']);
   }));
 
-test('an issue that vanishes is gone; back within the cooldown it stays quiet, after it it is told as recurred', () =>
+test('D12: an issue that vanishes is gone; back within the cooldown it stays quiet, after it it is told as recurred', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     await line.run();
@@ -242,7 +242,7 @@ test('Service Log has one message per issue, and one row per cluster and run', (
     assert.deepEqual(await states(line), [1]);
   }));
 
-test('what fails stays due under its id, what was delivered is not repeated', () =>
+test('D1, service Q5: what fails stays due under its id, what was delivered is not repeated', () =>
   withTimeline({ targets: ['service-log'] }, async (line) => {
     line.serviceLog.answer = ({ notification }) =>
       notification.issues[0]!.errorKey === 'CRITICAL'
@@ -268,7 +268,7 @@ test('what fails stays due under its id, what was delivered is not repeated', ()
     assert.match(rows[0]!.errorLog, /TEST_FAILURE/);
   }));
 
-test('a run that delivers nothing leaves an error row, and the next one sends the same id', () =>
+test('D1, service Q5: a run that delivers nothing leaves an error row, and the next one sends the same id', () =>
   withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure('BROKER_AWAY'), afterMs: 0 });
     await line.store(reportOf('CRITICAL'));
@@ -395,7 +395,7 @@ test('a paused target is left alone until the pause ends, also by other processe
     );
   }));
 
-test('a rule that is disabled is not told, and the row leaves it out; enabled again it is told', () =>
+test('D15, service Q1: a rule that is disabled is not told, and the row leaves it out; enabled again it is told', () =>
   withTimeline({}, async (line) => {
     line.disable([[{ scope: testCluster, rule: 'test_rule', errorKey: 'CRITICAL' }], []]);
     await line.store(reportOf('CRITICAL', 'MODERATE'));
@@ -457,7 +457,7 @@ test('a threshold that was raised while a message waited withdraws it', () =>
     );
   }));
 
-test('a change of settings or content is looked at in the next run, and repeats nothing', () =>
+test('D8: a change of settings or content is looked at in the next run, and repeats nothing', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'LOW', 'UNKNOWN'));
     assert.deepEqual((await line.run()).decisions, { new: 1, 'below-threshold': 1, 'content-missing': 1 });

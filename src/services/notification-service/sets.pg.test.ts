@@ -26,7 +26,7 @@ async function statementsOf(line: Timeline, work: () => Promise<unknown>): Promi
   return line.statements.count - before;
 }
 
-test('2 000 clusters take few statements: with news, with nothing new, with the cooldown over', async () => {
+test('D13: 2 000 clusters take few statements: with news, with nothing new, with the cooldown over', async () => {
   const delivery = { ...testSettings().delivery, claimMax: 500, concurrency: 16 };
   // What is old is looked for behind the first run only.
   const retention = { ...testSettings().retention, everyMs: 30 * dayMs };
@@ -48,7 +48,7 @@ test('2 000 clusters take few statements: with news, with nothing new, with the 
   });
 });
 
-test('one cluster that cannot be written does not exist: odd ids, zero organizations, hostile keys are all decided', () =>
+test('D13, service Q15: one cluster that cannot be written does not exist: odd ids, zero organizations, hostile keys are all decided', () =>
   withTimeline({}, async (line) => {
     const odd = [
       "'; DROP TABLE reported; --",

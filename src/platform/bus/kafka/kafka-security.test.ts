@@ -41,7 +41,7 @@ test('an empty mechanism is PLAIN', () => {
   assert.equal(security.sasl?.mechanism, 'PLAIN');
 });
 
-test('writer Q8: the certificate authority counts with SASL_SSL too, and without one the system decides', () => {
+test('writer Q8, service Q13: the certificate authority counts with SASL_SSL too, and without one the system decides', () => {
   const settings = { protocol: 'SASL_SSL', user: 'u', password: 'p' };
   assert.deepEqual(parseKafkaSecurity({ ...settings, caFile }).tls, { ca: pem });
   assert.deepEqual(parseKafkaSecurity(settings).tls, {});
@@ -61,7 +61,7 @@ test('a file that cannot be read is refused in the words that scripts know', () 
   assert.match(error.hint ?? '', /bus\.ca_file/);
 });
 
-test('D10: a file that holds no certificate is refused, not ignored', () => {
+test('D10, service Q13: a file that holds no certificate is refused, not ignored', () => {
   assert.match(refusal({ protocol: 'SSL', caFile: temporaryFile('empty.pem', 'hello') }).hint ?? '', /bus\.ca_file/);
 });
 

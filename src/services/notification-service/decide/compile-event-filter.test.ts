@@ -61,7 +61,7 @@ test('an empty expression compares the total risk with its threshold', () => {
   assert.equal(filter.passes({ ...values, totalRisk: 1 }), false);
 });
 
-test('an expression without exactly one value is refused when it is compiled', () => {
+test('service Q6: an expression without exactly one value is refused when it is compiled', () => {
   const refused: [string, RegExp][] = [
     [' ', /no value/],
     ['1.5', /no value/],

@@ -44,7 +44,7 @@ test('text that is not a report is unreadable', () => {
   for (const field of ['type', 'component', 'key']) refusalOf(JSON.stringify({ reports: [{ [field]: 1 }] }));
 });
 
-test('null elements are skipped and missing members are empty text', () => {
+test('service Q7: null elements are skipped and missing members are empty text', () => {
   const issues = issuesOf('{"reports":[null,{"key":"K","type":null}]}');
   assert.deepEqual(issues, [{ type: '', component: '', errorKey: 'K', position: 1 }]);
 });

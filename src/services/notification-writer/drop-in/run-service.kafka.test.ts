@@ -83,7 +83,7 @@ async function launch(change: Readonly<Record<string, string>> = {}) {
   return { child, closed, get, until, output };
 }
 
-test('a wrong password does not end the service: /ready says why, and it goes on when the password is right; a signal ends it in order (writer Q19)', async () => {
+test('writer Q19: a signal ends the service in order; a wrong password does not: /ready says why, and it goes on when the password is right', async () => {
   const { child, closed, get, until, output } = await launch();
   try {
     await until(async () => (await get('/ready')).text.includes('DATABASE_AUTH'));

@@ -17,7 +17,7 @@ function context() {
   return { now: clock.now(), uuid: () => clock.uuid() };
 }
 
-test('one message with one event per issue, in report order', () => {
+test('D3: one message with one event per issue, in report order', () => {
   const issues = [dueIssue(), dueIssue({ rule: 'other', errorKey: 'OTHER', totalRisk: 4, description: 'Other' })];
   const [sent, ...more] = composeMessages(dueCluster(issues, { accountNumber: 12 }), settings, context());
   assert.deepEqual(more, []);

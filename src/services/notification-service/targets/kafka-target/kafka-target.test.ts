@@ -34,7 +34,7 @@ async function setUp(
   return { clock, sent, target, context, notification: notification!, deliver };
 }
 
-test('the record has the cluster as key, the body as it was stored, and its id as header', async () => {
+test('D3: the record has the cluster as key, the body as it was stored, and its id as header', async () => {
   const place = { topic: TOPIC_NOTIFICATIONS, partition: 2, offset: 41n };
   const { deliver, sent, notification, target } = await setUp(async () => [place]);
   assert.equal(target.eventTargetId, 1);

@@ -73,14 +73,14 @@ test('one entry per issue, its id the stream id', async () => {
   assert.deepEqual(noted, []);
 });
 
-test('an emoji across the limits leaves valid texts and the link', async () => {
+test('D6, service Q18: an emoji across the limits leaves valid texts and the link', async () => {
   const { entry } = await compose({}, renderedAs(`${'a'.repeat(254)}😀`, `${'b'.repeat(3999 - link.length - 2)}😀`));
   assert.equal(entry.summary, 'a'.repeat(254));
   assert.ok(entry.description.endsWith(`b\n\n${link}`));
   assert.equal(Buffer.byteLength(entry.description), SERVICE_LOG_DESCRIPTION_BYTES_MAX - 1);
 });
 
-test('whatever a rule says, an entry fits in bytes and ends with the whole link', async () => {
+test('D6, service Q18: whatever a rule says, an entry fits in bytes and ends with the whole link', async () => {
   const piece = fc.constantFrom(
     'word ',
     '`',

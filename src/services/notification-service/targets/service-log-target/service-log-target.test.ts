@@ -161,7 +161,7 @@ test('F16: one 401 costs a new token and nothing else', async (t) => {
   assert.equal(endpoint.requests().length, 2);
 });
 
-test('F16: 401 for ever is exactly two calls for an entry, and says nothing about the next one', async (t) => {
+test('D5, service Q4, F16: 401 for ever is exactly two calls for an entry, and says nothing about the next one', async (t) => {
   const { deliver, log, posts } = await setUp(t);
   log.inject('post', { kind: 'status', status: 401 }, 2);
   const result = await deliver();
@@ -277,6 +277,15 @@ for (const fault of lostRequests) {
     assert.equal(log.entries().length, 1);
   });
 }
+
+test('service Q3: a call that is not answered ends when the configured time is over', async (t) => {
+  const { deliver, log } = await setUp(t);
+  log.inject('post', { kind: 'hang' });
+  log.inject('look-up', { kind: 'hang' });
+  const result = await deliver();
+  assert.equal(told(result), 'unknown HTTP_TIMEOUT');
+  assert.match(result.kind === 'delivered' ? '' : result.error.message, /within 500 ms/);
+});
 
 test('F19: while the look-up is down too nothing is posted blindly', async (t) => {
   const { deliver, log, posts, notification } = await setUp(t);

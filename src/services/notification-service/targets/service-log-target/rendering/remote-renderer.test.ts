@@ -86,7 +86,7 @@ test('issues that the renderer leaves out fail alone', async (t) => {
 });
 
 for (const status of [422, 500]) {
-  test(`after ${status} for all of them each issue is asked for alone`, async (t) => {
+  test(`service Q27: after ${status} for all of them each issue is asked for alone`, async (t) => {
     const { renderer, bodies } = await setUp(t, (request, response) => {
       const bad = request.report_data.reports[clusterId]!.reports.some((report) => report.key === 'OTHER');
       if (bad) response.writeHead(status).end('Internal Server Error');
@@ -103,7 +103,7 @@ for (const status of [422, 500]) {
   });
 }
 
-test('a renderer that is away, breaks, hangs or is something else is away for the whole cluster', async (t) => {
+test('service Q27: a renderer that is away, breaks, hangs or is something else is away for the whole cluster', async (t) => {
   const answers: ((request: RenderRequest, response: ServerResponse) => boolean)[] = [
     (_request, response) => Boolean(response.writeHead(503).end()),
     (_request, response) => Boolean(response.writeHead(404).end()),
@@ -120,7 +120,7 @@ test('a renderer that is away, breaks, hangs or is something else is away for th
   await assert.rejects(absent.render(twoIssues()), { code: 'RENDERER_UNAVAILABLE' });
 });
 
-test('the address is joined as in the reference, with a scheme added', () => {
+test('service Q19: the address is joined as in the reference, with a scheme added', () => {
   assert.equal(
     templateRendererUrl('http://localhost:8083/', 'rendered_reports'),
     'http://localhost:8083/rendered_reports',
