@@ -226,6 +226,7 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
           INGRESS_WEBPORT: String(webPort),
           INGRESS_SERVICEBASEURL: `http://127.0.0.1:${webPort}`,
           INGRESS_METRICSPORT: '0',
+          CCX_DATABASE_URL: databaseUrl,
         },
       };
     case 'data-pipeline':
@@ -235,6 +236,7 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
           CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: `127.0.0.1:${webPort}`,
           CCX_DATA_PIPELINE__OPERATIONS__HOST: '127.0.0.1',
           CCX_DATA_PIPELINE__RULES__RUNNERS: '1',
+          CCX_DATABASE_URL: databaseUrl,
           CCX_DATA_PIPELINE__BUS__SESSION_TIMEOUT: sessionTimeout,
         },
       };

@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { parseNotificationMessage } from '../../src/contracts/notification-message.ts';
-import { HEADER_MESSAGE_ID, TOPIC_NOTIFICATIONS } from '../../src/contracts/topics.ts';
+import { HEADER_MESSAGE_ID, TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS } from '../../src/contracts/topics.ts';
 import { headerText } from '../../src/platform/bus/bus.ts';
-import { startCcx } from '../support/ccx-process.ts';
+import type { ListedRole } from '../../src/tools/roles/list-roles.ts';
+import { runCcx, startCcx } from '../support/ccx-process.ts';
 import { startTestKafka } from '../support/kafka.ts';
 import { createKafkaRoles, type KafkaRoles, openKafka, type RoleName, roleNames } from '../support/kafka-roles.ts';
+import { until } from '../support/until.ts';
 
 /** Only a failing test waits so long. */
 const flowMsMax = 60_000;
@@ -77,9 +79,37 @@ test('an archive goes through five processes to a Kafka message and Service Log 
   }
 });
 
+test('each has its row, with settings whose secrets are masked, and what it is behind', async () => {
+  const listed = await listedRoles();
+  assert.deepEqual(
+    listed.map(({ role, life }) => `${role} ${life}`),
+    [...roleNames].sort().map((name) => `${name} alive`),
+  );
+  const password = new URL(roles().databaseUrl).password;
+  assert.ok(password !== '' && !JSON.stringify(listed).includes(password));
+  for (const { role, state } of listed) {
+    const settings = state['settings'] as { readonly key: string; readonly value: string; readonly origin: string }[];
+    const url = settings.find(({ key }) => key === 'database.url') ?? settings.find(({ key }) => /url$/.test(key));
+    assert.deepEqual([url?.value, url?.origin], ['(set)', 'environment'], role);
+  }
+  // Asked for every 15 s, written every 10 s.
+  let lag: readonly unknown[] = [];
+  await until(async () => {
+    const writer = (await listedRoles()).find(({ role }) => role === 'writer')!;
+    lag = writer.state['lag'] as readonly unknown[];
+    return lag.length > 0;
+  });
+  assert.deepEqual(
+    lag,
+    lag.map((_, partition) => ({ topic: TOPIC_OCP_RESULTS, partition, records: 0 })),
+  );
+});
+
 test('SIGTERM ends each of them with exit code 0, soon', async () => {
   const tookMs = await roles().stopRoles();
   assert.ok(tookMs < stopMsMax, `the slowest took ${tookMs} ms`);
+  const stopped = (await listedRoles('--all')).map(({ life }) => life);
+  assert.deepEqual(new Set(stopped), new Set(['stopped']));
   assert.deepEqual(await roles().complaints(0), [], 'and all is as it was');
 });
 
@@ -95,6 +125,15 @@ test('each role ends in one line that names the topic that is not there, and its
     assert.doesNotMatch(process.stderr(), /\n\s+at /, `${name} shows no stack`);
   }
 });
+
+async function listedRoles(...flags: readonly string[]): Promise<readonly ListedRole[]> {
+  const { stdout, stderr } = await runCcx(['roles', '--json', ...flags, '--database', roles().databaseUrl]);
+  assert.equal(stderr, '');
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as ListedRole);
+}
 
 async function readNotifications(): Promise<{ readonly id: string; readonly cluster: string }[]> {
   const { admin } = roles().bus;
