@@ -182,7 +182,7 @@ export function testSettings(changes: Partial<NotificationServiceSettings> = {})
       backoffMaxMs: 60_000,
     },
     firstRun: { messagesMax: 0, everyMs: hourMs },
-    issues: { resolvedAfter: 2 },
+    issues: { resolvedAfter: 2, staleAfterMs: 7 * dayMs },
     metrics: { namespace: 'test', subsystem: '' },
     retention: { outboxMs: 30 * dayMs, ledgerMs: 90 * dayMs, reportsMaxAge: '', everyMs: hourMs },
     ...changes,

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import type { Explanation } from '../../src/services/notification-service/store/explain.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { runCcx } from '../support/ccx-process.ts';
@@ -85,6 +86,40 @@ describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () =>
     assert.doesNotMatch(serviceLog, /\bdelivered\b/);
     const { stdout } = await runCcx(['notifications', 'list', '--data', system.folder.root]);
     assert.match(stdout, new RegExp(`dead.*${clusterOf('dead')}|${clusterOf('dead')}.*dead`));
+  });
+
+  test('clusters and issues are known since when the older program saw them, and what it knew has not appeared again', async () => {
+    for (const kind of kinds) {
+      const { stdout } = await runCcx([
+        'explain',
+        clusterOf(kind),
+        '--json',
+        '--history',
+        '--data',
+        system.folder.root,
+      ]);
+      const { clusters, issues, history } = JSON.parse(stdout) as Explanation;
+      const [newest] = clusters;
+      assert.equal(newest?.state, 'reporting', kind);
+      assert.ok(issues.length > 0, kind);
+      const isNew = kind === 'unannounced';
+      for (const issue of issues.filter(({ org_id }) => org_id === newest?.org_id)) {
+        assert.equal(issue.issue_state, 'open', `${kind} ${issue.error_key}`);
+        assert.equal(
+          Date.parse(`${issue.first_seen_at.replace(' ', 'T')}Z`) < startedMs,
+          !isNew,
+          `${kind}: first seen`,
+        );
+      }
+      const appeared = history.filter(({ event }) => event === 'appeared').map(({ error_key }) => error_key);
+      assert.deepEqual(appeared, isNew ? [OLDER_FINDING] : [], kind);
+    }
+    const { stdout: listed } = await runCcx(['clusters', 'list', '--json', '--data', system.folder.root]);
+    const names = listed
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { readonly cluster: string }).cluster);
+    assert.deepEqual(new Set(names), new Set(kinds.map(clusterOf)), 'none is lost');
   });
 
   test('each cluster is the organization’s of its oldest report', async () => {

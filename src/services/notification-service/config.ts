@@ -219,6 +219,13 @@ export const notificationServiceOptions = defineOptions({
       max: 1_000,
       description: 'An issue is resolved when so many reports of its cluster in a row are without it',
     },
+    'issues.stale_after': {
+      type: 'duration',
+      default: 7 * dayMs,
+      min: 60 * minuteMs,
+      description:
+        'A cluster that has not reported for so long is stale, which is said once; its issues stay as they are',
+    },
     'retention.outbox': { type: 'duration', default: 30 * dayMs, min: dayMs, description: 'Finished messages' },
     'retention.ledger': { type: 'duration', default: 180 * dayMs, min: dayMs, description: 'Resolved issues' },
     'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },

@@ -16,6 +16,7 @@ import {
 import { createTestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { retireCluster } from '../../platform/records/clusters.ts';
+import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 
 const both = { targets: ['notification-backend', 'service-log'] } as const;
 const module = 'ccx_rules_ocp.external.rules.test_rule';
@@ -107,7 +108,7 @@ test('an issue appears, is gone with the first report without it, resolved with 
   }));
 
 test('back before it was resolved it is open again, and reports that were missed before do not count any more', () =>
-  withTimeline({ settings: { issues: { resolvedAfter: 3 } } }, async (line) => {
+  withTimeline({ settings: { issues: { resolvedAfter: 3, staleAfterMs: 7 * dayMs } } }, async (line) => {
     for (const keys of [['CRITICAL'], [], [], ['CRITICAL'], [], [], []]) {
       await store(line, reportOf(...keys));
       await line.run();
@@ -278,6 +279,51 @@ test('a risk that the content changed is known with the next report, and nothing
       ['CRITICAL appeared'],
     );
   }));
+
+test('a cluster that stops reporting is stale, once, its issues stay, and its next report brings it back', () =>
+  withTimeline({}, async (line) => {
+    await store(line, reportOf('CRITICAL'));
+    await store(line, reportOf('LOW'), { cluster: 'talks-nonsense' });
+    await line.run();
+    await line.clock.advance(6 * dayMs);
+    await store(line, '[]', { cluster: 'talks-nonsense' });
+    await line.run();
+    const states = async () => (await clusters(line)).map(({ state }) => state);
+    assert.deepEqual(await states(), ['reporting', 'reporting']);
+    const { telemetry, named } = listening();
+    const service = await line.another({}, telemetry);
+    await line.clock.advance(dayMs + 1);
+    await service.runOnce();
+    await service.runOnce();
+    assert.deepEqual(await states(), ['stale', 'reporting']);
+    assert.deepEqual(lines(await issues(line)), ['CRITICAL open 0', 'LOW open 0']);
+    assert.equal((await events(line)).filter((event) => event === 'stale').length, 1);
+    assert.deepEqual(named, [testCluster]);
+    const counted = await telemetry.registry.getSingleMetric('ccx_notification_issue_events_total')!.get();
+    assert.deepEqual(
+      counted.values.map(({ labels, value }) => [labels['event'], value]),
+      [['stale', 1]],
+    );
+    await line.clock.advance(hourMs);
+    await store(line, reportOf('CRITICAL'));
+    await line.run();
+    assert.deepEqual(await states(), ['reporting', 'reporting']);
+    assert.deepEqual(
+      (await events(line)).filter((event) => event.startsWith('CRITICAL') && !event.includes('notified')),
+      ['CRITICAL appeared'],
+    );
+  }));
+
+/** Clusters that the log names as stale. */
+function listening() {
+  const telemetry = createSilentTelemetry();
+  const named: string[] = [];
+  const warn = (fields: { readonly cluster?: string }, text: string) => {
+    if (text.includes('stopped reporting')) named.push(fields.cluster ?? text);
+  };
+  const log = { ...telemetry.log, warn } as unknown as typeof telemetry.log;
+  return { telemetry: { ...telemetry, log }, named };
+}
 
 const byWhom = { actor: 'ada', origin: 'test' };
 const retire = (line: Timeline) =>

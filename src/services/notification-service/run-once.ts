@@ -11,7 +11,9 @@ import { readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { readContestedClusters } from './store/reports.ts';
 import { deleteExpired } from './store/retention.ts';
+import { markStaleClusters } from './store/stale-clusters.ts';
 import type { Events } from './telemetry.ts';
+import { microsOfMs } from './timestamps.ts';
 
 /** Clusters of which it is said, once each, that several organizations report them. */
 const contestedClustersMax = 1_000;
@@ -138,6 +140,8 @@ async function runOnce(
   events.statusChanged(SERVICE_STATUS.processingClusters);
   const processingMs = state.clock.monotonicMs();
   await runPipeline(run, store);
+  if (run.sinceMicros === undefined)
+    events.clustersStale(await markStaleClusters(state.store, microsOfMs(state.settings.issues.staleAfterMs)));
   events.operationTimed('process_clusters', processingMs);
   await gaugeOutbox(state);
   const summary = finishTally(run.tally, state.clock.monotonicMs() - startedMs);

@@ -57,6 +57,16 @@ interface RunCounts {
   readonly elapsedMs: number;
 }
 
+interface SilentCluster {
+  readonly orgId: number;
+  readonly cluster: string;
+  readonly name: string | null;
+  readonly lastReportAt: string;
+}
+
+/** Clusters that have stopped reporting, named one by one in a run. */
+const staleNamedMax = 20;
+
 interface EventsOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -118,6 +128,19 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
         metrics.outboxOldestSeconds.set({ target }, oldestSeconds);
         metrics.targetPaused.set({ target }, paused ? 1 : 0);
       }
+    },
+    /** Each is said once; of many at once, as in a first run, the first ones by name. */
+    clustersStale(clusters: readonly SilentCluster[]): void {
+      if (clusters.length === 0) return;
+      metrics.issueEvents.inc({ event: 'stale' }, clusters.length);
+      for (const { orgId, cluster, name, lastReportAt } of clusters.slice(0, staleNamedMax))
+        log.warn(
+          { cluster, orgId, name, lastReportAt },
+          'the cluster has stopped reporting; its issues stay as they are',
+        );
+      const more = clusters.length - staleNamedMax;
+      if (more > 0) log.warn({ more }, 'more clusters have stopped reporting: ccx clusters list names them');
+      telemetry.announce('clusters-stale', { count: clusters.length });
     },
     expiredDeleted(deleted: ReadonlyMap<string, number>): void {
       const rows = Object.fromEntries([...deleted].filter(([, count]) => count > 0));
