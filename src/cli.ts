@@ -39,7 +39,7 @@ const modules: readonly CommandModule[] = [
     commands: {
       notifier: 'role: decides what is new and notifies the owners',
       explain: 'what was decided about a cluster, why, and when it could next be notified',
-      notifications: 'what became of notifications: list, show, retry, discard',
+      notifications: 'what became of notifications: list, show, retry, discard, audit',
     },
     load: () => import('./services/notification-service/commands.ts'),
   },

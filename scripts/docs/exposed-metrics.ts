@@ -10,6 +10,7 @@ import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts
 import { createContentServiceEvents } from '../../src/services/content-service/service.ts';
 import { createPipelineMetrics } from '../../src/services/data-pipeline/metrics.ts';
 import { createIngressMetrics } from '../../src/services/ingress/metrics.ts';
+import { createAuditEvents } from '../../src/services/notification-service/audit-events.ts';
 import { notificationServiceOptions } from '../../src/services/notification-service/config.ts';
 import { createMetrics } from '../../src/services/notification-service/metrics.ts';
 import { createTargetEvents } from '../../src/services/notification-service/targets/service-log-target/compose-entries.ts';
@@ -61,6 +62,7 @@ const fill = {
     const [namespace, subsystem] = [options['metrics.namespace'].default, options['metrics.subsystem'].default];
     createMetrics(registry, { namespace, subsystem });
     createTargetEvents({ ...createSilentTelemetry(), registry });
+    createAuditEvents({ ...createSilentTelemetry(), registry }, createSystemClock());
     runnersReplaced(registry);
   },
   tracker(registry: Registry) {

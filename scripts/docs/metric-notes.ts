@@ -195,6 +195,17 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
         means: 'reports wait for their decision: runs are late, or another process holds their clusters',
       },
       {
+        when: 'sum by (kind, invariant) (ccx_notification_audit_findings) > 0',
+        for: '0m',
+        means:
+          'the auditor found what was decided and never finished, or what contradicts itself: `ccx notifications audit` shows it',
+      },
+      {
+        when: 'time() - ccx_notification_audit_timestamp_seconds > 4 * 3600 and ccx_notification_audit_timestamp_seconds > 0',
+        for: '0m',
+        means: 'the auditor did not end a round for hours; the log says why',
+      },
+      {
         when: 'ccx_notification_content_age_seconds > 3600',
         for: '5m',
         means: 'the content service does not answer; decisions are made with what it said last',
@@ -259,6 +270,9 @@ export const labelMeanings: Readonly<Record<string, string>> = {
   event: '`appeared`, `gone`, `resolved`, … as in `ccx.issue_events`',
   fact: 'what the message tells beside its report',
   group: 'consumer group',
+  invariant: 'that a finding of the auditor breaks: `I1` to `I5`; empty for what was not decided',
+  kind: 'of a finding of the auditor, by name',
+  of: 'what the auditor looked through',
   operation: "the reference's word for what takes time",
   outcome: 'what the report was: `issues`, `empty`, `unreadable`, `not-allowed`',
   partition: 'of the topic',

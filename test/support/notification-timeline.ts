@@ -183,6 +183,7 @@ export function testSettings(changes: Partial<NotificationServiceSettings> = {})
     },
     firstRun: { messagesMax: 0, everyMs: hourMs },
     issues: { resolvedAfter: 2, staleAfterMs: 7 * dayMs },
+    audit: { everyMs: 0, overdueMs: 2 * hourMs },
     metrics: { namespace: 'test', subsystem: '' },
     retention: { outboxMs: 30 * dayMs, ledgerMs: 90 * dayMs, reportsMaxAge: '', everyMs: hourMs },
     ...changes,

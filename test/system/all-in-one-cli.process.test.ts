@@ -295,7 +295,8 @@ Commands:
   notifier        role: decides what is new and notifies the owners
   explain         what was decided about a cluster, why, and when it could next
                   be notified
-  notifications   what became of notifications: list, show, retry, discard
+  notifications   what became of notifications: list, show, retry, discard,
+                  audit
   content         role: serves the rules' content
   tracker         role: keeps what the services did with each request
   trace           one archive's way through the hops, and where it stopped

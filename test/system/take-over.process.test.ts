@@ -122,6 +122,11 @@ describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () =>
     assert.deepEqual(new Set(names), new Set(kinds.map(clusterOf)), 'none is lost');
   });
 
+  test('the auditor finds nothing in what the older program left', async () => {
+    const { code, stdout } = await runCcx(['notifications', 'audit', '--data', system.folder.root]);
+    assert.equal(code, 0, stdout);
+  });
+
   test('each cluster is the organization’s of its oldest report', async () => {
     const upload = (token: string) =>
       uploadArchive({

@@ -260,6 +260,41 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
       assert.match(await complained('notifications', ...wrong), new RegExp(`\\[${code}\\]$`, 'm'));
   });
 
+  test('the auditor finds nothing in a sound installation, whatever was done to it, and says what breaks it', async () => {
+    const { clusterId } = await uploadCluster('audited', ['MCP_SET_TO_PAUSE']);
+    const sound = await ccx('notifications', 'audit', '--overdue', '0s');
+    assert.deepEqual([sound.code, sound.stderr], [0, ''], sound.stdout);
+    assert.match(sound.stdout, /^nothing was found\n\nlooked through\n +0 {2}unfinished messages\n/);
+    const { rows } = await system.database.query<{ id: string }>(
+      `UPDATE ccx.notification_outbox SET delivered_at = NULL WHERE cluster = $1 AND event_type_id = 2 RETURNING id`,
+      [clusterId],
+    );
+    const found = await ccx('notifications', 'audit');
+    assert.deepEqual([found.code, found.stderr], [4, '']);
+    assert.match(
+      found.stdout,
+      new RegExp(
+        `^I4 delivered-without-record \\(1\\): .*\\n  notifications/${rows[0]!.id}  Service Log  ${clusterId}  without when it was\\n`,
+      ),
+    );
+    const { code, stdout } = await ccx('notifications', 'audit', '--json', '--target', 'service-log');
+    const { findings, counts, complete } = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual([code, counts, complete], [4, { 'delivered-without-record': 1 }, true]);
+    assert.deepEqual(findings, [
+      {
+        ...{ kind: 'delivered-without-record', invariant: 'I4', target: 'Service Log', cluster: clusterId },
+        ...{ subject: `notifications/${rows[0]!.id}`, detail: 'without when it was' },
+      },
+    ]);
+    assert.equal((await ccx('notifications', 'audit', '--target', 'kafka')).code, 0);
+    const cut = await ccx('notifications', 'audit', '--for', '0s');
+    assert.equal(cut.code, 5);
+    assert.match(cut.stdout, /^ +0 {2}unfinished messages, not to the end$/m);
+    await system.database.query(
+      `UPDATE ccx.notification_outbox SET delivered_at = last_attempt_at WHERE delivered_at IS NULL AND state = 'delivered'`,
+    );
+  });
+
   test('dead-letters shows notifications that were given up, sends one again and lets another be done with', async () => {
     const refuse = async (name: string) => {
       system.standIns.serviceLog?.inject('post', { kind: 'status', status: 400 });

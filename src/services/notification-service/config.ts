@@ -228,6 +228,19 @@ export const notificationServiceOptions = defineOptions({
     },
     'retention.outbox': { type: 'duration', default: 30 * dayMs, min: dayMs, description: 'Finished messages' },
     'retention.ledger': { type: 'duration', default: 180 * dayMs, min: dayMs, description: 'Resolved issues' },
+    'audit.every': {
+      type: 'duration',
+      default: 60 * minuteMs,
+      min: 0,
+      description:
+        'Pause between two rounds of the auditor, which looks for what was decided and never finished; 0: none',
+    },
+    'audit.overdue': {
+      type: 'duration',
+      default: 120 * minuteMs,
+      min: 0,
+      description: 'What has been due for longer is a finding of the auditor',
+    },
     'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
     'operations.port': { type: 'integer', default: 9103, min: 0, max: 65_535, description: 'Their port' },
     'logging.log_level': { default: 'info', description: 'debug, info, warn, error or fatal' },
@@ -244,7 +257,8 @@ export type TargetPolicySettings = Readonly<ReturnType<typeof policyOf>>;
 
 export type PushSettings = Omit<RowSettings['metrics'], 'namespace' | 'subsystem'>;
 
-export interface NotificationServiceSettings extends Pick<RowSettings, 'follow' | 'delivery' | 'firstRun' | 'issues'> {
+export interface NotificationServiceSettings
+  extends Pick<RowSettings, 'follow' | 'delivery' | 'firstRun' | 'issues' | 'audit'> {
   /** `once`: one run, one row of `reported` per cluster and target. `follow`: runs as reports arrive, rows for new reports only. */
   readonly mode: 'once' | 'follow';
   /** `database`: decisions and leases follow the server's clock, so that processes agree. `clock`: the process's own, for tests. */
@@ -268,12 +282,15 @@ export function notificationServiceSettings(
   config: NotificationServiceConfig,
   mode: NotificationServiceSettings['mode'],
 ): NotificationServiceSettings {
-  const { follow, delivery, firstRun, issues, retention, metrics } = settingsOf(notificationServiceOptions, config);
+  const { follow, delivery, firstRun, issues, audit, retention, metrics } = settingsOf(
+    notificationServiceOptions,
+    config,
+  );
   // Pushing wants a namespace and a token, as in the reference. Source: notification-service.md 12.3.
   const { namespace, subsystem, ...push } = metrics;
   const pushes = namespace !== '' && push.gatewayAuthToken !== '';
   return {
-    ...{ follow, delivery, firstRun, issues },
+    ...{ follow, delivery, firstRun, issues, audit },
     mode,
     timeSource: 'database',
     policies: {

@@ -19,4 +19,4 @@ export function notifierExitCode(error: unknown): number {
 export const dropInExitCodes = { configuration: 1, storage: 3, cleaner: 8 } as const;
 
 /** Of `ccx notifications`, beside 0 and the 1 of wrong use and of a database that fails. */
-export const notificationsExitCodes = { notPossible: 2, notConfirmed: 3 } as const;
+export const notificationsExitCodes = { notPossible: 2, notConfirmed: 3, findings: 4, notComplete: 5 } as const;

@@ -9,6 +9,9 @@ export const errorTextCharsMax = 1_000;
 /** A report whose text could not be rendered is tried again by a follow cycle after this. */
 export const renderRetryMs = 60_000;
 
+/** The backend forgets ids after a day counted from the message's timestamp; past this an unknown outcome is listed, not sent again. */
+export const unknownResendMsMax = 20 * 3_600_000;
+
 /** What a target threw while it composed; anything but its own errors is a bug, and may be gone with the next release. */
 export function renderErrorOf(cause: unknown): CcxError {
   if (cause instanceof CcxError) return cause;

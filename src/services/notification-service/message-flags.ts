@@ -22,6 +22,8 @@ const targets: Readonly<Record<TargetName, number>> = {
   'notification-backend': TARGET_NOTIFICATIONS_BACKEND,
   'service-log': TARGET_SERVICE_LOG,
 };
+/** Their names in `ccx.notification_targets`, which are taken too. */
+const storedNames: Readonly<Record<string, TargetName>> = { kafka: 'notification-backend', service_log: 'service-log' };
 const idPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function addFilterFlags(command: Command, states: readonly ListedState[]): Command {
@@ -71,15 +73,16 @@ function stateOf(text: string, possible: readonly ListedState[]): ListedState {
   });
 }
 
-function targetOf(text: string): number {
-  if (Object.hasOwn(targets, text)) return targets[text as TargetName];
+export function targetOf(text: string): number {
+  const name = Object.hasOwn(storedNames, text) ? storedNames[text]! : text;
+  if (Object.hasOwn(targets, name)) return targets[name as TargetName];
   throw inputError(`${text} is no target`, {
     code: 'NOTIFICATION_TARGET',
     hint: `targets are ${Object.keys(targets).join(', ')}`,
   });
 }
 
-function durationOf(flag: string, text: string | undefined): number | undefined {
+export function durationOf(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
   if (ms !== undefined && ms >= 0 && text.trim() !== '') return ms;

@@ -1,7 +1,11 @@
-/** `ccx notifications list|show|retry|discard`: what became of messages, and what a person wants done with those that were given up. */
+/**
+ * `ccx notifications list|show|retry|discard|audit`: what became of messages, what a person wants done with those that were given up, and
+ * what was never finished.
+ */
 import type { Command } from 'commander';
 import { TABLE_NOTIFICATION_OUTBOX } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import { addDatabaseLocation } from '../../platform/database/database-location.ts';
@@ -9,18 +13,21 @@ import { describeFailure } from '../../platform/lifecycle/run-role.ts';
 import { addAuditOptions, byWhomOf } from '../../platform/records/audit.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
 import { print, withDatabase } from './command-database.ts';
+import { notificationServiceOptions } from './config.ts';
 import type { Deed } from './decide/judge-wish.ts';
 import { notificationsExitCodes } from './exit-codes.ts';
 import { targetName } from './format-explanation.ts';
 import { formatGranted, formatMessage, formatMessageInFull, type MessageInFull } from './format-message.ts';
 import {
   addFilterFlags,
+  durationOf,
   type FilterFlags,
   isNarrowed,
   readFilter,
   readId,
   readIds,
   readLimit,
+  targetOf,
 } from './message-flags.ts';
 import {
   eachMessage,
@@ -39,6 +46,8 @@ import {
 const listedMessagesUsual = 1_000;
 /** Messages that one `retry` or `discard` takes up by a filter; the rest is the next one's. */
 const sweptMessagesMax = 100_000;
+/** How long an audit looks, unless another time is asked for. */
+const auditMsUsual = 60_000;
 const givenUpStates = ['dead', 'unknown'] as const;
 
 export function registerNotifications(program: Command, input: ProcessInput): void {
@@ -56,6 +65,7 @@ export function registerNotifications(program: Command, input: ProcessInput): vo
     deed: 'discard',
     description: 'is done with notifications that were given up: they stay readable and no longer count as open',
   });
+  registerAudit(group, input);
 }
 
 function registerList(group: Command, input: ProcessInput): void {
@@ -106,6 +116,39 @@ function registerShow(group: Command, input: ProcessInput): void {
     }),
   );
 }
+
+function registerAudit(group: Command, input: ProcessInput): void {
+  const command = group
+    .command('audit')
+    .description('looks for what was decided and never finished, and for what contradicts itself; changes nothing')
+    .option('--config <file>', 'settings of the notifier, of which audit.overdue and delivery.retry_window count')
+    .option('--target <name>', 'only of this target: notification-backend or service-log')
+    .option('--overdue <duration>', 'what has been due for longer is a finding (default: audit.overdue, 2h)')
+    .option('--for <duration>', `end after this, and say how far it came (default ${auditMsUsual / 1000}s)`)
+    .option('--json', 'as one JSON object: findings, counts, what was looked through')
+    .addHelpText('after', auditExitCodesHelp);
+  addDatabaseLocation(command).action((flags: { target?: string; overdue?: string; for?: string; json?: boolean }) =>
+    withDatabase(command, input, async (database) => {
+      const { config } = loadCommandConfig(command, notificationServiceOptions, input);
+      const { runAudit } = await import('./run-audit.ts');
+      process.exitCode = await runAudit(database, {
+        overdueMs: durationOf('--overdue', flags.overdue) ?? config['audit.overdue'],
+        retryWindowMs: config['delivery.retry_window'],
+        targets: flags.target === undefined ? [] : [targetOf(flags.target)],
+        msMax: durationOf('--for', flags.for) ?? auditMsUsual,
+        json: flags.json === true,
+      });
+    }),
+  );
+}
+
+const auditExitCodesHelp = `
+Exit codes:
+  0  everything was looked through, and nothing was found
+  1  wrong use, or the database failed
+  ${notificationsExitCodes.findings}  something was found
+  ${notificationsExitCodes.notComplete}  nothing was found before the time was over; not everything was looked through
+`;
 
 interface DeedFlags extends FilterFlags {
   readonly all?: boolean;

@@ -10,6 +10,9 @@ import { sqlState } from '../../platform/database/database-error.ts';
 import { probeReasons } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
+import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { createAuditEvents } from './audit-events.ts';
+import { startAuditing } from './auditor.ts';
 import {
   checkNotificationSchema,
   type NotificationServiceDependencies,
@@ -74,9 +77,11 @@ async function build(
       : startPushing(push, { registry: telemetry.registry, clock, events, signal: stopping.signal });
   if (pusher !== undefined) lifecycle.defer('metrics push', () => pusher.stop());
   const following = settings.mode === 'follow' ? await follow(state, runner.run) : undefined;
+  const auditing = beginAuditing(state, runner, telemetry);
   lifecycle.defer('runs', async () => {
     stopping.abort();
     await following?.ended;
+    await auditing?.ended;
     await runner.settled();
   });
 
@@ -104,6 +109,22 @@ async function build(
       for (const { name, error } of failed) events.stopFailed(name, error);
     },
   };
+}
+
+/** Beside the runs of a service that follows; a cron job ends with its run. */
+function beginAuditing(state: ServiceState, runner: Runner, telemetry: Telemetry) {
+  const { settings, database, clock, signal, time, targets } = state;
+  if (settings.mode === 'once' || settings.audit.everyMs === 0) return undefined;
+  return startAuditing(
+    { ...settings.audit, retryWindowMs: settings.delivery.retryWindowMs },
+    {
+      ...{ database, clock, signal, nowMicros: time.nowMicros },
+      events: createAuditEvents(telemetry, clock),
+      decidingFor: targets.map(({ target }) => target.eventTargetId),
+      ownersCount: settings.reportsOf === 'owner',
+      hasRun: () => runner.last() !== undefined,
+    },
+  );
 }
 
 /**

@@ -8,6 +8,7 @@ import { backoffMs } from '../../../platform/clock/backoff.ts';
 import { pause } from '../../../platform/clock/deadline.ts';
 import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
+import { unknownResendMsMax } from '../limits.ts';
 import type { DeliveryResult } from '../ports.ts';
 import type { DeliveredBatch, DeliveredMessage, LookAgain, Run, RunStore, RunTarget, TargetHealth } from '../run.ts';
 import type { ClaimedMessage } from '../store/outbox.ts';
@@ -15,8 +16,6 @@ import { microsOfMs } from '../timestamps.ts';
 
 /** Rows that one statement adds to `reported`: the server copies their report texts. */
 const unsentRowsMax = 2_000;
-/** The backend forgets ids after a day counted from the message's timestamp; past this an unknown outcome is listed, not sent again. */
-const unknownResendMsMax = 20 * 3_600_000;
 /**
  * Different recipients that must have been refused, while nothing went through to anybody, until the target is at fault and paused. More than are
  * tried at once by default, so that a first handful of recipients who are refused for themselves stops nobody.
