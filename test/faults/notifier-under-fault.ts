@@ -44,6 +44,8 @@ export interface NotifierRun extends Pick<CcxRun, 'killAt' | 'stopAt'> {
   /** Targets that are enabled; both by default. */
   readonly targets?: readonly number[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Instead of its own database. */
+  readonly databaseUrl?: string;
 }
 
 export interface FinishedRun {
@@ -54,6 +56,7 @@ export interface FinishedRun {
 
 export interface NotifierUnderFault {
   readonly database: Database;
+  readonly databaseUrl: string;
   readonly topic: string;
   readonly serviceLog: FakeServiceLog;
   readonly tokens: FakeTokenEndpoint;
@@ -67,8 +70,6 @@ export interface NotifierUnderFault {
   outbox(): Promise<Evidence['outbox']>;
   /** Claims of dead processes end now, as they would by themselves after `delivery.lease`. */
   endLeases(): Promise<void>;
-  /** Waits of messages that were tried end now, as they would by themselves. */
-  endWaits(): Promise<void>;
   /** I1 to I8. */
   complaints(expected: NotificationExpectation): Promise<readonly string[]>;
   /** Ends everything and removes it. */
@@ -132,7 +133,8 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
     DELIVERY__DEADLINE: '5s',
   };
 
-  const start = ({ follows = false, targets = [onKafka, onServiceLog], env = {}, ...at }: NotifierRun = {}) => {
+  const start = (how: NotifierRun = {}) => {
+    const { follows = false, targets = [onKafka, onServiceLog], env = {}, databaseUrl = context.url, ...at } = how;
     const all = {
       ...settings,
       KAFKA_BROKER__ENABLED: String(targets.includes(onKafka)),
@@ -142,7 +144,7 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
     const process = startCcx({
       args: ['notifier', '--bus', 'kafka', '--brokers', brokers.join(','), ...(follows ? [] : ['--once'])],
       env: {
-        ...{ HOME: elsewhere, TMPDIR: elsewhere, CCX_DATABASE_URL: context.url },
+        ...{ HOME: elsewhere, TMPDIR: elsewhere, CCX_DATABASE_URL: databaseUrl },
         ...Object.fromEntries(Object.entries(all).map(([key, value]) => [`CCX_NOTIFICATION_SERVICE__${key}`, value])),
       },
       ...at,
@@ -157,7 +159,7 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
     [onServiceLog]: readServiceLog(serviceLog.entries()),
   });
   return {
-    ...{ database: context.database, topic, serviceLog, tokens, start },
+    ...{ database: context.database, databaseUrl: context.url, topic, serviceLog, tokens, start },
     async store(cluster, ...errorKeys) {
       await context.database.query(
         `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at)
@@ -175,12 +177,6 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
     async endLeases() {
       await context.database.query(
         `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE state = 'claimed'`,
-      );
-    },
-    async endWaits() {
-      await context.database.query(
-        `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC'
-          WHERE next_attempt_at IS NOT NULL AND state <> 'claimed'`,
       );
     },
     async complaints(expected) {
