@@ -1,6 +1,5 @@
 /** The `Database` port against a real server: types, outcomes of transactions, lost connections, LISTEN. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import Cursor from 'pg-cursor';
@@ -164,7 +163,7 @@ describe('connectDatabase', () => {
       database.transaction(async (tx) => {
         await tx.query('INSERT INTO item VALUES (40)');
         // Its end may come before the answer to what ends it.
-        const ended = once(tx.client, 'end');
+        const ended = new Promise<void>((resolve) => tx.client.once('end', () => resolve()));
         await terminateOthers();
         await ended;
       }),
