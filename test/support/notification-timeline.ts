@@ -185,7 +185,13 @@ export function testSettings(changes: Partial<NotificationServiceSettings> = {})
     issues: { resolvedAfter: 2, staleAfterMs: 7 * dayMs },
     audit: { everyMs: 0, overdueMs: 2 * hourMs },
     metrics: { namespace: 'test', subsystem: '' },
-    retention: { outboxMs: 30 * dayMs, ledgerMs: 90 * dayMs, reportsMaxAge: '', everyMs: hourMs },
+    retention: {
+      outboxMs: 30 * dayMs,
+      issuesMs: 400 * dayMs,
+      eventsMs: 400 * dayMs,
+      reportsMaxAge: '',
+      everyMs: hourMs,
+    },
     ...changes,
   };
 }

@@ -11,6 +11,7 @@ import { migrateCcx } from '../../src/platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+import { makeEventMonths } from '../../src/platform/records/issue-event-months.ts';
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, type TestServer, whyNoTestServer } from './postgres-server.ts';
 import { type Pristine, readPristine, restorePristine } from './pristine-database.ts';
@@ -131,6 +132,8 @@ async function templateOf(sets: readonly string[]): Promise<Template> {
     });
     await ensureNotificationSchema(database);
     for (const set of sets) await migrateCcx(database, set);
+    // A service makes the months that are missing at its start: of now, and of the clock that stands still.
+    for (const now of [Date.now(), Date.UTC(2026, 10, 21)]) await makeEventMonths(database, BigInt(now) * 1000n);
     await database.close();
     await client.query(`ALTER DATABASE ${unfinished} RENAME TO ${name}`);
   });

@@ -33,6 +33,8 @@ export interface OldRows {
   readonly through: 'index' | 'blocks';
   /** Rows whose age is below this are old; absent: all. Only an index knows which of them are the oldest. */
   readonly before?: string;
+  /** The condition of an index that does not hold all rows; others are not looked at. */
+  readonly within?: string;
   /** A condition on the row, called `t`, that goes; what does not fulfil it stays. `values` are its parameters. */
   readonly where?: string;
   readonly values?: readonly unknown[];
@@ -108,9 +110,9 @@ function nextSize(size: number, tookMs: number): number {
  * again, in the same order, and are passed over by their number.
  */
 function indexSlices(old: OldRows, countOnly: boolean): TakeSlice {
-  const { table, age, before, where = 'true', values = [] } = old;
+  const { table, age, before, within = 'true', where = 'true', values = [] } = old;
   const start = `$${values.length + 1}::timestamp`;
-  const isOld = before === undefined ? 'true' : `t.${age} < $${values.length + 2}::timestamp`;
+  const isOld = before === undefined ? `(${within})` : `(${within}) AND t.${age} < $${values.length + 2}::timestamp`;
   let from = '-infinity';
   let stayed = 0;
   return async (tx, rowsMax) => {

@@ -97,17 +97,21 @@ test('a report stored by another writer has no trace, and is told all the same',
   }));
 
 test('retention deletes what is old and finished, and nothing that a cooldown counts by', async () => {
-  const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '', everyMs: 0 };
+  const retention = { outboxMs: hourMs, issuesMs: hourMs, eventsMs: 400 * dayMs, reportsMaxAge: '', everyMs: 0 };
   await withTimeline({ settings: { retention } }, async (line) => {
     const count = (table: string) => countRows(line, table);
     await line.store(reportOf('CRITICAL'), { cluster: 'a' });
     await line.run();
     await line.clock.advance(hourMs);
-    await line.store(reportOf(), { cluster: 'a' });
-    await line.run();
+    for (let without = 0; without < 2; without += 1) {
+      await line.store(reportOf(), { cluster: 'a' });
+      await line.run();
+      await line.clock.advance(1_000);
+    }
     await line.clock.advance(10 * hourMs);
     await line.run();
     assert.deepEqual([await count('ccx.notification_outbox'), await count('ccx.notification_ledger')], [1, 1]);
+    assert.deepEqual([await count('ccx.issues'), await count('ccx.clusters')], [0, 1], 'it was resolved');
     await line.clock.advance(14 * hourMs);
     await line.run();
     assert.deepEqual([await count('ccx.notification_outbox'), await count('ccx.notification_ledger')], [0, 0]);
@@ -124,8 +128,43 @@ test('retention deletes what is old and finished, and nothing that a cooldown co
   });
 });
 
+test('what is known of a cluster goes when it has been silent for long, an open issue and its decisions with it', async () => {
+  const retention = {
+    outboxMs: hourMs,
+    issuesMs: 30 * dayMs,
+    eventsMs: 30 * dayMs,
+    reportsMaxAge: '10 days',
+    everyMs: 0,
+  };
+  await withTimeline({ settings: { retention } }, async (line) => {
+    const tables = ['clusters', 'issues', 'notification_ledger', 'notification_considered', 'issue_events'];
+    const counted = () => Promise.all(tables.map((table) => countRows(line, `ccx.${table}`)));
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    assert.deepEqual(await counted(), [1, 1, 1, 1, 2]);
+    await line.clock.advance(29 * dayMs);
+    await line.run();
+    assert.deepEqual(await counted(), [1, 1, 1, 1, 4], 'it was notified again, and has become stale');
+    await line.clock.advance(20 * dayMs);
+    await line.run();
+    assert.deepEqual((await counted()).slice(0, 4), [1, 1, 1, 1], 'since when it is stale counts, too');
+    await line.clock.advance(11 * dayMs);
+    await line.run();
+    assert.deepEqual((await counted()).slice(0, 4), [0, 0, 0, 0]);
+    await line.clock.advance(32 * dayMs);
+    await line.run();
+    assert.deepEqual(await counted(), [0, 0, 0, 0, 0]);
+  });
+});
+
 test('an age that is shorter than a cooldown tells nothing twice, and says so at the start', async () => {
-  const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '10 minutes', everyMs: 0 };
+  const retention = {
+    outboxMs: hourMs,
+    issuesMs: hourMs,
+    eventsMs: 400 * dayMs,
+    reportsMaxAge: '10 minutes',
+    everyMs: 0,
+  };
   await withTimeline({ settings: { retention } }, async (line) => {
     const count = (table: string) => countRows(line, table);
     for (let run = 0; run < 6; run += 1) {
@@ -167,7 +206,7 @@ test('an age that is shorter than a cooldown tells nothing twice, and says so at
 });
 
 test('retention goes by the longest cooldown of all targets, also of those that another process serves', async () => {
-  const retention = { outboxMs: hourMs, ledgerMs: hourMs, reportsMaxAge: '1 day', everyMs: 0 };
+  const retention = { outboxMs: hourMs, issuesMs: hourMs, eventsMs: 400 * dayMs, reportsMaxAge: '1 day', everyMs: 0 };
   const policies = policiesOf({}, { cooldown: '1 hour' });
   await withTimeline({ targets: ['service-log'], settings: { retention, policies } }, async (line) => {
     const query = (text: string) => line.database.query(text);

@@ -227,7 +227,23 @@ export const notificationServiceOptions = defineOptions({
         'A cluster that has not reported for so long is stale, which is said once; its issues stay as they are',
     },
     'retention.outbox': { type: 'duration', default: 30 * dayMs, min: dayMs, description: 'Finished messages' },
-    'retention.ledger': { type: 'duration', default: 180 * dayMs, min: dayMs, description: 'Resolved issues' },
+    'retention.issues': {
+      type: 'duration',
+      default: 400 * dayMs,
+      min: dayMs,
+      description: 'Closed issues with what was decided about them, and clusters that do not report any more',
+    },
+    'retention.events': {
+      type: 'duration',
+      default: 400 * dayMs,
+      min: dayMs,
+      description: 'What happened to issues, in whole months where the role may make and drop tables',
+    },
+    'retention.ledger': {
+      type: 'duration',
+      default: 0,
+      description: `${accepted}: what was decided about an issue goes with it, see retention.issues`,
+    },
     'audit.every': {
       type: 'duration',
       default: 60 * minuteMs,
@@ -271,7 +287,7 @@ export interface NotificationServiceSettings
   readonly disabledRulesRefreshMs: number;
   /** Without `push` nothing is pushed. */
   readonly metrics: Pick<RowSettings['metrics'], 'namespace' | 'subsystem'> & { readonly push?: PushSettings };
-  readonly retention: RowSettings['retention'] & {
+  readonly retention: Omit<RowSettings['retention'], 'ledgerMs'> & {
     /** PostgreSQL interval: older rows of `new_reports` and `reported` are deleted; empty leaves them to others. */
     readonly reportsMaxAge: string;
     readonly everyMs: number;
@@ -286,6 +302,7 @@ export function notificationServiceSettings(
     notificationServiceOptions,
     config,
   );
+  const { outboxMs, issuesMs, eventsMs } = retention;
   // Pushing wants a namespace and a token, as in the reference. Source: notification-service.md 12.3.
   const { namespace, subsystem, ...push } = metrics;
   const pushes = namespace !== '' && push.gatewayAuthToken !== '';
@@ -308,7 +325,7 @@ export function notificationServiceSettings(
     disabledRulesRefreshMs: minuteMs,
     metrics: { namespace, subsystem, ...(pushes ? { push } : {}) },
     retention: {
-      ...retention,
+      ...{ outboxMs, issuesMs, eventsMs },
       reportsMaxAge: config['cleaner.enabled'] ? config['cleaner.max_age'] : '',
       everyMs: 60 * minuteMs,
     },

@@ -538,7 +538,7 @@ for (const cooldown of ['-1 week', '1 day -30 hours', '-0.5 s']) {
 
 test('a negative age of deletion is refused by name: it would delete what has just arrived', () =>
   withTimeline({}, async (line) => {
-    const retention = { outboxMs: hourMs, ledgerMs: hourMs, everyMs: hourMs };
+    const retention = { outboxMs: hourMs, issuesMs: hourMs, eventsMs: 400 * dayMs, everyMs: hourMs };
     for (const reportsMaxAge of ['-1 day', '1 hour -90 minutes']) {
       line.configure({ retention: { ...retention, reportsMaxAge } });
       await line.store(reportOf('CRITICAL'));

@@ -5,11 +5,11 @@
 
 import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import type { Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { probeReasons } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
+import { makeEventMonths } from '../../platform/records/issue-event-months.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { createAuditEvents } from './audit-events.ts';
 import { startAuditing } from './auditor.ts';
@@ -137,7 +137,7 @@ async function prepare(state: ServiceState): Promise<void> {
     await state.disabledRules.get();
     await state.content.get();
   }
-  await prepareStorage(database, events);
+  await prepareStorage(state);
   await checkMaxAge(state);
   if (settings.mode === 'once') return;
   // In a run a wrong cooldown would only be a failed run, again and again.
@@ -146,7 +146,7 @@ async function prepare(state: ServiceState): Promise<void> {
     await measureCooldown(database, policy, { nowText: timestampText(time.nowMicros()), events });
 }
 
-async function prepareStorage(database: Database, events: Events): Promise<void> {
+async function prepareStorage({ database, events, time }: ServiceState): Promise<void> {
   try {
     await database.check();
     await checkNotificationSchema(database);
@@ -155,6 +155,7 @@ async function prepareStorage(database: Database, events: Events): Promise<void>
       if (warning !== undefined) events.schemaAhead(warning);
     }
     await storeTargetNames(database);
+    await makeEventMonths(database, time.nowMicros());
   } catch (error) {
     events.storageUnusable();
     throw error;

@@ -63,7 +63,7 @@ test('a dry run counts what would go, and deletes nothing', async () => {
     dry.stdout,
     /\nread_errors: 5 rows\nnew_reports: 500 rows\nstored_message: 500 rows\nreported: 1 rows\n/,
   );
-  assert.match(dry.stdout, /\n1506 rows of 9 tables would be deleted\n$/);
+  assert.match(dry.stdout, /\n1506 rows of 12 tables would be deleted\n$/);
   assert.match(dry.stderr, /age of 90d is shorter than the cooldown of 1 year/);
   assert.equal(await countOf('new_reports'), oldReports + youngReports);
   assert.equal(await countOf('ccx.audit'), 0);
@@ -83,7 +83,7 @@ test('what is old goes with what belongs to it; what is young and what a cooldow
     assert.equal(await countOf(table), youngReports, table);
   assert.equal(await countOf('reported'), 2);
   assert.equal(await countOf('read_errors'), 1, 'of a young report');
-  assert.match((await cleanup()).stdout, /\n0 rows of 9 tables deleted in \d+\.\d s\n$/);
+  assert.match((await cleanup()).stdout, /\n0 rows of 12 tables deleted in \d+\.\d s\n$/);
   const { rows } = await context.database.query(
     'SELECT actor, action, subject, after, reason FROM ccx.audit ORDER BY id',
   );

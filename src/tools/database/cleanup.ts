@@ -3,7 +3,13 @@
  * be interrupted. What a cooldown counts by, what waits to be sent and issues that are still there stay, whatever their age. Which rows
  * those are is decided where the services' own retention decides it.
  */
-import { TABLE_AUDIT, TABLE_STORED_MESSAGE, TABLE_TRACE } from '../../contracts/tables.ts';
+import {
+  TABLE_AUDIT,
+  TABLE_ISSUE_EVENTS,
+  TABLE_ISSUES,
+  TABLE_STORED_MESSAGE,
+  TABLE_TRACE,
+} from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -11,6 +17,7 @@ import { deleteOldRows, type OldRows, type SliceOptions } from '../../platform/d
 import { requireTableRights } from '../../platform/database/missing-rights.ts';
 import { type ByWhom, recordAudit } from '../../platform/records/audit.ts';
 import { longestCooldown } from '../../platform/records/cooldowns.ts';
+import { deleteOldEvents } from '../../platform/records/issue-event-months.ts';
 import { oldNotifications } from '../../platform/records/old-notifications.ts';
 import { deleteAgedRows, momentBefore, oldRowsOf } from '../../platform/records/old-rows.ts';
 import { tableIsKept } from '../../platform/records/report-facts.ts';
@@ -23,6 +30,9 @@ export const cleanedTables = [
   'reported',
   'trace',
   'notification_outbox',
+  'clusters',
+  'issues',
+  'issue_events',
   'notification_ledger',
   'notification_considered',
   'notification_sent_rows',
@@ -68,7 +78,10 @@ export async function planCleanup(database: Database, request: CleanupRequest): 
   await requirePast(database, olderThan);
   const before = await momentBefore(database, olderThan);
   const own = await ownRows(database, before);
-  const qualified = (name: CleanedTable) => (isShared(name) ? name : own[name].table);
+  const qualified = (name: CleanedTable) => {
+    if (name === 'issue_events') return TABLE_ISSUE_EVENTS;
+    return isShared(name) ? name : own[name].table;
+  };
   const wanted = cleanedTables.filter((name) => request.tables.length === 0 || request.tables.includes(name));
   const { rows } = await database.query<{ there: boolean }>(
     'SELECT to_regclass(name) IS NOT NULL AS there FROM unnest($1::text[]) WITH ORDINALITY AS t (name, n) ORDER BY n',
@@ -85,6 +98,7 @@ export async function planCleanup(database: Database, request: CleanupRequest): 
   const ours = there.filter((name) => !isShared(name)).map(qualified);
   await requireTableRights(database, ours, request.dryRun ? ['SELECT'] : ['SELECT', 'DELETE']);
   const tables = there.map(async (name): Promise<Cleanable> => {
+    if (name === 'issue_events') return cleanableEvents(database, before);
     if (!isShared(name)) return cleanable(name, database, own[name]);
     const aged = name === 'reported' ? reported : await oldRowsOf(database, { table: name, maxAge: olderThan });
     return { ...cleanable(name, database, aged.slices), delete: (options) => deleteAgedRows(database, aged, options) };
@@ -105,6 +119,14 @@ function cleanable(name: CleanedTable, database: Database, rows: OldRows): Clean
   };
 }
 
+function cleanableEvents(database: Database, before: string): Cleanable {
+  return {
+    name: 'issue_events',
+    count: (options) => deleteOldEvents(database, before, { ...options, countOnly: true }),
+    delete: (options) => deleteOldEvents(database, before, options),
+  };
+}
+
 /** Of the tables in schema `ccx`. */
 async function ownRows(database: Database, before: string) {
   const { rows } = await database.query<{ since: string; earlier: string }>(
@@ -116,12 +138,10 @@ async function ownRows(database: Database, before: string) {
   return {
     stored_message: { table: TABLE_STORED_MESSAGE, age: 'updated_at', through: 'index', before } satisfies OldRows,
     trace: { table: TABLE_TRACE, age: 'recorded_at', through: 'index', before } satisfies OldRows,
-    ...oldNotifications({
-      finishedBefore: earlier,
-      seenBefore: before,
-      forgottenBefore: earlier,
-      cooldownSince: since,
-    }),
+    ...oldNotifications(
+      { finishedBefore: earlier, seenBefore: before, forgottenBefore: earlier, cooldownSince: since },
+      { issuesKept: await tableIsKept(database, TABLE_ISSUES, 'SELECT') },
+    ),
   } as const;
 }
 

@@ -1,12 +1,13 @@
 /**
- * Deletes what nobody needs any more, in slices: finished messages, resolved issues, what was considered of clusters that report no
- * longer, and, where the settings say so, old reports. Never what a cooldown still counts by. Called at the end of a run, now and then.
+ * Deletes what nobody needs any more, in slices: finished messages, closed issues, clusters that report no longer, old
+ * events, and, where the settings say so, old reports. Never what a cooldown still counts by. Called at the end of a run, now and then.
  * Source: architecture.md 5 (retention of whatever the embedded default stores).
  */
 import { STATE_SENT, TABLE_NEW_REPORTS, TABLE_REPORTED } from '../../../contracts/tables.ts';
 import { deleteOldRows, type OldRows } from '../../../platform/database/delete-old-rows.ts';
 import { pruneAudit } from '../../../platform/records/audit.ts';
 import { longestCooldown } from '../../../platform/records/cooldowns.ts';
+import { deleteOldEvents, makeEventMonths } from '../../../platform/records/issue-event-months.ts';
 import { type NotificationMoments, oldNotifications } from '../../../platform/records/old-notifications.ts';
 import { deleteOldReports } from '../../../platform/records/old-rows.ts';
 import type { NotificationServiceSettings } from '../config.ts';
@@ -16,6 +17,8 @@ import type { StoreAccess } from './transact.ts';
 interface Moments extends NotificationMoments {
   /** Null where reports stay for good. */
   readonly reportsBefore: string | null;
+  /** What happened to issues before goes. */
+  readonly eventsBefore: string;
 }
 
 const sharedRows = (before: string, { cooldownSince }: Moments) =>
@@ -28,7 +31,7 @@ const sharedRows = (before: string, { cooldownSince }: Moments) =>
     },
   }) as const satisfies Record<string, OldRows>;
 
-type RetainedTable = keyof ReturnType<typeof oldNotifications> | keyof ReturnType<typeof sharedRows>;
+type RetainedTable = keyof ReturnType<typeof oldNotifications> | keyof ReturnType<typeof sharedRows> | 'issue_events';
 
 interface Pass {
   /** The longest cooldown of this process's targets, as it ends now. */
@@ -46,7 +49,8 @@ export async function deleteExpired(
   { cooldownMicros, rowsMax, signal }: Pass,
 ): Promise<{ readonly deleted: ReadonlyMap<RetainedTable, number>; readonly more: boolean }> {
   const moments = await readMoments(store, retention, cooldownMicros);
-  const old: Partial<Record<RetainedTable, OldRows>> = oldNotifications(moments);
+  await makeEventMonths(store.database, store.nowMicros());
+  const old: Partial<Record<RetainedTable, OldRows>> = oldNotifications(moments, { issuesKept: true });
   if (moments.reportsBefore !== null) {
     Object.assign(old, sharedRows(moments.reportsBefore, moments));
   }
@@ -55,30 +59,34 @@ export async function deleteExpired(
     const remove = table === TABLE_NEW_REPORTS ? deleteOldReports : deleteOldRows;
     deleted.set(table, await remove(store.database, { ...rows, rowsMax }, { signal, clock: store.clock }));
   }
+  deleted.set(
+    'issue_events',
+    await deleteOldEvents(store.database, moments.eventsBefore, { signal, clock: store.clock }),
+  );
   await pruneAudit(store.database, { signal });
   return { deleted, more: [...deleted.values()].some((count) => count >= rowsMax) };
 }
 
 async function readMoments(
   { database, nowMicros }: StoreAccess,
-  { outboxMs, ledgerMs, reportsMaxAge }: NotificationServiceSettings['retention'],
+  { outboxMs, issuesMs, eventsMs, reportsMaxAge }: NotificationServiceSettings['retention'],
   cooldownMicros: bigint,
 ): Promise<Moments> {
   const micros = nowMicros();
-  const { rows } = await database.query<Moments>(
-    `SELECT "ledgerBefore"::text AS "seenBefore", "cooldownSince"::text, least("outboxBefore", "cooldownSince")::text AS "finishedBefore",
-            least("ledgerBefore", "cooldownSince")::text AS "forgottenBefore", ($1::timestamp - $6::interval)::text AS "reportsBefore"
-       FROM (SELECT $2::timestamp AS "outboxBefore", $3::timestamp AS "ledgerBefore",
+  const { rows } = await database.query<Omit<Moments, 'eventsBefore'>>(
+    `SELECT "issuesBefore"::text AS "seenBefore", "cooldownSince"::text, least("outboxBefore", "cooldownSince")::text AS "finishedBefore",
+            least("issuesBefore", "cooldownSince")::text AS "forgottenBefore", ($1::timestamp - $6::interval)::text AS "reportsBefore"
+       FROM (SELECT $2::timestamp AS "outboxBefore", $3::timestamp AS "issuesBefore",
                     least($4::timestamp, $1::timestamp - $5::interval) AS "cooldownSince") AS moments`,
     [
       timestampText(micros),
       timestampText(micros - microsOfMs(outboxMs)),
-      timestampText(micros - microsOfMs(ledgerMs)),
+      timestampText(micros - microsOfMs(issuesMs)),
       timestampText(micros - cooldownMicros),
       // Another process may serve a target with a longer one.
       (await longestCooldown(database)) ?? '0',
       reportsMaxAge === '' ? null : reportsMaxAge,
     ],
   );
-  return rows[0]!;
+  return { ...rows[0]!, eventsBefore: timestampText(micros - microsOfMs(eventsMs)) };
 }
