@@ -40,6 +40,7 @@ const kept: Evidence = {
     { ...serviceLog, state: 1, notifiedAt: 't2' },
     { target: 1, cluster: 'c2', state: 2, notifiedAt: 't3' },
   ],
+  audited: [],
   lags: [],
   wire: [
     { ...backend, id: 'm1', issues: ['A', 'B'], body: 'one' },
@@ -89,6 +90,7 @@ const broken: Readonly<Record<string, readonly [Partial<Evidence>, RegExp]>> = {
   'reported knows nothing of it': [{ reported: kept.reported.slice(1) }, /no sent row in reported/],
   'reported knows it twice': [{ reported: [...kept.reported, kept.reported[0]!] }, /2 sent rows/],
   'reported has an error': [{ reported: [...kept.reported, { ...backend, state: 4, notifiedAt: 't4' }] }, /error row/],
+  'the auditor finds something': [{ audited: ['I1 never-due: m1'] }, /the auditor found I1 never-due/],
   'a group has not read everything': [{ lags: ['g t/0: 1 of 2'] }, /not read to its end/],
   'a receiver has refused something': [{ refused: ['no id'] }, /refused by a receiver/],
   'a file was left': [{ leftovers: ['objects/.unfinished/x'] }, /left behind/],

@@ -43,7 +43,8 @@ export interface NotificationExpectation {
   readonly endings?: Readonly<Record<string, number>>;
 }
 
-export interface NotificationEvidence extends Pick<Evidence, 'wire' | 'refused' | 'outbox' | 'ledger' | 'reported'> {
+export interface NotificationEvidence
+  extends Pick<Evidence, 'wire' | 'refused' | 'outbox' | 'ledger' | 'reported' | 'audited'> {
   /** Secrets that a process has told, with where. */
   readonly leaks: readonly string[];
   /** Files that a process has written outside its work folder. */
@@ -59,6 +60,7 @@ export function complaintsAbout(evidence: Evidence, expectation: Expectation): s
     ...judgeOutbox(evidence),
     ...judgeWire(evidence, dueIssues(expectation.uploads)),
     ...judgeRecords(evidence),
+    ...judgeAudit(evidence),
     ...evidence.lags.map((lag) => `not read to its end: ${lag}`),
     ...evidence.refused.map((text) => `refused by a receiver: ${text}`),
     ...evidence.leftovers.map((name) => `left behind: ${name}`),
@@ -77,6 +79,7 @@ export function complaintsAboutNotifications(
     ...judgeEndings(evidence, endings),
     ...judgeWire(evidence, due),
     ...judgeLedger(evidence),
+    ...judgeAudit(evidence),
     ...evidence.refused.map((text) => `refused by a receiver: ${text}`),
     ...evidence.leaks.map((text) => `a secret was told: ${text}`),
     ...evidence.strays.map((text) => `written outside the work folder: ${text}`),
@@ -221,6 +224,11 @@ function judgeRecords(evidence: Evidence): string[] {
   for (const [where, of] of sent) if (of.length > 1) complaints.push(`${of.length} sent rows in reported for ${where}`);
   for (const row of reported) if (row.state === STATE_ERROR) complaints.push(`an error row in reported: ${rowOf(row)}`);
   return complaints;
+}
+
+/** I1 to I5, as the service itself looks for breaches of them. */
+function judgeAudit({ audited }: Pick<Evidence, 'audited'>): string[] {
+  return audited.map((text) => `the auditor found ${text}`);
 }
 
 function dueIssues(uploads: readonly Uploaded[]): string[] {

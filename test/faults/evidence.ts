@@ -19,7 +19,12 @@ import { type Bus, type BusRecord, headerText } from '../../src/platform/bus/bus
 import { createPostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import type { Database } from '../../src/platform/database/database.ts';
+import { auditOnce } from '../../src/services/notification-service/auditor.ts';
+import { invariantOf } from '../../src/services/notification-service/decide/find-faults.ts';
 import { type Received, readReceived } from './received-messages.ts';
+
+/** Only a database that does not answer takes so long. */
+const auditMsMax = 60_000;
 
 export interface Evidence extends Received {
   /** Every announcement that the bus holds. `at` is its time, canonical. */
@@ -58,6 +63,8 @@ export interface Evidence extends Received {
     readonly state: number;
     readonly notifiedAt: string;
   }[];
+  /** What the auditor of the notification service finds in its tables. */
+  readonly audited: readonly string[];
   /** Partitions that a group has not read to their end. */
   readonly lags: readonly string[];
   /** Files that belong to something unfinished; those that go by themselves after a while are meant only where that while has passed. */
@@ -131,7 +138,7 @@ async function readDeadLetters(bus: Bus): Promise<Evidence['deadLetters']> {
 
 export async function readNotifierTables(
   database: Database,
-): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported'>> {
+): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported' | 'audited'>> {
   const { rows: outbox } = await database.query<
     Omit<Evidence['outbox'][number], 'issues'> & { readonly issues: readonly { readonly errorKey: string }[] }
   >(
@@ -149,7 +156,21 @@ export async function readNotifierTables(
     outbox: outbox.map((row) => ({ ...row, issues: row.issues.map(({ errorKey }) => errorKey) })),
     ledger,
     reported,
+    audited: await readFindings(database),
   };
+}
+
+/** Something may wait on purpose, for a restart that comes next; it has not waited for long. */
+async function readFindings(database: Database): Promise<string[]> {
+  const clock = createSystemClock();
+  const { findings, lookedThrough } = await auditOnce(database, {
+    ...{ clock, nowMicros: clock.nowMicros(), msMax: auditMsMax, findingsMax: 100 },
+    ...{ overdueMs: 60_000, retryWindowMs: 24 * 3_600_000 },
+  });
+  return [
+    ...findings.map(({ kind, subject, detail }) => `${invariantOf(kind)} ${kind}: ${subject}, ${detail}`),
+    ...lookedThrough.flatMap(({ name, complete }) => (complete ? [] : [`not looked through: ${name}`])),
+  ];
 }
 
 async function readLags(database: Database): Promise<string[]> {
