@@ -1,7 +1,7 @@
 /** The judge of the fault tests: silent about what is right, and not about any single thing that is wrong. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { complaintsAbout, type Expectation } from './check-promises.ts';
+import { complaintsAbout, complaintsAboutNotifications, type Expectation } from './check-promises.ts';
 import type { Evidence } from './evidence.ts';
 
 const at = '2026-11-21T16:00:00.000000000Z';
@@ -101,6 +101,26 @@ for (const [what, [change, complaint]] of Object.entries(broken)) {
     assert.match(complaintsAbout({ ...kept, ...change }, { uploads }).join('\n'), complaint);
   });
 }
+
+test('of notifications alone each has to end as it is said, and no process tells a secret or writes elsewhere', () => {
+  const evidence = { ...kept, leaks: [], strays: [] };
+  const told = [{ cluster: 'c1', findings: ['A', 'B'] }];
+  assert.deepEqual(complaintsAboutNotifications(evidence, { told }), []);
+  const dead = { ...kept.outbox[0]!, id: 'm4', state: 'dead', issues: ['C'], reportedAt: null };
+  const withDead = { ...evidence, outbox: [...kept.outbox, dead] };
+  assert.deepEqual(complaintsAboutNotifications(withDead, { told, endings: { dead: 1 } }), []);
+  const complaints: readonly (readonly [typeof evidence, RegExp])[] = [
+    [withDead, /1 messages are dead, not 0/],
+    [{ ...withDead, outbox: [...kept.outbox, { ...dead, waits: true }] }, /1 messages are dead and wait all the same/],
+    [{ ...evidence, wire: kept.wire.slice(1) }, /A of cluster c1 for target 1 is due and was not told/],
+    [{ ...evidence, reported: kept.reported.slice(1) }, /no sent row/],
+    [{ ...evidence, ledger: kept.ledger.map((row) => ({ ...row, id: 'm9' })) }, /counts as notified by m9/],
+    [{ ...evidence, leaks: ['ccx notifier: password'] as never[] }, /a secret was told/],
+    [{ ...evidence, strays: ['.cache/x'] as never[] }, /written outside the work folder/],
+  ];
+  for (const [changed, complaint] of complaints)
+    assert.match(complaintsAboutNotifications(changed, { told }).join('\n'), complaint);
+});
 
 test('what has to be dead-lettered must be, each upload with its code, and is no report', () => {
   const bad = [...uploads, { cluster: 'c3', findings: [], accepted: ['r3'], putAside: 'X' }];

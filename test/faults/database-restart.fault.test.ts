@@ -65,7 +65,7 @@ const concurrency = 4;
 
 describe('a database that', { concurrency, skip: whyNoInstallation() }, () => {
   for (const [title, trouble] of Object.entries(troubles)) {
-    test(`${title} costs nothing but time`, async () => {
+    test(`F8: ${title} costs nothing but time`, async () => {
       const server = await startRestartableServer();
       const directUrl = await createDatabaseIfMissing(server.url, 'notification');
       const proxy = await startTcpProxy({ host: '127.0.0.1', port: server.port });

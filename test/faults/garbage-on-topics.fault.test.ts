@@ -115,7 +115,7 @@ describe('garbage on a topic', () => {
   };
 
   for (const { topic, headers, deadLetters, codes } of cases) {
-    test(`${topic}: each piece is dead-lettered as it came, and good messages pass`, async () => {
+    test(`G3, G11, G12: ${topic}: each piece is dead-lettered as it came, and good messages pass`, async () => {
       await send(Object.values(garbage).map((value) => ({ topic, value, ...(headers && { headers }) })));
       await assertGoodOneArrives(topic);
       assert.equal(await installation.waitUntilIdle(idleMsMax), true);
@@ -152,7 +152,7 @@ describe('garbage on a topic', () => {
     for (const { note } of refused) assert.ok((note?.length ?? 0) > 0);
   });
 
-  test('behind all of it no prototype has changed and every service is ready', async () => {
+  test('G12: behind all of it no prototype has changed and every service is ready', async () => {
     assert.equal(({} as Record<string, unknown>)['request_id'], undefined);
     assert.equal(({} as Record<string, unknown>)['OrgID'], undefined);
     const { reasons } = await installation.readiness();

@@ -54,7 +54,7 @@ describe(`one broker (CCX_TEST_SEED=${seed})`, () => {
       await endsWell(roles);
     }));
 
-  test('a member of each group is killed in the middle of a rebalance: the others take over, nothing is lost', () =>
+  test('G1, G5: a member of each group is killed in the middle of a rebalance: the others take over, nothing is lost', () =>
     withRoles({ brokers: cluster.addresses }, async (roles) => {
       await startRoles(roles);
       // They join, partitions move to them, and they die with the first record of which the effect is not acknowledged.
@@ -67,7 +67,7 @@ describe(`one broker (CCX_TEST_SEED=${seed})`, () => {
       await endsWell(roles);
     }));
 
-  test('the broker is killed and comes back: uploads go on, roles say what they wait for, nothing is lost', () =>
+  test('F11: the broker is killed and comes back: uploads go on, roles say what they wait for, nothing is lost', () =>
     withRoles({ brokers: cluster.addresses }, async (roles) => {
       const { pipeline, writer } = await startRoles(roles);
       await uploadSome(roles);
@@ -95,7 +95,7 @@ describe('three brokers', () => {
   });
   after(() => cluster.stop());
 
-  test('leaders of announcements and of reports end under load, in good order and by SIGKILL: nothing lost, no second id', () =>
+  test('F11: leaders of announcements and of reports end under load, in good order and by SIGKILL: nothing lost, no second id', () =>
     withRoles({ brokers: cluster.addresses }, async (roles) => {
       await startRoles(roles);
       for (const [topic, signal] of [

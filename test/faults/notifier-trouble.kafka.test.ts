@@ -1,20 +1,26 @@
 /**
- * What the notification service works with is away, full, refuses or is missing: nothing is sent whose outcome could not be recorded, what is
- * due waits and goes out later, and every invariant holds (consumers.md 5.1, 5.2: F9 to F11, F13, F14). Real processes, a real Kafka, a
+ * What the notification service works with is away, full, missing or enormous: nothing is sent whose outcome could not be recorded, what is
+ * due waits and goes out later, and every invariant holds (consumers.md 5.1, 5.2, 5.3: F9 to F11, F13, F14, F25, G23). Real processes, a real Kafka, a
  * real PostgreSQL.
  */
 import assert from 'node:assert/strict';
+import { createServer, type ServerResponse } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import type { KafkaCluster } from '../../scripts/kafka/start-kafka.ts';
 import type { Bus } from '../../src/platform/bus/bus.ts';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { openTestKafkaBus, startTestKafka } from '../support/kafka.ts';
-import { unusedPort } from '../support/test-server.ts';
+import { listening, unusedPort } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 import { onKafka, onServiceLog, withNotifier } from './notifier-under-fault.ts';
 
 const clusterOf = (number: number) => `fa11ed00-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const cluster = clusterOf(0);
 const told = [{ cluster, findings: ['CRITICAL'] }];
+/** `CCX_TEST_CLUSTERS` gives another number. */
+const manyClusters = Number(readProcessInput().env['CCX_TEST_CLUSTERS'] ?? 3_000);
+/** Of a run over as many clusters as one likes. */
+const heapMibMax = 96;
 
 let kafka: KafkaCluster;
 let bus: Bus;
@@ -70,6 +76,61 @@ describe('trouble with the database', { concurrency: 2 }, () => {
         assert.deepEqual(await notifier.complaints({ told }), []);
       }));
   }
+});
+
+describe('trouble around it', { concurrency: 2 }, () => {
+  test('G23: a Pushgateway that never answers holds up no message, and one that refuses changes no exit code', () =>
+    withNotifier({ brokers: kafka.addresses, bus }, async (notifier) => {
+      const asked: ServerResponse[] = [];
+      let refuses = false;
+      const refuse = (response: ServerResponse) => response.writeHead(503).end();
+      const gateway = createServer((_request, response) => {
+        if (refuses) refuse(response);
+        else asked.push(response);
+      });
+      const { port, close } = await listening(gateway);
+      try {
+        await notifier.store(cluster, 'CRITICAL');
+        const process = notifier.start({
+          env: {
+            METRICS__GATEWAY_URL: `127.0.0.1:${port}`,
+            METRICS__GATEWAY_AUTH_TOKEN: 'token',
+            METRICS__GATEWAY_TIME_BETWEEN_PUSH: '20ms',
+            METRICS__RETRIES: '1',
+            METRICS__RETRY_AFTER: '10ms',
+          },
+        });
+        await until(async () => asked.length > 0 && (await deliveredTo(notifier, onKafka)) === 1);
+        await until(async () => (await deliveredTo(notifier, onServiceLog)) === 1);
+        refuses = true;
+        asked.forEach(refuse);
+        assert.equal((await process.exited(60_000)).code, 0, process.stderr());
+        assert.deepEqual(await notifier.complaints({ told }), []);
+      } finally {
+        close();
+      }
+    }));
+
+  test(`F25: a first run over ${manyClusters} clusters keeps to its cap and to little memory, and drops nothing`, () =>
+    withNotifier({ brokers: kafka.addresses, bus }, async (notifier) => {
+      const cap = 500;
+      await notifier.storeMany(manyClusters, 'CRITICAL');
+      const how = {
+        targets: [onKafka],
+        heapMibMax,
+        env: { FIRST_RUN__MESSAGES: String(cap) },
+      };
+      for (const when of ['first', 'second']) {
+        const { code, signal, output } = await notifier.run(how);
+        assert.deepEqual([code, signal], [0, null], `${when} run: ${output}`);
+        const outbox = await notifier.outbox();
+        const told = outbox
+          .filter(({ state }) => state === 'delivered')
+          .map((message) => ({ cluster: message.cluster, findings: ['CRITICAL'], targets: [onKafka] }));
+        assert.equal(told.length, cap, 'the rest becomes due in portions, and not with the next run');
+        assert.deepEqual(await notifier.complaints({ told, endings: { pending: manyClusters - cap } }), []);
+      }
+    }));
 });
 
 describe('trouble with the brokers', () => {

@@ -44,6 +44,8 @@ export interface NotifierRun extends Pick<CcxRun, 'killAt' | 'stopAt'> {
   /** Targets that are enabled; both by default. */
   readonly targets?: readonly number[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The most that its JavaScript heap may take; by default as much as Node gives. */
+  readonly heapMibMax?: number;
   /** Instead of its own database. */
   readonly databaseUrl?: string;
 }
@@ -62,6 +64,8 @@ export interface NotifierUnderFault {
   readonly tokens: FakeTokenEndpoint;
   /** A report of the cluster, newer than those before it, as the writer stores it. */
   store(cluster: string, ...errorKeys: string[]): Promise<void>;
+  /** One report of each of so many clusters. */
+  storeMany(clusters: number, ...errorKeys: string[]): Promise<void>;
   start(how?: NotifierRun): CcxProcess;
   /** One run, until its process has ended by itself or by the signal that is meant for it. */
   run(how?: NotifierRun): Promise<FinishedRun>;
@@ -134,7 +138,14 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
   };
 
   const start = (how: NotifierRun = {}) => {
-    const { follows = false, targets = [onKafka, onServiceLog], env = {}, databaseUrl = context.url, ...at } = how;
+    const {
+      follows = false,
+      targets = [onKafka, onServiceLog],
+      env = {},
+      databaseUrl = context.url,
+      heapMibMax,
+      ...at
+    } = how;
     const all = {
       ...settings,
       KAFKA_BROKER__ENABLED: String(targets.includes(onKafka)),
@@ -145,6 +156,7 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
       args: ['notifier', '--bus', 'kafka', '--brokers', brokers.join(','), ...(follows ? [] : ['--once'])],
       env: {
         ...{ HOME: elsewhere, TMPDIR: elsewhere, CCX_DATABASE_URL: databaseUrl },
+        ...(heapMibMax === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMibMax}` }),
         ...Object.fromEntries(Object.entries(all).map(([key, value]) => [`CCX_NOTIFICATION_SERVICE__${key}`, value])),
       },
       ...at,
@@ -165,6 +177,14 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
         `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at)
          VALUES (1, 7, $1, $2, clock_timestamp() AT TIME ZONE 'UTC')`,
         [cluster, reportOf(...errorKeys)],
+      );
+    },
+    async storeMany(clusters, ...errorKeys) {
+      await context.database.query(
+        `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at)
+         SELECT 1, 7, 'fa11ed00-0000-4000-8000-' || lpad(n::text, 12, '0'), $2, clock_timestamp() AT TIME ZONE 'UTC'
+           FROM generate_series(1, $1::int) AS n`,
+        [clusters, reportOf(...errorKeys)],
       );
     },
     async run(how) {

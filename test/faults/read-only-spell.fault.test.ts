@@ -69,7 +69,7 @@ async function cutConnections(): Promise<void> {
   );
 }
 
-test('nothing is lost, and everybody goes on without a restart', async () => {
+test('F10: nothing is lost, and everybody goes on without a restart', async () => {
   const { settings, options } = notificationWriterRole;
   const writerSettings = settings(loadConfig(options, { env: {} }).config);
   const trackerSettings = settingsOf(payloadTrackerOptions, loadConfig(payloadTrackerOptions, { env: {} }).config);

@@ -54,7 +54,7 @@ describe('a data folder of commit 9e6a6cf', { skip: whyNoInstallation() }, () =>
   const counted = (clusters: readonly (string | undefined)[]) =>
     Object.fromEntries(kinds.map((kind) => [kind, clusters.filter((id) => id === clusterOf(kind)).length]));
 
-  test('what waited arrives, once, and nothing that had arrived comes again', async () => {
+  test('F26, G25: what waited arrives, once, and nothing that had arrived comes again', async () => {
     const expected = { dead: 0, pending: 1, heldBack: 1, delivered: 0, contested: 0, unannounced: 1 };
     const posted = () => counted(system.standIns.serviceLog!.entries().map((entry) => entry.cluster_uuid));
     const deadline = performance.now() + waitMsMax;

@@ -181,11 +181,11 @@ for (const role of roles) {
       assert.deepEqual(await process.exited(endMsMax), { code: 0, signal: null });
     });
 
-    test(`names ${own.password} when the password is wrong`, async () => {
+    test(`F13: names ${own.password} when the password is wrong`, async () => {
       namesSetting(await endsBadly(role, { ...right(), password: 'wrong' }), 'BUS_AUTH', own.password);
     });
 
-    test(`names ${own.caFile} when the authority is another one`, async () => {
+    test(`F13: names ${own.caFile} when the authority is another one`, async () => {
       const caFile = join(context.cluster!.certificates, 'other-ca.pem');
       namesSetting(await endsBadly(role, { ...right(), caFile }), 'BUS_TLS', own.caFile);
     });
@@ -202,7 +202,7 @@ for (const role of roles) {
       namesSetting(await endsBadly(role, security), 'BUS_TLS', own.protocol);
     });
 
-    test(`says nothing in plain text to a port that does not speak TLS, and names ${own.protocol}`, async () => {
+    test(`F13: says nothing in plain text to a port that does not speak TLS, and names ${own.protocol}`, async () => {
       const wire = await startWiretap();
       try {
         const text = await endsBadly(role, { ...right(), brokers: wire.address });
@@ -242,7 +242,7 @@ describe('a topic that the user may not use', { concurrency: 2 }, () => {
   before(() => forbidTopics(roles.map((role) => names[role].topic[0])));
   for (const role of roles) {
     const [topic, setting] = names[role].topic;
-    test(`ends ccx ${role}, which names ${topic} and ${setting}`, async () => {
+    test(`F13: ends ccx ${role}, which names ${topic} and ${setting}`, async () => {
       const text = await endsBadly(role, right());
       assert.match(text, /this user may not use topic /);
       assert.ok(text.includes(topic), text);

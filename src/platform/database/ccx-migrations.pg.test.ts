@@ -78,7 +78,7 @@ test('numbers must start at 0001 and have no gap, in the files and in the databa
   await rejectsWith(migrateCcx(database, 'absent'), 'CCX_MIGRATION_FILES', /absent/);
 });
 
-test('a newer release has been here: its tables are left alone and a warning says so', async () => {
+test('G25: a newer release has been here: its tables are left alone and a warning says so', async () => {
   await write('0001-first.sql', 'SELECT 1');
   await write('0002-second.sql', 'SELECT 1');
   await run();

@@ -291,7 +291,7 @@ test('several processes that make the schema ready at once end with one schema',
   assert.equal((await database.query('SELECT * FROM states')).rowCount, 4);
 });
 
-test('a schema of a newer release is left alone and told', async () => {
+test('G25: a schema of a newer release is left alone and told', async () => {
   await ensureNotificationSchema(database);
   await database.query('UPDATE migration_info SET version = 9');
   const result = await ensureNotificationSchema(database);

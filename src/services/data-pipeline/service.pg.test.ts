@@ -433,7 +433,7 @@ describe('what is away for a while', () => {
     assert.equal(await committed(), 2n);
   });
 
-  test('reports of one cluster are published in the order of its announcements, whatever is tried again', async () => {
+  test('G2: reports of one cluster are published in the order of its announcements, whatever is tried again', async () => {
     const service = await start(twoRunners());
     const archive = testArchive();
     let isAway = true;

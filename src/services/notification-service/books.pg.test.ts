@@ -237,7 +237,7 @@ test('retention goes by the longest cooldown of all targets, also of those that 
   });
 });
 
-test('what the backend takes no message about is decided once, with its reason, and never composed', async () => {
+test('G24: what the backend takes no message about is decided once, with its reason, and never composed', async () => {
   const line = await createTimeline();
   const silent = { send: async () => [], close: async () => undefined };
   const target = await createKafkaTarget(
@@ -488,7 +488,7 @@ test('metrics say how long it takes from a report to its decision, once each, an
     assert.deepEqual(counts('report_to_notification_seconds', 'service-log'), [0, 0, 1]);
   }));
 
-test('the time of decisions is the server’s, whatever this machine’s clock is set to', () =>
+test('F24: the time of decisions is the server’s, whatever this machine’s clock is set to', () =>
   withTimeline({}, async (line) => {
     const ours = createTimeSource(line.clock, 'clock');
     await ours.synchronize(line.database);

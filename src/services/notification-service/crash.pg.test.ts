@@ -94,7 +94,7 @@ for (const [event, { timesSent }] of Object.entries(events)) {
   });
 }
 
-test('a commit whose answer is lost is neither done twice nor forgotten', async () => {
+test('F8: a commit whose answer is lost is neither done twice nor forgotten', async () => {
   for (let lost = 1; lost <= 4; lost += 1) {
     await withReports(async (line) => {
       const service = await line.another();
@@ -127,7 +127,7 @@ test('service Q25: runs that overlap share the work and send nothing twice', () 
     assert.equal(sent.length, 60);
   }));
 
-test('a process that outlives its lease cannot record what another has taken over', () =>
+test('F7: a process that outlives its lease cannot record what another has taken over', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'), { cluster: 'a' });
     const attempted = Promise.withResolvers<void>();

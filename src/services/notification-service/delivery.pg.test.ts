@@ -181,7 +181,7 @@ const refusals: Record<string, DeliveryResult> = {
   'rejected for its recipient': { kind: 'rejected', error: failure('NO_SUCH_CLUSTER'), pauseMs: hourMs },
 };
 for (const [what, result] of Object.entries(refusals)) {
-  test(`every recipient is ${what}: the target is paused when several were, the rest is not tried and nothing more dies`, () =>
+  test(`F16, F17: every recipient is ${what}: the target is paused when several were, the rest is not tried and nothing more dies`, () =>
     withTimeline(serviceLogOnly, async (line) => {
       line.serviceLog.answer = () => result;
       const count = refusedRecipientsMin + 5;

@@ -142,7 +142,7 @@ test('a cycle that fails says so in readiness, and the next one makes good', () 
     assert.equal((await service.readiness()).ready, true);
   }));
 
-test('while the content cannot be renewed the last good one is used', () =>
+test('G9: while the content cannot be renewed the last good one is used', () =>
   following({}, async (line) => {
     line.failContent(true);
     const told = nextEvent('content-unavailable');
@@ -188,7 +188,7 @@ const noSweeps = { follow: { pollMs: 10_000, minGapMs: 0, fullSweepMs: 100 * day
 for (const stepMs of [-2 * hourMs, 2 * hourMs]) {
   const direction = stepMs < 0 ? 'back' : 'forward';
 
-  test(`after a step of the clock by two hours ${direction} a report is told at the next look, for as long as the process lives`, () =>
+  test(`F24: after a step of the clock by two hours ${direction} a report is told at the next look, for as long as the process lives`, () =>
     following({ settings: noSweeps }, async (line, service) => {
       await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
       assert.deepEqual(line.kafka.told(), ['CRITICAL']);
@@ -207,7 +207,7 @@ for (const stepMs of [-2 * hourMs, 2 * hourMs]) {
       assert.equal((await service.readiness()).ready, true);
     }));
 
-  test(`after a step of the clock by two hours ${direction} neither a retry nor the end of a cooldown is late`, () =>
+  test(`F24: after a step of the clock by two hours ${direction} neither a retry nor the end of a cooldown is late`, () =>
     following({ settings: noSweeps }, async (line) => {
       await cycle(line, () => storeAndHint(line, reportOf('CRITICAL')));
       assert.deepEqual(line.kafka.told(), ['CRITICAL']);
@@ -237,7 +237,7 @@ test('reports of writers whose clocks are hours behind are found without a step 
     assert.deepEqual(line.kafka.told(), ['MODERATE']);
   }));
 
-test('a service that starts after the clock was set back moves along what lies ahead', () =>
+test('F24: a service that starts after the clock was set back moves along what lies ahead', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL'));
     await line.run();

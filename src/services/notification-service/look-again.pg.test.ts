@@ -339,7 +339,7 @@ test('the time in the body is that of the first attempt, also for what was held 
     assert.equal(line.kafka.attempts[2]!.notification.body, held!.notification.body);
   }));
 
-test('the retry window counts from the first attempt: held back for longer than it, a message is tried all the same', () =>
+test('F22: the retry window counts from the first attempt: held back for longer than it, a message is tried all the same', () =>
   withTimeline({ settings: { firstRun: { messagesMax: 1, everyMs: 5 * dayMs } } }, async (line) => {
     for (const cluster of ['a', 'b']) await line.store(reportOf('CRITICAL'), { cluster });
     await line.run();
@@ -374,7 +374,7 @@ test('neither does a pause count towards the retry window', () =>
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
   }));
 
-test('the 20 hours of an unknown outcome count from the first attempt, not from the decision', () =>
+test('F22: the 20 hours of an unknown outcome count from the first attempt, not from the decision', () =>
   withTimeline({ settings: { firstRun: { messagesMax: 1, everyMs: 19 * hourMs } } }, async (line) => {
     for (const cluster of ['a', 'b']) await line.store(reportOf('CRITICAL'), { cluster });
     await line.run();

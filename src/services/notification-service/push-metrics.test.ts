@@ -68,7 +68,7 @@ test('the last push is a PUT of the text format under the job, with the token as
     assert.ok(!body.includes('nodejs_') && !body.includes('go_'));
   }));
 
-test('a push that fails is tried again after the pause, one more time than there are retries', () =>
+test('G23: a push that fails is tried again after the pause, one more time than there are retries', () =>
   withGateway([500, 403, 200], async ({ address, pushes }) => {
     const { clock, pusher } = pusherOf(address);
     const ended = pusher.final();

@@ -59,7 +59,7 @@ test('D7: a new issue tells only itself and leaves the clocks of the others alon
     assert.deepEqual(line.kafka.told(), ['MODERATE']);
   }));
 
-test('D12: an issue that vanishes is gone; back within the cooldown it stays quiet, after it it is told as recurred', () =>
+test('D12, G6: an issue that vanishes is gone; back within the cooldown it stays quiet, after it it is told as recurred', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'MODERATE'));
     await line.run();
@@ -306,7 +306,7 @@ test('a one-shot run retries until the deadline of the message', () =>
     assert.deepEqual(await states(line), [1]);
   }));
 
-test('an answer that was lost is tried again as such, and past 20 hours only listed', () =>
+test('F19, F22: an answer that was lost is tried again as such, and past 20 hours only listed', () =>
   withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'unknown', error: failure('ANSWER_LOST'), afterMs: 0 });
     await line.store(reportOf('CRITICAL'));
@@ -395,7 +395,7 @@ test('a paused target is left alone until the pause ends, also by other processe
     );
   }));
 
-test('D15, service Q1: a rule that is disabled is not told, and the row leaves it out; enabled again it is told', () =>
+test('D15, service Q1, G8: a rule that is disabled is not told, and the row leaves it out; enabled again it is told', () =>
   withTimeline({}, async (line) => {
     line.disable([[{ scope: testCluster, rule: 'test_rule', errorKey: 'CRITICAL' }], []]);
     await line.store(reportOf('CRITICAL', 'MODERATE'));
@@ -441,7 +441,7 @@ test('of a message whose rule was disabled while it waited the rest goes out, un
     assert.equal((await line.ledger())[0]!.reason, 'disabled-by-cluster');
   }));
 
-test('a threshold that was raised while a message waited withdraws it', () =>
+test('F26: a threshold that was raised while a message waited withdraws it', () =>
   withTimeline({}, async (line) => {
     line.kafka.answer = () => ({ kind: 'retry', error: failure(), afterMs: 0 });
     await line.store(reportOf('MODERATE'));
@@ -457,7 +457,7 @@ test('a threshold that was raised while a message waited withdraws it', () =>
     );
   }));
 
-test('D8: a change of settings or content is looked at in the next run, and repeats nothing', () =>
+test('D8, F26: a change of settings or content is looked at in the next run, and repeats nothing', () =>
   withTimeline({}, async (line) => {
     await line.store(reportOf('CRITICAL', 'LOW', 'UNKNOWN'));
     assert.deepEqual((await line.run()).decisions, { new: 1, 'below-threshold': 1, 'content-missing': 1 });
@@ -469,7 +469,7 @@ test('D8: a change of settings or content is looked at in the next run, and repe
     assert.equal((await line.run()).reports, 0);
   }));
 
-test('without any content a run fails, and nothing is taken for a risk of zero', () =>
+test('G9: without any content a run fails, and nothing is taken for a risk of zero', () =>
   withTimeline({}, async (line) => {
     await line.run();
     line.failContent(true);
@@ -554,7 +554,7 @@ test('a service that follows refuses a wrong cooldown at its start, not in each 
     }
   }));
 
-test('a first run past the cap delivers portion by portion and drops nothing', () =>
+test('F25: a first run past the cap delivers portion by portion and drops nothing', () =>
   withTimeline({ settings: { firstRun: { messagesMax: 2, everyMs: hourMs } } }, async (line) => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await line.store(reportOf('CRITICAL'), { cluster: name });
     await line.run();

@@ -48,7 +48,7 @@ test('D13: 2 000 clusters take few statements: with news, with nothing new, with
   });
 });
 
-test('D13, service Q15: one cluster that cannot be written does not exist: odd ids, zero organizations, hostile keys are all decided', () =>
+test('D13, service Q15, G24: one cluster that cannot be written does not exist: odd ids, zero organizations, hostile keys are all decided', () =>
   withTimeline({}, async (line) => {
     const odd = [
       "'; DROP TABLE reported; --",

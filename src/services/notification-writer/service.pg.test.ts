@@ -12,8 +12,9 @@ import { parseOcpResults } from '../../contracts/parse-ocp-results.ts';
 import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../contracts/topics.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
-import { type BusRecord, headerText } from '../../platform/bus/bus.ts';
+import { type Bus, type BusRecord, headerText } from '../../platform/bus/bus.ts';
 import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
@@ -102,7 +103,7 @@ function onEvent(message: unknown): void {
   bench.events.push(message as BusinessEvent);
 }
 
-async function start(change: Partial<NotificationWriterSettings> = {}): Promise<RunningService> {
+async function start(change: Partial<NotificationWriterSettings> = {}, bus: Bus = bench.bus): Promise<RunningService> {
   bench.telemetry = createSilentTelemetry('writer');
   const settings = notificationWriterSettings(loadConfig(notificationWriterOptions, { env: {} }).config);
   const service = await startNotificationWriter(
@@ -113,7 +114,7 @@ async function start(change: Partial<NotificationWriterSettings> = {}): Promise<
       statusesTopic: bench.topics.status,
       ...change,
     },
-    { bus: bench.bus, database: bench.database, telemetry: bench.telemetry, clock },
+    { bus, database: bench.database, telemetry: bench.telemetry, clock },
   );
   bench.services.push(service);
   return service;
@@ -379,7 +380,7 @@ describe('a stored report', () => {
 });
 
 describe('a repeat', () => {
-  test('by request, cluster and time makes no second row, whatever the spelling of the time and of the rest', async () => {
+  test('G1: by request, cluster and time makes no second row, whatever the spelling of the time and of the rest', async () => {
     await process(
       reportMessage(),
       reportMessage({ LastChecked: '"2020-01-23T18:15:59,478901889+02:00"', OrgID: ' 1' }),
@@ -417,7 +418,7 @@ describe('a repeat', () => {
     assert.equal((await rows()).length, 7);
   });
 
-  test('writer Q9: of the same position makes no second row when the offsets are read again', async () => {
+  test('writer Q9, G1: of the same position makes no second row when the offsets are read again', async () => {
     const anonymous = reportMessage({ RequestId: '""' });
     await process(anonymous, anonymous, reportMessage());
     const first = await rows();
@@ -573,7 +574,7 @@ describe('rows of one cluster', () => {
     assert.deepEqual(times, [...times].sort());
   });
 
-  test('come after rows that are already there, even those of a clock that is ahead', async () => {
+  test('G2: come after rows that are already there, even those of a clock that is ahead', async () => {
     const { database } = shared.base!;
     await database.query(
       `INSERT INTO new_reports (org_id, account_number, cluster, report, updated_at)
@@ -594,7 +595,7 @@ describe('rows of one cluster', () => {
 });
 
 describe('bad messages among good ones', () => {
-  test('are dead-lettered with their reasons, the good ones are stored in order, and the offset ends behind both', async () => {
+  test('G3: are dead-lettered with their reasons, the good ones are stored in order, and the offset ends behind both', async () => {
     const good = (number: number) => reportMessage({ RequestId: `"good-${number}"`, OrgID: String(number) });
     const bad = Object.values(matrix)
       .filter((one) => !one.stored)
@@ -631,7 +632,7 @@ describe('bad messages among good ones', () => {
     assert.match(trace?.detail ?? '', /^REPORT_MISSING_ATTRIBUTE: missing required attribute 'OrgID'$/);
   });
 
-  test('bytes that are no UTF-8 are found before the database finds them', async () => {
+  test('G11: bytes that are no UTF-8 are found before the database finds them', async () => {
     const value = Buffer.from(reportMessage({ Report: '{"fingerprints":[],"reports":"?","system":{}}' }));
     value[value.indexOf('?')] = 0xff;
     await process(value, reportMessage({ RequestId: '"good"' }));
@@ -839,6 +840,49 @@ describe('batches', () => {
     assert.equal((await rows()).length, 31);
     assert.equal(sizes[0], 1);
     assert.ok(sizes.length > 3, `batches ended at ${sizes}`);
+  });
+});
+
+describe('a dead-letter topic that is away', () => {
+  test('G4: stops consumption, readiness says so, and each bad message is put aside once it is back', async () => {
+    let away = true;
+    const error = new CcxError('as the test wants it', {
+      code: 'BUS_UNREACHABLE',
+      category: 'connection',
+      retryable: true,
+    });
+    const { kind, admin } = bench.bus;
+    const bus: Bus = {
+      ...{ kind, admin, check: () => bench.bus.check(), close: async () => undefined },
+      createConsumer: (options) => bench.bus.createConsumer(options),
+      async createProducer() {
+        const producer = await bench.bus.createProducer();
+        return {
+          send: (records) =>
+            away && records.some(({ topic }) => topic === bench.topics.dead)
+              ? Promise.reject(error)
+              : producer.send(records),
+          close: () => producer.close(),
+        };
+      },
+    };
+    const service = await start({}, bus);
+    await send(reportMessage(), 'bad', reportMessage({ RequestId: '"behind"' }));
+    await until(async () => /BUS_UNREACHABLE/.test((await service.readiness()).reasons.join(' ')));
+    await until(() => bench.events.filter(({ event }) => event === 'step-retried').length >= 3);
+    await send(reportMessage({ RequestId: '"later"' }));
+    assert.equal((await committed()) ?? 0n, 0n, 'nothing was acknowledged meanwhile');
+    assert.equal((await deadLetters()).length, 0);
+
+    away = false;
+    await until(() => service.idle());
+    assert.equal(await committed(), 4n);
+    assert.deepEqual(
+      (await rows()).map(({ kafka_offset }) => kafka_offset),
+      [0n, 2n, 3n],
+    );
+    assert.equal((await deadLetters()).length, 1);
+    assert.deepEqual(await service.readiness(), { ready: true, reasons: [] });
   });
 });
 

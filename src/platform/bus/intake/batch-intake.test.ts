@@ -124,7 +124,7 @@ test('a bus that dies while a batch waits for more does not cost the batch', asy
   assert.equal(commits.length, 1);
 });
 
-test('records of a partition that was taken away are left to its new owner, those of a new assignment are not', async () => {
+test('G5: records of a partition that was taken away are left to its new owner, those of a new assignment are not', async () => {
   const seen: number[][] = [];
   const { polls, commits, intake, turn } = bench(async (records, control) => {
     intake.partitionsLost([{ topic: 't', partition: 1 }]);

@@ -74,7 +74,7 @@ test('while the bus is away it is tried again', async () => {
   assert.equal((await deadLetter(undefined, [away])).outcome.kind, 'retry');
 });
 
-test('a record that our headers make too large goes without its value, or all that is its own, which lies at its source', async () => {
+test('G3: a record that our headers make too large goes without its value, or all that is its own, which lies at its source', async () => {
   const tooLarge = () => Promise.reject(new CcxError('too large', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' }));
   const { outcome, sent } = await deadLetter(undefined, [tooLarge, tooLarge, () => Promise.resolve()]);
   assert.equal(outcome.kind, 'done');

@@ -105,7 +105,7 @@ async function open(readAheadRecordsMax = 10, readAheadBytesMax = 1_000_000) {
 }
 
 describe('committing', () => {
-  test('nothing is committed past a record that is still in work', async () => {
+  test('G5: nothing is committed past a record that is still in work', async () => {
     const { scripted, intake, finish } = await open();
     scripted.put(0, 5, 6, 7);
     assert.equal(await intake.runOnce(), 3);

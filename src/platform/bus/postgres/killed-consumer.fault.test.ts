@@ -9,7 +9,7 @@ import { createSystemClock } from '../../clock/clock.ts';
 import { createTopic, numbers, send, uniqueGroup } from '../contract/bus-harness.contract.ts';
 import { createPostgresBus } from './postgres-bus.ts';
 
-test('a process that is killed loses its place, and another does its work', async (t) => {
+test('G5: a process that is killed loses its place, and another does its work', async (t) => {
   const { database, url, drop } = await createTestDatabase();
   const bus = await createPostgresBus({ database, clock: createSystemClock(), pollEveryMs: 100 });
   t.after(async () => {

@@ -115,7 +115,7 @@ for (const [what, pathOf] of places) {
 }
 
 for (const [what, bodyOf] of Object.entries(costly)) {
-  test(`three files just under the budget, of ${what}, take no runner down`, async () => {
+  test(`G12: three files just under the budget, of ${what}, take no runner down`, async () => {
     const body = bodyOf();
     await run([0, 1, 2].map((i) => ({ path: `config/node/${i}.json`, body })));
   });

@@ -34,7 +34,7 @@ test('content is fetched and decoded, with and without a scheme in the address',
   );
 });
 
-test('service Q27: an error page, a wrong body, or nobody there is content that is not available', async () => {
+test('service Q27, G9: an error page, a wrong body, or nobody there is content that is not available', async () => {
   const unavailable = { code: 'CONTENT_UNAVAILABLE', retryable: true };
   await serving(
     (response) => response.writeHead(404).end(encodeRuleContent(contentOf(defaultRisks))),

@@ -243,7 +243,7 @@ test('without a cooldown everything that passes is told each time, except what i
   assert.equal(decide(past('pending', null)), 'pending');
 });
 
-test('a clock that was started in the future still holds', () => {
+test('F24: a clock that was started in the future still holds', () => {
   assert.equal(
     decideCluster(situation(past('notified', now + 99n), observations.passing))[0]?.reason,
     'already-notified',
@@ -316,7 +316,7 @@ function play(
   return told;
 }
 
-test('whatever the reports: no issue is told twice within its cooldown, and none that stays is forgotten', () => {
+test('G6: whatever the reports: no issue is told twice within its cooldown, and none that stays is forgotten', () => {
   const reports = fc.array(fc.uniqueArray(fc.constantFrom('A', 'B', 'C')), { maxLength: 30 });
   fc.assert(
     fc.property(reports, fc.bigInt({ min: 1n, max: 1_500n }), (sequence, step) => {

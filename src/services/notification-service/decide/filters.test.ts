@@ -52,7 +52,7 @@ test('the verdict is found by the short name of the rule and the error key', () 
   assert.equal(verdicts.of('test_rule', 'LOW').kind, 'below-threshold');
 });
 
-test('D8, service Q24: content that is missing is told, and is no zero risk that a zero threshold would let pass', () => {
+test('D8, service Q24, G9: content that is missing is told, and is no zero risk that a zero threshold would let pass', () => {
   const verdicts = createVerdicts(content({ HIGH: { impact: 4, likelihood: 4 } }), {
     ...policy,
     totalRiskThreshold: 0,

@@ -61,12 +61,12 @@ test('an issue that occurs twice counts once', () => {
   );
 });
 
-test('names that objects inherit are not members', () => {
+test('G12: names that objects inherit are not members', () => {
   assert.deepEqual(issuesOf('{"__proto__":{"reports":[{"key":"K"}]}}'), []);
   assert.deepEqual(issuesOf('{"reports":[{"__proto__":{"key":"K"}}]}')[0]?.errorKey, '');
 });
 
-test('a key up to the limit is read, one byte more is refused, a NUL is refused, a lone surrogate is replaced', () => {
+test('G11: a key up to the limit is read, one byte more is refused, a NUL is refused, a lone surrogate is replaced', () => {
   const key = (length: number) => JSON.stringify({ reports: [{ key: 'k'.repeat(length) }] });
   assert.equal(issuesOf(key(issueKeyBytesMax)).length, 1);
   assert.match(refusalOf(key(issueKeyBytesMax + 1)), /1501 bytes/);
@@ -81,14 +81,14 @@ test('as many issues as the limit are read, one more is refused', () => {
   assert.match(refusalOf(report(reportIssuesMax + 1)), /more than 10000/);
 });
 
-test('deep nesting neither overflows the stack nor hides an issue', () => {
+test('G12: deep nesting neither overflows the stack nor hides an issue', () => {
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
   const text = `{"reports":[{"key":"K","details":${deep}}]}`;
   assert.equal(issuesOf(text).length, 1);
   assert.equal(detailsByPosition(text, new Set([0])).get(0), deep);
 });
 
-test('details keep every byte: large integers, fractions, escapes, spaces', () => {
+test('G12: details keep every byte: large integers, fractions, escapes, spaces', () => {
   const details = '{ "n": 12345678901234567890, "f":1.0, "s":"\\"}],{\\\\", "u":"\\u00e9é" }';
   const text = ` {"a":"]", "reports" : [ null , {"key":"K" , "details" : ${details} , "x":[{}]}, {"key":"L"} ] , "z":1}`;
   const found = detailsByPosition(text, new Set([1, 2]));

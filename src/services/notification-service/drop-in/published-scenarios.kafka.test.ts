@@ -157,7 +157,7 @@ test('a broker that cannot be resolved does not matter beside one that answers',
   await expectMessages({ KAFKA_BROKER__ADDRESSES: addresses }, `1 ${cluster} 3`);
 });
 
-test('where brokers make no topic each run says which topic and setting and does not end well, until the topic is there', async () => {
+test('F13: where brokers make no topic each run says which topic and setting and does not end well, until the topic is there', async () => {
   const strict = await startTestKafka();
   const strictBus = await openTestKafkaBus(strict.addresses);
   const settings = { KAFKA_BROKER__ADDRESSES: strict.addresses.join(','), METRICS__RETRIES: '1' };

@@ -8,7 +8,7 @@ import { connectDatabase } from '../../../platform/database/connect-database.ts'
 import { createTimeSource, microsOfMs, timestampText } from '../timestamps.ts';
 import { dueKeysPerRead, dueReports, setClustersMax } from './reports.ts';
 
-test('due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
+test('F25: due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
   const { database: admin, url, drop } = await createTestDatabase({ migrated: true });
   await migrateCcx(admin, 'notifier');
   const clock = createManualClock();

@@ -63,7 +63,7 @@ test('D3: one message with one event per issue, in report order', () => {
   );
 });
 
-test('a report from the future is published a few seconds ago', () => {
+test('F24: a report from the future is published a few seconds ago', () => {
   const [sent] = composeMessages(
     dueCluster(undefined, { reportUpdatedAt: '2026-11-21 17:00:00' }),
     settings,
@@ -99,7 +99,7 @@ test('an organization that nobody belongs to is refused before it is stored', ()
   });
 });
 
-test('five thousand issues become several messages, each within the limit and with its own id, the same each time', () => {
+test('F14: five thousand issues become several messages, each within the limit and with its own id, the same each time', () => {
   const issues = Array.from({ length: 5000 }, (_, i) =>
     dueIssue({ errorKey: `KEY_${i}`, description: `${i} `.repeat(40) }),
   );

@@ -73,14 +73,14 @@ test('one entry per issue, its id the stream id', async () => {
   assert.deepEqual(noted, []);
 });
 
-test('D6, service Q18: an emoji across the limits leaves valid texts and the link', async () => {
+test('D6, service Q18, G13: an emoji across the limits leaves valid texts and the link', async () => {
   const { entry } = await compose({}, renderedAs(`${'a'.repeat(254)}😀`, `${'b'.repeat(3999 - link.length - 2)}😀`));
   assert.equal(entry.summary, 'a'.repeat(254));
   assert.ok(entry.description.endsWith(`b\n\n${link}`));
   assert.equal(Buffer.byteLength(entry.description), SERVICE_LOG_DESCRIPTION_BYTES_MAX - 1);
 });
 
-test('D6, service Q18: whatever a rule says, an entry fits in bytes and ends with the whole link', async () => {
+test('D6, service Q18, G13: whatever a rule says, an entry fits in bytes and ends with the whole link', async () => {
   const piece = fc.constantFrom(
     'word ',
     '`',
@@ -140,14 +140,14 @@ test('the rule’s name stands in for a description that is template code', asyn
   assert.equal(nameless.entry.description, `A plain summary.\n\n${link}`);
 });
 
-test('a renderer that answers too few, or a blank description, is made up for', async () => {
+test('G10: a renderer that answers too few, or a blank description, is made up for', async () => {
   assert.equal((await compose({}, [])).noted.length, 1);
   const blank = await compose({}, renderedAs(' \u0000 ', 'r'));
   assert.equal(blank.entry.summary, 'A node is not ready');
   assert.deepEqual(blank.noted, []);
 });
 
-test('a renderer that is away gives no entries at all', async () => {
+test('G10: a renderer that is away gives no entries at all', async () => {
   const away = new CcxError('away', { code: 'RENDERER_UNAVAILABLE', category: 'connection', retryable: true });
   await assert.rejects(compose({}, away), { code: 'RENDERER_UNAVAILABLE' });
 });

@@ -114,7 +114,7 @@ const hostile: readonly string[] = [
   '\u202e[moc.live//:sptth]',
 ];
 
-describe('in values, markup is text', () => {
+describe('G14: in values, markup is text', () => {
   for (const value of hostile) {
     test(JSON.stringify(value), () => {
       const text = safeMarkdown(filled(template, value));
@@ -227,7 +227,7 @@ test('a megabyte of back-slashes or back-ticks costs no time', () => {
   assert.ok(safeMarkdown(filled('`%`', '`'.repeat(500_000))).length >= 500_000);
 });
 
-test('links lead to an allowed scheme or nowhere', () => {
+test('G14: links lead to an allowed scheme or nowhere', () => {
   const cases: Readonly<Record<string, string>> = {
     '[a](https://ok/x?a=1&b=2#c)': '[a](https://ok/x?a=1&b=2#c)',
     '[a](http://ok) [b](mailto:a@b) [c](#here) [d](/there) [e](there)':
@@ -251,16 +251,16 @@ test('what the rule’s author wrote stays', () => {
   assert.equal(safeMarkdown(text), text);
 });
 
-test('control characters and lone surrogates go, line ends become one kind', () => {
+test('G11: control characters and lone surrogates go, line ends become one kind', () => {
   assert.equal(cleanText('a\u0000b\u001b[31m\r\nc\td\rx\ud800y\u0085'), 'ab[31m\nc\td\nx\ufffdy');
   assert.equal(cleanLine('  two\n lines\u0000 '), 'two lines');
 });
 
-test('right-to-left text and combining marks are text', () => {
+test('G13: right-to-left text and combining marks are text', () => {
   assert.equal(cleanText('שלום e\u0301 😀'), 'שלום e\u0301 😀');
 });
 
-test('our own link cannot be ended early and keeps bars and dots', () => {
+test('G14: our own link cannot be ended early and keeps bars and dots', () => {
   assert.equal(
     safeLinkTarget('https://c/r/a.b.x|KEY) [evil](javascript:x "t"\n'),
     'https://c/r/a.b.x|KEY%29%20%5Bevil%5D%28javascript:x%20%22t%22%0A',

@@ -264,7 +264,7 @@ const lostRequests: Fault[] = [
 ];
 for (const fault of lostRequests) {
   const name = 'status' in fault ? `${fault.kind} ${fault.status}` : fault.kind;
-  test(`${name} without an effect is unknown; the next attempt looks first, then posts`, async (t) => {
+  test(`F18: ${name} without an effect is unknown; the next attempt looks first, then posts`, async (t) => {
     const { deliver, log, lookUps, notification } = await setUp(t);
     const message = notification();
     log.inject('post', fault);

@@ -77,7 +77,7 @@ test('a token is used until a minute before its end', async (t) => {
   assert.equal(endpoint.requests().length, 2);
 });
 
-test('a short-lived token is used for half its life, one that is over at once for one call', async (t) => {
+test('F20: a short-lived token is used for half its life, one that is over at once for one call', async (t) => {
   const { source, endpoint, clock } = await setUp(t);
   endpoint.behaviour.lifeSeconds = 60;
   const first = await source.token();
@@ -121,7 +121,7 @@ test('concurrent callers share one request, also for a replacement', async (t) =
   assert.equal(endpoint.requests().length, 2);
 });
 
-test('5xx is tried again with growing pauses', async (t) => {
+test('F20: 5xx is tried again with growing pauses', async (t) => {
   const { source, endpoint, clock } = await setUp(t);
   endpoint.inject({ kind: 'status', status: 503 }, 3);
   const asking = source.token();
@@ -132,7 +132,7 @@ test('5xx is tried again with growing pauses', async (t) => {
   assert.equal(await asking, endpoint.tokens()[0]);
 });
 
-test('5xx for ever ends after 15 seconds', async (t) => {
+test('F20: 5xx for ever ends after 15 seconds', async (t) => {
   const { source, endpoint, clock } = await setUp(t);
   endpoint.inject({ kind: 'html', status: 502 }, 10);
   const failing = assert.rejects(source.token(), isError('TOKEN_UNAVAILABLE', true));
@@ -143,7 +143,7 @@ test('5xx for ever ends after 15 seconds', async (t) => {
   assert.equal(endpoint.requests().length, 5);
 });
 
-test('a refused client is told at once, without its secret', async (t) => {
+test('F20: a refused client is told at once, without its secret', async (t) => {
   const { source, endpoint, secret } = await setUp(t);
   secret.state.newest = 'hunter22';
   secret.state.known = 'hunter22';
@@ -172,7 +172,7 @@ test('a token that the API refused is replaced with credentials read anew', asyn
   assert.equal(secret.state.reloads, 1);
 });
 
-test('an answer without a usable token is told as such, and a later one is taken', async (t) => {
+test('F20: an answer without a usable token is told as such, and a later one is taken', async (t) => {
   const { source, endpoint } = await setUp(t);
   const cases: [Partial<typeof endpoint.behaviour>, RegExp][] = [
     [{ contentType: 'text/html' }, /is not JSON/],

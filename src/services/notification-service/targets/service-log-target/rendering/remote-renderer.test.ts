@@ -74,7 +74,7 @@ test('a rendered report is found by its rule’s short name where the module dif
   assert.equal(result?.kind === 'rendered' && result.ruleId, 'elsewhere.node_not_ready');
 });
 
-test('issues that the renderer leaves out fail alone', async (t) => {
+test('G10: issues that the renderer leaves out fail alone', async (t) => {
   const { renderer } = await setUp(t, (_request, response) => {
     response.end(JSON.stringify({ reports: {} }));
     return true;
