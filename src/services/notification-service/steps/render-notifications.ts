@@ -10,7 +10,7 @@ import { type Decision, settleDecisions } from '../decide/decide-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
 import { rankedIssue } from '../policy.ts';
-import type { DueCluster, OutgoingNotification } from '../ports.ts';
+import type { DueIssue, OutgoingNotification } from '../ports.ts';
 import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run, RunStore } from '../run.ts';
 import { microsOfMs } from '../timestamps.ts';
 
@@ -28,11 +28,14 @@ async function renderCluster(run: Run, cluster: DecidedCluster): Promise<Rendere
   const messages: OutgoingNotification[] = [];
   let renderError: CcxError | undefined;
   try {
-    for (const decisions of portionsOf(cluster)) {
-      const due = dueCluster(cluster.report, decisions);
+    const portions = portionsOf(cluster).map((decisions) => dueCluster(cluster.report, decisions));
+    for (const due of portions) {
       messages.push(...(await target.compose(due, { now: run.time.now(), uuid: () => run.clock.uuid() })));
     }
-    renderError = missing(dueCluster(cluster.report, cluster.decisions), messages);
+    renderError = missing(
+      portions.flatMap(({ issues }) => issues),
+      messages,
+    );
   } catch (cause) {
     messages.length = 0;
     renderError = renderErrorOf(cause);
@@ -60,12 +63,12 @@ function rendered(
 }
 
 /** An issue that no message names was not rendered, whatever the target's reason. */
-function missing(cluster: DueCluster, messages: readonly OutgoingNotification[]): CcxError | undefined {
+function missing(due: readonly DueIssue[], messages: readonly OutgoingNotification[]): CcxError | undefined {
   const notified = new Set(messages.flatMap((message) => message.issues.map(issueIdentity)));
-  const left = cluster.issues.filter((issue) => !notified.has(issueIdentity(issue)));
+  const left = due.filter((issue) => !notified.has(issueIdentity(issue)));
   if (left.length === 0) return undefined;
   const names = left.slice(0, 5).map(({ component, errorKey }) => `${component} ${errorKey}`);
-  return new CcxError(`${left.length} of ${cluster.issues.length} due issues were not rendered: ${names.join(', ')}`, {
+  return new CcxError(`${left.length} of ${due.length} due issues were not rendered: ${names.join(', ')}`, {
     code: 'RENDER_INCOMPLETE',
     category: 'delivery',
     retryable: true,
