@@ -40,6 +40,10 @@ const kept: Evidence = {
     { ...serviceLog, state: 1, notifiedAt: 't2' },
     { target: 1, cluster: 'c2', state: 2, notifiedAt: 't3' },
   ],
+  happened: [
+    ...['c1 A appeared', 'c1 B appeared', 'c1 B notified 1 m1', 'c1 A notified 1 m1'],
+    ...['c1 A notified 2 m2', 'c1 B notified 2 m3'],
+  ],
   audited: [],
   lags: [],
   wire: [
@@ -82,6 +86,15 @@ const broken: Readonly<Record<string, readonly [Partial<Evidence>, RegExp]>> = {
   'a message tells of something else': [
     { wire: [{ ...kept.wire[0]!, issues: ['A'] }, ...kept.wire.slice(1)] },
     /tells of A, not of/,
+  ],
+  'its history knows nothing of it': [{ happened: kept.happened.slice(1) }, /0 times .*: c1 A appeared/],
+  'its history has it twice': [
+    { happened: [...kept.happened, 'c1 A notified 2 m2'] },
+    /2 times .*: c1 A notified 2 m2/,
+  ],
+  'its history has what nobody sent': [
+    { happened: [...kept.happened, 'c1 A notified 2 m9'] },
+    /1 times .*: c1 A notified 2 m9/,
   ],
   'the ledger knows nothing of it': [
     { ledger: [{ ...kept.ledger[0]!, state: 'pending' }, ...kept.ledger.slice(1)] },

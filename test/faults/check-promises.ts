@@ -60,6 +60,7 @@ export function complaintsAbout(evidence: Evidence, expectation: Expectation): s
     ...judgeOutbox(evidence),
     ...judgeWire(evidence, dueIssues(expectation.uploads)),
     ...judgeRecords(evidence),
+    ...judgeHistory(evidence, expectation),
     ...judgeAudit(evidence),
     ...evidence.lags.map((lag) => `not read to its end: ${lag}`),
     ...evidence.refused.map((text) => `refused by a receiver: ${text}`),
@@ -224,6 +225,21 @@ function judgeRecords(evidence: Evidence): string[] {
   for (const [where, of] of sent) if (of.length > 1) complaints.push(`${of.length} sent rows in reported for ${where}`);
   for (const row of reported) if (row.state === STATE_ERROR) complaints.push(`an error row in reported: ${rowOf(row)}`);
   return complaints;
+}
+
+/** Every issue has appeared once, whatever was looked at again, and was notified once by each message that was delivered. */
+function judgeHistory({ happened, outbox }: Evidence, { uploads }: Expectation): string[] {
+  const findings = uploads.flatMap(({ cluster, findings: keys }) => keys.map((key) => `${cluster} ${key} appeared`));
+  const notified = outbox
+    .filter(({ state }) => state === 'delivered')
+    .flatMap(({ id, target, cluster, issues }) => issues.map((key) => `${cluster} ${key} notified ${target} ${id}`));
+  const expected = new Set([...findings, ...notified]);
+  const counted = Map.groupBy(happened, (text) => text);
+  return [...new Set([...expected, ...happened])].flatMap((text) => {
+    const times = counted.get(text)?.length ?? 0;
+    if (times === (expected.has(text) ? 1 : 0)) return [];
+    return [`${times} times in the history of issues: ${text}`];
+  });
 }
 
 /** I1 to I5, as the service itself looks for breaches of them. */

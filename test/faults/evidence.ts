@@ -63,6 +63,8 @@ export interface Evidence extends Received {
     readonly state: number;
     readonly notifiedAt: string;
   }[];
+  /** What happened to issues: that they appeared, and were notified by which message. */
+  readonly happened: readonly string[];
   /** What the auditor of the notification service finds in its tables. */
   readonly audited: readonly string[];
   /** Partitions that a group has not read to their end. */
@@ -138,12 +140,16 @@ async function readDeadLetters(bus: Bus): Promise<Evidence['deadLetters']> {
 
 export async function readNotifierTables(
   database: Database,
-): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported' | 'audited'>> {
+): Promise<Pick<Evidence, 'outbox' | 'ledger' | 'reported' | 'happened' | 'audited'>> {
   const { rows: outbox } = await database.query<
     Omit<Evidence['outbox'][number], 'issues'> & { readonly issues: readonly { readonly errorKey: string }[] }
   >(
     `SELECT id, event_type_id AS target, rtrim(cluster) AS cluster, state, issues, reported_at AS "reportedAt",
             next_attempt_at IS NOT NULL AS waits FROM ccx.notification_outbox`,
+  );
+  const { rows: happened } = await database.query<{ readonly text: string }>(
+    `SELECT concat_ws(' ', rtrim(cluster), error_key, event, event_type_id, notification_id) AS text FROM ccx.issue_events
+      WHERE event IN ('appeared', 'notified')`,
   );
   const { rows: ledger } = await database.query<Evidence['ledger'][number]>(
     `SELECT event_type_id AS target, rtrim(cluster) AS cluster, error_key AS issue, state, notification_id AS id,
@@ -155,6 +161,7 @@ export async function readNotifierTables(
   return {
     outbox: outbox.map((row) => ({ ...row, issues: row.issues.map(({ errorKey }) => errorKey) })),
     ledger,
+    happened: happened.map(({ text }) => text),
     reported,
     audited: await readFindings(database),
   };
