@@ -19,6 +19,8 @@ interface SchemaOptions {
   readonly onStatement?: (statement: string) => void;
   /** Called before each step of a migration. */
   readonly onStep?: (step: SchemaStep) => void;
+  /** Called behind the last step of a migration, in its transaction. */
+  readonly onMoved?: (tx: Connection) => Promise<void>;
   /**
    * Tables of schema `ccx`, qualified, that lose their meaning with what is cleared. They are emptied in the same transaction; those that
    * do not exist are left out.
@@ -98,6 +100,7 @@ function describeSchemaError(error: unknown): unknown {
         `operation violates foreign key "${details.constraint ?? 'unknown'}" on table "${details.table ?? table}"`,
         'SCHEMA_FOREIGN_KEY',
         error,
+        `nothing was changed: ${details.table ?? table} has rows that refer to what the step takes away; go to a version above it, or delete them first`,
       );
     case '23505':
       return schemaError(
@@ -145,7 +148,11 @@ export function migrationInfo(database: Database) {
 /** All steps of one call in one transaction: either the target is reached or nothing changed. `target` is a number or `latest`. */
 export async function migrate(database: Database, target: string, options: SchemaOptions = {}) {
   const to = parseTarget(target);
-  return inSchemaTransaction(database, options, (tx) => migrateIn(tx, to));
+  return inSchemaTransaction(database, options, async (tx) => {
+    const moved = await migrateIn(tx, to);
+    await options.onMoved?.(tx.connection);
+    return moved;
+  });
 }
 
 async function migrateIn(tx: SchemaTransaction, to: number): Promise<{ readonly from: number; readonly to: number }> {

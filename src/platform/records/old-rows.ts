@@ -66,7 +66,8 @@ export async function oldRowsOf(
 
 async function requireInterval(queryable: Queryable, maxAge: string): Promise<void> {
   try {
-    await queryable.query('SELECT $1::interval', [maxAge]);
+    // Subtracted as well: there is no moment a million years ago.
+    await queryable.query('SELECT now() - $1::interval', [maxAge]);
   } catch (cause) {
     if (!(sqlState(cause) ?? '').startsWith('22')) throw cause;
     throw new CcxError(`the age ${JSON.stringify(maxAge)} is not an interval`, {

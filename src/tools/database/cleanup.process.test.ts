@@ -92,7 +92,7 @@ test('what is old goes with what belongs to it; what is young and what a cooldow
     ['read_errors', 'new_reports', 'stored_message', 'reported', 'trace'],
   );
   assert.deepEqual([rows[1]?.['actor'], rows[1]?.['action'], rows[1]?.['reason']], ['ada', 'db cleanup', 'ticket 7']);
-  assert.equal((rows[1]!['after'] as { rows: number }).rows, oldReports);
+  assert.equal((rows[1]!['after'] as { found: number }).found, oldReports);
 });
 
 test('only the tables that are named are cleaned, also by a user with the rights of the roles', async () => {
@@ -114,7 +114,7 @@ test('only the tables that are named are cleaned, also by a user with the rights
 });
 
 test('an age without a unit, in the future, or that is none is refused, and so is a table that nobody cleans', async () => {
-  for (const age of ['90', '-1 day', '0 days', 'a while', '']) {
+  for (const age of ['90', '-1 day', '0 days', 'a while', '', '3m', '1y 3M', '999999 years']) {
     const refused = await runCcx(['db', 'cleanup', '--database', context.url, `--older-than=${age}`]);
     assert.equal(refused.code, 1, age);
     assert.match(refused.stderr, /\[MAX_AGE_INVALID\]/, age);
@@ -131,6 +131,11 @@ test('tables that are not there are passed over, unless they are named', async (
   assert.equal(passed.code, 0, passed.stderr);
   assert.match(passed.stdout, /\n0 rows of 3 tables deleted in .*; not in this database: stored_message, trace, /);
   assert.match((await runCcx([...args, '--table', 'trace'])).stderr, /\[CLEANUP_TABLE\]/);
+  const nothing = await createTestDatabase();
+  t.after(() => nothing.drop());
+  const lost = await runCcx(['db', 'cleanup', '--database', nothing.url, '--older-than', '90d']);
+  assert.equal(lost.code, 1, 'the wrong database is no success');
+  assert.match(lost.stderr, /none of the tables.*\[CLEANUP_TABLE\]\n {2}name the right database/);
 });
 
 test('SIGINT ends it behind the slice under way and says how far it came; the same command goes on', async () => {

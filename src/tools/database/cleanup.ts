@@ -3,24 +3,19 @@
  * be interrupted. What a cooldown counts by, what waits to be sent and issues that are still there stay, whatever their age. Which rows
  * those are is decided where the services' own retention decides it.
  */
-import {
-  TABLE_AUDIT,
-  TABLE_ISSUE_EVENTS,
-  TABLE_ISSUES,
-  TABLE_STORED_MESSAGE,
-  TABLE_TRACE,
-} from '../../contracts/tables.ts';
+import { TABLE_ISSUE_EVENTS, TABLE_ISSUES, TABLE_STORED_MESSAGE, TABLE_TRACE } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { deleteOldRows, type OldRows, type SliceOptions } from '../../platform/database/delete-old-rows.ts';
 import { requireTableRights } from '../../platform/database/missing-rights.ts';
-import { type ByWhom, recordAudit } from '../../platform/records/audit.ts';
+import type { ByWhom } from '../../platform/records/audit.ts';
 import { longestCooldown } from '../../platform/records/cooldowns.ts';
 import { deleteOldEvents } from '../../platform/records/issue-event-months.ts';
 import { oldNotifications } from '../../platform/records/old-notifications.ts';
 import { deleteAgedRows, momentBefore, oldRowsOf } from '../../platform/records/old-rows.ts';
 import { tableIsKept } from '../../platform/records/report-facts.ts';
+import { recordAuditWhereKept } from './database-tool.ts';
 
 /** In the order in which they are cleaned: what follows the rows of another table comes behind it; what goes with them anyway, before. */
 export const cleanedTables = [
@@ -67,8 +62,8 @@ interface CleanupRequest {
 }
 
 /**
- * What would be cleaned; counts nothing yet. Codes: `MAX_AGE_INVALID`, `CLEANUP_TABLE` for a table that is named and not there,
- * `DATABASE_PERMISSION` before anything is deleted.
+ * What would be cleaned; counts nothing yet. Codes: `MAX_AGE_INVALID`, `CLEANUP_TABLE` for a table that is named and not there and where
+ * none is, `DATABASE_PERMISSION` before anything is deleted.
  */
 export async function planCleanup(database: Database, request: CleanupRequest): Promise<CleanupPlan> {
   const { olderThan } = request;
@@ -95,6 +90,12 @@ export async function planCleanup(database: Database, request: CleanupRequest): 
     });
   }
   const there = wanted.filter((name) => !absent.includes(name));
+  if (there.length === 0) {
+    throw new CcxError('none of the tables is in this database', {
+      ...{ code: 'CLEANUP_TABLE', category: 'configuration' },
+      hint: 'name the right database with --database or --data; ccx db status says what is there',
+    });
+  }
   const ours = there.filter((name) => !isShared(name)).map(qualified);
   await requireTableRights(database, ours, request.dryRun ? ['SELECT'] : ['SELECT', 'DELETE']);
   const tables = there.map(async (name): Promise<Cleanable> => {
@@ -145,10 +146,12 @@ async function ownRows(database: Database, before: string) {
   } as const;
 }
 
-/** PostgreSQL takes `90` for ninety seconds. */
+/** PostgreSQL takes `90` for ninety seconds and `3m` for three minutes, which is not what a person means who deletes; `P3M` is three months. */
 function requireUnit(olderThan: string): void {
-  if (!/^[\s\d.+-]*$/.test(olderThan)) return;
-  throw ageInvalid(`the age ${JSON.stringify(olderThan)} has no unit`);
+  const age = JSON.stringify(olderThan);
+  if (/^[\s\d.+-]*$/.test(olderThan)) throw ageInvalid(`the age ${age} has no unit`);
+  if (!/^\s*p/i.test(olderThan) && /(^|[^a-z])m([^a-z]|$)/i.test(olderThan))
+    throw ageInvalid(`the age ${age} may be minutes or months`);
 }
 
 async function requirePast(database: Database, olderThan: string): Promise<void> {
@@ -159,7 +162,7 @@ async function requirePast(database: Database, olderThan: string): Promise<void>
 function ageInvalid(message: string): CcxError {
   return new CcxError(message, {
     ...{ code: 'MAX_AGE_INVALID', category: 'configuration' },
-    hint: 'write --older-than 90d, "6 weeks" or "3 months"',
+    hint: 'write --older-than 90d, "6 weeks", "3 months" or "90 minutes"',
   });
 }
 
@@ -206,9 +209,7 @@ async function audit(
   { database, byWhom }: CleanupWork,
   { table, found, before }: { readonly table: string; readonly found: number; readonly before: string },
 ): Promise<void> {
-  // Where nothing of ours has run there is none.
-  if (!(await tableIsKept(database, TABLE_AUDIT, 'SELECT'))) return;
   await database.transaction((tx) =>
-    recordAudit(tx, { ...byWhom, action: 'db cleanup', subject: table, after: { rows: found, before } }),
+    recordAuditWhereKept(tx, { ...byWhom, action: 'db cleanup', subject: table, after: { found, before } }),
   );
 }

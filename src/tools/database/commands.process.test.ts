@@ -146,8 +146,29 @@ test('rights that cannot be given say what to do first, and none is given', asyn
     nobody.stderr,
     /nothing was granted: role "nobody-here" does not exist.*\[GRANTS_REFUSED\]\n {2}make the user/,
   );
+  const misspelt = await runCcx(['db', 'grants', '--bus', 'postgre']);
+  assert.match(misspelt.stderr, /--bus <kind>.*Allowed choices are postgres, kafka/);
   const empty = await runCcx(['db', 'grants', '--role', role.user, '--apply', '--database', topics.url]);
   assert.match(empty.stderr, /\[GRANTS_REFUSED\]\n {2}ccx db init/);
+});
+
+test('rights that a user may not give are not said to be given', async (t) => {
+  const other = await createTestRole(context, () => []);
+  t.after(() => other.remove());
+  // PostgreSQL warns and goes on where who grants has rights of its own, as the roles do.
+  for (const url of [role.url, other.url]) {
+    const refused = await runCcx(['db', 'grants', '--role', other.user, '--apply', '--database', url]);
+    assert.equal(refused.code, 1, refused.stdout);
+    assert.match(refused.stderr, /nothing was granted.*\[GRANTS_REFUSED\]\n {2}log in as the owner of the tables/);
+  }
+  const { rows } = await context.database.query(
+    `SELECT actor, subject, after FROM ccx.audit WHERE action = 'db grants' ORDER BY id`,
+  );
+  assert.deepEqual(
+    rows.map(({ subject }) => subject),
+    [role.user],
+    'only what was given is in the audit',
+  );
 });
 
 test('status says what is there and what is missing, and ends with 2 where something must be done', async (t) => {
@@ -236,7 +257,23 @@ test('the shared tables go down only when that is said, and up again', async (t)
   });
   assert.equal(await version(), 6);
   assert.match((await runCcx(['db', 'status', '--database', other.url])).stdout, /version 6 of 8, missing: 0007/);
-  assert.match((await migrateTo('latest')).stdout, /version 8, from 6, applied 0007-table-comments, 0008-/);
+  await migrateCcx(other.database, 'records');
+  assert.equal((await migrateTo('5', '--down', '--by', 'ada', '--reason', 'ticket 8')).code, 0);
+  const { rows } = await other.database.query('SELECT actor, action, subject, before, after, reason FROM ccx.audit');
+  assert.deepEqual(rows, [
+    {
+      ...{ actor: 'ada', action: 'db migrate --down', subject: 'shared', reason: 'ticket 8' },
+      ...{ before: { version: 6 }, after: { version: 5 } },
+    },
+  ]);
+  await other.database.query(`INSERT INTO reported VALUES (1, 1, 'c', 1, 1, '', now(), now(), '', 2)`);
+  const held = await migrateTo('2', '--down');
+  assert.match(held.stderr, /\[SCHEMA_FOREIGN_KEY\]\n {2}nothing was changed: reported has rows/);
+  assert.equal(await version(), 5);
+  assert.match(
+    (await migrateTo('latest')).stdout,
+    /version 8, from 5, applied 0006-read-errors-cascade, 0007-table-comments, 0008-/,
+  );
   assert.match((await migrateTo('8')).stdout, /version 8, from 8, nothing to do/);
   assert.match((await migrateTo('9')).stderr, /\[SCHEMA_VERSION\]/);
   assert.equal((await migrateTo('down')).code, 1);

@@ -1,10 +1,14 @@
 /** What the commands of `ccx db` have in common: the database they work on, and how they speak. */
 import type { Command } from 'commander';
+import { TABLE_AUDIT } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
-import type { Database } from '../../platform/database/database.ts';
+import type { Connection, Database } from '../../platform/database/database.ts';
 import { locateDatabase } from '../../platform/database/database-location.ts';
+import { requireTableRights } from '../../platform/database/missing-rights.ts';
+import { type AuditEntry, recordAudit } from '../../platform/records/audit.ts';
+import { tableIsKept } from '../../platform/records/report-facts.ts';
 
 export interface DatabaseTool {
   readonly clock: Clock;
@@ -25,6 +29,12 @@ export function createDatabaseTool(input: ProcessInput, clock: Clock): DatabaseT
       }
     },
   };
+}
+
+/** In the transaction of the change. On a database where nothing of ours has run there is no table for it. Code: `DATABASE_PERMISSION`. */
+export async function recordAuditWhereKept(tx: Connection, entry: AuditEntry): Promise<void> {
+  await requireTableRights(tx, [TABLE_AUDIT], ['INSERT']);
+  if (await tableIsKept(tx, TABLE_AUDIT, 'SELECT')) await recordAudit(tx, entry);
 }
 
 /** The command's result. */

@@ -4,6 +4,7 @@ import { CcxError, configInvalid } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { addDatabaseLocation } from '../../platform/database/database-location.ts';
+import { addAuditOptions, type ByWhom, byWhomOf } from '../../platform/records/audit.ts';
 import { type DatabaseTool, examples, print, printJson, tell } from './database-tool.ts';
 import { bringUp, listParts, moveShared, type PartState, readPart, SHARED_PART } from './schema-parts.ts';
 
@@ -30,10 +31,10 @@ export function registerInit(group: Command, tool: DatabaseTool): void {
 }
 
 export function registerMigrate(group: Command, tool: DatabaseTool): void {
-  onlyOption(addDatabaseLocation(group.command('migrate')))
+  addAuditOptions(onlyOption(addDatabaseLocation(group.command('migrate'))))
     .description('brings the tables that are there to the versions of this release, step by step')
     .option('--to <version>', 'the shared tables to this version (0 to 8, or latest), and nothing else', versionOf)
-    .option('--down', 'with --to: also down; what the steps that are taken back hold is lost')
+    .option('--down', 'with --to: also down; what the steps that are taken back hold is lost. In ccx audit list')
     .option('--dry-run', 'say what would be done, and do nothing')
     .option('--json', 'one JSON object')
     .addHelpText(
@@ -48,7 +49,7 @@ export function registerMigrate(group: Command, tool: DatabaseTool): void {
       return tool.withDatabase(command, (database) =>
         to === undefined
           ? bringPartsUp(database, { ...flags, create: false, clock: tool.clock })
-          : moveSharedTo(database, { ...flags, to, down, clock: tool.clock }),
+          : moveSharedTo(database, { ...flags, to, down, byWhom: byWhomOf(command), clock: tool.clock }),
       );
     });
 }
@@ -166,9 +167,9 @@ function plannedLine(state: PartState): string {
 
 async function moveSharedTo(
   database: Database,
-  flags: Running & { readonly to: string; readonly down: boolean },
+  flags: Running & { readonly to: string; readonly down: boolean; readonly byWhom: ByWhom },
 ): Promise<void> {
-  const { to, down, dryRun = false } = flags;
+  const { to, down, byWhom, dryRun = false } = flags;
   const steps = watchSteps(flags.clock);
   const names: string[] = [];
   const onStep = (name: string) => {
@@ -176,7 +177,7 @@ async function moveSharedTo(
     if (!dryRun) steps.began(SHARED_PART, name);
   };
   try {
-    const { from, version } = await moveShared(database, to, { down, dryRun, onStep });
+    const { from, version } = await moveShared(database, to, { down, dryRun, byWhom, onStep });
     if (flags.json === true) return printJson({ dryRun, from, version, steps: names });
     const did = version < from ? 'take back' : 'apply';
     const done = version < from ? 'took back' : 'applied';

@@ -8,6 +8,7 @@ import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { migrateCcx, readCcxMigrations } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { migrationsPath } from '../../platform/database/sql-file.ts';
+import type { ByWhom } from '../../platform/records/audit.ts';
 import {
   baseStep,
   ensureNotificationSchema,
@@ -16,6 +17,7 @@ import {
   NOTIFICATION_SCHEMA_VERSION,
   stepsBetween,
 } from '../../platform/records/notification-schema.ts';
+import { recordAuditWhereKept } from './database-tool.ts';
 
 /** Name of the part that is schema `public`. */
 export const SHARED_PART = 'shared';
@@ -117,12 +119,17 @@ export async function bringUp(database: Database, part: string, options: BringUp
 
 /**
  * The shared tables at a version of one's choice, in one transaction. Way down only with `down`, because the steps that are taken back
- * lose what they hold. Codes: `SCHEMA_DOWN`, and those of the migration.
+ * lose what they hold, and audited where there is an audit. Codes: `SCHEMA_DOWN`, and those of the migration.
  */
 export async function moveShared(
   database: Database,
   to: string,
-  options: { readonly down: boolean; readonly dryRun: boolean; readonly onStep: (name: string) => void },
+  options: {
+    readonly down: boolean;
+    readonly dryRun: boolean;
+    readonly byWhom: ByWhom;
+    readonly onStep: (name: string) => void;
+  },
 ): Promise<{ readonly from: number; readonly version: number }> {
   const from = await findNotificationVersion(database);
   if (from === undefined) throw sharedAbsent();
@@ -141,7 +148,14 @@ export async function moveShared(
     );
   }
   if (!options.dryRun) {
-    await migrate(database, to, { onStep: ({ name }) => options.onStep(name) });
+    const entry = { ...options.byWhom, action: 'db migrate --down', subject: SHARED_PART };
+    await migrate(database, to, {
+      onStep: ({ name }) => options.onStep(name),
+      async onMoved(tx) {
+        if (target < from)
+          await recordAuditWhereKept(tx, { ...entry, before: { version: from }, after: { version: target } });
+      },
+    });
     return { from, version: target };
   }
   for (const { name } of steps) options.onStep(name);
