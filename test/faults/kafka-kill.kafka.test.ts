@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { KafkaCluster as TestCluster } from '../../scripts/kafka/start-kafka.ts';
-import { TOPIC_OCP_RESULTS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
+import { TOPIC_NOTIFICATIONS, TOPIC_OCP_RESULTS, TOPIC_UPLOAD_ANNOUNCE } from '../../src/contracts/topics.ts';
 import { KafkaCluster } from '../../src/platform/bus/kafka/cluster.ts';
 import { busSettingNames, plaintext } from '../../src/platform/bus/kafka/kafka-security.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
@@ -95,12 +95,13 @@ describe('three brokers', () => {
   });
   after(() => cluster.stop());
 
-  test('F11: leaders of announcements and of reports end under load, in good order and by SIGKILL: nothing lost, no second id', () =>
+  test('F11: leaders of announcements, reports and notifications end under load, in good order and by SIGKILL: nothing lost, no second id', () =>
     withRoles({ brokers: cluster.addresses }, async (roles) => {
       await startRoles(roles);
       for (const [topic, signal] of [
         [TOPIC_UPLOAD_ANNOUNCE, 'SIGTERM'],
         [TOPIC_OCP_RESULTS, 'SIGKILL'],
+        [TOPIC_NOTIFICATIONS, 'SIGKILL'],
       ] as const) {
         const leader = await leaderOf(cluster, topic);
         const change = async () => {

@@ -418,7 +418,7 @@ test('a message whose process died before anything was sent is looked at again; 
   });
 });
 
-test('a claim that an older release left may have been sent', () =>
+test('G25: a claim that an older release left may have been sent', () =>
   withTimeline({}, async (line) => {
     line.kafka.answer = () => away;
     await line.store(reportOf('CRITICAL'));
