@@ -220,8 +220,12 @@ export interface Timeline {
   ): Promise<string>;
   /** One run of a service of its own, as cron does it. */
   run(): Promise<RunSummary>;
-  /** Another service on the same database, which lives until `end`. */
-  another(changes?: Partial<NotificationServiceSettings>, telemetry?: Telemetry): Promise<NotificationService>;
+  /** Another service on the same database, which lives until `end`; for these of the targets, else for all. */
+  another(
+    changes?: Partial<NotificationServiceSettings>,
+    telemetry?: Telemetry,
+    only?: readonly TargetName[],
+  ): Promise<NotificationService>;
   /** From the next run on. */
   configure(changes: Partial<NotificationServiceSettings>): void;
   setRisks(risks: Risks): void;
@@ -280,7 +284,11 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
   let contentFails = false;
   const living: NotificationService[] = [];
 
-  const another = async (changes: Partial<NotificationServiceSettings> = {}, telemetry = createSilentTelemetry()) => {
+  const another = async (
+    changes: Partial<NotificationServiceSettings> = {},
+    telemetry = createSilentTelemetry(),
+    only = names,
+  ) => {
     const service = await startNotificationService(
       { ...settings, ...changes },
       {
@@ -293,7 +301,7 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
             return content;
           },
         },
-        targets,
+        targets: targets.filter(({ name }) => only.includes(name)),
         disabledRules: { load: async () => disabled },
       },
     );

@@ -1,6 +1,7 @@
 /** The cap on the issues of a cluster in a day: what goes out, what waits, how that is seen, and that two processes keep to it together. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultRisks } from '../../../test/support/notification-content.ts';
 import {
   dayMs,
   failure,
@@ -14,6 +15,7 @@ import {
 import { formatExplanation } from './format-explanation.ts';
 import { readExplanation } from './store/explain.ts';
 import { eachMessage } from './store/messages.ts';
+import { claimMessages } from './store/outbox.ts';
 
 const both = { targets: ['notification-backend', 'service-log'] } as const;
 const capped = (clusterCap: number) => ({
@@ -133,6 +135,58 @@ test('two processes keep to it together: whoever comes second finds the day full
     await Promise.all(services.map((service) => service.runOnce()));
     assert.equal(told(line)[1]!.split(' ').length, 2);
     assert.equal((await waiting(line)).filter(({ target }) => target === 2).length, 1);
+  }));
+
+test('what is due is ranked together, however many messages are claimed at once', () =>
+  withTimeline(capped(1), async (line) => {
+    line.configure({ delivery: { ...deliveryOf(), claimMax: 2, concurrency: 1 } });
+    const low = { risk: 1, tags: [] };
+    line.setRisks({ A: low, B: low, C: low, E: low, F: low, D: { risk: 3, tags: [] } });
+    await line.store(reportOf('A', 'B', 'C', 'E', 'F'));
+    await line.run();
+    assert.deepEqual(told(line), ['A', 'A']);
+    await line.store(reportOf('A', 'B', 'C', 'E', 'F', 'D'));
+    await line.run();
+    await line.clock.advance(9 * hourMs);
+    await line.run();
+    assert.deepEqual(told(line), ['D', 'D']);
+  }));
+
+test('of one risk the message that has waited longest goes first', () =>
+  withTimeline(capped(1), async (line) => {
+    await line.store(reportOf('IMPORTANT', 'LOW'));
+    await line.run();
+    told(line);
+    await line.clock.advance(9 * hourMs);
+    line.setRisks({ ...defaultRisks, NEW: { risk: 1, tags: [] } });
+    await line.store(reportOf('IMPORTANT', 'LOW', 'NEW'));
+    await line.run();
+    assert.deepEqual(told(line), ['LOW', 'LOW']);
+  }));
+
+test('a process that died between claim and first attempt made none: its message waits for room as before', () =>
+  withTimeline(capped(1), async (line) => {
+    await line.store(reportOf('IMPORTANT', 'MODERATE'));
+    await line.run();
+    await line.clock.advance(9 * hourMs);
+    const access = { database: line.database, clock: line.clock, nowMicros: line.clock.nowMicros };
+    for (const target of [line.kafka, line.serviceLog]) {
+      const claim = { target, runId: line.clock.uuid(), token: line.clock.uuid(), messagesMax: 100 };
+      const claimed = await claimMessages(access, { ...claim, leaseMs: 120_000, wholeClusters: true });
+      assert.equal(claimed.length, 1);
+    }
+    await line.clock.advance(hourMs);
+    told(line);
+    await line.store(reportOf('IMPORTANT', 'MODERATE', 'CRITICAL'));
+    await line.run();
+    assert.deepEqual(told(line), ['CRITICAL', 'CRITICAL']);
+    assert.equal((await waiting(line)).length, 2);
+    await line.clock.advance(dayMs);
+    const started = line.clock.now().toISOString().slice(0, 13);
+    await line.store(reportOf('MODERATE'));
+    await line.run();
+    assert.deepEqual(told(line), ['MODERATE', 'MODERATE']);
+    assert.equal(JSON.parse(line.kafka.arrived.at(-1)!.body).timestamp.slice(0, 13), started);
   }));
 
 function deliveryOf() {

@@ -266,3 +266,26 @@ notification-backend: clusters 1; messages new 1, waiting 0, sent again 0
     await drop();
   }
 });
+
+test('what a pause held back, and what a dead process had claimed, is still to be sent', () =>
+  withTimeline({}, async (line) => {
+    line.configure({ delivery: { ...testSettings().delivery, retryWindowMs: 2 * hourMs } });
+    await line.store(reportOf('CRITICAL'));
+    line.kafka.answer = () => ({ kind: 'paused', error: failure('PAUSED'), afterMs: 5 * hourMs });
+    await line.run();
+    line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
+    await line.clock.advance(5 * hourMs + 1);
+    const notSent = async () =>
+      (await preview(line)).items.flatMap((item) => (item.kind === 'waits' ? [item.notSent] : []));
+    assert.deepEqual(await notSent(), [undefined]);
+    // Of the first release, which wrote down less.
+    await line.database.query(
+      `UPDATE ccx.notification_outbox SET state = 'claimed', lease_token = gen_random_uuid(), first_attempt_at = NULL,
+              next_attempt_at = $1::timestamptz AT TIME ZONE 'UTC'`,
+      [line.clock.now().toISOString()],
+    );
+    assert.deepEqual(await notSent(), [undefined]);
+    line.kafka.told();
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));

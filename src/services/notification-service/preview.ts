@@ -428,7 +428,10 @@ async function lookAtAll(
   }));
   const known = others.filter(({ dueMicros, error }) => dueMicros !== undefined && error === undefined);
   const isDue = ({ dueMicros }: { readonly dueMicros: bigint | undefined }) => dueMicros! <= nowMicros;
-  const due = [...clusters.flatMap(({ messages }) => messages), ...known].filter(isDue);
+  // In the order of the queue, in which what was decided before comes first.
+  const due = [...known, ...clusters.flatMap(({ messages }) => messages)]
+    .filter(isDue)
+    .toSorted((left, right) => Number(left.dueMicros! - right.dueMicros!));
   const leaseToken = run.clock.uuid();
   const now = await lookAgain(run, store, runTarget, { claimed: due.map(({ message }) => message), leaseToken });
   const uncapped = { ...runTarget, policy: { ...runTarget.policy, clusterCap: 0 } };

@@ -53,6 +53,7 @@ export async function* deliverNotifications(
       ...{ target: runTarget.target, runId: run.id, token: leaseToken },
       messagesMax: run.settings.delivery.claimMax,
       leaseMs: run.settings.delivery.leaseMs,
+      wholeClusters: runTarget.policy.clusterCap > 0,
     });
     if (claimed.length > 0) {
       const { messages, reached } = await deliverBatch(run, store, runTarget, { claimed, leaseToken, lookAgain });

@@ -54,7 +54,12 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
   const { clusterCap } = runTarget.policy;
   const day = utcDayOf(run.time.nowMicros());
   if (clusterCap > 0) {
-    const capped = await holdBack(store, runTarget, { attempts, sinceMicros: day.startMicros });
+    // In the order of the queue: among issues of one risk the one that has waited longest goes first.
+    const queued = waiting.flatMap((message) => {
+      const attempt = attempts.get(message);
+      return attempt === undefined ? [] : [[message, attempt] as const];
+    });
+    const capped = await holdBack(store, runTarget, { attempts: queued, sinceMicros: day.startMicros });
     for (const message of capped.held) {
       attempts.delete(message);
       outcomes.set(message, heldBack(runTarget, day.endMicros));
@@ -85,13 +90,16 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
 async function holdBack(
   store: RunStore,
   { target: { eventTargetId }, policy }: RunTarget,
-  due: { readonly attempts: ReadonlyMap<ClaimedMessage, FirstAttempt>; readonly sinceMicros: bigint },
+  due: {
+    readonly attempts: readonly (readonly [ClaimedMessage, FirstAttempt])[];
+    readonly sinceMicros: bigint;
+  },
 ) {
   const held: ClaimedMessage[] = [];
   const partly = new Map<ClaimedMessage, ReadonlySet<string>>();
   // What is tried once more was counted on the day when it was tried first.
-  const fresh = [...due.attempts].filter(
-    ([message]) => message.firstAttemptMicros === undefined && message.about === 'issues',
+  const fresh = due.attempts.filter(
+    ([{ before, about }]) => before.firstAttemptMicros === undefined && about === 'issues',
   );
   const ofClusters = Map.groupBy(fresh, ([message]) => message.notification.cluster);
   const clusters = [...ofClusters.keys()];

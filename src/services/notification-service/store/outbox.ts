@@ -51,10 +51,17 @@ export interface ClaimedMessage {
 export type NotificationRow = Omit<OutgoingNotification, 'target'>;
 export const notificationColumns = 'o.id, rtrim(o.cluster) AS cluster, o.issues, o.headers, o.body';
 
+/** Of a row whose claim has outlived its lease: whoever made that claim died before an attempt began. */
+const wasUntried = (row: string) =>
+  `coalesce(${row}.state = 'claimed' AND ${row}.untried_lease = ${row}.lease_token, false)`;
+const mayHaveArrived = (row: string) =>
+  `(${row}.may_have_arrived OR (${row}.state = 'claimed' AND NOT ${wasUntried(row)}))`;
+const attemptsWithNext = (row: string) => `${row}.attempts + CASE WHEN ${wasUntried(row)} THEN 0 ELSE 1 END`;
+
 /**
  * Takes messages that are due, or whose claim has outlived its lease: those that were never tried first, then those that were tried
  * longest ago. Another process skips what is locked and takes the next ones. A claim that a dead process left may have been sent, unless it
- * died before it began; its next attempt knows that. Empty while the target is paused. What this run has tried and what became due
+ * died before it began: then it was no attempt; its next attempt knows that. Empty while the target is paused. What this run has tried and what became due
  * again only behind its deadline is left to the next run; what became due before it and waited in line is not.
  */
 export async function claimMessages(
@@ -65,33 +72,41 @@ export async function claimMessages(
     readonly token: string;
     readonly messagesMax: number;
     readonly leaseMs: number;
+    /** Beyond the number come the others of the same clusters that are due and were never tried: a cap on the day ranks them together. */
+    readonly wholeClusters: boolean;
   },
 ): Promise<ClaimedMessage[]> {
   const { target } = claim;
   const nowMicros = store.nowMicros();
+  const columns = `id, state, lease_token, untried_lease, cluster, first_attempt_at, last_attempt_at, next_attempt_at,
+                octet_length(body) AS bytes`;
+  const due = `event_type_id = $1 AND next_attempt_at <= $2::timestamp
+            AND (run_id IS DISTINCT FROM $6 OR run_deadline_at IS NULL OR next_attempt_at < run_deadline_at)
+            AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp)`;
+  const queue = 'last_attempt_at NULLS FIRST, next_attempt_at, cluster, id';
+  const others = `
+       others AS (
+         SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX}
+          WHERE ${due} AND first_attempt_at IS NULL AND finished_at IS NULL
+            AND cluster IN (SELECT cluster FROM first WHERE first_attempt_at IS NULL) AND id NOT IN (SELECT id FROM first)
+          ORDER BY ${queue} FOR UPDATE SKIP LOCKED),`;
   const { rows } = await transact(store, (tx) =>
     tx.query<MessageRow & { readonly place: number }>(
-      `WITH picked AS (
-         SELECT id, state, lease_token, untried_lease, cluster, first_attempt_at, last_attempt_at, next_attempt_at,
-                octet_length(body) AS bytes
-           FROM ${TABLE_NOTIFICATION_OUTBOX}
-          WHERE event_type_id = $1 AND next_attempt_at <= $2::timestamp
-            AND (run_id IS DISTINCT FROM $6 OR run_deadline_at IS NULL OR next_attempt_at < run_deadline_at)
-            AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp)
-          ORDER BY last_attempt_at NULLS FIRST, next_attempt_at, cluster, id LIMIT $3 FOR UPDATE SKIP LOCKED),
+      `WITH first AS (
+         SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX}
+          WHERE ${due} ORDER BY ${queue} LIMIT $3 FOR UPDATE SKIP LOCKED),${claim.wholeClusters ? others : ''}
+       picked AS (SELECT *, false AS later FROM first${claim.wholeClusters ? ' UNION ALL SELECT *, true FROM others' : ''}),
        summed AS (
          SELECT *, sum(bytes) OVER queue AS total, (row_number() OVER queue)::int AS place FROM picked
-         WINDOW queue AS (ORDER BY last_attempt_at NULLS FIRST, next_attempt_at, cluster, id)),
+         WINDOW queue AS (ORDER BY later, ${queue})),
        paused AS (SELECT coalesce(max(paused_micros), 0) AS micros FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1)
        UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
-          SET state = 'claimed', lease_token = $4, untried_lease = $4, next_attempt_at = $5::timestamp, attempts = o.attempts + 1,
-              last_attempt_at = $2::timestamp,
-              may_have_arrived = o.may_have_arrived
-                OR (summed.state = 'claimed' AND summed.untried_lease IS DISTINCT FROM summed.lease_token),
+          SET state = 'claimed', lease_token = $4, untried_lease = $4, next_attempt_at = $5::timestamp,
+              attempts = ${attemptsWithNext('o')}, last_attempt_at = $2::timestamp, may_have_arrived = ${mayHaveArrived('o')},
               run_deadline_at = CASE WHEN o.run_id = $6 THEN o.run_deadline_at END, run_id = $6
          FROM summed, paused
         WHERE o.id = summed.id AND summed.total - summed.bytes < $7
-       RETURNING ${messageColumns}, summed.place, summed.first_attempt_at AS "firstAttemptBefore",
+       RETURNING ${messageColumns('o.attempts', 'o.may_have_arrived')}, summed.place, summed.first_attempt_at AS "firstAttemptBefore",
                  summed.last_attempt_at AS "lastAttemptBefore",
                  paused.micros - coalesce(o.paused_before, paused.micros) AS "pausedMicros"`,
       [
@@ -122,12 +137,15 @@ type MessageRow = NotificationRow &
     readonly runDeadlineAt: string | null;
   };
 
-/** Of `MessageRow`, but for what its claim knows. */
-const messageColumns = `${notificationColumns}, o.about, o.org_id AS "orgId", o.account_number AS "accountNumber",
-                 o.report_updated_at AS "reportUpdatedAt", o.decision_id AS "decisionId", o.request_id AS "requestId", o.attempts,
-                 o.may_have_arrived AS "mayHaveArrived", o.decided_at AS "decidedAt", o.run_deadline_at AS "runDeadlineAt",
+/** Of `MessageRow`, but for what its claim knows; `attempts` with the one that is to begin. */
+const messageColumns = (
+  attempts: string,
+  arrived: string,
+) => `${notificationColumns}, o.about, o.org_id AS "orgId", o.account_number AS "accountNumber",
+                 o.report_updated_at AS "reportUpdatedAt", o.decision_id AS "decisionId", o.request_id AS "requestId",
+                 ${attempts} AS attempts, ${arrived} AS "mayHaveArrived", o.decided_at AS "decidedAt", o.run_deadline_at AS "runDeadlineAt",
                  -- An older release wrote down neither; what it sent has the time of its decision in its body.
-                 coalesce(o.first_attempt_at, CASE WHEN o.may_have_arrived THEN o.decided_at WHEN o.attempts > 1 THEN o.due_at END)
+                 coalesce(o.first_attempt_at, CASE WHEN ${arrived} THEN o.decided_at WHEN ${attempts} > 1 THEN o.due_at END)
                    AS "firstAttemptAt"`;
 
 function messageOf(
@@ -174,10 +192,11 @@ export async function readUnfinished(
   const { rows } = await database.query<
     MessageRow & { readonly isClaimed: boolean; readonly nextAttemptAt: string | null }
   >(
-    `SELECT ${messageColumns}, NULL AS "firstAttemptBefore", NULL AS "lastAttemptBefore", 0 AS "pausedMicros",
-            o.may_have_arrived OR (o.state = 'claimed' AND o.untried_lease IS DISTINCT FROM o.lease_token) AS "mayHaveArrived",
+    `SELECT ${messageColumns(attemptsWithNext('o'), mayHaveArrived('o'))}, o.first_attempt_at AS "firstAttemptBefore",
+            o.last_attempt_at AS "lastAttemptBefore", t.paused_micros - coalesce(o.paused_before, t.paused_micros) AS "pausedMicros",
             o.state = 'claimed' AND o.next_attempt_at > $2::timestamp AS "isClaimed", o.next_attempt_at AS "nextAttemptAt"
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+      CROSS JOIN (SELECT coalesce(max(paused_micros), 0) AS paused_micros FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1) AS t
       WHERE o.event_type_id = $1
         AND ${wanted.which === 'waiting' ? 'o.finished_at IS NULL AND o.next_attempt_at IS NOT NULL' : wantedAgain}
         AND ($3::bpchar[] IS NULL OR o.cluster = ANY($3::bpchar[])) AND ($4::uuid IS NULL OR o.id > $4::uuid)
