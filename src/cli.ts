@@ -23,7 +23,7 @@ const modules: readonly CommandModule[] = [
   {
     commands: {
       ingress: 'role: takes uploads, stores archives, announces them',
-      clusters: 'which organization a cluster belongs to: list, move',
+      clusters: 'which there are, whose they are, their names: list, move, name, retire',
     },
     load: () => import('./services/ingress/commands.ts'),
   },
@@ -86,7 +86,6 @@ async function runCli(input: ProcessInput): Promise<void> {
   const program = new Command('ccx')
     .description('From the archive that an OpenShift cluster uploads to the notification its owners read.')
     .version(readVersion(), '--version', 'show the version')
-    .showHelpAfterError('(ccx --help lists the commands)')
     .exitOverride();
   const wanted = input.args.find((argument) => !argument.startsWith('-'));
   for (const module of modules) {
@@ -94,11 +93,18 @@ async function runCli(input: ProcessInput): Promise<void> {
     else
       for (const [name, description] of Object.entries(module.commands)) program.command(name).description(description);
   }
+  pointToHelp(program, 'ccx');
   if (input.args.length === 0) {
     program.outputHelp();
     return;
   }
   await program.parseAsync([...input.args], { from: 'user' });
+}
+
+/** Behind what is wrong with a command line, the help of the command that it is about. */
+function pointToHelp(command: Command, path: string): void {
+  command.showHelpAfterError(`(${path} --help lists the ${command.commands.length === 0 ? 'options' : 'commands'})`);
+  for (const sub of command.commands) pointToHelp(sub, `${path} ${sub.name()}`);
 }
 
 // A reader that has seen enough (`| head`) is no error.

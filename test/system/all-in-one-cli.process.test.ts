@@ -263,6 +263,19 @@ test('ccx --version is the version of the package', async () => {
   assert.deepEqual([code, stdout], [0, `${(JSON.parse(manifest) as { readonly version: string }).version}\n`]);
 });
 
+test('what is wrong with a command line points to the help of its own command', async () => {
+  const wrong = [
+    ['ccx', 'commands', 'nothing'],
+    ['ccx db', 'commands', 'db', 'nothing'],
+    ['ccx db cleanup', 'options', 'db', 'cleanup', '--older'],
+  ] as const;
+  for (const [path, what, ...args] of wrong) {
+    const { code, stderr } = await runCcx(args);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`^error: .*\\n\\(${path} --help lists the ${what}\\)\\n$`));
+  }
+});
+
 test('ccx --help lists the commands', async () => {
   const { code, stdout, stderr } = await runCcx(['--help']);
   assert.deepEqual([code, stderr], [0, '']);
@@ -288,7 +301,8 @@ Commands:
   all-in-one      everything in one process on an embedded PostgreSQL: archives
                   in, notifications out
   ingress         role: takes uploads, stores archives, announces them
-  clusters        which organization a cluster belongs to: list, move
+  clusters        which there are, whose they are, their names: list, move,
+                  name, retire
   data-pipeline   role: fetches announced archives, runs the rules, publishes
                   reports
   writer          role: stores reports in the notification database

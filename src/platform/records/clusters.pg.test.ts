@@ -12,6 +12,7 @@ const other = cluster.replace('84', '85');
 const byWhom = { actor: 'ada', origin: 'test', reason: 'sold' };
 const nowMicros = 1_764_115_200_123_456n;
 const nowText = '2025-11-26 00:00:00.123456';
+const nowRfc3339 = '2025-11-26T00:00:00.123456Z';
 
 let context: TestDatabase;
 before(async () => {
@@ -59,19 +60,28 @@ test('clusters are listed with whose they are and what they reported, as far as 
   const rows = await listClusters(context.database, { rowsMax: 10 });
   assert.deepEqual(rows, [
     {
-      ...{ cluster, orgId: 1, since: nowText, bound: true, tokenSha256: 'ab', name: null, version: '4.17.1' },
-      ...{ lastReportAt: '2025-11-27 00:00:00', state: 'reporting', stateSince: '2025-11-27 00:00:00' },
+      ...{ cluster, orgId: 1, since: nowRfc3339, bound: true, tokenSha256: 'ab', name: null, version: '4.17.1' },
+      ...{ lastReportAt: '2025-11-27T00:00:00Z', state: 'reporting', stateSince: '2025-11-27T00:00:00Z' },
       open: { critical: 2, ...open },
     },
-    { cluster: other, orgId: 2, since: nowText, bound: false, tokenSha256: 'cd', ...unreported },
+    { cluster: other, orgId: 2, since: nowRfc3339, bound: false, tokenSha256: 'cd', ...unreported },
     {
       ...{ cluster, orgId: 7, since: null, bound: null, tokenSha256: null, name: null, version: '4.17.1' },
-      ...{ lastReportAt: '2025-11-20 00:00:00', state: 'reporting', stateSince: '2025-11-20 00:00:00' },
+      ...{ lastReportAt: '2025-11-20T00:00:00Z', state: 'reporting', stateSince: '2025-11-20T00:00:00Z' },
       open: { critical: 0, ...open },
     },
   ]);
   assert.deepEqual(await listClusters(context.database, { orgId: 7, rowsMax: 10 }), [rows[2]]);
   assert.deepEqual(await listClusters(context.database, { rowsMax: 1 }), [rows[0]]);
+});
+
+test('a list of clusters names the table that is missing, and makes none', async (t) => {
+  const empty = await createTestDatabase();
+  t.after(() => empty.drop());
+  await assert.rejects(
+    listClusters(empty.database, { rowsMax: 10 }),
+    (error) => error instanceof CcxError && error.code === 'CLUSTERS_NO_TABLE' && /ccx db init/.test(error.hint ?? ''),
+  );
 });
 
 test('a cluster gets a name, another, and none, and the audit says which it had', async () => {
@@ -108,8 +118,8 @@ test('a retired cluster has no open issues any more, and each of them says when 
     listed.map(({ orgId, state, stateSince, open }) => [orgId, state, stateSince, open?.critical]),
     [
       // Not before its newest report, which would bring it back at once.
-      [7, 'retired', '2025-11-27 00:00:00', 0],
-      [1, 'retired', nowText, 0],
+      [7, 'retired', '2025-11-27T00:00:00Z', 0],
+      [1, 'retired', nowRfc3339, 0],
     ],
   );
   const { rows: issues } = await context.database.query(

@@ -17,7 +17,7 @@ import { tableIsKept } from './report-facts.ts';
 
 const nameCharsMax = 120;
 
-/** A cluster that belongs to somebody, that has reported, or both. Moments are UTC, as PostgreSQL writes them. */
+/** A cluster that belongs to somebody, that has reported, or both. Moments are RFC 3339, UTC. */
 export interface ListedCluster {
   readonly cluster: string;
   readonly orgId: number;
@@ -37,14 +37,25 @@ export interface ListedCluster {
 
 type OpenIssues = Readonly<Record<'critical' | 'important' | 'moderate' | 'low', number>>;
 
-/** The newest first: by their last report, else by since when they belong to somebody. */
+/**
+ * The newest first: by their last report, else by since when they belong to somebody. Changes nothing. Code `CLUSTERS_NO_TABLE` where
+ * nothing of ours has run, or an earlier release only.
+ */
 export async function listClusters(
   queryable: Queryable,
   { orgId, rowsMax }: { readonly orgId?: number | undefined; readonly rowsMax: number },
 ): Promise<ListedCluster[]> {
+  for (const table of [TABLE_CLUSTER_OWNERS, TABLE_CLUSTERS]) {
+    if (await tableIsKept(queryable, table, 'SELECT')) continue;
+    throw new CcxError(`there is no table ${table} in this database, or no right to read it`, {
+      code: 'CLUSTERS_NO_TABLE',
+      category: 'storage',
+      hint: 'name the right database with --database or --data; ccx db init makes the table, ccx db grants prints the rights',
+    });
+  }
   const { rows } = await queryable.query<ListedCluster>(
-    `SELECT rtrim(cluster) AS cluster, org_id AS "orgId", o.since::text, o.bound, o.token_sha256 AS "tokenSha256", k.name, k.version,
-            k.last_report_at::text AS "lastReportAt", k.state, k.state_since::text AS "stateSince",
+    `SELECT rtrim(cluster) AS cluster, org_id AS "orgId", ${rfc3339('o.since')} AS since, o.bound, o.token_sha256 AS "tokenSha256", k.name, k.version,
+            ${rfc3339('k.last_report_at')} AS "lastReportAt", k.state, ${rfc3339('k.state_since')} AS "stateSince",
             CASE WHEN k.state IS NOT NULL THEN json_build_object(
               'critical', k.critical, 'important', k.important, 'moderate', k.moderate, 'low', k.low) END AS open
        FROM ${TABLE_CLUSTER_OWNERS} AS o FULL JOIN ${TABLE_CLUSTERS} AS k USING (cluster, org_id)
@@ -53,6 +64,11 @@ export async function listClusters(
     [orgId ?? null, rowsMax],
   );
   return rows;
+}
+
+/** Of a timestamp in UTC. */
+function rfc3339(column: string): string {
+  return `replace(${column}::text, ' ', 'T') || 'Z'`;
 }
 
 /**

@@ -26,7 +26,7 @@ export function registerClustersCommands(program: Command, input: ProcessInput):
     .option('--org <number>', 'only those of this organization', orgId)
     .option('--json', 'one JSON object per line')
     .action((options: { org?: number; json?: boolean }, command: Command) =>
-      withTables(command, input, async ({ database }) => {
+      withDatabase(command, input, async (database) => {
         const shown = await listClusters(database, { orgId: options.org, rowsMax: listedClustersMax });
         for (const cluster of shown) print(options.json === true ? JSON.stringify(cluster) : lineOf(cluster));
         if (shown.length === 0 && options.json !== true) print('no cluster is known yet');
@@ -79,11 +79,21 @@ async function withTables(
   input: ProcessInput,
   work: (tables: { readonly database: Database; readonly owners: ClusterOwners }) => Promise<void>,
 ): Promise<void> {
-  const database = connectDatabase({ url: await locateDatabase(command, input), applicationName: 'ccx clusters' });
-  try {
+  await withDatabase(command, input, async (database) => {
     const owners = new ClusterOwners(database);
     await owners.prepare();
     await work({ database, owners });
+  });
+}
+
+async function withDatabase(
+  command: Command,
+  input: ProcessInput,
+  work: (database: Database) => Promise<void>,
+): Promise<void> {
+  const database = connectDatabase({ url: await locateDatabase(command, input), applicationName: 'ccx clusters' });
+  try {
+    await work(database);
   } finally {
     await database.close();
   }
@@ -110,11 +120,15 @@ function lineOf(listed: ListedCluster): string {
     .join('  ');
 }
 
+function moment(rfc3339: string): string {
+  return `${rfc3339.slice(0, 19).replace('T', ' ')} UTC`;
+}
+
 /** Empty where the cluster belongs to nobody. */
 function ownerText({ since, bound, tokenSha256 }: ListedCluster): string {
   if (since === null) return '';
   const by = tokenSha256 === null ? (bound ? 'by ccx clusters move' : 'by its reports') : `token ${tokenSha256}`;
-  return `since ${since} UTC  ${by}${bound && tokenSha256 !== null ? ', bound' : ''}`;
+  return `since ${moment(since)}  ${by}${bound && tokenSha256 !== null ? ', bound' : ''}`;
 }
 
 /** None where no report of the cluster was stored. */
@@ -123,8 +137,8 @@ function recordTexts({ name, version, lastReportAt, state, stateSince, open }: L
   const counts = Object.entries(open ?? {}).flatMap(([risk, count]) => (count === 0 ? [] : [`${count} ${risk}`]));
   return [
     name === null ? '' : JSON.stringify(name),
-    `last report ${lastReportAt} UTC${version === null ? '' : ` (${version})`}`,
-    state === 'reporting' ? '' : `${state} since ${stateSince} UTC`,
+    `last report ${moment(lastReportAt)}${version === null ? '' : ` (${version})`}`,
+    state === 'reporting' ? '' : `${state} since ${moment(stateSince!)}`,
     counts.length === 0 ? 'no open issues' : counts.join(', '),
   ];
 }

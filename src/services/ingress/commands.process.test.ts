@@ -311,3 +311,13 @@ test('with tokens, two processes on one database agree on whose a cluster is, an
   ])
     assert.notEqual((await tool('move', ...wrong)).code, 0, wrong.join(' '));
 });
+
+test('ccx clusters list makes no table on a database that has none', async (t) => {
+  const empty = await createTestDatabase();
+  t.after(() => empty.drop());
+  const { code, stderr } = await runCcx(['clusters', 'list', '--database', empty.url]);
+  assert.equal(code, 1);
+  assert.match(stderr, /\[CLUSTERS_NO_TABLE\]\n {2}name the right database/);
+  const { rows } = await empty.database.query(`SELECT to_regnamespace('ccx') AS schema`);
+  assert.deepEqual(rows, [{ schema: null }]);
+});
