@@ -1,6 +1,7 @@
 /** The benchmarks by name, in the order in which they run. A new one is a file `bench/<name>.ts` and a line here. */
 import { benchmark as bus } from '../bus.ts';
 import { benchmark as decide } from '../decide.ts';
+import { benchmark as ingress } from '../ingress.ts';
 import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
@@ -16,6 +17,7 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'open-archive': openArchive,
   'parse-report': parseReport,
   'run-rules': runRules,
+  ingress,
   bus,
   'kafka-adapter': kafkaAdapter,
   'store-reports': storeReports,

@@ -1,7 +1,7 @@
 /** The ways in which an object store fails, told alike by every adapter. */
 import { CcxError, inputError } from '../../encoding/ccx-error.ts';
 
-/** An upload makes up to three files (archive, metadata, announcement); a few uploads more than the last one still fit. */
+/** An upload makes up to two files (archive, announcement); a few uploads more than the last one still fit. */
 export const freeInodesMin = 8;
 
 /** S3's limit; the directory keeps to it so that a key that works here works there. */

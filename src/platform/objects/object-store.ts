@@ -19,13 +19,7 @@ export function isReservedKey(key: string): boolean {
   return reservedPrefixes.some((prefix) => key.startsWith(prefix));
 }
 
-export interface ObjectMetadata {
-  readonly contentType?: string;
-  /** Short ASCII values; names are lower case. */
-  readonly labels?: Readonly<Record<string, string>>;
-}
-
-export interface StoredObject extends ObjectMetadata {
+export interface StoredObject {
   readonly key: string;
   readonly sizeBytes: number;
   readonly storedAt: Date;
@@ -39,12 +33,12 @@ export interface ByteRange {
 
 export interface ObjectStore {
   /** Stores the whole stream or nothing; durable when it resolves. An existing object of that key is replaced. A failed stream is destroyed. */
-  put(key: string, body: Readable | Buffer, metadata?: ObjectMetadata): Promise<StoredObject>;
+  put(key: string, body: Readable | Buffer): Promise<void>;
   /** The object and its bytes (or a part of them), or undefined when there is none. The caller consumes or destroys the stream. */
   get(key: string, range?: ByteRange): Promise<{ readonly object: StoredObject; readonly body: Readable } | undefined>;
   /** Removes the object; nothing happens where there is none. */
   delete(key: string): Promise<void>;
-  /** Keys with that prefix in ascending order of their UTF-8 bytes, streamed; without content type and labels. */
+  /** Keys with that prefix in ascending order of their UTF-8 bytes, streamed. */
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Rejects with a clear `CcxError` when the store cannot be used now. */
   check(): Promise<void>;

@@ -23,6 +23,7 @@ import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { createTelemetry } from '../../platform/telemetry/telemetry.ts';
+import { gatheredBytesMax } from './archive-staging.ts';
 import { bodyFirstMsMax, bodyIdleMsMax } from './request-body.ts';
 import { startIngress } from './service.ts';
 import { admittedPerSlotMax, sweepBodiesEveryMs, uploadArrivedBytesMin, uploadQueueMsMax } from './upload-slots.ts';
@@ -33,10 +34,10 @@ describe('uploads at once', () => {
     const goOn = Promise.withResolvers<void>();
     const keys: string[] = [];
     const objects = (store: DirectoryObjectStore): ObjectStore => ({
-      put: async (key, body, metadata) => {
+      put: async (key, body) => {
         keys.push(key);
         if (key.startsWith('slow')) await goOn.promise;
-        return await store.put(key, body, metadata);
+        return await store.put(key, body);
       },
       get: (key, range) => store.get(key, range),
       delete: (key) => store.delete(key),
@@ -109,7 +110,7 @@ describe('uploads at once', () => {
   test('that wait for their clients hold no slot: others go through beside them', async (t) => {
     const bench = await startIngressBench(t, { settings: { concurrentUploadsMax: 1 } });
     const sockets = await Promise.all([begin(bench.ingress.baseUrl), begin(bench.ingress.baseUrl)]);
-    await until(async () => (await unfinishedFiles(bench.path)).length === 2);
+    await until(async () => (await bench.metric('ccx_ingress_uploads_in_flight')) === 2);
     await until(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 0);
     assert.equal(await bench.metric('ccx_ingress_uploads_in_flight'), 2);
     assert.equal((await upload(bench, [filePart('x')])).status, 202);
@@ -123,12 +124,18 @@ describe('uploads at once', () => {
   });
 
   test('that have begun and wait for their clients are bounded, too: the slowest gives way', async (t) => {
-    const bench = await startIngressBench(t, { settings: { concurrentUploadsMax: 1 } });
+    const clock = createManualClock();
+    const bench = await startIngressBench(t, { clock, settings: { concurrentUploadsMax: 1 } });
     const slow = await begin(bench.ingress.baseUrl, uploadArrivedBytesMin + 1_000);
     const told = once(slow, 'data') as Promise<[Buffer]>;
-    await until(async () => (await unfinishedFiles(bench.path)).length === 1);
+    await until(async () => (await bench.metric('ccx_ingress_uploads_in_flight')) === 1);
+    await until(async () => (await bench.metric('ccx_ingress_upload_slots_taken')) === 0);
+    await clock.advance(bodyFirstMsMax);
     const others: Socket[] = [];
     for (let n = 0; n < admittedPerSlotMax; n += 1) others.push(await begin(bench.ingress.baseUrl, 200_000));
+    await until(async () => (await bench.metric('ccx_ingress_refused_total', { code: 'TOO_MANY_UPLOADS' })) === 1);
+    // What it may still be sending is waited for.
+    await clock.advance(bodyFirstMsMax);
     assert.match((await told)[0].toString(), /^HTTP\/1\.1 503 (.+\r\n)*retry-after: 30\r\n/);
     await until(async () => (await bench.metric('ccx_ingress_uploads_in_flight')) === admittedPerSlotMax);
     for (const socket of others) socket.destroy();
@@ -165,7 +172,7 @@ describe('a client that', () => {
   });
 
   test('falls silent in the middle is given up after 20 s, and leaves no file', async (t) => {
-    const it = await trickle(t, 100_000);
+    const it = await trickle(t, gatheredBytesMax + 100_000);
     await until(async () => (await unfinishedFiles(it.bench.path)).length === 1);
     await until(async () => (await it.bench.metric('ccx_ingress_upload_slots_taken')) === 0);
     await it.clock.advance(bodyIdleMsMax - 1_000);

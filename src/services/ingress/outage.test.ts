@@ -178,10 +178,10 @@ describe('the outbox', () => {
   test('that cannot be written to is a 503: the client is not told of a success that may be lost', async (t) => {
     const { it, bus } = await bench(t, {
       objects: (store) => ({
-        put: async (key, body, metadata) => {
+        put: async (key, body) => {
           if (key.startsWith('outbox/'))
             throw new CcxError('away', { code: 'OBJECTS_UNAVAILABLE', category: 'storage', retryable: true });
-          return await store.put(key, body, metadata);
+          return await store.put(key, body);
         },
         get: (key, range) => store.get(key, range),
         delete: (key) => store.delete(key),

@@ -27,7 +27,8 @@ import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/top
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { headerBytesMax } from '../../platform/http/http-server.ts';
 import type { DirectoryObjectStore } from '../../platform/objects/directory/directory-store.ts';
-import type { ByteRange, ObjectMetadata } from '../../platform/objects/object-store.ts';
+import type { ByteRange } from '../../platform/objects/object-store.ts';
+import { gatheredBytesMax } from './archive-staging.ts';
 import { formOverheadBytesMax } from './steps/receive-form.ts';
 
 const archive = Buffer.from('not looked at');
@@ -148,7 +149,7 @@ describe('a form', () => {
       `POST /api/ingress/v1/upload HTTP/1.1\r\nHost: x\r\nx-rh-identity: ${userIdentity}\r\n` +
         `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: 10000000\r\n\r\n`,
     );
-    socket.write(form([filePart(Buffer.alloc(1_000_000))]).subarray(0, 500_000));
+    socket.write(form([filePart(Buffer.alloc(2 * gatheredBytesMax))]).subarray(0, gatheredBytesMax + 100_000));
     await until(async () => (await unfinishedFiles(bench.path)).length === 1);
     socket.destroy();
     await until(() => bench.ingress.idle());
@@ -521,9 +522,6 @@ describe('the operator', () => {
     const download = await send(String(url));
     assert.equal(download.status, 200);
     assert.equal(sha256(download.body), sha256(bytes));
-    const stored = await bench.objects.get(id);
-    stored?.body.destroy();
-    assert.deepEqual(stored?.object.labels, { requestid: id, account: TEST_ACCOUNT, org: TEST_ORG });
   });
 
   test('hears the answer of a refusal although it is still writing', async (t) => {
@@ -612,8 +610,8 @@ describe('status messages', () => {
     const bench = await startIngressBench(t, {
       objects: (store) => ({
         ...objectsOf(store),
-        put: async (key, body, metadata) => {
-          if (key !== 'id1') return await store.put(key, body, metadata);
+        put: async (key, body) => {
+          if (key !== 'id1') return await store.put(key, body);
           if (!Buffer.isBuffer(body)) body.destroy();
           throw new CcxError('the disk is full', { code: 'OBJECTS_DISK_FULL', category: 'storage', retryable: true });
         },
@@ -635,8 +633,8 @@ describe('status messages', () => {
 describe('an object store that fails', () => {
   const failing = (code: string) => (store: DirectoryObjectStore) => ({
     ...objectsOf(store),
-    put: async (key: string, body: Readable | Buffer, metadata?: ObjectMetadata) => {
-      if (key.includes('/')) return await store.put(key, body, metadata);
+    put: async (key: string, body: Readable | Buffer) => {
+      if (key.includes('/')) return await store.put(key, body);
       if (!Buffer.isBuffer(body)) body.destroy();
       throw new CcxError('it fails', { code, category: 'storage', retryable: true });
     },

@@ -22,6 +22,7 @@ import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { Announcer } from './announcer.ts';
+import { GatheringMemory } from './archive-staging.ts';
 import { BusSender, type SendingBus } from './bus-sender.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
@@ -181,7 +182,19 @@ async function build(
   const metricsListener = createMetricsListener(settings, telemetry.registry);
   lifecycle.defer('metrics listener', () => metricsListener.close());
   const module: IngressModuleOptions = {
-    ...{ settings, objects, clock, events, authenticator, guard, announcer, links, slots, download },
+    ...{
+      settings,
+      objects,
+      memory: new GatheringMemory(),
+      clock,
+      events,
+      authenticator,
+      guard,
+      announcer,
+      links,
+      slots,
+      download,
+    },
     ready: publicReadiness({ readiness, log: telemetry.log, clock }),
     rooms: {
       uploads: server.room({

@@ -3,6 +3,7 @@ import type { Authenticator } from '../../platform/auth/authenticator.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import type { Announcer } from './announcer.ts';
+import type { GatheringMemory } from './archive-staging.ts';
 import type { ClusterGuard } from './cluster-guard.ts';
 import type { IngressSettings } from './config.ts';
 import type { ArchiveLinks } from './download-links.ts';
@@ -12,6 +13,7 @@ import type { UploadSlots } from './upload-slots.ts';
 export interface UploadDependencies {
   readonly settings: IngressSettings;
   readonly objects: ObjectStore;
+  readonly memory: GatheringMemory;
   readonly clock: Clock;
   readonly events: IngressEvents;
   readonly authenticator: Authenticator;

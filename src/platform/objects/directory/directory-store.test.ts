@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -19,6 +19,7 @@ import {
   openDirectoryStore,
   retentionEveryMs,
 } from './directory-store.ts';
+import { spaceHoldsMs } from './free-space.ts';
 import { outboxReachMs } from './retention.ts';
 import { leftOverAgeMs } from './temporary-folder.ts';
 
@@ -74,11 +75,26 @@ async function unfinishedFiles(path: string): Promise<string[]> {
 describe('files', () => {
   test('leave nothing unfinished where one of an object cannot take its place', async (t) => {
     const { path, store } = await fixture(t);
-    await mkdir(join(path, 'a.meta', 'in-the-way'), { recursive: true });
-    await assert.rejects(store.put('a', Buffer.from('x'), { contentType: 'text/plain' }), {
-      code: 'OBJECTS_UNAVAILABLE',
-    });
+    const key = 'x'.repeat(300);
+    await store.put(key, Buffer.from('x'));
+    const sidecar = (await readdir(path)).find((name) => name.endsWith('.meta'))!;
+    await rm(join(path, sidecar));
+    await mkdir(join(path, sidecar, 'in-the-way'), { recursive: true });
+    await assert.rejects(store.put(key, Buffer.from('x')), { code: 'OBJECTS_UNAVAILABLE' });
     assert.deepEqual(await unfinishedFiles(path), []);
+  });
+
+  test('beside an archive of release 0.1.0 go with it, and are not asked', async (t) => {
+    const { path, store } = await fixture(t);
+    for (const key of ['a', 'b']) {
+      await store.put(key, Buffer.from(key));
+      await writeFile(join(path, `${key}.meta`), `{"key":"${key}","contentType":"application/gzip"}`);
+    }
+    await store.put('a', Buffer.from('new'));
+    assert.equal((await buffer((await store.get('a'))!.body)).toString(), 'new');
+    assert.deepEqual(await keysOf(store), ['a', 'b']);
+    await store.delete('a');
+    assert.deepEqual((await readdir(path)).sort(), ['.unfinished', 'b', 'b.meta', 'ingress', 'outbox']);
   });
 
   test('are called as the key, if that is letters and digits only', async (t) => {
@@ -110,7 +126,7 @@ describe('files', () => {
     const { path, store } = await fixture(t);
     const source = new Readable({ read() {} });
     source.push(Buffer.alloc(100_000));
-    const putting = store.put('aborted', source, { labels: { org: '1' } });
+    const putting = store.put('aborted', source);
     source.destroy(new Error('aborted'));
     await assert.rejects(putting, /aborted/);
     assert.deepEqual(await unfinishedFiles(path), []);
@@ -176,12 +192,18 @@ describe('left-overs', () => {
 
 describe('retention', () => {
   const hourMs = 3_600_000;
+  /** An object that was stored when the clock stood there. */
+  async function putAt({ path, clock, store }: Fixture, key: string, body: Buffer): Promise<void> {
+    await store.put(key, body);
+    await utimes(join(path, key), clock.now(), clock.now());
+  }
 
   test('removes what is older than the age, and not what is exactly as old', async (t) => {
-    const { clock, store } = await fixture(t, { retention: { ageMs: hourMs, totalBytes: 1_000 } });
-    await store.put('old', Buffer.from('123'), { labels: { org: '1' } });
+    const it = await fixture(t, { retention: { ageMs: hourMs, totalBytes: 1_000 } });
+    const { clock, store } = it;
+    await putAt(it, 'old', Buffer.from('123'));
     await clock.advance(1);
-    await store.put('young', Buffer.from('45'));
+    await putAt(it, 'young', Buffer.from('45'));
     await clock.advance(hourMs);
     const report = await store.enforceRetention();
     assert.deepEqual(await keysOf(store), ['young']);
@@ -189,9 +211,10 @@ describe('retention', () => {
   });
 
   test('removes the oldest of what is more than the total', async (t) => {
-    const { clock, store } = await fixture(t, { retention: { ageMs: hourMs, totalBytes: 20 } });
+    const it = await fixture(t, { retention: { ageMs: hourMs, totalBytes: 20 } });
+    const { clock, store } = it;
     for (const key of ['a', 'b', 'c']) {
-      await store.put(key, Buffer.alloc(10));
+      await putAt(it, key, Buffer.alloc(10));
       await clock.advance(1);
     }
     await store.enforceRetention();
@@ -199,13 +222,14 @@ describe('retention', () => {
   });
 
   test('keeps what an announcement in the outbox may point to, and the reserved folders', async (t) => {
-    const { clock, store } = await fixture(t, { retention: { ageMs: hourMs, totalBytes: 0 } });
-    await store.put('before', Buffer.from('x'));
+    const it = await fixture(t, { retention: { ageMs: hourMs, totalBytes: 0 } });
+    const { clock, store } = it;
+    await putAt(it, 'before', Buffer.from('x'));
     await clock.advance(outboxReachMs + 1_000);
-    await store.put('announced', Buffer.from('x'));
+    await putAt(it, 'announced', Buffer.from('x'));
     await clock.advance(1_000);
-    await store.put('outbox/1', Buffer.from('{}'));
-    await store.put('ingress/key', Buffer.from('k'));
+    await putAt(it, 'outbox/1', Buffer.from('{}'));
+    await putAt(it, 'ingress/key', Buffer.from('k'));
     await clock.advance(24 * hourMs);
     await store.enforceRetention();
     assert.deepEqual(await keysOf(store), ['announced', 'ingress/key', 'outbox/1']);
@@ -216,12 +240,12 @@ describe('retention', () => {
 
   test('runs by itself', async (t) => {
     const reported = Promise.withResolvers<unknown>();
-    const { clock, store } = await fixture(t, {
+    const it = await fixture(t, {
       retention: { ageMs: 0, totalBytes: 0 },
       onRetention: reported.resolve,
     });
-    await store.put('a', Buffer.from('123'));
-    await clock.advance(retentionEveryMs);
+    await putAt(it, 'a', Buffer.from('123'));
+    await it.clock.advance(retentionEveryMs);
     assert.deepEqual(await reported.promise, { keptObjects: 0, keptBytes: 0, removedObjects: 1, removedBytes: 3 });
   });
 });
@@ -251,8 +275,30 @@ describe('a disk that fills up', () => {
       // What the object itself has taken brings the disk below its bound.
       space: async () => ({ freeBytes: looks.push(0) === 1 ? 1_005 : 999, freeInodes: undefined }),
     });
-    await store.put('a', Buffer.alloc(5), { contentType: 'text/plain' });
+    await store.put('a', Buffer.alloc(5));
     assert.equal(looks.length, 1);
+  });
+
+  test('is looked at once a second while there is ample room, and by every object where there is not', async (t) => {
+    const disk = { free: 10 * 1024 ** 3, looks: 0 };
+    const { store, clock } = await fixture(t, {
+      freeBytesMin: 1_000,
+      space: async () => {
+        disk.looks += 1;
+        return { freeBytes: disk.free, freeInodes: undefined };
+      },
+    });
+    const looksOf = async (keys: readonly string[]) => {
+      const before = disk.looks;
+      for (const key of keys) await store.put(key, Buffer.alloc(5));
+      return disk.looks - before;
+    };
+    assert.equal(await looksOf(['a', 'b', 'c']), 1);
+    await clock.advance(spaceHoldsMs);
+    disk.free = 1_020;
+    assert.equal(await looksOf(['d', 'e', 'f']), 3);
+    disk.free = 1_004;
+    await assert.rejects(store.put('g', Buffer.alloc(5)), { code: 'OBJECTS_DISK_FULL' });
   });
 
   test('is noticed while a long stream is written', async (t) => {

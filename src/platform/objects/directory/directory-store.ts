@@ -3,38 +3,21 @@
  * archives; ingress serves the files at `/download/{id}`.
  *
  * Durable means: the file and its folder were fsynced before `put` resolves, so an object survives the loss of power. A file appears under
- * its name only when it is complete. Content type and labels lie beside it in `<name>.meta`, written first.
+ * its name only when it is complete. Where the name does not tell the key, the key lies beside it in `<name>.meta`, written first; stores of
+ * releases up to 0.1.0 have such a file beside each archive, which goes with it.
  */
-import {
-  access,
-  constants,
-  type FileHandle,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  statfs,
-} from 'node:fs/promises';
+import { access, constants, type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
-import {
-  checkObjectKey,
-  freeInodesMin,
-  objectsDiskFull,
-  objectsInodesUsedUp,
-  objectsUnavailable,
-} from '../object-errors.ts';
-import type { ByteRange, ObjectMetadata, ObjectStore, StoredObject } from '../object-store.ts';
+import { checkObjectKey, objectsUnavailable } from '../object-errors.ts';
+import type { ByteRange, ObjectStore, StoredObject } from '../object-store.ts';
 import { type FilePlace, folders, isObjectName, keyOfPlace, placeOfKey } from './file-name.ts';
+import { type DiskSpace, FreeSpace } from './free-space.ts';
 import { enforceRetention, type RetentionReport } from './retention.ts';
 import { makeFolder, openTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 
-/** A disk with less is "nearly full": PostgreSQL may lie on it, too, and must not run out of it because of archives. */
-const freeBytesMin = 512 * 1024 ** 2;
 /** How much one stream may write between two looks at the disk. */
 export const freeCheckedEveryBytes = 4 * 1024 ** 2;
 /** Links live 24 h and a pipeline that was away for a weekend still finds its archives. */
@@ -49,7 +32,7 @@ export interface DirectoryStoreOptions {
   readonly path: string;
   readonly clock: Clock;
   /** Nothing more is stored when less is free on the disk. */
-  readonly freeBytesMin?: number;
+  readonly freeBytesMin?: number | undefined;
   /** How long, and how much in all, archives are kept; the oldest go first. The reserved folders are not touched. */
   readonly retention?: { readonly ageMs: number; readonly totalBytes: number };
   /** Told after each run of the retention, also of one that failed. Must not throw. */
@@ -58,19 +41,16 @@ export interface DirectoryStoreOptions {
   readonly space?: (path: string) => Promise<DiskSpace>;
 }
 
-interface DiskSpace {
-  readonly freeBytes: number;
-  /** Undefined where the file system makes as many as it likes. */
-  readonly freeInodes: number | undefined;
-}
+const fileMode = 0o640;
 
 /** Code of what it rejects with: `OBJECTS_UNAVAILABLE`. */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<DirectoryObjectStore> {
   try {
     for (const folder of ['', ...folders]) await makeFolder(join(options.path, folder));
     const temporary = await openTemporaryFolder(options.path, options.clock);
-    await syncFolder(options.path);
-    return new DirectoryObjectStore(options, temporary);
+    const root = await open(options.path, 'r');
+    await root.sync();
+    return new DirectoryObjectStore(options, { temporary, root });
   } catch (cause) {
     throw objectsUnavailable(`be opened in ${options.path}`, cause);
   }
@@ -81,17 +61,23 @@ export class DirectoryObjectStore implements ObjectStore {
   readonly path: string;
   readonly #options: DirectoryStoreOptions;
   readonly #temporary: TemporaryFolder;
-  readonly #freeBytesMin: number;
+  /** Open for as long as the store is. Whoever puts another folder in its place puts one without our folder for unfinished files there. */
+  readonly #root: FileHandle;
+  readonly #space: FreeSpace;
   readonly #stopRetention: () => void;
   /** The end of the last change of each key that is being changed: two uploads of one id must not mix their files. */
   readonly #changes = new Map<string, Promise<void>>();
   #temporaryFiles = 0;
 
-  constructor(options: DirectoryStoreOptions, temporary: TemporaryFolder) {
+  constructor(
+    options: DirectoryStoreOptions,
+    { temporary, root }: { readonly temporary: TemporaryFolder; readonly root: FileHandle },
+  ) {
     this.path = options.path;
     this.#options = options;
     this.#temporary = temporary;
-    this.#freeBytesMin = options.freeBytesMin ?? freeBytesMin;
+    this.#root = root;
+    this.#space = new FreeSpace(options);
     this.#stopRetention = options.clock.every(retentionEveryMs, async () => {
       await this.enforceRetention().catch((error: unknown) => {
         options.onRetention?.(error instanceof CcxError ? error : objectsUnavailable('remove old objects', error));
@@ -99,7 +85,7 @@ export class DirectoryObjectStore implements ObjectStore {
     });
   }
 
-  async put(key: string, body: Readable | Buffer, metadata: ObjectMetadata = {}): Promise<StoredObject> {
+  async put(key: string, body: Readable | Buffer): Promise<void> {
     // A stream that fails before anybody reads it would otherwise be an uncaught exception; reading it reports the error.
     if (!Buffer.isBuffer(body)) body.on('error', () => undefined);
     const temporary = this.#temporaryPath();
@@ -107,18 +93,23 @@ export class DirectoryObjectStore implements ObjectStore {
     try {
       checkObjectKey(key);
       const place = placeOfKey(key);
-      const { sizeBytes, storedAt } = await this.#writeFile(temporary, body);
-      if (place.hashed || metadata.contentType !== undefined || metadata.labels !== undefined) {
+      if (Buffer.isBuffer(body)) {
+        await this.#space.require(body.length);
+        await writeDurably(temporary, body);
+      } else {
+        await this.#space.require(0);
+        await this.#writeStream(temporary, body);
+      }
+      if (place.hashed) {
         sidecar = this.#temporaryPath();
-        await writeSidecar(sidecar, { key, ...metadata });
+        // A few bytes, for which the disk is not looked at again.
+        await writeDurably(sidecar, Buffer.from(JSON.stringify({ key })));
       }
       await this.#exclusively(key, async () => {
-        if (sidecar === undefined) await rm(this.#sidecarPath(place), { force: true });
-        else await rename(sidecar, this.#sidecarPath(place));
+        if (sidecar !== undefined) await rename(sidecar, this.#sidecarPath(place));
         await rename(temporary, this.#objectPath(place));
-        await syncFolder(join(this.path, place.folder));
+        await this.#syncFolderOf(place);
       });
-      return { key, sizeBytes, storedAt, ...metadata };
     } catch (error) {
       if (!Buffer.isBuffer(body)) body.destroy();
       // On a disk that cannot be written it stays, and is swept when a store opens here.
@@ -141,7 +132,7 @@ export class DirectoryObjectStore implements ObjectStore {
     try {
       const found = await handle.stat();
       return {
-        object: { ...(await this.#readSidecar(place)), key, sizeBytes: found.size, storedAt: found.mtime },
+        object: { key, sizeBytes: found.size, storedAt: found.mtime },
         body: handle.createReadStream({ start: range?.start, end: range?.endInclusive }),
       };
     } catch (error) {
@@ -157,7 +148,7 @@ export class DirectoryObjectStore implements ObjectStore {
       await this.#exclusively(key, async () => {
         await rm(this.#objectPath(place), { force: true });
         await rm(this.#sidecarPath(place), { force: true });
-        await syncFolder(join(this.path, place.folder));
+        await this.#syncFolderOf(place);
       });
     } catch (error) {
       throw await this.#asStoreError(error, `delete ${JSON.stringify(key)}`);
@@ -171,7 +162,7 @@ export class DirectoryObjectStore implements ObjectStore {
       if (folder !== '' && !reach.startsWith(prefix) && !prefix.startsWith(reach)) continue;
       for (const name of await this.#namesIn(folder)) {
         const place = { folder, name, hashed: name.startsWith('%h') };
-        const key = keyOfPlace(folder, name) ?? (await this.#readSidecar(place)).key;
+        const key = keyOfPlace(folder, name) ?? (await this.#keyBeside(place));
         if (key?.startsWith(prefix)) found.push({ key, order: Buffer.from(key, 'utf8'), place });
       }
     }
@@ -189,7 +180,7 @@ export class DirectoryObjectStore implements ObjectStore {
     } catch (cause) {
       throw objectsUnavailable(`use ${this.path}`, cause);
     }
-    await this.#checkSpace(0);
+    await this.#space.look();
   }
 
   /** One run of what otherwise happens every few minutes. */
@@ -207,6 +198,7 @@ export class DirectoryObjectStore implements ObjectStore {
   async close(): Promise<void> {
     this.#stopRetention();
     await this.#temporary.close();
+    await this.#root.close();
   }
 
   #objectPath(place: FilePlace): string {
@@ -222,36 +214,37 @@ export class DirectoryObjectStore implements ObjectStore {
     return join(this.#temporary.path, String(this.#temporaryFiles));
   }
 
-  /** Writes and fsyncs; the source's own error passes unchanged. The file's time is the clock's. */
-  async #writeFile(path: string, body: Readable | Buffer): Promise<Pick<StoredObject, 'sizeBytes' | 'storedAt'>> {
-    await this.#checkSpace(Buffer.isBuffer(body) ? body.length : 0);
-    const handle = await open(path, 'wx', 0o640);
+  /** Writes and fsyncs; the source's own error passes unchanged. */
+  async #writeStream(path: string, body: Readable): Promise<void> {
+    const handle = await open(path, 'wx', fileMode);
     try {
-      let written = 0;
-      let checkedAt = 0;
-      for await (const chunk of Buffer.isBuffer(body) ? [body] : body) {
+      let uncheckedBytes = 0;
+      for await (const chunk of body) {
         const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
         for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at)).bytesWritten;
-        written += bytes.length;
-        if (written - checkedAt >= freeCheckedEveryBytes) {
-          await this.#checkSpace(0);
-          checkedAt = written;
-        }
+        uncheckedBytes += bytes.length;
+        if (uncheckedBytes < freeCheckedEveryBytes) continue;
+        await this.#space.look();
+        uncheckedBytes = 0;
       }
-      const storedAt = this.#options.clock.now();
-      await handle.utimes(storedAt, storedAt);
       await handle.sync();
-      return { sizeBytes: written, storedAt };
     } finally {
       await handle.close();
     }
   }
 
-  async #readSidecar(place: FilePlace): Promise<ObjectMetadata & { readonly key?: string }> {
+  /** A rename is durable once its folder is. */
+  async #syncFolderOf({ folder }: FilePlace): Promise<void> {
+    if (folder === '') await this.#root.sync();
+    else await syncFolder(join(this.path, folder));
+  }
+
+  /** Undefined where there is none. */
+  async #keyBeside(place: FilePlace): Promise<string | undefined> {
     try {
-      return JSON.parse(await readFile(this.#sidecarPath(place), 'utf8')) as ObjectMetadata;
+      return (JSON.parse(await readFile(this.#sidecarPath(place), 'utf8')) as { readonly key?: string }).key;
     } catch (error) {
-      if (isMissing(error)) return {};
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
@@ -275,16 +268,6 @@ export class DirectoryObjectStore implements ObjectStore {
     }
   }
 
-  async #checkSpace(neededBytes: number): Promise<void> {
-    const { freeBytes, freeInodes } = await this.#space();
-    if (freeBytes - neededBytes < this.#freeBytesMin) throw objectsDiskFull(this.path, freeBytes, this.#freeBytesMin);
-    if (freeInodes !== undefined && freeInodes < freeInodesMin) throw objectsInodesUsedUp(this.path, freeInodes);
-  }
-
-  async #space(): Promise<DiskSpace> {
-    return await (this.#options.space ?? spaceOfDisk)(this.path);
-  }
-
   async #exclusively(key: string, change: () => Promise<void>): Promise<void> {
     const before = this.#changes.get(key) ?? Promise.resolve();
     const mine = before.catch(() => undefined).then(change);
@@ -302,30 +285,21 @@ export class DirectoryObjectStore implements ObjectStore {
     const code = 'code' in error ? error.code : undefined;
     if (code !== 'ENOSPC' && code !== 'EDQUOT') return objectsUnavailable(what, error);
     // One code for both: which of them has run out, the disk says.
-    const { freeBytes, freeInodes } = await this.#space().catch(() => ({ freeBytes: 0, freeInodes: undefined }));
-    if (freeInodes !== undefined && freeInodes < freeInodesMin)
-      return objectsInodesUsedUp(this.path, freeInodes, error);
-    return objectsDiskFull(this.path, freeBytes, this.#freeBytesMin, error);
+    return await this.#space.fullBecause(error);
   }
 }
 
-async function spaceOfDisk(path: string): Promise<DiskSpace> {
-  const disk = await statfs(path);
-  return { freeBytes: disk.bavail * disk.bsize, freeInodes: disk.files === 0 ? undefined : disk.ffree };
-}
-
-/** What lies beside an archive that is written already: a few bytes, for which the disk is not looked at again. */
-async function writeSidecar(path: string, sidecar: ObjectMetadata & { readonly key: string }): Promise<void> {
-  const handle = await open(path, 'wx', 0o640);
+/** One file, whole and synced. */
+async function writeDurably(path: string, body: Buffer): Promise<void> {
+  const handle = await open(path, 'wx', fileMode);
   try {
-    await handle.writeFile(JSON.stringify(sidecar));
+    for (let at = 0; at < body.length; ) at += (await handle.write(body, at)).bytesWritten;
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** A rename is durable once its folder is. */
 async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

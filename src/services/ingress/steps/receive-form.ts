@@ -1,5 +1,5 @@
 /**
- * Reads the form once, as a stream: the file goes on into the object store as it comes, nothing is spooled. Which part is the file, what a
+ * Reads the form once, as a stream: a large file goes on into the object store as it comes, nothing is spooled. Which part is the file, what a
  * wrong type or size means, and in which order these are found out is the reference's. Source: ingress.md A.4.2 to A.4.5.
  */
 import type { AnnouncementMetadata } from '../../../contracts/upload-announcement.ts';
@@ -121,7 +121,8 @@ class FormReception {
     const { settings } = this.#dependencies;
     const type = uploadType(part.contentType, settings.acceptedServices);
     const bytesMax = sizeLimit(type?.service, settings);
-    const staging = type === undefined ? undefined : this.#beginStaging();
+    const staging =
+      type === undefined ? undefined : new ArchiveStaging({ ...this.#dependencies, key: this.#upload.requestId });
     const candidate: Candidate = { name, contentType: part.contentType, type, bytesMax, staging, sizeBytes: 0 };
     this.#candidate = candidate;
     // A `file` is final: its refusal need not wait for the end of the form. An `upload` may still be replaced.
@@ -137,22 +138,6 @@ class FormReception {
       else if (candidate.sizeBytes - bytesMax <= chunk.length) await staging?.abandon();
     }
     if (isFinal && candidate.sizeBytes > bytesMax) throw new EarlyReply(tooLarge(bytesMax, candidate.sizeBytes));
-  }
-
-  #beginStaging(): ArchiveStaging {
-    const { objects, clock } = this.#dependencies;
-    const { accountNumber, orgId } = this.#principal;
-    const key = this.#upload.requestId;
-    return new ArchiveStaging({
-      objects,
-      clock,
-      key,
-      // What the reference writes beside its objects, whatever the archive's real type. Source: ingress.md A.6.1.
-      metadata: {
-        contentType: 'application/gzip',
-        labels: { requestid: key, account: headerSafe(accountNumber), org: headerSafe(orgId) },
-      },
-    });
   }
 
   #result(): ReceivedForm {
@@ -203,9 +188,4 @@ function tooLarge(bytesMax: number, bytes: number): Reply {
 /** What stands beside the file; the number is that of the form, whose file may be as small as it likes. */
 function overheadTooLarge(): Reply {
   return text(413, `The form holds more than ${formOverheadBytesMax} bytes beside its file`, 'FORM_TOO_LARGE');
-}
-
-/** Labels become headers in S3. */
-function headerSafe(value: string): string {
-  return /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value);
 }

@@ -143,12 +143,12 @@ describe('the limits of a shared server are counted apart:', () => {
     const end = Promise.withResolvers<void>();
     const options: Pick<BenchOptions, 'objects'> = {
       objects: (store) => ({
-        async put(key, body, metadata) {
+        async put(key, body) {
           if (key.startsWith('held')) {
             begun.writes += 1;
             await end.promise;
           }
-          return await store.put(key, body, metadata);
+          return await store.put(key, body);
         },
         async get(key, range) {
           if (key.startsWith('held')) {

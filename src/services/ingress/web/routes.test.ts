@@ -143,7 +143,7 @@ describe('a download link', () => {
       t,
       {
         objects: (store) => ({
-          put: (key, body, metadata) => store.put(key, body, metadata),
+          put: (key, body) => store.put(key, body),
           get: (key, range) => store.get(key, range),
           delete: (key) => store.delete(key),
           list: (prefix) => store.list(prefix),
