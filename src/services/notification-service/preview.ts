@@ -29,15 +29,16 @@ import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import { createMetrics } from './metrics.ts';
 import { compilePolicy } from './policy.ts';
 import type { OutgoingNotification } from './ports.ts';
-import type { LoadedReport, RenderedCluster, Run, RunStore, RunTarget } from './run.ts';
+import type { DecidedCluster, LoadedReport, RenderedCluster, Run, RunStore, RunTarget } from './run.ts';
 import { decideIssues, isDue } from './steps/decide-issues.ts';
 import { expiry } from './steps/deliver-notifications.ts';
 import { lookAgain } from './steps/look-again.ts';
 import { renderNotifications } from './steps/render-notifications.ts';
-import { resolvedIssues } from './store/decisions.ts';
+import { decidedSpans } from './store/decisions.ts';
 import { ledgerKey } from './store/ledger.ts';
 import type { ClaimedMessage, UnfinishedMessage } from './store/outbox.ts';
 import { type DueKey, inSets } from './store/reports.ts';
+import type { ResolvedIssue } from './store/resolved.ts';
 import { createEvents } from './telemetry.ts';
 import { dateOfMicros, type TimeSource, timestampText } from './timestamps.ts';
 
@@ -330,16 +331,28 @@ async function decideAndRender(
     run.settings.issues.resolvedAfter,
   );
   const events = compared.flatMap((report) => report.events);
-  return { clusters: rendered.clusters, resolved: await newlyResolved(run, store, events) };
+  return { clusters: rendered.clusters, resolved: await newlyResolved(run, store, { events, clusters }) };
 }
 
-/** The messages that the run would make of what these reports resolve. */
-async function newlyResolved(run: Run, store: RunStore, events: readonly RecordedIssueEvent[]): Promise<Unsent[]> {
+/** The messages that the run would make of what these reports resolve, or did for a process that has other targets. */
+async function newlyResolved(
+  run: Run,
+  store: RunStore,
+  {
+    events,
+    clusters,
+  }: { readonly events: readonly RecordedIssueEvent[]; readonly clusters: readonly DecidedCluster[] },
+): Promise<Unsent[]> {
   const wanting = run.targets.filter(({ policy }) => policy.sendResolved);
+  const before = await store.readResolvedIssues(decidedSpans(clusters));
   const found: Unsent[] = [];
   for (const runTarget of wanting) {
     const { name, eventTargetId } = runTarget.target;
-    for (const told of await store.readToldResolved(resolvedIssues(events, [eventTargetId]))) {
+    const resolved = events.flatMap(({ event, issue, orgId, cluster }): ResolvedIssue[] =>
+      event === 'resolved' && issue !== undefined ? [{ eventTargetId, orgId, cluster, ...issue }] : [],
+    );
+    resolved.push(...before.filter((one) => one.eventTargetId === eventTargetId));
+    for (const told of await store.readToldResolved(resolved)) {
       const { orgId, cluster, type, component, errorKey } = told;
       const issues = [{ type, component, errorKey }];
       const notification = { id: run.clock.uuid(), target: name, cluster, issues, headers: {}, body: '' };

@@ -112,6 +112,50 @@ test('of one whose notification turns out to have arrived when it is resolved al
     assert.equal(told(line), '+CRITICAL -CRITICAL');
   }));
 
+test('of one that was notified of, although another message of it waits, or was refused', async () => {
+  for (const waits of [true, false]) {
+    await withTimeline(options(), async (line) => {
+      await report(line, 'CRITICAL');
+      await line.clock.advance(dayMs);
+      line.serviceLog.answer = () =>
+        waits
+          ? { kind: 'paused', error: failure('PAUSED'), afterMs: 5 * hourMs }
+          : { kind: 'rejected', error: failure('REJECTED') };
+      await report(line, 'CRITICAL');
+      await report(line);
+      line.serviceLog.answer = () => accepted;
+      const heard = await report(line);
+      await line.clock.advance(5 * hourMs);
+      await line.run();
+      assert.equal(heard + told(line), '-CRITICAL');
+      assert.equal((await line.outboxStates())['pending'], undefined);
+    });
+  }
+});
+
+test('each target may have a process of its own, in any order; a dry run of it says the same', async () => {
+  for (const first of ['notification-backend', 'service-log'] as const) {
+    await withTimeline(options(), async (line) => {
+      const processes = {
+        'notification-backend': await line.another({}, undefined, ['notification-backend']),
+        'service-log': await line.another({}, undefined, ['service-log']),
+      };
+      const found: string[] = [];
+      for (const keys of [['CRITICAL'], [], [], []]) {
+        await line.clock.advance(hourMs);
+        await line.store(reportOf(...keys));
+        if (first === 'notification-backend') await processes[first].runOnce();
+        const { 'service-log': own } = processes;
+        await own.preview({}, (item) => void (item.kind === 'resolved' && found.push(item.body)));
+        await own.runOnce();
+        if (first === 'service-log') await processes['notification-backend'].runOnce();
+      }
+      assert.equal(told(line), '+CRITICAL -CRITICAL');
+      assert.equal(found.length, 1);
+    });
+  }
+});
+
 test('of one that the reference notified of', () =>
   withTimeline(options(), async (line) => {
     await line.store(reportOf('CRITICAL'));

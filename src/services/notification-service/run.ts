@@ -36,7 +36,7 @@ import {
   readReports,
   type StoredReport,
 } from './store/reports.ts';
-import { readToldResolved } from './store/resolved.ts';
+import { readResolvedIssues, readToldResolved } from './store/resolved.ts';
 import { endPause, pauseTarget, readPause } from './store/targets.ts';
 import { bindStatements, type StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
@@ -136,7 +136,7 @@ export function openRunStore(access: StoreAccess & ReportsOf) {
       endPause,
       pauseTarget,
     },
-    ...{ writeOutcomes, insertUnsentPage, compareIssues, readToldResolved },
+    ...{ writeOutcomes, insertUnsentPage, compareIssues, readResolvedIssues, readToldResolved },
   });
 }
 

@@ -88,7 +88,6 @@ export async function enqueueNotifications(run: Run, store: RunStore, set: Rende
   const { resolvedAfter } = run.settings.issues;
   const { written, issueEvents } = await store.writeDecisions({
     ...{ clusters, tracked, foreignRows, nowMicros, resolvedAfter },
-    resolvedTo: run.targets.filter(({ policy }) => policy.sendResolved).map(({ target }) => target.eventTargetId),
   });
   run.events.issuesChanged(issueEvents);
   for (const cluster of written) {

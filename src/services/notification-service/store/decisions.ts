@@ -25,14 +25,18 @@ import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
 import { type TrackedReport, writeIssues } from './issues.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
-import { enqueueResolved, type ResolvedIssue } from './resolved.ts';
+import { type DecidedSpan, enqueueResolved, readResolvedIssues } from './resolved.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** One cluster as decided for one target. */
 export interface DecidedRow {
   readonly runTarget: {
     readonly target: { readonly eventTargetId: number; readonly name: string };
-    readonly policy: { readonly hash: string; readonly cooldownMicros: bigint | undefined };
+    readonly policy: {
+      readonly hash: string;
+      readonly cooldownMicros: bigint | undefined;
+      readonly sendResolved: boolean;
+    };
     /** Assigns the moments at which new messages become due. */
     readonly dueMicros: () => bigint;
   };
@@ -67,8 +71,6 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     readonly nowMicros: bigint;
     /** Reports in a row without an issue that make it resolved. */
     readonly resolvedAfter: number;
-    /** Targets that are notified of resolved issues, too, by their ids. */
-    readonly resolvedTo: readonly number[];
   },
 ): Promise<{ readonly written: readonly Cluster[]; readonly issueEvents: readonly RecordedIssueEvent[] }> {
   return transact(store, async (tx) => {
@@ -93,22 +95,24 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     // Last, because writers wait for the rows of clusters that are held from here on.
     const { tracked: reports, resolvedAfter } = set;
     const issueEvents = await writeIssues(tx, { reports, resolvedAfter, nowMicros });
-    const resolved = resolvedIssues(issueEvents, set.resolvedTo).map((issue) => ({ id: store.clock.uuid(), ...issue }));
-    await enqueueResolved(tx, { issues: resolved, nowMicros });
+    const resolved = await readResolvedIssues({ database: tx }, decidedSpans(clusters));
+    await enqueueResolved(tx, { issues: resolved.map((issue) => ({ id: store.clock.uuid(), ...issue })), nowMicros });
     return { written: clusters, issueEvents };
   });
 }
 
-/** Those that became so, for each of these targets. */
-export function resolvedIssues(
-  events: readonly RecordedIssueEvent[],
-  eventTargetIds: readonly number[],
-): readonly ResolvedIssue[] {
-  return events.flatMap(({ event, orgId, cluster, issue }) =>
-    event !== 'resolved' || issue === undefined
-      ? []
-      : eventTargetIds.map((eventTargetId) => ({ eventTargetId, orgId, cluster, ...issue })),
-  );
+/** For targets that are notified of resolved issues, too. */
+export function decidedSpans(
+  clusters: readonly Pick<DecidedRow, 'runTarget' | 'report' | 'isNewReport'>[],
+): readonly DecidedSpan[] {
+  return clusters.flatMap(({ runTarget, report, isNewReport }) => {
+    if (!isNewReport || !runTarget.policy.sendResolved) return [];
+    const { eventTargetId } = runTarget.target;
+    const { orgId, cluster, updatedAt: until } = report;
+    const considered = report.considered.get(eventTargetId);
+    const after = considered?.orgId === orgId ? considered.reportUpdatedAt : undefined;
+    return [{ eventTargetId, orgId, cluster, after, until }];
+  });
 }
 
 interface Written {

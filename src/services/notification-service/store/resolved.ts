@@ -1,7 +1,7 @@
 /**
  * Messages that say of an issue that it is resolved, for targets that want them: only where they were really notified of it since it
- * appeared, whoever sent that. Called in the transaction that finds the issue resolved, or in which its notification turns out to have been
- * delivered after that. Source: records.md, "Gone and resolved"; consumers.md 4.4 R6.
+ * appeared, whoever sent that. Called in the transaction in which the target decides the report that resolves the issue, or in which its
+ * notification turns out to have been delivered after that. Source: records.md, "Gone and resolved"; consumers.md 4.4 R6.
  */
 import type { Issue } from '../../../contracts/issue.ts';
 import {
@@ -21,7 +21,10 @@ export interface ResolvedIssue extends Issue {
   readonly cluster: string;
 }
 
-/** `$1` are `ResolvedIssue`s. Whether the issue is resolved is not asked here. */
+/**
+ * `$1` are `ResolvedIssue`s. Whether the issue is resolved is not asked here. What counts by a row was notified, also where a later message
+ * of it waits or was given up.
+ */
 const toldOf = `
   FROM json_to_recordset($1) AS w(id uuid, "eventTargetId" int, "orgId" int, cluster character(36), type text, component text,
        "errorKey" text)
@@ -30,12 +33,38 @@ const toldOf = `
    AND l.component = w.component AND l.error_key = w."errorKey"
   JOIN ${TABLE_ISSUES} AS i
     ON i.org_id = l.org_id AND i.cluster = l.cluster AND i.type = l.type AND i.component = l.component AND i.error_key = l.error_key
- WHERE l.state = 'notified' AND l.last_notified_at >= i.appeared_at
+ WHERE (l.state = 'notified' OR l.reported_at IS NOT NULL) AND l.last_notified_at >= i.appeared_at
    AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
                     WHERE o.event_type_id = l.event_type_id AND o.cluster = l.cluster AND o.org_id = l.org_id AND o.about = 'resolved'
                       AND o.decided_at >= l.last_notified_at
                       AND o.issues::jsonb = jsonb_build_array(jsonb_build_object('type', l.type, 'component', l.component,
                                                                                  'errorKey', l.error_key)))`;
+
+/** A cluster that a target decides a new report of. */
+export interface DecidedSpan {
+  readonly eventTargetId: number;
+  readonly orgId: number;
+  readonly cluster: string;
+  /** Of the report that the target decided before, if it did; that of the new one. */
+  readonly after: string | undefined;
+  readonly until: string;
+}
+
+/** Issues that a report in between resolved: whoever compared it, be it a process that has other targets. */
+export async function readResolvedIssues(
+  { database }: { readonly database: Queryable },
+  spans: readonly DecidedSpan[],
+): Promise<readonly ResolvedIssue[]> {
+  if (spans.length === 0) return [];
+  const { rows } = await database.query<ResolvedIssue>(
+    `SELECT s."eventTargetId", i.org_id AS "orgId", rtrim(i.cluster) AS cluster, i.type, i.component, i.error_key AS "errorKey"
+       FROM json_to_recordset($1) AS s("eventTargetId" int, "orgId" int, cluster character(36), after timestamp, until timestamp)
+       JOIN ${TABLE_ISSUES} AS i ON i.org_id = s."orgId" AND i.cluster = s.cluster
+      WHERE i.state = 'resolved' AND i.changed_at <= s.until AND (s.after IS NULL OR i.changed_at > s.after)`,
+    [rowsJson(spans.map((span) => ({ ...span })))],
+  );
+  return rows;
+}
 
 /** The message is composed right before it is sent. */
 export async function enqueueResolved(
