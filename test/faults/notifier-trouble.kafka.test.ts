@@ -33,7 +33,7 @@ after(() => bus.close());
 
 describe('trouble with the database', { concurrency: 2 }, () => {
   test('F9: away at the start, the run ends with a code of its own and one clear line, and counts as no success', () =>
-    withNotifier({ brokers: kafka.addresses, bus }, async (notifier) => {
+    withNotifier({ kafka: { brokers: kafka.addresses, bus } }, async (notifier) => {
       await notifier.store(cluster, 'CRITICAL');
       const away = new URL(notifier.databaseUrl);
       away.port = String(await unusedPort());
@@ -53,7 +53,7 @@ describe('trouble with the database', { concurrency: 2 }, () => {
     ['first attempt', 'NEW.first_attempt_at IS NOT NULL AND OLD.first_attempt_at IS NULL'],
   ] as const) {
     test(`F10: out of space when a ${what} is to be written, nothing is sent, and all of it once there is room`, () =>
-      withNotifier({ brokers: kafka.addresses, bus }, async (notifier) => {
+      withNotifier({ kafka: { brokers: kafka.addresses, bus } }, async (notifier) => {
         await notifier.store(cluster, 'CRITICAL');
         await notifier.database.query(
           `CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
@@ -80,7 +80,7 @@ describe('trouble with the database', { concurrency: 2 }, () => {
 
 describe('trouble around it', { concurrency: 2 }, () => {
   test('G23: a Pushgateway that never answers holds up no message, and one that refuses changes no exit code', () =>
-    withNotifier({ brokers: kafka.addresses, bus }, async (notifier) => {
+    withNotifier({ kafka: { brokers: kafka.addresses, bus } }, async (notifier) => {
       const asked: ServerResponse[] = [];
       let refuses = false;
       const refuse = (response: ServerResponse) => response.writeHead(503).end();
@@ -112,7 +112,7 @@ describe('trouble around it', { concurrency: 2 }, () => {
     }));
 
   test(`F25: a first run over ${manyClusters} clusters keeps to its cap and to little memory, and drops nothing`, () =>
-    withNotifier({ brokers: kafka.addresses, bus }, async (notifier) => {
+    withNotifier({ kafka: { brokers: kafka.addresses, bus } }, async (notifier) => {
       const cap = 500;
       await notifier.storeMany(manyClusters, 'CRITICAL');
       const how = {
@@ -135,7 +135,7 @@ describe('trouble around it', { concurrency: 2 }, () => {
 
 describe('trouble with the brokers', () => {
   test('F13: a topic is missing on brokers that make none: the target is paused with the reason, the other goes on, and the topic is not hammered', () =>
-    withNotifier({ brokers: kafka.addresses, bus, hasTopic: false }, async (notifier) => {
+    withNotifier({ kafka: { brokers: kafka.addresses, bus }, hasTopic: false }, async (notifier) => {
       for (const number of [0, 1, 2]) await notifier.store(clusterOf(number), 'CRITICAL');
       const all = [0, 1, 2].map((number) => ({ cluster: clusterOf(number), findings: ['CRITICAL'] }));
       const onlyServiceLog = all.map((one) => ({ ...one, targets: [onServiceLog] }));
@@ -161,7 +161,7 @@ describe('trouble with the brokers', () => {
   test('F14: a cluster with five thousand issues is told in several messages that a broker takes, each with an id that stays', () => {
     const keys = Array.from({ length: 5_000 }, (_, index) => `ISSUE_${index}`);
     const risks = Object.fromEntries(keys.map((key) => [key, { risk: 4 }]));
-    return withNotifier({ brokers: kafka.addresses, bus, risks }, async (notifier) => {
+    return withNotifier({ kafka: { brokers: kafka.addresses, bus }, risks }, async (notifier) => {
       await notifier.store(cluster, ...keys);
       const targets = [onKafka];
       const killed = await notifier.run({
@@ -183,7 +183,7 @@ describe('trouble with the brokers', () => {
   });
 
   test('F11: the broker dies and comes back: what is due for it waits, Service Log is told, and each cluster’s messages keep their order', () =>
-    withNotifier({ brokers: kafka.addresses, bus, partitions: 3 }, async (notifier) => {
+    withNotifier({ kafka: { brokers: kafka.addresses, bus }, partitions: 3 }, async (notifier) => {
       const process = notifier.start({ follows: true });
       await notifier.store(cluster, 'CRITICAL');
       await until(async () => (await deliveredTo(notifier, onKafka)) === 1);

@@ -1,6 +1,6 @@
 /**
  * A notification service of separate processes that meets a fault: `ccx notifier` on a real Kafka and PostgreSQL with a Service Log that
- * misbehaves when told to, reports that a test stores as the writer would, and at the end every invariant. For the `notifier-*.kafka.test.ts`.
+ * misbehaves when told to, reports that a test stores as the writer would, and at the end every invariant. For the `notifier-*.test.ts`.
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -69,11 +69,15 @@ export interface NotifierUnderFault {
   start(how?: NotifierRun): CcxProcess;
   /** One run, until its process has ended by itself or by the signal that is meant for it. */
   run(how?: NotifierRun): Promise<FinishedRun>;
+  /** Calls that tried to make an entry. */
+  posts(): number;
   /** What has arrived, repeats included, in order. */
   arrived(target: number): Promise<readonly WireMessage[]>;
   outbox(): Promise<Evidence['outbox']>;
   /** Claims of dead processes end now, as they would by themselves after `delivery.lease`. */
   endLeases(): Promise<void>;
+  /** Waits of messages and of targets end now, as they would by themselves. */
+  endWaits(): Promise<void>;
   /** I1 to I8. */
   complaints(expected: NotificationExpectation): Promise<readonly string[]>;
   /** Ends everything and removes it. */
@@ -81,10 +85,13 @@ export interface NotifierUnderFault {
 }
 
 export interface NotifierUnderFaultOptions {
-  /** Brokers that the notifier is given, which may be behind a proxy. */
-  readonly brokers: readonly string[];
-  /** A client that goes around it, for what has arrived. */
-  readonly bus: Bus;
+  /** Absent: nothing is sent on Kafka, and only Service Log is a target. */
+  readonly kafka?: {
+    /** Brokers that the notifier is given, which may be behind a proxy. */
+    readonly brokers: readonly string[];
+    /** A client that goes around it, for what has arrived. */
+    readonly bus: Bus;
+  };
   /** False: nobody makes the topic beforehand. */
   readonly hasTopic?: boolean;
   readonly partitions?: number;
@@ -106,13 +113,13 @@ export async function withNotifier(
 }
 
 async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Promise<NotifierUnderFault> {
-  const { brokers, bus, hasTopic = true, partitions = 1, risks = defaultRisks } = options;
+  const { kafka, hasTopic = true, partitions = 1, risks = defaultRisks } = options;
   const folder = await createTestFolder();
   const elsewhere = join(folder.path, 'elsewhere');
   await mkdir(elsewhere);
   const context = await createTestDatabase({ migrated: true, sets: ['notifier', 'records', 'trace'] });
   const topic = `${TOPIC_NOTIFICATIONS}-${clock.uuid()}`;
-  if (hasTopic) await bus.admin.ensureTopics([{ name: topic, partitions }]);
+  if (hasTopic) await kafka?.bus.admin.ensureTopics([{ name: topic, partitions }]);
   const clientSecret = `secret-${clock.uuid()}`;
   const tokens = await startFakeTokenEndpoint(clock, clientSecret);
   const serviceLog = await startFakeServiceLog({ clock });
@@ -137,15 +144,11 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
     DELIVERY__DEADLINE: '5s',
   };
 
+  const enabled = kafka === undefined ? [onServiceLog] : [onKafka, onServiceLog];
+  const bus = kafka === undefined ? [] : ['--bus', 'kafka', '--brokers', kafka.brokers.join(',')];
+
   const start = (how: NotifierRun = {}) => {
-    const {
-      follows = false,
-      targets = [onKafka, onServiceLog],
-      env = {},
-      databaseUrl = context.url,
-      heapMibMax,
-      ...at
-    } = how;
+    const { follows = false, targets = enabled, env = {}, databaseUrl = context.url, heapMibMax, ...at } = how;
     const all = {
       ...settings,
       KAFKA_BROKER__ENABLED: String(targets.includes(onKafka)),
@@ -153,7 +156,7 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
       ...env,
     };
     const process = startCcx({
-      args: ['notifier', '--bus', 'kafka', '--brokers', brokers.join(','), ...(follows ? [] : ['--once'])],
+      args: ['notifier', ...bus, ...(follows ? [] : ['--once'])],
       env: {
         ...{ HOME: elsewhere, TMPDIR: elsewhere, CCX_DATABASE_URL: databaseUrl },
         ...(heapMibMax === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMibMax}` }),
@@ -164,12 +167,13 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
     processes.push(process);
     return process;
   };
-  const received = async (): Promise<Record<number, Received>> => ({
-    [onKafka]: readNotifications(
-      hasTopic || (await bus.admin.listTopics()).includes(topic) ? await readTopic(bus, topic) : [],
-    ),
-    [onServiceLog]: readServiceLog(serviceLog.entries()),
-  });
+  const received = async (): Promise<Record<number, Received>> => {
+    const hasRecords = kafka !== undefined && (hasTopic || (await kafka.bus.admin.listTopics()).includes(topic));
+    return {
+      [onKafka]: readNotifications(hasRecords ? await readTopic(kafka.bus, topic) : []),
+      [onServiceLog]: readServiceLog(serviceLog.entries()),
+    };
+  };
   return {
     ...{ database: context.database, databaseUrl: context.url, topic, serviceLog, tokens, start },
     async store(cluster, ...errorKeys) {
@@ -192,12 +196,20 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
       const { code, signal } = await process.exited(runMsMax);
       return { code, signal, output: process.stdout() + process.stderr() };
     },
+    posts: () => serviceLog.requests().filter((request) => request.startsWith('POST ')).length,
     arrived: async (target) => (await received())[target]!.wire,
     outbox: async () => (await readNotifierTables(context.database)).outbox,
     async endLeases() {
       await context.database.query(
         `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE state = 'claimed'`,
       );
+    },
+    async endWaits() {
+      await context.database.query(
+        `UPDATE ccx.notification_outbox SET next_attempt_at = clock_timestamp() AT TIME ZONE 'UTC'
+          WHERE next_attempt_at IS NOT NULL AND state <> 'claimed'`,
+      );
+      await context.database.query('UPDATE ccx.notification_targets SET paused_until = NULL');
     },
     async complaints(expected) {
       const all = Object.values(await received());

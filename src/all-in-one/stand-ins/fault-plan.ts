@@ -25,6 +25,8 @@ export type Fault =
 interface FaultPlan {
   /** The next `count` requests of that kind meet the fault. */
   inject(on: string, fault: Fault, count?: number): void;
+  /** Nothing is due any more. */
+  clear(): void;
   /** Takes the fault that is due for a request of that kind. */
   take(on: string): Fault | undefined;
 }
@@ -34,6 +36,9 @@ export function createFaultPlan(): FaultPlan {
   return {
     inject(on, fault, count = 1) {
       for (let i = 0; i < count; i += 1) due.push({ on, fault });
+    },
+    clear() {
+      due.length = 0;
     },
     take(on) {
       const index = due.findIndex((entry) => entry.on === on);

@@ -32,6 +32,8 @@ export interface FakeServiceLog {
   requests(): readonly string[];
   /** The next `count` posts (`post`) or lists and searches (`look-up`) meet the fault. */
   inject(on: 'post' | 'look-up', fault: Fault, count?: number): void;
+  /** What was injected and was not met yet is not met any more. */
+  mend(): void;
   /** Standing behaviour: forgets the client's `event_stream_id`; refuses to search for it; lets a token be used that many times only. */
   readonly behaviour: { dropEventStreamId: boolean; refuseStreamIdSearch: boolean; tokenUsesMax: number };
   stop(): Promise<void>;
@@ -162,6 +164,7 @@ export async function startFakeServiceLog(options: FakeServiceLogOptions): Promi
     entries: () => records.items(),
     requests: () => requests,
     inject: (on, fault, count) => plan.inject(on, fault, count),
+    mend: () => plan.clear(),
     behaviour,
     async stop() {
       stopping.abort();
