@@ -14,6 +14,7 @@ import {
 import type { Bus, TopicSpec } from '../platform/bus/bus.ts';
 import { openBus } from '../platform/bus/open-bus.ts';
 import type { Clock } from '../platform/clock/clock.ts';
+import { migrateCcx } from '../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../platform/database/connect-database.ts';
 import { EMBEDDED_DATABASE_NAME } from '../platform/database/database-location.ts';
 import {
@@ -97,6 +98,8 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const busDatabase = connectDatabase({ url: databaseUrl, applicationName: 'ccx all-in-one topics' });
   lifecycle.defer('database of the topics', () => busDatabase.close());
   await ensureNotificationSchema(database);
+  // Its tool would make it at its first use; until then ccx db status would say that something is missing.
+  await migrateCcx(database, 'dead-letters');
 
   const busTelemetry = telemetryOf('bus');
   const bus = await openBus(roles.bus, { clock, telemetry: busTelemetry, database: busDatabase });

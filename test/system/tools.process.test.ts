@@ -127,6 +127,12 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     );
   });
 
+  test('the tables of a fresh installation lack nothing', async () => {
+    const status = await printed('db', 'status');
+    assert.match(status, /^schema ccx, dead-letters: version \d+$/m);
+    assert.match(status, /\nnothing to do\n$/);
+  });
+
   test('trace of a report that a newer one replaced says by which', async () => {
     const { requestId, clusterId } = await uploadCluster('replaced', ['CONTROL_PLANE_NODE_REPLICAS']);
     // As if it had been stored an hour before, while nobody decided.

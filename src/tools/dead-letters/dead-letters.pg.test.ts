@@ -124,6 +124,34 @@ test('replay and discard are audited, each in the transaction that marks the dea
   });
 });
 
+test('a letter on a topic that was made again is open, whatever was at its offset; what is gone from its topic is forgotten', async () => {
+  await withDeadLetters(async (deadLetters, bus, database) => {
+    const topic = TOPIC_PIPELINE_DEAD_LETTERS;
+    const handled = async () =>
+      (await database.query('SELECT "offset" FROM ccx.dead_letter_handled ORDER BY 1')).rows.map(
+        (row) => row['offset'],
+      );
+    await putDeadLetter(bus, 'old');
+    const { id } = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
+    await deadLetters.discard(id, ada);
+    await bus.admin.deleteTopic(topic);
+    await bus.admin.ensureTopics([{ name: topic, partitions: 2 }]);
+    await database.query('UPDATE ccx.dead_letter_handled SET timestamp_ms = timestamp_ms - 1');
+    await putDeadLetter(bus, 'new');
+    assert.deepEqual(await ids(deadLetters), ['new open']);
+    assert.equal((await deadLetters.find(id)).state, 'open');
+    await deadLetters.discard(id, ada);
+    assert.deepEqual(await ids(deadLetters, true), ['new discarded']);
+
+    await putDeadLetter(bus, 'newer');
+    await database.query('UPDATE ccx.bus_partitions SET start_offset = 1 WHERE next_offset > 1');
+    const newer = (await deadLetters.list()[Symbol.asyncIterator]().next()).value!;
+    assert.deepEqual(await handled(), [0n]);
+    await deadLetters.replay(newer.id, ada);
+    assert.deepEqual(await handled(), [1n]);
+  });
+});
+
 test('what is no dead letter is refused by name', async () => {
   await withDeadLetters(async (deadLetters) => {
     await assert.rejects(deadLetters.find('nonsense'), { code: 'DEAD_LETTER_ID' });

@@ -4,9 +4,9 @@
  */
 import { DEAD_LETTER_TOPICS } from '../../contracts/topics.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
-import type { Bus, OutgoingRecord, Position } from '../../platform/bus/bus.ts';
+import type { Bus, BusRecord, OutgoingRecord, PartitionLag, Position } from '../../platform/bus/bus.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import type { Database, Queryable } from '../../platform/database/database.ts';
+import type { Connection, Database, Queryable } from '../../platform/database/database.ts';
 import { type ByWhom, recordAudit } from '../../platform/records/audit.ts';
 import {
   type DeadLetter,
@@ -21,6 +21,8 @@ import {
 
 /** One read of a topic: enough to be few round trips, small enough for dead letters of a megabyte each. */
 const deadLettersPerReadMax = 100;
+/** It has no offsets of its own. */
+const toolGroup = 'ccx-dead-letters';
 
 export interface DeadLetters {
   /** Those of the topics, oldest first within each partition, then notifications, unless a topic is named; handled ones only on demand. */
@@ -53,7 +55,7 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
   async function find(id: string): Promise<DeadLetter> {
     const place = parseDeadLetterId(id);
     if (place === undefined && !id.startsWith('notifications/')) throw notAnId(id);
-    const deadLetter = place === undefined ? await notifications?.find(id) : await deadLetters.find(id, place);
+    const deadLetter = place === undefined ? await notifications?.find(id) : await deadLetters.find(place);
     if (deadLetter === undefined) throw unknownDeadLetter(id);
     return deadLetter;
   }
@@ -76,7 +78,7 @@ export async function openDeadLetters(dependencies: DeadLettersDependencies): Pr
     },
     async discard(id, byWhom) {
       const deadLetter = await find(id);
-      if (isOfTopic(deadLetter)) await markHandled(database, deadLetter, 'discarded', byWhom);
+      if (isOfTopic(deadLetter)) await deadLetters.discard(deadLetter, byWhom);
       else await notifications?.discard(id, byWhom);
     },
   };
@@ -106,12 +108,12 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
       const existing = new Set(await bus.admin.listTopics());
       const wanted = (topic === undefined ? topics : [topic]).filter((name) => existing.has(name));
       const handled = await readHandled(database);
-      for (const partition of await bus.admin.lag('ccx-dead-letters', wanted)) {
+      for (const partition of await bus.admin.lag(toolGroup, wanted)) {
         let next = partition.start;
         while (next < partition.end) {
           const records = await bus.admin.read({ ...partition, offset: next }, deadLettersPerReadMax);
           for (const record of records) {
-            const state = handled.get(deadLetterId(record)) ?? 'open';
+            const state = stateOf(record, handled);
             if (state === 'open' || handledToo) yield toDeadLetter(record, state);
           }
           const last = records.at(-1);
@@ -121,10 +123,10 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
       }
     },
 
-    async find(id: string, place: Position): Promise<TopicDeadLetter | undefined> {
+    async find(place: Position): Promise<TopicDeadLetter | undefined> {
       const [record] = await bus.admin.read(place, 1);
       if (record === undefined || record.offset !== place.offset) return undefined;
-      return toDeadLetter(record, (await readHandled(database)).get(id) ?? 'open');
+      return toDeadLetter(record, stateOf(record, await readHandled(database)));
     },
 
     /** Resolves to the topic. */
@@ -137,6 +139,7 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
           hint: 'it was written by another program; produce its value to the right topic by hand',
         });
       }
+      const partitions = await bus.admin.lag(toolGroup, [deadLetter.record.topic]);
       const producer = await bus.createProducer();
       try {
         await producer.send([original]);
@@ -144,8 +147,13 @@ function deadLettersOfTopics({ bus, database, topics = DEAD_LETTER_TOPICS }: Dea
         await producer.close();
       }
       // After the send: a death in between leaves the dead letter open, and a second replay is a repeat that consumers recognise.
-      await markHandled(database, deadLetter, 'replayed', byWhom);
+      await markHandled(database, deadLetter, { state: 'replayed', partitions }, byWhom);
       return original.topic;
+    },
+
+    async discard(deadLetter: TopicDeadLetter, byWhom: ByWhom): Promise<void> {
+      const partitions = await bus.admin.lag(toolGroup, [deadLetter.record.topic]);
+      await markHandled(database, deadLetter, { state: 'discarded', partitions }, byWhom);
     },
   };
 }
@@ -166,27 +174,57 @@ function unknownDeadLetter(id: string): CcxError {
   });
 }
 
-/** States of all handled dead letters, by their ids. People handle dead letters by the dozen, so the table is small. */
-async function readHandled(database: Queryable): Promise<ReadonlyMap<string, DeadLetterState>> {
-  const { rows } = await database.query<{ topic: string; partition: number; offset: bigint; action: DeadLetterState }>(
-    'SELECT topic, partition, "offset", action FROM ccx.dead_letter_handled',
+interface Handled {
+  readonly action: DeadLetterState;
+  /** Null where an earlier release handled it. */
+  readonly timestampMs: bigint | null;
+}
+
+/** All handled dead letters, by their ids. People handle dead letters by the dozen, so the table is small. */
+async function readHandled(database: Queryable): Promise<ReadonlyMap<string, Handled>> {
+  const { rows } = await database.query<Position & Handled>(
+    'SELECT topic, partition, "offset", action, timestamp_ms AS "timestampMs" FROM ccx.dead_letter_handled',
   );
-  return new Map(rows.map((row) => [deadLetterId(row), row.action]));
+  return new Map(rows.map((row) => [deadLetterId(row), row]));
+}
+
+/** Another letter may lie at the offset of one that was handled, on a topic that was deleted and made again. */
+function stateOf(record: BusRecord, handled: ReadonlyMap<string, Handled>): DeadLetterState {
+  const found = handled.get(deadLetterId(record));
+  if (found === undefined) return 'open';
+  return found.timestampMs === null || found.timestampMs === BigInt(record.timestampMs) ? found.action : 'open';
+}
+
+/** What retention has taken from the topic needs no row any more. */
+async function forgetHandled(tx: Connection, { topic, partition, start }: PartitionLag): Promise<void> {
+  await tx.query('DELETE FROM ccx.dead_letter_handled WHERE topic = $1 AND partition = $2 AND "offset" < $3', [
+    topic,
+    partition,
+    start,
+  ]);
+}
+
+interface Deed {
+  readonly state: 'replayed' | 'discarded';
+  /** Of the dead letter's topic. */
+  readonly partitions: readonly PartitionLag[];
 }
 
 /** Records the deed, audited; a dead letter that was handled before keeps its last deed. */
 async function markHandled(
   database: Database,
   { id, state, info, record }: TopicDeadLetter,
-  deed: 'replayed' | 'discarded',
+  { state: deed, partitions }: Deed,
   byWhom: ByWhom,
 ): Promise<void> {
   await database.transaction(async (tx) => {
     await tx.query(
-      `INSERT INTO ccx.dead_letter_handled (topic, partition, "offset", action, note) VALUES ($1, $2, $3, $4, $5)
-       ON CONFLICT (topic, partition, "offset") DO UPDATE SET action = excluded.action, note = excluded.note, handled_at = now()`,
-      [record.topic, record.partition, record.offset, deed, byWhom.reason ?? ''],
+      `INSERT INTO ccx.dead_letter_handled (topic, partition, "offset", action, note, timestamp_ms) VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (topic, partition, "offset") DO UPDATE
+          SET action = excluded.action, note = excluded.note, handled_at = now(), timestamp_ms = excluded.timestamp_ms`,
+      [record.topic, record.partition, record.offset, deed, byWhom.reason ?? '', record.timestampMs],
     );
+    for (const partition of partitions) await forgetHandled(tx, partition);
     const action = deed === 'replayed' ? 'dead-letters replay' : 'dead-letters discard';
     const after = { state: deed, ...(info === undefined ? {} : { code: info.code }) };
     await recordAudit(tx, { ...byWhom, action, subject: id, before: { state }, after });
