@@ -1,15 +1,19 @@
 /**
  * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, then fifty kills of writers under load on a
- * real Kafka (`test/faults/writer-under-fire.ts`), and what came out of them. `npm run test:all` runs a tenth of one. Ends with 1 when a
- * promise was broken; the same seed gives the same series again.
+ * real Kafka (`test/faults/writer-under-fire.ts`), then 200 histories of a notification service
+ * (`test/faults/notification-history.ts`), and what came out of them. `npm run test:all` runs a tenth of one. Ends with 1 when a promise was
+ * broken; the same seed gives the same series again.
  *
  *   npm run soak                         one series, a random seed
  *   npm run soak -- --seeds=3            three series
  *   npm run soak -- --seed=abc           that series; with --seeds the first of several
  *   npm run soak -- --parallel=2         scenarios at a time
- *   npm run soak -- --only=report-stored scenarios whose name contains that; the writers are called `writers`
+ *   npm run soak -- --only=report-stored scenarios whose name contains that; the others are called `writers` and `histories`
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { createKafkaBus } from '../src/platform/bus/kafka/kafka-bus.ts';
 import { plaintext } from '../src/platform/bus/kafka/kafka-security.ts';
 import { createSystemClock } from '../src/platform/clock/clock.ts';
@@ -18,6 +22,7 @@ import { createTemplate, type Template } from '../test/faults/faulty-installatio
 import { type KillScenario, runKillScenario, type ScenarioResult } from '../test/faults/kill-scenario.ts';
 import { killSeries } from '../test/faults/kill-series.ts';
 import { runWriterUnderFire } from '../test/faults/writer-under-fire.ts';
+import { baseEnvironment } from '../test/support/base-environment.ts';
 import { missingForKafka } from './kafka/kafka-jars.ts';
 import { startKafka } from './kafka/start-kafka.ts';
 
@@ -29,6 +34,10 @@ interface Finished extends ScenarioResult {
 /** What one run does to the writers on Kafka; `writer-under-fire.kafka.test.ts` does a tenth of it. */
 const writersUnderFire = { name: 'writers under fire', kills: 50, serverRestarts: 10 };
 
+/** What one run plays; `histories.pg.test.ts`, which does it, plays one under `npm test`. */
+const histories = { name: 'histories', count: 200, test: 'src/services/notification-service/histories.pg.test.ts' };
+
+const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
 const clock = createSystemClock();
 const flags = new Map(
   readProcessInput().args.map((argument) => {
@@ -55,7 +64,18 @@ async function soak(): Promise<number> {
   const isKept = due.length === 0 || (await soakScenarios(due, seeds));
   const areStored = [];
   for (const seed of fires) areStored.push(await soakWriters(seed));
-  return isKept && areStored.every(Boolean) ? 0 : 1;
+  const areTrue = [];
+  for (const seed of histories.name.includes(only) ? seeds : []) areTrue.push(await soakHistories(seed));
+  return isKept && areStored.every(Boolean) && areTrue.every(Boolean) ? 0 : 1;
+}
+
+/** False when a history broke a promise; it is printed with its seed. */
+async function soakHistories(seed: string): Promise<boolean> {
+  console.log(`${histories.count} histories, seed ${seed}`);
+  const env = { ...baseEnvironment(), CCX_TEST_SEED: seed, CCX_TEST_HISTORIES: String(histories.count) };
+  const child = spawn(process.execPath, ['--test', histories.test], { cwd: repositoryRoot, env, stdio: 'inherit' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code === 0;
 }
 
 type Due = { readonly seed: string; readonly scenario: KillScenario }[];

@@ -417,13 +417,19 @@ function watched(database: Database, statements: { count: number }, faults: { co
   };
 }
 
+/** Of each timeline, what waits for its next pause: one that was not met by the work before must not swallow one of the next. */
+const awaited = new WeakMap<Timeline, Promise<number>>();
+
 /** Waits for the work and moves the clock over its pauses of up to a minute; answers them. A watch over a lease is longer, and not a pause. */
 export async function passPauses(line: Timeline, work: Promise<unknown>): Promise<number[]> {
   const ended = work.then(() => undefined);
   const pauses: number[] = [];
   for (;;) {
-    const pause = await Promise.race([ended, line.clock.nextSleep()]);
+    const next = awaited.get(line) ?? line.clock.nextSleep();
+    awaited.set(line, next);
+    const pause = await Promise.race([ended, next]);
     if (pause === undefined) return pauses;
+    awaited.delete(line);
     if (pause > 60_000) continue;
     pauses.push(pause);
     await line.clock.advance(pause);

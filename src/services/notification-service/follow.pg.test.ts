@@ -253,6 +253,43 @@ test('F24: a service that starts after the clock was set back moves along what l
     assert.deepEqual(line.kafka.told(), ['CRITICAL'], 'a day after it was told, as far as anybody can know');
   }));
 
+test('a process that sees two steps of the clock as one moves what others wrote between them once', () =>
+  withTimeline({}, async (line) => {
+    const seldom = await line.another();
+    await seldom.runOnce();
+    line.clock.setNow(new Date(line.clock.now().getTime() - 30 * hourMs));
+    await line.store(reportOf('CRITICAL'), { at: wallText(line) });
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    line.clock.setNow(new Date(line.clock.now().getTime() - 5 * hourMs));
+    await seldom.runOnce();
+    await line.clock.advance(dayMs - 60_000);
+    await seldom.runOnce();
+    assert.deepEqual(line.kafka.told(), []);
+    await line.clock.advance(2 * 60_000);
+    await seldom.runOnce();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
+test('processes that start together after the clock was set back move what lies ahead once', () =>
+  withTimeline({}, async (line) => {
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    line.clock.setNow(new Date(line.clock.now().getTime() - 30 * hourMs));
+    const both = [await line.another(), await line.another(), await line.another()];
+    await Promise.all(both.map((service) => service.runOnce()));
+    await line.store(reportOf('CRITICAL', 'MODERATE'));
+    await line.run();
+    await line.clock.advance(dayMs - 60_000);
+    await line.store(reportOf('CRITICAL'), { at: '2026-11-21 16:00:01' });
+    await line.run();
+    assert.deepEqual(line.kafka.told(), []);
+    await line.clock.advance(2 * 60_000);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
 /** As a writer stores it whose clock was set as well. */
 function wallText(line: Timeline): string {
   return line.clock.now().toISOString().replace('T', ' ').slice(0, -1);

@@ -133,6 +133,15 @@ test('one that ran out of time is decided anew, and says so', () => {
   assert.match(lines.next, /in the next run/);
 });
 
+test('an issue whose message was withdrawn for the row of somebody else is notified, and not due', () => {
+  for (const state of ['open', 'notified', 'removed', 'dead', 'unknown'] as const) {
+    const withdrawn = { message_state: 'withdrawn', counts: false } as const;
+    const lines = linesOf(issueOf({ state, last_reason: 'already-notified', ...withdrawn }));
+    assert.match(lines.reason, /^already-notified: /, state);
+    assert.match(lines.next, /when the cooldown of that ends/);
+  }
+});
+
 test('a row of reported that is gone is asked for again, whatever was decided', () => {
   const lines = linesOf(issueOf({ state: 'notified', last_reason: 'new', counts: false }));
   assert.match(lines.reason, /^record-removed: /);

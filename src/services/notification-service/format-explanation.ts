@@ -133,6 +133,7 @@ function stateText(issue: ExplainedIssue): string {
 
 function nextText(issue: ExplainedIssue): string {
   const { state, last_reason, message_state, next_attempt_at, resolved_at, next_eligible_at } = issue;
+  if (isNotifiedElsewhere(issue)) return 'when the cooldown of that ends; the next run says when';
   if (state === 'notified' && !issue.counts) return 'at once: the record that it was sent is gone from reported';
   if (state === 'pending') {
     const attempt = `next attempt ${shown(next_attempt_at)}`;
@@ -168,7 +169,10 @@ function nextText(issue: ExplainedIssue): string {
  * Where an issue stands now, for a person: the reason of its last decision is true of the moment of deciding, and its message has gone on
  * since. Pure; called by what `ccx explain` prints.
  */
-type StandingIssue = Pick<ExplainedIssue, 'state' | 'last_reason' | 'message_state' | 'error_code' | 'counts'>;
+type StandingIssue = Pick<
+  ExplainedIssue,
+  'state' | 'last_reason' | 'message_state' | 'error_code' | 'counts' | 'next_eligible_at'
+>;
 
 /** Reasons that speak of the notification before, or of there being none: what became of that is the ledger's state. */
 const spokenByState: ReadonlySet<string> = new Set<Standing>([
@@ -188,9 +192,17 @@ function isAboutNow(reason: string): boolean {
   return !spokenByState.has(reason);
 }
 
+/** Its message was withdrawn for the row of somebody else, which the next run takes in. */
+function isNotifiedElsewhere({ state, last_reason, message_state, next_eligible_at }: StandingIssue): boolean {
+  const withdrawn = state !== 'pending' && message_state === 'withdrawn';
+  return withdrawn && last_reason === 'already-notified' && next_eligible_at === null;
+}
+
 /** The name whose sentence is true now; a reason that this version does not know is left as it is. */
-function standingOf({ state, last_reason, message_state, error_code, counts }: StandingIssue): string {
+function standingOf(issue: StandingIssue): string {
+  const { state, last_reason, message_state, error_code, counts } = issue;
   if (isAboutNow(last_reason)) return last_reason;
+  if (isNotifiedElsewhere(issue)) return 'already-notified';
   switch (state) {
     case 'open':
       return 'due';

@@ -113,6 +113,24 @@ test('what is left of a message goes out under its id, composed anew', () =>
     assert.equal(stored[0]!.body, message!.body, 'what went out is stored');
   }));
 
+test('of a message that is withdrawn for several reasons each issue has its own', () =>
+  waiting({}, [reportOf('CRITICAL', 'MODERATE')], async (line) => {
+    await line.store(reportOf('MODERATE'));
+    line.configure({ policies: policiesOf({ totalRiskThreshold: 3 }) });
+    await line.run();
+    assert.deepEqual(
+      (await outbox(line)).map(({ state, error_text }) => [state, error_text]),
+      [['withdrawn', 'below-threshold, gone']],
+    );
+    assert.deepEqual(
+      (await line.ledger()).map(({ key, reason }) => [key, reason]),
+      [
+        ['CRITICAL', 'gone'],
+        ['MODERATE', 'below-threshold'],
+      ],
+    );
+  }));
+
 test('in Service Log the entry of an issue that is gone is withdrawn, the other goes out with the newest details', () =>
   waiting({ targets: ['service-log'] }, [reportOf('CRITICAL', 'IMPORTANT')], async (line) => {
     await line.store(reportOf('IMPORTANT').replace('{"of":"IMPORTANT"}', '{"of":"now"}'));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  dayMs,
   failure,
   hourMs,
   reportOf,
@@ -111,6 +112,44 @@ test('a discarded message stays readable, is chosen by no filter any more, and m
     assert.deepEqual(others, []);
     assert.deepEqual(await wish(line, 'retry', [one!.id]), ['done']);
     assert.deepEqual(await wish(line, 'discard', [one!.id]), ['retry-requested']);
+  }));
+
+test('who asked for a retry need not wait where its message is withdrawn: the issue is notified when it is back', () =>
+  withTimeline({ targets: ['notification-backend'] }, async (line) => {
+    line.kafka.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
+    const [dead] = await list(line, { states: ['dead'] });
+    await line.store(reportOf());
+    assert.deepEqual(await wish(line, 'retry', [dead!.id]), ['done']);
+    await line.run();
+    assert.deepEqual(await line.outboxStates(), { dead: 1, withdrawn: 1 });
+    await line.store(reportOf('CRITICAL'));
+    assert.deepEqual((await line.run()).decisions, { 'tried-again': 1 });
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+  }));
+
+test('a retry of an old message, by hand, starts the cooldown of an issue that a later one had notified', () =>
+  withTimeline({ targets: ['notification-backend'] }, async (line) => {
+    line.kafka.answer = () => ({ kind: 'rejected', error: failure('REFUSED') });
+    await line.store(reportOf('CRITICAL'));
+    await line.run();
+    line.kafka.answer = () => ({ kind: 'delivered', detail: '' });
+    const [dead] = await list(line, { states: ['dead'] });
+    await line.clock.advance(dayMs + 1_000);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
+    await line.clock.advance(13 * hourMs);
+    assert.deepEqual(await wish(line, 'retry', [dead!.id]), ['done']);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL'], 'as asked');
+    await line.clock.advance(dayMs - 1);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), [], 'a day after that');
+    await line.clock.advance(2);
+    await line.run();
+    assert.deepEqual(line.kafka.told(), ['CRITICAL']);
   }));
 
 test('a message that the target cannot make anew stays dead with that reason, and holds nothing up', () =>

@@ -7,6 +7,7 @@
  * outcomes below of it, the same ones for every target; so a receiver that is added is done when it answers with results, and gets its
  * meaning here.
  */
+import { type Issue, issueIdentity } from '../../../contracts/issue.ts';
 import { type CcxError, errorText } from '../../../encoding/ccx-error.ts';
 
 export type DeliveryOutcome =
@@ -31,7 +32,12 @@ export type DeliveryOutcome =
   /** Claimed and not tried. */
   | { readonly kind: 'released' }
   /** None of its issues is to be notified any more. */
-  | { readonly kind: 'withdrawn'; readonly reason: string };
+  | {
+      readonly kind: 'withdrawn';
+      readonly reason: string;
+      /** Where not all of its issues have that reason. */
+      readonly left?: readonly { readonly issue: Issue; readonly reason: string }[];
+    };
 
 export interface Settlement {
   readonly outbox: OutboxSettlement;
@@ -87,6 +93,8 @@ interface LedgerSettlement {
   readonly clockMicros: bigint | null;
   readonly nextEligibleMicros: bigint | null;
   readonly reason: string | undefined;
+  /** By the identity of an issue, where it has another one. */
+  readonly reasons?: ReadonlyMap<string, string>;
 }
 
 export function settleOutcome(
@@ -226,9 +234,18 @@ export function settleOutcome(
           finishedMicros: nowMicros,
           error: { code: 'WITHDRAWN', text: outcome.reason },
         },
-        ...atOnce('before', outcome.reason),
+        ...withReasons(atOnce('before', outcome.reason), outcome.left),
       };
   }
+}
+
+function withReasons<Again extends { readonly ledger: LedgerSettlement }>(
+  again: Again,
+  left: readonly { readonly issue: Issue; readonly reason: string }[] | undefined,
+): Again {
+  if (left === undefined) return again;
+  const reasons = new Map(left.map(({ issue, reason }) => [issueIdentity(issue), reason]));
+  return { ...again, ledger: { ...again.ledger, reasons } };
 }
 
 function columnsOf(error: CcxError): { readonly code: string; readonly text: string } {

@@ -248,7 +248,7 @@ async function decideAgain(
   const standing = decisions.filter(({ notify }) => notify);
   const left = decisions.flatMap(({ notify, issue, reason }): LeftIssue[] => (notify ? [] : [{ issue, reason }]));
   if (standing.length === 0) {
-    return { kind: 'withdrawn', reason: [...new Set(left.map(({ reason }) => reason))].join(', ') };
+    return { kind: 'withdrawn', reason: [...new Set(left.map(({ reason }) => reason))].join(', '), left };
   }
   // Without the details of all that is left there is nothing newer to say than what was composed.
   if (left.length === 0 && standing.some(({ position }) => position === undefined)) {

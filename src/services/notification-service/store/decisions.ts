@@ -192,7 +192,7 @@ async function importForeignRows(
              last_notified_at, clock_at, reported_at, last_reason, decided_at, next_eligible_at)
      SELECT DISTINCT ON (event_type_id, org_id, cluster, type, component, error_key)
             event_type_id, org_id, cluster, type, component, error_key, 'notified', notified_at, notified_at, $2::timestamp,
-            notified_at, notified_at, notified_at, 'already-notified', $2::timestamp,
+            notified_at, notified_at, notified_at, 'gone', $2::timestamp,
             notified_at + cooldown * interval '1 microsecond'
        FROM json_to_recordset($1) AS s(event_type_id int, org_id int, cluster character(36), type text, component text,
             error_key text, notified_at timestamp, cooldown bigint)

@@ -4,6 +4,7 @@
  * Source: architecture.md 6, 7; notification-service.md 11.1.
  */
 
+import { issueIdentity } from '../../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../../contracts/payload-status.ts';
 import {
   STATE_ERROR,
@@ -233,8 +234,8 @@ async function updateOutbox(
 }
 
 /**
- * Only while the ledger still names this message: a later one has its own outcome. A message that did not go out takes nothing from a row
- * that is there: its issues go on counting by it.
+ * Only while the ledger still names this message: a later one has its own outcome, beside which only a delivery counts. A message that did
+ * not go out takes nothing from a row that is there: its issues go on counting by it.
  */
 async function updateLedger(
   tx: Connection,
@@ -253,7 +254,11 @@ async function updateLedger(
     eventTargetId: what.eventTargetId,
     issues: changed
       .filter(({ ledger }) => ledger.state === 'before')
-      .map(({ ledger, ...issue }) => ({ ...issue, reason: ledger.reason!, forgetId: false })),
+      .map(({ ledger, ...about }) => ({
+        ...about,
+        reason: ledger.reasons?.get(issueIdentity(about.issue)) ?? ledger.reason!,
+        forgetId: false,
+      })),
     now: what.nowMicros,
   });
   const updates = changed
@@ -281,7 +286,8 @@ async function updateLedger(
        FROM json_to_recordset($1) AS u(id uuid, org_id int, cluster character(36), type text, component text, error_key text,
             state text, clock_at timestamp, reported_at timestamp, next_eligible_at timestamp)
       WHERE l.event_type_id = $2 AND l.org_id = u.org_id AND l.cluster = u.cluster AND l.type = u.type
-        AND l.component = u.component AND l.error_key = u.error_key AND l.notification_id = u.id`,
+        AND l.component = u.component AND l.error_key = u.error_key
+        AND (l.notification_id = u.id OR (u.state = 'notified' AND l.state <> 'pending' AND (l.clock_at IS NULL OR l.clock_at < u.clock_at)))`,
     [rowsJson(updates), what.eventTargetId],
   );
 }

@@ -95,8 +95,9 @@ async function countByOlderRows(tx: Connection, clusters: readonly string[], sin
 
 /**
  * After the clock was set back, what was written before lies in a future that would have to come first: cooldowns, retries, leases and
- * pauses move along with the clock. `stepMicros` is 0 when the step was not seen, at a start: then it is as long as what was decided last
- * lies ahead. An attempt that comes too early for that is harmless, one that is hours late is not. Answers how far things moved.
+ * pauses move along with the clock. `stepMicros` is 0 when the step was not seen, at a start. Things move for as long as what was decided or
+ * tried last lies ahead, and for no longer than the step: another process may have answered a part of what this one sees as one step. An
+ * attempt that comes too early for that is harmless, one that is hours late is not. Answers how far things moved.
  */
 export async function setBackWhatLiesAhead(
   store: StoreAccess,
@@ -105,41 +106,44 @@ export async function setBackWhatLiesAhead(
   const nowMicros = store.nowMicros();
   return transact(store, async (tx) => {
     const { rows } = await tx.query<{ newest: string | null }>(
-      `SELECT max(decided_at) AS newest FROM ${TABLE_NOTIFICATION_CONSIDERED}`,
+      `SELECT greatest((SELECT max(decided_at) FROM ${TABLE_NOTIFICATION_CONSIDERED}),
+                       (SELECT max(last_attempt_at) FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE finished_at IS NULL)) AS newest`,
     );
     const leadMicros = (microsOrUndefined(rows[0]!.newest) ?? nowMicros) - nowMicros;
-    const backMicros = stepMicros === 0n ? leadMicros : -stepMicros;
+    const backMicros = stepMicros === 0n || leadMicros < -stepMicros ? leadMicros : -stepMicros;
     if (backMicros < microsOfMs(clockStepMsMin)) return 0n;
     await tx.query(
-      `WITH step AS (SELECT $1::timestamp AS now, $2::bigint * interval '1 microsecond' AS back),
+      `WITH step AS (SELECT $1::timestamp AS now, $2::bigint * interval '1 microsecond' AS back,
+                            -- What lies ahead by less was moved already, by a process that started beside this one.
+                            $1::timestamp + $4::bigint * interval '1 microsecond' AS ahead),
        considered AS (
          UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
             SET decided_at = c.decided_at - s.back, next_due_at = c.next_due_at - s.back, version = c.version + 1
-           FROM step AS s WHERE c.decided_at > s.now),
+           FROM step AS s WHERE c.decided_at > s.ahead),
        ledger AS (
          UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
-            SET clock_at = CASE WHEN l.clock_at > s.now THEN l.clock_at - s.back ELSE l.clock_at END,
+            SET clock_at = CASE WHEN l.clock_at > s.ahead THEN l.clock_at - s.back ELSE l.clock_at END,
                 next_eligible_at = l.next_eligible_at - s.back,
-                last_notified_at = CASE WHEN l.last_notified_at > s.now THEN l.last_notified_at - s.back ELSE l.last_notified_at END,
-                decided_at = CASE WHEN l.decided_at > s.now THEN l.decided_at - s.back ELSE l.decided_at END
-           FROM step AS s WHERE l.clock_at > s.now OR l.decided_at > s.now),
+                last_notified_at = CASE WHEN l.last_notified_at > s.ahead THEN l.last_notified_at - s.back ELSE l.last_notified_at END,
+                decided_at = CASE WHEN l.decided_at > s.ahead THEN l.decided_at - s.back ELSE l.decided_at END
+           FROM step AS s WHERE l.clock_at > s.ahead OR l.decided_at > s.ahead),
        outbox AS (
          UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
             SET next_attempt_at = CASE o.state WHEN 'claimed' THEN least(o.next_attempt_at, s.now + $3::bigint * interval '1 microsecond')
                                                ELSE greatest(s.now, o.next_attempt_at - s.back) END,
-                due_at = CASE WHEN o.due_at > s.now THEN greatest(s.now, o.due_at - s.back) ELSE o.due_at END,
+                due_at = CASE WHEN o.due_at > s.ahead THEN greatest(s.now, o.due_at - s.back) ELSE o.due_at END,
                 -- What was decided before the step was not decided in the run that follows it.
-                decided_at = CASE WHEN o.decided_at > s.now THEN o.decided_at - s.back ELSE o.decided_at END,
-                last_attempt_at = CASE WHEN o.last_attempt_at > s.now THEN o.last_attempt_at - s.back ELSE o.last_attempt_at END,
+                decided_at = CASE WHEN o.decided_at > s.ahead THEN o.decided_at - s.back ELSE o.decided_at END,
+                last_attempt_at = CASE WHEN o.last_attempt_at > s.ahead THEN o.last_attempt_at - s.back ELSE o.last_attempt_at END,
                 -- Frozen bytes have this moment in them.
-                first_attempt_at = CASE WHEN o.first_attempt_at > s.now AND NOT o.may_have_arrived
+                first_attempt_at = CASE WHEN o.first_attempt_at > s.ahead AND NOT o.may_have_arrived
                                         THEN o.first_attempt_at - s.back ELSE o.first_attempt_at END
            FROM step AS s
-          WHERE o.next_attempt_at > s.now AND coalesce(o.last_attempt_at, o.decided_at) > s.now)
+          WHERE o.next_attempt_at > s.ahead AND coalesce(o.last_attempt_at, o.decided_at) > s.ahead)
        UPDATE ${TABLE_NOTIFICATION_TARGETS} AS t
           SET paused_until = greatest(s.now, t.paused_until - s.back)
-         FROM step AS s WHERE t.paused_until > s.now`,
-      [timestampText(nowMicros), String(backMicros), String(microsOfMs(leaseMs))],
+         FROM step AS s WHERE t.paused_until > s.ahead`,
+      [timestampText(nowMicros), ...[backMicros, microsOfMs(leaseMs), microsOfMs(clockStepMsMin)].map(String)],
     );
     return backMicros;
   });
@@ -246,7 +250,9 @@ async function storeSuccessors(tx: Connection, reissued: readonly Reissued[], no
   await tx.query(
     `WITH pairs AS (SELECT * FROM json_to_recordset($1) AS p(old uuid, next uuid)),
      renewed AS (
-       UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l SET state = 'pending', state_before = l.state, notification_id = pairs.next
+       UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l SET state = 'pending', state_before = l.state, notification_id = pairs.next,
+            -- Nobody has to wait any more for what a person asked for, should this message be withdrawn.
+            clock_at = CASE WHEN l.reported_at IS NOT NULL THEN l.clock_at END
          FROM pairs JOIN ${TABLE_NOTIFICATION_OUTBOX} AS o ON o.id = pairs.old
         WHERE l.event_type_id = o.event_type_id AND l.org_id = o.org_id AND l.cluster = o.cluster AND l.notification_id = pairs.old)
      UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c SET version = c.version + 1

@@ -1,0 +1,62 @@
+/**
+ * What targets were notified of, and for how long that counts: kept from what a test saw arrive, from rows of `reported` and from what it
+ * did itself. It knows nothing of how our service decides, so that the two can be compared. Used by `notification-history.ts`.
+ */
+interface Telling {
+  /** Of the message; of a row that the reference wrote, the row. */
+  readonly id: string;
+  /** Target, cluster and error key. */
+  readonly issue: string;
+  /** What the clock said when it arrived last. */
+  atMs: number;
+  /** The same, moved along with each step of the clock back. A service that did not see a step may move less of it. */
+  earliestMs: number;
+  /** Its `sent` row; undefined while nobody wrote one. */
+  row: string | undefined;
+  removed: boolean;
+}
+
+export type ToldIssues = ReturnType<typeof createToldIssues>;
+
+export function createToldIssues() {
+  const tellings: Telling[] = [];
+  const put = (id: string, issue: string, atMs: number, row?: string) => {
+    const known = tellings.find((telling) => telling.id === id && telling.issue === issue);
+    if (known === undefined) tellings.push({ id, issue, atMs, earliestMs: atMs, row, removed: false });
+    else Object.assign(known, { atMs, earliestMs: atMs });
+  };
+  return {
+    /** A message arrived, for the first time or again. */
+    arrived: (id: string, issue: string, atMs: number): void => put(id, issue, atMs),
+    /** The reference wrote a `sent` row, which counts for every issue of its report. */
+    sentByReference: (row: string, issue: string, atMs: number): void => put(row, issue, atMs, row),
+    /** Our service wrote the `sent` row of a message. */
+    recorded(id: string, row: string): void {
+      for (const telling of tellings) if (telling.id === id) telling.row ??= row;
+    },
+    isRecorded: (id: string): boolean => tellings.some((telling) => telling.id === id && telling.row !== undefined),
+    hasArrived: (id: string): boolean => tellings.some((telling) => telling.id === id),
+    /** Rows that are not there do not count any more, whoever wrote or removed them. */
+    rowsAre(present: ReadonlySet<string>): void {
+      for (const telling of tellings)
+        if (telling.row !== undefined && !present.has(telling.row)) telling.removed = true;
+    },
+    clockSetBack(nowMs: number, byMs: number): void {
+      for (const telling of tellings) if (telling.earliestMs > nowMs) telling.earliestMs -= byMs;
+    },
+    /** What certainly forbids another message about the issue now. */
+    forbidding: (issue: string, how: { readonly nowMs: number; readonly cooldownMs: number }) =>
+      tellings.filter(
+        (telling) => telling.issue === issue && !telling.removed && telling.earliestMs + how.cooldownMs > how.nowMs,
+      ),
+    /** Whether a row may still count for the issue. */
+    mayCount: (issue: string, how: { readonly nowMs: number; readonly cooldownMs: number }): boolean =>
+      tellings.some(
+        (telling) =>
+          telling.issue === issue &&
+          telling.row !== undefined &&
+          !telling.removed &&
+          telling.atMs + how.cooldownMs > how.nowMs,
+      ),
+  };
+}
