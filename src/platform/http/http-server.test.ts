@@ -61,9 +61,11 @@ test('a request in flight is answered before the server is gone', async () => {
   const asking = callHttp(`${url}/`);
   await arrived.promise;
   const closing = server.close();
+  assert.equal(server.baseUrl(), url, 'what is in work may still speak of it');
   goOn.resolve();
   assert.equal((await asking).body.toString(), 'answered');
   await closing;
+  assert.equal(server.baseUrl(), url);
   await assert.rejects(callHttp(`${url}/`), { code: 'HTTP_UNREACHABLE' });
 });
 

@@ -116,12 +116,7 @@ export function createHttpServer(options: HttpServerOptions) {
       for (const module of modules) module.onConnectionRefused?.();
     },
   });
-  /** Where it listens, e.g. `http://127.0.0.1:3000`; empty while it does not. */
-  const baseUrl = (): string => {
-    const address = server.address() as AddressInfo | null;
-    if (address === null) return '';
-    return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
-  };
+  let baseUrl = '';
   return {
     app,
     /** Before it listens. */
@@ -135,7 +130,11 @@ export function createHttpServer(options: HttpServerOptions) {
     room: (roomOptions: ConnectionRoomOptions): ConnectionRoom => connections.room(roomOptions),
     /** Open connections. */
     connections: (): number => connections.count,
-    baseUrl,
+    /**
+     * Where it listens, e.g. `http://127.0.0.1:3000`; empty before. While it closes, and requests that are in work still speak of it, and
+     * behind that, where it listened.
+     */
+    baseUrl: (): string => baseUrl,
     /** Starts to listen; resolves to the base URL. */
     async listen(): Promise<string> {
       try {
@@ -148,7 +147,8 @@ export function createHttpServer(options: HttpServerOptions) {
           hint: `choose another port with ${options.portSetting}`,
         });
       }
-      return baseUrl();
+      baseUrl = urlOf(server.address() as AddressInfo);
+      return baseUrl;
     },
     async close(): Promise<void> {
       const closed = app.close();
@@ -156,6 +156,10 @@ export function createHttpServer(options: HttpServerOptions) {
       await closed;
     },
   };
+}
+
+function urlOf({ family, address, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /** A listener on all addresses is reached by this one from here. */

@@ -17,6 +17,7 @@ test('a link of an earlier address leads here again, even when its time is over'
     const link = await links.create(id);
     await clock.advance(2 * dayMs);
     const renewed = new URL((await links.renew(link, 'http://here:2'))!);
+    assert.equal(await links.renew(link.replace('http://earlier:1', ''), 'http://here:2'), renewed.href);
     assert.equal(renewed.host, 'here:2');
     assert.equal(renewed.pathname, new URL(link).pathname);
     assert.equal(await links.judge(id, new URL(link).searchParams), 'expired');

@@ -39,7 +39,8 @@ export class DownloadLinks implements ArchiveLinks {
    * and where links are not signed, because then nothing tells ours from those of others.
    */
   async renew(link: string, baseUrl: string): Promise<string | undefined> {
-    const url = URL.parse(link);
+    // A link without an address: one that a release made while it stopped, which knew no address then.
+    const url = URL.parse(link, baseUrl);
     const segment = /\/download\/([^/]+)$/.exec(url?.pathname ?? '')?.[1];
     const { keys } = this.#options;
     if (url === null || segment === undefined || keys === undefined) return undefined;

@@ -4,13 +4,16 @@ import { describe, type TestContext, test } from 'node:test';
 import {
   archiveKeys,
   type BenchOptions,
+  BOUNDARY,
   type Exchange,
   filePart,
+  form,
   type IngressBench,
   metadataPart,
   send,
   startIngressBench,
   upload,
+  userIdentity,
 } from '../../../test/support/ingress-bench.ts';
 import { until } from '../../../test/support/until.ts';
 import { HEADER_REQUEST_ID, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
@@ -297,6 +300,37 @@ test('stopping finishes what the bus takes in time', async (t) => {
   bus.mode = 'up';
   await it.ingress.stop();
   assert.deepEqual(announcedIds(bus), ['id1']);
+});
+
+test('an upload that is in work when the stop begins is announced with a link that leads here', async (t) => {
+  const { it, bus } = await bench(t);
+  const { baseUrl } = it.ingress;
+  const bytes = form([filePart(Buffer.alloc(100_000, 7))]);
+  let stopping: Promise<void> | undefined;
+  const answer = await send(`${baseUrl}/api/ingress/v1/upload`, {
+    method: 'POST',
+    headers: {
+      'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+      'x-rh-identity': userIdentity,
+      [HEADER_REQUEST_ID]: 'id1',
+    },
+    body: (async function* () {
+      yield bytes.subarray(0, 50_000);
+      await until(async () => !(await it.ingress.idle()));
+      stopping = it.ingress.stop();
+      await until(() =>
+        send(`${baseUrl}/ready`).then(
+          () => false,
+          () => true,
+        ),
+      );
+      yield bytes.subarray(50_000);
+    })(),
+  });
+  await stopping;
+  assert.equal(answer.status, 202);
+  const [announced] = bus.of(TOPIC_UPLOAD_ANNOUNCE);
+  assert.equal(new URL((JSON.parse(String(announced?.value)) as { url: string }).url).origin, baseUrl);
 });
 
 test('a start that fails leaves nothing open', async (t) => {
