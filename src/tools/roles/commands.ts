@@ -4,7 +4,7 @@ import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { readRoles } from '../../platform/records/role-record.ts';
-import { type ListedRole, listRoles, versionsOf } from './list-roles.ts';
+import { type ListedRole, listRoles, troublesOf, versionsOf } from './list-roles.ts';
 
 export function register(program: Command, input: ProcessInput): void {
   const command = program
@@ -31,12 +31,12 @@ export function register(program: Command, input: ProcessInput): void {
     });
 }
 
-function lineOf({ role, life, version, host, pid, startedAt, unseenSeconds, state }: ListedRole): string {
-  const { reasons } = state;
-  const trouble = Array.isArray(reasons) && reasons.length > 0 && life === 'alive' ? `  ${reasons.join('; ')}` : '';
+function lineOf(listed: ListedRole): string {
+  const { role, life, version, host, pid, startedAt, unseenSeconds, state } = listed;
   const ready = life !== 'alive' ? '' : state['ready'] === true ? '  ready' : '  not ready';
   const seen = `seen ${Math.round(unseenSeconds)} s ago`;
-  return `${role.padEnd(13)}  ${life.padEnd(8)}  ${version}  ${host}/${pid}  since ${startedAt.slice(0, 19)}Z  ${seen}${ready}${trouble}`;
+  const line = `${role.padEnd(13)}  ${life.padEnd(8)}  ${version}  ${host}/${pid}  since ${startedAt.slice(0, 19)}Z  ${seen}${ready}`;
+  return [line, ...troublesOf(listed).map((trouble) => `  ${trouble}`)].join('\n');
 }
 
 function print(line: string): void {

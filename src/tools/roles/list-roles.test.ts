@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoleRecord } from '../../platform/records/role-record.ts';
-import { listRoles, versionsOf } from './list-roles.ts';
+import { listRoles, troublesOf, versionsOf } from './list-roles.ts';
 
 const record = (change: Partial<RoleRecord> = {}): RoleRecord => ({
   ...{ instance: 'i', role: 'writer', version: '1.0.0', host: 'a', pid: 1, unseenSeconds: 5 },
@@ -40,4 +40,29 @@ test('versions of what lives are told apart, each role once', () => {
     { version: '0.9.0', roles: ['notifier'] },
     { version: '1.0.0', roles: ['writer'] },
   ]);
+});
+
+test('what is wrong with a role is said, also where it is ready; of what is gone nothing is', () => {
+  const state = {
+    ready: true,
+    reasons: ['no run has ended yet'],
+    targets: [
+      { name: 'service-log', messages: [] },
+      {
+        name: 'notification-backend',
+        pausedUntil: '2026-11-26T16:14:08Z',
+        code: 'BUS_TOPIC_UNKNOWN',
+        text: 'no topic',
+      },
+    ],
+    quarantine: [{ rule: 'a.rule', for: 'all clusters', seconds: 90 }],
+  };
+  const troubles = (change: Partial<RoleRecord>) => listRoles([record(change)], { all: true }).flatMap(troublesOf);
+  assert.deepEqual(troubles({ state }), [
+    'no run has ended yet',
+    'notification-backend is paused until 2026-11-26T16:14:08Z: no topic [BUS_TOPIC_UNKNOWN]',
+    'rule a.rule is left out for all clusters, 90 s more',
+  ]);
+  assert.deepEqual(troubles({ state, unseenSeconds: 600 }), []);
+  assert.deepEqual(troubles({ state: { ready: true, reasons: null, targets: ['x', null], quarantine: 'none' } }), []);
 });

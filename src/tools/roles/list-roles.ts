@@ -28,6 +28,33 @@ function lifeOf(record: RoleRecord, others: readonly RoleRecord[]): Life {
   return isReplaced ? 'replaced' : 'stale';
 }
 
+/**
+ * What is wrong with an instance that lives, in its own words, one line each: why it is not ready, targets that are paused, rules that are
+ * left out. It may be of another release, so that nothing is taken for granted.
+ */
+export function troublesOf({ life, state }: ListedRole): string[] {
+  if (life !== 'alive') return [];
+  return [
+    ...listOf(state['reasons']).map(String),
+    ...recordsOf(state['targets'])
+      .filter(({ pausedUntil }) => typeof pausedUntil === 'string')
+      .map(({ name, pausedUntil, code, text }) => `${name} is paused until ${pausedUntil}: ${text} [${code}]`),
+    ...recordsOf(state['quarantine']).map(
+      (left) => `rule ${left['rule']} is left out for ${left['for']}, ${left['seconds']} s more`,
+    ),
+  ];
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function recordsOf(value: unknown): readonly Fields[] {
+  return listOf(value).filter((entry): entry is Fields => typeof entry === 'object' && entry !== null);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
 /** Versions that live, each with its roles; more than one is a rolling update, or one that was forgotten. */
 export function versionsOf(listed: readonly ListedRole[]): { readonly version: string; readonly roles: string[] }[] {
   const alive = listed.filter(({ life }) => life === 'alive');
