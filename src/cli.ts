@@ -68,6 +68,10 @@ const modules: readonly CommandModule[] = [
     load: () => import('./tools/database/commands.ts'),
   },
   {
+    commands: { acks: 'rules that are disabled for a cluster or an organization: add, list, remove' },
+    load: () => import('./tools/acknowledgements/commands.ts'),
+  },
+  {
     commands: { audit: 'what people changed with commands: list' },
     load: () => import('./tools/audit/commands.ts'),
   },

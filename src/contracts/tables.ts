@@ -16,7 +16,7 @@ export const TARGET_SERVICE_LOG = 2;
 /** Seed rows of `notification_types`. */
 export const NOTIFICATION_TYPE_INSTANT = 1;
 
-/** `NOTIFY` channel: the writer has committed reports. A hint without payload; whoever waits for reports polls as well. */
+/** `NOTIFY` channel: the writer has committed reports, or somebody an acknowledgement. A hint without payload; whoever waits for reports polls as well. */
 export const CHANNEL_REPORT_STORED = 'ccx_report_stored';
 
 /** Reports, as far as notifications need them. Written by: notification writer → read by: notification service. */
@@ -80,6 +80,12 @@ export const TABLE_CLUSTER_OWNERS = 'ccx.cluster_owners';
 export const TABLE_ROLES = 'ccx.roles';
 /** Changes by people. Written by: `ccx` commands, read API, console → read by: `ccx audit`. Code: `platform/records/audit.ts`. */
 export const TABLE_AUDIT = 'ccx.audit';
+/**
+ * Rules that somebody disabled for a cluster or an organization, and where one of an organization is over already. Written by: `ccx acks`,
+ * read API, notification service (ends) → read by: notification service, whoever asks. Code: `platform/records/acknowledgements.ts`.
+ */
+export const TABLE_ACKNOWLEDGEMENTS = 'ccx.acknowledgements';
+export const TABLE_ACKNOWLEDGEMENT_ENDS = 'ccx.acknowledgement_ends';
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 

@@ -9,6 +9,11 @@ import { CcxError } from '../../src/encoding/ccx-error.ts';
 import type { ManualClock } from '../../src/platform/clock/manual-clock.ts';
 import type { Connection, Database } from '../../src/platform/database/database.ts';
 import {
+  addAcknowledgement,
+  removeAcknowledgement,
+  type WantedAcknowledgement,
+} from '../../src/platform/records/acknowledgements.ts';
+import {
   BUSINESS_EVENT_CHANNEL,
   type BusinessEvent,
   createSilentTelemetry,
@@ -232,6 +237,10 @@ export interface Timeline {
   /** Lets the content source fail, and no content be kept from before. */
   failContent(fails: boolean): void;
   disable(rows: Parameters<typeof collectDisabledRules>): void;
+  /** By `ada`, at the clock's now, `test_rule|CRITICAL` of the test's cluster unless said otherwise; answers its id. */
+  acknowledge(changes?: Partial<WantedAcknowledgement>): Promise<string>;
+  /** Ends what `acknowledge` has made, by its id. */
+  unacknowledge(id: string): Promise<void>;
   /** A row of `reported` that somebody else wrote. */
   storeSent(
     report: string,
@@ -337,6 +346,20 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
     },
     disable(rows) {
       disabled = collectDisabledRules(...rows);
+    },
+    async acknowledge(changes = {}) {
+      const wanted: WantedAcknowledgement = {
+        ...{ orgId: testOrg, cluster: testCluster, errorKey: 'CRITICAL' },
+        component: 'ccx_rules_ocp.external.rules.test_rule.report',
+        ...{ until: null, untilResolved: false, justification: '' },
+        ...changes,
+      };
+      const byWhom = { actor: 'ada', origin: 'test' };
+      const { acknowledgement } = await addAcknowledgement(database, wanted, { byWhom, at: timestampOf(clock) });
+      return acknowledgement.id;
+    },
+    async unacknowledge(id) {
+      await removeAcknowledgement(database, id, { byWhom: { actor: 'ben', origin: 'test' }, at: timestampOf(clock) });
     },
     async storeSent(report, row = {}) {
       const at = new Date(clock.now().getTime() - (row.hoursAgo ?? 1) * hourMs).toISOString();

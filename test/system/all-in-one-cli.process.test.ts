@@ -318,6 +318,8 @@ Commands:
                   discard
   db              the tables in the database: init, migrate, status, grants,
                   cleanup
+  acks            rules that are disabled for a cluster or an organization: add,
+                  list, remove
   audit           what people changed with commands: list
   roles           roles that run on a database: alive or stale, version,
                   readiness

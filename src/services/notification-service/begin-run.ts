@@ -164,6 +164,13 @@ export async function prepareTargets(state: ServiceState, content: RuleContentDi
   return targets;
 }
 
+/** The longest cooldown; undefined where no target has a cooldown. */
+export function longestOf(targets: readonly RunTarget[]): bigint | undefined {
+  return targets
+    .map(({ policy }) => policy.cooldownMicros)
+    .reduce((longer, one) => (one === undefined || (longer !== undefined && longer > one) ? longer : one), undefined);
+}
+
 /** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
 async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
   const { messagesMax, everyMs } = state.settings.firstRun;

@@ -3,6 +3,7 @@ import type { IssueState } from '../../contracts/issue.ts';
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
 import { CLUSTER_CAP_CODE, reasonSentence, type Standing } from './decide/reasons.ts';
 import type {
+  ExplainedAcknowledgement,
   ExplainedCluster,
   ExplainedEvent,
   ExplainedIssue,
@@ -91,6 +92,7 @@ function issueLines(issue: ExplainedIssue): string[] {
     '',
     `  ${issue.error_key}  ${issue.component}`,
     `    ${standing}: ${reasonSentence(standing)}${notRunText(issue)}`,
+    ...(issue.acknowledgement === null ? [] : [`    ${acknowledgedText(issue.acknowledgement)}`]),
     `    ${seenText(issue)}`,
     `    last sent ${sentText(issue)}${id}`,
     `    next possible ${nextText(issue)}`,
@@ -112,6 +114,20 @@ function seenText(issue: ExplainedIssue): string {
   };
   if (state === 'open') return `open, ${first}${again}, last seen ${shown(last_seen_at)}`;
   return `${closed[state]}; ${first}${again}, last seen ${shown(last_seen_at)}`;
+}
+
+/** By whom, until when and why; the same words in a dry run. */
+export function acknowledgedText(acknowledgement: ExplainedAcknowledgement): string {
+  const { id, cluster, orgId, errorKey, until, untilResolved, by, justification, endedAt } = acknowledgement;
+  const where = cluster === null ? `organization ${orgId}` : 'this cluster';
+  const ends = [
+    ...(until === null ? [] : [`until ${shown(until)}`]),
+    ...(untilResolved ? ['until it is resolved'] : []),
+    ...(until === null && !untilResolved ? ['until it is removed'] : []),
+  ].join(' or ');
+  const over = endedAt === null ? '' : `; over since ${shown(endedAt)}, it is decided anew`;
+  const what = errorKey === null ? 'all keys of the rule' : 'this key';
+  return `acknowledged by ${by} for ${where}, ${what}, ${ends}${justification === '' ? '' : `: ${justification}`} (${id})${over}`;
 }
 
 function sentText({ state, message_state, last_notified_at }: ExplainedIssue): string {
@@ -144,6 +160,8 @@ function nextText(issue: ExplainedIssue): string {
   }
   if (resolved_at !== null) return 'when a report contains it again';
   if (last_reason === 'rule-did-not-run') return 'when its rule has run again';
+  if (issue.acknowledgement != null && issue.acknowledgement.endedAt !== null)
+    return 'in the next run, if it is still there';
   if (next_eligible_at !== null) return `${shown(next_eligible_at)}, if it is still there`;
   switch (standingOf(issue)) {
     case 'due':
@@ -179,6 +197,7 @@ const spokenByState: ReadonlySet<string> = new Set<Standing>([
   'new',
   'cooldown-over',
   'recurred',
+  'acknowledgement-over',
   'record-removed',
   'tried-again',
   'already-notified',

@@ -153,6 +153,14 @@ const fallsOut: Record<string, { readonly happens: (line: Timeline) => Promise<u
     happens: async (line) => line.disable([[], [{ scope: String(testOrg), rule: 'test_rule', errorKey: 'CRITICAL' }]]),
     reason: 'disabled-by-org',
   },
+  'its rule is acknowledged for the cluster': {
+    happens: (line) => line.acknowledge(),
+    reason: 'disabled-by-cluster',
+  },
+  'its rule is acknowledged for the organization': {
+    happens: (line) => line.acknowledge({ cluster: null, errorKey: null }),
+    reason: 'disabled-by-org',
+  },
   'the threshold is raised': {
     happens: async (line) => line.configure({ policies: policiesOf({ totalRiskThreshold: 5 }) }),
     reason: 'below-threshold',

@@ -74,8 +74,17 @@ const answers: Readonly<Record<string, DeliveryResult>> = {
   rejected: { kind: 'rejected', error: failure('REJECTED') },
 };
 
-const walks = { one: 0, two: 0, three: 2, four: 1 } as const;
-for (const [seed, clusterCap] of Object.entries(walks)) {
+/** By seed: the cap, and steps of those below that are left out. */
+const walks = {
+  one: { clusterCap: 0, without: ['acknowledge', 'enable'] },
+  two: { clusterCap: 0, without: ['acknowledge', 'enable'] },
+  three: { clusterCap: 2, without: ['acknowledge', 'enable'] },
+  four: { clusterCap: 1, without: ['acknowledge', 'enable'] },
+  five: { clusterCap: 0, without: ['retry'] },
+  six: { clusterCap: 2, without: ['retry'] },
+  nine: { clusterCap: 0, without: ['retry'] },
+};
+for (const [seed, { clusterCap, without }] of Object.entries(walks)) {
   const settings = { policies: policiesOf({ clusterCap }, { clusterCap, totalRiskThreshold: 1, sendResolved: true }) };
   test(`a run sends and decides what the preview before it said, whatever happened before; seed ${seed}, cap ${clusterCap}`, () =>
     withTimeline({ targets: ['notification-backend', 'service-log'], settings }, async (line) => {
@@ -84,6 +93,7 @@ for (const [seed, clusterCap] of Object.entries(walks)) {
       const clusters = [testCluster, testCluster.replace('5d', '6d')];
       const targets = [line.kafka, line.serviceLog];
       let foreign = 0;
+      const acknowledged: string[] = [];
       const steps: Readonly<Record<string, () => Promise<unknown> | unknown>> = {
         report: () =>
           line.store(reportOf(...chance.shuffle(keys).slice(0, chance.below(4))), { cluster: chance.pick(clusters) }),
@@ -102,6 +112,18 @@ for (const [seed, clusterCap] of Object.entries(walks)) {
             ]),
             [],
           ]),
+        async acknowledge() {
+          const hours = chance.pick([undefined, 1, 5, 30]);
+          const until = hours === undefined ? null : new Date(line.clock.now().getTime() + hours * hourMs);
+          const id = await line.acknowledge({
+            ...{ cluster: chance.pick([...clusters, null]), errorKey: chance.pick([...keys, ...keys, null]) },
+            ...{ until: until?.toISOString() ?? null, untilResolved: chance.pick([true, false]) },
+          });
+          acknowledged.push(id);
+        },
+        async enable() {
+          for (const id of acknowledged.splice(0)) await line.unacknowledge(id);
+        },
         risks: () => line.setRisks({ ...defaultRisks, LOW: { risk: chance.pick([1, 3]), tags: [] } }),
         removed: () => line.database.query('DELETE FROM reported WHERE event_type_id = $1', [chance.pick([1, 2])]),
         foreign: () =>
@@ -117,10 +139,11 @@ for (const [seed, clusterCap] of Object.entries(walks)) {
           ),
       };
       let compared = 0;
+      const names = Object.keys(steps).filter((name) => !(without as readonly string[]).includes(name));
       // A start writes the names of the targets.
       await line.another();
       for (let round = 0; round < 25; round += 1) {
-        for (let count = 0; count <= chance.below(3); count += 1) await steps[chance.pick(Object.keys(steps))]!();
+        for (let count = 0; count <= chance.below(3); count += 1) await steps[chance.pick(names)]!();
         const before = await everything(line.database);
         const { items, summary } = await preview(line);
         assert.equal(await everything(line.database), before);

@@ -5,6 +5,7 @@
  */
 
 import { Registry } from 'prom-client';
+import type { Acknowledgement } from '../../contracts/acknowledgement.ts';
 import { type Issue, issueIdentity } from '../../contracts/issue.ts';
 import type { TargetName } from '../../contracts/tables.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
@@ -16,6 +17,7 @@ import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {
   beginRun,
   checkNotificationSchema,
+  longestOf,
   type NotificationServiceDependencies,
   prepareTargets,
   requireTarget,
@@ -59,6 +61,8 @@ interface PreviewedIssue extends Issue {
   readonly totalRisk: number | undefined;
   /** UTC, as PostgreSQL writes it: when the passing of time alone would change the answer. */
   readonly nextEligibleAt: string | undefined;
+  /** What silences it. */
+  readonly acknowledgement: Acknowledgement | undefined;
 }
 
 interface PreviewedMessage extends Omit<OutgoingNotification, 'target' | 'cluster'> {
@@ -123,7 +127,9 @@ export async function previewRun(
     const { run, store: bound } = await beginRun(frozen, { content, targets, sinceMicros: undefined });
     const summaries = new Map(targets.map((one) => [one, emptySummary()]));
     const again = await wantedAgain(run, bound, request);
-    const store = asTheRunWouldFind(bound, again);
+    const longest = longestOf(targets);
+    const removedSince = longest === undefined ? undefined : timestampText(nowMicros - longest);
+    const store = asTheRunWouldFind(bound, again, removedSince);
     const looked = new Set<string>();
     const tell = async (runTarget: RunTarget, previewed: Previewed) => {
       count(summaries.get(runTarget)!, previewed);
@@ -264,8 +270,11 @@ function frozenState(
   };
 }
 
-/** A run notices rows that somebody removed, and takes up wishes, before it decides; a preview reads the ledger as if that were done. */
-function asTheRunWouldFind(store: RunStore, wanted: readonly Unsent[]): RunStore {
+/**
+ * A run notices rows that somebody removed, as far back as a cooldown reaches, and takes up wishes, before it decides; a preview reads the
+ * ledger as if that were done.
+ */
+function asTheRunWouldFind(store: RunStore, wanted: readonly Unsent[], removedSince: string | undefined): RunStore {
   const again = new Set(
     wanted.flatMap(({ runTarget: { target }, message: { notification } }) =>
       notification.issues.map((issue) => `${target.eventTargetId}/${notification.cluster}/${issueIdentity(issue)}`),
@@ -275,9 +284,8 @@ function asTheRunWouldFind(store: RunStore, wanted: readonly Unsent[]): RunStore
     ...store,
     async readLedger(wanted) {
       const ledger = await store.readLedger(wanted);
-      const removed = new Set(
-        (await store.readRemovedIssues(wanted)).map((issue) => `${ledgerKey(issue)}/${issueIdentity(issue)}`),
-      );
+      const gone = removedSince === undefined ? [] : await store.readRemovedIssues(wanted, removedSince);
+      const removed = new Set(gone.map((issue) => `${ledgerKey(issue)}/${issueIdentity(issue)}`));
       const found = new Map<string, LedgerIssue[]>();
       for (const [key, issues] of ledger) {
         const [eventTargetId, , cluster] = key.split('/');
@@ -364,9 +372,13 @@ async function newlyResolved(
   return found;
 }
 
-/** Without a cooldown a report is notified of once, however often a service that follows looks at it. */
+/**
+ * Without a cooldown a report is notified of once, however often a service that follows looks at it. It looks at it for the end of an
+ * acknowledgement.
+ */
 function untilItsNextReport(decision: Decision): Decision {
-  if (!decision.notify || !decision.seenBefore) return decision;
+  if (!decision.notify || !decision.seenBefore || decision.reason === 'acknowledgement-over') return decision;
+  if (decision.reason === 'new') return decision;
   return { ...decision, notify: false, reason: 'already-notified' };
 }
 
@@ -504,7 +516,7 @@ function clusterOf(cluster: RenderedCluster, messages: readonly PreviewedMessage
     target: runTarget.target.name,
     ...{ orgId: report.orgId, cluster: report.cluster, reportUpdatedAt: report.updatedAt },
     error: error === undefined ? undefined : `${error.code}: ${errorText(error)}`,
-    issues: decisions.map(({ issue, notify, reason, notificationId, nextEligibleMicros }) => {
+    issues: decisions.map(({ issue, notify, reason, notificationId, nextEligibleMicros, acknowledgement }) => {
       const verdict = runTarget.policy.verdicts.of(issue.component, issue.errorKey);
       const isDue = notify && notificationId !== undefined;
       const waits = isDue && !today.has(issueIdentity(issue));
@@ -514,10 +526,17 @@ function clusterOf(cluster: RenderedCluster, messages: readonly PreviewedMessage
         reason: waits ? 'cluster-cap' : reason,
         totalRisk: verdict.kind === 'pass' ? verdict.totalRisk : undefined,
         nextEligibleAt: nextEligibleMicros === null ? undefined : timestampText(nextEligibleMicros),
+        acknowledgement: acknowledgement && acknowledgementShown(acknowledgement),
       };
     }),
     messages,
   };
+}
+
+/** Without what the run reads beside it. */
+function acknowledgementShown(acknowledgement: Acknowledgement): Acknowledgement {
+  const { id, orgId, cluster, component, errorKey, until, untilResolved, justification, by } = acknowledgement;
+  return { id, orgId, cluster, component, errorKey, until, untilResolved, justification, by };
 }
 
 function later(micros: bigint, other: bigint): bigint {

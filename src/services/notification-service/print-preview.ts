@@ -9,6 +9,7 @@ import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { waitForSignal } from '../../platform/lifecycle/run-role.ts';
 import type { NotificationServiceSettings } from './config.ts';
 import { reasonSentence } from './decide/reasons.ts';
+import { acknowledgedText } from './format-explanation.ts';
 import { openNotificationDependencies } from './open-dependencies.ts';
 import { type Previewed, type PreviewSummary, previewNotifications } from './preview.ts';
 
@@ -103,12 +104,14 @@ function issueLines({
   errorKey,
   totalRisk,
   nextEligibleAt,
+  acknowledgement,
 }: Extract<Previewed, { readonly kind: 'cluster' }>['issues'][number]): string[] {
   const risk = totalRisk === undefined ? '' : `, total risk ${totalRisk}`;
   const next = nextEligibleAt === undefined ? '' : ` Next possible ${moment(nextEligibleAt)}.`;
   return [
     `  ${notify ? 'notified' : 'not notified'}  ${errorKey}  ${component}${risk}`,
     `    ${reason}: ${reasonSentence(reason)}${next}`,
+    ...(acknowledgement === undefined ? [] : [`    ${acknowledgedText({ ...acknowledgement, endedAt: null })}`]),
   ];
 }
 

@@ -4,9 +4,10 @@
  * stored by then counts.
  */
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
-import { beginRun, prepareTargets, type ServiceState } from './begin-run.ts';
+import { beginRun, longestOf, prepareTargets, type ServiceState } from './begin-run.ts';
 import { SERVICE_STATUS } from './metrics.ts';
 import { type FinishedRun, finishTally, type Run, type RunStore, type RunTarget } from './run.ts';
+import { followAcknowledgements } from './store/acknowledgements.ts';
 import { readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
 import { readContestedClusters } from './store/reports.ts';
@@ -125,6 +126,7 @@ async function runOnce(
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
   if (rules !== last?.followedRules) await followDisabledRules(state.store, rules);
+  await followAcknowledgements(state.store);
   const longest = longestOf(targets);
   if (!removedRowsChecked && longest !== undefined) {
     events.sentRowsRemoved(await forgetRemovedRows(state.store, longest));
@@ -189,11 +191,4 @@ async function sayContested({ contested, events, database }: ServiceState, owner
     contested.add(cluster);
     events.clusterContested(cluster, orgIds, ownersCount);
   }
-}
-
-/** Undefined where no target has a cooldown. */
-function longestOf(targets: readonly RunTarget[]): bigint | undefined {
-  return targets
-    .map(({ policy }) => policy.cooldownMicros)
-    .reduce((longer, one) => (one === undefined || (longer !== undefined && longer > one) ? longer : one), undefined);
 }

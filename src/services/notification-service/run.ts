@@ -5,10 +5,11 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import type { TargetCooldown } from '../../platform/records/cooldowns.ts';
 import type { NotificationServiceSettings } from './config.ts';
 import type { Decision, ForeignSentRow } from './decide/decide-cluster.ts';
-import type { DisabledRules } from './decide/disabled-rules.ts';
+import { type DisabledRules, type Silence, silenceOf, type Where } from './decide/disabled-rules.ts';
 import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import type { TargetPolicy } from './decide/verdicts.ts';
 import type { DueCluster, Target } from './ports.ts';
+import { readAcknowledgements } from './store/acknowledgements.ts';
 import { type DecidedRow, writeDecisions } from './store/decisions.ts';
 import type { TrackedReport } from './store/issues.ts';
 import { compareIssues } from './store/issues.ts';
@@ -124,7 +125,7 @@ export function openRunStore(access: StoreAccess & ReportsOf) {
       anyReportDue,
       readRemovedRules,
     },
-    ...{ readLedger, readRemovedIssues, readUnseenSentRows, readImported, writeDecisions },
+    ...{ readAcknowledgements, readLedger, readRemovedIssues, readUnseenSentRows, readImported, writeDecisions },
     ...{
       claimMessages,
       storeFirstAttempts,
@@ -141,6 +142,20 @@ export function openRunStore(access: StoreAccess & ReportsOf) {
 }
 
 export type RunStore = ReturnType<typeof openRunStore>;
+
+/**
+ * What keeps issues of these clusters silent: acknowledgements, read anew from the database of the notifications each time, and the rows of
+ * the aggregator as last known. Rejects where either cannot be had: then nothing is decided and nothing is sent.
+ */
+export async function readSilences(
+  run: Pick<Run, 'disabledRules'>,
+  store: RunStore,
+  wanted: readonly Where[],
+): Promise<(where: Where, issue: Issue) => Silence | undefined> {
+  const acknowledgements = await store.readAcknowledgements(wanted);
+  const rules = await run.disabledRules();
+  return (where, issue) => silenceOf({ rules, acknowledgements }, where, issue);
+}
 
 /** The step that decides once more what waited, right before it is sent; handed to the step that delivers. */
 export type LookAgain = (

@@ -13,6 +13,7 @@ import {
   type LedgerIssue,
   type LedgerState,
 } from './decide-cluster.ts';
+import type { Silence } from './disabled-rules.ts';
 import {
   currentReason,
   NOTIFY_REASONS,
@@ -52,6 +53,7 @@ const pasts = {
   'dead-closed-over': past('dead', now - cooldownMicros, true),
   'unknown-closed-waiting': past('unknown', now - 1n, true),
   'unknown-closed-over': past('unknown', now - cooldownMicros, true),
+  ...silencedPasts(),
 } satisfies Record<string, LedgerIssue | undefined>;
 
 /** What is seen of the issue now; the first that holds decides. */
@@ -63,6 +65,8 @@ const observations = {
   'cluster-not-allowed': { present: true, allowed: false, disabled: 'disabled-by-cluster', verdict: 'below-threshold' },
   'disabled-by-cluster': { present: true, disabled: 'disabled-by-cluster', verdict: 'content-missing' },
   'disabled-by-org': { present: true, disabled: 'disabled-by-org', verdict: 'below-threshold' },
+  'acknowledged-for-cluster': { present: true, acknowledged: 'disabled-by-cluster', verdict: 'below-threshold' },
+  'acknowledged-for-org': { present: true, acknowledged: 'disabled-by-org', hasRecipient: false },
   'content-missing': { present: true, verdict: 'content-missing' },
   'below-threshold': { present: true, verdict: 'below-threshold' },
   'filter-failed': { present: true, verdict: 'filter-failed' },
@@ -77,7 +81,9 @@ interface Observation {
   readonly hasRecipient?: boolean;
   readonly retired?: boolean;
   readonly allowed?: boolean;
+  /** By the aggregator's rows. */
   readonly disabled?: 'disabled-by-cluster' | 'disabled-by-org';
+  readonly acknowledged?: 'disabled-by-cluster' | 'disabled-by-org';
   readonly verdict?: 'below-threshold' | 'filter-failed' | 'filtered-by-tag' | 'content-missing';
 }
 
@@ -92,6 +98,8 @@ const filtered = {
   'cluster-not-allowed': 'cluster-not-allowed',
   'disabled-by-cluster': 'disabled-by-cluster',
   'disabled-by-org': 'disabled-by-org',
+  'acknowledged-for-cluster': 'disabled-by-cluster',
+  'acknowledged-for-org': 'disabled-by-org',
   'content-missing': 'content-missing',
   'below-threshold': 'below-threshold',
   'filter-failed': 'filter-failed',
@@ -126,10 +134,58 @@ const table: Record<Past, Record<Seen, Cell>> = {
   'dead-closed-over': { ...filtered, ...absent, passing: 'tried-again' },
   'unknown-closed-waiting': { ...filtered, ...absent, passing: 'arrival-unknown' },
   'unknown-closed-over': { ...filtered, ...absent, passing: 'tried-again' },
+  'open-silenced': { ...filtered, ...lost, passing: 'new' },
+  'pending-silenced': { ...filtered, ...lost, passing: 'pending' },
+  'notified-silenced': { ...filtered, ...lost, passing: 'acknowledgement-over' },
+  'notified-while-silenced': { ...filtered, ...lost, passing: 'acknowledgement-over' },
+  'removed-silenced': { ...filtered, ...lost, passing: 'record-removed' },
+  'dead-silenced': { ...filtered, ...lost, passing: 'acknowledgement-over' },
+  'unknown-silenced': { ...filtered, ...lost, passing: 'acknowledgement-over' },
+  'notified-silenced-before': { ...filtered, ...lost, passing: 'acknowledgement-over' },
+  'notified-since-silenced': { ...filtered, ...lost, passing: 'already-notified' },
+  'notified-long-since-silenced': { ...filtered, ...lost, passing: 'cooldown-over' },
+  'dead-silenced-before': { ...filtered, ...lost, passing: 'acknowledgement-over' },
+  'dead-since-silenced': { ...filtered, ...lost, passing: 'given-up' },
+  'unknown-since-silenced': { ...filtered, ...lost, passing: 'arrival-unknown' },
+  'notified-silenced-closed': { ...filtered, ...absent, passing: 'acknowledgement-over' },
+  'notified-since-silenced-closed': { ...filtered, ...absent, passing: 'already-notified' },
 };
 
 function past(state: LedgerState, clockMicros: bigint | null, closed = false): LedgerIssue {
   return { ...key, state, clockMicros, recorded: state === 'notified', closed };
+}
+
+/** `silenced`: an acknowledgement did when it was decided last; `before`, `since`: its clock started before or since one did last. */
+function silencedPasts() {
+  const by = (acknowledgementId: string | null, atMicros: bigint) => ({ silenced: { acknowledgementId, atMicros } });
+  return {
+    'open-silenced': { ...past('open', null), ...by('ack', now - 2n) },
+    'pending-silenced': { ...past('pending', now - 5n), ...by('ack', now - 2n) },
+    'notified-silenced': { ...past('notified', now - 5n), ...by('ack', now - 2n) },
+    // Its message may have arrived before it was acknowledged, and was confirmed then.
+    'notified-while-silenced': { ...past('notified', now - 1n), ...by('ack', now - 2n) },
+    'removed-silenced': { ...past('removed', now - 5n), ...by('ack', now - 2n) },
+    'dead-silenced': { ...past('dead', now - 5n), ...by('ack', now - 2n) },
+    'unknown-silenced': { ...past('unknown', now - 5n), ...by('ack', now - 2n) },
+    'notified-silenced-before': { ...past('notified', now - 5n), ...by(null, now - 2n) },
+    'notified-since-silenced': { ...past('notified', now - 2n), ...by(null, now - 2n) },
+    'notified-long-since-silenced': { ...past('notified', now - cooldownMicros), ...by(null, now - 5_000n) },
+    'dead-silenced-before': { ...past('dead', now - 5n), ...by(null, now - 2n) },
+    'dead-since-silenced': { ...past('dead', now - 1n), ...by(null, now - 2n) },
+    'unknown-since-silenced': { ...past('unknown', now - 1n), ...by(null, now - 2n) },
+    'notified-silenced-closed': { ...past('notified', now - 5n, true), ...by(null, now - 2n) },
+    'notified-since-silenced-closed': { ...past('notified', now - 1n, true), ...by(null, now - 2n) },
+  };
+}
+
+const acknowledgement = {
+  ...{ id: 'ack', orgId: 1, cluster: null, component: key.component, errorKey: null },
+  ...{ until: null, untilResolved: false, justification: 'known', by: 'ada' },
+};
+
+function silenceSeen({ acknowledged, disabled }: Observation): Silence | undefined {
+  if (acknowledged !== undefined) return { reason: acknowledged, acknowledgement, endsMicros: now + 7n };
+  return disabled && { reason: disabled, acknowledgement: undefined, endsMicros: null };
 }
 
 function situation(before: LedgerIssue | undefined, seen: Observation): ClusterSituation {
@@ -140,7 +196,7 @@ function situation(before: LedgerIssue | undefined, seen: Observation): ClusterS
     allowed: seen.allowed ?? true,
     retired: seen.retired ?? false,
     hasRecipient: seen.hasRecipient ?? true,
-    disabled: () => seen.disabled,
+    silence: () => silenceSeen(seen),
     verdict: () => (seen.verdict === undefined ? passing : { kind: seen.verdict }),
     cooldownMicros,
     nowMicros: now,
@@ -232,6 +288,33 @@ test('an answer that time will change says when', () => {
     assert.equal(decision?.nextEligibleMicros, start + cooldownMicros);
   }
   assert.equal(decideCluster(situation(pasts.pending, observations.passing))[0]?.nextEligibleMicros, null);
+});
+
+test('an acknowledgement ends the clock that runs while it holds and when it is over, and says when time ends it', () => {
+  const decide = (before: LedgerIssue, seen: Observation) => decideCluster(situation(before, seen))[0]!;
+  const silenced = decide(past('notified', now - 1n), observations['acknowledged-for-org']);
+  assert.deepEqual(
+    [silenced.acknowledgement, silenced.clockEnds, silenced.nextEligibleMicros],
+    [acknowledgement, true, now + 7n],
+  );
+  const over = decide(pasts['notified-silenced'], observations.passing);
+  assert.deepEqual([over.acknowledgement, over.clockEnds, over.nextEligibleMicros], [undefined, true, null]);
+  for (const seen of [observations['disabled-by-cluster'], observations['below-threshold'], observations.gone]) {
+    const other = decide(pasts['notified-silenced'], seen);
+    assert.deepEqual([other.acknowledgement, other.clockEnds, other.changed], [undefined, false, true]);
+  }
+});
+
+test('another acknowledgement of the same scope is written, the same one is not', () => {
+  const decided = { reason: 'disabled-by-org', nextEligibleMicros: now + 7n };
+  const changed = (acknowledgementId: string | null) =>
+    decideCluster(
+      situation(
+        { ...past('notified', now - 5n), decided, silenced: { acknowledgementId, atMicros: now - 2n } },
+        observations['acknowledged-for-org'],
+      ),
+    )[0]!.changed;
+  assert.deepEqual([changed('ack'), changed('other'), changed(null)], [false, true, true]);
 });
 
 test('without a cooldown everything that passes is told each time, except what is on its way', () => {

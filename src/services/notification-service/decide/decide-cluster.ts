@@ -7,11 +7,13 @@
  * one cooldown later; no other issue touches it. An issue that vanishes is gone; one that comes back inside its cooldown is not notified:
  * its owners were notified within the cooldown, and a flapping issue would otherwise mail them at every flap. The reference does the same as
  * long as nothing else was sent in between, and notifies at once when something was. A report in which the rule did not run says nothing of
- * its issues: they stay as they were. Source: architecture.md 7, notification-service.md 8.
+ * its issues: they stay as they were. An acknowledgement keeps an issue silent, and its end ends the clock of what it silenced: the owners
+ * hear at once that the issue is still there, or when it is back. Source: architecture.md 7, notification-service.md 8, records.md.
  */
 
 import { type Issue, issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import type { Silence } from './disabled-rules.ts';
 import type { ReportIssue } from './read-report.ts';
 import type { NotifyReason, Reason, SkipReason } from './reasons.ts';
 
@@ -38,6 +40,13 @@ export interface LedgerIssue extends Issue {
   readonly recorded: boolean;
   /** True when the last report considered did not contain it. */
   readonly closed: boolean;
+  /** Absent: no acknowledgement has ever silenced it. */
+  readonly silenced?: {
+    /** The one that silenced it when it was decided last; null: none did then. */
+    readonly acknowledgementId: string | null;
+    /** When it was last decided that one does, or did until then. */
+    readonly atMicros: bigint;
+  };
   /** What the ledger says was decided last; absent when that is about to change anyhow. */
   readonly decided?: { readonly reason: string; readonly nextEligibleMicros: bigint | null };
 }
@@ -54,7 +63,7 @@ export interface ClusterSituation {
   readonly retired: boolean;
   /** Whether the target takes messages about this cluster at all. */
   readonly hasRecipient: boolean;
-  readonly disabled: (issue: Issue) => 'disabled-by-cluster' | 'disabled-by-org' | undefined;
+  readonly silence: (issue: Issue) => Silence | undefined;
   /** What the target's filters say of its rule and error key. */
   readonly verdict: (issue: Issue) => { readonly kind: 'pass' | SkipReason };
   /** Undefined: no cooldown, everything that passes is notified each time it is looked at. */
@@ -74,6 +83,12 @@ export interface Decision {
   readonly reason: Reason;
   /** When the passing of time alone would change the answer; null when it would not. */
   readonly nextEligibleMicros: bigint | null;
+  /** What silences it. */
+  readonly acknowledgement: Silence['acknowledgement'];
+  /** The acknowledgement that silenced it by the decision before; null: none did. */
+  readonly acknowledgedBefore: string | null;
+  /** An acknowledgement silences it, or did until now: a clock that started before has ended. */
+  readonly clockEnds: boolean;
   /** False when the ledger already says all of this: most issues of most reports, and they need not be written. */
   readonly changed: boolean;
 }
@@ -135,29 +150,38 @@ export function settleDecisions(
   });
 }
 
-function describe(decision: Omit<Decision, 'changed' | 'seenBefore'>, past: LedgerIssue | undefined): Decision {
+function describe(
+  decision: Omit<Decision, 'changed' | 'seenBefore' | 'acknowledgedBefore'>,
+  past: LedgerIssue | undefined,
+): Decision {
+  const acknowledgedBefore = past?.silenced?.acknowledgementId ?? null;
   const same =
     !decision.notify &&
     past?.decided !== undefined &&
     past.closed === decision.closed &&
     past.decided.reason === decision.reason &&
+    acknowledgedBefore === (decision.acknowledgement?.id ?? null) &&
     past.decided.nextEligibleMicros === decision.nextEligibleMicros;
   const seenBefore = past !== undefined && !past.closed && past.decided?.reason !== 'rule-did-not-run';
-  return { ...decision, seenBefore, changed: !same };
+  return { ...decision, acknowledgedBefore, seenBefore, changed: !same };
 }
 
-type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros'>;
+type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros' | 'acknowledgement' | 'clockEnds'>;
 
 function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssue | undefined): Answer {
   if (situation.retired) return skip('cluster-retired');
   if (!situation.allowed) return skip('cluster-not-allowed');
-  const disabled = situation.disabled(issue);
-  if (disabled !== undefined) return skip(disabled);
+  const silence = situation.silence(issue);
+  if (silence !== undefined) {
+    const { reason, acknowledgement, endsMicros } = silence;
+    return { ...skip(reason, endsMicros), acknowledgement, clockEnds: acknowledgement !== undefined };
+  }
   const verdict = situation.verdict(issue);
   if (verdict.kind !== 'pass') return skip(verdict.kind);
   if (!situation.hasRecipient) return skip('no-recipient');
   if (past === undefined) return notify('new');
-  const waitUntil = clockEnd(situation, past);
+  const isOver = silenceIsOver(past);
+  const waitUntil = isOver ? undefined : clockEnd(situation, past);
   const waiting = waitUntil !== undefined && situation.nowMicros < waitUntil;
   switch (past.state) {
     case 'open':
@@ -166,14 +190,23 @@ function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssu
       return skip('pending');
     case 'notified':
       if (waiting) return skip('already-notified', waitUntil);
+      if (isOver) return silenceOver;
       return notify(past.closed ? 'recurred' : 'cooldown-over');
     case 'removed':
       return notify('record-removed');
     case 'dead':
-      return waiting ? skip('given-up', waitUntil) : notify('tried-again');
+      if (waiting) return skip('given-up', waitUntil);
+      return isOver ? silenceOver : notify('tried-again');
     case 'unknown':
-      return waiting ? skip('arrival-unknown', waitUntil) : notify('tried-again');
+      if (waiting) return skip('arrival-unknown', waitUntil);
+      return isOver ? silenceOver : notify('tried-again');
   }
+}
+
+/** Of an issue that nothing silences now: an acknowledgement did when it was decided last, or since its clock started. */
+function silenceIsOver({ silenced, clockMicros }: LedgerIssue): boolean {
+  if (silenced === undefined) return false;
+  return silenced.acknowledgementId !== null || clockMicros === null || silenced.atMicros > clockMicros;
 }
 
 /** Undefined when no clock runs: there is no cooldown, or nothing started it. */
@@ -183,11 +216,13 @@ function clockEnd(situation: ClusterSituation, past: LedgerIssue): bigint | unde
 }
 
 function notify(reason: NotifyReason): Answer {
-  return { notify: true, reason, nextEligibleMicros: null };
+  return { notify: true, reason, nextEligibleMicros: null, acknowledgement: undefined, clockEnds: false };
 }
 
+const silenceOver: Answer = { ...notify('acknowledgement-over'), clockEnds: true };
+
 function skip(reason: SkipReason, nextEligibleMicros: bigint | null = null): Answer {
-  return { notify: false, reason, nextEligibleMicros };
+  return { notify: false, reason, nextEligibleMicros, acknowledgement: undefined, clockEnds: false };
 }
 
 /**
@@ -224,6 +259,7 @@ export function withForeignRows(ledger: readonly LedgerIssue[], rows: readonly F
         clockMicros: row.notifiedMicros,
         recorded: true,
         closed: known?.closed ?? true,
+        ...(known?.silenced === undefined ? {} : { silenced: known.silenced }),
       });
     }
   }

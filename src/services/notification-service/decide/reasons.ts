@@ -7,6 +7,8 @@ export const NOTIFY_REASONS = {
   new: 'It was not notified before.',
   'cooldown-over': 'It was notified before, it is still there, and its cooldown has ended.',
   recurred: 'It was notified before, had gone, and is back after its cooldown has ended.',
+  'acknowledgement-over':
+    'It was notified before and acknowledged since; the acknowledgement is over, which ends its cooldown, and it is there.',
   'record-removed':
     'It was notified before, but the record of that was removed from the table reported, which asks for it again.',
   'tried-again': 'Its last notification did not go out for certain, and the wait after that has ended.',

@@ -14,6 +14,9 @@ const decision: Decision = {
   changed: true,
   seenBefore: false,
   nextEligibleMicros: null,
+  acknowledgement: undefined,
+  acknowledgedBefore: null,
+  clockEnds: false,
 };
 const errors = { none: undefined, passing: { retryable: true }, lasting: { retryable: false } } as const;
 

@@ -7,15 +7,24 @@ import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import {
   absenceIn,
+  type ClusterSituation,
   decideCluster,
   type ForeignSentRow,
   type LedgerIssue,
   withForeignRows,
 } from '../decide/decide-cluster.ts';
-import { type DisabledRules, disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
-import type { DecidedCluster, DecidedSet, LoadedReport, LoadedSet, Run, RunStore, RunTarget } from '../run.ts';
+import {
+  type DecidedCluster,
+  type DecidedSet,
+  type LoadedReport,
+  type LoadedSet,
+  type Run,
+  type RunStore,
+  type RunTarget,
+  readSilences,
+} from '../run.ts';
 import { storableRisk, type TrackedReport } from '../store/issues.ts';
 import { ledgerKey } from '../store/ledger.ts';
 import type { RuleOfReport, StoredReport } from '../store/reports.ts';
@@ -74,10 +83,11 @@ async function* timed<T>(run: Run, sets: AsyncGenerator<T>): AsyncGenerator<T> {
 /** Hop 10. Reads the ledger and other writers' `sent` rows. */
 export async function decideIssues(run: Run, store: RunStore, set: LoadedSet): Promise<DecidedSet> {
   const past = await readPast(run, store, set);
-  const disabledRules = await run.disabledRules();
+  const silence = await readSilences(run, store, set.reports);
   const reports = set.reports.map((report) => ({ report, read: readReport(report.text) }));
   const subjects = reports.flatMap(({ report, read }) => {
-    const shared = { report, read, filteredReport: withoutDisabled(report, read, disabledRules), disabledRules };
+    const silenceIn: SilenceIn = (issue) => silence(report, issue);
+    const shared = { report, read, filteredReport: withoutSilent(report, read, silenceIn), silence: silenceIn };
     return report.dueFor.map((runTarget) => ({ ...shared, runTarget, ledger: past.ledgerOf(runTarget, report) }));
   });
   const isRemoved = await store.readRemovedRules(subjects.flatMap(rulesOfLostIssues));
@@ -100,13 +110,15 @@ function trackedReport(
   return [{ orgId, cluster, updatedAt, didNotRun, catalogue, issues }];
 }
 
+type SilenceIn = ClusterSituation['silence'];
+
 /** What is to be decided for one target. */
 interface Subject {
   readonly report: LoadedReport;
   readonly read: ReadReport;
   readonly filteredReport: string | undefined;
   readonly runTarget: RunTarget;
-  readonly disabledRules: DisabledRules;
+  readonly silence: SilenceIn;
   readonly ledger: readonly LedgerIssue[];
 }
 
@@ -159,11 +171,11 @@ async function readPast(run: Run, store: RunStore, set: LoadedSet) {
   }
 }
 
-/** What `reported` gets in place of the report: who reads it back must not take a disabled issue for a notified one. */
-function withoutDisabled(report: LoadedReport, read: ReadReport, rules: DisabledRules): string | undefined {
+/** What `reported` gets in place of the report: who reads it back must not take a silent issue for a notified one. */
+function withoutSilent(report: LoadedReport, read: ReadReport, silence: SilenceIn): string | undefined {
   if (read.kind === 'unreadable' || report.text === undefined) return undefined;
-  const disabled = read.elements.map((issue) => issue !== undefined && disabledBy(rules, report, issue) !== undefined);
-  return disabled.includes(true) ? withoutElements(report.text, (position) => disabled[position] === true) : undefined;
+  const silent = read.elements.map((issue) => issue !== undefined && silence(issue) !== undefined);
+  return silent.includes(true) ? withoutElements(report.text, (position) => silent[position] === true) : undefined;
 }
 
 function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfReport) => boolean): DecidedCluster {
@@ -190,7 +202,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     allowed,
     retired: report.retired,
     hasRecipient: runTarget.target.hasRecipient(report),
-    disabled: (issue) => disabledBy(subject.disabledRules, report, issue),
+    silence: subject.silence,
     verdict: (issue) => verdicts.of(issue.component, issue.errorKey),
     cooldownMicros,
     nowMicros: run.time.nowMicros(),

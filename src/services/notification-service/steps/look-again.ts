@@ -10,7 +10,6 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { allotDay, mayNotWait, utcDayOf } from '../decide/day-cap.ts';
 import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
 import { decideResolved } from '../decide/decide-resolved.ts';
-import { disabledBy } from '../decide/disabled-rules.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { CLUSTER_CAP_CODE } from '../decide/reasons.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
@@ -18,7 +17,7 @@ import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
 import { rankedIssue } from '../policy.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import type { LookAgain, Run, RunStore, RunTarget } from '../run.ts';
+import { type LookAgain, type Run, type RunStore, type RunTarget, readSilences } from '../run.ts';
 import { ledgerKey } from '../store/ledger.ts';
 import type { ClaimedMessage, FirstAttempt, LeftIssue } from '../store/outbox.ts';
 import { inSets, type NewestReport, type StoredReport } from '../store/reports.ts';
@@ -33,21 +32,23 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
   const waiting = claimed.filter((message) => !message.mayHaveArrived);
   for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
   const newest = await store.newestReports(waiting.map(({ notification }) => notification.cluster));
+  const silence = await readSilences(run, store, waiting.map(whereOf));
   const stale: ClaimedMessage[] = [];
   const resolved = waiting.filter(({ about }) => about === 'resolved');
   await eachReport(run, store, { messages: resolved, newest }, async (message, situation) => {
-    const again = await resolvedAgain(run, runTarget, message, situation);
+    const again = resolvedAgain(run, runTarget, message, { situation, silence });
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
   for (const message of waiting) {
     if (message.about === 'resolved') continue;
-    if (await isAsDecided(run, message, newest)) attempts.set(message, restamped(run, runTarget, message));
+    if (isAsDecided(run, message, { newest, silence })) attempts.set(message, restamped(run, runTarget, message));
     else stale.push(message);
   }
   const notifiedSince = await readNotifiedSince(run, store, runTarget, stale);
   await eachReport(run, store, { messages: stale, newest }, async (message, situation) => {
-    const again = await decideAgain(run, store, runTarget, message, { situation, notified: notifiedSince(message) });
+    const notified = notifiedSince(message);
+    const again = await decideAgain(run, store, runTarget, message, { situation, notified, silence });
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
@@ -66,7 +67,7 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
     }
     await eachReport(run, store, { messages: [...capped.partly.keys()], newest }, async (message, situation) => {
       attempts.delete(message);
-      const how = { situation, notified: notifiedSince(message), only: capped.partly.get(message)! };
+      const how = { situation, silence, notified: notifiedSince(message), only: capped.partly.get(message)! };
       const again = await decideAgain(run, store, runTarget, message, how);
       if ('kind' in again) outcomes.set(message, again);
       else attempts.set(message, again);
@@ -129,12 +130,18 @@ function heldBack({ target, policy }: RunTarget, dueMicros: bigint): DeliveryOut
   return { kind: 'held-back', error, dueMicros };
 }
 
+type Silences = Awaited<ReturnType<typeof readSilences>>;
+
+function whereOf({ orgId, notification: { cluster } }: ClaimedMessage): { orgId: number; cluster: string } {
+  return { orgId, cluster };
+}
+
 /** Decided in this run, from the report that still is the newest: only rules that were disabled since can say otherwise. */
-async function isAsDecided(
+function isAsDecided(
   run: Run,
   message: ClaimedMessage,
-  newest: ReadonlyMap<string, NewestReport>,
-): Promise<boolean> {
+  { newest, silence }: { readonly newest: ReadonlyMap<string, NewestReport>; readonly silence: Silences },
+): boolean {
   const { orgId, reportUpdatedAt, notification } = message;
   const key = newest.get(notification.cluster);
   if (
@@ -144,9 +151,7 @@ async function isAsDecided(
     key.retired
   )
     return false;
-  const rules = await run.disabledRules();
-  const scope = { orgId, cluster: notification.cluster };
-  return notification.issues.every((issue) => disabledBy(rules, scope, issue) === undefined);
+  return notification.issues.every((issue) => silence(whereOf(message), issue) === undefined);
 }
 
 /** When an issue was notified by somebody else's `sent` row that counts, by its identity. */
@@ -194,6 +199,12 @@ type Situation =
   | { readonly kind: 'report'; readonly report: StoredReport; readonly read: ReadReport };
 type Reported = Extract<Situation, { readonly kind: 'report' }>;
 
+/** What others did since it was decided. */
+interface Since {
+  readonly notified: NotifiedIssues;
+  readonly silence: Silences;
+}
+
 /** Sees to it that no more reports are in memory than a set holds. */
 async function eachReport(
   run: Run,
@@ -228,18 +239,17 @@ async function decideAgain(
   message: ClaimedMessage,
   {
     situation,
-    notified,
     only,
-  }: {
+    ...since
+  }: Since & {
     readonly situation: Situation;
-    readonly notified: NotifiedIssues;
     /** Identities of those that may go out today; absent: all. */
     readonly only?: ReadonlySet<string>;
   },
 ): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { report, read } = situation;
-  const decisions = (await decisionsAbout(run, store, runTarget, message, { ...situation, notified })).map(
+  const decisions = (await decisionsAbout(run, store, runTarget, message, { ...situation, ...since })).map(
     (decision): Decision =>
       !decision.notify || only?.has(issueIdentity(decision.issue)) !== false
         ? decision
@@ -259,12 +269,12 @@ async function decideAgain(
 }
 
 /** Composed at its first attempt; tried once more it only gets a new time, where its target writes one. */
-async function resolvedAgain(
+function resolvedAgain(
   run: Run,
   runTarget: RunTarget,
   message: ClaimedMessage,
-  situation: Situation,
-): Promise<FirstAttempt | DeliveryOutcome> {
+  { situation, silence }: { readonly situation: Situation; readonly silence: Silences },
+): FirstAttempt | DeliveryOutcome {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { target, policy } = runTarget;
   const { orgId, notification } = message;
@@ -275,7 +285,7 @@ async function resolvedAgain(
   const reason = decideResolved({
     isBack: read.kind === 'read' && read.issues.some((held) => issueIdentity(held) === issueIdentity(issue)),
     allowed: run.isClusterAllowed(cluster),
-    disabled: disabledBy(await run.disabledRules(), { orgId, cluster }, issue),
+    disabled: silence({ orgId, cluster }, issue)?.reason,
     verdict,
   });
   if (reason !== undefined || verdict.kind !== 'pass' || target.composeResolved === undefined)
@@ -296,10 +306,9 @@ async function decisionsAbout(
   store: RunStore,
   { target, policy }: RunTarget,
   { orgId, notification }: ClaimedMessage,
-  { report, read, notified }: Reported & { readonly notified: NotifiedIssues },
+  { report, read, notified, silence }: Reported & Since,
 ): Promise<readonly Decision[]> {
   const { cluster, issues } = notification;
-  const rules = await run.disabledRules();
   const own = new Set(issues.map(issueIdentity));
   const held = read.kind === 'read' ? read.issues.filter((issue) => own.has(issueIdentity(issue))) : [];
   const heldKeys = new Set(held.map(issueIdentity));
@@ -321,7 +330,7 @@ async function decisionsAbout(
     allowed: run.isClusterAllowed(cluster),
     retired: report.retired,
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
-    disabled: (issue) => disabledBy(rules, { orgId, cluster }, issue),
+    silence: (issue) => silence({ orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
     cooldownMicros: policy.cooldownMicros,
     nowMicros: run.time.nowMicros(),

@@ -16,12 +16,13 @@ import {
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
 import { type CcxError, errorCode, errorText } from '../../../encoding/ccx-error.ts';
 import type { Connection } from '../../../platform/database/database.ts';
-import type { RecordedIssueEvent } from '../../../platform/records/issue-events.ts';
+import { type RecordedIssueEvent, recordIssueEvents } from '../../../platform/records/issue-events.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision, ForeignSentRow, SettledDecision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
+import { endResolved } from './acknowledgements.ts';
 import { type TrackedReport, writeIssues } from './issues.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
@@ -94,9 +95,12 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     await recordTraceEvents(tx, traceOfDecisions(clusters, store.nowMicros));
     // Last, because writers wait for the rows of clusters that are held from here on.
     const { tracked: reports, resolvedAfter } = set;
-    const issueEvents = await writeIssues(tx, { reports, resolvedAfter, nowMicros });
+    const happened = await writeIssues(tx, { reports, resolvedAfter, nowMicros });
     const resolved = await readResolvedIssues({ database: tx }, decidedSpans(clusters));
     await enqueueResolved(tx, { issues: resolved.map((issue) => ({ id: store.clock.uuid(), ...issue })), nowMicros });
+    const silences = silenceEvents(clusters, nowMicros);
+    await recordIssueEvents(tx, silences);
+    const issueEvents = [...happened, ...silences, ...(await endResolved(tx, happened, nowMicros))];
     return { written: clusters, issueEvents };
   });
 }
@@ -226,25 +230,30 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
         notification_id: decision.notificationId,
         reason: decision.reason,
         next_eligible_at: timestampOrNull(decision.nextEligibleMicros),
+        acknowledgement_id: decision.acknowledgement?.id,
+        clock_ends: decision.clockEnds,
       }));
   });
   if (rows.length === 0) return;
   await tx.query(
     `INSERT INTO ${TABLE_NOTIFICATION_LEDGER} AS l
             (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at, last_seen_at, resolved_at,
-             notification_id, last_reason, decided_at, next_eligible_at)
+             notification_id, last_reason, decided_at, next_eligible_at, acknowledgement_id, silenced_at)
      SELECT event_type_id, org_id, cluster, type, component, error_key,
             CASE WHEN notification_id IS NULL THEN 'open' ELSE 'pending' END,
-            seen_at, seen_at, CASE WHEN closed THEN $2::timestamp END, notification_id, reason, $2::timestamp, next_eligible_at
+            seen_at, seen_at, CASE WHEN closed THEN $2::timestamp END, notification_id, reason, $2::timestamp, next_eligible_at,
+            acknowledgement_id, CASE WHEN clock_ends THEN $2::timestamp END
        FROM json_to_recordset($1) AS s(event_type_id int, org_id int, cluster character(36), type text, component text,
-            error_key text, seen_at timestamp, closed boolean, notification_id uuid, reason text, next_eligible_at timestamp)
+            error_key text, seen_at timestamp, closed boolean, notification_id uuid, reason text, next_eligible_at timestamp,
+            acknowledgement_id uuid, clock_ends boolean)
      ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
         SET state = CASE WHEN excluded.notification_id IS NULL THEN l.state ELSE 'pending' END,
             state_before = CASE WHEN excluded.notification_id IS NULL OR l.state = 'pending' THEN l.state_before ELSE l.state END,
             last_seen_at = greatest(l.last_seen_at, excluded.last_seen_at),
             resolved_at = CASE WHEN excluded.resolved_at IS NULL THEN NULL ELSE coalesce(l.resolved_at, excluded.resolved_at) END,
             notification_id = coalesce(excluded.notification_id, l.notification_id),
-            last_reason = excluded.last_reason, decided_at = excluded.decided_at, next_eligible_at = excluded.next_eligible_at`,
+            last_reason = excluded.last_reason, decided_at = excluded.decided_at, next_eligible_at = excluded.next_eligible_at,
+            acknowledgement_id = excluded.acknowledgement_id, silenced_at = coalesce(excluded.silenced_at, l.silenced_at)`,
     [rowsJson(rows), timestampText(nowMicros)],
   );
 }
@@ -313,6 +322,27 @@ async function writeReadErrors(tx: Connection, { clusters, nowMicros }: Written)
 
 function shortError(error: unknown): string {
   return `${errorCode(error)}: ${errorText(error)}`.slice(0, errorTextCharsMax);
+}
+
+/**
+ * An issue that is there and that an acknowledgement begins to silence, or another one than before; one that was silent and is not any more.
+ * Once, whichever targets are decided together.
+ */
+function silenceEvents(clusters: readonly DecidedRow[], nowMicros: bigint): RecordedIssueEvent[] {
+  const events = clusters.flatMap(({ report: { orgId, cluster }, decisions }) =>
+    decisions.flatMap(({ issue, position, acknowledgement, acknowledgedBefore, reason }): RecordedIssueEvent[] => {
+      const one = { at: timestampText(nowMicros), orgId, cluster, issue };
+      if (acknowledgement !== undefined) {
+        if (acknowledgement.id === acknowledgedBefore) return [];
+        return [{ ...one, event: 'acknowledged', acknowledgementId: acknowledgement.id }];
+      }
+      const wasSilent = position !== undefined && acknowledgedBefore !== null;
+      if (!wasSilent && reason !== 'acknowledgement-over') return [];
+      const by = acknowledgedBefore === null ? {} : { acknowledgementId: acknowledgedBefore };
+      return [{ ...one, event: 'acknowledgement-over', ...by }];
+    }),
+  );
+  return [...new Map(events.map((event) => [JSON.stringify(event), event])).values()];
 }
 
 /** For reports that are new or notified about; what is only looked at again adds nothing to its request. */

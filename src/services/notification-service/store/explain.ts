@@ -3,9 +3,11 @@
  * happened to them. Source: consumers.md 4.4 R5, R8.
  */
 
+import type { Acknowledgement } from '../../../contracts/acknowledgement.ts';
 import type { IssueEventName, IssueState } from '../../../contracts/issue.ts';
 import {
   STATE_SENT,
+  TABLE_ACKNOWLEDGEMENTS,
   TABLE_CLUSTER_OWNERS,
   TABLE_CLUSTERS,
   TABLE_ISSUE_EVENTS,
@@ -19,9 +21,13 @@ import {
   TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
+import { acknowledgementColumns } from '../../../platform/records/acknowledgements.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import { currentReason } from '../decide/reasons.ts';
 import { countsFor } from './reports.ts';
+
+/** With the moment at which it ended, also where only its date has passed; null while it is in force. */
+export type ExplainedAcknowledgement = Acknowledgement & { readonly endedAt: string | null };
 
 export interface ExplainedIssue {
   readonly event_type_id: number;
@@ -52,6 +58,8 @@ export interface ExplainedIssue {
   readonly changed_at: string | null;
   /** Why its rule did not run over the report that was considered last. */
   readonly not_run_reason: string | null;
+  /** The one that silenced it when it was decided last; null: none did. */
+  readonly acknowledgement: ExplainedAcknowledgement | null;
   /** False when its row of `reported` was removed since: the next run notifies again. */
   readonly counts: boolean;
 }
@@ -127,7 +135,9 @@ export async function readExplanation(
       WHERE c.cluster = $1::character(36) ORDER BY c.event_type_id`,
     [cluster, now],
   );
-  const issues = await queryable.query<ExplainedIssue>(
+  const issues = await queryable.query<
+    Omit<ExplainedIssue, 'acknowledgement'> & { readonly acknowledgement_id: string | null }
+  >(
     `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state,
             least(i.first_seen_at, l.first_seen_at) AS first_seen_at,
             CASE WHEN i.state IS NOT NULL THEN coalesce(i.last_seen_at, k.issues_report_at)
@@ -136,6 +146,7 @@ export async function readExplanation(
             i.state AS issue_state, i.appeared_at, i.missed, i.changed_at,
             l.resolved_at, l.last_notified_at, l.next_eligible_at, l.last_reason, greatest(l.decided_at, c.decided_at) AS decided_at, l.notification_id, o.state AS message_state, o.attempts,
             o.next_attempt_at, o.error_code, o.error_text,
+            l.acknowledgement_id,
             (SELECT concat_ws(', ', why ->> 'reason', nullif(why ->> 'details', ''))
                FROM ${TABLE_REPORT_FACTS} AS f, jsonb_extract_path(f.did_not_run, regexp_replace(l.component, '\\.report$', '')) AS why
               WHERE l.last_reason = 'rule-did-not-run' AND f.org_id = c.org_id AND f.cluster = c.cluster
@@ -166,11 +177,34 @@ export async function readExplanation(
       ORDER BY at DESC, array_position($3::text[], event) DESC, error_key DESC, event_type_id DESC LIMIT $2`,
     [cluster, historyMax, eventOrder],
   );
+  const acknowledgements = await readAcknowledgements(
+    queryable,
+    issues.rows.flatMap(({ acknowledgement_id }) => acknowledgement_id ?? []),
+    now,
+  );
   return {
     clusters: clusters.rows,
     historyLength: history.rows[0]?.total ?? 0,
     history: history.rows.map(({ total, ...event }) => event).reverse(),
     targets: targets.rows,
-    issues: issues.rows.map((issue) => ({ ...issue, last_reason: currentReason(issue.last_reason) })),
+    issues: issues.rows.map(({ acknowledgement_id, ...issue }) => ({
+      ...issue,
+      last_reason: currentReason(issue.last_reason),
+      acknowledgement: acknowledgements.get(acknowledgement_id ?? '') ?? null,
+    })),
   };
+}
+
+async function readAcknowledgements(
+  queryable: Queryable,
+  ids: readonly string[],
+  now: string,
+): Promise<ReadonlyMap<string, ExplainedAcknowledgement>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await queryable.query<ExplainedAcknowledgement>(
+    `SELECT ${acknowledgementColumns}, coalesce(a.ended_at, CASE WHEN a.until <= $2::timestamp THEN a.until END)::text AS "endedAt"
+       FROM ${TABLE_ACKNOWLEDGEMENTS} AS a WHERE a.id = ANY($1::uuid[])`,
+    [ids, now],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
 }

@@ -38,31 +38,38 @@ export async function readLedger(
         readonly clockAt: string | null;
         readonly reason: string;
         readonly nextEligibleAt: string | null;
+        readonly acknowledgementId: string | null;
+        readonly silencedAt: string | null;
       }
   >(
     `SELECT l.event_type_id AS "eventTargetId", l.org_id AS "orgId", rtrim(l.cluster) AS cluster, l.type, l.component,
             l.error_key AS "errorKey", l.state, l.clock_at AS "clockAt", l.reported_at IS NOT NULL AS recorded,
-            l.resolved_at IS NOT NULL AS closed, l.last_reason AS reason, l.next_eligible_at AS "nextEligibleAt"
+            l.resolved_at IS NOT NULL AS closed, l.last_reason AS reason, l.next_eligible_at AS "nextEligibleAt",
+            l.acknowledgement_id AS "acknowledgementId", l.silenced_at AS "silencedAt"
        FROM json_to_recordset($1) AS w("eventTargetId" int, "orgId" int, cluster character(36))
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
          ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster`,
     [rowsJson(wanted)],
   );
   const found = new Map<string, LedgerIssue[]>();
-  for (const { eventTargetId, orgId, cluster, clockAt, reason, nextEligibleAt, ...issue } of rows) {
+  for (const { eventTargetId, orgId, cluster, ...row } of rows) {
+    const { clockAt, reason, nextEligibleAt, acknowledgementId, silencedAt, ...issue } = row;
     const key = ledgerKey({ eventTargetId, orgId, cluster });
     const issues = found.get(key) ?? [];
     found.set(key, issues);
     const decided = { reason: currentReason(reason), nextEligibleMicros: microsOrUndefined(nextEligibleAt) ?? null };
-    issues.push({ ...issue, clockMicros: microsOrUndefined(clockAt) ?? null, decided });
+    const atMicros = microsOrUndefined(silencedAt);
+    const silenced = atMicros === undefined ? {} : { silenced: { acknowledgementId, atMicros } };
+    issues.push({ ...issue, clockMicros: microsOrUndefined(clockAt) ?? null, decided, ...silenced });
   }
   return found;
 }
 
-/** Issues that count by a `sent` row which somebody has removed since: the next run notices. */
+/** Issues that count by a `sent` row of after `since` which somebody has removed: the next run notices. */
 export async function readRemovedIssues(
   { database }: Pick<StoreAccess, 'database'>,
   wanted: readonly WantedCluster[],
+  since: string,
 ): Promise<readonly (WantedCluster & Issue)[]> {
   const { rows } = await database.query<WantedCluster & Issue>(
     `SELECT l.event_type_id AS "eventTargetId", l.org_id AS "orgId", rtrim(l.cluster) AS cluster, l.type, l.component,
@@ -70,11 +77,11 @@ export async function readRemovedIssues(
        FROM json_to_recordset($1) AS w("eventTargetId" int, "orgId" int, cluster character(36))
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
          ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster
-      WHERE l.reported_at IS NOT NULL
+      WHERE l.reported_at > $2::timestamp
         AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
                          WHERE r.org_id = l.org_id AND r.cluster = l.cluster AND r.notified_at = l.reported_at
                            AND r.state = ${STATE_SENT} AND r.event_type_id = l.event_type_id)`,
-    [rowsJson(wanted)],
+    [rowsJson(wanted), since],
   );
   return rows;
 }
@@ -113,7 +120,9 @@ export async function readImported(
        FROM json_to_recordset($1) AS w(id uuid, "eventTargetId" int, "orgId" int, cluster character(36), since timestamp)
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
          ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster AND l.notification_id = w.id
-      WHERE l.state = 'pending' AND l.clock_at > w.since AND l.reported_at > w.since`,
+      WHERE l.state = 'pending' AND l.clock_at > w.since AND l.reported_at > w.since
+        -- A clock that the end of an acknowledgement has ended is no news.
+        AND (l.silenced_at IS NULL OR l.clock_at > l.silenced_at)`,
     [rowsJson(wanted)],
   );
   return rows;

@@ -125,6 +125,7 @@ export async function setBackWhatLiesAhead(
             SET clock_at = CASE WHEN l.clock_at > s.ahead THEN l.clock_at - s.back ELSE l.clock_at END,
                 next_eligible_at = l.next_eligible_at - s.back,
                 last_notified_at = CASE WHEN l.last_notified_at > s.ahead THEN l.last_notified_at - s.back ELSE l.last_notified_at END,
+                silenced_at = CASE WHEN l.silenced_at > s.ahead THEN l.silenced_at - s.back ELSE l.silenced_at END,
                 decided_at = CASE WHEN l.decided_at > s.ahead THEN l.decided_at - s.back ELSE l.decided_at END
            FROM step AS s WHERE l.clock_at > s.ahead OR l.decided_at > s.ahead),
        outbox AS (
