@@ -17,7 +17,7 @@ import {
 import type { UploadAnnouncement } from '../../src/contracts/upload-announcement.ts';
 import type { RoleRecord } from '../../src/platform/records/role-record.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
-import { type CcxResult, runCcx } from '../support/ccx-process.ts';
+import { type CcxResult, runCcx, startCcx } from '../support/ccx-process.ts';
 import { whyNoInstallation } from '../support/data-folder.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -196,6 +196,13 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
     );
     assert.equal(await printed('dead-letters', 'list'), 'no dead letters\n');
     assert.match(await printed('dead-letters', 'list', '--all'), new RegExp(`^${letter} .* {2}\\(replayed\\)$`, 'm'));
+  });
+
+  test('a dry run whose reader has seen enough ends, and that is no failure', async () => {
+    const dry = startCcx({ args: ['notifier', '--dry-run', '--json', '--data', system.folder.root] });
+    dry.child.stdout!.destroy();
+    assert.deepEqual(await dry.exited(60_000), { code: 0, signal: null });
+    assert.doesNotMatch(dry.stderr(), /EPIPE/);
   });
 
   test('notifications are chosen by flags, shown in full, done with, and each says what was not possible and why', async () => {

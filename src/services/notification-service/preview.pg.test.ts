@@ -312,3 +312,33 @@ test('what a pause held back, and what a dead process had claimed, is still to b
     await line.run();
     assert.deepEqual(line.kafka.told(), ['CRITICAL']);
   }));
+
+test('a signal ends it behind the clusters that it is at', () =>
+  withTimeline({}, async (line) => {
+    line.kafka.answer = () => ({ kind: 'retry', error: failure('AWAY'), afterMs: 0 });
+    const gone = testCluster.replace('5d', '6d');
+    for (const cluster of [testCluster, gone]) await line.store(reportOf('CRITICAL'), { cluster });
+    await line.run();
+    await line.database.query('DELETE FROM new_reports WHERE cluster = $1', [gone]);
+    const shown = (await preview(line)).items.map(({ kind, cluster }) => [kind, cluster]);
+    assert.deepEqual(shown, [
+      ['cluster', testCluster],
+      ['waits', testCluster],
+      ['waits', gone],
+    ]);
+    const stopping = new AbortController();
+    const seen: string[] = [];
+    const content = { load: async () => contentOf(defaultRisks) };
+    const telemetry = createSilentTelemetry();
+    const { database, clock, kafka } = line;
+    await previewNotifications(
+      testSettings(),
+      { database, clock, content, targets: [kafka], telemetry },
+      { signal: stopping.signal },
+      ({ cluster }) => {
+        seen.push(cluster);
+        stopping.abort();
+      },
+    );
+    assert.deepEqual(seen, [testCluster, testCluster]);
+  }));

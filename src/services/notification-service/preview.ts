@@ -133,7 +133,7 @@ export async function previewRun(
     const looked = new Set<string>();
     const tell = async (runTarget: RunTarget, previewed: Previewed) => {
       count(summaries.get(runTarget)!, previewed);
-      if (previewed.kind !== 'cluster') looked.add(previewed.id);
+      if (previewed.kind === 'again') looked.add(previewed.id);
       await show(previewed);
     };
     for await (const reports of loadAll(run, store, request)) {
@@ -143,19 +143,23 @@ export async function previewRun(
         const others = again.filter(
           (one) => one.runTarget === runTarget && of.includes(one.message.notification.cluster),
         );
-        for await (const one of waiting(store, runTarget, of)) others.push(one);
+        for await (const page of waiting(store, runTarget, { which: 'waiting', clusters: of })) others.push(...page);
         others.push(...resolved.filter((one) => one.runTarget === runTarget));
         for (const previewed of await lookAtAll(run, store, runTarget, { rendered, others }))
           await tell(runTarget, previewed);
       }
     }
     // Of clusters whose report is gone.
-    for (const runTarget of targets) {
-      const rest: Unsent[] = again.filter((one) => one.runTarget === runTarget);
-      for await (const one of waiting(store, runTarget, request.clusters)) rest.push(one);
-      const others = rest.filter(({ message }) => !looked.has(message.notification.id));
-      for (const previewed of await lookAtAll(run, store, runTarget, { rendered: [], others }))
+    for (const runTarget of run.signal.aborted ? [] : targets) {
+      const rest = again.filter((one) => one.runTarget === runTarget && !looked.has(one.message.notification.id));
+      for (const previewed of await lookAtAll(run, store, runTarget, { rendered: [], others: rest }))
         await tell(runTarget, previewed);
+      const { clusters } = request;
+      for await (const others of waiting(store, runTarget, { which: 'of no report', clusters })) {
+        if (run.signal.aborted) break;
+        for (const previewed of await lookAtAll(run, store, runTarget, { rendered: [], others }))
+          await tell(runTarget, previewed);
+      }
     }
     return {
       at: timestampText(nowMicros),
@@ -396,10 +400,11 @@ interface Unsent {
 async function* waiting(
   store: RunStore,
   runTarget: RunTarget,
-  clusters: readonly string[] | undefined,
-): AsyncGenerator<Unsent> {
-  for await (const { message, dueMicros } of eachUnfinished(store, runTarget, { which: 'waiting', clusters }))
-    yield { kind: 'waits', runTarget, message, dueMicros, error: undefined };
+  wanted: Wanted & { readonly which: 'waiting' | 'of no report' },
+): AsyncGenerator<Unsent[]> {
+  for await (const page of pagesOfUnfinished(store, runTarget, wanted)) {
+    yield page.map(({ message, dueMicros }) => ({ kind: 'waits', runTarget, message, dueMicros, error: undefined }));
+  }
 }
 
 /** What a person asked to be tried again, under the id and with the time of this preview. */
@@ -407,7 +412,10 @@ async function wantedAgain(run: Run, store: RunStore, { clusters }: PreviewReque
   const found: Unsent[] = [];
   for (const runTarget of run.targets) {
     const context = { now: run.time.now(), uuid: () => run.clock.uuid() };
-    for await (const { message } of eachUnfinished(store, runTarget, { which: 'wanted again', clusters })) {
+    const pages = pagesOfUnfinished(store, runTarget, { which: 'wanted again', clusters });
+    const messages: UnfinishedMessage[] = [];
+    for await (const page of pages) messages.push(...page);
+    for (const { message } of messages) {
       const fresh = { mayHaveArrived: false, firstAttemptMicros: undefined, decidedMicros: run.startedMicros };
       const before = { firstAttemptMicros: undefined, lastAttemptMicros: undefined };
       let { notification } = message;
@@ -424,15 +432,17 @@ async function wantedAgain(run: Run, store: RunStore, { clusters }: PreviewReque
   return found;
 }
 
-async function* eachUnfinished(
+type Wanted = Pick<Parameters<RunStore['readUnfinished']>[0], 'which' | 'clusters'>;
+
+async function* pagesOfUnfinished(
   store: RunStore,
   { target }: RunTarget,
-  which: Pick<Parameters<RunStore['readUnfinished']>[0], 'which' | 'clusters'>,
-): AsyncGenerator<UnfinishedMessage> {
-  for (let after: string | undefined; ; ) {
-    const page = await store.readUnfinished({ ...which, target, after, rowsMax: waitingMessagesMax });
-    yield* page;
-    after = page.at(-1)?.message.notification.id;
+  wanted: Wanted,
+): AsyncGenerator<readonly UnfinishedMessage[]> {
+  for (let after: { readonly cluster: string; readonly id: string } | undefined; ; ) {
+    const page = await store.readUnfinished({ ...wanted, target, after, rowsMax: waitingMessagesMax });
+    yield page;
+    after = page.at(-1)?.message.notification;
     if (page.length < waitingMessagesMax) return;
   }
 }

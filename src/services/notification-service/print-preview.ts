@@ -23,7 +23,7 @@ interface PrintOptions {
   readonly json: boolean;
 }
 
-/** Ends early, in order, at a signal. Rejects with the codes of `previewNotifications`, and with `CLUSTER_UNKNOWN`. */
+/** Ends early, in order, at a signal, or when nobody reads any more. Rejects with the codes of `previewNotifications`, and with `CLUSTER_UNKNOWN`. */
 export async function printPreview(
   opening: Omit<Parameters<typeof openNotificationDependencies>[0], 'lifecycle' | 'composesOnly'>,
   { settings, clusters, json }: PrintOptions,
@@ -50,6 +50,8 @@ export async function printPreview(
     await print(json ? JSON.stringify({ kind: 'summary', ...summary }) : formatSummary(summary));
     if (stopping.signal.aborted) process.stderr.write('stopped before the last cluster\n');
     else if (missing.size > 0) throw unknownClusters([...missing]);
+  } catch (error) {
+    if (error !== readerGone) throw error;
   } finally {
     await lifecycle.stop();
   }
@@ -63,8 +65,16 @@ function unknownClusters(clusters: readonly string[]): CcxError {
   });
 }
 
+/** Ends the transaction, and is no failure: a reader has seen enough (`| head`). */
+const readerGone = Symbol('reader gone');
+
 async function print(text: string): Promise<void> {
-  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+  if (process.stdout.write(`${text}\n`)) return;
+  try {
+    await once(process.stdout, 'drain');
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'EPIPE' ? readerGone : error;
+  }
 }
 
 /** Timestamps are UTC without a zone. */

@@ -7,6 +7,7 @@ import type { Issue } from '../../../contracts/issue.ts';
 import type { TargetName } from '../../../contracts/tables.ts';
 import {
   STATE_SENT,
+  TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
@@ -17,6 +18,7 @@ import {
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import type { OutgoingNotification } from '../ports.ts';
 import { microsOfMs, microsOrUndefined, timestampMicros, timestampText } from '../timestamps.ts';
+import { countsFor, type ReportsOf } from './reports.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** Bodies claimed together; one larger message is claimed alone. Together with the number of messages it bounds the memory of delivering. */
@@ -177,19 +179,37 @@ export interface UnfinishedMessage {
   readonly dueMicros: bigint | undefined;
 }
 
-/** What waits for a target, or is wanted again, of all clusters or of these, in pages by id; nothing is claimed. */
+/** Which messages of a target are meant, and where the page before ended. */
+interface UnfinishedPage {
+  readonly target: { readonly eventTargetId: number; readonly name: TargetName };
+  /** `of no report`: waiting, and no report of its cluster counts. */
+  readonly which: 'waiting' | 'of no report' | 'wanted again';
+  /** Undefined: all. */
+  readonly clusters: readonly string[] | undefined;
+  readonly after: { readonly cluster: string; readonly id: string } | undefined;
+  readonly rowsMax: number;
+}
+
+/** What waits for a target, or is wanted again, in pages by cluster and id; nothing is claimed. */
 export async function readUnfinished(
-  { database, nowMicros }: Pick<StoreAccess, 'database' | 'nowMicros'>,
-  wanted: {
-    readonly target: { readonly eventTargetId: number; readonly name: TargetName };
-    readonly which: 'waiting' | 'wanted again';
-    readonly clusters: readonly string[] | undefined;
-    /** Id of the last message of the page before. */
-    readonly after: string | undefined;
-    readonly rowsMax: number;
-  },
+  of: Pick<StoreAccess, 'database' | 'nowMicros'> & Pick<ReportsOf, 'ownersCount'>,
+  { target, which, clusters, after, rowsMax }: UnfinishedPage,
 ): Promise<UnfinishedMessage[]> {
-  const { rows } = await database.query<
+  const values: unknown[] = [target.eventTargetId, timestampText(of.nowMicros()), rowsMax];
+  const value = (given: unknown) => `$${values.push(given)}`;
+  const conditions = [
+    which === 'wanted again' ? wantedAgain : 'o.finished_at IS NULL AND o.next_attempt_at IS NOT NULL',
+  ];
+  if (which === 'of no report') {
+    conditions.push(
+      `NOT EXISTS (SELECT FROM ${TABLE_NEW_REPORTS} AS r WHERE r.cluster = o.cluster AND ${countsFor(of, 'r')})`,
+    );
+  }
+  if (clusters !== undefined) conditions.push(`o.cluster = ANY(${value(clusters)}::bpchar[])`);
+  if (after !== undefined) {
+    conditions.push(`(o.cluster, o.id) > (${value(after.cluster)}::bpchar, ${value(after.id)}::uuid)`);
+  }
+  const { rows } = await of.database.query<
     MessageRow & { readonly isClaimed: boolean; readonly nextAttemptAt: string | null }
   >(
     `SELECT ${messageColumns(attemptsWithNext('o'), mayHaveArrived('o'))}, o.first_attempt_at AS "firstAttemptBefore",
@@ -197,17 +217,12 @@ export async function readUnfinished(
             o.state = 'claimed' AND o.next_attempt_at > $2::timestamp AS "isClaimed", o.next_attempt_at AS "nextAttemptAt"
        FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
       CROSS JOIN (SELECT coalesce(max(paused_micros), 0) AS paused_micros FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1) AS t
-      WHERE o.event_type_id = $1
-        AND ${wanted.which === 'waiting' ? 'o.finished_at IS NULL AND o.next_attempt_at IS NOT NULL' : wantedAgain}
-        AND ($3::bpchar[] IS NULL OR o.cluster = ANY($3::bpchar[])) AND ($4::uuid IS NULL OR o.id > $4::uuid)
-      ORDER BY o.id LIMIT $5`,
-    [
-      ...[wanted.target.eventTargetId, timestampText(nowMicros())],
-      ...[wanted.clusters ?? null, wanted.after ?? null, wanted.rowsMax],
-    ],
+      WHERE o.event_type_id = $1 AND ${conditions.join(' AND ')}
+      ORDER BY o.cluster, o.id LIMIT $3`,
+    values,
   );
   return rows.map(({ isClaimed, nextAttemptAt, ...row }) => ({
-    message: messageOf(row, wanted.target.name),
+    message: messageOf(row, target.name),
     dueMicros: isClaimed ? undefined : (microsOrUndefined(nextAttemptAt) ?? 0n),
   }));
 }
