@@ -75,6 +75,8 @@ export async function renderDatabasePage(database: Database): Promise<string> {
       '| `ccx db cleanup --older-than 90d` | deletes old rows, table by table, and ends with a summary |',
       '',
       'Exit codes: 0 done, 1 failed (with a code in brackets and what to change), 2 something must be done, 130 interrupted.',
+      'An `init` or `migrate` that is interrupted or killed is gone from the server a second later, also where it waited for a table,',
+      'with the step under way (PostgreSQL 13 notices only when the wait is over).',
       '',
       '`ccx db cleanup` counts the old rows of each table and deletes them in slices of about 200 ms, beside running services and behind',
       'a pooler, with a line of progress every two seconds. Ctrl-C ends it behind the slice under way; the same command goes on from there.',

@@ -11,6 +11,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Connection, Database, Queryable } from './database.ts';
 import { sqlState } from './database-error.ts';
 import { describeMissingRights } from './missing-rights.ts';
+import { endWithClient } from './session.ts';
 import { migrationsPath } from './sql-file.ts';
 
 interface CcxMigrationResult {
@@ -94,6 +95,7 @@ export async function readCcxMigrations(queryable: Queryable, set: string): Prom
 /** True when this call applied it, false when another process was faster. */
 function applyOne(database: Database, set: string, file: MigrationFile): Promise<boolean> {
   return database.transaction(async (tx) => {
+    await endWithClient(tx);
     await tx.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [lockClass, set]);
     await ensureTable(tx);
     const done = await readApplied(tx, set);

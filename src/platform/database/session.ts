@@ -5,6 +5,7 @@
  */
 import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import type { Connection } from './database.ts';
 import type { DatabaseAddress } from './database-error.ts';
 
 /** What the driver has and its types leave out. */
@@ -148,4 +149,15 @@ function wrongSession(
 
 function sessionError(message: string, hint: string): CcxError {
   return new CcxError(message, { code: 'DATABASE_SESSION', category: 'configuration', hint });
+}
+
+/**
+ * A transaction of which nothing is left a second after its program died or was interrupted. Else a statement that waits for a table goes
+ * on waiting on the server, and everybody else waits behind it. For those that take the whole table; PostgreSQL 13 and servers on systems
+ * that cannot tell go on as they did.
+ */
+export async function endWithClient(tx: Connection): Promise<void> {
+  await tx.query(
+    `DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', true); EXCEPTION WHEN OTHERS THEN NULL; END $$`,
+  );
 }

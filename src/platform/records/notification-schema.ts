@@ -9,6 +9,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Connection, Database, Queryable } from '../database/database.ts';
 import { sqlState } from '../database/database-error.ts';
 import { requireTableRights } from '../database/missing-rights.ts';
+import { endWithClient } from '../database/session.ts';
 import { migrationsPath, splitStatements } from '../database/sql-file.ts';
 
 /** The newest version; also what `latest` means. */
@@ -46,6 +47,7 @@ async function inSchemaTransaction<T>(
   try {
     return await database.transaction(async (connection) => {
       await requireTableRights(connection, options.companionTables ?? [], ['SELECT', 'DELETE']);
+      await endWithClient(connection);
       await connection.query('SELECT pg_advisory_xact_lock($1)', [schemaLock]);
       const run = async (statement: string) => {
         options.onStatement?.(statement);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { runCcx } from '../../../test/support/ccx-process.ts';
+import { runCcx, startCcx } from '../../../test/support/ccx-process.ts';
 import { contentOf } from '../../../test/support/notification-content.ts';
 import { createFakeTarget, reportOf, testSettings } from '../../../test/support/notification-timeline.ts';
 import {
@@ -283,4 +283,25 @@ test('the shared tables go down only when that is said, and up again', async (t)
     /\[CONFIG_INVALID\]\n {2}add --to/,
   );
   assert.equal(await version(), 8);
+});
+
+test('nobody waits for a migration that was killed while it waited', async (t) => {
+  const other = await createTestDatabase({ migrated: true });
+  t.after(() => other.drop());
+  const { rows } = await other.database.query(`SELECT current_setting('server_version_num')::int >= 140000 AS tells`);
+  if (rows[0]?.['tells'] !== true) return t.skip('PostgreSQL 13 does not look whether its client is there');
+  const atServer = async () =>
+    (
+      await other.database.query<{ wait: string | null }>(
+        `SELECT wait_event_type AS wait FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ccx db'`,
+      )
+    ).rows.map(({ wait }) => wait);
+  await other.database.transaction(async (tx) => {
+    await tx.query('SELECT FROM reported');
+    const migrate = startCcx({ args: ['db', 'migrate', '--database', other.url, '--to', '7', '--down'], env: {} });
+    await until(async () => (await atServer()).includes('Lock'));
+    migrate.kill('SIGKILL');
+    await until(async () => (await atServer()).length === 0);
+  });
+  assert.equal((await other.database.query('SELECT version FROM migration_info')).rows[0]?.['version'], 8);
 });
