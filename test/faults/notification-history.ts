@@ -10,6 +10,7 @@ import type { NotificationService } from '../../src/services/notification-servic
 import { type ExplainedIssue, readExplanation } from '../../src/services/notification-service/store/explain.ts';
 import {
   createCrashingTelemetry,
+  dayMs,
   hourMs,
   passPauses,
   type Timeline,
@@ -46,6 +47,8 @@ function createHistory(line: Timeline, seed: string) {
   const begun = new Set<string>();
   /** The cooldown by which a message that waits was decided. */
   const decidedBy = new Map<string, number>();
+  /** Messages that said that an issue is resolved. */
+  const resolvedIds = new Set<string>();
   /** When a message was first seen to be listed as possibly arrived. */
   const listed = new Map<string, number>();
   /** How a run goes: answers whether it came to its end. */
@@ -105,6 +108,8 @@ function createHistory(line: Timeline, seed: string) {
       for (const { id } of rows) begun.add(id);
       for (const state of states) world.holdUntil(state, nowMs() + testSettings().delivery.leaseMs + 1_000);
     }
+    for (const state of states)
+      if (state.cap > 0) state.cappedUntilMs = Math.max(state.cappedUntilMs, (Math.floor(nowMs() / dayMs) + 1) * dayMs);
     await checkArrivals();
     if (ended) await checkReasons();
   }
@@ -117,8 +122,19 @@ function createHistory(line: Timeline, seed: string) {
     const arrivals = world.takeArrivals();
     const wished = new Set(rows.map(({ id }) => id));
     const now = new Set(arrivals.map(({ id }) => id));
-    for (const { state, id, issues, atMs } of arrivals) {
+    for (const { state, id, issues, atMs, isResolved, isReported } of arrivals) {
       const isNew = !told.hasArrived(id) && !wished.has(id) && !begun.has(id);
+      if (isResolved) {
+        if (isNew && !resolvedIds.has(id)) {
+          assert.ok(!isReported, `${id} says that ${issues.join()} is resolved, and it is there`);
+          assert.ok(
+            told.resolved(issues[0]!),
+            `${id} says that ${issues.join()} is resolved, and nobody was told of it`,
+          );
+        }
+        resolvedIds.add(id);
+        continue;
+      }
       const cooldownMs = Math.min(decidedBy.get(id) ?? Number.POSITIVE_INFINITY, cooldownOf(state));
       const forbidding = isNew ? issues.flatMap((issue) => told.forbidding(issue, { nowMs: atMs, cooldownMs })) : [];
       assert.deepEqual(
@@ -188,6 +204,7 @@ function createHistory(line: Timeline, seed: string) {
       isUnsettled: begun.has(id) && !isRecorded,
       mayHaveArrived: answers.includes('lost') || begun.has(id) || (answers.includes('delivered') && !isRecorded),
       isFree: state.answers.every((answer) => answer === 'delivered') && inForce.nowMs >= state.heldUntilMs,
+      isCapped: inForce.nowMs < state.cappedUntilMs,
       hasRow: told.mayCount(issueOf(state, cluster, issue.error_key), inForce),
       listedMs: listed.get(id) ?? inForce.nowMs,
     };
@@ -198,7 +215,15 @@ function createHistory(line: Timeline, seed: string) {
     told: () => line.kafka.arrived.length + line.serviceLog.arrived.length,
     async round() {
       for (let count = 0; count <= chance.below(3); count += 1) {
-        const name = chance.pick([...Object.keys(world.steps), 'report', 'report', 'time', 'time', 'answers']);
+        const name = chance.pick([
+          ...Object.keys(world.steps),
+          'report',
+          'report',
+          'mended',
+          'time',
+          'time',
+          'answers',
+        ]);
         const at = wall();
         const what = await world.steps[name]!();
         log.push(`${at} ${name} ${String(what ?? '')}`);
@@ -208,9 +233,10 @@ function createHistory(line: Timeline, seed: string) {
     /** Everything works, and time passes: all that is to be notified was, within the last cooldown. */
     async end() {
       for (const state of states) {
-        Object.assign(state, { answers: ['delivered'], isMute: false });
+        Object.assign(state, { answers: ['delivered'], isMute: false, cap: 0 });
         state.target.composing = undefined;
       }
+      world.configure();
       await world.storeIssues(clusters[0]!, errorKeys);
       for (const hours of [world.setBackHours() + 100, 25, 25, 25]) {
         await line.clock.advance(hours * hourMs);

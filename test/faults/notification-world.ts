@@ -26,6 +26,11 @@ export interface TargetState {
   cooldownHours: number;
   threshold: number;
   wantsTag: boolean;
+  /** Issues of a cluster in a day; 0: as many as there are. */
+  cap: number;
+  /** Until when a cap may have held something back. */
+  cappedUntilMs: number;
+  sendsResolved: boolean;
   /** Its texts cannot be made. */
   isMute: boolean;
   /** Until when a message may have to wait although the target takes it: a pause, a lease, the time before the next try. */
@@ -43,6 +48,10 @@ interface Arrival {
   readonly id: string;
   readonly issues: readonly string[];
   readonly atMs: number;
+  /** Says that its issue is resolved; absent: that its issues are there. */
+  readonly isResolved: boolean;
+  /** The newest report of the cluster holds one of its issues. */
+  readonly isReported: boolean;
 }
 
 const pauseMs = 2 * hourMs;
@@ -60,7 +69,7 @@ export function createNotificationWorld(
   const told = createToldIssues();
   const stateOf = (target: FakeTarget): TargetState => ({
     ...{ target, answers: ['delivered'], cooldownHours: 24, threshold: 2, wantsTag: false, isMute: false },
-    heldUntilMs: 0,
+    ...{ cap: 0, cappedUntilMs: 0, sendsResolved: target.name === 'service-log', heldUntilMs: 0 },
   });
   const targets: Readonly<Record<TargetName, TargetState>> = {
     'notification-backend': stateOf(line.kafka),
@@ -78,6 +87,7 @@ export function createNotificationWorld(
   const disabled = new Set<string>();
   /** Of the newest report of each cluster; undefined: it cannot be read. */
   const newest = new Map<string, readonly string[] | undefined>();
+  let mended = clusters[0]!;
   let storedMicros = 0n;
   let setBackMs = 0;
   let references = 0;
@@ -100,7 +110,11 @@ export function createNotificationWorld(
       attempts.set(id, before);
       log.push(`  ${wall()} ${target.name} ${cluster.slice(0, 2)} ${keys.join()} ${id.slice(-4)}: ${answer}`);
       if (answer === 'delivered' || answer === 'lost')
-        arrivals.push({ state, id, issues: keys.map((key) => issueOf(state, cluster, key)), atMs: nowMs() });
+        arrivals.push({
+          ...{ state, id, issues: keys.map((key) => issueOf(state, cluster, key)), atMs: nowMs() },
+          isResolved: Object.hasOwn(JSON.parse(notification.body) as object, 'resolved'),
+          isReported: keys.some((key) => newest.get(cluster)?.includes(key)),
+        });
       else if (answer !== 'rejected')
         state.heldUntilMs = Math.max(state.heldUntilMs, nowMs() + (answer === 'paused' ? pauseMs : 61_000));
       if (answer === 'lost') state.heldUntilMs = Math.max(state.heldUntilMs, nowMs() + 61_000);
@@ -144,7 +158,8 @@ export function createNotificationWorld(
   }
 
   function configure(): void {
-    const changes = ({ cooldownHours, threshold, wantsTag }: TargetState) => ({
+    const changes = ({ cooldownHours, threshold, wantsTag, cap, sendsResolved }: TargetState) => ({
+      ...{ clusterCap: cap, sendResolved: sendsResolved },
       ...{ cooldown: `${cooldownHours} hours`, totalRiskThreshold: threshold },
       ...{ tagFilterEnabled: wantsTag, tags: wantsTag ? [tag] : [] },
     });
@@ -159,6 +174,8 @@ export function createNotificationWorld(
     });
     version += 1;
   }
+
+  configure();
 
   /** All that stands against notifying the issue, by the names that it should have. */
   function filtersOf(state: TargetState, cluster: string, key: string): readonly string[] {
@@ -180,6 +197,12 @@ export function createNotificationWorld(
       const keys = chance.shuffle(errorKeys).slice(0, chance.below(4));
       await storeIssues(cluster, keys);
       return `${cluster.slice(0, 2)} ${keys.join()}`;
+    },
+    /** Often the one that was mended last, so that its issues are resolved. */
+    async mended() {
+      if (chance.below(3) === 0) mended = chance.pick(clusters);
+      await storeIssues(mended, []);
+      return mended.slice(0, 2);
     },
     async unreadable() {
       const cluster = chance.pick(clusters);
@@ -243,9 +266,11 @@ export function createNotificationWorld(
       state.cooldownHours = chance.pick([6, 24, 48]);
       state.threshold = chance.pick([0, 2, 3]);
       state.wantsTag = chance.below(4) === 0;
+      state.cap = chance.pick([0, 0, 1, 2]);
+      state.sendsResolved = state.target.name === 'service-log' && chance.below(4) > 0;
       leftOut = chance.below(6) === 0 ? chance.pick(clusters) : undefined;
       configure();
-      return `${state.target.name} ${state.cooldownHours} h, risk ${state.threshold}, tag ${state.wantsTag}, without ${leftOut?.slice(0, 2)}`;
+      return `${state.target.name} ${state.cooldownHours} h, risk ${state.threshold}, tag ${state.wantsTag}, cap ${state.cap}, resolved ${state.sendsResolved}, without ${leftOut?.slice(0, 2)}`;
     },
     async removed() {
       const state = chance.pick(states);
@@ -297,6 +322,7 @@ export function createNotificationWorld(
   return {
     ...{ told, states, attempts, newest, steps },
     ...{ idOf, issueOf, cooldownOf, filtersOf, nowMs, wall, rowsChanged, storeIssues },
+    configure,
     settingsVersion: () => version,
     /** By how much the clock was set back in all. */
     setBackHours: () => setBackMs / hourMs,

@@ -17,6 +17,8 @@ export interface SilenceFacts {
   readonly hasRow: boolean;
   /** No texts can be made for the target. */
   readonly isMute: boolean;
+  /** A cap on the issues of a cluster in a day was in force on this one. */
+  readonly isCapped: boolean;
   /** The target takes everything, and nothing asks for a wait any more. */
   readonly isFree: boolean;
   /** To its last message, in order. */
@@ -43,6 +45,8 @@ export function lieOf(reason: string, facts: SilenceFacts): string | undefined {
     case 'notified':
     case 'already-notified':
       return facts.hasRow ? undefined : 'no row says so';
+    case 'cluster-cap':
+      return facts.isCapped ? undefined : 'there is no cap';
     case 'render-failed':
       return isMute ? undefined : 'texts can be made';
     case 'on-its-way':

@@ -14,6 +14,8 @@ interface Telling {
   /** Its `sent` row; undefined while nobody wrote one. */
   row: string | undefined;
   removed: boolean;
+  /** Ours, and nobody was told yet that the issue is resolved. */
+  isOpen: boolean;
 }
 
 export type ToldIssues = ReturnType<typeof createToldIssues>;
@@ -22,7 +24,8 @@ export function createToldIssues() {
   const tellings: Telling[] = [];
   const put = (id: string, issue: string, atMs: number, row?: string) => {
     const known = tellings.find((telling) => telling.id === id && telling.issue === issue);
-    if (known === undefined) tellings.push({ id, issue, atMs, earliestMs: atMs, row, removed: false });
+    if (known === undefined)
+      tellings.push({ id, issue, atMs, earliestMs: atMs, row, removed: false, isOpen: row === undefined });
     else Object.assign(known, { atMs, earliestMs: atMs });
   };
   return {
@@ -30,6 +33,12 @@ export function createToldIssues() {
     arrived: (id: string, issue: string, atMs: number): void => put(id, issue, atMs),
     /** The reference wrote a `sent` row, which counts for every issue of its report. */
     sentByReference: (row: string, issue: string, atMs: number): void => put(row, issue, atMs, row),
+    /** A message said that the issue is resolved: whether there was one before that said that it is there. */
+    resolved(issue: string): boolean {
+      const open = tellings.filter((telling) => telling.issue === issue && telling.isOpen);
+      for (const telling of open) telling.isOpen = false;
+      return open.length > 0;
+    },
     /** Our service wrote the `sent` row of a message. */
     recorded(id: string, row: string): void {
       for (const telling of tellings) if (telling.id === id) telling.row ??= row;
