@@ -68,7 +68,8 @@ export const notificationServiceOptions = defineOptions({
     'disabled_rules.ignore': {
       default: true,
       flag: 'ignore-disabled-rules',
-      description: 'Do not read disabled rules from the aggregator database; nothing is treated as disabled then',
+      description:
+        'Do not read disabled rules from the aggregator database; only acknowledgements (ccx acks) disable rules then',
     },
     'kafka_broker.enabled': {
       default: true,

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RuleContentDirectory } from '../../../contracts/rule-content.ts';
 import { compileEventFilter } from './compile-event-filter.ts';
-import { collectDisabledRules, disabledBy, isClusterAllowed, NOTHING_DISABLED } from './disabled-rules.ts';
+import {
+  type AcknowledgementInForce,
+  collectAcknowledgements,
+  collectDisabledRules,
+  disabledBy,
+  isClusterAllowed,
+  NOTHING_DISABLED,
+  silenceOf,
+} from './disabled-rules.ts';
 import { createVerdicts, type FilterPolicy } from './verdicts.ts';
 
 function content(keys: Record<string, { impact: number; likelihood: number; tags?: string[] }>): RuleContentDirectory {
@@ -140,6 +148,61 @@ test('the cluster is named before the organization, where both disable the rule'
   const rules = collectDisabledRules([{ ...row, scope: cluster }], [{ ...row, scope: '7' }]);
   assert.equal(disabledBy(rules, { orgId: 7, cluster }, issue), 'disabled-by-cluster');
 });
+
+const acknowledged = (id: string, changes: Partial<AcknowledgementInForce> = {}): AcknowledgementInForce => ({
+  ...{ id, orgId: 7, cluster, component: issue.component, errorKey: 'KEY', until: null, endsMicros: null },
+  ...{ untilResolved: false, justification: '', by: 'ada', overIn: new Set<string>() },
+  ...changes,
+});
+
+/** What is in force beside each other: the reason, the acknowledgement that is named, and when time alone ends it. */
+const ofCluster = acknowledged('of-cluster', { endsMicros: 5n });
+const ofRule = acknowledged('of-rule', { errorKey: null, endsMicros: 9n });
+const ofOrganization = acknowledged('of-organization', { cluster: null, endsMicros: 7n });
+const withoutEnd = acknowledged('without-end', { cluster: null, errorKey: null });
+const byAggregator = collectDisabledRules([], [{ scope: '7', rule: 'test_rule', errorKey: 'KEY' }]);
+const silences: readonly (readonly [
+  readonly AcknowledgementInForce[],
+  'aggregator' | 'nothing',
+  string | undefined,
+])[] = [
+  [[], 'nothing', undefined],
+  [[], 'aggregator', 'disabled-by-org - null'],
+  [[ofCluster], 'nothing', 'disabled-by-cluster of-cluster 5'],
+  [[ofCluster], 'aggregator', 'disabled-by-cluster of-cluster null'],
+  [[ofRule, ofCluster], 'nothing', 'disabled-by-cluster of-cluster 9'],
+  [[ofOrganization, ofRule], 'nothing', 'disabled-by-cluster of-rule 9'],
+  [[ofOrganization], 'nothing', 'disabled-by-org of-organization 7'],
+  [[withoutEnd, ofOrganization], 'nothing', 'disabled-by-org of-organization null'],
+  [[withoutEnd, ofCluster], 'nothing', 'disabled-by-cluster of-cluster null'],
+  [[acknowledged('other key', { errorKey: 'OTHER' })], 'nothing', undefined],
+  [[acknowledged('other rule', { component: 'a.test_rule.report' })], 'nothing', undefined],
+  [[acknowledged('other organization', { orgId: 8 })], 'nothing', undefined],
+  [[acknowledged('other cluster', { cluster: 'another' })], 'nothing', undefined],
+  [[acknowledged('other case', { cluster: cluster.toUpperCase() })], 'nothing', 'disabled-by-cluster other case null'],
+  [
+    [acknowledged('without .report', { component: issue.component.replace('.report', '') })],
+    'nothing',
+    'disabled-by-cluster without .report null',
+  ],
+  [[acknowledged('over here', { cluster: null, overIn: new Set([cluster]) })], 'nothing', undefined],
+  [
+    [acknowledged('over there', { cluster: null, overIn: new Set(['another']) })],
+    'nothing',
+    'disabled-by-org over there null',
+  ],
+];
+for (const [inForce, elsewhere, expected] of silences) {
+  test(`acknowledged ${inForce.map(({ id }) => id).join(' and ') || 'by nobody'}, disabled by ${elsewhere}: ${expected}`, () => {
+    const rules = elsewhere === 'nothing' ? NOTHING_DISABLED : byAggregator;
+    const silence = silenceOf(
+      { rules, acknowledgements: collectAcknowledgements(inForce) },
+      { orgId: 7, cluster },
+      issue,
+    );
+    assert.equal(silence && `${silence.reason} ${silence.acknowledgement?.id ?? '-'} ${silence.endsMicros}`, expected);
+  });
+}
 
 test('the list of allowed clusters decides alone, the block list only without it', () => {
   const lists = { allowed: new Set(['a']), blocked: new Set(['a', 'b']) };

@@ -336,8 +336,9 @@ function silenceEvents(clusters: readonly DecidedRow[], nowMicros: bigint): Reco
         if (acknowledgement.id === acknowledgedBefore) return [];
         return [{ ...one, event: 'acknowledged', acknowledgementId: acknowledgement.id }];
       }
-      const wasSilent = position !== undefined && acknowledgedBefore !== null;
-      if (!wasSilent && reason !== 'acknowledgement-over') return [];
+      // Of a cluster that is left out nobody asked what silences its issues.
+      const isAsked = position !== undefined && reason !== 'cluster-not-allowed' && reason !== 'cluster-retired';
+      if (!(isAsked && acknowledgedBefore !== null) && reason !== 'acknowledgement-over') return [];
       const by = acknowledgedBefore === null ? {} : { acknowledgementId: acknowledgedBefore };
       return [{ ...one, event: 'acknowledgement-over', ...by }];
     }),
