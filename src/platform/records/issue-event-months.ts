@@ -43,10 +43,20 @@ export async function makeEventMonths(database: Database, nowMicros: bigint): Pr
   const made: string[] = [];
   if (rows[0]?.may !== true) return made;
   for (const month of months.filter(({ name }) => rows[0]!.missing.includes(name))) {
+    if (await liesInDefault(database, month)) continue;
     const done = await unlessInTheWay(() => database.transaction((tx) => makeMonth(tx, month)));
     if (done) made.push(month.name);
   }
   return made;
+}
+
+/** Asked before: a try would keep everybody from DEFAULT while the server looks through it, at every retention again. */
+async function liesInDefault(database: Database, { from, to }: Month): Promise<boolean> {
+  const { rowCount } = await database.query(
+    `SELECT FROM ${defaultPartition} WHERE at >= $1::timestamp AND at < $2::timestamp LIMIT 1`,
+    [from, to],
+  );
+  return rowCount > 0;
 }
 
 /** Made beside the table and then attached: that takes a lock which lets others read and write. */
