@@ -15,9 +15,11 @@ import {
   testSettings,
   withTimeline,
 } from '../../../test/support/notification-timeline.ts';
-import { createTestDatabase } from '../../../test/support/postgres.ts';
+import { createTestDatabase, createTestRole } from '../../../test/support/postgres.ts';
 import { until } from '../../../test/support/until.ts';
+import type { CcxError } from '../../encoding/ccx-error.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
+import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import type { DeliveryResult, OutgoingNotification } from './ports.ts';
@@ -342,3 +344,24 @@ test('a signal ends it behind the clusters that it is at', () =>
     );
     assert.deepEqual(seen, [testCluster, testCluster]);
   }));
+
+test('whoever may only read is told which right is missing where the service never was', async () => {
+  const test = await createTestDatabase({ migrated: true });
+  const role = await createTestRole(test, (user) => [`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`]);
+  const database = connectDatabase({ url: role.url, applicationName: 'test' });
+  try {
+    const content = { load: async () => contentOf(defaultRisks) };
+    const clock = createManualClock('2026-11-21T16:00:00Z');
+    const targets = [createFakeTarget('notification-backend')];
+    const dependencies = { database, clock, content, targets, telemetry: createSilentTelemetry() };
+    const { signal } = new AbortController();
+    await assert.rejects(
+      previewNotifications(testSettings(), dependencies, { signal }, () => undefined),
+      (error: CcxError) => error.code === 'DATABASE_PERMISSION' && error.hint?.includes(role.user) === true,
+    );
+  } finally {
+    await database.close();
+    await role.remove();
+    await test.drop();
+  }
+});

@@ -232,7 +232,16 @@ async function withSnapshot<T>(database: Database, work: (database: Database) =>
 function databaseOf(tx: Connection): Database {
   return {
     query: (text, values) => tx.query(text, values),
-    transaction: (work) => work(tx),
+    // What fails inside is undone, so that whoever catches it may ask the server why.
+    async transaction(work) {
+      await tx.query('SAVEPOINT inside');
+      try {
+        return await work(tx);
+      } catch (error) {
+        await tx.query('ROLLBACK TO SAVEPOINT inside');
+        throw error;
+      }
+    },
     withConnection: (work) => work(tx),
     listen: () => Promise.reject(new Error('nobody listens inside a transaction')),
     check: async () => undefined,
