@@ -1,6 +1,6 @@
 /**
  * What the notification service works with is away, full, missing or enormous: nothing is sent whose outcome could not be recorded, what is
- * due waits and goes out later, and every invariant holds (consumers.md 5.1, 5.2, 5.3: F9 to F11, F13, F14, F25, G23). Real processes, a real Kafka, a
+ * due waits and goes out later, and every invariant holds (consumers.md 5.1, 5.2, 5.3: F8 to F11, F13, F14, F25, G23). Real processes, a real Kafka, a
  * real PostgreSQL.
  */
 import assert from 'node:assert/strict';
@@ -46,6 +46,30 @@ describe('trouble with the database', { concurrency: 2 }, () => {
       assert.deepEqual(await notifier.complaints({ told: [] }), []);
       assert.equal((await notifier.run()).code, 0);
       assert.deepEqual(await notifier.complaints({ told }), []);
+    }));
+
+  test('F8: its sessions end again and again, in the middle of transactions: it goes on by itself, and what is in doubt keeps its id', () =>
+    withNotifier({ kafka: { brokers: kafka.addresses, bus } }, async (notifier) => {
+      const process = notifier.start({ follows: true });
+      const numbers = Array.from({ length: 6 }, (_, number) => number);
+      await notifier.store(clusterOf(0), 'CRITICAL');
+      await until(async () => (await deliveredTo(notifier, onKafka)) === 1);
+      for (const number of numbers.slice(1)) {
+        await notifier.store(clusterOf(number), 'CRITICAL');
+        const before = (await notifier.outbox()).length;
+        await notifier.database.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ccx-notifier'`,
+        );
+        await until(async () => (await notifier.outbox()).length > before);
+      }
+      process.kill('SIGTERM');
+      assert.equal((await process.exited(30_000)).code, 0, process.stderr());
+      await notifier.endLeases();
+      await notifier.endWaits();
+      const { code, output } = await notifier.run();
+      assert.equal(code, 0, output);
+      const all = numbers.map((number) => ({ cluster: clusterOf(number), findings: ['CRITICAL'] }));
+      assert.deepEqual(await notifier.complaints({ told: all }), []);
     }));
 
   for (const [what, when] of [

@@ -34,7 +34,7 @@ async function rowOf(line: Timeline, id: string) {
   return rows[0]!;
 }
 
-test('an issue that is acknowledged until a date is notified once when the date has come, and nobody looks before', () =>
+test('G8: an issue that is acknowledged until a date is notified once when the date has come, and nobody looks before', () =>
   withTimeline({}, async (line) => {
     const ends = inHours(line, 30);
     const id = await line.acknowledge({ until: ends });
