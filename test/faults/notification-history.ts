@@ -110,6 +110,7 @@ function createHistory(line: Timeline, seed: string) {
     }
     for (const state of states)
       if (state.cap > 0) state.cappedUntilMs = Math.max(state.cappedUntilMs, (Math.floor(nowMs() / dayMs) + 1) * dayMs);
+    await world.lookAtAcknowledgements();
     await checkArrivals();
     if (ended) await checkReasons();
   }
@@ -237,6 +238,7 @@ function createHistory(line: Timeline, seed: string) {
         state.target.composing = undefined;
       }
       world.configure();
+      await world.steps['unacknowledge']!();
       await world.storeIssues(clusters[0]!, errorKeys);
       for (const hours of [world.setBackHours() + 100, 25, 25, 25]) {
         await line.clock.advance(hours * hourMs);

@@ -87,6 +87,8 @@ export function createNotificationWorld(
   const disabled = new Set<string>();
   /** Of the newest report of each cluster; undefined: it cannot be read. */
   const newest = new Map<string, readonly string[] | undefined>();
+  /** Where and what those that were in force when it was last looked silence. */
+  const acknowledged = new Map<string, { readonly scope: string; readonly key: string }>();
   let mended = clusters[0]!;
   let storedMicros = 0n;
   let setBackMs = 0;
@@ -177,13 +179,32 @@ export function createNotificationWorld(
 
   configure();
 
+  /** As they are stored; the end of one ends cooldowns. */
+  async function lookAtAcknowledgements(): Promise<void> {
+    const { rows } = await line.database.query<{ id: string }>(
+      'SELECT id FROM ccx.acknowledgements WHERE ended_at IS NULL AND (until IS NULL OR until > $1::timestamp)',
+      [wall().slice(0, -1)],
+    );
+    const inForce = new Set(rows.map(({ id }) => id));
+    for (const [id, { scope, key }] of acknowledged) {
+      if (inForce.has(id)) continue;
+      acknowledged.delete(id);
+      told.acknowledgementOver(
+        (issue) => issue.endsWith(` ${key}`) && (scope === 'organization' || issue.includes(` ${scope} `)),
+      );
+    }
+  }
+
+  const isAcknowledged = (scope: string, key: string) =>
+    [...acknowledged.values()].some((one) => one.scope === scope && one.key === key);
+
   /** All that stands against notifying the issue, by the names that it should have. */
   function filtersOf(state: TargetState, cluster: string, key: string): readonly string[] {
     const known = risks[key];
     const against = {
       'cluster-not-allowed': cluster === leftOut,
-      'disabled-by-cluster': disabled.has(`${cluster} ${key}`),
-      'disabled-by-org': disabled.has(`organization ${key}`),
+      'disabled-by-cluster': disabled.has(`${cluster} ${key}`) || isAcknowledged(cluster, key),
+      'disabled-by-org': disabled.has(`organization ${key}`) || isAcknowledged('organization', key),
       'content-missing': known === undefined,
       'filtered-by-tag': known !== undefined && state.wantsTag && known.tags?.includes(tag) !== true,
       'below-threshold': known !== undefined && known.risk < state.threshold,
@@ -255,6 +276,19 @@ export function createNotificationWorld(
       ]);
       return [...disabled].join();
     },
+    async acknowledge() {
+      const [scope, key] = [chance.pick(['organization', ...clusters]), chance.pick(errorKeys)];
+      const hours = chance.pick([undefined, 1, 20]);
+      const until = hours === undefined ? null : new Date(nowMs() + hours * hourMs).toISOString().slice(0, -1);
+      const cluster = scope === 'organization' ? null : scope;
+      const untilResolved = cluster !== null && chance.below(3) === 0;
+      acknowledged.set(await line.acknowledge({ cluster, errorKey: key, until, untilResolved }), { scope, key });
+      return `${scope} ${key} ${until} ${untilResolved}`;
+    },
+    async unacknowledge() {
+      for (const id of acknowledged.keys()) await line.unacknowledge(id);
+      await lookAtAcknowledgements();
+    },
     content() {
       risks = { ...defaultRisks, LOW: { risk: chance.pick([1, 3]), tags: [tag] } };
       if (chance.below(3) === 0) risks = { ...risks, UNKNOWN: { risk: 4, tags: [] } };
@@ -321,7 +355,7 @@ export function createNotificationWorld(
 
   return {
     ...{ told, states, attempts, newest, steps },
-    ...{ idOf, issueOf, cooldownOf, filtersOf, nowMs, wall, rowsChanged, storeIssues },
+    ...{ idOf, issueOf, cooldownOf, filtersOf, nowMs, wall, rowsChanged, storeIssues, lookAtAcknowledgements },
     configure,
     settingsVersion: () => version,
     /** By how much the clock was set back in all. */

@@ -14,6 +14,8 @@ interface Telling {
   /** Its `sent` row; undefined while nobody wrote one. */
   row: string | undefined;
   removed: boolean;
+  /** The issue was acknowledged since, and that is over. */
+  isOver: boolean;
   /** Ours, and nobody was told yet that the issue is resolved. */
   isOpen: boolean;
 }
@@ -25,7 +27,16 @@ export function createToldIssues() {
   const put = (id: string, issue: string, atMs: number, row?: string) => {
     const known = tellings.find((telling) => telling.id === id && telling.issue === issue);
     if (known === undefined)
-      tellings.push({ id, issue, atMs, earliestMs: atMs, row, removed: false, isOpen: row === undefined });
+      tellings.push({
+        id,
+        issue,
+        atMs,
+        earliestMs: atMs,
+        row,
+        removed: false,
+        isOver: false,
+        isOpen: row === undefined,
+      });
     else Object.assign(known, { atMs, earliestMs: atMs });
   };
   return {
@@ -50,13 +61,21 @@ export function createToldIssues() {
       for (const telling of tellings)
         if (telling.row !== undefined && !present.has(telling.row)) telling.removed = true;
     },
+    /** The end of an acknowledgement ends the cooldown of what it silenced. */
+    acknowledgementOver(concerns: (issue: string) => boolean): void {
+      for (const telling of tellings) if (concerns(telling.issue)) telling.isOver = true;
+    },
     clockSetBack(nowMs: number, byMs: number): void {
       for (const telling of tellings) if (telling.earliestMs > nowMs) telling.earliestMs -= byMs;
     },
     /** What certainly forbids another message about the issue now. */
     forbidding: (issue: string, how: { readonly nowMs: number; readonly cooldownMs: number }) =>
       tellings.filter(
-        (telling) => telling.issue === issue && !telling.removed && telling.earliestMs + how.cooldownMs > how.nowMs,
+        (telling) =>
+          telling.issue === issue &&
+          !telling.removed &&
+          !telling.isOver &&
+          telling.earliestMs + how.cooldownMs > how.nowMs,
       ),
     /** Whether a row may still count for the issue. */
     mayCount: (issue: string, how: { readonly nowMs: number; readonly cooldownMs: number }): boolean =>
