@@ -21,14 +21,22 @@ export function createWatchedClock(start?: string): WatchedClock {
       if (ms === undefined) waiting.push(resolve);
       else resolve(ms);
     });
+  const tell = (ms: number) => {
+    const waiter = waiting.shift();
+    if (waiter === undefined) begun.push(ms);
+    else waiter(ms);
+  };
   return {
     ...clock,
     sleep(ms, signal) {
       const sleeping = clock.sleep(ms, signal);
-      const waiter = waiting.shift();
-      if (waiter === undefined) begun.push(ms);
-      else waiter(ms);
+      tell(ms);
       return sleeping;
+    },
+    after(ms, run) {
+      const cancel = clock.after(ms, run);
+      tell(ms);
+      return cancel;
     },
     nextSleep,
     async passNextSleep() {

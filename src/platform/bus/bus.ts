@@ -46,6 +46,11 @@ export interface OutgoingRecord {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export interface SendOptions {
+  /** Records without a key go to few partitions, a few at a time: less work, where it does not matter that all consumers get some at once. */
+  readonly together?: boolean;
+}
+
 export interface Producer {
   /**
    * Resolves when every record is durable (Kafka: acks from all in-sync replicas), with positions in the order given. All or error:
@@ -53,7 +58,7 @@ export interface Producer {
    * such as `BUS_UNREACHABLE` (retryable), some or all of the records may be stored, so whoever sends again may send twice.
    * Sends that nobody waited for keep their order within a partition.
    */
-  send(records: readonly OutgoingRecord[]): Promise<readonly Position[]>;
+  send(records: readonly OutgoingRecord[], options?: SendOptions): Promise<readonly Position[]>;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createPartitioner, murmur2, partitionOfKey } from './partitioner.ts';
+import { createPartitioner, murmur2, partitionOfKey, recordsPerTurn } from './partitioner.ts';
 
 const vectors: readonly (readonly [string, number])[] = [
   ['21', -973932308],
@@ -33,9 +33,20 @@ test('every key has exactly one partition, and it exists', () => {
   );
 });
 
-test('records without a key take turns over the partitions, topic by topic', () => {
-  const partitioner = createPartitioner();
-  const taken = [0, 1, 2, 3].map(() => partitioner({ topic: 'a', partitions: 3, key: null }));
-  assert.deepEqual(taken, [0, 1, 2, 0]);
-  assert.equal(partitioner({ topic: 'b', partitions: 3, key: null }), 0);
+test('records without a key take turns over the partitions, topic by topic, one by one or a few at a time', () => {
+  const choose = createPartitioner();
+  const send = (topics: readonly string[], together = false) =>
+    choose(
+      topics.map((topic) => ({ topic, key: null })),
+      () => 3,
+      together,
+    );
+  assert.deepEqual([send(['a', 'a', 'a']), send(['a']), send(['a'], true)], [[0, 1, 2], [0], [1]]);
+  assert.deepEqual(send(['b', 'a', 'b'], true), [0, 2, 0]);
+  const burst = send(Array(2 * recordsPerTurn + 1).fill('a'), true);
+  assert.deepEqual(
+    [burst[0], burst[recordsPerTurn - 1], burst[recordsPerTurn], burst[2 * recordsPerTurn]],
+    [0, 0, 1, 2],
+  );
+  assert.deepEqual(send(['a']), [0]);
 });

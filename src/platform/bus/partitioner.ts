@@ -11,14 +11,33 @@ export function partitionOfKey(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fffffff) % partitions;
 }
 
-/** Records with a key by their key; records without one take turns, so that a burst of them spreads over all consumers. */
+/** So many records of one send travel together where their sender wants it: each partition costs a request. */
+export const recordsPerTurn = 8;
+
+/** What of a record says where it goes. */
+interface Addressed {
+  readonly topic: string;
+  readonly key: Uint8Array | null;
+}
+
+/**
+ * The partitions of the records of one send: of those with a key by their key; others take turns, so that a burst of them spreads over all
+ * consumers: one by one, or `together`, a few at a time.
+ */
 export function createPartitioner() {
   const turns = new Map<string, number>();
-  return ({ topic, partitions, key }: { topic: string; partitions: number; key: Uint8Array | null }): number => {
-    if (key !== null) return partitionOfKey(key, partitions);
-    const turn = turns.get(topic) ?? 0;
-    turns.set(topic, (turn + 1) % 0x40000000);
-    return turn % partitions;
+  return (records: readonly Addressed[], partitionsOf: (topic: string) => number, together = false): number[] => {
+    const perTurn = together ? recordsPerTurn : 1;
+    const placed = new Map<string, number>();
+    const chosen = records.map(({ topic, key }) => {
+      if (key !== null) return partitionOfKey(key, partitionsOf(topic));
+      const before = placed.get(topic) ?? 0;
+      placed.set(topic, before + 1);
+      return ((turns.get(topic) ?? 0) + Math.floor(before / perTurn)) % partitionsOf(topic);
+    });
+    for (const [topic, count] of placed)
+      turns.set(topic, ((turns.get(topic) ?? 0) + Math.ceil(count / perTurn)) % 0x40000000);
+    return chosen;
   };
 }
 

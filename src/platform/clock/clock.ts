@@ -17,6 +17,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`, or rejects with an AbortError as soon as `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `run` once after `ms`, unless the returned function is called before. */
+  after(ms: number, run: () => void): () => void;
   /** Calls `run` every `ms` until the returned function is called. Runs never overlap; errors are the callback's business. */
   every(ms: number, run: () => Promise<void> | void): () => void;
   /** UUIDv4, 36 characters, lower case. */
@@ -62,6 +64,10 @@ export function createSystemClock(machine: MachineClock = machineClock): Clock {
     monotonicMs: machine.monotonicMs,
     sleep: async (ms, signal) => {
       await delay(ms, undefined, signal === undefined ? {} : { signal });
+    },
+    after(ms, run) {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
     },
     every(ms, run) {
       let stopped = false;

@@ -1,5 +1,5 @@
 /**
- * A clock that stands still until a test moves it. `sleep` and `every` resolve when `advance` passes their due time, in order of
+ * A clock that stands still until a test moves it. `sleep`, `after` and `every` come when `advance` passes their due time, in order of
  * due time; ids count up, so a failing test shows the same ids every time.
  */
 import { type Clock, nextMicros } from './clock.ts';
@@ -45,6 +45,13 @@ export function createManualClock(start = '2026-11-21T16:00:00.000Z'): ManualClo
     },
     monotonicMs: () => monotonic,
     sleep,
+    after(ms, run) {
+      const sleeper: Sleeper = { dueMs: monotonic + ms, wake: run };
+      sleepers.push(sleeper);
+      return () => {
+        sleepers = sleepers.filter((other) => other !== sleeper);
+      };
+    },
     every(ms, run) {
       const controller = new AbortController();
       const loop = async () => {

@@ -12,6 +12,7 @@ import { formatRfc3339 } from '../../encoding/rfc3339.ts';
 import type { RecordSender } from '../bus/bus.ts';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
+import { pause } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** Status messages that wait for the bus, some 6 MB. Beyond it the oldest are dropped and counted: they are sent, not promised. */
@@ -31,6 +32,8 @@ interface StatusSenderOptions {
   /** Field `service` of the messages. */
   readonly service: string;
   readonly clock: Clock;
+  /** How long the first of a batch waits for others; without it those of the same turn go together. */
+  readonly gatherMs?: number;
   readonly dropped: Pick<Counter, 'inc'>;
   /** Hears of what was dropped; a service whose log has no line for it passes none. */
   readonly log?: Telemetry['log'];
@@ -98,11 +101,12 @@ export class StatusSender {
   async #sendAll(): Promise<void> {
     // What is reported in the same turn goes out in the same batch.
     await Promise.resolve();
-    const { clock } = this.#options;
+    const { clock, gatherMs = 0 } = this.#options;
     const { signal } = this.#stopping;
     let failures = 0;
     while (this.#waiting.length > 0 && !signal.aborted) {
       try {
+        if (gatherMs > 0 && this.#waiting.length < statusBatchMax) await pause(clock, gatherMs, signal);
         await this.#sendBatch();
         failures = 0;
       } catch {

@@ -12,6 +12,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
 import type { BusSender, SendingBus } from './bus-sender.ts';
 import type { ArchiveLinks } from './download-links.ts';
+import { GroupedSends } from './grouped-sends.ts';
 import type { KeptAnnouncement, Outbox } from './outbox.ts';
 import type { IngressEvents } from './telemetry.ts';
 
@@ -33,7 +34,9 @@ interface AnnouncerOptions {
 }
 
 /** What the bus refuses whatever its state: another try is of no use. */
-const unsendable = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_INVALID']);
+function isUnsendable(error: unknown): boolean {
+  return ['BUS_RECORD_TOO_LARGE', 'BUS_INVALID'].includes(errorCode(error));
+}
 
 /** One that waits in the outbox. */
 interface Due {
@@ -43,6 +46,7 @@ interface Due {
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
+  readonly #groups: GroupedSends;
   #stopRelay: (() => void) | undefined;
   #relaying: Promise<void> | undefined;
   #sending = 0;
@@ -52,6 +56,7 @@ export class Announcer {
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#groups = new GroupedSends(options.sender, isUnsendable);
     this.#lastScanMs = options.clock.monotonicMs();
   }
 
@@ -65,7 +70,7 @@ export class Announcer {
    * with `BUS_RECORD_TOO_LARGE` when it can never be sent.
    */
   async announce(kept: KeptAnnouncement): Promise<'sent' | 'kept'> {
-    const { outbox, sender, events } = this.#options;
+    const { outbox, events } = this.#options;
     // Nothing overtakes what waits, and nobody waits for a bus that has just failed.
     if (outbox.entries > 0) {
       await outbox.keep(kept);
@@ -75,14 +80,14 @@ export class Announcer {
     let copy: string | undefined;
     this.#sending += 1;
     try {
-      await sender.send([this.#recordOf(kept)], () => {
+      await this.#groups.send(this.#recordOf(kept), () => {
         // Acknowledged after we gave up waiting: the copy in the outbox need not go out, too. Where it does, that is a repeat, no loss.
         if (copy !== undefined) outbox.remove(copy).catch(() => undefined);
       });
       this.#trouble = undefined;
       return 'sent';
     } catch (error) {
-      if (unsendable.has(errorCode(error))) throw error;
+      if (isUnsendable(error)) throw error;
       this.#trouble = errorText(error);
       copy = await outbox.keep(kept);
       events.announcementKept(kept.requestId, this.#trouble);
@@ -154,7 +159,7 @@ export class Announcer {
     try {
       if (due.length > 0) await sender.send(due.map(({ kept }) => this.#recordOf(kept)));
     } catch (error) {
-      if (!unsendable.has(errorCode(error))) throw error;
+      if (!isUnsendable(error)) throw error;
       const [first] = due;
       if (due.length > 1) for (const one of due) await this.#sendDue([one]);
       else events.announcementUnsendable(first!.kept.requestId, await outbox.setAside(first!.key), error);

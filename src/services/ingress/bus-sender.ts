@@ -58,7 +58,7 @@ export class BusSender implements RecordSender {
 
   async #sendNow(records: readonly OutgoingRecord[]): Promise<void> {
     if (this.#closed) throw new CcxError('ingress is stopping', { code: 'BUS_CLOSED', category: 'internal' });
-    await (await this.#producer.get()).send(records);
+    await (await this.#producer.get()).send(records, { together: true });
   }
 }
 

@@ -44,6 +44,8 @@ import {
 
 /** Of the server's connections. What is left is for those that have not said yet what they want, and for other modules. */
 const uploadConnectionsShare = 0.75;
+/** Nobody waits for a status, and a send for each costs more than all else that is done about them. */
+const statusGatherMs = 50;
 /** Archives that are fetched, and all other requests. */
 const readConnectionsShare = 0.125;
 
@@ -125,6 +127,7 @@ async function build(
     topic: settings.statusTopic,
     service: STATUS_SERVICE_INGRESS,
     clock,
+    gatherMs: statusGatherMs,
     dropped: metrics.statusesDropped,
   });
   lifecycle.defer('status messages', () => statuses.close());

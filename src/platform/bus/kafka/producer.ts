@@ -7,7 +7,7 @@
  * after a lost answer a later batch may overtake an earlier one.
  */
 import type { Clock } from '../../clock/clock.ts';
-import type { OutgoingRecord, Position, Producer } from '../bus.ts';
+import type { OutgoingRecord, Position, Producer, SendOptions } from '../bus.ts';
 import { closed } from '../bus-errors.ts';
 import { prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
@@ -25,7 +25,7 @@ interface KafkaProducerDependencies {
 
 export class KafkaProducer implements Producer {
   readonly #dependencies: KafkaProducerDependencies;
-  readonly #choosePartition = createPartitioner();
+  readonly #choosePartitions = createPartitioner();
   readonly #identity: ProducerIdentity;
   readonly #queues = new Map<string, PartitionQueue>();
   readonly #underWay = new Set<Promise<unknown>>();
@@ -36,10 +36,10 @@ export class KafkaProducer implements Producer {
     this.#identity = new ProducerIdentity(dependencies.cluster);
   }
 
-  async send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
+  async send(records: readonly OutgoingRecord[], options: SendOptions = {}): Promise<readonly Position[]> {
     if (this.#closed) throw closed('producer');
     if (records.length === 0) return [];
-    const sending = this.#send(records);
+    const sending = this.#send(records, options);
     this.#underWay.add(sending);
     try {
       return await sending;
@@ -56,7 +56,7 @@ export class KafkaProducer implements Producer {
     this.#dependencies.onClosed();
   }
 
-  async #send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
+  async #send(records: readonly OutgoingRecord[], { together }: SendOptions): Promise<readonly Position[]> {
     const { clock, recordBytesMax, deliveryMsMax } = this.#dependencies;
     const deadlineMs = clock.monotonicMs() + deliveryMsMax;
     const timestampMs = clock.now().getTime();
@@ -64,9 +64,8 @@ export class KafkaProducer implements Producer {
     const names = [...new Set(prepared.map((record) => record.topic))];
     const topics = await this.#dependencies.cluster.requireTopics(names, deadlineMs);
 
-    const partitions = prepared.map(({ topic, key }) => {
-      return this.#choosePartition({ topic, partitions: topics.get(topic)!.partitions.length, key });
-    });
+    const partitionsOf = (topic: string) => topics.get(topic)!.partitions.length;
+    const partitions = this.#choosePartitions(prepared, partitionsOf, together);
     const byQueue = Map.groupBy(prepared.keys(), (index) => this.#queueOf(prepared[index]!.topic, partitions[index]!));
 
     const offsets: bigint[] = [];

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../clock/clock.ts';
 import type { Database } from '../../database/database.ts';
-import type { OutgoingRecord, Position, Producer } from '../bus.ts';
+import type { OutgoingRecord, Position, Producer, SendOptions } from '../bus.ts';
 import { closed, topicUnknown } from '../bus-errors.ts';
 import { type PreparedRecord, prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
@@ -27,6 +27,7 @@ interface PostgresProducerDependencies {
 
 interface WaitingSend {
   readonly records: readonly PreparedRecord[];
+  readonly together: boolean | undefined;
   readonly bytes: number;
   readonly resolve: (positions: readonly Position[]) => void;
   readonly reject: (error: unknown) => void;
@@ -35,7 +36,7 @@ interface WaitingSend {
 
 export class PostgresProducer implements Producer {
   readonly #dependencies: PostgresProducerDependencies;
-  readonly #choosePartition = createPartitioner();
+  readonly #choosePartitions = createPartitioner();
   #waiting: WaitingSend[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
@@ -44,13 +45,13 @@ export class PostgresProducer implements Producer {
     this.#dependencies = dependencies;
   }
 
-  async send(records: readonly OutgoingRecord[]): Promise<readonly Position[]> {
+  async send(records: readonly OutgoingRecord[], { together }: SendOptions = {}): Promise<readonly Position[]> {
     if (this.#closed) throw closed('producer');
     if (records.length === 0) return [];
     const prepared = records.map((record) => prepareRecord(record, this.#dependencies.recordBytesMax));
     const bytes = prepared.reduce((sum, record) => sum + record.bytes, 0);
     return await new Promise((resolve, reject) => {
-      this.#waiting.push({ records: prepared, bytes, resolve, reject, attempts: 0 });
+      this.#waiting.push({ records: prepared, together, bytes, resolve, reject, attempts: 0 });
       this.#running ??= this.#drain();
     });
   }
@@ -93,9 +94,7 @@ export class PostgresProducer implements Producer {
     }
     if (ready.length === 0) return;
 
-    const rows = ready.flatMap(({ send, topics }) =>
-      send.records.map((record) => this.#rowOf(record, topics.get(record.topic)!)),
-    );
+    const rows = ready.flatMap(({ send, topics }) => this.#rowsOf(send, topics));
     try {
       const { database, clock } = this.#dependencies;
       const now = clock.now().getTime();
@@ -127,8 +126,10 @@ export class PostgresProducer implements Producer {
     }
   }
 
-  #rowOf(record: PreparedRecord, topic: Topic): AppendRecord {
-    const partition = this.#choosePartition({ topic: topic.name, partitions: topic.partitions, key: record.key });
-    return { ...record, topicId: topic.topicId, partition };
+  #rowsOf({ records, together }: WaitingSend, topics: ReadonlyMap<string, Topic>): AppendRecord[] {
+    const partitions = this.#choosePartitions(records, (topic) => topics.get(topic)!.partitions, together);
+    return records.map((record, index) => {
+      return { ...record, topicId: topics.get(record.topic)!.topicId, partition: partitions[index]! };
+    });
   }
 }
