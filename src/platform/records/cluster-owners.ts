@@ -6,6 +6,7 @@ import { TABLE_CLUSTER_OWNERS, TABLE_NEW_REPORTS } from '../../contracts/tables.
 import { migrateCcx } from '../database/ccx-migrations.ts';
 import type { Database } from '../database/database.ts';
 import { type ByWhom, recordAudit } from './audit.ts';
+import { closeCluster } from './clusters.ts';
 
 export interface ClusterOwner {
   readonly orgId: number;
@@ -97,7 +98,10 @@ export class ClusterOwners {
     }
   }
 
-  /** By a person, whatever a token says; audited. Resolves to who owned it before. */
+  /**
+   * By a person, whatever a token says; audited. The cluster is retired for every other organization that it reported for. Resolves to who
+   * owned it before.
+   */
   async move(cluster: string, orgId: number, nowMicros: bigint, byWhom: ByWhom): Promise<ClusterOwner | undefined> {
     return await this.#database.transaction(async (tx) => {
       const { rows } = await tx.query<ClusterOwner>(
@@ -110,6 +114,8 @@ export class ClusterOwners {
             SET org_id = excluded.org_id, token_sha256 = NULL, bound = true, since = excluded.since`,
         [cluster, orgId, nowMicros],
       );
+      // What it reported for others is not theirs any more.
+      await closeCluster(tx, { cluster, nowMicros, exceptOf: orgId });
       const [before, after] = [rows[0], { orgId, bound: true }];
       await recordAudit(tx, { ...byWhom, action: 'clusters move', subject: cluster, before, after });
       return before;

@@ -148,3 +148,19 @@ test('a retired cluster has no open issues any more, and each of them says when 
   ]);
   await assert.rejects(retireCluster(context.database, { cluster: other, nowMicros }, byWhom), unknown);
 });
+
+test('a cluster that is moved is retired for every other organization, and for its new one it is not', async () => {
+  await report(1, cluster, '2025-11-20', { critical: 1 });
+  await issue(1, 'OPEN', 'open');
+  await report(7, cluster, '2025-11-21', { critical: 1 });
+  await issue(7, 'OPEN', 'open');
+  await new ClusterOwners(context.database).move(cluster, 7, nowMicros, byWhom);
+  const { rows } = await context.database.query<{ text: string }>(
+    `SELECT concat_ws(' ', c.org_id, c.state, c.critical, i.state) AS text
+       FROM ccx.clusters AS c JOIN ccx.issues AS i USING (org_id, cluster) ORDER BY c.org_id`,
+  );
+  assert.deepEqual(
+    rows.map(({ text }) => text),
+    ['1 retired 0 cluster-retired', '7 reporting 1 open'],
+  );
+});

@@ -107,7 +107,6 @@ export async function retireCluster(
   { cluster, nowMicros }: { readonly cluster: string; readonly nowMicros: bigint },
   byWhom: ByWhom,
 ): Promise<number | undefined> {
-  const now = `(timestamp 'epoch' + $2::bigint * interval '1 microsecond')`;
   return await database.transaction(async (tx) => {
     // In the order of the notification service, which decides the cluster anew.
     if (await tableIsKept(tx, TABLE_NOTIFICATION_CONSIDERED, 'DELETE')) {
@@ -119,33 +118,51 @@ export async function retireCluster(
     }
     const rows = await lockRows(tx, cluster);
     if (rows.every(({ state }) => state === 'retired')) return undefined;
-    // Not before its newest report, which may be of a clock that is ahead.
-    const { rows: retired } = await tx.query<{ orgId: number; at: string }>(
-      `UPDATE ${TABLE_CLUSTERS}
-          SET state = 'retired', low = 0, moderate = 0, important = 0, critical = 0,
-              state_since = greatest(${now}, last_report_at, issues_report_at)
-        WHERE cluster = $1 AND state <> 'retired' RETURNING org_id AS "orgId", state_since::text AS at`,
-      [cluster, nowMicros],
-    );
-    const { rows: closed } = await tx.query<Issue & { readonly orgId: number; readonly at: string }>(
-      `UPDATE ${TABLE_ISSUES} AS i
-          SET state = 'cluster-retired', last_seen_at = coalesce(i.last_seen_at, c.issues_report_at), changed_at = c.state_since
-         FROM ${TABLE_CLUSTERS} AS c
-        WHERE c.cluster = $1 AND i.org_id = c.org_id AND i.cluster = c.cluster AND i.state IN ('open', 'gone')
-       RETURNING i.org_id AS "orgId", i.type, i.component, i.error_key AS "errorKey", c.state_since::text AS at`,
-      [cluster],
-    );
-    const common = { cluster, event: 'cluster-retired' } as const;
-    await recordIssueEvents(tx, [
-      ...retired.map((row) => ({ ...row, ...common })),
-      ...closed.map(({ orgId, at, ...issue }) => ({ orgId, at, issue, ...common })),
-    ]);
+    const issuesClosed = await closeCluster(tx, { cluster, nowMicros, exceptOf: undefined });
     const before = rows.map(({ orgId, state }) => ({ orgId, state }));
-    const after = { state: 'retired', issuesClosed: closed.length };
+    const after = { state: 'retired', issuesClosed };
     await recordAudit(tx, { ...byWhom, action: 'clusters retire', subject: cluster, before, after });
-    return closed.length;
+    return issuesClosed;
   });
 }
+
+/**
+ * For each organization that it reported for, but for the one that it belongs to from now on. Resolves to how many issues were closed.
+ * Not before its newest report, which may be of a clock that is ahead.
+ */
+export async function closeCluster(
+  tx: Connection,
+  what: { readonly cluster: string; readonly nowMicros: bigint; readonly exceptOf: number | undefined },
+): Promise<number> {
+  const { cluster } = what;
+  const { rows: retired } = await tx.query<{ orgId: number; at: string }>(
+    `UPDATE ${TABLE_CLUSTERS} AS c
+        SET state = 'retired', low = 0, moderate = 0, important = 0, critical = 0,
+            state_since = greatest(${now}, c.last_report_at, c.issues_report_at)
+       FROM (SELECT org_id, cluster FROM ${TABLE_CLUSTERS}
+              WHERE cluster = $1 AND org_id IS DISTINCT FROM $3::int AND state <> 'retired' ORDER BY org_id FOR UPDATE) AS held
+      WHERE c.org_id = held.org_id AND c.cluster = held.cluster
+     RETURNING c.org_id AS "orgId", c.state_since::text AS at`,
+    [cluster, what.nowMicros, what.exceptOf ?? null],
+  );
+  const { rows: closed } = await tx.query<Issue & { readonly orgId: number; readonly at: string }>(
+    `UPDATE ${TABLE_ISSUES} AS i
+        SET state = 'cluster-retired', last_seen_at = coalesce(i.last_seen_at, c.issues_report_at), changed_at = c.state_since
+       FROM ${TABLE_CLUSTERS} AS c
+      WHERE c.cluster = $1 AND c.state = 'retired' AND i.org_id = c.org_id AND i.cluster = c.cluster AND i.state IN ('open', 'gone')
+     RETURNING i.org_id AS "orgId", i.type, i.component, i.error_key AS "errorKey", c.state_since::text AS at`,
+    [cluster],
+  );
+  const common = { cluster, event: 'cluster-retired' } as const;
+  await recordIssueEvents(tx, [
+    ...retired.map((row) => ({ ...row, ...common })),
+    ...closed.map(({ orgId, at, ...issue }) => ({ orgId, at, issue, ...common })),
+  ]);
+  return closed.length;
+}
+
+/** `$2` in microseconds. */
+const now = `(timestamp 'epoch' + $2::bigint * interval '1 microsecond')`;
 
 /** Of every organization; in the order in which everybody locks them. */
 async function lockRows(tx: Connection, cluster: string) {
