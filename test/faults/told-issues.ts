@@ -16,7 +16,7 @@ interface Telling {
   removed: boolean;
   /** The issue was acknowledged since, and that is over. */
   isOver: boolean;
-  /** Ours, and nobody was told yet that the issue is resolved. */
+  /** Nobody was told yet that the issue is resolved. */
   isOpen: boolean;
 }
 
@@ -35,7 +35,7 @@ export function createToldIssues() {
         row,
         removed: false,
         isOver: false,
-        isOpen: row === undefined,
+        isOpen: true,
       });
     else Object.assign(known, { atMs, earliestMs: atMs });
   };

@@ -211,10 +211,11 @@ function isAboutNow(reason: string): boolean {
   return !spokenByState.has(reason);
 }
 
-/** Its message was withdrawn for the row of somebody else, which the next run takes in. */
-function isNotifiedElsewhere({ state, last_reason, message_state, next_eligible_at }: StandingIssue): boolean {
+/** Its message was withdrawn for the row of somebody else, which the next run takes in, or went out without it. */
+function isNotifiedElsewhere({ state, last_reason, message_state, next_eligible_at, counts }: StandingIssue): boolean {
   const withdrawn = state !== 'pending' && message_state === 'withdrawn';
-  return withdrawn && last_reason === 'already-notified' && next_eligible_at === null;
+  const leftOut = message_state === null && !(state === 'notified' && counts);
+  return (withdrawn || leftOut) && last_reason === 'already-notified' && next_eligible_at === null;
 }
 
 /** The name whose sentence is true now; a reason that this version does not know is left as it is. */
