@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { formatExplanation } from '../../src/services/notification-service/format-explanation.ts';
 import type { NotificationService } from '../../src/services/notification-service/service.ts';
 import { type ExplainedIssue, readExplanation } from '../../src/services/notification-service/store/explain.ts';
+import { clockStepMsMin } from '../../src/services/notification-service/timestamps.ts';
 import {
   createCrashingTelemetry,
   dayMs,
@@ -42,7 +43,7 @@ function createHistory(line: Timeline, seed: string) {
   const log: string[] = [];
   const world = createNotificationWorld(line, { seed, chance, log });
   const { told, states, attempts, newest, idOf, issueOf, cooldownOf, filtersOf, nowMs, wall } = world;
-  let kept: { readonly service: NotificationService; readonly settings: number } | undefined;
+  let kept: { readonly service: NotificationService; readonly settings: number; steps: number } | undefined;
   /** Messages whose sending had begun when their process died: they are repeated as they are. */
   const begun = new Set<string>();
   /** The cooldown by which a message that waits was decided. */
@@ -60,7 +61,11 @@ function createHistory(line: Timeline, seed: string) {
     /** Of a process that lives on, and sees what the clock does. */
     async kept() {
       const settings = world.settingsVersion();
-      if (kept?.settings !== settings) kept = { service: await line.another(), settings };
+      const slept = world.clockStepsMs.slice(kept?.steps);
+      // Steps that cancel out while a process sleeps are none to it, and what others wrote in between is late.
+      const seesNone = slept.some((ms) => ms < 0) && slept.reduce((sum, ms) => sum + ms, 0) > -clockStepMsMin;
+      if (kept?.settings !== settings || seesNone) kept = { service: await line.another(), settings, steps: 0 };
+      kept.steps = world.clockStepsMs.length;
       await passPauses(line, kept.service.runOnce());
       return true;
     },

@@ -92,6 +92,7 @@ export function createNotificationWorld(
   let mended = clusters[0]!;
   let storedMicros = 0n;
   let setBackMs = 0;
+  const clockStepsMs: number[] = [];
   let references = 0;
   /** How often the settings were changed. */
   let version = 0;
@@ -239,6 +240,7 @@ export function createNotificationWorld(
     clock() {
       const hours = chance.pick([-30, -5, -0.1, 0.1, 5, 30]);
       line.clock.setNow(new Date(nowMs() + hours * hourMs));
+      clockStepsMs.push(hours * hourMs);
       if (hours < 0) {
         setBackMs -= hours * hourMs;
         told.clockSetBack(nowMs(), -hours * hourMs);
@@ -354,7 +356,7 @@ export function createNotificationWorld(
   };
 
   return {
-    ...{ told, states, attempts, newest, steps },
+    ...{ told, states, attempts, newest, steps, clockStepsMs },
     ...{ idOf, issueOf, cooldownOf, filtersOf, nowMs, wall, rowsChanged, storeIssues, lookAtAcknowledgements },
     configure,
     settingsVersion: () => version,
