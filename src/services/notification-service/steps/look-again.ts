@@ -106,13 +106,29 @@ async function holdBack(
   const clusters = [...ofClusters.keys()];
   const notified = await store.readNotifiedIssues({ eventTargetId, clusters, sinceMicros: due.sinceMicros });
   for (const [cluster, messages] of ofClusters) {
-    const issues = messages.flatMap(([, { message }]) =>
-      message.notification.issues.map((issue) => rankedIssue(policy, issue)),
+    // Several messages may be about one issue, where a person asked for each of them again.
+    const placeOf = (id: string, identity: string) => `${id} ${identity}`;
+    const issues = messages.flatMap(
+      ([
+        ,
+        {
+          message: { notification },
+        },
+      ]) =>
+        notification.issues.map((issue) => {
+          const { identity, totalRisk } = rankedIssue(policy, issue);
+          return { identity: placeOf(notification.id, identity), totalRisk };
+        }),
     );
     const allowed = allotDay(issues, policy.clusterCap - (notified.get(cluster) ?? 0));
-    for (const [claimed, { message }] of messages) {
-      const identities = message.notification.issues.map(issueIdentity);
-      const out = identities.filter((identity) => allowed.has(identity));
+    for (const [
+      claimed,
+      {
+        message: { notification },
+      },
+    ] of messages) {
+      const identities = notification.issues.map(issueIdentity);
+      const out = identities.filter((identity) => allowed.has(placeOf(notification.id, identity)));
       if (out.length === 0) held.push(claimed);
       else if (out.length < identities.length) partly.set(claimed, new Set(out));
     }
