@@ -243,7 +243,7 @@ export function createNotificationWorld(
       clockStepsMs.push(hours * hourMs);
       if (hours < 0) {
         setBackMs -= hours * hourMs;
-        told.clockSetBack(nowMs(), -hours * hourMs);
+        told.clockSetBack(-hours * hourMs);
       }
       return hours;
     },

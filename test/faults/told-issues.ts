@@ -9,7 +9,7 @@ interface Telling {
   readonly issue: string;
   /** What the clock said when it arrived last. */
   atMs: number;
-  /** The same, moved along with each step of the clock back. A service that did not see a step may move less of it. */
+  /** The same, moved along with each step of the clock back, so that from it on time has passed as it did. */
   earliestMs: number;
   /** Its `sent` row; undefined while nobody wrote one. */
   row: string | undefined;
@@ -65,8 +65,8 @@ export function createToldIssues() {
     acknowledgementOver(concerns: (issue: string) => boolean): void {
       for (const telling of tellings) if (concerns(telling.issue)) telling.isOver = true;
     },
-    clockSetBack(nowMs: number, byMs: number): void {
-      for (const telling of tellings) if (telling.earliestMs > nowMs) telling.earliestMs -= byMs;
+    clockSetBack(byMs: number): void {
+      for (const telling of tellings) telling.earliestMs -= byMs;
     },
     /** What certainly forbids another message about the issue now. */
     forbidding: (issue: string, how: { readonly nowMs: number; readonly cooldownMs: number }) =>
