@@ -39,10 +39,11 @@ test('bodies that do not come where nobody wants them keep nobody out', async (t
   const server = createWebServer({ host: '127.0.0.1', port: 0, connectionsMax: 4, clock: createSystemClock() });
   mountFront(server, { ready: async () => ({ ready: true, reasons: [] }) });
   const url = await server.listen();
-  t.after(() => server.close());
   const sockets: Socket[] = [];
-  t.after(() => {
+  t.after(async () => {
+    // Before the server, which gives those who are connected time to end.
     for (const socket of sockets) socket.destroy();
+    await server.close();
   });
   for (let count = 0; count < 8; count += 1) {
     const socket = connect(Number(new URL(url).port), '127.0.0.1');

@@ -77,7 +77,7 @@ const answers: Readonly<Record<string, DeliveryResult>> = {
 };
 
 /** By seed: the cap, and steps of those below that are left out. */
-const walks = { one: 0, five: 0, three: 2, four: 1, s6: 1, s8: 0, s11: 2 };
+const walks = { one: 0, s6: 1, s11: 2 };
 for (const [seed, clusterCap] of Object.entries(walks)) {
   const settings = { policies: policiesOf({ clusterCap }, { clusterCap, totalRiskThreshold: 1, sendResolved: true }) };
   test(`a run sends and decides what the preview before it said, whatever happened before; seed ${seed}, cap ${clusterCap}`, () =>
