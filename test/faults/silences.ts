@@ -34,7 +34,10 @@ export interface SilenceFacts {
 /** Undefined where the reason is true. */
 export function lieOf(reason: string, facts: SilenceFacts): string | undefined {
   const { answers, filters, isFree, isMute, isUnsettled, mayHaveArrived } = facts;
-  if (!facts.isReported) return reason === 'gone' ? undefined : 'it is not in the newest report';
+  if (!facts.isReported) {
+    // What was withdrawn for a rule that is disabled, say, is both.
+    return reason === 'gone' || filters.includes(reason) ? undefined : 'it is not in the newest report';
+  }
   if (filters.length > 0) return filters.includes(reason) ? undefined : `it is ${filters.join()}`;
   const otherwise = `it was ${answers.join()}`;
   const last = answers.at(-1);
