@@ -9,8 +9,11 @@ import { sqlState } from '../database/database-error.ts';
 import { deleteOldRows, type SliceOptions } from '../database/delete-old-rows.ts';
 
 const defaultPartition = `${TABLE_ISSUE_EVENTS}_default`;
-/** A partition is added and dropped under locks that others may hold: then it is tried again with the next retention. */
-const lockMsMax = 2_000;
+/**
+ * A partition is added and dropped under locks that others may hold: then it is tried again with the next retention. Whoever comes
+ * meanwhile stands behind it.
+ */
+const lockMsMax = 500;
 
 interface Month {
   /** Of its table, with the schema. */
