@@ -3,8 +3,6 @@
  * promises (idempotent, acks from all; offsets committed after each batch) on the same broker in the same rounds. Goal: at least 0.8.
  */
 import { Consumer as BareConsumer, Producer as BareProducer, MessagesStreamModes } from '@platformatic/kafka';
-import { missingForKafka } from '../scripts/kafka/kafka-jars.ts';
-import { startKafka } from '../scripts/kafka/start-kafka.ts';
 import type { Bus, Consumer } from '../src/platform/bus/bus.ts';
 import { createKafkaBus } from '../src/platform/bus/kafka/kafka-bus.ts';
 import { plaintext } from '../src/platform/bus/kafka/kafka-security.ts';
@@ -25,17 +23,13 @@ interface Parts {
 
 export const benchmark: Benchmark = {
   description: 'records through the Kafka adapter against the bare client with the same promises',
-  async missing({ quick, env }) {
-    // A broker takes longer to start than all quick benchmarks together.
-    if (quick && env['CCX_REQUIRE_KAFKA'] !== '1') return 'a quick run starts no Kafka, unless CCX_REQUIRE_KAFKA=1';
-    const missing = missingForKafka();
-    return missing.length === 0 ? undefined : `no Kafka can be started here: ${missing.join(' and ')} is missing`;
+  async missing({ engines }) {
+    const missing = engines.missing('kafka');
+    return missing === undefined ? undefined : `no Kafka can be started here: ${missing}`;
   },
   async run(context) {
-    const { clock, lifecycle } = context;
-    const kafka = await startKafka();
-    lifecycle.defer('Kafka', () => kafka.stop());
-    const brokers = kafka.addresses;
+    const { clock, lifecycle, engines } = context;
+    const brokers = await engines.kafka();
     const bus = createKafkaBus({ brokers, clientId: 'bench', security: plaintext, clock });
     lifecycle.defer('bus', () => bus.close());
     const parts: Parts = {

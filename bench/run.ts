@@ -5,9 +5,10 @@
  *   npm run bench -- bus open-archive        only these
  *   npm run bench -- retention               a large one, run only where it is named
  *   npm run bench -- --json                  one JSON object on standard output
+ *   npm run bench -- --save                  keeps the figures in `bench/last-figures`, from which docs/figures.md is made (`npm run generate`)
  *   npm run bench -- --quick                 tiny sizes, seconds: shows that the benchmarks still run; its figures mean nothing
  *
- * Everything happens on loopback and in temporary folders, and ends with the run, also after Ctrl-C.
+ * Each run says what changed against the figures that were kept last. Everything happens on loopback and in temporary folders, and ends with the run, also after Ctrl-C.
  */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,8 @@ import { allBenchmarks } from './support/all-benchmarks.ts';
 import { type BenchServer, createBenchServer } from './support/bench-server.ts';
 import type { BenchContext, Benchmark } from './support/benchmark.ts';
 import { compare } from './support/compare.ts';
+import { createEngines, type RunEngines } from './support/engines.ts';
+import { changesText, readFigures, writeFigures } from './support/last-figures.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
 import { type BenchmarkResult, resultText } from './support/print-results.ts';
 
@@ -32,6 +35,7 @@ interface RunTools {
   readonly quick: boolean;
   readonly signal: AbortSignal;
   readonly server: BenchServer;
+  readonly engines: RunEngines;
   readonly tell: (line: string) => void;
 }
 
@@ -47,16 +51,22 @@ async function main(): Promise<number> {
   const machine = await describeMachine(clock);
   print(machineLine(machine));
   const server = createBenchServer(env);
+  const engines = createEngines({ clock, quick: options.quick, env });
   const results: BenchmarkResult[] = [];
   let failures = 0;
   try {
     for (const name of options.names) {
-      const tools = { clock, server, quick: options.quick, signal: interrupted.signal };
+      const tools = { clock, server, engines, quick: options.quick, signal: interrupted.signal };
       const tell = (line: string) => void process.stderr.write(`  … ${name}: ${line}\n`);
       try {
         const result = await runBenchmark(name, allBenchmarks[name]!, { ...tools, tell });
         results.push(result);
         print(resultText(result));
+        if (options.quick || 'skipped' in result) continue;
+        const before = readFigures(name);
+        if (before !== undefined) print(changesText(before, result));
+        if (options.save)
+          writeFigures(name, { date: clock.now(), command: `npm run bench -- ${name}`, machine, result });
       } catch (error) {
         if (interrupted.signal.aborted) return 130;
         failures += 1;
@@ -64,6 +74,7 @@ async function main(): Promise<number> {
       }
     }
   } finally {
+    await engines.stop();
     await server.stop();
   }
   if (options.json) process.stdout.write(`${JSON.stringify({ machine, quick: options.quick, results })}\n`);
@@ -72,17 +83,18 @@ async function main(): Promise<number> {
 
 function readOptions() {
   const known = Object.keys(allBenchmarks);
-  const usage = `benchmarks: ${known.join(', ')}; options: --json, --quick`;
+  const usage = `benchmarks: ${known.join(', ')}; options: --json, --quick, --save`;
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, quick: { type: 'boolean' } },
+      options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, save: { type: 'boolean' } },
     });
     const unknown = positionals.find((name) => !known.includes(name));
     if (unknown !== undefined) throw new Error(`no benchmark ${unknown}`);
     const names = positionals.length === 0 ? known.filter((name) => allBenchmarks[name]!.large !== true) : positionals;
-    return { names, json: values.json === true, quick: values.quick === true };
+    if (values.quick === true && values.save === true) throw new Error('--quick has no figures that --save could keep');
+    return { names, save: values.save === true, json: values.json === true, quick: values.quick === true };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n${usage}\n`);
     return undefined;
@@ -103,8 +115,8 @@ async function runBenchmark(name: string, benchmark: Benchmark, tools: RunTools)
     const aborted = Promise.withResolvers<never>();
     aborted.promise.catch(() => undefined);
     signal.addEventListener('abort', () => aborted.reject(signal.reason), { once: true });
-    const { comparisons, figures } = await Promise.race([benchmark.run(context), aborted.promise]);
-    return { name, description, comparisons, figures, seconds: (clock.monotonicMs() - startedMs) / 1000 };
+    const findings = await Promise.race([benchmark.run(context), aborted.promise]);
+    return { name, description, ...findings, seconds: (clock.monotonicMs() - startedMs) / 1000 };
   } finally {
     stopped = await lifecycle.stop();
     for (const { name: part, error } of stopped.failed) tools.tell(`${part} did not stop cleanly: ${error}`);
@@ -112,9 +124,9 @@ async function runBenchmark(name: string, benchmark: Benchmark, tools: RunTools)
 }
 
 function contextOf(name: string, lifecycle: Lifecycle, tools: RunTools): BenchContext {
-  const { clock, quick, signal, server, tell } = tools;
+  const { clock, quick, signal, server, engines, tell } = tools;
   return {
-    ...{ clock, quick, signal, env, lifecycle, tell },
+    ...{ clock, quick, signal, env, lifecycle, engines, tell },
     size: (full, small) => (quick ? small : full),
     compare: (contest) => compare(contest, { clock, quick, signal }),
     async temporaryFolder() {
@@ -124,6 +136,7 @@ function contextOf(name: string, lifecycle: Lifecycle, tools: RunTools): BenchCo
       await chmod(folder, 0o755);
       return folder;
     },
-    createDatabase: () => server.createDatabase(`ccx_bench_${clock.uuid().replaceAll('-', '')}`, lifecycle),
+    createDatabase: (engine = 'embedded') =>
+      server.createDatabase(`ccx_bench_${clock.uuid().replaceAll('-', '')}`, lifecycle, engine),
   };
 }

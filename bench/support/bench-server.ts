@@ -1,6 +1,7 @@
 /**
- * The PostgreSQL of the benchmarks: the embedded one with the settings that an installation has (everything is flushed, to a disk), or a server of
- * your own. One for all benchmarks of a run, started when the first asks for it; gone afterwards even if the run is killed.
+ * The PostgreSQL servers of the benchmarks: the embedded one with the settings that an installation has (everything is flushed, to a disk), or a server of
+ * your own; and Debian's. One of each for all benchmarks of a run, started when the first asks for it; gone afterwards even if the run is
+ * killed.
  */
 import { tmpdir } from 'node:os';
 import pg from 'pg';
@@ -9,39 +10,47 @@ import { createDatabaseIfMissing } from '../../src/platform/database/embedded/st
 import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { startTestServer, type TestServer } from '../../test/support/postgres-server.ts';
-import type { BenchDatabase } from './benchmark.ts';
+import type { BenchDatabase, DatabaseEngine } from './benchmark.ts';
+import { postmasterOf } from './costs.ts';
+import { debianPrograms, startDebianPostgres } from './debian-postgres.ts';
 
 /** A server whose user may create databases, to measure on it instead. */
 export const BENCH_SERVER_VARIABLE = 'CCX_BENCH_POSTGRES_URL';
 
 export interface BenchServer {
   /** With the notification schema; closed and dropped by `lifecycle`. */
-  createDatabase(name: string, lifecycle: Lifecycle): Promise<BenchDatabase>;
+  createDatabase(name: string, lifecycle: Lifecycle, engine: DatabaseEngine): Promise<BenchDatabase>;
   stop(): Promise<void>;
 }
 
 export function createBenchServer(env: Readonly<Record<string, string | undefined>>): BenchServer {
   const given = env[BENCH_SERVER_VARIABLE] ?? '';
-  let own: Promise<TestServer> | undefined;
-  const serverUrl = async () => {
-    if (given !== '') return given;
-    own ??= startTestServer({}, tmpdir());
-    return (await own).url;
+  const own: { -readonly [Engine in DatabaseEngine]?: Promise<TestServer> } = {};
+  const serverUrl = async (engine: DatabaseEngine) => {
+    if (engine === 'embedded' && given !== '') return given;
+    own[engine] ??= engine === 'embedded' ? startTestServer({}, tmpdir()) : startDebian();
+    return (await own[engine]).url;
   };
   return {
-    async createDatabase(name, lifecycle) {
-      const server = await serverUrl();
+    async createDatabase(name, lifecycle, engine) {
+      const server = await serverUrl(engine);
       const url = await createDatabaseIfMissing(server, name);
       lifecycle.defer(`removal of ${name}`, () => dropDatabase(server, name));
       const database = connectDatabase({ url, applicationName: 'ccx bench' });
       lifecycle.defer(`database ${name}`, () => database.close());
       await ensureNotificationSchema(database);
-      return { url, database };
+      return { url, database, server: await postmasterOf(database) };
     },
     async stop() {
-      await (await own)?.stop();
+      for (const server of Object.values(own)) await server.then((one) => one.stop());
     },
   };
+}
+
+async function startDebian(): Promise<TestServer> {
+  const programs = debianPrograms();
+  if (programs === undefined) throw new Error("Debian's PostgreSQL is not installed; ask `engines.missing` first");
+  return await startDebianPostgres(programs);
 }
 
 async function dropDatabase(server: string, name: string): Promise<void> {

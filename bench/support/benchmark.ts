@@ -1,7 +1,9 @@
 /** What a benchmark is, and what the runner hands to it. Each lies in a file `bench/<name>.ts` that exports `benchmark`. */
+import type { Bus } from '../../src/platform/bus/bus.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import type { Database } from '../../src/platform/database/database.ts';
 import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
+import type { Watched } from './costs.ts';
 
 export interface Benchmark {
   /** One line: what is measured against what. */
@@ -17,6 +19,8 @@ export interface Findings {
   readonly comparisons: readonly Comparison[];
   /** What belongs to the ratios, or explains them: statements, shares, memory. */
   readonly figures: readonly Figure[];
+  /** What could not be measured here and why (`context.engines.missing`), one line each. */
+  readonly skipped?: readonly string[];
 }
 
 export interface Figure {
@@ -32,6 +36,8 @@ export interface Contender {
   readonly prepare?: (round: number) => Promise<void> | void;
   /** Timed; answers how many units of work it did. */
   readonly run: (round: number) => Promise<number | TimedWork> | number;
+  /** Whose processor time and memory its work costs; asked before every round, so that it may be another process each time. */
+  readonly costs?: () => Watched;
 }
 
 /** For work whose beginning is not the call: it took the time by itself. */
@@ -64,6 +70,15 @@ export interface Measured {
   readonly name: string;
   /** Units per second. */
   readonly perSecond: Spread;
+  /** Where the contender says whose costs they are. */
+  readonly costs?: Costs;
+}
+
+export interface Costs {
+  /** Microseconds of processor time for one unit. */
+  readonly cpuUs: { readonly process: Spread; readonly children: Spread; readonly server: Spread };
+  /** The most that was resident in any round that counts. */
+  readonly peakMebibytes: { readonly process: Spread; readonly children: Spread };
 }
 
 /** Over the rounds. */
@@ -91,10 +106,28 @@ export interface BenchContext {
   /** A folder of its own, removed afterwards; other accounts may enter it. */
   temporaryFolder(): Promise<string>;
   /** A fresh database with the notification schema, on a PostgreSQL that flushes as in production; dropped with its server. */
-  createDatabase(): Promise<BenchDatabase>;
+  createDatabase(engine?: DatabaseEngine): Promise<BenchDatabase>;
+  /** The other engines, by name. */
+  readonly engines: BenchEngines;
+}
+
+/** `embedded`: the PostgreSQL of an installation without anything else; `debian`: the one that Debian packs, with its defaults. */
+export type DatabaseEngine = 'embedded' | 'debian';
+
+export type BusEngine = 'embedded' | 'kafka';
+
+export interface BenchEngines {
+  /** Why this one cannot be had here, in one phrase; undefined where it can. */
+  missing(engine: BusEngine | DatabaseEngine): string | undefined;
+  /** `host:port` of each broker of a real Kafka without security; one for all benchmarks of a run, so topics need names of their own. */
+  kafka(): Promise<readonly string[]>;
+  /** A client of the broker, or of a bus in that database; the caller's to close. */
+  openBus(engine: BusEngine, database: Database): Promise<Bus>;
 }
 
 export interface BenchDatabase {
   readonly url: string;
   readonly database: Database;
+  /** Process id of the postmaster, for `Contender.costs`; undefined where the server runs elsewhere. */
+  readonly server: number | undefined;
 }

@@ -97,3 +97,26 @@ test('Ctrl-C ends a comparison between two runs', async () => {
 test('the median of an even number of values lies between the two in the middle', () => {
   assert.deepEqual(spread([4, 1, 3, 10]), { median: 3.5, min: 1, max: 10 });
 });
+
+test('costs are those of the process that a contender names, per unit of its work', async () => {
+  const { subject, baselines } = await compare(
+    {
+      ...{ title: 'costs', unit: 'units', rounds: 3 },
+      subject: {
+        name: 'a',
+        costs: () => ({ process: process.pid }),
+        run() {
+          const { user } = process.cpuUsage();
+          while (process.cpuUsage().user - user < 50_000);
+          return 10;
+        },
+      },
+      baselines: [contender('b', [])],
+    },
+    running,
+  );
+  const measured = subject.costs!.cpuUs.process.median;
+  // 0 where the system has no /proc.
+  assert.ok(measured === 0 || (measured >= 3_000 && measured < 20_000), String(measured));
+  assert.equal(baselines[0]!.costs, undefined);
+});

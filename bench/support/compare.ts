@@ -3,7 +3,8 @@
  * them, so the ratio of one round means something where the times themselves do not. Called by benchmarks through their context.
  */
 import type { Clock } from '../../src/platform/clock/clock.ts';
-import type { Comparison, Contender, Contest, Spread } from './benchmark.ts';
+import type { Comparison, Contender, Contest, Costs, Measured, Spread } from './benchmark.ts';
+import { cpuSince, cpuTimes, forgetPeaks, peakMebibytes } from './costs.ts';
 
 /** Enough for a median that one disturbed round does not move. */
 const roundsDefault = 15;
@@ -22,9 +23,9 @@ export async function compare(contest: Contest, { clock, quick, signal }: Compar
   const { subject, baselines, rounds = roundsDefault, budgetMs = budgetMsDefault } = contest;
   const contenders = [subject, ...baselines];
   const endsMs = clock.monotonicMs() + budgetMs;
-  const rates = contenders.map((): number[] => []);
+  const turns = contenders.map((): Turn[] => []);
   const runRound = async (round: number) => {
-    const measured: number[] = [];
+    const measured: Turn[] = [];
     for (const contender of contenders) {
       signal.throwIfAborted();
       measured.push(await measure(contender, round, clock));
@@ -36,30 +37,70 @@ export async function compare(contest: Contest, { clock, quick, signal }: Compar
   const wanted = quick ? 1 : rounds;
   for (let round = 1; round <= wanted; round += 1) {
     if (round > roundsMin && clock.monotonicMs() > endsMs) break;
-    for (const [index, rate] of (await runRound(round)).entries()) rates[index]!.push(rate);
+    for (const [index, turn] of (await runRound(round)).entries()) turns[index]!.push(turn);
   }
-  const [subjectRates, ...baselineRates] = rates as [number[], ...number[][]];
+  const [subjectTurns, ...baselineTurns] = turns as [Turn[], ...Turn[][]];
   return {
     title: contest.title,
     unit: contest.unit,
-    rounds: subjectRates.length,
-    subject: { name: subject.name, perSecond: spread(subjectRates) },
+    rounds: subjectTurns.length,
+    subject: measuredOf(subject.name, subjectTurns),
     baselines: baselines.map(({ name }, index) => ({
-      name,
-      perSecond: spread(baselineRates[index]!),
-      ratio: spread(subjectRates.map((rate, round) => rate / baselineRates[index]![round]!)),
+      ...measuredOf(name, baselineTurns[index]!),
+      ratio: spread(subjectTurns.map(({ perSecond }, round) => perSecond / baselineTurns[index]![round]!.perSecond)),
     })),
   };
 }
 
-/** Units per second. */
-async function measure(contender: Contender, round: number, clock: Clock): Promise<number> {
+/** What one contender did in one round. */
+interface Turn {
+  readonly perSecond: number;
+  readonly costs?: TurnCosts;
+}
+
+interface TurnCosts {
+  readonly process: number;
+  readonly children: number;
+  readonly server: number;
+  readonly processPeak: number;
+  readonly childrenPeak: number;
+}
+
+async function measure(contender: Contender, round: number, clock: Clock): Promise<Turn> {
   await contender.prepare?.(round);
+  const watched = contender.costs?.();
+  if (watched !== undefined) forgetPeaks(watched);
+  const before = watched && cpuTimes(watched);
   const startedMs = clock.monotonicMs();
   const work = await contender.run(round);
-  return typeof work === 'number'
-    ? (work * 1000) / (clock.monotonicMs() - startedMs)
-    : (work.units * 1000) / work.elapsedMs;
+  const elapsedMs = typeof work === 'number' ? clock.monotonicMs() - startedMs : work.elapsedMs;
+  const units = typeof work === 'number' ? work : work.units;
+  const perSecond = (units * 1000) / elapsedMs;
+  if (watched === undefined || before === undefined) return { perSecond };
+  const spent = cpuSince(watched, before);
+  const peak = peakMebibytes(watched);
+  const micros = (ms: number) => (ms * 1000) / units;
+  return {
+    perSecond,
+    costs: {
+      ...{ process: micros(spent.process), children: micros(spent.children), server: micros(spent.server) },
+      ...{ processPeak: peak.process, childrenPeak: peak.children },
+    },
+  };
+}
+
+function measuredOf(name: string, turns: readonly Turn[]): Measured {
+  const perSecond = spread(turns.map((turn) => turn.perSecond));
+  const costs = turns.flatMap((turn) => turn.costs ?? []);
+  return costs.length === 0 ? { name, perSecond } : { name, perSecond, costs: costsOf(costs) };
+}
+
+function costsOf(turns: readonly TurnCosts[]): Costs {
+  const of = (name: keyof TurnCosts) => spread(turns.map((turn) => turn[name]));
+  return {
+    cpuUs: { process: of('process'), children: of('children'), server: of('server') },
+    peakMebibytes: { process: of('processPeak'), children: of('childrenPeak') },
+  };
 }
 
 export function spread(values: readonly number[]): Spread {

@@ -1,33 +1,102 @@
-/** Messages of `ccx.ocp.results` as the data pipeline sends them: our rules over a made-up cluster, the report under many clusters' names. */
-import type { Report } from '../../src/contracts/report.ts';
+/**
+ * Messages of `ccx.ocp.results` as large as real ones: 10 kB, of which 3.4 kB are kept. Five findings of our rules over a made-up cluster with
+ * some more nodes and webhooks in them, and as many skipped rules as other pipelines list. The same series and numbers make the same
+ * clusters, requests and kept texts, and no two are alike.
+ */
+import { createHash } from 'node:crypto';
+import type { Report, RuleHit, SkipItem } from '../../src/contracts/report.ts';
 import { serializeOcpResults, serializeReport } from '../../src/contracts/serialize-ocp-results.ts';
+import type { JsonObject } from '../../src/encoding/json-text.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
 import { allRules } from '../../src/rules/catalog/index-of-rules.ts';
 import { evaluateArchive } from '../../src/rules/engine/evaluate-archive.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
-import { benchFindings } from './simulated-archives.ts';
 
+const findings = [
+  'CONTROL_PLANE_NODE_REPLICAS',
+  'IMAGE_REGISTRY_EMPTYDIR',
+  'NODES_MINIMUM_REQUIREMENTS_NOT_MET',
+  'OPERATOR_UNMANAGED',
+  'WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT',
+];
+const moreNodes = 6;
+const moreWebhooks = 5;
+const skippedRules = 32;
+/** Stands in the report where each cluster has a name of its own. */
+const anyCluster = 'c0ffee';
+
+/** What the rules found in cluster `anyCluster`. */
 export function benchReport(clock: Clock): Report {
   const now = clock.now();
-  const { files } = simulateCluster({ seed: 'report', now, findings: benchFindings });
-  return evaluateArchive({ files, rules: allRules, now, clock }).report;
+  const { files } = simulateCluster({ seed: 'report', now, findings });
+  const { report } = evaluateArchive({ files, rules: allRules, now, clock });
+  return { ...report, reports: report.reports.map(enlarged), skips: Array.from({ length: skippedRules }, skipOf) };
 }
 
+function enlarged(hit: RuleHit): RuleHit {
+  const { key, details } = hit;
+  const more = (name: string, items: readonly JsonObject[]): RuleHit => {
+    return { ...hit, details: { ...details, [name]: [...(details[name] as JsonObject[]), ...items] } };
+  };
+  if (key === 'NODES_MINIMUM_REQUIREMENTS_NOT_MET') {
+    const nodeOf = (_: unknown, index: number) => {
+      const name = `worker-${index}.${anyCluster}.example.internal`;
+      return { name, role: 'worker', roles: 'worker', memory: 7.52, memory_req: 8 };
+    };
+    return more('nodes', Array.from({ length: moreNodes }, nodeOf));
+  }
+  if (key !== 'WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT') return hit;
+  const webhookOf = (_: unknown, index: number) => {
+    return { name: `policy-${index}-${anyCluster}`, webhook: `check-${index}.policy.example`, timeoutSeconds: 30 };
+  };
+  return more('webhooks', Array.from({ length: moreWebhooks }, webhookOf));
+}
+
+function skipOf(_: unknown, index: number): SkipItem {
+  return {
+    rule_fqdn: `ccx_rules_ocp.external.bug_rules.bug_${1_766_000 + index * 17}.report`,
+    reason: 'MISSING_REQUIREMENTS',
+    details: "All: ['ccx_ocp_core.specs.must_gather.Operators'] Any: ",
+    type: 'skip',
+  };
+}
+
+/** One message of a cluster that nobody has seen before. */
 export function reportMessage(clock: Clock, report: Report): string {
+  return messagesOf(clock, report)(clock.uuid());
+}
+
+/** `series` tells these clusters and requests from those of other calls; without it nobody has seen them before. `first` is the first number. */
+export function reportMessages(clock: Clock, count: number, series = clock.uuid(), first = 0): string[] {
+  const message = messagesOf(clock, benchReport(clock));
+  return Array.from({ length: count }, (_, index) => message(`${series} ${first + index}`));
+}
+
+/** Written once: what differs is put in its place, which takes less than what is measured. */
+function messagesOf(clock: Clock, report: Report): (seed: string) => string {
   const now = clock.now().toISOString();
+  const anyUuid = '00000000-0000-4000-8000-000000c0ffee';
+  const anyRequest = `${anyCluster}0000`;
   const envelope = {
     OrgID: 1,
-    ClusterName: clock.uuid(),
+    ClusterName: anyUuid,
     LastChecked: now,
     Version: 2 as const,
-    RequestId: clock.uuid().replaceAll('-', ''),
+    RequestId: anyRequest,
     Metadata: { gathering_time: `${now.slice(0, 19)}Z` },
     AccountNumber: 0,
   };
-  return serializeOcpResults(envelope, serializeReport(report));
-}
-
-export function reportMessages(clock: Clock, count: number): string[] {
-  const report = benchReport(clock);
-  return Array.from({ length: count }, () => reportMessage(clock, report));
+  const pieces = serializeOcpResults(envelope, serializeReport(report)).split(
+    new RegExp(`(${anyUuid}|${anyRequest}|${anyCluster})`),
+  );
+  return (seed) => {
+    const digest = createHash('sha256').update(seed).digest('hex');
+    const uuid = `${digest.slice(0, 8)}-${digest.slice(8, 12)}-4${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+    const own: Readonly<Record<string, string>> = {
+      [anyUuid]: uuid,
+      [anyRequest]: digest.slice(32),
+      [anyCluster]: digest.slice(0, 6),
+    };
+    return pieces.map((piece) => own[piece] ?? piece).join('');
+  };
 }

@@ -1,26 +1,20 @@
 /**
- * Processes that take uploads: `ccx ingress` as its user starts it, and a bare server with the same durability. What each costs is read from
- * the system, so that neither knows that it is measured. Called by the benchmark of ingress.
+ * Processes that take uploads: `ccx ingress` as its user starts it, and a bare server with the same durability. Called by the benchmark of ingress.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
 import { baseEnvironment } from '../../test/support/base-environment.ts';
 import { until } from '../../test/support/until.ts';
 import type { BenchContext } from './benchmark.ts';
+import { type PeakMebibytes, peakMebibytes } from './costs.ts';
 
 export interface UploadServer {
   readonly url: string;
-  /** Processor time so far, of all its threads; 0 where the system does not tell. */
-  cpuMs(): number;
-  /** Most that was resident at any time, in MiB; 0 where the system does not tell. */
-  peakMebibytes(): number;
+  readonly pid: number;
+  peakMebibytes(): PeakMebibytes;
 }
-
-/** Of the clock that `/proc` counts in, on every Linux that there is. */
-const msPerTick = 10;
 
 /** `args` and `env` name the bus. `root`: another installation than this checkout. */
 export async function startIngressProcess(
@@ -71,24 +65,8 @@ async function started(
       () => false,
     );
   });
-  return {
-    url,
-    cpuMs() {
-      // The name of the process, which may hold anything, ends with the last bracket.
-      const fields = procFile(child, 'stat').split(') ').at(-1)!.split(' ');
-      const [user = 0, system = 0] = fields.slice(11, 13).map(Number);
-      return (user + system) * msPerTick;
-    },
-    peakMebibytes: () => Number(/VmHWM:\s+(\d+) kB/.exec(procFile(child, 'status'))?.[1] ?? 0) / 1024,
-  };
-}
-
-function procFile(child: ChildProcess, name: string): string {
-  try {
-    return readFileSync(`/proc/${child.pid}/${name}`, 'utf8');
-  } catch {
-    return '';
-  }
+  const pid = child.pid!;
+  return { url, pid, peakMebibytes: () => peakMebibytes({ process: pid }) };
 }
 
 async function endOf(child: ChildProcess): Promise<void> {

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderCommandLines } from './command-line-tables.ts';
 import { renderConfigurationPage } from './configuration-page.ts';
+import { renderFiguresPage } from './figures-page.ts';
 import { renderFlowDiagram, renderSequencePage } from './flow-diagram.ts';
 import { renderMetricsPage } from './metrics-page.ts';
 import { renderModuleGraph } from './module-graph.ts';
@@ -22,6 +23,7 @@ export const generatedPages: readonly GeneratedPage[] = [
   { path: 'docs/configuration.md', render: () => wrapProse(renderConfigurationPage()) },
   { path: 'docs/metrics.md', render: () => wrapProse(renderMetricsPage()) },
   { path: 'docs/sequence.md', render: () => wrapProse(renderSequencePage()) },
+  { path: 'docs/figures.md', render: () => wrapProse(renderFiguresPage()) },
   { path: 'README.md', render: renderReadme },
   { path: 'docs/compatibility.md', render: renderCompatibilityPage },
   { path: 'docs/architecture.md', render: renderArchitecturePage },
