@@ -7,8 +7,6 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
-import { parseOcpResults } from '../src/contracts/parse-ocp-results.ts';
-import { shrinkReportText } from '../src/contracts/shrunk-report.ts';
 import { TABLE_NEW_REPORTS, TABLE_STORED_MESSAGE } from '../src/contracts/tables.ts';
 import type { Bus, OutgoingRecord } from '../src/platform/bus/bus.ts';
 import { createPostgresBus } from '../src/platform/bus/postgres/postgres-bus.ts';
@@ -21,7 +19,7 @@ import {
 } from '../src/platform/telemetry/telemetry.ts';
 import { notificationWriterRole, startNotificationWriter } from '../src/services/notification-writer/service.ts';
 import type { BenchContext, Benchmark, Contender } from './support/benchmark.ts';
-import { reportMessages } from './support/report-messages.ts';
+import { copyLine, reportMessages } from './support/report-messages.ts';
 
 const copyTable = 'bench_new_reports';
 
@@ -130,7 +128,8 @@ function copyContender({ context, database }: Parts, messages: number): Contende
     name: 'COPY of the rows alone, in one transaction',
     async prepare() {
       await emptyTables(database);
-      lines = reportMessages(context.clock, messages).map((message, index) => copyLine(message, index, context));
+      const at = context.clock.now().toISOString().replace('T', ' ').slice(0, -1);
+      lines = reportMessages(context.clock, messages).map((message, offset) => copyLine(message, { offset, at }));
     },
     async run() {
       await database.withConnection(async ({ client }) => {
@@ -140,15 +139,6 @@ function copyContender({ context, database }: Parts, messages: number): Contende
       return messages;
     },
   };
-}
-
-function copyLine(message: string, offset: number, { clock }: BenchContext): string {
-  const parsed = parseOcpResults(Buffer.from(message));
-  if (parsed.kind === 'refused') throw parsed.refused.error;
-  const { orgId, accountNumber, clusterName, report } = parsed.report;
-  const text = shrinkReportText(report).text.toString('utf8').replaceAll('\\', '\\\\');
-  const at = clock.now().toISOString().replace('T', ' ').slice(0, -1);
-  return `${[orgId, accountNumber, clusterName, text, at, offset].join('\t')}\n`;
 }
 
 async function emptyTables(database: Database): Promise<void> {

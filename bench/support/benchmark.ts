@@ -20,7 +20,7 @@ export interface Findings {
   /** What belongs to the ratios, or explains them: statements, shares, memory. */
   readonly figures: readonly Figure[];
   /** What could not be measured here and why (`context.engines.missing`), one line each. */
-  readonly skipped?: readonly string[];
+  readonly leftOut?: readonly string[];
 }
 
 export interface Figure {

@@ -45,10 +45,10 @@ export interface FiguresToKeep {
 }
 
 export function writeFigures(name: string, { date, command, machine, result }: FiguresToKeep): void {
-  const { description, comparisons, figures, skipped } = result;
+  const { description, comparisons, figures, leftOut = [] } = result;
   const kept: KeptFigures = {
     ...{ name, description, date: date.toISOString().slice(0, 10), command, machine },
-    findings: { comparisons, figures, ...(skipped === undefined ? {} : { skipped }) },
+    findings: { comparisons, figures, ...(leftOut.length === 0 ? {} : { leftOut }) },
   };
   mkdirSync(folder, { recursive: true });
   const round = (_: string, value: unknown) =>

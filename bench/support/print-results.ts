@@ -14,7 +14,7 @@ export function resultText(result: BenchmarkResult): string {
   if (result.figures.length > 0) lines.push('');
   for (const { name, value, unit } of result.figures)
     lines.push(`  ${name.padEnd(nameColumns)}${quantity(value).padStart(10)} ${unit}`);
-  for (const reason of result.skipped ?? []) lines.push(`  skipped: ${reason}`);
+  for (const reason of result.leftOut ?? []) lines.push(`  left out: ${reason}`);
   lines.push(`  (${Math.round(result.seconds)} s)`);
   return lines.join('\n');
 }

@@ -4,10 +4,17 @@
  * clusters, requests and kept texts, and no two are alike.
  */
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { from as copyFrom } from 'pg-copy-streams';
+import { parseOcpResults } from '../../src/contracts/parse-ocp-results.ts';
 import type { Report, RuleHit, SkipItem } from '../../src/contracts/report.ts';
 import { serializeOcpResults, serializeReport } from '../../src/contracts/serialize-ocp-results.ts';
+import { shrinkReportText } from '../../src/contracts/shrunk-report.ts';
+import { TABLE_NEW_REPORTS } from '../../src/contracts/tables.ts';
 import type { JsonObject } from '../../src/encoding/json-text.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
+import type { Database } from '../../src/platform/database/database.ts';
 import { allRules } from '../../src/rules/catalog/index-of-rules.ts';
 import { evaluateArchive } from '../../src/rules/engine/evaluate-archive.ts';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
@@ -70,6 +77,36 @@ export function reportMessage(clock: Clock, report: Report): string {
 export function reportMessages(clock: Clock, count: number, series = clock.uuid(), first = 0): string[] {
   const message = messagesOf(clock, benchReport(clock));
   return Array.from({ length: count }, (_, index) => message(`${series} ${first + index}`));
+}
+
+/** Their reports as the writer stores them, by COPY; `updated_at` is now. */
+export async function storeReportMessages(
+  database: Database,
+  {
+    clock,
+    count,
+    series,
+    first,
+  }: { readonly clock: Clock; readonly count: number; readonly series?: string; readonly first?: number },
+): Promise<void> {
+  const at = clock.now().toISOString().replace('T', ' ').slice(0, -1);
+  const lines = reportMessages(clock, count, series, first).map((message, index) =>
+    copyLine(message, { offset: index, at }),
+  );
+  await database.withConnection(async ({ client }) => {
+    const columns = 'org_id, account_number, cluster, report, updated_at, kafka_offset';
+    await pipeline(Readable.from(lines), client.query(copyFrom(`COPY ${TABLE_NEW_REPORTS} (${columns}) FROM STDIN`)));
+  });
+  await database.query(`ANALYZE ${TABLE_NEW_REPORTS}`);
+}
+
+/** A row of `new_reports` as COPY reads it. */
+export function copyLine(message: string, { offset, at }: { readonly offset: number; readonly at: string }): string {
+  const parsed = parseOcpResults(Buffer.from(message));
+  if (parsed.kind === 'refused') throw parsed.refused.error;
+  const { orgId, accountNumber, clusterName, report } = parsed.report;
+  const text = shrinkReportText(report).text.toString('utf8').replaceAll('\\', '\\\\');
+  return `${[orgId, accountNumber, clusterName, text, at, offset].join('\t')}\n`;
 }
 
 /** Written once: what differs is put in its place, which takes less than what is measured. */

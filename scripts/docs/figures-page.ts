@@ -23,7 +23,7 @@ function sectionOf({ name, description, date, command, machine, findings }: Kept
   return [
     ...['', `## ${name}`, ''],
     `${description[0]!.toUpperCase()}${description.slice(1)}. \`${command}\`, ${date}: ${machineLine(machine)}.`,
-    ...(findings.skipped ?? []).flatMap((reason) => ['', `Skipped: ${reason}.`]),
+    ...(findings.leftOut ?? []).flatMap((reason) => ['', `Left out: ${reason}.`]),
     ...findings.comparisons.flatMap(comparisonTable),
     ...figuresTable(findings.figures),
   ];
