@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { whyNoGo } from '../test/support/go/go-toolchain.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
-import { kindOf, kindsThatMay, type TestKind, testKinds } from '../test/support/test-kinds.ts';
+import { kindOf, kindsThatMay, type TestKind, testKinds, whyNoPrometheus } from '../test/support/test-kinds.ts';
 import { missingForKafka } from './kafka/kafka-jars.ts';
 
 /** What a newcomer and every change runs. */
@@ -116,6 +116,7 @@ function whatIsMissing(kind: TestKind): string | undefined {
     const PATH = `${env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
     return spawnSync('pgbouncer', ['--version'], { env: { PATH } }).status === 0 ? undefined : 'no pgbouncer';
   }
+  if (kind === 'prometheus') return whyNoPrometheus();
   if (kind === 'go') return whyNoGo();
   return kind === 'install' && env['CCX_TEST_INSTALLATION'] === undefined
     ? 'CCX_TEST_INSTALLATION is not set'

@@ -271,6 +271,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'start programs': ['test/support/ccx-process.ts', 'test/support/drop-in-program.ts'],
   'use Kafka': ['test/support/kafka.ts'],
   'use PgBouncer': ['test/support/pgbouncer.ts'],
+  'use Prometheus': ['test/support/prometheus.ts'],
   'use Go': ['test/support/go/reference-writer.ts'],
 };
 

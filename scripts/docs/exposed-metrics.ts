@@ -42,7 +42,7 @@ const fill = {
   ingress(registry: Registry) {
     const metrics = createIngressMetrics(registry, { version: '', commit: '' });
     const unread = {} as never;
-    metrics.gauges(unread, unread, unread);
+    metrics.gauges(unread, unread, unread, { freeBytes: async () => 0 });
   },
   'data-pipeline'(registry: Registry) {
     const none = () => 0;

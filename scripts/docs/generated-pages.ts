@@ -4,6 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { dashboards, renderDashboard } from '../deploy/dashboards.ts';
+import {
+  renderPrometheusRuleResource,
+  renderPrometheusRules,
+  renderPrometheusRuleTests,
+} from '../deploy/prometheus-rules.ts';
 import { renderCommandLines } from './command-line-tables.ts';
 import { renderConfigurationPage } from './configuration-page.ts';
 import { renderFiguresPage } from './figures-page.ts';
@@ -24,6 +30,13 @@ export const generatedPages: readonly GeneratedPage[] = [
   { path: 'docs/metrics.md', render: () => wrapProse(renderMetricsPage()) },
   { path: 'docs/sequence.md', render: () => wrapProse(renderSequencePage()) },
   { path: 'docs/figures.md', render: () => wrapProse(renderFiguresPage()) },
+  { path: 'deploy/prometheus/ccx.rules.yaml', render: renderPrometheusRules },
+  { path: 'deploy/prometheus/ccx.rules.test.yaml', render: renderPrometheusRuleTests },
+  { path: 'deploy/kubernetes/monitoring/prometheus-rule.yaml', render: renderPrometheusRuleResource },
+  ...dashboards.map((dashboard) => ({
+    path: `deploy/grafana/${dashboard.name}.json`,
+    render: () => renderDashboard(dashboard),
+  })),
   { path: 'README.md', render: renderReadme },
   { path: 'docs/compatibility.md', render: renderCompatibilityPage },
   { path: 'docs/architecture.md', render: renderArchitecturePage },

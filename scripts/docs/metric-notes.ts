@@ -6,7 +6,11 @@ import type { metricRoles } from './exposed-metrics.ts';
 
 type RoleName = (typeof metricRoles)[number];
 
-interface Alert {
+export interface Alert {
+  /** In the rules of `deploy/prometheus`, unique. */
+  readonly name: string;
+  /** `critical`: something is lost or stands still unless somebody acts now. `warning`: look at it today. */
+  readonly severity: 'critical' | 'warning';
   /** PromQL that holds. */
   readonly when: string;
   /** As long as this, before somebody is told. */
@@ -41,23 +45,53 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
     },
     alerts: [
       {
+        name: 'IngressAbsent',
+        severity: 'critical',
+        when: 'absent(ccx_ingress_uploads_in_flight)',
+        for: '10m',
+        means: 'no ingress is scraped: clusters cannot report, unless it runs unseen',
+      },
+      {
+        name: 'UploadsNotTaken',
+        severity: 'critical',
         when: 'sum(rate(ingress_responses{code=~"5.."}[10m])) / sum(rate(ingress_responses[10m])) > 0.01',
         for: '10m',
         means:
           'uploads are not taken: the object store, the outbox or the slots are full or away; `/ready` and the log say which',
       },
       {
+        name: 'AnnouncementsKept',
+        severity: 'warning',
         when: 'ccx_ingress_outbox_entries > 0',
         for: '15m',
         means:
           'the bus does not take announcements, which are kept; past `outbox.entries_max` uploads are answered 503. Look after the brokers',
       },
       {
+        name: 'AnnouncementSetAside',
+        severity: 'warning',
         when: 'increase(ccx_ingress_announcements_set_aside_total[1h]) > 0',
         for: '0m',
         means: 'the bus will never take an announcement; it lies as `ingress/unsendable-…` in the object store',
       },
       {
+        name: 'ArchiveDiskNearlyFull',
+        severity: 'critical',
+        when: 'ccx_ingress_store_free_bytes < 2 * 1024 ^ 3',
+        for: '10m',
+        means:
+          'the disk of the archives has less than 2 GiB; with less than 512 MiB uploads are answered 503. Give it room, or keep archives for a shorter time',
+      },
+      {
+        name: 'ArchiveDiskFillsUp',
+        severity: 'warning',
+        when: 'predict_linear(ccx_ingress_store_free_bytes[6h], 24 * 3600) < 0',
+        for: '1h',
+        means: 'as it went in the last six hours, the disk of the archives is full within a day',
+      },
+      {
+        name: 'ConnectionsRefused',
+        severity: 'warning',
         when: 'rate(ccx_ingress_connections_refused_total[10m]) > 0',
         for: '10m',
         means: '`web.connections_max` is reached, or the limit of open files',
@@ -79,32 +113,51 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
     },
     alerts: [
       {
+        name: 'PipelineAbsent',
+        severity: 'critical',
+        when: 'absent(ccx_data_pipeline_in_flight)',
+        for: '10m',
+        means: 'no data pipeline is scraped: archives wait',
+      },
+      {
+        name: 'PipelineLag',
+        severity: 'warning',
         when: 'sum by (topic) (ccx_consumer_lag_records{group="ccx_data_pipeline_app"}) > 1000',
         for: '30m',
         means: 'archives come in faster than rules run; add a process, or look for what holds the places',
       },
       {
+        name: 'AnnouncementDeadLettered',
+        severity: 'warning',
         when: grewOrBegan('ccx_data_pipeline_dead_letters_total'),
         for: '0m',
         means: 'an announcement was given up; `ccx dead-letters list` says why',
       },
       {
+        name: 'PipelinePlacesWaiting',
+        severity: 'critical',
         when: 'ccx_data_pipeline_places_waiting > 0',
         for: '15m',
         means: 'places wait for the bus or for a runner to come back',
       },
       {
+        name: 'ArchiveHostAway',
+        severity: 'critical',
         when: 'ccx_data_pipeline_hosts_away > 0',
         for: '15m',
         means: 'a host of archives does not answer; its announcements wait',
       },
       {
+        name: 'RuleQuarantined',
+        severity: 'warning',
         when: 'ccx_data_pipeline_rules_quarantined > 0',
         for: '0m',
         means:
           'a rule took runners down for several organizations and is left out for all; `ccx roles --json` names it',
       },
       {
+        name: 'RunnersReplaced',
+        severity: 'warning',
         when: 'increase(ccx_runner_replaced_total{pool="rules"}[1h]) > 10',
         for: '0m',
         means: 'rules or archives take runners down; the log names rule and cluster',
@@ -129,26 +182,43 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
     },
     alerts: [
       {
+        name: 'WriterAbsent',
+        severity: 'critical',
+        when: 'absent(ccx_writer_waiting_for_database)',
+        for: '10m',
+        means: 'no writer is scraped: reports wait on the bus',
+      },
+      {
+        name: 'WriterLag',
+        severity: 'warning',
         when: 'sum by (topic) (ccx_consumer_lag_records{group="ccx_notification_app"}) > 10000',
         for: '15m',
         means: 'reports come faster than they are stored: look at `ccx_writer_store_seconds`, then at the database',
       },
       {
+        name: 'WriterWaitsForDatabase',
+        severity: 'critical',
         when: 'ccx_writer_waiting_for_database == 1',
         for: '5m',
         means: 'nothing is consumed: the database or its tables are not there',
       },
       {
+        name: 'WriterRetries',
+        severity: 'warning',
         when: 'increase(ccx_writer_retries_total[15m]) > 10',
         for: '0m',
         means: 'a step fails again and again, and what is behind it waits; `step` and `code` say which and why',
       },
       {
+        name: 'ReportDeadLettered',
+        severity: 'warning',
         when: grewOrBegan('ccx_writer_dead_letters_total'),
         for: '0m',
         means: 'a report was refused; `ccx dead-letters list` says why',
       },
       {
+        name: 'ReportsStoredLate',
+        severity: 'warning',
         when: 'histogram_quantile(0.95, sum by (le) (rate(ccx_writer_report_delay_seconds_bucket[10m]))) > 60',
         for: '10m',
         means: 'reports wait for a minute before they are stored',
@@ -169,58 +239,94 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
     },
     alerts: [
       {
+        name: 'NotifierAbsent',
+        severity: 'critical',
+        when: 'absent(ccx_notification_last_run_timestamp_seconds)',
+        for: '10m',
+        means: 'no notifier is scraped, and none has pushed: nobody is notified',
+      },
+      {
+        name: 'NoRunEndedWell',
+        severity: 'critical',
         when: 'time() - ccx_notification_last_run_timestamp_seconds > 900',
         for: '5m',
         means: 'no run has ended well for a quarter of an hour; the log says why. Until the first one the value is 0',
       },
       {
+        name: 'TargetPaused',
+        severity: 'critical',
         when: 'ccx_notification_target_paused == 1',
         for: '15m',
         means: 'a target is out of order, and nothing is tried; `ccx roles --json` and the log say why and until when',
       },
       {
+        name: 'TargetFailing',
+        severity: 'warning',
+        when: 'sum by (target) (rate(ccx_notification_attempts_total{result!="delivered"}[15m])) / sum by (target) (rate(ccx_notification_attempts_total[15m])) > 0.5',
+        for: '15m',
+        means: 'more than half of the attempts to deliver fail; the log says how, `ccx notifications list` which',
+      },
+      {
+        name: 'NotificationOverdue',
+        severity: 'critical',
         when: 'ccx_notification_outbox_oldest_seconds > 3600',
         for: '5m',
         means: 'a message has been due for an hour; past `delivery.retry_window` it is given up',
       },
       {
+        name: 'NotificationsGivenUp',
+        severity: 'warning',
         when: 'sum by (target) (ccx_notification_outbox_messages{state=~"dead|unknown"}) > 0',
         for: '0m',
         means:
           'messages were given up, or nobody knows whether they arrived: `ccx notifications list`, then `retry` or `discard`',
       },
       {
+        name: 'DecisionsLate',
+        severity: 'warning',
         when: 'histogram_quantile(0.95, sum by (le, target) (rate(ccx_notification_report_to_decision_seconds_bucket[15m]))) > 120',
         for: '15m',
         means: 'reports wait for their decision: runs are late, or another process holds their clusters',
       },
       {
+        name: 'AuditFindings',
+        severity: 'warning',
         when: 'sum by (kind, invariant) (ccx_notification_audit_findings) > 0',
         for: '0m',
         means:
           'the auditor found what was decided and never finished, or what contradicts itself: `ccx notifications audit` shows it',
       },
       {
+        name: 'AuditOverdue',
+        severity: 'warning',
         when: 'time() - ccx_notification_audit_timestamp_seconds > 4 * 3600 and ccx_notification_audit_timestamp_seconds > 0',
         for: '0m',
         means: 'the auditor did not end a round for hours; the log says why',
       },
       {
+        name: 'ContentStale',
+        severity: 'warning',
         when: 'ccx_notification_content_age_seconds > 3600',
         for: '5m',
         means: 'the content service does not answer; decisions are made with what it said last',
       },
       {
+        name: 'ContentMissing',
+        severity: 'warning',
         when: grewOrBegan('ccx_notification_decisions_total{reason="content-missing"}'),
         for: '0m',
         means: 'a rule has no content, so that nobody is notified of its issues: the content is older than the rules',
       },
       {
+        name: 'RenderingFailed',
+        severity: 'warning',
         when: grewOrBegan('ccx_notification_render_failures_total'),
         for: '0m',
         means: 'a notification could not be rendered; `code` and the log say why',
       },
       {
+        name: 'SentRowsRemoved',
+        severity: 'warning',
         when: 'increase(ccx_notification_removed_sent_rows_total[1h]) > 0',
         for: '0m',
         means: 'somebody removed rows of `reported`; what they told is told again',
@@ -232,11 +338,29 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
     reference: { prefix: '', names: [] },
     alerts: [
       {
+        name: 'TrackerAbsent',
+        severity: 'critical',
+        when: 'absent(ccx_tracker_pruned_events_total)',
+        for: '10m',
+        means: 'no tracker is scraped: traces are incomplete, nothing else is',
+      },
+      {
+        name: 'TracesLate',
+        severity: 'warning',
         when: 'histogram_quantile(0.95, sum by (le) (rate(ccx_tracker_status_delay_seconds_bucket[10m]))) > 300',
         for: '15m',
         means: 'traces are minutes late; look at its lag and at the database',
       },
       {
+        name: 'TrackerLag',
+        severity: 'warning',
+        when: 'sum by (topic) (ccx_consumer_lag_records{group="ccx_payload_tracker_app"}) > 50000',
+        for: '30m',
+        means: 'statuses come faster than they are stored; traces are incomplete meanwhile, nothing else is',
+      },
+      {
+        name: 'StatusDeadLettered',
+        severity: 'warning',
         when: grewOrBegan('ccx_tracker_dead_letters_total'),
         for: '0m',
         means: 'a status was refused; `ccx dead-letters list` says why',
@@ -252,6 +376,8 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
     },
     alerts: [
       {
+        name: 'ContentQuestionsFail',
+        severity: 'warning',
         when: 'sum(rate(api_endpoints_status_codes{status_code=~"5.."}[10m])) > 0',
         for: '10m',
         means: 'questions are not answered; the notification service goes on with what it has',

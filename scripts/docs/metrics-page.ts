@@ -26,7 +26,7 @@ export function renderMetricsPage(): string {
     '',
     'Prometheus text. Metrics of the reference have its names, labels and buckets, so that dashboards and alerts written for it go on working; ours stand beside them. Whatever is counted in the database is counted by the role itself, now and then: a scrape asks nobody. The all-in-one has the metrics of all its roles on one page; those of one name are added.',
     '',
-    'The expressions below are where to begin, not what fits every installation. That a role is up is for the scrape to say (`up`), or `ccx roles`. A series with labels begins with its first event, which `increase` does not see: therefore the `unless … offset`.',
+    'The expressions below are where to begin, not what fits every installation; `deploy/prometheus/ccx.rules.yaml` holds them as rules, with their tests beside it. That a role is up is for the scrape to say (`up`), or `ccx roles`. A series with labels begins with its first event, which `increase` does not see: therefore the `unless … offset`.',
     ...sections,
     '',
     '## Of the process',
@@ -71,13 +71,15 @@ function roleSection(role: (typeof metricRoles)[number], metrics: readonly Expos
       ({ name, type, labels, help }) =>
         `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${names.has(name) ? 'reference' : 'ours'} | ${cell(help)} |`,
     ),
-    ...(alerts.length === 0 ? [] : ['', '| tell somebody when | for | what it means |', '|---|---|---|']),
-    ...alerts.map((alert) => `| \`${cell(alert.when)}\` | ${alert.for} | ${cell(alert.means)} |`),
+    ...(alerts.length === 0 ? [] : ['', '| alert | tell somebody when | for | what it means |', '|---|---|---|---|']),
+    ...alerts.map(
+      ({ name, when, for: duration, means }) => `| ${name} | \`${cell(when)}\` | ${duration} | ${cell(means)} |`,
+    ),
   ];
 }
 
 /** Names in an expression: words with an underscore that no bracket follows, without the labels and the suffix of a histogram. */
-function metricsIn(expression: string): string[] {
+export function metricsIn(expression: string): string[] {
   const words = expression.replaceAll(/\{[^}]*\}/g, '').match(/\b[a-z]\w*_\w+\b(?!\s*\()/g) ?? [];
   return words.map((word) => word.replace(/_bucket$/, ''));
 }

@@ -3,6 +3,7 @@
  * `x.pg.test.ts` the PostgreSQL of the test run, and so on. A helper that brings one of these things refuses files of another suffix;
  * `test/tidy.test.ts` asks it of all files. The run itself is `scripts/test.ts`.
  */
+import { spawnSync } from 'node:child_process';
 import { basename } from 'node:path';
 
 /** In the order of what they ask for. */
@@ -13,6 +14,7 @@ export const testKinds = {
   fault: 'kills what it starts, or lets it meet hostile input for seconds',
   kafka: 'a Kafka: Java 17 and Maven, which fetches it',
   pgbouncer: 'the program pgbouncer',
+  prometheus: 'the programs prometheus, promtool and prometheus-pushgateway',
   go: 'the program go, 1.22 or newer',
   browser: 'a browser',
   install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
@@ -23,10 +25,11 @@ export type TestKind = keyof typeof testKinds;
 
 /** By what a test uses: the kinds that may. */
 export const kindsThatMay = {
-  'use PostgreSQL': ['pg', 'process', 'fault', 'kafka', 'pgbouncer', 'browser', 'install', 'load'],
-  'start programs': ['process', 'fault', 'kafka', 'pgbouncer', 'browser', 'install', 'load'],
+  'use PostgreSQL': ['pg', 'process', 'fault', 'kafka', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
+  'start programs': ['process', 'fault', 'kafka', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
   'use Kafka': ['kafka'],
   'use PgBouncer': ['pgbouncer'],
+  'use Prometheus': ['prometheus'],
   'use Go': ['go'],
 } as const satisfies Record<string, readonly TestKind[]>;
 
@@ -47,4 +50,11 @@ export function assertKindMay(use: keyof typeof kindsThatMay): void {
   throw new Error(
     `${basename(file)} wants to ${use}: name it ${basename(file).replace(/(\.\w+)?\.test\.ts$/, '')}.${wanted}.test.ts`,
   );
+}
+
+/** Undefined where the programs of `*.prometheus.test.ts` are installed. */
+export function whyNoPrometheus(): string | undefined {
+  const programs = ['prometheus', 'promtool', 'prometheus-pushgateway'];
+  const missing = programs.filter((program) => spawnSync(program, ['--version']).status !== 0);
+  return missing.length === 0 ? undefined : `${missing.join(', ')}: not installed`;
 }

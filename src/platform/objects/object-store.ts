@@ -42,6 +42,8 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Rejects with a clear `CcxError` when the store cannot be used now. */
   check(): Promise<void>;
+  /** Bytes that the disk below it has left, for whoever watches. Absent where there is none that fills up. */
+  readonly freeBytes?: () => Promise<number>;
   /**
    * A link by which anybody who has it can read the object for that time, where the store itself serves objects. Absent where it
    * does not: ingress then serves them at `/download/{id}`.

@@ -4,6 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { HttpServer } from '../../platform/http/http-server.ts';
+import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
 import type { Outbox } from './outbox.ts';
 import type { UploadSlots } from './upload-slots.ts';
@@ -63,7 +64,7 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
     ),
     refused: counter('ccx_ingress_refused_total', 'Uploads refused, by reason', ['code']),
     /** Values that are asked for when somebody scrapes. */
-    gauges(slots: UploadSlots, server: HttpServer, outbox: Outbox): void {
+    gauges(slots: UploadSlots, server: HttpServer, outbox: Outbox, objects: Pick<ObjectStore, 'freeBytes'>): void {
       const gauge = (name: string, help: string, value: () => number) =>
         new Gauge({
           name,
@@ -83,6 +84,20 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
       gauge('ccx_ingress_connections', 'Open connections of the web listener', () => server.connections());
       gauge('ccx_ingress_outbox_entries', 'Announcements that wait for the bus', () => outbox.entries);
       gauge('ccx_ingress_outbox_bytes', 'Bytes of the announcements that wait for the bus', () => outbox.bytes);
+      const { freeBytes } = objects;
+      if (freeBytes === undefined) return;
+      new Gauge({
+        name: 'ccx_ingress_store_free_bytes',
+        help: 'Bytes that the disk of the archives has left; absent where a server stores them',
+        registers,
+        async collect() {
+          // A page without it says that the disk cannot be asked; one that fails would say nothing.
+          await freeBytes().then(
+            (bytes) => this.set(bytes),
+            () => this.remove(),
+          );
+        },
+      });
     },
   };
 }

@@ -208,7 +208,7 @@ async function build(
     },
   };
   server.mount(createIngressModule(module));
-  metrics.gauges(slots, server, outbox);
+  metrics.gauges(slots, server, outbox, objects);
   const stop = async () => {
     const report = await lifecycle.stop();
     for (const { name, error } of report.failed) events.stopFailed(name, error);

@@ -85,6 +85,8 @@ export class DirectoryObjectStore implements ObjectStore {
     });
   }
 
+  readonly freeBytes = () => this.#space.bytes();
+
   async put(key: string, body: Readable | Buffer): Promise<void> {
     // A stream that fails before anybody reads it would otherwise be an uncaught exception; reading it reports the error.
     if (!Buffer.isBuffer(body)) body.on('error', () => undefined);

@@ -57,6 +57,11 @@ export class FreeSpace {
     this.#holdsUntilMs = isAmple ? clock.monotonicMs() + spaceHoldsMs : Number.NEGATIVE_INFINITY;
   }
 
+  /** What is left, for whoever watches. */
+  async bytes(): Promise<number> {
+    return (await this.#ask()).freeBytes;
+  }
+
   /** What a disk that refused a write lacks: the system has one code for both. */
   async fullBecause(cause: unknown): Promise<CcxError> {
     const { path } = this.#options;
