@@ -8,6 +8,7 @@ import { readProcessInput } from './platform/config/process-input.ts';
 import { readVersion } from './platform/config/version.ts';
 import { describeFailure } from './platform/lifecycle/run-role.ts';
 import type { OpenDeadNotifications } from './tools/dead-letters/dead-letter.ts';
+import { sendSpansIfAsked } from './tools/spans/spans-if-asked.ts';
 
 interface CommandModule {
   /** The commands that the module registers, with what `ccx --help` says of them. */
@@ -117,7 +118,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await runCli(readProcessInput());
+  const input = readProcessInput();
+  await sendSpansIfAsked(input.env);
+  await runCli(input);
 } catch (error) {
   if (isHelpOrUsage(error)) process.exitCode = error.exitCode;
   else {

@@ -1,5 +1,8 @@
 /** Entry point of the drop-in program: what it does is `services/notification-writer/drop-in/`. Run by the launcher beside it. */
 import { readProcessInput } from '../platform/config/process-input.ts';
 import { runNotificationWriterProgram } from '../services/notification-writer/drop-in/program.ts';
+import { sendSpansIfAsked } from '../tools/spans/spans-if-asked.ts';
 
-process.exitCode = await runNotificationWriterProgram(readProcessInput());
+const input = readProcessInput();
+await sendSpansIfAsked(input.env);
+process.exitCode = await runNotificationWriterProgram(input);
