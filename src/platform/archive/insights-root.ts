@@ -27,7 +27,7 @@ const desktopFile =
 
 /** The operator's files by their paths from its root, without those that a desktop put beside them. */
 export function insightsFiles(members: ArchiveFiles): ArchiveFiles {
-  const files = new Map([...members].filter(([path]) => !desktopFile.test(path)));
+  const files = withoutDesktopFiles(members);
   if (files.size === 0) throw inputError('ARCHIVE_NOT_INSIGHTS', `${notInsights}: no files in the archive`);
   for (const path of files.keys()) {
     if (!path.includes('/') && archiveEndings.some((ending) => path.endsWith(ending))) {
@@ -45,6 +45,12 @@ export function insightsFiles(members: ArchiveFiles): ArchiveFiles {
     throw inputError('ARCHIVE_NOT_INSIGHTS', notInsights);
   }
   return new Map([...files].map(([path, bytes]) => [path.slice(directory.length + 1), bytes]));
+}
+
+function withoutDesktopFiles(members: ArchiveFiles): ArchiveFiles {
+  for (const path of members.keys())
+    if (desktopFile.test(path)) return new Map([...members].filter(([one]) => !desktopFile.test(one)));
+  return members;
 }
 
 /** The first part of every path, if all share it and no file lies beside it. */

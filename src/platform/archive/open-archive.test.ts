@@ -179,6 +179,20 @@ describe('opening an archive', () => {
     assert.equal(files.get('b')?.toString(), 'd');
   });
 
+  test('gives the files of several gzip members in a row, wherever they are cut', async () => {
+    const tar = packTar([marker, { path: 'a', body: 'x'.repeat(5_000) }]);
+    for (const cut of [1, 700, tar.length - 1, tar.length]) {
+      const members = [tar.subarray(0, cut), tar.subarray(cut)].map((part) => gzipSync(part));
+      for (const packed of [Buffer.concat(members), Buffer.concat([...members, gzipSync('')])]) {
+        assert.equal((await openArchive(packed)).get('a')?.toString(), 'x'.repeat(5_000), `cut at ${cut}`);
+      }
+    }
+  });
+
+  test('takes zeros behind the gzip data for padding', async () => {
+    assert.equal(await codeOf(Buffer.concat([packArchive([marker]), Buffer.alloc(4_096)])), 'opened');
+  });
+
   test('does not unpack a second layer of gzip', async () => {
     assert.equal(await codeOf(gzipSync(packArchive([marker]))), 'ARCHIVE_NOT_TAR');
   });
@@ -219,6 +233,10 @@ describe('an archive is refused', () => {
     ['a second tar behind the end mark', gzipSync(Buffer.concat([tar, tar])), 'ARCHIVE_TRAILING_DATA'],
     ['a lone zero block', rawTar([marker, Buffer.alloc(512), marker]), 'ARCHIVE_TRAILING_DATA'],
     ['a flipped byte in the gzip data', flipped(packed, packed.length - 6), 'ARCHIVE_CORRUPT'],
+    ['a gzip file that says it is larger than it is', sized(packed, tar.length + 512), 'ARCHIVE_CORRUPT'],
+    ['a gzip file that says it is smaller than it is', sized(packed, 512), 'ARCHIVE_CORRUPT'],
+    ['a gzip file that says it is empty', sized(packed, 0), 'ARCHIVE_CORRUPT'],
+    ['a gzip file that says it has 4 GiB', sized(packed, 2 ** 32 - 1), 'ARCHIVE_CORRUPT'],
     ['a flipped byte in the second header', flipped(tar, 1_024), 'ARCHIVE_CORRUPT'],
     ['a pax header that is none', rawTar([paxHeader('12 nonsense'), marker]), 'ARCHIVE_CORRUPT'],
     [
@@ -625,6 +643,24 @@ describe('a bomb', () => {
     assert.ok(produced < total / 4, `${produced} bytes were produced`);
     assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024, 'memory stays bounded');
   });
+
+  test('that says it is small, in one gzip member or in many, is unpacked no further than the limit', async () => {
+    const zeros = gzipSync(Buffer.alloc(32 * 1024 * 1024));
+    const label = gzipSync(rawTar([{ path: 'a', type: 'TapeVolumeHeader', size: 2 ** 25 }], Buffer.alloc(0)));
+    const lying = sized(gzipSync(Buffer.concat([packTar([marker]), Buffer.alloc(128 * 1024 * 1024)])), 4_096);
+    const many = Buffer.concat([label, ...Array.from({ length: 16 }, () => zeros), gzipSync(Buffer.alloc(512))]);
+    for (const bomb of [lying, many]) {
+      const before = process.memoryUsage().arrayBuffers;
+      assert.equal(await codeOf(bomb), 'ARCHIVE_RATIO');
+      assert.equal(await codeOf(bomb, withLimits({ ratioMax: 2_000 })), 'ARCHIVE_UNPACKED_TOO_LARGE');
+      assert.ok(process.memoryUsage().arrayBuffers - before < defaultArchiveLimits.unpackedBytesMax + 2 ** 21);
+    }
+  });
+
+  test('of a limit below what it says is refused by the limit', async () => {
+    const packed = packArchive([marker, { path: 'a', body: 'x'.repeat(5_000) }]);
+    assert.equal(await codeOf(packed, withLimits({ unpackedBytesMax: 4_096 })), 'ARCHIVE_UNPACKED_TOO_LARGE');
+  });
 });
 
 describe('whatever bytes come', () => {
@@ -648,6 +684,34 @@ describe('whatever bytes come', () => {
         },
       ),
       { numRuns: 400 },
+    );
+  });
+
+  test('an archive in one piece ends as one in many pieces does', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(tar, packed, Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))])),
+        fc.array(fc.record({ at: fc.nat(), bit: fc.integer({ min: 0, max: 7 }) }), { maxLength: 3 }),
+        fc.option(fc.nat(), { nil: undefined }),
+        fc.integer({ min: 1, max: 600 }),
+        async (original, flips, cut, size) => {
+          const bytes = Buffer.from(original);
+          for (const { at, bit } of flips) bytes[at % bytes.length]! ^= 1 << bit;
+          const damaged = cut === undefined ? bytes : bytes.subarray(0, cut % (bytes.length + 1));
+          const pieces: Buffer[] = [];
+          for (let at = 0; at < damaged.length; at += size) pieces.push(damaged.subarray(at, at + size));
+          const outcome = async (source: Readable | Buffer) => {
+            try {
+              const { files, unpackedBytes, skippedEntries } = await openArchiveCounting(source);
+              return { files: [...files], unpackedBytes, skippedEntries };
+            } catch (error) {
+              return error instanceof CcxError ? error.code : error;
+            }
+          };
+          assert.deepEqual(await outcome(damaged), await outcome(Readable.from(pieces)));
+        },
+      ),
+      { numRuns: 300 },
     );
   });
 
@@ -681,6 +745,13 @@ describe('real archives', { skip: existsSync(realArchives) ? false : '../shared/
 function flipped(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes);
   copy[at]! ^= 0xff;
+  return copy;
+}
+
+/** The same gzip file with another size at its end. */
+function sized(packed: Buffer, size: number): Buffer {
+  const copy = Buffer.from(packed);
+  copy.writeUInt32LE(size, copy.length - 4);
   return copy;
 }
 

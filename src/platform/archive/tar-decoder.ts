@@ -33,6 +33,7 @@ import {
 export const extendedHeaderBytesMax = 1024 ** 2;
 
 const zeros = Buffer.alloc(64 * 1024);
+const noBytes = Buffer.alloc(0);
 
 /** A sparse file before its body is read. */
 interface SparseFile {
@@ -46,9 +47,9 @@ interface SparseFile {
 
 /** What is done with the body that is being read. */
 type Body =
-  | { readonly kind: 'file'; readonly path: string; readonly bytes: Buffer }
-  | { readonly kind: 'sparse'; readonly file: SparseFile; readonly bytes: Buffer }
-  | { readonly kind: 'pax' | 'long-path' | 'long-link-path'; readonly bytes: Buffer }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'sparse'; readonly file: SparseFile }
+  | { readonly kind: 'pax' | 'long-path' | 'long-link-path' }
   | { readonly kind: 'ignored' };
 
 export class TarDecoder {
@@ -69,6 +70,8 @@ export class TarDecoder {
   /** Of a sparse file whose regions go on in the next block. */
   #sparse: SparseFile | undefined;
   #body: Body | undefined;
+  /** What was read of it, once anything was. */
+  #bodyContent: Buffer = noBytes;
   #bodyBytes = 0;
   #bodyBytesRead = 0;
   #paddingBytes = 0;
@@ -78,6 +81,7 @@ export class TarDecoder {
     this.#limits = limits;
   }
 
+  /** Files that lie in one chunk are parts of it, not copies: it must not be written to any more, and lives as long as they do. */
   push(chunk: Buffer): void {
     this.streamBytes += chunk.length;
     this.#count(chunk.length);
@@ -138,8 +142,12 @@ export class TarDecoder {
 
   #readBody(chunk: Buffer, at: number): number {
     const taken = Math.min(this.#bodyBytes - this.#bodyBytesRead, chunk.length - at);
-    if (this.#body !== undefined && this.#body.kind !== 'ignored') {
-      chunk.copy(this.#body.bytes, this.#bodyBytesRead, at, at + taken);
+    if (this.#body?.kind !== 'ignored') {
+      if (taken === this.#bodyBytes) this.#bodyContent = chunk.subarray(at, at + taken);
+      else {
+        if (this.#bodyBytesRead === 0) this.#bodyContent = Buffer.allocUnsafeSlow(this.#bodyBytes);
+        chunk.copy(this.#bodyContent, this.#bodyBytesRead, at, at + taken);
+      }
     }
     this.#bodyBytesRead += taken;
     if (this.#bodyBytesRead === this.#bodyBytes) this.#closeBody();
@@ -153,7 +161,7 @@ export class TarDecoder {
   }
 
   #openEntry(block: Buffer): void {
-    if (isZero(block)) {
+    if (block[0] === 0 && isZero(block)) {
       this.#zeroBlocks += 1;
       return;
     }
@@ -187,7 +195,7 @@ export class TarDecoder {
       const text = `an extended header of the archive is larger than ${extendedHeaderBytesMax} bytes`;
       throw archiveOverLimit('ARCHIVE_HEADER_TOO_LARGE', text);
     }
-    this.#openBody(kind === 'ignored' ? { kind } : { kind, bytes: Buffer.alloc(size) }, size);
+    this.#openBody({ kind }, size);
   }
 
   #openOrdinaryEntry(header: TarHeader, block: Buffer): void {
@@ -257,7 +265,7 @@ export class TarDecoder {
       this.#openSparse(this.#sparseFile({ path, realSize, storedSize: size, regions, mapInBody }));
       return;
     }
-    this.#openBody({ kind: 'file', path, bytes: Buffer.allocUnsafeSlow(size) }, size);
+    this.#openBody({ kind: 'file', path }, size);
   }
 
   #sparseFile(file: Omit<SparseFile, 'mapInBody'> & { readonly mapInBody?: boolean }): SparseFile {
@@ -278,7 +286,7 @@ export class TarDecoder {
   }
 
   #openSparse(file: SparseFile): void {
-    this.#openBody({ kind: 'sparse', file, bytes: Buffer.allocUnsafeSlow(file.storedSize) }, file.storedSize);
+    this.#openBody({ kind: 'sparse', file }, file.storedSize);
   }
 
   /** More than that many pieces of data no file has that the limit lets in. */
@@ -308,24 +316,26 @@ export class TarDecoder {
 
   #closeBody(): void {
     const body = this.#body;
+    const bytes = this.#bodyContent;
     this.#body = undefined;
+    this.#bodyContent = noBytes;
     this.#paddingBytes = (blockBytes - (this.#bodyBytes % blockBytes)) % blockBytes;
     if (body === undefined) return;
     switch (body.kind) {
       case 'file':
-        this.files.set(body.path, body.bytes);
+        this.files.set(body.path, bytes);
         return;
       case 'sparse':
-        this.files.set(body.file.path, expanded(body.file, body.bytes, this.#regionsMax()));
+        this.files.set(body.file.path, expanded(body.file, bytes, this.#regionsMax()));
         return;
       case 'pax':
-        applyPaxRecords(body.bytes, this.#pending);
+        applyPaxRecords(bytes, this.#pending);
         return;
       case 'long-path':
-        this.#pending.path = longName(body.bytes);
+        this.#pending.path = longName(bytes);
         return;
       case 'long-link-path':
-        this.#pending.linkPath = longName(body.bytes);
+        this.#pending.linkPath = longName(bytes);
         return;
       case 'ignored':
         return;
@@ -387,6 +397,8 @@ function isZero(bytes: Buffer): boolean {
 
 /** Without `./`, doubled and trailing slashes; empty for the root itself. */
 function archivePath(name: string, limits: Pick<ArchiveLimits, 'pathBytesMax' | 'pathDepthMax'>): string {
+  const plainDepth = depthOfPlainPath(name);
+  if (plainDepth !== undefined && name.length <= limits.pathBytesMax && plainDepth <= limits.pathDepthMax) return name;
   if (name.includes('\0')) throw archivePathUnsafe(name, 'holds a NUL');
   if (name.startsWith('/') || name.startsWith('\\')) throw archivePathUnsafe(name, 'is absolute');
   if (/^[A-Za-z]:/.test(name)) throw archivePathUnsafe(name, 'starts with a drive letter');
@@ -403,3 +415,27 @@ function archivePath(name: string, limits: Pick<ArchiveLimits, 'pathBytesMax' | 
   }
   return parts.join('/');
 }
+
+/** Directories above a path of ASCII characters that is used as it is; undefined for any other, which is looked at part by part. */
+function depthOfPlainPath(name: string): number | undefined {
+  let depth = 0;
+  let partBegin = 0;
+  for (let at = 0; at < name.length; at += 1) {
+    const character = name.charCodeAt(at);
+    if (character === slash) {
+      if (at === partBegin) return undefined;
+      depth += 1;
+      partBegin = at + 1;
+    } else if (character === dot && at === partBegin) {
+      return undefined;
+    } else if (character === 0 || character > 0x7e || character === backslash || character === colon) {
+      return undefined;
+    }
+  }
+  return partBegin === name.length ? undefined : depth;
+}
+
+const slash = 0x2f;
+const dot = 0x2e;
+const backslash = 0x5c;
+const colon = 0x3a;

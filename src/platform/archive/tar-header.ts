@@ -32,6 +32,7 @@ export interface TarHeader {
   readonly nameHidesBytes: boolean;
   /** Bytes of the body; undefined where the field holds no number. A number that is not safe is still larger than any limit. */
   readonly size: number | undefined;
+  /** Of a hard link; else empty. */
   readonly linkName: string;
 }
 
@@ -50,15 +51,16 @@ interface SparseHeader {
 /** `undefined`: the block is no header, its checksum says. The sum may have been made of signed bytes, as some old programs do. */
 export function readTarHeader(block: Buffer): TarHeader | undefined {
   if (!hasChecksum(block)) return undefined;
-  const field = block.subarray(0, 100);
-  const end = field.indexOf(0);
+  const kind = kinds[String.fromCharCode(block[156]!)] ?? 'file';
+  const nameEnd = textEnd(block, 0, 100);
+  const name = block.toString('utf8', 0, nameEnd);
   const prefix = readPrefix(block);
   return {
-    kind: kinds[String.fromCharCode(block[156]!)] ?? 'file',
-    name: prefix === '' ? text(field) : `${prefix}/${text(field)}`,
-    nameHidesBytes: end !== -1 && field.subarray(end).some((byte) => byte !== 0),
-    size: readNumber(block.subarray(124, 136)),
-    linkName: text(block.subarray(157, 257)),
+    kind,
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    nameHidesBytes: hasBytes(block, nameEnd, 100),
+    size: readNumber(block, 124, 136),
+    linkName: kind === 'hard-link' ? text(block, 157, 257) : '',
   };
 }
 
@@ -87,7 +89,7 @@ const kinds: Readonly<Record<string, TarEntryKind>> = {
 
 /** Of a `sparse-file`: its size with the holes, and its first regions. Undefined where a field holds no number. */
 export function readSparseHeader(block: Buffer): (SparseHeader & { readonly realSize: number }) | undefined {
-  const realSize = readNumber(block.subarray(483, 495));
+  const realSize = readNumber(block, 483, 495);
   const regions = readRegions(block, 386, 4);
   if (realSize === undefined || regions === undefined) return undefined;
   return { realSize, regions, goesOn: block[482] !== 0 };
@@ -105,8 +107,8 @@ const regionBytes = 24;
 function readRegions(block: Buffer, start: number, count: number): readonly SparseRegion[] | undefined {
   const regions: SparseRegion[] = [];
   for (let at = start; at < start + count * regionBytes && block[at] !== 0; at += regionBytes) {
-    const offset = readNumber(block.subarray(at, at + 12));
-    const bytes = readNumber(block.subarray(at + 12, at + regionBytes));
+    const offset = readNumber(block, at, at + 12);
+    const bytes = readNumber(block, at + 12, at + regionBytes);
     if (offset === undefined || bytes === undefined) return undefined;
     regions.push({ offset, bytes });
   }
@@ -115,39 +117,65 @@ function readRegions(block: Buffer, start: number, count: number): readonly Spar
 
 /** Only POSIX headers have one; GNU's keep times in its place. `star` keeps two times behind a shorter one. */
 function readPrefix(block: Buffer): string {
-  if (block.toString('latin1', 257, 263) !== 'ustar\0') return '';
-  const isStar = block.toString('latin1', 508, 512) === 'tar\0';
-  return text(block.subarray(345, isStar ? 476 : 500));
+  if (block[345] === 0 || !startsAt(block, 257, posixMagic)) return '';
+  return text(block, 345, startsAt(block, 508, starMagic) ? 476 : 500);
 }
 
-function text(field: Buffer): string {
-  const end = field.indexOf(0);
-  return field.toString('utf8', 0, end === -1 ? field.length : end);
+const posixMagic = Buffer.from('ustar\0', 'latin1');
+const starMagic = Buffer.from('tar\0', 'latin1');
+
+function startsAt(block: Buffer, start: number, bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += 1) if (block[start + at] !== bytes[at]) return false;
+  return true;
+}
+
+function text(block: Buffer, start: number, end: number): string {
+  return block.toString('utf8', start, textEnd(block, start, end));
+}
+
+/** Where the first NUL is, or the end of the field. */
+function textEnd(block: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && block[at] !== 0) at += 1;
+  return at;
+}
+
+function hasBytes(block: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) if (block[at] !== 0) return true;
+  return false;
 }
 
 /** Octal digits between blanks and NULs, nothing at all for 0, or GNU's binary form. Undefined for anything else, and below zero. */
-function readNumber(field: Buffer): number | undefined {
-  if (field[0]! >= 0x80) {
-    if (field[0] !== 0x80) return undefined;
-    return field.subarray(1).reduce((value, byte) => value * 256 + byte, 0);
+function readNumber(block: Buffer, start: number, end: number): number | undefined {
+  let value = 0;
+  let at = start;
+  if (block[at]! >= 0x80) {
+    if (block[at] !== 0x80) return undefined;
+    for (at += 1; at < end; at += 1) value = value * 256 + block[at]!;
+    return value;
   }
-  const digits = field
-    .toString('latin1')
-    .replace(/^[ \0]+/, '')
-    .replace(/[ \0][\s\S]*$/, '');
-  if (digits === '') return 0;
-  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : undefined;
+  while (at < end && isBlank(block[at]!)) at += 1;
+  for (; at < end && !isBlank(block[at]!); at += 1) {
+    const digit = block[at]! - 0x30;
+    if (digit < 0 || digit > 7) return undefined;
+    value = value * 8 + digit;
+  }
+  return value;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0;
 }
 
 function hasChecksum(block: Buffer): boolean {
-  const stored = readNumber(block.subarray(148, 156));
-  let unsigned = 8 * 0x20;
-  let signed = unsigned;
-  for (let at = 0; at < blockBytes; at += 1) {
-    if (at === 148) at = 156;
-    const byte = block[at]!;
-    unsigned += byte;
-    signed += byte < 0x80 ? byte : byte - 0x100;
-  }
-  return stored === unsigned || stored === signed;
+  const stored = readNumber(block, 148, 156);
+  let sum = 0;
+  // Four at a time: this is half of what reading a header costs.
+  for (let at = 0; at < blockBytes; at += 4) sum += block[at]! + block[at + 1]! + block[at + 2]! + block[at + 3]!;
+  // The field itself counts as blanks.
+  for (let at = 148; at < 156; at += 1) sum += 0x20 - block[at]!;
+  if (stored === sum) return true;
+  let signed = sum;
+  for (let at = 0; at < blockBytes; at += 1) if (block[at]! >= 0x80 && (at < 148 || at >= 156)) signed -= 0x100;
+  return stored === signed;
 }
