@@ -1,12 +1,13 @@
 /** Jobs that behave and jobs that do not, for the runner pool's tests; loaded inside the children. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import { CcxError } from '../../src/encoding/ccx-error.ts';
 import type { JobContext } from '../../src/platform/runner-pool/runner-job.ts';
 
 export type TestJob =
   | { readonly do: 'echo'; readonly value: unknown }
   | { readonly do: 'environment' }
-  | { readonly do: 'read-file'; readonly path: string }
+  | { readonly do: 'read-file' | 'write-file'; readonly path: string }
   | {
       readonly do:
         | 'loop'
@@ -16,7 +17,8 @@ export type TestJob =
         | 'throw'
         | 'throw-coded'
         | 'reject-later'
-        | 'flood-labels';
+        | 'flood-labels'
+        | 'start-thread';
     }
   | { readonly do: 'steps'; readonly steps: number; readonly stepMs: number };
 
@@ -31,6 +33,10 @@ export async function runJob(job: TestJob, context: JobContext): Promise<unknown
       return Object.keys(process.env);
     case 'read-file':
       return readFileSync(job.path, 'utf8');
+    case 'write-file':
+      return writeFileSync(job.path, 'x');
+    case 'start-thread':
+      return new Worker('0', { eval: true }).threadId;
     case 'loop':
       for (;;);
     case 'eat-buffers':

@@ -1,9 +1,10 @@
 /**
- * With which flags, environment and pipes a runner child is started. A child works on hostile input and runs code that is only
+ * With which flags, environment and descriptors a runner child is started. A child works on hostile input and runs code that is only
  * trusted, so it gets no secret of ours, no right to write files or start programs, and sees no file outside this program.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { realpathSync, writeFileSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -23,14 +24,18 @@ export interface ChildLaunch {
 const programRoot = fileURLToPath(new URL('../../../', import.meta.url));
 const childMain = fileURLToPath(new URL('./child-main.ts', import.meta.url));
 
-/** Starts the process; it then waits for its `start` message. May throw, or emit `error`, when the system refuses. */
-export function launchChild(launch: ChildLaunch): ChildProcess {
+/**
+ * Starts the process; it then waits for its `start` message, and writes its labels to that descriptor of ours. May throw, or emit `error`,
+ * when the system refuses.
+ */
+export function launchChild(launch: ChildLaunch, labels: number): ChildProcess {
+  const cache = compileCacheFolder();
   const child = fork(childMain, [], {
     execPath: process.execPath,
-    execArgv: childFlags(launch),
-    env: { TZ: 'UTC', LANG: 'C.UTF-8', ...launch.env },
+    execArgv: [...childFlags(launch), ...cacheFlags(cache)],
+    env: { TZ: 'UTC', LANG: 'C.UTF-8', ...launch.env, ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }) },
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', labels],
     // A session of its own: Ctrl-C in a terminal reaches the service only, which then stops in its own order.
     detached: true,
   });
@@ -48,6 +53,26 @@ function childFlags(launch: ChildLaunch): string[] {
     '--disable-warning=SecurityWarning',
     ...[...readableFolders(launch.module)].map((folder) => `--allow-fs-read=${join(folder, '*')}`),
   ];
+}
+
+/**
+ * Where this process keeps compiled code, if it does. A child that could write there when it meets an archive could have others run what it
+ * likes, so it is given the folder only where Node lets it give the right away again, which it does before its first job.
+ */
+function compileCacheFolder(): string | undefined {
+  const folder = getCompileCacheDir();
+  return folder === undefined || !canDropPermissions() ? undefined : dirname(folder);
+}
+
+/** `process.permission.drop`, which a process without `--permission` cannot ask for. */
+function canDropPermissions(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major >= 27 || (major === 26 && minor >= 6) || (major === 24 && minor >= 20);
+}
+
+function cacheFlags(folder: string | undefined): string[] {
+  if (folder === undefined) return [];
+  return [`--allow-fs-read=${join(folder, '*')}`, `--allow-fs-write=${join(folder, '*')}`];
 }
 
 /** The program, its packages (which may be a link to elsewhere) and the module's own folder, as real paths. */

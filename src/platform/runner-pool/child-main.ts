@@ -2,19 +2,11 @@
  * Entry of every runner child: loads the module that its `start` message names, then runs one job at a time. Started by `launchChild` only. What
  * contains a job (deadline, memory) is outside, in the parent; what ends an orphan is the thread started here.
  */
-import { writeSync } from 'node:fs';
+import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import { cutUtf8 } from '../../encoding/cut-utf8.ts';
-import {
-  type FromChild,
-  type JobFailure,
-  LABEL_FD,
-  labelBytesMax,
-  type RunJob,
-  type RunnerModule,
-  type ToChild,
-} from './runner-job.ts';
+import { writeLabel } from './label-file.ts';
+import type { FromChild, JobFailure, RunJob, RunnerModule, ToChild } from './runner-job.ts';
 import type { ParentWatch } from './watch-parent.ts';
 
 const loaded = Promise.withResolvers<RunJob<unknown, unknown>>();
@@ -29,8 +21,19 @@ async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void
   new Worker(new URL('./watch-parent.ts', import.meta.url), { workerData: watch }).unref();
   const module: Partial<RunnerModule<unknown, unknown>> = await import(message.module);
   if (typeof module.runJob !== 'function') throw new Error(`${message.module} exports no function runJob`);
+  dropStartRights();
   loaded.resolve(module.runJob);
   send({ kind: 'ready' });
+}
+
+/** Written here, since what comes may kill the process: the code for the next child. Then nothing in here may write any more. */
+function dropStartRights(): void {
+  if (getCompileCacheDir() === undefined) return;
+  flushCompileCache();
+  const permission = process.permission as typeof process.permission & { drop(scope: string): void };
+  permission.drop('fs.write');
+  // A new thread would begin with all rights of the start.
+  permission.drop('worker');
 }
 
 async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void> {
@@ -44,8 +47,7 @@ async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void>
   let label: string | undefined;
   const context = {
     label(text: string): void {
-      label = cutUtf8(text.replaceAll(/[\r\n]/g, ' '), labelBytesMax);
-      writeLabel(id, label);
+      label = writeLabel(id, text);
     },
   };
   try {
@@ -54,11 +56,6 @@ async function runOne(message: Extract<ToChild, { kind: 'job' }>): Promise<void>
   } catch (error) {
     send({ kind: 'failed', id, cpuMs: cpuMs(), label, error: describeFailure(error) });
   }
-}
-
-/** One line, `<job id> <label>`: a label that arrives after its job ended is then recognised as stale. */
-function writeLabel(id: number, label: string): void {
-  writeSync(LABEL_FD, `${id} ${label}\n`);
 }
 
 function send(message: FromChild): void {

@@ -5,19 +5,22 @@
  */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import { errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type ChildLaunch, launchChild } from './child-launch.ts';
-import { type FromChild, type JobFailure, LABEL_FD, labelBytesMax, RunnerError, type ToChild } from './runner-job.ts';
+import { type JobLabel, type LabelFile, openLabelFile } from './label-file.ts';
+import { type FromChild, type JobFailure, RunnerError, type ToChild } from './runner-job.ts';
 
 /** A child that has not loaded its module by then never will; generous, since a busy machine starts Node slowly. */
 const childStartMsMax = 60_000;
-/** How often a busy child is looked at from outside: memory, deadline, time in one step. An overrun is noticed at most this late. */
+/**
+ * How often a busy child is looked at from outside: memory, deadline, step. An overrun is noticed at most this late, that of the time in one
+ * step at most twice this late.
+ */
 const watchMs = 50;
 /** How often a child looks whether its parent still lives; an orphan in a busy loop ends at most this late. */
 const parentCheckMs = 250;
-/** After a child's exit its pipes may still hold the last label; they are read for at most this long. */
+/** After a child's exit its pipe may still hold why; it is read for at most this long. */
 const drainMsMax = 1_000;
 /** Longest pause before a child is started in place of one that could not; one that lived longer than that was no failed start. */
 export const startBackoffMsMax = 30_000;
@@ -51,15 +54,17 @@ interface RunningJob extends Pick<ChildRun, 'id' | 'limits' | 'onCpu'> {
   readonly startedMs: number;
   readonly settled: PromiseWithResolvers<unknown>;
   readonly stopWatching: () => void;
-  label: string | undefined;
+  /** As it was last read from the child's file. */
+  label: JobLabel | undefined;
+  /** When it was first seen there. */
   labelledMs: number;
 }
 
 export class RunnerChild {
   readonly #options: RunnerChildOptions;
   readonly #clock: Clock;
-  readonly #labels = new LabelReader((id, text) => this.#onLabel(id, text));
   #process: ChildProcess | undefined;
+  #labels: LabelFile | undefined;
   #ready = false;
   #ended = false;
   #endNoticed = false;
@@ -81,7 +86,8 @@ export class RunnerChild {
   start(): void {
     let child: ChildProcess;
     try {
-      child = launchChild(this.#options);
+      this.#labels = openLabelFile();
+      child = launchChild(this.#options, this.#labels.descriptor);
     } catch (cause) {
       queueMicrotask(() => this.#end(startFailed('the operating system refused to start it', cause)));
       return;
@@ -97,7 +103,6 @@ export class RunnerChild {
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-stderrBytesMax);
     });
-    (child.stdio[LABEL_FD] as Readable | undefined)?.on('data', (chunk: Buffer) => this.#labels.push(chunk));
     this.#send({ kind: 'start', module: this.#options.module.href, parentPid: process.pid, parentCheckMs });
     this.#clock.sleep(childStartMsMax, this.#startDeadline.signal).then(
       () => this.kill(startFailed(`not ready within ${childStartMsMax} ms`)),
@@ -171,6 +176,7 @@ export class RunnerChild {
   }
 
   #lateness(job: RunningJob): string | undefined {
+    this.#lookAtLabel();
     const now = this.#clock.monotonicMs();
     if (now - job.labelledMs > job.limits.stepMsMax) return `no end of the step within ${job.limits.stepMsMax} ms`;
     if (now - job.startedMs > job.limits.jobMsMax) return `no result within ${job.limits.jobMsMax} ms`;
@@ -178,7 +184,7 @@ export class RunnerChild {
   }
 
   #overrun(code: string, text: string): RunnerError {
-    const label = this.#current?.label;
+    const label = this.#lookAtLabel();
     return new RunnerError(`runner in ${label ?? '(no step yet)'}: ${text}`, { code, category: 'limit', label });
   }
 
@@ -208,10 +214,16 @@ export class RunnerChild {
     else job.settled.reject(failureOf(message.error, message.label));
   }
 
-  #onLabel(id: number, text: string): void {
-    if (this.#current?.id !== id) return;
-    this.#current.label = text;
-    this.#current.labelledMs = this.#clock.monotonicMs();
+  /** What the running job is in, or was in when its process ended. */
+  #lookAtLabel(): string | undefined {
+    const job = this.#current;
+    if (job === undefined) return undefined;
+    const label = this.#labels?.read();
+    if (label?.id === job.id && label.step !== job.label?.step) {
+      job.label = label;
+      job.labelledMs = this.#clock.monotonicMs();
+    }
+    return job.label?.text;
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
@@ -225,7 +237,7 @@ export class RunnerChild {
   }
 
   #crash(code: number | null, signal: NodeJS.Signals | null): RunnerError {
-    const label = this.#current?.label;
+    const label = this.#lookAtLabel();
     const outOfHeap = this.#stderr.includes('heap out of memory');
     const how = signal === null ? `exit code ${code}` : signal;
     const cause = this.#stderr === '' ? undefined : new Error(this.#stderr.trim());
@@ -252,6 +264,8 @@ export class RunnerChild {
       job.onCpu(this.#clock.monotonicMs() - job.startedMs);
       job.settled.reject(error);
     }
+    this.#labels?.close();
+    this.#labels = undefined;
     const livedLong = this.#ready && this.#clock.monotonicMs() - this.#readyMs > startBackoffMsMax;
     this.#options.onEnd({ error, worked: job !== undefined || this.#jobsFinished > 0 || livedLong });
   }
@@ -291,31 +305,6 @@ function failureOf(failure: JobFailure, label: string | undefined): RunnerError 
     cause: failure.cause === undefined ? undefined : new Error(failure.cause),
     label,
   });
-}
-
-/** Reads the lines `<job id> <label>` that a child writes before each step. */
-class LabelReader {
-  readonly #onLabel: (id: number, text: string) => void;
-  #rest: Buffer = Buffer.alloc(0);
-
-  constructor(onLabel: (id: number, text: string) => void) {
-    this.#onLabel = onLabel;
-  }
-
-  push(chunk: Buffer): void {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let from = 0;
-    for (;;) {
-      const end = bytes.indexOf(0x0a, from);
-      if (end < 0) break;
-      const line = bytes.toString('utf8', from, end);
-      const match = /^(\d+) (.*)$/.exec(line);
-      if (match !== null) this.#onLabel(Number(match[1]), match[2]!);
-      from = end + 1;
-    }
-    // A line without an end that is longer than any label is not ours: code in the child wrote to the descriptor itself.
-    this.#rest = bytes.length - from > 2 * labelBytesMax ? Buffer.alloc(0) : Buffer.from(bytes.subarray(from));
-  }
 }
 
 /**

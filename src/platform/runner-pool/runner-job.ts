@@ -4,9 +4,6 @@
  */
 import { CcxError, type CcxErrorOptions, type ErrorCategory } from '../../encoding/ccx-error.ts';
 
-/** A label is a rule's module or the name of a step; longer text is cut, so that a pipe cannot be flooded with one. */
-export const labelBytesMax = 512;
-
 /** Handed to a job. */
 export interface JobContext {
   /**
@@ -32,7 +29,7 @@ export type ToChild =
 export type FromChild =
   | { readonly kind: 'ready' }
   | { readonly kind: 'result'; readonly id: number; readonly cpuMs: number; readonly value: unknown }
-  /** `label`: the last one, which its own pipe may bring later than this. */
+  /** `label`: the last one. */
   | {
       readonly kind: 'failed';
       readonly id: number;
@@ -51,9 +48,6 @@ export interface JobFailure {
   readonly retryable?: boolean;
   readonly hint?: string | undefined;
 }
-
-/** The file descriptor that labels are written to: stdin, stdout, stderr and the message channel come before it. */
-export const LABEL_FD = 4;
 
 /**
  * Codes of the pool itself; a `CcxError` that the job threw keeps its own code.

@@ -5,9 +5,11 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { TestJob } from '../../../test/support/runner-jobs.ts';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { until } from '../../../test/support/until.ts';
 import { errorText } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
+import { readProcessInput } from '../config/process-input.ts';
 import { readFromPs, residentBytes } from './runner-child.ts';
 import { RunnerError } from './runner-job.ts';
 import { RunnerPool, type RunnerPoolOptions } from './runner-pool.ts';
@@ -121,7 +123,7 @@ describe('a runner pool', () => {
 
   test('shows a child neither the environment nor files outside the program', async () => {
     const names = (await pool.run({ do: 'environment' })) as string[];
-    const expected = ['LANG', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'TZ'];
+    const expected = ['LANG', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_COMPILE_CACHE', 'TZ'];
     assert.deepEqual(
       names.filter((name) => !expected.includes(name)),
       [],
@@ -265,6 +267,18 @@ describe('starting and ending runners', () => {
     parent.kill('SIGKILL');
     await once(parent, 'exit');
     await until(() => message.pids.every((pid) => !isAlive(pid)));
+  });
+
+  test('a child takes its code from where its parent keeps it, and may write there only before its first job', async (context) => {
+    const parent = fork(new URL('../../../test/support/runner-pool-cache.ts', import.meta.url), [], {
+      env: { ...readProcessInput().env, NODE_COMPILE_CACHE: temporaryFolder() },
+    });
+    context.after(() => parent.kill());
+    const [answer] = (await once(parent, 'message')) as [Record<'environment' | 'writing' | 'thread', string>];
+    assert.ok(answer.environment.includes('NODE_COMPILE_CACHE'));
+    assert.match(answer.writing, /^RUNNER_JOB_FAILED: .*(restricted|denied|permission)/i);
+    assert.match(answer.thread, /^RUNNER_JOB_FAILED: .*(restricted|denied|permission)/i);
+    if (parent.exitCode === null) await once(parent, 'exit');
   });
 
   test('memory of a process is read from outside, and a process that is gone has none', async () => {
