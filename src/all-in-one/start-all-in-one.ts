@@ -171,7 +171,11 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     startDataPipeline(
       { ...roles.dataPipeline, download: { ...download, allowedHosts } },
       // An archive that was announced before the last start carries the address, and often the port, of that time.
-      { bus, telemetry: telemetryOf('data-pipeline'), clock, localLink: (link) => ingress.localLink(link) },
+      {
+        ...{ bus, telemetry: telemetryOf('data-pipeline'), clock },
+        localLink: (link) => ingress.localLink(link),
+        openArchive: (link) => ingress.openArchive(link),
+      },
     ),
   );
   runs(dataPipelineRole.options, pipeline);

@@ -2,6 +2,7 @@
  * Where archives lie between ingress and the data pipeline. An adapter passes the contract suite (`object-store.contract.ts`); there is one, a
  * directory. Keys are request ids, or paths below the reserved folders that ingress keeps for itself.
  */
+import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 
 /** Announcements that wait for the bus. */
@@ -36,6 +37,11 @@ export interface ObjectStore {
   put(key: string, body: Readable | Buffer): Promise<void>;
   /** The object and its bytes (or a part of them), or undefined when there is none. The caller consumes or destroys the stream. */
   get(key: string, range?: ByteRange): Promise<{ readonly object: StoredObject; readonly body: Readable } | undefined>;
+  /**
+   * The object as an open file, for whoever can read one itself, or undefined when there is none; the caller closes it. Absent where objects
+   * are no files of this machine.
+   */
+  readonly openFile?: (key: string) => Promise<FileHandle | undefined>;
   /** Removes the object; nothing happens where there is none. */
   delete(key: string): Promise<void>;
   /** Keys with that prefix in ascending order of their UTF-8 bytes, streamed. */

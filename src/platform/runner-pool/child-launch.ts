@@ -1,6 +1,7 @@
 /**
  * With which flags, environment and descriptors a runner child is started. A child works on hostile input and runs code that is only
- * trusted, so it gets no secret of ours, no right to write files or start programs, and sees no file outside this program.
+ * trusted, so it gets no secret of ours, no right to write files or start programs, and sees no file outside this program, but those that
+ * are open in its parent where jobs name such.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { realpathSync, writeFileSync } from 'node:fs';
@@ -17,6 +18,8 @@ const heapShareOfMemory = 0.75;
 export interface ChildLaunch {
   readonly module: URL;
   readonly childBytesMax: number;
+  /** Its jobs name open files of this process (`/proc` of Linux); it can then read all that are open here. */
+  readonly readsOpenFiles?: boolean;
   /** In addition to the fixed environment; never a secret. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -51,8 +54,14 @@ function childFlags(launch: ChildLaunch): string[] {
     // The thread that ends an orphan is a worker.
     '--allow-worker',
     '--disable-warning=SecurityWarning',
+    ...(launch.readsOpenFiles === true ? [`--allow-fs-read=${openFilePath('*')}`] : []),
     ...[...readableFolders(launch.module)].map((folder) => `--allow-fs-read=${join(folder, '*')}`),
   ];
+}
+
+/** Where a child finds a file that is open here. */
+export function openFilePath(descriptor: number | '*'): string {
+  return `/proc/${process.pid}/fd/${descriptor}`;
 }
 
 /**

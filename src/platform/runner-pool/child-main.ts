@@ -2,6 +2,7 @@
  * Entry of every runner child: loads the module that its `start` message names, then runs one job at a time. Started by `launchChild` only. What
  * contains a job (deadline, memory) is outside, in the parent; what ends an orphan is the thread started here.
  */
+import { closeSync, openSync } from 'node:fs';
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
@@ -23,7 +24,16 @@ async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void
   if (typeof module.runJob !== 'function') throw new Error(`${message.module} exports no function runJob`);
   dropStartRights();
   loaded.resolve(module.runJob);
-  send({ kind: 'ready' });
+  send({ kind: 'ready', readsOpenFiles: message.openFile !== undefined && canOpen(message.openFile) });
+}
+
+function canOpen(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Written here, since what comes may kill the process: the code for the next child. Then nothing in here may write any more. */

@@ -7,7 +7,7 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { errorText } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
-import { type ChildLaunch, launchChild } from './child-launch.ts';
+import { type ChildLaunch, launchChild, openFilePath } from './child-launch.ts';
 import { type JobLabel, type LabelFile, openLabelFile } from './label-file.ts';
 import { type FromChild, type JobFailure, RunnerError, type ToChild } from './runner-job.ts';
 
@@ -29,7 +29,8 @@ const stderrBytesMax = 4_096;
 
 interface RunnerChildOptions extends ChildLaunch {
   readonly clock: Clock;
-  readonly onReady: () => void;
+  /** With whether it can read files that are open here. */
+  readonly onReady: (readsOpenFiles: boolean) => void;
   /** Called once, after the process is gone and its job, if any, was settled. */
   readonly onEnd: (end: ChildEnd) => void;
 }
@@ -103,7 +104,9 @@ export class RunnerChild {
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-stderrBytesMax);
     });
-    this.#send({ kind: 'start', module: this.#options.module.href, parentPid: process.pid, parentCheckMs });
+    const { module, readsOpenFiles } = this.#options;
+    const openFile = readsOpenFiles === true ? openFilePath(this.#labels.descriptor) : undefined;
+    this.#send({ kind: 'start', module: module.href, parentPid: process.pid, parentCheckMs, openFile });
     this.#clock.sleep(childStartMsMax, this.#startDeadline.signal).then(
       () => this.kill(startFailed(`not ready within ${childStartMsMax} ms`)),
       () => undefined,
@@ -202,7 +205,7 @@ export class RunnerChild {
       if (this.#verdict !== undefined || this.#ended) return;
       this.#ready = true;
       this.#readyMs = this.#clock.monotonicMs();
-      this.#options.onReady();
+      this.#options.onReady(message.readsOpenFiles);
       return;
     }
     const job = this.#current;

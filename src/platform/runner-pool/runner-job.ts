@@ -22,12 +22,19 @@ export interface RunnerModule<Job, Result> {
 
 /** Parent → child. */
 export type ToChild =
-  | { readonly kind: 'start'; readonly module: string; readonly parentPid: number; readonly parentCheckMs: number }
+  | {
+      readonly kind: 'start';
+      readonly module: string;
+      readonly parentPid: number;
+      readonly parentCheckMs: number;
+      /** An open file of the parent, to try whether it can be read. */
+      readonly openFile: string | undefined;
+    }
   | { readonly kind: 'job'; readonly id: number; readonly job: unknown };
 
 /** Child → parent; `cpuMs` is what the job took of all threads of the process. */
 export type FromChild =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly readsOpenFiles: boolean }
   | { readonly kind: 'result'; readonly id: number; readonly cpuMs: number; readonly value: unknown }
   /** `label`: the last one. */
   | {

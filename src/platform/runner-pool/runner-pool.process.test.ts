@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { TestJob } from '../../../test/support/runner-jobs.ts';
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
@@ -132,6 +133,27 @@ describe('a runner pool', () => {
       name: 'RunnerError',
       message: /restricted|denied|permission/i,
     });
+  });
+
+  test('lets a child read files that are open here only where jobs name them', async () => {
+    const path = join(temporaryFolder(), 'file');
+    writeFileSync(path, 'open');
+    const descriptor = openSync(path, 'r');
+    rmSync(path);
+    const reading = poolOf({ readsOpenFiles: true });
+    try {
+      await until(() => reading.state().idle === 1);
+      const name = reading.pathOf(descriptor);
+      assert.equal(name !== undefined, process.platform === 'linux');
+      assert.equal(pool.pathOf(descriptor), undefined);
+      if (name === undefined) return;
+      assert.equal(await reading.run({ do: 'read-file', path: name }), 'open');
+      await assert.rejects(reading.run({ do: 'read-file', path: '/etc/hostname' }), /restricted|denied|permission/i);
+      await assert.rejects(pool.run({ do: 'read-file', path: name }), /restricted|denied|permission/i);
+    } finally {
+      closeSync(descriptor);
+      await reading.close();
+    }
   });
 
   test('replaces a child that dies while it is idle', async () => {

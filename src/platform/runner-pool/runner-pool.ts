@@ -11,6 +11,7 @@ import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 import { pause } from '../clock/deadline.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { openFilePath } from './child-launch.ts';
 import { FairShare } from './fair-share.ts';
 import { type ChildEnd, type ChildRun, RunnerChild, startBackoffMsMax } from './runner-child.ts';
 import { RunnerError } from './runner-job.ts';
@@ -41,6 +42,8 @@ export interface RunnerPoolOptions {
   readonly jobsPerChildMax: number;
   /** Jobs that may wait for a child; one more is refused with `RUNNER_QUEUE_FULL`. */
   readonly queuedJobsMax?: number;
+  /** Jobs name files that are open here, by `pathOf`; the children may then read those. */
+  readonly readsOpenFiles?: boolean;
   /** Environment of the children in addition to a fixed minimum. Never a secret. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -76,6 +79,8 @@ export class RunnerPool<Job, Result> {
   #startFailures = 0;
   #lastStartFailure: RunnerError | undefined;
   #pausing = false;
+  /** As the child that started last found. */
+  #readsOpenFiles = false;
 
   constructor(options: RunnerPoolOptions) {
     this.#options = options;
@@ -89,7 +94,10 @@ export class RunnerPool<Job, Result> {
     while (!this.#closing.signal.aborted && !this.#pausing && this.#children.size < this.#options.size) {
       const child: RunnerChild = new RunnerChild({
         ...this.#options,
-        onReady: () => this.#dispatch(),
+        onReady: (readsOpenFiles) => {
+          this.#readsOpenFiles = readsOpenFiles;
+          this.#dispatch();
+        },
         onEnd: (end) => this.#onEnd(child, end),
       });
       this.#children.add(child);
@@ -124,6 +132,11 @@ export class RunnerPool<Job, Result> {
     signal?.addEventListener('abort', queued.onAbort, { once: true });
     this.#dispatch();
     return queued.settled.promise as Promise<Result>;
+  }
+
+  /** Under which name children read a file that is open here; undefined where they cannot, as on other systems than Linux. */
+  pathOf(descriptor: number): string | undefined {
+    return this.#readsOpenFiles ? openFilePath(descriptor) : undefined;
   }
 
   /** Children by what they do, jobs that wait, and failed starts in a row: 0 again once a child has worked. */

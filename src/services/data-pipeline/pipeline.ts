@@ -132,26 +132,26 @@ class PipelineRun {
     }
   }
 
-  /** A function of its own, so that the archive's bytes are free, as their lease is, while the report waits for the bus. */
+  /** A function of its own, so that the archive's bytes are free, or its file closed, while the report waits for the bus. */
   async #evaluate(upload: Upload): Promise<Done<RuleRunResult> | Ended> {
     const { progress } = this;
     const { clock, events, ...dependencies } = this.#dependencies;
     const fetched = await this.#fetch(upload);
     if (fetched.kind !== 'done') return fetched;
-    const { packed, lease } = fetched.value;
+    const { packed, bytes, release } = fetched.value;
     progress.downloadedMs = clock.monotonicMs();
-    events.archiveDownloaded(progress, packed.length);
+    events.archiveDownloaded(progress, bytes);
 
     const onKilled = (component: string, { code, message }: CcxError) =>
       events.ruleFailed(progress, component, code, message);
     const evaluated = await this.#step('run-rules', (attempt) =>
       runRules(upload, packed, { ...dependencies.rules, onKilled }, attempt),
-    ).finally(() => lease.release());
+    ).finally(release);
     if (evaluated.kind !== 'done') return evaluated;
     const result = evaluated.value;
     progress.archiveKind = result.archiveKind;
     progress.evaluatedMs = clock.monotonicMs();
-    events.rulesEvaluated(progress, result, packed.length);
+    events.rulesEvaluated(progress, result, bytes);
     for (const { component, error } of result.failures) events.ruleFailed(progress, component, 'RULE_THREW', error);
     return evaluated;
   }

@@ -1,7 +1,9 @@
 /** The service as a whole, on the embedded bus: announcements and archives go in, reports and dead letters come out. */
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
@@ -15,6 +17,7 @@ import {
 import { type ArchiveServer, startArchiveServer } from '../../../test/support/archive-server.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { until } from '../../../test/support/until.ts';
 import { type DeadLetterInfo, parseDeadLetterHeaders } from '../../contracts/dead-letter.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
@@ -111,13 +114,18 @@ function settings(change: Partial<DataPipelineSettings> = {}): DataPipelineSetti
   };
 }
 
-async function start(change: Partial<DataPipelineSettings> = {}, module: URL | undefined = runnerModule) {
+async function start(
+  change: Partial<DataPipelineSettings> = {},
+  module: URL | undefined = runnerModule,
+  openArchive?: (link: string) => Promise<FileHandle | undefined>,
+) {
   bench.telemetry = createSilentTelemetry('data-pipeline');
   const service = await startDataPipeline(settings(change), {
     bus: bench.bus,
     telemetry: bench.telemetry,
     clock,
     ...(module === undefined ? {} : { runnerModule: module }),
+    ...(openArchive === undefined ? {} : { openArchive }),
   });
   bench.services.push(service);
   return service;
@@ -241,6 +249,31 @@ describe('an announced archive', () => {
       { value: 0, labels: { archive: 'hypershift' } },
     ]);
     assert.deepEqual((await service.readiness()).ready, true);
+  });
+
+  test('that is a file of this machine is read by the runner, and any other link is followed', async () => {
+    const path = join(temporaryFolder(), 'archive');
+    writeFileSync(path, testArchive());
+    const handles: FileHandle[] = [];
+    const openArchive = async (link: string) => {
+      if (!link.endsWith('/here')) return undefined;
+      const handle = await open(path);
+      handles.push(handle);
+      return handle;
+    };
+    const service = await start({}, runnerModule, openArchive);
+    await until(async () => (await service.readiness()).ready);
+    const here = shared.server!.serve(`/${bench.topics.in}/here`, testArchive());
+    await announce(announcementRecord({ request_id: 'req-1', url: here }), upload('req-2', testArchive()));
+    await untilIdle(service);
+    assert.equal((await reports()).length, 2);
+    const requests = (name: string) => shared.server!.requests.get(`/${bench.topics.in}/${name}`) ?? 0;
+    assert.deepEqual([requests('here'), requests('req-2')], [process.platform === 'linux' ? 0 : 1, 1]);
+    assert.deepEqual(
+      handles.map(({ fd }) => fd),
+      [-1],
+      'closed',
+    );
   });
 
   test('from a real operator becomes a report of the real rules', { skip: !existsSync(realArchive) }, async () => {

@@ -2,6 +2,8 @@
  * Composition root of the data pipeline (hops 3 to 6): announcements in, reports out. Started by `ccx data-pipeline` and by the
  * all-in-one process; both own the bus and close it after this service has stopped.
  */
+import { fstatSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { watchLag } from '../../platform/bus/intake/consumer-lag.ts';
 import { Intake } from '../../platform/bus/intake/stream-intake.ts';
@@ -59,6 +61,11 @@ interface DataPipelineDependencies {
   readonly brokers?: string;
   /** Where an announced link is to be followed to, for a process that has the ingress in it; as announced by default. */
   readonly localLink?: (link: string) => Promise<string>;
+  /**
+   * The archive behind an announced link as an open file, for a process that has the store of the archives in it; undefined for a link that is
+   * to be followed.
+   */
+  readonly openArchive?: (link: string) => Promise<FileHandle | undefined>;
 }
 
 const ruleRunnerModule = new URL('./runner/rule-runner.ts', import.meta.url);
@@ -73,7 +80,7 @@ export function startDataPipeline(
 
 async function build(
   settings: DataPipelineSettings,
-  { bus, telemetry, clock, runnerModule, brokers, localLink }: DataPipelineDependencies,
+  { bus, telemetry, clock, runnerModule, brokers, localLink, openArchive }: DataPipelineDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningService> {
   const producer = await bus.createProducer();
@@ -127,6 +134,7 @@ async function build(
     childBytesMax: settings.rules.runnerBytesMax,
     jobsPerChildMax: jobsPerRunnerMax,
     queuedJobsMax: settings.inFlightArchivesMax,
+    readsOpenFiles: openArchive !== undefined,
   });
   lifecycle.defer('rule runners', () => runners.close());
 
@@ -141,6 +149,7 @@ async function build(
     check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
     fetch: {
       download: (request: DownloadRequest) => downloadArchive(request, { clock, ...download, ...leastRate }),
+      openFile: async (link: string) => archiveFile(await openArchive?.(link), runners),
       budget,
       linkPolicy: download,
       localLink: localLink ?? (async (link: string) => link),
@@ -206,6 +215,15 @@ async function build(
       for (const failure of report.failed) events.stopFailed(failure.name, failure.error);
     },
   };
+}
+
+/** Undefined where the runners cannot read it. */
+function archiveFile(handle: FileHandle | undefined, runners: Pick<RunnerPool<never, never>, 'pathOf'>) {
+  if (handle === undefined) return undefined;
+  const path = runners.pathOf(handle.fd);
+  if (path !== undefined) return { path, bytes: fstatSync(handle.fd).size, close: () => handle.close() };
+  void handle.close();
+  return undefined;
 }
 
 /** What a process that runs this service among others needs of it besides `startDataPipeline`. */

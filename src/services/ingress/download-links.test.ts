@@ -25,6 +25,19 @@ test('a link of an earlier address leads here again, even when its time is over'
   }
 });
 
+test('the archive of a link of ours is opened where it lies, and of what is reserved or gone nothing is', async (t) => {
+  const bench = await startIngressBench(t);
+  const keys = await SigningKeys.open({ objects: bench.objects, clock: bench.clock, configuredKey: '' });
+  const links = new DownloadLinks({ baseUrl: () => 'http://earlier:1', keys, lifetimeMs: 0, clock: bench.clock });
+  await bench.objects.put('an id/with %2F', Buffer.from('archive'));
+  const handle = await bench.ingress.openArchive(await links.create('an id/with %2F'));
+  assert.equal(await handle?.readFile('utf8'), 'archive');
+  await handle?.close();
+  await bench.objects.put('outbox/1', Buffer.from('announcement'));
+  for (const id of ['outbox/1', 'gone'])
+    assert.equal(await bench.ingress.openArchive(await links.create(id)), undefined);
+});
+
 test('any other link stays as it is', async (t) => {
   const bench = await startIngressBench(t);
   const clock = createManualClock();
@@ -44,6 +57,7 @@ test('any other link stays as it is', async (t) => {
   for (const other of forged) {
     assert.equal(await links.renew(other, 'http://here:2'), undefined, other);
     assert.equal(await bench.ingress.localLink(other), other);
+    assert.equal(await bench.ingress.openArchive(other), undefined, other);
   }
   const unsigned = new DownloadLinks({ baseUrl: () => 'http://earlier:1', keys: undefined, lifetimeMs: dayMs, clock });
   assert.equal(await unsigned.renew(await unsigned.create('one'), 'http://here:2'), undefined);

@@ -39,14 +39,19 @@ export class DownloadLinks implements ArchiveLinks {
    * and where links are not signed, because then nothing tells ours from those of others.
    */
   async renew(link: string, baseUrl: string): Promise<string | undefined> {
+    const requestId = await this.idOf(link, baseUrl);
+    return requestId === undefined ? undefined : await this.create(requestId, baseUrl);
+  }
+
+  /** The request id of a link that was signed with our keys, as for `renew`. */
+  async idOf(link: string, baseUrl: string): Promise<string | undefined> {
     // A link without an address: one that a release made while it stopped, which knew no address then.
     const url = URL.parse(link, baseUrl);
     const segment = /\/download\/([^/]+)$/.exec(url?.pathname ?? '')?.[1];
     const { keys } = this.#options;
     if (url === null || segment === undefined || keys === undefined) return undefined;
     const requestId = decoded(segment);
-    if (!(await isSigned(requestId, url.searchParams, keys))) return undefined;
-    return await this.create(requestId, baseUrl);
+    return (await isSigned(requestId, url.searchParams, keys)) ? requestId : undefined;
   }
 
   async create(requestId: string, baseUrl: string = this.#options.baseUrl()): Promise<string> {

@@ -2,6 +2,7 @@
  * Composition root of ingress (hops 1 and 2): a web server of its own or a part of one that it is given, a metrics listener, the object
  * store and the bus that it is given. Started by `ccx ingress`, and by the all-in-one process on its one port.
  */
+import type { FileHandle } from 'node:fs/promises';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
 import { createAuthenticator } from '../../platform/auth/authenticator.ts';
 import { openTokenFile } from '../../platform/auth/token-table.ts';
@@ -17,7 +18,7 @@ import {
   type Readiness,
   type RunningService,
 } from '../../platform/lifecycle/lifecycle.ts';
-import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import { isReservedKey, type ObjectStore } from '../../platform/objects/object-store.ts';
 import { ClusterOwners } from '../../platform/records/cluster-owners.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -72,6 +73,11 @@ export interface RunningIngress extends RunningService {
    * if it was signed for another address, or too long ago; any other stays as it is.
    */
   localLink(link: string): Promise<string>;
+  /**
+   * The archive behind such a link as an open file, which the caller closes. Undefined for any other link, for an archive that is not there
+   * (any more), and where archives are no files of this machine: then the link has to be followed.
+   */
+  openArchive(link: string): Promise<FileHandle | undefined>;
 }
 
 /** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
@@ -231,6 +237,10 @@ async function build(
         metricsUrl,
         warnings,
         localLink: async (link) => (await download?.renew(link, baseUrl)) ?? link,
+        async openArchive(link) {
+          const requestId = objects.openFile === undefined ? undefined : await download?.idOf(link, baseUrl);
+          return requestId === undefined || isReservedKey(requestId) ? undefined : await objects.openFile?.(requestId);
+        },
         async readiness(): Promise<Readiness> {
           const { ready, reasons } = await readiness();
           return { ready, reasons };

@@ -122,15 +122,8 @@ export class DirectoryObjectStore implements ObjectStore {
   }
 
   async get(key: string, range?: ByteRange): ReturnType<ObjectStore['get']> {
-    checkObjectKey(key);
-    const place = placeOfKey(key);
-    let handle: FileHandle;
-    try {
-      handle = await open(this.#objectPath(place), 'r');
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw await this.#asStoreError(error, `read ${JSON.stringify(key)}`);
-    }
+    const handle = await this.openFile(key);
+    if (handle === undefined) return undefined;
     try {
       const found = await handle.stat();
       return {
@@ -139,6 +132,16 @@ export class DirectoryObjectStore implements ObjectStore {
       };
     } catch (error) {
       await handle.close();
+      throw await this.#asStoreError(error, `read ${JSON.stringify(key)}`);
+    }
+  }
+
+  async openFile(key: string): Promise<FileHandle | undefined> {
+    checkObjectKey(key);
+    try {
+      return await open(this.#objectPath(placeOfKey(key)), 'r');
+    } catch (error) {
+      if (isMissing(error)) return undefined;
       throw await this.#asStoreError(error, `read ${JSON.stringify(key)}`);
     }
   }

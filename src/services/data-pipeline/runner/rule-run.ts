@@ -3,8 +3,8 @@ import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import type { RuleCatalogue } from '../../../rules/engine/rule.ts';
 
 export interface RuleRun {
-  /** The archive as it was downloaded. */
-  readonly packed: Buffer;
+  /** The archive as it was downloaded, or a file that holds it, which is open in the service until the runner has answered. */
+  readonly packed: Buffer | { readonly path: string; readonly bytes: number };
   readonly limits: ArchiveLimits;
   /** From the announcement or the identity; without one the archive's `config/id` counts. */
   readonly clusterId: string | undefined;

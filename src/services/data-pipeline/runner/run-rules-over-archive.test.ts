@@ -1,7 +1,10 @@
 /** What a runner does with one archive: labels before each step, the cluster before any rule, all rules that can run. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { testArchive, testCluster } from '../../../../test/support/announcements.ts';
+import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import type { SkipItem } from '../../../contracts/report.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
@@ -56,6 +59,18 @@ test('the announced cluster counts before the one in the archive', async () => {
   const announced = '00000000-0000-4000-8000-000000000001';
   assert.equal((await run({ clusterId: announced })).result.clusterId, announced);
   assert.equal((await run()).result.clusterId, testCluster);
+});
+
+test('an archive is read from the file that holds it, and one that cannot be read is due again', async () => {
+  const packed = testArchive();
+  const path = join(temporaryFolder(), 'archive');
+  writeFileSync(path, packed);
+  const { result } = await run({ packed: { path, bytes: packed.length } });
+  assert.equal(result.clusterId, testCluster);
+  const cut = (await run({ packed: { path, bytes: packed.length - 30 } })).result;
+  assert.equal(cut.code, 'ARCHIVE_TRUNCATED');
+  const { result: gone } = await run({ packed: { path: `${path}-gone`, bytes: 10 } });
+  assert.deepEqual([gone.code, gone.retryable], ['ARCHIVE_UNREADABLE', true]);
 });
 
 for (const [what, id] of [

@@ -3,8 +3,9 @@
  * with the whole catalog, and by tests with rules that misbehave. Deadlines and memory are watched from outside; here every step says
  * its name before it begins, so that a kill can be blamed on it.
  */
+import { closeSync, openSync, readSync } from 'node:fs';
 import { serializeReport } from '../../../contracts/serialize-ocp-results.ts';
-import { errorText, inputError } from '../../../encoding/ccx-error.ts';
+import { CcxError, errorText, inputError } from '../../../encoding/ccx-error.ts';
 import { openArchiveCounting } from '../../../platform/archive/open-archive.ts';
 import { createSystemClock } from '../../../platform/clock/clock.ts';
 import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
@@ -24,7 +25,7 @@ export async function runRulesOverArchive(
   const clock = createSystemClock();
   const startedMs = clock.monotonicMs();
   context.label('open the archive');
-  const { files, unpackedBytes } = await openArchiveCounting(run.packed, run.limits);
+  const { files, unpackedBytes } = await openArchiveCounting(packedBytes(run.packed), run.limits);
   context.label('find the cluster');
   const clusterId = run.clusterId ?? readClusterId(files);
   // A report without a cluster is of no use to anybody; the reference publishes it and its readers refuse it. Source: data-pipeline.md 6.3.
@@ -62,6 +63,29 @@ export async function runRulesOverArchive(
     openMs: openedMs - startedMs,
     rulesMs: clock.monotonicMs() - openedMs,
   };
+}
+
+function packedBytes(packed: RuleRun['packed']): Buffer {
+  if (Buffer.isBuffer(packed)) return packed;
+  try {
+    const descriptor = openSync(packed.path, 'r');
+    try {
+      const bytes = Buffer.allocUnsafeSlow(packed.bytes);
+      let at = 0;
+      for (let read = -1; read !== 0 && at < bytes.length; at += read)
+        read = readSync(descriptor, bytes, at, bytes.length - at, null);
+      return bytes.subarray(0, at);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (cause) {
+    throw new CcxError('the archive cannot be read', {
+      code: 'ARCHIVE_UNREADABLE',
+      category: 'connection',
+      retryable: true,
+      cause,
+    });
+  }
 }
 
 const clusterIdMissing = 'no valid cluster id in the announcement, the identity or the file config/id';

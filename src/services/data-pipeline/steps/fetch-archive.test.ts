@@ -25,6 +25,7 @@ function dependencies(
   change: Partial<FetchDependencies> = {},
 ): FetchDependencies {
   return {
+    openFile: async () => undefined,
     download,
     budget: new ByteBudget(1000, 1000),
     linkPolicy: { allowUnsafeLinks: true, presignedS3Links: true, allowedHosts: [] },
@@ -46,9 +47,36 @@ test('an archive is handed on with a lease of its own size', async () => {
   });
   const outcome = await fetchArchive(upload, given, first);
   assert.ok(outcome.kind === 'done');
-  assert.deepEqual([outcome.value.packed.length, given.budget.used()], [60, 60]);
-  outcome.value.lease.release();
+  assert.deepEqual([outcome.value.bytes, given.budget.used()], [60, 60]);
+  outcome.value.release();
   assert.equal(given.budget.used(), 0);
+});
+
+test('an archive that is a file of this machine is handed on by its name, holds no bytes, and is closed in the end', async () => {
+  const closed: string[] = [];
+  const file = { path: '/proc/1/fd/9', bytes: 60, close: async () => void closed.push('file') };
+  const given = dependencies(() => assert.fail('asked'), { openFile: async () => file });
+  const outcome = await fetchArchive(upload, given, first);
+  assert.ok(outcome.kind === 'done');
+  assert.deepEqual(outcome.value.packed, { path: file.path, bytes: 60 });
+  assert.deepEqual([outcome.value.bytes, given.budget.used(), closed], [60, 0, []]);
+  outcome.value.release();
+  assert.deepEqual(closed, ['file']);
+});
+
+test('a file that is empty, too large or cannot be opened is followed, so that it ends as any other', async () => {
+  const closed: number[] = [];
+  for (const bytes of [0, 1001, undefined]) {
+    const openFile = async () => {
+      if (bytes === undefined) throw new CcxError('away', { code: 'OBJECTS_UNAVAILABLE', category: 'internal' });
+      return { path: '/proc/1/fd/9', bytes, close: async () => void closed.push(bytes) };
+    };
+    const given = dependencies(failing('DOWNLOAD_STATUS', false), { openFile });
+    const outcome = await fetchArchive(upload, given, first);
+    assert.ok(outcome.kind === 'dead-letter');
+    assert.equal(outcome.error.code, 'DOWNLOAD_STATUS');
+  }
+  assert.deepEqual(closed, [0, 1001]);
 });
 
 test('a link to a host that is not allowed is dead-lettered without a request', async () => {

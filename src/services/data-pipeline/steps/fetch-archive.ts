@@ -1,16 +1,19 @@
 /**
- * Hop 4, first half: the archive behind the announced link, in memory, within the bytes that all archives together may take. What may
- * pass is tried again with pauses; what will not, or not in time, is dead-lettered. Source: data-pipeline.md 3.1.
+ * Hop 4, first half: the archive behind the announced link, as an open file of this machine where it is one, else in memory, within the
+ * bytes that all archives together may take. What may pass is tried again with pauses; what will not, or not in time, is dead-lettered. Source: data-pipeline.md 3.1.
  */
 
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
-import type { ByteBudget, ByteLease } from '../byte-budget.ts';
+import type { ByteBudget } from '../byte-budget.ts';
 import { isAllowedLink, type LinkPolicy } from '../decide/is-allowed-link.ts';
 import type { DownloadRequest } from '../http-archive-source.ts';
+import type { RuleRun } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
 
 export interface FetchDependencies {
+  /** The archive behind a link where it is a file of this machine that the runners can read; undefined where the link is to be followed. */
+  readonly openFile: (link: string) => Promise<ArchiveFile | undefined>;
   readonly download: (request: DownloadRequest) => Promise<Buffer>;
   readonly budget: ByteBudget;
   readonly linkPolicy: LinkPolicy;
@@ -21,10 +24,19 @@ export interface FetchDependencies {
   readonly retryMsMax: number;
 }
 
+/** An open file of this process. */
+interface ArchiveFile {
+  readonly path: string;
+  readonly bytes: number;
+  close(): Promise<void>;
+}
+
 interface FetchedArchive {
-  readonly packed: Buffer;
-  /** To be released once the archive is not needed any more. */
-  readonly lease: ByteLease;
+  /** Its bytes, or where a runner finds them. */
+  readonly packed: RuleRun['packed'];
+  readonly bytes: number;
+  /** Once the archive is not needed any more. */
+  release(): void;
 }
 
 export async function fetchArchive(
@@ -32,6 +44,8 @@ export async function fetchArchive(
   dependencies: FetchDependencies,
   attempt: StepAttempt,
 ): Promise<StepAnswer<FetchedArchive>> {
+  const file = await openFile(upload, dependencies);
+  if (file !== undefined) return done(file);
   // At each attempt: a link has an end, and attempts go on for a while.
   const url = await dependencies.localLink(upload.url);
   if (!isAllowedLink(url, dependencies.linkPolicy)) return deadLetter(linkRefused());
@@ -42,6 +56,18 @@ export async function fetchArchive(
     const isInTime = attempt.elapsedMs + attempt.retryMs <= dependencies.retryMsMax;
     return error.retryable && isInTime ? retry(error, attempt.retryMs) : deadLetter(error);
   }
+}
+
+/** A file costs none of the bytes that are held at once: a runner reads it. Undefined for one that is empty or too large, too. */
+async function openFile(upload: Upload, dependencies: FetchDependencies): Promise<FetchedArchive | undefined> {
+  // Whatever is wrong with it, following the link says so.
+  const file = await dependencies.openFile(upload.url).catch(() => undefined);
+  if (file === undefined) return undefined;
+  const { path, bytes } = file;
+  const release = () => void file.close().catch(() => undefined);
+  if (bytes > 0 && bytes <= dependencies.archiveBytesMax) return { packed: { path, bytes }, bytes, release };
+  release();
+  return undefined;
 }
 
 /**
@@ -81,7 +107,7 @@ async function fetchReserved(
       signal,
     });
     lease.shrink(packed.length);
-    return { packed, lease };
+    return { packed, bytes: packed.length, release: () => lease.release() };
   } catch (error) {
     lease.release();
     throw error;

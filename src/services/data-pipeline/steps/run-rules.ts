@@ -27,7 +27,7 @@ export interface RunRulesDependencies {
 
 export async function runRules(
   upload: Upload,
-  packed: Buffer,
+  packed: RuleRun['packed'],
   dependencies: RunRulesDependencies,
   attempt: StepAttempt,
 ): Promise<StepAnswer<RuleRunResult>> {
@@ -64,7 +64,7 @@ export async function runRules(
 
 async function runOnce(
   upload: Upload,
-  packed: Buffer,
+  packed: RuleRun['packed'],
   without: { readonly leaveOut: ReadonlySet<string>; readonly leaveOutFacts: ReadonlySet<string> },
   dependencies: RunRulesDependencies,
   signal: AbortSignal,
