@@ -53,8 +53,9 @@ import { parseUploadAnnouncement, type UploadAnnouncement } from '../src/contrac
 import { openArchive } from '../src/platform/archive/open-archive.ts';
 import { type BusRecord, headerText } from '../src/platform/bus/bus.ts';
 import { readTrace } from '../src/platform/records/trace-log.ts';
+import { CATALOG_CONTENT_ROOT } from '../src/rules/catalog/content-root.ts';
 import { controlPlaneReplicas } from '../src/rules/catalog/external/control_plane_replicas/rule.ts';
-import { allRules, CATALOG_CONTENT_ROOT } from '../src/rules/catalog/index-of-rules.ts';
+import { allRules } from '../src/rules/catalog/index-of-rules.ts';
 import { loadContent } from '../src/rules/content/load-content.ts';
 import { createArchiveView } from '../src/rules/engine/archive-view.ts';
 import { evaluateArchive } from '../src/rules/engine/evaluate-archive.ts';

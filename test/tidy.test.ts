@@ -118,8 +118,14 @@ test('a bus adapter is loaded only by whoever opens it', () => {
     .map((file) => file.path)
     .filter((path) => /^src\/(cli|bin\/[^/]+|.*\/(commands|program))\.ts$/.test(path));
   assert.ok(entries.length > 8, 'the entries are found');
+  // A run with nothing to send is a cron job's usual one.
+  const mayBeIdle = [
+    'src/platform/bus/kafka/late-kafka-bus.ts',
+    'src/services/notification-service/service.ts',
+    'src/services/notification-service/drop-in/run-instant-reports.ts',
+  ];
   const wrong = whoLoads(
-    entries,
+    [...entries, ...mayBeIdle],
     (file) => adapters.includes(file.path) || file.packages.some((name) => packages.includes(name)),
   );
   assert.deepEqual(wrong, []);

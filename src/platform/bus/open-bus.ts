@@ -14,14 +14,20 @@ interface BusDependencies {
   readonly telemetry: Telemetry;
   /** Needed by `bus.kind = postgres`; stays open when the bus is closed. */
   readonly database?: Database;
+  /** There may be nothing to send: Kafka's client is loaded when there is. */
+  readonly mayBeIdle?: boolean;
 }
 
 /** Rejects with `BUS_UNREACHABLE` (retryable) while the database is away; a Kafka bus opens without its brokers and says so in `check()`. */
 export async function openBus(settings: BusSettings, dependencies: BusDependencies): Promise<Bus> {
-  const { clock, telemetry, database } = dependencies;
+  const { clock, telemetry, database, mayBeIdle = false } = dependencies;
   if (settings.kind === 'kafka') {
-    const { createKafkaBus } = await import('./kafka/kafka-bus.ts');
     const { kind: _, ...options } = settings;
+    if (mayBeIdle) {
+      const { createLateKafkaBus } = await import('./kafka/late-kafka-bus.ts');
+      return createLateKafkaBus({ ...options, clock, telemetry });
+    }
+    const { createKafkaBus } = await import('./kafka/kafka-bus.ts');
     return createKafkaBus({ ...options, clock, telemetry });
   }
   if (database === undefined) {

@@ -2,12 +2,13 @@
  * What a role without an HTTP interface of its own shows to Prometheus and to Kubernetes: `/metrics`, `/ready`, `/live`. Started by the
  * roles' `commands.ts`; in the all-in-one process ingress serves this for all.
  */
-import { Registry } from 'prom-client';
+
 import type { Clock } from '../clock/clock.ts';
 import { publicReadiness } from '../lifecycle/health.ts';
 import type { Readiness } from '../lifecycle/lifecycle.ts';
 import type { MetricsPage } from '../telemetry/joined-registries.ts';
 import { registerProcessMetrics } from '../telemetry/process-metrics.ts';
+import { Registry } from '../telemetry/prometheus.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 

@@ -6,10 +6,10 @@
  * replaced; jobs in other children never notice. What to do about a failed job is the caller's business.
  */
 
-import { Counter } from 'prom-client';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 import { pause } from '../clock/deadline.ts';
+import { Counter } from '../telemetry/prometheus.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { openFilePath } from './child-launch.ts';
 import { FairShare } from './fair-share.ts';

@@ -4,7 +4,7 @@
  * servers that show a role's metrics; ingress has Node's own set, which holds most of them.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from './prometheus.ts';
 
 /** What Go's library shows for "unlimited": the largest unsigned number of 64 bits. */
 const unlimited = 2 ** 64;

@@ -3,10 +3,9 @@
  * never use this directly outside `telemetry.ts`; one business event is one function there.
  */
 import { channel } from 'node:diagnostics_channel';
-import { trace } from '@opentelemetry/api';
 import type { Logger } from 'pino';
-import { Registry } from 'prom-client';
 import { createLog, type LogOptions } from './log.ts';
+import { Registry } from './prometheus.ts';
 
 export interface Telemetry {
   readonly service: string;
@@ -27,6 +26,15 @@ export interface BusinessEvent {
 export const BUSINESS_EVENT_CHANNEL = 'ccx:business-event';
 const businessEvents = channel(BUSINESS_EVENT_CHANNEL);
 
+/**
+ * Spans are those of an SDK that was there first (`node --import`): it leaves a mark on the global object. Without one there are none, and
+ * the API, a hundred files, need not be loaded.
+ */
+const hasTracing = Object.getOwnPropertySymbols(globalThis).some((symbol) =>
+  symbol.description?.startsWith('opentelemetry.js.api.'),
+);
+const tracing = hasTracing ? (await import('@opentelemetry/api')).trace : undefined;
+
 export function createTelemetry(options: LogOptions): Telemetry {
   return telemetryOf(options.service, createLog(options));
 }
@@ -38,7 +46,7 @@ export function telemetryOf(service: string, log: Logger): Telemetry {
     log,
     registry: new Registry(),
     announce(event, fields = {}) {
-      trace.getActiveSpan()?.addEvent(event);
+      tracing?.getActiveSpan()?.addEvent(event);
       if (businessEvents.hasSubscribers) businessEvents.publish({ service, event, fields } satisfies BusinessEvent);
     },
   };

@@ -23,8 +23,9 @@ import { loadContent } from '../content/load-content.ts';
 import { renderReport } from '../content/render-report.ts';
 import { evaluateArchive } from '../engine/evaluate-archive.ts';
 import { RULES_VERSION } from '../engine/rule.ts';
+import { CATALOG_CONTENT_ROOT } from './content-root.ts';
 import { healthyCluster } from './healthy-cluster.ts';
-import { allRules, CATALOG_CONTENT_ROOT } from './index-of-rules.ts';
+import { allRules } from './index-of-rules.ts';
 import { allSamples } from './index-of-samples.ts';
 import { chain, type Edit, withFile, withoutFiles } from './sample.ts';
 

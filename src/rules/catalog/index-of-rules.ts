@@ -2,7 +2,6 @@
  * Every rule that runs, in the order in which its findings are listed. Adding a rule: make its folder below `external/` or `internal/`
  * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
  */
-import { fileURLToPath } from 'node:url';
 import type { Rule } from '../engine/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
 import { imageRegistryStorage } from './external/image_registry_storage/rule.ts';
@@ -31,6 +30,3 @@ export const allRules: readonly Rule[] = [
   operatorsCheck,
   versionInfo,
 ];
-
-/** Root of the rules' texts, for `loadContent`: the folder of this file. */
-export const CATALOG_CONTENT_ROOT: string = fileURLToPath(new URL('.', import.meta.url));

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { configInvalid } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import { parseHostPort } from '../../platform/config/parse-value.ts';
-import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
+import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 
 export const contentServiceOptions = defineOptions({
   name: 'content',

@@ -12,7 +12,7 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { callHttp } from '../../platform/http/http-client.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
-import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
+import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 import { loadContent } from '../../rules/content/load-content.ts';
 import { contentServiceOptions, contentServiceSettings } from './config.ts';
 import { startContentService } from './service.ts';

@@ -2,7 +2,7 @@
  * The data pipeline's metrics. Names, labels, help texts and buckets of the first group are those of the reference, so that dashboards
  * go on working; ours are added with the prefix `ccx_data_pipeline_`. Written by `telemetry.ts` only. Source: data-pipeline.md 6.1.
  */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from '../../platform/telemetry/prometheus.ts';
 
 /** Defaults of the reference's client library; it uses them for sizes in bytes, too. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];

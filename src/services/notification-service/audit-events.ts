@@ -1,7 +1,8 @@
 /** What the auditor found, said: a gauge per kind, a log line when the count of a kind changes, an announcement per round. */
-import { Gauge } from 'prom-client';
+
 import { errorCode, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { Gauge } from '../../platform/telemetry/prometheus.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type AuditResult, FINDING_KINDS, type FindingKind, invariantOf } from './decide/find-faults.ts';
 

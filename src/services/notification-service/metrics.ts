@@ -2,7 +2,7 @@
  * The service's metrics. The first group has the reference's names, so that dashboards go on working; ours have the prefix
  * `ccx_notification_`. Written by `telemetry.ts` only. Source: notification-service.md 12.
  */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from '../../platform/telemetry/prometheus.ts';
 
 /** From a quick run to a message that waited a day for its target. */
 const ageBuckets = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400];

@@ -16,22 +16,18 @@ import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { brokerSettings, databaseOfParts } from '../../platform/reference/broker-settings.ts';
-import { openSecretSource } from '../../platform/secrets/open-secret-source.ts';
 import { secretRequest } from '../../platform/secrets/secret-source.ts';
-import { vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
+import { type VaultSettings, vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
-import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/index-of-rules.ts';
+import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import { createFolderContent, createServerContent } from './content/server-content.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import type { ContentSource, Target } from './ports.ts';
 import { createKafkaTarget, type TargetBus } from './targets/kafka-target/kafka-target.ts';
-import { templateRendererUrl } from './targets/service-log-target/rendering/remote-renderer.ts';
-import {
-  createServiceLogTarget,
-  type ServiceLogTargetSettings,
-} from './targets/service-log-target/service-log-target.ts';
+import type { ServiceLogTargetSettings } from './targets/service-log-target/service-log-target.ts';
+import { templateRendererUrl } from './targets/uri-template.ts';
 
 interface OpenOptions {
   readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
@@ -52,15 +48,10 @@ interface OpenOptions {
 
 /** Rejects with a `CcxError` whose hint names the setting; what was opened until then is closed by the lifecycle. */
 export async function openNotificationDependencies(options: OpenOptions) {
-  const { loaded, env, clock, telemetry, lifecycle } = options;
+  const { loaded, clock, lifecycle } = options;
   const { config } = loaded;
   // Read before a broker is asked for anything: a wrong setting is said at once.
   const { vault, serviceLog, brokers } = dependencySettings(options);
-  const secrets = openSecretSource({ vault, clock, telemetry });
-  lifecycle.defer('secrets', () => secrets.close());
-  const secret = (key: 'service_log.client_id' | 'service_log.client_secret') =>
-    secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded, env }));
-
   const targets: Target[] = [];
   const opened = (target: Target) => {
     lifecycle.defer(`target ${target.name}`, () => target.close());
@@ -73,12 +64,25 @@ export async function openNotificationDependencies(options: OpenOptions) {
     const bus = await notificationBus(options, { topic, brokers });
     opened(await createKafkaTarget({ topic, clusterDetailsUri, ruleDetailsUri }, { bus, clock }));
   }
-  if (serviceLog !== undefined) {
-    const clientId = secret('service_log.client_id');
-    const clientSecret = secret('service_log.client_secret');
-    opened(createServiceLogTarget(serviceLog, { clientId, clientSecret, clock, telemetry }));
-  }
+  if (serviceLog !== undefined) opened(await openServiceLog(options, serviceLog, vault));
   return { targets, content: contentSource(config), disabledRules: openDisabledRules(options) };
+}
+
+/** Loaded where it is enabled: its answers are checked by schemas, its texts are rendered by processes, its credentials may lie in Vault. */
+async function openServiceLog(
+  { loaded, env, clock, telemetry, lifecycle }: OpenOptions,
+  settings: ServiceLogTargetSettings,
+  vault: VaultSettings | undefined,
+): Promise<Target> {
+  const { openSecretSource } = await import('../../platform/secrets/open-secret-source.ts');
+  const { createServiceLogTarget } = await import('./targets/service-log-target/service-log-target.ts');
+  const secrets = openSecretSource({ vault, clock, telemetry });
+  lifecycle.defer('secrets', () => secrets.close());
+  const secret = (key: 'service_log.client_id' | 'service_log.client_secret') =>
+    secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded, env }));
+  const clientId = secret('service_log.client_id');
+  const clientSecret = secret('service_log.client_secret');
+  return createServiceLogTarget(settings, { clientId, clientSecret, clock, telemetry });
 }
 
 /** Opens nothing. Throws a `CcxError` whose hint names the setting. */
@@ -121,6 +125,7 @@ async function notificationBus(
     clock,
     telemetry,
     database,
+    mayBeIdle: true,
   });
   lifecycle.defer('bus of the notification backend', () => opened.close());
   return {

@@ -4,7 +4,6 @@
  * cooldowns than those in force. Called by `ccx notifier --dry-run`, by the drop-in program's `-dry-run` and through the service.
  */
 
-import { Registry } from 'prom-client';
 import type { Acknowledgement } from '../../contracts/acknowledgement.ts';
 import { type Issue, issueIdentity } from '../../contracts/issue.ts';
 import type { TargetName } from '../../contracts/tables.ts';
@@ -13,6 +12,7 @@ import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Connection, Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import type { RecordedIssueEvent } from '../../platform/records/issue-events.ts';
+import { Registry } from '../../platform/telemetry/prometheus.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {
   beginRun,

@@ -3,13 +3,13 @@
  * announcement. Nothing here throws and nothing is awaited.
  */
 
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { type CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
 import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
 import { placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
+import { Counter, Gauge, Histogram, type Registry } from '../../platform/telemetry/prometheus.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { IgnoredFact, ParsedReport, ReportSubject } from './report.ts';
 import type { InsertedReport } from './store.ts';

@@ -1,6 +1,5 @@
 /** What happened, one function per business event: its log line, its metrics and its announcement. Nothing here throws and nothing is awaited. */
 
-import { Counter, Histogram, type Registry } from 'prom-client';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { type CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
@@ -8,6 +7,7 @@ import type { BusRecord } from '../../platform/bus/bus.ts';
 import { batchConsumerEvents } from '../../platform/bus/intake/batch-consumer.ts';
 import { placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { Counter, Histogram, type Registry } from '../../platform/telemetry/prometheus.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 
 export type TrackerEvents = ReturnType<typeof createTrackerEvents>;

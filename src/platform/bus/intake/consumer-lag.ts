@@ -2,9 +2,10 @@
  * How far a group member is behind, partition by partition: the gauge `ccx_consumer_lag_records` and what `ccx roles` shows. Asked of the
  * bus now and then and not when somebody scrapes. Used by the services that read from the bus.
  */
-import { Gauge, type Registry } from 'prom-client';
+
 import type { Clock } from '../../clock/clock.ts';
 import { within } from '../../clock/deadline.ts';
+import { Gauge, type Registry } from '../../telemetry/prometheus.ts';
 import { type Bus, type Consumer, type PartitionLag, partitionKey, type TopicPartition } from '../bus.ts';
 
 /** A look costs a few requests to the brokers, or one small statement. */

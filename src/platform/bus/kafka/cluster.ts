@@ -7,15 +7,9 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { within } from '../../clock/deadline.ts';
 import { unreachable } from '../bus-errors.ts';
 import type { KafkaBusSettings } from '../bus-options.ts';
-import {
-  type BrokerAddress,
-  BrokerConnections,
-  type ConnectionsOptions,
-  destroy,
-  type Purpose,
-} from './connections.ts';
+import { BrokerConnections, type ConnectionsOptions, destroy, type Purpose } from './connections.ts';
 import { groupFailed, mostTelling, topicFailed } from './kafka-errors.ts';
-import type { KafkaSettingNames } from './kafka-security.ts';
+import { type BrokerAddress, parseBrokerAddress } from './kafka-security.ts';
 import { requestMsMax, retryMsMax, retryUntil, unknownTopicMsMax } from './limits.ts';
 import { answerOf, apis, codes, unsupportedApis } from './protocol.ts';
 
@@ -64,7 +58,7 @@ export class KafkaCluster {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#connections = new BrokerConnections(options);
-    this.#bootstrap = options.brokers.map((broker) => parseAddress(broker, options.settingNames));
+    this.#bootstrap = options.brokers.map((broker) => parseBrokerAddress(broker, options.settingNames));
     if (this.#bootstrap.length === 0) {
       throw new CcxError('no Kafka broker is configured', {
         code: 'BUS_ADDRESS',
@@ -254,18 +248,4 @@ export class KafkaCluster {
       release();
     }
   }
-}
-
-const defaultPort = 9092;
-
-function parseAddress(text: string, names: KafkaSettingNames): BrokerAddress {
-  const match = /^(\[[^\]]+\]|[^:\s]+)(?::(\d{1,5}))?$/.exec(text.trim());
-  if (match === null) {
-    throw new CcxError(`${JSON.stringify(text)} is no address of a Kafka broker`, {
-      code: 'BUS_ADDRESS',
-      category: 'configuration',
-      hint: `write ${names.brokers} as host:port, separated by commas`,
-    });
-  }
-  return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2] ?? defaultPort) };
 }

@@ -15,7 +15,7 @@ import type { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { KafkaBusSettings } from '../bus-options.ts';
 import { connectionFailed, isSilentTlsFailure, speaksPlainText } from './kafka-errors.ts';
-import type { KafkaSettingNames } from './kafka-security.ts';
+import type { BrokerAddress, KafkaSettingNames } from './kafka-security.ts';
 import { answerMarginMs, rebalanceMsMax, retryMsMax } from './limits.ts';
 import { apis } from './protocol.ts';
 import { saslLogin } from './sasl-login.ts';
@@ -32,11 +32,6 @@ const loginUsedShareMax = 0.9;
 const inflightsMax = 64;
 
 export type Purpose = 'control' | 'produce' | 'fetch' | 'group';
-
-export interface BrokerAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ConnectionsOptions extends Pick<KafkaBusSettings, 'clientId' | 'security'> {
   readonly settingNames: KafkaSettingNames;

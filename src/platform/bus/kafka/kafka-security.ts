@@ -1,5 +1,5 @@
 /**
- * How to talk to Kafka brokers: encryption and identity, in the words of Kafka's own settings. Services translate their keys into this;
+ * How to talk to Kafka brokers: where they are, encryption and identity, in the words of Kafka's own settings. Services translate their keys into this;
  * the adapter turns it into sockets. There is no fall-back: a setting that cannot be honoured is an error, never plain text.
  */
 import { readFileSync } from 'node:fs';
@@ -66,6 +66,26 @@ export const busSettingNames: KafkaSettingNames = {
   user: 'bus.sasl_user',
   password: 'bus.sasl_password',
 };
+
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const brokerPortDefault = 9092;
+
+/** `host:port`, `host` or `[v6]:port`. Throws `BUS_ADDRESS` naming the setting. */
+export function parseBrokerAddress(text: string, names: KafkaSettingNames = busSettingNames): BrokerAddress {
+  const match = /^(\[[^\]]+\]|[^:\s]+)(?::(\d{1,5}))?$/.exec(text.trim());
+  if (match === null) {
+    throw new CcxError(`${JSON.stringify(text)} is no address of a Kafka broker`, {
+      code: 'BUS_ADDRESS',
+      category: 'configuration',
+      hint: `write ${names.brokers} as host:port, separated by commas`,
+    });
+  }
+  return { host: match[1]!.replace(/^\[|\]$/g, ''), port: Number(match[2] ?? brokerPortDefault) };
+}
 
 export const plaintext: KafkaSecurity = { protocol: 'PLAINTEXT' };
 

@@ -19,6 +19,7 @@ import {
 } from '../contract/bus-harness.contract.ts';
 import { createKafkaBus } from './kafka-bus.ts';
 import { type KafkaSecuritySettings, parseKafkaSecurity } from './kafka-security.ts';
+import { looksWell } from './quick-look.ts';
 
 const clock = createSystemClock();
 const state: { cluster?: KafkaCluster } = {};
@@ -93,6 +94,24 @@ describe('Kafka security', () => {
       });
     });
   }
+
+  test('without the client all looks well over plain text and trusted TLS, where the topic is there', async () => {
+    await withBus(open('sslAddresses', { protocol: 'SSL', caFile: 'ca.pem' }), async (bus) => {
+      const topic = await createTopic(bus);
+      const file = (name: string) => join(cluster().certificates, name);
+      const looks = (way: Exclude<Way, readonly string[]>, settings: KafkaSecuritySettings, name = topic) =>
+        looksWell({ brokers: cluster()[way], clientId: 'test', security: parseKafkaSecurity(settings), topic: name });
+      const tls = { protocol: 'SSL', caFile: file('ca.pem') };
+      const known = { ...tls, certificateFile: file('client.pem'), keyFile: file('client.key') };
+      assert.equal(await looks('sslAddresses', tls), true);
+      assert.equal(await looks('mutualTlsAddresses', known), true);
+      assert.equal(await looks('sslAddresses', tls, 'no-such-topic'), false);
+      assert.equal(await looks('mutualTlsAddresses', tls), false);
+      assert.equal(await looks('sslAddresses', { protocol: 'SSL', caFile: file('other-ca.pem') }), false);
+      assert.equal(await looks('sslAddresses', { protocol: 'PLAINTEXT' }), false);
+      assert.equal(await looks('saslPlaintextAddresses', { protocol: 'PLAINTEXT' }), false);
+    });
+  });
 
   const wrong = { protocol: 'SASL_PLAINTEXT', user: 'ccx', password: 'wrong' };
   const wrongScram = { ...wrong, mechanism: 'SCRAM-SHA-512' };

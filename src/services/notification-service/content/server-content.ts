@@ -5,7 +5,6 @@
 import { decodeRuleContent } from '../../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
-import { loadContent } from '../../../rules/content/load-content.ts';
 import type { ContentSource } from '../ports.ts';
 
 /** One answer of the content service. */
@@ -52,6 +51,8 @@ export function createFolderContent(options: {
   return {
     async load() {
       try {
+        // Loaded where it is used: the parser of its texts is a package of many files.
+        const { loadContent } = await import('../../../rules/content/load-content.ts');
         return (await loadContent(options.folder)).directory;
       } catch (cause) {
         throw new CcxError('rule content is not available', {

@@ -51,7 +51,10 @@ beforeEach(async () => {
   await context.database.query('TRUNCATE new_reports, reported, read_errors');
 });
 
-async function run(settings: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; output: string }> {
+async function run(
+  settings: Readonly<Record<string, string>> = {},
+  more: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | null; output: string }> {
   const all = {
     ...storageSettings(context.url),
     KAFKA_BROKER__ENABLED: 'true',
@@ -65,7 +68,7 @@ async function run(settings: Readonly<Record<string, string>> = {}): Promise<{ c
     ...settings,
   };
   const args = ['--instant-reports', '--ignore-disabled-rules'];
-  const env = settingsOf(program, all);
+  const env = { ...settingsOf(program, all), ...more };
   const { code, stdout, stderr } = await runProgram(launcherOf(program), args, { cwd: folder, env });
   return { code, output: stdout + stderr };
 }
@@ -155,6 +158,27 @@ test('a broker that cannot be resolved does not matter beside one that answers',
   await store('IMPORTANT');
   const addresses = `unknown-host.invalid:9092,${kafka.addresses.join(',')}`;
   await expectMessages({ KAFKA_BROKER__ADDRESSES: addresses }, `1 ${cluster} 3`);
+});
+
+test("Kafka's client is loaded where there is something to send, and only there", async () => {
+  const told = 'Kafka’s client is loaded';
+  const watch = [
+    `import { registerHooks } from 'node:module';`,
+    `const load = (url, context, next) => {`,
+    `  if (url.includes('@platformatic/kafka/dist/index')) console.error(${JSON.stringify(told)});`,
+    `  return next(url, context);`,
+    `};`,
+    `registerHooks({ load });`,
+  ].join('\n');
+  const watched = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(watch)}` };
+  await store('IMPORTANT');
+  const first = await run({}, watched);
+  assert.match(first.output, new RegExp(told));
+  assert.deepEqual(await messages(), [`1 ${cluster} 3`]);
+  const second = await run({}, watched);
+  assert.equal(second.code, 0, second.output);
+  assert.doesNotMatch(second.output, new RegExp(told));
+  assert.equal((await messages()).length, 1);
 });
 
 test('F13: where brokers make no topic each run says which topic and setting and does not end well, until the topic is there', async () => {

@@ -3,7 +3,6 @@
  * 10.2.
  */
 
-import { Counter } from 'prom-client';
 import type { Issue } from '../../../../contracts/issue.ts';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../contracts/rule-content.ts';
 import {
@@ -15,6 +14,7 @@ import {
   serviceLogSeverity,
 } from '../../../../contracts/service-log-entry.ts';
 import type { CcxError } from '../../../../encoding/ccx-error.ts';
+import { Counter } from '../../../../platform/telemetry/prometheus.ts';
 import type { Telemetry } from '../../../../platform/telemetry/telemetry.ts';
 import type {
   ComposeContext,

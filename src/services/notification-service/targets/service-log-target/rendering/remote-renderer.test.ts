@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type TestContext, test } from 'node:test';
 import { clusterId, dueCluster, dueIssue } from '../../../../../../test/support/due-cluster.ts';
 import { listening } from '../../../../../../test/support/test-server.ts';
-import { createRemoteRenderer, templateRendererUrl } from './remote-renderer.ts';
+import { templateRendererUrl } from '../../uri-template.ts';
+import { createRemoteRenderer } from './remote-renderer.ts';
 
 interface RenderRequest {
   readonly content: { readonly plugin: { readonly python_module: string } }[];

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { moduleOfComponent, ruleNameOfComponent } from '../../../../../contracts/rule-content.ts';
-import { CcxError, configInvalid } from '../../../../../encoding/ccx-error.ts';
+import { CcxError } from '../../../../../encoding/ccx-error.ts';
 import { stringifyLikeGo } from '../../../../../encoding/go-decoder.ts';
 import { parseJsonBytes } from '../../../../../encoding/json-text.ts';
 import { callHttp, type HttpAnswer } from '../../../../../platform/http/http-client.ts';
@@ -119,18 +119,4 @@ function unavailable(what: string, cause?: unknown): CcxError {
     cause,
     hint: 'check dependencies.template_renderer_server and dependencies.template_renderer_endpoint, or empty the former to render here',
   });
-}
-
-/**
- * The server's path and the endpoint joined, double slashes collapsed, no slash at the end. `http://` is added where there is no scheme:
- * the reference does not, so its shipped default cannot work. Throws `CONFIG_INVALID`.
- */
-export function templateRendererUrl(server: string, endpoint: string): string {
-  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(server);
-  const url = /[\u0000-\u0020\u007f]/.test(server) ? null : URL.parse(hasScheme ? server : `http://${server}`);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw configInvalid('dependencies.template_renderer_server is no address', 'write it as http://host:port');
-  }
-  url.pathname = `${url.pathname}/${endpoint}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '');
-  return url.href;
 }
