@@ -21,6 +21,7 @@ import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { whyNoGo } from '../test/support/go/go-toolchain.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
 import { kindOf, kindsThatMay, type TestKind, testKinds, whyNoPrometheus } from '../test/support/test-kinds.ts';
+import { missingForSeaweedFs } from './engines/start-seaweedfs.ts';
 import { missingForKafka } from './kafka/kafka-jars.ts';
 
 /** What a newcomer and every change runs. */
@@ -110,6 +111,10 @@ function whatIsMissing(kind: TestKind): string | undefined {
   if (kind === 'kafka' && env['CCX_TEST_KAFKA'] === undefined) {
     const missing = missingForKafka();
     return missing.length === 0 ? undefined : `no Kafka can be started here: ${missing.join(' and ')} is missing`;
+  }
+  if (kind === 's3') {
+    const missing = missingForSeaweedFs();
+    return missing.length === 0 ? undefined : `no SeaweedFS can be started here: ${missing.join(' and ')} is missing`;
   }
   if (kind === 'pgbouncer') {
     // Debian puts it where only root looks.

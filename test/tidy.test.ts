@@ -276,6 +276,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'use PostgreSQL': ['test/support/postgres.ts'],
   'start programs': ['test/support/ccx-process.ts', 'test/support/drop-in-program.ts'],
   'use Kafka': ['test/support/kafka.ts'],
+  'use S3': ['test/support/s3.ts'],
   'use PgBouncer': ['test/support/pgbouncer.ts'],
   'use Prometheus': ['test/support/prometheus.ts'],
   'use Go': ['test/support/go/reference-writer.ts'],

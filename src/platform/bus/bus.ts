@@ -130,6 +130,8 @@ export interface BusAdmin {
   ensureTopics(topics: readonly TopicSpec[]): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   listTopics(): Promise<readonly string[]>;
+  /** How long the topic keeps records at least; infinity where that is for ever. Rejects where we may not know. */
+  retentionMs(topic: string): Promise<number>;
   /** Every partition of the topics, with the group's position. */
   lag(groupId: string, topics: readonly string[]): Promise<readonly PartitionLag[]>;
   /** Reads a range without a group, for dead letters and tools: up to `recordsMax` records from `from` on. */

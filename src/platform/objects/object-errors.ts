@@ -7,15 +7,22 @@ export const freeInodesMin = 8;
 /** S3's limit; the directory keeps to it so that a key that works here works there. */
 export const keyBytesMax = 1024;
 
+/**
+ * Whether every adapter can hold an object of that key. A server of S3 may read `.`, `..` and nothing between two slashes as a path, which
+ * would lead out of where the key seems to lie.
+ */
+export function isObjectKey(key: string): boolean {
+  return (
+    Buffer.byteLength(key) <= keyBytesMax &&
+    key.isWellFormed() &&
+    !key.includes('\0') &&
+    !key.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')
+  );
+}
+
 /** Throws `OBJECTS_KEY_INVALID` for a key that not every adapter can hold. */
 export function checkObjectKey(key: string): void {
-  if (
-    key === '' ||
-    key.endsWith('/') ||
-    Buffer.byteLength(key) > keyBytesMax ||
-    !key.isWellFormed() ||
-    key.includes('\0')
-  ) {
+  if (!isObjectKey(key)) {
     throw inputError('OBJECTS_KEY_INVALID', `not a key of an object: ${JSON.stringify(key.slice(0, 80))}`);
   }
 }

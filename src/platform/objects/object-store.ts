@@ -1,6 +1,6 @@
 /**
- * Where archives lie between ingress and the data pipeline. An adapter passes the contract suite (`object-store.contract.ts`); there is one, a
- * directory. Keys are request ids, or paths below the reserved folders that ingress keeps for itself.
+ * Where archives lie between ingress and the data pipeline: a directory, or a bucket of S3. Both pass the contract suite
+ * (`object-store.contract.ts`). Keys are request ids, or paths below the reserved folders that ingress keeps for itself.
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
@@ -32,9 +32,22 @@ export interface ByteRange {
   readonly endInclusive: number;
 }
 
+/** What a store that serves its objects itself says of one, or keeps beside it; a directory keeps none of it. */
+export interface ObjectAttributes {
+  readonly contentType?: string;
+  /** Names of letters, values of printable ASCII. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface SignedLink {
+  readonly url: string;
+  /** How long it really lives: no longer than the credentials that it was signed with. */
+  readonly lifeMs: number;
+}
+
 export interface ObjectStore {
   /** Stores the whole stream or nothing; durable when it resolves. An existing object of that key is replaced. A failed stream is destroyed. */
-  put(key: string, body: Readable | Buffer): Promise<void>;
+  put(key: string, body: Readable | Buffer, attributes?: ObjectAttributes): Promise<void>;
   /** The object and its bytes (or a part of them), or undefined when there is none. The caller consumes or destroys the stream. */
   get(key: string, range?: ByteRange): Promise<{ readonly object: StoredObject; readonly body: Readable } | undefined>;
   /**
@@ -54,5 +67,5 @@ export interface ObjectStore {
    * A link by which anybody who has it can read the object for that time, where the store itself serves objects. Absent where it
    * does not: ingress then serves them at `/download/{id}`.
    */
-  readonly signLink?: (key: string, lifetimeMs: number) => Promise<string>;
+  signLink?(key: string, lifetimeMs: number): Promise<SignedLink>;
 }

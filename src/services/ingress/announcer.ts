@@ -66,7 +66,7 @@ export class Announcer {
   }
 
   /**
-   * `sent`: the bus has it. `kept`: it lies in the outbox. Rejects with `OUTBOX_FULL` or an error of the object store when it is neither,
+   * `sent`: the bus has it. `kept`: it lies in the outbox, also where its link could not be signed. Rejects with `OUTBOX_FULL` or an error of the object store when it is neither,
    * with `BUS_RECORD_TOO_LARGE` when it can never be sent.
    */
   async announce(kept: KeptAnnouncement): Promise<'sent' | 'kept'> {
@@ -80,7 +80,7 @@ export class Announcer {
     let copy: string | undefined;
     this.#sending += 1;
     try {
-      await this.#groups.send(this.#recordOf(kept), () => {
+      await this.#groups.send(await this.#recordOf(kept), () => {
         // Acknowledged after we gave up waiting: the copy in the outbox need not go out, too. Where it does, that is a repeat, no loss.
         if (copy !== undefined) outbox.remove(copy).catch(() => undefined);
       });
@@ -146,7 +146,7 @@ export class Announcer {
     if (keys.length === 0) return false;
     const due: Due[] = [];
     for (const key of keys) {
-      const kept = await this.#readFresh(key);
+      const kept = await this.#read(key);
       if (kept !== undefined) due.push({ key, kept });
     }
     await this.#sendDue(due);
@@ -157,7 +157,7 @@ export class Announcer {
   async #sendDue(due: readonly Due[]): Promise<void> {
     const { outbox, sender, events } = this.#options;
     try {
-      if (due.length > 0) await sender.send(due.map(({ kept }) => this.#recordOf(kept)));
+      if (due.length > 0) await sender.send(await Promise.all(due.map(({ kept }) => this.#recordOf(kept))));
     } catch (error) {
       if (!isUnsendable(error)) throw error;
       const [first] = due;
@@ -172,18 +172,12 @@ export class Announcer {
     }
   }
 
-  /**
-   * With a link that has its whole life before it; the one that was made at the upload may have ended while it waited. Undefined for what is
-   * gone, or was no announcement.
-   */
-  async #readFresh(key: string): Promise<KeptAnnouncement | undefined> {
-    const { outbox, links, events } = this.#options;
+  /** Undefined for what is gone, or was no announcement. */
+  async #read(key: string): Promise<KeptAnnouncement | undefined> {
+    const { outbox, events } = this.#options;
     try {
       const kept = await outbox.read(key);
-      if (kept !== undefined) {
-        const url = await links.create(kept.requestId);
-        return { ...kept, announcement: { ...kept.announcement, url } };
-      }
+      if (kept !== undefined) return kept;
       await outbox.remove(key);
     } catch (error) {
       if (errorCode(error) !== 'OUTBOX_ENTRY_BROKEN') throw error;
@@ -207,11 +201,13 @@ export class Announcer {
     return storedAt === undefined ? 0 : Math.max(0, Number((this.#options.clock.nowMicros() - storedAt) / 1000n));
   }
 
-  #recordOf(kept: KeptAnnouncement): OutgoingRecord {
+  /** Its link is signed when it is sent, and has its whole life before it however long the announcement has waited. */
+  async #recordOf(kept: KeptAnnouncement): Promise<OutgoingRecord> {
+    const url = await this.#options.links.create(kept.requestId);
     return {
       topic: this.#options.topic,
       key: kept.queueKey,
-      value: serializeUploadAnnouncement(kept.announcement),
+      value: serializeUploadAnnouncement({ ...kept.announcement, url }),
       headers: { [HEADER_SERVICE]: kept.service },
     };
   }

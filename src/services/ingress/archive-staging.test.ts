@@ -15,7 +15,7 @@ function fixture() {
     else kept.set(key, { how: 'stream', body: await buffer(body) });
   };
   const options = { objects: { put } as ObjectStore, memory: new GatheringMemory(), clock: createManualClock() };
-  const begin = (key: string) => new ArchiveStaging({ ...options, key });
+  const begin = (key: string) => new ArchiveStaging({ ...options, key, attributes: {} });
   return {
     kept,
     begin,

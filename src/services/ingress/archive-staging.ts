@@ -9,7 +9,7 @@ import { PassThrough } from 'node:stream';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { within } from '../../platform/clock/deadline.ts';
-import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import type { ObjectAttributes, ObjectStore } from '../../platform/objects/object-store.ts';
 
 /** From the last byte of the form until the object is durable; leaves the operator's 60 s some room. */
 const stageMsMax = 45_000;
@@ -39,6 +39,7 @@ interface ArchiveStagingOptions {
   readonly memory: GatheringMemory;
   readonly clock: Clock;
   readonly key: string;
+  readonly attributes: ObjectAttributes;
 }
 
 export class ArchiveStaging {
@@ -70,10 +71,10 @@ export class ArchiveStaging {
 
   /** Resolves when the archive is durable. Rejects with the store's error, or `STAGE_TIMEOUT`. */
   async finish(): Promise<void> {
-    const { clock, objects, key } = this.#options;
+    const { clock, objects, key, attributes } = this.#options;
     const stream = this.#streaming?.stream;
     if (stream?.destroyed === false) stream.end();
-    const stored = this.#streaming?.stored ?? objects.put(key, Buffer.concat(this.#gathered));
+    const stored = this.#streaming?.stored ?? objects.put(key, Buffer.concat(this.#gathered), attributes);
     // Also where it is given up: the memory is taken until the store lets go of it.
     stored.catch(() => undefined).finally(() => this.#forget());
     try {
@@ -94,11 +95,11 @@ export class ArchiveStaging {
   }
 
   #beginStreaming() {
-    const { objects, key } = this.#options;
+    const { objects, key, attributes } = this.#options;
     const stream = new PassThrough();
     // A store that fails destroys the stream; what it says is reported by `finish`.
     stream.on('error', () => undefined);
-    const stored = objects.put(key, stream);
+    const stored = objects.put(key, stream, attributes);
     stored.catch(() => stream.destroy());
     return { stream, stored };
   }

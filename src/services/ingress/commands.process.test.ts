@@ -184,7 +184,7 @@ test('a signal ends it in order: what is under way is answered and announced', a
 
 test('it says in one line what is missing', async () => {
   const cases: readonly [Record<string, string>, RegExp][] = [
-    [{}, /INGRESS_STAGERIMPLEMENTATION=filebased/],
+    [{ AWS_EC2_METADATA_DISABLED: 'true' }, /INGRESS_STAGERIMPLEMENTATION=filebased/],
     [{ INGRESS_STAGERIMPLEMENTATION: 'filebased' }, /INGRESS_STORAGEFILESYSTEMPATH/],
     [{ INGRESS_AWSACCESSKEYID: 'x' }, /CloudWatch/],
   ];

@@ -13,11 +13,19 @@ import type { Database } from '../../platform/database/database.ts';
 import { buildWithLifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
+import { checkLifecycle } from '../../platform/objects/s3/lifecycle.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { createLateBus, type OpenedBus } from './bus-sender.ts';
 import { registerClustersCommands } from './clusters.ts';
-import { type IngressConfig, ingressBusSettings, ingressOptions, ingressSettings } from './config.ts';
+import {
+  type IngressConfig,
+  ingressBusSettings,
+  ingressOptions,
+  ingressS3SettingNames,
+  ingressS3Settings,
+  ingressSettings,
+} from './config.ts';
 
 /** Of the announcement topic on the embedded bus: so many data pipelines can share the work. The hosted topic has 64. */
 const announcePartitions = 8;
@@ -44,8 +52,8 @@ export function register(program: Command, input: ProcessInput): void {
     await openRole({ name: 'ingress', level, loaded: { ...loaded, warnings } }, async (role) => {
       const { telemetry, clock, lifecycle } = role;
       lifecycle.defer('Clowder', () => clowder.cleanUp());
-      const objects = await openObjects(config, role);
-      const bus = createLateBus(() => openIngressBus(config, role));
+      const { objects, busOpened } = await openObjects(config, role);
+      const bus = createLateBus(() => openIngressBus(config, role, busOpened));
       lifecycle.defer('bus', () => bus.close());
       const away = await bus.tryNow();
       if (away !== undefined)
@@ -69,7 +77,11 @@ function openRecords(config: IngressConfig, role: OpenRole): Database | undefine
   });
 }
 
-function openIngressBus(config: IngressConfig, { clock, telemetry }: OpenRole): Promise<OpenedBus> {
+function openIngressBus(
+  config: IngressConfig,
+  { clock, telemetry }: OpenRole,
+  busOpened: (bus: Bus) => void,
+): Promise<OpenedBus> {
   return buildWithLifecycle(clock, async (lifecycle) => {
     const settings = ingressBusSettings(config);
     const database = settings.kind === 'postgres' ? openBusDatabase(config) : undefined;
@@ -83,6 +95,7 @@ function openIngressBus(config: IngressConfig, { clock, telemetry }: OpenRole): 
         { name: config['kafka.announce_topic'], partitions: announcePartitions },
         { name: config['kafka.tracker_topic'], partitions: statusPartitions },
       ]);
+    busOpened(bus);
     return {
       bus,
       async close() {
@@ -114,13 +127,45 @@ function warnOf({ log }: Telemetry, error: CcxError, text: string): void {
   log.warn({ ...errorFields(error), hint: error.hint }, text);
 }
 
-async function openObjects(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<ObjectStore> {
-  if (config['storage.implementation'] === 's3') {
-    throw configInvalid(
-      'this build stores archives in a directory only',
-      'set INGRESS_STAGERIMPLEMENTATION=filebased and INGRESS_STORAGEFILESYSTEMPATH',
-    );
-  }
+interface OpenedObjects {
+  readonly objects: ObjectStore;
+  /** Must not throw, and is not waited for. */
+  readonly busOpened: (bus: Bus) => void;
+}
+
+function openObjects(config: IngressConfig, role: OpenRole): Promise<OpenedObjects> {
+  return config['storage.implementation'] === 's3' ? openBucket(config, role) : openDirectory(config, role);
+}
+
+async function openBucket(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<OpenedObjects> {
+  const settings = ingressS3Settings(config);
+  const { openS3Store } = await import('../../platform/objects/s3/s3-store.ts');
+  const objects = await openS3Store({
+    ...{ settings, names: ingressS3SettingNames, clock, writes: true },
+    onAway: (error) => warnOf(telemetry, error, 'waiting for the object store'),
+  }).catch((error: unknown) => {
+    throw settings.endpoint === '' && error instanceof CcxError ? orInDirectory(error) : error;
+  });
+  lifecycle.defer('object store', () => objects.close());
+  const announcements = config['kafka.announce_topic'];
+  return {
+    objects,
+    busOpened: ({ admin }) =>
+      void checkLifecycle(
+        { rules: () => objects.lifecycleRules(), announcementsMs: () => admin.retentionMs(announcements) },
+        telemetry.log,
+      ),
+  };
+}
+
+/** Who has named no S3 server may not have meant one: it is the reference's default. */
+function orInDirectory(error: CcxError): CcxError {
+  const { code, category, hint } = error;
+  const instead = 'name an S3 server in INGRESS_MINIOENDPOINT, or set INGRESS_STAGERIMPLEMENTATION=filebased';
+  return new CcxError(error.message, { code, category, cause: error.cause, hint: `${hint}; ${instead}` });
+}
+
+async function openDirectory(config: IngressConfig, { clock, telemetry, lifecycle }: OpenRole): Promise<OpenedObjects> {
   if (config['storage.path'] === '') {
     throw configInvalid('filebased storage needs a directory', 'set INGRESS_STORAGEFILESYSTEMPATH');
   }
@@ -136,7 +181,7 @@ async function openObjects(config: IngressConfig, { clock, telemetry, lifecycle 
     },
   });
   lifecycle.defer('object store', () => store.close());
-  return store;
+  return { objects: store, busOpened: () => undefined };
 }
 
 /** In the words of the reference. */

@@ -12,6 +12,15 @@ import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions, settingsOf } from '../../platform/config/options.ts';
+import {
+  addressings,
+  checksumModes,
+  encryptions,
+  endpointUrl,
+  type S3SettingNames,
+  type S3Settings,
+  s3LinkMsMax,
+} from '../../platform/objects/s3/s3-settings.ts';
 
 const outboxBytesMax = 64 * 1024 ** 2;
 
@@ -184,7 +193,7 @@ export const ingressOptions = defineOptions({
       default: 's3',
       choices: ['s3', 'filebased'],
       env: 'INGRESS_STAGERIMPLEMENTATION',
-      description: 'where archives are stored; this version has filebased only, and refuses to start with s3',
+      description: 's3: archives go to the bucket below; filebased: to a directory',
     },
     'storage.path': {
       default: '',
@@ -210,17 +219,22 @@ export const ingressOptions = defineOptions({
       min: 0,
       description: 'free space of the disk below which nothing more is stored, for filebased',
     },
-    'storage.bucket': { default: 'available', env: 'INGRESS_STAGEBUCKET', description: 'bucket of archives, for s3' },
+    'storage.bucket': {
+      default: 'available',
+      env: 'INGRESS_STAGEBUCKET',
+      description: 'bucket of archives, for s3; it must be there already, with a lifecycle that removes old archives',
+    },
     'storage.endpoint': {
       default: '',
       env: 'INGRESS_MINIOENDPOINT',
-      description: 'host:port of an S3 server; empty is Amazon',
+      description:
+        'host:port or URL of an S3 server, as consumers of links reach it, too; empty is Amazon, always by TLS',
     },
     'storage.access_key': {
       default: '',
       secret: true,
       env: 'INGRESS_MINIOACCESSKEY',
-      description: 'access key, for s3',
+      description: 'access key, for s3; empty with the secret: the credential chain of AWS (environment, files, IRSA)',
     },
     'storage.secret_key': {
       default: '',
@@ -228,11 +242,36 @@ export const ingressOptions = defineOptions({
       env: 'INGRESS_MINIOSECRETKEY',
       description: 'secret key, for s3',
     },
-    'storage.region': { default: '', env: 'INGRESS_STORAGEREGION', description: 'region, for s3' },
+    'storage.region': {
+      default: '',
+      env: 'INGRESS_STORAGEREGION',
+      description: 'region, for s3; empty: us-east-1 with an endpoint, else AWS_REGION or the profile',
+    },
     'storage.use_ssl': {
       default: false,
       env: 'INGRESS_USESSL',
-      description: 'whether the S3 server is reached by TLS',
+      description: 'whether the S3 server is reached by TLS, where its endpoint is no URL',
+    },
+    'storage.s3_addressing': {
+      default: 'auto',
+      choices: addressings,
+      description: 'path: http://host/bucket/key; host: http://bucket.host/key; auto: path with an endpoint',
+    },
+    'storage.s3_checksums': {
+      default: 'auto',
+      choices: checksumModes,
+      description:
+        'checksum headers of AWS: always, or only where they are required; auto: required with an endpoint, since not every server knows them',
+    },
+    'storage.s3_encryption': {
+      default: '',
+      choices: encryptions,
+      description: 'encryption that each object is stored with; empty: as the bucket has it',
+    },
+    'storage.s3_kms_key': { default: '', description: 'key for aws:kms; empty: that of the bucket' },
+    'storage.s3_ca_file': {
+      default: '',
+      description: 'PEM file with the certificate authority of the S3 server; empty: those that Node knows',
     },
     'bus.kind': {
       default: 'kafka',
@@ -372,6 +411,34 @@ const kafkaSettingNames: KafkaSettingNames = {
   mechanism: 'INGRESS_SASLMECHANISM',
   user: 'INGRESS_KAFKAUSERNAME',
   password: 'INGRESS_KAFKAPASSWORD',
+};
+
+/** Where archives go with `storage.implementation` = s3. Throws `CONFIG_INVALID`. */
+export function ingressS3Settings(config: IngressConfig): S3Settings {
+  if (config['links.lifetime'] > s3LinkMsMax) {
+    throw configInvalid('links.lifetime is longer than S3 signs links for', 'set links.lifetime to 168h at most');
+  }
+  return {
+    bucket: config['storage.bucket'],
+    endpoint: endpointUrl(config['storage.endpoint'], config['storage.use_ssl']),
+    region: config['storage.region'],
+    accessKey: config['storage.access_key'],
+    secretKey: config['storage.secret_key'],
+    addressing: config['storage.s3_addressing'] as S3Settings['addressing'],
+    checksums: config['storage.s3_checksums'] as S3Settings['checksums'],
+    encryption: config['storage.s3_encryption'] as S3Settings['encryption'],
+    kmsKey: config['storage.s3_kms_key'],
+    caFile: config['storage.s3_ca_file'],
+  };
+}
+
+export const ingressS3SettingNames: S3SettingNames = {
+  bucket: 'storage.bucket (INGRESS_STAGEBUCKET)',
+  endpoint: 'storage.endpoint (INGRESS_MINIOENDPOINT)',
+  region: 'storage.region (INGRESS_STORAGEREGION)',
+  accessKey: 'storage.access_key (INGRESS_MINIOACCESSKEY)',
+  secretKey: 'storage.secret_key (INGRESS_MINIOSECRETKEY)',
+  caFile: 'storage.s3_ca_file',
 };
 
 /** What the running service needs to know. Adapters (bus, object store) have settings of their own. */

@@ -1,6 +1,6 @@
 /**
- * Links to archives that ingress serves itself, at `/download/{id}`, for object stores that serve nothing. Signed and valid for a day, unless
- * signing is switched off: the reference gives archives to whoever knows an id. Source: ingress.md A.6.2, A.14.
+ * Links to archives: of the object store itself, or, where it serves nothing, to ingress's own `/download/{id}`. Those are signed and valid for
+ * a day, unless signing is switched off: the reference gives archives to whoever knows an id. Source: ingress.md A.6, A.14.
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -16,6 +16,46 @@ const signingKeyReloadMs = 1_000;
 export interface ArchiveLinks {
   /** A link that whoever has it may follow for a day. */
   create(requestId: string): Promise<string>;
+}
+
+interface StoreLinksOptions {
+  readonly objects: ObjectStore;
+  readonly lifetimeMs: number;
+  readonly clock: Clock;
+  /** Told at the start how long links live, and later, at most hourly, where that is less than the setting. Must not throw. */
+  readonly onLife: (life: { readonly lifeMs: number; readonly settingMs: number }) => void;
+}
+
+const shortLifeToldEveryMs = 3_600_000;
+
+/** Links that the store signs: they end with the credentials that signed them, if those end first. */
+export class StoreLinks implements ArchiveLinks {
+  readonly #options: StoreLinksOptions;
+  #toldMs: number;
+
+  /** Rejects where nothing can be signed. */
+  static async open(options: StoreLinksOptions): Promise<StoreLinks> {
+    const settingMs = options.lifetimeMs;
+    const { lifeMs } = await options.objects.signLink!(`${INGRESS_PREFIX}startcheck`, settingMs);
+    options.onLife({ lifeMs, settingMs });
+    return new StoreLinks(options);
+  }
+
+  private constructor(options: StoreLinksOptions) {
+    this.#options = options;
+    this.#toldMs = options.clock.monotonicMs();
+  }
+
+  async create(requestId: string): Promise<string> {
+    const { objects, lifetimeMs: settingMs, clock, onLife } = this.#options;
+    const { url, lifeMs } = await objects.signLink!(requestId, settingMs);
+    const nowMs = clock.monotonicMs();
+    if (lifeMs < settingMs && nowMs - this.#toldMs >= shortLifeToldEveryMs) {
+      this.#toldMs = nowMs;
+      onLife({ lifeMs, settingMs });
+    }
+    return url;
+  }
 }
 
 interface DownloadLinksOptions {

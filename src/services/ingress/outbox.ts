@@ -21,7 +21,8 @@ export interface KeptAnnouncement {
   readonly requestId: string;
   readonly service: string;
   readonly queueKey: string | null;
-  readonly announcement: UploadAnnouncement;
+  /** Its link is made when it is sent. Releases up to 0.1.0 have kept one, which is not used. */
+  readonly announcement: Omit<UploadAnnouncement, 'url'>;
 }
 
 /** `instance`, a host name, is what a restarted process recognises its own by. */

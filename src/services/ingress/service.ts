@@ -28,7 +28,7 @@ import { BusSender, type SendingBus } from './bus-sender.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
 import { isLoopback } from './decide/locality.ts';
-import { type ArchiveLinks, DownloadLinks, SigningKeys } from './download-links.ts';
+import { type ArchiveLinks, DownloadLinks, SigningKeys, StoreLinks } from './download-links.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
 import { notFound, sendReply, text } from './reply.ts';
@@ -167,9 +167,9 @@ async function build(
     clock,
     baseUrl: () => settings.baseUrl ?? reachable(server.baseUrl()),
   });
-  const links: ArchiveLinks = download ?? {
-    create: async (requestId) => await objects.signLink!(requestId, settings.linksLifetimeMs),
-  };
+  const links: ArchiveLinks =
+    download ??
+    (await StoreLinks.open({ objects, lifetimeMs: settings.linksLifetimeMs, clock, onLife: events.linksLive }));
   const outbox = await Outbox.open({ ...settings, objects, clock });
   const announceSender = new BusSender(bus, { clock, events: busEvents });
   lifecycle.defer('announcement producer', () => announceSender.close());
@@ -200,7 +200,6 @@ async function build(
       authenticator,
       guard,
       announcer,
-      links,
       slots,
       download,
     },

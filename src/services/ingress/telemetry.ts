@@ -268,6 +268,12 @@ function sideEvents({ telemetry, metrics }: IngressEventsOptions) {
     identityWarning(text: string): void {
       log.warn(text);
     },
+    /** A link that the object store signs ends with the credentials that signed it. */
+    linksLive({ lifeMs, settingMs }: { readonly lifeMs: number; readonly settingMs: number }): void {
+      const life = { links_live_seconds: Math.floor(lifeMs / 1_000), setting_seconds: Math.floor(settingMs / 1_000) };
+      if (lifeMs >= settingMs) log.info(life, 'links to archives live as long as links.lifetime');
+      else log.warn(life, 'links to archives end before links.lifetime: with the credentials that sign them');
+    },
     /** Counted only: it happens when there is no time for writing. */
     connectionRefused(): void {
       metrics.connectionsRefused.inc();

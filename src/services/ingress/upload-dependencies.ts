@@ -6,7 +6,6 @@ import type { Announcer } from './announcer.ts';
 import type { GatheringMemory } from './archive-staging.ts';
 import type { ClusterGuard } from './cluster-guard.ts';
 import type { IngressSettings } from './config.ts';
-import type { ArchiveLinks } from './download-links.ts';
 import type { IngressEvents } from './telemetry.ts';
 import type { UploadSlots } from './upload-slots.ts';
 
@@ -20,6 +19,5 @@ export interface UploadDependencies {
   /** Absent without a token file: then anybody may say anything. */
   readonly guard: ClusterGuard | undefined;
   readonly announcer: Announcer;
-  readonly links: ArchiveLinks;
   readonly slots: UploadSlots;
 }

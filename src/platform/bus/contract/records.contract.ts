@@ -242,6 +242,15 @@ export function describeRecords(context: ContractContext): void {
       ],
     );
     assert.ok((await bus.admin.listTopics()).includes(topic));
+    assert.ok((await bus.admin.retentionMs(topic)) > 3_600_000, 'that of the bus');
+  });
+
+  contractCase(context, 'how long a topic keeps records can be asked', async (bus) => {
+    const topic = `${await createTopic(bus)}-kept`;
+    await bus.admin.ensureTopics([{ name: topic, partitions: 1, retentionMs: 7_200_000 }]);
+    assert.equal(await bus.admin.retentionMs(topic), 7_200_000);
+    await bus.admin.deleteTopic(topic);
+    await rejectsWith(bus.admin.retentionMs(topic), 'BUS_TOPIC_UNKNOWN');
   });
 
   contractCase(context, 'read gives a range without a group, and no more than asked for', async (bus) => {

@@ -1,5 +1,6 @@
 /** Topics, positions and plain reads on Kafka. Reads and questions are tried again for a while; changes are made once. */
 
+import { ConfigResourceTypes } from '@platformatic/kafka';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { BusAdmin, BusRecord, PartitionLag, Position, TopicSpec } from '../bus.ts';
@@ -91,6 +92,20 @@ export class KafkaAdmin implements BusAdmin {
     return await this.#ask(() => this.#dependencies.cluster.listTopics());
   }
 
+  async retentionMs(topic: string): Promise<number> {
+    const { cluster } = this.#dependencies;
+    return await this.#ask(async () => {
+      const resource = { resourceType: topicResource, resourceName: topic, configurationKeys: ['retention.ms'] };
+      const answer = await cluster.requestAny(apis.describeConfigs, [[resource], false, false]);
+      const [result] = answer.results;
+      const code = result?.errorCode ?? -1;
+      if (code === codes.TOPIC_AUTHORIZATION_FAILED) throw clusterFailed(code, `describe topic ${topic}`);
+      if (code !== codes.NONE) throw topicFailed(code, topic);
+      const ms = Number(result?.configs.find(({ name }) => name === 'retention.ms')?.value);
+      return ms >= 0 ? ms : Number.POSITIVE_INFINITY;
+    });
+  }
+
   async lag(groupId: string, topicNames: readonly string[]): Promise<readonly PartitionLag[]> {
     const { cluster } = this.#dependencies;
     return await this.#ask(async () => {
@@ -180,6 +195,8 @@ export class KafkaAdmin implements BusAdmin {
   }
 }
 
+/** The kind of what a configuration is asked of. */
+const topicResource = ConfigResourceTypes.TOPIC;
 /** What a request says that names a topic instead. */
 const nobodysTopicId = '00000000-0000-0000-0000-000000000000';
 /** The brokers' own defaults for replicas. */

@@ -30,6 +30,7 @@ export function createLateKafkaBus(options: LateBusOptions): Bus {
       ensureTopics: async (topics) => (await admin()).ensureTopics(topics),
       deleteTopic: async (name) => (await admin()).deleteTopic(name),
       listTopics: async () => (await admin()).listTopics(),
+      retentionMs: async (topic) => (await admin()).retentionMs(topic),
       lag: async (groupId, topics) => (await admin()).lag(groupId, topics),
       async read(from, recordsMax) {
         const onlyLooks = recordsMax === 0 && from.partition === 0;

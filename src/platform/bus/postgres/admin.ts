@@ -21,6 +21,8 @@ interface PostgresAdminDependencies {
   readonly reader: RecordReader;
   readonly topics: TopicDirectory;
   readonly isClosed: () => boolean;
+  /** Of topics that have none of their own. */
+  readonly retentionMs: number;
 }
 
 const firstSegment = 1n;
@@ -67,6 +69,17 @@ export class PostgresAdmin implements BusAdmin {
       database.query<{ name: string }>('SELECT name FROM ccx.bus_topics ORDER BY name COLLATE "C"'),
     );
     return rows.map((row) => row.name);
+  }
+
+  async retentionMs(topic: string): Promise<number> {
+    const { rows } = await this.#run((database) =>
+      database.query<{ retention_ms: bigint | null }>('SELECT retention_ms FROM ccx.bus_topics WHERE name = $1', [
+        topic,
+      ]),
+    );
+    const [row] = rows;
+    if (row === undefined) throw topicUnknown([topic]);
+    return Number(row.retention_ms ?? this.#dependencies.retentionMs);
   }
 
   async lag(groupId: string, topics: readonly string[]): Promise<readonly PartitionLag[]> {

@@ -76,6 +76,7 @@ export class PostgresBus implements Bus {
       reader: this.#reader,
       topics: this.#topics,
       isClosed: () => this.#closing !== undefined,
+      retentionMs: options.retentionMs ?? retentionMsDefault,
     });
   }
 

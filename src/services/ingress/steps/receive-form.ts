@@ -5,6 +5,7 @@
 import type { AnnouncementMetadata } from '../../../contracts/upload-announcement.ts';
 import { absentMetadata, decodeUploadMetadata } from '../../../contracts/upload-metadata.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
+import type { ObjectAttributes } from '../../../platform/objects/object-store.ts';
 import { ArchiveStaging } from '../archive-staging.ts';
 import { sizeLimit, type UploadType, uploadType } from '../decide/upload-type.ts';
 import { MultipartReader, type PartHeader } from '../multipart-reader.ts';
@@ -121,8 +122,11 @@ class FormReception {
     const { settings } = this.#dependencies;
     const type = uploadType(part.contentType, settings.acceptedServices);
     const bytesMax = sizeLimit(type?.service, settings);
+    const attributes = attributesOf(this.#upload.requestId, this.#principal);
     const staging =
-      type === undefined ? undefined : new ArchiveStaging({ ...this.#dependencies, key: this.#upload.requestId });
+      type === undefined
+        ? undefined
+        : new ArchiveStaging({ ...this.#dependencies, key: this.#upload.requestId, attributes });
     const candidate: Candidate = { name, contentType: part.contentType, type, bytesMax, staging, sizeBytes: 0 };
     this.#candidate = candidate;
     // A `file` is final: its refusal need not wait for the end of the form. An `upload` may still be replaced.
@@ -170,6 +174,18 @@ class FormReception {
     events.metadataDiscarded(this.#upload, decoding.text);
     return absentMetadata;
   }
+}
+
+/**
+ * What the reference keeps beside an object, whatever the archive's real type is. Identities may hold any text, and headers may not: what
+ * does not fit is left out. Source: ingress.md A.6.1.
+ */
+function attributesOf(requestId: string, { accountNumber, orgId }: Principal): ObjectAttributes {
+  const told = Object.entries({ requestid: requestId, account: accountNumber, org: orgId });
+  return {
+    contentType: 'application/gzip',
+    metadata: Object.fromEntries(told.filter(([, value]) => /^[\x21-\x7e]{0,128}$/.test(value))),
+  };
 }
 
 /** A small part as a whole. */

@@ -9,13 +9,11 @@ import { EarlyReply, empty, unavailable } from '../reply.ts';
 import type { IncomingUpload, ReceivedForm } from '../upload.ts';
 import type { UploadDependencies } from '../upload-dependencies.ts';
 
-/** Failures of a store that end when somebody makes room; any other is a 500, as in the reference. */
+/** Failures of a store that end when somebody makes room or mends it; any other is a 500, as in the reference. */
 const comingBack = new Set([
-  'OBJECTS_DISK_FULL',
-  'OBJECTS_INODES_FULL',
-  'OBJECTS_READ_ONLY',
-  'OBJECTS_DESCRIPTORS',
-  'STAGE_TIMEOUT',
+  ...['OBJECTS_DISK_FULL', 'OBJECTS_INODES_FULL', 'OBJECTS_READ_ONLY', 'OBJECTS_DESCRIPTORS', 'STAGE_TIMEOUT'],
+  ...['OBJECTS_AWAY', 'OBJECTS_BUSY', 'OBJECTS_CLOCK', 'OBJECTS_FULL'],
+  ...['OBJECTS_BUCKET_MISSING', 'OBJECTS_DENIED', 'OBJECTS_LOGIN', 'OBJECTS_REGION', 'OBJECTS_TLS'],
 ]);
 
 interface OwnedUpload {
@@ -46,7 +44,7 @@ export async function storeArchive(
 export async function announceUpload(
   upload: IncomingUpload,
   { principal, form }: OwnedUpload,
-  { announcer, links, clock, events }: UploadDependencies,
+  { announcer, clock, events }: UploadDependencies,
 ): Promise<'sent' | 'kept'> {
   try {
     return await announcer.announce({
@@ -63,7 +61,6 @@ export async function announceUpload(
         org_id: principal.orgId,
         service: form.type.service,
         size: form.sizeBytes,
-        url: await links.create(upload.requestId),
         b64_identity: principal.identityHeader,
         timestamp: formatRfc3339(clock.nowMicros()),
       },

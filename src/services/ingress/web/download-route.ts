@@ -1,5 +1,6 @@
 /** `GET /download/{id}`: an archive from the object store, whole or in part. Only for stores that serve nothing themselves. Source: ingress.md A.6.2. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isObjectKey } from '../../../platform/objects/object-errors.ts';
 import { isReservedKey, type ObjectStore, type StoredObject } from '../../../platform/objects/object-store.ts';
 import type { DownloadLinks } from '../download-links.ts';
 import { empty, goError, notFound, sendReply } from '../reply.ts';
@@ -14,7 +15,8 @@ export async function serveDownload(
   if (id === undefined) return sendReply(response, notFound());
   const name = id.replace(/[^\p{L}\p{N}]/gu, '');
   // What lies in the reserved folders (signing keys, other people's announcements) is nobody's to fetch.
-  if (name === '' || isReservedKey(id)) return sendReply(response, goError(400, 'Bad Request: Invalid request ID'));
+  if (name === '' || !isObjectKey(id) || isReservedKey(id))
+    return sendReply(response, goError(400, 'Bad Request: Invalid request ID'));
   const verdict = await links.judge(id, new URLSearchParams(request.raw.url?.split('?')[1] ?? ''));
   if (verdict !== 'valid') {
     return sendReply(

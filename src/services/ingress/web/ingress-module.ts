@@ -19,6 +19,7 @@ import {
   waitsToSend,
 } from '../../../platform/http/http-server.ts';
 import type { Readiness } from '../../../platform/lifecycle/lifecycle.ts';
+import { isObjectKey } from '../../../platform/objects/object-errors.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
 import { isLocalRequest } from '../decide/locality.ts';
 import type { DownloadLinks } from '../download-links.ts';
@@ -292,6 +293,7 @@ export function decideRequestId(
     header.length <= requestIdCharactersMax &&
     /^[\x20-\x7e]+$/.test(header) &&
     /[A-Za-z0-9]/.test(header) &&
+    isObjectKey(header) &&
     !isReservedKey(header);
   return isUsable ? { kind: 'given', id: header } : { kind: 'refused' };
 }

@@ -148,7 +148,7 @@ describe('a download link', () => {
           delete: (key) => store.delete(key),
           list: (prefix) => store.list(prefix),
           check: () => store.check(),
-          signLink: async (key, lifetimeMs) => `https://bucket.example/${key}?for=${lifetimeMs}`,
+          signLink: async (key, lifeMs) => ({ url: `https://bucket.example/${key}?for=${lifeMs}`, lifeMs }),
         }),
       },
       'id1',
