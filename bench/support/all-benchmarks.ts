@@ -1,5 +1,6 @@
 /** The benchmarks by name, in the order in which they run. A new one is a file `bench/<name>.ts` and a line here. */
 import { benchmark as bus } from '../bus.ts';
+import { benchmark as dataPipeline } from '../data-pipeline.ts';
 import { benchmark as decide } from '../decide.ts';
 import { benchmark as ingress } from '../ingress.ts';
 import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
@@ -15,6 +16,7 @@ import type { Benchmark } from './benchmark.ts';
 export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'whole-flow': wholeFlow,
   'open-archive': openArchive,
+  'data-pipeline': dataPipeline,
   'parse-report': parseReport,
   'run-rules': runRules,
   ingress,

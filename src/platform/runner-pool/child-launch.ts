@@ -15,6 +15,14 @@ import { fileURLToPath } from 'node:url';
  */
 const heapShareOfMemory = 0.75;
 
+/**
+ * A job makes some MB that are gone with it: a larger young generation keeps them longer, in every child, for a fifth of the collector's time
+ * (16 MB are V8's own measure; 4 cost more time and save little).
+ */
+const youngHalfMegabytes = 8;
+/** Threads beside the main one: with as many children as processors more of them only get in each other's way. */
+const v8Threads = 1;
+
 export interface ChildLaunch {
   readonly module: URL;
   readonly childBytesMax: number;
@@ -50,6 +58,8 @@ function childFlags(launch: ChildLaunch): string[] {
   const heapMegabytes = Math.max(16, Math.floor((launch.childBytesMax * heapShareOfMemory) / 2 ** 20));
   return [
     `--max-old-space-size=${heapMegabytes}`,
+    `--max-semi-space-size=${youngHalfMegabytes}`,
+    `--v8-pool-size=${v8Threads}`,
     '--permission',
     // The thread that ends an orphan is a worker.
     '--allow-worker',

@@ -68,15 +68,20 @@ test('JSON may nest to the limit and not one deeper, wherever brackets stand in 
     'at.json': nested(jsonDepthMax),
     'past.json': nested(jsonDepthMax + 1),
     'deep.json': nested(1_000_000),
+    // So small that nothing of it is counted before it is parsed.
+    'deeper-than-the-stack.json': nested(150_000),
+    'member.json': `{"a":${nested(jsonDepthMax)}}`,
     'text.json': inText,
   });
   assert.notEqual(view.json('at.json'), undefined);
   assert.notEqual(view.json('text.json'), undefined);
   assert.equal(view.json('past.json'), undefined);
   assert.equal(view.json('deep.json'), undefined);
+  assert.equal(view.json('deeper-than-the-stack.json'), undefined);
+  assert.equal(view.json('member.json'), undefined);
   assert.deepEqual(
     view.broken().map((file) => file.reason),
-    ['too deep', 'too deep'],
+    ['too deep', 'too deep', 'too deep', 'too deep'],
   );
 });
 
@@ -139,6 +144,16 @@ test('an archive has a budget of values, and what is over it costs that file onl
   assert.deepEqual(brokenOf({ ...files, past: list(100, '1'), small: '[1]' }), [
     'past: over the budget of its archive',
   ]);
+});
+
+test('the values of many small files are counted together, to the limit and not one more', () => {
+  const each = jsonArchiveValuesMax / 8;
+  const files = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`${i}`, list(each, '1')]));
+  assert.deepEqual(brokenOf({ ...files, past: '[1]' }), ['past: over the budget of its archive']);
+  assert.deepEqual(brokenOf({ ...files, 7: list(each - 1, '1'), fits: '1' }), []);
+  // Many bytes are not many values.
+  const blanks = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`${i}`, blank(100_000)]));
+  assert.deepEqual(brokenOf({ ...blanks, many: list(jsonFileValuesMax, '1') }), []);
 });
 
 test('a file that its reader rejects is broken from then on, and once', () => {

@@ -3,9 +3,9 @@
  * `evaluateArchive` for one archive and thrown away with it. Opening and bounding the archive is platform/archive's business.
  *
  * Everything in it is hostile: a file that is not JSON, nests too deep, is over the budget or is not there is `undefined` to every reader,
- * never an error. The budget is counted before parsing, so that no archive can make the parser itself cost much time or memory.
+ * never an error. What a file can cost is bounded before it is parsed, so that no archive can make the parser itself cost much time or memory.
  */
-import type { JsonValue } from '../../encoding/json-text.ts';
+import type { JsonObject, JsonValue } from '../../encoding/json-text.ts';
 
 /** Objects of a cluster nest a dozen levels; a custom resource may nest some tens. More is an attempt to exhaust the stack. */
 export const jsonDepthMax = 200;
@@ -63,7 +63,7 @@ export interface ArchiveView {
 export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveView {
   const parsed = new Map<string, JsonValue | undefined>();
   const brokenFiles: BrokenFile[] = [];
-  const budget: JsonBudget = { bytes: jsonArchiveBytesMax, values: jsonArchiveValuesMax };
+  const budget = new JsonBudget();
   let sorted: readonly string[] | undefined;
   const noteBroken = (path: string, reason: BrokenFile['reason']) => {
     if (brokenFiles.length < brokenFilesListedMax) brokenFiles.push({ path, reason });
@@ -105,31 +105,76 @@ interface ParsedJson {
 }
 
 /** What may still be parsed of an archive. */
-interface JsonBudget {
-  bytes: number;
-  values: number;
+class JsonBudget {
+  #bytes = jsonArchiveBytesMax;
+  /** As far as they are counted. */
+  #values = jsonArchiveValuesMax;
+  /** Files whose values are not: together they have no more of them than bytes, and one each. */
+  readonly #uncounted: Buffer[] = [];
+  #uncountedMax = 0;
+
+  /** Takes what the file costs; undefined when it may be parsed. */
+  refusal(bytes: Buffer): BrokenFile['reason'] | undefined {
+    if (bytes.length > jsonFileBytesMax) return 'too many bytes';
+    if (bytes.length > this.#bytes) return 'over the budget of its archive';
+    this.#bytes -= bytes.length;
+    // Counting takes as long as parsing; ordinary archives are so far below the bounds that nothing has to be counted.
+    const most = bytes.length + 1;
+    if (most <= jsonFileValuesMax && this.#uncountedMax + most <= this.#values) {
+      this.#uncounted.push(bytes);
+      this.#uncountedMax += most;
+      return undefined;
+    }
+    this.#count();
+    const valuesMax = Math.min(jsonFileValuesMax, this.#values);
+    const measured = measureJson(bytes, jsonDepthMax, valuesMax);
+    if (measured === 'too deep') return measured;
+    if (measured === 'too many values') {
+      return valuesMax < jsonFileValuesMax ? 'over the budget of its archive' : measured;
+    }
+    this.#values -= measured;
+    return undefined;
+  }
+
+  /** A file that was refused after all takes none of the values. */
+  #count(): void {
+    for (const bytes of this.#uncounted) {
+      const measured = measureJson(bytes, jsonDepthMax, jsonFileValuesMax);
+      if (typeof measured === 'number') this.#values -= measured;
+    }
+    this.#uncounted.length = 0;
+    this.#uncountedMax = 0;
+  }
 }
 
 /**
- * Depth and values are counted before parsing: the parser itself copes with any depth, but what walks or prints the value afterwards does
- * not. A member named `__proto__` becomes an own property like any other; readers go through `field`, which looks at own properties only.
+ * The parser itself copes with any depth, but what walks or prints the value afterwards does not. A member named `__proto__` becomes an own
+ * property like any other; readers go through `field`, which looks at own properties only.
  */
 function parseJson(bytes: Buffer, budget: JsonBudget): ParsedJson {
-  if (bytes.length > jsonFileBytesMax) return { broken: 'too many bytes' };
-  if (bytes.length > budget.bytes) return { broken: 'over the budget of its archive' };
-  budget.bytes -= bytes.length;
-  const valuesMax = Math.min(jsonFileValuesMax, budget.values);
-  const measured = measureJson(bytes, jsonDepthMax, valuesMax);
-  if (measured === 'too deep') return { broken: measured };
-  if (measured === 'too many values') {
-    return { broken: valuesMax < jsonFileValuesMax ? 'over the budget of its archive' : measured };
-  }
-  budget.values -= measured;
+  const broken = budget.refusal(bytes);
+  if (broken !== undefined) return { broken };
+  let value: JsonValue;
   try {
-    return { value: JSON.parse(bytes.toString('utf8')) as JsonValue };
+    value = JSON.parse(bytes.toString('utf8')) as JsonValue;
   } catch {
     return { broken: 'not JSON' };
   }
+  return isWithinDepth(value, jsonDepthMax) ? { value } : { broken: 'too deep' };
+}
+
+/** The value alone is no level; each array or object around it is one. */
+function isWithinDepth(value: JsonValue, depthMax: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depthMax === 0) return false;
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isWithinDepth(item, depthMax - 1)) return false;
+    return true;
+  }
+  const members = value as JsonObject;
+  // Own ones only, as the parser makes objects; quicker than a list of the values.
+  for (const name in members) if (!isWithinDepth(members[name]!, depthMax - 1)) return false;
+  return true;
 }
 
 /** How many values and member names the text holds if it is JSON: one, and one more at each opening bracket, comma and colon. */
