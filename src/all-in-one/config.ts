@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import type { ConfigFile } from '../platform/config/config-file.ts';
 import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../platform/config/options.ts';
 import { defaultDataFolder } from '../platform/database/database-location.ts';
+import { tlsOptions } from '../platform/http/own-certificate.ts';
 
 export const allInOneOptions = defineOptions({
   name: 'all-in-one',
@@ -28,6 +29,7 @@ export const allInOneOptions = defineOptions({
       flag: 'port',
       description: 'Port of ingress; 0 takes any free one',
     },
+    ...tlsOptions,
     'run.operations_port': {
       type: 'integer',
       as: 'operationsPort',

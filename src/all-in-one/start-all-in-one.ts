@@ -22,7 +22,7 @@ import {
   startEmbeddedPostgres,
 } from '../platform/database/embedded/start-embedded-postgres.ts';
 import { limitConnections } from '../platform/http/connections.ts';
-import { createOperationsServer } from '../platform/http/operations-server.ts';
+import { certificateEvents, createOperationsServer } from '../platform/http/operations-server.ts';
 import type { Lifecycle, Readiness, RunningService } from '../platform/lifecycle/lifecycle.ts';
 import { openDirectoryStore } from '../platform/objects/directory/directory-store.ts';
 import { ensureNotificationSchema } from '../platform/records/notification-schema.ts';
@@ -132,7 +132,11 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   lifecycle.defer('stand-ins', () => standIns.stop());
 
   const tracker = await namedHere(payloadTrackerRole.options, () =>
-    startPayloadTracker(roles.tracker, { bus, database, telemetry: telemetryOf('tracker'), clock }),
+    // Nobody but this process asks it.
+    startPayloadTracker(
+      { ...roles.tracker, tls: { certFile: '', keyFile: '' } },
+      { bus, database, telemetry: telemetryOf('tracker'), clock },
+    ),
   );
   runs(payloadTrackerRole.options, tracker);
   const loaded = withStandIns(roles.notifier, standInsAsReceivers(standIns));
@@ -149,7 +153,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   runs(notificationWriterRole.options, writer);
 
   const limit = limitConnections(roles.ingress.connectionsMax);
-  const web = createWebServer({ host: settings.host, port: settings.port, connectionsMax: limit.taken, clock });
+  const web = createWebServer({
+    ...{ host: settings.host, port: settings.port, connectionsMax: limit.taken, clock, tls: settings.tls },
+    certificate: certificateEvents(busTelemetry.log),
+  });
   const mounted = await namedHere(ingressRole.options, () =>
     mountIngress(
       web,
@@ -166,7 +173,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   lifecycle.defer('row of ingress', recordOf(ingressRole.options, ingress));
   for (const warning of ingress.warnings) progress(`warning: ${warning}`);
   const { download } = roles.dataPipeline;
-  const allowedHosts = [...download.allowedHosts, new URL(ingress.baseUrl).host];
+  const allowedHosts = [...download.allowedHosts, new URL(ingress.insideUrl).host];
   const pipeline = await namedHere(dataPipelineRole.options, () =>
     startDataPipeline(
       { ...roles.dataPipeline, download: { ...download, allowedHosts } },
@@ -185,6 +192,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const operations = createOperationsServer({
     host: settings.host,
     port: settings.operationsPort,
+    tls: settings.tls,
     portSetting: '--operations-port',
     registry: joinRegistries(registries),
     readiness,

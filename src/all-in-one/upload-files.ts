@@ -35,7 +35,13 @@ export async function uploadBytes(
   // One that is not known here is not named either: ingress and the pipeline say what they think of the archive.
   const clusterId = await clusterIdOf(archive);
   try {
-    const upload = { url: ingress.uploadUrl, archive, clusterId, gatheredAt, token: ownToken };
+    const upload = {
+      url: ingress.uploadUrl.replace(ingress.baseUrl, ingress.insideUrl),
+      archive,
+      clusterId,
+      gatheredAt,
+      token: ownToken,
+    };
     const { status, body, requestId = '' } = await uploadArchive(upload);
     const accepted = status === 202 || status === 201;
     const reason = accepted ? '' : `status ${status}${body === '' ? '' : `: ${body.trim()}`}`;

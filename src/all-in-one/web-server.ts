@@ -23,9 +23,15 @@ interface FrontOptions {
 }
 
 export function createWebServer(
-  options: Pick<HttpServerOptions, 'host' | 'port' | 'connectionsMax' | 'clock'>,
+  options: Pick<HttpServerOptions, 'host' | 'port' | 'connectionsMax' | 'clock' | 'tls' | 'certificate'>,
 ): HttpServer {
-  return createHttpServer({ ...options, portSetting: '--port', bodyBytesMax, memory: new ConnectionMemory() });
+  return createHttpServer({
+    ...options,
+    portSetting: '--port',
+    bodyBytesMax,
+    memory: new ConnectionMemory(),
+    hasInside: true,
+  });
 }
 
 export function mountFront(server: HttpServer, { ready, frontPage }: FrontOptions): void {

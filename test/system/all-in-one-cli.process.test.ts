@@ -350,6 +350,12 @@ Options:
                                /var/lib/ccx-notifications) (run.data)
   --host <string>              Address that ingress listens on (run.host)
   --port <integer>             Port of ingress; 0 takes any free one (run.port)
+  --tls-cert <string>          PEM file of the certificate of our own ports, and
+                               of those between it and its authority; without,
+                               they speak plain HTTP (tls.cert_file)
+  --tls-key <string>           PEM file of its private key, without a password.
+                               Both files are read again when they change
+                               (tls.key_file)
   --operations-port <integer>  Port of /metrics and /ready of all services
                                together, on the same address; 0 takes any free
                                one (run.operations_port)
@@ -371,6 +377,10 @@ Environment:
       Address that ingress listens on (string, default "127.0.0.1")
   CCX_ALL_IN_ONE__RUN__PORT
       Port of ingress; 0 takes any free one (integer, default 3000)
+  CCX_ALL_IN_ONE__TLS__CERT_FILE
+      PEM file of the certificate of our own ports, and of those between it and its authority; without, they speak plain HTTP (string, default "")
+  CCX_ALL_IN_ONE__TLS__KEY_FILE
+      PEM file of its private key, without a password. Both files are read again when they change (string, default "")
   CCX_ALL_IN_ONE__RUN__OPERATIONS_PORT
       Port of /metrics and /ready of all services together, on the same address; 0 takes any free one (integer, default 0)
   CCX_ALL_IN_ONE__RUN__KAFKA

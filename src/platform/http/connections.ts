@@ -31,6 +31,8 @@ export const pipelinedMax = 16;
 interface ConnectionsOptions {
   readonly connectionsMax: number;
   readonly clock: Clock;
+  /** One counts from its handshake on, and what is read and written are its plain bytes. */
+  readonly isEncrypted?: boolean;
   /** Sees how many there are with each one that comes, and once a second. */
   readonly memory?: ConnectionMemory | undefined;
   /** A connection that there was no room for, or that the system had no descriptor for. Must not throw. */
@@ -84,7 +86,9 @@ export class Connections {
         options.memory?.observe(this.#open.size);
       });
     });
-    server.on('connection', (socket: Socket) => this.#opened(socket));
+    server.on(options.isEncrypted === true ? 'secureConnection' : 'connection', (socket: Socket) =>
+      this.#opened(socket),
+    );
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response));
     // The system has no descriptor left to accept with. The server goes on listening.
     server.on('error', () => {

@@ -3,13 +3,23 @@
  * idle connections. Routes belong to the services: a server has its own, or carries several modules, each with its paths, hooks, parsers,
  * errors and limits, none of which hold for another.
  */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../clock/clock.ts';
 import type { ConnectionMemory } from './connection-memory.ts';
-import { type ConnectionRoom, type ConnectionRoomOptions, Connections, overdueCheckedEveryMs } from './connections.ts';
+import {
+  type ConnectionRoom,
+  type ConnectionRoomOptions,
+  Connections,
+  firstByteMsMax,
+  overdueCheckedEveryMs,
+} from './connections.ts';
+import { type CertificateEvents, openOwnCertificate, type TlsFiles } from './own-certificate.ts';
 
 /** A client that has not sent its headers by then is not a client. */
 const headersMsMax = 15_000;
@@ -34,6 +44,11 @@ export interface HttpServerOptions {
   readonly connectionsMax?: number;
   readonly clock?: Clock;
   readonly headersMsMax?: number;
+  /** Certificate and key; without them it speaks plain HTTP. */
+  readonly tls?: TlsFiles | undefined;
+  readonly certificate?: CertificateEvents;
+  /** Beside a server that speaks TLS, a port of plain HTTP that only this machine reaches, for what this process asks of itself. */
+  readonly hasInside?: boolean;
   /** For a server that strangers reach in crowds. */
   readonly memory?: ConnectionMemory;
   /** The whole answer, as bytes, to what cannot be read as a request; nobody knows yet which module it is for. */
@@ -68,9 +83,22 @@ export interface RequestFault {
 
 export type HttpServer = ReturnType<typeof createHttpServer>;
 
+/** Connections whose handshake may be under way at once, in shares of those that there may be. */
+const handshakesShare = 0.5;
+
+/** Throws where the files of the certificate cannot be used. */
 export function createHttpServer(options: HttpServerOptions) {
   const { answerMalformed = defaultMalformedAnswer } = options;
   const modules: HttpModule[] = [];
+  const clock = options.clock ?? createSystemClock();
+  const certificate = openOwnCertificate(options.tls);
+  const ofNode = {
+    headersTimeout: options.headersMsMax ?? headersMsMax,
+    connectionsCheckingInterval: overdueCheckedEveryMs,
+    maxHeaderSize: headerBytesMax,
+    // Said below, because a module may say it in words of its own.
+    requireHostHeader: false,
+  };
   const moduleOf = (url: string | undefined) => ownerOf(decoded(pathOf(url)), modules);
   const app: FastifyInstance = fastify({
     logger: false,
@@ -81,13 +109,11 @@ export function createHttpServer(options: HttpServerOptions) {
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     routerOptions: { ignoreTrailingSlash: false },
-    http: {
-      headersTimeout: options.headersMsMax ?? headersMsMax,
-      connectionsCheckingInterval: overdueCheckedEveryMs,
-      maxHeaderSize: headerBytesMax,
-      // Said below, because a module may say it in words of its own.
-      requireHostHeader: false,
-    },
+    http: ofNode,
+    // The types know either this or that.
+    ...((certificate === undefined
+      ? {}
+      : { https: { ...ofNode, ...certificate.options(), handshakeTimeout: firstByteMsMax } }) as object),
     clientErrorHandler: (error: Error, socket: Socket) => giveUp(error, socket, answerMalformed),
     frameworkErrors: (error, request, reply) => {
       const answerBadPath = moduleOf(request.raw.url)?.answerBadPath;
@@ -108,15 +134,25 @@ export function createHttpServer(options: HttpServerOptions) {
     const refuse = moduleOf(request.url)?.refuseExpectation ?? defaultExpectationRefusal;
     refuse(response);
   });
+  const onRefused = () => {
+    for (const module of modules) module.onConnectionRefused?.();
+  };
+  const limit = options.connectionsMax ?? connectionsMax;
   const connections = new Connections(server, {
-    connectionsMax: options.connectionsMax ?? connectionsMax,
-    clock: options.clock ?? createSystemClock(),
-    memory: options.memory,
-    onRefused: () => {
-      for (const module of modules) module.onConnectionRefused?.();
-    },
+    ...{ connectionsMax: limit, clock, memory: options.memory, onRefused },
+    isEncrypted: certificate !== undefined,
   });
+  let stopWatching: () => void = () => undefined;
+  if (certificate !== undefined) {
+    // A connection is counted from its handshake on; until then this holds.
+    server.maxConnections = Math.ceil(limit * (1 + handshakesShare));
+    server.on('drop', onRefused);
+    const replace = (context: object) => (server as unknown as TlsServer).setSecureContext(context);
+    stopWatching = certificate.watch(clock, replace, options.certificate ?? {});
+  }
+  const inside = certificate !== undefined && options.hasInside === true ? insideOf(server, ofNode) : undefined;
   let baseUrl = '';
+  let insideUrl = '';
   return {
     app,
     /** Before it listens. */
@@ -135,6 +171,8 @@ export function createHttpServer(options: HttpServerOptions) {
      * behind that, where it listened.
      */
     baseUrl: (): string => baseUrl,
+    /** Where this process itself reaches it: without TLS. Empty before it listens. */
+    insideUrl: (): string => insideUrl,
     /** Starts to listen; resolves to the base URL. */
     async listen(): Promise<string> {
       try {
@@ -147,19 +185,39 @@ export function createHttpServer(options: HttpServerOptions) {
           hint: `choose another port with ${options.portSetting}`,
         });
       }
-      baseUrl = urlOf(server.address() as AddressInfo);
+      baseUrl = urlOf(server.address() as AddressInfo, certificate === undefined ? 'http' : 'https');
+      insideUrl = reachable(baseUrl);
+      if (inside !== undefined) {
+        inside.listen(0, '127.0.0.1');
+        await once(inside, 'listening');
+        insideUrl = urlOf(inside.address() as AddressInfo, 'http');
+      }
       return baseUrl;
     },
     async close(): Promise<void> {
+      stopWatching();
       const closed = app.close();
       connections.close();
+      if (inside?.listening === true) {
+        const insideClosed = once(inside, 'close');
+        inside.close();
+        await insideClosed;
+      }
       await closed;
     },
   };
 }
 
-function urlOf({ family, address, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+/** The same answers for this process itself. Its connections are not counted, and closing waits for their requests. */
+function insideOf(server: Server, options: object): Server {
+  const inside = createServer(options);
+  for (const event of ['request', 'checkContinue', 'checkExpectation'])
+    inside.on(event, (request: IncomingMessage, response: ServerResponse) => server.emit(event, request, response));
+  return inside;
+}
+
+function urlOf({ family, address, port }: AddressInfo, scheme: 'http' | 'https'): string {
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /** A listener on all addresses is reached by this one from here. */

@@ -3,6 +3,7 @@
  * roles' `commands.ts`; in the all-in-one process ingress serves this for all.
  */
 
+import { errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import { publicReadiness } from '../lifecycle/health.ts';
 import type { Readiness } from '../lifecycle/lifecycle.ts';
@@ -11,6 +12,16 @@ import { registerProcessMetrics } from '../telemetry/process-metrics.ts';
 import { Registry } from '../telemetry/prometheus.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
+import type { CertificateEvents, TlsFiles } from './own-certificate.ts';
+
+/** The log lines of a role about the certificate of its ports. */
+export function certificateEvents(log: Telemetry['log']): CertificateEvents {
+  return {
+    onReplaced: (until) => log.info({ until: until.toISOString() }, 'the certificate of our ports was replaced'),
+    onFailed: (error) =>
+      log.warn(errorFields(error), 'the files of the certificate are not used; the one before stays'),
+  };
+}
 
 /** `/metrics` and `/ready` take no body. */
 const operationsBodyBytesMax = 1_024;
@@ -25,11 +36,13 @@ interface OperationsServerOptions {
   /** Hears what `/ready` does not tell everybody. */
   readonly log: Telemetry['log'];
   readonly clock: Clock;
+  readonly tls?: TlsFiles;
 }
 
 export function createOperationsServer(options: OperationsServerOptions): HttpServer {
   const readiness = publicReadiness(options);
-  const server = createHttpServer({ ...options, bodyBytesMax: operationsBodyBytesMax });
+  const certificate = certificateEvents(options.log);
+  const server = createHttpServer({ ...options, certificate, bodyBytesMax: operationsBodyBytesMax });
   // A page joined of several registries is that of the all-in-one process, where ingress has them.
   if (options.registry instanceof Registry) registerProcessMetrics(options.registry);
   server.app.get('/metrics', async (_request, reply) =>

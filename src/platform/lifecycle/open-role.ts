@@ -90,13 +90,19 @@ function roleOn(options: RoleOptions, base: ReturnType<typeof openRoleBase>, lif
     },
     /** `GET /health`, `/ready` and `/metrics`. */
     async serveOperations(
-      config: { readonly 'operations.host': string; readonly 'operations.port': number },
+      config: {
+        readonly 'operations.host': string;
+        readonly 'operations.port': number;
+        readonly 'tls.cert_file': string;
+        readonly 'tls.key_file': string;
+      },
       service: RunningService,
     ): Promise<void> {
       const server = createOperationsServer({
         host: config['operations.host'],
         port: config['operations.port'],
         portSetting: 'operations.port',
+        tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },
         registry: telemetry.registry,
         readiness: () => service.readiness(),
         ...{ log: telemetry.log, clock },

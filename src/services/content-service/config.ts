@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { configInvalid } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import { parseHostPort } from '../../platform/config/parse-value.ts';
+import { tlsOptions } from '../../platform/http/own-certificate.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 
 export const contentServiceOptions = defineOptions({
@@ -21,6 +22,7 @@ export const contentServiceOptions = defineOptions({
       flag: 'content',
       description: "Folder with the rules' content; default the rules of this program",
     },
+    ...tlsOptions,
     'metrics.namespace': { default: '', description: 'Put before metric names, with an underscore' },
     'logging.log_level': {
       default: 'info',
@@ -44,6 +46,7 @@ export function contentServiceSettings(config: ConfigOf<typeof contentServiceOpt
     groupsFile: config['groups.path'] || besideThisFile('groups.yaml'),
     contentRoot: config['content.path'] || CATALOG_CONTENT_ROOT,
     metricsNamespace: config['metrics.namespace'],
+    tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },
   };
 }
 

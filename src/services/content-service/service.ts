@@ -5,6 +5,7 @@ import { encodeRuleContent } from '../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
+import { certificateEvents } from '../../platform/http/operations-server.ts';
 import { publicReadiness } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -53,6 +54,9 @@ async function build(
     port: settings.port,
     bodyBytesMax: requestBodyBytesMax,
     portSetting: 'server.address',
+    tls: settings.tls,
+    certificate: certificateEvents(telemetry.log),
+    clock,
   });
   lifecycle.defer('http server', () => server.close());
 

@@ -22,6 +22,7 @@ import {
 } from '../../platform/archive/archive.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions, settingsOf } from '../../platform/config/options.ts';
+import { tlsOptions } from '../../platform/http/own-certificate.ts';
 
 /** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
 const inFlightBytesDefault = 256 * 1024 ** 2;
@@ -230,6 +231,7 @@ export const dataPipelineOptions = defineOptions({
       flag: 'operations-port',
       description: 'Port of /metrics, /ready and /live; 0 picks any',
     },
+    ...tlsOptions,
     'logging.log_level': {
       default: 'info',
       choices: ['debug', 'info', 'warn', 'error', 'fatal', 'silent'],

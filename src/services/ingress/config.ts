@@ -12,6 +12,7 @@ import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions, settingsOf } from '../../platform/config/options.ts';
+import { tlsOptions } from '../../platform/http/own-certificate.ts';
 import {
   addressings,
   checksumModes,
@@ -59,6 +60,7 @@ export const ingressOptions = defineOptions({
       env: 'INGRESS_SERVICEBASEURL',
       description: 'how consumers reach the web listener, for download links',
     },
+    ...tlsOptions,
     'web.connections_max': {
       type: 'integer',
       as: 'connectionsMax',

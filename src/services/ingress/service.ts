@@ -11,6 +11,7 @@ import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
 import { type ConnectionsLimit, limitConnections } from '../../platform/http/connections.ts';
 import { createHttpServer, type HttpServer, reachable } from '../../platform/http/http-server.ts';
+import { certificateEvents } from '../../platform/http/operations-server.ts';
 import { probeReasons, publicReadiness } from '../../platform/lifecycle/health.ts';
 import {
   buildWithLifecycle,
@@ -62,6 +63,8 @@ export interface IngressDependencies {
 export interface RunningIngress extends RunningService {
   /** Web listener, e.g. `http://127.0.0.1:3000`. */
   readonly baseUrl: string;
+  /** The same listener as this process itself reaches it: without TLS. */
+  readonly insideUrl: string;
   /** Where clusters upload to. */
   readonly uploadUrl: string;
   /** Metrics listener; `/metrics` below it. */
@@ -95,6 +98,8 @@ export async function startIngress(
       bodyBytesMax: gatheredBodyBytesMax,
       connectionsMax: limit.taken,
       clock,
+      tls: settings.tls,
+      certificate: certificateEvents(dependencies.telemetry.log),
       memory: new ConnectionMemory(),
       answerMalformed: (fault) => malformedAnswer(fault, clock),
     });
@@ -188,7 +193,7 @@ async function build(
   lifecycle.defer('upload slots', () => slots.stop());
   const readiness = () => assessReadiness(objects, { announcer, guard }, clock);
 
-  const metricsListener = createMetricsListener(settings, telemetry.registry);
+  const metricsListener = createMetricsListener(settings, { registry: telemetry.registry, clock });
   lifecycle.defer('metrics listener', () => metricsListener.close());
   const module: IngressModuleOptions = {
     ...{
@@ -232,10 +237,11 @@ async function build(
       return {
         name: 'ingress',
         baseUrl,
+        insideUrl: server.insideUrl(),
         uploadUrl: `${baseUrl}${WEB_PREFIXES[0]}/upload`,
         metricsUrl,
         warnings,
-        localLink: async (link) => (await download?.renew(link, baseUrl)) ?? link,
+        localLink: async (link) => (await download?.renew(link, server.insideUrl())) ?? link,
         async openArchive(link) {
           const requestId = objects.openFile === undefined ? undefined : await download?.idOf(link, baseUrl);
           return requestId === undefined || isReservedKey(requestId) ? undefined : await objects.openFile?.(requestId);
@@ -316,9 +322,13 @@ export function identityWarnings(
 }
 
 /** The second listener: `lubdub` for probes, Prometheus text for whoever scrapes. Source: ingress.md A.1. */
-function createMetricsListener({ host, metricsPort }: IngressSettings, registry: Telemetry['registry']): HttpServer {
+function createMetricsListener(
+  { host, metricsPort, tls }: IngressSettings,
+  { registry, clock }: { readonly registry: Telemetry['registry']; readonly clock: Clock },
+): HttpServer {
+  // The web listener says what becomes of the certificate.
   const server = createHttpServer({
-    host,
+    ...{ host, tls, clock },
     port: metricsPort,
     bodyBytesMax: gatheredBodyBytesMax,
     portSetting: 'INGRESS_METRICSPORT',

@@ -8,6 +8,7 @@ import type { TargetName } from '../../contracts/tables.ts';
 import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions, inSection, type SettingsOf, settingsOf } from '../../platform/config/options.ts';
+import { tlsOptions } from '../../platform/http/own-certificate.ts';
 import { brokerOptions, storageOptions } from '../../platform/reference/broker-settings.ts';
 import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
 import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
@@ -260,6 +261,7 @@ export const notificationServiceOptions = defineOptions({
     },
     'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
     'operations.port': { type: 'integer', default: 9103, min: 0, max: 65_535, description: 'Their port' },
+    ...tlsOptions,
     'logging.log_level': { default: 'info', description: 'debug, info, warn, error or fatal' },
     ...vaultOptions,
     ...busOptions,

@@ -53,8 +53,13 @@ async function startWriterRole(config: NotificationWriterConfig, role: OpenRole)
   if (address === '') return;
   const { publicReadiness } = await import('../../platform/lifecycle/health.ts');
   const { createMetricsServer } = await import('./metrics-server.ts');
+  const { certificateEvents } = await import('../../platform/http/operations-server.ts');
   const readiness = publicReadiness({ readiness: () => writer.readiness(), log: telemetry.log, clock });
-  const server = createMetricsServer({ address, registry: telemetry.registry, readiness });
+  const server = createMetricsServer({
+    ...{ address, registry: telemetry.registry, readiness, clock },
+    tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },
+    certificate: certificateEvents(telemetry.log),
+  });
   lifecycle.defer('metrics server', () => server.close());
   telemetry.log.info({ url: await server.listen() }, 'listening');
 }

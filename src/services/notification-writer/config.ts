@@ -20,6 +20,7 @@ import {
   type SettingsOf,
   settingsOf,
 } from '../../platform/config/options.ts';
+import { tlsOptions } from '../../platform/http/own-certificate.ts';
 import { brokerOptions, brokerSettings, storageOptions } from '../../platform/reference/broker-settings.ts';
 import { loggingOptions, refuseUnsupportedLogging } from '../../platform/reference/reference-log.ts';
 
@@ -141,7 +142,7 @@ const additionalOptions = {
 export const notificationWriterOptions = defineOptions({
   name: 'writer',
   envPrefix: 'CCX_NOTIFICATION_WRITER',
-  options: { ...referenceOptions, ...additionalOptions, ...busOptions },
+  options: { ...referenceOptions, ...additionalOptions, ...tlsOptions, ...busOptions },
 });
 
 export type NotificationWriterConfig = ConfigOf<typeof notificationWriterOptions>;

@@ -6,7 +6,7 @@ import type { FastifyReply } from 'fastify';
 import type { Registry } from 'prom-client';
 import { configInvalid } from '../../encoding/ccx-error.ts';
 import { parseHostPort } from '../../platform/config/parse-value.ts';
-import { createHttpServer, type HttpServer } from '../../platform/http/http-server.ts';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../platform/http/http-server.ts';
 import type { Readiness } from '../../platform/lifecycle/lifecycle.ts';
 import { registerProcessMetrics } from '../../platform/telemetry/process-metrics.ts';
 
@@ -21,14 +21,16 @@ export function createMetricsServer({
   address,
   registry,
   readiness,
+  ...more
 }: {
   /** `:8080`, `127.0.0.1:8080`, `[::1]:0`; nothing before the colon means every interface. */
   readonly address: string;
   readonly registry: Registry;
   readonly readiness: () => Promise<Readiness>;
-}): HttpServer {
+} & Pick<HttpServerOptions, 'tls' | 'certificate' | 'clock'>): HttpServer {
   const server = createHttpServer({
     ...parseAddress(address),
+    ...more,
     bodyBytesMax: metricsBodyBytesMax,
     portSetting: 'metrics.address',
   });

@@ -2,6 +2,7 @@
 import { GROUP_TRACKER, TOPIC_PAYLOAD_STATUS, TOPIC_TRACKER_DEAD_LETTERS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { defineOptions, type SettingsOf } from '../../platform/config/options.ts';
+import { tlsOptions } from '../../platform/http/own-certificate.ts';
 
 const batchBytesDefault = 8 * 1024 ** 2;
 /** Two weeks: an operator comes back from a holiday and asks what became of an upload. */
@@ -68,6 +69,7 @@ export const payloadTrackerOptions = defineOptions({
       min: 1_000,
       description: 'How many events are kept; the oldest go first',
     },
+    ...tlsOptions,
     'http.host': { default: '0.0.0.0', flag: 'host', description: 'Address to listen on' },
     'http.port': {
       type: 'integer',

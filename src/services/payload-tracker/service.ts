@@ -71,6 +71,7 @@ async function build(
   const { readiness, state, idle, stop } = consumer;
   const server = createOperationsServer({
     ...settings.http,
+    tls: settings.tls,
     portSetting: 'http.port (--port)',
     registry: telemetry.registry,
     ...{ readiness, log: telemetry.log, clock },

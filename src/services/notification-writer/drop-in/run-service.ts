@@ -7,6 +7,7 @@ import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import type { BusSettings } from '../../../platform/bus/bus-options.ts';
 import { openBus } from '../../../platform/bus/open-bus.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
+import { certificateEvents } from '../../../platform/http/operations-server.ts';
 import { publicReadiness } from '../../../platform/lifecycle/health.ts';
 import type { Lifecycle, RunningService } from '../../../platform/lifecycle/lifecycle.ts';
 import { runRole } from '../../../platform/lifecycle/run-role.ts';
@@ -67,7 +68,11 @@ async function startMetrics(
   if (address === '') return;
   try {
     const answer = publicReadiness({ readiness, log: telemetry.log, clock });
-    const server = createMetricsServer({ address, registry: telemetry.registry, readiness: answer });
+    const server = createMetricsServer({
+      ...{ address, registry: telemetry.registry, readiness: answer, clock },
+      tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },
+      certificate: certificateEvents(telemetry.log),
+    });
     lifecycle.defer('metrics server', () => server.close());
     telemetry.log.info({ 'HTTP server address': address, url: await server.listen() }, 'Starting HTTP server');
   } catch (error) {
