@@ -39,6 +39,19 @@ export function serializePayloadStatus(message: PayloadStatusMessage): string {
 }
 
 /**
+ * The same for many requests that have the rest in common: answers with what writes the message of a request, and writes nothing but its id
+ * anew.
+ */
+export function payloadStatusOf(
+  common: Pick<PayloadStatusMessage, 'service' | 'status' | 'date'>,
+): (requestId: string) => string {
+  const { service, ...rest } = common;
+  const before = `${JSON.stringify({ service }).slice(0, -1)},"request_id":`;
+  const after = `,${JSON.stringify({ status: rest.status, date: rest.date }).slice(1)}`;
+  return (requestId) => before + JSON.stringify(requestId) + after;
+}
+
+/**
  * Reads a message of topic `platform.payload-status`. Many services of other teams write there, so everything that can be understood is
  * taken: any status word, numbers for text, a blank for the `T` of the time, a missing zone. Called by the payload tracker.
  * Source: ingress.md A.8.

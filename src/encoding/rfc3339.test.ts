@@ -79,3 +79,17 @@ test('a moment is written in UTC with as many digits as it needs, and read back 
     assert.equal(parseRfc3339(text)?.micros, micros);
   }
 });
+
+test('a time in UTC is the one that the calendar of the machine makes of it', () => {
+  for (let days = -719_528; days < 2_932_896; days += 97) {
+    const date = new Date(days * 86_400_000 + 45_296_000);
+    const text = date.toISOString();
+    assert.deepEqual(parseRfc3339(text), {
+      micros: BigInt(date.getTime()) * 1000n,
+      canonical: text.replace('.000Z', '.000000000Z'),
+    });
+    assert.deepEqual(parseRfc3339(text.replace('.000Z', '+00:00')), parseRfc3339(text));
+    assert.equal(formatRfc3339(BigInt(date.getTime()) * 1000n + 1n), text.replace('.000Z', '.000001Z'));
+  }
+  assert.equal(parseRfc3339('2026-11-21T6:15:49,5Z')?.canonical, '2026-11-21T06:15:49.500000000Z');
+});

@@ -1,7 +1,7 @@
 /** Status messages are told in order, in batches, within bounds, and never in the way. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PayloadStatusMessage } from '../../contracts/payload-status.ts';
+import { type PayloadStatusMessage, serializePayloadStatus } from '../../contracts/payload-status.ts';
 import { TOPIC_PAYLOAD_STATUS } from '../../contracts/topics.ts';
 import type { OutgoingRecord } from '../bus/bus.ts';
 import { createManualClock } from '../clock/manual-clock.ts';
@@ -48,6 +48,28 @@ test('a status has its members in order, and what is unknown is left out', async
     date: '2026-11-21T16:00:00.000001Z',
   });
   assert.ok(statuses.idle());
+});
+
+test('statuses of many requests are the same messages, with one time for all', async () => {
+  const { clock, batches, statuses } = make();
+  const requests = ['req-1', '', 'a "b"\\\n\u2028é', '\ud800'];
+  statuses.reportAll(requests, ['processed', 'success']);
+  await clock.advance(0);
+  const date = '2026-11-21T16:00:00Z';
+  assert.deepEqual(
+    batches[0]!.map((message) => JSON.stringify(message)),
+    requests
+      .filter((id) => id !== '')
+      .flatMap((request_id) =>
+        (['processed', 'success'] as const).map((status) =>
+          serializePayloadStatus({ service: 'ccx-data-pipeline', request_id, status, date }),
+        ),
+      ),
+  );
+  const silent = make('');
+  silent.statuses.reportAll(requests, ['received']);
+  statuses.reportAll([''], ['received']);
+  assert.deepEqual([batches.length, silent.statuses.idle(), statuses.idle()], [1, true, true]);
 });
 
 test('nothing is told without a request id or without a topic', async () => {

@@ -5,7 +5,7 @@
  */
 
 import type { Counter } from 'prom-client';
-import { type PayloadStatus, serializePayloadStatus } from '../../contracts/payload-status.ts';
+import { type PayloadStatus, payloadStatusOf, serializePayloadStatus } from '../../contracts/payload-status.ts';
 import { errorCode } from '../../encoding/ccx-error.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { formatRfc3339 } from '../../encoding/rfc3339.ts';
@@ -78,6 +78,21 @@ export class StatusSender {
       date: formatRfc3339(details.atMicros ?? clock.nowMicros()),
     });
     this.#waiting.push(message);
+    this.#dropExcess();
+    this.#sending ??= this.#sendAll();
+  }
+
+  /** The same of many requests at once: request by request, with one time for all. Ids that are empty are left out. */
+  reportAll(requestIds: readonly string[], statuses: readonly PayloadStatus[]): void {
+    const { topic, service, clock } = this.#options;
+    if (topic === '' || requestIds.length === 0 || this.#stopping.signal.aborted) return;
+    const date = formatRfc3339(clock.nowMicros());
+    const messagesOf = statuses.map((status) => payloadStatusOf({ service, status, date }));
+    for (const requestId of requestIds) {
+      if (requestId === '') continue;
+      for (const messageOf of messagesOf) this.#waiting.push(messageOf(requestId));
+    }
+    if (this.#waiting.length === 0) return;
     this.#dropExcess();
     this.#sending ??= this.#sendAll();
   }

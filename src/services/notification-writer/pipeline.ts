@@ -1,7 +1,9 @@
 /**
  * The way of a batch of messages: the steps in order, and what becomes of each message. Steps that only look at a message run one message
- * after the other; storing and dead-lettering take the batch as a whole and are tried until they succeed. Called by the intake.
+ * after the other, while the batch before is stored; storing and dead-lettering take the batch as a whole and are tried until they succeed.
+ * Called by the intake.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   inQuotes,
   parseOcpResults,
@@ -14,7 +16,7 @@ import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { formatRfc3339, parseRfc3339 } from '../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../platform/bus/bus.ts';
-import type { BatchControl } from '../../platform/bus/intake/batch-intake.ts';
+import type { BatchControl, FinishBatch } from '../../platform/bus/intake/batch-intake.ts';
 import { type DeadLetterTarget, deadLetterRecords } from '../../platform/bus/intake/dead-letter-records.ts';
 import { deadLetter, done, type ImmediateAnswer, unexpected } from '../../platform/bus/intake/step.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
@@ -23,7 +25,7 @@ import { recordTraceEvents } from '../../platform/records/trace-log.ts';
 import type { NotificationWriterSettings } from './config.ts';
 import type { CheckedReport, ParsedReport, ReportRow, ReportSubject } from './report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
-import { type CatalogueReader, readFacts } from './steps/read-facts.ts';
+import { type FactsMemory, readFacts } from './steps/read-facts.ts';
 import { type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { InsertedReport } from './store.ts';
 import type { TakenMessage, WriterEvents } from './telemetry.ts';
@@ -33,7 +35,7 @@ const microsPerMs = 1000n;
 interface PipelineDependencies {
   readonly clock: Clock;
   readonly events: WriterEvents;
-  readonly readCatalogue: CatalogueReader;
+  readonly factsMemory: FactsMemory;
   readonly database: Database;
   /** Takes dead letters. */
   readonly sender: DeadLetterTarget['sender'];
@@ -53,17 +55,28 @@ interface RefusedMessage {
   readonly error: CcxError;
 }
 
-/** Resolves when every message of the batch is stored, recognised or dead-lettered; rejects with the abort reason when it was given up. */
-export async function processBatch(
+/** Messages that are judged before the event loop turns: the batch that is being stored must not wait for these. */
+const judgedAtOnce = 25;
+
+/**
+ * Judges the messages, and answers with what does the rest: that resolves when every one of them is stored, recognised or dead-lettered, and
+ * rejects with the abort reason when the batch was given up.
+ */
+export async function beginBatch(
   records: readonly BusRecord[],
   dependencies: PipelineDependencies,
   control: BatchControl,
-): Promise<void> {
+): Promise<FinishBatch> {
   const batch = new BatchRun(dependencies, control);
-  for (const record of records) batch.judge(record);
-  await batch.store();
-  await batch.deadLetter();
-  batch.finish(records.length);
+  for (let at = 0; at < records.length; at += judgedAtOnce) {
+    if (at > 0) await turn();
+    batch.judge(records.slice(at, at + judgedAtOnce));
+  }
+  return async () => {
+    await batch.store();
+    await batch.deadLetter();
+    batch.finish(records.length);
+  };
 }
 
 class BatchRun {
@@ -81,16 +94,27 @@ class BatchRun {
     this.#startedMs = dependencies.clock.monotonicMs();
   }
 
-  /** Parse, shrink, check, read facts, prepare: no step waits for anything. A bug in one of them costs the message its place, not the others theirs. */
-  judge(record: BusRecord): void {
+  judge(records: readonly BusRecord[]): void {
+    const received: ReportSubject[] = [];
+    for (const record of records) {
+      const message = this.#judge(record);
+      if (message !== undefined) received.push(message.subject);
+    }
+    this.#dependencies.events.reportsReceived(received);
+  }
+
+  /**
+   * Parse, shrink, check, read facts, prepare: no step waits for anything. A bug in one of them costs the message its place, not the others
+   * theirs. Answers with what could be read.
+   */
+  #judge(record: BusRecord): TakenMessage | undefined {
     const { clock, events } = this.#dependencies;
     const takenMs = clock.monotonicMs();
     events.recordTaken(record);
     const parsed = parseOcpResults(record.value);
     if (parsed.kind === 'refused') {
       const { refused } = parsed;
-      this.#refuse({ record, subject: subjectOf(refused), takenMs }, 'parse-report', refused.error);
-      return;
+      return this.#refuse({ record, subject: subjectOf(refused), takenMs }, 'parse-report', refused.error);
     }
     const message: TakenMessage = { record, subject: subjectOf(parsed.report), takenMs };
     try {
@@ -99,10 +123,11 @@ class BatchRun {
       events.unexpectedFailure('judge', cause);
       this.#refuse(message, 'check-report', unexpected(cause));
     }
+    return message;
   }
 
   #judgeReceived(message: TakenMessage, received: ReceivedReport): undefined {
-    const { clock, events, readCatalogue, settings } = this.#dependencies;
+    const { clock, events, factsMemory, settings } = this.#dependencies;
     events.reportReceived(message, received.version);
 
     const shrunk = shrinkReport(received);
@@ -112,7 +137,7 @@ class BatchRun {
     if (checked.kind !== 'done') return this.#refuse(message, 'check-report', checked.error);
     events.timeChecked();
 
-    const facts = readFacts(message.record, received, readCatalogue);
+    const facts = readFacts(message.record, received, factsMemory);
     events.factsIgnored(message, facts.ignored);
     const prepared = prepareRow(message.record, checked.value, facts);
     if (prepared.kind !== 'done') return this.#refuse(message, 'prepare-row', prepared.error);
@@ -138,22 +163,26 @@ class BatchRun {
       );
     });
     if (results.length > 0) events.batchStored(clock.monotonicMs() - startedMs);
+    const known: ReportSubject[] = [];
     results.forEach((answer, index) => {
       const { message, row } = this.#accepted[index]!;
       const result = settled(answer, attempts);
       switch (result.kind) {
         case 'stored':
           this.#stored += 1;
+          known.push(message.subject);
           events.reportStored(message, row.text.length, result.updatedAt);
           break;
         case 'repeated':
           this.#repeated += 1;
+          known.push(message.subject);
           events.reportRepeated(message, result.by);
           break;
         case 'refused':
           this.#refuse(message, 'store-reports', result.error);
       }
     });
+    events.outcomesKnown(known, 'success');
   }
 
   async deadLetter(): Promise<void> {
@@ -172,6 +201,10 @@ class BatchRun {
       deadLetterRecords(deadLetters, target, retryMs),
     );
     for (const { message, step, error } of refused) events.messageDeadLettered(message, step, error);
+    events.outcomesKnown(
+      refused.map(({ message }) => message.subject),
+      'error',
+    );
     if (!settings.traced) return;
     // Not part of a guarantee, so that it is tried once: the dead letter itself says as much.
     await recordTraceEvents(

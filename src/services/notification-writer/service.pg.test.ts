@@ -32,7 +32,7 @@ import { type NotificationWriterSettings, notificationWriterOptions, notificatio
 import { checkReport, shrinkReport } from './pipeline.ts';
 import { startNotificationWriter } from './service.ts';
 import { prepareRow } from './steps/prepare-row.ts';
-import { createCatalogueReader, readFacts } from './steps/read-facts.ts';
+import { createFactsMemory, readFacts } from './steps/read-facts.ts';
 import { insertReportBatch } from './store.ts';
 
 const clock = createSystemClock();
@@ -784,7 +784,7 @@ describe('facts', () => {
     const record = { topic: 't', partition: 0, offset: 0n, key: null, value, headers, timestampMs: 0 };
     const checked = checkReport(shrinkReport(received.report), 0, clock.nowMicros());
     assert.equal(checked.kind, 'done');
-    const row = prepareRow(record, checked.value, readFacts(record, received.report, createCatalogueReader()));
+    const row = prepareRow(record, checked.value, readFacts(record, received.report, createFactsMemory()));
     assert.equal(row.kind, 'done');
     await start();
     const statements: string[] = [];

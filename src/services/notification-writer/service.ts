@@ -16,9 +16,9 @@ import { ensureNotificationSchema } from '../../platform/records/notification-sc
 import { createFactsSweep } from '../../platform/records/report-facts.ts';
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import { type NotificationWriterSettings, notificationWriterOptions, notificationWriterSettings } from './config.ts';
-import { processBatch } from './pipeline.ts';
+import { beginBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
-import { createCatalogueReader } from './steps/read-facts.ts';
+import { createFactsMemory } from './steps/read-facts.ts';
 import { createWriterEvents, createWriterMetrics } from './telemetry.ts';
 import { waitForTables } from './wait-for-tables.ts';
 
@@ -56,13 +56,13 @@ async function build(
   const events = createWriterEvents({ telemetry, clock, metrics, statuses });
   for (const warning of warnings) events.warned(warning);
 
-  const work = { clock, events, readCatalogue: createCatalogueReader(), database, sender, settings };
+  const work = { clock, events, factsMemory: createFactsMemory(), database, sender, settings };
   const { deadLettersTopic, topic, statusesTopic } = settings;
   await ensureOwnTopics(bus, { own: deadLettersTopic, others: [topic, statusesTopic], warn: events.warned });
   const consumer = await openBatchConsumer(
     settings,
     dependencies,
-    { events, process: (records, control) => processBatch(records, work, control) },
+    { events, begin: (records, control) => beginBatch(records, work, control) },
     lifecycle,
   );
   if (settings.waitsForDatabase) {

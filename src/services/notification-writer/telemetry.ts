@@ -48,7 +48,6 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
     /** Read and valid; nothing is known of its time yet. */
     reportReceived({ record, subject }: TakenMessage, version: number): void {
       metrics.parsed.inc();
-      statuses.report({ requestId: subject.requestId }, 'received');
       if (version !== expectedVersion) {
         log.warn(
           { ...placeOf(record), ...contextOf(subject), version },
@@ -56,6 +55,13 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
         );
       }
       metrics.versionChecked.inc();
+    },
+    /** Those of the above that were read in one go. */
+    reportsReceived(subjects: readonly ReportSubject[]): void {
+      statuses.reportAll(
+        subjects.map(({ requestId }) => requestId),
+        ['received'],
+      );
     },
     reportShrunk({ subject }: TakenMessage, report: ParsedReport): void {
       metrics.marshaled.inc();
@@ -91,19 +97,19 @@ function checkEvents({ telemetry, clock, metrics, statuses }: WriterEventsOption
 
 function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOptions) {
   const { log } = telemetry;
-  const reportOutcome = (subject: ReportSubject, outcome: 'success' | 'error') => {
-    // Both carry the same time, as in the reference.
-    const now = clock.nowMicros();
-    statuses.report({ requestId: subject.requestId }, 'processed', { atMicros: now });
-    statuses.report({ requestId: subject.requestId }, outcome, { atMicros: now });
-  };
   return {
+    /** Of messages of one batch. Both statuses carry the same time, as in the reference. */
+    outcomesKnown(subjects: readonly ReportSubject[], outcome: 'success' | 'error'): void {
+      statuses.reportAll(
+        subjects.map(({ requestId }) => requestId),
+        ['processed', outcome],
+      );
+    },
     /** Hop 8. */
     reportStored({ record, subject, takenMs }: TakenMessage, bytes: number, updatedAt: string): void {
       metrics.stored.inc();
       metrics.delaySeconds.observe(Math.max(0, (clock.now().getTime() - record.timestampMs) / 1000));
       metrics.storedBytes.inc(bytes);
-      reportOutcome(subject, 'success');
       log.debug({ ...placeOf(record), ...contextOf(subject), bytes, updatedAt }, 'report stored');
       telemetry.announce('report-stored', {
         requestId: subject.requestId,
@@ -116,14 +122,12 @@ function outcomeEvents({ telemetry, clock, metrics, statuses }: WriterEventsOpti
     },
     reportRepeated({ record, subject }: TakenMessage, by: Extract<InsertedReport, { kind: 'repeated' }>['by']): void {
       metrics.repeats.inc();
-      reportOutcome(subject, 'success');
       log.info({ ...placeOf(record), ...contextOf(subject), by }, 'message was stored before; no second row');
       telemetry.announce('report-repeated', { requestId: subject.requestId, by, cluster: subject.cluster });
     },
     messageDeadLettered({ record, subject }: TakenMessage, step: string, error: CcxError): void {
       metrics.errors.inc();
       metrics.deadLetters.inc({ step, code: error.code });
-      reportOutcome(subject, 'error');
       log.warn(
         { ...placeOf(record), ...contextOf(subject), step, ...errorFields(error) },
         'message put into the dead-letter topic',

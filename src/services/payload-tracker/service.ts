@@ -59,7 +59,12 @@ async function build(
     dependencies,
     {
       events,
-      process: (records, control) => processBatch(records, { clock, events, database, deadLetters }, control),
+      begin: async (records, control) => () =>
+        processBatch(
+          records.filter((record) => control.owns(record)),
+          { clock, events, database, deadLetters },
+          control,
+        ),
     },
     lifecycle,
   );

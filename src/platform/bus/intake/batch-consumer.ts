@@ -13,7 +13,7 @@ import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { type Bus, type BusRecord, hasReadEverything, type Position, type TopicPartition } from '../bus.ts';
 import { offsetsCommitted } from '../telemetry.ts';
-import { type BatchBounds, type BatchControl, BatchIntake } from './batch-intake.ts';
+import { type BatchBounds, type BatchControl, BatchIntake, type FinishBatch } from './batch-intake.ts';
 import { watchLag } from './consumer-lag.ts';
 
 /** What such a service is started with; whoever starts it closes bus and database after it has stopped. */
@@ -65,18 +65,19 @@ interface BatchConsumerSettings {
 
 interface BatchConsumerWork {
   readonly events: ReturnType<typeof batchConsumerEvents>;
-  readonly process: (records: readonly BusRecord[], control: BatchControl) => Promise<void>;
+  /** See `BatchIntake`. */
+  readonly begin: (records: readonly BusRecord[], control: BatchControl) => Promise<FinishBatch>;
 }
 
 /** Joins the group; nothing is taken before `start`. Stops with the lifecycle. Rejects with the bus's code. */
 export async function openBatchConsumer(
   { topic, groupId, startAt, batch }: BatchConsumerSettings,
   { bus, database, telemetry, clock }: BatchServiceDependencies,
-  { events, process }: BatchConsumerWork,
+  { events, begin }: BatchConsumerWork,
   lifecycle: Lifecycle,
 ) {
   const health = new Health();
-  const intake = new BatchIntake({ clock, events, health, bounds: batch, process });
+  const intake = new BatchIntake({ clock, events, health, bounds: batch, begin });
   const onRevoked = (partitions: readonly TopicPartition[]) => intake.partitionsLost(partitions);
   const consumer = await bus.createConsumer({ groupId, topics: [topic], startAt, onRevoked });
   lifecycle.defer('consumer', () => consumer.close());

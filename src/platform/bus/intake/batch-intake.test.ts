@@ -14,7 +14,9 @@ function record(offset: number, bytes = 10, partition = 0): BusRecord {
   return { topic: 't', partition, offset: BigInt(offset), key: null, value, headers: [], timestampMs: 0 };
 }
 
-function bench(process: (records: readonly BusRecord[], control: BatchControl) => Promise<void>) {
+type Process = (records: readonly BusRecord[], control: BatchControl) => Promise<void>;
+
+function bench(process: Process, onBegin: (records: readonly BusRecord[]) => void = () => undefined) {
   const clock = createManualClock();
   const health = new Health();
   const polls: (readonly BusRecord[] | Error)[] = [];
@@ -41,7 +43,14 @@ function bench(process: (records: readonly BusRecord[], control: BatchControl) =
     clock,
     health,
     bounds: { recordsMax: 100, bytesMax: 100, waitMs: 50 },
-    process,
+    begin: async (records, control) => {
+      onBegin(records);
+      return () =>
+        process(
+          records.filter((one) => control.owns(one)),
+          control,
+        );
+    },
     events: {
       offsetsCommitted: () => told.push('committed'),
       stepRetried: (step, error) => told.push(`${step} ${error.code}`),
@@ -102,6 +111,37 @@ test('behind a full batch the next one is fetched while it is processed, and not
     commits.flat().map(({ offset }) => offset),
     [1n, 2n, 3n],
   );
+});
+
+test('the next batch is begun while one is finished; one that failed is begun anew', async () => {
+  const told: string[] = [];
+  const { polls, turn } = bench(
+    async (records) => {
+      for (let turns = 0; turns < 3; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+      told.push(`finished ${offsets(records)}`);
+      if (told.length === 3) throw new Error('bug');
+    },
+    (records) => told.push(`begun ${offsets(records)}`),
+  );
+  polls.push([record(0, 100)], [record(1, 100)]);
+  await assert.rejects(turn(), /bug/);
+  assert.equal(await turn(), 1);
+  assert.equal(await turn(), 1);
+  assert.deepEqual(told, ['begun 0', 'begun 1', 'finished 0', 'begun 0', 'finished 0', 'finished 1']);
+});
+
+test('records that were lost after their batch was begun are not finished', async () => {
+  const seen: number[][] = [];
+  let lose = () => {};
+  const { polls, commits, intake, turn } = bench(async (records) => {
+    seen.push(offsets(records));
+    lose();
+  });
+  lose = () => intake.partitionsLost([{ topic: 't', partition: 0 }]);
+  polls.push([record(0, 100), record(1, 100), record(7, 10, 1)]);
+  await turn();
+  assert.deepEqual(seen, [[0], [7]]);
+  assert.deepEqual(commits, [[{ topic: 't', partition: 1, offset: 8n }]]);
 });
 
 test('records of a batch that failed are processed again before anything else is taken', async () => {

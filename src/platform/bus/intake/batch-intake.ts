@@ -1,7 +1,7 @@
 /**
  * Takes records from the bus in batches, has each batch processed, and only then commits its offsets: a record is acknowledged when its
- * effect is durable, and not before. One batch at a time, the next one fetched meanwhile; while the database or the bus is away nothing more
- * is taken. Used by the services that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
+ * effect is durable, and not before. One batch at a time; the next one is fetched meanwhile, and everything done of it that needs no database.
+ * While the database or the bus is away nothing more is taken. Used by the services that store what they read (notification writer, payload tracker); `runOnce` is one turn of the loop.
  */
 
 import { CcxError } from '../../../encoding/ccx-error.ts';
@@ -14,6 +14,8 @@ import { type StepAnswer, type StepAttempt, unexpected, untilAnswered } from './
 
 /** One poll of a batch intake; a stop interrupts it. */
 const intakePollMs = 1_000;
+/** A batch of at least this part of its bounds is followed by more, as a rule. */
+const largeShare = 4;
 /** Pause of a batch intake before something that failed for lack of a database or a bus is tried again; doubles with each attempt. */
 const retryBounds = { msMin: 100, msMax: 15_000 };
 
@@ -40,8 +42,20 @@ interface BatchIntakeOptions {
   readonly events: BatchIntakeEvents;
   readonly health: Health;
   readonly bounds: BatchBounds;
-  /** Resolves when the effect of every record is durable; rejects when the batch was given up. */
-  readonly process: (records: readonly BusRecord[], control: BatchControl) => Promise<void>;
+  /**
+   * Does of a batch what waits for nothing, while the one before is finished, and answers with what finishes it: that resolves when the effect
+   * of every record is durable, and rejects when the batch was given up, which is then begun anew. Records that were lost meanwhile
+   * (`owns`) are left out by whoever finishes.
+   */
+  readonly begin: (records: readonly BusRecord[], control: BatchControl) => Promise<FinishBatch>;
+}
+
+export type FinishBatch = () => Promise<void>;
+
+/** A batch that is taken and not yet acknowledged. */
+interface Portion {
+  readonly records: readonly BusRecord[];
+  begun: Promise<FinishBatch> | undefined;
 }
 
 /** What the processing of a batch may ask of the intake. */
@@ -53,11 +67,13 @@ export class BatchIntake {
   /** How often each partition was taken away. */
   readonly #losses = new Map<string, number>();
   /** What was taken and is not yet acknowledged, in portions; the bus hands nothing out twice, so nothing leaves this list before that. */
-  readonly #taken: BusRecord[][] = [];
+  readonly #taken: Portion[] = [];
   /** The number of losses of its partition when a record was taken: a record taken before the last one belongs to somebody else. */
   readonly #takenAt = new Map<BusRecord, number>();
-  /** What is fetched while a full batch is processed: where there was so much there is more. */
-  #ahead: Promise<BusRecord[]> | undefined;
+  /** What is fetched while a large batch is finished: where there was so much there is more. */
+  #ahead: Promise<readonly Portion[]> | undefined;
+  /** Batches are begun one after the other. */
+  #beginning: Promise<unknown> = Promise.resolve();
   #loop: Promise<void> | undefined;
 
   constructor(options: BatchIntakeOptions) {
@@ -74,6 +90,7 @@ export class BatchIntake {
     this.#stopping.abort();
     await this.#loop;
     await this.#ahead;
+    await this.#beginning;
   }
 
   idle(): boolean {
@@ -94,13 +111,10 @@ export class BatchIntake {
     if (this.#taken.length === 0) await this.#take(consumer, waitMs);
     let acknowledged = 0;
     for (let portion = this.#taken[0]; portion !== undefined; portion = this.#taken[0]) {
-      const owned = portion.filter((record) => this.owns(record));
-      if (owned.length > 0) {
-        await this.#options.process(owned, this);
-        await this.#commit(consumer, owned);
-      }
-      acknowledged += portion.length;
-      for (const record of portion) this.#takenAt.delete(record);
+      await this.#process(portion);
+      await this.#commit(consumer, portion.records);
+      acknowledged += portion.records.length;
+      for (const record of portion.records) this.#takenAt.delete(record);
       this.#taken.shift();
       if (this.#stopping.signal.aborted) break;
     }
@@ -150,11 +164,61 @@ export class BatchIntake {
     }
   }
 
+  async #process(portion: Portion): Promise<void> {
+    if (!portion.records.some((record) => this.owns(record))) return;
+    try {
+      const finish = await this.#begin(portion);
+      const next = this.#taken[1];
+      // It is met again, and its failure with it, when its turn comes.
+      if (next !== undefined) this.#begin(next).catch(() => undefined);
+      await finish();
+    } catch (error) {
+      portion.begun = undefined;
+      throw error;
+    }
+  }
+
+  #begin(portion: Portion): Promise<FinishBatch> {
+    portion.begun ??= this.#beginNow(portion.records);
+    return portion.begun;
+  }
+
+  #beginNow(records: readonly BusRecord[]): Promise<FinishBatch> {
+    const begun = this.#beginning.then(() =>
+      this.#options.begin(
+        records.filter((record) => this.owns(record)),
+        this,
+      ),
+    );
+    this.#beginning = begun.catch(() => undefined);
+    return begun;
+  }
+
   async #take(consumer: Consumer, waitMs: number): Promise<void> {
-    const { clock, bounds } = this.#options;
     const ahead = (await this.#ahead) ?? [];
     this.#ahead = undefined;
-    const records = ahead.length > 0 ? ahead : await this.#poll(consumer, bounds.recordsMax, waitMs);
+    const taken = ahead.length > 0 ? ahead : await this.#gather(consumer, waitMs);
+    this.#taken.push(...taken);
+    if (this.#isLarge(taken)) this.#ahead = this.#takeAhead(consumer);
+  }
+
+  #isLarge(portions: readonly Portion[]): boolean {
+    const { recordsMax, bytesMax } = this.#options.bounds;
+    const records = portions.flatMap((portion) => portion.records);
+    return records.length * largeShare >= recordsMax || bytesOf(records) * largeShare >= bytesMax;
+  }
+
+  /** A failure is met again, and reported, by the next turn. */
+  async #takeAhead(consumer: Consumer): Promise<readonly Portion[]> {
+    const portions = await this.#gather(consumer, 0).catch(() => []);
+    // Behind the one that is about to be begun.
+    if (portions[0] !== undefined) this.#begin(portions[0]).catch(() => undefined);
+    return portions;
+  }
+
+  async #gather(consumer: Consumer, waitMs: number): Promise<readonly Portion[]> {
+    const { clock, bounds } = this.#options;
+    const records = await this.#poll(consumer, bounds.recordsMax, waitMs);
     const closesAt = clock.monotonicMs() + bounds.waitMs;
     let bytes = bytesOf(records);
     while (records.length > 0 && records.length < bounds.recordsMax && bytes < bounds.bytesMax) {
@@ -166,10 +230,7 @@ export class BatchIntake {
       records.push(...more);
       bytes += bytesOf(more);
     }
-    this.#taken.push(...portions(records, bounds.bytesMax));
-    const isFull = records.length >= bounds.recordsMax || bytes >= bounds.bytesMax;
-    // A failure is met again, and reported, by the next turn.
-    if (isFull) this.#ahead = this.#poll(consumer, bounds.recordsMax, 0).catch(() => []);
+    return portions(records, bounds.bytesMax).map((portion) => ({ records: portion, begun: undefined }));
   }
 
   async #poll(consumer: Consumer, recordsMax: number, waitMs: number): Promise<BusRecord[]> {

@@ -8,7 +8,7 @@ import { HEADER_CATALOGUE_RULES, HEADER_CATALOGUE_VERSION } from '../../../contr
 import type { RecordHeader } from '../../../platform/bus/bus.ts';
 import type { IgnoredFact, ReportFacts } from '../report.ts';
 import {
-  createCatalogueReader,
+  createFactsMemory,
   factDetailsBytesMax,
   factModuleBytesMax,
   factPartBytesMax,
@@ -26,7 +26,7 @@ function factsOf(
     typeof members === 'string' ? members : JSON.stringify({ fingerprints: [], reports: [], system: {}, ...members });
   const parsed = parseOcpResults(Buffer.from(reportMessage({ Report: report, Metadata: metadata })));
   assert.equal(parsed.kind, 'received', 'it is a report that the writer takes');
-  return readFacts({ headers }, parsed.report, createCatalogueReader());
+  return readFacts({ headers }, parsed.report, createFactsMemory());
 }
 
 const skip = (module: unknown, reason: unknown, details: unknown = 'why') => ({
@@ -96,7 +96,7 @@ test('a rule that is named twice did not run as soon as one of its items says so
 });
 
 test('the same list under the same version is one catalogue, whatever its order; another list is another', () => {
-  const readCatalogue = createCatalogueReader();
+  const readCatalogue = createFactsMemory();
   const report = parseOcpResults(Buffer.from(reportMessage()));
   assert.equal(report.kind, 'received');
   const digest = (rules: string) =>

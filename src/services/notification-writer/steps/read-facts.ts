@@ -32,12 +32,16 @@ export const factDetailsBytesMax = 500;
 const factClusterVersionBytesMax = 128;
 /** Catalogues whose headers are remembered as read: two pipelines during an update, and as many again. */
 const cataloguesRememberedMax = 4;
+/** Lists of skipped rules that are remembered as read: what an archive lacks differs by version and kind of the cluster. */
+const skipListsRememberedMax = 64;
+/** Of one such list. */
+const skipListRememberedBytesMax = 64 * 1024;
 
 /** Never throws. */
 export function readFacts(
   record: Pick<BusRecord, 'headers'>,
   received: ReceivedReport,
-  readCatalogue: CatalogueReader,
+  memory: FactsMemory,
 ): ReportFacts {
   const ignored = new Set<IgnoredFact>();
   const attempt = <T>(fact: IgnoredFact, read: () => T | undefined): T | undefined => {
@@ -52,23 +56,19 @@ export function readFacts(
   const part = (slice: JsonSlice | undefined) => (slice === undefined ? undefined : parsePart(text, slice));
   const gatheredMicros = attempt('gathering-time', () => readGatheringTime(part(received.metadata)));
   const clusterVersion = attempt('cluster-version', () => readClusterVersion(part(members.get('info'))));
-  const catalogue = attempt('catalogue', () => readCatalogue(record.headers));
-  const silent = attempt('skips', () => readSkips(part(members.get('skips'))));
+  const catalogue = attempt('catalogue', () => memory.readCatalogue(record.headers));
+  const skips = members.get('skips');
+  const silent = attempt('skips', () => (skips === undefined ? nothingSilent : memory.readSkips(text, skips)));
   if (silent?.complete === false) ignored.add('skips');
-  const skipped = silent?.skipped ?? new Map<string, SilentRule>();
-  const didNotRun = new Map(silent?.didNotRun);
+  const common = { gatheredMicros, clusterVersion, catalogue, ignored: [...ignored] };
+  if (silent?.complete === true) return { ...common, didNotRun: silent.didNotRun, skipped: silent.skipped };
   // Any rule of the catalogue may be among those that cannot be read: none of them closes an issue.
-  for (const module of ignored.has('skips') && catalogue !== undefined ? modulesOf(catalogue) : []) {
+  const skipped = silent?.rules.skipped ?? new Map<string, SilentRule>();
+  const didNotRun = new Map(silent?.rules.didNotRun);
+  for (const module of catalogue === undefined ? [] : modulesOf(catalogue)) {
     if (!skipped.has(module) && !didNotRun.has(module)) didNotRun.set(module, unreadableSkip);
   }
-  return {
-    gatheredMicros,
-    clusterVersion,
-    catalogue,
-    didNotRun: jsonObject(didNotRun),
-    skipped: jsonObject(skipped),
-    ignored: [...ignored],
-  };
+  return { ...common, didNotRun: jsonObject(didNotRun), skipped: jsonObject(skipped) };
 }
 
 /** Thrown and caught in this file only. */
@@ -108,6 +108,16 @@ interface SilentRule {
   readonly details: string;
 }
 
+/** Which rules say nothing: as the table takes them, or as far as they could be read. */
+type SilentRules =
+  | { readonly complete: true; readonly didNotRun: string | undefined; readonly skipped: string | undefined }
+  | {
+      readonly complete: false;
+      readonly rules: Readonly<Record<'didNotRun' | 'skipped', ReadonlyMap<string, SilentRule>>>;
+    };
+
+const nothingSilent: SilentRules = { complete: true, didNotRun: undefined, skipped: undefined };
+
 const unreadableSkip: SilentRule = { reason: SKIP_RULE_FAILED, details: 'the skips of its report cannot be read' };
 
 function modulesOf({ rules }: Catalogue): readonly string[] {
@@ -120,8 +130,8 @@ const ownReasons: ReadonlySet<unknown> = new Set(notRunReasons);
  * A rule that is named twice did not run as soon as one of its items says so: then nothing is known of its issues. Not `complete` when an
  * item could not be used, or there were too many.
  */
-function readSkips(skips: unknown) {
-  if (skips === undefined || skips === null) return undefined;
+function readSkips(skips: unknown): SilentRules {
+  if (skips === undefined || skips === null) return nothingSilent;
   if (!Array.isArray(skips)) throw new Unusable();
   const didNotRun = new Map<string, SilentRule>();
   const skipped = new Map<string, SilentRule>();
@@ -139,7 +149,8 @@ function readSkips(skips: unknown) {
     if (!rules.has(module)) rules.set(module, { reason, details: cutUtf8(shown, factDetailsBytesMax) });
   }
   for (const module of didNotRun.keys()) skipped.delete(module);
-  return { didNotRun, skipped, complete };
+  if (!complete) return { complete, rules: { didNotRun, skipped } };
+  return { complete, didNotRun: jsonObject(didNotRun), skipped: jsonObject(skipped) };
 }
 
 /** Undefined for none, so that most rows have NULL there. */
@@ -149,11 +160,18 @@ function jsonObject(rules: ReadonlyMap<string, SilentRule>): string | undefined 
 
 type Headers = BusRecord['headers'];
 
-/** Throws for headers that cannot be used. */
-export type CatalogueReader = (headers: Headers) => Catalogue | undefined;
+/** What one message after the other has in common is read once. Both functions throw for what cannot be used. */
+export interface FactsMemory {
+  readonly readCatalogue: (headers: Headers) => Catalogue | undefined;
+  readonly readSkips: (text: Buffer, slice: JsonSlice) => SilentRules;
+}
+
+export function createFactsMemory(): FactsMemory {
+  return { readCatalogue: createCatalogueReader(), readSkips: createSkipsReader() };
+}
 
 /** Remembers the last catalogues: thousands of messages in a row carry the same list. */
-export function createCatalogueReader(): CatalogueReader {
+function createCatalogueReader(): FactsMemory['readCatalogue'] {
   const remembered: { readonly version: Buffer; readonly rules: Buffer; readonly catalogue: Catalogue }[] = [];
   return (headers) => {
     const version = onlyHeader(headers, HEADER_CATALOGUE_VERSION);
@@ -166,6 +184,27 @@ export function createCatalogueReader(): CatalogueReader {
     remembered.unshift({ version: Buffer.from(version), rules: Buffer.from(rules), catalogue });
     remembered.length = Math.min(remembered.length, cataloguesRememberedMax);
     return catalogue;
+  };
+}
+
+/** Remembers lists by their bytes, those used last: clusters of one kind and version lack the same things. */
+function createSkipsReader(): FactsMemory['readSkips'] {
+  const remembered: { readonly bytes: Buffer; readonly silent: SilentRules }[] = [];
+  return (text, slice) => {
+    const { start, end } = slice;
+    const at = remembered.findIndex(
+      ({ bytes }) => bytes.length === end - start && text.compare(bytes, 0, bytes.length, start, end) === 0,
+    );
+    if (at !== -1) {
+      const known = remembered[at]!;
+      if (at > 0) remembered.unshift(...remembered.splice(at, 1));
+      return known.silent;
+    }
+    const silent = readSkips(parsePart(text, slice));
+    if (!silent.complete || end - start > skipListRememberedBytesMax) return silent;
+    remembered.unshift({ bytes: Buffer.from(text.subarray(start, end)), silent });
+    remembered.length = Math.min(remembered.length, skipListsRememberedMax);
+    return silent;
   };
 }
 
