@@ -7,7 +7,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
-import { TABLE_NEW_REPORTS, TABLE_STORED_MESSAGE } from '../src/contracts/tables.ts';
+import { TABLE_NEW_REPORTS, TABLE_REPORT_FACTS } from '../src/contracts/tables.ts';
 import type { Bus, OutgoingRecord } from '../src/platform/bus/bus.ts';
 import { createPostgresBus } from '../src/platform/bus/postgres/postgres-bus.ts';
 import { loadConfig } from '../src/platform/config/load-config.ts';
@@ -142,5 +142,5 @@ function copyContender({ context, database }: Parts, messages: number): Contende
 }
 
 async function emptyTables(database: Database): Promise<void> {
-  await database.query(`TRUNCATE ${copyTable}, ${TABLE_NEW_REPORTS}, read_errors, ${TABLE_STORED_MESSAGE}, ccx.trace`);
+  await database.query(`TRUNCATE ${copyTable}, ${TABLE_NEW_REPORTS}, read_errors, ${TABLE_REPORT_FACTS}, ccx.trace`);
 }

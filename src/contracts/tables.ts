@@ -39,17 +39,21 @@ export const TABLE_NOTIFICATION_DISABLED_SCOPES = 'ccx.notification_disabled_sco
  */
 export const TABLE_NOTIFICATION_TARGETS = 'ccx.notification_targets';
 
+/** Up to where the messages of each partition are stored. Written and read by: notification writer. */
+export const TABLE_STORED_POSITIONS = 'ccx.stored_positions';
 /**
- * The writer's record of what it stored, one row per row of `new_reports` that it wrote: how a repeat is recognised, and how a report
- * row finds its request. Written by: notification writer → read by: notification writer, notification service.
+ * What earlier releases kept of each message that they stored, and its request; it only gets emptier. Read by: notification writer, notification
+ * service, `ccx trace`.
  */
 export const TABLE_STORED_MESSAGE = 'ccx.stored_message';
 /**
- * What a stored report says beyond its text in `new_reports`, and the rule catalogues that made reports; set `records`. Written by:
- * notification writer → read by: notification service. Code: `platform/records/`.
+ * What a stored report says beyond its text in `new_reports`: its request, by which a repeat is recognised, its hops 7 and 8, and what did
+ * not run; the rule catalogues that made reports, and the lists of rules that were skipped; set `records`. Written by: notification
+ * writer → read by: notification writer, notification service, payload tracker, `ccx trace`. Code: `platform/records/`.
  */
 export const TABLE_REPORT_FACTS = 'ccx.report_facts';
 export const TABLE_CATALOGUES = 'ccx.catalogues';
+export const TABLE_SKIPPED_RULES = 'ccx.skipped_rules';
 /**
  * Clusters, their issues as their reports say, and what happened to those; set `records`. Written by: notification service (all), notification
  * writer (when a cluster reported last), `ccx clusters` → read by: notification service, `ccx explain`, `ccx clusters`.
@@ -62,8 +66,10 @@ export const TABLE_COOLDOWNS = 'ccx.cooldowns';
 /** Our tables that lose their meaning with rows of `new_reports`, and with rows of `reported`; who empties one of those empties these too. */
 export const COMPANIONS_OF_NEW_REPORTS: readonly string[] = [
   TABLE_STORED_MESSAGE,
+  TABLE_STORED_POSITIONS,
   TABLE_REPORT_FACTS,
   TABLE_CATALOGUES,
+  TABLE_SKIPPED_RULES,
 ];
 export const COMPANIONS_OF_REPORTED: readonly string[] = [
   TABLE_NOTIFICATION_OUTBOX,

@@ -114,15 +114,16 @@ async function readAnnouncements(bus: Bus): Promise<Evidence['announcements']> {
 
 async function readReports(database: Database): Promise<Pick<Evidence, 'reports' | 'recordsWithoutReport' | 'traced'>> {
   const { rows: reports } = await database.query<Evidence['reports'][number]>(
-    `SELECT rtrim(r.cluster) AS cluster, s.request_id AS "requestId", s.last_checked AS "lastChecked"
-       FROM new_reports AS r LEFT JOIN ccx.stored_message AS s USING (org_id, cluster, updated_at)`,
+    `SELECT rtrim(r.cluster) AS cluster, f.request_id AS "requestId",
+            to_char(f.last_checked, 'YYYY-MM-DD"T"HH24:MI:SS.US"000Z"') AS "lastChecked"
+       FROM new_reports AS r LEFT JOIN ccx.report_facts AS f USING (org_id, cluster, updated_at)`,
   );
   const { rows: lonely } = await database.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM ccx.stored_message AS s LEFT JOIN new_reports AS r USING (org_id, cluster, updated_at)
+    `SELECT count(*)::int AS count FROM ccx.report_facts AS s LEFT JOIN new_reports AS r USING (org_id, cluster, updated_at)
       WHERE r.cluster IS NULL`,
   );
   const { rows: traced } = await database.query<{ id: string }>(
-    `SELECT DISTINCT request_id AS id FROM ccx.trace WHERE status = 'report-stored'`,
+    'SELECT DISTINCT request_id AS id FROM ccx.report_facts WHERE stored_at IS NOT NULL',
   );
   return { reports, recordsWithoutReport: lonely[0]!.count, traced: traced.map(({ id }) => id) };
 }

@@ -154,6 +154,18 @@ export async function emptyTables(database: Database, ...tables: readonly string
   for (const table of tables) await database.query(`DELETE FROM ${table}`);
 }
 
+/** A statement on tables that take nothing from this release any more (`ccx.stored_message`). As a superuser, which tests are. */
+export async function asEarlierRelease(
+  database: Database,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<void> {
+  await database.transaction(async (tx) => {
+    await tx.query(`SET LOCAL session_replication_role = 'replica'`);
+    await tx.query(text, values);
+  });
+}
+
 export interface TestRole {
   readonly user: string;
   /** The same database as that user. */

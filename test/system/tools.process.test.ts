@@ -134,21 +134,15 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
   });
 
   test('trace of a report that a newer one replaced says by which', async () => {
-    const { requestId, clusterId } = await uploadCluster('replaced', ['CONTROL_PLANE_NODE_REPLICAS']);
+    const { requestId } = await uploadCluster('replaced', ['CONTROL_PLANE_NODE_REPLICAS']);
     // As if it had been stored an hour before, while nobody decided.
     const { rowCount } = await system.database.query(
-      `INSERT INTO ccx.stored_message (topic, partition, "offset", sha256, request_id, org_id, cluster, last_checked, updated_at)
-       SELECT topic, partition, "offset" + 1000, sha256, 'replaced-one', org_id, cluster, '2026-01-01T00:00:00.000000000Z',
-              updated_at - interval '1 hour'
-         FROM ccx.stored_message WHERE request_id = $1`,
+      `INSERT INTO ccx.report_facts (request_id, org_id, cluster, last_checked, updated_at, stored_at)
+       SELECT 'replaced-one', org_id, cluster, '2026-01-01', updated_at - interval '1 hour', stored_at - interval '1 hour'
+         FROM ccx.report_facts WHERE request_id = $1`,
       [requestId],
     );
     assert.equal(rowCount, 1);
-    await system.database.query(
-      `INSERT INTO ccx.trace (request_id, service, status, happened_at, hop, cluster)
-       VALUES ('replaced-one', 'ccx-notification-writer', 'report-stored', now() AT TIME ZONE 'UTC' - interval '1 hour', 8, $1)`,
-      [clusterId],
-    );
     const trace = await printed('trace', 'replaced-one');
     assert.match(
       trace,

@@ -27,6 +27,8 @@ export interface RecordHeader {
 }
 
 export interface BusRecord extends TopicPartition {
+  /** Of what a consumer hands out: another one after the topic was deleted and made again. */
+  readonly topicId?: string;
   readonly offset: bigint;
   readonly key: Buffer | null;
   /** Null is Kafka's tombstone. */

@@ -11,6 +11,7 @@ const OID_INT2 = 21;
 const OID_INT4 = 23;
 const OID_TEXT = 25;
 const OID_TIMESTAMP = 1114;
+const OID_UUID = 2950;
 
 const headerBytes = 20;
 const lengthBytes = 4;
@@ -27,6 +28,11 @@ export function textArray(items: readonly (string | Buffer | null | undefined)[]
 /** `bytea[]`. */
 export function byteaArray(items: readonly (Buffer | null)[]): Buffer {
   return bytesArray(OID_BYTEA, items);
+}
+
+/** `uuid[]`, each in its 16 bytes. */
+export function uuidArray(items: readonly (Buffer | null)[]): Buffer {
+  return bytesArray(OID_UUID, items);
 }
 
 /** `smallint[]`. */

@@ -1,15 +1,20 @@
 /**
- * `ccx.report_facts` and `ccx.catalogues` follow `new_reports`: whoever deletes reports, in whatever way, their facts go too. Written by
+ * `ccx.report_facts`, `ccx.catalogues` and `ccx.skipped_rules` follow `new_reports`: whoever deletes reports, in whatever way, their facts go too. Written by
  * the notification writer (its `store.ts`) in the transaction that makes the report. Our own deletions of old reports take them along; the
  * writer looks every few minutes for what others left. Facts that go too late do no harm, because they are read with their report.
  */
-import { TABLE_CATALOGUES, TABLE_NEW_REPORTS, TABLE_REPORT_FACTS } from '../../contracts/tables.ts';
+import {
+  TABLE_CATALOGUES,
+  TABLE_NEW_REPORTS,
+  TABLE_REPORT_FACTS,
+  TABLE_SKIPPED_RULES,
+} from '../../contracts/tables.ts';
 import type { Queryable } from '../database/database.ts';
 import type { Companion } from '../database/delete-old-rows.ts';
 
 /** Rows looked at by one statement, so that none holds up anybody for long. */
 export const factsPageRowsMax = 5_000;
-/** A catalogue may be named by a batch that is being stored: it is kept this long whether or not a report names it. */
+/** A catalogue, or a list of skipped rules, may be named by a batch that is being stored: it is kept this long whether or not a report names it. */
 const catalogueAgeMinimum = '1 hour';
 
 /** What goes with rows of `new_reports` that are deleted; none where the table is not there. */
@@ -24,7 +29,7 @@ const beginning: PageEnd = { org_id: -2_147_483_648, cluster: '', updated_at: '-
 
 /**
  * Answers with a function that looks through a part of the facts at each call, from where the last one stopped: facts whose report is
- * gone go, and at the end of each lap the catalogues that no report names any more. That one answers how many rows went; 0 where the
+ * gone go, and at the end of each lap the catalogues and lists of skipped rules that no report names any more. That one answers how many rows went; 0 where the
  * tables are not there.
  */
 export function createFactsSweep(pagesMax = pagesMaxDefault) {
@@ -40,6 +45,7 @@ export function createFactsSweep(pagesMax = pagesMaxDefault) {
       after = page.end ?? beginning;
       if (page.end !== undefined) continue;
       deleted += await forgetCatalogues(queryable, named);
+      deleted += await forgetSkippedRules(queryable);
       named = new Set();
       break;
     }
@@ -59,6 +65,17 @@ async function forgetCatalogues(queryable: Queryable, named: ReadonlySet<string>
         AND NOT EXISTS (SELECT FROM ${TABLE_REPORT_FACTS} AS f
                          WHERE f.catalogue_version = c.version AND f.catalogue_rules_sha256 = c.rules_sha256)`,
     [[...named]],
+  );
+  return rowCount;
+}
+
+/** Lists are many, and each is small; only old ones are looked for among all facts. */
+async function forgetSkippedRules(queryable: Queryable): Promise<number> {
+  if (!(await tableIsKept(queryable, TABLE_SKIPPED_RULES, 'DELETE'))) return 0;
+  const { rowCount } = await queryable.query(
+    `DELETE FROM ${TABLE_SKIPPED_RULES} AS k
+      WHERE k.stored_at < (now() AT TIME ZONE 'UTC') - interval '${catalogueAgeMinimum}'
+        AND NOT EXISTS (SELECT FROM ${TABLE_REPORT_FACTS} AS f WHERE f.skipped_sha256 = k.sha256)`,
   );
   return rowCount;
 }

@@ -1,11 +1,12 @@
 /**
  * Table `ccx.trace`: what happened to each request, as the services tell it. Written by the payload tracker (from the status topic) and,
  * inside the transactions of their own effects, by the notification writer and the notification service; read by `ccx trace` and by
- * ingress's `/track`. Telling the same event twice is telling it once, so that redelivered work needs no care.
+ * ingress's `/track`. Hops 7 and 8 of a report are no rows of their own: they are read from its facts, in `ccx.report_facts`. Telling the same event twice is telling it once, so that redelivered work needs no care.
  * The tables come from `migrateCcx(database, 'trace')`, which every caller runs at start.
  */
 import { storedRequestId } from '../../contracts/identifiers.ts';
-import { TABLE_TRACE } from '../../contracts/tables.ts';
+import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
+import { TABLE_REPORT_FACTS, TABLE_TRACE } from '../../contracts/tables.ts';
 import type { TraceEvent } from '../../contracts/trace-event.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
@@ -22,7 +23,7 @@ export const traceReadRowsMax = 1000;
 
 /** An event as it was read back. */
 export interface RecordedTraceEvent extends TraceEvent {
-  /** Grows with every row. */
+  /** Grows with every row; 0 of what is no row of its own. */
   readonly id: bigint;
   /** When the table took it: RFC 3339, UTC. */
   readonly recordedAt: string;
@@ -69,14 +70,43 @@ export async function recordTraceEvents(queryable: Queryable, events: readonly T
  * operator, people and ingress write it differently. At most `traceReadRowsMax` events, the oldest ones.
  */
 export async function readTrace(queryable: Queryable, requestId: string): Promise<readonly RecordedTraceEvent[]> {
+  const ofReports = (await factsAreTraced(queryable)) ? hopsOfReports : '';
   const { rows } = await queryable.query(
     `SELECT id, request_id AS "requestId", service, status, ${rfc3339Of('happened_at')} AS at, hop, detail, org_id AS "orgId", account, cluster,
             source, inventory_id AS "inventoryId", system_id AS "systemId", ${rfc3339Of('recorded_at')} AS "recordedAt"
-       FROM ${TABLE_TRACE} WHERE request_id = ANY($1::text[]) ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}`,
+       FROM (SELECT * FROM (SELECT id, ${traceColumns} FROM ${TABLE_TRACE} WHERE request_id = ANY($1::text[])
+                             ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}) AS told ${ofReports}) AS events
+      ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}`,
     [textArray(spellings(requestId))],
   );
   const present = (row: object) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
   return rows.map((row) => present(row) as unknown as RecordedTraceEvent);
+}
+
+const traceColumns =
+  'request_id, service, status, happened_at, hop, detail, org_id, account, cluster, source, inventory_id, system_id, recorded_at';
+
+/** In the order of the columns above, behind `id`. What an earlier release stored has rows of its own, and no `stored_at`. */
+const hopsOfReports = `
+  UNION ALL
+  (SELECT 0::bigint, f.request_id, '${STATUS_SERVICE_WRITER}', hops.status, hops.happened_at, hops.hop::smallint, hops.detail, f.org_id::text,
+          NULL, rtrim(f.cluster), NULL, NULL, NULL, f.stored_at
+     FROM ${TABLE_REPORT_FACTS} AS f,
+          LATERAL (VALUES ('report-parsed', 7, f.updated_at, NULL),
+                          ('report-stored', 8, f.stored_at, 'updated_at ' || f.updated_at::text)) AS hops (status, hop, happened_at, detail)
+    WHERE f.request_id = ANY($1::text[]) AND f.request_id <> '' AND f.stored_at IS NOT NULL
+    ORDER BY hops.happened_at LIMIT ${traceReadRowsMax})`;
+
+/** A tracker may have a database of its own, or a role that may not read what is said of reports; an earlier release made the table without them. */
+async function factsAreTraced(queryable: Queryable): Promise<boolean> {
+  const { rows } = await queryable.query<{ traced: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'stored_at'
+        WHERE n.nspname || '.' || c.relname = $1 AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) AS traced`,
+    [TABLE_REPORT_FACTS],
+  );
+  return rows[0]!.traced;
 }
 
 const uuidForms = /^(?:urn:uuid:|\{)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;

@@ -13,7 +13,7 @@ import {
   testOrg,
   withTimeline,
 } from '../../../test/support/notification-timeline.ts';
-import { createTestDatabase } from '../../../test/support/postgres.ts';
+import { asEarlierRelease, createTestDatabase } from '../../../test/support/postgres.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
@@ -31,6 +31,15 @@ const bothTargets = { targets: ['notification-backend', 'service-log'] } as cons
 
 async function storeRequestId(line: Timeline, requestId: string, updatedAt: string): Promise<void> {
   await line.database.query(
+    `INSERT INTO ccx.report_facts (request_id, org_id, cluster, updated_at, last_checked) VALUES ($1, $2, $3, $4::timestamp, 'epoch')`,
+    [requestId, testOrg, testCluster, updatedAt],
+  );
+}
+
+/** As releases before the facts did. */
+async function recordRequestId(line: Timeline, requestId: string, updatedAt: string): Promise<void> {
+  await asEarlierRelease(
+    line.database,
     `INSERT INTO ccx.stored_message (topic, partition, "offset", sha256, request_id, org_id, cluster, last_checked, updated_at)
      VALUES ('t', 0, (SELECT count(*) FROM ccx.stored_message), ''::bytea, $1, $2, $3, '', $4::timestamp)`,
     [requestId, testOrg, testCluster, updatedAt],
@@ -77,7 +86,7 @@ test('of several messages about one report that end together each has its own li
         : { kind: 'delivered', detail: '' };
     line.configure({ policies: policiesOf({}, { totalRiskThreshold: 0 }) });
     const updatedAt = await line.store(reportOf('CRITICAL', 'IMPORTANT', 'MODERATE', 'LOW'));
-    await storeRequestId(line, 'request-1', updatedAt);
+    await recordRequestId(line, 'request-1', updatedAt);
     await line.run();
     const statuses = (await readTrace(line.database, 'request-1')).map(({ status }) => status);
     assert.deepEqual(statuses.sort(), [

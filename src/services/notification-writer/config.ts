@@ -28,7 +28,7 @@ import { loggingOptions, refuseUnsupportedLogging } from '../../platform/referen
 const batchBytesDefault = 16 * 1024 ** 2;
 /** Clocks of the pipeline and the writer differ; the reference loses every report that comes from a clock ahead of its own. */
 const futureToleranceMsDefault = 60 * 1_000;
-/** How long the writer remembers what it stored if nobody cleans `new_reports`: longer than any topic is kept. */
+/** How long the writer remembers up to where it stored what: longer than any topic is kept. */
 const storedMessageRetentionMsDefault = 30 * 24 * 3_600_000;
 
 /** Messages of one transaction: past a few hundred the round trips no longer count, and a retry repeats less. */
@@ -100,7 +100,7 @@ const additionalOptions = {
     default: storedMessageRetentionMsDefault,
     min: 3_600_000,
     description:
-      'How long the record of what was stored is kept if nobody cleans new_reports; a repeat is recognised as long',
+      'How long it is kept up to where a partition is stored that nothing comes from, and what earlier releases kept of each message',
   },
   'batch.records': {
     type: 'integer',
@@ -136,7 +136,7 @@ const additionalOptions = {
     default: TOPIC_WRITER_DEAD_LETTERS,
     description: 'Topic of what cannot be stored',
   },
-  'trace.enabled': { as: 'traced', default: true, description: 'Writes hops 7 and 8 of each request into ccx.trace' },
+  'trace.enabled': { as: 'traced', default: true, description: 'Keeps the times of hops 7 and 8 of each request' },
 } as const satisfies Record<string, OptionRow>;
 
 export const notificationWriterOptions = defineOptions({

@@ -26,7 +26,7 @@ import type { NotificationWriterSettings } from './config.ts';
 import type { CheckedReport, ParsedReport, ReportRow, ReportSubject } from './report.ts';
 import { prepareRow } from './steps/prepare-row.ts';
 import { type FactsMemory, readFacts } from './steps/read-facts.ts';
-import { type StoreResult, storeReports } from './steps/store-reports.ts';
+import { type ServerCompression, type StoreResult, storeReports } from './steps/store-reports.ts';
 import type { InsertedReport } from './store.ts';
 import type { TakenMessage, WriterEvents } from './telemetry.ts';
 
@@ -37,6 +37,7 @@ interface PipelineDependencies {
   readonly events: WriterEvents;
   readonly factsMemory: FactsMemory;
   readonly database: Database;
+  readonly compression: ServerCompression;
   /** Takes dead letters. */
   readonly sender: DeadLetterTarget['sender'];
   readonly settings: NotificationWriterSettings;
@@ -46,7 +47,6 @@ interface PipelineDependencies {
 interface AcceptedMessage {
   readonly message: TakenMessage;
   readonly row: ReportRow;
-  readonly parsedAt: bigint;
 }
 
 interface RefusedMessage {
@@ -142,11 +142,12 @@ class BatchRun {
     const prepared = prepareRow(message.record, checked.value, facts);
     if (prepared.kind !== 'done') return this.#refuse(message, 'prepare-row', prepared.error);
     events.reportParsed(message);
-    this.#accepted.push({ message, row: prepared.value, parsedAt: clock.nowMicros() });
+    this.#accepted.push({ message, row: prepared.value });
   }
 
   async store(): Promise<void> {
-    const { clock, events, database } = this.#dependencies;
+    const { clock, events, database, compression, settings } = this.#dependencies;
+    const { traced } = settings;
     let attempts = 1;
     let startedMs = clock.monotonicMs();
     const results = await this.#control.untilDone('store-reports', 'database', (attempt) => {
@@ -157,8 +158,7 @@ class BatchRun {
       startedMs = clock.monotonicMs();
       return storeReports(
         this.#accepted.map(({ row }) => row),
-        database,
-        traceOf,
+        { database, clock, compression, traced, traceOf },
         attempt,
       );
     });
@@ -230,18 +230,13 @@ class BatchRun {
     });
   }
 
-  /** Hops 7 and 8, in the transaction that makes the row; of a repeat they were told before. */
-  #traceOf({ message, parsedAt }: AcceptedMessage, result: InsertedReport): readonly TraceEvent[] {
-    if (!this.#dependencies.settings.traced || message.subject.requestId === '') return [];
-    const context = traceContext(message.subject);
-    const now = formatRfc3339(this.#dependencies.clock.nowMicros());
-    if (result.kind === 'repeated') {
-      return [{ ...context, status: 'report-repeated', detail: `recognised by its ${result.by}`, at: now }];
-    }
-    return [
-      { ...context, status: 'report-parsed', hop: 7, at: formatRfc3339(parsedAt) },
-      { ...context, status: 'report-stored', hop: 8, detail: `updated_at ${result.updatedAt}`, at: now },
-    ];
+  /** Hops 7 and 8 of what was stored are read from its facts. */
+  #traceOf({ message }: AcceptedMessage, result: InsertedReport): readonly TraceEvent[] {
+    const { settings, clock } = this.#dependencies;
+    if (!settings.traced || result.kind !== 'repeated') return [];
+    const at = formatRfc3339(clock.nowMicros());
+    const detail = `recognised by its ${result.by}`;
+    return [{ ...traceContext(message.subject), status: 'report-repeated', detail, at }];
   }
 
   #refuse(message: TakenMessage, step: string, error: CcxError): undefined {

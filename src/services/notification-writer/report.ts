@@ -27,6 +27,13 @@ export interface Catalogue {
   readonly rulesSha256: Buffer;
 }
 
+/** A list of skipped rules, which many reports have in common. */
+export interface SkippedRules {
+  /** JSON object by module. */
+  readonly rules: string;
+  readonly sha256: Buffer;
+}
+
 /** What a message tells that could not be used; a label of the metric. */
 export type IgnoredFact = 'catalogue' | 'skips' | 'gathering-time' | 'cluster-version';
 
@@ -36,19 +43,19 @@ export interface ReportFacts {
   readonly clusterVersion: string | undefined;
   /** Undefined: another pipeline made the report, or its headers could not be used. */
   readonly catalogue: Catalogue | undefined;
-  /** JSON objects by module; undefined where there is none. */
+  /** A JSON object by module; undefined where there is none. So is what was skipped. */
   readonly didNotRun: string | undefined;
-  readonly skipped: string | undefined;
+  readonly skipped: SkippedRules | undefined;
   readonly ignored: readonly IgnoredFact[];
 }
 
 /** After `prepare-row`: what the table is asked to take. */
 export interface ReportRow {
-  readonly record: Pick<BusRecord, 'topic' | 'partition' | 'offset'>;
-  /** Of the message as it came. */
-  readonly sha256: Buffer;
+  readonly record: Pick<BusRecord, 'topic' | 'topicId' | 'partition' | 'offset' | 'value'>;
   /** As tables keep it; empty when the message had none. */
   readonly requestId: string;
+  /** 16 bytes: the same for the same request, cluster and `LastChecked`, and for nothing else. Null when the message had no request. */
+  readonly requestKey: Buffer | null;
   readonly orgId: number;
   readonly accountNumber: number;
   readonly cluster: string;

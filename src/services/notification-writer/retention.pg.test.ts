@@ -1,7 +1,7 @@
 /** The record of what was stored goes when its reports go, and not before. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
+import { asEarlierRelease, createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { sliceRowsMax } from '../../platform/database/delete-old-rows.ts';
 import { deleteStoredMessages } from '../../platform/records/old-rows.ts';
@@ -17,12 +17,15 @@ before(async () => {
 });
 after(() => context.drop());
 beforeEach(() =>
-  context.database.query('TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.report_facts, ccx.catalogues'),
+  context.database.query(
+    'TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.stored_positions, ccx.report_facts, ccx.catalogues, ccx.skipped_rules',
+  ),
 );
 
 /** Ages in days; `count` of each, all of one cluster. */
 async function remember(ages: readonly number[], count = 1): Promise<void> {
-  await context.database.query(
+  await asEarlierRelease(
+    context.database,
     `INSERT INTO ccx.stored_message
      SELECT 't', 0, row_number() OVER (), '', '', 1, 'c', '', (now() AT TIME ZONE 'UTC') - age * interval '1 day'
        FROM unnest($1::float8[]) AS age, generate_series(1, $2::int)`,
@@ -79,6 +82,17 @@ test('a stop ends it between two portions', async () => {
   await remember([9]);
   assert.equal(await follow({ retentionMs: dayMs, signal: AbortSignal.abort() }), 0);
   assert.deepEqual(await left(), [9]);
+});
+
+test('a position goes when nothing has come from its partition for as long', async () => {
+  await context.database.query(
+    `INSERT INTO ccx.stored_positions
+     SELECT 't', '', partition, 0, 1, (now() AT TIME ZONE 'UTC') - age
+       FROM (VALUES (0, interval '29 days'), (1, interval '31 days')) AS p (partition, age)`,
+  );
+  assert.equal(await follow({ retentionMs: 30 * dayMs }), 1);
+  const { rows } = await context.database.query('SELECT partition FROM ccx.stored_positions');
+  assert.deepEqual(rows, [{ partition: 0 }]);
 });
 
 describe('facts of reports', () => {
@@ -161,6 +175,24 @@ describe('facts of reports', () => {
     assert.deepEqual(await versions(), ['named', 'young']);
     await query('DELETE FROM new_reports');
     assert.deepEqual(await versions(), ['young']);
+  });
+
+  test('leave with the last report that names it a list of skipped rules behind, which then goes, but not a young one', async () => {
+    await describeReports(['a']);
+    await query(
+      `INSERT INTO ccx.skipped_rules SELECT sha256(name::bytea), '{}', (now() AT TIME ZONE 'UTC') - age
+         FROM (VALUES ('named', interval '2 days'), ('old', '2 hours'), ('young', '1 minute')) AS l (name, age)`,
+    );
+    await query(`UPDATE ccx.report_facts SET skipped_sha256 = sha256('named')`);
+    const lists = async () => {
+      await createFactsSweep()(context.database);
+      return await query(
+        `SELECT name FROM unnest(ARRAY['named', 'old', 'young']) AS name JOIN ccx.skipped_rules ON sha256 = sha256(name::bytea) ORDER BY 1`,
+      );
+    };
+    assert.deepEqual(await lists(), [{ name: 'named' }, { name: 'young' }]);
+    await query('DELETE FROM new_reports');
+    assert.deepEqual(await lists(), [{ name: 'young' }]);
   });
 
   test('are nobody’s business where the tables are not there', async () => {

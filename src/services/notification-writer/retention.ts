@@ -1,9 +1,10 @@
 /**
- * The writer's record of what it stored, and the facts of each report, follow `new_reports`: both are cleaned with it, and what somebody
- * else cleaned is followed after a while. Old rows of the audit go with them. Called by the service every few minutes. What goes too late
- * does no harm, because it counts only while its report is there (`store.ts`).
+ * The facts of each report, and what earlier releases recorded of it, follow `new_reports`: both are cleaned with it, and what somebody
+ * else cleaned is followed after a while. Positions of partitions from which nothing has come for long, and old rows of the audit, go with
+ * them. Called by the service every few minutes. What goes too late does no harm, because it counts only while its report is there
+ * (`store.ts`).
  */
-import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import { TABLE_STORED_MESSAGE, TABLE_STORED_POSITIONS } from '../../contracts/tables.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { deleteOldRows } from '../../platform/database/delete-old-rows.ts';
 import { pruneAudit } from '../../platform/records/audit.ts';
@@ -24,7 +25,10 @@ interface Following {
   readonly signal?: AbortSignal;
 }
 
-/** Records that are older than the oldest report, and all that are older than `retentionMs`; facts whose report is gone. Answers how many rows went. */
+/**
+ * Records of earlier releases that are older than the oldest report, and all that are older than `retentionMs`, as are positions; facts whose
+ * report is gone. Answers how many rows went.
+ */
 export async function followNewReports(database: Database, options: Following): Promise<number> {
   const { rows } = await database.query<{ before: string }>(`SELECT (${forgottenBefore})::text AS before`, [
     options.retentionMs,
@@ -40,6 +44,10 @@ export async function followNewReports(database: Database, options: Following): 
     },
     options,
   );
+  const { rowCount: positions } = await database.query(
+    `DELETE FROM ${TABLE_STORED_POSITIONS} WHERE moved_at < (now() AT TIME ZONE 'UTC') - $1 * interval '1 millisecond'`,
+    [options.retentionMs],
+  );
   const facts = await options.sweepFacts(database, options.signal);
-  return records + facts + (await pruneAudit(database, options));
+  return records + positions + facts + (await pruneAudit(database, options));
 }

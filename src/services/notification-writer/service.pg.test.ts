@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { createTestDatabase, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
+import {
+  asEarlierRelease,
+  createTestDatabase,
+  emptyTables,
+  type TestDatabase,
+} from '../../../test/support/postgres.ts';
 import { type ReportAttributes, reportCluster, reportMessage } from '../../../test/support/report-messages.ts';
 import { startTcpProxy, type TcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { until } from '../../../test/support/until.ts';
@@ -19,7 +24,9 @@ import { createPostgresBus, type PostgresBus } from '../../platform/bus/postgres
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
-import type { Connection, Database } from '../../platform/database/database.ts';
+import type { Database } from '../../platform/database/database.ts';
+import { sqlState } from '../../platform/database/database-error.ts';
+import { isFaultOfARow } from '../../platform/database/store-rows.ts';
 import type { RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import { readTrace } from '../../platform/records/trace-log.ts';
 import {
@@ -91,6 +98,8 @@ afterEach(async () => {
       'read_errors',
       'new_reports',
       'ccx.stored_message',
+      'ccx.stored_positions',
+      'ccx.skipped_rules',
       'ccx.trace',
       'ccx.report_facts',
       'ccx.catalogues',
@@ -311,12 +320,14 @@ describe('a stored report', () => {
     const at = `${row!.updated_at.replace(' ', 'T')}Z`;
     assert.ok(at >= formatRfc3339(before).slice(0, 19) && at <= formatRfc3339(clock.nowMicros()));
     const found = await shared.base!.database.query(
-      'SELECT request_id, topic, "offset", last_checked FROM ccx.stored_message WHERE org_id = $1 AND cluster = $2 AND updated_at = $3::timestamp',
+      'SELECT request_id, last_checked FROM ccx.report_facts WHERE org_id = $1 AND cluster = $2 AND updated_at = $3::timestamp',
       [1, reportCluster, row!.updated_at],
     );
-    assert.deepEqual(found.rows, [
-      { request_id: requestId, topic: bench.topics.in, offset: 0n, last_checked: '2020-01-23T16:15:59.478901889Z' },
-    ]);
+    assert.deepEqual(found.rows, [{ request_id: requestId, last_checked: '2020-01-23 16:15:59.478901' }]);
+    const positions = await shared.base!.database.query(
+      'SELECT topic, topic_id::bigint = (SELECT topic_id FROM ccx.bus_topics WHERE name = topic) AS known, partition, next_offset FROM ccx.stored_positions',
+    );
+    assert.deepEqual(positions.rows, [{ topic: bench.topics.in, known: true, partition: 0, next_offset: 1n }]);
   });
 
   test('is told to the tracker with the same time in the last two statuses, to the trace as two hops, and as events', async () => {
@@ -441,6 +452,76 @@ describe('a repeat', () => {
     );
   });
 
+  test('is nothing that has the same bytes at the same place of a topic that was made anew', async () => {
+    const anonymous = reportMessage({ RequestId: '""' });
+    await process(anonymous, anonymous, reportMessage());
+    await bench.services.pop()!.stop();
+    await bench.bus.admin.deleteTopic(bench.topics.in);
+    await bench.bus.admin.ensureTopics([{ name: bench.topics.in, partitions: 1 }]);
+    await process(anonymous, anonymous, reportMessage({ RequestId: '"another"' }));
+    assert.deepEqual(
+      (await rows()).map(({ kafka_offset }) => kafka_offset),
+      [0n, 0n, 1n, 1n, 2n, 2n],
+    );
+  });
+
+  test('is not one that only lies before the position: it is looked up', async () => {
+    await process(reportMessage({ RequestId: '""' }));
+    await shared.base!.database.query('UPDATE ccx.stored_positions SET next_offset = 1000');
+    await process(reportMessage({ RequestId: '""' }), reportMessage({ RequestId: '""' }));
+    assert.deepEqual(
+      (await rows()).map(({ kafka_offset }) => kafka_offset),
+      [0n, 1n, 2n],
+    );
+  });
+
+  test('is what an earlier release stored, by its place and bytes or by its request, and nothing else of its topic', async () => {
+    const anonymous = reportMessage({ RequestId: '""' });
+    const remember = async (offset: number, request: string, message: string) => {
+      const at = `2020-01-0${offset + 1}`;
+      await shared.base!.database.query(`INSERT INTO new_reports VALUES (1, 2, $1, 'old', $2::timestamp, $3)`, [
+        ...[reportCluster, at, offset],
+      ]);
+      await asEarlierRelease(
+        shared.base!.database,
+        `INSERT INTO ccx.stored_message VALUES ($1, 0, $2, sha256($3), $4, 1, $5, '2020-01-23T16:15:59.478901889Z', $6::timestamp)`,
+        [bench.topics.in, offset, Buffer.from(message), request, reportCluster, at],
+      );
+    };
+    await start();
+    await bench.services.pop()!.stop();
+    await remember(0, '', anonymous);
+    await remember(1, '', 'other bytes');
+    await remember(7, requestId, 'x');
+    await process(anonymous, anonymous, reportMessage(), anonymous);
+    assert.deepEqual(
+      (await rows()).filter(({ report }) => report !== 'old').map(({ kafka_offset }) => kafka_offset),
+      [1n, 3n],
+    );
+    assert.deepEqual(
+      bench.events.filter(({ event }) => event === 'report-repeated').map(({ fields }) => fields['by']),
+      ['position', 'request'],
+    );
+  });
+
+  test('an earlier release that is still running is told so, with the class of error that it waits for', async () => {
+    await start();
+    await assert.rejects(
+      shared.base!.database.query(
+        `INSERT INTO ccx.stored_message SELECT 't', 0, 0, '', '', 1, '', '', now() WHERE false`,
+      ),
+      (error: { cause?: { code?: string } } & Error) => {
+        assert.match(
+          error.message,
+          /belongs to a newer release of the notification writer: stop this one, or update it/,
+        );
+        assert.equal(sqlState(error), '55000');
+        assert.equal(isFaultOfARow(error, 1), false);
+        return true;
+      },
+    );
+  });
+
   test('is not one when the report was cleaned away since', async () => {
     await process(reportMessage(), reportMessage({ RequestId: '""' }));
     await bench.services.pop()!.stop();
@@ -448,8 +529,8 @@ describe('a repeat', () => {
     await start({ groupId: 'after-cleaning' });
     await until(async () => (await bench.bus.admin.lag('after-cleaning', [bench.topics.in]))[0]?.committed === 2n);
     assert.equal((await rows()).length, 2);
-    const records = await shared.base!.database.query('SELECT FROM ccx.stored_message');
-    assert.equal(records.rowCount, 2, 'the records of the rows that are gone were replaced');
+    const facts = await shared.base!.database.query('SELECT FROM ccx.report_facts WHERE request_key IS NOT NULL');
+    assert.equal(facts.rowCount, 1, 'the facts of the row that is gone were replaced');
   });
 });
 
@@ -702,16 +783,19 @@ describe('facts', () => {
       `SELECT f.* FROM ccx.report_facts AS f JOIN new_reports USING (org_id, cluster, updated_at)
         WHERE f.request_id = '${requestId}'`,
     );
+    assert.equal(typeof facts?.['request_key'], 'string');
     assert.deepEqual(
-      { ...facts, updated_at: '', catalogue_rules_sha256: '' },
+      { ...facts, updated_at: '', catalogue_rules_sha256: '', request_key: '', stored_at: '', skipped_sha256: '' },
       {
+        ...{ request_key: '', stored_at: '', skipped_sha256: '', skipped: null },
         ...{ org_id: 1, cluster: reportCluster, updated_at: '', request_id: requestId },
         ...{ last_checked: '2020-01-23 16:15:59.478901', gathered_at: '2026-01-30 10:08:55' },
         ...{ cluster_version: null, catalogue_version: 'v1', catalogue_rules_sha256: '' },
         did_not_run: { 'a.rule': { reason: 'RULE_FAILED', details: 'd' } },
-        skipped: { 'b.rule': { reason: 'MISSING_REQUIREMENTS', details: 'd' } },
       },
     );
+    const lists = await query('SELECT rules FROM ccx.skipped_rules JOIN ccx.report_facts ON sha256 = skipped_sha256');
+    assert.deepEqual(lists, [{ rules: { 'b.rule': { reason: 'MISSING_REQUIREMENTS', details: 'd' } } }]);
     const joined = await query(
       `SELECT version, rules FROM ccx.catalogues JOIN ccx.report_facts ON version = catalogue_version AND rules_sha256 = catalogue_rules_sha256`,
     );
@@ -788,17 +872,15 @@ describe('facts', () => {
     assert.equal(row.kind, 'done');
     await start();
     const statements: string[] = [];
-    await shared.base!.database.transaction(async (tx) => {
-      const counted: Connection = {
-        client: tx.client,
-        query(text, values) {
-          statements.push(text);
-          return tx.query(text, values);
-        },
-      };
-      await insertReportBatch(counted, [row.value]);
-    });
-    assert.equal(statements.filter((text) => !text.includes('pg_notify')).length, 1);
+    const counted: Database = {
+      ...shared.base!.database,
+      query(text, values) {
+        statements.push(text);
+        return shared.base!.database.query(text, values);
+      },
+    };
+    await insertReportBatch(counted, [row.value], { nowMicros: clock.nowMicros(), traced: true, lz4: false });
+    assert.equal(statements.length, 1);
     assert.equal((await query('SELECT FROM ccx.report_facts')).length, 1);
   });
 });
@@ -823,7 +905,7 @@ describe('batches', () => {
       await bench.bus.admin.deleteTopic(name);
       await bench.bus.admin.ensureTopics([{ name, partitions: 1 }]);
     }
-    await shared.base!.database.query('TRUNCATE new_reports, read_errors, ccx.stored_message, ccx.trace');
+    await shared.base!.database.query('TRUNCATE new_reports, read_errors, ccx.report_facts, ccx.trace');
     await start({ batch: { recordsMax: 500, bytesMax: 10_000_000, waitMs: 10 } });
     await process(...messages);
     assert.deepEqual(await summary(), oneByOne);

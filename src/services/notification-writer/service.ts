@@ -19,6 +19,7 @@ import { type NotificationWriterSettings, notificationWriterOptions, notificatio
 import { beginBatch } from './pipeline.ts';
 import { followNewReports } from './retention.ts';
 import { createFactsMemory } from './steps/read-facts.ts';
+import { ServerCompression } from './steps/store-reports.ts';
 import { createWriterEvents, createWriterMetrics } from './telemetry.ts';
 import { waitForTables } from './wait-for-tables.ts';
 
@@ -56,7 +57,8 @@ async function build(
   const events = createWriterEvents({ telemetry, clock, metrics, statuses });
   for (const warning of warnings) events.warned(warning);
 
-  const work = { clock, events, factsMemory: createFactsMemory(), database, sender, settings };
+  const compression = new ServerCompression();
+  const work = { clock, events, factsMemory: createFactsMemory(), database, compression, sender, settings };
   const { deadLettersTopic, topic, statusesTopic } = settings;
   await ensureOwnTopics(bus, { own: deadLettersTopic, others: [topic, statusesTopic], warn: events.warned });
   const consumer = await openBatchConsumer(

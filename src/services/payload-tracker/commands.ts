@@ -1,7 +1,7 @@
 /** `ccx tracker`: runs the payload tracker until a signal. `ccx trace <request-id>`: one request's way through the hops. */
 import type { Command } from 'commander';
 import { storedRequestId } from '../../contracts/identifiers.ts';
-import { TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
+import { TABLE_REPORT_FACTS, TABLE_STORED_MESSAGE } from '../../contracts/tables.ts';
 import { configInvalid } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
@@ -80,15 +80,20 @@ async function readKnown(database: Database, requestId: string): Promise<readonl
   }
 }
 
-/** By the writer's record of what it stored; a database without one tells nothing. */
+/** By the facts of stored reports, and by what earlier releases recorded of them; a database without these tells nothing. */
 async function readNewerReport(database: Database, requestId: string): Promise<NewerReport | undefined> {
+  const newer = (table: string) => `
+    (SELECT newer.request_id AS "requestId", newer.updated_at
+       FROM own JOIN ${table} AS newer ON newer.org_id = own.org_id AND newer.cluster = own.cluster AND newer.updated_at > own.updated_at
+      ORDER BY newer.updated_at LIMIT 1)`;
+  const own = (table: string) =>
+    `SELECT org_id, cluster, updated_at FROM ${table} WHERE request_id = $1 AND request_id <> ''`;
   try {
     const { rows } = await database.query<NewerReport>(
-      `SELECT newer.request_id AS "requestId", newer.updated_at::text AS "storedAt"
-         FROM ${TABLE_STORED_MESSAGE} AS own
-         JOIN ${TABLE_STORED_MESSAGE} AS newer USING (org_id, cluster)
-        WHERE own.request_id = $1 AND newer.updated_at > own.updated_at
-        ORDER BY newer.updated_at LIMIT 1`,
+      `WITH own AS (${own(TABLE_REPORT_FACTS)} UNION ${own(TABLE_STORED_MESSAGE)})
+       SELECT "requestId", updated_at::text AS "storedAt"
+         FROM (${newer(TABLE_REPORT_FACTS)} UNION ALL ${newer(TABLE_STORED_MESSAGE)}) AS newer
+        ORDER BY updated_at LIMIT 1`,
       [storedRequestId(requestId)],
     );
     return rows[0];

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { runCcx, startCcx } from '../../../test/support/ccx-process.ts';
-import { createTestDatabase, createTestRole, emptyTables, type TestDatabase } from '../../../test/support/postgres.ts';
+import {
+  asEarlierRelease,
+  createTestDatabase,
+  createTestRole,
+  emptyTables,
+  type TestDatabase,
+} from '../../../test/support/postgres.ts';
 import { until } from '../../../test/support/until.ts';
 import { cleanedTables } from './cleanup.ts';
 import { grantStatements } from './grants.ts';
@@ -38,9 +44,12 @@ beforeEach(async () => {
   await database.query(`
     INSERT INTO ccx.report_facts (org_id, cluster, updated_at, request_id, last_checked)
     SELECT org_id, cluster, updated_at, '', updated_at FROM new_reports;
-    INSERT INTO ccx.stored_message SELECT 't', 0, kafka_offset, '', '', org_id, cluster, '', updated_at FROM new_reports;
     INSERT INTO ccx.trace (request_id, service, status, happened_at, recorded_at)
     SELECT kafka_offset, 's', 'received', updated_at, updated_at FROM new_reports`);
+  await asEarlierRelease(
+    database,
+    `INSERT INTO ccx.stored_message SELECT 't', 0, kafka_offset, '', '', org_id, cluster, '', updated_at FROM new_reports`,
+  );
   await database.query(`
     INSERT INTO read_errors (org_id, cluster, updated_at, error_text, created_at)
     SELECT org_id, cluster, updated_at, 'e', now() FROM new_reports WHERE kafka_offset % 100 = 0`);

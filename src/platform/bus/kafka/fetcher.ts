@@ -200,7 +200,7 @@ export class Fetcher {
           continue;
         }
         const { topic, partition } = cursor;
-        const { records, next, bytes } = readableRecords({ topic, partition }, fetched, cursor.next!);
+        const { records, next, bytes } = readableRecords({ topic, topicId, partition }, fetched, cursor.next!);
         cursor.next = next;
         cursor.buffered.push(...records);
         cursor.bufferedBytes += bytes;

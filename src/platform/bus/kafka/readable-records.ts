@@ -3,7 +3,7 @@
  * transactions that were aborted (other producers may use transactions, and nobody should act on what was taken back). Pure.
  */
 import { type fetchV13, IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from '@platformatic/kafka';
-import type { BusRecord, TopicPartition } from '../bus.ts';
+import type { BusRecord } from '../bus.ts';
 import { headerOfBytes } from '../outgoing-record.ts';
 
 /** Bit 3 of a batch's attributes: the broker set the time, and it stands in the batch. */
@@ -13,7 +13,7 @@ const abortMarker = 0;
 
 /** `next` is where to fetch on: behind everything that was looked at, also when nothing of it may be handed out. */
 export function readableRecords(
-  place: TopicPartition,
+  place: Pick<BusRecord, 'topic' | 'topicId' | 'partition'>,
   fetched: Pick<fetchV13.FetchResponsePartition, 'records' | 'abortedTransactions'>,
   from: bigint,
 ) {

@@ -149,6 +149,7 @@ export class RecordReader {
 function recordOf(cursor: ReadCursor, [offset, timestampMs, key, headers, value]: (Buffer | null)[]): BusRecord {
   return {
     topic: cursor.topic,
+    topicId: String(cursor.topicId),
     partition: cursor.partition,
     offset: offset!.readBigInt64BE(),
     key: key ?? null,

@@ -296,10 +296,12 @@ interface ConsideredRow extends Pick<Considered, 'orgId' | 'reportUpdatedAt' | '
 
 /** Reports that vanished in between are left out. */
 export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promise<StoredReport[]> {
+  // The facts have it; those of reports that releases before them stored have a record of the writer's instead.
   const requestId = of.requestIdsKept
-    ? `(SELECT nullif(m.request_id, '') FROM ${TABLE_STORED_MESSAGE} AS m
-         WHERE m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1)`
-    : 'NULL';
+    ? `coalesce(nullif(f.request_id, ''),
+                (SELECT nullif(m.request_id, '') FROM ${TABLE_STORED_MESSAGE} AS m
+                  WHERE f.request_id IS NULL AND m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1))`
+    : `nullif(f.request_id, '')`;
   const { rows } = await of.database.query<DueReportRow>(
     `SELECT r.org_id AS "orgId", r.account_number AS "accountNumber", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
             octet_length(r.report) AS bytes, CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS text,

@@ -10,6 +10,7 @@ import {
   storageSettings,
 } from '../../../../test/support/drop-in-program.ts';
 import {
+  asEarlierRelease,
   createTestDatabase,
   createTestRole,
   type TestDatabase,
@@ -173,13 +174,16 @@ describe('the schema', () => {
     await addReport('reported', '2020-01-01');
     await succeed('--truncate-old-reports');
     assert.deepEqual([await count('reported'), await count('ccx.notification_sent_rows')], [0, 0]);
-    await context.database.query(`INSERT INTO ccx.stored_message VALUES ('t', 0, 0, '', '', 1, $1, '', '2990-01-01')`, [
-      cluster,
-    ]);
+    await asEarlierRelease(
+      context.database,
+      `INSERT INTO ccx.stored_message VALUES ('t', 0, 0, '', '', 1, $1, '', '2990-01-01')`,
+      [cluster],
+    );
+    await context.database.query(`INSERT INTO ccx.stored_positions VALUES ('t', '', 0, 0, 1, now())`);
     await describeReport('2990-01-01');
     await context.database.query(`INSERT INTO ccx.catalogues VALUES ('v', '', '{r}')`);
     await succeed('--db-cleanup');
-    assert.equal(await count('ccx.stored_message'), 0);
+    assert.deepEqual([await count('ccx.stored_message'), await count('ccx.stored_positions')], [0, 0]);
     assert.deepEqual([await count('ccx.report_facts'), await count('ccx.catalogues')], [0, 0]);
   });
 });
@@ -262,7 +266,8 @@ describe('old records', () => {
     await migrateCcx(context.database, 'writer');
     await migrateCcx(context.database, 'records');
     for (const time of ['1990-01-01', '2990-01-01']) {
-      await context.database.query(
+      await asEarlierRelease(
+        context.database,
         `INSERT INTO ccx.stored_message VALUES ('t', 0, 0, $1::bytea, '', 1, $2, '', $3::timestamp)`,
         [Buffer.from(time), cluster, time],
       );

@@ -16,6 +16,8 @@ import type { CheckedReport, ReportFacts, ReportRow } from '../report.ts';
 const tableIntegerMax = 2_147_483_647;
 /** Bytes that the column `cluster` holds. */
 const clusterBytesMax = 36;
+/** Of the column `request_key`. */
+const requestKeyBytes = 16;
 
 /** Codes: `REPORT_NUMBER_TOO_LARGE`, `REPORT_CLUSTER_TOO_LONG`, `REPORT_NOT_UTF8`. */
 export function prepareRow(record: BusRecord, report: CheckedReport, facts: ReportFacts): ImmediateAnswer<ReportRow> {
@@ -38,10 +40,11 @@ export function prepareRow(record: BusRecord, report: CheckedReport, facts: Repo
     const where = firstNotUtf8(report.received.report);
     return refuse('REPORT_NOT_UTF8', 'the report holds bytes that are not UTF-8', where);
   }
+  const request = requestId === '' ? '' : storedRequestId(requestId);
   return done({
-    record: { topic: record.topic, partition: record.partition, offset: record.offset },
-    sha256: hash('sha256', record.value ?? Buffer.alloc(0), 'buffer'),
-    requestId: requestId === '' ? '' : storedRequestId(requestId),
+    record,
+    requestId: request,
+    requestKey: request === '' ? null : requestKey(request, clusterName, report.lastChecked.canonical),
     orgId,
     accountNumber,
     cluster: clusterName,
@@ -51,6 +54,11 @@ export function prepareRow(record: BusRecord, report: CheckedReport, facts: Repo
     text: report.text,
     facts,
   });
+}
+
+/** The first half of SHA-256, which is enough for a lot more reports than there will be. */
+function requestKey(...parts: readonly string[]): Buffer {
+  return hash('sha256', JSON.stringify(parts), 'buffer').subarray(0, requestKeyBytes);
 }
 
 /** Of the members that are kept: what is wrong with the others keeps nobody from storing the report. */

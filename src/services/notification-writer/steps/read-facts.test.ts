@@ -77,7 +77,7 @@ test('times, versions and silent rules are read, rules by their module', () => {
     parsed(facts.didNotRun),
     Object.fromEntries(notRunReasons.map((reason, index) => [`a.own${index}`, { reason, details: 'why' }])),
   );
-  assert.deepEqual(parsed(facts.skipped), {
+  assert.deepEqual(parsed(facts.skipped?.rules), {
     'a.ran': { reason: SKIP_MISSING_REQUIREMENTS, details: "All: ['Nodes']" },
     'a.other': { reason: 'ANOTHER_PIPELINE', details: 'why' },
   });
@@ -181,7 +181,7 @@ for (const [why, ignored, facts] of hostile) {
     const read = facts();
     assert.deepEqual(read.ignored, ignored);
     assert.deepEqual(
-      [read.gatheredMicros, read.clusterVersion, read.catalogue, read.didNotRun, read.skipped],
+      [read.gatheredMicros, read.clusterVersion, read.catalogue, read.didNotRun, read.skipped?.rules],
       [undefined, undefined, undefined, undefined, undefined],
     );
   });
@@ -195,7 +195,7 @@ test('one item that cannot be used does not take the others with it, and details
   assert.deepEqual(parsed(facts.didNotRun), {
     a: { reason: 'RULE_FAILED', details: 'ä'.repeat(factDetailsBytesMax / 2) },
   });
-  assert.deepEqual(parsed(facts.skipped), { b: { reason: 'X', details: '' } });
+  assert.deepEqual(parsed(facts.skipped?.rules), { b: { reason: 'X', details: '' } });
 });
 
 test('as many silent rules as there may be are kept, and one more is not', () => {

@@ -18,7 +18,7 @@ import type { JsonSlice } from '../../../encoding/json-scanner.ts';
 import { isJsonObject } from '../../../encoding/json-text.ts';
 import { parseRfc3339 } from '../../../encoding/rfc3339.ts';
 import type { BusRecord } from '../../../platform/bus/bus.ts';
-import type { Catalogue, IgnoredFact, ReportFacts } from '../report.ts';
+import type { Catalogue, IgnoredFact, ReportFacts, SkippedRules } from '../report.ts';
 
 /** A part of a message that facts are read from; a hosted report of 139 skipped rules has 20 kB of them. What is larger is left alone. */
 export const factPartBytesMax = 512 * 1024;
@@ -68,7 +68,7 @@ export function readFacts(
   for (const module of catalogue === undefined ? [] : modulesOf(catalogue)) {
     if (!skipped.has(module) && !didNotRun.has(module)) didNotRun.set(module, unreadableSkip);
   }
-  return { ...common, didNotRun: jsonObject(didNotRun), skipped: jsonObject(skipped) };
+  return { ...common, didNotRun: jsonObject(didNotRun), skipped: skippedRules(skipped) };
 }
 
 /** Thrown and caught in this file only. */
@@ -110,7 +110,7 @@ interface SilentRule {
 
 /** Which rules say nothing: as the table takes them, or as far as they could be read. */
 type SilentRules =
-  | { readonly complete: true; readonly didNotRun: string | undefined; readonly skipped: string | undefined }
+  | { readonly complete: true; readonly didNotRun: string | undefined; readonly skipped: SkippedRules | undefined }
   | {
       readonly complete: false;
       readonly rules: Readonly<Record<'didNotRun' | 'skipped', ReadonlyMap<string, SilentRule>>>;
@@ -150,12 +150,17 @@ function readSkips(skips: unknown): SilentRules {
   }
   for (const module of didNotRun.keys()) skipped.delete(module);
   if (!complete) return { complete, rules: { didNotRun, skipped } };
-  return { complete, didNotRun: jsonObject(didNotRun), skipped: jsonObject(skipped) };
+  return { complete, didNotRun: jsonObject(didNotRun), skipped: skippedRules(skipped) };
 }
 
 /** Undefined for none, so that most rows have NULL there. */
 function jsonObject(rules: ReadonlyMap<string, SilentRule>): string | undefined {
   return rules.size === 0 ? undefined : JSON.stringify(Object.fromEntries(rules));
+}
+
+function skippedRules(skipped: ReadonlyMap<string, SilentRule>): SkippedRules | undefined {
+  const rules = jsonObject(skipped);
+  return rules === undefined ? undefined : { rules, sha256: hash('sha256', rules, 'buffer') };
 }
 
 type Headers = BusRecord['headers'];
