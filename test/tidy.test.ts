@@ -278,6 +278,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'use Kafka': ['test/support/kafka.ts'],
   'use S3': ['test/support/s3.ts'],
   'use PgBouncer': ['test/support/pgbouncer.ts'],
+  'check manifests': ['test/support/manifest-checkers.ts'],
   'use Prometheus': ['test/support/prometheus.ts'],
   'use Go': ['test/support/go/reference-writer.ts'],
 };

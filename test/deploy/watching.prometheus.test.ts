@@ -3,6 +3,7 @@
  * evaluates every rule and answers every question of the dashboards.
  */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +46,14 @@ test('a rule that asks the wrong way round fails its test', async () => {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test('the Prometheus and the Alertmanager of the compose file can read their configuration', () => {
+  const prometheus = promtool('check', 'config', join(repositoryRoot, 'deploy/prometheus/prometheus.yaml'));
+  assert.equal(prometheus.code, 0, prometheus.output);
+  const file = join(repositoryRoot, 'deploy/alertmanager/alertmanager.yaml');
+  const alertmanager = spawnSync('amtool', ['check-config', file], { encoding: 'utf8' });
+  assert.equal(alertmanager.status, 0, alertmanager.stdout + alertmanager.stderr);
 });
 
 interface Answer<Data> {

@@ -15,7 +15,8 @@ export const testKinds = {
   kafka: 'a Kafka: Java 17 and Maven, which fetches it',
   s3: 'an S3 server: Python 3 with pip, which fetches it',
   pgbouncer: 'the program pgbouncer',
-  prometheus: 'the programs prometheus, promtool and prometheus-pushgateway',
+  manifests: 'the checkers of manifests: Python 3 with pip, which fetches them',
+  prometheus: 'the programs prometheus, promtool, amtool and prometheus-pushgateway',
   go: 'the program go, 1.22 or newer',
   browser: 'a browser',
   install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
@@ -32,6 +33,7 @@ export const kindsThatMay = {
   'use S3': ['s3'],
   'use PgBouncer': ['pgbouncer'],
   'use Prometheus': ['prometheus'],
+  'check manifests': ['manifests'],
   'use Go': ['go'],
 } as const satisfies Record<string, readonly TestKind[]>;
 
@@ -56,7 +58,7 @@ export function assertKindMay(use: keyof typeof kindsThatMay): void {
 
 /** Undefined where the programs of `*.prometheus.test.ts` are installed. */
 export function whyNoPrometheus(): string | undefined {
-  const programs = ['prometheus', 'promtool', 'prometheus-pushgateway'];
+  const programs = ['prometheus', 'promtool', 'amtool', 'prometheus-pushgateway'];
   const missing = programs.filter((program) => spawnSync(program, ['--version']).status !== 0);
   return missing.length === 0 ? undefined : `${missing.join(', ')}: not installed`;
 }

@@ -1,0 +1,186 @@
+/** What `deploy/` holds fits its schemas, and what it says of our programs is true of them; a planted error is caught. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { repositoryRoot } from '../../scripts/docs/source-tree.ts';
+import { hadolint, kustomize, validateCompose, validateKubernetes } from '../support/manifest-checkers.ts';
+
+const deploy = join(repositoryRoot, 'deploy');
+const scratch = mkdtempSync(join(tmpdir(), 'ccx-manifests-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function scratchFile(name: string, text: string): string {
+  const path = join(scratch, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** What was read from YAML and is held against a schema elsewhere. */
+type Parsed = ReturnType<typeof JSON.parse>;
+
+interface Container {
+  readonly args: readonly string[];
+  readonly env?: readonly { readonly name: string }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly securityContext: Readonly<Record<string, unknown>>;
+  readonly [probe: `${string}Probe`]: { readonly httpGet: { readonly port: string } };
+}
+
+interface Resource {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec: Record<string, Parsed>;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+const resourcesOf = (text: string) => parseAllDocuments(text).map((document) => document.toJS() as Resource);
+
+const podOf = ({ kind, spec }: Resource) =>
+  kind === 'CronJob'
+    ? spec['jobTemplate'].spec.template
+    : ['Deployment', 'StatefulSet'].includes(kind)
+      ? spec['template']
+      : undefined;
+
+const overlays = ['all-in-one', 'roles', 'one-shot', 'openshift/all-in-one', 'openshift/roles', 'monitoring'];
+/** Kinds of operators, whose schemas nobody brings along. */
+const unchecked = ['Route', 'PodMonitor', 'PrometheusRule'];
+
+describe('deploy/kubernetes', () => {
+  for (const overlay of overlays) {
+    const text = kustomize(join(deploy, 'kubernetes', overlay));
+    const resources = resourcesOf(text);
+
+    test(`${overlay} fits the schemas of Kubernetes`, () => {
+      const { code, output } = validateKubernetes(scratchFile(`${overlay.replace('/', '-')}.yaml`, text));
+      assert.equal(code, 0, output);
+      const unknown = [...output.matchAll(/Couldn't find schema for kind (\w+)/g)].map(([, kind]) => kind);
+      assert.deepEqual(
+        unknown.filter((kind) => !unchecked.includes(kind!)),
+        [],
+      );
+    });
+
+    test(`${overlay} holds together: names that it speaks of are there`, () => {
+      const pods = resources.filter((resource) => podOf(resource) !== undefined);
+      const labelled = (labels: Readonly<Record<string, string>>) =>
+        pods.some((pod) => Object.entries(labels).every(([name, value]) => podOf(pod).metadata.labels[name] === value));
+      for (const { kind, metadata, spec } of resources) {
+        const where = `${kind} ${metadata.name}`;
+        if (kind === 'Service') assert.ok(labelled(spec['selector']), where);
+        if (kind === 'PodDisruptionBudget') assert.ok(labelled(spec['selector'].matchLabels), where);
+        if (kind === 'NetworkPolicy') assert.ok(labelled(spec['podSelector'].matchLabels ?? {}), where);
+        if (kind === 'HorizontalPodAutoscaler')
+          assert.ok(
+            pods.some((pod) => pod.metadata.name === spec['scaleTargetRef'].name),
+            where,
+          );
+        if (kind === 'Route')
+          assert.ok(
+            resources.some((other) => other.kind === 'Service' && other.metadata.name === spec['to'].name),
+            where,
+          );
+      }
+    });
+
+    test(`${overlay}: pods run as no root, on a file system that is only read, and their probes ask ports that are there`, () => {
+      for (const resource of resources.filter((candidate) => podOf(candidate) !== undefined)) {
+        const { spec } = podOf(resource);
+        assert.equal(spec.securityContext.runAsNonRoot, true, resource.metadata.name);
+        for (const container of spec.containers as readonly Container[]) {
+          assert.deepEqual(container.securityContext, {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+          const probes = Object.entries(container).filter(([name]) => name.endsWith('Probe'));
+          assert.equal(probes.length, resource.kind === 'CronJob' ? 0 : 3, resource.metadata.name);
+          for (const [, probe] of probes)
+            assert.ok(
+              container.ports!.some(({ name }) => name === probe.httpGet.port),
+              resource.metadata.name,
+            );
+        }
+      }
+    });
+  }
+
+  test('a word that Kubernetes does not know, and a value of another type, are caught', () => {
+    const text = kustomize(join(deploy, 'kubernetes/roles'));
+    for (const [right, wrong] of [
+      ['readOnlyRootFilesystem: true', 'readOnlyRootFileSystem: true'],
+      ['maxReplicas: 3', 'maxReplicas: three'],
+    ] as const) {
+      assert.ok(text.includes(right));
+      const { code, output } = validateKubernetes(scratchFile('wrong.yaml', text.replace(right, wrong)));
+      assert.notEqual(code, 0, output);
+    }
+  });
+});
+
+/** Environment names of every role, from the generated page, and those that a manifest sets for itself. */
+const page = readFileSync(join(repositoryRoot, 'docs/configuration.md'), 'utf8');
+const known = new Set(page.match(/\b(?:CCX|INGRESS)_\w+/g));
+const others = new Set(['KAFKA_BROKERS', 'CCX_DATABASE_URL', 'NODE_EXTRA_CA_CERTS']);
+
+function unknownNames(names: readonly string[]): string[] {
+  return names.filter((name) => !known.has(name) && !others.has(name));
+}
+
+test('settings in manifests are settings that there are', () => {
+  for (const overlay of overlays) {
+    for (const resource of resourcesOf(kustomize(join(deploy, 'kubernetes', overlay)))) {
+      const inPods = (podOf(resource)?.spec.containers ?? []).flatMap(({ env = [] }: Container) => env);
+      const names = [...inPods.map(({ name }: { readonly name: string }) => name), ...Object.keys(resource.data ?? {})];
+      assert.deepEqual(unknownNames(names), [], `${overlay}: ${resource.metadata.name}`);
+    }
+  }
+  const { services } = parse(readFileSync(join(deploy, 'compose.yaml'), 'utf8'), { merge: true });
+  for (const [name, { image, environment = {} }] of Object.entries<Record<string, Parsed>>(services)) {
+    if (image.startsWith('localhost/')) assert.deepEqual(unknownNames(Object.keys(environment)), [], name);
+  }
+  const clowdApp = readFileSync(join(deploy, 'kubernetes/clowdapp.yaml'), 'utf8');
+  const named = [...clowdApp.matchAll(/\{ name: ((?:CCX|INGRESS)_\w+),/g)].map(([, name = '']) => name);
+  assert.ok(named.length > 5);
+  assert.deepEqual(unknownNames(named), []);
+  assert.deepEqual(unknownNames(['CCX_NOTIFICATION_WRITER__METRICS__ADRESS']).length, 1, 'a planted error is caught');
+});
+
+describe('deploy/compose.yaml', () => {
+  const file = join(deploy, 'compose.yaml');
+
+  test('fits the schema of compose files; a planted error is caught', () => {
+    const { code, output } = validateCompose(file);
+    assert.equal(code, 0, output);
+    const wrong = readFileSync(file, 'utf8').replace('cap_drop: [ALL]', 'cap_dropped: [ALL]');
+    assert.notEqual(validateCompose(scratchFile('compose.yaml', wrong)).code, 0);
+  });
+
+  test('names services, volumes and files that are there', () => {
+    const { services, volumes, configs } = parse(readFileSync(file, 'utf8'), { merge: true });
+    for (const [name, service] of Object.entries<Record<string, Parsed>>(services)) {
+      const needed = Array.isArray(service['depends_on'])
+        ? service['depends_on']
+        : Object.keys(service['depends_on'] ?? {});
+      for (const other of needed) assert.ok(other in services, `${name} waits for ${other}`);
+      for (const { source } of service['configs'] ?? []) assert.ok(source in configs, `${name} has ${source}`);
+      for (const volume of service['volumes'] ?? []) {
+        const [source] = volume.split(':');
+        if (source.startsWith('./')) assert.ok(readdirSync(join(deploy, source)).length > 0, `${name} has ${source}`);
+        else assert.ok(source in volumes, `${name} has ${source}`);
+      }
+    }
+    for (const { file: path } of Object.values<{ readonly file?: string }>(configs))
+      if (path !== undefined) assert.ok(readFileSync(join(deploy, path), 'utf8').length > 0);
+  });
+});
+
+test('the Dockerfile is in order for hadolint; a planted error is caught', () => {
+  const { code, output } = hadolint(join(deploy, 'Dockerfile'));
+  assert.equal(code, 0, output);
+  const wrong = readFileSync(join(deploy, 'Dockerfile'), 'utf8').replace('USER 1001:0', 'USER root');
+  assert.notEqual(hadolint(scratchFile('Dockerfile', wrong)).code, 0);
+});
