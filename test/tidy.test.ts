@@ -111,9 +111,13 @@ function whoLoads(
   );
 }
 
-test('a bus adapter is loaded only by whoever opens it', () => {
-  const adapters = ['src/platform/bus/kafka/kafka-bus.ts', 'src/platform/bus/postgres/postgres-bus.ts'];
-  const packages = ['@platformatic/kafka', 'pg-copy-streams'];
+test('an adapter of the bus or of S3 is loaded only by whoever opens it', () => {
+  const adapters = [
+    'src/platform/bus/kafka/kafka-bus.ts',
+    'src/platform/bus/postgres/postgres-bus.ts',
+    'src/platform/objects/s3/s3-store.ts',
+  ];
+  const packages = ['@platformatic/kafka', 'pg-copy-streams', '@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'];
   const entries = production
     .map((file) => file.path)
     .filter((path) => /^src\/(cli|bin\/[^/]+|.*\/(commands|program))\.ts$/.test(path));

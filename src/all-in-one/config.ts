@@ -53,6 +53,14 @@ export const allInOneOptions = defineOptions({
       flag: 'database',
       description: 'PostgreSQL to use in place of the embedded one, postgres://user:password@host/name',
     },
+    'run.s3': {
+      as: 's3',
+      default: '',
+      secret: true,
+      flag: 's3',
+      description:
+        'Bucket to keep archives in, in place of the data folder: http(s)://key:secret@host:port/bucket, or s3://bucket at Amazon; without key and secret the credential chain of AWS; ?region=… and more behind it',
+    },
     'run.idle_timeout': {
       type: 'duration',
       as: 'idleMsMax',
@@ -65,7 +73,7 @@ export const allInOneOptions = defineOptions({
       type: 'duration',
       default: 72 * 3_600_000,
       min: 60_000,
-      description: 'How long archives are kept',
+      description: 'How long archives are kept; in a bucket its lifecycle says it',
     },
     'retention.archives_bytes': {
       type: 'bytes',

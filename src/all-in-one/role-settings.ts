@@ -38,7 +38,7 @@ export const rolesOfFile: readonly string[] = [
 
 /** What the process decides for all its roles: its own sections `run`, `retention` and `logging` say it. */
 const decidedForAll: readonly RegExp[] = [
-  /^(bus|database|logging|operations)\./,
+  /^(bus|database|logging|operations|s3)\./,
   /^storage\.(?!record_retention|ensure_schema)/,
   /^(web\.(host|port)|metrics\.(port|address)|tracker\.url)$/,
   /^kafka\.(?!announce_topic|tracker_topic)/,

@@ -24,7 +24,6 @@ import {
 import { limitConnections } from '../platform/http/connections.ts';
 import { certificateEvents, createOperationsServer } from '../platform/http/operations-server.ts';
 import type { Lifecycle, Readiness, RunningService } from '../platform/lifecycle/lifecycle.ts';
-import { openDirectoryStore } from '../platform/objects/directory/directory-store.ts';
 import { ensureNotificationSchema } from '../platform/records/notification-schema.ts';
 import { keepRoleRecord } from '../platform/records/role-record.ts';
 import { joinRegistries } from '../platform/telemetry/joined-registries.ts';
@@ -35,6 +34,7 @@ import { notificationServiceRole, startNotificationService } from '../services/n
 import { notificationWriterRole, startNotificationWriter } from '../services/notification-writer/service.ts';
 import { payloadTrackerRole, startPayloadTracker } from '../services/payload-tracker/service.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
+import { bucketSettings, openArchives } from './open-archives.ts';
 import { loadRoleSettings, namedHere, withStandIns } from './role-settings.ts';
 import { type StandIns, startStandIns } from './stand-ins/start-stand-ins.ts';
 import { createWebServer, mountFront } from './web-server.ts';
@@ -82,6 +82,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const { clock, env, lifecycle, progress } = dependencies;
   // First: a wrong setting is said before anything was started for nothing.
   const roles = loadRoleSettings(settings, env, dependencies.version);
+  const s3 = bucketSettings(settings);
   for (const warning of roles.warnings) progress(`warning: ${warning}`);
   const registries: Registry[] = [];
   const telemetryOf = (service: string): Telemetry => {
@@ -118,12 +119,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     lifecycle.defer(service.name, () => service.stop());
   };
 
-  const objects = await openDirectoryStore({
-    path: folder.objects,
-    clock,
-    retention: { ageMs: settings.retention.archivesMs, totalBytes: settings.retention.archivesBytes },
-  });
-  lifecycle.defer('object store', () => objects.close());
+  const { objects, bucket } = await openArchives(
+    { retention: settings.retention, s3 },
+    { folder, clock, bus, lifecycle, progress },
+  );
 
   const standIns = await startStandIns({
     ...{ bus, clock, folder: folder.receivers, wanted: roles.standIns },
@@ -180,7 +179,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
       // An archive that was announced before the last start carries the address, and often the port, of that time.
       {
         ...{ bus, telemetry: telemetryOf('data-pipeline'), clock },
-        localLink: (link) => ingress.localLink(link),
+        ...{ bucket, localLink: (link: string) => ingress.localLink(link) },
         openArchive: (link) => ingress.openArchive(link),
       },
     ),

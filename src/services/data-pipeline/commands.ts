@@ -1,12 +1,20 @@
 /** `ccx data-pipeline`: runs the data pipeline until a signal. */
 import type { Command } from 'commander';
+import { errorFields } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
-import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import type { OwnBucket } from './bucket-archive-source.ts';
+import {
+  type DataPipelineSettings,
+  dataPipelineOptions,
+  dataPipelineSettings,
+  pipelineS3SettingNames,
+  pipelineS3Settings,
+} from './config.ts';
 
 export function register(program: Command, input: ProcessInput): void {
   const command = program
@@ -31,7 +39,8 @@ export function register(program: Command, input: ProcessInput): void {
       const opened = await role.bus(bus, { topics, database });
       const brokers = bus.kind === 'kafka' ? bus.brokers.join(',') : 'PostgreSQL';
       const { telemetry, clock } = role;
-      const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers });
+      const bucket = await openBucket(settings, role);
+      const service = await startDataPipeline(settings, { bus: opened, telemetry, clock, brokers, bucket });
       role.runs(service, database);
       await role.serveOperations(config, service);
     });
@@ -43,4 +52,20 @@ function openDatabase(url: string, role: OpenRole): Database | undefined {
   if (url === '') return undefined;
   const setting = 'database.url (CCX_DATABASE_URL)';
   return role.database({ url, applicationName: 'ccx data-pipeline', setting });
+}
+
+/** Read only; undefined where archives are fetched by their links only. */
+async function openBucket(
+  settings: DataPipelineSettings,
+  { clock, telemetry, lifecycle }: OpenRole,
+): Promise<OwnBucket | undefined> {
+  const s3 = pipelineS3Settings(settings);
+  if (s3 === undefined) return undefined;
+  const { openS3Store } = await import('../../platform/objects/s3/s3-store.ts');
+  const objects = await openS3Store({
+    ...{ settings: s3, names: pipelineS3SettingNames, clock, writes: false },
+    onAway: (error) => telemetry.log.warn({ ...errorFields(error), hint: error.hint }, 'waiting for the object store'),
+  });
+  lifecycle.defer('object store', () => objects.close());
+  return { name: objects.bucket, objects };
 }

@@ -23,6 +23,13 @@ import {
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions, settingsOf } from '../../platform/config/options.ts';
 import { tlsOptions } from '../../platform/http/own-certificate.ts';
+import {
+  addressings,
+  checksumModes,
+  endpointUrl,
+  type S3SettingNames,
+  type S3Settings,
+} from '../../platform/objects/s3/s3-settings.ts';
 
 /** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
 const inFlightBytesDefault = 256 * 1024 ** 2;
@@ -152,6 +159,36 @@ export const dataPipelineOptions = defineOptions({
       min: 0,
       description: 'How long a failed download is tried again before the announcement is dead-lettered',
     },
+    's3.bucket': {
+      default: '',
+      description:
+        'Bucket of our own ingress: its archives are fetched by key, whatever has become of their links; empty: by link',
+    },
+    's3.endpoint': { default: '', description: 'URL or host:port (by TLS) of the S3 server; empty is Amazon' },
+    's3.region': {
+      default: '',
+      description: 'Region; empty: us-east-1 with an endpoint, else AWS_REGION or the profile',
+    },
+    's3.access_key': {
+      default: '',
+      secret: true,
+      description: 'Access key; empty with the secret: the credential chain of AWS (environment, files, IRSA)',
+    },
+    's3.secret_key': { default: '', secret: true, description: 'Secret key' },
+    's3.addressing': {
+      default: 'auto',
+      choices: addressings,
+      description: 'path: http://host/bucket/key; host: http://bucket.host/key; auto: path with an endpoint',
+    },
+    's3.checksums': {
+      default: 'auto',
+      choices: checksumModes,
+      description: 'Checksums of AWS: always, or only where they are required; auto: required with an endpoint',
+    },
+    's3.ca_file': {
+      default: '',
+      description: 'PEM file with the certificate authority of the S3 server; empty: those that Node knows',
+    },
     'archive.max_unpacked_size': {
       type: 'bytes',
       as: 'archiveLimits.unpackedBytesMax',
@@ -253,3 +290,18 @@ export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions
   const settings = settingsOf(dataPipelineOptions, config);
   return { ...settings, archiveLimits: { ...defaultArchiveLimits, ...settings.archiveLimits } };
 }
+
+/** Undefined where archives are fetched by their links only. */
+export function pipelineS3Settings({ s3 }: Pick<DataPipelineSettings, 's3'>): S3Settings | undefined {
+  if (s3.bucket === '') return undefined;
+  return { ...s3, endpoint: endpointUrl(s3.endpoint, true), encryption: '', kmsKey: '' };
+}
+
+export const pipelineS3SettingNames: S3SettingNames = {
+  bucket: 's3.bucket',
+  endpoint: 's3.endpoint',
+  region: 's3.region',
+  accessKey: 's3.access_key',
+  secretKey: 's3.secret_key',
+  caFile: 's3.ca_file',
+};

@@ -85,7 +85,8 @@ for (const [status, retryable] of [
       response.writeHead(status).end(status === 204 ? undefined : '<Error>not an archive</Error>');
     });
     const text = `Unknown error while downloading the file: the server answered ${status}`;
-    await assert.rejects(download(url), failsWith('DOWNLOAD_STATUS', text, retryable));
+    const code = status === 403 ? 'DOWNLOAD_FORBIDDEN' : 'DOWNLOAD_STATUS';
+    await assert.rejects(download(url), failsWith(code, text, retryable));
   });
 }
 

@@ -18,7 +18,7 @@ export interface DownloadRequest {
   readonly signal: AbortSignal;
 }
 
-interface DownloadOptions {
+export interface DownloadOptions {
   readonly clock: Clock;
   /** Until the headers of the answer. */
   readonly answerMsMax: number;
@@ -48,13 +48,23 @@ export async function download(request: DownloadRequest, options: DownloadOption
   } catch (error) {
     request.signal.throwIfAborted();
     if (error instanceof CcxError) throw error;
-    const text = 'Connection error while downloading the file';
-    const [code, message] =
-      watch.late === undefined ? ['DOWNLOAD_UNREACHABLE', text] : ['DOWNLOAD_TIMEOUT', `${text}: ${watch.late}`];
-    throw new CcxError(message, { code, category: 'connection', retryable: true, cause: error });
+    if (watch.late !== undefined) throw tooLate(watch.late, error);
+    throw new CcxError(connectionError, {
+      ...{ code: 'DOWNLOAD_UNREACHABLE', category: 'connection', retryable: true },
+      cause: error,
+    });
   } finally {
     watch.end();
   }
+}
+
+const connectionError = 'Connection error while downloading the file';
+
+export function tooLate(late: string, cause: unknown): CcxError {
+  return new CcxError(`${connectionError}: ${late}`, {
+    ...{ code: 'DOWNLOAD_TIMEOUT', category: 'connection', retryable: true },
+    cause,
+  });
 }
 
 function checkStatus(response: Response): void {
@@ -62,19 +72,32 @@ function checkStatus(response: Response): void {
   if (verdict === 'archive') return;
   const isRedirect = response.status >= 300 && response.status < 400;
   const answered = `the server answered ${response.status}${isRedirect ? ', a redirect, which is not followed' : ''}`;
+  const isForbidden = response.status === 403;
   throw new CcxError(`Unknown error while downloading the file: ${answered}`, {
-    code: isRedirect ? 'DOWNLOAD_REDIRECTED' : 'DOWNLOAD_STATUS',
+    code: isRedirect ? 'DOWNLOAD_REDIRECTED' : isForbidden ? 'DOWNLOAD_FORBIDDEN' : 'DOWNLOAD_STATUS',
     category: 'connection',
     retryable: verdict === 'try-again',
+    hint: isForbidden
+      ? 'the link has most likely ended: see links.lifetime of ingress and what it logs of it; where the bucket is our own, set s3.bucket'
+      : undefined,
   });
 }
 
-async function readBody(response: Response, request: DownloadRequest, watch: DownloadWatch): Promise<Buffer> {
-  const announced = announcedLength(response);
+function readBody(response: Response, request: DownloadRequest, watch: DownloadWatch): Promise<Buffer> {
+  return gatherBody(response.body ?? [], announcedLength(response), request, watch);
+}
+
+/** `announced`: how long it says that it is. Rejects where there is no room for so much. */
+export async function gatherBody(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  announced: number | undefined,
+  request: Pick<DownloadRequest, 'bytesMax' | 'reserve'>,
+  watch: DownloadWatch,
+): Promise<Buffer> {
   if (announced !== undefined) checkRoom(announced, request);
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of body) {
     watch.progressed(chunk.byteLength);
     size += chunk.byteLength;
     checkRoom(size, request);
@@ -90,7 +113,7 @@ function announcedLength(response: Response): number | undefined {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-function checkRoom(bytes: number, request: DownloadRequest): void {
+function checkRoom(bytes: number, request: Pick<DownloadRequest, 'bytesMax' | 'reserve'>): void {
   if (bytes > request.bytesMax) {
     throw new CcxError('The archive is too big. Skipping', {
       code: 'ARCHIVE_TOO_BIG',
@@ -108,7 +131,7 @@ function checkRoom(bytes: number, request: DownloadRequest): void {
 }
 
 /** The deadlines of one download, looked at in one timer. */
-class DownloadWatch {
+export class DownloadWatch {
   readonly #options: DownloadOptions;
   readonly #startedMs: number;
   readonly #abort = new AbortController();

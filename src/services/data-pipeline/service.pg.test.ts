@@ -338,7 +338,7 @@ describe('what cannot be processed', () => {
       ],
       [announcementRecord({ url: 'http://elsewhere.example/a' }), 'fetch-archive', 'DOWNLOAD_LINK_REFUSED'],
       [announcementRecord({ url: `http://${shared.server!.host}/absent` }), 'fetch-archive', 'DOWNLOAD_STATUS'],
-      [announcementRecord({ url: forbidden }), 'fetch-archive', 'DOWNLOAD_STATUS'],
+      [announcementRecord({ url: forbidden }), 'fetch-archive', 'DOWNLOAD_FORBIDDEN'],
       [announcementRecord({ url: moved }), 'fetch-archive', 'DOWNLOAD_REDIRECTED'],
       [upload('empty', Buffer.alloc(0)), 'fetch-archive', 'ARCHIVE_EMPTY'],
       [upload('large', Buffer.alloc(1024 * 1024 + 1)), 'fetch-archive', 'ARCHIVE_TOO_BIG'],

@@ -13,6 +13,7 @@ import { buildWithLifecycle, type Lifecycle } from '../../platform/lifecycle/lif
 import { StatusSender } from '../../platform/records/status-sender.ts';
 import { RunnerPool } from '../../platform/runner-pool/runner-pool.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { fetchFromBucket, type OwnBucket } from './bucket-archive-source.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ClusterQueues } from './cluster-queues.ts';
 import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
@@ -59,6 +60,8 @@ interface DataPipelineDependencies {
   readonly runnerModule?: URL;
   /** How the log names the bus: the brokers' addresses. */
   readonly brokers?: string;
+  /** Where our own ingress keeps archives, if that is a bucket that we may read: the caller's to close. */
+  readonly bucket?: OwnBucket | undefined;
   /** Where an announced link is to be followed to, for a process that has the ingress in it; as announced by default. */
   readonly localLink?: (link: string) => Promise<string>;
   /**
@@ -80,7 +83,7 @@ export function startDataPipeline(
 
 async function build(
   settings: DataPipelineSettings,
-  { bus, telemetry, clock, runnerModule, brokers, localLink, openArchive }: DataPipelineDependencies,
+  { bus, telemetry, clock, runnerModule, brokers, bucket, localLink, openArchive }: DataPipelineDependencies,
   lifecycle: Lifecycle,
 ): Promise<RunningService> {
   const producer = await bus.createProducer();
@@ -139,6 +142,7 @@ async function build(
   lifecycle.defer('rule runners', () => runners.close());
 
   const { download, incoming } = settings;
+  const downloadOptions = { clock, ...download, ...leastRate };
   const dependencies = {
     clock,
     events,
@@ -148,8 +152,12 @@ async function build(
     room,
     check: { platformService: incoming.platformService, recordAgeMsMax: incoming.recordAgeMsMax },
     fetch: {
-      download: (request: DownloadRequest) => downloadArchive(request, { clock, ...download, ...leastRate }),
       openFile: async (link: string) => archiveFile(await openArchive?.(link), runners),
+      download: (request: DownloadRequest) => downloadArchive(request, downloadOptions),
+      bucket: bucket && {
+        name: bucket.name,
+        fetch: (request: Parameters<typeof fetchFromBucket>[0]) => fetchFromBucket(request, bucket, downloadOptions),
+      },
       budget,
       linkPolicy: download,
       localLink: localLink ?? (async (link: string) => link),

@@ -38,7 +38,7 @@ interface LifecycleQuestions {
 /** Never rejects. */
 export async function checkLifecycle(
   { rules, announcementsMs }: LifecycleQuestions,
-  log: Telemetry['log'],
+  log: Pick<Telemetry['log'], 'info' | 'warn'>,
 ): Promise<void> {
   try {
     const topicMs = await announcementsMs();

@@ -36,7 +36,7 @@ import {
 } from '../object-store.ts';
 import { PartBuffers } from './part-buffers.ts';
 import { isFinalAtStart, s3Error, tooManyStreams } from './s3-errors.ts';
-import type { S3SettingNames, S3Settings } from './s3-settings.ts';
+import { type S3SettingNames, type S3Settings, s3LinkMsMax } from './s3-settings.ts';
 
 /** The least that S3 takes for a part that is not the last. */
 export const partBytes = 5 * 1024 ** 2;
@@ -222,8 +222,9 @@ export class S3ObjectStore implements ObjectStore {
     await this.delete(key);
   }
 
-  async signLink(key: string, lifetimeMs: number): Promise<SignedLink> {
+  async signLink(key: string, wantedMs: number): Promise<SignedLink> {
     checkObjectKey(key);
+    const lifetimeMs = Math.min(wantedMs, s3LinkMsMax);
     try {
       const endsAt = await this.#credentialsEnd(lifetimeMs);
       const nowMs = this.#options.clock.now().getTime();

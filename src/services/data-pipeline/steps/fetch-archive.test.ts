@@ -1,6 +1,6 @@
 /** What is tried again, for how long, and that nothing is held meanwhile. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { ByteBudget } from '../byte-budget.ts';
@@ -177,4 +177,72 @@ test('a download that is given up rejects and holds nothing', async () => {
   });
   await assert.rejects(fetchArchive(upload, given, { ...first, signal: giveUp.signal }), { name: 'AbortError' });
   assert.equal(given.budget.used(), 0);
+});
+
+describe('an archive in our own bucket', () => {
+  const ours = { ...upload, url: 'http://s3:9000/archives/req-1?X-Amz-Signature=1' };
+  const refused = { allowUnsafeLinks: false, presignedS3Links: false, allowedHosts: [] };
+  const bucket = (answer: Buffer | undefined) => {
+    const asked: string[] = [];
+    const fetch = async ({ key }: { readonly key: string }) => {
+      asked.push(key);
+      return answer;
+    };
+    return { asked, name: 'archives', fetch };
+  };
+
+  test('is fetched by its key, and no link is followed, whether or not it might be', async () => {
+    const own = bucket(Buffer.alloc(60));
+    for (const change of [{}, { linkPolicy: refused }]) {
+      const given = dependencies(() => assert.fail('asked'), { bucket: own, ...change });
+      const outcome = await fetchArchive(ours, given, first);
+      assert.ok(outcome.kind === 'done');
+      assert.equal(given.budget.used(), 60);
+    }
+    assert.deepEqual(own.asked, ['req-1', 'req-1']);
+  });
+
+  test('that is not there is asked for by its link, where that may be followed', async () => {
+    const given = dependencies(async () => Buffer.alloc(1), { bucket: bucket(undefined) });
+    assert.equal((await fetchArchive(ours, given, first)).kind, 'done');
+  });
+
+  test('that is not there and has no other way is dead-lettered with the name of the bucket', async () => {
+    const given = dependencies(() => assert.fail('asked'), { bucket: bucket(undefined), linkPolicy: refused });
+    const outcome = await fetchArchive(ours, given, first);
+    assert.ok(outcome.kind === 'dead-letter');
+    assert.equal(outcome.error.code, 'ARCHIVE_GONE');
+    assert.match(outcome.error.message, /archives/);
+    assert.match(outcome.error.hint ?? '', /lifecycle/);
+    assert.equal(given.budget.used(), 0);
+  });
+
+  test('is asked for by its key when another link to it is forbidden: it has ended', async () => {
+    const own = bucket(Buffer.alloc(60));
+    const given = dependencies(failing('DOWNLOAD_FORBIDDEN', false), { bucket: own });
+    assert.equal((await fetchArchive(upload, given, first)).kind, 'done');
+    assert.deepEqual(own.asked, ['req-1']);
+  });
+
+  for (const [why, change, own] of [
+    ['without a bucket', {}, undefined],
+    ['where the bucket does not have it', {}, bucket(undefined)],
+    ['without a request id', { requestId: null }, bucket(Buffer.alloc(1))],
+    ['with a request id that is reserved', { requestId: 'outbox/1' }, bucket(Buffer.alloc(1))],
+  ] as const) {
+    test(`a forbidden link is final ${why}`, async () => {
+      const given = dependencies(failing('DOWNLOAD_FORBIDDEN', false), { bucket: own });
+      const outcome = await fetchArchive({ ...upload, ...change }, given, first);
+      assert.ok(outcome.kind === 'dead-letter');
+      assert.equal(outcome.error.code, 'DOWNLOAD_FORBIDDEN');
+    });
+  }
+
+  test('whose store is away is tried again, for as long as any other', async () => {
+    const away = () =>
+      Promise.reject(new CcxError('away', { code: 'OBJECTS_AWAY', category: 'connection', retryable: true }));
+    const given = dependencies(() => assert.fail('asked'), { bucket: { name: 'archives', fetch: away } });
+    assert.equal((await fetchArchive(ours, given, first)).kind, 'retry');
+    assert.equal((await fetchArchive(ours, given, { ...first, elapsedMs: 60_000 })).kind, 'dead-letter');
+  });
 });
