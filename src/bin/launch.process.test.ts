@@ -100,6 +100,21 @@ test('the folders that are made are the user’s alone, whatever its umask is', 
   assert.ok(readdirSync(join(home, '.cache/ccx')).length > 0);
 });
 
+test('ingress gets little room for new objects, unless NODE_OPTIONS says how much; other roles what Node gives', () => {
+  const root = join(temporaryFolder(), 'checkout');
+  cpSync(bin, join(root, 'src/bin'), { recursive: true });
+  writeFileSync(join(root, 'src/cli.ts'), 'console.log(process.execArgv.join(" "));');
+  const flagsOf = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+    const PATH = [dirname(process.execPath), '/usr/bin', '/bin'].join(delimiter);
+    const { stdout, stderr } = launch(join(root, 'src/bin/ccx'), args, { PATH, flags: '--no-such-flag', ...env });
+    return `${stdout}${stderr}`.trim();
+  };
+  assert.equal(flagsOf(['ingress', '--port', '1']), '--max-semi-space-size=2');
+  assert.equal(flagsOf(['ingress'], { NODE_OPTIONS: '--max-semi-space-size=8' }), '');
+  assert.equal(flagsOf(['writer']), '');
+  assert.equal(flagsOf([]), '');
+});
+
 test('a Node that is too old, or does not run, is passed over', () => {
   const folder = temporaryFolder();
   const root = join(folder, 'checkout');

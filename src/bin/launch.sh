@@ -1,6 +1,7 @@
-# Sourced by the launchers beside it, with $self (the launcher's file), $name and $entry (below src): starts $entry on the first working
-# Node of version 24 or newer, the one that npm installed beside the code, else the one on the PATH. A cron job's PATH may lead to an old
-# Node, and the installed binary does not run on every C library, so each is asked for its version, which also shows that it runs.
+# Sourced by the launchers beside it, with $self (the launcher's file), $name, $entry (below src) and $flags (Node's): starts $entry on
+# the first working Node of version 24 or newer, the one that npm installed beside the code, else the one on the PATH. A cron job's PATH
+# may lead to an old Node, and the installed binary does not run on every C library, so each is asked for its version, which also shows
+# that it runs.
 root=$(cd "$(dirname "$self")/../.." && pwd) || exit 1
 
 # Compiled code is kept between starts, in a folder of this user alone: what lies there is executed. Where there is no such folder, or
@@ -26,7 +27,7 @@ esac
 
 for node in "$root/node_modules/.bin/node" node; do
   case $("$node" --version 2>/dev/null) in
-    v2[4-9].* | v[3-9][0-9].* | v[1-9][0-9][0-9].*) CCX_ARGV0=$name exec "$node" "$root/src/$entry" "$@" ;;
+    v2[4-9].* | v[3-9][0-9].* | v[1-9][0-9][0-9].*) CCX_ARGV0=$name exec "$node" $flags "$root/src/$entry" "$@" ;;
   esac
 done
 echo "$name: needs Node.js 24 or newer; none was found in $root/node_modules/.bin or on the PATH (run 'npm ci' in $root, or install Node.js 24)" >&2
