@@ -83,7 +83,6 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
         'service_log.tag_filter_enabled': false,
         'cleaner.enabled': true,
         'follow.poll': 1_000,
-        'follow.min_gap': 50,
       }),
     ),
   };

@@ -3,13 +3,7 @@
  * `run-once.ts` and `preview.ts`, and to build the service.
  */
 import { type RuleContentDirectory, totalRiskOf } from '../../contracts/rule-content.ts';
-import {
-  TABLE_CLUSTER_OWNERS,
-  TABLE_NEW_REPORTS,
-  TABLE_READ_ERRORS,
-  TABLE_REPORTED,
-  TABLE_STORED_MESSAGE,
-} from '../../contracts/tables.ts';
+import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -33,13 +27,18 @@ import {
   type RunTarget,
   type TargetHealth,
 } from './run.ts';
-import { countWaiting, isFirstRun, type readGauges } from './store/outbox.ts';
+import { type Beginning, readBeginning as readBeginningOf } from './store/beginning.ts';
+import { countWaiting, type readGauges } from './store/outbox.ts';
+import type { RecentReports } from './store/reports.ts';
 import type { StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
-import { createTimeSource, microsOfMs, type TimeSource, timestampMicros, timestampText } from './timestamps.ts';
+import { createTimeSource, microsOfMs, type TimeSource, timestampText } from './timestamps.ts';
 
 /** Last known disabled rules are used this long while their database is away; after that nothing is decided or sent. */
 const disabledRulesAgeMsMax = 3_600_000;
+
+/** A cooldown of months is as long as the months before now, so it is measured again now and then. */
+const cooldownAgeMsMax = 60_000;
 
 /** What lasts from run to run. */
 export interface ServiceState {
@@ -56,6 +55,8 @@ export interface ServiceState {
     readonly policy: CompiledPolicy;
     readonly health: TargetHealth;
   }[];
+  /** Lengths of cooldowns by their texts, and when they were measured. */
+  readonly cooldowns: Map<string, { readonly measuredMs: number; readonly micros: bigint | undefined }>;
   /** Clusters of which it was said that several organizations report them. */
   readonly contested: Set<string>;
   /** What waited when it was counted last, and when it may be counted again. */
@@ -85,6 +86,7 @@ export function serviceState(
     ...{ settings, database, clock, events, time, signal },
     store: { database, clock, nowMicros: time.nowMicros },
     targets: compilePolicies(settings, targets, events),
+    cooldowns: new Map(),
     contested: new Set(),
     gauging: { notBeforeMs: Number.NEGATIVE_INFINITY, waiting: [] },
     content: keepLastGood({
@@ -147,35 +149,51 @@ export async function checkNotificationSchema(database: Database): Promise<void>
   });
 }
 
-export async function prepareTargets(state: ServiceState, content: RuleContentDirectory): Promise<RunTarget[]> {
-  const nowMicros = state.time.nowMicros();
+/** Asks the server what time it is, and what a run has to know; `stepMicros`: what its clock was set by since it was asked last. */
+export async function readBeginning({ settings, database, clock, time, targets }: ServiceState) {
+  let beginning: Beginning | undefined;
+  const stepMicros = await time.synchronize(async () => {
+    beginning = await readBeginningOf(database, {
+      nowMicros: settings.timeSource === 'clock' ? clock.nowMicros() : undefined,
+      eventTargetIds: targets.map(({ target }) => target.eventTargetId),
+    });
+    return beginning.now;
+  });
+  return { stepMicros, beginning: beginning! };
+}
+
+export async function prepareTargets(
+  state: ServiceState,
+  { content, beginning }: { readonly content: RuleContentDirectory; readonly beginning: Beginning },
+): Promise<RunTarget[]> {
   const targets: RunTarget[] = [];
   for (const { target, policy, health } of state.targets) {
-    const how = { nowText: timestampText(nowMicros), events: state.events };
-    const cooldownMicros = await measureCooldown(state.database, policy, how);
+    const cooldownMicros = await cooldownOf(state, policy);
     const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
     const context = { target, policy: prepared, events: state.events };
     targets.push({
       ...{ target, health, policy: prepared },
-      dueMicros: await dueMoments(state, target),
+      dueMicros: await dueMoments(state, target, beginning),
       dueCluster: (report, decisions) => dueClusterOf(context, report, decisions),
     });
   }
   return targets;
 }
 
-/** The longest cooldown; undefined where no target has a cooldown. */
-export function longestOf(targets: readonly RunTarget[]): bigint | undefined {
-  return targets
-    .map(({ policy }) => policy.cooldownMicros)
-    .reduce((longer, one) => (one === undefined || (longer !== undefined && longer > one) ? longer : one), undefined);
+async function cooldownOf({ database, clock, time, events, cooldowns }: ServiceState, policy: CompiledPolicy) {
+  const key = `${policy.section} ${policy.cooldown}`;
+  const known = cooldowns.get(key);
+  const measuredMs = clock.monotonicMs();
+  if (known !== undefined && measuredMs - known.measuredMs < cooldownAgeMsMax) return known.micros;
+  const micros = await measureCooldown(database, policy, { nowText: timestampText(time.nowMicros()), events });
+  cooldowns.set(key, { measuredMs, micros });
+  return micros;
 }
 
 /** In a first run the messages past the cap become due in portions, so that a populated database does not flood its owners at once. */
-async function dueMoments(state: ServiceState, target: Target): Promise<() => bigint> {
+async function dueMoments(state: ServiceState, target: Target, beginning: Beginning): Promise<() => bigint> {
   const { messagesMax, everyMs } = state.settings.firstRun;
-  if (messagesMax === 0 || !(await isFirstRun(state.database, target.eventTargetId)))
-    return () => state.time.nowMicros();
+  if (messagesMax === 0 || !beginning.neverNotified.has(target.eventTargetId)) return () => state.time.nowMicros();
   const startMicros = state.time.nowMicros();
   let given = await countWaiting(state.database, target.eventTargetId);
   return () => {
@@ -186,20 +204,16 @@ async function dueMoments(state: ServiceState, target: Target): Promise<() => bi
   };
 }
 
-export async function beginRun(
+export function beginRun(
   state: ServiceState,
   how: {
     readonly content: RuleContentDirectory;
     readonly targets: readonly RunTarget[];
-    readonly sinceMicros: bigint | undefined;
+    readonly beginning: Beginning;
+    readonly recent: RecentReports | undefined;
   },
-): Promise<{ readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean }> {
-  const { rows } = await state.database.query<{ kept: boolean; owned: boolean; newest: string | null }>(
-    `SELECT to_regclass($1) IS NOT NULL AS kept, to_regclass($2) IS NOT NULL AS owned,
-            (SELECT max(updated_at) FROM ${TABLE_NEW_REPORTS} WHERE updated_at > 'epoch' AND updated_at < $3::timestamp) AS newest`,
-    [TABLE_STORED_MESSAGE, TABLE_CLUSTER_OWNERS, timestampText(state.time.nowMicros())],
-  );
-  const { kept, owned, newest } = rows[0]!;
+): { readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean } {
+  const { requestIdsKept, ownersKnown, newestMicros } = how.beginning;
   const { settings, clock, time, events, signal } = state;
   const startedMicros = time.nowMicros();
   const targets = how.targets.map(({ target, policy }) => ({
@@ -210,13 +224,13 @@ export async function beginRun(
     ...{ settings, clock, time, events, signal, startedMicros },
     id: clock.uuid(),
     tally: createTally(),
-    newestStoredMicros: newest === null ? 0n : timestampMicros(newest),
+    newestStoredMicros: newestMicros,
     targets: how.targets,
     isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),
     totalRiskOf: ({ component, errorKey }) => totalRiskOf(how.content, component, errorKey),
     disabledRules: () => state.disabledRules.get(),
-    sinceMicros: how.sinceMicros,
+    recent: how.recent,
   };
-  const ownersCount = settings.reportsOf === 'owner' && owned;
-  return { run, ownersCount, store: openRunStore({ ...state.store, targets, ownersCount, requestIdsKept: kept }) };
+  const ownersCount = settings.reportsOf === 'owner' && ownersKnown;
+  return { run, ownersCount, store: openRunStore({ ...state.store, targets, ownersCount, requestIdsKept }) };
 }

@@ -25,7 +25,7 @@ import { createDisabledRulesDatabase } from './open-dependencies.ts';
 import { readExplanation } from './store/explain.ts';
 import { claimBytesMax } from './store/outbox.ts';
 import { createKafkaTarget } from './targets/kafka-target/kafka-target.ts';
-import { createTimeSource } from './timestamps.ts';
+import { createTimeSource, serverMicros } from './timestamps.ts';
 
 const bothTargets = { targets: ['notification-backend', 'service-log'] } as const;
 
@@ -500,13 +500,13 @@ test('metrics say how long it takes from a report to its decision, once each, an
 test('F24: the time of decisions is the server’s, whatever this machine’s clock is set to', () =>
   withTimeline({}, async (line) => {
     const ours = createTimeSource(line.clock, 'clock');
-    await ours.synchronize(line.database);
+    await ours.synchronize(() => serverMicros(line.database));
     assert.equal(ours.now().toISOString(), line.clock.now().toISOString());
     const time = createTimeSource(line.clock, 'database');
     const { rows } = await line.database.query<{ now: bigint }>(
       'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now',
     );
-    await time.synchronize(line.database);
+    await time.synchronize(() => serverMicros(line.database));
     const first = time.nowMicros();
     assert.ok(first - rows[0]!.now < 60_000_000n && first > rows[0]!.now);
     line.clock.setNow(new Date(line.clock.now().getTime() - dayMs));

@@ -167,7 +167,12 @@ export const notificationServiceOptions = defineOptions({
     },
     'cleaner.enabled': { default: false, description: 'Delete them while the service runs' },
     'follow.poll': { type: 'duration', default: 5_000, min: 10, description: 'How late a report may be noticed' },
-    'follow.min_gap': { type: 'duration', default: 200, min: 0, description: 'Shortest pause between two runs' },
+    'follow.min_gap': {
+      type: 'duration',
+      default: 20,
+      min: 0,
+      description: 'Shortest pause between two runs: what is stored meanwhile is worked on together',
+    },
     'follow.full_sweep': {
       type: 'duration',
       default: 10 * minuteMs,

@@ -1,31 +1,28 @@
 /**
  * Follow mode: runs again when the writer says that it stored reports, when something becomes due, and at a steady interval. Hints only
- * make it quicker; polling is the truth. Most cycles look at recent reports and at what is due; now and then, and whenever something
- * is unclear, all clusters are compared. Started by the composition root; one cycle at a time.
+ * make it quicker; polling is the truth. Most cycles look at what was stored a moment ago and at what is due; what they miss of it is
+ * found beside them (`follow-beside.ts`); now and then, and whenever something is unclear, all clusters are compared. Started by the
+ * composition root; one cycle at a time.
  */
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
-import type { NotificationServiceSettings } from './config.ts';
+import { type BesideState, createBeside } from './follow-beside.ts';
 import type { FinishedRun } from './run.ts';
+import type { RecentReports } from './store/reports.ts';
 import type { Events } from './telemetry.ts';
 import { microsOfMs } from './timestamps.ts';
 
-/** How far back a follow cycle looks for new reports: writers' clocks differ and transactions commit late; the full sweep sees the rest. */
-const followOverlapMs = 10 * 60_000;
 /** After a cycle that failed. */
 const followRetryMs = 5_000;
 
-interface FollowState {
-  readonly settings: Pick<NotificationServiceSettings, 'follow'>;
+interface FollowState extends BesideState {
   readonly database: Database;
-  readonly clock: Clock;
-  readonly events: Pick<Events, 'hintsUnavailable'>;
-  readonly signal: AbortSignal;
+  readonly events: BesideState['events'] & Pick<Events, 'hintsUnavailable'>;
 }
 
 /** One cycle; rejects when it failed, which the callee has announced. */
-type RunCycle = (sinceMicros: bigint | undefined) => Promise<FinishedRun>;
+type RunCycle = (recent: RecentReports | undefined) => Promise<FinishedRun>;
 
 /** The loop ends after the signal of the state was aborted. */
 export async function follow(state: FollowState, runCycle: RunCycle) {
@@ -44,31 +41,44 @@ export async function follow(state: FollowState, runCycle: RunCycle) {
   return { hinted: alarm.rung, ended };
 }
 
-async function loop({ clock, settings, signal }: FollowState, runCycle: RunCycle, alarm: Alarm): Promise<void> {
+async function loop(state: FollowState, runCycle: RunCycle, alarm: Alarm): Promise<void> {
+  const { clock, settings, signal } = state;
   const { pollMs, minGapMs, fullSweepMs } = settings.follow;
+  const beside = createBeside(state, alarm.ring);
   let sinceMicros: bigint | undefined;
   let sweptMs = clock.monotonicMs();
   while (!signal.aborted) {
     if (clock.monotonicMs() - sweptMs >= fullSweepMs) sinceMicros = undefined;
-    if (sinceMicros === undefined) sweptMs = clock.monotonicMs();
     alarm.reset();
+    const clusters = beside.takeMissed();
+    const recent = sinceMicros === undefined || clusters === undefined ? undefined : { sinceMicros, clusters };
+    if (recent === undefined) sweptMs = clock.monotonicMs();
     let waitMs = followRetryMs;
     try {
-      const { run, store } = await runCycle(sinceMicros);
+      const finished = await runCycle(recent);
       // From what was stored and not from our own time: the clocks of writers may all be behind.
-      sinceMicros = run.newestStoredMicros - microsOfMs(followOverlapMs);
-      const due = await store.nextDueMicros();
-      const dueMs = due === undefined ? pollMs : Math.ceil(Number(due - run.time.nowMicros()) / 1000);
-      waitMs = Math.max(minGapMs, Math.min(pollMs, dueMs));
+      sinceMicros = finished.run.newestStoredMicros - microsOfMs(beside.overlapMs());
+      beside.look(finished, sinceMicros);
+      waitMs = alarm.rung() ? 0 : await untilDue(finished, pollMs);
     } catch {
       // Announced by the run itself. What it had found may be half done, so everything is compared again.
       sinceMicros = undefined;
     }
+    const endedMs = clock.monotonicMs();
     await alarm.wait(clock, waitMs);
-    // A burst of hints is one cycle, not one each.
-    const early = minGapMs > 0 && alarm.rung() && waitMs > minGapMs;
-    if (early) await clock.sleep(minGapMs, signal).catch(() => undefined);
+    // What comes one by one, and quickly, is gathered; what comes after a while waits for nothing.
+    const gapMs = endedMs + minGapMs - clock.monotonicMs();
+    if (gapMs > 0) await clock.sleep(gapMs, signal).catch(() => undefined);
   }
+  await beside.ended();
+}
+
+/** At most `pollMs`. */
+async function untilDue({ run, store }: FinishedRun, pollMs: number): Promise<number> {
+  const due = await store.nextDueMicros();
+  return due === undefined
+    ? pollMs
+    : Math.max(0, Math.min(pollMs, Math.ceil(Number(due - run.time.nowMicros()) / 1000)));
 }
 
 type Alarm = ReturnType<typeof createAlarm>;

@@ -6,7 +6,7 @@ import { createSystemClock } from '../../platform/clock/clock.ts';
 import { parseDuration } from '../../platform/config/parse-value.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import type { ListedState, MessageFilter } from './store/messages.ts';
-import { createTimeSource, microsOfMs, timestampText } from './timestamps.ts';
+import { createTimeSource, microsOfMs, serverMicros, timestampText } from './timestamps.ts';
 
 export interface FilterFlags {
   readonly state?: string;
@@ -58,7 +58,7 @@ export async function readFilter(
   const newerMs = durationOf('--newer-than', flags.newerThan);
   if (olderMs === undefined && newerMs === undefined) return filter;
   const time = createTimeSource(createSystemClock(), 'database');
-  await time.synchronize(database);
+  await time.synchronize(() => serverMicros(database));
   const nowMicros = time.nowMicros();
   const ago = (ms: number | undefined) => (ms === undefined ? undefined : timestampText(nowMicros - microsOfMs(ms)));
   return { ...filter, decidedUntil: ago(olderMs), decidedSince: ago(newerMs) };

@@ -17,9 +17,9 @@ import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
 import {
   beginRun,
   checkNotificationSchema,
-  longestOf,
   type NotificationServiceDependencies,
   prepareTargets,
+  readBeginning,
   requireTarget,
   type ServiceState,
   serviceState,
@@ -31,7 +31,15 @@ import type { DeliveryOutcome } from './decide/settle-outcome.ts';
 import { createMetrics } from './metrics.ts';
 import { compilePolicy } from './policy.ts';
 import type { OutgoingNotification } from './ports.ts';
-import type { DecidedCluster, LoadedReport, RenderedCluster, Run, RunStore, RunTarget } from './run.ts';
+import {
+  type DecidedCluster,
+  type LoadedReport,
+  longestOf,
+  type RenderedCluster,
+  type Run,
+  type RunStore,
+  type RunTarget,
+} from './run.ts';
 import { decideIssues, isDue } from './steps/decide-issues.ts';
 import { expiry } from './steps/deliver-notifications.ts';
 import { lookAgain } from './steps/look-again.ts';
@@ -42,7 +50,7 @@ import type { ClaimedMessage, UnfinishedMessage } from './store/outbox.ts';
 import { type DueKey, inSets } from './store/reports.ts';
 import type { ResolvedIssue } from './store/resolved.ts';
 import { createEvents } from './telemetry.ts';
-import { dateOfMicros, type TimeSource, timestampText } from './timestamps.ts';
+import { dateOfMicros, serverMicros, type TimeSource, timestampText } from './timestamps.ts';
 
 /** Waiting messages looked at together. */
 const waitingMessagesMax = 200;
@@ -123,8 +131,9 @@ export async function previewRun(
   return await withSnapshot(state.database, async (database) => {
     const nowMicros = await momentOf(state, database);
     const frozen = frozenState(state, request, { database, nowMicros });
-    const targets = await prepareTargets(frozen, content);
-    const { run, store: bound } = await beginRun(frozen, { content, targets, sinceMicros: undefined });
+    const { beginning } = await readBeginning(frozen);
+    const targets = await prepareTargets(frozen, { content, beginning });
+    const { run, store: bound } = await beginRun(frozen, { content, targets, beginning, recent: undefined });
     const summaries = new Map(targets.map((one) => [one, emptySummary()]));
     const again = await wantedAgain(run, bound, request);
     const longest = longestOf(targets);
@@ -250,11 +259,7 @@ function databaseOf(tx: Connection): Database {
 }
 
 async function momentOf({ settings, clock }: ServiceState, database: Database): Promise<bigint> {
-  if (settings.timeSource === 'clock') return clock.nowMicros();
-  const { rows } = await database.query<{ now: bigint }>(
-    'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now',
-  );
-  return rows[0]!.now;
+  return settings.timeSource === 'clock' ? clock.nowMicros() : await serverMicros(database);
 }
 
 /** The service as it is, at one moment, and without a voice: what a preview does is in no log and no metric. */
@@ -267,7 +272,10 @@ function frozenState(
   const time: TimeSource = {
     nowMicros: () => nowMicros,
     now: () => dateOfMicros(nowMicros),
-    synchronize: async () => 0n,
+    async synchronize(ask) {
+      await ask();
+      return 0n;
+    },
   };
   const telemetry = createSilentTelemetry();
   return {

@@ -6,7 +6,7 @@ import { print } from './command-database.ts';
 import { type AuditResult, FINDING_KINDS, type Finding, type FindingKind, invariantOf } from './decide/find-faults.ts';
 import { notificationsExitCodes } from './exit-codes.ts';
 import { targetName } from './format-explanation.ts';
-import { createTimeSource } from './timestamps.ts';
+import { createTimeSource, serverMicros } from './timestamps.ts';
 
 /** Of each kind of findings that are shown one by one. */
 const findingsUsual = 10;
@@ -24,7 +24,7 @@ export async function runAudit(
 ): Promise<number> {
   const clock = createSystemClock();
   const time = createTimeSource(clock, 'database');
-  await time.synchronize(database);
+  await time.synchronize(() => serverMicros(database));
   const result = await auditOnce(database, {
     ...{ ...what, clock, nowMicros: time.nowMicros() },
     findingsMax: json ? findingsOfJson : findingsUsual,

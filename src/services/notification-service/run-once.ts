@@ -4,13 +4,13 @@
  * stored by then counts.
  */
 import { storeCooldowns, type TargetCooldown } from '../../platform/records/cooldowns.ts';
-import { beginRun, longestOf, prepareTargets, type ServiceState } from './begin-run.ts';
+import { beginRun, prepareTargets, readBeginning, type ServiceState } from './begin-run.ts';
 import { SERVICE_STATUS } from './metrics.ts';
-import { type FinishedRun, finishTally, type Run, type RunStore, type RunTarget } from './run.ts';
+import { type FinishedRun, finishTally, longestOf, type Run, type RunStore, type RunTarget } from './run.ts';
 import { followAcknowledgements } from './store/acknowledgements.ts';
 import { readGauges } from './store/outbox.ts';
 import { followDisabledRules, forgetRemovedRows, reissueRequested, setBackWhatLiesAhead } from './store/reconcile.ts';
-import { readContestedClusters } from './store/reports.ts';
+import { type RecentReports, readContestedClusters } from './store/reports.ts';
 import { deleteExpired } from './store/retention.ts';
 import { markStaleClusters } from './store/stale-clusters.ts';
 import type { Events } from './telemetry.ts';
@@ -18,9 +18,6 @@ import { microsOfMs } from './timestamps.ts';
 
 /** Clusters of which it is said, once each, that several organizations report them. */
 const contestedClustersMax = 1_000;
-
-/** Follow cycles look this often whether rows of `reported` were removed: it costs a look-up per `sent` row of the cooldown. Full sweeps always do. */
-const removedRowsCheckMs = 30_000;
 
 /** Expired rows of a table that go behind one run of follow mode, some seconds; what is left goes behind the next one. */
 const expiredRowsMax = 50_000;
@@ -33,15 +30,11 @@ export function createRunner(state: ServiceState, runPipeline: (run: Run, store:
   let failure: unknown;
   let queue: Promise<unknown> = Promise.resolve();
   let waiting = 0;
-  let removedCheckedMs = Number.NEGATIVE_INFINITY;
   let retainedMs = Number.NEGATIVE_INFINITY;
 
-  const runNow = async (sinceMicros: bigint | undefined): Promise<FinishedRun> => {
-    const startedMs = state.clock.monotonicMs();
-    const removedRowsChecked = sinceMicros !== undefined && startedMs - removedCheckedMs < removedRowsCheckMs;
+  const runNow = async (recent: RecentReports | undefined): Promise<FinishedRun> => {
     try {
-      const finished = await runOnce(state, runPipeline, { last, sinceMicros, removedRowsChecked });
-      if (!removedRowsChecked) removedCheckedMs = startedMs;
+      const finished = await runOnce(state, runPipeline, { last, recent });
       // At the end of a run, but not of each.
       if (!state.signal.aborted && state.clock.monotonicMs() - retainedMs >= state.settings.retention.everyMs) {
         retainedMs = state.clock.monotonicMs();
@@ -67,9 +60,10 @@ export function createRunner(state: ServiceState, runPipeline: (run: Run, store:
     last: () => last,
     failure: () => failure,
     busy: () => waiting > 0,
-    async run(sinceMicros: bigint | undefined): Promise<FinishedRun> {
+    /** `recent`: look only at these reports; ignored when policies changed, or the clock was set. */
+    async run(recent: RecentReports | undefined): Promise<FinishedRun> {
       waiting += 1;
-      const run = queue.then(() => runNow(sinceMicros));
+      const run = queue.then(() => runNow(recent));
       queue = run.catch(() => undefined);
       try {
         return await run;
@@ -86,36 +80,26 @@ export function createRunner(state: ServiceState, runPipeline: (run: Run, store:
 async function runOnce(
   state: ServiceState,
   runPipeline: (run: Run, store: RunStore) => Promise<void>,
-  {
-    last,
-    removedRowsChecked,
-    ...request
-  }: {
-    readonly last: FinishedRun | undefined;
-    /** Look only at what was stored since; ignored when policies changed. */
-    readonly sinceMicros: bigint | undefined;
-    /** Whether rows were removed from `reported` is not looked at in this run. */
-    readonly removedRowsChecked: boolean;
-  },
+  { last, ...request }: { readonly last: FinishedRun | undefined; readonly recent: RecentReports | undefined },
 ): Promise<FinishedRun> {
   const { events } = state;
   const startedMs = state.clock.monotonicMs();
   events.statusChanged(SERVICE_STATUS.starting);
-  const stepMicros = await state.time.synchronize(state.database);
+  const { stepMicros, beginning } = await readBeginning(state);
   if (stepMicros !== 0n) events.clockStepped(stepMicros);
   // Before the content, so that of several things that are away the same one is named as by the reference.
   await state.disabledRules.get();
   events.statusChanged(SERVICE_STATUS.fetchingContent);
   const content = await state.content.get();
   events.contentLoaded(Object.keys(content.rules).length, state.content.ageMs() ?? 0);
-  const targets = await prepareTargets(state, content);
+  const targets = await prepareTargets(state, { content, beginning });
   const cooldowns = storedCooldowns(state, targets);
   if (JSON.stringify(cooldowns) !== JSON.stringify(last?.storedCooldowns))
     await storeCooldowns(state.database, cooldowns);
   const unchanged = targets.every(({ policy }, index) => last?.run.targets[index]?.policy.hash === policy.hash);
   // What was stored before and after a step of the clock is in no order of time.
-  const sinceMicros = unchanged && stepMicros === 0n ? request.sinceMicros : undefined;
-  const { run, store, ownersCount } = await beginRun(state, { content, targets, sinceMicros });
+  const recent = unchanged && stepMicros === 0n ? request.recent : undefined;
+  const { run, store, ownersCount } = beginRun(state, { content, targets, beginning, recent });
   if (stepMicros < 0n || last === undefined) {
     const backMicros = await setBackWhatLiesAhead(state.store, {
       stepMicros,
@@ -126,23 +110,25 @@ async function runOnce(
   events.statusChanged(SERVICE_STATUS.readingReported);
   const rules = await run.disabledRules();
   if (rules !== last?.followedRules) await followDisabledRules(state.store, rules);
-  await followAcknowledgements(state.store);
+  if (beginning.acknowledgements) await followAcknowledgements(state.store);
+  // It costs a look-up per `sent` row of the cooldown; between such runs it goes on beside them.
   const longest = longestOf(targets);
-  if (!removedRowsChecked && longest !== undefined) {
+  if (recent === undefined && longest !== undefined) {
     events.sentRowsRemoved(await forgetRemovedRows(state.store, longest));
   }
   for (const { target } of targets) {
+    if (!beginning.wanted.has(target.eventTargetId)) continue;
     const context = { now: state.time.now(), uuid: () => state.clock.uuid() };
     for (const { old, next, error } of await reissueRequested(state.store, target, context)) {
       if (next === undefined) events.notificationNotReissued(target, old.id, error);
       else events.notificationReissued(target, old.id, next.id);
     }
   }
-  if (run.sinceMicros === undefined) await sayContested(state, ownersCount);
+  if (recent === undefined) await sayContested(state, ownersCount);
   events.statusChanged(SERVICE_STATUS.processingClusters);
   const processingMs = state.clock.monotonicMs();
   await runPipeline(run, store);
-  if (run.sinceMicros === undefined)
+  if (recent === undefined)
     events.clustersStale(await markStaleClusters(state.store, microsOfMs(state.settings.issues.staleAfterMs)));
   events.operationTimed('process_clusters', processingMs);
   await gaugeOutbox(state);

@@ -30,8 +30,10 @@ import {
   anyReportDue,
   dueReports,
   everyReport,
+  missedClusters,
   newestReports,
   nextDueMicros,
+  type RecentReports,
   type ReportsOf,
   readRemovedRules,
   readReports,
@@ -66,6 +68,13 @@ export interface RunTarget {
   readonly dueMicros: () => bigint;
   /** The issues of a cluster that are to be notified, with what composing needs of the report and of the rule content. */
   readonly dueCluster: (report: StoredReport, decisions: readonly Decision[]) => DueCluster;
+}
+
+/** The longest cooldown; undefined where no target has a cooldown. */
+export function longestOf(targets: readonly RunTarget[]): bigint | undefined {
+  return targets
+    .map(({ policy }) => policy.cooldownMicros)
+    .reduce((longer, one) => (one === undefined || (longer !== undefined && longer > one) ? longer : one), undefined);
 }
 
 /** A report with the targets that are to decide it. */
@@ -121,6 +130,7 @@ export function openRunStore(access: StoreAccess & ReportsOf) {
       readReports,
       newestReports,
       nextDueMicros,
+      missedClusters,
       anyMessageWaiting,
       anyReportDue,
       readRemovedRules,
@@ -187,8 +197,8 @@ export interface Run {
   readonly totalRiskOf: (issue: Issue) => number | undefined;
   /** As known now; read again when what is known has become old. */
   readonly disabledRules: () => Promise<DisabledRules>;
-  /** Look only at reports stored after this and at what became due; absent: look at every cluster. */
-  readonly sinceMicros: bigint | undefined;
+  /** Look only at these and at what became due; absent: look at every cluster. */
+  readonly recent: RecentReports | undefined;
   /** Aborted when the process is to stop: nothing new is begun. */
   readonly signal: AbortSignal;
 }

@@ -34,7 +34,7 @@ import type { RunSummary } from './run.ts';
 import { createRunner, type Runner } from './run-once.ts';
 import { readPause, storeTargetNames } from './store/targets.ts';
 import { createEvents, type Events } from './telemetry.ts';
-import { isoText, timestampText } from './timestamps.ts';
+import { isoText, serverMicros, timestampText } from './timestamps.ts';
 
 export interface NotificationService extends RunningService {
   /** One run; in follow mode between two cycles. Rejects when it could not be done. */
@@ -141,7 +141,7 @@ async function prepare(state: ServiceState): Promise<void> {
   await checkMaxAge(state);
   if (settings.mode === 'once') return;
   // In a run a wrong cooldown would only be a failed run, again and again.
-  await time.synchronize(database);
+  await time.synchronize(() => serverMicros(database));
   for (const { policy } of state.targets)
     await measureCooldown(database, policy, { nowText: timestampText(time.nowMicros()), events });
 }

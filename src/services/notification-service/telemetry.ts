@@ -173,6 +173,10 @@ function runEvents({ telemetry, clock, metrics }: EventsOptions) {
         'LISTEN is not available, new reports are found by polling only',
       );
     },
+    /** The next cycle compares everything. */
+    lookBesideFailed(error: unknown): void {
+      log.warn({ ...errorFields(error) }, 'reports that were missed could not be looked for');
+    },
     /** Not logged where whoever asked for the run reports it. */
     runFailed(error: unknown, { logged }: { readonly logged: boolean }): void {
       metrics.runs.inc({ result: 'failed' });

@@ -77,10 +77,14 @@ export function createTimeSource(clock: Clock, source: 'database' | 'clock') {
     /** Microseconds since the epoch; strictly increasing within this process but for steps back, which `synchronize` answers. */
     nowMicros,
     now: () => dateOfMicros(nowMicros()),
-    /** Asks again. Resolves to the step since the last time: 0 for none, negative when the clock was set back. */
-    async synchronize(queryable: Queryable): Promise<bigint> {
+    /**
+     * Asks again, `serverMicros` or a statement with a like answer. Resolves to the step since the last time: 0 for none, negative when the
+     * clock was set back.
+     */
+    async synchronize(ask: () => Promise<bigint>): Promise<bigint> {
       const before = monotonic();
-      const now = source === 'clock' ? clock.nowMicros() : await askServer(queryable);
+      const answer = await ask();
+      const now = source === 'clock' ? clock.nowMicros() : answer;
       const after = monotonic();
       const previous = offsetMicros;
       offsetMicros = now - (before + after) / 2n;
@@ -92,7 +96,8 @@ export function createTimeSource(clock: Clock, source: 'database' | 'clock') {
   };
 }
 
-async function askServer(queryable: Queryable): Promise<bigint> {
+/** What time it is for the server. */
+export async function serverMicros(queryable: Queryable): Promise<bigint> {
   const { rows } = await queryable.query<{ now: bigint }>(
     'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now',
   );

@@ -35,7 +35,7 @@ import { timestampMicros, timestampText } from '../timestamps.ts';
  * finished is loaded again by the next run. What was notified before is read by the next step, behind the versions that this one reads.
  */
 export async function* loadReports(run: Run, store: RunStore): AsyncGenerator<LoadedSet> {
-  for await (const keys of timed(run, store.dueReports(run.sinceMicros))) {
+  for await (const keys of timed(run, store.dueReports(run.recent))) {
     if (run.signal.aborted) return;
     const startedMs = run.clock.monotonicMs();
     const stored = await store.readReports(keys);

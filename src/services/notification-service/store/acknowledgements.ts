@@ -39,6 +39,11 @@ const isResolvedEverywhere = `(a.until_resolved AND a.cluster IS NULL
                    WHERE ${unresolved}
                      AND NOT EXISTS (SELECT FROM ${TABLE_ACKNOWLEDGEMENT_ENDS} AS e WHERE e.acknowledgement_id = a.id AND e.cluster = i.cluster)))`;
 
+/** SQL text: something was made, changed or ended since that was last followed, or has ended by its date. `now` is SQL text, too. */
+export const areAcknowledgementsNews = (now: string) => `(
+  EXISTS (SELECT FROM ${TABLE_ACKNOWLEDGEMENTS} WHERE NOT followed OR over_somewhere)
+  OR EXISTS (SELECT FROM ${TABLE_ACKNOWLEDGEMENTS} WHERE ended_at IS NULL AND until <= ${now}))`;
+
 /** In force now, for these clusters and their organizations. */
 export async function readAcknowledgements(
   { database, nowMicros }: Pick<StoreAccess, 'database' | 'nowMicros'>,
@@ -83,16 +88,11 @@ const followedMax = 10_000;
 /**
  * Writes down which have ended by their date, or because no cluster is left in which they hold, and makes the reports of all clusters due
  * whose ledger has an issue of a rule that was acknowledged, or whose acknowledgement was changed or has ended, since this was last done.
+ * For where there are such.
  */
 export async function followAcknowledgements(store: StoreAccess): Promise<void> {
   const now = timestampText(store.nowMicros());
-  const { rows } = await store.database.query<{ any: boolean }>(
-    `SELECT EXISTS (SELECT FROM ${TABLE_ACKNOWLEDGEMENTS} WHERE NOT followed OR over_somewhere)
-         OR EXISTS (SELECT FROM ${TABLE_ACKNOWLEDGEMENTS} WHERE ended_at IS NULL AND until <= $1::timestamp) AS any`,
-    [now],
-  );
-  let isMore = rows[0]!.any;
-  while (isMore) isMore = (await transact(store, (tx) => followSome(tx, now))) >= followedMax;
+  while ((await transact(store, (tx) => followSome(tx, now))) >= followedMax);
 }
 
 /** Answers how many. */

@@ -6,14 +6,11 @@
 import type { Issue } from '../../../contracts/issue.ts';
 import type { TargetName } from '../../../contracts/tables.ts';
 import {
-  STATE_SENT,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
-  TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_NOTIFICATION_TARGETS,
-  TABLE_REPORTED,
 } from '../../../contracts/tables.ts';
 import type { Connection, Queryable } from '../../../platform/database/database.ts';
 import type { OutgoingNotification } from '../ports.ts';
@@ -428,16 +425,6 @@ export async function countDue(store: StoreAccess, eventTargetId: number): Promi
     [eventTargetId, timestampText(store.nowMicros())],
   );
   return rows[0]!.due;
-}
-
-/** True when the target was never notified of anything that still shows: no notification of it in the ledger, and no `sent` row in `reported`. */
-export async function isFirstRun(database: Queryable, eventTargetId: number): Promise<boolean> {
-  const { rows } = await database.query<{ first: boolean }>(
-    `SELECT NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} WHERE event_type_id = $1)
-        AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} WHERE event_type_id = $1 AND state = ${STATE_SENT}) AS first`,
-    [eventTargetId],
-  );
-  return rows[0]!.first;
 }
 
 /** How many messages of the target wait: where the stagger of a first run that was cut short goes on. */

@@ -6,7 +6,7 @@ import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { migrateCcx } from '../../../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import { createTimeSource, microsOfMs, timestampText } from '../timestamps.ts';
-import { dueKeysPerRead, dueReports, setClustersMax } from './reports.ts';
+import { dueKeysPerRead, dueReports, type RecentReports, setClustersMax } from './reports.ts';
 
 test('F25: due clusters come page by page, each with its newest report, and no connection is held meanwhile', async () => {
   const { database: admin, url, drop } = await createTestDatabase({ migrated: true });
@@ -23,7 +23,7 @@ test('F25: due clusters come page by page, each with its newest report, and no c
   );
   // With a single connection any that is held would make the inner statement wait for ever.
   const database = connectDatabase({ url, applicationName: 'due', connectionsMax: 1 });
-  const list = async (sinceMicros: bigint | undefined) => {
+  const list = async (recent: RecentReports | undefined) => {
     const reports = {
       database,
       targets: [{ eventTargetId: 1, policyHash: 'h' }],
@@ -32,7 +32,7 @@ test('F25: due clusters come page by page, each with its newest report, and no c
       requestIdsKept: false,
     };
     const seen: string[] = [];
-    for await (const set of dueReports(reports, sinceMicros)) {
+    for await (const set of dueReports(reports, recent)) {
       assert.ok(set.length <= setClustersMax);
       await database.query('SELECT 1');
       assert.ok(set.every(({ orgId }) => orgId === 1));
@@ -44,7 +44,12 @@ test('F25: due clusters come page by page, each with its newest report, and no c
     const all = await list(undefined);
     assert.equal(all.length, clusters);
     assert.equal(new Set(all).size, clusters);
-    assert.equal((await list(nowMicros - microsOfMs(30 * 60_000))).length, clusters / 2);
+    const sinceMicros = nowMicros - microsOfMs(30 * 60_000);
+    const recent = await list({ sinceMicros, clusters: [] });
+    assert.equal(recent.length, clusters / 2);
+    // One that is named is looked at, too, in its place; one that is among the recent ones once.
+    const [named] = all.filter((cluster) => !recent.includes(cluster)).slice(-1);
+    assert.deepEqual(await list({ sinceMicros, clusters: [named!, recent[0]!] }), [...recent, named!].sort());
     const { rowCount } = await database.query('SELECT FROM pg_cursors');
     assert.equal(rowCount, 0);
   } finally {

@@ -39,6 +39,14 @@ export interface ReportsOf {
   readonly requestIdsKept: boolean;
 }
 
+/** What most runs look at beside what became due. */
+export interface RecentReports {
+  /** Reports stored after this. */
+  readonly sinceMicros: bigint;
+  /** Clusters of which an older report is known to have been missed. */
+  readonly clusters: readonly string[];
+}
+
 export interface DueKey {
   readonly orgId: number;
   readonly cluster: string;
@@ -114,11 +122,13 @@ function newestOfAll(of: ReportsOf, after: string): string {
    ORDER BY cluster, updated_at DESC, org_id`;
 }
 
-/** Only clusters with a report that was stored since a moment, or with something that became due. */
+/** Only clusters with a report that was stored since a moment, those that are named, and those with something that became due. */
 function newestOfSome(of: ReportsOf, after: string): string {
   return `
   SELECT DISTINCT ON (r.cluster) r.cluster, r.org_id, r.updated_at
     FROM (SELECT cluster FROM ${TABLE_NEW_REPORTS} WHERE updated_at > $4::timestamp AND ${after}
+           UNION
+          SELECT cluster FROM unnest($5::bpchar[]) AS named(cluster) WHERE ${after}
            UNION
           SELECT cluster FROM ${TABLE_NOTIFICATION_CONSIDERED}
            WHERE event_type_id = ANY($1::int[]) AND next_due_at <= $3::timestamp AND ${after}) AS wanted
@@ -143,11 +153,39 @@ function dueStatement(newest: string): string {
 }
 
 /**
- * Keys of what is due, since a moment or over all clusters, in sets that may be read together: of at most so many clusters and so many
+ * Keys of what is due, among recent reports or over all clusters, in sets that may be read together: of at most so many clusters and so many
  * bytes of report text, by cluster. A report larger than both bounds is a set of its own.
  */
-export function dueReports(of: ReportsOf, sinceMicros: bigint | undefined): AsyncGenerator<readonly DueKey[]> {
-  return inPages((after) => readPage(of, { sinceMicros, after }));
+export function dueReports(of: ReportsOf, recent: RecentReports | undefined): AsyncGenerator<readonly DueKey[]> {
+  return inPages((after) => readPage(of, { recent, after }));
+}
+
+/**
+ * Clusters with a report of this span of time that a target has not considered, nor a later one of the cluster: it was stored by a clock that
+ * is behind, or its transaction ended late. At most so many; `oldestMicros` is the time of the oldest of their reports.
+ */
+export async function missedClusters(
+  of: ReportsOf,
+  span: { readonly afterMicros: bigint; readonly untilMicros: bigint; readonly clustersMax: number },
+): Promise<{ readonly clusters: readonly string[]; readonly oldestMicros: bigint | undefined }> {
+  const notConsidered = of.targets.map(
+    (_, index) => `
+    SELECT r.cluster, r.updated_at FROM ${TABLE_NEW_REPORTS} AS r
+     WHERE r.updated_at > $1::timestamp AND r.updated_at <= $2::timestamp AND ${countsFor(of, 'r')}
+       AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
+                        WHERE c.event_type_id = $${4 + index}::int AND c.cluster = r.cluster
+                          AND c.report_updated_at >= r.updated_at)`,
+  );
+  const { rows } = await of.database.query<{ cluster: string; oldest: string }>(
+    `SELECT rtrim(cluster) AS cluster, min(updated_at)::text AS oldest FROM (${notConsidered.join(' UNION ALL')}) AS missed
+      GROUP BY cluster LIMIT $3::int`,
+    [
+      ...[timestampText(span.afterMicros), timestampText(span.untilMicros), span.clustersMax],
+      ...of.targets.map(({ eventTargetId }) => eventTargetId),
+    ],
+  );
+  const oldest = rows.map((row) => row.oldest).sort()[0];
+  return { clusters: rows.map(({ cluster }) => cluster), oldestMicros: microsOrUndefined(oldest) };
 }
 
 /** The newest report that counts of every cluster, due or not, in sets as above. */
@@ -207,13 +245,13 @@ function dueParameters(of: ReportsOf): unknown[] {
 
 async function readPage(
   of: ReportsOf,
-  { sinceMicros, after }: { readonly sinceMicros: bigint | undefined; readonly after: string | undefined },
+  { recent, after }: { readonly recent: RecentReports | undefined; readonly after: string | undefined },
 ): Promise<readonly DueKey[]> {
   const parameters = dueParameters(of);
-  if (sinceMicros !== undefined) parameters.push(timestampText(sinceMicros));
+  if (recent !== undefined) parameters.push(timestampText(recent.sinceMicros), recent.clusters);
   if (after !== undefined) parameters.push(after);
   const next = after === undefined ? everyCluster : `cluster > $${parameters.length}::bpchar`;
-  const newest = sinceMicros === undefined ? newestOfAll(of, next) : newestOfSome(of, next);
+  const newest = recent === undefined ? newestOfAll(of, next) : newestOfSome(of, next);
   return await readKeys(of, dueStatement(newest), parameters);
 }
 
