@@ -35,7 +35,7 @@ const storedMessageRetentionMsDefault = 30 * 24 * 3_600_000;
 const batchRecordsDefault = 500;
 /** What one configuration may ask for; the parameters of a statement are held in memory twice. */
 const batchRecordsMax = 10_000;
-/** How long a batch waits for more after its first message: a burst becomes one transaction, a single message is hardly later. */
+/** How long a batch waits for more after its first message: a burst becomes few transactions, a single message does not wait. */
 const batchWaitMsDefault = 10;
 
 /** Keys of the reference. The defaults make `ccx writer` work as it is; the drop-in program has its own. */
@@ -121,7 +121,7 @@ const additionalOptions = {
     type: 'duration',
     default: batchWaitMsDefault,
     min: 0,
-    description: 'How long a batch waits for more messages',
+    description: 'How long a batch waits for more messages; one that comes alone does not wait',
   },
   'check.future_tolerance': {
     type: 'duration',

@@ -11,8 +11,8 @@ const retentionAgeMsDefault = 14 * 24 * 3_600_000;
 /** Statuses of one transaction. */
 const batchRecordsDefault = 1_000;
 const batchRecordsMax = 10_000;
-/** How long a batch waits for more: somebody may be looking at a request that has just come in. */
-const batchWaitMsDefault = 20;
+/** How long a batch waits for more: an archive has a status at every hop, and somebody may be looking at it. */
+const batchWaitMsDefault = 100;
 /** About a gigabyte of table and index; some 300 000 uploads. */
 const retentionRowsDefault = 5_000_000;
 /** Port of the tracker's own HTTP; the reference's is 80 behind a service address. */

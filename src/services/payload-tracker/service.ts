@@ -55,7 +55,7 @@ async function build(
   lifecycle.defer('producer', () => sender.close());
   const deadLetters = { sender, topic: settings.deadLettersTopic, serviceName };
   const consumer = await openBatchConsumer(
-    settings,
+    { ...settings, batch: { ...settings.batch, waitsAlways: true } },
     dependencies,
     {
       events,

@@ -16,7 +16,11 @@ function record(offset: number, bytes = 10, partition = 0): BusRecord {
 
 type Process = (records: readonly BusRecord[], control: BatchControl) => Promise<void>;
 
-function bench(process: Process, onBegin: (records: readonly BusRecord[]) => void = () => undefined) {
+function bench(
+  process: Process,
+  onBegin: (records: readonly BusRecord[]) => void = () => undefined,
+  bounds: { readonly waitsAlways?: boolean } = {},
+) {
   const clock = createManualClock();
   const health = new Health();
   const polls: (readonly BusRecord[] | Error)[] = [];
@@ -42,7 +46,7 @@ function bench(process: Process, onBegin: (records: readonly BusRecord[]) => voi
   const intake = new BatchIntake({
     clock,
     health,
-    bounds: { recordsMax: 100, bytesMax: 100, waitMs: 50 },
+    bounds: { recordsMax: 100, bytesMax: 100, waitMs: 50, ...bounds },
     begin: async (records, control) => {
       onBegin(records);
       return () =>
@@ -80,6 +84,34 @@ test('a batch is what several polls gave within its time, processed before it is
       { topic: 't', partition: 1, offset: 1n },
     ],
   ]);
+});
+
+test('what comes alone waits for nothing, what comes soon behind a batch waits for more', async () => {
+  const seen: number[][] = [];
+  const { clock, polls, turn } = bench(async (records) => void seen.push(offsets(records)));
+  polls.push([record(0)], []);
+  await turn();
+  await clock.advance(49);
+  polls.push([record(1)], [record(2)], []);
+  await turn();
+  await clock.advance(50);
+  polls.push([record(3)], [record(4)], []);
+  await turn();
+  await turn();
+  assert.deepEqual(seen, [[0], [1, 2], [3], [4]]);
+});
+
+test('where nobody is in a hurry what comes alone waits, too', async () => {
+  const seen: number[][] = [];
+  const { clock, polls, turn } = bench(async (records) => void seen.push(offsets(records)), undefined, {
+    waitsAlways: true,
+  });
+  polls.push([record(0)], []);
+  await turn();
+  await clock.advance(50);
+  polls.push([record(1)], [record(2)], []);
+  await turn();
+  assert.deepEqual(seen, [[0], [1, 2]]);
 });
 
 test('more bytes than a batch takes are several batches, in order, each committed by itself', async () => {

@@ -23,8 +23,10 @@ export interface BatchBounds {
   readonly recordsMax: number;
   /** One record that is larger makes a batch of its own. */
   readonly bytesMax: number;
-  /** How long a batch waits for more once it has something. */
+  /** How long a batch waits for more once it has something; what comes longer than that after the batch before waits for nothing. */
   readonly waitMs: number;
+  /** That waits, too: nobody is in a hurry. */
+  readonly waitsAlways?: boolean;
 }
 
 /** What the service's events make of what happens here. */
@@ -74,6 +76,8 @@ export class BatchIntake {
   #ahead: Promise<readonly Portion[]> | undefined;
   /** Batches are begun one after the other. */
   #beginning: Promise<unknown> = Promise.resolve();
+  /** When a batch was acknowledged last. What is there at the start may be many. */
+  #acknowledgedMs = Number.POSITIVE_INFINITY;
   #loop: Promise<void> | undefined;
 
   constructor(options: BatchIntakeOptions) {
@@ -116,6 +120,7 @@ export class BatchIntake {
       acknowledged += portion.records.length;
       for (const record of portion.records) this.#takenAt.delete(record);
       this.#taken.shift();
+      this.#acknowledgedMs = this.#options.clock.monotonicMs();
       if (this.#stopping.signal.aborted) break;
     }
     return acknowledged;
@@ -210,6 +215,8 @@ export class BatchIntake {
 
   /** A failure is met again, and reported, by the next turn. */
   async #takeAhead(consumer: Consumer): Promise<readonly Portion[]> {
+    // Until the batch before is acknowledged.
+    this.#acknowledgedMs = Number.POSITIVE_INFINITY;
     const portions = await this.#gather(consumer, 0).catch(() => []);
     // Behind the one that is about to be begun.
     if (portions[0] !== undefined) this.#begin(portions[0]).catch(() => undefined);
@@ -219,7 +226,10 @@ export class BatchIntake {
   async #gather(consumer: Consumer, waitMs: number): Promise<readonly Portion[]> {
     const { clock, bounds } = this.#options;
     const records = await this.#poll(consumer, bounds.recordsMax, waitMs);
-    const closesAt = clock.monotonicMs() + bounds.waitMs;
+    const startedMs = clock.monotonicMs();
+    // One that comes alone is not to wait for others; where many come the first of them goes ahead.
+    const isLone = bounds.waitsAlways !== true && startedMs - this.#acknowledgedMs >= bounds.waitMs;
+    const closesAt = isLone ? startedMs : startedMs + bounds.waitMs;
     let bytes = bytesOf(records);
     while (records.length > 0 && records.length < bounds.recordsMax && bytes < bounds.bytesMax) {
       const leftMs = Math.floor(closesAt - clock.monotonicMs());
