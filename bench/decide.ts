@@ -21,7 +21,11 @@ import {
 } from '../src/services/notification-service/service.ts';
 import type { BenchContext, Benchmark, Contender } from './support/benchmark.ts';
 import { countStatements } from './support/count-statements.ts';
+import { addRecentReports } from './support/recent-reports.ts';
 import { benchReport } from './support/report-messages.ts';
+
+/** Beside those of the first run. */
+const moreClusters = 40_000;
 
 /** Longer than any benchmark: the service runs when it is told to, and only then. */
 const neverMs = 24 * 3_600_000;
@@ -37,7 +41,8 @@ export const benchmark: Benchmark = {
     const following = await startService(context, follow.counted, 'follow');
     // Behind the run that it began with, which finds no report at all.
     await following.runOnce();
-    await storeReports(database, clusters, JSON.stringify({ reports: benchReport(clock).reports }));
+    const report = JSON.stringify({ reports: benchReport(clock).reports });
+    await storeReports(database, clusters, report);
     let delivered = 0;
     const firstMs = await timed(clock, async () => {
       ({ delivered } = await following.runOnce());
@@ -62,12 +67,29 @@ export const benchmark: Benchmark = {
       subject: runContender(oneShot, clusters),
       baselines: [{ name: 'one SELECT and one INSERT per cluster', run: () => compareOneByOne(database, names, true) }],
     });
+    const more = context.size(moreClusters, 20);
+    await addRecentReports(database, more, report);
+    const all = clusters + more;
+    const largeSweep = await context.compare({
+      title: 'follow mode, all of many clusters compared',
+      unit: 'clusters',
+      subject: runContender(following, all),
+      baselines: [{ name: 'the newest report of each, by one SELECT', run: () => selectNewest(database) }],
+    });
+    const large = await context.compare({
+      title: "one-shot run over many, a row 'same' for every cluster",
+      unit: 'clusters',
+      rounds: 5,
+      budgetMs: 20_000,
+      subject: runContender(oneShot, all),
+      baselines: [{ name: 'one INSERT … SELECT of the same rows', run: () => insertSame(database) }],
+    });
     follow.take();
     once.take();
     await following.runOnce();
     await oneShot.runOnce();
     return {
-      comparisons: [sweep, run],
+      comparisons: [sweep, run, largeSweep, large],
       figures: [
         { name: 'clusters', value: clusters, unit: 'clusters' },
         { name: 'statements of a run in follow mode', value: follow.take(), unit: 'statements' },
@@ -170,6 +192,25 @@ function runContender(service: NotificationService, clusters: number): Contender
       return clusters;
     },
   };
+}
+
+async function selectNewest(database: Database): Promise<number> {
+  const { rows } = await database.query<{ clusters: number }>(
+    `SELECT count(*)::int AS clusters FROM (SELECT cluster, max(updated_at) FROM ${TABLE_NEW_REPORTS} GROUP BY cluster) AS newest`,
+  );
+  return rows[0]!.clusters;
+}
+
+/** The least that can be done for the rows which a one-shot run leaves. */
+async function insertSame(database: Database): Promise<number> {
+  const { rowCount } = await database.query(
+    `INSERT INTO ${TABLE_REPORTED}
+            (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+     SELECT org_id, account_number, cluster, 1, 2, report, updated_at, statement_timestamp() AT TIME ZONE 'UTC', '', 1
+       FROM (SELECT org_id, cluster, max(updated_at) AS updated_at FROM ${TABLE_NEW_REPORTS} GROUP BY org_id, cluster) AS newest
+       JOIN ${TABLE_NEW_REPORTS} USING (org_id, cluster, updated_at)`,
+  );
+  return rowCount;
 }
 
 interface ClusterName {

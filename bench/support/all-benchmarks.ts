@@ -2,6 +2,7 @@
 import { benchmark as bus } from '../bus.ts';
 import { benchmark as dataPipeline } from '../data-pipeline.ts';
 import { benchmark as decide } from '../decide.ts';
+import { benchmark as follow } from '../follow.ts';
 import { benchmark as ingress } from '../ingress.ts';
 import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
@@ -24,6 +25,7 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'kafka-adapter': kafkaAdapter,
   'store-reports': storeReports,
   decide,
+  follow,
   'start-up': startUp,
   retention,
 };
