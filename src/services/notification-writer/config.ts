@@ -24,8 +24,11 @@ import { tlsOptions } from '../../platform/http/own-certificate.ts';
 import { brokerOptions, brokerSettings, storageOptions } from '../../platform/reference/broker-settings.ts';
 import { loggingOptions, refuseUnsupportedLogging } from '../../platform/reference/reference-log.ts';
 
-/** Bytes of the messages of one transaction. One message that is larger makes a batch of its own. */
-const batchBytesDefault = 16 * 1024 ** 2;
+/**
+ * Bytes of the messages of one transaction, and of what is fetched ahead: some four hundred reports. One message that is larger makes a batch
+ * of its own.
+ */
+const batchBytesDefault = 4 * 1024 ** 2;
 /** Clocks of the pipeline and the writer differ; the reference loses every report that comes from a clock ahead of its own. */
 const futureToleranceMsDefault = 60 * 1_000;
 /** How long the writer remembers up to where it stored what: longer than any topic is kept. */

@@ -23,6 +23,9 @@ import { ServerCompression } from './steps/store-reports.ts';
 import { createWriterEvents, createWriterMetrics } from './telemetry.ts';
 import { waitForTables } from './wait-for-tables.ts';
 
+/** How long statuses wait for others: a backlog makes thousands a second, and a request for each few costs as much as storing a report. */
+const statusesGatheredMs = 50;
+
 /**
  * Resolves once it takes messages, or waits for its database where the settings say so. Else rejects with `WRITER_NO_TABLE` when the notification schema is missing, with the migration's code when
  * our own tables cannot be brought up, and with the bus's code when the topic or the bus is not there.
@@ -50,6 +53,7 @@ async function build(
     topic: settings.statusesTopic,
     service: settings.serviceName,
     clock,
+    gatherMs: statusesGatheredMs,
     dropped: metrics.statusesDropped,
     log: telemetry.log,
   });

@@ -12,6 +12,7 @@ import { Health } from '../../lifecycle/health.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { type Bus, type BusRecord, hasReadEverything, type Position, type TopicPartition } from '../bus.ts';
+import { bufferedBytesMaxDefault } from '../bus-options.ts';
 import { offsetsCommitted } from '../telemetry.ts';
 import { type BatchBounds, type BatchControl, BatchIntake, type FinishBatch } from './batch-intake.ts';
 import { watchLag } from './consumer-lag.ts';
@@ -79,7 +80,11 @@ export async function openBatchConsumer(
   const health = new Health();
   const intake = new BatchIntake({ clock, events, health, bounds: batch, begin });
   const onRevoked = (partitions: readonly TopicPartition[]) => intake.partitionsLost(partitions);
-  const consumer = await bus.createConsumer({ groupId, topics: [topic], startAt, onRevoked });
+  const consumer = await bus.createConsumer({
+    ...{ groupId, topics: [topic], startAt, onRevoked },
+    // One batch is being stored, one is judged, and this much is there for the next.
+    bufferedBytesMax: Math.min(batch.bytesMax, bufferedBytesMaxDefault),
+  });
   lifecycle.defer('consumer', () => consumer.close());
   lifecycle.defer('intake', () => intake.stop());
   const lag = watchLag({ bus, consumer, topic, groupId, startAt, clock, registry: telemetry.registry });

@@ -7,7 +7,6 @@ import {
   createTopicsV7,
   deleteTopicsV6,
   describeConfigsV4,
-  fetchV13,
   findCoordinatorV4,
   heartbeatV4,
   initProducerIdV4,
@@ -21,13 +20,14 @@ import {
   ResponseError,
   syncGroupV5,
 } from '@platformatic/kafka';
+import { fetchApi } from './fetch-answer.ts';
 
 export const apis = {
   apiVersions: apiVersionsV3.api,
   createTopics: createTopicsV7.api,
   deleteTopics: deleteTopicsV6.api,
   describeConfigs: describeConfigsV4.api,
-  fetch: fetchV13.api,
+  fetch: fetchApi,
   findCoordinator: findCoordinatorV4.api,
   heartbeat: heartbeatV4.api,
   initProducerId: initProducerIdV4.api,

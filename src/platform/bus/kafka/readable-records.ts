@@ -2,9 +2,10 @@
  * What of a fetched partition may be handed out: whole records from a position on, without control batches and without the records of
  * transactions that were aborted (other producers may use transactions, and nobody should act on what was taken back). Pure.
  */
-import { type fetchV13, IS_CONTROL, IS_TRANSACTIONAL, type RecordsBatch } from '@platformatic/kafka';
+import { IS_CONTROL, IS_TRANSACTIONAL } from '@platformatic/kafka';
 import type { BusRecord } from '../bus.ts';
 import { headerOfBytes } from '../outgoing-record.ts';
+import { type FetchedBatch, type FetchedPartition, fetchedBatches } from './fetch-answer.ts';
 
 /** Bit 3 of a batch's attributes: the broker set the time, and it stands in the batch. */
 const logAppendTime = 1 << 3;
@@ -14,46 +15,45 @@ const abortMarker = 0;
 /** `next` is where to fetch on: behind everything that was looked at, also when nothing of it may be handed out. */
 export function readableRecords(
   place: Pick<BusRecord, 'topic' | 'topicId' | 'partition'>,
-  fetched: Pick<fetchV13.FetchResponsePartition, 'records' | 'abortedTransactions'>,
+  fetched: Pick<FetchedPartition, 'records' | 'abortedTransactions'>,
   from: bigint,
 ) {
   const records: BusRecord[] = [];
-  const aborted = [...(fetched.abortedTransactions ?? [])].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  const aborted = [...fetched.abortedTransactions].sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   const abortedProducers = new Set<bigint>();
   let next = from;
   let bytes = 0;
-  for (const batch of fetched.records ?? []) {
-    const lastOffset = batch.firstOffset + BigInt(batch.lastOffsetDelta);
+  for (const batch of fetchedBatches(fetched.records)) {
+    const { firstOffset, lastOffset, attributes } = batch;
     while (aborted[0] !== undefined && aborted[0].firstOffset <= lastOffset) {
       abortedProducers.add(aborted.shift()!.producerId);
     }
-    if ((batch.attributes & IS_CONTROL) !== 0) {
+    if ((attributes & IS_CONTROL) !== 0) {
       if (isAbortMarker(batch)) abortedProducers.delete(batch.producerId);
-    } else if ((batch.attributes & IS_TRANSACTIONAL) === 0 || !abortedProducers.has(batch.producerId)) {
-      for (const record of batch.records) {
-        const offset = batch.firstOffset + BigInt(record.offsetDelta);
+    } else if ((attributes & IS_TRANSACTIONAL) === 0 || !abortedProducers.has(batch.producerId)) {
+      const brokersMs = (attributes & logAppendTime) === 0 ? undefined : batch.maxTimestampMs;
+      batch.eachRecord((record) => {
+        const offset = firstOffset + BigInt(record.offsetDelta);
         // The broker sends whole batches, so the first one may begin before the position.
-        if (offset < from) continue;
-        bytes += record.length;
+        if (offset < from) return;
+        bytes += record.bytes;
         records.push({
-          ...place,
-          offset,
-          key: record.key ?? null,
-          value: record.value ?? null,
-          headers: record.headers.map(([name, value]) => headerOfBytes([name ?? Buffer.alloc(0), value ?? null])),
-          timestampMs: Number(
-            (batch.attributes & logAppendTime) === 0
-              ? batch.firstTimestamp + record.timestampDelta
-              : batch.maxTimestamp,
-          ),
-        });
-      }
+          ...{ topic: place.topic, topicId: place.topicId, partition: place.partition },
+          ...{ offset, key: record.key, value: record.value },
+          headers: record.headers.map(headerOfBytes),
+          timestampMs: brokersMs ?? batch.firstTimestampMs + record.timestampDeltaMs,
+        } as BusRecord);
+      });
     }
     if (lastOffset >= next) next = lastOffset + 1n;
   }
   return { records, next, bytes };
 }
 
-function isAbortMarker(batch: RecordsBatch): boolean {
-  return batch.records[0]?.key?.readInt16BE(2) === abortMarker;
+function isAbortMarker(batch: FetchedBatch): boolean {
+  let type: number | undefined;
+  batch.eachRecord(({ key }) => {
+    type ??= key?.readInt16BE(2);
+  });
+  return type === abortMarker;
 }
