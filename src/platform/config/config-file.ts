@@ -3,8 +3,9 @@
  * the path may name a pipe, which is empty the second time.
  */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { isNode, LineCounter, parse as parseYaml, parseDocument as parseYamlDocument, YAMLParseError } from 'yaml';
+import type { YAMLParseError } from 'yaml';
 import { CcxError } from '../../encoding/ccx-error.ts';
 
 export interface ConfigFile {
@@ -16,6 +17,9 @@ export interface ConfigFile {
   /** Where a key of an entry of a list of tables stands; `index` counts from 0. Undefined for unusual spellings. */
   lineOfEntryKey(list: string, index: number, key: string): number | undefined;
 }
+
+/** 72 files, which a program whose configuration is no YAML does without. */
+const yaml = (): typeof import('yaml') => createRequire(import.meta.url)('yaml');
 
 /** Sections need three; a YAML alias can make a table contain itself. */
 const depthMax = 64;
@@ -87,7 +91,7 @@ const parsers: Readonly<Record<ReturnType<typeof formatOf>, (text: string) => un
   toml: parseToml,
   json: JSON.parse,
   // `<<` merges tables, as in the reference's library.
-  yaml: (text) => parseYaml(text, { logLevel: 'error', merge: true }),
+  yaml: (text) => yaml().parse(text, { logLevel: 'error', merge: true }),
 };
 
 /** An empty file says nothing; anything but a table of sections is an error. */
@@ -100,9 +104,10 @@ function parseDocument(path: string, text: string): Record<string, unknown> {
 /** Where a parser stopped, without its words; undefined for what is no error of syntax. */
 function syntaxErrorPlace(error: unknown): string | undefined {
   if (error instanceof TomlError) return `no TOML at line ${error.line}, column ${error.column}`;
-  if (error instanceof YAMLParseError) {
-    const place = error.linePos?.[0];
-    return place === undefined ? 'no YAML' : `no YAML at line ${place.line}, column ${place.col} (${error.code})`;
+  if (error instanceof Error && error.name === 'YAMLParseError') {
+    const { linePos, code } = error as YAMLParseError;
+    const place = linePos?.[0];
+    return place === undefined ? 'no YAML' : `no YAML at line ${place.line}, column ${place.col} (${code})`;
   }
   if (error instanceof ReferenceError) {
     if (error.message.startsWith('Excessive alias count'))
@@ -124,6 +129,7 @@ interface EntryKey {
 
 /** JSON is YAML. */
 function lineInYaml(text: string, { list, index, key }: EntryKey): number | undefined {
+  const { LineCounter, parseDocument: parseYamlDocument, isNode } = yaml();
   const lineCounter = new LineCounter();
   const node = parseYamlDocument(text, { lineCounter }).getIn([...list.split('.'), index, key], true);
   return isNode(node) && node.range ? lineCounter.linePos(node.range[0]).line : undefined;
