@@ -22,6 +22,7 @@ import { whyNoGo } from '../test/support/go/go-toolchain.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
 import { kindOf, kindsThatMay, type TestKind, testKinds, whyNoPrometheus } from '../test/support/test-kinds.ts';
 import { whyNoManifestCheckers } from './engines/manifest-checkers.ts';
+import { missingForOpenBao } from './engines/start-openbao.ts';
 import { missingForSeaweedFs } from './engines/start-seaweedfs.ts';
 import { missingForKafka } from './kafka/kafka-jars.ts';
 
@@ -124,6 +125,10 @@ function whatIsMissing(kind: TestKind): string | undefined {
   }
   if (kind === 'manifests') return whyNoManifestCheckers();
   if (kind === 'prometheus') return whyNoPrometheus();
+  if (kind === 'vault') {
+    const missing = missingForOpenBao();
+    return missing.length === 0 ? undefined : `no OpenBao can be started here: ${missing.join(' and ')} is missing`;
+  }
   if (kind === 'go') return whyNoGo();
   return kind === 'install' && env['CCX_TEST_INSTALLATION'] === undefined
     ? 'CCX_TEST_INSTALLATION is not set'

@@ -284,6 +284,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'use PgBouncer': ['test/support/pgbouncer.ts'],
   'check manifests': ['test/support/manifest-checkers.ts'],
   'use Prometheus': ['test/support/prometheus.ts'],
+  'use Vault': ['test/support/openbao.ts'],
   'use Go': ['test/support/go/reference-writer.ts'],
 };
 

@@ -48,6 +48,8 @@ export interface NotifierRun extends Pick<CcxRun, 'killAt' | 'stopAt'> {
   readonly heapMibMax?: number;
   /** Instead of its own database. */
   readonly databaseUrl?: string;
+  /** PEM of an authority that it trusts beside those that everybody does. */
+  readonly authorityFile?: string;
 }
 
 export interface FinishedRun {
@@ -148,7 +150,8 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
   const bus = kafka === undefined ? [] : ['--bus', 'kafka', '--brokers', kafka.brokers.join(',')];
 
   const start = (how: NotifierRun = {}) => {
-    const { follows = false, targets = enabled, env = {}, databaseUrl = context.url, heapMibMax, ...at } = how;
+    const { follows = false, targets = enabled, env = {}, databaseUrl = context.url, ...other } = how;
+    const { heapMibMax, authorityFile, ...at } = other;
     const all = {
       ...settings,
       KAFKA_BROKER__ENABLED: String(targets.includes(onKafka)),
@@ -160,6 +163,7 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
       env: {
         ...{ HOME: elsewhere, TMPDIR: elsewhere, CCX_DATABASE_URL: databaseUrl },
         ...(heapMibMax === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMibMax}` }),
+        ...(authorityFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: authorityFile }),
         ...Object.fromEntries(Object.entries(all).map(([key, value]) => [`CCX_NOTIFICATION_SERVICE__${key}`, value])),
       },
       ...at,

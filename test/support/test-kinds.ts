@@ -17,6 +17,7 @@ export const testKinds = {
   pgbouncer: 'the program pgbouncer',
   manifests: 'the checkers of manifests: Python 3 with pip, which fetches them',
   prometheus: 'the programs prometheus, promtool, amtool and prometheus-pushgateway',
+  vault: 'an OpenBao, which Python with pip fetches',
   go: 'the program go, 1.22 or newer',
   browser: 'a browser',
   install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
@@ -27,13 +28,37 @@ export type TestKind = keyof typeof testKinds;
 
 /** By what a test uses: the kinds that may. */
 export const kindsThatMay = {
-  'use PostgreSQL': ['pg', 'process', 'fault', 'kafka', 's3', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
-  'start programs': ['process', 'fault', 'kafka', 's3', 'pgbouncer', 'prometheus', 'browser', 'install', 'load'],
+  'use PostgreSQL': [
+    'pg',
+    'process',
+    'fault',
+    'kafka',
+    's3',
+    'pgbouncer',
+    'prometheus',
+    'vault',
+    'browser',
+    'install',
+    'load',
+  ],
+  'start programs': [
+    'process',
+    'fault',
+    'kafka',
+    's3',
+    'pgbouncer',
+    'prometheus',
+    'vault',
+    'browser',
+    'install',
+    'load',
+  ],
   'use Kafka': ['kafka'],
   'use S3': ['s3'],
   'use PgBouncer': ['pgbouncer'],
   'use Prometheus': ['prometheus'],
   'check manifests': ['manifests'],
+  'use Vault': ['vault'],
   'use Go': ['go'],
 } as const satisfies Record<string, readonly TestKind[]>;
 

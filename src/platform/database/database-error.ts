@@ -4,6 +4,7 @@
  * retrying matters become `CcxError`s.
  */
 import { CcxError, type ErrorCategory } from '../../encoding/ccx-error.ts';
+import { certificateCodes } from '../http/certificate-refusal.ts';
 
 /** Where a connection leads and which setting says so, for error texts; never with a password. */
 export interface DatabaseAddress {
@@ -24,17 +25,6 @@ const networkCodes = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
   'ENETUNREACH',
-]);
-
-const certificateCodes = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
 /** The driver has no codes for these; the texts are pg 8's and pg-pool 3's. */

@@ -18,19 +18,11 @@ interface SecretSourceOptions {
   readonly telemetry: Telemetry;
 }
 
-/** Nothing is read before a secret is asked for its value, or `check`. */
+/** Nothing is read before a secret is asked for its value. */
 export function openSecretSource({ vault, clock, telemetry }: SecretSourceOptions): SecretSource {
-  const opened: Secret[] = [];
   const store = vault === undefined ? undefined : openVault(vault, clock, telemetry);
   return {
-    secret(request) {
-      const secret = openSecret(request, store);
-      opened.push(secret);
-      return secret;
-    },
-    async check() {
-      for (const secret of opened) await secret.value();
-    },
+    secret: (request) => openSecret(request, store),
     async close() {
       await store?.close();
     },

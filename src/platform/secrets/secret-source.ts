@@ -34,8 +34,6 @@ export interface SecretRequest {
 
 export interface SecretSource {
   secret(request: SecretRequest): Secret;
-  /** Reads every secret that was asked for; rejects with a clear `CcxError` of the first that cannot be had. */
-  check(): Promise<void>;
   close(): Promise<void>;
 }
 

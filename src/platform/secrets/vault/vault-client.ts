@@ -3,9 +3,12 @@
  * what to change. What Vault writes into its errors is never repeated: nobody can promise that it holds no secret.
  * Source: consumers.md 3.
  */
+import { z } from 'zod';
 import { CcxError } from '../../../encoding/ccx-error.ts';
+import { parseJsonBytes } from '../../../encoding/json-text.ts';
 import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { certificateRefusal } from '../../http/certificate-refusal.ts';
 import { callHttp, type HttpAnswer } from '../../http/http-client.ts';
 import type { VaultSettings } from './vault-settings.ts';
 
@@ -24,6 +27,8 @@ interface VaultRequest {
   readonly path: string;
   readonly token?: string;
   readonly body?: Readonly<Record<string, unknown>>;
+  /** Where the answer matters little: one try, and no longer than this. */
+  readonly onceWithinMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -36,15 +41,18 @@ export function createVaultClient(settings: VaultSettings, clock: Clock) {
   return {
     /**
      * The answer's JSON document; also that of a 404, by which a deleted secret differs from one that never was.
-     * Codes: `VAULT_UNREACHABLE`, `VAULT_SEALED`, `VAULT_UNAVAILABLE` (retryable, tried again here first), `VAULT_FORBIDDEN`,
-     * `VAULT_REFUSED`, `VAULT_ANSWER`, `VAULT_TOKEN`.
+     * Codes: `VAULT_UNREACHABLE`, `VAULT_SEALED`, `VAULT_NOT_INITIALISED`, `VAULT_UNAVAILABLE` (retryable, tried again here first),
+     * `VAULT_TLS`, `VAULT_FORBIDDEN`, `VAULT_REFUSED`, `VAULT_ANSWER`, `VAULT_TOKEN`.
      */
     async call(request: VaultRequest): Promise<{ readonly status: number; readonly document: unknown }> {
       for (let tries = 1; ; tries += 1) {
         try {
           return readAnswer(settings, request, await send(settings, request));
         } catch (error) {
-          if (!(error instanceof CcxError) || !error.retryable || tries >= vaultTriesMax) throw error;
+          if (!(error instanceof CcxError) || !error.retryable) throw error;
+          if (request.onceWithinMs !== undefined || tries >= vaultTriesMax) {
+            throw error.code === 'VAULT_SEALED' ? await whySealed(settings, request, error) : error;
+          }
           await clock.sleep(backoffMs(vaultRetry, tries, clock.random()), request.signal);
         }
       }
@@ -60,7 +68,7 @@ async function send(settings: VaultSettings, request: VaultRequest): Promise<Htt
   const call = {
     method: request.method,
     headers,
-    deadlineMs: vaultCallMsMax,
+    deadlineMs: request.onceWithinMs ?? vaultCallMsMax,
     answerBytesMax: vaultAnswerBytesMax,
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
@@ -71,14 +79,48 @@ async function send(settings: VaultSettings, request: VaultRequest): Promise<Htt
     const leader = leaderOf(url, answer);
     return leader === undefined ? answer : await callHttp(leader, call);
   } catch (cause) {
-    throw new CcxError(`Vault cannot be reached at ${settings.address}`, {
-      code: 'VAULT_UNREACHABLE',
-      category: 'connection',
-      retryable: true,
+    throw unreached(settings.address, cause);
+  }
+}
+
+function unreached(address: string, cause: unknown): CcxError {
+  const refusal = certificateRefusal(cause);
+  if (refusal !== undefined) {
+    return new CcxError(`the certificate of Vault at ${address} is refused (${refusal})`, {
+      code: 'VAULT_TLS',
+      category: 'configuration',
       cause,
-      hint: 'check vault.address (VAULT_ADDR) and the network',
+      hint: `start the program with NODE_EXTRA_CA_CERTS=<PEM file of Vault's certificate authority>, and let vault.address hold a name or address that the certificate is for`,
     });
   }
+  return new CcxError(`Vault cannot be reached at ${address}`, {
+    code: 'VAULT_UNREACHABLE',
+    category: 'connection',
+    retryable: true,
+    cause,
+    hint: 'check vault.address (VAULT_ADDR), its http:// or https://, and the network',
+  });
+}
+
+const sealStatus = z.object({ initialized: z.boolean(), sealed: z.boolean() });
+
+/** 503 has several reasons, which the body does not tell apart; this call needs no token. */
+async function whySealed(settings: VaultSettings, { signal }: VaultRequest, sealed: CcxError): Promise<CcxError> {
+  const status = await send(settings, { method: 'GET', path: 'sys/seal-status', signal }).then(
+    (answer) => sealStatus.safeParse(parseJsonBytes(answer.body)).data,
+    () => undefined,
+  );
+  if (status?.initialized === false) {
+    const hint = 'initialise it (bao operator init) and unseal it, or change vault.address';
+    return failure(`Vault at ${settings.address} is not initialised`, 'VAULT_NOT_INITIALISED', true, hint);
+  }
+  if (status?.sealed !== false) return sealed;
+  return failure(
+    `Vault at ${settings.address} is in maintenance, or has no leader`,
+    'VAULT_UNAVAILABLE',
+    true,
+    'check the state of Vault',
+  );
 }
 
 /** The HTTP client quotes a header value that it cannot send, so it must never see one. */
@@ -98,7 +140,7 @@ function leaderOf(url: string, answer: HttpAnswer): string | undefined {
 function readAnswer(settings: VaultSettings, request: VaultRequest, answer: HttpAnswer) {
   const { status } = answer;
   if (status === 503) {
-    throw failure(`Vault at ${settings.address} is sealed or in maintenance`, 'VAULT_SEALED', true, 'unseal Vault');
+    throw failure(`Vault at ${settings.address} is sealed`, 'VAULT_SEALED', true, 'unseal Vault');
   }
   if (transientStatuses.has(status)) {
     throw failure(
@@ -113,7 +155,7 @@ function readAnswer(settings: VaultSettings, request: VaultRequest, answer: Http
       `Vault does not permit ${request.method} ${request.path}`,
       'VAULT_FORBIDDEN',
       false,
-      `the token or role is invalid, or its policy lacks ${request.path} (for KV version 2 with data/ in the path); check vault.auth and vault.mount`,
+      `the token or role is invalid, or its policy lacks ${request.path} (for KV version 2 with data/ in the path); check vault.auth, vault.mount, vault.kv_version and vault.namespace`,
     );
   }
   if (status === 204) return { status, document: {} };
@@ -122,7 +164,7 @@ function readAnswer(settings: VaultSettings, request: VaultRequest, answer: Http
       `Vault refuses ${request.method} ${request.path} with ${status}`,
       'VAULT_REFUSED',
       false,
-      'check vault.auth, vault.auth_mount and the role',
+      'check vault.address, its http:// or https://, and vault.auth',
     );
   }
   try {

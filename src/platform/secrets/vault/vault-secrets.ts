@@ -24,8 +24,8 @@ interface VaultReference {
 /** `vault:<path>#<field>`; undefined for any other text. Throws `CONFIG_INVALID` when it starts so and does not go on so. */
 export function parseVaultReference(text: string, setting: string): VaultReference | undefined {
   if (!text.startsWith('vault:')) return undefined;
-  const match = /^vault:\/*([^#\s]+?)\/*#([^#]+)$/.exec(text);
-  if (match !== null) return { path: match[1]!, field: match[2]! };
+  const [, path = '', field = ''] = /^vault:\/*([^#\s]+?)\/*#([^#]+)$/.exec(text) ?? [];
+  if (path.split('/').every((part) => !['', '.', '..'].includes(part))) return { path, field };
   throw configInvalid(
     `${setting} starts with vault: but has not the form vault:<path>#<field>`,
     `change ${setting}, e.g. vault:notifications/service-log#client_secret`,
@@ -96,15 +96,17 @@ const version1Answer = z.object({ data: z.record(z.string(), z.unknown()) });
 
 async function readPath(reader: PathReader, path: string): Promise<Readonly<Record<string, unknown>>> {
   const { mount, kvVersion } = reader.settings;
-  const where = kvVersion === 2 ? `${mount}/data/${path}` : `${mount}/${path}`;
+  // A `?` would begin a query.
+  const encoded = path.split('/').map(encodeURIComponent).join('/');
+  const where = kvVersion === 2 ? `${mount}/data/${encoded}` : `${mount}/${encoded}`;
   const { status, document } = await getPermitted(reader, where);
   if (kvVersion === 1) {
     const parsed = version1Answer.safeParse(document);
     if (status === 200 && parsed.success) return parsed.data.data;
-    throw notFound(where, 'check the path, vault.mount and vault.kv_version (1)');
+    throw notFound(where, 'check the path, vault.mount, vault.kv_version (1) and vault.namespace');
   }
   const parsed = version2Answer.safeParse(document);
-  if (!parsed.success) throw notFound(where, 'check the path, vault.mount and vault.kv_version (2)');
+  if (!parsed.success) throw notFound(where, 'check the path, vault.mount, vault.kv_version (2) and vault.namespace');
   const { data, metadata } = parsed.data.data;
   if (data !== null && status === 200) return data;
   const fate = metadata?.destroyed === true ? 'destroyed' : 'deleted';
@@ -123,13 +125,16 @@ async function getPermitted({ client, session }: PathReader, path: string) {
   } catch (error) {
     if (!(error instanceof CcxError) || error.code !== 'VAULT_FORBIDDEN') throw error;
     session.discard(token);
-    return client.call({ method: 'GET', path, token: await session.token() });
+    const fresh = await session.token();
+    if (fresh === token) throw error;
+    return client.call({ method: 'GET', path, token: fresh });
   }
 }
 
 function fieldOf(fields: Readonly<Record<string, unknown>>, reference: VaultReference, setting: string): string {
   const value = Object.hasOwn(fields, reference.field) ? fields[reference.field] : undefined;
-  const text = typeof value === 'number' ? String(value) : value;
+  // A larger number, or a fraction, has lost digits on its way.
+  const text = Number.isSafeInteger(value) ? String(value) : value;
   if (typeof text === 'string' && text !== '' && Buffer.byteLength(text) <= secretBytesMax) return text;
   throw new CcxError(`the Vault secret ${reference.path} has no usable field ${reference.field}`, {
     code: 'VAULT_FIELD',

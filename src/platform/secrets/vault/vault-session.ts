@@ -3,7 +3,7 @@
  * be renewed further. Used by `vault-secrets.ts` only. Source: consumers.md 3.
  */
 import { z } from 'zod';
-import { CcxError, errorFields } from '../../../encoding/ccx-error.ts';
+import { CcxError, errorCode, errorFields } from '../../../encoding/ccx-error.ts';
 import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
@@ -19,6 +19,8 @@ const vaultRenewRetry = { msMin: 5_000, msMax: vaultRefreshMs };
 const vaultRenewMsMin = 1_000;
 /** Longest pause between two renewals; a longer sleep would overflow the timer (2^31 ms), and a token may live 32 days. */
 const vaultRenewMsMax = 24 * 3_600_000;
+/** The end of a token that is not needed any more; it also ends by itself. */
+const vaultRevokeMsMax = 2_000;
 /** Below this share of the first lease a renewal was clipped by the token's maximum life: a new login is due. */
 const vaultClippedShare = 1 / 3;
 
@@ -31,6 +33,7 @@ export function createVaultSession(client: VaultClient, auth: VaultAuth, clock: 
   let login: Promise<VaultLease> | undefined;
   /** One loop per token that is kept alive. */
   const keepers = new Map<string, Promise<void>>();
+  const revocations = new Set<Promise<void>>();
 
   /** The token is used as long as it lives. */
   const onRenewalFailed = (error: unknown) => log.warn(errorFields(error), 'the Vault token is not renewed');
@@ -86,6 +89,20 @@ export function createVaultSession(client: VaultClient, auth: VaultAuth, clock: 
     }
   };
 
+  /** Of our own logins only: else each run of a cron job leaves one behind in Vault, for up to 32 days. Never waited for where it counts. */
+  const revoke = (token: string) => {
+    if (auth.kind === 'token') return;
+    const revocation = client
+      .call({ method: 'POST', path: 'auth/token/revoke-self', token, body: {}, onceWithinMs: vaultRevokeMsMax })
+      .then(
+        () => undefined,
+        // It was refused already, or Vault is away.
+        () => undefined,
+      )
+      .finally(() => revocations.delete(revocation));
+    revocations.add(revocation);
+  };
+
   return {
     /** A token that is valid as far as we know; logs in when there is none. Concurrent callers share one login. */
     async token() {
@@ -93,12 +110,16 @@ export function createVaultSession(client: VaultClient, auth: VaultAuth, clock: 
     },
     /** Forgets this token after Vault refused it; the next `token()` logs in. A token that was replaced meanwhile is left alone. */
     discard(token: string) {
-      if (lease?.token === token) lease = undefined;
+      if (lease?.token !== token) return;
+      lease = undefined;
+      revoke(token);
     },
     async close() {
       closing.abort();
       await Promise.allSettled(keepers.values());
+      if (lease !== undefined) revoke(lease.token);
       lease = undefined;
+      await Promise.allSettled(revocations);
     },
   };
 }
@@ -123,13 +144,41 @@ async function logIn(client: VaultClient, auth: VaultAuth, signal: AbortSignal):
       return lookUp(client, await credentialText(auth.token, 'vault.token'), signal);
     case 'approle': {
       const body = { role_id: auth.roleId, secret_id: await credentialText(auth.secretId, 'vault.secret_id') };
-      return leaseOf(await client.call({ method: 'POST', path: `auth/${auth.mount}/login`, body, signal }));
+      return logInAt(client, auth.mount, body, {
+        signal,
+        hint: 'check vault.role_id, vault.secret_id (it may be used up, or have come to its end)',
+      });
     }
     case 'kubernetes': {
       const body = { role: auth.role, jwt: await credentialText({ text: '', file: auth.jwtFile }, 'vault.jwt_file') };
-      return leaseOf(await client.call({ method: 'POST', path: `auth/${auth.mount}/login`, body, signal }));
+      return logInAt(client, auth.mount, body, {
+        signal,
+        hint: `check vault.role, whether it is bound to the pod's service account and namespace, the token in vault.jwt_file`,
+      });
     }
   }
+}
+
+/** Rejects with `VAULT_LOGIN` where the login itself is refused, or there is none at that mount. */
+async function logInAt(
+  client: VaultClient,
+  mount: string,
+  body: Readonly<Record<string, string>>,
+  { signal, hint }: { readonly signal: AbortSignal; readonly hint: string },
+): Promise<VaultLease> {
+  const path = `auth/${mount}/login`;
+  const refused = (cause?: unknown) =>
+    new CcxError(`Vault refuses the login at ${path}`, {
+      code: 'VAULT_LOGIN',
+      category: 'configuration',
+      cause,
+      hint: `${hint}, vault.auth_mount and vault.namespace`,
+    });
+  const answer = await client.call({ method: 'POST', path, body, signal }).catch((error: unknown) => {
+    throw ['VAULT_FORBIDDEN', 'VAULT_REFUSED'].includes(errorCode(error)) ? refused(error) : error;
+  });
+  if (answer.status === 404) throw refused();
+  return leaseOf(answer);
 }
 
 /** Renews at the server; the answer's life may be clipped by the token's maximum. */
@@ -137,8 +186,16 @@ async function renew(client: VaultClient, token: string, signal: AbortSignal): P
   return leaseOf(await client.call({ method: 'POST', path: 'auth/token/renew-self', token, body: {}, signal }));
 }
 
+/** A token without the policy `default` may not be asked about itself, and may be good all the same: the read tells. */
+const unknownLife = { data: { ttl: 0, renewable: false } };
+
 async function lookUp(client: VaultClient, token: string, signal: AbortSignal): Promise<VaultLease> {
-  const { document } = await client.call({ method: 'GET', path: 'auth/token/lookup-self', token, signal });
+  const { document } = await client
+    .call({ method: 'GET', path: 'auth/token/lookup-self', token, signal })
+    .catch((error: unknown) => {
+      if (errorCode(error) === 'VAULT_FORBIDDEN') return { document: unknownLife };
+      throw error;
+    });
   const parsed = lookupAnswer.safeParse(document);
   if (!parsed.success) throw unexpected('auth/token/lookup-self');
   return { token, lifeMs: parsed.data.data.ttl * 1000, renewable: parsed.data.data.renewable };
@@ -170,6 +227,6 @@ function unexpected(what: string): CcxError {
   return new CcxError(`Vault's answer to ${what} has not the expected form`, {
     code: 'VAULT_ANSWER',
     category: 'configuration',
-    hint: 'check vault.address and vault.auth_mount',
+    hint: 'check vault.address, vault.auth_mount and vault.namespace',
   });
 }

@@ -3,6 +3,7 @@
  * for all else the answer is "unknown". Used by both targets.
  */
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
+import { certificateCodes, codesAlongCauses } from '../../../platform/http/certificate-refusal.ts';
 import type { DeliveryResult } from '../ports.ts';
 
 /** After "certainly not accepted": the caller adds its own back-off. */
@@ -27,26 +28,11 @@ const neverSentCodes = new Set([
   'DATABASE_READ_ONLY',
 ]);
 
-/** The address is none, or the other side's certificate is not trusted: the handshake ends before the request. */
-const misconfiguredCodes = new Set([
-  'ERR_INVALID_URL',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
-
-/** Deeper chains than this are no chains of causes. */
-const causesMax = 10;
-
 /** `unreachable` may be tried again; `paused` needs somebody to act first; `unknown` needs a look-up or the same id. */
 export function resultOfTransportFailure(error: CcxError): DeliveryResult {
-  const codes = codesOf(error, 0);
-  if (codes.some((code) => misconfiguredCodes.has(code)))
+  const codes = codesAlongCauses(error);
+  // The address is none, or the other side's certificate is not trusted: the handshake ends before the request.
+  if (codes.some((code) => code === 'ERR_INVALID_URL' || certificateCodes.has(code)))
     return { kind: 'paused', error, afterMs: pausedMisconfiguredMs };
   if (codes.some((code) => neverSentCodes.has(code)))
     return { kind: 'unreachable', error, afterMs: unreachableAfterMs };
@@ -61,12 +47,4 @@ export function deliveryFailure(message: string, code: string, cause?: unknown):
 export function asDeliveryFailure(thrown: unknown, what: string, code: string): CcxError {
   if (thrown instanceof CcxError) return thrown;
   return deliveryFailure(`${what} failed in a way that we do not know: ${errorText(thrown)}`, code, thrown);
-}
-
-/** Codes along the causes; of several addresses that were tried in vain, those of all. */
-function codesOf(error: unknown, depth: number): string[] {
-  if (!(error instanceof Error) || depth > causesMax) return [];
-  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
-  const tried = 'errors' in error && Array.isArray(error.errors) ? error.errors : [];
-  return [...own, ...[...tried, error.cause].flatMap((inner) => codesOf(inner, depth + 1))];
 }
