@@ -8,6 +8,8 @@
  *   npm test -- src/platform/bus follow-an     only files whose path contains one of these
  *   npm test -- --test-name-pattern=lease      options with `--test…` go to node (write them with `=`)
  *
+ * With CCX_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin the PostgreSQL is the one of these programs instead of the embedded one.
+ *
  * A kind that this machine has not what it takes for is left out with a line that says so. With CCX_REQUIRE_KAFKA=1 (the kind in capitals),
  * and with CI set for all kinds, that is a failure, so that a build cannot pass by leaving tests out.
  */

@@ -10,9 +10,9 @@ import { createDatabaseIfMissing } from '../../src/platform/database/embedded/st
 import type { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
 import { ensureNotificationSchema } from '../../src/platform/records/notification-schema.ts';
 import { startTestServer, type TestServer } from '../../test/support/postgres-server.ts';
+import { startSystemPostgres } from '../../test/support/system-postgres.ts';
 import type { BenchDatabase, DatabaseEngine } from './benchmark.ts';
 import { postmasterOf } from './costs.ts';
-import { debianPrograms, startDebianPostgres } from './debian-postgres.ts';
 
 /** A server whose user may create databases, to measure on it instead. */
 export const BENCH_SERVER_VARIABLE = 'CCX_BENCH_POSTGRES_URL';
@@ -47,10 +47,10 @@ export function createBenchServer(env: Readonly<Record<string, string | undefine
   };
 }
 
+/** With its defaults: what a shared server of a hosted pipeline is like, and compiled with lz4. */
 async function startDebian(): Promise<TestServer> {
-  const programs = debianPrograms();
-  if (programs === undefined) throw new Error("Debian's PostgreSQL is not installed; ask `engines.missing` first");
-  return await startDebianPostgres(programs);
+  const server = await startSystemPostgres();
+  return { url: server.url, stop: () => server.remove() };
 }
 
 async function dropDatabase(server: string, name: string): Promise<void> {

@@ -8,8 +8,8 @@ import { createKafkaBus } from '../../src/platform/bus/kafka/kafka-bus.ts';
 import { plaintext } from '../../src/platform/bus/kafka/kafka-security.ts';
 import { createPostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import type { Clock } from '../../src/platform/clock/clock.ts';
+import { systemPostgresPrograms } from '../../test/support/system-postgres.ts';
 import type { BenchEngines } from './benchmark.ts';
-import { debianPrograms } from './debian-postgres.ts';
 
 export interface RunEngines extends BenchEngines {
   stop(): Promise<void>;
@@ -32,7 +32,8 @@ export function createEngines({ clock, quick, env }: EnginesOptions): RunEngines
     missing(engine) {
       if (engine === 'embedded') return undefined;
       if (quick && env['CCX_REQUIRE_KAFKA'] !== '1') return 'a quick run starts none, unless CCX_REQUIRE_KAFKA=1';
-      if (engine === 'debian') return debianPrograms() === undefined ? 'postgresql is not installed' : undefined;
+      if (engine === 'debian')
+        return systemPostgresPrograms() === undefined ? 'postgresql is not installed' : undefined;
       const missing = missingForKafka();
       return missing.length === 0 ? undefined : `${missing.join(' and ')} is missing`;
     },

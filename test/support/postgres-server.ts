@@ -7,8 +7,13 @@ import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
+import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { isEmbeddedPostgresSupported } from '../../src/platform/database/embedded/binaries.ts';
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
+import { serverVersion, startSystemPostgres } from './system-postgres.ts';
+
+/** Folder of the programs of another PostgreSQL than the embedded one, such as `/usr/lib/postgresql/15/bin`, which the run then uses. */
+const PROGRAMS_VARIABLE = 'CCX_TEST_POSTGRES_BIN';
 
 /** Set by the test run for its test files; may also name a server of your own, whose user may create databases. */
 export const TEST_SERVER_VARIABLE = 'CCX_TEST_POSTGRES_URL';
@@ -20,6 +25,7 @@ export interface TestServer {
 
 /** Why no test server can be had, or undefined. */
 export function whyNoTestServer(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  if ((env[PROGRAMS_VARIABLE] ?? '') !== '') return undefined;
   if (env[TEST_SERVER_VARIABLE] !== undefined || isEmbeddedPostgresSupported()) return undefined;
   return `no embedded PostgreSQL for ${process.platform}-${process.arch}; set ${TEST_SERVER_VARIABLE} to a server of your own`;
 }
@@ -47,6 +53,11 @@ export async function startTestServer(
   settings: Readonly<Record<string, string>> = testSettings,
   parent?: string,
 ): Promise<TestServer> {
+  if ((readProcessInput().env[PROGRAMS_VARIABLE] ?? '') !== '') {
+    const server = await startSystemPostgres({ settings, parent: parent ?? (await parentFolder()) });
+    console.log(`the tests run on PostgreSQL ${await serverVersion(server.url)}`);
+    return { url: server.url, stop: () => server.remove() };
+  }
   const folder = await mkdtemp(join(parent ?? (await parentFolder()), 'ccx-test-postgres-'));
   // As root the server runs as another account, which has to get in.
   await chmod(folder, 0o711);
