@@ -22,7 +22,14 @@ import { fileURLToPath } from 'node:url';
 import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { whyNoGo } from '../test/support/go/go-toolchain.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
-import { kindOf, kindsThatMay, type TestKind, testKinds, whyNoPrometheus } from '../test/support/test-kinds.ts';
+import {
+  kindOf,
+  kindsThatMay,
+  type TestKind,
+  testKinds,
+  whyNoImages,
+  whyNoPrometheus,
+} from '../test/support/test-kinds.ts';
 import { whyNoManifestCheckers } from './engines/manifest-checkers.ts';
 import { missingForOpenBao } from './engines/start-openbao.ts';
 import { missingForSeaweedFs } from './engines/start-seaweedfs.ts';
@@ -125,6 +132,7 @@ function whatIsMissing(kind: TestKind): string | undefined {
     const PATH = `${env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
     return spawnSync('pgbouncer', ['--version'], { env: { PATH } }).status === 0 ? undefined : 'no pgbouncer';
   }
+  if (kind === 'image') return whyNoImages();
   if (kind === 'manifests') return whyNoManifestCheckers();
   if (kind === 'prometheus') return whyNoPrometheus();
   if (kind === 'vault') {

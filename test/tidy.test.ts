@@ -282,6 +282,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'use Kafka': ['test/support/kafka.ts'],
   'use S3': ['test/support/s3.ts'],
   'use PgBouncer': ['test/support/pgbouncer.ts'],
+  'build images': ['test/support/image-builder.ts'],
   'check manifests': ['test/support/manifest-checkers.ts'],
   'use Prometheus': ['test/support/prometheus.ts'],
   'use Vault': ['test/support/openbao.ts'],

@@ -22,11 +22,13 @@ git archive HEAD -- package.json package-lock.json .npmrc LICENSE README.md CHAN
   npm ci --omit=dev --ignore-scripts --os=linux --cpu="$arch" --libc=glibc --no-audit --no-fund >&2
   test -x "node_modules/node-linux-$arch/bin/node" || { echo "make-archive.sh: there is no Node for $arch" >&2; exit 1; }
   ln -sf "../node-linux-$arch/bin/node" node_modules/.bin/node
-  npm sbom --omit=dev --package-lock-only --sbom-format=cyclonedx > "$out/$name.cdx.json"
+  npm sbom --omit=dev --package-lock-only --sbom-format=cyclonedx > "$scratch/$name.cdx.json"
 )
 # The same input makes the same bytes: names in order, times of the commit, nobody's account.
 tar --create --directory "$scratch" --sort=name --owner=0 --group=0 --numeric-owner \
-  --mtime="$(git log -1 --format=%cI)" "$name" | gzip -6n > "$out/$name.tar.gz"
+  --mtime="$(git log -1 --format=%cI)" "$name" | gzip -6n > "$scratch/$name.tar.gz"
+# Whole files or none.
+mv "$scratch/$name.tar.gz" "$scratch/$name.cdx.json" "$out"
 cd "$out"
 sha256sum "$name.tar.gz" "$name.cdx.json" > "$name.sha256"
 echo "$out/$name.tar.gz"

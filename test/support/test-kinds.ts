@@ -20,6 +20,7 @@ export const testKinds = {
   vault: 'an OpenBao, which Python with pip fetches',
   go: 'the program go, 1.22 or newer',
   browser: 'a browser',
+  image: 'buildah and mmdebstrap, as root; takes minutes',
   install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
   load: 'the machine for itself, for minutes',
 } as const;
@@ -59,6 +60,7 @@ export const kindsThatMay = {
   'use Prometheus': ['prometheus'],
   'check manifests': ['manifests'],
   'use Vault': ['vault'],
+  'build images': ['image'],
   'use Go': ['go'],
 } as const satisfies Record<string, readonly TestKind[]>;
 
@@ -79,6 +81,13 @@ export function assertKindMay(use: keyof typeof kindsThatMay): void {
   throw new Error(
     `${basename(file)} wants to ${use}: name it ${basename(file).replace(/(\.\w+)?\.test\.ts$/, '')}.${wanted}.test.ts`,
   );
+}
+
+/** Undefined where images can be built. */
+export function whyNoImages(): string | undefined {
+  if (process.getuid?.() !== 0) return 'images are built as root only';
+  const missing = ['buildah', 'mmdebstrap'].filter((program) => spawnSync(program, ['--version']).status !== 0);
+  return missing.length === 0 ? undefined : `${missing.join(', ')}: not installed`;
 }
 
 /** Undefined where the programs of `*.prometheus.test.ts` are installed. */
