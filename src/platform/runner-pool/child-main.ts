@@ -4,11 +4,10 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
-import { Worker } from 'node:worker_threads';
 import { CcxError, errorText } from '../../encoding/ccx-error.ts';
 import { writeLabel } from './label-file.ts';
 import type { FromChild, JobFailure, RunJob, RunnerModule, ToChild } from './runner-job.ts';
-import type { ParentWatch } from './watch-parent.ts';
+import { watchParent } from './watch-parent.ts';
 
 const loaded = Promise.withResolvers<RunJob<unknown, unknown>>();
 
@@ -18,8 +17,7 @@ process.on('message', (message: ToChild) => {
 });
 
 async function start(message: Extract<ToChild, { kind: 'start' }>): Promise<void> {
-  const watch: ParentWatch = { parentPid: message.parentPid, checkMs: message.parentCheckMs };
-  new Worker(new URL('./watch-parent.ts', import.meta.url), { workerData: watch }).unref();
+  watchParent(message.parentPid);
   const module: Partial<RunnerModule<unknown, unknown>> = await import(message.module);
   if (typeof module.runJob !== 'function') throw new Error(`${message.module} exports no function runJob`);
   dropStartRights();

@@ -18,8 +18,6 @@ const childStartMsMax = 60_000;
  * step at most twice this late.
  */
 const watchMs = 50;
-/** How often a child looks whether its parent still lives; an orphan in a busy loop ends at most this late. */
-const parentCheckMs = 250;
 /** After a child's exit its pipe may still hold why; it is read for at most this long. */
 const drainMsMax = 1_000;
 /** Longest pause before a child is started in place of one that could not; one that lived longer than that was no failed start. */
@@ -106,7 +104,7 @@ export class RunnerChild {
     });
     const { module, readsOpenFiles } = this.#options;
     const openFile = readsOpenFiles === true ? openFilePath(this.#labels.descriptor) : undefined;
-    this.#send({ kind: 'start', module: module.href, parentPid: process.pid, parentCheckMs, openFile });
+    this.#send({ kind: 'start', module: module.href, parentPid: process.pid, openFile });
     this.#clock.sleep(childStartMsMax, this.#startDeadline.signal).then(
       () => this.kill(startFailed(`not ready within ${childStartMsMax} ms`)),
       () => undefined,

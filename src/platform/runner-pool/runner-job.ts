@@ -26,7 +26,6 @@ export type ToChild =
       readonly kind: 'start';
       readonly module: string;
       readonly parentPid: number;
-      readonly parentCheckMs: number;
       /** An open file of the parent, to try whether it can be read. */
       readonly openFile: string | undefined;
     }

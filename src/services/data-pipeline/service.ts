@@ -49,6 +49,8 @@ const bytesPerOrganizationShare = 0.5;
  * it. What is behind more than that of the same partition is seen when those before it are done.
  */
 const readAheadRecordsMax = 10_000;
+/** Statuses of so long go out together: each send is a transaction, or a request, of its own. */
+const statusGatherMs = 50;
 /** Bounds what a leak in a rule can cost; a new child takes 0.2 to 0.6 s of processor time, next to another that works on. */
 const jobsPerRunnerMax = 5_000;
 
@@ -103,6 +105,7 @@ async function build(
     topic: settings.statusesTopic,
     service: settings.serviceName,
     clock,
+    gatherMs: statusGatherMs,
     dropped: metrics.statusesDropped,
   });
   lifecycle.defer('statuses', () => statuses.close());
