@@ -106,7 +106,7 @@ async function startPipeline(
   const { port, close } = await listening(server);
   context.lifecycle.defer('server of the archives', async () => close());
   const host = `127.0.0.1:${port}`;
-  const child = startProcess(context, './support/pipeline-process.ts');
+  const child = startProcess(context, './support/pipeline-process.ts', pipelineFlags);
   await ask(child, { order: 'start', databaseUrl: url, folder, host } satisfies PipelineOrder);
   let announced = 0;
   const announcement = () => {
@@ -154,10 +154,14 @@ function peaksOf({ costs }: Measured) {
   };
 }
 
-/** Which keeps compiled code, as the launchers have it. */
-function startProcess({ lifecycle, env }: BenchContext, entry: string): ChildProcess {
+/** As the launchers start the role. */
+const pipelineFlags = ['--max-semi-space-size=8', '--v8-pool-size=1'];
+
+/** Which keeps compiled code where the environment says so, as the launchers have it. */
+function startProcess({ lifecycle, env }: BenchContext, entry: string, flags: readonly string[] = []): ChildProcess {
   const child = fork(new URL(entry, import.meta.url), [], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...flags],
     env,
   });
   lifecycle.defer(`process of ${entry}`, () => endOf(child));

@@ -35,6 +35,22 @@ test('compiled code is kept in the cache folder of the user', () => {
   assert.ok(existsSync(join(other, 'ccx')));
 });
 
+test('the data pipeline starts with flags of Node, the writer with none, whatever the environment says', () => {
+  const folder = temporaryFolder();
+  const node = join(folder, 'node');
+  writeFileSync(node, '#!/bin/sh\nif [ "$1" = --version ]; then echo v24.99.0; else echo "$@"; fi\n');
+  chmodSync(node, 0o755);
+  const installed = join(folder, 'installed/src/bin');
+  cpSync(bin, installed, { recursive: true });
+  const env = { PATH: `${folder}${delimiter}${process.env['PATH']}`, flags: '--inspect' };
+  const flagsOf = (name: string, ...args: string[]) =>
+    launch(join(installed, name), args, env)
+      .stdout.split(' ')
+      .filter((word) => word.startsWith('--'));
+  assert.deepEqual(flagsOf('ccx', 'data-pipeline'), ['--max-semi-space-size=8', '--v8-pool-size=1']);
+  assert.deepEqual(flagsOf('ccx-notification-writer'), []);
+});
+
 test('nothing is kept where it was switched off, or where the folder is not the user’s', () => {
   const home = temporaryFolder();
   const environments: Readonly<Record<string, string>>[] = [
