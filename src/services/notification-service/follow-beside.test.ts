@@ -10,15 +10,19 @@ type Missed = Awaited<ReturnType<FinishedRun['store']['missedClusters']>>;
 const nothing: Missed = { clusters: [], oldestMicros: undefined };
 const newest = 1_000_000_000_000n;
 const pollMs = 10_000;
+/** Statements of one look. */
+const parts = 20;
 
 /** `answer` is what the database says of what was missed. */
 function besideOf(answer: (afterMicros: bigint) => Promise<Missed>) {
   const clock = createManualClock();
   const did = { rings: 0, looks: 0, failures: 0 };
   const store = {
-    async missedClusters({ afterMicros }: { readonly afterMicros: bigint }) {
+    async missedClusters({ afterMicros, untilMicros }: { readonly afterMicros: bigint; readonly untilMicros: bigint }) {
       did.looks += 1;
-      return await answer(afterMicros);
+      const missed = await answer(afterMicros);
+      const { oldestMicros = 0n } = missed;
+      return oldestMicros > afterMicros && oldestMicros <= untilMicros ? missed : nothing;
     },
   };
   const run = { newestStoredMicros: newest, targets: [], recent: undefined };
@@ -61,8 +65,8 @@ test('cycles look as far back as they have missed something, a minute at most, u
   assert.equal(beside.overlapMs(), 2_000);
   for (const [seconds, overlapMs] of [
     [1, 2_000],
-    [40, 40_000],
-    [20, 40_000],
+    [40, 42_000],
+    [20, 42_000],
     [300, 60_000],
   ] as const) {
     answer = lateBy(seconds);
@@ -76,35 +80,46 @@ test('cycles look as far back as they have missed something, a minute at most, u
   assert.equal(beside.overlapMs(), 2_000);
 });
 
-test('it looks ten minutes back, once per poll, one look at a time', async () => {
-  const spans: bigint[] = [];
+test('it looks ten minutes back, the newest first, once per poll', async () => {
+  const seconds: number[] = [];
   const { did, later } = besideOf(async (afterMicros) => {
-    spans.push(newest - afterMicros);
+    seconds.push(Number((newest - afterMicros) / 1_000_000n));
     return nothing;
   });
   await later(pollMs - 1);
   assert.equal(did.looks, 0);
   await later(1);
   await later(pollMs - 1);
-  assert.deepEqual(spans, [602_000_000n]);
+  assert.deepEqual(
+    seconds,
+    Array.from({ length: parts }, (_, index) => 2 + 30 * (index + 1)),
+  );
 });
 
-test('a look that takes long is followed by a long pause, and one that did not find all by none', async () => {
-  let answer = nothing;
-  let tookMs = 0;
-  const { clock, did, later } = besideOf(async () => {
-    await clock.advance(tookMs);
-    return answer;
+test('a look that takes long ends, and goes on where it was when it has its share of the time again', async () => {
+  const seconds: number[] = [];
+  const { clock, later } = besideOf(async (afterMicros) => {
+    seconds.push(Number((newest - afterMicros) / 1_000_000n));
+    await clock.advance(30);
+    return nothing;
   });
-  tookMs = 1_000;
   await later(pollMs);
-  tookMs = 0;
-  await later(19_000);
-  assert.equal(did.looks, 1);
-  answer = { clusters: Array.from({ length: 10_000 }, (_, index) => String(index)), oldestMicros: newest };
-  await later(1_000);
+  await later(60 * 19 - 1);
+  assert.deepEqual(seconds, [32, 62]);
+  await later(1);
+  assert.deepEqual(seconds, [32, 62, 92, 122]);
+});
+
+test('a look that did not find all is followed by the next at once', async () => {
+  const many = {
+    clusters: Array.from({ length: 10_000 }, (_, index) => String(index)),
+    oldestMicros: lateBy(3).oldestMicros,
+  };
+  const { did, later } = besideOf(async () => (did.looks === 1 ? many : nothing));
+  await later(pollMs);
   await later(0);
-  assert.equal(did.looks, 3);
+  await later(0);
+  assert.equal(did.looks, 2 * parts);
 });
 
 test('where nobody knows what was missed the next cycle compares everything', async () => {
