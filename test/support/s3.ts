@@ -47,9 +47,13 @@ export async function s3IngressEnvironment(): Promise<Record<string, string>> {
 
 /** Its bucket, for a look into it; the caller's to close. */
 export async function testBucket(change: Partial<S3Settings> = {}, writes = true): Promise<S3ObjectStore> {
-  const { endpoint, bucket, admin } = await testS3();
-  const settings = { ...parseS3Url(`${endpoint}/${bucket}`, 'test'), ...admin, ...change };
+  const settings = await s3Settings(change);
   return await openS3Store({ settings, names: testSettingNames, clock: createSystemClock(), writes });
+}
+
+export async function s3Settings(change: Partial<S3Settings> = {}): Promise<S3Settings> {
+  const { endpoint, bucket, admin } = await testS3();
+  return { ...parseS3Url(`${endpoint}/${bucket}`, 'test'), ...admin, ...change };
 }
 
 export const testSettingNames = {

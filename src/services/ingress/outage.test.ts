@@ -94,6 +94,31 @@ describe('while the bus is away', () => {
     assert.equal(await it.metric('ingress_message_produced', { service: 'openshift' }), 3);
   });
 
+  test('an upload whose link cannot be signed is kept, too, and goes out once it can', async (t) => {
+    const login = { works: false };
+    const signLink = async (key: string, lifeMs: number) => {
+      if (!login.works && key === 'id1')
+        throw new CcxError('no login', { code: 'OBJECTS_LOGIN', category: 'configuration' });
+      return { url: `https://bucket.example/${key}`, lifeMs };
+    };
+    const { clock, it, bus, objects } = await bench(t, {
+      objects: (store) => ({
+        put: (key, body) => store.put(key, body),
+        get: (key, range) => store.get(key, range),
+        delete: (key) => store.delete(key),
+        list: (prefix) => store.list(prefix),
+        check: () => store.check(),
+        signLink,
+      }),
+    });
+    assert.equal((await uploadAs(it, 'id1')).status, 202);
+    assert.equal((await outboxKeys(objects)).length, 1);
+    login.works = true;
+    const [record] = await announcedInTime({ it, clock }, 1);
+    assert.match(String(record?.value), /https:\/\/bucket\.example\/id1/);
+    assert.deepEqual(bus.of(TOPIC_UPLOAD_ANNOUNCE).length, 1);
+  });
+
   test('more than one batch goes out, and a new upload does not overtake', async (t) => {
     const { clock, it, bus, objects } = await bench(t);
     bus.mode = 'down';

@@ -1,18 +1,22 @@
 /** A bucket against the object store contract, and what only a bucket has: parts, links, logins, lifecycle. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { describe, test } from 'node:test';
+import { buffer, text } from 'node:stream/consumers';
+import { describe, type TestContext, test } from 'node:test';
 import { ListMultipartUploadsCommand, PutBucketLifecycleConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
-import { testBucket, testS3, testSettingNames } from '../../../../test/support/s3.ts';
+import { s3Settings, testBucket, testS3, testSettingNames } from '../../../../test/support/s3.ts';
+import { temporaryFile } from '../../../../test/support/temporary-folder.ts';
+import { listening } from '../../../../test/support/test-server.ts';
 import { until } from '../../../../test/support/until.ts';
 import type { CcxError } from '../../../encoding/ccx-error.ts';
+import { createSystemClock } from '../../clock/clock.ts';
 import { createManualClock } from '../../clock/manual-clock.ts';
 import { objectStoreContract } from '../object-store.contract.ts';
 import { checkLifecycle } from './lifecycle.ts';
 import { parseS3Url, type S3Settings } from './s3-settings.ts';
-import { openS3Store, partBytes, type S3ObjectStore, streamsMax } from './s3-store.ts';
+import { createClient, openS3Store, partBytes, S3ObjectStore, streamsMax } from './s3-store.ts';
 
 const open = testBucket;
 
@@ -220,3 +224,98 @@ async function unfinishedUploads(): Promise<readonly string[]> {
 function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
+
+describe('the credential chain of AWS', () => {
+  /** The SDK reads it; what a test sets is taken back. */
+  function environment(t: TestContext, values: Readonly<Record<string, string>>): void {
+    const before = Object.fromEntries(Object.keys(values).map((name) => [name, process.env[name]]));
+    Object.assign(process.env, values);
+    t.after(() => {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    });
+  }
+  const chain = { accessKey: '', secretKey: '' };
+  const aDayMs = 24 * 3_600_000;
+
+  test('reads the environment, and a link lives no longer than the credentials', async (t) => {
+    const { admin } = await testS3();
+    environment(t, {
+      AWS_ACCESS_KEY_ID: admin.accessKey,
+      AWS_SECRET_ACCESS_KEY: admin.secretKey,
+      AWS_CREDENTIAL_EXPIRATION: new Date(Date.now() + 2 * 3_600_000).toISOString(),
+    });
+    const store = await open(chain);
+    await store.put('chained', Buffer.from('x'));
+    const { url, lifeMs } = await store.signLink('chained', aDayMs);
+    assert.ok(lifeMs > 1.9 * 3_600_000 && lifeMs <= 2 * 3_600_000, `${lifeMs} ms`);
+    assert.equal(await (await fetch(url)).text(), 'x');
+    assert.ok((await store.signLink('chained', 60_000)).lifeMs === 60_000, 'a shorter one keeps its own time');
+    await store.delete('chained');
+    await store.close();
+  });
+
+  test('reads a profile of the files', async (t) => {
+    const { admin } = await testS3();
+    const file = `[archives]\naws_access_key_id = ${admin.accessKey}\naws_secret_access_key = ${admin.secretKey}\n`;
+    const path = temporaryFile('credentials', file);
+    environment(t, { AWS_SHARED_CREDENTIALS_FILE: path, AWS_CONFIG_FILE: path, AWS_PROFILE: 'archives' });
+    const store = await open(chain);
+    assert.equal((await store.signLink('x', aDayMs)).lifeMs, aDayMs);
+    await store.close();
+  });
+
+  test('asks for a role by the token of a service account, and for another one before a link would be short', async (t) => {
+    const { admin } = await testS3();
+    const asked: string[] = [];
+    const livesMs = [10 * 60_000, 3_600_000];
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        asked.push(`${new URLSearchParams(body).get('RoleArn')} ${new URLSearchParams(body).get('WebIdentityToken')}`);
+        const expiration = new Date(Date.now() + livesMs[Math.min(asked.length, livesMs.length) - 1]!).toISOString();
+        response
+          .setHeader('content-type', 'text/xml')
+          .end(
+            `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>` +
+              `<Credentials><AccessKeyId>${admin.accessKey}</AccessKeyId><SecretAccessKey>${admin.secretKey}</SecretAccessKey>` +
+              `<SessionToken>session</SessionToken><Expiration>${expiration}</Expiration></Credentials>` +
+              `</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
+          );
+      });
+    });
+    const { port, close } = await listening(server);
+    t.after(close);
+    environment(t, {
+      AWS_ROLE_ARN: 'arn:aws:iam::1:role/ccx-archives',
+      AWS_WEB_IDENTITY_TOKEN_FILE: temporaryFile('token', 'token-of-the-pod'),
+      AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${port}`,
+      AWS_REGION: 'us-east-1',
+    });
+    // Nothing is asked of the store itself, which knows no session.
+    const store = new S3ObjectStore(
+      { settings: await s3Settings(chain), names: testSettingNames, clock: createSystemClock(), writes: false },
+      await createClient(await s3Settings(chain), testSettingNames),
+    );
+    const first = await store.signLink('x', aDayMs);
+    assert.ok(first.lifeMs > 50 * 60_000 && first.lifeMs <= 3_600_000, `${first.lifeMs} ms`);
+    await store.signLink('x', aDayMs);
+    assert.deepEqual(asked, Array(2).fill('arn:aws:iam::1:role/ccx-archives token-of-the-pod'));
+    await store.close();
+  });
+
+  test('where it has nothing, the start says what to set', async (t) => {
+    const nowhere = temporaryFile('empty', '');
+    environment(t, {
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_SHARED_CREDENTIALS_FILE: nowhere,
+      AWS_CONFIG_FILE: nowhere,
+    });
+    await assert.rejects(open(chain), (error: CcxError) => {
+      assert.equal(error.code, 'OBJECTS_LOGIN');
+      assert.match(error.hint ?? '', /storage\.access_key.*AWS_ACCESS_KEY_ID/);
+      return true;
+    });
+  });
+});

@@ -72,7 +72,7 @@ interface S3StoreOptions {
 /** Rejects with an `OBJECTS_*` error where the store cannot be used: at once where somebody has to mend something, else after 30 s. */
 export async function openS3Store(options: S3StoreOptions): Promise<S3ObjectStore> {
   const { clock, settings } = options;
-  const store = new S3ObjectStore(options, await createClient(settings, options));
+  const store = new S3ObjectStore(options, await createClient(settings, options.names));
   const deadlineMs = clock.monotonicMs() + startPatienceMs;
   for (;;) {
     try {
@@ -90,7 +90,8 @@ export async function openS3Store(options: S3StoreOptions): Promise<S3ObjectStor
   }
 }
 
-async function createClient(settings: S3Settings, { names }: S3StoreOptions): Promise<S3Client> {
+/** Rejects with `CONFIG_INVALID`; asks nobody. */
+export async function createClient(settings: S3Settings, names: S3SettingNames): Promise<S3Client> {
   const hasEndpoint = settings.endpoint !== '';
   const { accessKey, secretKey, addressing } = settings;
   if ((accessKey === '') !== (secretKey === '')) {
