@@ -5,6 +5,7 @@ import { benchmark as decide } from '../decide.ts';
 import { benchmark as follow } from '../follow.ts';
 import { benchmark as ingress } from '../ingress.ts';
 import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
+import { benchmark as notify } from '../notify.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
 import { benchmark as retention } from '../retention.ts';
@@ -26,6 +27,7 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   'store-reports': storeReports,
   decide,
   follow,
+  notify,
   'start-up': startUp,
   retention,
 };

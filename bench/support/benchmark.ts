@@ -56,6 +56,8 @@ export interface Contest {
   readonly rounds?: number;
   /** Time for all rounds together, the one that only warms up included. */
   readonly budgetMs?: number;
+  /** False: none; where each round is a process of its own, and what has to warm up is a part of it. */
+  readonly warmUp?: boolean;
 }
 
 export interface Comparison {

@@ -20,7 +20,7 @@ export interface CompareOptions {
 
 /** Rejects with the signal's reason when it is aborted between two runs. */
 export async function compare(contest: Contest, { clock, quick, signal }: CompareOptions): Promise<Comparison> {
-  const { subject, baselines, rounds = roundsDefault, budgetMs = budgetMsDefault } = contest;
+  const { subject, baselines, rounds = roundsDefault, budgetMs = budgetMsDefault, warmUp = true } = contest;
   const contenders = [subject, ...baselines];
   const endsMs = clock.monotonicMs() + budgetMs;
   const turns = contenders.map((): Turn[] => []);
@@ -33,7 +33,7 @@ export async function compare(contest: Contest, { clock, quick, signal }: Compar
     return measured;
   };
   // Round 0 fills caches and lets the compiler see the code; it is not counted.
-  if (!quick) await runRound(0);
+  if (!quick && warmUp) await runRound(0);
   const wanted = quick ? 1 : rounds;
   for (let round = 1; round <= wanted; round += 1) {
     if (round > roundsMin && clock.monotonicMs() > endsMs) break;
