@@ -363,6 +363,11 @@ Options:
                                embedded topics (run.kafka)
   --database <string>          PostgreSQL to use in place of the embedded one,
                                postgres://user:password@host/name (run.database)
+  --s3 <string>                Bucket to keep archives in, in place of the data
+                               folder: http(s)://key:secret@host:port/bucket, or
+                               s3://bucket at Amazon; without key and secret the
+                               credential chain of AWS; ?region=… and more
+                               behind it (run.s3)
   --timeout <duration>         With --once: how long to wait until nothing is in
                                flight (run.idle_timeout)
   --log-level <string>         Least level of the JSON log lines on standard
@@ -387,10 +392,12 @@ Environment:
       Kafka brokers (host:port) to use in place of the embedded topics (list, default [])
   CCX_ALL_IN_ONE__RUN__DATABASE
       PostgreSQL to use in place of the embedded one, postgres://user:password@host/name (string; secret: also from the file that *_FILE names)
+  CCX_ALL_IN_ONE__RUN__S3
+      Bucket to keep archives in, in place of the data folder: http(s)://key:secret@host:port/bucket, or s3://bucket at Amazon; without key and secret the credential chain of AWS; ?region=… and more behind it (string; secret: also from the file that *_FILE names)
   CCX_ALL_IN_ONE__RUN__IDLE_TIMEOUT
       With --once: how long to wait until nothing is in flight (duration, default 5m)
   CCX_ALL_IN_ONE__RETENTION__ARCHIVES
-      How long archives are kept (duration, default 72h)
+      How long archives are kept; in a bucket its lifecycle says it (duration, default 72h)
   CCX_ALL_IN_ONE__RETENTION__ARCHIVES_BYTES
       How many bytes of archives are kept; the oldest go first (bytes, default 10737418240)
   CCX_ALL_IN_ONE__RETENTION__TOPICS
