@@ -67,7 +67,7 @@ async function assertEndsWell(notifier: NotifierUnderFault, how: object = {}): P
 describe('the way to the broker fails', () => {
   test('F3: killed between send and acknowledgement, the same bytes go out under the same id, at most twice', () =>
     withClusters(
-      2,
+      1,
       async (notifier) => {
         await sendSecondWithoutAnswer(notifier, async (process) => {
           process.kill('SIGKILL');
@@ -77,8 +77,7 @@ describe('the way to the broker fails', () => {
         const [first, second] = await notifier.arrived(onKafka);
         await notifier.endLeases();
         await assertEndsWell(notifier, { targets: [onKafka] });
-        const arrived = await notifier.arrived(onKafka);
-        assert.deepEqual(idsOf(arrived), idsOf([first!, first!, second!, second!]));
+        assert.deepEqual(await notifier.arrived(onKafka), [first, second, second]);
         assert.deepEqual(await notifier.complaints({ told: told(2, [onKafka]) }), []);
       },
       { kafka: { brokers: kafka.proxiedBrokers, bus } },
@@ -86,12 +85,14 @@ describe('the way to the broker fails', () => {
 
   test('F12: the broker stores and its acknowledgement is lost: the same process sends the same id again, which an idempotent broker knows', () =>
     withClusters(
-      2,
+      1,
       async (notifier) => {
         const process = await sendSecondWithoutAnswer(notifier, async () => {
           kafka.proxy.cut();
           kafka.proxy.restore();
         });
+        await until(async () => (await notifier.outbox()).every(({ state }) => state === 'delivered'));
+        process.kill('SIGTERM');
         assert.equal((await process.exited(60_000)).code, 0, process.stderr());
         const arrived = await notifier.arrived(onKafka);
         assert.equal(new Set(idsOf(arrived)).size, 2);
@@ -107,7 +108,9 @@ describe('the way to the broker fails', () => {
     disturb: (process: ReturnType<NotifierUnderFault['start']>) => Promise<void>,
   ) {
     const stopAt = 'notifier/notification-attempted:2';
-    const process = notifier.start({ stopAt, targets: [onKafka], env: oneAtATime });
+    const process = notifier.start({ stopAt, targets: [onKafka], follows: true });
+    await until(async () => (await notifier.outbox()).some(({ state }) => state === 'delivered'));
+    await notifier.store(clusterOf(1), 'CRITICAL');
     await until(() => isStopped(process.child.pid!));
     kafka.proxy.freezeAnswers();
     try {
@@ -152,7 +155,9 @@ describe('a notifier that dies', { concurrency: 2 }, () => {
       await assertKilled(notifier, 'notifier/notification-enqueued:1');
       const stored = await notifier.outbox();
       assert.equal(stored.length, 4);
-      assert.deepEqual(await notifier.complaints({ told: [], endings: { pending: 4 } }), []);
+      // What goes to the broker was claimed with its decision: it is tried again when that claim has ended.
+      assert.deepEqual(await notifier.complaints({ told: [], endings: { claimed: 2, pending: 2 } }), []);
+      await notifier.endLeases();
       await assertEndsWell(notifier);
       const arrived = [...(await notifier.arrived(onKafka)), ...(await notifier.arrived(onServiceLog))];
       assert.deepEqual(idsOf(arrived), idsOf(stored));

@@ -128,6 +128,10 @@ export function createFakeTarget(name: TargetName): FakeTarget {
       if (result.kind === 'delivered' || result.kind === 'unknown') arrived.push(attempt.notification);
       return result;
     },
+    // As the bus takes them; Service Log takes one by one.
+    ...(name === 'service-log'
+      ? {}
+      : { deliverAll: (all: readonly DeliveryAttempt[]) => Promise.all(all.map((one) => target.deliver(one))) }),
     check: async () => undefined,
     isOver: async () => false,
     close: async () => undefined,

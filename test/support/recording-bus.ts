@@ -59,7 +59,8 @@ export function createRecordingBus(): RecordingBus {
     },
     async createProducer() {
       if (bus.mode === 'down') throw unreachable();
-      return { send, close: async () => undefined };
+      const sendEach = () => Promise.reject(new Error('this bus takes whole sends only'));
+      return { send, sendEach, close: async () => undefined };
     },
     async check() {
       if (bus.mode !== 'up') throw unreachable();

@@ -61,8 +61,16 @@ export interface Producer {
    * Sends that nobody waited for keep their order within a partition.
    */
   send(records: readonly OutgoingRecord[], options?: SendOptions): Promise<readonly Position[]>;
+  /**
+   * Each record for itself: what one of them meets (too large, a topic that is not there, a leader that is away) costs the others nothing.
+   * `settle` is called once for each, with its place in `records`, as soon as its outcome is known: where it lies, or the error that `send`
+   * would have rejected with. Resolves when all are settled and never rejects.
+   */
+  sendEach(records: readonly OutgoingRecord[], settle: SettleRecord): Promise<void>;
   close(): Promise<void>;
 }
+
+export type SettleRecord = (index: number, outcome: Position | Error) => void;
 
 export interface ConsumerOptions {
   readonly groupId: string;

@@ -3,7 +3,7 @@
  * found before the first is stored. Used by the producers of both adapters.
  */
 import { isUtf8 } from 'node:buffer';
-import type { OutgoingRecord, RecordHeader } from './bus.ts';
+import type { OutgoingRecord, RecordHeader, SettleRecord } from './bus.ts';
 import { recordTooLarge } from './bus-errors.ts';
 
 /** Name and value as they travel. */
@@ -30,6 +30,22 @@ export function prepareRecord(record: OutgoingRecord, bytesMax: number): Prepare
   for (const [name, text] of headers) bytes += name.length + (text?.length ?? 0);
   if (bytes > bytesMax) throw recordTooLarge(record.topic, bytes, bytesMax);
   return { topic: record.topic, key, value, headers, bytes };
+}
+
+/** With their places in `records`; what no bus would take is settled here. */
+export function prepareEach(
+  records: readonly OutgoingRecord[],
+  bytesMax: number,
+  settle: SettleRecord,
+): { readonly index: number; readonly record: PreparedRecord }[] {
+  return records.flatMap((record, index) => {
+    try {
+      return [{ index, record: prepareRecord(record, bytesMax) }];
+    } catch (error) {
+      settle(index, error as Error);
+      return [];
+    }
+  });
 }
 
 function bytesOfHeader({ name, nameBytes, value }: RecordHeader): HeaderBytes {

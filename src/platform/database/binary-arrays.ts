@@ -5,6 +5,7 @@
  */
 
 /** Element types by their object identifiers, which are fixed in the server's catalog. */
+const OID_BOOL = 16;
 const OID_BYTEA = 17;
 const OID_INT8 = 20;
 const OID_INT2 = 21;
@@ -52,6 +53,16 @@ export function integerArray(items: readonly (number | null | undefined)[]): Buf
     items,
     () => 4,
     (target, item, at) => void target.writeInt32BE(item, at),
+  );
+}
+
+/** `boolean[]`. */
+export function booleanArray(items: readonly (boolean | null | undefined)[]): Buffer {
+  return arrayOf(
+    OID_BOOL,
+    items,
+    () => 1,
+    (target, item, at) => void target.writeUInt8(item ? 1 : 0, at),
   );
 }
 

@@ -5,6 +5,7 @@
 import type { Issue, IssueEventName } from '../../contracts/issue.ts';
 import { TABLE_ISSUE_EVENTS } from '../../contracts/tables.ts';
 import { cutUtf8 } from '../../encoding/cut-utf8.ts';
+import { integerArray, textArray } from '../database/binary-arrays.ts';
 import type { Queryable } from '../database/database.ts';
 
 const eventDetailBytesMax = 1_024;
@@ -24,22 +25,31 @@ export interface RecordedIssueEvent {
   readonly detail?: string | null;
 }
 
+function storableDetail(detail: string): string {
+  return cutUtf8(detail.toWellFormed().replaceAll('\0', '\ufffd'), eventDetailBytesMax);
+}
+
 /** In one statement; none for no event. */
 export async function recordIssueEvents(queryable: Queryable, events: readonly RecordedIssueEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const rows = events.map(({ issue, detail, ...event }) => ({
-    ...event,
-    ...issue,
-    ...(detail == null
-      ? {}
-      : { detail: cutUtf8(detail.toWellFormed().replaceAll('\0', '\ufffd'), eventDetailBytesMax) }),
-  }));
+  const column = (textOf: (event: RecordedIssueEvent) => string | null | undefined) => textArray(events.map(textOf));
   await queryable.query(
     `INSERT INTO ${TABLE_ISSUE_EVENTS}
             (at, org_id, cluster, type, component, error_key, event, event_type_id, notification_id, acknowledgement_id, detail)
-     SELECT at, "orgId", cluster, type, component, "errorKey", event, "eventTypeId", "notificationId", "acknowledgementId", detail
-       FROM json_to_recordset($1) AS e(at timestamp, "orgId" int, cluster character(36), type text, component text, "errorKey" text,
-            event text, "eventTypeId" int, "notificationId" uuid, "acknowledgementId" uuid, detail text)`,
-    [JSON.stringify(rows)],
+     SELECT * FROM unnest($1::text[]::timestamp[], $2::int[], $3::text[]::bpchar[], $4::text[], $5::text[], $6::text[], $7::text[],
+                          $8::int[], $9::text[]::uuid[], $10::text[]::uuid[], $11::text[])`,
+    [
+      column(({ at }) => at),
+      integerArray(events.map(({ orgId }) => orgId)),
+      column(({ cluster }) => cluster),
+      column(({ issue }) => issue?.type),
+      column(({ issue }) => issue?.component),
+      column(({ issue }) => issue?.errorKey),
+      column(({ event }) => event),
+      integerArray(events.map(({ eventTypeId }) => eventTypeId)),
+      column(({ notificationId }) => notificationId),
+      column(({ acknowledgementId }) => acknowledgementId),
+      column(({ detail }) => (detail == null ? null : storableDetail(detail))),
+    ],
   );
 }

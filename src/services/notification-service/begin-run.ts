@@ -224,6 +224,7 @@ export function beginRun(
     ...{ settings, clock, time, events, signal, startedMicros },
     id: clock.uuid(),
     tally: createTally(),
+    waitsInLine: new Map(),
     newestStoredMicros: newestMicros,
     targets: how.targets,
     isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),

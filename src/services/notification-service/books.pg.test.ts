@@ -248,7 +248,7 @@ test('retention goes by the longest cooldown of all targets, also of those that 
 
 test('G24: what the backend takes no message about is decided once, with its reason, and never composed', async () => {
   const line = await createTimeline();
-  const silent = { send: async () => [], close: async () => undefined };
+  const silent = { sendEach: async () => undefined, close: async () => undefined };
   const target = await createKafkaTarget(
     { topic: 't', clusterDetailsUri: '', ruleDetailsUri: '' },
     { bus: { createProducer: async () => silent, check: async () => undefined }, clock: line.clock },

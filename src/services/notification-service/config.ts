@@ -184,7 +184,7 @@ export const notificationServiceOptions = defineOptions({
       default: 8,
       min: 1,
       max: 1_000,
-      description: 'Attempts at once per target',
+      description: 'Attempts at once in Service Log; Kafka takes whole claims',
     },
     'delivery.claim': {
       type: 'integer',

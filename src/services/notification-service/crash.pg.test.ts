@@ -155,11 +155,11 @@ test('F7: a process that outlives its lease cannot record what another has taken
   }));
 
 test('a stop during a batch finishes what is in flight and releases the rest untried', () =>
-  withTimeline({ targets: ['notification-backend'] }, async (line) => {
+  withTimeline({ targets: ['service-log'] }, async (line) => {
     for (const cluster of ['a', 'b', 'c', 'd', 'e', 'f']) await line.store(reportOf('CRITICAL'), { cluster });
     const attempted = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<void>();
-    line.kafka.answer = async () => {
+    line.serviceLog.answer = async () => {
       attempted.resolve();
       await answer.promise;
       return { kind: 'delivered', detail: '' };
@@ -170,11 +170,11 @@ test('a stop during a batch finishes what is in flight and releases the rest unt
     const stopping = service.stop();
     answer.resolve();
     await Promise.all([running, stopping]);
-    assert.equal(line.kafka.arrived.length, 4, 'as many as were in flight');
+    assert.equal(line.serviceLog.arrived.length, 4, 'as many as were in flight');
     assert.deepEqual(await line.outboxStates(), { delivered: 4, pending: 2 });
     await line.run();
-    assert.equal(line.kafka.arrived.length, 6);
-    assert.ok(line.kafka.attempts.every(({ mayHaveArrived }) => !mayHaveArrived));
+    assert.equal(line.serviceLog.arrived.length, 6);
+    assert.ok(line.serviceLog.attempts.every(({ mayHaveArrived }) => !mayHaveArrived));
   }));
 
 test('a target that throws has possibly sent', () =>

@@ -19,8 +19,9 @@ import { createTestToken } from '../../../test/support/service-log-answers.ts';
 import { listening } from '../../../test/support/test-server.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
+import { leaseMarginMs } from './limits.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification } from './ports.ts';
-import { leaseMarginMs, refusedRecipientsMin, unreachableMsMax } from './steps/deliver-notifications.ts';
+import { refusedRecipientsMin, unreachableMsMax } from './steps/deliver-notifications.ts';
 import { nextDueMicros } from './store/reports.ts';
 import { resultOfBusError } from './targets/kafka-target/kafka-target.ts';
 import { createServiceLogTarget } from './targets/service-log-target/service-log-target.ts';
@@ -280,8 +281,8 @@ async function pass(line: Timeline, work: Promise<unknown>, sleepsMax = 60): Pro
 const oneMinute = { ...testSettings().delivery, deadlineMs: 60_000 };
 
 test('a target that hung for longer than a message is tried does not keep the run going round', () =>
-  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
-    line.kafka.answer = async (attempt) => {
+  withTimeline({ targets: ['service-log'], settings: { delivery: oneMinute } }, async (line) => {
+    line.serviceLog.answer = async (attempt) => {
       if (!isBad(attempt)) return { kind: 'retry', error: failure('BUSY'), afterMs: 0 };
       // The other has its answer before time moves.
       for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -294,7 +295,7 @@ test('a target that hung for longer than a message is tried does not keep the ru
     await pass(line, service.runOnce());
     assert.ok(line.statements.count - before < 100, `${line.statements.count - before} statements`);
     assert.deepEqual(await line.outboxStates(), { pending: 1, unknown: 1 });
-    const tries = line.kafka.attempts.filter((attempt) => !isBad(attempt)).length;
+    const tries = line.serviceLog.attempts.filter((attempt) => !isBad(attempt)).length;
     assert.equal(tries, 2, 'it became due before its deadline, and waited in line for its second try');
   }));
 
@@ -308,10 +309,10 @@ test('a message that nobody may take before its deadline is nobody’s reason to
   }));
 
 test('who waits in line behind those that hang has a deadline of its own', () =>
-  withTimeline({ settings: { delivery: oneMinute } }, async (line) => {
+  withTimeline({ targets: ['service-log'], settings: { delivery: oneMinute } }, async (line) => {
     const failed = new Set<string>();
     let hanging: Promise<void> | undefined;
-    line.kafka.answer = async (attempt) => {
+    line.serviceLog.answer = async (attempt) => {
       if (isBad(attempt)) {
         hanging ??= line.clock.sleep(70_000);
         await hanging;
@@ -325,7 +326,7 @@ test('who waits in line behind those that hang has a deadline of its own', () =>
       await line.store(reportOf('CRITICAL'), { cluster });
     const service = await line.another();
     await pass(line, service.runOnce());
-    assert.deepEqual(line.kafka.arrived.filter(({ cluster }) => cluster.startsWith('good')).length, 3);
+    assert.deepEqual(line.serviceLog.arrived.filter(({ cluster }) => cluster.startsWith('good')).length, 3);
   }));
 
 test('who waits in line until the lease ends is taken again by the same run', () =>

@@ -14,8 +14,8 @@ import {
   withTimeline,
 } from '../../../test/support/notification-timeline.ts';
 import { CHANNEL_REPORT_STORED } from '../../contracts/tables.ts';
+import { leaseMarginMs } from './limits.ts';
 import type { NotificationService } from './service.ts';
-import { leaseMarginMs } from './steps/deliver-notifications.ts';
 
 async function following(
   options: TimelineOptions,

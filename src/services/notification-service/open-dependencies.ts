@@ -136,7 +136,7 @@ async function notificationBus(
 
 const noBus: TargetBus = {
   createProducer: async () => ({
-    send: () => Promise.reject(new Error('nothing is sent where messages are only composed')),
+    sendEach: () => Promise.reject(new Error('nothing is sent where messages are only composed')),
     close: async () => undefined,
   }),
   check: async () => undefined,

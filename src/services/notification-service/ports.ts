@@ -70,6 +70,8 @@ export interface DeliveryAttempt {
   readonly notification: OutgoingNotification;
   /** True when an earlier attempt ended as `unknown` or was cut short by a crash. */
   readonly mayHaveArrived: boolean;
+  /** The target composed it in this process, and checked it then; absent for one that was read back. */
+  readonly composedHere?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -90,6 +92,8 @@ export interface Target {
   reissue(notification: OutgoingNotification, context: ComposeContext): OutgoingNotification;
   /** Never rejects: every failure is a result. */
   deliver(attempt: DeliveryAttempt): Promise<DeliveryResult>;
+  /** Where a target takes many messages at once: what became of each, in the order given. Absent: a few at a time, by `deliver`. */
+  deliverAll?(attempts: readonly DeliveryAttempt[]): Promise<readonly DeliveryResult[]>;
   /** Rejects with a clear `CcxError` when the target cannot be used (credentials, address). */
   check(): Promise<void>;
   /**

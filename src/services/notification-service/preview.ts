@@ -524,7 +524,7 @@ function asClaimed(
 ): ClaimedMessage {
   const { orgId, accountNumber, updatedAt: reportUpdatedAt, requestId } = report;
   return {
-    ...{ notification, about: 'issues', orgId, accountNumber, reportUpdatedAt, requestId },
+    ...{ notification, composedHere: true, about: 'issues', orgId, accountNumber, reportUpdatedAt, requestId },
     ...{ decisionId: run.id, decidedMicros: run.startedMicros, attempts: 1, mayHaveArrived: false, pausedMicros: 0n },
     ...{ firstAttemptMicros: undefined, runDeadlineMicros: undefined },
     before: { firstAttemptMicros: undefined, lastAttemptMicros: undefined },

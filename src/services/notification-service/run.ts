@@ -100,13 +100,22 @@ export interface DecidedSet {
   readonly startedMs: number;
 }
 
-export interface RenderedCluster extends Omit<DecidedRow, 'nextDueMicros' | 'hasUnsentRow'> {
+export interface RenderedCluster extends Omit<DecidedRow, 'nextDueMicros' | 'hasUnsentRow' | 'dueMicros' | 'claimed'> {
   readonly runTarget: RunTarget;
   readonly report: LoadedReport;
 }
 
 export interface RenderedSet extends Omit<DecidedSet, 'clusters'> {
   readonly clusters: readonly RenderedCluster[];
+}
+
+/** Messages that were claimed with their decision, and are to be sent right behind it. */
+export interface ClaimedSet {
+  readonly runTarget: RunTarget;
+  readonly leaseToken: string;
+  /** On `clock.monotonicMs()`. */
+  readonly leaseEndsMs: number;
+  readonly claimed: readonly ClaimedMessage[];
 }
 
 export interface DeliveredMessage {
@@ -119,6 +128,8 @@ export interface DeliveredBatch {
   readonly leaseToken: string;
   readonly messages: readonly DeliveredMessage[];
   readonly startedMs: number;
+  /** See `ClaimedSet`; false for those that waited. */
+  readonly claimedWithDecision: boolean;
 }
 
 /** The statements that steps call, with where they run: what they get is plain rows, and no run, mode or settings. */
@@ -188,6 +199,11 @@ export interface Run {
   readonly time: TimeSource;
   readonly events: Events;
   readonly tally: RunTally;
+  /**
+   * Targets that did not take what they were sent right behind its decision: what is decided from then on waits in line. With the moment, on
+   * `clock.monotonicMs()`, since when nobody has been there; undefined where somebody was.
+   */
+  readonly waitsInLine: Map<RunTarget, number | undefined>;
   readonly startedMicros: bigint;
   /** Of the newest report when the run began, by the clock of whoever stored it; not after `startedMicros`; 0 when there was none. */
   readonly newestStoredMicros: bigint;

@@ -38,11 +38,6 @@ export function microsOrUndefined(text: string | null | undefined): bigint | und
   return text === null || text === undefined ? undefined : timestampMicros(text);
 }
 
-/** NULL where there is no moment. */
-export function timestampOrNull(micros: bigint | null | undefined): string | null {
-  return micros === null || micros === undefined ? null : timestampText(micros);
-}
-
 /** RFC 3339 with microseconds, for traces. */
 export function isoText(micros: bigint): string {
   return `${timestampText(micros).replace(' ', 'T')}Z`;

@@ -944,6 +944,7 @@ describe('a dead-letter topic that is away', () => {
             away && records.some(({ topic }) => topic === bench.topics.dead)
               ? Promise.reject(error)
               : producer.send(records),
+          sendEach: (records, settle) => producer.sendEach(records, settle),
           close: () => producer.close(),
         };
       },

@@ -1,7 +1,7 @@
 /** The part of the bus contract about records: what is sent comes back, in order, where it belongs, or nothing of it is stored. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { type BusRecord, headerText } from '../bus.ts';
+import { type BusRecord, headerText, type Position } from '../bus.ts';
 import { recordBytesMaxDefault } from '../bus-options.ts';
 import { partitionOfKey } from '../partitioner.ts';
 import { topicNameLengthMax } from '../postgres/admin.ts';
@@ -200,6 +200,43 @@ export function describeRecords(context: ContractContext): void {
     );
     assert.equal((await bus.admin.lag('nobody', [topic]))[0]?.end, 0n);
   });
+
+  contractCase(
+    context,
+    'of records that are sent each for itself one that fails costs the others nothing',
+    async (bus) => {
+      const topic = await createTopic(bus, 2);
+      const producer = await bus.createProducer();
+      const values = numbers(0, 30);
+      const records = [
+        ...values.map((value) => ({ topic, key: value, value })),
+        { topic, value: Buffer.alloc(recordBytesMaxDefault + 1) },
+        { topic: `${topic}-missing`, value: 'nowhere' },
+        { topic, key: '0', value: 'last' },
+      ];
+      const settled: (Position | Error | undefined)[] = [];
+      await producer.sendEach(records, (index, outcome) => {
+        assert.equal(settled[index], undefined, 'each is settled once');
+        settled[index] = outcome;
+      });
+      for (const [index, { value }] of records.entries()) {
+        const outcome = settled[index]!;
+        if (outcome instanceof Error) continue;
+        const [record] = await bus.admin.read(outcome, 1);
+        assert.equal(record?.value?.toString(), value);
+      }
+      const codes = settled.map((outcome) =>
+        outcome instanceof Error ? (outcome as { code?: string }).code : 'stored',
+      );
+      assert.deepEqual(codes, [...values.map(() => 'stored'), 'BUS_RECORD_TOO_LARGE', 'BUS_TOPIC_UNKNOWN', 'stored']);
+      await producer.close();
+      await producer.sendEach([{ topic, value: 'late' }], (_, outcome) => {
+        assert.equal(outcome instanceof Error && (outcome as { code?: string }).code, 'BUS_CLOSED');
+        settled.length = 0;
+      });
+      assert.equal(settled.length, 0);
+    },
+  );
 
   contractCase(
     context,

@@ -59,6 +59,17 @@ function createLateProducer(create: () => Promise<Producer>): Producer {
       creating ??= create();
       return await (await creating).send(records, options);
     },
+    async sendEach(records, settle) {
+      let producer: Producer;
+      try {
+        if (isClosed) throw closed('producer');
+        creating ??= create();
+        producer = await creating;
+      } catch (error) {
+        return void records.forEach((_, index) => void settle(index, error as Error));
+      }
+      await producer.sendEach(records, settle);
+    },
     async close() {
       isClosed = true;
       const created = await creating?.catch(() => undefined);

@@ -29,25 +29,30 @@ interface QueueOptions {
   readonly identity: ProducerIdentity;
 }
 
-interface QueueEntry {
+export interface QueueEntry {
   readonly records: readonly PreparedRecord[];
   readonly timestampMs: number;
   /** On `clock.monotonicMs()`. */
   readonly deadlineMs: number;
+  /** What one record meets is nothing to the others; else nothing behind the first failure is sent. */
+  readonly each: boolean;
 }
 
+/** Offset of a record, or why it has none. */
+type QueueOutcome = bigint | Error;
+
 interface WaitingEntry extends QueueEntry {
-  readonly resolve: (offsets: readonly bigint[]) => void;
-  readonly reject: (error: unknown) => void;
+  readonly resolve: (outcomes: readonly QueueOutcome[]) => void;
   /** Records taken into batches so far; a large entry takes several. */
   taken: number;
-  readonly offsets: bigint[];
+  readonly outcomes: QueueOutcome[];
 }
 
 interface Batch {
   readonly messages: MessageRecord[];
   /** Whose records these are, in order: entry and how many. */
   readonly parts: { readonly entry: WaitingEntry; readonly count: number }[];
+  readonly bytes: number;
   readonly deadlineMs: number;
 }
 
@@ -58,20 +63,27 @@ interface Stamp {
 
 const acksFromAll = -1;
 
+/** One of the records is at fault, and no other one. */
+const refusedCodes: ReadonlySet<string> = new Set(['BUS_RECORD_TOO_LARGE', 'BUS_RECORD_REFUSED']);
+
 export class PartitionQueue {
   readonly #options: QueueOptions;
   readonly #waiting = new Set<WaitingEntry>();
   #running = false;
+  /** Smaller than others' where the topic takes no more, which a broker says of a whole batch. */
+  #bytesMax = batchBytesMax;
+  /** Halved again and again while a batch is refused for one of its records. */
+  #recordsMax = Number.POSITIVE_INFINITY;
   #sequence: { readonly producer: ProducerId; next: number } | undefined;
 
   constructor(options: QueueOptions) {
     this.#options = options;
   }
 
-  /** Resolves with the offsets of the entry's records. After a rejection some of them may be stored all the same. */
-  append(entry: QueueEntry): Promise<readonly bigint[]> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add({ ...entry, resolve, reject, taken: 0, offsets: [] });
+  /** What became of each record; never rejects. One without an offset may be stored all the same. */
+  append(entry: QueueEntry): Promise<readonly QueueOutcome[]> {
+    return new Promise((resolve) => {
+      this.#waiting.add({ ...entry, resolve, taken: 0, outcomes: [] });
       if (!this.#running) void this.#drain();
     });
   }
@@ -81,16 +93,27 @@ export class PartitionQueue {
     // Everything that is sent in the same turn of the event loop travels together.
     await Promise.resolve();
     for (let batch = this.#nextBatch(); batch !== undefined; batch = this.#nextBatch()) {
+      let baseOffset: bigint | Error;
       try {
-        this.#settle(batch, await this.#deliver(batch));
+        baseOffset = await this.#deliver(batch);
       } catch (error) {
-        for (const { entry } of batch.parts) {
-          this.#waiting.delete(entry);
-          entry.reject(error);
-        }
+        if (this.#putBack(batch, error)) continue;
+        baseOffset = error as Error;
       }
+      this.#recordsMax = Number.POSITIVE_INFINITY;
+      this.#settle(batch, baseOffset);
     }
     this.#running = false;
+  }
+
+  /** A broker refuses a batch whole, whichever of its records it means: smaller ones find that out. False where there is no smaller one. */
+  #putBack({ messages, parts, bytes }: Batch, error: unknown): boolean {
+    const code = error instanceof CcxError ? error.code : '';
+    if (!refusedCodes.has(code) || messages.length === 1) return false;
+    if (code === 'BUS_RECORD_TOO_LARGE') this.#bytesMax = Math.ceil(bytes / 2);
+    else this.#recordsMax = Math.ceil(messages.length / 2);
+    for (const { entry, count } of parts) entry.taken -= count;
+    return true;
   }
 
   #nextBatch(): Batch | undefined {
@@ -102,7 +125,7 @@ export class PartitionQueue {
       let count = 0;
       for (const record of entry.records.slice(entry.taken)) {
         const cost = record.bytes + recordFramingBytesMax + record.headers.length * headerFramingBytesMax;
-        if (messages.length > 0 && bytes + cost > batchBytesMax) break;
+        if (messages.length > 0 && (bytes + cost > this.#bytesMax || messages.length >= this.#recordsMax)) break;
         bytes += cost;
         count += 1;
         messages.push(this.#messageOf(record, entry.timestampMs));
@@ -113,7 +136,7 @@ export class PartitionQueue {
       deadlineMs = Math.min(deadlineMs, entry.deadlineMs);
       if (entry.taken < entry.records.length) break;
     }
-    return parts.length === 0 ? undefined : { messages, parts, deadlineMs };
+    return parts.length === 0 ? undefined : { messages, parts, bytes, deadlineMs };
   }
 
   #messageOf(record: PreparedRecord, timestampMs: number): MessageRecord {
@@ -130,16 +153,19 @@ export class PartitionQueue {
     };
   }
 
-  #settle(batch: Batch, baseOffset: bigint): void {
-    let offset = baseOffset;
+  #settle(batch: Batch, baseOffset: bigint | Error): void {
+    let next = baseOffset;
     for (const { entry, count } of batch.parts) {
       for (let n = 0; n < count; n += 1) {
-        entry.offsets.push(offset);
-        offset += 1n;
+        entry.outcomes.push(next);
+        if (typeof next === 'bigint') next += 1n;
       }
-      if (entry.offsets.length < entry.records.length) continue;
+      if (next instanceof Error && !entry.each) {
+        while (entry.outcomes.length < entry.records.length) entry.outcomes.push(next);
+      }
+      if (entry.outcomes.length < entry.records.length) continue;
       this.#waiting.delete(entry);
-      entry.resolve(entry.offsets);
+      entry.resolve(entry.outcomes);
     }
   }
 

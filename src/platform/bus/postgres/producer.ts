@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../../clock/clock.ts';
 import type { Database } from '../../database/database.ts';
-import type { OutgoingRecord, Position, Producer, SendOptions } from '../bus.ts';
+import type { OutgoingRecord, Position, Producer, SendOptions, SettleRecord } from '../bus.ts';
 import { closed, topicUnknown } from '../bus-errors.ts';
-import { type PreparedRecord, prepareRecord } from '../outgoing-record.ts';
+import { type PreparedRecord, prepareEach, prepareRecord } from '../outgoing-record.ts';
 import { createPartitioner } from '../partitioner.ts';
 import { type AppendRecord, appendRecords, topicGone } from './append.ts';
 import { busErrorOf } from './bus-error-of.ts';
@@ -48,10 +48,37 @@ export class PostgresProducer implements Producer {
   async send(records: readonly OutgoingRecord[], { together }: SendOptions = {}): Promise<readonly Position[]> {
     if (this.#closed) throw closed('producer');
     if (records.length === 0) return [];
-    const prepared = records.map((record) => prepareRecord(record, this.#dependencies.recordBytesMax));
-    const bytes = prepared.reduce((sum, record) => sum + record.bytes, 0);
-    return await new Promise((resolve, reject) => {
-      this.#waiting.push({ records: prepared, together, bytes, resolve, reject, attempts: 0 });
+    return await this.#append(
+      records.map((record) => prepareRecord(record, this.#dependencies.recordBytesMax)),
+      together,
+    );
+  }
+
+  /** Of one topic all or nothing: they are stored by one transaction. */
+  async sendEach(records: readonly OutgoingRecord[], settle: SettleRecord): Promise<void> {
+    if (this.#closed) return void records.forEach((_, index) => void settle(index, closed('producer')));
+    const prepared = prepareEach(records, this.#dependencies.recordBytesMax, settle);
+    const ofTopics = [...Map.groupBy(prepared, ({ record }) => record.topic).values()];
+    await Promise.all(
+      ofTopics.map(async (ready) => {
+        let positions: readonly Position[];
+        try {
+          positions = await this.#append(
+            ready.map(({ record }) => record),
+            false,
+          );
+        } catch (error) {
+          return void ready.forEach(({ index }) => void settle(index, error as Error));
+        }
+        ready.forEach(({ index }, at) => void settle(index, positions[at]!));
+      }),
+    );
+  }
+
+  #append(records: readonly PreparedRecord[], together: boolean | undefined): Promise<readonly Position[]> {
+    const bytes = records.reduce((sum, record) => sum + record.bytes, 0);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ records, together, bytes, resolve, reject, attempts: 0 });
       this.#running ??= this.#drain();
     });
   }

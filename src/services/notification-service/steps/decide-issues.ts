@@ -143,7 +143,7 @@ async function readPast(run: Run, store: RunStore, set: LoadedSet) {
     cooldownMicros === undefined ? [] : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
   );
   try {
-    const ledger = await store.readLedger(wanted);
+    const ledger = await store.readLedger(wanted.map(({ cooldownMicros, ...key }) => key));
     const unseen = within.length === 0 ? [] : await store.readUnseenSentRows(within);
     run.events.operationTimed('read_previously_reported', startedMs);
     run.events.foreignRowsImported(unseen.length);

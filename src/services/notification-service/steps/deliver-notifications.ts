@@ -1,5 +1,5 @@
 /**
- * Hop 11: claims due messages of one target and hands them to it, a few at a time, under a lease. Yields each claimed batch with its
+ * Hop 11: claims due messages of one target and hands them to it, all or a few at a time, under a lease. Yields each claimed batch with its
  * outcomes; the record step stores them before the next batch is claimed. A one-shot run waits for retries until each message's
  * deadline, which counts from its first attempt in the run, or ends when nobody is there; a follow cycle leaves them to a later cycle.
  */
@@ -8,9 +8,19 @@ import { backoffMs } from '../../../platform/clock/backoff.ts';
 import { pause } from '../../../platform/clock/deadline.ts';
 import { type DeliveryOutcome, settleOutcome } from '../decide/settle-outcome.ts';
 import { inParallel } from '../in-parallel.ts';
-import { unknownResendMsMax } from '../limits.ts';
+import { leaseEnd, unknownResendMsMax } from '../limits.ts';
 import type { DeliveryResult } from '../ports.ts';
-import type { DeliveredBatch, DeliveredMessage, LookAgain, Run, RunStore, RunTarget, TargetHealth } from '../run.ts';
+import {
+  type ClaimedSet,
+  type DeliveredBatch,
+  type DeliveredMessage,
+  type LookAgain,
+  type Run,
+  type RunStore,
+  type RunTarget,
+  readSilences,
+  type TargetHealth,
+} from '../run.ts';
 import type { ClaimedMessage } from '../store/outbox.ts';
 import { microsOfMs } from '../timestamps.ts';
 
@@ -30,8 +40,6 @@ const pauseCheckMs = 15_000;
 const pauseSaidMs = 60_000;
 /** How long one follow cycle delivers before it looks for new reports again. */
 const followDeliverMsMax = 30_000;
-/** How much of its lease an attempt leaves unused, so that its outcome can be recorded under the lease. */
-export const leaseMarginMs = 20_000;
 /** When the process stops, attempts in flight get this long before they are cut short; the whole stop has 10 s. */
 const stopMsMax = 5_000;
 
@@ -45,7 +53,7 @@ export async function* deliverNotifications(
   await lookAtPause(run, store, runTarget);
   const follow = run.settings.mode === 'follow';
   const endMs = run.clock.monotonicMs() + (follow ? followDeliverMsMax : run.settings.delivery.runDeadlineMs);
-  let unreachableSinceMs: number | undefined;
+  let unreachableSinceMs = run.waitsInLine.get(runTarget);
   while (!run.signal.aborted && run.clock.monotonicMs() < endMs) {
     const startedMs = run.clock.monotonicMs();
     const leaseToken = run.clock.uuid();
@@ -56,8 +64,15 @@ export async function* deliverNotifications(
       wholeClusters: runTarget.policy.clusterCap > 0,
     });
     if (claimed.length > 0) {
-      const { messages, reached } = await deliverBatch(run, store, runTarget, { claimed, leaseToken, lookAgain });
-      yield { runTarget, leaseToken, messages, startedMs };
+      const leaseEndsMs = leaseEnd(run);
+      const looked = await lookAgain(run, store, runTarget, { claimed, leaseToken });
+      const { messages, reached } = await deliverClaim(
+        run,
+        store,
+        { runTarget, claimed, leaseToken, leaseEndsMs },
+        looked,
+      );
+      yield { runTarget, leaseToken, messages, startedMs, claimedWithDecision: false };
       // A target that takes nothing must not keep new reports waiting; the next cycle tries what is due then.
       if (follow && messages.every(({ outcome }) => waits.has(outcome.kind))) return;
       if (reached !== undefined) unreachableSinceMs = reached ? undefined : (unreachableSinceMs ?? startedMs);
@@ -95,15 +110,34 @@ async function waitForRetry(
   return !run.signal.aborted;
 }
 
-async function deliverBatch(
+/** Hop 11 of what was claimed with its decision, right behind it. */
+export async function deliverAtOnce(run: Run, store: RunStore, set: ClaimedSet): Promise<DeliveredBatch> {
+  const { runTarget, leaseToken } = set;
+  const startedMs = run.clock.monotonicMs();
+  // While another set found the target out of order this one was on its way here.
+  const stays = run.waitsInLine.has(runTarget);
+  const silence = await readSilences(run, store, stays ? [] : set.claimed.map(whereOf));
+  // What somebody has silenced since it was decided goes back into the line, where it is decided once more.
+  const isSilent = (message: ClaimedMessage) =>
+    message.notification.issues.some((issue) => silence(whereOf(message), issue) !== undefined);
+  const ready = new Map(stays ? [] : set.claimed.filter((message) => !isSilent(message)).map((one) => [one, one]));
+  const { messages, reached } = await deliverClaim(run, store, set, { ready, outcomes: new Map() });
+  const isStuck = messages.some(({ message, outcome }) => waits.has(outcome.kind) && ready.has(message));
+  if (isStuck) run.waitsInLine.set(runTarget, reached === false ? startedMs : undefined);
+  return { runTarget, leaseToken, messages, startedMs, claimedWithDecision: true };
+}
+
+function whereOf({ orgId, notification: { cluster } }: ClaimedMessage): { orgId: number; cluster: string } {
+  return { orgId, cluster };
+}
+
+async function deliverClaim(
   run: Run,
   store: RunStore,
-  runTarget: RunTarget,
-  { lookAgain, ...claim }: Parameters<LookAgain>[3] & { readonly lookAgain: LookAgain },
+  { runTarget, leaseEndsMs, ...claim }: ClaimedSet,
+  looked: Awaited<ReturnType<LookAgain>>,
 ): Promise<{ readonly messages: DeliveredMessage[]; readonly reached: boolean | undefined }> {
-  const leaseEndsMs = run.clock.monotonicMs() + run.settings.delivery.leaseMs - leaseMarginMs;
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
-  const looked = await lookAgain(run, store, runTarget, claim);
   for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
   for (const message of looked.ready.keys()) {
     const outcome = expiry(run, message);
@@ -124,7 +158,9 @@ async function deliverBatch(
   /** Undefined while nothing was tried. */
   let reached: boolean | undefined;
   try {
-    await inParallel(left, run.settings.delivery.concurrency, async ([message, ready]) => {
+    const together = runTarget.target.deliverAll !== undefined;
+    const portions = together ? [left] : left.map((one) => [one]);
+    await inParallel(portions, run.settings.delivery.concurrency, async (portion) => {
       // The clock is asked as well: a process that was stopped for longer than its lease runs this before its timers.
       if (stopped || run.signal.aborted || cut.signal.aborted || run.clock.monotonicMs() >= leaseEndsMs) return;
       const stop = () => {
@@ -132,9 +168,13 @@ async function deliverBatch(
         stopped = true;
         return first;
       };
-      const attempted = await attempt(run, store, runTarget, { message: ready, signal: cut.signal, stop });
-      outcomes.set(message, attempted.outcome);
-      reached = reached === true || attempted.reached;
+      const messages = portion.map(([, ready]) => ready);
+      const attempted = await attempt(run, store, runTarget, { messages, signal: cut.signal, stop });
+      for (const [index, [message]] of portion.entries()) {
+        const { outcome, reached: there } = attempted[index]!;
+        outcomes.set(message, outcome);
+        reached = reached === true || there;
+      }
     });
   } finally {
     run.signal.removeEventListener('abort', onStop);
@@ -174,57 +214,71 @@ export function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | und
   return { kind: 'dead', error, hold: false };
 }
 
+interface Attempted {
+  readonly outcome: DeliveryOutcome;
+  readonly reached: boolean;
+}
+
+/** Several only of a target that takes many at once. */
 async function attempt(
   run: Run,
   store: RunStore,
   runTarget: RunTarget,
   {
-    message,
+    messages,
     signal,
     stop,
-  }: { readonly message: ClaimedMessage; readonly signal: AbortSignal; readonly stop: () => boolean },
-): Promise<{ readonly outcome: DeliveryOutcome; readonly reached: boolean }> {
+  }: { readonly messages: readonly ClaimedMessage[]; readonly signal: AbortSignal; readonly stop: () => boolean },
+): Promise<readonly Attempted[]> {
   const { target, health } = runTarget;
   const startedMs = run.clock.monotonicMs();
   const startedMicros = run.time.nowMicros();
-  run.events.notificationAttempted(target, message);
-  const result = await deliverSafely(runTarget, message, signal);
-  const nowMicros = run.time.nowMicros();
-  const pause = judgeAnswer(health, message.notification.cluster, result);
-  const outcome = outcomeOf(run, message, { result, pauseMs: pause?.afterMs, startedMicros, nowMicros });
-  run.events.attemptEnded(target, message, { result, startedMs, nowMicros });
-  if (result.kind === 'delivered') {
-    run.tally.delivered += 1;
-    run.tally.deliveredTo.add(target.name);
-  } else {
-    run.tally.failed += 1;
+  for (const message of messages) run.events.notificationAttempted(target, message);
+  const results = await deliverSafely(runTarget, messages, signal);
+  const attempted: Attempted[] = [];
+  for (const [index, message] of messages.entries()) {
+    const result = results[index]!;
+    const nowMicros = run.time.nowMicros();
+    const pause = judgeAnswer(health, message.notification.cluster, result);
+    const outcome = outcomeOf(run, message, { result, pauseMs: pause?.afterMs, startedMicros, nowMicros });
+    run.events.attemptEnded(target, message, { result, startedMs, nowMicros });
+    if (result.kind === 'delivered') {
+      run.tally.delivered += 1;
+      run.tally.deliveredTo.add(target.name);
+    } else {
+      run.tally.failed += 1;
+    }
+    attempted.push({ outcome, reached: result.kind !== 'unreachable' });
+    if (pause === undefined || !stop()) continue;
+    await store.pauseTarget({
+      eventTargetId: target.eventTargetId,
+      untilMicros: nowMicros + microsOfMs(pause.afterMs),
+      error: pause.error,
+    });
+    run.events.targetPaused(target, pause.error, pause.afterMs);
   }
-  const reached = result.kind !== 'unreachable';
-  if (pause === undefined || !stop()) return { outcome, reached };
-  await store.pauseTarget({
-    eventTargetId: target.eventTargetId,
-    untilMicros: nowMicros + microsOfMs(pause.afterMs),
-    error: pause.error,
-  });
-  run.events.targetPaused(target, pause.error, pause.afterMs);
-  return { outcome, reached };
+  return attempted;
 }
 
 /** A target that throws has a bug; what it sent before is not known. */
 async function deliverSafely(
   { target }: RunTarget,
-  message: ClaimedMessage,
+  messages: readonly ClaimedMessage[],
   signal: AbortSignal,
-): Promise<DeliveryResult> {
+): Promise<readonly DeliveryResult[]> {
+  const attempts = messages.map(({ notification, mayHaveArrived, composedHere }) => ({
+    ...{ notification, mayHaveArrived, composedHere, signal },
+  }));
   try {
-    return await target.deliver({ notification: message.notification, mayHaveArrived: message.mayHaveArrived, signal });
+    if (target.deliverAll !== undefined) return await target.deliverAll(attempts);
+    return [await target.deliver(attempts[0]!)];
   } catch (cause) {
     const error = new CcxError('the target failed in an unexpected way', {
       code: 'TARGET_FAILED',
       category: 'internal',
       cause,
     });
-    return { kind: 'unknown', error, afterMs: 0 };
+    return messages.map(() => ({ kind: 'unknown', error, afterMs: 0 }));
   }
 }
 
@@ -333,6 +387,7 @@ export async function recordOutcomes(run: Run, store: RunStore, batch: Delivered
     messages: settled,
     rowPerDecision: run.settings.mode === 'follow',
     sendResolved: policy.sendResolved,
+    claimedWithDecision: batch.claimedWithDecision,
   });
   run.events.outcomeTakenOver(target, messages.length - written.messages.length);
   run.events.clustersRecorded(target, written.sentRows, startedMs);

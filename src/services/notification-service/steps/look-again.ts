@@ -313,7 +313,11 @@ function resolvedAgain(
     { ...issue, cluster, rule, content, reports: run.settings.issues.resolvedAfter },
     { now, uuid: () => id },
   );
-  return { message: { ...message, notification: composed, firstAttemptMicros }, left: [], mayWait: false };
+  return {
+    message: { ...message, notification: composed, composedHere: true, firstAttemptMicros },
+    left: [],
+    mayWait: false,
+  };
 }
 
 /** The decision of the decide step over the issues of one message, as if none of them had been notified but by somebody else since. */
@@ -361,14 +365,15 @@ const unknownPosition = -1;
 
 function restamped(run: Run, { target, policy }: RunTarget, message: ClaimedMessage): FirstAttempt {
   const { firstAttemptMicros, now } = firstAttemptOf(run, message);
-  let { notification } = message;
+  let { notification, composedHere } = message;
   try {
     notification = target.reissue(notification, { now, uuid: () => message.notification.id });
+    composedHere = true;
   } catch {
     // Written by another version, or by hand: the target judges it when it is sent.
   }
   return {
-    message: { ...message, notification, firstAttemptMicros },
+    message: { ...message, notification, composedHere, firstAttemptMicros },
     left: [],
     mayWait: mayWait(policy, notification),
   };
@@ -402,7 +407,7 @@ async function composedAnew(
   const left = [...what.left, ...rest.map(({ issue }) => ({ issue, reason: 'render-failed' }))];
   return {
     message: {
-      ...{ ...message, notification, firstAttemptMicros },
+      ...{ ...message, notification, composedHere: true, firstAttemptMicros },
       reportUpdatedAt: report.updatedAt,
       accountNumber: report.accountNumber,
     },

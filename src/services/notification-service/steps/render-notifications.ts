@@ -8,10 +8,20 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { inDays } from '../decide/day-cap.ts';
 import { type Decision, settleDecisions } from '../decide/decide-cluster.ts';
 import { inParallel } from '../in-parallel.ts';
-import { renderErrorOf, renderRetryMs } from '../limits.ts';
+import { leaseEnd, renderErrorOf, renderRetryMs } from '../limits.ts';
 import { rankedIssue } from '../policy.ts';
 import type { DueIssue, OutgoingNotification } from '../ports.ts';
-import type { DecidedCluster, DecidedSet, RenderedCluster, RenderedSet, Run, RunStore } from '../run.ts';
+import type {
+  ClaimedSet,
+  DecidedCluster,
+  DecidedSet,
+  RenderedCluster,
+  RenderedSet,
+  Run,
+  RunStore,
+  RunTarget,
+} from '../run.ts';
+import { type ClaimedMessage, claimBytesMax } from '../store/outbox.ts';
 import { microsOfMs } from '../timestamps.ts';
 
 export async function renderNotifications(run: Run, set: DecidedSet): Promise<RenderedSet> {
@@ -75,12 +85,22 @@ function missing(due: readonly DueIssue[], messages: readonly OutgoingNotificati
   });
 }
 
-/** The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing and repeats nothing. */
-export async function enqueueNotifications(run: Run, store: RunStore, set: RenderedSet): Promise<void> {
+/**
+ * The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing. Answers what was
+ * claimed with it, for each target that takes many messages at once: this process sends it now, and nobody else does while its lease lasts.
+ */
+export async function enqueueNotifications(
+  run: Run,
+  store: RunStore,
+  set: RenderedSet,
+): Promise<readonly ClaimedSet[]> {
+  const leaseEndsMs = leaseEnd(run);
   const nowMicros = run.time.nowMicros();
   const follow = run.settings.mode === 'follow';
+  const toClaim = await chooseMessages(run, store, set);
+  const token = run.clock.uuid();
   const clusters = set.clusters.map((cluster) => ({
-    ...cluster,
+    ...{ ...cluster, dueMicros: toClaim.dueMicros(cluster), claimed: toClaim.claimed(cluster) },
     nextDueMicros: nextDue(run, cluster, nowMicros),
     hasUnsentRow: follow && cluster.isNewReport && cluster.outcome === 'issues' && cluster.messages.length === 0,
   }));
@@ -88,6 +108,7 @@ export async function enqueueNotifications(run: Run, store: RunStore, set: Rende
   const { resolvedAfter } = run.settings.issues;
   const { written, issueEvents } = await store.writeDecisions({
     ...{ clusters, tracked, foreignRows, nowMicros, resolvedAfter },
+    claim: { token, runId: run.id, leaseMs: run.settings.delivery.leaseMs },
   });
   run.events.issuesChanged(issueEvents);
   for (const cluster of written) {
@@ -103,7 +124,69 @@ export async function enqueueNotifications(run: Run, store: RunStore, set: Rende
   const left = set.clusters.length - written.length;
   run.tally.leftToOthers += left;
   run.events.clustersLeftToOthers(left);
+  const stored: ReadonlySet<unknown> = new Set(written);
+  const own = clusters.filter((cluster) => stored.has(cluster));
+  return [...Map.groupBy(own, ({ runTarget }) => runTarget)].flatMap(([runTarget, ofTarget]): ClaimedSet[] => {
+    const claimed = ofTarget.flatMap((cluster) => claimedMessages(cluster, nowMicros));
+    return claimed.length === 0 ? [] : [{ runTarget, leaseToken: token, leaseEndsMs, claimed }];
+  });
 }
+
+/** Which messages are due at once, and which of them are claimed with their decision: no more than may be claimed together. */
+async function chooseMessages(run: Run, store: RunStore, set: RenderedSet) {
+  const dueOf = new Map<RenderedCluster, readonly bigint[]>();
+  const claimedOf = new Map<RenderedCluster, ReadonlySet<OutgoingNotification>>();
+  const room = new Map<RunTarget, number>();
+  for (const runTarget of new Set(set.clusters.map((cluster) => cluster.runTarget))) {
+    const { target, policy } = runTarget;
+    // Under a cap on the day what goes out is chosen when it is sent.
+    const mayClaim =
+      target.deliverAll !== undefined &&
+      policy.clusterCap === 0 &&
+      !run.waitsInLine.has(runTarget) &&
+      !run.signal.aborted &&
+      (await store.readPause(target.eventTargetId)) === undefined;
+    room.set(runTarget, mayClaim ? claimBytesMax : 0);
+  }
+  for (const cluster of set.clusters) {
+    const { runTarget, messages } = cluster;
+    if (messages.length === 0) continue;
+    const dueMicros = messages.map(() => runTarget.dueMicros());
+    const nowMicros = run.time.nowMicros();
+    const claimed = messages.filter((message, index) => {
+      const left = room.get(runTarget)! - message.body.length;
+      if (left < 0 || dueMicros[index]! > nowMicros) return false;
+      room.set(runTarget, left);
+      return true;
+    });
+    dueOf.set(cluster, dueMicros);
+    claimedOf.set(cluster, new Set(claimed));
+  }
+  return {
+    dueMicros: (cluster: RenderedCluster) => dueOf.get(cluster) ?? [],
+    claimed: (cluster: RenderedCluster) => claimedOf.get(cluster) ?? none,
+  };
+}
+
+const none: ReadonlySet<OutgoingNotification> = new Set();
+
+/** As `claimMessages` would answer them, had they waited for no time. */
+function claimedMessages(
+  { report, messages, claimed }: RenderedCluster & { readonly claimed: ReadonlySet<OutgoingNotification> },
+  nowMicros: bigint,
+): ClaimedMessage[] {
+  const { orgId, accountNumber, updatedAt: reportUpdatedAt, requestId } = report;
+  return messages
+    .filter((message) => claimed.has(message))
+    .map((notification) => ({
+      ...{ notification, composedHere: true, about: 'issues', orgId, accountNumber, reportUpdatedAt, requestId },
+      ...{ decisionId: messages[0]!.id, decidedMicros: nowMicros, firstAttemptMicros: nowMicros, pausedMicros: 0n },
+      ...{ attempts: 1, mayHaveArrived: false, runDeadlineMicros: undefined },
+      before: neverTried,
+    }));
+}
+
+const neverTried = { firstAttemptMicros: undefined, lastAttemptMicros: undefined };
 
 /** When the cluster is to be decided again although nothing changed; the earliest of its issues' reasons. */
 function nextDue(run: Run, cluster: RenderedCluster, nowMicros: bigint): bigint | null {

@@ -11,6 +11,7 @@ import {
   TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_SENT_ROWS,
+  TABLE_NOTIFICATION_TARGETS,
   TABLE_READ_ERRORS,
 } from '../../../contracts/tables.ts';
 import type { TraceEvent } from '../../../contracts/trace-event.ts';
@@ -21,12 +22,13 @@ import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Decision, ForeignSentRow, SettledDecision } from '../decide/decide-cluster.ts';
 import { errorTextCharsMax } from '../limits.ts';
 import type { OutgoingNotification } from '../ports.ts';
-import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
+import { isoText, microsOfMs, timestampText } from '../timestamps.ts';
 import { endResolved } from './acknowledgements.ts';
 import { type TrackedReport, writeIssues } from './issues.ts';
 import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
 import { type DecidedSpan, enqueueResolved, readResolvedIssues } from './resolved.ts';
+import { unnest } from './row-arrays.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** One cluster as decided for one target. */
@@ -38,8 +40,6 @@ export interface DecidedRow {
       readonly cooldownMicros: bigint | undefined;
       readonly sendResolved: boolean;
     };
-    /** Assigns the moments at which new messages become due. */
-    readonly dueMicros: () => bigint;
   };
   readonly report: StoredReport;
   /** Version of what was considered before; 0 for nothing. */
@@ -52,11 +52,22 @@ export interface DecidedRow {
   /** The report without disabled issues; undefined when it has none. */
   readonly filteredReport: string | undefined;
   readonly messages: readonly OutgoingNotification[];
+  /** From when on each may be sent. */
+  readonly dueMicros: readonly bigint[];
+  /** Of the messages, those that the deciding process claims with its decision: it sends them right behind it. */
+  readonly claimed: ReadonlySet<OutgoingNotification>;
   readonly renderError: CcxError | undefined;
   /** When the cluster is to be decided again although nothing changed; null for never. */
   readonly nextDueMicros: bigint | null;
   /** It gets a row of `reported` now although nothing is sent. */
   readonly hasUnsentRow: boolean;
+}
+
+/** As whose, and for how long, messages are claimed with their decision. */
+interface DecisionClaim {
+  readonly token: string;
+  readonly runId: string;
+  readonly leaseMs: number;
 }
 
 /** Answers the clusters that were written, the others belong to somebody else now; and what happened to issues. */
@@ -72,6 +83,7 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     readonly nowMicros: bigint;
     /** Reports in a row without an issue that make it resolved. */
     readonly resolvedAfter: number;
+    readonly claim: DecisionClaim;
   },
 ): Promise<{ readonly written: readonly Cluster[]; readonly issueEvents: readonly RecordedIssueEvent[] }> {
   return transact(store, async (tx) => {
@@ -83,7 +95,7 @@ export async function writeDecisions<Cluster extends DecidedRow>(
       nowMicros,
     });
     await writeLedger(tx, { clusters, nowMicros });
-    await writeMessages(tx, { clusters, nowMicros });
+    await writeMessages(tx, { clusters, nowMicros, claim: set.claim });
     await writeReadErrors(tx, { clusters, nowMicros });
     const unsent = Map.groupBy(
       clusters.filter(({ hasUnsentRow }) => hasUnsentRow),
@@ -128,6 +140,10 @@ function takenKey(cluster: DecidedRow): string {
   return `${cluster.runTarget.target.eventTargetId}/${cluster.report.cluster}`;
 }
 
+const consideredColumns = `
+  event_type_id int, cluster bpchar, org_id int, report_updated_at timestamp, policy_hash text,
+  outcome text, filtered_report text, render_error text, next_due_at micros, version bigint`;
+
 async function writeConsidered(tx: Connection, { clusters, nowMicros }: Written): Promise<ReadonlySet<string>> {
   const rows = clusters.map((cluster) => ({
     event_type_id: cluster.runTarget.target.eventTargetId,
@@ -138,23 +154,23 @@ async function writeConsidered(tx: Connection, { clusters, nowMicros }: Written)
     outcome: cluster.outcome,
     filtered_report: cluster.filteredReport,
     render_error: cluster.renderError === undefined ? null : shortError(cluster.renderError),
-    next_due_at: timestampOrNull(cluster.nextDueMicros),
+    next_due_at: cluster.nextDueMicros,
     version: cluster.previousVersion + 1n,
   }));
+  const values: unknown[] = [timestampText(nowMicros)];
+  const given = unnest('s', values, consideredColumns, rows);
   const { rows: taken } = await tx.query<{ event_type_id: number; cluster: string }>(
     `INSERT INTO ${TABLE_NOTIFICATION_CONSIDERED} AS c
             (event_type_id, cluster, org_id, report_updated_at, policy_hash, outcome, filtered_report, render_error, next_due_at,
              version, decided_at)
-     SELECT s.*, $2::timestamp
-       FROM json_to_recordset($1) AS s(event_type_id int, cluster character(36), org_id int, report_updated_at timestamp,
-            policy_hash text, outcome text, filtered_report text, render_error text, next_due_at timestamp, version bigint)
+     SELECT s.*, $1::timestamp FROM ${given}
      ON CONFLICT (event_type_id, cluster) DO UPDATE
         SET org_id = excluded.org_id, report_updated_at = excluded.report_updated_at, policy_hash = excluded.policy_hash,
             outcome = excluded.outcome, filtered_report = excluded.filtered_report, render_error = excluded.render_error,
             next_due_at = excluded.next_due_at, version = excluded.version, decided_at = excluded.decided_at
       WHERE c.version = excluded.version - 1
      RETURNING event_type_id, rtrim(cluster) AS cluster`,
-    [rowsJson(rows), timestampText(nowMicros)],
+    values,
   );
   return new Set(taken.map((row) => `${row.event_type_id}/${row.cluster}`));
 }
@@ -211,6 +227,11 @@ async function importForeignRows(
   );
 }
 
+const ledgerColumns = `
+  event_type_id int, org_id int, cluster bpchar, type text, component text, error_key text,
+  seen_at timestamp, closed boolean, notification_id uuid, reason text, next_eligible_at micros,
+  acknowledgement_id uuid, clock_ends boolean`;
+
 /** Only what the ledger does not say yet: a report with the issues of the one before writes nothing here. */
 async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
   const rows = clusters.flatMap((cluster) => {
@@ -229,23 +250,23 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
         closed: decision.closed,
         notification_id: decision.notificationId,
         reason: decision.reason,
-        next_eligible_at: timestampOrNull(decision.nextEligibleMicros),
+        next_eligible_at: decision.nextEligibleMicros,
         acknowledgement_id: decision.acknowledgement?.id,
         clock_ends: decision.clockEnds,
       }));
   });
   if (rows.length === 0) return;
+  const values: unknown[] = [timestampText(nowMicros)];
+  const given = unnest('s', values, ledgerColumns, rows);
   await tx.query(
     `INSERT INTO ${TABLE_NOTIFICATION_LEDGER} AS l
             (event_type_id, org_id, cluster, type, component, error_key, state, first_seen_at, last_seen_at, resolved_at,
              notification_id, last_reason, decided_at, next_eligible_at, acknowledgement_id, silenced_at)
      SELECT event_type_id, org_id, cluster, type, component, error_key,
             CASE WHEN notification_id IS NULL THEN 'open' ELSE 'pending' END,
-            seen_at, seen_at, CASE WHEN closed THEN $2::timestamp END, notification_id, reason, $2::timestamp, next_eligible_at,
-            acknowledgement_id, CASE WHEN clock_ends THEN $2::timestamp END
-       FROM json_to_recordset($1) AS s(event_type_id int, org_id int, cluster character(36), type text, component text,
-            error_key text, seen_at timestamp, closed boolean, notification_id uuid, reason text, next_eligible_at timestamp,
-            acknowledgement_id uuid, clock_ends boolean)
+            seen_at, seen_at, CASE WHEN closed THEN $1::timestamp END, notification_id, reason, $1::timestamp, next_eligible_at,
+            acknowledgement_id, CASE WHEN clock_ends THEN $1::timestamp END
+       FROM ${given}
      ON CONFLICT (event_type_id, org_id, cluster, type, component, error_key) DO UPDATE
         SET state = CASE WHEN excluded.notification_id IS NULL THEN l.state ELSE 'pending' END,
             state_before = CASE WHEN excluded.notification_id IS NULL OR l.state = 'pending' THEN l.state_before ELSE l.state END,
@@ -254,7 +275,7 @@ async function writeLedger(tx: Connection, { clusters, nowMicros }: Written): Pr
             notification_id = coalesce(excluded.notification_id, l.notification_id),
             last_reason = excluded.last_reason, decided_at = excluded.decided_at, next_eligible_at = excluded.next_eligible_at,
             acknowledgement_id = excluded.acknowledgement_id, silenced_at = coalesce(excluded.silenced_at, l.silenced_at)`,
-    [rowsJson(rows), timestampText(nowMicros)],
+    values,
   );
 }
 
@@ -266,10 +287,19 @@ function seenAt(cluster: DecidedRow, decision: Decision, previousReportAt: strin
   return previousReportAt ?? cluster.report.updatedAt;
 }
 
-async function writeMessages(tx: Connection, { clusters, nowMicros }: Written): Promise<void> {
+const messageColumns = `
+  id uuid, event_type_id int, org_id int, account_number int, cluster bpchar,
+  report_updated_at timestamp, decision_id uuid, request_id text, issues json, headers json,
+  body text, due_at micros, claimed boolean`;
+
+/** One that is claimed here counts as sent from now on: should the process die, it may have arrived. */
+async function writeMessages(
+  tx: Connection,
+  { clusters, nowMicros, claim }: Written & { readonly claim: DecisionClaim },
+): Promise<void> {
   const rows = clusters.flatMap((cluster) => {
     const decisionId = cluster.messages[0]?.id;
-    return cluster.messages.map((message) => ({
+    return cluster.messages.map((message, index) => ({
       id: message.id,
       event_type_id: cluster.runTarget.target.eventTargetId,
       org_id: cluster.report.orgId,
@@ -281,19 +311,26 @@ async function writeMessages(tx: Connection, { clusters, nowMicros }: Written): 
       issues: JSON.stringify(message.issues),
       headers: JSON.stringify(message.headers),
       body: message.body,
-      due_at: timestampText(cluster.runTarget.dueMicros()),
+      due_at: cluster.dueMicros[index],
+      claimed: cluster.claimed.has(message),
     }));
   });
   if (rows.length === 0) return;
+  const leaseEnds = timestampText(nowMicros + microsOfMs(claim.leaseMs));
+  const values: unknown[] = [timestampText(nowMicros), leaseEnds, claim.token, claim.runId];
+  const given = unnest('s', values, messageColumns, rows);
   await tx.query(
     `INSERT INTO ${TABLE_NOTIFICATION_OUTBOX}
             (id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues, headers, body,
-             state, decided_at, due_at, next_attempt_at)
-     SELECT id, event_type_id, org_id, account_number, cluster, report_updated_at, decision_id, request_id, issues::json,
-            headers::json, body, 'pending', $2::timestamp, due_at, due_at
-       FROM json_to_recordset($1) AS s(id uuid, event_type_id int, org_id int, account_number int, cluster character(36),
-            report_updated_at timestamp, decision_id uuid, request_id text, issues text, headers text, body text, due_at timestamp)`,
-    [rowsJson(rows), timestampText(nowMicros)],
+             decided_at, due_at, state, attempts, next_attempt_at, lease_token, run_id, first_attempt_at, last_attempt_at, paused_before)
+     SELECT s.id, s.event_type_id, s.org_id, s.account_number, s.cluster, s.report_updated_at, s.decision_id, s.request_id, s.issues,
+            s.headers, s.body, $1::timestamp, s.due_at, c.state, c.attempts, coalesce(c.lease_ends, s.due_at), c.token, c.run, c.at, c.at,
+            CASE WHEN s.claimed THEN coalesce(t.paused_micros, 0) END
+       FROM ${given}
+       JOIN (VALUES (true, 'claimed', 1, $2::timestamp, $3::uuid, $4::uuid, $1::timestamp), (false, 'pending', 0, NULL, NULL, NULL, NULL))
+         AS c(claimed, state, attempts, lease_ends, token, run, at) ON c.claimed = s.claimed
+       LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t ON t.event_type_id = s.event_type_id`,
+    values,
   );
 }
 

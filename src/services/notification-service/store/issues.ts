@@ -14,6 +14,7 @@ import { absenceIn } from '../decide/decide-cluster.ts';
 import { type HeldIssue, type KnownIssue, trackIssues } from '../decide/track-issues.ts';
 import { timestampText } from '../timestamps.ts';
 import { type RuleOfReport, readRemovedRules, type StoredReport } from './reports.ts';
+import { unnest } from './row-arrays.ts';
 import { rowsJson } from './transact.ts';
 
 /** A report that its cluster's issues were not compared with yet. */
@@ -86,6 +87,10 @@ function countsOf(open: readonly HeldIssue[]) {
   return { low: count(1), moderate: count(2), important: count(3), critical: count(4) };
 }
 
+const clusterColumns = `
+  org_id int, cluster bpchar, report_at timestamp, low int, moderate int, important int,
+  critical int`;
+
 /**
  * In order of the key, as whoever else locks rows of clusters. A report from before its cluster was retired says nothing any more; a newer
  * one brings the cluster back.
@@ -94,12 +99,21 @@ async function moveForward(
   tx: Connection,
   { reports, nowMicros }: { readonly reports: readonly TrackedReport[]; readonly nowMicros: bigint },
 ): Promise<readonly MovedReport[]> {
+  const values: unknown[] = [timestampText(nowMicros)];
+  const given = unnest(
+    's',
+    values,
+    clusterColumns,
+    reports.map((report) => ({
+      ...{ org_id: report.orgId, cluster: report.cluster, report_at: report.updatedAt },
+      ...countsOf(report.issues),
+    })),
+  );
   const { rows } = await tx.query<{ orgId: number; cluster: string; previous: string | null }>(
     `INSERT INTO ${TABLE_CLUSTERS} AS c
             (org_id, cluster, last_report_at, issues_report_at, low, moderate, important, critical, state, state_since)
-     SELECT s.org_id, s.cluster, s.report_at, s.report_at, s.low, s.moderate, s.important, s.critical, 'reporting', $2::timestamp
-       FROM json_to_recordset($1) AS s(org_id int, cluster character(36), report_at timestamp, low int, moderate int, important int,
-            critical int)
+     SELECT s.org_id, s.cluster, s.report_at, s.report_at, s.low, s.moderate, s.important, s.critical, 'reporting', $1::timestamp
+       FROM ${given}
       ORDER BY s.org_id, s.cluster
      ON CONFLICT (org_id, cluster) DO UPDATE
         SET issues_report_at = excluded.issues_report_at, last_report_at = greatest(c.last_report_at, excluded.last_report_at),
@@ -109,15 +123,7 @@ async function moveForward(
         AND (c.state <> 'retired' OR c.state_since < excluded.issues_report_at)
      RETURNING c.org_id AS "orgId", rtrim(c.cluster) AS cluster,
                (SELECT b.issues_report_at FROM ${TABLE_CLUSTERS} AS b WHERE b.org_id = c.org_id AND b.cluster = c.cluster) AS previous`,
-    [
-      rowsJson(
-        reports.map((report) => ({
-          ...{ org_id: report.orgId, cluster: report.cluster, report_at: report.updatedAt },
-          ...countsOf(report.issues),
-        })),
-      ),
-      timestampText(nowMicros),
-    ],
+    values,
   );
   const before = new Map(rows.map(({ previous, ...key }) => [keyOf(key), previous ?? undefined]));
   return reports.flatMap((report) =>
@@ -148,6 +154,11 @@ function rulesOfLost(report: MovedReport, known: ReadonlyMap<string, readonly Kn
     .map(({ component }) => ({ catalogue: report.catalogue, module: moduleOfComponent(component) }));
 }
 
+const issueColumns = `
+  org_id int, cluster bpchar, type text, component text, error_key text, state text,
+  total_risk smallint, appeared_at timestamp, last_seen_at timestamp, missed int,
+  changed_at timestamp`;
+
 async function writeChanges(tx: Connection, tracked: readonly Tracked[]): Promise<void> {
   const rows = tracked.flatMap(({ report, changed }) =>
     changed.map((issue) => ({
@@ -157,16 +168,17 @@ async function writeChanges(tx: Connection, tracked: readonly Tracked[]): Promis
     })),
   );
   if (rows.length === 0) return;
+  const values: unknown[] = [];
+  const given = unnest('s', values, issueColumns, rows);
   await tx.query(
     `INSERT INTO ${TABLE_ISSUES} AS i
             (org_id, cluster, type, component, error_key, state, total_risk, first_seen_at, appeared_at, last_seen_at, missed, changed_at)
      SELECT org_id, cluster, type, component, error_key, state, total_risk, appeared_at, appeared_at, last_seen_at, missed, changed_at
-       FROM json_to_recordset($1) AS s(org_id int, cluster character(36), type text, component text, error_key text, state text,
-            total_risk smallint, appeared_at timestamp, last_seen_at timestamp, missed int, changed_at timestamp)
+       FROM ${given}
      ON CONFLICT (org_id, cluster, type, component, error_key) DO UPDATE
         SET state = excluded.state, total_risk = excluded.total_risk, appeared_at = excluded.appeared_at,
             last_seen_at = excluded.last_seen_at, missed = excluded.missed, changed_at = excluded.changed_at`,
-    [rowsJson(rows)],
+    values,
   );
 }
 

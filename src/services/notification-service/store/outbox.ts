@@ -26,6 +26,8 @@ const earlierRetryMsMax = 10_000;
 /** A message that this process may send until its lease ends. */
 export interface ClaimedMessage {
   readonly notification: OutgoingNotification;
+  /** Its target composed and checked it since it was claimed. */
+  readonly composedHere: boolean;
   /** `resolved`: it says that its one issue is, and is composed right before it is sent. */
   readonly about: 'issues' | 'resolved';
   readonly orgId: number;
@@ -154,6 +156,7 @@ function messageOf(
   return {
     ...row,
     notification: { id, target, cluster, issues, headers, body },
+    composedHere: false,
     requestId: row.requestId ?? undefined,
     decidedMicros: timestampMicros(row.decidedAt),
     firstAttemptMicros: microsOrUndefined(row.firstAttemptAt),
@@ -343,7 +346,7 @@ export async function storeFirstAttempts(
 }
 
 /** Locks the rows whose lease this process still holds; answers their ids. */
-export async function lockHeld(
+async function lockHeld(
   tx: Connection,
   { ids, leaseToken }: { readonly ids: readonly string[]; readonly leaseToken: string },
 ): Promise<ReadonlySet<string>> {

@@ -21,10 +21,11 @@ import { recordIssueEvents } from '../../../platform/records/issue-events.ts';
 import { recordTraceEvents } from '../../../platform/records/trace-log.ts';
 import type { Settlement } from '../decide/settle-outcome.ts';
 import { errorTextCharsMax } from '../limits.ts';
-import { isoText, timestampOrNull, timestampText } from '../timestamps.ts';
-import { type ClaimedMessage, lockHeld, restoreIssues } from './outbox.ts';
+import { isoText, timestampText } from '../timestamps.ts';
+import { type ClaimedMessage, restoreIssues } from './outbox.ts';
 import { insertReportedRows, type ReportedCluster } from './reported-rows.ts';
 import { enqueueResolved } from './resolved.ts';
+import { unnest } from './row-arrays.ts';
 import { rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A message of this process with what its outcome means. */
@@ -44,6 +45,8 @@ interface OutcomesToWrite {
    * cluster, and writes those at its end.
    */
   readonly rowPerDecision: boolean;
+  /** The messages were decided in this run and claimed with their decision: no row of this run was written for their clusters yet. */
+  readonly claimedWithDecision: boolean;
   /** The target is notified of issues that are resolved, too. */
   readonly sendResolved: boolean;
 }
@@ -55,12 +58,14 @@ interface OutcomesToWrite {
 export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) {
   const { eventTargetId } = batch.target;
   return transact(store, async (tx) => {
-    const ids = batch.messages.map(({ message }) => message.notification.id);
-    const held = await lockHeld(tx, { ids, leaseToken: batch.leaseToken });
+    const known = await findRowsOfThisRun(tx, batch);
+    // Of all that get a row now, where their keys are free.
+    const notifiedAt = timestampText(store.nowMicros());
+    const held = await updateOutbox(tx, { batch, rowOf: (cluster) => known.get(cluster) ?? notifiedAt });
     const messages = batch.messages.filter(({ message }) => held.has(message.notification.id));
     if (messages.length === 0) return { messages, sentRows: 0 };
-    const { rows, sentRows } = await recordNotified(tx, store, { ...batch, messages });
-    await updateOutbox(tx, { runId: batch.runId, messages, rows });
+    const { rows, sentRows } = await recordNotified(tx, store, { ...batch, messages }, { known, notifiedAt });
+    await correctRows(tx, { messages, rows, notifiedAt });
     const aboutIssues = messages.filter(({ message }) => message.about === 'issues');
     await updateLedger(tx, { eventTargetId, messages: aboutIssues, rows, nowMicros: batch.nowMicros });
     await updateConsidered(tx, { eventTargetId, messages: aboutIssues });
@@ -89,50 +94,52 @@ async function recordNotified(
   tx: Connection,
   store: StoreAccess,
   batch: OutcomesToWrite,
+  { known, notifiedAt: firstAt }: { readonly known: NotifiedRows; readonly notifiedAt: string },
 ): Promise<{ readonly rows: NotifiedRows; readonly sentRows: number }> {
   const { target, rowPerDecision } = batch;
   // `reported` says what is there, and a cooldown counts by it.
   const messages = batch.messages.filter(({ message }) => message.about === 'issues');
-  const delivered = messages.filter(({ settlement }) => settlement.tally.finishedAs === 'delivered');
+  const delivered = messages.filter(isDelivered);
   const givenUp = rowPerDecision ? messages.filter(({ settlement }) => settlement.tally.givenUp) : [];
-  if (delivered.length + givenUp.length === 0) return { rows: new Map(), sentRows: 0 };
-  const known = new Map(await findRowsOfThisRun(tx, batch, [...delivered, ...givenUp]));
+  const rows = new Map(known);
   const missing = byCluster(delivered).filter(([cluster]) => !known.has(cluster));
   const inserted = await insertReportedRows(tx, store, {
-    eventTargetId: target.eventTargetId,
+    ...{ eventTargetId: target.eventTargetId, firstAt },
     clusters: missing.map(([, ofCluster]) => notifiedCluster(ofCluster, messages, STATE_SENT)),
   });
   if (inserted.size > 0) {
+    const values: unknown[] = [target.eventTargetId];
+    const sent = missing.map(([cluster, ofCluster]) => ({
+      org_id: ofCluster[0]!.message.orgId,
+      cluster,
+      notified_at: inserted.get(cluster),
+    }));
     await tx.query(
       `INSERT INTO ${TABLE_NOTIFICATION_SENT_ROWS} (org_id, cluster, notified_at, event_type_id, ours)
-       SELECT s.org_id, s.cluster, s.notified_at, $2::int, true
-         FROM json_to_recordset($1) AS s(org_id int, cluster character(36), notified_at timestamp)`,
-      [
-        rowsJson(
-          missing.map(([cluster, ofCluster]) => ({
-            org_id: ofCluster[0]!.message.orgId,
-            cluster,
-            notified_at: inserted.get(cluster),
-          })),
-        ),
-        target.eventTargetId,
-      ],
+       SELECT s.org_id, s.cluster, s.notified_at, $1::int, true
+         FROM ${unnest('s', values, 'org_id int, cluster bpchar, notified_at timestamp', sent)}`,
+      values,
     );
   }
-  for (const [cluster, notifiedAt] of inserted) known.set(cluster, notifiedAt);
-  const failed = byCluster(givenUp).filter(([cluster]) => !known.has(cluster));
+  for (const [cluster, notifiedAt] of inserted) rows.set(cluster, notifiedAt);
+  const failed = byCluster(givenUp).filter(([cluster]) => !rows.has(cluster));
   await insertReportedRows(tx, store, {
-    eventTargetId: target.eventTargetId,
+    ...{ eventTargetId: target.eventTargetId, firstAt },
     clusters: failed.map(([, ofCluster]) => notifiedCluster(ofCluster, ofCluster, STATE_ERROR)),
   });
-  return { rows: known, sentRows: inserted.size };
+  return { rows, sentRows: inserted.size };
+}
+
+function isDelivered({ message, settlement }: RecordedMessage): boolean {
+  return message.about === 'issues' && settlement.tally.finishedAs === 'delivered';
 }
 
 async function findRowsOfThisRun(
   tx: Connection,
-  { target, runId, rowPerDecision }: OutcomesToWrite,
-  messages: readonly RecordedMessage[],
-): Promise<ReadonlyMap<string, string>> {
+  { target, runId, rowPerDecision, claimedWithDecision, messages: all }: OutcomesToWrite,
+): Promise<NotifiedRows> {
+  const messages = all.filter((one) => isDelivered(one) || (rowPerDecision && one.settlement.tally.givenUp));
+  if (claimedWithDecision || messages.length === 0) return new Map();
   const { rows } = await tx.query<{ cluster: string; reported_at: string }>(
     `SELECT DISTINCT ON (o.cluster) rtrim(o.cluster) AS cluster, o.reported_at
        FROM json_to_recordset($1) AS m(org_id int, cluster character(36), decision_id uuid)
@@ -194,28 +201,48 @@ function notifiedCluster(
   };
 }
 
+const outboxColumns = `
+  id uuid, state text, attempts int, may_have_arrived boolean, next_attempt_at micros, due_at micros, delivered_at micros,
+  finished_at micros, error_code text, error_text text, run_deadline_at micros, untried boolean, first_attempt_before micros,
+  last_attempt_before micros, reported_at timestamp`;
+
+/** Answers the ids of those whose lease this process still holds; only they are changed. */
 async function updateOutbox(
   tx: Connection,
-  { runId, messages, rows }: Pick<OutcomesToWrite, 'runId' | 'messages'> & { readonly rows: NotifiedRows },
-): Promise<void> {
-  const updates = messages.map(({ message, settlement: { outbox } }) => ({
-    id: message.notification.id,
-    state: outbox.state,
-    attempts: outbox.attempts,
-    may_have_arrived: outbox.mayHaveArrived,
-    next_attempt_at: timestampOrNull(outbox.nextAttemptMicros),
-    due_at: timestampOrNull(outbox.dueMicros),
-    delivered_at: timestampOrNull(outbox.deliveredMicros),
-    finished_at: timestampOrNull(outbox.finishedMicros),
-    error_code: outbox.error?.code,
-    error_text: outbox.error?.text.slice(0, errorTextCharsMax),
-    run_deadline_at: timestampOrNull(outbox.runDeadlineMicros),
-    untried: outbox.untried,
-    first_attempt_before: timestampOrNull(message.before.firstAttemptMicros),
-    last_attempt_before: timestampOrNull(message.before.lastAttemptMicros),
-    reported_at: outbox.state === 'delivered' ? rows.get(message.notification.cluster) : null,
-  }));
-  await tx.query(
+  {
+    batch: { runId, leaseToken, messages },
+    rowOf,
+  }: {
+    readonly batch: OutcomesToWrite;
+    /** `notified_at` of the row in `reported` of a cluster that was notified. */
+    readonly rowOf: (cluster: string) => string;
+  },
+): Promise<ReadonlySet<string>> {
+  const updates = messages.map((one) => {
+    const { message, settlement } = one;
+    const { outbox } = settlement;
+    return {
+      id: message.notification.id,
+      state: outbox.state,
+      attempts: outbox.attempts,
+      may_have_arrived: outbox.mayHaveArrived,
+      next_attempt_at: outbox.nextAttemptMicros,
+      due_at: outbox.dueMicros,
+      delivered_at: outbox.deliveredMicros,
+      finished_at: outbox.finishedMicros,
+      error_code: outbox.error?.code,
+      error_text: outbox.error?.text.slice(0, errorTextCharsMax),
+      run_deadline_at: outbox.runDeadlineMicros,
+      untried: outbox.untried,
+      first_attempt_before: message.before.firstAttemptMicros,
+      last_attempt_before: message.before.lastAttemptMicros,
+      reported_at: isDelivered(one) ? rowOf(message.notification.cluster) : null,
+    };
+  });
+  // In the order in which everybody locks them.
+  updates.sort((left, right) => (left.id < right.id ? -1 : 1));
+  const values: unknown[] = [runId, leaseToken];
+  const { rows } = await tx.query<{ id: string }>(
     `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o
         SET state = u.state, attempts = u.attempts, may_have_arrived = u.may_have_arrived, next_attempt_at = u.next_attempt_at,
             due_at = coalesce(u.due_at, o.due_at), delivered_at = u.delivered_at, finished_at = u.finished_at, lease_token = NULL,
@@ -224,12 +251,34 @@ async function updateOutbox(
             run_deadline_at = coalesce(u.run_deadline_at, o.run_deadline_at),
             first_attempt_at = CASE WHEN u.untried THEN u.first_attempt_before ELSE o.first_attempt_at END,
             last_attempt_at = CASE WHEN u.untried THEN u.last_attempt_before ELSE o.last_attempt_at END,
-            reported_at = u.reported_at, reported_run = CASE WHEN u.reported_at IS NULL THEN NULL ELSE $2::uuid END
-       FROM json_to_recordset($1) AS u(id uuid, state text, attempts int, may_have_arrived boolean, next_attempt_at timestamp,
-            due_at timestamp, delivered_at timestamp, finished_at timestamp, error_code text, error_text text, run_deadline_at timestamp,
-            untried boolean, first_attempt_before timestamp, last_attempt_before timestamp, reported_at timestamp)
-      WHERE o.id = u.id`,
-    [rowsJson(updates), runId],
+            reported_at = u.reported_at, reported_run = CASE WHEN u.reported_at IS NULL THEN NULL ELSE $1::uuid END
+       FROM ${unnest('u', values, outboxColumns, updates)}
+      -- In a form of which the planner does not guess that it is true of next to no row, and that the order of the join does not matter.
+      WHERE o.id = u.id AND coalesce(o.lease_token = $2 AND o.state = 'claimed', false)
+      RETURNING o.id`,
+    values,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Of clusters whose row in `reported` had to move, because its key was taken. */
+async function correctRows(
+  tx: Connection,
+  {
+    messages,
+    rows,
+    notifiedAt,
+  }: { readonly messages: readonly RecordedMessage[]; readonly rows: NotifiedRows; readonly notifiedAt: string },
+): Promise<void> {
+  const given = messages.filter(isDelivered).map(({ message: { notification } }) => notification);
+  const moved = given
+    .map(({ id, cluster }) => ({ id, reported_at: rows.get(cluster)! }))
+    .filter(({ reported_at }) => reported_at > notifiedAt);
+  if (moved.length === 0) return;
+  await tx.query(
+    `UPDATE ${TABLE_NOTIFICATION_OUTBOX} AS o SET reported_at = m.reported_at
+       FROM json_to_recordset($1) AS m(id uuid, reported_at timestamp) WHERE o.id = m.id`,
+    [rowsJson(moved)],
   );
 }
 
@@ -271,11 +320,12 @@ async function updateLedger(
       component: issue.component,
       error_key: issue.errorKey,
       state: ledger.state,
-      clock_at: timestampOrNull(ledger.clockMicros),
-      next_eligible_at: timestampOrNull(ledger.nextEligibleMicros),
+      clock_at: ledger.clockMicros,
+      next_eligible_at: ledger.nextEligibleMicros,
       reported_at: ledger.state === 'notified' ? what.rows.get(cluster) : null,
     }));
   if (updates.length === 0) return;
+  const values: unknown[] = [what.eventTargetId];
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
         SET state = u.state, state_before = NULL,
@@ -283,14 +333,17 @@ async function updateLedger(
             reported_at = coalesce(u.reported_at, l.reported_at),
             last_notified_at = CASE WHEN u.state = 'notified' THEN u.clock_at ELSE l.last_notified_at END,
             next_eligible_at = u.next_eligible_at
-       FROM json_to_recordset($1) AS u(id uuid, org_id int, cluster character(36), type text, component text, error_key text,
-            state text, clock_at timestamp, reported_at timestamp, next_eligible_at timestamp)
-      WHERE l.event_type_id = $2 AND l.org_id = u.org_id AND l.cluster = u.cluster AND l.type = u.type
+       FROM ${unnest('u', values, ledgerColumns, updates)}
+      WHERE l.event_type_id = $1 AND l.org_id = u.org_id AND l.cluster = u.cluster AND l.type = u.type
         AND l.component = u.component AND l.error_key = u.error_key
         AND (l.notification_id = u.id OR (u.state = 'notified' AND l.state <> 'pending' AND (l.clock_at IS NULL OR l.clock_at < u.clock_at)))`,
-    [rowsJson(updates), what.eventTargetId],
+    values,
   );
 }
+
+const ledgerColumns = `
+  id uuid, org_id int, cluster bpchar, type text, component text, error_key text, state text, clock_at micros, reported_at timestamp,
+  next_eligible_at micros`;
 
 /** The cluster is looked at again when the clock that starts now ends; at once when nothing holds its issues any more. */
 async function updateConsidered(
@@ -298,18 +351,16 @@ async function updateConsidered(
   what: { readonly eventTargetId: number; readonly messages: readonly RecordedMessage[] },
 ): Promise<void> {
   const updates = what.messages.flatMap(({ message, settlement: { dueAgainMicros } }) =>
-    dueAgainMicros === undefined
-      ? []
-      : [{ cluster: message.notification.cluster, due: timestampOrNull(dueAgainMicros) }],
+    dueAgainMicros === undefined ? [] : [{ cluster: message.notification.cluster, due: dueAgainMicros }],
   );
   if (updates.length === 0) return;
+  const values: unknown[] = [what.eventTargetId];
   await tx.query(
     `UPDATE ${TABLE_NOTIFICATION_CONSIDERED} AS c
         SET next_due_at = least(c.next_due_at, u.due), version = c.version + 1
-       FROM (SELECT cluster, min(due) AS due FROM json_to_recordset($1) AS s(cluster character(36), due timestamp)
-              GROUP BY cluster) AS u
-      WHERE c.event_type_id = $2 AND c.cluster = u.cluster`,
-    [rowsJson(updates), what.eventTargetId],
+       FROM (SELECT cluster, min(due) AS due FROM ${unnest('s', values, 'cluster bpchar, due micros', updates)} GROUP BY cluster) AS u
+      WHERE c.event_type_id = $1 AND c.cluster = u.cluster`,
+    values,
   );
 }
 

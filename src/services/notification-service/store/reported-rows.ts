@@ -15,7 +15,8 @@ import {
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { timestampText } from '../timestamps.ts';
-import { rowsJson, type StoreAccess } from './transact.ts';
+import { unnest } from './row-arrays.ts';
+import type { StoreAccess } from './transact.ts';
 
 /** Tries to find a free microsecond in the key of `reported`; each try that fails means that somebody else took one. */
 const reportedMovesMax = 1_000;
@@ -34,31 +35,44 @@ export type ReportedCluster = {
   readonly substitute: string;
 };
 
+const reportedColumns = `
+  orgId int, accountNumber int, cluster bpchar, reportUpdatedAt timestamp, state int, errorLog text,
+  substitute text`;
+
 /** One row per cluster, at most one of each cluster per call; answers their `notified_at` by cluster. */
 export async function insertReportedRows(
   tx: Connection,
   { nowMicros }: Pick<StoreAccess, 'nowMicros'>,
-  { eventTargetId, clusters }: { readonly eventTargetId: number; readonly clusters: readonly ReportedCluster[] },
+  {
+    eventTargetId,
+    clusters,
+    firstAt,
+  }: {
+    readonly eventTargetId: number;
+    readonly clusters: readonly ReportedCluster[];
+    /** Of all of them, where their keys are free. */
+    readonly firstAt: string;
+  },
 ): Promise<Map<string, string>> {
   const written = new Map<string, string>();
   let missing = clusters;
   for (let moves = 0; missing.length > 0; moves += 1) {
     if (moves > reportedMovesMax) throw new Error(`no free key in reported for cluster ${missing[0]!.cluster}`);
-    const notifiedAt = timestampText(nowMicros());
+    const notifiedAt = moves === 0 ? firstAt : timestampText(nowMicros());
+    const values: unknown[] = [notifiedAt, eventTargetId];
     const { rows } = await tx.query<{ cluster: string }>(
       `INSERT INTO ${TABLE_REPORTED} (${columns})
        SELECT s."orgId", coalesce(n.account_number, s."accountNumber"), s.cluster, ${NOTIFICATION_TYPE_INSTANT}, s.state,
-              coalesce(c.filtered_report, n.report, s.substitute), s."reportUpdatedAt", $2::timestamp, s."errorLog", $3::int
-         FROM json_to_recordset($1) AS s("orgId" int, "accountNumber" int, cluster character(36), "reportUpdatedAt" timestamp,
-              state int, "errorLog" text, substitute text)
+              coalesce(c.filtered_report, n.report, s.substitute), s."reportUpdatedAt", $1::timestamp, s."errorLog", $2::int
+         FROM ${unnest('s', values, reportedColumns, missing)}
          LEFT JOIN ${TABLE_NEW_REPORTS} AS n
            ON n.org_id = s."orgId" AND n.cluster = s.cluster AND n.updated_at = s."reportUpdatedAt"
          LEFT JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c
-           ON c.event_type_id = $3::int AND c.cluster = s.cluster AND c.org_id = s."orgId"
+           ON c.event_type_id = $2::int AND c.cluster = s.cluster AND c.org_id = s."orgId"
           AND c.report_updated_at = s."reportUpdatedAt"
        ON CONFLICT DO NOTHING
        RETURNING rtrim(cluster) AS cluster`,
-      [rowsJson(missing), notifiedAt, eventTargetId],
+      values,
     );
     for (const row of rows) written.set(row.cluster, notifiedAt);
     missing = missing.filter(({ cluster }) => !written.has(cluster));

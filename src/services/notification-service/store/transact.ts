@@ -19,10 +19,20 @@ type RowValue = string | number | boolean | bigint | null | undefined;
 
 /** `undefined` becomes NULL; a bigint becomes its digits. */
 export function rowsJson(rows: readonly Readonly<Record<string, RowValue>>[]): string {
+  const text = rows.some(hasBigint) ? undefined : JSON.stringify(rows);
+  if (text !== undefined && !unstorable.test(text)) return text;
   return JSON.stringify(rows, (_key, value: unknown) =>
-    typeof value === 'string' ? storableText(value) : typeof value === 'bigint' ? String(value) : (value ?? null),
+    typeof value === 'string' ? storableText(value) : typeof value === 'bigint' ? String(value) : value,
   );
 }
+
+function hasBigint(row: Readonly<Record<string, RowValue>>): boolean {
+  for (const name in row) if (typeof row[name] === 'bigint') return true;
+  return false;
+}
+
+/** How JSON writes NUL and lone surrogates, which PostgreSQL does not hold; a text that only looks like it does no harm. */
+const unstorable = /\\u(?:0000|d[89a-f])/i;
 
 /** PostgreSQL has neither NUL nor lone surrogates in text. */
 export function storableText(text: string): string {

@@ -3,14 +3,32 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { clusterId, dueCluster, dueIssue } from '../../../../../test/support/due-cluster.ts';
-import { parseNotificationMessage } from '../../../../contracts/notification-message.ts';
+import {
+  notificationTimestamp,
+  parseNotificationMessage,
+  publishDateOf,
+  serialiseNotificationMessage,
+} from '../../../../contracts/notification-message.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
-import { composeMessages, notificationBytesMax, ruleDescriptionBytesMax, ruleUrlBytesMax } from './compose-messages.ts';
+import type { ComposeContext, DueCluster } from '../../ports.ts';
+import { fillClusterUri, fillUri } from '../uri-template.ts';
+import {
+  createComposer,
+  type MessageSettings,
+  notificationBytesMax,
+  ruleDescriptionBytesMax,
+  ruleUrlBytesMax,
+} from './compose-messages.ts';
 
 const settings = {
   clusterDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}#insights',
   ruleDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}/insights/{module}/{error_key}',
 };
+
+/** By a composer that has composed nothing yet. */
+function composeMessages(about: DueCluster, by: MessageSettings, how: ComposeContext) {
+  return createComposer(by)(about, how);
+}
 
 function context() {
   const clock = createManualClock('2026-11-21T16:00:00.500Z');
@@ -173,3 +191,88 @@ test('a description and an address of absurd length cost no notification', () =>
   assert.equal(payload.rule_description.length, ruleDescriptionBytesMax);
   assert.equal(payload.rule_url, `https://console.redhat.com/openshift/details/${clusterId}#insights`);
 });
+
+test('whatever cluster, rule and addresses are made of, the bytes are those of the message member by member', () => {
+  const name = fc.oneof(
+    fc.uuid(),
+    fc.constantFrom('javascript', 'c', 'a b', 'ž', '<c>', '"', '\ue000', 'x'.repeat(40), '{module}'),
+    fc.string({ minLength: 1, maxLength: 36 }),
+  );
+  const address = fc.constantFrom(
+    '',
+    'https://c/{cluster_id}',
+    'http://c/{cluster_id}/{module}/{cluster_id}|{error_key}?a=1&b=<{other}>',
+    'https://c/\ue000/{cluster_id}',
+    '{cluster_id}:{module}',
+    '/{cluster_id}',
+    'javascript:{cluster_id}',
+    `https://c/${'y'.repeat(ruleUrlBytesMax - 40)}/{cluster_id}`,
+  );
+  const texts = fc.record({
+    errorKey: fc.oneof(fc.constantFrom('KEY', '<&>', '\ue000'), fc.string({ maxLength: 10 })),
+    component: fc.constantFrom('a.b.report', 'a.\ue000.report', 'ü"\u2028.report'),
+    description: fc.oneof(fc.constantFrom('\ue000', '<b> & \u2029', '\ud800'), fc.string()),
+    totalRisk: fc.integer({ min: -1, max: 6 }),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(texts, { minLength: 1, maxLength: 4 }),
+      fc.array(name, { minLength: 1, maxLength: 3 }),
+      fc.record({ clusterDetailsUri: address, ruleDetailsUri: address }),
+      (rules, clusters, uris) => {
+        const issues = rules.map(dueIssue);
+        const compose = createComposer(uris);
+        for (const cluster of [...clusters, ...clusters]) {
+          const how = context();
+          const about = dueCluster(issues, { cluster });
+          const expected = {
+            id: context().uuid(),
+            bundle: 'openshift' as const,
+            application: 'advisor' as const,
+            event_type: 'new-recommendation' as const,
+            timestamp: notificationTimestamp(how.now),
+            account_id: '0',
+            org_id: '7654321',
+            events: issues.map(({ totalRisk, content, rule, errorKey, component }) => ({
+              metadata: {},
+              payload: {
+                publish_date: publishDateOf(about.reportUpdatedAt, how.now),
+                rule_description:
+                  content.metadata.description.trim() === '' ? rule.plugin.name : content.metadata.description,
+                rule_url: shortEnough(
+                  fillUri(uris.ruleDetailsUri, {
+                    cluster_id: cluster,
+                    module: component.replaceAll('.', '|'),
+                    error_key: errorKey,
+                  }),
+                  fillClusterUri(uris.clusterDetailsUri, cluster),
+                ),
+                total_risk: String(Math.max(0, Math.min(4, totalRisk))),
+              },
+            })),
+            context: { display_name: cluster, host_url: fillClusterUri(uris.clusterDetailsUri, cluster) },
+          };
+          const [composed, wanted] = [
+            attempt(() => compose(about, how)[0]!.body),
+            attempt(() => serialiseNotificationMessage(expected)),
+          ];
+          assert.equal(composed, wanted);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+function shortEnough(address: string, otherwise: string): string {
+  return Buffer.byteLength(address) > ruleUrlBytesMax ? otherwise : address;
+}
+
+/** What it answers, or the code of the error that it throws. */
+function attempt(work: () => string): string {
+  try {
+    return work();
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}

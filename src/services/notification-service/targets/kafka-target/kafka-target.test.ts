@@ -6,20 +6,30 @@ import { createWatchedClock } from '../../../../../test/support/watched-clock.ts
 import { parseNotificationMessage } from '../../../../contracts/notification-message.ts';
 import { TOPIC_NOTIFICATIONS } from '../../../../contracts/topics.ts';
 import { CcxError, type CcxErrorOptions } from '../../../../encoding/ccx-error.ts';
-import type { OutgoingRecord, Position, Producer } from '../../../../platform/bus/bus.ts';
+import type { OutgoingRecord, Position, SettleRecord } from '../../../../platform/bus/bus.ts';
 import type { DeliveryResult, OutgoingNotification } from '../../ports.ts';
 import { busSendMsMax, createKafkaTarget, pausedTopicMissingMs } from './kafka-target.ts';
 
+const anywhere: Position = { topic: TOPIC_NOTIFICATIONS, partition: 0, offset: 0n };
+
 async function setUp(
-  answer: () => Promise<readonly Position[]> = async () => [],
+  /** What becomes of each record. */
+  answer: (record: OutgoingRecord) => Promise<Position> = async () => anywhere,
   { check }: { readonly check: () => Promise<void> } = { check: async () => undefined },
 ) {
   const sent: OutgoingRecord[] = [];
   const clock = createWatchedClock();
-  const producer: Producer = {
-    send(records) {
+  const producer = {
+    async sendEach(records: readonly OutgoingRecord[], settle: SettleRecord) {
       sent.push(...records);
-      return answer();
+      await Promise.all(
+        records.map((record, index) =>
+          answer(record).then(
+            (position) => settle(index, position),
+            (error) => settle(index, error),
+          ),
+        ),
+      );
     },
     close: async () => undefined,
   };
@@ -36,7 +46,7 @@ async function setUp(
 
 test('D3: the record has the cluster as key, the body as it was stored, and its id as header', async () => {
   const place = { topic: TOPIC_NOTIFICATIONS, partition: 2, offset: 41n };
-  const { deliver, sent, notification, target } = await setUp(async () => [place]);
+  const { deliver, sent, notification, target } = await setUp(async () => place);
   assert.equal(target.eventTargetId, 1);
   assert.deepEqual(await deliver(), { kind: 'delivered', detail: `${TOPIC_NOTIFICATIONS}/2@41` });
   assert.deepEqual(sent, [
@@ -150,6 +160,35 @@ test('a call that is given up before the send is a retry, during the send it is 
   const delivering = deliver({}, controller.signal);
   controller.abort();
   assert.equal((await delivering).kind, 'unknown');
+});
+
+test('of many at once each has the outcome of its own record, and what is not known by the deadline is unknown', async () => {
+  const { target, clock, context, sent } = await setUp(async ({ key }) => {
+    if (key === 'too large') throw new CcxError('x', { code: 'BUS_RECORD_TOO_LARGE', category: 'limit' });
+    if (key === 'away') return await new Promise(() => undefined);
+    return { ...anywhere, offset: 7n };
+  });
+  const composed = async (cluster: string) => (await target.compose(dueCluster(undefined, { cluster }), context))[0]!;
+  const names = ['one', 'too large', 'away', 'two'];
+  const notifications = await Promise.all(names.map(composed));
+  const { signal } = new AbortController();
+  const attempts = notifications.map((notification) => ({
+    ...{ notification, signal },
+    mayHaveArrived: false,
+    composedHere: true,
+  }));
+  const broken = { notification: { ...notifications[0]!, body: '{}' }, mayHaveArrived: false, signal };
+  const delivering = target.deliverAll!([...attempts, broken]);
+  await clock.passNextSleep();
+  const results = await delivering;
+  assert.deepEqual(
+    results.map(({ kind }) => kind),
+    ['delivered', 'rejected', 'unknown', 'delivered', 'rejected'],
+  );
+  assert.deepEqual(
+    sent.map(({ key }) => key),
+    names,
+  );
 });
 
 test('a missing topic is looked for soon, and a pause for it ends when the topic is found', async () => {

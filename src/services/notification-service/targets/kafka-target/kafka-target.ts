@@ -13,7 +13,7 @@ import {
 import { TARGET_NOTIFICATIONS_BACKEND } from '../../../../contracts/tables.ts';
 import { HEADER_MESSAGE_ID } from '../../../../contracts/topics.ts';
 import { CcxError } from '../../../../encoding/ccx-error.ts';
-import type { Bus, Position, Producer } from '../../../../platform/bus/bus.ts';
+import type { Bus, OutgoingRecord, Position, Producer } from '../../../../platform/bus/bus.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import { within } from '../../../../platform/clock/deadline.ts';
 import type { DeliveryAttempt, DeliveryResult, OutgoingNotification, Target } from '../../ports.ts';
@@ -25,7 +25,7 @@ import {
   retryAfterMs,
   unknownAfterMs,
 } from '../transport-failure.ts';
-import { composeMessages, type MessageSettings } from './compose-messages.ts';
+import { createComposer, type MessageSettings } from './compose-messages.ts';
 
 /** A topic that is missing; made, it ends the pause before that. Longer than a one-shot run waits, which leaves it to the next one. */
 export const pausedTopicMissingMs = 60_000;
@@ -34,7 +34,11 @@ export const pausedTopicMissingMs = 60_000;
 export const busSendMsMax = 30_000;
 
 /** What is used of a bus; `check` rejects while notifications cannot be sent at all. */
-export type TargetBus = Pick<Bus, 'createProducer' | 'check'>;
+export interface TargetBus extends Pick<Bus, 'check'> {
+  createProducer(): Promise<TargetProducer>;
+}
+
+type TargetProducer = Pick<Producer, 'sendEach' | 'close'>;
 
 /** The bus stays the caller's; the target closes only its own producer. */
 export async function createKafkaTarget(
@@ -42,18 +46,21 @@ export async function createKafkaTarget(
   { bus, clock }: { readonly bus: TargetBus; readonly clock: Clock },
 ): Promise<Target> {
   const producer = await bus.createProducer();
+  const compose = createComposer(settings);
+  const delivery = { topic: settings.topic, producer, clock };
   return {
     name: 'notification-backend',
     eventTargetId: TARGET_NOTIFICATIONS_BACKEND,
     hasRecipient: hasNotificationRecipient,
-    compose: async (cluster, context) => composeMessages(cluster, settings, context),
+    compose: async (cluster, context) => compose(cluster, context),
     reissue(notification, context) {
       const message = parseNotificationMessage(notification.body);
       const id = context.uuid();
       const body = serialiseNotificationMessage({ ...message, id, timestamp: notificationTimestamp(context.now) });
       return { ...notification, id, body, headers: { ...notification.headers, [HEADER_MESSAGE_ID]: id } };
     },
-    deliver: (attempt) => deliver(attempt, { topic: settings.topic, producer, clock }),
+    deliver: async (attempt) => (await deliverAll([attempt], delivery))[0]!,
+    deliverAll: (attempts) => deliverAll(attempts, delivery),
     check: () => bus.check(),
     isOver: (pauseCode, { started }) =>
       bus.check().then(
@@ -69,55 +76,72 @@ const onlyBySending: ReadonlySet<string> = new Set(['BUS_TOPIC_PERMISSION']);
 
 interface Delivery {
   readonly topic: string;
-  readonly producer: Producer;
+  readonly producer: TargetProducer;
   readonly clock: Clock;
 }
 
-async function deliver({ notification, signal }: DeliveryAttempt, delivery: Delivery): Promise<DeliveryResult> {
-  try {
-    checkIds(notification);
-  } catch (error) {
-    return resultOfBusError(error);
+/** All in one send; each gets the outcome of its own record. */
+async function deliverAll(
+  attempts: readonly DeliveryAttempt[],
+  { topic, producer, clock }: Delivery,
+): Promise<readonly DeliveryResult[]> {
+  const results: DeliveryResult[] = [];
+  const places: number[] = [];
+  const records: OutgoingRecord[] = [];
+  for (const [place, { notification, composedHere = false, signal }] of attempts.entries()) {
+    const error = composedHere ? undefined : faultOf(notification);
+    if (error !== undefined) results[place] = resultOfBusError(error);
+    else if (signal.aborted)
+      results[place] = { kind: 'retry', error: calledOff('before it began'), afterMs: retryAfterMs };
+    else {
+      places.push(place);
+      records.push({
+        topic,
+        key: notification.cluster,
+        value: notification.body,
+        headers: { [HEADER_MESSAGE_ID]: notification.id },
+      });
+    }
   }
-  if (signal.aborted) {
-    const error = deliveryFailure('the delivery was called off before it began', 'DELIVERY_ABORTED');
-    return { kind: 'retry', error, afterMs: retryAfterMs };
-  }
-  const sending = delivery.producer.send([
-    {
-      topic: delivery.topic,
-      key: notification.cluster,
-      value: notification.body,
-      headers: { [HEADER_MESSAGE_ID]: notification.id },
-    },
-  ]);
-  try {
-    // A send that was given up may still fail later; that changes nothing.
-    const answer = await within(sending, { clock: delivery.clock, ms: busSendMsMax, signal }, (why) =>
-      why === 'late'
-        ? deliveryFailure(`no acknowledgement from the bus within ${busSendMsMax} ms`, 'BUS_TIMEOUT')
-        : deliveryFailure('the delivery was called off while it was under way', 'DELIVERY_ABORTED'),
-    );
-    if (answer instanceof CcxError) return { kind: 'unknown', error: answer, afterMs: unknownAfterMs };
-    return { kind: 'delivered', detail: placeOf(answer) };
-  } catch (error) {
-    return resultOfBusError(error);
-  }
+  if (records.length === 0) return results;
+  const sending = producer.sendEach(records, (index, outcome) => {
+    // A send that was given up may still end; that changes nothing.
+    results[places[index]!] ??=
+      outcome instanceof Error ? resultOfBusError(outcome) : { kind: 'delivered', detail: placeOf(outcome) };
+  });
+  // One batch, one signal.
+  const { signal } = attempts[0]!;
+  const givenUp = await within(sending, { clock, ms: busSendMsMax, signal }, (why) =>
+    why === 'late'
+      ? deliveryFailure(`no acknowledgement from the bus within ${busSendMsMax} ms`, 'BUS_TIMEOUT')
+      : calledOff('while it was under way'),
+  );
+  if (givenUp === undefined) return results;
+  for (const place of places) results[place] ??= { kind: 'unknown', error: givenUp, afterMs: unknownAfterMs };
+  return results;
+}
+
+function calledOff(when: string): CcxError {
+  return deliveryFailure(`the delivery was called off ${when}`, 'DELIVERY_ABORTED');
 }
 
 /** The last look before the bytes leave: an outbox row may have been written by another version, or by hand. */
-function checkIds(notification: OutgoingNotification): void {
-  const message = parseNotificationMessage(notification.body);
-  const header = notification.headers[HEADER_MESSAGE_ID];
-  if (message.id === notification.id && header === notification.id && isUuid4(notification.id)) return;
-  throw new CcxError('the ids of the notification, its body and its header differ', {
+function faultOf(notification: OutgoingNotification): unknown {
+  try {
+    const message = parseNotificationMessage(notification.body);
+    const header = notification.headers[HEADER_MESSAGE_ID];
+    if (message.id === notification.id && header === notification.id && isUuid4(notification.id)) return undefined;
+  } catch (error) {
+    return error;
+  }
+  return new CcxError('the ids of the notification, its body and its header differ', {
     code: 'NOTIFICATION_INVALID',
     category: 'delivery',
   });
 }
 
-function placeOf(positions: readonly Position[]): string {
-  return positions.map(({ topic, partition, offset }) => `${topic}/${partition}@${offset}`).join(', ');
+function placeOf({ topic, partition, offset }: Position): string {
+  return `${topic}/${partition}@${offset}`;
 }
 
 /** The message itself is at fault, whatever the state of the bus. */
