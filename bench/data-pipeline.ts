@@ -5,7 +5,6 @@
  * of their archives a second (0.6), and less than 400 MB in the service and its runners together.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import {
@@ -18,6 +17,7 @@ import { openDirectoryStore } from '../src/platform/objects/directory/directory-
 import { announcementRecord, fromCluster } from '../test/support/announcements.ts';
 import { listening } from '../test/support/test-server.ts';
 import type { BenchContext, Benchmark, Comparison, Figure, Measured } from './support/benchmark.ts';
+import { ask, endOf } from './support/measured-process.ts';
 import type { PipelineOrder } from './support/pipeline-process.ts';
 import { readRealInput } from './support/real-inputs.ts';
 import { typicalCluster } from './support/simulated-archives.ts';
@@ -166,29 +166,4 @@ function startProcess({ lifecycle, env }: BenchContext, entry: string, flags: re
   });
   lifecycle.defer(`process of ${entry}`, () => endOf(child));
   return child;
-}
-
-/** Sends an order and waits for the answer. Rejects when the process ends instead. */
-async function ask(child: ChildProcess, order: PipelineOrder | UnpackOrder): Promise<void> {
-  const ended = new AbortController();
-  const gone = once(child, 'exit', { signal: ended.signal }).then(() => {
-    throw new Error('a process of the benchmark ended');
-  });
-  gone.catch(() => undefined);
-  try {
-    const answered = once(child, 'message', { signal: ended.signal });
-    answered.catch(() => undefined);
-    child.send(order);
-    await Promise.race([answered, gone]);
-  } finally {
-    ended.abort();
-  }
-}
-
-/** It stops by itself once nobody is there to talk to. */
-async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  if (child.connected) child.disconnect();
-  await ended;
 }

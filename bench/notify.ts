@@ -3,11 +3,11 @@
  * that has to be done with the same bytes: each report read, a message produced, a row of `reported` stored by COPY. Both in processes of
  * their own, so that CPU and memory are theirs; the CPU of PostgreSQL beside it.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { fork } from 'node:child_process';
 import { TABLE_NEW_REPORTS } from '../src/contracts/tables.ts';
 import type { Database } from '../src/platform/database/database.ts';
 import type { BenchContext, Benchmark, BusEngine, Comparison, Contender, DatabaseEngine } from './support/benchmark.ts';
+import { askFor, endOf } from './support/measured-process.ts';
 import type { NotifyAnswer, NotifyOrder } from './support/notify-process.ts';
 
 const partitions = 3;
@@ -88,8 +88,13 @@ async function startChild(context: BenchContext, { bus: busEngine, engine, clust
   });
   const end = () => endOf(child);
   context.lifecycle.defer(`process of ${work}`, end);
-  await ask(child, { work, brokers, topic, databaseUrl: url }, 'ready');
-  return { watched: { process: child.pid!, server }, end, measure: () => ask(child, 'go', 'done') };
+  const order: NotifyOrder = { work, brokers, topic, databaseUrl: url };
+  await askFor<NotifyAnswer, 'ready'>(child, order, 'ready');
+  return {
+    watched: { process: child.pid!, server },
+    end,
+    measure: () => askFor<NotifyAnswer, 'done'>(child, 'go', 'done'),
+  };
 }
 
 /** As the writer stores them: one issue in each, the details of a report as large as a genuine one. */
@@ -107,35 +112,4 @@ async function storeReports(database: Database, clusters: number): Promise<void>
   );
   await database.query(`VACUUM ANALYZE ${TABLE_NEW_REPORTS}`);
   await database.query('CHECKPOINT');
-}
-
-async function ask<Kind extends NotifyAnswer['answer']>(
-  child: ChildProcess,
-  order: NotifyOrder | 'go',
-  kind: Kind,
-): Promise<Extract<NotifyAnswer, { answer: Kind }>> {
-  const ended = new AbortController();
-  const gone = once(child, 'exit', { signal: ended.signal }).then(() => {
-    throw new Error('the measured process ended');
-  });
-  gone.catch(() => undefined);
-  try {
-    const answered = once(child, 'message', { signal: ended.signal });
-    answered.catch(() => undefined);
-    child.send(order);
-    const [message] = (await Promise.race([answered, gone])) as [NotifyAnswer];
-    if (message.answer === 'failed') throw new Error(message.error);
-    if (message.answer !== kind) throw new Error(`answered ${message.answer}`);
-    return message as Extract<NotifyAnswer, { answer: Kind }>;
-  } finally {
-    ended.abort();
-  }
-}
-
-/** It stops by itself once nobody is there to talk to. */
-async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  if (child.connected) child.disconnect();
-  await ended;
 }

@@ -2,15 +2,11 @@
  * What the limits of our archive reader cost: the same archive through it, through bare zlib and the parser of the package `tar`, and through
  * zlib alone, below which nobody gets.
  */
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { Parser, type ReadEntry } from 'tar';
 import { openArchive } from '../src/platform/archive/open-archive.ts';
 import type { BenchContext, Benchmark, Comparison } from './support/benchmark.ts';
 import { readRealInput } from './support/real-inputs.ts';
 import { typicalCluster } from './support/simulated-archives.ts';
-
-const gunzipAtOnce = promisify(gunzip);
+import { gunzipAtOnce, unpackBare } from './support/unpack-bare.ts';
 
 export const benchmark: Benchmark = {
   description: 'opening an archive under limits against zlib and a tar parser without any',
@@ -39,35 +35,15 @@ async function compareReaders(context: BenchContext, title: string, archive: Buf
     return turns;
   };
   const expected = (await openArchive(archive)).size;
-  const parsed = (await parseBare(archive)).length;
+  const parsed = (await unpackBare(archive)).length;
   if (parsed < expected) throw new Error(`the bare parser finds ${parsed} files, our reader ${expected}`);
   return context.compare({
     title,
     unit: 'archives',
     subject: { name: 'openArchive', run: repeated(() => openArchive(archive)) },
     baselines: [
-      { name: 'gunzip, then tar.Parser with the contents kept', run: repeated(() => parseBare(archive)) },
+      { name: 'gunzip, then tar.Parser with the contents kept', run: repeated(() => unpackBare(archive)) },
       { name: 'gunzip alone', run: repeated(() => gunzipAtOnce(archive)) },
     ],
   });
-}
-
-/** The contents of every file, without any limit. */
-async function parseBare(archive: Buffer): Promise<Buffer[]> {
-  const tar = await gunzipAtOnce(archive);
-  const files: Buffer[] = [];
-  const parser = new Parser({
-    onReadEntry(entry: ReadEntry) {
-      const chunks: Buffer[] = [];
-      entry.on('data', (chunk: Buffer) => void chunks.push(chunk));
-      entry.on('end', () => void files.push(Buffer.concat(chunks)));
-    },
-  });
-  const ended = new Promise<void>((resolve, reject) => {
-    parser.on('end', resolve);
-    parser.on('error', reject);
-  });
-  parser.end(tar);
-  await ended;
-  return files;
 }

@@ -2,11 +2,11 @@
  * How much memory the whole flow holds: an installation in a process of its own, so that nothing else counts, takes archives one by one as
  * they are made. Called by the benchmark of the whole flow.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { fork } from 'node:child_process';
 import type { SimulatedCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import type { BenchContext, Figure } from './benchmark.ts';
 import type { FlowAnswer, FlowOrder } from './flow-process.ts';
+import { askFor, endOf } from './measured-process.ts';
 import { typicalCluster } from './simulated-archives.ts';
 import { uploadClusters } from './upload-clusters.ts';
 
@@ -23,13 +23,18 @@ export async function measureMemory(context: BenchContext, parallel: number): Pr
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   lifecycle.defer('process of the memory measurement', () => endOf(child));
-  const uploadUrl = await ask(child, { order: 'start', folder, databaseUrl: url }, 'started');
+  const start: FlowOrder = { order: 'start', folder, databaseUrl: url };
+  const uploadUrl = await askFor<FlowAnswer, 'started'>(child, start, 'started');
   const figures: Figure[] = [];
   let sent = 0;
   for (const count of [archives / 5, archives]) {
     context.tell(`memory: ${count} archives`);
     sent += await uploadClusters(clustersOneByOne(context, count - sent), { ...uploadUrl, clock, parallel });
-    const { mainBytes, heldBytes, runnerBytes } = await ask(child, { order: 'peak' }, 'peak');
+    const { mainBytes, heldBytes, runnerBytes } = await askFor<FlowAnswer, 'peak'>(
+      child,
+      { order: 'peak' } satisfies FlowOrder,
+      'peak',
+    );
     const after = (name: string, bytes: number) =>
       figures.push({ name: `after ${count} archives: ${name}`, value: bytes / megabyte, unit: 'MiB' });
     after('peak of the process', mainBytes);
@@ -44,36 +49,4 @@ function* clustersOneByOne({ clock, signal }: BenchContext, count: number): Gene
     signal.throwIfAborted();
     yield typicalCluster(clock.uuid(), clock.now());
   }
-}
-
-/** One order at a time. Rejects when the process ends, or answers that it failed. */
-async function ask<Kind extends FlowAnswer['answer']>(
-  child: ChildProcess,
-  order: FlowOrder,
-  kind: Kind,
-): Promise<Extract<FlowAnswer, { answer: Kind }>> {
-  const ended = new AbortController();
-  const gone = once(child, 'exit', { signal: ended.signal }).then(() => {
-    throw new Error('the process of the memory measurement ended');
-  });
-  gone.catch(() => undefined);
-  try {
-    const answered = once(child, 'message', { signal: ended.signal });
-    answered.catch(() => undefined);
-    child.send(order);
-    const [message] = (await Promise.race([answered, gone])) as [FlowAnswer];
-    if (message.answer === 'failed') throw new Error(message.error);
-    if (message.answer !== kind) throw new Error(`answered ${message.answer} to ${order.order}`);
-    return message as Extract<FlowAnswer, { answer: Kind }>;
-  } finally {
-    ended.abort();
-  }
-}
-
-/** It stops by itself once nobody is there to talk to. */
-async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  if (child.connected) child.disconnect();
-  await ended;
 }

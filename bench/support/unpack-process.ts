@@ -5,15 +5,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { Parser, type ReadEntry } from 'tar';
+import { unpackBare } from './unpack-bare.ts';
 
 export interface UnpackOrder {
   readonly paths: readonly string[];
 }
 
-const gunzipAtOnce = promisify(gunzip);
 const isHelper = process.argv[2] === 'helper';
 const helper = isHelper ? undefined : fork(import.meta.filename, ['helper']);
 
@@ -22,7 +19,7 @@ process.on('message', async ({ paths }: UnpackOrder) => {
   const helped = helper === undefined ? undefined : once(helper, 'message');
   helper?.send({ paths: paths.slice(half) } satisfies UnpackOrder);
   for (const path of paths.slice(0, half)) {
-    const files = await unpack(await readFile(path));
+    const files = await unpackBare(await readFile(path));
     if (files.length === 0) throw new Error(`${path} holds no files`);
   }
   await helped;
@@ -30,23 +27,3 @@ process.on('message', async ({ paths }: UnpackOrder) => {
 });
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit());
-
-/** The contents of every file, without any limit. */
-async function unpack(archive: Buffer): Promise<Buffer[]> {
-  const tar = await gunzipAtOnce(archive);
-  const files: Buffer[] = [];
-  const parser = new Parser({
-    onReadEntry(entry: ReadEntry) {
-      const chunks: Buffer[] = [];
-      entry.on('data', (chunk: Buffer) => void chunks.push(chunk));
-      entry.on('end', () => void files.push(Buffer.concat(chunks)));
-    },
-  });
-  const ended = new Promise<void>((resolve, reject) => {
-    parser.on('end', resolve);
-    parser.on('error', reject);
-  });
-  parser.end(tar);
-  await ended;
-  return files;
-}

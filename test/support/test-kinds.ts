@@ -27,33 +27,15 @@ export const testKinds = {
 
 export type TestKind = keyof typeof testKinds;
 
-/** By what a test uses: the kinds that may. */
+const startPrograms = [
+  ...(['process', 'fault', 'kafka', 's3', 'pgbouncer'] as const),
+  ...(['prometheus', 'vault', 'browser', 'install', 'load'] as const),
+] as const;
+
+/** By what a test uses: the kinds that may, the one that suits most first. */
 export const kindsThatMay = {
-  'use PostgreSQL': [
-    'pg',
-    'process',
-    'fault',
-    'kafka',
-    's3',
-    'pgbouncer',
-    'prometheus',
-    'vault',
-    'browser',
-    'install',
-    'load',
-  ],
-  'start programs': [
-    'process',
-    'fault',
-    'kafka',
-    's3',
-    'pgbouncer',
-    'prometheus',
-    'vault',
-    'browser',
-    'install',
-    'load',
-  ],
+  'use PostgreSQL': ['pg', ...startPrograms],
+  'start programs': startPrograms,
   'use Kafka': ['kafka'],
   'use S3': ['s3'],
   'use PgBouncer': ['pgbouncer'],
