@@ -16,7 +16,12 @@ interface RenderRequest {
 }
 
 /** Answers as the mock of the black-box suite does, unless told otherwise. */
-async function setUp(t: TestContext, answer?: (request: RenderRequest, response: ServerResponse) => boolean) {
+async function setUp(
+  t: TestContext,
+  answer?: (request: RenderRequest, response: ServerResponse) => boolean,
+  // Only who never answers uses it up.
+  timeoutMs = 60_000,
+) {
   const bodies: string[] = [];
   const server = createServer(async (request: IncomingMessage, response) => {
     const chunks: Buffer[] = [];
@@ -38,7 +43,7 @@ async function setUp(t: TestContext, answer?: (request: RenderRequest, response:
   const { port, close } = await listening(server);
   t.after(close);
   const url = `http://127.0.0.1:${port}/rendered_reports`;
-  return { bodies, url, renderer: createRemoteRenderer({ url, timeoutMs: 200 }) };
+  return { bodies, url, renderer: createRemoteRenderer({ url, timeoutMs }) };
 }
 
 const twoIssues = () => dueCluster([dueIssue(), dueIssue({ rule: 'other', errorKey: 'OTHER' })]);
@@ -114,7 +119,7 @@ test('service Q27: a renderer that is away, breaks, hangs or is something else i
     () => true,
   ];
   for (const answer of answers) {
-    const { renderer } = await setUp(t, answer);
+    const { renderer } = await setUp(t, answer, 200);
     await assert.rejects(renderer.render(twoIssues()), { code: 'RENDERER_UNAVAILABLE', retryable: true });
   }
   const absent = createRemoteRenderer({ url: 'http://renderer.invalid/rendered_reports' });
