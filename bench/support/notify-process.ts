@@ -75,6 +75,7 @@ async function service(database: Database, bus: Bus, topic: string): Promise<() 
     {
       clusterDetailsUri: config['notifications.cluster_details_uri'],
       ruleDetailsUri: config['notifications.rule_details_uri'],
+      recordBytesMax: config['bus.record_bytes_max'],
       topic,
     },
     { bus, clock },

@@ -119,7 +119,7 @@ function identityDocuments() {
   ];
 }
 
-/** Resolves when the bucket is there; rejects with its last lines when it ends or takes too long. */
+/** Resolves when an object can be stored and read, which is later than that the bucket is there; rejects with its last lines when it ends or takes too long. */
 async function untilServing(child: ChildProcess, endpoint: string): Promise<void> {
   const lines: string[] = [];
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -134,17 +134,20 @@ async function untilServing(child: ChildProcess, endpoint: string): Promise<void
     ended ??= 'ended';
   });
   // Slow to load, and `npm test` only asks what is missing.
-  const { HeadBucketCommand, S3Client } = await import('@aws-sdk/client-s3');
+  const { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } = await import('@aws-sdk/client-s3');
   const credentials = { accessKeyId: admin.accessKey, secretAccessKey: admin.secretKey };
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1 });
   const deadline = Date.now() + readyMsMax;
   try {
     for (;;) {
-      const isThere = await client.send(new HeadBucketCommand({ Bucket: bucket })).then(
-        () => true,
-        () => false,
-      );
-      if (isThere) return;
+      const serves = await (async () => {
+        const object = { Bucket: bucket, Key: 'started' };
+        await client.send(new PutObjectCommand({ ...object, Body: 'x' }));
+        await (await client.send(new GetObjectCommand(object))).Body?.transformToString();
+        await client.send(new DeleteObjectCommand(object));
+        return true;
+      })().catch(() => false);
+      if (serves) return;
       if (ended === undefined && Date.now() > deadline) ended = `did not start within ${readyMsMax} ms`;
       if (ended !== undefined) throw new Error(`SeaweedFS ${ended}:\n${lines.slice(-30).join('')}`);
       await new Promise((resolve) => setTimeout(resolve, readyPollMs));

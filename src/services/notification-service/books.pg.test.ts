@@ -250,7 +250,7 @@ test('G24: what the backend takes no message about is decided once, with its rea
   const line = await createTimeline();
   const silent = { sendEach: async () => undefined, close: async () => undefined };
   const target = await createKafkaTarget(
-    { topic: 't', clusterDetailsUri: '', ruleDetailsUri: '' },
+    { topic: 't', clusterDetailsUri: '', ruleDetailsUri: '', recordBytesMax: 1_000_000 },
     { bus: { createProducer: async () => silent, check: async () => undefined }, clock: line.clock },
   );
   let composed = 0;

@@ -62,7 +62,8 @@ export async function openNotificationDependencies(options: OpenOptions) {
     const clusterDetailsUri = config['notifications.cluster_details_uri'];
     const ruleDetailsUri = config['notifications.rule_details_uri'];
     const bus = await notificationBus(options, { topic, brokers });
-    opened(await createKafkaTarget({ topic, clusterDetailsUri, ruleDetailsUri }, { bus, clock }));
+    const messages = { topic, clusterDetailsUri, ruleDetailsUri, recordBytesMax: config['bus.record_bytes_max'] };
+    opened(await createKafkaTarget(messages, { bus, clock }));
   }
   if (serviceLog !== undefined) opened(await openServiceLog(options, serviceLog, vault));
   return { targets, content: contentSource(config), disabledRules: openDisabledRules(options) };

@@ -54,6 +54,7 @@ async function openTarget(bus: Bus) {
       topic: TOPIC_NOTIFICATIONS,
       clusterDetailsUri: 'https://console/{cluster_id}#insights',
       ruleDetailsUri: 'https://console/{cluster_id}/insights/{module}/{error_key}',
+      recordBytesMax: 1_000_000,
     },
     { bus, clock },
   );

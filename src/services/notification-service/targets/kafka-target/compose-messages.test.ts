@@ -9,6 +9,8 @@ import {
   publishDateOf,
   serialiseNotificationMessage,
 } from '../../../../contracts/notification-message.ts';
+import { recordBytesMaxDefault } from '../../../../platform/bus/bus-options.ts';
+import { prepareRecord } from '../../../../platform/bus/outgoing-record.ts';
 import { createManualClock } from '../../../../platform/clock/manual-clock.ts';
 import type { ComposeContext, DueCluster } from '../../ports.ts';
 import { fillClusterUri, fillUri } from '../uri-template.ts';
@@ -23,7 +25,9 @@ import {
 const settings = {
   clusterDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}#insights',
   ruleDetailsUri: 'https://console.redhat.com/openshift/details/{cluster_id}/insights/{module}/{error_key}',
+  recordBytesMax: recordBytesMaxDefault,
 };
+const bodyBytesMax = notificationBytesMax(recordBytesMaxDefault);
 
 /** By a composer that has composed nothing yet. */
 function composeMessages(about: DueCluster, by: MessageSettings, how: ComposeContext) {
@@ -107,7 +111,7 @@ test('risks outside of the known ones are bounded, and an empty description is r
 });
 
 test('empty address templates, as without a configuration file, give a message all the same', () => {
-  const [sent] = composeMessages(dueCluster(), { clusterDetailsUri: '', ruleDetailsUri: '' }, context());
+  const [sent] = composeMessages(dueCluster(), { ...settings, clusterDetailsUri: '', ruleDetailsUri: '' }, context());
   assert.equal(parseNotificationMessage(sent!.body).context.host_url, '');
 });
 
@@ -124,7 +128,7 @@ test('F14: five thousand issues become several messages, each within the limit a
   const parts = composeMessages(dueCluster(issues), settings, context());
   assert.ok(parts.length > 1);
   assert.equal(new Set(parts.map((part) => part.id)).size, parts.length);
-  for (const part of parts) assert.ok(Buffer.byteLength(part.body) <= notificationBytesMax);
+  for (const part of parts) assert.ok(Buffer.byteLength(part.body) <= bodyBytesMax);
   assert.deepEqual(
     parts.flatMap((part) => part.issues.map((issue) => issue.errorKey)),
     issues.map((issue) => issue.errorKey),
@@ -152,20 +156,36 @@ test('whatever the issues, each is in one message, in report order, and all mess
         issues.map(({ errorKey }) => errorKey),
       );
       for (const [index, { id, body, headers, issues: notified }] of parts.entries()) {
-        assert.ok(Buffer.byteLength(body) <= notificationBytesMax);
+        assert.ok(Buffer.byteLength(body) <= bodyBytesMax);
         assert.deepEqual([messages[index]!.id, headers['rh-message-id']], [id, id]);
         assert.equal(messages[index]!.events.length, notified.length);
         // Nothing of the next would have fitted: no message is sent that need not be.
         const next = parts[index + 1];
         if (next === undefined) continue;
         const first = JSON.stringify(messages[index + 1]!.events[0]).length;
-        assert.ok(Buffer.byteLength(body) + first * 6 > notificationBytesMax);
+        assert.ok(Buffer.byteLength(body) + first * 6 > bodyBytesMax);
       }
       assert.equal(new Set(parts.map(({ id }) => id)).size, parts.length);
       assert.deepEqual(composeMessages(dueCluster(issues), settings, context()), parts);
     }),
     { numRuns: 40 },
   );
+});
+
+test('key, headers and body together are a record that the producer takes, however full', () => {
+  const recordBytesMax = 3_000;
+  const others = Array.from({ length: 4 }, (_, i) => dueIssue({ errorKey: `KEY_${i}`, description: 'ž'.repeat(200) }));
+  let fullest = 0;
+  // A byte more each time: among them is a message that is as full as it may be.
+  for (let length = 1; length < 900; length += 1) {
+    const issues = [dueIssue({ description: 'x'.repeat(length) }), ...others];
+    for (const message of composeMessages(dueCluster(issues), { ...settings, recordBytesMax }, context())) {
+      const { cluster: key, body: value, headers } = message;
+      fullest = Math.max(fullest, prepareRecord({ topic: 't', key, value, headers }, recordBytesMax).bytes);
+    }
+  }
+  // A cluster's name could have four bytes a character, and the last event has no comma.
+  assert.equal(fullest, recordBytesMax - 36 * 3 - 1);
 });
 
 test('a message at the limit is one, a byte more makes two', () => {
@@ -175,7 +195,7 @@ test('a message at the limit is one, a byte more makes two', () => {
   };
   const short = withDescription(1);
   assert.equal(short.length, 1);
-  const fill = 1 + notificationBytesMax - Buffer.byteLength(short[0]!.body);
+  const fill = 1 + bodyBytesMax - Buffer.byteLength(short[0]!.body);
   // One byte is kept for the comma that the last event does not have.
   assert.equal(withDescription(fill - 1).length, 1);
   assert.equal(withDescription(fill).length, 2);
@@ -221,7 +241,7 @@ test('whatever cluster, rule and addresses are made of, the bytes are those of t
       fc.record({ clusterDetailsUri: address, ruleDetailsUri: address }),
       (rules, clusters, uris) => {
         const issues = rules.map(dueIssue);
-        const compose = createComposer(uris);
+        const compose = createComposer({ ...settings, ...uris });
         for (const cluster of [...clusters, ...clusters]) {
           const how = context();
           const about = dueCluster(issues, { cluster });

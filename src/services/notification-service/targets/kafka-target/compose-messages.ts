@@ -23,11 +23,14 @@ import { stringifyLikeGo } from '../../../../encoding/go-decoder.ts';
 import type { ComposeContext, DueCluster, DueIssue, OutgoingNotification } from '../../ports.ts';
 import { fillClusterUri, fillUri } from '../uri-template.ts';
 
-/**
- * Body of one Kafka message. The reference's producer and the brokers' default stop at about 1 MiB for key, value, headers and framing
- * together; this leaves room for those.
- */
-export const notificationBytesMax = 1_000_000;
+/** Of a record's key and headers, whatever the cluster is called: a name of 36 characters, a header with an id. */
+const besideBodyBytesMax = 36 * 4 + HEADER_MESSAGE_ID.length + 36;
+
+/** Largest body of a message whose record may have `recordBytesMax` bytes, key and headers included. */
+export function notificationBytesMax(recordBytesMax: number): number {
+  return recordBytesMax - besideBodyBytesMax;
+}
+
 /** Description of one rule inside a message; a title has some hundred bytes. JSON may make six bytes of one, which still fits. */
 export const ruleDescriptionBytesMax = 100_000;
 /** An address inside a message; longer ones, from a report with absurd names, are replaced by the cluster's own. */
@@ -38,6 +41,8 @@ export interface MessageSettings {
   readonly clusterDetailsUri: string;
   /** `notifications.rule_details_uri`: `{cluster_id}`, `{module}`, `{error_key}`. */
   readonly ruleDetailsUri: string;
+  /** `bus.record_bytes_max`: what the producer takes as one record. */
+  readonly recordBytesMax: number;
 }
 
 interface Part {
@@ -56,8 +61,9 @@ type Composer = (cluster: DueCluster, context: ComposeContext) => OutgoingNotifi
 export function createComposer(settings: MessageSettings): Composer {
   const eventTextOf = createEventTexts(settings);
   const host = addressText(fillClusterUri(settings.clusterDetailsUri, clusterMark), settings.clusterDetailsUri);
+  const bytesMax = notificationBytesMax(settings.recordBytesMax);
   return (cluster, context) =>
-    composeOfTexts(cluster, context, { host, eventTextOf }) ?? composeByMember(cluster, settings, context);
+    composeOfTexts(cluster, context, { host, eventTextOf, bytesMax }) ?? composeByMember(cluster, settings, context);
 }
 
 /** Stands for the cluster in a text that is made for all of them. */
@@ -83,6 +89,7 @@ interface MessageTexts {
   /** Undefined: not in every message the same but for the cluster. */
   readonly host: TextAroundCluster | undefined;
   readonly eventTextOf: (issue: DueIssue) => EventText | undefined;
+  readonly bytesMax: number;
 }
 
 const eventHead = '{"metadata":{},"payload":{"publish_date":"';
@@ -141,7 +148,7 @@ function addressText(address: string, madeOf: string): TextAroundCluster | undef
 function composeOfTexts(
   { cluster, orgId, accountNumber, issues, reportUpdatedAt }: DueCluster,
   { now, uuid }: ComposeContext,
-  { host, eventTextOf }: MessageTexts,
+  { host, eventTextOf, bytesMax }: MessageTexts,
 ): OutgoingNotification[] | undefined {
   if (host === undefined || !(plainCluster.test(cluster) && orgId > 0 && accountNumber >= 0)) return undefined;
   const publishDate = publishDateOf(reportUpdatedAt, now);
@@ -152,7 +159,7 @@ function composeOfTexts(
     const text = eventTextOf(issue);
     if (text === undefined) return undefined;
     bytes += text.bytesMax + 1;
-    if (bytes > notificationBytesMax) return undefined;
+    if (bytes > bytesMax) return undefined;
     const { beforeAddress, address, behindAddress } = text;
     events += `${events === '' ? '' : ','}${eventHead}${publishDate}${beforeAddress}${address.join(cluster)}${behindAddress}`;
   }
@@ -202,7 +209,7 @@ function composeByMember(
     eventOf(issue, { publishDate, url: ruleUrl(issue, cluster.cluster, settings) ?? hostUrl }),
   );
   const envelopeBytes = Buffer.byteLength(stringifyLikeGo(message('', []))) + 36;
-  return split(cluster.issues, events, notificationBytesMax - envelopeBytes).map((part) => {
+  return split(cluster.issues, events, notificationBytesMax(settings.recordBytesMax) - envelopeBytes).map((part) => {
     const id = context.uuid();
     const body = serialiseNotificationMessage(message(id, part.events));
     return outgoing({ id, cluster: cluster.cluster, issues: part.issues, body });
@@ -234,6 +241,7 @@ function split(issues: readonly DueIssue[], events: readonly NotificationEvent[]
       throw new CcxError(`one event has ${bytes} bytes, more than a message may have`, {
         code: 'NOTIFICATION_TOO_LARGE',
         category: 'limit',
+        hint: 'bus.record_bytes_max is the largest record',
       });
     }
     if (bytes > room) {

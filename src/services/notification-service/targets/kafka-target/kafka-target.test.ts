@@ -34,7 +34,14 @@ async function setUp(
     close: async () => undefined,
   };
   const target = await createKafkaTarget(
-    { topic: TOPIC_NOTIFICATIONS, clusterDetailsUri: 'https://c/{cluster_id}', ruleDetailsUri: 'https://c/{module}' },
+    {
+      topic: TOPIC_NOTIFICATIONS,
+      ...{
+        clusterDetailsUri: 'https://c/{cluster_id}',
+        ruleDetailsUri: 'https://c/{module}',
+        recordBytesMax: 1_000_000,
+      },
+    },
     { bus: { createProducer: async () => producer, check }, clock },
   );
   const context = { now: clock.now(), uuid: () => clock.uuid() };
