@@ -81,6 +81,10 @@ const modules: readonly CommandModule[] = [
     load: () => import('./tools/roles/commands.ts'),
   },
   {
+    commands: { rules: 'the rules: list, with risk, who reads of them, and which run' },
+    load: () => import('./tools/rules/commands.ts'),
+  },
+  {
     commands: { simulate: 'uploads archives of made-up clusters to an ingress' },
     load: () => import('./tools/cluster-simulator/commands.ts'),
   },

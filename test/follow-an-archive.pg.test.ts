@@ -59,6 +59,7 @@ import { loadContent } from '../src/rules/content/load-content.ts';
 import { createArchiveView } from '../src/rules/engine/archive-view.ts';
 import { evaluateArchive } from '../src/rules/engine/evaluate-archive.ts';
 import { readFacts } from '../src/rules/engine/facts.ts';
+import { selectRules } from '../src/rules/engine/rule.ts';
 import { reasonSentence } from '../src/services/notification-service/decide/reasons.ts';
 import { readExplanation } from '../src/services/notification-service/store/explain.ts';
 import { eachMessage, LISTED_STATES, type ListedMessage } from '../src/services/notification-service/store/messages.ts';
@@ -288,7 +289,12 @@ test('one archive, followed from a cluster to its owners', async (t) => {
     });
 
     // All rules over the same files, as a child does it. Two of them have something to say.
-    const evaluation = evaluateArchive({ files: cluster.files, rules: allRules, clock: system.clock, ...context });
+    const evaluation = evaluateArchive({
+      files: cluster.files,
+      rules: selectRules(allRules),
+      clock: system.clock,
+      ...context,
+    });
     assert.deepEqual(
       evaluation.report.reports.map(({ rule_id }) => rule_id),
       ['control_plane_replicas|CONTROL_PLANE_NODE_REPLICAS', 'operator_unmanaged|OPERATOR_UNMANAGED'],

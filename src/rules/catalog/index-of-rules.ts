@@ -1,5 +1,5 @@
 /**
- * Every rule that runs, in the order in which its findings are listed. Adding a rule: make its folder below `external/` or `internal/`
+ * Every rule, those with a mark among them (`selectRules` says which run), in the order in which its findings are listed. Adding a rule: make its folder below `external/` or `internal/`
  * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
  */
 import type { Rule } from '../engine/rule.ts';
@@ -10,6 +10,7 @@ import { nodesRequirementsCheck } from './external/nodes_requirements_check/rule
 import { ocpVersionEndOfLife } from './external/ocp_version_end_of_life/rule.ts';
 import { ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/rule.ts';
 import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
+import { tutorialRule } from './external/tutorial_rule/rule.ts';
 import { unsupportedCniPlugin } from './external/unsupported_cni_plugin/rule.ts';
 import { webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/rule.ts';
 import { highSeverityAlerts } from './internal/high_severity_alerts/rule.ts';
@@ -24,6 +25,7 @@ export const allRules: readonly Rule[] = [
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
   operatorUnmanaged,
+  tutorialRule,
   unsupportedCniPlugin,
   webhookTimeoutIsLargerThanDefault,
   highSeverityAlerts,

@@ -6,6 +6,7 @@ import { samples as nodesRequirementsCheck } from './external/nodes_requirements
 import { samples as ocpVersionEndOfLife } from './external/ocp_version_end_of_life/samples.ts';
 import { samples as ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/samples.ts';
 import { samples as operatorUnmanaged } from './external/operator_unmanaged/samples.ts';
+import { samples as tutorialRule } from './external/tutorial_rule/samples.ts';
 import { samples as unsupportedCniPlugin } from './external/unsupported_cni_plugin/samples.ts';
 import { samples as webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/samples.ts';
 import { samples as highSeverityAlerts } from './internal/high_severity_alerts/samples.ts';
@@ -20,6 +21,7 @@ export const allSamples: readonly RuleSamples[] = [
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
   operatorUnmanaged,
+  tutorialRule,
   unsupportedCniPlugin,
   webhookTimeoutIsLargerThanDefault,
   highSeverityAlerts,

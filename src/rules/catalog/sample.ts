@@ -22,6 +22,10 @@ export interface Sample {
 export interface FiringSample extends Sample {
   /** What the rule must say besides `type` and `error_key`; left out where it depends on the cluster's names. */
   readonly details?: JsonObject;
+  /** Error keys of other rules that the same fault fires. */
+  readonly also?: readonly string[];
+  /** What it says of the whole cluster, such as `release` or `platform`: of samples that settle the same a cluster has one. */
+  readonly settles?: readonly string[];
 }
 
 export interface RuleSamples {

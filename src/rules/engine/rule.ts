@@ -1,4 +1,4 @@
-/** What a rule is: a name, the facts it needs, and a pure function from those facts to a verdict; and which rules there are. */
+/** What a rule is: a name, the facts it needs, and a pure function from those facts to a verdict; and which rules there are and run. */
 
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../encoding/json-text.ts';
@@ -28,9 +28,17 @@ export interface Rule {
   readonly requiresWhole: readonly FactName[];
   readonly tags: readonly string[];
   readonly links: Readonly<Record<string, readonly string[]>>;
+  /** Runs only where it is asked for; undefined runs always. */
+  readonly mark: RuleMark | undefined;
   /** Called only when what it requires is there. Pure and bounded: no clock, no I/O, no state between archives. */
   evaluate(facts: Facts, context: RuleContext): Verdict;
 }
+
+/**
+ * `provisional`: what it fires on is our own reasoning, for want of a public source; its file says the reasoning and where we looked.
+ * `tutorial`: it says hello, whatever the cluster is like.
+ */
+export type RuleMark = 'provisional' | 'tutorial';
 
 interface RuleDefinition<Required extends FactName> {
   readonly module: string;
@@ -40,6 +48,7 @@ interface RuleDefinition<Required extends FactName> {
   readonly requiresWhole?: readonly FactName[];
   readonly tags?: readonly string[];
   readonly links?: Readonly<Record<string, readonly string[]>>;
+  readonly mark?: RuleMark;
   readonly evaluate: (facts: FactsWith<Required>, context: RuleContext) => Verdict;
 }
 
@@ -50,6 +59,7 @@ export function defineRule<const Required extends FactName>(definition: RuleDefi
     requiresWhole: [],
     tags: [],
     links: {},
+    mark: undefined,
     ...definition,
     evaluate: (facts, context) => definition.evaluate(facts as FactsWith<Required>, context),
   };
@@ -90,11 +100,29 @@ export function cutText(text: string, charactersMax: number): string {
   return `${text.slice(0, splitsPair ? end - 1 : end)}…`;
 }
 
+/** Which marked rules run. */
+export type RuleSelection = { readonly [Mark in RuleMark]: boolean };
+
+/** As an installation is that was told nothing: no rule that has a mark. */
+export const unmarkedOnly: RuleSelection = { provisional: false, tutorial: false };
+
+/** Those that run, in the same order; the same list each time, so that its catalogue is computed once. */
+export function selectRules(rules: readonly Rule[], selection: RuleSelection = unmarkedOnly): readonly Rule[] {
+  const key = `${selection.provisional} ${selection.tutorial}`;
+  const lists = selected.get(rules) ?? new Map<string, readonly Rule[]>();
+  selected.set(rules, lists);
+  const list = lists.get(key) ?? rules.filter(({ mark }) => mark === undefined || selection[mark]);
+  lists.set(key, list);
+  return list;
+}
+
+const selected = new WeakMap<readonly Rule[], Map<string, readonly Rule[]>>();
+
 /** Which rules a report was made with, as a version that changes with them. Sent beside each report, for readers that keep what was not found. */
 export interface RuleCatalogue {
   /** `ccx-notifications-<version>+<hash of the modules>`. */
   readonly version: string;
-  /** Modules of all rules, sorted, those that are left out at the moment among them. */
+  /** Modules of all rules that were selected, sorted, those that are left out at the moment among them. */
   readonly rules: readonly string[];
 }
 

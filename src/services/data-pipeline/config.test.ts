@@ -21,6 +21,7 @@ test('without any setting it is the deployed configuration of the reference, les
     ['ccx.ocp.results', 'dead.letter.queue', 'platform.payload-status', 'ccx-data-pipeline'],
   );
   assert.equal(settings.archiveLimits.packedBytesMax, 104_857_600);
+  assert.deepEqual([settings.rules.provisional, settings.rules.tutorial], [false, false]);
   assert.deepEqual([settings.download.allowUnsafeLinks, settings.download.allowedHosts], [false, []]);
 });
 

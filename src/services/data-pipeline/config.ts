@@ -210,6 +210,15 @@ export const dataPipelineOptions = defineOptions({
       min: 1,
       description: 'Entries of one archive',
     },
+    'rules.provisional': {
+      default: false,
+      description:
+        'Runs the rules whose version ranges or thresholds are our own reasoning too; ccx rules list shows them',
+    },
+    'rules.tutorial': {
+      default: false,
+      description: 'Runs tutorial_rule, which greets the owners of every cluster',
+    },
     'rules.runners': {
       type: 'integer',
       default: runnersDefault,

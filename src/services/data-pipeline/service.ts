@@ -171,6 +171,7 @@ async function build(
       runners,
       quarantine,
       archiveLimits: settings.archiveLimits,
+      selection: { provisional: settings.rules.provisional, tutorial: settings.rules.tutorial },
       failureLimits: runnerFailureLimits,
       onCpu: (orgId: number, cpuMs: number) => usage.add(orgId, cpuMs),
       onRuleQuarantined: events.ruleQuarantined,

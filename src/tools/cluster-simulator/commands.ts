@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { parseInteger } from '../../platform/config/parse-value.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
-import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
+import { PROVISIONAL_FINDINGS, SIMULATED_FINDINGS } from './simulate-cluster.ts';
 import { type FleetOptions, type FleetUpload, simulateFleet } from './simulate-fleet.ts';
 
 /** Clusters of one `ccx simulate`. */
@@ -86,6 +86,6 @@ Prints one line per upload: cluster, findings, status, request id, duration. Exi
 With CCX_SIMULATE_TOKEN in the environment the clusters send that bearer token, as operators do; else the identity header of --org and --account.
 
 Findings:
-${SIMULATED_FINDINGS.map((key) => `  ${key}`).join('\n')}
+${SIMULATED_FINDINGS.map((key) => `  ${key}${PROVISIONAL_FINDINGS.has(key) ? '  (where provisional rules run)' : ''}`).join('\n')}
 `;
 }

@@ -8,6 +8,7 @@ import { type FileToPack, packArchive } from '../../platform/archive/pack-archiv
 import { healthyCluster } from '../../rules/catalog/healthy-cluster.ts';
 import { allSamples } from '../../rules/catalog/index-of-samples.ts';
 import { type FiringSample, toArchiveFiles } from '../../rules/catalog/sample.ts';
+import type { Rule } from '../../rules/engine/rule.ts';
 import { typicalFillerFiles } from './filler-files.ts';
 
 /** Findings that a cluster gets when none are asked for. */
@@ -29,6 +30,7 @@ interface SimulateClusterOptions {
 
 export interface SimulatedCluster {
   readonly clusterId: string;
+  /** Those that were asked for, and those of other rules that come with them. */
   readonly findings: readonly string[];
   /** When the archive says it was gathered: `now`, unless a finding exists only at another time. Goes into the upload's metadata. */
   readonly gatheredAt: Date;
@@ -38,8 +40,14 @@ export interface SimulatedCluster {
   readonly archive: Buffer;
 }
 
-/** Every error key that a cluster can be made to have. */
-export const SIMULATED_FINDINGS: readonly string[] = allSamples.flatMap(({ fires }) => Object.keys(fires));
+/** Every error key that a cluster can be made to have; the tutorial's, every cluster has where its rule runs. */
+export const SIMULATED_FINDINGS: readonly string[] = keysOf(({ mark }) => mark !== 'tutorial');
+/** Those of them that are reported only where provisional rules run. */
+export const PROVISIONAL_FINDINGS: ReadonlySet<string> = new Set(keysOf(({ mark }) => mark === 'provisional'));
+
+function keysOf(isWanted: (rule: Rule) => boolean): string[] {
+  return allSamples.filter(({ rule }) => isWanted(rule)).flatMap(({ fires }) => Object.keys(fires));
+}
 
 /** Throws `CcxError` `SIMULATE_FINDINGS` when a key is unknown or two of them cannot be had at once. */
 export function simulateCluster(options: SimulateClusterOptions): SimulatedCluster {
@@ -60,22 +68,28 @@ export function simulateCluster(options: SimulateClusterOptions): SimulatedClust
   });
   const files = toArchiveFiles(samples.reduce((current, sample) => sample.edit(current), healthy));
   if (options.size === 'typical') for (const [path, body] of typicalFillerFiles(digest)) files.set(path, body);
-  return { clusterId, findings, gatheredAt: now, files, archive: packArchive(inOrder(files, now)) };
+  const found = [...new Set([...findings, ...samples.flatMap(({ also = [] }) => also)])];
+  return { clusterId, findings: found, gatheredAt: now, files, archive: packArchive(inOrder(files, now)) };
 }
 
-/** Up to three findings that can be had at once and at any time, chosen by the seed; about one cluster in four has none. */
+/** Up to three findings of rules without a mark that can be had at once and at any time, chosen by the seed; about one cluster in four has none. */
 export function randomFindings(seed: number | string): readonly string[] {
   const digest = createHash('sha256').update(`findings ${seed}`).digest();
   const candidates = allSamples
+    .filter(({ rule }) => rule.mark === undefined)
     .map(({ fires }) => Object.entries(fires).filter(([, [sample]]) => sample.now === undefined))
     .filter((keys) => keys.length > 0);
   const chosen = new Map<number, string>();
+  const settled = new Set<string>();
   const count = digest[0]! % (randomFindingsMax + 1);
   for (let byte = 1; chosen.size < count; byte += 2) {
     const rule = digest[byte]! % candidates.length;
     const keys = candidates[rule]!;
-    const [key] = keys[digest[byte + 1]! % keys.length]!;
-    if (!chosen.has(rule) && !(isEndOfLife(key) && [...chosen.values()].some(isEndOfLife))) chosen.set(rule, key);
+    const [key, [{ settles = [] }]] = keys[digest[byte + 1]! % keys.length]!;
+    if (!chosen.has(rule) && !settles.some((what) => settled.has(what))) {
+      chosen.set(rule, key);
+      for (const what of settles) settled.add(what);
+    }
     if (byte + 3 >= digest.length) break;
   }
   return [...chosen.values()].sort();
@@ -83,7 +97,7 @@ export function randomFindings(seed: number | string): readonly string[] {
 
 function sampleOf(finding: string): FiringSample {
   const { fires } = allSamples.find((samples) => Object.hasOwn(samples.fires, finding)) ?? {};
-  const sample = fires?.[finding]?.[0];
+  const sample = SIMULATED_FINDINGS.includes(finding) ? fires?.[finding]?.[0] : undefined;
   if (sample === undefined) {
     throw findingsError(`no rule reports ${finding}`, `findings are ${SIMULATED_FINDINGS.join(', ')}`);
   }
@@ -97,15 +111,17 @@ function checkTogether(findings: readonly string[], samples: readonly FiringSamp
     const ofOneRule = findings.filter((finding) => Object.hasOwn(fires, finding));
     if (ofOneRule.length > 1) throw findingsError(`one cluster cannot have both ${ofOneRule.join(' and ')}`, hint);
   }
-  const ofRelease = findings.filter(isEndOfLife);
-  if (ofRelease.length > 1) throw findingsError(`one cluster cannot have both ${ofRelease.join(' and ')}`, hint);
+  const settled = new Map<string, string>();
+  for (const [index, { settles = [] }] of samples.entries()) {
+    for (const what of settles) {
+      const other = settled.get(what);
+      if (other !== undefined)
+        throw findingsError(`one cluster cannot have both ${other} and ${findings[index]}: each has its ${what}`, hint);
+      settled.set(what, findings[index]!);
+    }
+  }
   const times = new Set(samples.flatMap(({ now }) => now ?? []));
   if (times.size > 1) throw findingsError(`${findings.join(', ')} do not exist at the same time`, hint);
-}
-
-/** All of them say which release the cluster runs. */
-function isEndOfLife(finding: string): boolean {
-  return finding.startsWith('OCP4X_');
 }
 
 function findingsError(message: string, hint: string): CcxError {

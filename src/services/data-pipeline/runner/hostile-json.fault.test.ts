@@ -12,6 +12,7 @@ import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
 import { jsonFileBytesMax, jsonFileValuesMax } from '../../../rules/engine/archive-view.ts';
+import { unmarkedOnly } from '../../../rules/engine/rule.ts';
 import { archiveMsDefault, ruleMsDefault, runnerBytesDefault } from '../config.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
 import { runRules } from '../steps/run-rules.ts';
@@ -76,6 +77,7 @@ async function run(files: readonly { path: string; body: string }[]) {
     runners,
     quarantine,
     archiveLimits: { ...defaultArchiveLimits, ratioMax: Number.MAX_SAFE_INTEGER },
+    selection: unmarkedOnly,
     failureLimits: { killedRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 },
     onCpu: () => undefined,
     onKilled: (component: string) => blamed.push(component),

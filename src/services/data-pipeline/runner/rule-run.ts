@@ -1,6 +1,6 @@
 /** What the service and its rule runners exchange. Travels by structured clone between the processes. */
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
-import type { RuleCatalogue } from '../../../rules/engine/rule.ts';
+import type { RuleCatalogue, RuleSelection } from '../../../rules/engine/rule.ts';
 
 export interface RuleRun {
   /** The archive as it was downloaded, or a file that holds it, which is open in the service until the runner has answered. */
@@ -10,6 +10,8 @@ export interface RuleRun {
   readonly clusterId: string | undefined;
   /** ISO 8601; what rules compare dates with. */
   readonly gatheredAt: string;
+  /** Which of the rules that have a mark run. */
+  readonly selection: RuleSelection;
   /** Modules of rules that must not run. */
   readonly leaveOut: readonly string[];
   /** Names of facts that must not be read. */

@@ -10,15 +10,16 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { allRules } from '../../../rules/catalog/index-of-rules.ts';
-import { defineRule, type Rule } from '../../../rules/engine/rule.ts';
+import { defineRule, type Rule, type RuleMark, unmarkedOnly } from '../../../rules/engine/rule.ts';
 import type { RuleRun } from './rule-run.ts';
 import { runRulesOverArchive } from './run-rules-over-archive.ts';
 
-function rule(name: string, evaluate: () => void = () => undefined): Rule {
+function rule(name: string, evaluate: () => void = () => undefined, mark?: RuleMark): Rule {
   return defineRule({
     module: `test.rules.${name}`,
     errorKeys: ['TOLD'],
     requires: [],
+    ...(mark === undefined ? {} : { mark }),
     evaluate: () => {
       evaluate();
       return { type: 'rule', key: 'TOLD', details: { name } };
@@ -33,6 +34,7 @@ async function run(change: Partial<RuleRun> = {}, rules: readonly Rule[] = [rule
     limits: defaultArchiveLimits,
     clusterId: undefined,
     gatheredAt: '2026-01-30T10:08:55Z',
+    selection: unmarkedOnly,
     leaveOut: [],
     leaveOutFacts: [],
     ...change,
@@ -53,6 +55,24 @@ test('every step is named before it begins', async () => {
     'rule test.rules.two',
     'write the report',
   ]);
+});
+
+test('rules that have a mark run only where the job selects them, and the catalogue is of those that it selects', async () => {
+  const rules = [rule('one'), rule('guess', undefined, 'provisional'), rule('hello', undefined, 'tutorial')];
+  for (const [selection, names] of [
+    [{ provisional: false, tutorial: false }, ['one']],
+    [{ provisional: true, tutorial: false }, ['guess', 'one']],
+    [{ provisional: false, tutorial: true }, ['hello', 'one']],
+    [{ provisional: true, tutorial: true }, ['guess', 'hello', 'one']],
+  ] as const) {
+    const modules = names.map((name) => `test.rules.${name}`);
+    const { result, labels } = await run({ selection }, rules);
+    assert.deepEqual([result.catalogue.rules, result.rulesRun, result.hits], [modules, names.length, names.length]);
+    assert.deepEqual(
+      labels.filter((label) => label.startsWith('rule ')).sort(),
+      modules.map((name) => `rule ${name}`),
+    );
+  }
 });
 
 test('the announced cluster counts before the one in the archive', async () => {

@@ -12,17 +12,18 @@ import type { JobContext } from '../../../platform/runner-pool/runner-job.ts';
 import { isOverBudget } from '../../../rules/engine/archive-view.ts';
 import { evaluateArchive, readClusterId } from '../../../rules/engine/evaluate-archive.ts';
 import type { Rule } from '../../../rules/engine/rule.ts';
-import { catalogueOf } from '../../../rules/engine/rule.ts';
+import { catalogueOf, selectRules } from '../../../rules/engine/rule.ts';
 import { FACT_LABEL_PREFIX, RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
 import type { RuleRun, RuleRunResult } from './rule-run.ts';
 
-/** Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster, `REPORT_INVALID` for a rule's bug. */
+/** Of `all` those run that the job selects. Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster, `REPORT_INVALID` for a rule's bug. */
 export async function runRulesOverArchive(
   run: RuleRun,
-  rules: readonly Rule[],
+  all: readonly Rule[],
   context: JobContext,
 ): Promise<RuleRunResult> {
   const clock = createSystemClock();
+  const rules = selectRules(all, run.selection);
   const startedMs = clock.monotonicMs();
   context.label('open the archive');
   const { files, unpackedBytes } = await openArchiveCounting(packedBytes(run.packed), run.limits);

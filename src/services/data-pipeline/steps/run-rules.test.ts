@@ -50,6 +50,7 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
       killsMax: 10,
     }),
     archiveLimits: defaultArchiveLimits,
+    selection: { provisional: true, tutorial: false },
     failureLimits: { killedRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
     onCpu: () => undefined,
     onKilled: (component: string) => killed.push(component),
@@ -70,6 +71,7 @@ test('an archive whose rules run to an end is done at once', async () => {
     limits: defaultArchiveLimits,
     clusterId: 'cluster-a',
     gatheredAt: '2026-01-30T10:08:55.000Z',
+    selection: { provisional: true, tutorial: false },
     leaveOut: [],
     leaveOutFacts: [],
   });

@@ -8,6 +8,7 @@ import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
 import type { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
+import type { RuleSelection } from '../../../rules/engine/rule.ts';
 import { answerRunnerFailure, FACT_LABEL_PREFIX, type RunnerFailureLimits } from '../decide/answer-runner-failure.ts';
 import type { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
@@ -17,6 +18,7 @@ export interface RunRulesDependencies {
   readonly runners: Pick<RunnerPool<RuleRun, RuleRunResult>, 'run'>;
   readonly quarantine: RuleQuarantine;
   readonly archiveLimits: ArchiveLimits;
+  readonly selection: RuleSelection;
   readonly failureLimits: RunnerFailureLimits;
   /** What an attempt took of the CPU. */
   readonly onCpu: (orgId: number, cpuMs: number) => void;
@@ -75,6 +77,7 @@ async function runOnce(
       limits: dependencies.archiveLimits,
       clusterId: upload.clusterId,
       gatheredAt: upload.gatheredAt.toISOString(),
+      selection: dependencies.selection,
       leaveOut: [...without.leaveOut],
       leaveOutFacts: [...without.leaveOutFacts],
     };

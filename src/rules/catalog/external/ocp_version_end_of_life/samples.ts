@@ -12,7 +12,7 @@ export const samples: RuleSamples = {
   rule: ocpVersionEndOfLife,
   fires: {
     OCP4X_BEYOND_EOL: [
-      { title: 'a release past its end', edit: installed('4.15.37'), details },
+      { title: 'a release past its end', edit: installed('4.15.37'), details, settles: ['release'] },
       {
         title: 'the first moment after its last day',
         edit: installed('4.15.37'),
@@ -26,7 +26,13 @@ export const samples: RuleSamples = {
       },
     ],
     OCP4X_EOL_APPROACHING: [
-      { title: 'a release one month before its end', edit: installed('4.15.37'), now: '2025-07-28T06:00:00Z', details },
+      {
+        title: 'a release one month before its end',
+        edit: installed('4.15.37'),
+        now: '2025-07-28T06:00:00Z',
+        details,
+        settles: ['release'],
+      },
       { title: 'its last moment', edit: installed('4.15.37'), now: '2025-08-27T23:59:59Z', details },
       { title: 'sixty days before', edit: installed('4.15.37'), now: '2025-06-29T00:00:00Z', details },
     ],

@@ -12,7 +12,7 @@ export const samples: RuleSamples = {
   rule: ocpVersionEndOfLifeEus,
   fires: {
     OCP4X_EUS_BEYOND_EOL: [
-      { title: 'a release past its extended support', edit: installed('4.14.20'), details },
+      { title: 'a release past its extended support', edit: installed('4.14.20'), details, settles: ['release'] },
       {
         title: 'the first moment after its last day',
         edit: installed('4.14.20'),
@@ -21,7 +21,13 @@ export const samples: RuleSamples = {
       },
     ],
     OCP4X_EUS_EOL_APPROACHING: [
-      { title: 'a release one month before', edit: installed('4.14.20'), now: '2025-10-01T06:00:00Z', details },
+      {
+        title: 'a release one month before',
+        edit: installed('4.14.20'),
+        now: '2025-10-01T06:00:00Z',
+        details,
+        settles: ['release'],
+      },
       { title: 'its last moment', edit: installed('4.14.20'), now: '2025-10-31T23:59:59Z', details },
     ],
   },
