@@ -35,6 +35,9 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   operatorResources: ['config/clusteroperator'],
   persistentVolumes: ['config/persistentvolumes'],
   proxy: ['config/proxy.json'],
+  netNamespaces: ['config/netnamespaces.json'],
+  hostSubnets: ['config/hostsubnet'],
+  routerServers: ['config/metrics'],
   webhooks: ['config/validatingwebhookconfigurations', 'config/mutatingwebhookconfigurations'],
 };
 

@@ -82,6 +82,7 @@ test('no two rules share a module, a short name or an error key', () => {
 /** Likelihood and impact that the published rules have or are assumed to have. Source: data-pipeline.md 7.2. */
 const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact: string, totalRisk: number]>> = {
   CONTROL_PLANE_NODE_REPLICAS: [3, 'Unsupported Functionality', 3],
+  HAPROXY_EXPORTER_SERVER_THRESHOLD_EXCEEDED: [4, 'OpenShift Performance Loss', 3],
   IMAGE_REGISTRY_STORAGE_NOT_CONFIGURED: [2, 'Inaccessible Storage', 2],
   IMAGE_REGISTRY_EMPTYDIR: [2, 'Inaccessible Storage', 2],
   IMAGE_REGISTRY_PVC_NOT_BOUND: [2, 'Inaccessible Storage', 2],
@@ -91,8 +92,11 @@ const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact:
   OCP4X_BEYOND_EOL: [4, 'Product Supportability', 3],
   OCP4X_EUS_EOL_APPROACHING: [3, 'Product Supportability', 2],
   OCP4X_EUS_BEYOND_EOL: [3, 'Product Supportability', 2],
+  OPENSHIFT_SDN_EGRESS_IP_IN_MULTIPLE_HOSTSUBNETS: [2, 'Network Connectivity Loss', 2],
+  OPENSHIFT_SDN_EGRESS_IP_IN_NO_HOSTSUBNET: [3, 'Network Connectivity Loss', 3],
   OPERATOR_UNMANAGED: [2, 'Product Supportability', 2],
   TUTORIAL_ERROR: [1, 'Statistics', 1],
+  SAME_EGRESS_IP_IN_MULTIPLE_NETNAMESPACES: [3, 'Network Connectivity Loss', 3],
   UNSUPPORTED_CNI_PLUGIN: [2, 'Unsupported Functionality', 2],
   WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT: [2, 'OpenShift Performance Loss', 2],
   // Not published; both tell of something that is broken now.

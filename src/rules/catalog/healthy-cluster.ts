@@ -23,6 +23,7 @@ const defaultWorkers = ['worker-0.example.internal', 'worker-1.example.internal'
 export function healthyCluster(options: HealthyClusterOptions): SampleFiles {
   const version = options.version ?? supportedVersion(options.now);
   const since = timestamp(options.now, -30);
+  const workers = options.workerNodes ?? defaultWorkers;
   return {
     'config/id': options.clusterId,
     'config/version.json': clusterVersion(options.clusterId, version, since),
@@ -50,9 +51,10 @@ export function healthyCluster(options: HealthyClusterOptions): SampleFiles {
     ...clusterOperators(version, since),
     ...operatorResources(since),
     ...nodes(options.controlPlaneNodes ?? defaultControlPlane, ['control-plane', 'master'], since),
-    ...nodes(options.workerNodes ?? defaultWorkers, ['worker'], since),
+    ...nodes(workers, ['worker'], since),
     ...machineConfigPools(since),
     ...webhooks(),
+    ...egressIps(workers),
     'insights-operator/gathers.json': {
       status_reports: [
         {
@@ -236,6 +238,28 @@ function webhooks(): SampleFiles {
   };
 }
 
+/** What OpenShift SDN left behind when the cluster moved to another network plug-in: an egress IP of one namespace, hosted by one node. */
+function egressIps(workers: readonly string[]): SampleFiles {
+  const hosts = workers.slice(0, 2);
+  return {
+    'config/netnamespaces.json': [
+      { name: 'default', egressIPs: null, netID: 0 },
+      { name: 'shop', egressIPs: ['10.0.0.200'], netID: 5_920_059 },
+    ],
+    ...Object.fromEntries(
+      hosts.map((host, index): [string, JsonValue] => [
+        `config/hostsubnet/${host}.json`,
+        {
+          metadata: { name: host },
+          host,
+          hostIP: `10.0.0.${10 + index}`,
+          egressIPs: index === 0 ? ['10.0.0.200'] : [],
+        },
+      ]),
+    ),
+  };
+}
+
 /** A webhook configuration with one webhook that a service in that namespace answers. */
 export function sampleWebhook(configuration: string, namespace: string, timeoutSeconds: number): JsonObject {
   return {
@@ -278,6 +302,16 @@ function metrics(version: string): string {
     'cluster_installer{type="openshift-install"} 1',
     '# TYPE cluster_version untyped',
     `cluster_version{type="current",version="${version}"} 1`,
+    '# TYPE haproxy_exporter_server_threshold untyped',
+    ...routerServersSeries('router-default-1', 20, 500),
     '',
   ].join('\n');
+}
+
+/** What a router pod says of its servers, as lines of `config/metrics`. */
+export function routerServersSeries(pod: string, current: number | string, limit: number | string): string[] {
+  return Object.entries({ current, limit }).map(
+    ([type, value]) =>
+      `haproxy_exporter_server_threshold{container="router",namespace="openshift-ingress",pod="${pod}",type="${type}"} ${value} 1763740800000`,
+  );
 }

@@ -4,12 +4,16 @@
  */
 import type { Rule } from '../engine/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
+import { haproxyExporterServerThresholdExceeded } from './external/haproxy_exporter_server_threshold_exceeded/rule.ts';
 import { imageRegistryStorage } from './external/image_registry_storage/rule.ts';
 import { mcpSetToPause } from './external/mcp_set_to_pause/rule.ts';
 import { nodesRequirementsCheck } from './external/nodes_requirements_check/rule.ts';
 import { ocpVersionEndOfLife } from './external/ocp_version_end_of_life/rule.ts';
 import { ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/rule.ts';
+import { openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/rule.ts';
+import { openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/rule.ts';
 import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
+import { sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/rule.ts';
 import { tutorialRule } from './external/tutorial_rule/rule.ts';
 import { unsupportedCniPlugin } from './external/unsupported_cni_plugin/rule.ts';
 import { webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/rule.ts';
@@ -19,12 +23,16 @@ import { versionInfo } from './version_info/rule.ts';
 
 export const allRules: readonly Rule[] = [
   controlPlaneReplicas,
+  haproxyExporterServerThresholdExceeded,
   imageRegistryStorage,
   mcpSetToPause,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
+  openshiftSdnEgressIpInMultipleHostsubnets,
+  openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
+  sameEgressIpInMultipleNetnamespaces,
   tutorialRule,
   unsupportedCniPlugin,
   webhookTimeoutIsLargerThanDefault,

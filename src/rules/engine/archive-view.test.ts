@@ -10,6 +10,8 @@ import {
   jsonDepthMax,
   jsonFileBytesMax,
   jsonFileValuesMax,
+  textLineBytesMax,
+  textLinesMax,
 } from './archive-view.ts';
 import { field } from './json-access.ts';
 
@@ -185,4 +187,38 @@ test('invalid UTF-8 is shown as replacement characters', () => {
   const view = viewOf({ 'a.json': Buffer.from([0x22, 0xff, 0x22]), 'a.log': Buffer.from([0xff]) });
   assert.equal(view.json('a.json'), '\uFFFD');
   assert.equal(view.text('a.log'), '\uFFFD');
+});
+
+test('the lines of a file that begin with a text are told, wherever they are, and no others', () => {
+  const view = viewOf({
+    first: 'a 1\nb\na 2\r\n a 3\nxa 4\na',
+    last: 'b\na 5',
+    none: 'b\nb a',
+    empty: '',
+  });
+  assert.deepEqual(view.linesBeginning('first', 'a'), ['a 1', 'a 2\r', 'a']);
+  assert.deepEqual(view.linesBeginning('last', 'a '), ['a 5']);
+  for (const path of ['none', 'empty', 'absent']) assert.deepEqual(view.linesBeginning(path, 'a'), []);
+});
+
+test('lines of a file are found as a filter over all of them would find them', () => {
+  const line = fc.stringMatching(/^[ab ]{0,4}$/);
+  fc.assert(
+    fc.property(fc.array(line), fc.stringMatching(/^[ab ]{1,2}$/), (lines, beginning) => {
+      const found = viewOf({ text: lines.join('\n') }).linesBeginning('text', beginning);
+      assert.deepEqual(
+        found,
+        lines.filter((one) => one.startsWith(beginning)),
+      );
+    }),
+  );
+});
+
+test('of a file no more lines and no longer ones are taken than the limits say', () => {
+  const count = (lines: number) => viewOf({ text: 'a\n'.repeat(lines) }).linesBeginning('text', 'a').length;
+  assert.equal(count(textLinesMax), textLinesMax);
+  assert.equal(count(textLinesMax + 1), textLinesMax);
+  const withLine = (bytes: number) => viewOf({ text: `${'a'.repeat(bytes)}\na` }).linesBeginning('text', 'a').length;
+  assert.equal(withLine(textLineBytesMax), 2);
+  assert.equal(withLine(textLineBytesMax + 1), 1);
 });

@@ -23,6 +23,9 @@ export const jsonFileBytesMax = 8 * 1024 * 1024;
 export const jsonArchiveValuesMax = 800_000;
 /** One file: some 6 000 alerts. */
 export const jsonFileValuesMax = 400_000;
+/** Lines that are taken of a text file, and the longest of them: a cluster of 500 nodes has some thousand series of a family. */
+export const textLinesMax = 10_000;
+export const textLineBytesMax = 16 * 1024;
 /** Broken files that are listed by name; the rest are only counted, so that a hostile archive cannot fill a log. */
 export const brokenFilesListedMax = 100;
 
@@ -52,6 +55,11 @@ export interface ArchiveView {
   jsonFilesIn(directory: string): readonly string[];
   /** UTF-8 text; invalid bytes become U+FFFD. */
   text(path: string): string | undefined;
+  /**
+   * The lines of a file that begin with a text of ASCII, in order and without their ends: the first `textLinesMax`, and none that is longer
+   * than `textLineBytesMax`. Costs one search through the bytes, however many other lines there are.
+   */
+  linesBeginning(path: string, beginning: string): readonly string[];
   /** The parsed file, or undefined when it is absent or broken. The same value every time: read, never changed. */
   json(path: string): JsonValue | undefined;
   /** Called by whoever finds that a file is not of the resource that belongs at its path; from then on it is a broken file. */
@@ -82,6 +90,7 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
     jsonFilesIn: (directory) =>
       below(directory).filter((path) => path.endsWith('.json') && path.indexOf('/', directory.length + 1) === -1),
     text,
+    linesBeginning: (path, beginning) => linesBeginning(files.get(path) ?? Buffer.alloc(0), beginning),
     json(path) {
       if (parsed.has(path)) return parsed.get(path);
       const bytes = files.get(path);
@@ -97,6 +106,23 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
     },
     broken: () => brokenFiles,
   };
+}
+
+const lineFeed = 0x0a;
+
+function linesBeginning(bytes: Buffer, beginning: string): string[] {
+  const lines: string[] = [];
+  const afterLineFeed = Buffer.from(`\n${beginning}`, 'latin1');
+  const next = (from: number) => bytes.indexOf(afterLineFeed, from) + 1;
+  const isFirst = bytes.toString('latin1', 0, beginning.length) === beginning;
+  // A line that begins at 0 is the first of the file; `next` answers 0 when there is none left.
+  for (let start = isFirst ? 0 : next(0) || -1; start !== -1 && lines.length < textLinesMax; ) {
+    const lineEnd = bytes.indexOf(lineFeed, start);
+    const end = lineEnd === -1 ? bytes.length : lineEnd;
+    if (end - start <= textLineBytesMax) lines.push(bytes.toString('utf8', start, end));
+    start = next(end) || -1;
+  }
+  return lines;
 }
 
 interface ParsedJson {

@@ -6,6 +6,8 @@
 import type { ArchiveView } from './archive-view.ts';
 import { readAlerts } from './facts/alerts.ts';
 import { readClusterVersion } from './facts/cluster-version.ts';
+import { readHostSubnets, readNetNamespaces } from './facts/egress.ts';
+import { readRouterServers } from './facts/metrics.ts';
 import { readMachineConfigPools, readNodes } from './facts/nodes.ts';
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
@@ -26,6 +28,9 @@ const readers = {
   webhooks: readWebhooks,
   operatorResources: readOperatorResources,
   alerts: readAlerts,
+  routerServers: readRouterServers,
+  netNamespaces: readNetNamespaces,
+  hostSubnets: readHostSubnets,
 } as const;
 
 export type FactName = keyof typeof readers;

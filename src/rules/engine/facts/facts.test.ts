@@ -220,3 +220,33 @@ test('volumes, webhooks and alerts without a name are left out', () => {
     { name: 'A', namespace: '', severity: '', state: '', summary: 'old form', startsAt: '' },
   ]);
 });
+
+function alertsOf(metrics: string, files: Readonly<Record<string, string>> = {}) {
+  const entries = Object.entries({ 'config/metrics': metrics, ...files });
+  return read(createArchiveView(new Map(entries.map(([path, text]) => [path, Buffer.from(text)])))).facts.alerts;
+}
+
+test("where the operator gathers no alerts, Prometheus' series of them tell those that fire", () => {
+  const metrics = [
+    '# ALERTS 6/1000',
+    '# TYPE ALERTS untyped',
+    'ALERTS{alertname="EtcdDown",alertstate="firing",namespace="openshift-etcd",severity="critical"} 1 1586350000000',
+    'ALERTS{alertname="TargetDown",alertstate="pending",severity="warning"} 1 1586350000000',
+    'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"} 1 1586350000000',
+    'ALERTS{alertname="Gone",alertstate="firing",severity="critical"} 0 1586350000000',
+    'ALERTS{alertstate="firing",severity="critical"} 1 1586350000000',
+    'ALERTS_FOR_STATE{alertname="Other",alertstate="firing",severity="critical"} 1 1586350000000',
+  ].join('\n');
+  const plain = { namespace: '', state: 'active', summary: '', startsAt: '' };
+  assert.deepEqual(alertsOf(metrics), [
+    { ...plain, name: 'EtcdDown', namespace: 'openshift-etcd', severity: 'critical' },
+    { ...plain, name: 'Watchdog', severity: 'none' },
+  ]);
+});
+
+test('series of alerts count for nothing beside the list of them, even a broken one, and without any series none are known', () => {
+  const metrics = 'ALERTS{alertname="EtcdDown",alertstate="firing",severity="critical"} 1';
+  assert.deepEqual(alertsOf(metrics, { 'config/alerts.json': '[]' }), []);
+  assert.equal(alertsOf(metrics, { 'config/alerts.json': '[' }), undefined);
+  assert.equal(alertsOf('cluster_version{type="current"} 1'), undefined);
+});
