@@ -21,7 +21,7 @@ export function renderConfigurationPage(): string {
     '',
     'Generated from the option tables by `npm run generate`; do not edit.',
     '',
-    'A value comes from the first of: flag, environment, file (`--config FILE`), default. An empty environment variable counts as unset, and so does a key of the file without a value (`null`). The file is TOML, or JSON or YAML as its ending says, and may be a pipe; case does not count in its keys. Secrets may also come from the file that the variable with the suffix `_FILE` names.',
+    'A value comes from the first of: flag, environment, file (`--config FILE`), default. An empty environment variable counts as unset, and so does a key of the file without a value (`null`). The file is TOML, or JSON or YAML as its ending says, and may be a pipe; case does not count in its keys. Secrets may also come from the file that the variable with the suffix `_FILE` names; the login of a database and the credentials of Service Log are read from it again when they are rotated.',
     '',
     'The file of `ccx all-in-one` has sections of its own and those of the roles below their names: what is `[delivery]` in the file of `ccx notifier` is `[notifier.delivery]` there, and so with `ingress`, `data-pipeline`, `writer` and `tracker`. Addresses, ports, database, bus, storage and logging of the roles count for nothing there: the sections `run`, `retention` and `logging` decide them for all, and a key without effect is named at the start.',
     ...sections,

@@ -40,7 +40,7 @@ export function register(program: Command, input: ProcessInput): void {
       sections: rolesOfFile,
       describe: ({ config, file }) => describeRoles(allInOneSettings(config, file), input.env, version),
     });
-    const settings = allInOneSettings(loaded.config, loaded.file);
+    const settings = allInOneSettings(loaded.config, loaded.file, loaded.secretFiles);
     const clock = createSystemClock();
     const lifecycle = new Lifecycle(clock);
     const signalled = waitForSignal();

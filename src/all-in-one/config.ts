@@ -5,7 +5,10 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ConfigFile } from '../platform/config/config-file.ts';
+import type { LoadedConfig } from '../platform/config/load-config.ts';
 import { type ConfigOf, defineOptions, type SettingsOf, settingsOf } from '../platform/config/options.ts';
+import { databaseOfUrl } from '../platform/database/configured-database.ts';
+import type { DatabaseLocation } from '../platform/database/database.ts';
 import { defaultDataFolder } from '../platform/database/database-location.ts';
 import { tlsOptions } from '../platform/http/own-certificate.ts';
 
@@ -104,14 +107,21 @@ export const allInOneOptions = defineOptions({
 });
 
 export interface AllInOneSettings extends SettingsOf<typeof allInOneOptions> {
+  /** One of your own; with an empty URL the embedded one. */
+  readonly database: DatabaseLocation;
   readonly dataFolder: string;
   /** The roles' sections are in it, too. */
   readonly configFile?: ConfigFile;
 }
 
-export function allInOneSettings(config: ConfigOf<typeof allInOneOptions>, configFile?: ConfigFile): AllInOneSettings {
+export function allInOneSettings(
+  config: ConfigOf<typeof allInOneOptions>,
+  configFile?: ConfigFile,
+  secretFiles: LoadedConfig<typeof allInOneOptions>['secretFiles'] = {},
+): AllInOneSettings {
   return {
     ...settingsOf(allInOneOptions, config),
+    database: databaseOfUrl({ config, secretFiles }, 'run.database', 'run.database (--database)'),
     dataFolder: config['run.data'] === '' ? defaultDataFolder() : config['run.data'],
     ...(configFile === undefined ? {} : { configFile }),
   };

@@ -16,6 +16,7 @@ import { openBus } from '../platform/bus/open-bus.ts';
 import type { Clock } from '../platform/clock/clock.ts';
 import { migrateCcx } from '../platform/database/ccx-migrations.ts';
 import { connectDatabase } from '../platform/database/connect-database.ts';
+import type { DatabaseLocation } from '../platform/database/database.ts';
 import { EMBEDDED_DATABASE_NAME } from '../platform/database/database-location.ts';
 import {
   createDatabaseIfMissing,
@@ -92,11 +93,11 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   };
   const folder = dataFolderAt(settings.dataFolder);
 
-  const { databaseUrl, databaseGone } = await openPostgres(folder, settings, dependencies);
+  const { location, databaseGone } = await openPostgres(folder, settings, dependencies);
   // Topics get connections of their own, so that a busy service cannot keep another from its bus.
-  const database = connectDatabase({ url: databaseUrl, applicationName: 'ccx all-in-one' });
+  const database = connectDatabase({ ...location, applicationName: 'ccx all-in-one' });
   lifecycle.defer('database', () => database.close());
-  const busDatabase = connectDatabase({ url: databaseUrl, applicationName: 'ccx all-in-one topics' });
+  const busDatabase = connectDatabase({ ...location, applicationName: 'ccx all-in-one topics' });
   lifecycle.defer('database of the topics', () => busDatabase.close());
   await ensureNotificationSchema(database);
   // Its tool would make it at its first use; until then ccx db status would say that something is missing.
@@ -203,7 +204,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   progress('all services run');
 
   return {
-    ...{ folder, ingress, bus, databaseUrl, databaseGone, operationsUrl, standIns, services, readiness },
+    ...{ folder, ingress, bus, databaseUrl: location.url, databaseGone, operationsUrl, standIns, services, readiness },
     ownToken: roles.ingress.ownToken.token,
     waitUntilIdle: (msMax) => waitUntilIdle([standIns, ...services], clock, msMax),
   };
@@ -213,13 +214,13 @@ async function openPostgres(
   folder: DataFolder,
   settings: AllInOneSettings,
   { clock, lifecycle, progress }: AllInOneDependencies,
-): Promise<Pick<AllInOne, 'databaseUrl' | 'databaseGone'>> {
-  if (settings.databaseUrl !== '')
-    return { databaseUrl: settings.databaseUrl, databaseGone: new Promise(() => undefined) };
+): Promise<Pick<AllInOne, 'databaseGone'> & { readonly location: DatabaseLocation }> {
+  if (settings.database.url !== '') return { location: settings.database, databaseGone: new Promise(() => undefined) };
   progress('starting PostgreSQL');
   const server = await startEmbeddedPostgres({ dataDir: folder.postgres, clock, log: progress });
   lifecycle.defer('PostgreSQL', () => server.stop());
-  return { databaseUrl: await createDatabaseIfMissing(server.url, EMBEDDED_DATABASE_NAME), databaseGone: server.gone };
+  const url = await createDatabaseIfMissing(server.url, EMBEDDED_DATABASE_NAME);
+  return { location: { url }, databaseGone: server.gone };
 }
 
 async function readinessOf(services: readonly RunningService[]): Promise<Readiness> {

@@ -12,15 +12,10 @@ import { until } from '../support/until.ts';
 import { complaintsAbout } from './check-promises.ts';
 import { createFaultyInstallation, type FaultyInstallation } from './faulty-installation.ts';
 import { startRestartableServer } from './restartable-server.ts';
+import { assertSettles, uploadAll } from './uploads-that-settle.ts';
 
 const clock = createSystemClock();
-const gatheringsMax = 12;
-const uploadEveryMs = 200;
-const retryMs = 300;
 const endMsMax = 30_000;
-const settleMsMax = 60_000;
-/** Behind this only leases of messages whose outcome could not be stored are left to wait for; the test does not. */
-const leasesMs = 8_000;
 
 /** What happens to the database while uploads come in. */
 interface Trouble {
@@ -101,43 +96,3 @@ describe('a database that', { concurrency, skip: whyNoInstallation() }, () => {
     });
   }
 });
-
-/** One cluster after the other; each tries again until it is answered with 202, now under the same id, now under another. */
-async function uploadAll(
-  installation: FaultyInstallation,
-  { url, ended }: { readonly url: string; readonly ended: AbortSignal },
-): Promise<void> {
-  const operator = async () => {
-    const gathering = installation.gather();
-    for (
-      let tries = 0;
-      !(await installation.upload(gathering, url, tries % 2 === 0 ? 'same-id' : 'new-id'));
-      tries += 1
-    ) {
-      ended.throwIfAborted();
-      assert.ok(tries < 200, 'an upload is never accepted');
-      await clock.sleep(retryMs);
-    }
-  };
-  const operators: Promise<void>[] = [];
-  for (let count = 0; count < gatheringsMax; count += 1) {
-    operators.push(operator());
-    await clock.sleep(uploadEveryMs);
-  }
-  await Promise.all(operators);
-}
-
-/** Every promise is kept, in the end, by a process that was never started again. */
-async function assertSettles(installation: FaultyInstallation): Promise<void> {
-  const startedMs = clock.monotonicMs();
-  for (;;) {
-    const { evidence } = await installation.collect({ whileRunning: true });
-    // A living process has a folder for what it is writing.
-    const complaints = complaintsAbout({ ...evidence, leftovers: [] }, { uploads: installation.uploads() });
-    if (complaints.length === 0) return;
-    const waitedMs = clock.monotonicMs() - startedMs;
-    if (waitedMs > settleMsMax) assert.deepEqual(complaints, []);
-    if (waitedMs > leasesMs) await installation.endLeases();
-    await clock.sleep(1_000);
-  }
-}

@@ -13,7 +13,7 @@ import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import type { CcxProcess } from '../support/ccx-process.ts';
 import { startTestKafka } from '../support/kafka.ts';
-import { createKafkaRoles, type KafkaRoles, type ProcessName } from '../support/kafka-roles.ts';
+import { createRoles, type ProcessName, type SeparateRoles } from '../support/separate-roles.ts';
 import { until } from '../support/until.ts';
 import { killPoints } from './kill-points.ts';
 import { createChance } from './seeded.ts';
@@ -117,9 +117,9 @@ describe('three brokers', () => {
 
 async function withRoles(
   options: { readonly brokers: readonly string[]; readonly allInOne?: boolean },
-  run: (roles: KafkaRoles) => Promise<void>,
+  run: (roles: SeparateRoles) => Promise<void>,
 ): Promise<void> {
-  const roles = await createKafkaRoles({ ...options, seed });
+  const roles = await createRoles({ ...options, seed });
   try {
     await run(roles);
   } finally {
@@ -127,7 +127,7 @@ async function withRoles(
   }
 }
 
-async function startRoles(roles: KafkaRoles) {
+async function startRoles(roles: SeparateRoles) {
   // The writer first: it brings the schema up that the notifier demands.
   const writer = await roles.start('writer');
   const others: readonly ProcessName[] = ['data-pipeline', 'ingress', 'notifier', 'tracker'];
@@ -135,7 +135,7 @@ async function startRoles(roles: KafkaRoles) {
   return { writer, pipeline: pipeline! };
 }
 
-async function uploadSome(roles: KafkaRoles): Promise<void> {
+async function uploadSome(roles: SeparateRoles): Promise<void> {
   for (let count = 0; count < uploadsMax / 2; count += 1) {
     assert.ok(await roles.upload(), 'accepted');
     await clock.sleep(uploadEveryMs);
@@ -143,7 +143,7 @@ async function uploadSome(roles: KafkaRoles): Promise<void> {
 }
 
 /** Uploads, some at once and then one by one, until the process was killed where it is to be. */
-async function dies(process: CcxProcess, roles: KafkaRoles): Promise<void> {
+async function dies(process: CcxProcess, roles: SeparateRoles): Promise<void> {
   const isDead = () => process.child.exitCode !== null || process.child.signalCode !== null;
   if (!isDead()) await Promise.all(Array.from({ length: uploadsAtOnce }, () => roles.upload()));
   for (let count = uploadsAtOnce; count < uploadsMax && !isDead(); count += 1) {
@@ -155,7 +155,7 @@ async function dies(process: CcxProcess, roles: KafkaRoles): Promise<void> {
 }
 
 /** Everything comes to its end, every promise was kept, every process stops cleanly, and all of that stays so. */
-async function endsWell(roles: KafkaRoles): Promise<void> {
+async function endsWell(roles: SeparateRoles): Promise<void> {
   assert.deepEqual(await roles.complaints(quietMsMax), []);
   await roles.stopRoles();
   assert.deepEqual(await roles.complaints(0), []);

@@ -3,6 +3,7 @@
  * killed and not there yet, and every notification arrives, or a run says what it lacks (consumers.md 3, G21, G22).
  */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { OpenBao } from '../../scripts/engines/start-openbao.ts';
@@ -86,6 +87,51 @@ describe('credentials in a Vault', () => {
       assert.doesNotMatch(process.stdout() + process.stderr(), /(first|second|third|fourth)-secret/);
       assert.equal((process.stdout() + process.stderr()).includes(secretId), false);
       assert.deepEqual(await notifier.complaints({ told: told(0, 1, 2, 3, 4, 5) }), []);
+    }));
+
+  test('G22: user and password of the database are rotated while the notifier follows, and the next connection takes them', () =>
+    withNotifier({}, async (notifier) => {
+      await rotate(notifier, 'secret-of-the-client');
+      const { database, serviceLog } = notifier;
+      const direct = new URL(notifier.databaseUrl);
+      const user = `role_${randomUUID().replaceAll('-', '')}`;
+      await database.query(`CREATE ROLE ${user} LOGIN SUPERUSER`);
+      const rotateLogin = async (password: string) => {
+        const url = new URL(direct);
+        url.username = user;
+        url.password = password;
+        await database.query(`ALTER ROLE ${user} PASSWORD '${password}'`);
+        await putSecret(bao, 'notifications/database', { url: url.href, password });
+        await database.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [user]);
+      };
+      await rotateLogin('password-one');
+      const { env, authorityFile } = settings();
+      const parts = {
+        STORAGE__PG_USERNAME: user,
+        STORAGE__PG_PASSWORD: 'vault:notifications/database#password',
+        STORAGE__PG_HOST: direct.hostname,
+        STORAGE__PG_PORT: direct.port,
+        STORAGE__PG_DB_NAME: direct.pathname.slice(1),
+      };
+      const process = notifier.start({ follows: true, authorityFile, databaseUrl: '', env: { ...env, ...parts } });
+      await notifier.store(clusterOf(0), 'CRITICAL');
+      await until(() => serviceLog.entries().length === 1);
+      await rotateLogin('password-two');
+      await notifier.store(clusterOf(1), 'CRITICAL');
+      await until(() => serviceLog.entries().length === 2);
+      process.kill('SIGTERM');
+      assert.equal((await process.exited(exitMsMax)).code, 0);
+      assert.doesNotMatch(process.stdout() + process.stderr(), /password-(one|two)/);
+
+      await notifier.store(clusterOf(2), 'CRITICAL');
+      const whole = await notifier.run({ authorityFile, databaseUrl: 'vault:notifications/database#url', env });
+      assert.equal(whole.code, 0, whole.output);
+      const missing = await notifier.run({ authorityFile, databaseUrl: 'vault:notifications/database#uri', env });
+      assert.notEqual(missing.code, 0);
+      assert.match(missing.output, /VAULT_FIELD/);
+      assert.match(missing.output, /CCX_DATABASE_URL/);
+      assert.deepEqual(await notifier.complaints({ told: told(0, 1, 2) }), []);
+      await database.query(`DROP ROLE ${user}`);
     }));
 
   test('G21: a run says what it lacks and ends with 11, nothing is posted; a notifier that follows waits for a Vault that is sealed', () =>

@@ -31,6 +31,15 @@ export function systemPostgresPrograms(): string | undefined {
   return found.sort((a, b) => major(b) - major(a))[0];
 }
 
+/** False where it can be started, as tests take it; with CCX_REQUIRE_SYSTEM_PG=1 its absence is a failure. */
+export function whyNoSystemPostgres(): string | false {
+  if (systemPostgresPrograms() !== undefined) return false;
+  const reason = 'no PostgreSQL of the system, such as the package postgresql-15';
+  if (readProcessInput().env['CCX_REQUIRE_SYSTEM_PG'] === '1')
+    throw new Error(`${reason}, and CCX_REQUIRE_SYSTEM_PG=1 wants it`);
+  return reason;
+}
+
 export interface SystemPostgres {
   /** To the maintenance database, as a superuser. */
   readonly url: string;

@@ -10,7 +10,7 @@ import { headerText } from '../../src/platform/bus/bus.ts';
 import type { ListedRole } from '../../src/tools/roles/list-roles.ts';
 import { runCcx, startCcx } from '../support/ccx-process.ts';
 import { startTestKafka } from '../support/kafka.ts';
-import { createKafkaRoles, type KafkaRoles, openKafka, type RoleName, roleNames } from '../support/kafka-roles.ts';
+import { createRoles, openKafka, type RoleName, roleNames, type SeparateRoles } from '../support/separate-roles.ts';
 import { until } from '../support/until.ts';
 
 /** Only a failing test waits so long. */
@@ -19,13 +19,13 @@ const endMsMax = 30_000;
 /** Far less than the 30 s that Kubernetes grants; the machine of the test is slow. */
 const stopMsMax = 10_000;
 
-const context: { roles?: KafkaRoles; brokers?: readonly string[] } = {};
-const roles = (): KafkaRoles => context.roles!;
+const context: { roles?: SeparateRoles; brokers?: readonly string[] } = {};
+const roles = (): SeparateRoles => context.roles!;
 
 before(async () => {
   const { addresses } = await startTestKafka();
   context.brokers = addresses;
-  context.roles = await createKafkaRoles({ brokers: addresses, seed: 'roles' });
+  context.roles = await createRoles({ brokers: addresses, seed: 'roles' });
 });
 after(async () => {
   await context.roles?.remove();

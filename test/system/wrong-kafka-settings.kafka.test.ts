@@ -15,8 +15,8 @@ import type { Bus } from '../../src/platform/bus/bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { type CcxProcess, startCcx } from '../support/ccx-process.ts';
 import { startTestKafka } from '../support/kafka.ts';
-import { makeTopics, openKafka } from '../support/kafka-roles.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { makeTopics, openKafka } from '../support/separate-roles.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listening } from '../support/test-server.ts';
 

@@ -34,7 +34,15 @@ export interface LoadedConfig<Table extends OptionTable> {
   readonly lists: ListsOf<Table>;
   /** Where each value came from, for `--show-configuration` and error texts. */
   readonly origin: Readonly<Record<string, 'flag' | 'environment' | 'file' | 'default'>>;
+  /** Where secrets came from files, by key: whoever works with one for long reads it again, since it may be rotated. */
+  readonly secretFiles: Readonly<Record<string, SecretFile>>;
   readonly warnings: readonly string[];
+}
+
+interface SecretFile {
+  /** Environment name of the secret, without the `_FILE` that names the file. */
+  readonly setting: string;
+  readonly path: string;
 }
 
 export function loadConfig<Table extends OptionTable>(table: Table, sources: ConfigSources): LoadedConfig<Table> {
@@ -42,12 +50,14 @@ export function loadConfig<Table extends OptionTable>(table: Table, sources: Con
   const fileValues = file === undefined ? undefined : ownValues(file.values, sources);
   const config: Record<string, unknown> = {};
   const origin: Record<string, 'flag' | 'environment' | 'file' | 'default'> = {};
+  const secretFiles: Record<string, SecretFile> = {};
   const warnings: string[] = [];
 
   for (const [key, spec] of Object.entries(table.options)) {
     const found = findValue(table, key, spec, { ...sources, file }, fileValues);
     config[key] = found === undefined ? spec.default : parseOption(spec, found.raw, found.where);
     origin[key] = found?.origin ?? 'default';
+    if (found?.secretFile !== undefined) secretFiles[key] = found.secretFile;
   }
   const lists = readLists(table, file, sources.section);
   const known = new Set([...Object.keys(table.options), ...Object.keys(lists)].map((key) => key.toLowerCase()));
@@ -57,7 +67,8 @@ export function loadConfig<Table extends OptionTable>(table: Table, sources: Con
       warnings.push(`${file?.path}: unknown key ${keyInFile(key, sources.section)} is ignored`);
   }
   const loaded = config as ConfigOf<Table>;
-  return { config: loaded, settings: settingsOf(table, loaded), lists: lists as ListsOf<Table>, origin, warnings };
+  const settings = settingsOf(table, loaded);
+  return { config: loaded, settings, lists: lists as ListsOf<Table>, origin, secretFiles, warnings };
 }
 
 /** The keys of its section, without it; or all but those of others' sections. */
@@ -77,6 +88,7 @@ interface FoundValue {
   readonly raw: unknown;
   readonly origin: 'flag' | 'environment' | 'file';
   readonly where: string;
+  readonly secretFile?: SecretFile;
 }
 
 function findValue(
@@ -99,7 +111,8 @@ function findValue(
     if (text !== undefined && text !== '') return { raw: text, origin: 'environment', where: name };
     const path = spec.secret === true ? sources.env[`${name}_FILE`] : undefined;
     if (path !== undefined && path !== '') {
-      return { raw: readSecretFile(path, `${name}_FILE`), origin: 'environment', where: `${name}_FILE` };
+      const where = `${name}_FILE`;
+      return { raw: readSecretFile(path, where), origin: 'environment', where, secretFile: { setting: name, path } };
     }
   }
   const raw = fileValues?.get(lowerKey);

@@ -17,6 +17,7 @@ import {
   sqlState,
 } from './database-error.ts';
 import { Listener } from './listener.ts';
+import { RotatedLogin } from './rotated-login.ts';
 import { SessionClient } from './session.ts';
 
 /** Connections of one pool unless the service says otherwise: a small RDS instance allows about 80 to everybody together. */
@@ -36,7 +37,8 @@ const serverVersionMin = 13;
 export function connectDatabase(options: DatabaseOptions): Database {
   const clock = options.clock ?? createSystemClock();
   const setting = options.setting ?? 'the database URL (--database)';
-  const { address, client } = parseDatabaseUrl({ url: options.url, applicationName: options.applicationName, setting });
+  const { address, client } = parseDatabaseUrl({ ...options, setting });
+  const login = options.rotated === undefined ? undefined : new RotatedLogin(options.rotated);
   const pool = new pg.Pool({
     ...client,
     // The pool's timeout also covers waiting for a free connection, which may take much longer than connecting.
@@ -44,7 +46,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     // The pool would hand its own options to each client: without this a connect could take as long as the wait for a free connection.
     Client: class extends SessionClient {
       constructor() {
-        super(client);
+        super(client, login);
       }
     },
     max: options.connectionsMax ?? connectionsMaxDefault,
@@ -53,9 +55,10 @@ export function connectDatabase(options: DatabaseOptions): Database {
   } as pg.PoolConfig);
   // An idle connection that breaks is taken out of the pool by the driver; the next statement opens another and reports what it meets.
   pool.on('error', () => undefined);
-  const listener = new Listener(client, address, clock);
+  const listener = new Listener({ config: client, address, login, clock });
+  const sessions: Sessions = { pool, address, login, letIn: false };
 
-  const withConnection = <T>(work: (connection: Connection) => Promise<T>) => borrow(pool, address, work);
+  const withConnection = <T>(work: (connection: Connection) => Promise<T>) => borrow(sessions, work);
   const transaction = <T>(work: (tx: Connection) => Promise<T>, how: TransactionOptions = {}) =>
     withConnection(async (connection) => {
       await connection.query(beginStatement(how));
@@ -84,12 +87,16 @@ export function connectDatabase(options: DatabaseOptions): Database {
   };
 }
 
-async function borrow<T>(
-  pool: pg.Pool,
-  address: DatabaseAddress,
-  work: (connection: Connection) => Promise<T>,
-): Promise<T> {
-  const client = await acquire(pool, address);
+interface Sessions {
+  readonly pool: pg.Pool;
+  readonly address: DatabaseAddress;
+  readonly login: RotatedLogin | undefined;
+  /** Whether the server has ever accepted the login. */
+  letIn: boolean;
+}
+
+async function borrow<T>(sessions: Sessions, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const client = await acquire(sessions);
   let broken: Error | undefined;
   // While borrowed nobody else listens: without this a lost connection would end the process.
   const onError = (error: Error) => {
@@ -120,13 +127,16 @@ async function borrow<T>(
   }
 }
 
-async function acquire(pool: pg.Pool, address: DatabaseAddress): Promise<pg.PoolClient> {
+async function acquire(sessions: Sessions): Promise<pg.PoolClient> {
+  const { pool, address, login } = sessions;
   let client: pg.PoolClient;
   try {
-    client = await pool.connect();
+    const connect = () => pool.connect();
+    client = await (login === undefined ? connect() : login.connecting(connect));
   } catch (error) {
-    throw mapConnectError(error, address);
+    throw mapConnectError(error, address, sessions);
   }
+  sessions.letIn = true;
   try {
     await (client as unknown as SessionClient).requireSettings(address);
     return client;

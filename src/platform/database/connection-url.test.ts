@@ -20,6 +20,8 @@ test('host, port, user, password and name are read and percent-decoded', () => {
     database: 'na me',
     user: 'us@er',
     setting: '--database',
+    loginSetting: '--database',
+    parametersSetting: '--database',
   });
 });
 

@@ -17,8 +17,10 @@ const keepAliveDelayMs = 30_000;
 interface UrlOptions {
   readonly url: string;
   readonly applicationName: string;
-  /** The setting that the URL came from, for error texts. */
+  /** The setting that the URL came from, for error texts; and those of login and parameters, where they are others. */
   readonly setting: string;
+  readonly loginSetting?: string;
+  readonly parametersSetting?: string;
 }
 
 const portDefault = 5432;
@@ -67,7 +69,9 @@ export function parseDatabaseUrl(options: UrlOptions) {
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
   };
-  const address: DatabaseAddress = { host, port, database: database || user, user, setting: options.setting };
+  const { setting, loginSetting = setting, parametersSetting = setting } = options;
+  const settings = { setting, loginSetting, parametersSetting };
+  const address: DatabaseAddress = { host, port, database: database || user, user, ...settings };
   return { address, client };
 }
 
@@ -101,6 +105,17 @@ function urlError(problem: string, options: UrlOptions): CcxError {
   });
 }
 
+/** Of parameters that stand in a setting of their own. */
+function parameterError(problem: string, options: UrlOptions): CcxError {
+  const { parametersSetting } = options;
+  if (parametersSetting === undefined) return urlError(problem, options);
+  return new CcxError(`the database cannot be used: ${problem}`, {
+    code: 'DATABASE_URL',
+    category: 'configuration',
+    hint: `change ${parametersSetting}, such as sslmode=verify-full&sslrootcert=/etc/ssl/database-ca.pem`,
+  });
+}
+
 function decodePart(text: string, options: UrlOptions): string {
   try {
     return decodeURIComponent(text);
@@ -124,7 +139,7 @@ function parsePort(text: string, options: UrlOptions): number {
 function connectTimeoutMs(parameters: URLSearchParams, options: UrlOptions): number {
   const text = parameters.get('connect_timeout');
   if (text === null || text === '' || text === '0') return connectMsMax;
-  if (!/^\d+$/.test(text)) throw urlError(`connect_timeout "${text}" is not a number of seconds`, options);
+  if (!/^\d+$/.test(text)) throw parameterError(`connect_timeout "${text}" is not a number of seconds`, options);
   return Number(text) * 1000;
 }
 
@@ -171,23 +186,29 @@ function tlsOptions(host: string, parameters: URLSearchParams, options: UrlOptio
     case 'verify-full':
       return { ...client, rejectUnauthorized: true };
     default:
-      throw urlError(`sslmode "${mode}" is not one of disable, require, verify-ca, verify-full`, options);
+      throw parameterError(`sslmode "${mode}" is not one of disable, require, verify-ca, verify-full`, options);
   }
 }
 
 function readCertificate(name: string, parameters: URLSearchParams, options: UrlOptions): Buffer | undefined {
   const path = parameters.get(name);
   if (path === null || path === '') return undefined;
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new CcxError(`${name} names a file that cannot be read: ${path}`, {
+  const unusable = (problem: string, cause?: unknown) =>
+    new CcxError(`${name} names a file that ${problem}: ${path}`, {
       code: 'DATABASE_URL',
       category: 'configuration',
       cause,
-      hint: `change ${name} in ${options.setting}`,
+      hint: `change ${name} in ${options.parametersSetting ?? options.setting}`,
     });
+  let pem: Buffer;
+  try {
+    pem = readFileSync(path);
+  } catch (cause) {
+    throw unusable('cannot be read', cause);
   }
+  // Without any the connection would fail later, as if it were the server's fault.
+  if (!pem.includes('-----BEGIN ')) throw unusable('holds no PEM');
+  return pem;
 }
 
 /** Composes a URL from parts as they are. Throws `DATABASE_URL` where host or port is none. Reserved characters are encoded here, which the reference does not do (Q5). */

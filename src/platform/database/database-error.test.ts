@@ -10,7 +10,10 @@ import {
   sqlState,
 } from './database-error.ts';
 
-const address = { host: 'db.example', port: 5432, database: 'notification', user: 'writer', setting: '--database' };
+const address = {
+  ...{ host: 'db.example', port: 5432, database: 'notification', user: 'writer' },
+  ...{ setting: '--database', loginSetting: '--database', parametersSetting: '--database' },
+};
 
 const serverError = (code: string, message = 'from the server', severity = 'ERROR') =>
   Object.assign(new Error(message), { code, severity });

@@ -13,6 +13,9 @@ export interface DatabaseAddress {
   readonly database: string;
   readonly user: string;
   readonly setting: string;
+  /** Of user and password, and of `sslmode` and its neighbours: the same, or others. */
+  readonly loginSetting: string;
+  readonly parametersSetting: string;
 }
 
 const networkCodes = new Set([
@@ -126,12 +129,20 @@ function describeRetryable(error: unknown): Description | undefined {
   return undefined;
 }
 
-/** What to tell when no connection came about. Codes: `DATABASE_UNREACHABLE` (retryable), `_AUTH`, `_MISSING`, `_PERMISSION`, `_TLS`, `_OVERLOADED`, `_BUSY`, `_CLOSED`, `_REFUSED`. */
-export function mapConnectError(error: unknown, address: DatabaseAddress): CcxError {
+/**
+ * What to tell when no connection came about. A login that was accepted before may be in the middle of a rotation: then `DATABASE_AUTH` is
+ * retryable, too. Codes: `DATABASE_UNREACHABLE` (retryable), `_AUTH`, `_MISSING`, `_PERMISSION`, `_TLS`, `_OVERLOADED`, `_BUSY`, `_CLOSED`, `_REFUSED`.
+ */
+export function mapConnectError(
+  error: unknown,
+  address: DatabaseAddress,
+  { letIn }: { readonly letIn: boolean } = { letIn: false },
+): CcxError {
   if (error instanceof CcxError) return error;
   const state = sqlState(error);
   const described = state === undefined ? describeLocalFailure(error, address) : describeRefusal(state, error, address);
-  return new CcxError(described.message, { ...described, cause: error });
+  const retryable = described.retryable === true || (letIn && described.code === 'DATABASE_AUTH');
+  return new CcxError(described.message, { ...described, retryable, cause: error });
 }
 
 function describeLocalFailure(error: unknown, address: DatabaseAddress): Description {
@@ -154,7 +165,7 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Descrip
       message: `the database server at ${where} does not speak TLS`,
       code: 'DATABASE_TLS',
       category: 'configuration',
-      hint: `add sslmode=disable to ${address.setting} if the way there is trusted, or switch TLS on in the server`,
+      hint: `add sslmode=disable to ${address.parametersSetting} if the way there is trusted, or switch TLS on in the server`,
     };
   }
   if (certificateCodes.has(codeOf(error) ?? '')) {
@@ -162,7 +173,7 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Descrip
       message: `the certificate of the database server at ${where} is not trusted`,
       code: 'DATABASE_TLS',
       category: 'configuration',
-      hint: `name the right authority with sslrootcert=<file> in ${address.setting}`,
+      hint: `name the right authority with sslrootcert=<file> in ${address.parametersSetting}`,
     };
   }
   if (/client password must be|no password supplied/i.test(message)) {
@@ -170,7 +181,7 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Descrip
       message: `the database server at ${where} wants a password for user "${address.user}"`,
       code: 'DATABASE_AUTH',
       category: 'configuration',
-      hint: `put the password into ${address.setting}`,
+      hint: `put the password into ${address.loginSetting}`,
     };
   }
   return {
@@ -185,17 +196,17 @@ function describeLocalFailure(error: unknown, address: DatabaseAddress): Descrip
 function describeRefusal(answered: string, error: unknown, address: DatabaseAddress): Description {
   const where = `${address.host}:${address.port}`;
   const message = error instanceof Error ? error.message : String(error);
-  const state = (answered === '08P01' && poolerRefusals.find(([text]) => text.test(message))?.[1]) || answered;
+  const state = refusalState(answered, message);
   const parameter = /unsupported startup parameter(?: in options)?: (\w+)/.exec(message)?.[1];
   if (parameter !== undefined) {
     return {
       message: `the pooler at ${where} does not pass the start-up parameter "${parameter}" on`,
       code: 'DATABASE_REFUSED',
       category: 'configuration',
-      hint: `take server settings out of ${address.setting}, and make them the role's (ALTER ROLE ${JSON.stringify(address.user)} SET …)`,
+      hint: `take server settings out of ${address.parametersSetting}, and make them the role's (ALTER ROLE ${JSON.stringify(address.user)} SET …)`,
     };
   }
-  if (state === '28P01' || state === '28000') {
+  if (loginRefusals.has(state)) {
     const encryption = /no (pg_hba\.conf entry|encryption)/.test(message);
     return {
       message: encryption
@@ -204,8 +215,8 @@ function describeRefusal(answered: string, error: unknown, address: DatabaseAddr
       code: 'DATABASE_AUTH',
       category: 'configuration',
       hint: encryption
-        ? `add sslmode=require to ${address.setting} if the server demands TLS, else allow this address in its pg_hba.conf`
-        : `correct user and password in ${address.setting}`,
+        ? `add sslmode=require to ${address.parametersSetting} if the server demands TLS, else allow this address in its pg_hba.conf`
+        : `correct user and password in ${address.loginSetting}`,
     };
   }
   if (state === '3D000') {
@@ -259,6 +270,19 @@ const poolerRefusals: readonly (readonly [RegExp, string])[] = [
   [/no such database/, '3D000'],
   [/no more connections allowed/, '53300'],
 ];
+
+/** invalid_password, invalid_authorization_specification. */
+const loginRefusals: ReadonlySet<string> = new Set(['28P01', '28000']);
+
+/** Whether a server, or a pooler, does not let this user in with this password. */
+export function isLoginRefused(error: unknown): boolean {
+  const answered = sqlState(error);
+  return answered !== undefined && loginRefusals.has(refusalState(answered, (error as Error).message));
+}
+
+function refusalState(answered: string, message: string): string {
+  return (answered === '08P01' && poolerRefusals.find(([text]) => text.test(message))?.[1]) || answered;
+}
 
 /** Of an error that is not the server's. */
 function isLostConnection(error: unknown): boolean {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { testServerUrl } from '../../../test/support/postgres.ts';
-import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
+import { temporaryFile, temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { connectDatabase } from './connect-database.ts';
 import {
@@ -27,6 +27,8 @@ test('a named URL wins over everything', async () => {
     'postgres://a/b',
   );
   assert.equal(await located([], { CCX_DATABASE_URL: 'postgres://c/d' }), 'postgres://c/d');
+  const file = temporaryFile('url', 'postgres://e/f\n');
+  assert.equal(await located([], { CCX_DATABASE_URL_FILE: file }), 'postgres://e/f');
 });
 
 test('the embedded server of a running installation is found by its data folder, and not once it is stopped', async () => {

@@ -7,6 +7,7 @@ import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { readSecretFile } from '../config/lists-of-tables.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { isAlive, readPostmasterFile, servesFolder } from './embedded/postmaster-file.ts';
 import { EMBEDDED_USER, readPassword } from './embedded/prepare-folder.ts';
@@ -19,7 +20,10 @@ export const EMBEDDED_POSTGRES_FOLDER = 'postgres';
 
 export function addDatabaseLocation(command: Command): Command {
   return command
-    .option('--database <url>', 'PostgreSQL to look at, postgres://user:password@host/name (also CCX_DATABASE_URL)')
+    .option(
+      '--database <url>',
+      'PostgreSQL to look at, postgres://user:password@host/name (also CCX_DATABASE_URL, CCX_DATABASE_URL_FILE)',
+    )
     .option('--data <dir>', `data folder of a running all-in-one installation (default ${defaultDataFolder()})`);
 }
 
@@ -27,8 +31,8 @@ export function addDatabaseLocation(command: Command): Command {
 export async function locateDatabase(command: Command, input: ProcessInput): Promise<string> {
   const { database, data } = command.opts<{ database?: string; data?: string }>();
   if (database !== undefined) return database;
-  const fromEnvironment = input.env['CCX_DATABASE_URL'] ?? '';
-  if (data === undefined && fromEnvironment !== '') return fromEnvironment;
+  const fromEnvironment = data === undefined ? urlOfEnvironment(input) : '';
+  if (fromEnvironment !== '') return fromEnvironment;
   const folder = data ?? defaultDataFolder();
   const url = await findRunningServer(join(folder, EMBEDDED_POSTGRES_FOLDER), EMBEDDED_DATABASE_NAME);
   if (url !== undefined) return url;
@@ -37,6 +41,13 @@ export async function locateDatabase(command: Command, input: ProcessInput): Pro
     category: 'configuration',
     hint: 'start it with ccx all-in-one --data DIR, name its folder with --data DIR, or name another database with --database URL',
   });
+}
+
+/** As the roles take it. Throws `CONFIG_SECRET_FILE`. */
+function urlOfEnvironment({ env }: ProcessInput): string {
+  const url = env['CCX_DATABASE_URL'] ?? '';
+  const file = env['CCX_DATABASE_URL_FILE'] ?? '';
+  return url !== '' || file === '' ? url : readSecretFile(file, 'CCX_DATABASE_URL_FILE');
 }
 
 /** URL of the server's database `name`, or undefined when no server runs on the folder. */

@@ -4,6 +4,7 @@
  */
 import type pg from 'pg';
 import type { Clock } from '../clock/clock.ts';
+import type { RotatedUrl } from './rotated-login.ts';
 
 export interface QueryResult<Row> {
   readonly rows: Row[];
@@ -39,15 +40,24 @@ export interface Database extends Queryable {
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions {
+/** Where a database is, and which settings say so. */
+export interface DatabaseLocation {
   /** `postgres://user:password@host:port/name?sslmode=…`, reserved characters percent-encoded. */
   readonly url: string;
+  /** The setting that `url` came from, for the hints of errors; default `--database`. */
+  readonly setting?: string;
+  /** Those of user and password, and of `sslmode` and its neighbours, where they are others. */
+  readonly loginSetting?: string;
+  readonly parametersSetting?: string;
+  /** Where user and password may change while the program runs. */
+  readonly rotated?: RotatedUrl;
+}
+
+export interface DatabaseOptions extends DatabaseLocation {
   readonly applicationName: string;
   readonly connectionsMax?: number;
   /** After which a pooled connection is replaced. */
   readonly connectionAgeMs?: number;
-  /** The setting that `url` came from, for the hints of errors; default `--database`. */
-  readonly setting?: string;
   /** Paces reconnects of `listen`; the system's clock by default. */
   readonly clock?: Clock;
 }

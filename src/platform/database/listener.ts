@@ -8,6 +8,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { backoffMs } from '../clock/backoff.ts';
 import type { Clock } from '../clock/clock.ts';
 import { type DatabaseAddress, mapConnectError } from './database-error.ts';
+import type { RotatedLogin } from './rotated-login.ts';
 import { SessionClient } from './session.ts';
 
 /** Reconnects of LISTEN: the first is quick because most outages are a restart, the last is bounded because polling is the truth. */
@@ -18,6 +19,7 @@ type OnNotify = (payload: string) => void;
 export class Listener {
   readonly #config: pg.ClientConfig;
   readonly #address: DatabaseAddress;
+  readonly #login: RotatedLogin | undefined;
   readonly #clock: Clock;
   readonly #channels = new Map<string, Set<OnNotify>>();
   readonly #closing = new AbortController();
@@ -25,10 +27,16 @@ export class Listener {
   #connecting: Promise<pg.Client> | undefined;
   #reconnecting: Promise<void> | undefined;
 
-  constructor(config: pg.ClientConfig, address: DatabaseAddress, clock: Clock) {
-    this.#config = config;
-    this.#address = address;
-    this.#clock = clock;
+  constructor(options: {
+    readonly config: pg.ClientConfig;
+    readonly address: DatabaseAddress;
+    readonly login: RotatedLogin | undefined;
+    readonly clock: Clock;
+  }) {
+    this.#config = options.config;
+    this.#address = options.address;
+    this.#login = options.login;
+    this.#clock = options.clock;
   }
 
   /** Resolves once the server listens; rejects when the first connection fails. During a reconnect it resolves at once. */
@@ -81,14 +89,15 @@ export class Listener {
 
   #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return Promise.resolve(this.#client);
-    this.#connecting ??= this.#connect().finally(() => {
+    const connect = () => this.#connect();
+    this.#connecting ??= (this.#login === undefined ? connect() : this.#login.connecting(connect)).finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new SessionClient(this.#config);
+    const client = new SessionClient(this.#config, this.#login);
     client.on('error', () => this.#onLost(client));
     client.on('end', () => this.#onLost(client));
     client.on('notification', (message) => {

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Connection } from './database.ts';
 import type { DatabaseAddress } from './database-error.ts';
+import type { RotatedLogin } from './rotated-login.ts';
 
 /** What the driver has and its types leave out. */
 declare module 'pg' {
@@ -14,6 +15,7 @@ declare module 'pg' {
     readonly connection: import('pg').Connection;
     /** Of the session as the server, or a pooler, named it at the start; null where it did not. */
     readonly processID: number | null;
+    readonly connectionParameters: { user: string };
     getStartupConf(): Record<string, string>;
   }
 }
@@ -74,18 +76,40 @@ const rowTypes: pg.CustomTypesConfig = {
 
 export class SessionClient extends pg.Client {
   readonly #options: string | undefined;
+  readonly #login: RotatedLogin | undefined;
   readonly #reported = new Map<string, string>();
   #optionsChecked = false;
 
-  constructor(config: pg.ClientConfig) {
+  constructor(config: pg.ClientConfig, login: RotatedLogin | undefined) {
     super({ ...config, types: rowTypes });
     this.#options = config.options;
+    this.#login = login;
     // Between the pool's listener and the borrower's nobody else listens, and a server that ends a connection as soon as it has begun
     // would end this process. The next statement says what happened.
     this.on('error', () => undefined);
     this.connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
       this.#reported.set(parameterName, parameterValue);
     });
+  }
+
+  /** By the pool with a callback, by LISTEN without one. With the login that is in force now. */
+  override connect(): Promise<pg.Client>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
+    const connecting = this.#connectNow();
+    if (callback === undefined) return connecting;
+    connecting.then(() => (callback as (error?: Error) => void)(), callback);
+    return undefined;
+  }
+
+  async #connectNow(): Promise<pg.Client> {
+    if (this.#login !== undefined) {
+      const { user, password } = await this.#login.current();
+      this.user = user;
+      this.connectionParameters.user = user;
+      this.password = password;
+    }
+    return await super.connect();
   }
 
   /** Called by the driver. What comes after `options` counts. */

@@ -1,10 +1,12 @@
 /** Each `sslmode` against a server with a certificate for `localhost` from an authority of its own. Needs the `openssl` program. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { launcherOf, runProgram, settingsOf } from '../../../test/support/drop-in-program.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../clock/clock.ts';
 import { connectDatabase } from './connect-database.ts';
@@ -98,5 +100,72 @@ describe('TLS to the database', { skip: missing() }, () => {
     assert.equal(await outcome('127.0.0.1', 'verify-full', 'server'), 'DATABASE_TLS');
     assert.equal(await outcome('localhost', 'verify-full', 'stranger'), 'DATABASE_TLS');
     assert.equal(await outcome('localhost', 'verify-full'), 'DATABASE_TLS');
+  });
+
+  test('a file with many authorities, as RDS hands one out, serves when one of them is the right one', async () => {
+    const bundle = ['stranger', 'server'].map((name) => readFileSync(join(folder, `${name}.crt`), 'utf8'));
+    writeFileSync(join(folder, 'bundle.crt'), `# global bundle\n${bundle.join('\n')}`);
+    assert.equal(await outcome('localhost', 'verify-full', 'bundle'), 'encrypted');
+    writeFileSync(join(folder, 'strangers.crt'), `${bundle[0]}\n${bundle[0]}`);
+    assert.equal(await outcome('localhost', 'verify-full', 'strangers'), 'DATABASE_TLS');
+  });
+
+  describe('by the parts of the reference', () => {
+    const drop = (params: string) => {
+      const { username, password, port } = new URL(server.url);
+      return runProgram(launcherOf('ccx-notification-writer'), ['--db-init-migration'], {
+        cwd: folder,
+        env: settingsOf('ccx-notification-writer', {
+          STORAGE__DB_DRIVER: 'postgres',
+          STORAGE__PG_USERNAME: decodeURIComponent(username),
+          STORAGE__PG_PASSWORD: decodeURIComponent(password),
+          STORAGE__PG_HOST: 'localhost',
+          STORAGE__PG_PORT: port,
+          STORAGE__PG_DB_NAME: 'postgres',
+          STORAGE__PG_PARAMS: params,
+        }),
+      });
+    };
+    const authority = (name: string) => `sslrootcert=${join(folder, name)}`;
+    /** The program ends with the code for storage, and says this of the setting. */
+    const isRefused = async (params: string, ...said: readonly RegExp[]) => {
+      const { code, stdout, stderr } = await drop(params);
+      assert.equal(code, 5, stdout + stderr);
+      for (const pattern of said) assert.match(stdout + stderr, pattern);
+      assert.doesNotMatch(stdout + stderr, new RegExp(new URL(server.url).password));
+    };
+
+    test('verify-full with the right authority lets the drop-in program in', async () => {
+      const { code, stdout, stderr } = await drop(`sslmode=verify-full&${authority('server.crt')}`);
+      assert.equal(code, 0, stdout + stderr);
+    });
+
+    test('a wrong authority, a file that is none or is not there, and a mode that there is not are said of pg_params', async () => {
+      await isRefused(
+        `sslmode=verify-full&${authority('stranger.crt')}`,
+        ...[/DATABASE_TLS/, /not trusted/, /sslrootcert=<file> in storage\.pg_params/],
+      );
+      writeFileSync(join(folder, 'no.crt'), 'no certificate\n');
+      await isRefused(`sslmode=verify-full&${authority('no.crt')}`, /DATABASE_URL/, /storage\.pg_params/);
+      await isRefused(`sslmode=verify-full&${authority('missing.crt')}`, /DATABASE_URL/, /storage\.pg_params/);
+      await isRefused('sslmode=prefer', /DATABASE_URL/, /sslmode \\*"prefer\\*" is not one of/, /storage\.pg_params/);
+    });
+
+    test('a server that lets nobody in without TLS, as RDS with rds.force_ssl, is told apart from a wrong password', async () => {
+      const admin = connectDatabase({ url: server.url, applicationName: 'test' });
+      const { rows } = await admin.query<{ path: string }>(`SELECT current_setting('hba_file') AS path`);
+      const before = readFileSync(rows[0]!.path, 'utf8');
+      try {
+        writeFileSync(rows[0]!.path, before.replaceAll(/^host(?=\s)/gm, 'hostssl'));
+        await admin.query('SELECT pg_reload_conf()');
+        await isRefused('sslmode=disable', /DATABASE_AUTH/, /sslmode=require to storage\.pg_params/);
+        const { code, stdout, stderr } = await drop('sslmode=require');
+        assert.equal(code, 0, stdout + stderr);
+      } finally {
+        writeFileSync(rows[0]!.path, before);
+        await admin.query('SELECT pg_reload_conf()');
+        await admin.close();
+      }
+    });
   });
 });

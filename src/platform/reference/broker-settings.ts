@@ -5,7 +5,14 @@
 import type { KafkaBusSettings } from '../bus/bus-options.ts';
 import { type KafkaSecurity, type KafkaSettingNames, parseKafkaSecurity } from '../bus/kafka/kafka-security.ts';
 import { inSection } from '../config/options.ts';
+import {
+  databaseOfUrl,
+  type LocatingConfig,
+  type RotatedSecrets,
+  rotatedFiles,
+} from '../database/configured-database.ts';
 import { composeDatabaseUrl } from '../database/connection-url.ts';
+import type { DatabaseLocation } from '../database/database.ts';
 
 /** Brokers beside their addresses. */
 export function brokerOptions<Section extends string>(section: Section, defaults: { readonly mechanism: string }) {
@@ -96,35 +103,51 @@ type StorageConfig<Name extends string> = Section<Name, StorageTexts> & {
   readonly [Key in `${Name}.pg_port`]: number;
 };
 
-interface DatabaseLocation {
-  readonly url: string;
-  /** Where the URL came from, for error texts. */
-  readonly setting: string;
-}
-
 /** Throws `DATABASE_URL` where host or port are missing. */
 export function databaseOfParts<Name extends 'storage' | 'aggregator_storage'>(
-  config: StorageConfig<Name>,
+  loaded: LocatingConfig<StorageConfig<Name>>,
   section: Name,
+  rotated: RotatedSecrets = rotatedFiles(loaded),
 ): DatabaseLocation {
+  const { config } = loaded;
   const value = (name: StorageTexts) => config[`${section}.${name}`];
-  const url = composeDatabaseUrl({
-    user: value('pg_username'),
-    password: value('pg_password'),
-    host: value('pg_host'),
-    setting: `${section}.pg_host`,
-    port: config[`${section}.pg_port`] as number,
-    database: value('pg_db_name'),
-    parameters: value('pg_params'),
-  });
-  return { url, setting: `${section}.pg_host and its neighbours` };
+  const urlWith = (password: string) =>
+    composeDatabaseUrl({
+      user: value('pg_username'),
+      password,
+      host: value('pg_host'),
+      setting: `${section}.pg_host`,
+      port: config[`${section}.pg_port`] as number,
+      database: value('pg_db_name'),
+      parameters: value('pg_params'),
+    });
+  const secret = rotated(`${section}.pg_password`);
+  return {
+    url: urlWith(value('pg_password')),
+    setting: `${section}.pg_host and its neighbours`,
+    loginSetting: `${section}.pg_username and ${section}.pg_password`,
+    parametersSetting: `${section}.pg_params`,
+    ...(secret === undefined
+      ? {}
+      : {
+          rotated: {
+            value: async () => urlWith(await secret.value()),
+            reload: async () => urlWith(await secret.reload()),
+          },
+        }),
+  };
 }
 
 /** `storage.url`, called `urlSetting` in error texts, or the reference's parts. */
 export function storageDatabase(
-  config: StorageConfig<'storage'> & { readonly 'storage.url': string },
-  urlSetting = 'storage.url (--database, CCX_DATABASE_URL)',
+  loaded: LocatingConfig<StorageConfig<'storage'> & { readonly 'storage.url': string }>,
+  {
+    urlSetting = 'storage.url (--database, CCX_DATABASE_URL)',
+    rotated = rotatedFiles(loaded),
+  }: { readonly urlSetting?: string; readonly rotated?: RotatedSecrets } = {},
 ): DatabaseLocation {
-  const url = config['storage.url'];
-  return url === '' ? databaseOfParts(config, 'storage') : { url, setting: urlSetting };
+  const url = loaded.config['storage.url'];
+  return url === ''
+    ? databaseOfParts(loaded, 'storage', rotated)
+    : databaseOfUrl(loaded, 'storage.url', urlSetting, rotated);
 }

@@ -5,7 +5,8 @@
 import { CcxError, configInvalid } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { readSecretFile, type Secret, type SecretRequest, type SecretSource } from './secret-source.ts';
+import { createFileSecret } from './file-secret.ts';
+import type { Secret, SecretRequest, SecretSource } from './secret-source.ts';
 import { createVaultClient } from './vault/vault-client.ts';
 import { createVaultSecrets, parseVaultReference } from './vault/vault-secrets.ts';
 import { createVaultSession } from './vault/vault-session.ts';
@@ -60,28 +61,4 @@ function createConstantSecret(request: SecretRequest): Secret {
     });
   };
   return { setting: request.setting, value, reload: value };
-}
-
-/**
- * A file that somebody keeps up to date (Kubernetes, Vault Agent, External Secrets) is read each time, so a rotation needs no restart.
- * Code `SECRET_FILE` when the file gave no value yet. Once it did, a moment without it (files are swapped) changes nothing.
- */
-function createFileSecret(setting: string, path: string): Secret {
-  let lastGood: string | undefined;
-  const value = async () => {
-    try {
-      lastGood = await readSecretFile(path);
-    } catch (cause) {
-      if (lastGood === undefined) {
-        throw new CcxError(`${setting}_FILE names a file that holds no secret: ${path}`, {
-          code: 'SECRET_FILE',
-          category: 'configuration',
-          cause,
-          hint: `check the file that ${setting}_FILE names: it must be readable and not empty`,
-        });
-      }
-    }
-    return lastGood;
-  };
-  return { setting, value, reload: value };
 }

@@ -5,7 +5,6 @@
  *
  * What both promise: no value is ever part of an error, a log line or an object that is logged; errors name the setting to change.
  */
-import { readFile } from 'node:fs/promises';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { environmentName, type OptionTable } from '../config/options.ts';
 
@@ -41,21 +40,13 @@ export interface SecretSource {
 export function secretRequest<Table extends OptionTable>(options: {
   readonly table: Table;
   readonly key: keyof Table['options'] & string;
-  readonly loaded: LoadedConfig<Table>;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly loaded: Pick<LoadedConfig<Table>, 'config' | 'secretFiles'>;
 }): SecretRequest {
-  const { table, key, loaded, env } = options;
-  const setting = environmentName(table, key);
-  const configured = String(loaded.config[key]);
-  const fromEnvironment = loaded.origin[key] === 'environment';
-  const file = fromEnvironment && (env[setting] ?? '') === '' ? env[`${setting}_FILE`] : undefined;
-  return { setting, configured, ...(file === undefined || file === '' ? {} : { file }) };
-}
-
-/** One trailing line end belongs to the editor, not to the secret; the same rule as `loadConfig`. */
-export async function readSecretFile(path: string): Promise<string> {
-  const text = (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
-  if (text === '') throw new Error('the file is empty');
-  if (Buffer.byteLength(text) > secretBytesMax) throw new Error(`the file is larger than ${secretBytesMax} bytes`);
-  return text;
+  const { table, key, loaded } = options;
+  const file = loaded.secretFiles[key]?.path;
+  return {
+    setting: environmentName(table, key),
+    configured: String(loaded.config[key]),
+    ...(file === undefined ? {} : { file }),
+  };
 }

@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import { errorFields } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { databaseOfUrl } from '../../platform/database/configured-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import type { LogLevel } from '../../platform/telemetry/log.ts';
@@ -29,7 +31,7 @@ export function register(program: Command, input: ProcessInput): void {
     const { startDataPipeline } = await import('./service.ts');
     const level = config['logging.log_level'] as LogLevel;
     await openRole({ name: 'data-pipeline', level, loaded }, async (role) => {
-      const database = openDatabase(config['database.url'], role);
+      const database = openDatabase(loaded, role);
       const topics = [
         { name: settings.incoming.topic, setting: 'incoming.topic (CDP_INCOMING_TOPIC)' },
         { name: settings.resultsTopic, setting: 'results.topic' },
@@ -48,10 +50,10 @@ export function register(program: Command, input: ProcessInput): void {
 }
 
 /** For the topics, where no brokers carry them, and for `ccx roles`. */
-function openDatabase(url: string, role: OpenRole): Database | undefined {
-  if (url === '') return undefined;
-  const setting = 'database.url (CCX_DATABASE_URL)';
-  return role.database({ url, applicationName: 'ccx data-pipeline', setting });
+function openDatabase(loaded: LoadedConfig<typeof dataPipelineOptions>, role: OpenRole): Database | undefined {
+  if (loaded.config['database.url'] === '') return undefined;
+  const location = databaseOfUrl(loaded, 'database.url', 'database.url (CCX_DATABASE_URL)');
+  return role.database({ ...location, applicationName: 'ccx data-pipeline' });
 }
 
 /** Read only; undefined where archives are fetched by their links only. */

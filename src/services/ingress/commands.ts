@@ -6,8 +6,10 @@ import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { readVersion } from '../../platform/config/version.ts';
+import { databaseOfUrl } from '../../platform/database/configured-database.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { buildWithLifecycle } from '../../platform/lifecycle/lifecycle.ts';
@@ -34,6 +36,8 @@ const statusPartitions = 3;
 /** Connections for that; a look-up takes less than a millisecond. */
 const recordsConnectionsMax = 4;
 
+type LoadedIngress = LoadedConfig<typeof ingressOptions>;
+
 const databaseSetting = 'database.url (CCX_DATABASE_URL)';
 
 export function register(program: Command, input: ProcessInput): void {
@@ -53,12 +57,12 @@ export function register(program: Command, input: ProcessInput): void {
       const { telemetry, clock, lifecycle } = role;
       lifecycle.defer('Clowder', () => clowder.cleanUp());
       const { objects, busOpened } = await openObjects(config, role);
-      const bus = createLateBus(() => openIngressBus(config, role, busOpened));
+      const bus = createLateBus(() => openIngressBus(loaded, role, busOpened));
       lifecycle.defer('bus', () => bus.close());
       const away = await bus.tryNow();
       if (away !== undefined)
         warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
-      const records = openRecords(config, role);
+      const records = openRecords(loaded, role);
       // Whose the clusters are is kept only with a token file.
       const database = settings.tokensFile === '' ? undefined : records;
       role.runs(await startIngress(settings, { bus, objects, telemetry, clock, database }), records);
@@ -67,24 +71,24 @@ export function register(program: Command, input: ProcessInput): void {
 }
 
 /** Apart from the bus, which may be Kafka, and whose connections wait for the bus to come back. */
-function openRecords(config: IngressConfig, role: OpenRole): Database | undefined {
-  if (config['database.url'] === '') return undefined;
+function openRecords(loaded: LoadedIngress, role: OpenRole): Database | undefined {
+  if (loaded.config['database.url'] === '') return undefined;
   return role.database({
-    url: config['database.url'],
+    ...databaseOfUrl(loaded, 'database.url', databaseSetting),
     applicationName: 'ccx ingress',
     connectionsMax: recordsConnectionsMax,
-    setting: databaseSetting,
   });
 }
 
 function openIngressBus(
-  config: IngressConfig,
+  loaded: LoadedIngress,
   { clock, telemetry }: OpenRole,
   busOpened: (bus: Bus) => void,
 ): Promise<OpenedBus> {
+  const { config } = loaded;
   return buildWithLifecycle(clock, async (lifecycle) => {
     const settings = ingressBusSettings(config);
-    const database = settings.kind === 'postgres' ? openBusDatabase(config) : undefined;
+    const database = settings.kind === 'postgres' ? openBusDatabase(loaded) : undefined;
     if (database !== undefined) lifecycle.defer('database', () => database.close());
     const bus = await openBus(settings, { clock, telemetry, database });
     lifecycle.defer('bus', () => bus.close());
@@ -106,10 +110,13 @@ function openIngressBus(
   });
 }
 
-function openBusDatabase(config: IngressConfig): Database {
-  const url = config['database.url'];
-  if (url === '') throw configInvalid('bus.kind = postgres needs a database', 'set database.url (CCX_DATABASE_URL)');
-  return connectDatabase({ url, applicationName: 'ccx ingress', setting: databaseSetting });
+function openBusDatabase(loaded: LoadedIngress): Database {
+  if (loaded.config['database.url'] === '')
+    throw configInvalid('bus.kind = postgres needs a database', 'set database.url (CCX_DATABASE_URL)');
+  return connectDatabase({
+    ...databaseOfUrl(loaded, 'database.url', databaseSetting),
+    applicationName: 'ccx ingress',
+  });
 }
 
 /** Rejects where a login or a topic is wrong, which ends the start, and while the brokers are away, which does not. */

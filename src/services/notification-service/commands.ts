@@ -9,7 +9,6 @@ import type { Database } from '../../platform/database/database.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { describeFailure } from '../../platform/lifecycle/run-role.ts';
-import { storageDatabase } from '../../platform/reference/broker-settings.ts';
 import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
 import { print, withDatabase } from './command-database.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
@@ -98,14 +97,18 @@ async function runDry(
 ): Promise<number> {
   const { openRoleBase } = await import('../../platform/lifecycle/open-role.ts');
   const { connectDatabase } = await import('../../platform/database/connect-database.ts');
+  const { openStorage } = await import('./open-database.ts');
   const { printPreview } = await import('./print-preview.ts');
   const { config } = loaded;
   const base = openRoleBase({ name: 'notifier', level: 'warn', loaded, logsToStandardError: true });
   const { cluster: clusters, data, json = false, once = false } = command.opts<NotifierFlags>();
   let database: Database | undefined;
   try {
-    const location = data === undefined ? storageDatabase(config) : { url: await locateDatabase(command, input) };
-    database = connectDatabase({ ...location, applicationName: 'ccx-notifier', clock: base.clock });
+    const opening = { ...base, loaded, env: input.env, applicationName: 'ccx-notifier' };
+    database =
+      data === undefined
+        ? await openStorage(opening)
+        : connectDatabase({ ...opening, url: await locateDatabase(command, input) });
     const settings = notificationServiceSettings(config, once ? 'once' : 'follow');
     await printPreview({ ...base, loaded, env: input.env, database }, { settings, clusters, json });
     return 0;
@@ -129,10 +132,10 @@ async function startNotifier(
 ): Promise<{ readonly service: NotificationService; readonly database: Database }> {
   const { loaded, env, clock, telemetry, lifecycle } = notifier;
   const { config } = loaded;
-  const { connectDatabase } = await import('../../platform/database/connect-database.ts');
+  const { openStorage } = await import('./open-database.ts');
   const { openNotificationDependencies } = await import('./open-dependencies.ts');
   const { startNotificationService } = await import('./service.ts');
-  const database = connectDatabase({ ...storageDatabase(config), applicationName: 'ccx-notifier', clock });
+  const database = await openStorage({ loaded, env, clock, telemetry, applicationName: 'ccx-notifier' });
   lifecycle.defer('database', () => database.close());
   const dependencies = await openNotificationDependencies({ loaded, env, clock, telemetry, lifecycle, database });
   const settings = notificationServiceSettings(config, mode);

@@ -12,10 +12,9 @@ import { requireTopics } from '../../platform/bus/require-topics.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
-import { connectDatabase } from '../../platform/database/connect-database.ts';
 import type { Database, Queryable } from '../../platform/database/database.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
-import { brokerSettings, databaseOfParts } from '../../platform/reference/broker-settings.ts';
+import { brokerSettings } from '../../platform/reference/broker-settings.ts';
 import { secretRequest } from '../../platform/secrets/secret-source.ts';
 import { type VaultSettings, vaultSettings } from '../../platform/secrets/vault/vault-settings.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -24,6 +23,7 @@ import { type NotificationServiceConfig, notificationServiceOptions } from './co
 import { createFolderContent, createServerContent } from './content/server-content.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
+import { openAggregator } from './open-database.ts';
 import type { ContentSource, Target } from './ports.ts';
 import { createKafkaTarget, type TargetBus } from './targets/kafka-target/kafka-target.ts';
 import type { ServiceLogTargetSettings } from './targets/service-log-target/service-log-target.ts';
@@ -71,7 +71,7 @@ export async function openNotificationDependencies(options: OpenOptions) {
 
 /** Loaded where it is enabled: its answers are checked by schemas, its texts are rendered by processes, its credentials may lie in Vault. */
 async function openServiceLog(
-  { loaded, env, clock, telemetry, lifecycle }: OpenOptions,
+  { loaded, clock, telemetry, lifecycle }: OpenOptions,
   settings: ServiceLogTargetSettings,
   vault: VaultSettings | undefined,
 ): Promise<Target> {
@@ -80,7 +80,7 @@ async function openServiceLog(
   const secrets = openSecretSource({ vault, clock, telemetry });
   lifecycle.defer('secrets', () => secrets.close());
   const secret = (key: 'service_log.client_id' | 'service_log.client_secret') =>
-    secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded, env }));
+    secrets.secret(secretRequest({ table: notificationServiceOptions, key, loaded }));
   const clientId = secret('service_log.client_id');
   const clientSecret = secret('service_log.client_secret');
   return createServiceLogTarget(settings, { clientId, clientSecret, clock, telemetry });
@@ -162,15 +162,13 @@ function contentSource(config: NotificationServiceConfig): ContentSource {
 }
 
 /** A database that is not configured is met when the rules are read, behind targets that cannot be used, as in the reference. */
-function openDisabledRules({ loaded, lifecycle }: OpenOptions): DisabledRulesSource | undefined {
-  const { config } = loaded;
+function openDisabledRules(options: OpenOptions): DisabledRulesSource | undefined {
+  const { lifecycle } = options;
+  const { config } = options.loaded;
   if (config['disabled_rules.ignore']) return undefined;
   try {
     if (config['aggregator_storage.db_driver'] !== 'postgres') throw aggregatorDriver(config);
-    const aggregator = connectDatabase({
-      ...databaseOfParts(config, 'aggregator_storage'),
-      applicationName: 'ccx-notifier',
-    });
+    const aggregator = openAggregator({ ...options, applicationName: 'ccx-notifier' });
     lifecycle.defer('aggregator database', () => aggregator.close());
     return createDisabledRulesDatabase(aggregator);
   } catch (cause) {

@@ -73,7 +73,10 @@ for (const section of ['storage', 'aggregator_storage'] as const) {
     const prefix = `CCX_NOTIFICATION_SERVICE__${section.toUpperCase()}__PG_`;
     const env = Object.fromEntries(Object.entries(parts).map(([part, value]) => [prefix + part, value]));
     const { config } = loadConfig(notificationServiceOptions, { env });
-    const database = connectDatabase({ ...databaseOfParts(config, section), applicationName: 'service test' });
+    const database = connectDatabase({
+      ...databaseOfParts({ config, secretFiles: {} }, section),
+      applicationName: 'service test',
+    });
     try {
       const { rows } = await database.query('SELECT current_user AS name');
       assert.deepEqual(rows, [{ name: user }]);

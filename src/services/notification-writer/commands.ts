@@ -1,12 +1,12 @@
 /** `ccx writer`: runs the notification writer until a signal. */
 import type { Command } from 'commander';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
+import type { LoadedConfig } from '../../platform/config/load-config.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import type { OpenRole } from '../../platform/lifecycle/open-role.ts';
 import { storageDatabase } from '../../platform/reference/broker-settings.ts';
 import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
 import {
-  type NotificationWriterConfig,
   noneAsEmpty,
   notificationWriterOptions,
   notificationWriterSettings,
@@ -27,15 +27,16 @@ export function register(program: Command, input: ProcessInput): void {
       exitCodeOf: writerExitCode,
       logsToStandardError: config['logging.use_stderr'],
     };
-    if (config['broker.enabled']) await openRole(options, (role) => startWriterRole(config, role));
+    if (config['broker.enabled']) await openRole(options, (role) => startWriterRole(loaded, role));
     else openRoleBase(options).telemetry.log.info('broker.enabled is false, nothing to do');
   });
 }
 
-async function startWriterRole(config: NotificationWriterConfig, role: OpenRole): Promise<void> {
+async function startWriterRole(loaded: LoadedConfig<typeof notificationWriterOptions>, role: OpenRole): Promise<void> {
+  const { config } = loaded;
   const { telemetry, clock, lifecycle } = role;
   const settings = notificationWriterSettings(config);
-  const database = role.database({ ...storageDatabase(config), applicationName: 'ccx-writer' });
+  const database = role.database({ ...storageDatabase(loaded), applicationName: 'ccx-writer' });
   const busSettings = writerBusSettings(config);
   // An embedded bus is in the same database: what is wrong is the database then, and the exit code says so.
   if (busSettings.kind === 'postgres') await database.check();

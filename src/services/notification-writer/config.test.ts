@@ -47,10 +47,13 @@ test('the database is composed with its reserved characters encoded, or named by
     CCX_NOTIFICATION_WRITER__STORAGE__PG_PARAMS: 'sslmode=require',
   });
   assert.equal(
-    storageDatabase(config).url,
+    storageDatabase({ config, secretFiles: {} }).url,
     'postgres://a%40b:p%2Fw%3A%3F@db.example:5432/notification?sslmode=require',
   );
-  assert.equal(storageDatabase(load({ CCX_DATABASE_URL: 'postgres://u@h/d' })).url, 'postgres://u@h/d');
+  assert.equal(
+    storageDatabase({ config: load({ CCX_DATABASE_URL: 'postgres://u@h/d' }), secretFiles: {} }).url,
+    'postgres://u@h/d',
+  );
 });
 
 test('brokers of a reference configuration switch to Kafka with its own security settings', () => {

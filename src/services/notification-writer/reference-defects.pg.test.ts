@@ -46,7 +46,7 @@ test('writer Q5: a user and a password of reserved characters open the database'
       [`${prefix}DB_NAME`]: pathname.slice(1),
     },
   });
-  const database = connectDatabase({ ...storageDatabase(config), applicationName: 'writer test' });
+  const database = connectDatabase({ ...storageDatabase({ config, secretFiles: {} }), applicationName: 'writer test' });
   try {
     const { rows } = await database.query('SELECT current_user AS name');
     assert.deepEqual(rows, [{ name: user }]);

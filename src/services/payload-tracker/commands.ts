@@ -6,6 +6,7 @@ import { configInvalid } from '../../encoding/ccx-error.ts';
 import { busSettings } from '../../platform/bus/bus-options.ts';
 import { addTableOptions, loadCommandConfig } from '../../platform/config/command-flags.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { databaseOfUrl } from '../../platform/database/configured-database.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { addDatabaseLocation, locateDatabase } from '../../platform/database/database-location.ts';
@@ -33,9 +34,8 @@ function registerTracker(program: Command, input: ProcessInput): void {
     const level = config['logging.level'] as LogLevel;
     await openRole({ name: 'tracker', level, loaded }, async (role) => {
       const database = role.database({
-        url: config['database.url'],
+        ...databaseOfUrl(loaded, 'database.url', 'database.url (--database, CCX_DATABASE_URL)'),
         applicationName: 'ccx tracker',
-        setting: 'database.url (--database, CCX_DATABASE_URL)',
       });
       // The dead-letter topic is not among them: the service makes it where it may.
       const topics = [{ name: settings.topic, setting: 'incoming.topic' }];

@@ -7,7 +7,8 @@ import { CcxError, errorCode, errorFields } from '../../../encoding/ccx-error.ts
 import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import { readSecretFile, vaultRefreshMs } from '../secret-source.ts';
+import { readSecretFile } from '../file-secret.ts';
+import { vaultRefreshMs } from '../secret-source.ts';
 import type { VaultClient } from './vault-client.ts';
 import type { VaultAuth, VaultCredential } from './vault-settings.ts';
 

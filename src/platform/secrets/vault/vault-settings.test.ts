@@ -79,7 +79,7 @@ test('a login that lacks something names the setting', () => {
 
 test('a secret option knows whether its value came from a file that may be rotated', () => {
   const request = (env: Readonly<Record<string, string>>) =>
-    secretRequest({ table, key: 'log.password', loaded: loadConfig(table, { env }), env });
+    secretRequest({ table, key: 'log.password', loaded: loadConfig(table, { env }) });
   assert.deepEqual(request({ CCX_TEST__LOG__PASSWORD: 'p' }), { setting: 'CCX_TEST__LOG__PASSWORD', configured: 'p' });
   const file = import.meta.filename;
   assert.equal(request({ CCX_TEST__LOG__PASSWORD_FILE: file }).file, file);

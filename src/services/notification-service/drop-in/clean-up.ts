@@ -1,11 +1,11 @@
 /** The drop-in program's operations on old rows. Loaded only where one runs. Source: notification-service.md 14. */
 import { TABLE_NEW_REPORTS } from '../../../contracts/tables.ts';
-import { connectDatabase } from '../../../platform/database/connect-database.ts';
 import type { Database } from '../../../platform/database/database.ts';
-import { storageDatabase } from '../../../platform/reference/broker-settings.ts';
 import { handleOldRecords, oldRecordOperations } from '../../../platform/reference/old-records.ts';
 import { failureFields } from '../../../platform/reference/reference-log.ts';
+import { telemetryOf } from '../../../platform/telemetry/telemetry.ts';
 import { dropInExitCodes } from '../exit-codes.ts';
+import { openStorage } from '../open-database.ts';
 import { type Program, programName } from './load-program-config.ts';
 
 type CleaningOperation = Exclude<
@@ -16,7 +16,7 @@ type CleaningOperation = Exclude<
 /** The operations on old rows, and the clean-up before a run. Any failure is the cleaner's, a database that is away included. */
 export async function cleanUp(operations: readonly CleaningOperation[], program: Program): Promise<number> {
   const { config, flags, log, clock } = program;
-  const database = openDatabase(program);
+  const database = await openDatabase(program);
   const old = {
     ...{ database, log, clock },
     maxAge: flags['max-age'] || config['cleaner.max_age'],
@@ -51,10 +51,7 @@ function failureMessage(operation: CleaningOperation): string {
 }
 
 /** The notification database; nothing connects before the first statement. */
-export function openDatabase({ loaded, clock }: Program): Database {
-  return connectDatabase({
-    ...storageDatabase(loaded.config, 'storage.url'),
-    applicationName: programName,
-    clock,
-  });
+export function openDatabase({ loaded, env, log, clock }: Program): Promise<Database> {
+  const telemetry = telemetryOf(programName, log);
+  return openStorage({ loaded, env, clock, telemetry, applicationName: programName, urlSetting: 'storage.url' });
 }

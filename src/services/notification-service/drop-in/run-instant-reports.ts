@@ -49,7 +49,7 @@ function failureMessage(error: unknown): string {
 export async function printInstantReports(program: Program): Promise<number> {
   const { log, clock, flags, clowderCa: brokerCa } = program;
   const { printPreview } = await import('../print-preview.ts');
-  const database = openDatabase(program);
+  const database = await openDatabase(program);
   const clusters = flags.cluster === undefined ? undefined : [flags.cluster];
   try {
     const opening = { ...program, telemetry: telemetryOf(programName, log), clock, database, brokerCa };
@@ -75,7 +75,7 @@ function instantReportsSettings({ loaded }: Program) {
 async function run(program: Program, lifecycle: Lifecycle): Promise<void> {
   const { log, clock, clowderCa: brokerCa } = program;
   const telemetry = telemetryOf(programName, log);
-  const database = openDatabase(program);
+  const database = await openDatabase(program);
   lifecycle.defer('database', () => database.close());
   const opening = { ...program, telemetry, lifecycle, database, brokerCa, mayMakeTopic: true };
   const dependencies = await openNotificationDependencies(opening);

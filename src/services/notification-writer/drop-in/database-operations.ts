@@ -27,7 +27,7 @@ type DatabaseOperation = Exclude<
 export async function runDatabaseOperation(operation: DatabaseOperation, program: Program): Promise<void> {
   const { config, clock } = program;
   notificationWriterSettings(config);
-  const database = connectDatabase({ ...storageDatabase(config), applicationName: programName, clock });
+  const database = connectDatabase({ ...storageDatabase(program), applicationName: programName, clock });
   try {
     await runOn(database, operation, program);
   } finally {

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { ConnectionOptions } from 'node:tls';
 import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
-import { withAuthority } from '../../../platform/reference/broker-settings.ts';
+import { parseDatabaseUrl } from '../../../platform/database/connection-url.ts';
+import { storageDatabase, withAuthority } from '../../../platform/reference/broker-settings.ts';
 import { findReferenceConfig, loadReferenceConfig } from '../../../platform/reference/reference-config.ts';
 import { writerBusSettings } from '../config.ts';
 import { programOptions } from './load-program-config.ts';
@@ -46,6 +48,17 @@ test('what nothing sets is empty, zero and false, and our own keys have working 
     ['latest', 500, 60_000],
   );
   assert.deepEqual(lines, ['Clowder is disabled']);
+});
+
+test('without pg_params a database elsewhere is met encrypted, as by the reference, and one on this machine in plain text', async () => {
+  const tlsTo = async (host: string) => {
+    const { config } = await load({ [`${prefix}STORAGE__PG_HOST`]: host, [`${prefix}STORAGE__PG_PORT`]: '5432' });
+    const location = storageDatabase({ config, secretFiles: {} });
+    return parseDatabaseUrl({ ...location, setting: 'storage', applicationName: 'test' }).client.ssl;
+  };
+  const { rejectUnauthorized, ca } = (await tlsTo('writer.abc.us-east-1.rds.amazonaws.com')) as ConnectionOptions;
+  assert.deepEqual([rejectUnauthorized, ca], [false, undefined]);
+  assert.equal(await tlsTo('localhost'), false);
 });
 
 test('writer Q4: the environment counts with and without a file that has its keys, and an empty value counts as unset', async () => {

@@ -17,11 +17,11 @@ export const programOptions = programTable(notificationWriterOptions, programNam
 });
 
 /** The reference works without a Sentry that can be reached, so that switching it on stops nothing here either. */
-export function withoutSentry({ config, warnings }: LoadedConfig<typeof programOptions>) {
+export function withoutSentry({ config, secretFiles, warnings }: LoadedConfig<typeof programOptions>) {
   const key = 'logging.logging_to_sentry_enabled';
-  if (!config[key]) return { config, warnings };
+  if (!config[key]) return { config, secretFiles, warnings };
   const warning = `${key} is not supported: nothing goes to Sentry; alert on log lines of level error, or on the metrics`;
-  return { config: { ...config, [key]: false }, warnings: [...warnings, warning] };
+  return { config: { ...config, [key]: false }, secretFiles, warnings: [...warnings, warning] };
 }
 
 /** One invocation of the drop-in program: its flags and configuration, and what every operation needs. Made by `operations.ts`. */

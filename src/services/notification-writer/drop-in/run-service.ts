@@ -50,7 +50,7 @@ async function start(program: Program, telemetry: Telemetry, lifecycle: Lifecycl
   const bus = await openBus(programBus(program), { clock, telemetry });
   lifecycle.defer('bus', () => bus.close());
   await bus.check();
-  const database = connectDatabase({ ...storageDatabase(config), applicationName: programName, clock });
+  const database = connectDatabase({ ...storageDatabase(program), applicationName: programName, clock });
   lifecycle.defer('database', () => database.close());
   const settings = { ...notificationWriterSettings(config), waitsForDatabase: true };
   const writer = await startNotificationWriter(settings, { bus, database, telemetry, clock });

@@ -1,6 +1,6 @@
 /**
- * An installation of separate roles on a Kafka, as a team runs it: every role a `ccx` process of its own with the least settings, one
- * database, one directory of archives, the stand-ins as receivers. For `*.kafka.test.ts`.
+ * An installation of separate roles, on a Kafka or on topics in the database, as a team runs it: every role a `ccx` process of its own with
+ * the least settings, one database, one directory of archives, the stand-ins as receivers.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import { errorText } from '../../src/encoding/ccx-error.ts';
 import type { Bus } from '../../src/platform/bus/bus.ts';
 import { parseKafkaSecurity } from '../../src/platform/bus/kafka/kafka-security.ts';
 import { openBus } from '../../src/platform/bus/open-bus.ts';
+import { createPostgresBus } from '../../src/platform/bus/postgres/postgres-bus.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { complaintsAbout, type Uploaded } from '../faults/check-promises.ts';
@@ -54,7 +55,7 @@ export interface RunningRole {
   readonly readyUrl: string;
 }
 
-export interface KafkaRoles {
+export interface SeparateRoles {
   readonly bus: Bus;
   /** Absent with `all-in-one`, which brings its own. */
   readonly standIns: StandIns | undefined;
@@ -95,19 +96,25 @@ export async function makeTopics(bus: Bus): Promise<void> {
   ]);
 }
 
-export interface KafkaRolesOptions {
-  readonly brokers: readonly string[];
+export interface SeparateRolesOptions {
+  /** Absent: topics are tables of the database. */
+  readonly brokers?: readonly string[];
+  /** The file that the roles read the URL of the database from; absent: it is in their environment. */
+  readonly urlFile?: string;
   readonly seed: string;
   /** Only this is started: its own stand-ins take the place of the test's. */
   readonly allInOne?: boolean;
 }
 
 /** On topics that are empty: those of that name that the brokers have are removed first. */
-export async function createKafkaRoles({ brokers, seed, allInOne = false }: KafkaRolesOptions): Promise<KafkaRoles> {
+export async function createRoles(options: SeparateRolesOptions): Promise<SeparateRoles> {
+  const { brokers, seed, urlFile, allInOne = false } = options;
   const folder = await createTestFolder();
   await mkdir(join(folder.path, 'objects'));
   const context = await createTestDatabase();
-  const bus = await openKafka(brokers);
+  const bus = await (brokers === undefined
+    ? createPostgresBus({ database: context.database, clock })
+    : openKafka(brokers));
   for (const topic of await bus.admin.listTopics()) await bus.admin.deleteTopic(topic);
   await makeTopics(bus);
   const standIns = allInOne
@@ -117,8 +124,9 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
         wanted: { notificationBackend: true, serviceLog: true },
       });
   const [webPort = 0] = await freePorts(1);
-  const settings = {
-    ...{ brokers: brokers.join(','), databaseUrl: context.url, folder: folder.path, webPort, standIns },
+  const settings: RoleContext = {
+    ...{ brokers: brokers?.join(','), databaseUrl: context.url, folder: folder.path, webPort, standIns },
+    database: urlFile === undefined ? { CCX_DATABASE_URL: context.url } : { CCX_DATABASE_URL_FILE: urlFile },
   };
   const ingressUrl = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
   const running = new Set<CcxProcess>();
@@ -193,8 +201,10 @@ export async function createKafkaRoles({ brokers, seed, allInOne = false }: Kafk
 }
 
 interface RoleContext {
-  readonly brokers: string;
+  readonly brokers: string | undefined;
   readonly databaseUrl: string;
+  /** Environment that names the database to a role. */
+  readonly database: Readonly<Record<string, string>>;
   readonly folder: string;
   readonly webPort: number;
   readonly standIns: StandIns | undefined;
@@ -202,12 +212,14 @@ interface RoleContext {
 
 /** As in docs/roles.md; beyond that only free ports, shorter waits, and the thresholds of the all-in-one process. */
 function roleRun(name: ProcessName, context: RoleContext): CcxRun {
-  const { brokers, databaseUrl, folder, webPort, standIns } = context;
+  const { brokers, databaseUrl, database, folder, webPort, standIns } = context;
+  const bus = brokers === undefined ? ['--bus', 'postgres'] : ['--bus', 'kafka', '--brokers', brokers];
   switch (name) {
     case 'all-in-one':
       return {
         args: [
-          ...['all-in-one', '--kafka', brokers, '--database', databaseUrl, '--data', folder],
+          ...['all-in-one', '--database', databaseUrl, '--data', folder],
+          ...(brokers === undefined ? [] : ['--kafka', brokers]),
           ...['--port', String(webPort), '--log-level', 'info'],
         ],
         env: {
@@ -217,34 +229,34 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
       };
     case 'ingress':
       return {
-        args: ['ingress', '--host', '127.0.0.1'],
+        args: ['ingress', '--host', '127.0.0.1', ...bus.slice(0, 2)],
         env: {
-          INGRESS_KAFKABROKERS: brokers,
+          ...(brokers === undefined ? {} : { INGRESS_KAFKABROKERS: brokers }),
           INGRESS_STAGERIMPLEMENTATION: 'filebased',
           INGRESS_STORAGEFILESYSTEMPATH: join(folder, 'objects'),
           INGRESS_VALID_UPLOAD_TYPES: 'openshift',
           INGRESS_WEBPORT: String(webPort),
           INGRESS_SERVICEBASEURL: `http://127.0.0.1:${webPort}`,
           INGRESS_METRICSPORT: '0',
-          CCX_DATABASE_URL: databaseUrl,
+          ...database,
         },
       };
     case 'data-pipeline':
       return {
-        args: ['data-pipeline', '--bus', 'kafka', '--brokers', brokers, '--operations-port', '0'],
+        args: ['data-pipeline', ...bus, '--operations-port', '0'],
         env: {
           CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: `127.0.0.1:${webPort}`,
           CCX_DATA_PIPELINE__OPERATIONS__HOST: '127.0.0.1',
           CCX_DATA_PIPELINE__RULES__RUNNERS: '1',
-          CCX_DATABASE_URL: databaseUrl,
+          ...database,
           CCX_DATA_PIPELINE__BUS__SESSION_TIMEOUT: sessionTimeout,
         },
       };
     case 'writer':
       return {
-        args: ['writer', '--bus', 'kafka', '--brokers', brokers],
+        args: ['writer', ...bus],
         env: {
-          CCX_DATABASE_URL: databaseUrl,
+          ...database,
           CCX_NOTIFICATION_WRITER__STORAGE__ENSURE_SCHEMA: 'true',
           CCX_NOTIFICATION_WRITER__METRICS__ADDRESS: '127.0.0.1:0',
           CCX_NOTIFICATION_WRITER__BUS__SESSION_TIMEOUT: sessionTimeout,
@@ -252,9 +264,9 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
       };
     case 'notifier':
       return {
-        args: ['notifier', '--bus', 'kafka', '--brokers', brokers],
+        args: ['notifier', ...bus],
         env: {
-          CCX_DATABASE_URL: databaseUrl,
+          ...database,
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__ENABLED: 'true',
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: standIns!.serviceLog!.postUrl,
           CCX_NOTIFICATION_SERVICE__SERVICE_LOG__TOKEN_URL: standIns!.tokens!.tokenUrl,
@@ -271,8 +283,8 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
       };
     case 'tracker':
       return {
-        args: ['tracker', '--bus', 'kafka', '--brokers', brokers, '--host', '127.0.0.1', '--port', '0'],
-        env: { CCX_DATABASE_URL: databaseUrl, CCX_TRACKER__BUS__SESSION_TIMEOUT: sessionTimeout },
+        args: ['tracker', ...bus, '--host', '127.0.0.1', '--port', '0'],
+        env: { ...database, CCX_TRACKER__BUS__SESSION_TIMEOUT: sessionTimeout },
       };
   }
 }
