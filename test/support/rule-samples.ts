@@ -25,10 +25,15 @@ export const SAMPLE_CLUSTER_ID = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
 /** Files and folders that each fact is read from. */
 const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   alerts: ['config/alerts.json'],
+  cephClusters: ['config/storage'],
   clusterOperators: ['config/clusteroperator'],
+  clusterRoles: ['cluster-scoped-resources'],
   clusterVersion: ['config/version.json'],
+  disruptionBudgets: ['config/pdbs'],
+  etcdSlowApplies: ['config/metrics'],
   imageRegistry: ['config/clusteroperator/imageregistry.operator.openshift.io'],
   infrastructure: ['config/infrastructure.json'],
+  insightsConfig: ['config/secrets', 'config/configmaps/openshift-insights'],
   machineConfigPools: ['config/machineconfigpools'],
   network: ['config/network.json'],
   nodes: ['config/node'],

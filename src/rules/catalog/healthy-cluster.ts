@@ -55,6 +55,14 @@ export function healthyCluster(options: HealthyClusterOptions): SampleFiles {
     ...machineConfigPools(since),
     ...webhooks(),
     ...egressIps(workers),
+    ...storage(),
+    ...buildRoles(),
+    'config/pdbs/openshift-etcd/etcd-guard-pdb.json': {
+      metadata: { name: 'etcd-guard-pdb', namespace: 'openshift-etcd' },
+      spec: { minAvailable: 2 },
+      status: { disruptionsAllowed: 1, currentHealthy: 3, desiredHealthy: 2, expectedPods: 3 },
+    },
+    'config/configmaps/openshift-insights/insights-config/config.json': { dataReporting: { interval: '2h' } },
     'insights-operator/gathers.json': {
       status_reports: [
         {
@@ -260,6 +268,34 @@ function egressIps(workers: readonly string[]): SampleFiles {
   };
 }
 
+/** A Ceph cluster, of which the operator gathers the status alone. */
+function storage(): SampleFiles {
+  return {
+    'config/storage/openshift-storage/cephclusters/ocs-storagecluster-cephcluster.json': {
+      phase: 'Ready',
+      state: 'Created',
+      ceph: { health: 'HEALTH_OK' },
+    },
+  };
+}
+
+/** The part of the roles of project administrators and editors that is about builds, as it comes with a cluster. */
+function buildRoles(): SampleFiles {
+  const role = (name: string): JsonObject => ({
+    metadata: { name },
+    rules: [
+      {
+        verbs: ['create', 'get', 'list'],
+        apiGroups: ['', 'build.openshift.io'],
+        resources: ['buildconfigs', 'builds'],
+      },
+      { verbs: ['get', 'list', 'watch'], apiGroups: ['', 'build.openshift.io'], resources: ['builds/log'] },
+    ],
+  });
+  const path = (name: string) => `cluster-scoped-resources/rbac.authorization.k8s.io/clusterroles/${name}.json`;
+  return Object.fromEntries(['admin', 'edit'].map((name) => [path(name), role(name)]));
+}
+
 /** A webhook configuration with one webhook that a service in that namespace answers. */
 export function sampleWebhook(configuration: string, namespace: string, timeoutSeconds: number): JsonObject {
   return {
@@ -304,8 +340,15 @@ function metrics(version: string): string {
     `cluster_version{type="current",version="${version}"} 1`,
     '# TYPE haproxy_exporter_server_threshold untyped',
     ...routerServersSeries('router-default-1', 20, 500),
+    '# TYPE etcd_server_slow_apply_total untyped',
+    ...[0, 1, 2].map((index) => etcdSeries(`etcd-master-${index}`, 20 + index)),
     '',
   ].join('\n');
+}
+
+/** How many slow applies a member of etcd counts, as a line of `config/metrics`. */
+export function etcdSeries(pod: string, count: number | string): string {
+  return `etcd_server_slow_apply_total{endpoint="etcd-metrics",namespace="openshift-etcd",pod="${pod}"} ${count} 1763740800000`;
 }
 
 /** What a router pod says of its servers, as lines of `config/metrics`. */

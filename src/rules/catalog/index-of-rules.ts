@@ -3,13 +3,17 @@
  * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
  */
 import type { Rule } from '../engine/rule.ts';
+import { configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
+import { csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/rule.ts';
 import { haproxyExporterServerThresholdExceeded } from './external/haproxy_exporter_server_threshold_exceeded/rule.ts';
 import { imageRegistryStorage } from './external/image_registry_storage/rule.ts';
+import { io415ChangeConfigLocation } from './external/io_415_change_config_location/rule.ts';
 import { mcpSetToPause } from './external/mcp_set_to_pause/rule.ts';
 import { nodesRequirementsCheck } from './external/nodes_requirements_check/rule.ts';
 import { ocpVersionEndOfLife } from './external/ocp_version_end_of_life/rule.ts';
 import { ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/rule.ts';
+import { okdClusterUnsupported } from './external/okd_cluster_unsupported/rule.ts';
 import { openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/rule.ts';
 import { openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/rule.ts';
 import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
@@ -17,18 +21,25 @@ import { sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_i
 import { tutorialRule } from './external/tutorial_rule/rule.ts';
 import { unsupportedCniPlugin } from './external/unsupported_cni_plugin/rule.ts';
 import { webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/rule.ts';
+import { cephClusterHealth } from './internal/ceph_cluster_health/rule.ts';
+import { etcdLowBackendPerformance } from './internal/etcd_low_backend_performance/rule.ts';
 import { highSeverityAlerts } from './internal/high_severity_alerts/rule.ts';
 import { operatorsCheck } from './internal/operators_check/rule.ts';
+import { pdbBlocksDrain } from './internal/pdb_blocks_drain/rule.ts';
 import { versionInfo } from './version_info/rule.ts';
 
 export const allRules: readonly Rule[] = [
+  configBuildStrategyIncorrect,
   controlPlaneReplicas,
+  csoDegradedDueToMissingPrivilege,
   haproxyExporterServerThresholdExceeded,
   imageRegistryStorage,
+  io415ChangeConfigLocation,
   mcpSetToPause,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
+  okdClusterUnsupported,
   openshiftSdnEgressIpInMultipleHostsubnets,
   openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
@@ -36,7 +47,10 @@ export const allRules: readonly Rule[] = [
   tutorialRule,
   unsupportedCniPlugin,
   webhookTimeoutIsLargerThanDefault,
+  cephClusterHealth,
+  etcdLowBackendPerformance,
   highSeverityAlerts,
   operatorsCheck,
+  pdbBlocksDrain,
   versionInfo,
 ];

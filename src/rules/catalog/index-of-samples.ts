@@ -1,11 +1,15 @@
 /** The samples of every rule, in the order of `allRules`. Used by the cluster simulator and the catalog's test. */
+import { samples as configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/samples.ts';
 import { samples as controlPlaneReplicas } from './external/control_plane_replicas/samples.ts';
+import { samples as csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/samples.ts';
 import { samples as haproxyExporterServerThresholdExceeded } from './external/haproxy_exporter_server_threshold_exceeded/samples.ts';
 import { samples as imageRegistryStorage } from './external/image_registry_storage/samples.ts';
+import { samples as io415ChangeConfigLocation } from './external/io_415_change_config_location/samples.ts';
 import { samples as mcpSetToPause } from './external/mcp_set_to_pause/samples.ts';
 import { samples as nodesRequirementsCheck } from './external/nodes_requirements_check/samples.ts';
 import { samples as ocpVersionEndOfLife } from './external/ocp_version_end_of_life/samples.ts';
 import { samples as ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/samples.ts';
+import { samples as okdClusterUnsupported } from './external/okd_cluster_unsupported/samples.ts';
 import { samples as openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/samples.ts';
 import { samples as openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/samples.ts';
 import { samples as operatorUnmanaged } from './external/operator_unmanaged/samples.ts';
@@ -13,18 +17,25 @@ import { samples as sameEgressIpInMultipleNetnamespaces } from './external/same_
 import { samples as tutorialRule } from './external/tutorial_rule/samples.ts';
 import { samples as unsupportedCniPlugin } from './external/unsupported_cni_plugin/samples.ts';
 import { samples as webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/samples.ts';
+import { samples as cephClusterHealth } from './internal/ceph_cluster_health/samples.ts';
+import { samples as etcdLowBackendPerformance } from './internal/etcd_low_backend_performance/samples.ts';
 import { samples as highSeverityAlerts } from './internal/high_severity_alerts/samples.ts';
 import { samples as operatorsCheck } from './internal/operators_check/samples.ts';
+import { samples as pdbBlocksDrain } from './internal/pdb_blocks_drain/samples.ts';
 import type { RuleSamples } from './sample.ts';
 
 export const allSamples: readonly RuleSamples[] = [
+  configBuildStrategyIncorrect,
   controlPlaneReplicas,
+  csoDegradedDueToMissingPrivilege,
   haproxyExporterServerThresholdExceeded,
   imageRegistryStorage,
+  io415ChangeConfigLocation,
   mcpSetToPause,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
+  okdClusterUnsupported,
   openshiftSdnEgressIpInMultipleHostsubnets,
   openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
@@ -32,6 +43,9 @@ export const allSamples: readonly RuleSamples[] = [
   tutorialRule,
   unsupportedCniPlugin,
   webhookTimeoutIsLargerThanDefault,
+  cephClusterHealth,
+  etcdLowBackendPerformance,
   highSeverityAlerts,
   operatorsCheck,
+  pdbBlocksDrain,
 ];

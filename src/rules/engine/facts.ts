@@ -5,9 +5,13 @@
  */
 import type { ArchiveView } from './archive-view.ts';
 import { readAlerts } from './facts/alerts.ts';
+import { readCephClusters } from './facts/ceph.ts';
+import { readClusterRoles } from './facts/cluster-roles.ts';
 import { readClusterVersion } from './facts/cluster-version.ts';
+import { readDisruptionBudgets } from './facts/disruption-budgets.ts';
 import { readHostSubnets, readNetNamespaces } from './facts/egress.ts';
-import { readRouterServers } from './facts/metrics.ts';
+import { readInsightsConfig } from './facts/insights-config.ts';
+import { readEtcdSlowApplies, readRouterServers } from './facts/metrics.ts';
 import { readMachineConfigPools, readNodes } from './facts/nodes.ts';
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
@@ -29,8 +33,13 @@ const readers = {
   operatorResources: readOperatorResources,
   alerts: readAlerts,
   routerServers: readRouterServers,
+  etcdSlowApplies: readEtcdSlowApplies,
   netNamespaces: readNetNamespaces,
   hostSubnets: readHostSubnets,
+  disruptionBudgets: readDisruptionBudgets,
+  cephClusters: readCephClusters,
+  clusterRoles: readClusterRoles,
+  insightsConfig: readInsightsConfig,
 } as const;
 
 export type FactName = keyof typeof readers;

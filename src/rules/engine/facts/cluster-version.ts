@@ -15,6 +15,8 @@ interface ClusterVersion {
   /** The newest version that was installed completely, e.g. `4.17.3`. */
   readonly current: string;
   readonly parsed: SemanticVersion;
+  /** When the installation of it, or the update to it, began; RFC 3339, empty when it does not say. */
+  readonly currentStarted: string;
   /** First two numbers of `current`, e.g. `4.17`. */
   readonly branch: string;
   /** What the cluster is moving to; equal to `current` when it is at rest. */
@@ -36,6 +38,7 @@ export function readClusterVersion(archive: ArchiveView): ClusterVersion | undef
   return {
     current,
     parsed,
+    currentStarted: nameAt(completed, 'startedTime') ?? '',
     branch: `${parsed.major}.${parsed.minor}`,
     desired: textAt(document, 'status', 'desired', 'version') ?? current,
     channel: textAt(document, 'spec', 'channel') ?? '',

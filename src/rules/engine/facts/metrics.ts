@@ -59,3 +59,20 @@ export function readRouterServers(archive: ArchiveView): readonly RouterServers[
   );
   return routers.length === 0 ? undefined : routers.sort((a, b) => (a.pod < b.pod ? -1 : 1));
 }
+
+/** How many changes a member of etcd took long (more than 100 ms) to apply since it started. */
+interface EtcdSlowApplies {
+  readonly pod: string;
+  readonly count: number;
+}
+
+/** Absent when no member tells. In order of pod; a pod that tells twice is taken by the larger. */
+export function readEtcdSlowApplies(archive: ArchiveView): readonly EtcdSlowApplies[] | undefined {
+  const counts = new Map<string, number>();
+  for (const { labels, value } of seriesOf(archive, 'etcd_server_slow_apply_total')) {
+    const pod = labels.get('pod') ?? '';
+    if (pod !== '' && pod.length <= nameCharactersMax) counts.set(pod, Math.max(counts.get(pod) ?? value, value));
+  }
+  const members = [...counts].map(([pod, count]) => ({ pod, count }));
+  return members.length === 0 ? undefined : members.sort((a, b) => (a.pod < b.pod ? -1 : 1));
+}
