@@ -47,12 +47,15 @@ export function healthyCluster(options: HealthyClusterOptions): SampleFiles {
     'config/featuregate.json': { metadata: { name: 'cluster' }, spec: {} },
     'config/alerts.json': [alert('Watchdog', 'none', since), alert('InsightsRecommendationActive', 'info', since)],
     'config/silenced_alerts.json': [],
+    'config/installplans.json': { items: null, stats: { TOTAL_COUNT: 0, TOTAL_NONUNIQ_COUNT: 0 } },
     'config/metrics': metrics(version),
     ...clusterOperators(version, since),
     ...operatorResources(since),
     ...nodes(options.controlPlaneNodes ?? defaultControlPlane, ['control-plane', 'master'], since),
     ...nodes(workers, ['worker'], since),
     ...machineConfigPools(since),
+    'config/machineconfigs/00-master.json': { metadata: { name: '00-master' }, spec: {} },
+    'config/machineconfigs/00-worker.json': { metadata: { name: '00-worker' }, spec: {} },
     ...webhooks(),
     ...egressIps(workers),
     ...storage(),
@@ -63,6 +66,7 @@ export function healthyCluster(options: HealthyClusterOptions): SampleFiles {
       status: { disruptionsAllowed: 1, currentHealthy: 3, desiredHealthy: 2, expectedPods: 3 },
     },
     'config/configmaps/openshift-insights/insights-config/config.json': { dataReporting: { interval: '2h' } },
+    ...prometheusVolumes(),
     'insights-operator/gathers.json': {
       status_reports: [
         {
@@ -232,6 +236,24 @@ function machineConfigPools(since: string): SampleFiles {
     },
   });
   return Object.fromEntries(['master', 'worker'].map((name) => [`config/machineconfigpools/${name}.json`, pool(name)]));
+}
+
+/** A volume for each pod of the platform's Prometheus, and the configuration that asks for them. */
+function prometheusVolumes(): SampleFiles {
+  const volume = (index: number): [string, JsonValue] => [
+    `config/persistentvolumes/pvc-prometheus-${index}.json`,
+    {
+      metadata: { name: `pvc-prometheus-${index}` },
+      spec: { claimRef: { namespace: 'openshift-monitoring', name: `prometheus-k8s-db-prometheus-k8s-${index}` } },
+      status: { phase: 'Bound' },
+    },
+  ];
+  return {
+    'config/configmaps/openshift-monitoring/cluster-monitoring-config/config.json': {
+      prometheusK8s: { volumeClaimTemplate: { spec: { resources: { requests: { storage: '40Gi' } } } } },
+    },
+    ...Object.fromEntries([0, 1].map(volume)),
+  };
 }
 
 /** Slow ones of the platform are not the owner's to change; a third party's is quick. */

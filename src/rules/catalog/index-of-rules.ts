@@ -3,12 +3,18 @@
  * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
  */
 import type { Rule } from '../engine/rule.ts';
+import { checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/rule.ts';
+import { checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/rule.ts';
 import { configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
 import { csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/rule.ts';
+import { emptyPrometheusDbVolume } from './external/empty_prometheus_db_volume/rule.ts';
 import { haproxyExporterServerThresholdExceeded } from './external/haproxy_exporter_server_threshold_exceeded/rule.ts';
+import { imageRegistryMultipleStorageTypes } from './external/image_registry_multiple_storage_types/rule.ts';
 import { imageRegistryStorage } from './external/image_registry_storage/rule.ts';
 import { io415ChangeConfigLocation } from './external/io_415_change_config_location/rule.ts';
+import { libBucketProvisionerCheck } from './external/lib_bucket_provisioner_check/rule.ts';
+import { machineconfigStuckByNodeTaints } from './external/machineconfig_stuck_by_node_taints/rule.ts';
 import { mcpSetToPause } from './external/mcp_set_to_pause/rule.ts';
 import { nodesRequirementsCheck } from './external/nodes_requirements_check/rule.ts';
 import { ocpVersionEndOfLife } from './external/ocp_version_end_of_life/rule.ts';
@@ -17,9 +23,15 @@ import { okdClusterUnsupported } from './external/okd_cluster_unsupported/rule.t
 import { openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/rule.ts';
 import { openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/rule.ts';
 import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
+import { pspInstalled } from './external/psp_installed/rule.ts';
 import { sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/rule.ts';
+import { sapDataIntelligencePermissions } from './external/sap_data_intelligence_permissions/rule.ts';
+import { sapSdiBackupNotEnabled } from './external/sap_sdi_backup_not_enabled/rule.ts';
 import { tutorialRule } from './external/tutorial_rule/rule.ts';
 import { unsupportedCniPlugin } from './external/unsupported_cni_plugin/rule.ts';
+import { vsphereProblemDetectorControllerSyncerror } from './external/vsphere_problem_detector_controller_syncerror/rule.ts';
+import { vsphereUpiMachineIsInPhase } from './external/vsphere_upi_machine_is_in_phase/rule.ts';
+import { vsphereVmDiskEnableuuidNotSetToTrue } from './external/vsphere_vm_disk_enableuuid_not_set_to_true/rule.ts';
 import { webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/rule.ts';
 import { cephClusterHealth } from './internal/ceph_cluster_health/rule.ts';
 import { etcdLowBackendPerformance } from './internal/etcd_low_backend_performance/rule.ts';
@@ -29,12 +41,18 @@ import { pdbBlocksDrain } from './internal/pdb_blocks_drain/rule.ts';
 import { versionInfo } from './version_info/rule.ts';
 
 export const allRules: readonly Rule[] = [
+  checkSapSdiObserverPods,
+  checkSdiPreloadKernelModules,
   configBuildStrategyIncorrect,
   controlPlaneReplicas,
   csoDegradedDueToMissingPrivilege,
+  emptyPrometheusDbVolume,
   haproxyExporterServerThresholdExceeded,
+  imageRegistryMultipleStorageTypes,
   imageRegistryStorage,
   io415ChangeConfigLocation,
+  libBucketProvisionerCheck,
+  machineconfigStuckByNodeTaints,
   mcpSetToPause,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
@@ -43,9 +61,15 @@ export const allRules: readonly Rule[] = [
   openshiftSdnEgressIpInMultipleHostsubnets,
   openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
+  pspInstalled,
   sameEgressIpInMultipleNetnamespaces,
+  sapDataIntelligencePermissions,
+  sapSdiBackupNotEnabled,
   tutorialRule,
   unsupportedCniPlugin,
+  vsphereProblemDetectorControllerSyncerror,
+  vsphereUpiMachineIsInPhase,
+  vsphereVmDiskEnableuuidNotSetToTrue,
   webhookTimeoutIsLargerThanDefault,
   cephClusterHealth,
   etcdLowBackendPerformance,

@@ -1,10 +1,16 @@
 /** The samples of every rule, in the order of `allRules`. Used by the cluster simulator and the catalog's test. */
+import { samples as checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/samples.ts';
+import { samples as checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/samples.ts';
 import { samples as configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/samples.ts';
 import { samples as controlPlaneReplicas } from './external/control_plane_replicas/samples.ts';
 import { samples as csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/samples.ts';
+import { samples as emptyPrometheusDbVolume } from './external/empty_prometheus_db_volume/samples.ts';
 import { samples as haproxyExporterServerThresholdExceeded } from './external/haproxy_exporter_server_threshold_exceeded/samples.ts';
+import { samples as imageRegistryMultipleStorageTypes } from './external/image_registry_multiple_storage_types/samples.ts';
 import { samples as imageRegistryStorage } from './external/image_registry_storage/samples.ts';
 import { samples as io415ChangeConfigLocation } from './external/io_415_change_config_location/samples.ts';
+import { samples as libBucketProvisionerCheck } from './external/lib_bucket_provisioner_check/samples.ts';
+import { samples as machineconfigStuckByNodeTaints } from './external/machineconfig_stuck_by_node_taints/samples.ts';
 import { samples as mcpSetToPause } from './external/mcp_set_to_pause/samples.ts';
 import { samples as nodesRequirementsCheck } from './external/nodes_requirements_check/samples.ts';
 import { samples as ocpVersionEndOfLife } from './external/ocp_version_end_of_life/samples.ts';
@@ -13,9 +19,15 @@ import { samples as okdClusterUnsupported } from './external/okd_cluster_unsuppo
 import { samples as openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/samples.ts';
 import { samples as openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/samples.ts';
 import { samples as operatorUnmanaged } from './external/operator_unmanaged/samples.ts';
+import { samples as pspInstalled } from './external/psp_installed/samples.ts';
 import { samples as sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/samples.ts';
+import { samples as sapDataIntelligencePermissions } from './external/sap_data_intelligence_permissions/samples.ts';
+import { samples as sapSdiBackupNotEnabled } from './external/sap_sdi_backup_not_enabled/samples.ts';
 import { samples as tutorialRule } from './external/tutorial_rule/samples.ts';
 import { samples as unsupportedCniPlugin } from './external/unsupported_cni_plugin/samples.ts';
+import { samples as vsphereProblemDetectorControllerSyncerror } from './external/vsphere_problem_detector_controller_syncerror/samples.ts';
+import { samples as vsphereUpiMachineIsInPhase } from './external/vsphere_upi_machine_is_in_phase/samples.ts';
+import { samples as vsphereVmDiskEnableuuidNotSetToTrue } from './external/vsphere_vm_disk_enableuuid_not_set_to_true/samples.ts';
 import { samples as webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/samples.ts';
 import { samples as cephClusterHealth } from './internal/ceph_cluster_health/samples.ts';
 import { samples as etcdLowBackendPerformance } from './internal/etcd_low_backend_performance/samples.ts';
@@ -25,12 +37,18 @@ import { samples as pdbBlocksDrain } from './internal/pdb_blocks_drain/samples.t
 import type { RuleSamples } from './sample.ts';
 
 export const allSamples: readonly RuleSamples[] = [
+  checkSapSdiObserverPods,
+  checkSdiPreloadKernelModules,
   configBuildStrategyIncorrect,
   controlPlaneReplicas,
   csoDegradedDueToMissingPrivilege,
+  emptyPrometheusDbVolume,
   haproxyExporterServerThresholdExceeded,
+  imageRegistryMultipleStorageTypes,
   imageRegistryStorage,
   io415ChangeConfigLocation,
+  libBucketProvisionerCheck,
+  machineconfigStuckByNodeTaints,
   mcpSetToPause,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
@@ -39,9 +57,15 @@ export const allSamples: readonly RuleSamples[] = [
   openshiftSdnEgressIpInMultipleHostsubnets,
   openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
+  pspInstalled,
   sameEgressIpInMultipleNetnamespaces,
+  sapDataIntelligencePermissions,
+  sapSdiBackupNotEnabled,
   tutorialRule,
   unsupportedCniPlugin,
+  vsphereProblemDetectorControllerSyncerror,
+  vsphereUpiMachineIsInPhase,
+  vsphereVmDiskEnableuuidNotSetToTrue,
   webhookTimeoutIsLargerThanDefault,
   cephClusterHealth,
   etcdLowBackendPerformance,

@@ -53,6 +53,8 @@ export interface ArchiveView {
   below(directory: string): readonly string[];
   /** Paths of the `.json` files directly in a directory, in order. */
   jsonFilesIn(directory: string): readonly string[];
+  /** The file as it is, to be searched; what it is read for is said in `facts/logs.ts`. */
+  bytes(path: string): Buffer | undefined;
   /** UTF-8 text; invalid bytes become U+FFFD. */
   text(path: string): string | undefined;
   /**
@@ -89,6 +91,7 @@ export function createArchiveView(files: ReadonlyMap<string, Buffer>): ArchiveVi
     below,
     jsonFilesIn: (directory) =>
       below(directory).filter((path) => path.endsWith('.json') && path.indexOf('/', directory.length + 1) === -1),
+    bytes: (path) => files.get(path),
     text,
     linesBeginning: (path, beginning) => linesBeginning(files.get(path) ?? Buffer.alloc(0), beginning),
     json(path) {

@@ -11,11 +11,17 @@ import { readClusterVersion } from './facts/cluster-version.ts';
 import { readDisruptionBudgets } from './facts/disruption-budgets.ts';
 import { readHostSubnets, readNetNamespaces } from './facts/egress.ts';
 import { readInsightsConfig } from './facts/insights-config.ts';
+import { readInstallPlans } from './facts/install-plans.ts';
+import { readMachineConfigs } from './facts/machine-configs.ts';
 import { readEtcdSlowApplies, readRouterServers } from './facts/metrics.ts';
 import { readMachineConfigPools, readNodes } from './facts/nodes.ts';
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
+import { readPodSecurityPolicies } from './facts/pod-security-policies.ts';
+import { readPrometheusStorage } from './facts/prometheus.ts';
+import { readSapDataHubs, readSapGrants, readSapPods } from './facts/sap.ts';
 import { readImageRegistry, readPersistentVolumes } from './facts/storage.ts';
+import { readVsphereDetector, readVsphereMachines } from './facts/vsphere.ts';
 import { readWebhooks } from './facts/webhooks.ts';
 
 /** In the order in which they are read: what an archive may cost is used up by the facts that need most, last. */
@@ -28,6 +34,15 @@ const readers = {
   machineConfigPools: readMachineConfigPools,
   clusterOperators: readClusterOperators,
   nodes: readNodes,
+  installPlans: readInstallPlans,
+  podSecurityPolicies: readPodSecurityPolicies,
+  machineConfigs: readMachineConfigs,
+  sapDataHubs: readSapDataHubs,
+  sapGrants: readSapGrants,
+  sapPods: readSapPods,
+  prometheusStorage: readPrometheusStorage,
+  vsphereDetector: readVsphereDetector,
+  vsphereMachines: readVsphereMachines,
   persistentVolumes: readPersistentVolumes,
   webhooks: readWebhooks,
   operatorResources: readOperatorResources,

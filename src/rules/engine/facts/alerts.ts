@@ -17,6 +17,9 @@ export interface Alert {
   readonly summary: string;
   /** RFC 3339; empty where only Prometheus tells of the alert, whose series does not say. */
   readonly startsAt: string;
+  /** Labels of the alerts that the vSphere problem detector makes: which check failed, and on which node. */
+  readonly check: string;
+  readonly node: string;
 }
 
 /** Absent when neither file tells of alerts; an empty list means that the cluster has no alert. */
@@ -38,6 +41,8 @@ export function readAlerts(archive: ArchiveView): readonly Alert[] | undefined {
         state: textAt(alert, 'status', 'state') ?? '',
         summary: textAt(alert, 'annotations', 'summary') ?? textAt(alert, 'annotations', 'message') ?? '',
         startsAt: nameAt(alert, 'startsAt') ?? '',
+        check: nameAt(alert, 'labels', 'check') ?? '',
+        node: nameAt(alert, 'labels', 'node') ?? '',
       },
     ];
   });
@@ -52,7 +57,16 @@ function alertsOfPrometheus(archive: ArchiveView): readonly Alert[] | undefined 
     const name = label('alertname');
     if (name === '' || value !== 1 || labels.get('alertstate') !== 'firing') return [];
     return [
-      { name, namespace: label('namespace'), severity: label('severity'), state: 'active', summary: '', startsAt: '' },
+      {
+        name,
+        namespace: label('namespace'),
+        severity: label('severity'),
+        state: 'active',
+        summary: '',
+        startsAt: '',
+        check: label('check'),
+        node: label('node'),
+      },
     ];
   });
 }

@@ -86,6 +86,8 @@ test('absent and broken are told apart: no file, a file that is no JSON, and JSO
     infrastructure: ['config/infrastructure.json'],
     machineConfigPools: ['config/machineconfigpools/a.json'],
     nodes: ['config/node/b.json'],
+    vsphereDetector: ['config/infrastructure.json'],
+    vsphereMachines: ['config/infrastructure.json'],
     alerts: ['config/alerts.json'],
   });
   assert.deepEqual(
@@ -145,8 +147,13 @@ test('nodes tell their roles, their size and their state', () => {
         'node-role.kubernetes.io/infra': '',
         'node-role.kubernetes.io/': '',
       },
+      annotations: {
+        'machineconfiguration.openshift.io/currentConfig': 'rendered-infra-1',
+        'machineconfiguration.openshift.io/desiredConfig': 2,
+        'machine.openshift.io/machine': 'openshift-machine-api/n',
+      },
     },
-    spec: { unschedulable: true, taints: [{ key: 'a', effect: 'NoSchedule' }, {}] },
+    spec: { unschedulable: true, taints: [{ key: 'a', effect: 'NoSchedule' }, {}, null, { key: 'b', value: 7 }] },
     status: {
       capacity: { cpu: '7500m', memory: 8 },
       conditions: [{ type: 'Ready', status: 'False', reason: 'KubeletNotReady' }],
@@ -163,7 +170,14 @@ test('nodes tell their roles, their size and their state', () => {
       kubeletVersion: 'v1.30.3',
       containerRuntimeVersion: 'cri-o://1.30.4',
       unschedulable: true,
-      taints: ['a'],
+      taints: [
+        { key: 'a', value: '', effect: 'NoSchedule' },
+        { key: 'b', value: '', effect: '' },
+      ],
+      labels: node.metadata.labels,
+      currentConfig: 'rendered-infra-1',
+      desiredConfig: '',
+      hasMachine: true,
     },
   ]);
 });
@@ -217,7 +231,7 @@ test('volumes, webhooks and alerts without a name are left out', () => {
     { kind: 'mutating', configuration: 'a', name: 'w', timeoutSeconds: 10, serviceNamespace: undefined },
   ]);
   assert.deepEqual(facts.alerts, [
-    { name: 'A', namespace: '', severity: '', state: '', summary: 'old form', startsAt: '' },
+    { name: 'A', namespace: '', severity: '', state: '', summary: 'old form', startsAt: '', check: '', node: '' },
   ]);
 });
 
@@ -237,7 +251,7 @@ test("where the operator gathers no alerts, Prometheus' series of them tell thos
     'ALERTS{alertstate="firing",severity="critical"} 1 1586350000000',
     'ALERTS_FOR_STATE{alertname="Other",alertstate="firing",severity="critical"} 1 1586350000000',
   ].join('\n');
-  const plain = { namespace: '', state: 'active', summary: '', startsAt: '' };
+  const plain = { namespace: '', state: 'active', summary: '', startsAt: '', check: '', node: '' };
   assert.deepEqual(alertsOf(metrics), [
     { ...plain, name: 'EtcdDown', namespace: 'openshift-etcd', severity: 'critical' },
     { ...plain, name: 'Watchdog', severity: 'none' },
@@ -249,4 +263,46 @@ test('series of alerts count for nothing beside the list of them, even a broken 
   assert.deepEqual(alertsOf(metrics, { 'config/alerts.json': '[]' }), []);
   assert.equal(alertsOf(metrics, { 'config/alerts.json': '[' }), undefined);
   assert.equal(alertsOf('cluster_version{type="current"} 1'), undefined);
+});
+
+test('what is only gathered on vSphere is not read elsewhere', () => {
+  const machine = { metadata: { name: 'm' }, status: { phase: 'Running' } };
+  const machines = (platform: string) =>
+    factsOf({
+      'config/infrastructure.json': { status: { platformStatus: { type: platform } } },
+      'config/machines/openshift-machine-api/m.json': machine,
+    }).facts.vsphereMachines;
+  assert.deepEqual(machines('VSphere'), [{ name: 'm', phase: 'Running' }]);
+  assert.equal(machines('AWS'), undefined);
+});
+
+test('that a cluster has no monitoring configuration is known only where the operator says so', () => {
+  const storage = (error: string) =>
+    factsOf({
+      'insights-operator/gathers.json': { status_reports: [{ name: 'clusterconfig/config_maps', errors: [error] }] },
+    }).facts.prometheusStorage;
+  assert.deepEqual(storage('configmaps "cluster-monitoring-config" not found'), {
+    claimsVolume: false,
+    podsAreEphemeral: [],
+  });
+  assert.equal(storage('configmaps "cluster-monitoring-config" is forbidden'), undefined);
+});
+
+test('a security context constraint that cannot be read makes the grants a partial fact', () => {
+  const { sheet, facts } = factsOf({
+    'config/securitycontextconstraint/anyuid.json': { metadata: { name: 'anyuid' }, users: ['a'], groups: null },
+    'config/securitycontextconstraint/privileged.json': [],
+    'config/clusterrolebinding/system_openshift_scc_anyuid.json': 'x',
+  });
+  assert.deepEqual(facts.sapGrants, { anyuid: new Set(['a']) });
+  assert.deepEqual(sheet.state('sapGrants').broken, [
+    'config/clusterrolebinding/system_openshift_scc_anyuid.json',
+    'config/securitycontextconstraint/privileged.json',
+  ]);
+});
+
+test('what is at the place of a list or a count and is none is a broken file', () => {
+  const { sheet } = factsOf({ 'config/psp_names.json': { names: [] }, 'config/installplans.json': { stats: {} } });
+  assert.deepEqual(sheet.state('podSecurityPolicies').broken, ['config/psp_names.json']);
+  assert.deepEqual(sheet.state('installPlans').broken, ['config/installplans.json']);
 });

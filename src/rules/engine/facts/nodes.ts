@@ -1,6 +1,7 @@
 /** Nodes, from `config/node/`, and the pools by which they are configured. Source: data-pipeline.md 7.4, 7.5. */
+import type { JsonObject, JsonValue } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
-import { field, listAt, objectAt, textAt } from '../json-access.ts';
+import { field, listAt, nameAt, numberAt, objectAt, textAt } from '../json-access.ts';
 import { type Condition, namedResourcesIn, readCondition } from './resources.ts';
 
 /** A quantity is a number and a unit; more is none, and is not looked at. */
@@ -17,10 +18,24 @@ export interface Node {
   readonly kubeletVersion: string;
   readonly containerRuntimeVersion: string;
   readonly unschedulable: boolean;
-  readonly taints: readonly string[];
+  readonly taints: readonly Taint[];
+  readonly labels: JsonObject;
+  /** Rendered machine configurations that the node has and is to have; empty where the machine config daemon has said nothing. */
+  readonly currentConfig: string;
+  readonly desiredConfig: string;
+  /** Whether a Machine object stands behind it. */
+  readonly hasMachine: boolean;
+}
+
+interface Taint {
+  readonly key: string;
+  readonly value: string;
+  /** `NoSchedule`, `PreferNoSchedule`, `NoExecute`. */
+  readonly effect: string;
 }
 
 const roleLabelPrefix = 'node-role.kubernetes.io/';
+const configAnnotationPrefix = 'machineconfiguration.openshift.io/';
 
 /** Absent when the archive holds no readable node. In order of name. */
 export function readNodes(archive: ArchiveView): readonly Node[] | undefined {
@@ -35,16 +50,31 @@ export function readNodes(archive: ArchiveView): readonly Node[] | undefined {
       kubeletVersion: textAt(resource, 'status', 'nodeInfo', 'kubeletVersion') ?? '',
       containerRuntimeVersion: textAt(resource, 'status', 'nodeInfo', 'containerRuntimeVersion') ?? '',
       unschedulable: field(resource, 'spec', 'unschedulable') === true,
-      taints: listAt(resource, 'spec', 'taints').flatMap((taint) => textAt(taint, 'key') ?? []),
+      taints: listAt(resource, 'spec', 'taints').flatMap(readTaint),
+      labels: objectAt(resource, 'metadata', 'labels') ?? {},
+      currentConfig: nameAt(resource, 'metadata', 'annotations', `${configAnnotationPrefix}currentConfig`) ?? '',
+      desiredConfig: nameAt(resource, 'metadata', 'annotations', `${configAnnotationPrefix}desiredConfig`) ?? '',
+      hasMachine: nameAt(resource, 'metadata', 'annotations', 'machine.openshift.io/machine') !== undefined,
     });
   }
   return nodes.length === 0 ? undefined : nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function readTaint(taint: JsonValue): Taint[] {
+  const key = nameAt(taint, 'key');
+  if (key === undefined) return [];
+  return [{ key, value: nameAt(taint, 'value') ?? '', effect: nameAt(taint, 'effect') ?? '' }];
 }
 
 /** From `config/machineconfigpools/`. The file name is not the truth: the pool's own name is. */
 interface MachineConfigPool {
   readonly name: string;
   readonly paused: boolean;
+  /** Labels that a node of the pool has, each with its value; empty where it chooses its nodes by expressions. */
+  readonly nodeLabels: readonly (readonly [label: string, value: string])[];
+  /** Nodes of the pool, and those of them that have its newest configuration and take work; 0 when not reported. */
+  readonly machineCount: number;
+  readonly readyMachineCount: number;
   readonly degraded: Condition;
   readonly updated: Condition;
   readonly updating: Condition;
@@ -57,6 +87,11 @@ export function readMachineConfigPools(archive: ArchiveView): readonly MachineCo
     pools.set(name, {
       name,
       paused: field(resource, 'spec', 'paused') === true,
+      nodeLabels: Object.entries(objectAt(resource, 'spec', 'nodeSelector', 'matchLabels') ?? {}).flatMap(
+        ([label, value]): [string, string][] => (typeof value === 'string' ? [[label, value]] : []),
+      ),
+      machineCount: numberAt(resource, 'status', 'machineCount') ?? 0,
+      readyMachineCount: numberAt(resource, 'status', 'readyMachineCount') ?? 0,
       degraded: readCondition(resource, 'Degraded'),
       updated: readCondition(resource, 'Updated'),
       updating: readCondition(resource, 'Updating'),

@@ -3,6 +3,9 @@ import type { ArchiveView } from '../archive-view.ts';
 import { nameAt, objectAt, textAt } from '../json-access.ts';
 import { resourceAt } from './resources.ts';
 
+/** As `status.platformStatus.type` says it. */
+export const PLATFORM_VSPHERE = 'VSphere';
+
 interface Infrastructure {
   /** `AWS`, `Azure`, `BareMetal`, `None`, `VSphere`, …; empty when unknown. */
   readonly platform: string;

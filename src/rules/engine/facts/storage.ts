@@ -8,6 +8,8 @@ const REGISTRY_STORAGE_BACKENDS = ['azure', 'emptyDir', 'gcs', 'ibmcos', 'oss', 
 
 export interface ImageRegistry {
   readonly name: string;
+  /** Path of the resource below the API server; newer clusters no longer say it, and it never changed. */
+  readonly selfLink: string;
   readonly managementState: string;
   /** Configured back ends, in order; normally one. */
   readonly backends: readonly string[];
@@ -32,6 +34,8 @@ export function readImageRegistry(archive: ArchiveView): ImageRegistry | undefin
   const backends = REGISTRY_STORAGE_BACKENDS.filter((backend) => objectAt(storage, backend) !== undefined);
   return {
     name: nameAt(resource, 'metadata', 'name') ?? 'cluster',
+    selfLink:
+      nameAt(resource, 'metadata', 'selfLink') ?? '/apis/imageregistry.operator.openshift.io/v1/configs/cluster',
     managementState: textAt(resource, 'spec', 'managementState') ?? '',
     backends,
     claim: backends.includes('pvc') ? (nameAt(storage, 'pvc', 'claim') ?? 'image-registry-storage') : undefined,
