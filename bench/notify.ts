@@ -83,7 +83,8 @@ async function startChild(context: BenchContext, { bus: busEngine, engine, clust
   await bus.close();
   const brokers = busEngine === 'kafka' ? await context.engines.kafka() : undefined;
   const child = fork(new URL('./support/notify-process.ts', import.meta.url), [], {
-    execArgv: (context.env['CCX_BENCH_NODE_OPTIONS'] ?? '').split(' ').filter((option) => option !== ''),
+    ...asLaunched,
+    env: { ...context.env, ...asLaunched.env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const end = () => endOf(child);
@@ -96,6 +97,12 @@ async function startChild(context: BenchContext, { bus: busEngine, engine, clust
     measure: () => askFor<NotifyAnswer, 'done'>(child, 'go', 'done'),
   };
 }
+
+/** As the launchers start the role. */
+const asLaunched = {
+  execArgv: ['--max-semi-space-size=4', '--v8-pool-size=1'],
+  env: { MALLOC_MMAP_THRESHOLD_: '131072' },
+};
 
 /** As the writer stores them: one issue in each, the details of a report as large as a genuine one. */
 async function storeReports(database: Database, clusters: number): Promise<void> {

@@ -47,7 +47,9 @@ export const benchmark: Benchmark = {
   async run(context) {
     const comparisons = [];
     const leftOut: string[] = [];
+    const only = context.env['CCX_BENCH_BUS'];
     for (const [busEngine, databaseEngine] of engines) {
+      if (only !== undefined && only !== `${busEngine}-${databaseEngine}`) continue;
       const missing = context.engines.missing(busEngine) ?? context.engines.missing(databaseEngine);
       if (missing === undefined) comparisons.push(await compareOn(context, busEngine, databaseEngine));
       else leftOut.push(`from ${busEngine} on ${databaseEngine}: ${missing}`);

@@ -35,7 +35,7 @@ test('compiled code is kept in the cache folder of the user', () => {
   assert.ok(existsSync(join(other, 'ccx')));
 });
 
-test('the data pipeline starts with flags of Node, the writer with none, whatever the environment says', () => {
+test('each role starts with flags of Node that fit it, by either of its programs, whatever the environment says', () => {
   const folder = temporaryFolder();
   const node = join(folder, 'node');
   writeFileSync(node, '#!/bin/sh\nif [ "$1" = --version ]; then echo v24.99.0; else echo "$@"; fi\n');
@@ -48,7 +48,9 @@ test('the data pipeline starts with flags of Node, the writer with none, whateve
       .stdout.split(' ')
       .filter((word) => word.startsWith('--'));
   assert.deepEqual(flagsOf('ccx', 'data-pipeline'), ['--max-semi-space-size=8', '--v8-pool-size=1']);
-  assert.deepEqual(flagsOf('ccx-notification-writer'), []);
+  const ofSets = ['--max-semi-space-size=4', '--v8-pool-size=1'];
+  for (const role of ['writer', 'notifier']) assert.deepEqual(flagsOf('ccx', role), ofSets);
+  for (const name of ['ccx-notification-writer', 'ccx-notification-service']) assert.deepEqual(flagsOf(name), ofSets);
 });
 
 test('nothing is kept where it was switched off, or where the folder is not the user’s', () => {
@@ -116,7 +118,7 @@ test('the folders that are made are the user’s alone, whatever its umask is', 
   assert.ok(readdirSync(join(home, '.cache/ccx')).length > 0);
 });
 
-test('ingress gets little room for new objects, unless NODE_OPTIONS says how much; other roles what Node gives', () => {
+test('ingress gets little room for new objects, unless NODE_OPTIONS says how much; the all-in-one what Node gives', () => {
   const root = join(temporaryFolder(), 'checkout');
   cpSync(bin, join(root, 'src/bin'), { recursive: true });
   writeFileSync(join(root, 'src/cli.ts'), 'console.log(process.execArgv.join(" "));');
@@ -127,7 +129,7 @@ test('ingress gets little room for new objects, unless NODE_OPTIONS says how muc
   };
   assert.equal(flagsOf(['ingress', '--port', '1']), '--max-semi-space-size=2');
   assert.equal(flagsOf(['ingress'], { NODE_OPTIONS: '--max-semi-space-size=8' }), '');
-  assert.equal(flagsOf(['writer']), '');
+  assert.equal(flagsOf(['all-in-one']), '');
   assert.equal(flagsOf([]), '');
 });
 

@@ -1,8 +1,20 @@
-# Sourced by the launchers beside it, with $self (the launcher's file), $name, $entry (below src) and $flags (Node's): starts $entry on
+# Sourced by the launchers beside it, with $self (the launcher's file), $name, $role and $entry (below src): starts $entry on
 # the first working Node of version 24 or newer, the one that npm installed beside the code, else the one on the PATH. A cron job's PATH
 # may lead to an old Node, and the installed binary does not run on every C library, so each is asked for its version, which also shows
 # that it runs.
 root=$(cd "$(dirname "$self")/../.." && pwd) || exit 1
+
+# What a role makes of an archive, a batch or a set is gone with it. V8's own young generation, and a thread for each of four processors, keep
+# 100 MB of that. Pieces of memory go back to the system only where each is a mapping of its own (glibc): of ingress that is some ten KiB,
+# unfinished headers, and what was read of bodies lies outside of the heap until a collection, which with little room for new objects is soon.
+flags= mapped=
+case $role in
+  ingress) flags=--max-semi-space-size=2 mapped=32768 ;;
+  data-pipeline) flags='--max-semi-space-size=8 --v8-pool-size=1' ;;
+  writer | notifier) flags='--max-semi-space-size=4 --v8-pool-size=1' mapped=131072 ;;
+esac
+case ${NODE_OPTIONS-} in *semi-space*) flags= ;; esac
+[ -z "$mapped" ] || export MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-$mapped}"
 
 # Compiled code is kept between starts, in a folder of this user alone: what lies there is executed. Where there is no such folder, or
 # somebody else may write in it or put another in its place (a root shell with a user's HOME, a group's folder), a start compiles as
