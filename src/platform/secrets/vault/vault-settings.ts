@@ -4,6 +4,7 @@
  */
 import { configInvalid } from '../../../encoding/ccx-error.ts';
 import type { OptionSpec } from '../../config/options.ts';
+import { type VaultTls, vaultTls, vaultTlsOptions } from './vault-tls.ts';
 
 /** For a role's option table: `options: { ...vaultOptions, … }`. */
 export const vaultOptions = {
@@ -13,6 +14,7 @@ export const vaultOptions = {
     description:
       'Address of Vault or OpenBao, for settings of the form vault:<path>#<field> (also VAULT_ADDR, BAO_ADDR)',
   },
+  ...vaultTlsOptions,
   'vault.namespace': { type: 'string', default: '', description: 'Namespace (also VAULT_NAMESPACE, BAO_NAMESPACE)' },
   'vault.mount': { type: 'string', default: 'secret', description: 'Mount of the KV secrets engine' },
   'vault.kv_version': { type: 'integer', default: 2, min: 1, max: 2, description: 'Version of the KV secrets engine' },
@@ -61,6 +63,8 @@ export interface VaultSettings {
   readonly mount: string;
   readonly kvVersion: 1 | 2;
   readonly auth: VaultAuth;
+  /** Where it has an authority of its own, or asks for a certificate. */
+  readonly tls?: VaultTls;
 }
 
 interface VaultSettingsInput {
@@ -82,6 +86,11 @@ export function vaultSettings(input: VaultSettingsInput): VaultSettings | undefi
       `change ${input.environmentName('vault.address')}`,
     );
   }
+  const tls = vaultTls({
+    value: (key, names) => text(key) || firstOf(input.env, names),
+    variable: (names) => firstOf(input.env, names),
+    environmentName: input.environmentName,
+  });
   const namespace = text('vault.namespace') || firstOf(input.env, ['VAULT_NAMESPACE', 'BAO_NAMESPACE']);
   return {
     address: address.replace(/\/+$/, ''),
@@ -89,6 +98,7 @@ export function vaultSettings(input: VaultSettingsInput): VaultSettings | undefi
     mount: text('vault.mount'),
     kvVersion: input.config['vault.kv_version'] === 1 ? 1 : 2,
     auth: authOf(input, text),
+    ...(tls === undefined ? {} : { tls }),
   };
 }
 
