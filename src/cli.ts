@@ -23,6 +23,13 @@ const modules: readonly CommandModule[] = [
   },
   {
     commands: {
+      backup: 'copies an all-in-one into a folder, beside it while it runs',
+      restore: 'makes an all-in-one, or the tables of one, again from a backup',
+    },
+    load: () => import('./all-in-one/backup/commands.ts'),
+  },
+  {
+    commands: {
       ingress: 'role: takes uploads, stores archives, announces them',
       clusters: 'which there are, whose they are, their names: list, move, name, retire',
     },

@@ -24,6 +24,7 @@ interface Flags {
   readonly once?: boolean;
   readonly json?: boolean;
   readonly upload?: readonly string[];
+  readonly originalIsGone?: boolean;
 }
 
 export function register(program: Command, input: ProcessInput): void {
@@ -33,7 +34,8 @@ export function register(program: Command, input: ProcessInput): void {
     .option('--demo', 'on its first start, send a generated archive through')
     .option('--once', 'stop when the archives of --upload have gone through; exit code 1 unless each reached its end')
     .option('--upload <file>', 'an archive to upload as an operator would; may be repeated', collect)
-    .option('--json', 'with --once: the summary as one JSON object on standard output');
+    .option('--json', 'with --once: the summary as one JSON object on standard output')
+    .option('--original-is-gone', 'once, of a copy: the original does not run and will not start again');
   addTableOptions(command, allInOneOptions).action(async (flags: Flags) => {
     const version = readVersion();
     const loaded = loadCommandConfig(command, allInOneOptions, input, {
@@ -55,6 +57,7 @@ export function register(program: Command, input: ProcessInput): void {
       for (const warning of loaded.warnings) print(`warning: ${warning}`);
       const installation = await startAllInOne(settings, {
         ...{ clock, lifecycle, env: input.env, log: process.stderr, progress: print, version },
+        originalIsGone: flags.originalIsGone === true,
       });
       if (flags.once === true) {
         process.exitCode = await runOnce(installation, {

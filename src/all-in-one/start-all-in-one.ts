@@ -36,6 +36,7 @@ import { notificationWriterRole, startNotificationWriter } from '../services/not
 import { payloadTrackerRole, startPayloadTracker } from '../services/payload-tracker/service.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
 import { bucketSettings, openArchives } from './open-archives.ts';
+import { rememberInstallation } from './remember-installation.ts';
 import { loadRoleSettings, namedHere, withStandIns } from './role-settings.ts';
 import { type StandIns, startStandIns } from './stand-ins/start-stand-ins.ts';
 import { createWebServer, mountFront } from './web-server.ts';
@@ -49,6 +50,8 @@ interface AllInOneDependencies {
   /** One line per step that takes time, for a person who waits. */
   readonly progress: (line: string) => void;
   readonly version: string;
+  /** Somebody has said that the installation that this is a copy of will not start again. */
+  readonly originalIsGone?: boolean;
 }
 
 export interface AllInOne {
@@ -93,7 +96,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   };
   const folder = dataFolderAt(settings.dataFolder);
 
+  const { originalIsGone = false } = dependencies;
+  const remember = await rememberInstallation({ root: folder.root, originalIsGone, clock, progress });
   const { location, databaseGone } = await openPostgres(folder, settings, dependencies);
+  await remember();
   // Topics get connections of their own, so that a busy service cannot keep another from its bus.
   const database = connectDatabase({ ...location, applicationName: 'ccx all-in-one' });
   lifecycle.defer('database', () => database.close());

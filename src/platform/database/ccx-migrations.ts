@@ -25,6 +25,8 @@ interface CcxMigrationResult {
 
 interface CcxMigrationOptions {
   readonly folder?: string;
+  /** Files of higher numbers are not there, for whoever makes tables as they were. */
+  readonly upTo?: number;
   /** Called before a file is applied, with its name. */
   readonly onFile?: (name: string) => void;
 }
@@ -48,9 +50,9 @@ const lockClass = 7_702;
 export async function migrateCcx(
   database: Database,
   set: string,
-  { folder = migrationsPath(`ccx/${set}`), onFile }: CcxMigrationOptions = {},
+  { folder = migrationsPath(`ccx/${set}`), upTo = Number.POSITIVE_INFINITY, onFile }: CcxMigrationOptions = {},
 ): Promise<CcxMigrationResult> {
-  const files = await readMigrationFiles(folder, set);
+  const files = (await readMigrationFiles(folder, set)).filter(({ number }) => number <= upTo);
   try {
     // Without anything to do, the right to read one table is enough.
     const before = (await tableExists(database)) ? await readApplied(database, set) : [];
@@ -90,6 +92,15 @@ export async function readCcxMigrations(queryable: Queryable, set: string): Prom
     needed: files.length,
     missing: files.filter(({ number }) => !applied.some((done) => done.number === number)).map(({ name }) => name),
   };
+}
+
+/** Whether this release can make a set as it is somewhere else: not where that is ahead of it, or was made by other files. */
+export async function knowsCcxMigrations(
+  set: string,
+  applied: readonly Pick<AppliedMigration, 'number' | 'sha256'>[],
+): Promise<boolean> {
+  const files = await readMigrationFiles(migrationsPath(`ccx/${set}`), set);
+  return applied.every(({ number, sha256 }) => files.some((file) => file.number === number && file.sha256 === sha256));
 }
 
 /** True when this call applied it, false when another process was faster. */

@@ -66,6 +66,20 @@ export async function applyRetention(
   return report;
 }
 
+/** Until the end of the transaction no segment is closed or dropped, and nobody waits for it: every retention puts its topics off. Several may. */
+export async function holdRetention(tx: Connection): Promise<void> {
+  const { rows } = await tx.query<{ there: boolean }>(`SELECT to_regclass('ccx.bus_topics') IS NOT NULL AS there`);
+  if (rows[0]?.there !== true) return;
+  const { rows: topics } = await tx.query<Pick<TopicRow, 'topic_id'>>('SELECT topic_id FROM ccx.bus_topics');
+  for (const { topic_id } of topics)
+    await tx.query(`SELECT pg_advisory_xact_lock_shared(hashtext('ccx.bus_retention'), $1::int)`, [lockOf(topic_id)]);
+}
+
+/** Second key of the advisory lock of a topic. */
+function lockOf(topicId: bigint): number {
+  return Number(topicId % 0x7fffffffn);
+}
+
 async function retainTopic(
   tx: Connection,
   topic: TopicRow,
@@ -75,7 +89,7 @@ async function retainTopic(
   const nothing = { closed: 0, dropped: 0, bytes: 0 };
   const { rows: locked } = await tx.query<{ locked: boolean }>(
     `SELECT pg_try_advisory_xact_lock(hashtext('ccx.bus_retention'), $1::int) AS locked`,
-    [Number(topic.topic_id % 0x7fffffffn)],
+    [lockOf(topic.topic_id)],
   );
   if (locked[0]?.locked !== true) return nothing;
   await tx.query(`SET LOCAL lock_timeout = ${segmentLockMsMax}`);

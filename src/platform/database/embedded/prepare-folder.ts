@@ -216,7 +216,7 @@ async function checkVersion(cluster: string, majorVersion: string): Promise<void
     {
       code: 'EMBEDDED_POSTGRES_VERSION',
       category: 'configuration',
-      hint: `start the version that wrote it, dump with pg_dumpall, and load the dump into a new folder; or choose another folder with --data`,
+      hint: `back it up with the release that wrote it (ccx backup) and restore that with this one into a new folder (ccx restore); or choose another folder with --data`,
     },
   );
 }
