@@ -81,16 +81,14 @@ export async function insertReportedRows(
 }
 
 /**
- * What `same` and `error` rows are made from: the report considered last, the error of a message that did not go out, or of rendering.
- * `$1` is the target.
+ * What `same` and `error` rows are made from, to be followed by where `c`, what was considered last, and `failed`, the error of a message that
+ * did not go out, come from. `$1` is the target.
  */
 const unsentSelect = `
   SELECT n.org_id, n.account_number, n.cluster, ${NOTIFICATION_TYPE_INSTANT},
          CASE WHEN coalesce(failed.text, c.render_error) IS NULL THEN ${STATE_SAME} ELSE ${STATE_ERROR} END,
-         coalesce(c.filtered_report, n.report), n.updated_at, $2::timestamp, coalesce(failed.text, c.render_error, ''), $1::int
-    FROM chosen
-    JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
-    JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at`;
+         coalesce(c.filtered_report, n.report), n.updated_at, $2::timestamp, coalesce(failed.text, c.render_error, ''), $1::int`;
+const ofReport = 'ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at';
 
 /** For clusters of one target whose new report had nothing to notify (`same`), or nothing that could be rendered (`error`). */
 export async function insertUnsentRows(
@@ -101,19 +99,25 @@ export async function insertUnsentRows(
   let missing = clusters;
   for (let moves = 0; missing.length > 0; moves += 1) {
     if (moves > reportedMovesMax) throw new Error(`no free key in reported for cluster ${missing[0]!}`);
-    const { rows } = await tx.query<{ cluster: string }>(
-      `WITH chosen AS (SELECT unnest($3::character(36)[]) AS cluster),
-       made AS (
-         INSERT INTO ${TABLE_REPORTED} (${columns})
-         ${unsentSelect}
-           CROSS JOIN (SELECT NULL::text AS text) AS failed
-         ON CONFLICT DO NOTHING
-         RETURNING org_id, cluster)
-       SELECT rtrim(c.cluster) AS cluster
-         FROM chosen JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
-         JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = c.org_id AND n.cluster = c.cluster AND n.updated_at = c.report_updated_at
-        WHERE NOT EXISTS (SELECT FROM made WHERE made.org_id = c.org_id AND made.cluster = c.cluster)`,
+    const { rows: made } = await tx.query<{ cluster: string }>(
+      `INSERT INTO ${TABLE_REPORTED} (${columns})
+       ${unsentSelect}
+         FROM unnest($3::character(36)[]) AS chosen(cluster)
+         JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
+         JOIN ${TABLE_NEW_REPORTS} AS n ${ofReport}
+         CROSS JOIN (SELECT NULL::text AS text) AS failed
+       ON CONFLICT DO NOTHING
+       RETURNING rtrim(cluster) AS cluster`,
       [eventTargetId, timestampText(nowMicros()), missing],
+    );
+    if (made.length === missing.length) return;
+    const done = new Set(made.map(({ cluster }) => cluster));
+    const { rows } = await tx.query<{ cluster: string }>(
+      `SELECT rtrim(c.cluster) AS cluster
+         FROM unnest($2::character(36)[]) AS chosen(cluster)
+         JOIN ${TABLE_NOTIFICATION_CONSIDERED} AS c ON c.event_type_id = $1::int AND c.cluster = chosen.cluster
+         JOIN ${TABLE_NEW_REPORTS} AS n ${ofReport}`,
+      [eventTargetId, missing.filter((cluster) => !done.has(cluster))],
     );
     missing = rows.map(({ cluster }) => cluster);
   }
@@ -121,7 +125,8 @@ export async function insertUnsentRows(
 
 /**
  * One-shot runs: a row for every cluster of the target that has issues and got no row since the run began, a page of clusters at a time.
- * `error` where a message of it is unfinished or was given up in this run. Answers where the next page begins, nowhere at the end.
+ * `error` where a message of it is unfinished or was given up in this run. Answers where the next page begins, nowhere at the end. What
+ * was not made is counted and not looked for: the server takes what a statement inserts for a single row, and compares all with all.
  * Source: notification-service.md 11.1.
  */
 export async function insertUnsentPage(
@@ -138,10 +143,10 @@ export async function insertUnsentPage(
   for (let moves = 0; moves <= reportedMovesMax; moves += 1) {
     const { rows } = await database.query<{ last: string | null; missed: boolean; same: number; error: number }>(
       `WITH page AS (
-         SELECT cluster, org_id, report_updated_at, outcome FROM ${TABLE_NOTIFICATION_CONSIDERED}
+         SELECT cluster, org_id, report_updated_at, outcome, filtered_report, render_error FROM ${TABLE_NOTIFICATION_CONSIDERED}
           WHERE event_type_id = $1::int AND cluster > $4::character(36) ORDER BY cluster LIMIT $5),
        chosen AS (
-         SELECT p.cluster, p.org_id, p.report_updated_at FROM page AS p
+         SELECT p.* FROM page AS p
           WHERE p.outcome = 'issues'
             AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
                              WHERE r.org_id = p.org_id AND r.cluster = p.cluster AND r.event_type_id = $1::int
@@ -149,6 +154,7 @@ export async function insertUnsentPage(
        made AS (
          INSERT INTO ${TABLE_REPORTED} (${columns})
          ${unsentSelect}
+           FROM chosen AS c JOIN ${TABLE_NEW_REPORTS} AS n ${ofReport}
            LEFT JOIN LATERAL (
              SELECT coalesce(o.error_code || ': ' || o.error_text, CASE WHEN o.due_at > $2::timestamp
                       THEN 'HELD_BACK: held back until ' || o.due_at::text ELSE 'NOT_TRIED: not tried before the run ended' END) AS text
@@ -159,9 +165,9 @@ export async function insertUnsentPage(
          ON CONFLICT DO NOTHING
          RETURNING cluster, state)
        SELECT (SELECT rtrim(max(cluster)) FROM page) AS last,
-              EXISTS (SELECT FROM chosen AS h JOIN ${TABLE_NEW_REPORTS} AS n ON n.org_id = h.org_id AND n.cluster = h.cluster
-                         AND n.updated_at = h.report_updated_at
-                       WHERE NOT EXISTS (SELECT FROM made WHERE made.cluster = h.cluster)) AS missed,
+              CASE WHEN (SELECT count(*) FROM made) < (SELECT count(*) FROM chosen)
+                THEN (SELECT count(*) FROM made) < (SELECT count(*) FROM chosen AS c JOIN ${TABLE_NEW_REPORTS} AS n ${ofReport})
+                ELSE false END AS missed,
               (SELECT count(*)::int FROM made WHERE state = ${STATE_SAME}) AS same,
               (SELECT count(*)::int FROM made WHERE state = ${STATE_ERROR}) AS error`,
       [page.eventTargetId, timestampText(nowMicros()), timestampText(page.startedMicros), page.after, page.rowsMax],
