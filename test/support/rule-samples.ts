@@ -52,6 +52,7 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   sapPods: ['customresources'],
   vsphereDetector: ['events', 'config/pod'],
   vsphereMachines: ['config/machines'],
+  versionStatus: ['config/version.json'],
   webhooks: ['config/validatingwebhookconfigurations', 'config/mutatingwebhookconfigurations'],
 };
 

@@ -86,6 +86,7 @@ test('no two rules share a module, a short name or an error key', () => {
 /** Likelihood and impact that the published rules have or are assumed to have. Source: data-pipeline.md 7.2. */
 const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact: string, totalRisk: number]>> = {
   CONFIG_BUILD_STRATEGY_INCORRECTLY: [3, 'Privilege Escalation', 3],
+  CLUSTER_VERSION_WORKING_TOWARDS: [4, 'OpenShift Upgrade Failure', 3],
   CONTROL_PLANE_NODE_REPLICAS: [3, 'Unsupported Functionality', 3],
   CSO_DEGRADED_DUE_TO_MISSING_PRIVILIGES: [4, 'Storage Driver Unavailable', 3],
   HAPROXY_EXPORTER_SERVER_THRESHOLD_EXCEEDED: [4, 'OpenShift Performance Loss', 3],
@@ -336,10 +337,10 @@ test('the version that reports name is the version of the package', () => {
 const archives = new URL('../../../../shared/data/archives/', import.meta.url);
 const noArchives = existsSync(archives) ? false : 'the folder of real inputs is not beside the repository';
 
-async function hitsOf(name: string): Promise<Readonly<Record<string, unknown>>> {
+async function hitsOf(name: string, now = SAMPLE_NOW): Promise<Readonly<Record<string, unknown>>> {
   const files = await openArchive(readFileSync(new URL(name, archives)));
   const rules = selectRules(allRules);
-  const { report, failures } = evaluateArchive({ files, rules, now: SAMPLE_NOW, clock: createManualClock() });
+  const { report, failures } = evaluateArchive({ files, rules, now, clock: createManualClock() });
   assert.deepEqual(failures, []);
   for (const hit of report.reports) rendered(hit);
   return Object.fromEntries(report.reports.map((hit) => [hit.key, hit.details]));
@@ -381,4 +382,11 @@ test('a genuine archive of a healthy cluster fires nothing but the end of life o
     'OCP4X_BEYOND_EOL',
     'PROMETHEUS_DB_VOLUME_IS_EMPTY',
   ]);
+test('a genuine archive fires the failing version operator alone when it was gathered, and its end of life years later', {
+  const then = await hitsOf('rapid-recommendations.tar.gz', new Date('2024-08-28T04:55:00Z'));
+  assert.deepEqual(keysOf(then), ['CLUSTER_VERSION_WORKING_TOWARDS']);
+  const { failing } = then['CLUSTER_VERSION_WORKING_TOWARDS'] as { failing: Readonly<Record<string, unknown>> };
+  assert.deepEqual([failing['status'], failing['reason']], [true, 'ClusterOperatorsNotAvailable']);
+  const now = keysOf(await hitsOf('rapid-recommendations.tar.gz'));
+  assert.deepEqual(now, ['CLUSTER_VERSION_WORKING_TOWARDS', 'OCP4X_BEYOND_EOL']);
 });

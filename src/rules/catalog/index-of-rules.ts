@@ -38,6 +38,7 @@ import { etcdLowBackendPerformance } from './internal/etcd_low_backend_performan
 import { highSeverityAlerts } from './internal/high_severity_alerts/rule.ts';
 import { operatorsCheck } from './internal/operators_check/rule.ts';
 import { pdbBlocksDrain } from './internal/pdb_blocks_drain/rule.ts';
+import { versionCheck } from './internal/version_check/rule.ts';
 import { versionInfo } from './version_info/rule.ts';
 
 export const allRules: readonly Rule[] = [
@@ -76,5 +77,6 @@ export const allRules: readonly Rule[] = [
   highSeverityAlerts,
   operatorsCheck,
   pdbBlocksDrain,
+  versionCheck,
   versionInfo,
 ];

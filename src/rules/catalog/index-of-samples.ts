@@ -34,6 +34,7 @@ import { samples as etcdLowBackendPerformance } from './internal/etcd_low_backen
 import { samples as highSeverityAlerts } from './internal/high_severity_alerts/samples.ts';
 import { samples as operatorsCheck } from './internal/operators_check/samples.ts';
 import { samples as pdbBlocksDrain } from './internal/pdb_blocks_drain/samples.ts';
+import { samples as versionCheck } from './internal/version_check/samples.ts';
 import type { RuleSamples } from './sample.ts';
 
 export const allSamples: readonly RuleSamples[] = [
@@ -72,4 +73,5 @@ export const allSamples: readonly RuleSamples[] = [
   highSeverityAlerts,
   operatorsCheck,
   pdbBlocksDrain,
+  versionCheck,
 ];

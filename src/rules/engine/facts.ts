@@ -7,7 +7,7 @@ import type { ArchiveView } from './archive-view.ts';
 import { readAlerts } from './facts/alerts.ts';
 import { readCephClusters } from './facts/ceph.ts';
 import { readClusterRoles } from './facts/cluster-roles.ts';
-import { readClusterVersion } from './facts/cluster-version.ts';
+import { readClusterVersion, readVersionStatus } from './facts/cluster-version.ts';
 import { readDisruptionBudgets } from './facts/disruption-budgets.ts';
 import { readHostSubnets, readNetNamespaces } from './facts/egress.ts';
 import { readInsightsConfig } from './facts/insights-config.ts';
@@ -27,6 +27,7 @@ import { readWebhooks } from './facts/webhooks.ts';
 /** In the order in which they are read: what an archive may cost is used up by the facts that need most, last. */
 const readers = {
   clusterVersion: readClusterVersion,
+  versionStatus: readVersionStatus,
   infrastructure: readInfrastructure,
   network: readNetwork,
   proxy: readProxy,

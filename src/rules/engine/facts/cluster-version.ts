@@ -2,7 +2,7 @@
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, textAt } from '../json-access.ts';
 import { parseVersion, type SemanticVersion } from '../semantic-version.ts';
-import { resourceAt } from './resources.ts';
+import { type Condition, readCondition, resourceAt } from './resources.ts';
 
 interface ComponentOverride {
   readonly kind: string;
@@ -55,5 +55,35 @@ export function readClusterVersion(archive: ArchiveView): ClusterVersion | undef
         },
       ];
     }),
+  };
+}
+
+interface VersionStatus {
+  /** The newest version that was installed completely; null during the first installation. */
+  readonly current: string | null;
+  readonly desired: string;
+  readonly available: Condition;
+  readonly progressing: Condition;
+  readonly failing: Condition;
+  readonly historyCount: number;
+  /** When the version was begun that is not installed completely; null where there is none. */
+  readonly updateStarted: string | null;
+}
+
+/** What the version operator says of itself, from the first installation on. Absent where it says nothing. */
+export function readVersionStatus(archive: ArchiveView): VersionStatus | undefined {
+  const document = resourceAt(archive, 'config/version.json');
+  if (listAt(document, 'status', 'conditions').length === 0) return undefined;
+  const history = listAt(document, 'status', 'history');
+  const completed = history.find((entry) => textAt(entry, 'state') === 'Completed');
+  const current = nameAt(completed, 'version') ?? null;
+  return {
+    current,
+    desired: nameAt(document, 'status', 'desired', 'version') ?? current ?? 'an unknown version',
+    available: readCondition(document, 'Available'),
+    progressing: readCondition(document, 'Progressing'),
+    failing: readCondition(document, 'Failing'),
+    historyCount: history.length,
+    updateStarted: textAt(history[0], 'state') === 'Partial' ? (nameAt(history[0], 'startedTime') ?? null) : null,
   };
 }
