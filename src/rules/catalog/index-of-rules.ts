@@ -3,8 +3,11 @@
  * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
  */
 import type { Rule } from '../engine/rule.ts';
+import { bug1766907 } from './external/bug_1766907/rule.ts';
+import { bug1821905 } from './external/bug_1821905/rule.ts';
 import { checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/rule.ts';
 import { checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/rule.ts';
+import { clusterWideProxyAuthCheck } from './external/cluster_wide_proxy_auth_check/rule.ts';
 import { configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
 import { csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/rule.ts';
@@ -16,6 +19,9 @@ import { io415ChangeConfigLocation } from './external/io_415_change_config_locat
 import { libBucketProvisionerCheck } from './external/lib_bucket_provisioner_check/rule.ts';
 import { machineconfigStuckByNodeTaints } from './external/machineconfig_stuck_by_node_taints/rule.ts';
 import { mcpSetToPause } from './external/mcp_set_to_pause/rule.ts';
+import { nodeInstallerDegraded } from './external/node_installer_degraded/rule.ts';
+import { nodesContainerRuntimeVersionCheck } from './external/nodes_container_runtime_version_check/rule.ts';
+import { nodesKubeletVersionCheck } from './external/nodes_kubelet_version_check/rule.ts';
 import { nodesRequirementsCheck } from './external/nodes_requirements_check/rule.ts';
 import { ocpVersionEndOfLife } from './external/ocp_version_end_of_life/rule.ts';
 import { ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/rule.ts';
@@ -25,6 +31,7 @@ import { openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egr
 import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
 import { pspInstalled } from './external/psp_installed/rule.ts';
 import { sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/rule.ts';
+import { samplesOpFailedImageImportCheck } from './external/samples_op_failed_image_import_check/rule.ts';
 import { sapDataIntelligencePermissions } from './external/sap_data_intelligence_permissions/rule.ts';
 import { sapSdiBackupNotEnabled } from './external/sap_sdi_backup_not_enabled/rule.ts';
 import { tutorialRule } from './external/tutorial_rule/rule.ts';
@@ -42,8 +49,11 @@ import { versionCheck } from './internal/version_check/rule.ts';
 import { versionInfo } from './version_info/rule.ts';
 
 export const allRules: readonly Rule[] = [
+  bug1766907,
+  bug1821905,
   checkSapSdiObserverPods,
   checkSdiPreloadKernelModules,
+  clusterWideProxyAuthCheck,
   configBuildStrategyIncorrect,
   controlPlaneReplicas,
   csoDegradedDueToMissingPrivilege,
@@ -55,6 +65,9 @@ export const allRules: readonly Rule[] = [
   libBucketProvisionerCheck,
   machineconfigStuckByNodeTaints,
   mcpSetToPause,
+  nodeInstallerDegraded,
+  nodesContainerRuntimeVersionCheck,
+  nodesKubeletVersionCheck,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
@@ -64,6 +77,7 @@ export const allRules: readonly Rule[] = [
   operatorUnmanaged,
   pspInstalled,
   sameEgressIpInMultipleNetnamespaces,
+  samplesOpFailedImageImportCheck,
   sapDataIntelligencePermissions,
   sapSdiBackupNotEnabled,
   tutorialRule,

@@ -1,6 +1,9 @@
 /** The samples of every rule, in the order of `allRules`. Used by the cluster simulator and the catalog's test. */
+import { samples as bug1766907 } from './external/bug_1766907/samples.ts';
+import { samples as bug1821905 } from './external/bug_1821905/samples.ts';
 import { samples as checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/samples.ts';
 import { samples as checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/samples.ts';
+import { samples as clusterWideProxyAuthCheck } from './external/cluster_wide_proxy_auth_check/samples.ts';
 import { samples as configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/samples.ts';
 import { samples as controlPlaneReplicas } from './external/control_plane_replicas/samples.ts';
 import { samples as csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/samples.ts';
@@ -12,6 +15,9 @@ import { samples as io415ChangeConfigLocation } from './external/io_415_change_c
 import { samples as libBucketProvisionerCheck } from './external/lib_bucket_provisioner_check/samples.ts';
 import { samples as machineconfigStuckByNodeTaints } from './external/machineconfig_stuck_by_node_taints/samples.ts';
 import { samples as mcpSetToPause } from './external/mcp_set_to_pause/samples.ts';
+import { samples as nodeInstallerDegraded } from './external/node_installer_degraded/samples.ts';
+import { samples as nodesContainerRuntimeVersionCheck } from './external/nodes_container_runtime_version_check/samples.ts';
+import { samples as nodesKubeletVersionCheck } from './external/nodes_kubelet_version_check/samples.ts';
 import { samples as nodesRequirementsCheck } from './external/nodes_requirements_check/samples.ts';
 import { samples as ocpVersionEndOfLife } from './external/ocp_version_end_of_life/samples.ts';
 import { samples as ocpVersionEndOfLifeEus } from './external/ocp_version_end_of_life_eus/samples.ts';
@@ -21,6 +27,7 @@ import { samples as openshiftSdnEgressIpInNoHostsubnet } from './external/opensh
 import { samples as operatorUnmanaged } from './external/operator_unmanaged/samples.ts';
 import { samples as pspInstalled } from './external/psp_installed/samples.ts';
 import { samples as sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/samples.ts';
+import { samples as samplesOpFailedImageImportCheck } from './external/samples_op_failed_image_import_check/samples.ts';
 import { samples as sapDataIntelligencePermissions } from './external/sap_data_intelligence_permissions/samples.ts';
 import { samples as sapSdiBackupNotEnabled } from './external/sap_sdi_backup_not_enabled/samples.ts';
 import { samples as tutorialRule } from './external/tutorial_rule/samples.ts';
@@ -38,8 +45,11 @@ import { samples as versionCheck } from './internal/version_check/samples.ts';
 import type { RuleSamples } from './sample.ts';
 
 export const allSamples: readonly RuleSamples[] = [
+  bug1766907,
+  bug1821905,
   checkSapSdiObserverPods,
   checkSdiPreloadKernelModules,
+  clusterWideProxyAuthCheck,
   configBuildStrategyIncorrect,
   controlPlaneReplicas,
   csoDegradedDueToMissingPrivilege,
@@ -51,6 +61,9 @@ export const allSamples: readonly RuleSamples[] = [
   libBucketProvisionerCheck,
   machineconfigStuckByNodeTaints,
   mcpSetToPause,
+  nodeInstallerDegraded,
+  nodesContainerRuntimeVersionCheck,
+  nodesKubeletVersionCheck,
   nodesRequirementsCheck,
   ocpVersionEndOfLife,
   ocpVersionEndOfLifeEus,
@@ -60,6 +73,7 @@ export const allSamples: readonly RuleSamples[] = [
   operatorUnmanaged,
   pspInstalled,
   sameEgressIpInMultipleNetnamespaces,
+  samplesOpFailedImageImportCheck,
   sapDataIntelligencePermissions,
   sapSdiBackupNotEnabled,
   tutorialRule,

@@ -83,6 +83,7 @@ test('absent and broken are told apart: no file, a file that is no JSON, and JSO
   );
   assert.deepEqual(broken, {
     clusterVersion: ['config/version.json'],
+    versionStatus: ['config/version.json'],
     infrastructure: ['config/infrastructure.json'],
     machineConfigPools: ['config/machineconfigpools/a.json'],
     nodes: ['config/node/b.json'],

@@ -1,8 +1,8 @@
 /** A cluster operator is not available, or degraded. Source: data-pipeline.md 7.3, 7.5 (generic checks). */
 
 import type { ClusterOperator } from '../../../engine/facts/operators.ts';
-import type { Condition } from '../../../engine/facts/resources.ts';
-import { cutText, defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
+import { defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
+import { briefOperator } from '../../brief-conditions.ts';
 
 export const operatorsCheck = defineRule({
   module: 'ccx_rules_ocp.internal.rules.operators_check',
@@ -13,7 +13,7 @@ export const operatorsCheck = defineRule({
     // Shared among all messages, so that every operator is told even when all of them are broken and say a lot.
     const charactersMax = Math.min(messageCharactersMax, Math.floor(allMessagesCharactersMax / (broken.length * 6)));
     const operators = broken.map((operator) => {
-      const told = brief(operator, charactersMax);
+      const told = briefOperator(operator, charactersMax);
       return { operator: told, issues: issuesOf(told) };
     });
     return operators.length === 0 ? makeNone() : makeFail('OPERATOR_ISSUE', { operators });
@@ -22,23 +22,6 @@ export const operatorsCheck = defineRule({
 
 /** Six messages of each operator: those of its four conditions, two of which are issues. Leaves room for names, times and escapes. */
 const allMessagesCharactersMax = 36_000;
-
-/** The same with its messages cut. */
-function brief(operator: ClusterOperator, charactersMax: number): ClusterOperator {
-  const cut = (condition: Condition): Condition => ({
-    ...condition,
-    reason: cutText(condition.reason, charactersMax),
-    message: cutText(condition.message, charactersMax),
-  });
-  const { available, degraded, progressing, upgradeable } = operator;
-  return {
-    ...operator,
-    available: cut(available),
-    degraded: cut(degraded),
-    progressing: cut(progressing),
-    upgradeable: cut(upgradeable),
-  };
-}
 
 /** Each issue as [what, reason, message], in the words that the texts print. */
 function issuesOf({ available, degraded }: ClusterOperator): (readonly [string, string, string])[] {

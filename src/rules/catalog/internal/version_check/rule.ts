@@ -3,8 +3,8 @@
  * (generic checks). The hosted rule's member `phased_gates_checks` is left out: nothing public says what is in it.
  */
 import { hasLasted, timeOf } from '../../../engine/archive-time.ts';
-import type { Condition } from '../../../engine/facts/resources.ts';
-import { cutText, defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
+import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
+import { briefCondition } from '../../brief-conditions.ts';
 
 /** An update of the control plane takes one to two hours; pools of nodes go on behind it and are not counted. */
 const progressMsMax = 6 * 3_600_000;
@@ -29,18 +29,10 @@ export const versionCheck = defineRule({
     return makeFail('CLUSTER_VERSION_WORKING_TOWARDS', {
       current,
       desired,
-      available: brief(available),
-      progressing: brief({ ...progressing, last_trans_time: since }),
-      failing: brief(failing),
+      available: briefCondition(available),
+      progressing: briefCondition({ ...progressing, last_trans_time: since }),
+      failing: briefCondition(failing),
       history_count: historyCount,
     });
   },
 });
-
-function brief(condition: Condition): Condition {
-  return {
-    ...condition,
-    reason: cutText(condition.reason, messageCharactersMax),
-    message: cutText(condition.message, messageCharactersMax),
-  };
-}
