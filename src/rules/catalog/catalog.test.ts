@@ -89,6 +89,7 @@ const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact:
   BUGZILLA_BUG_1766907: [2, 'OpenShift Upgrade Failure', 2],
   BUGZILLA_BUG_1821905: [4, 'OpenShift Upgrade Failure', 3],
   CONFIG_BUILD_STRATEGY_INCORRECTLY: [3, 'Privilege Escalation', 3],
+  CONTAINER_ROOT_PARTITION_SIZE: [2, 'Storage Excessive Consumption', 2],
   CONTROL_PLANE_NODE_REPLICAS: [3, 'Unsupported Functionality', 3],
   CSO_DEGRADED_DUE_TO_MISSING_PRIVILIGES: [4, 'Storage Driver Unavailable', 3],
   HAPROXY_EXPORTER_SERVER_THRESHOLD_EXCEEDED: [4, 'OpenShift Performance Loss', 3],
@@ -98,6 +99,7 @@ const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact:
   IMAGE_REGISTRY_STORAGE_NOT_CONFIGURED: [2, 'Inaccessible Storage', 2],
   IO_415_CHANGE_CONFIG_LOCATION: [2, 'Invalid Configuration', 1],
   LIB_BUCKET_PROVISIONER_INSTALL_PLANS_ISSUE: [3, 'OpenShift Performance Loss', 2],
+  MASTER_DEFINED_AS_MACHINESETS: [2, 'Unsupported Functionality', 2],
   MCP_SET_TO_PAUSE: [3, 'Unapplied Configuration', 2],
   NODES_CONTAINER_RUNTIME_VERSION: [2, 'Compatibility Error', 2],
   NODES_MINIMUM_REQUIREMENTS_NOT_MET: [3, 'System Performance Loss', 2],
@@ -128,11 +130,16 @@ const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact:
   WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT: [2, 'OpenShift Performance Loss', 2],
   // Not published.
   CEPH_CLUSTER_NOT_HEALTHY: [4, 'Storage Performance Loss', 3],
+  CERTIFICATES_EXPIRED: [4, 'Application Not Connectable', 3],
   CLUSTER_VERSION_WORKING_TOWARDS: [4, 'OpenShift Upgrade Failure', 3],
   ETCD_LOW_BACKEND_PERFORMANCE: [3, 'OpenShift Performance Loss', 2],
+  MACHINE_POOL_NOT_OK: [4, 'Unapplied Configuration', 3],
+  NODES_NOT_READY: [4, 'Cluster Availability', 3],
+  NODES_PRESSURE: [3, 'System Performance Loss', 2],
   PDB_BLOCKS_DRAIN: [3, 'OpenShift Upgrade Failure', 2],
   HIGH_SEVERITY_ALERTS: [4, 'Cluster Availability', 3],
   OPERATOR_ISSUE: [4, 'Service Inoperation', 3],
+  PODS_CRASH_LOOP: [3, 'Service Crash', 2],
 };
 
 test('likelihood, impact and total risk of every error key are the agreed ones', () => {
@@ -221,15 +228,22 @@ for (const { rule, fires } of allSamples) {
 
 test('a finding too large for its details is told all the same', () => {
   const listing = [
+    'CERTIFICATES_EXPIRED',
+    'CONTAINER_ROOT_PARTITION_SIZE',
     'HIGH_SEVERITY_ALERTS',
     'LIB_BUCKET_PROVISIONER_INSTALL_PLANS_ISSUE',
+    'MACHINE_POOL_NOT_OK',
+    'MASTER_DEFINED_AS_MACHINESETS',
     'MCP_SET_TO_PAUSE',
     'NODES_CONTAINER_RUNTIME_VERSION',
     'NODES_MINIMUM_REQUIREMENTS_NOT_MET',
+    'NODES_NOT_READY',
+    'NODES_PRESSURE',
     'NODE_HAS_TAINTS_APPLIED',
     'NODE_KUBELET_VERSION',
     'OPERATOR_ISSUE',
     'OPERATOR_UNMANAGED',
+    'PODS_CRASH_LOOP',
     'PSP_INSTALLED',
     'SAP_DATA_INTELLIGENCE_PERMISSIONS',
     'SDI_PRELOAD_KERNEL_MODULES_ERROR',
@@ -358,10 +372,12 @@ async function hitsOf(name: string, now = SAMPLE_NOW): Promise<Readonly<Record<s
 test("the operator's documented sample archive fires exactly these rules", { skip: noArchives }, async () => {
   const hits = await hitsOf('insights-operator-docs-sample.tar.gz');
   assert.deepEqual(keysOf(hits), [
+    'CERTIFICATES_EXPIRED',
     'CONTROL_PLANE_NODE_REPLICAS',
     'HIGH_SEVERITY_ALERTS',
     'OCP4X_BEYOND_EOL',
     'OPERATOR_ISSUE',
+    'PODS_CRASH_LOOP',
     'PROMETHEUS_DB_VOLUME_IS_EMPTY',
     'SAP_SDI_OBSERVER_POD_ERROR',
     'SDI_PRELOAD_KERNEL_MODULES_ERROR',
@@ -392,6 +408,7 @@ test('a genuine archive fires the failing version operator when it was gathered,
   const { failing } = then['CLUSTER_VERSION_WORKING_TOWARDS'] as { failing: Readonly<Record<string, unknown>> };
   assert.deepEqual([failing['status'], failing['reason']], [true, 'ClusterOperatorsNotAvailable']);
   assert.deepEqual(keysOf(await hitsOf('rapid-recommendations.tar.gz')), [
+    'CERTIFICATES_EXPIRED',
     'CLUSTER_VERSION_WORKING_TOWARDS',
     'OCP4X_BEYOND_EOL',
     'PROMETHEUS_DB_VOLUME_IS_EMPTY',

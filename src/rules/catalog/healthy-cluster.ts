@@ -57,6 +57,10 @@ export function healthyCluster(options: HealthyClusterOptions): SampleFiles {
     'config/machineconfigs/00-master.json': { metadata: { name: '00-master' }, spec: {} },
     'config/machineconfigs/00-worker.json': { metadata: { name: '00-worker' }, spec: {} },
     ...webhooks(),
+    'machinesets/openshift-machine-api/worker-a.json': machineSet('worker-a', 'worker'),
+    'aggregated/ingress_controllers_certs.json': [
+      ingressCertificate('router-certs-default', 'openshift-ingress', timestamp(options.now, 700)),
+    ],
     ...egressIps(workers),
     ...storage(),
     ...buildRoles(),
@@ -330,6 +334,31 @@ export function sampleWebhook(configuration: string, namespace: string, timeoutS
         timeoutSeconds,
       },
     ],
+  };
+}
+
+/** A machine set whose machines have that role. */
+export function machineSet(name: string, role: string): JsonObject {
+  const label = (what: string) => `machine.openshift.io/cluster-api-${what}`;
+  return {
+    metadata: { name, namespace: 'openshift-machine-api' },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { [label('machineset')]: name } },
+      template: { metadata: { labels: { [label('machine-role')]: role, [label('machine-type')]: role } }, spec: {} },
+    },
+    status: { replicas: 3 },
+  };
+}
+
+/** A certificate as the operator lists those of ingress controllers. */
+export function ingressCertificate(name: string, namespace: string, notAfter: string): JsonObject {
+  return {
+    name,
+    namespace,
+    not_before: '2019-01-01T00:00:00Z',
+    not_after: notAfter,
+    controllers: [{ name: 'default', namespace: 'openshift-ingress-operator' }],
   };
 }
 

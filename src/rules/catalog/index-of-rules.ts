@@ -9,6 +9,7 @@ import { checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/
 import { checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/rule.ts';
 import { clusterWideProxyAuthCheck } from './external/cluster_wide_proxy_auth_check/rule.ts';
 import { configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/rule.ts';
+import { containerMaxRootPartitionSize } from './external/container_max_root_partition_size/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
 import { csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/rule.ts';
 import { emptyPrometheusDbVolume } from './external/empty_prometheus_db_volume/rule.ts';
@@ -18,6 +19,7 @@ import { imageRegistryStorage } from './external/image_registry_storage/rule.ts'
 import { io415ChangeConfigLocation } from './external/io_415_change_config_location/rule.ts';
 import { libBucketProvisionerCheck } from './external/lib_bucket_provisioner_check/rule.ts';
 import { machineconfigStuckByNodeTaints } from './external/machineconfig_stuck_by_node_taints/rule.ts';
+import { masterDefinedAsMachinesets } from './external/master_defined_as_machinesets/rule.ts';
 import { mcpSetToPause } from './external/mcp_set_to_pause/rule.ts';
 import { nodeInstallerDegraded } from './external/node_installer_degraded/rule.ts';
 import { nodesContainerRuntimeVersionCheck } from './external/nodes_container_runtime_version_check/rule.ts';
@@ -41,10 +43,15 @@ import { vsphereUpiMachineIsInPhase } from './external/vsphere_upi_machine_is_in
 import { vsphereVmDiskEnableuuidNotSetToTrue } from './external/vsphere_vm_disk_enableuuid_not_set_to_true/rule.ts';
 import { webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/rule.ts';
 import { cephClusterHealth } from './internal/ceph_cluster_health/rule.ts';
+import { certificatesExpired } from './internal/certificates_expired/rule.ts';
 import { etcdLowBackendPerformance } from './internal/etcd_low_backend_performance/rule.ts';
 import { highSeverityAlerts } from './internal/high_severity_alerts/rule.ts';
+import { machinePoolCheck } from './internal/machine_pool_check/rule.ts';
+import { nodesNotReady } from './internal/nodes_not_ready/rule.ts';
+import { nodesPressureCheck } from './internal/nodes_pressure_check/rule.ts';
 import { operatorsCheck } from './internal/operators_check/rule.ts';
 import { pdbBlocksDrain } from './internal/pdb_blocks_drain/rule.ts';
+import { podsCrashLoop } from './internal/pods_crash_loop/rule.ts';
 import { versionCheck } from './internal/version_check/rule.ts';
 import { versionInfo } from './version_info/rule.ts';
 
@@ -55,6 +62,7 @@ export const allRules: readonly Rule[] = [
   checkSdiPreloadKernelModules,
   clusterWideProxyAuthCheck,
   configBuildStrategyIncorrect,
+  containerMaxRootPartitionSize,
   controlPlaneReplicas,
   csoDegradedDueToMissingPrivilege,
   emptyPrometheusDbVolume,
@@ -64,6 +72,7 @@ export const allRules: readonly Rule[] = [
   io415ChangeConfigLocation,
   libBucketProvisionerCheck,
   machineconfigStuckByNodeTaints,
+  masterDefinedAsMachinesets,
   mcpSetToPause,
   nodeInstallerDegraded,
   nodesContainerRuntimeVersionCheck,
@@ -87,10 +96,15 @@ export const allRules: readonly Rule[] = [
   vsphereVmDiskEnableuuidNotSetToTrue,
   webhookTimeoutIsLargerThanDefault,
   cephClusterHealth,
+  certificatesExpired,
   etcdLowBackendPerformance,
   highSeverityAlerts,
+  machinePoolCheck,
+  nodesNotReady,
+  nodesPressureCheck,
   operatorsCheck,
   pdbBlocksDrain,
+  podsCrashLoop,
   versionCheck,
   versionInfo,
 ];

@@ -5,6 +5,7 @@ import { samples as checkSapSdiObserverPods } from './external/check_sap_sdi_obs
 import { samples as checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/samples.ts';
 import { samples as clusterWideProxyAuthCheck } from './external/cluster_wide_proxy_auth_check/samples.ts';
 import { samples as configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/samples.ts';
+import { samples as containerMaxRootPartitionSize } from './external/container_max_root_partition_size/samples.ts';
 import { samples as controlPlaneReplicas } from './external/control_plane_replicas/samples.ts';
 import { samples as csoDegradedDueToMissingPrivilege } from './external/cso_degraded_due_to_missing_privilege/samples.ts';
 import { samples as emptyPrometheusDbVolume } from './external/empty_prometheus_db_volume/samples.ts';
@@ -14,6 +15,7 @@ import { samples as imageRegistryStorage } from './external/image_registry_stora
 import { samples as io415ChangeConfigLocation } from './external/io_415_change_config_location/samples.ts';
 import { samples as libBucketProvisionerCheck } from './external/lib_bucket_provisioner_check/samples.ts';
 import { samples as machineconfigStuckByNodeTaints } from './external/machineconfig_stuck_by_node_taints/samples.ts';
+import { samples as masterDefinedAsMachinesets } from './external/master_defined_as_machinesets/samples.ts';
 import { samples as mcpSetToPause } from './external/mcp_set_to_pause/samples.ts';
 import { samples as nodeInstallerDegraded } from './external/node_installer_degraded/samples.ts';
 import { samples as nodesContainerRuntimeVersionCheck } from './external/nodes_container_runtime_version_check/samples.ts';
@@ -37,10 +39,15 @@ import { samples as vsphereUpiMachineIsInPhase } from './external/vsphere_upi_ma
 import { samples as vsphereVmDiskEnableuuidNotSetToTrue } from './external/vsphere_vm_disk_enableuuid_not_set_to_true/samples.ts';
 import { samples as webhookTimeoutIsLargerThanDefault } from './external/webhook_timeout_is_larger_than_default/samples.ts';
 import { samples as cephClusterHealth } from './internal/ceph_cluster_health/samples.ts';
+import { samples as certificatesExpired } from './internal/certificates_expired/samples.ts';
 import { samples as etcdLowBackendPerformance } from './internal/etcd_low_backend_performance/samples.ts';
 import { samples as highSeverityAlerts } from './internal/high_severity_alerts/samples.ts';
+import { samples as machinePoolCheck } from './internal/machine_pool_check/samples.ts';
+import { samples as nodesNotReady } from './internal/nodes_not_ready/samples.ts';
+import { samples as nodesPressureCheck } from './internal/nodes_pressure_check/samples.ts';
 import { samples as operatorsCheck } from './internal/operators_check/samples.ts';
 import { samples as pdbBlocksDrain } from './internal/pdb_blocks_drain/samples.ts';
+import { samples as podsCrashLoop } from './internal/pods_crash_loop/samples.ts';
 import { samples as versionCheck } from './internal/version_check/samples.ts';
 import type { RuleSamples } from './sample.ts';
 
@@ -51,6 +58,7 @@ export const allSamples: readonly RuleSamples[] = [
   checkSdiPreloadKernelModules,
   clusterWideProxyAuthCheck,
   configBuildStrategyIncorrect,
+  containerMaxRootPartitionSize,
   controlPlaneReplicas,
   csoDegradedDueToMissingPrivilege,
   emptyPrometheusDbVolume,
@@ -60,6 +68,7 @@ export const allSamples: readonly RuleSamples[] = [
   io415ChangeConfigLocation,
   libBucketProvisionerCheck,
   machineconfigStuckByNodeTaints,
+  masterDefinedAsMachinesets,
   mcpSetToPause,
   nodeInstallerDegraded,
   nodesContainerRuntimeVersionCheck,
@@ -83,9 +92,14 @@ export const allSamples: readonly RuleSamples[] = [
   vsphereVmDiskEnableuuidNotSetToTrue,
   webhookTimeoutIsLargerThanDefault,
   cephClusterHealth,
+  certificatesExpired,
   etcdLowBackendPerformance,
   highSeverityAlerts,
+  machinePoolCheck,
+  nodesNotReady,
+  nodesPressureCheck,
   operatorsCheck,
   pdbBlocksDrain,
+  podsCrashLoop,
   versionCheck,
 ];

@@ -36,7 +36,10 @@ function isBeingUpdated({ labels }: Node, { machineConfigPools = [] }: Facts): b
  * their version, those of a pool that is being updated, and those with another container runtime than CRI-O: they run Windows, whose
  * versions are counted otherwise.
  */
-export function nodesOfOtherVersion(facts: FactsWith<'nodes'>, versionOf: (node: Node) => string): readonly NodeVersion[] {
+export function nodesOfOtherVersion(
+  facts: FactsWith<'nodes'>,
+  versionOf: (node: Node) => string,
+): readonly NodeVersion[] {
   const told = facts.nodes
     .filter(({ containerRuntimeVersion }) => /^(?:cri-o:|$)/.test(containerRuntimeVersion))
     .filter((node) => !isBeingUpdated(node, facts))

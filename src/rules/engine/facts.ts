@@ -6,15 +6,17 @@
 import type { ArchiveView } from './archive-view.ts';
 import { readAlerts } from './facts/alerts.ts';
 import { readCephClusters } from './facts/ceph.ts';
+import { readIngressCertificates } from './facts/certificates.ts';
 import { readClusterRoles } from './facts/cluster-roles.ts';
 import { readClusterVersion, readVersionStatus } from './facts/cluster-version.ts';
+import { readCrashingPods } from './facts/crashing-pods.ts';
 import { readDisruptionBudgets } from './facts/disruption-budgets.ts';
 import { readHostSubnets, readNetNamespaces } from './facts/egress.ts';
 import { readInsightsConfig } from './facts/insights-config.ts';
 import { readInstallPlans } from './facts/install-plans.ts';
 import { readMachineConfigs } from './facts/machine-configs.ts';
 import { readEtcdSlowApplies, readRouterServers } from './facts/metrics.ts';
-import { readMachineConfigPools, readNodes } from './facts/nodes.ts';
+import { readContainerRuntimeConfigs, readMachineConfigPools, readMachineSets, readNodes } from './facts/nodes.ts';
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
 import { readPodSecurityPolicies } from './facts/pod-security-policies.ts';
@@ -32,7 +34,10 @@ const readers = {
   network: readNetwork,
   proxy: readProxy,
   imageRegistry: readImageRegistry,
+  ingressCertificates: readIngressCertificates,
+  containerRuntimeConfigs: readContainerRuntimeConfigs,
   machineConfigPools: readMachineConfigPools,
+  machineSets: readMachineSets,
   clusterOperators: readClusterOperators,
   nodes: readNodes,
   installPlans: readInstallPlans,
@@ -48,6 +53,7 @@ const readers = {
   webhooks: readWebhooks,
   operatorResources: readOperatorResources,
   alerts: readAlerts,
+  crashingPods: readCrashingPods,
   routerServers: readRouterServers,
   etcdSlowApplies: readEtcdSlowApplies,
   netNamespaces: readNetNamespaces,

@@ -73,7 +73,7 @@ test('the same seed makes the same bytes, another seed another cluster', () => {
 test('an archive of typical size is as large as a real one and finds the same', async () => {
   const cluster = simulateCluster({ seed: 1, now, findings: ['OPERATOR_ISSUE'], size: 'typical' });
   const unpacked = [...cluster.files.values()].reduce((bytes, body) => bytes + body.length, 0);
-  assert.ok(cluster.files.size > 170 && cluster.files.size < 200, `${cluster.files.size} files`);
+  assert.ok(cluster.files.size > 170 && cluster.files.size < 210, `${cluster.files.size} files`);
   assert.ok(unpacked > 600_000 && unpacked < 800_000, `${unpacked} bytes`);
   assert.ok(cluster.archive.length > 80_000 && cluster.archive.length < 105_000, `${cluster.archive.length} packed`);
   assert.deepEqual(await reported(cluster), ['OPERATOR_ISSUE']);

@@ -168,6 +168,7 @@ test('nodes tell their roles, their size and their state', () => {
       cpuCores: 7.5,
       memoryBytes: undefined,
       ready: { status: false, last_trans_time: null, reason: 'KubeletNotReady', message: '' },
+      pressures: [],
       kubeletVersion: 'v1.30.3',
       containerRuntimeVersion: 'cri-o://1.30.4',
       unschedulable: true,
@@ -306,4 +307,38 @@ test('what is at the place of a list or a count and is none is a broken file', (
   const { sheet } = factsOf({ 'config/psp_names.json': { names: [] }, 'config/installplans.json': { stats: {} } });
   assert.deepEqual(sheet.state('podSecurityPolicies').broken, ['config/psp_names.json']);
   assert.deepEqual(sheet.state('installPlans').broken, ['config/installplans.json']);
+});
+
+test('a pod that is well is not parsed, whatever else its file holds; one whose file is cut off is a broken file', () => {
+  const pod = (name: string, more: string) => `{"metadata":{"name":"${name}","namespace":"ns"},"status":{${more}}}`;
+  const crashes = '"containerStatuses":[{"name":"c","ready":false,"restartCount": 6,"state":{"running":{}}}]';
+  const paths = {
+    'config/pod/ns/well.json': pod('well', '"containerStatuses":[{"restartCount":5}], no JSON'),
+    'config/pod/ns/crashes.json': pod('crashes', crashes),
+    'config/pod/ns/cut.json': pod('cut', '"conditions":[]').slice(0, -2),
+    'config/pod/ns/other.json': '{}',
+    'config/pod/ns/logs/crashes/c_current.log': 'CrashLoopBackOff',
+    'config/pod/ns/logs/crashes/x.json': 'CrashLoopBackOff',
+  };
+  const bytes = Object.entries(paths).map(([path, body]): [string, Buffer] => [path, Buffer.from(body)]);
+  const { sheet } = read(createArchiveView(new Map(bytes)));
+  assert.deepEqual(
+    sheet.facts.crashingPods?.map(({ name }) => name),
+    ['crashes'],
+  );
+  assert.deepEqual(sheet.state('crashingPods').broken, ['config/pod/ns/cut.json', 'config/pod/ns/other.json']);
+});
+
+test('a certificate, a machine set or a runtime configuration of another shape is none', () => {
+  const { facts, sheet } = factsOf({
+    'aggregated/ingress_controllers_certs.json': { items: [] },
+    'machinesets/ns/a.json': { metadata: { name: 'a' }, spec: { template: 'master' } },
+    'machinesets/ns/b.json': ['master'],
+    'config/containerruntimeconfigs/a.json': { metadata: { name: 'a' }, spec: 'overlaySize' },
+  });
+  assert.equal(facts.ingressCertificates, undefined);
+  assert.deepEqual(facts.machineSets, [{ name: 'a', role: '' }]);
+  assert.deepEqual(facts.containerRuntimeConfigs, [{ name: 'a', overlayBytes: undefined, poolSelector: {} }]);
+  assert.deepEqual(sheet.state('machineSets').broken, ['machinesets/ns/b.json']);
+  assert.deepEqual(sheet.state('ingressCertificates').broken, ['aggregated/ingress_controllers_certs.json']);
 });

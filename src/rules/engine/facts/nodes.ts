@@ -1,4 +1,4 @@
-/** Nodes, from `config/node/`, and the pools by which they are configured. Source: data-pipeline.md 7.4, 7.5. */
+/** Nodes, from `config/node/`, and what configures and makes them: pools, runtime configurations, machine sets. Source: data-pipeline.md 7.4, 7.5. */
 import type { JsonObject, JsonValue } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, numberAt, objectAt, textAt } from '../json-access.ts';
@@ -15,6 +15,8 @@ export interface Node {
   readonly cpuCores: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly ready: Condition;
+  /** Shortages that the kubelet tells of: what is short, and what it says. In the order of `pressureTypes`. */
+  readonly pressures: readonly { readonly type: string; readonly condition: Condition }[];
   readonly kubeletVersion: string;
   readonly containerRuntimeVersion: string;
   readonly unschedulable: boolean;
@@ -34,6 +36,8 @@ interface Taint {
   readonly effect: string;
 }
 
+const pressureTypes = ['DiskPressure', 'MemoryPressure', 'PIDPressure'] as const;
+
 const roleLabelPrefix = 'node-role.kubernetes.io/';
 const configAnnotationPrefix = 'machineconfiguration.openshift.io/';
 
@@ -47,6 +51,9 @@ export function readNodes(archive: ArchiveView): readonly Node[] | undefined {
       cpuCores: quantityOf(textAt(resource, 'status', 'capacity', 'cpu')),
       memoryBytes: quantityOf(textAt(resource, 'status', 'capacity', 'memory')),
       ready: readCondition(resource, 'Ready'),
+      pressures: pressureTypes
+        .map((type) => ({ type, condition: readCondition(resource, type) }))
+        .filter(({ condition }) => condition.status === true),
       kubeletVersion: textAt(resource, 'status', 'nodeInfo', 'kubeletVersion') ?? '',
       containerRuntimeVersion: textAt(resource, 'status', 'nodeInfo', 'containerRuntimeVersion') ?? '',
       unschedulable: field(resource, 'spec', 'unschedulable') === true,
@@ -69,6 +76,7 @@ function readTaint(taint: JsonValue): Taint[] {
 /** From `config/machineconfigpools/`. The file name is not the truth: the pool's own name is. */
 interface MachineConfigPool {
   readonly name: string;
+  readonly labels: JsonObject;
   readonly paused: boolean;
   /** Labels that a node of the pool has, each with its value; empty where it chooses its nodes by expressions. */
   readonly nodeLabels: readonly (readonly [label: string, value: string])[];
@@ -76,6 +84,8 @@ interface MachineConfigPool {
   readonly machineCount: number;
   readonly readyMachineCount: number;
   readonly degraded: Condition;
+  readonly nodeDegraded: Condition;
+  readonly renderDegraded: Condition;
   readonly updated: Condition;
   readonly updating: Condition;
 }
@@ -86,6 +96,7 @@ export function readMachineConfigPools(archive: ArchiveView): readonly MachineCo
   for (const { name, resource } of namedResourcesIn(archive, 'config/machineconfigpools')) {
     pools.set(name, {
       name,
+      labels: objectAt(resource, 'metadata', 'labels') ?? {},
       paused: field(resource, 'spec', 'paused') === true,
       nodeLabels: Object.entries(objectAt(resource, 'spec', 'nodeSelector', 'matchLabels') ?? {}).flatMap(
         ([label, value]): [string, string][] => (typeof value === 'string' ? [[label, value]] : []),
@@ -93,11 +104,61 @@ export function readMachineConfigPools(archive: ArchiveView): readonly MachineCo
       machineCount: numberAt(resource, 'status', 'machineCount') ?? 0,
       readyMachineCount: numberAt(resource, 'status', 'readyMachineCount') ?? 0,
       degraded: readCondition(resource, 'Degraded'),
+      nodeDegraded: readCondition(resource, 'NodeDegraded'),
+      renderDegraded: readCondition(resource, 'RenderDegraded'),
       updated: readCondition(resource, 'Updated'),
       updating: readCondition(resource, 'Updating'),
     });
   }
   return pools.size === 0 ? undefined : [...pools.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+interface ContainerRuntimeConfig {
+  readonly name: string;
+  /** Bytes that containers may write to the node's root partition; undefined where no limit is set. */
+  readonly overlayBytes: number | undefined;
+  /** Label selector of the pools that it is for. */
+  readonly poolSelector: JsonObject;
+}
+
+/** From `config/containerruntimeconfigs/`, in order of their files. Absent when there is none. */
+export function readContainerRuntimeConfigs(archive: ArchiveView): readonly ContainerRuntimeConfig[] | undefined {
+  const configs = namedResourcesIn(archive, 'config/containerruntimeconfigs').map(({ name, resource }) => {
+    const config = objectAt(resource, 'spec', 'containerRuntimeConfig');
+    const bytes = numberAt(config, 'overlaySize') ?? quantityOf(textAt(config, 'overlaySize'));
+    return {
+      name,
+      overlayBytes: bytes !== undefined && bytes > 0 ? bytes : undefined,
+      poolSelector: objectAt(resource, 'spec', 'machineConfigPoolSelector') ?? {},
+    };
+  });
+  return configs.length === 0 ? undefined : configs;
+}
+
+interface MachineSet {
+  readonly name: string;
+  /** `cluster-api-machine-role` of the machines that it makes, or their type: `master`, `worker`, `infra`; empty when it says neither. */
+  readonly role: string;
+}
+
+const machineLabels = [
+  'machine.openshift.io/cluster-api-machine-role',
+  'machine.openshift.io/cluster-api-machine-type',
+];
+
+/** From `machinesets/<namespace>/`, in order of their files. Absent when there is none. */
+export function readMachineSets(archive: ArchiveView): readonly MachineSet[] | undefined {
+  const folders = new Set(archive.below('machinesets').map((path) => path.split('/').slice(0, -1).join('/')));
+  const sets = [...folders]
+    .flatMap((folder) => namedResourcesIn(archive, folder))
+    .map(({ name, resource }) => {
+      const labels = objectAt(resource, 'spec', 'template', 'metadata', 'labels');
+      return {
+        name,
+        role: machineLabels.map((label) => textAt(labels, label) ?? '').find((role) => role !== '') ?? '',
+      };
+    });
+  return sets.length === 0 ? undefined : sets;
 }
 
 function rolesOf(labels: readonly string[]): string[] {

@@ -1,12 +1,15 @@
 /** Clusters with nodes of all sizes. */
 import { sampleNode } from '../../healthy-cluster.ts';
-import { type Edit, type RuleSamples, withFile } from '../../sample.ts';
+import { chain, type Edit, type RuleSamples, withFile, withValue } from '../../sample.ts';
 import { nodesRequirementsCheck } from './rule.ts';
 
 /** One more node of that size; a capacity that is undefined is not reported. */
 function node(name: string, roles: readonly string[], capacity: { cpu?: string; memory?: string }): Edit {
-  const whole = sampleNode(name, roles, '2026-01-01T00:00:00Z');
-  return withFile(`config/node/${name}.json`, { ...whole, status: { capacity } });
+  const path = `config/node/${name}.json`;
+  return chain(
+    withFile(path, sampleNode(name, roles, '2026-01-01T00:00:00Z')),
+    withValue(path, ['status', 'capacity'], capacity),
+  );
 }
 
 export const samples: RuleSamples = {
