@@ -46,6 +46,7 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   operatorResources: ['config/clusteroperator'],
   persistentVolumes: ['config/persistentvolumes'],
   podSecurityPolicies: ['config/psp_names.json'],
+  prometheusComplaints: ['namespaces/openshift-monitoring', 'config/pod', 'conditional'],
   prometheusStorage: ['config/configmaps/openshift-monitoring', 'insights-operator/gathers.json'],
   proxy: ['config/proxy.json'],
   netNamespaces: ['config/netnamespaces.json'],

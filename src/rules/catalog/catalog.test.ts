@@ -114,7 +114,9 @@ const agreedRisks: Readonly<Record<string, readonly [likelihood: number, impact:
   OPENSHIFT_SDN_EGRESS_IP_IN_MULTIPLE_HOSTSUBNETS: [2, 'Network Connectivity Loss', 2],
   OPENSHIFT_SDN_EGRESS_IP_IN_NO_HOSTSUBNET: [3, 'Network Connectivity Loss', 3],
   OPERATOR_UNMANAGED: [2, 'Product Supportability', 2],
+  PROMETHEUS_BACKED_BY_PVC: [2, 'OpenShift Upgrade Failure', 2],
   PROMETHEUS_DB_VOLUME_IS_EMPTY: [1, 'Data Loss', 2],
+  PROMETHEUS_RULE_EVALUATION_FAIL: [2, 'Diagnostics Failure', 1],
   PSP_INSTALLED: [2, 'Compatibility Error', 2],
   SAME_EGRESS_IP_IN_MULTIPLE_NETNAMESPACES: [3, 'Network Connectivity Loss', 3],
   SAMPLES_FAILED_IMAGE_IMPORT_ERR: [2, 'Container Creation Failure', 2],
@@ -244,6 +246,7 @@ test('a finding too large for its details is told all the same', () => {
     'OPERATOR_ISSUE',
     'OPERATOR_UNMANAGED',
     'PODS_CRASH_LOOP',
+    'PROMETHEUS_RULE_EVALUATION_FAIL',
     'PSP_INSTALLED',
     'SAP_DATA_INTELLIGENCE_PERMISSIONS',
     'SDI_PRELOAD_KERNEL_MODULES_ERROR',
@@ -292,6 +295,7 @@ function namesIn(details: unknown): string[] {
 /** What only some clusters have; the rules that are about it are skipped on the others. */
 const rareFacts: ReadonlySet<FactName> = new Set<FactName>([
   'podSecurityPolicies',
+  'prometheusComplaints',
   'sapDataHubs',
   'sapPods',
   'vsphereMachines',

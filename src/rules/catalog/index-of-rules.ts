@@ -31,6 +31,8 @@ import { okdClusterUnsupported } from './external/okd_cluster_unsupported/rule.t
 import { openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/rule.ts';
 import { openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/rule.ts';
 import { operatorUnmanaged } from './external/operator_unmanaged/rule.ts';
+import { prometheusBackedByPvc } from './external/prometheus_backed_by_pvc/rule.ts';
+import { prometheusRuleEvaluationFail } from './external/prometheus_rule_evaluation_fail/rule.ts';
 import { pspInstalled } from './external/psp_installed/rule.ts';
 import { sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/rule.ts';
 import { samplesOpFailedImageImportCheck } from './external/samples_op_failed_image_import_check/rule.ts';
@@ -84,6 +86,8 @@ export const allRules: readonly Rule[] = [
   openshiftSdnEgressIpInMultipleHostsubnets,
   openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
+  prometheusBackedByPvc,
+  prometheusRuleEvaluationFail,
   pspInstalled,
   sameEgressIpInMultipleNetnamespaces,
   samplesOpFailedImageImportCheck,

@@ -27,6 +27,8 @@ import { samples as okdClusterUnsupported } from './external/okd_cluster_unsuppo
 import { samples as openshiftSdnEgressIpInMultipleHostsubnets } from './external/openshift_sdn_egress_ip_in_multiple_hostsubnets/samples.ts';
 import { samples as openshiftSdnEgressIpInNoHostsubnet } from './external/openshift_sdn_egress_ip_in_no_hostsubnet/samples.ts';
 import { samples as operatorUnmanaged } from './external/operator_unmanaged/samples.ts';
+import { samples as prometheusBackedByPvc } from './external/prometheus_backed_by_pvc/samples.ts';
+import { samples as prometheusRuleEvaluationFail } from './external/prometheus_rule_evaluation_fail/samples.ts';
 import { samples as pspInstalled } from './external/psp_installed/samples.ts';
 import { samples as sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_in_multiple_netnamespaces/samples.ts';
 import { samples as samplesOpFailedImageImportCheck } from './external/samples_op_failed_image_import_check/samples.ts';
@@ -80,6 +82,8 @@ export const allSamples: readonly RuleSamples[] = [
   openshiftSdnEgressIpInMultipleHostsubnets,
   openshiftSdnEgressIpInNoHostsubnet,
   operatorUnmanaged,
+  prometheusBackedByPvc,
+  prometheusRuleEvaluationFail,
   pspInstalled,
   sameEgressIpInMultipleNetnamespaces,
   samplesOpFailedImageImportCheck,

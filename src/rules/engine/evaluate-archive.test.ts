@@ -377,11 +377,16 @@ test('no archive makes the evaluation throw, and no rule fails on any', () => {
     fc.record({ kind: fc.constant('inside' as const), at: fc.nat(), value: json, pick: fc.nat() }),
     fc.record({ kind: fc.constant('gone' as const), at: fc.nat() }),
   );
+  // One on which every rule has something to read.
+  const everything = allSamples.flatMap(({ fires }) => Object.values(fires).map(([sample]) => sample.edit));
+  const faulty = [
+    ...toArchiveFiles(everything.reduce((files, edit) => edit(files), sampleFiles({ edit: (same) => same }))),
+  ];
   fc.assert(
-    fc.property(fc.array(damage, { maxLength: 20 }), (damages) => {
-      const files = new Map(healthy);
+    fc.property(fc.constantFrom(healthy, faulty), fc.array(damage, { maxLength: 20 }), (whole, damages) => {
+      const files = new Map(whole);
       for (const one of damages) {
-        const [path, body] = healthy[one.at % healthy.length]!;
+        const [path, body] = whole[one.at % whole.length]!;
         if (one.kind === 'gone') files.delete(path);
         else if (one.kind === 'bytes') files.set(path, Buffer.from(one.bytes));
         else if (one.kind === 'value') files.set(path, Buffer.from(JSON.stringify(one.value)));

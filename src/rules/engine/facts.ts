@@ -20,7 +20,7 @@ import { readContainerRuntimeConfigs, readMachineConfigPools, readMachineSets, r
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
 import { readPodSecurityPolicies } from './facts/pod-security-policies.ts';
-import { readPrometheusStorage } from './facts/prometheus.ts';
+import { readPrometheusComplaints, readPrometheusStorage } from './facts/prometheus.ts';
 import { readSapDataHubs, readSapGrants, readSapPods } from './facts/sap.ts';
 import { readImageRegistry, readPersistentVolumes } from './facts/storage.ts';
 import { readVsphereDetector, readVsphereMachines } from './facts/vsphere.ts';
@@ -46,6 +46,7 @@ const readers = {
   sapDataHubs: readSapDataHubs,
   sapGrants: readSapGrants,
   sapPods: readSapPods,
+  prometheusComplaints: readPrometheusComplaints,
   prometheusStorage: readPrometheusStorage,
   vsphereDetector: readVsphereDetector,
   vsphereMachines: readVsphereMachines,

@@ -2,6 +2,7 @@
 import { isJsonObject } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, objectAt, textAt } from '../json-access.ts';
+import { lastLinesWith, podLogs } from './logs.ts';
 
 interface PrometheusStorage {
   /** Whether the monitoring configuration asks for a volume. */
@@ -45,4 +46,16 @@ function saysThereIsNone(archive: ArchiveView): boolean {
   const reports = listAt(archive.json('insights-operator/gathers.json'), 'status_reports');
   const report = reports.find((candidate) => textAt(candidate, 'name') === 'clusterconfig/config_maps');
   return listAt(report, 'errors').some((error) => textAt(error) === 'configmaps "cluster-monitoring-config" not found');
+}
+
+/** Lines of each log that are kept. */
+const complaintsMax = 5;
+
+/** What the current logs of Prometheus say of rules that find a series twice, the newest first of each log. Absent when none of its logs was gathered. */
+export function readPrometheusComplaints(archive: ArchiveView): readonly string[] | undefined {
+  const logs = podLogs(archive, 'openshift-monitoring', 'prometheus-k8s-');
+  if (logs.length === 0) return undefined;
+  return logs.flatMap((log) =>
+    lastLinesWith(archive, log, 'found duplicate series for the match group', complaintsMax),
+  );
 }
