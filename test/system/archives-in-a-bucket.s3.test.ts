@@ -145,25 +145,32 @@ test('a link that has ended is final for who only has the link, and nothing to w
   await stop(ingress.role);
 });
 
-for (const byKey of [true, false]) {
-  test(`S3 killed between upload and fetch loses nothing, fetched by ${byKey ? 'key' : 'link'}`, async () => {
+for (const [byKey, how] of [
+  [true, 'killed'],
+  [false, 'killed'],
+  [true, 'stalled'],
+  [false, 'stalled'],
+] as const) {
+  test(`S3 ${how} between upload and fetch loses nothing, fetched by ${byKey ? 'key' : 'link'}`, async () => {
     const server = await testS3();
     const ingress = await startIngress('24h');
     const pipeline = await startPipeline(byKey);
     // It has opened the bucket, and finds what to fetch when that is gone.
     pipeline.kill('SIGSTOP');
-    const ids = Array.from({ length: 8 }, (_, n) => `killed${byKey ? 'key' : 'link'}${n}`);
+    const lettersBefore = (await deadLetters()).length;
+    const ids = Array.from({ length: 8 }, (_, n) => `${how}${byKey ? 'key' : 'link'}${n}`);
     for (const id of ids) assert.equal(await upload(ingress, id), 202);
-    await server.kill('SIGKILL');
+    await server.kill(how === 'killed' ? 'SIGKILL' : 'SIGSTOP');
     pipeline.kill('SIGCONT');
-    await pipeline.waitForOutput(byKey ? /OBJECTS_AWAY/ : /DOWNLOAD_UNREACHABLE/, startMsMax);
+    const said = byKey ? /OBJECTS_AWAY/ : /DOWNLOAD_UNREACHABLE/;
+    await pipeline.waitForOutput(how === 'killed' ? said : /DOWNLOAD_TIMEOUT/, startMsMax);
     assert.ok(!(await reported()).some((id) => ids.includes(id)));
-    await server.start();
+    await (how === 'killed' ? server.start() : server.kill('SIGCONT'));
     await until(async () => {
       const done = await reported();
       return ids.every((id) => done.includes(id));
     });
-    assert.equal((await deadLetters()).length, 1, 'that of before');
+    assert.equal((await deadLetters()).length, lettersBefore);
     await stop(pipeline);
     await stop(ingress.role);
   });

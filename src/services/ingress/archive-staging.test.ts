@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { createWatchedClock } from '../../../test/support/watched-clock.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
 import type { ObjectStore } from '../../platform/objects/object-store.ts';
 import { ArchiveStaging, GatheringMemory, gatheredBytesMax } from './archive-staging.ts';
@@ -58,4 +59,37 @@ test('while others have taken the memory an archive is streamed; it comes back w
     ['during', 'behind', 'other0', 'other1'].map((key) => kept.get(key)?.how),
     ['stream', 'whole', 'whole', undefined],
   );
+});
+
+test('a store that takes nothing more of a large archive is given up, also by who is refused meanwhile', async () => {
+  const clock = createWatchedClock();
+  const begun: string[] = [];
+  const stalled = {
+    put: (key: string) => {
+      begun.push(key);
+      return new Promise<void>(() => undefined);
+    },
+  } as unknown as ObjectStore;
+  const begin = (key: string) =>
+    new ArchiveStaging({ objects: stalled, memory: new GatheringMemory(), clock, key, attributes: {} });
+  const chunk = Buffer.alloc(gatheredBytesMax, 1);
+
+  const staging = begin('stalled');
+  await staging.write(chunk);
+  const writing = staging.write(chunk);
+  assert.equal(await clock.passNextSleep(), 30_000);
+  await writing;
+  // The form is read to its end, and nothing more waits.
+  await staging.write(chunk);
+  await assert.rejects(staging.finish(), { code: 'STAGE_TIMEOUT', message: /took nothing more/ });
+
+  const refused = begin('refused');
+  await refused.write(chunk);
+  const more = refused.write(chunk);
+  assert.equal(await clock.passNextSleep(), 30_000);
+  await more;
+  const abandoning = refused.abandon();
+  assert.equal(await clock.passNextSleep(), 5_000);
+  await abandoning;
+  assert.deepEqual(begun, ['stalled', 'refused']);
 });

@@ -13,6 +13,10 @@ import type { ObjectAttributes, ObjectStore } from '../../platform/objects/objec
 
 /** From the last byte of the form until the object is durable; leaves the operator's 60 s some room. */
 const stageMsMax = 45_000;
+/** A store that takes nothing more of a large archive for so long is given up; a part of 5 MiB at 170 kB/s takes it. */
+const roomMsMax = 30_000;
+/** Whoever is refused does not wait any longer for the store to let go of what it had taken. */
+const abandonMsMax = 5_000;
 /** A larger archive is streamed. */
 export const gatheredBytesMax = 1024 ** 2;
 /** Of all archives that are gathered at once, also while they are stored. */
@@ -48,6 +52,8 @@ export class ArchiveStaging {
   #gatheredBytes = 0;
   /** Absent while the archive is gathered. */
   #streaming: { readonly stream: PassThrough; readonly stored: Promise<void> } | undefined;
+  /** Why the store was given up before the form had ended. */
+  #givenUp: CcxError | undefined;
 
   constructor(options: ArchiveStagingOptions) {
     this.#options = options;
@@ -71,6 +77,7 @@ export class ArchiveStaging {
 
   /** Resolves when the archive is durable. Rejects with the store's error, or `STAGE_TIMEOUT`. */
   async finish(): Promise<void> {
+    if (this.#givenUp !== undefined) throw this.#givenUp;
     const { clock, objects, key, attributes } = this.#options;
     const stream = this.#streaming?.stream;
     if (stream?.destroyed === false) stream.end();
@@ -79,7 +86,7 @@ export class ArchiveStaging {
     stored.catch(() => undefined).finally(() => this.#forget());
     try {
       await within(stored, { clock, ms: stageMsMax }, () => {
-        throw tooSlow();
+        throw tooSlow(`the archive was not stored within ${stageMsMax} ms`);
       });
     } catch (error) {
       stream?.destroy(new Error('given up'));
@@ -90,8 +97,11 @@ export class ArchiveStaging {
   /** Nothing is stored. Never rejects. */
   async abandon(): Promise<void> {
     this.#forget();
-    this.#streaming?.stream.destroy(new Error('the upload was refused'));
-    await this.#streaming?.stored.catch(() => undefined);
+    if (this.#streaming === undefined) return;
+    const { stream, stored } = this.#streaming;
+    stream.destroy(new Error('the upload was refused'));
+    const letGo = stored.catch(() => undefined);
+    await within(letGo, { clock: this.#options.clock, ms: abandonMsMax }, () => undefined);
   }
 
   #beginStreaming() {
@@ -107,7 +117,7 @@ export class ArchiveStaging {
   async #pass(chunk: Buffer): Promise<void> {
     const stream = this.#streaming?.stream;
     if (stream === undefined || stream.destroyed || stream.write(chunk)) return;
-    await new Promise<void>((resolve) => {
+    const room = new Promise<void>((resolve) => {
       const go = () => {
         stream.off('drain', go);
         stream.off('close', go);
@@ -115,6 +125,10 @@ export class ArchiveStaging {
       };
       stream.on('drain', go);
       stream.on('close', go);
+    });
+    await within(room, { clock: this.#options.clock, ms: roomMsMax }, () => {
+      this.#givenUp = tooSlow(`the store took nothing more of the archive for ${roomMsMax} ms`);
+      stream.destroy(new Error('given up'));
     });
   }
 
@@ -125,8 +139,8 @@ export class ArchiveStaging {
   }
 }
 
-function tooSlow(): CcxError {
-  return new CcxError(`the archive was not stored within ${stageMsMax} ms`, {
+function tooSlow(message: string): CcxError {
+  return new CcxError(message, {
     code: 'STAGE_TIMEOUT',
     category: 'storage',
     retryable: true,

@@ -174,6 +174,39 @@ test('killed under load, S3 costs answers of 503, and nothing that was acknowled
   t.diagnostic(`${acknowledged.size} acknowledged, ${refused.length} refused`);
 });
 
+/** What ingress takes for storing, and the machine of a test on top. */
+const giveUpMsMax = 45_000 + 15_000;
+
+test('a store that stalls costs 503 within the time that ingress takes for storing, and goes on where it stood', async (t) => {
+  const role = await startRole(t);
+  const server = await testS3();
+  const bodies = new Map(
+    Array.from({ length: 6 }, (_, n) => [`stalled${n}`, randomBytes(n % 2 === 0 ? 93_000 : 12_000_000)] as const),
+  );
+  const uploadAll = () => Promise.all([...bodies].map(([id, body]) => uploadTo(role, id, body)));
+  assert.equal((await uploadTo(role, 'before-the-stall', 'x')).status, 202);
+  await server.kill('SIGSTOP');
+  t.after(() => server.kill('SIGCONT'));
+  const startedMs = clock.monotonicMs();
+  const uploading = uploadAll();
+  await until(async () => (await send(`${role.url}/ready`)).status === 503);
+  const readyMs = clock.monotonicMs() - startedMs;
+  for (const { status, headers, text } of await uploading) {
+    assert.equal(status, 503, text);
+    assert.ok(Number(headers['retry-after']) > 0);
+  }
+  const tookMs = clock.monotonicMs() - startedMs;
+  assert.ok(tookMs < giveUpMsMax, `answered after ${tookMs} ms`);
+  t.diagnostic(`not ready after ${readyMs} ms, uploads answered after ${tookMs} ms`);
+
+  await server.kill('SIGCONT');
+  await until(async () => (await send(`${role.url}/ready`)).status === 200);
+  await until(async () => (await uploadAll()).every(({ status }) => status === 202));
+  for (const [id, body] of bodies) assert.equal(sha256((await stored(id))!), sha256(body), id);
+  const announced = (await announcements()).map(({ request_id }) => request_id);
+  for (const id of bodies.keys()) assert.ok(announced.includes(id), id);
+});
+
 test('announcements wait in the bucket while the bus is away, and go out with links signed then', async (t) => {
   const away = await startRole(t, { databaseUrl: databaseAway });
   const ids = ['kept1', 'kept2', 'kept3'];

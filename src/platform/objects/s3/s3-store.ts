@@ -129,11 +129,16 @@ export async function createClient(settings: S3Settings, names: S3SettingNames):
 
 function authority({ caFile }: S3Settings, names: S3SettingNames): { readonly ca?: string } {
   if (caFile === '') return {};
+  const hint = `set ${names.caFile} to a readable PEM file`;
+  let ca: string;
   try {
-    return { ca: readFileSync(caFile, 'utf8') };
+    ca = readFileSync(caFile, 'utf8');
   } catch (cause) {
-    throw configInvalid(`${caFile} cannot be read: ${String(cause)}`, `set ${names.caFile} to a readable PEM file`);
+    throw configInvalid(`${caFile} cannot be read: ${String(cause)}`, hint);
   }
+  // Without any the handshake would fail later, as if it were the store's fault.
+  if (!ca.includes('-----BEGIN ')) throw configInvalid(`${caFile} holds no PEM`, hint);
+  return { ca };
 }
 
 export class S3ObjectStore implements ObjectStore {
