@@ -49,6 +49,7 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   prometheusComplaints: ['namespaces/openshift-monitoring', 'config/pod', 'conditional'],
   prometheusStorage: ['config/configmaps/openshift-monitoring', 'insights-operator/gathers.json'],
   proxy: ['config/proxy.json'],
+  monitoringOperator: ['config/pod/openshift-monitoring'],
   netNamespaces: ['config/netnamespaces.json'],
   hostSubnets: ['config/hostsubnet'],
   routerServers: ['config/metrics'],

@@ -3,11 +3,15 @@
  * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
  */
 import type { Rule } from '../engine/rule.ts';
+import { azureSshNotWork } from './external/azure_ssh_not_work/rule.ts';
 import { bug1766907 } from './external/bug_1766907/rule.ts';
 import { bug1821905 } from './external/bug_1821905/rule.ts';
+import { cve20208555Kubernetes } from './external/CVE_2020_8555_kubernetes/rule.ts';
+import { cve202130465Runc } from './external/CVE_2021_30465_runc/rule.ts';
 import { checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/rule.ts';
 import { checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/rule.ts';
 import { clusterWideProxyAuthCheck } from './external/cluster_wide_proxy_auth_check/rule.ts';
+import { cmoContainerRunAsNonRoot } from './external/cmo_container_run_as_non_root/rule.ts';
 import { configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/rule.ts';
 import { containerMaxRootPartitionSize } from './external/container_max_root_partition_size/rule.ts';
 import { controlPlaneReplicas } from './external/control_plane_replicas/rule.ts';
@@ -38,6 +42,7 @@ import { sameEgressIpInMultipleNetnamespaces } from './external/same_egress_ip_i
 import { samplesOpFailedImageImportCheck } from './external/samples_op_failed_image_import_check/rule.ts';
 import { sapDataIntelligencePermissions } from './external/sap_data_intelligence_permissions/rule.ts';
 import { sapSdiBackupNotEnabled } from './external/sap_sdi_backup_not_enabled/rule.ts';
+import { tlsHandshakeFailsInAzure } from './external/tls_handshake_fails_in_azure/rule.ts';
 import { tutorialRule } from './external/tutorial_rule/rule.ts';
 import { unsupportedCniPlugin } from './external/unsupported_cni_plugin/rule.ts';
 import { vsphereProblemDetectorControllerSyncerror } from './external/vsphere_problem_detector_controller_syncerror/rule.ts';
@@ -58,11 +63,15 @@ import { versionCheck } from './internal/version_check/rule.ts';
 import { versionInfo } from './version_info/rule.ts';
 
 export const allRules: readonly Rule[] = [
+  cve20208555Kubernetes,
+  cve202130465Runc,
+  azureSshNotWork,
   bug1766907,
   bug1821905,
   checkSapSdiObserverPods,
   checkSdiPreloadKernelModules,
   clusterWideProxyAuthCheck,
+  cmoContainerRunAsNonRoot,
   configBuildStrategyIncorrect,
   containerMaxRootPartitionSize,
   controlPlaneReplicas,
@@ -93,6 +102,7 @@ export const allRules: readonly Rule[] = [
   samplesOpFailedImageImportCheck,
   sapDataIntelligencePermissions,
   sapSdiBackupNotEnabled,
+  tlsHandshakeFailsInAzure,
   tutorialRule,
   unsupportedCniPlugin,
   vsphereProblemDetectorControllerSyncerror,

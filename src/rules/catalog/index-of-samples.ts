@@ -1,9 +1,14 @@
 /** The samples of every rule, in the order of `allRules`. Used by the cluster simulator and the catalog's test. */
+
+import { samples as azureSshNotWork } from './external/azure_ssh_not_work/samples.ts';
 import { samples as bug1766907 } from './external/bug_1766907/samples.ts';
 import { samples as bug1821905 } from './external/bug_1821905/samples.ts';
+import { samples as cve20208555Kubernetes } from './external/CVE_2020_8555_kubernetes/samples.ts';
+import { samples as cve202130465Runc } from './external/CVE_2021_30465_runc/samples.ts';
 import { samples as checkSapSdiObserverPods } from './external/check_sap_sdi_observer_pods/samples.ts';
 import { samples as checkSdiPreloadKernelModules } from './external/check_sdi_preload_kernel_modules/samples.ts';
 import { samples as clusterWideProxyAuthCheck } from './external/cluster_wide_proxy_auth_check/samples.ts';
+import { samples as cmoContainerRunAsNonRoot } from './external/cmo_container_run_as_non_root/samples.ts';
 import { samples as configBuildStrategyIncorrect } from './external/config_build_strategy_incorrect/samples.ts';
 import { samples as containerMaxRootPartitionSize } from './external/container_max_root_partition_size/samples.ts';
 import { samples as controlPlaneReplicas } from './external/control_plane_replicas/samples.ts';
@@ -34,6 +39,7 @@ import { samples as sameEgressIpInMultipleNetnamespaces } from './external/same_
 import { samples as samplesOpFailedImageImportCheck } from './external/samples_op_failed_image_import_check/samples.ts';
 import { samples as sapDataIntelligencePermissions } from './external/sap_data_intelligence_permissions/samples.ts';
 import { samples as sapSdiBackupNotEnabled } from './external/sap_sdi_backup_not_enabled/samples.ts';
+import { samples as tlsHandshakeFailsInAzure } from './external/tls_handshake_fails_in_azure/samples.ts';
 import { samples as tutorialRule } from './external/tutorial_rule/samples.ts';
 import { samples as unsupportedCniPlugin } from './external/unsupported_cni_plugin/samples.ts';
 import { samples as vsphereProblemDetectorControllerSyncerror } from './external/vsphere_problem_detector_controller_syncerror/samples.ts';
@@ -54,11 +60,15 @@ import { samples as versionCheck } from './internal/version_check/samples.ts';
 import type { RuleSamples } from './sample.ts';
 
 export const allSamples: readonly RuleSamples[] = [
+  cve20208555Kubernetes,
+  cve202130465Runc,
+  azureSshNotWork,
   bug1766907,
   bug1821905,
   checkSapSdiObserverPods,
   checkSdiPreloadKernelModules,
   clusterWideProxyAuthCheck,
+  cmoContainerRunAsNonRoot,
   configBuildStrategyIncorrect,
   containerMaxRootPartitionSize,
   controlPlaneReplicas,
@@ -89,6 +99,7 @@ export const allSamples: readonly RuleSamples[] = [
   samplesOpFailedImageImportCheck,
   sapDataIntelligencePermissions,
   sapSdiBackupNotEnabled,
+  tlsHandshakeFailsInAzure,
   tutorialRule,
   unsupportedCniPlugin,
   vsphereProblemDetectorControllerSyncerror,

@@ -16,6 +16,7 @@ import { readInsightsConfig } from './facts/insights-config.ts';
 import { readInstallPlans } from './facts/install-plans.ts';
 import { readMachineConfigs } from './facts/machine-configs.ts';
 import { readEtcdSlowApplies, readRouterServers } from './facts/metrics.ts';
+import { readMonitoringOperator } from './facts/monitoring-operator.ts';
 import { readContainerRuntimeConfigs, readMachineConfigPools, readMachineSets, readNodes } from './facts/nodes.ts';
 import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
@@ -63,6 +64,7 @@ const readers = {
   cephClusters: readCephClusters,
   clusterRoles: readClusterRoles,
   insightsConfig: readInsightsConfig,
+  monitoringOperator: readMonitoringOperator,
 } as const;
 
 export type FactName = keyof typeof readers;

@@ -19,9 +19,10 @@ export function resourceAt(archive: ArchiveView, path: string): JsonObject | und
   return undefined;
 }
 
-/** The named resources directly in a directory, in order of their paths. */
-export function namedResourcesIn(archive: ArchiveView, directory: string): NamedResource[] {
+/** The named resources directly in a directory, of files whose name begins with a text, in order of their paths. */
+export function namedResourcesIn(archive: ArchiveView, directory: string, prefix = ''): NamedResource[] {
   return archive.jsonFilesIn(directory).flatMap((path) => {
+    if (!path.startsWith(prefix, directory.length + 1)) return [];
     const resource = archive.json(path);
     const name = nameAt(resource, 'metadata', 'name');
     if (name !== undefined && isJsonObject(resource)) return [{ name, resource }];

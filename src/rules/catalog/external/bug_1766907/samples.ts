@@ -17,6 +17,7 @@ export const samples: RuleSamples = {
         title: 'a proxy and the first affected version',
         edit: chain(proxy, installed('4.2.0')),
         now,
+        also: ['CVE_2021_30465_RUNC_VULN'],
         settles,
         details: {},
       },

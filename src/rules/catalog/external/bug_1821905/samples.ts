@@ -29,6 +29,7 @@ export const samples: RuleSamples = {
         edit: chain(blocked, at('4.3.11')),
         now,
         details: { desired: '4.3.11' },
+        also: ['CVE_2020_8555_KUBERNETES', 'CVE_2021_30465_RUNC_VULN'],
         settles: ['release'],
       },
       { title: 'the first affected version', edit: chain(blocked, at('4.3.8')), now },

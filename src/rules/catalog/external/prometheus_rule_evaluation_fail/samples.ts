@@ -4,7 +4,7 @@ import { prometheusRuleEvaluationFail } from './rule.ts';
 
 const release = (version: string): Edit =>
   withValue('config/version.json', ['status', 'history'], [{ state: 'Completed', version }]);
-const affected = release('4.6.20');
+const affected = release('4.6.40');
 const complaint = (time: string) =>
   `level=warn ts=2026-11-20T${time}Z component="rule manager" msg="Evaluating rule failed" err="found duplicate series for the match group {pod=\\"a\\"}"`;
 const log = (path: string, ...lines: readonly string[]): Edit => withFile(path, lines.join('\n'));

@@ -10,7 +10,12 @@ export const samples: RuleSamples = {
   rule: unsupportedCniPlugin,
   fires: {
     UNSUPPORTED_CNI_PLUGIN: [
-      { title: 'a plug-in that nobody certified', edit: plugin('Flannel'), details: { cni: 'Flannel' } },
+      {
+        title: 'a plug-in that nobody certified',
+        edit: plugin('Flannel'),
+        settles: ['network'],
+        details: { cni: 'Flannel' },
+      },
       {
         title: 'OpenShift SDN in a release without it',
         edit: chain(plugin('OpenShiftSDN'), version('4.17.0')),

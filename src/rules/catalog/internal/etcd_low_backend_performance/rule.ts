@@ -5,7 +5,7 @@
  * rule is provisional. Looked at: etcd's documentation of slow applies (a change that took longer than 100 ms) and of hardware, and the alerts
  * of etcd's mixin, which measure other series. Source: data-pipeline.md 7.5 (generic checks).
  */
-import { parseRfc3339 } from '../../../../encoding/rfc3339.ts';
+import { timeOf } from '../../../engine/archive-time.ts';
 import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 const perHourMax = 60;
@@ -19,9 +19,9 @@ export const etcdLowBackendPerformance = defineRule({
   requires: ['etcdSlowApplies', 'clusterVersion'],
   mark: 'provisional',
   evaluate({ etcdSlowApplies, clusterVersion }, { now }) {
-    const since = parseRfc3339(clusterVersion.currentStarted);
+    const since = timeOf(clusterVersion.currentStarted);
     if (since === undefined) return makeNone();
-    const hours = (now.getTime() - Number(since.micros / 1_000n)) / hourMs;
+    const hours = (now.getTime() - since) / hourMs;
     if (hours < observedHoursMin) return makeNone();
     const members = etcdSlowApplies
       .filter(({ count }) => count / hours > perHourMax)

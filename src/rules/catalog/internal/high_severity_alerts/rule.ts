@@ -2,7 +2,7 @@
  * A critical alert has been firing for long and nobody silenced it. Many critical alerts pass while a node restarts or an update goes on;
  * owners are told of those that stay. Source: data-pipeline.md 7.5 (generic checks), which has no such time.
  */
-import { parseRfc3339 } from '../../../../encoding/rfc3339.ts';
+import { timeOf } from '../../../engine/archive-time.ts';
 import type { Alert } from '../../../engine/facts/alerts.ts';
 import { cutText, defineRule, makeFail, makeNone, messageCharactersMax } from '../../../engine/rule.ts';
 
@@ -24,8 +24,8 @@ export const highSeverityAlerts = defineRule({
 
 /** Undefined where it is not told: in archives of old operators, and as Go's zero time, of the year 1. */
 function startMs({ startsAt }: Alert): number | undefined {
-  const moment = parseRfc3339(startsAt);
-  return moment === undefined || moment.micros <= 0n ? undefined : Number(moment.micros / 1_000n);
+  const ms = timeOf(startsAt);
+  return ms === undefined || ms <= 0 ? undefined : ms;
 }
 
 /** One entry per alert name and namespace, in that order, since the first: a broken node alone may fire the same alert a hundred times. */
