@@ -7,6 +7,7 @@ import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'nod
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { BackupContents } from '../../src/all-in-one/backup/backup-folder.ts';
+import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
 import { EMBEDDED_DATABASE_NAME, findRunningServer } from '../../src/platform/database/database-location.ts';
 import { createDatabaseIfMissing } from '../../src/platform/database/embedded/start-embedded-postgres.ts';
@@ -14,6 +15,7 @@ import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-clus
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { type CcxProcess, runCcx, startCcx } from '../support/ccx-process.ts';
 import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
+import { OLDER_INGRESS_NAME, unpackOlderDataFolder } from '../support/older-data-folder.ts';
 import { startSystemPostgres, systemPostgresPrograms } from '../support/system-postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -40,8 +42,12 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
     await folder.remove();
   });
 
-  async function start(data: string, ...flags: string[]): Promise<Running> {
-    const process = startCcx({ args: ['all-in-one', '--data', data, '--port', '0', ...flags] });
+  async function start(
+    data: string,
+    env: Readonly<Record<string, string>> = {},
+    ...flags: readonly string[]
+  ): Promise<Running> {
+    const process = startCcx({ args: ['all-in-one', '--data', data, '--port', '0', ...flags], env });
     running.add(process);
     const [, token = '', uploadUrl = ''] = await process.waitForOutput(/Bearer ([\w-]+)' .* (http\S+)\n/, waitMsMax);
     return { process, token, uploadUrl };
@@ -115,7 +121,7 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
     assert.match(refused.stderr, /INSTALLATION_COPY/);
     assert.ok(refused.stderr.includes(at('original')), 'it names the original');
 
-    const copy = await start(at('copy'), '--original-is-gone');
+    const copy = await start(at('copy'), {}, '--original-is-gone');
     const told = async () => ({ mails: await mailed(at('copy')), entries: await posted(at('copy')) });
     await until(async () => {
       const { mails, entries } = await told();
@@ -184,7 +190,7 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
         await tx.query('LOCK TABLE ccx.roles IN ACCESS EXCLUSIVE MODE');
         for (const signal of ['SIGINT', 'SIGKILL'] as const) {
           const backup = startCcx({ args: ['backup', at(signal), '--data', at('moved')] });
-          const waiting = `SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessShareLock'`;
+          const waiting = `SELECT FROM pg_stat_activity WHERE application_name = 'ccx backup' AND wait_event_type = 'Lock'`;
           await until(async () => (await database.query(waiting)).rowCount > 0);
           backup.kill(signal);
           const { code } = await backup.exited(waitMsMax);
@@ -257,6 +263,21 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
     });
     await damaged(rewrite(outside), /must lie in the backup/);
     await damaged((backup) => rm(join(backup, 'backup.json')), /BACKUP_NOT_FOUND/);
+  });
+
+  test('what an older release has left is backed up as it is, and goes on where it is restored', async () => {
+    await mkdir(at('older'));
+    await unpackOlderDataFolder(at('older'), createSystemClock());
+    await ccx(['backup', at('of-older'), '--data', at('older')], { code: 0 });
+    const { migrations, original } = await contentsOf('of-older');
+    assert.ok(!migrations.some(({ set }) => set === 'records'), 'tables of today are not in it');
+    assert.equal(original.id, null);
+    await ccx(['restore', at('of-older'), '--data', at('of-today'), '--original-is-gone'], { code: 0 });
+    const restored = await start(at('of-today'), { INGRESS_HOSTNAME: OLDER_INGRESS_NAME });
+    // What waited then and what both programs have told, as of the folder itself: take-over.process.test.ts.
+    await until(async () => (await mailed(at('of-today'))).length === 7);
+    await ccx(['notifications', 'audit', '--data', at('of-today')], { code: 0 });
+    await stop(restored);
   });
 
   test('its tables go into a PostgreSQL of another major version', {

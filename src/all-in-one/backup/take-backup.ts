@@ -21,7 +21,7 @@ import {
 import { readInstallation } from '../../platform/lifecycle/installation-file.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { placeOfKey } from '../../platform/objects/directory/file-name.ts';
-import { INGRESS_PREFIX, OUTBOX_PREFIX } from '../../platform/objects/object-store.ts';
+import { INGRESS_PREFIX, isReservedKey, OUTBOX_PREFIX } from '../../platform/objects/object-store.ts';
 import { dataFolderAt } from '../config.ts';
 import {
   BACKUP_FILES,
@@ -39,7 +39,7 @@ import {
 } from './backup-folder.ts';
 import { FileCopier, filesBelow, sizeOf } from './copy-files.ts';
 import { dumpTable, readShape, type Snapshot, withSnapshot } from './snapshot.ts';
-import { waitingArchives } from './waiting-archives.ts';
+import { archivesOfKept, waitingArchives } from './waiting-archives.ts';
 
 const objectsFolder = 'objects';
 /** What the directory store has not finished. */
@@ -85,17 +85,21 @@ export async function takeBackup(options: BackupOptions): Promise<TakenBackup> {
         for (const path of await outboxOf(data)) await copier.copy(path);
       },
       async work(snapshot) {
-        for (const path of await outboxOf(data)) await copier.copy(path);
-        const { paths, archives } = await pathsToCopy(snapshot, data, options.allArchives);
+        for (const path of [...(await outboxOf(data)), ...(await setAsideIn(data))]) await copier.copy(path);
+        const kept = copier.copied.map(({ path }) => join(target.folder, BACKUP_FILES, path));
+        const waiting = options.allArchives
+          ? undefined
+          : namesOf([...(await waitingArchives(snapshot.tx)), ...(await archivesOfKept(kept))]);
+        const { paths, archives } = await pathsToCopy(data, waiting);
         await requireSpace(target.folder, snapshot, { data, paths });
-        const tables = await dumpTables(snapshot, target.folder, options);
-        const shape = await readShape(snapshot);
+        // Before the tables, which hold still: retention may come for archives.
         progress.step(`copying ${paths.length} files`);
         for (const [index, path] of paths.entries()) {
           await copier.copy(path);
           progress.part(`${index + 1} of ${paths.length} files`);
         }
-        return { ...tables, shape, archives };
+        const tables = await dumpTables(snapshot, target.folder, options);
+        return { ...tables, shape: await readShape(snapshot), archives };
       },
     }).finally(() => database.close());
     await copier.sync();
@@ -194,28 +198,31 @@ function outboxOf(data: string): Promise<string[]> {
   return filesBelow(data, join(objectsFolder, OUTBOX_PREFIX.slice(0, -1)));
 }
 
-/** Everything but PostgreSQL's own, what is not finished, and archives that nobody waits for. Relative to the data folder. */
+/** Announcements that the bus would not take. */
+async function setAsideIn(data: string): Promise<string[]> {
+  const folder = join(objectsFolder, INGRESS_PREFIX.slice(0, -1));
+  return (await filesBelow(data, folder)).filter((path) => basename(path).startsWith('unsendable'));
+}
+
+/** Everything but PostgreSQL's own, what is not finished, and archives whose files are not `waiting`. Relative to the data folder. */
 async function pathsToCopy(
-  { tx }: Snapshot,
   data: string,
-  allArchives: boolean,
+  waiting: ReadonlySet<string> | undefined,
 ): Promise<{ readonly paths: readonly string[]; readonly archives: number }> {
   const folders = dataFolderAt(data);
   const left = [relative(data, folders.postgres), 'installation.json', unfinishedObjects];
   const isArchive = (path: string) => dirname(path) === objectsFolder;
   const all = await filesBelow(data, '', (path) => !left.includes(path));
-  const waiting = allArchives ? undefined : await namesOfWaiting(tx);
   const isWanted = (path: string) => !isArchive(path) || waiting === undefined || waiting.has(basename(path));
   // Once the archives are there, what ingress has to say about them may come.
   const paths = all.filter(isWanted).sort((a, b) => Number(isArchive(b)) - Number(isArchive(a)));
   return { paths, archives: paths.filter((path) => isArchive(path) && !path.endsWith('.meta')).length };
 }
 
-async function namesOfWaiting(tx: Snapshot['tx']): Promise<ReadonlySet<string>> {
-  const keys = [...(await waitingArchives(tx))].filter(
-    (key) => !key.startsWith(OUTBOX_PREFIX) && !key.startsWith(INGRESS_PREFIX),
-  );
-  return new Set(keys.map((key) => placeOfKey(key).name).flatMap((name) => [name, `${name}.meta`]));
+/** Of the files of these archives. */
+function namesOf(keys: readonly string[]): ReadonlySet<string> {
+  const archives = keys.filter((key) => !isReservedKey(key));
+  return new Set(archives.map((key) => placeOfKey(key).name).flatMap((name) => [name, `${name}.meta`]));
 }
 
 /** Text is no larger compressed than rows are on a disk. */

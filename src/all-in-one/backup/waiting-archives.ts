@@ -1,7 +1,8 @@
 /**
- * Which archives somebody will still ask for: those of announcements that a group has not read yet, and of dead letters, which may be
- * replayed. Every other archive has become a report. Read from the snapshot by `take-backup.ts`.
+ * Which archives somebody will still ask for: those of announcements that a group has not read yet or that wait for the bus, and of dead
+ * letters, which may be replayed. Every other archive has become a report. Called by `take-backup.ts`.
  */
+import { readFile } from 'node:fs/promises';
 import { DEAD_LETTER_TOPICS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { isJsonObject } from '../../encoding/json-text.ts';
 import { segmentTable } from '../../platform/bus/postgres/storage.ts';
@@ -17,7 +18,17 @@ interface Stretch {
   readonly from: bigint;
 }
 
-/** Request ids, which are the archives' keys. A topic that nobody has read yet waits as a whole. */
+/** Request ids of announcements that ingress has kept, each in a file of its own. */
+export async function archivesOfKept(files: readonly string[]): Promise<ReadonlySet<string>> {
+  const waiting = new Set<string>();
+  for (const file of files) {
+    const requestId = textIn(await readFile(file), 'requestId');
+    if (requestId !== undefined) waiting.add(requestId);
+  }
+  return waiting;
+}
+
+/** Request ids, which are the archives' keys, by the topics. One that nobody has read yet waits as a whole. */
 export async function waitingArchives(tx: Connection): Promise<ReadonlySet<string>> {
   const waiting = new Set<string>();
   const { rows: there } = await tx.query<{ there: boolean }>(
@@ -45,7 +56,7 @@ async function readRequests(tx: Connection, { topicId, segment, partition, from 
       [partition, String(next)],
     );
     for (const { value } of rows) {
-      const requestId = requestIdOf(value);
+      const requestId = textIn(value, 'request_id');
       if (requestId !== undefined) waiting.add(requestId);
     }
     if (rows.length < recordsAtOnceMax) return;
@@ -54,11 +65,11 @@ async function readRequests(tx: Connection, { topicId, segment, partition, from 
 }
 
 /** Undefined for what names none: nobody can fetch an archive by it. */
-function requestIdOf(value: Buffer | null): string | undefined {
+function textIn(document: Buffer | null, member: string): string | undefined {
   try {
-    const message: unknown = JSON.parse(value?.toString('utf8') ?? '');
-    const requestId = isJsonObject(message) ? message['request_id'] : undefined;
-    return typeof requestId === 'string' && requestId !== '' ? requestId : undefined;
+    const message: unknown = JSON.parse(document?.toString('utf8') ?? '');
+    const value = isJsonObject(message) ? message[member] : undefined;
+    return typeof value === 'string' && value !== '' ? value : undefined;
   } catch {
     return undefined;
   }
