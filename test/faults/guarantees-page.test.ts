@@ -16,7 +16,7 @@ const page = readFileSync(join(root, 'docs/guarantees.md'), 'utf8');
 const faults = [
   ...Array.from({ length: 26 }, (_, index) => `F${index + 1}`),
   ...Array.from({ length: 14 }, (_, index) => `G${index + 1}`),
-  ...['G21', 'G22', 'G23', 'G24', 'G25'],
+  ...['G21', 'G22', 'G23', 'G24', 'G25', 'G26'],
 ];
 
 test('every line of the guarantees is killed at the events that mark it', () => {

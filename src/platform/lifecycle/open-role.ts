@@ -3,7 +3,6 @@
  * its service, its operations server. Whatever is opened is closed by the role's lifecycle, the last first. Loaded by the roles'
  * `commands.ts` only where a role starts.
  */
-import pino from 'pino';
 import type { Bus } from '../bus/bus.ts';
 import type { BusSettings } from '../bus/bus-options.ts';
 import { openBus } from '../bus/open-bus.ts';
@@ -15,6 +14,7 @@ import type { Database, DatabaseOptions } from '../database/database.ts';
 import { createOperationsServer } from '../http/operations-server.ts';
 import { keepRoleRecord } from '../records/role-record.ts';
 import type { LogLevel } from '../telemetry/log.ts';
+import { openLogOutput } from '../telemetry/log-output.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Lifecycle, RunningService } from './lifecycle.ts';
 import { runRole } from './run-role.ts';
@@ -40,7 +40,7 @@ export type OpenRole = ReturnType<typeof roleOn>;
 
 /** Log, metrics and clock of a role; the warnings of its configuration are logged. */
 export function openRoleBase({ name, level, loaded, logsToStandardError }: RoleBaseOptions) {
-  const destination = logsToStandardError === true ? { destination: pino.destination(2) } : {};
+  const destination = logsToStandardError === true ? { destination: openLogOutput(process.stderr) } : {};
   const telemetry = createTelemetry({ service: name, level, ...destination });
   for (const warning of loaded.warnings) telemetry.log.warn(warning);
   return { telemetry, clock: createSystemClock() };

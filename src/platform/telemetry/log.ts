@@ -1,5 +1,6 @@
 /** The JSON log of one program or role: one object per line, secrets left out. Apart from the other telemetry, which is slow to load. */
 import pino, { type DestinationStream, type Logger } from 'pino';
+import { type LogOutput, openLogOutput } from './log-output.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -8,7 +9,7 @@ export interface LogOptions {
   readonly service: string;
   readonly level: LogLevel;
   /** Where log lines go; standard output by default. */
-  readonly destination?: DestinationStream;
+  readonly destination?: DestinationStream | LogOutput;
 }
 
 /** Paths whose values never reach a log, whatever the caller passes. */
@@ -34,5 +35,13 @@ export function createLog({ service, level, destination }: LogOptions): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: redactedPaths, censor: '[redacted]' },
   };
-  return destination === undefined ? pino(settings) : pino(settings, destination);
+  if (destination !== undefined && !isLogOutput(destination)) return pino(settings, destination);
+  const output = destination ?? openLogOutput(process.stdout);
+  const log = pino(settings, output);
+  output.onLost((lines) => log.warn({ lines }, 'nobody read this log for a while: lines of that time are lost'));
+  return log;
+}
+
+function isLogOutput(destination: DestinationStream | LogOutput): destination is LogOutput {
+  return 'onLost' in destination;
 }
