@@ -292,6 +292,26 @@ describe('an announced archive', () => {
     assert.equal(report?.Report.info[0]?.info_id, 'version_info|CLUSTER_VERSION_INFO');
   });
 
+  test('is looked at by the tutorial and by provisional rules only where the settings say so', async () => {
+    const { rules } = settings();
+    for (const [index, asked] of [false, true].entries()) {
+      const service = await start({ rules: { ...rules, provisional: asked, tutorial: asked } }, undefined);
+      await announce(upload(`req-${index}`, testArchive({ 'config/version.json': '{' })));
+      await untilIdle(service);
+      const { Report: report } = (await reports()).find(({ RequestId }) => RequestId === `req-${index}`)!;
+      assert.equal(
+        report.reports.some(({ key }) => key === 'TUTORIAL_ERROR'),
+        asked,
+      );
+      assert.equal(
+        report.skips.some(({ rule_fqdn }) => rule_fqdn.includes('.bug_1766907.')),
+        asked,
+        'its input is broken, which is told where it runs',
+      );
+      await service.stop();
+    }
+  });
+
   test('of another service, without headers or too old is dropped and counted', async () => {
     const service = await start({
       incoming: { ...settings().incoming, recordAgeMsMax: 1_000 },

@@ -313,7 +313,7 @@ test('a pod that is well is not parsed, whatever else its file holds; one whose 
   const pod = (name: string, more: string) => `{"metadata":{"name":"${name}","namespace":"ns"},"status":{${more}}}`;
   const crashes = '"containerStatuses":[{"name":"c","ready":false,"restartCount": 6,"state":{"running":{}}}]';
   const paths = {
-    'config/pod/ns/well.json': pod('well', '"containerStatuses":[{"restartCount":5}], no JSON'),
+    'config/pod/ns/well.json': `${pod('well', '"containerStatuses":[{"ready":true,"restartCount":9}], no JSON')}\n`,
     'config/pod/ns/crashes.json': pod('crashes', crashes),
     'config/pod/ns/cut.json': pod('cut', '"conditions":[]').slice(0, -2),
     'config/pod/ns/other.json': '{}',
