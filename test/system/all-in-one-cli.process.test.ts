@@ -300,6 +300,8 @@ Options:
 Commands:
   all-in-one      everything in one process on an embedded PostgreSQL: archives
                   in, notifications out
+  backup          copies an all-in-one into a folder, beside it while it runs
+  restore         makes an all-in-one, or the tables of one, again from a backup
   ingress         role: takes uploads, stores archives, announces them
   clusters        which there are, whose they are, their names: list, move,
                   name, retire
@@ -323,6 +325,7 @@ Commands:
   audit           what people changed with commands: list
   roles           roles that run on a database: alive or stale, version,
                   readiness
+  rules           the rules: list, with risk, who reads of them, and which run
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
 `;
@@ -341,6 +344,8 @@ Options:
                                repeated
   --json                       with --once: the summary as one JSON object on
                                standard output
+  --original-is-gone           once, of a copy: the original does not run and
+                               will not start again
   --config <file>              TOML file with the settings below (also
                                CCX_ALL_IN_ONE_CONFIG_FILE)
   --show-configuration         print the settings in force and where each comes
