@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { clustersMax, parallelUploadsMax, register } from './commands.ts';
-import { SIMULATED_FINDINGS } from './simulate-cluster.ts';
+import { PROVISIONAL_FINDINGS, SIMULATED_FINDINGS } from './simulate-cluster.ts';
 
 function program(): Command {
   const root = new Command('ccx')
@@ -33,6 +33,9 @@ test('the help lists every finding that can be asked for', () => {
   const simulate = program().commands[0]!.configureOutput({ writeOut: (text) => (help += text) });
   simulate.outputHelp();
   for (const finding of SIMULATED_FINDINGS) assert.ok(help.includes(finding), finding);
+  for (const finding of PROVISIONAL_FINDINGS)
+    assert.ok(help.includes(`  ${finding}  (where provisional rules run)\n`), finding);
+  assert.ok(PROVISIONAL_FINDINGS.size > 0 && PROVISIONAL_FINDINGS.size < SIMULATED_FINDINGS.length);
 });
 
 test('a finding that no rule reports is refused before anything is uploaded', async () => {

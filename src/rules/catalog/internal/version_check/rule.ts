@@ -30,7 +30,7 @@ export const versionCheck = defineRule({
       current,
       desired,
       available: briefCondition(available),
-      progressing: briefCondition({ ...progressing, last_trans_time: since }),
+      progressing: briefCondition(progressing),
       failing: briefCondition(failing),
       history_count: historyCount,
     });
