@@ -140,6 +140,7 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
     assert.equal(await archivesIn('stopped'), (await readdir(join(at('copy'), 'objects'))).filter(isArchive).length);
     await ccx(['restore', at('stopped'), '--data', at('moved'), '--original-is-gone'], { code: 0 });
     const before = { mails: await mailed(at('copy')), entries: await posted(at('copy')) };
+    // What was on its way at the first moment is tried again when its claim ends: nobody is told twice by that either.
     await ccx(['all-in-one', '--data', at('moved'), '--port', '0', '--once'], { code: 0 });
     assert.deepEqual({ mails: await mailed(at('moved')), entries: await posted(at('moved')) }, before);
     await ccx(['audit', 'list', '--data', at('moved')], { code: 1, says: /DATABASE_LOCATION/ });
@@ -286,15 +287,24 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
     const server = await startSystemPostgres();
     try {
       const url = await createDatabaseIfMissing(server.url, 'notification');
-      const args = ['restore', at('stopped'), '--database', url];
+      const args = ['restore', at('beside'), '--database', url];
       await ccx(args, { code: 2, says: /RESTORE_ORIGINAL/ });
       await ccx([...args, '--original-is-gone'], { code: 0, says: /restored/ });
       await ccx([...args, '--original-is-gone'], { code: 2, says: /RESTORE_DATABASE_USED/ });
       await ccx(['db', 'status', '--database', url], { code: 0 });
-      await ccx(['audit', 'list', '--database', url], { code: 0, says: /restore .*copy/ });
+      await ccx(['audit', 'list', '--database', url], { code: 0, says: /restore .*moved/ });
+      const [{ cluster }] = (await mailed(at('moved'))) as [Told];
+      await ccx(['explain', cluster, '--database', url], { code: 0, says: /last sent/ });
+      const dry = await runCcx(['notifier', '--dry-run', '--json', '--database', url, '--bus', 'postgres'], {
+        CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__TAG_FILTER_ENABLED: 'false',
+      });
+      assert.equal(dry.code, 0, dry.stderr);
+      const [target] = (JSON.parse(dry.stdout.trim().split('\n').at(-1)!) as { targets: DryTarget[] }).targets;
+      assert.deepEqual(target?.messages, { new: 0, waiting: 0, again: 0 });
+      assert.deepEqual(Object.keys(target.reasons), ['already-notified']);
       const database = connectDatabase({ url, applicationName: 'test' });
       try {
-        for (const { schema, name, rows } of (await contentsOf('stopped')).tables) {
+        for (const { schema, name, rows } of (await contentsOf('beside')).tables) {
           if (name === 'audit') continue;
           const { rows: counted } = await database.query<{ count: number }>(
             `SELECT count(*)::int AS count FROM ${schema}.${name}`,
@@ -309,6 +319,12 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
     }
   });
 });
+
+/** Of the summary of a dry run. */
+interface DryTarget {
+  readonly reasons: Readonly<Record<string, number>>;
+  readonly messages: Readonly<Record<string, number>>;
+}
 
 interface Told {
   readonly cluster: string;

@@ -140,23 +140,31 @@ export async function verifyBackup(
   }
 }
 
-/** Writes a new file from a stream, by way of others where there are some, and flushes it. */
+/** Writes a new file, closed to others, from a stream, by way of others where there are some, and flushes it. */
 export async function writeFileOfBackup(
   path: string,
   streams: readonly [Readable, ...Transform[]],
-  { signal, mode = 0o600 }: { readonly signal: AbortSignal; readonly mode?: number | undefined },
+  { signal, onBytes }: { readonly signal: AbortSignal; readonly onBytes?: ((bytes: number) => void) | undefined },
 ): Promise<Pick<BackupFile, 'bytes' | 'sha256'>> {
   const hash = createHash('sha256');
   let bytes = 0;
-  const tap = new Transform({
+  const tap = tapOf((chunk) => {
+    hash.update(chunk);
+    bytes += chunk.length;
+    onBytes?.(chunk.length);
+  });
+  await pipeline([...streams, tap, createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true })], { signal });
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** Passes everything on and shows it. */
+export function tapOf(look: (chunk: Buffer) => void): Transform {
+  return new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      bytes += chunk.length;
+      look(chunk);
       done(null, chunk);
     },
   });
-  await pipeline([...streams, tap, createWriteStream(path, { flags: 'wx', mode, flush: true })], { signal });
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** What was written into it under new names survives the loss of power only afterwards. */

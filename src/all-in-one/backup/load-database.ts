@@ -22,7 +22,7 @@ import {
 } from '../../platform/records/notification-schema.ts';
 import { recordAuditWhereKept } from '../../tools/database/database-tool.ts';
 import { listSets } from '../../tools/database/schema-parts.ts';
-import { type BackupContents, damaged } from './backup-folder.ts';
+import { type BackupContents, damaged, inMegabytes, tapOf } from './backup-folder.ts';
 import { columnList, quoted, type TableName } from './snapshot.ts';
 
 type BackupTable = BackupContents['tables'][number];
@@ -79,9 +79,12 @@ export async function loadDatabase(database: Database, options: LoadOptions): Pr
     // They are for those who write; what is loaded was written.
     const guarded = await withTriggers(tx);
     for (const table of guarded) await tx.query(`ALTER TABLE ${quoted(table)} DISABLE TRIGGER USER`);
+    let done = 0;
     for (const [index, table] of ours.entries()) {
-      await loadTable(tx, table, options);
-      options.part(`${index + 1} of ${ours.length} tables`);
+      await loadTable(tx, table, options, (bytes) => {
+        done += bytes;
+        options.part(`${index} of ${ours.length} tables, ${inMegabytes(done)} loaded`);
+      });
     }
     for (const { value, called, ...sequence } of contents.sequences)
       await tx.query('SELECT setval(to_regclass($1), $2::bigint, $3) WHERE to_regclass($1) IS NOT NULL', [
@@ -167,10 +170,16 @@ async function inOrder(tx: Connection, tables: readonly BackupTable[]): Promise<
   return ordered;
 }
 
-async function loadTable(tx: Connection, table: BackupTable, { folder, signal }: LoadOptions): Promise<void> {
+async function loadTable(
+  tx: Connection,
+  table: BackupTable,
+  { folder, signal }: LoadOptions,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
   const rows = tx.client.query(copyFrom(`COPY ${quoted(table)} (${columnList(table.columns)}) FROM STDIN`));
   try {
-    await pipeline(createReadStream(join(folder, table.file)), createZstdDecompress(), rows, { signal });
+    const tap = tapOf((chunk) => onBytes(chunk.length));
+    await pipeline(createReadStream(join(folder, table.file)), tap, createZstdDecompress(), rows, { signal });
   } catch (cause) {
     const state = sqlState(cause);
     // Anything but the data: no room, a connection that broke, a signal.

@@ -96,12 +96,12 @@ export function columnList(columns: readonly string[]): string {
 export async function dumpTable(
   { tx }: Snapshot,
   table: SnapshotTable,
-  { path, signal }: { readonly path: string; readonly signal: AbortSignal },
+  how: { readonly path: string; readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void },
 ): Promise<Pick<BackupFile, 'bytes' | 'sha256'> & { readonly rows: number }> {
   const sql = `COPY (SELECT ${columnList(table.columns)} FROM ${quoted(table)}) TO STDOUT`;
   const rows = tx.client.query(copyTo(sql));
   const compress = createZstdCompress({ params: { [constants.ZSTD_c_checksumFlag]: 1 } });
-  const written = await writeFileOfBackup(path, [rows, compress], { signal });
+  const written = await writeFileOfBackup(how.path, [rows, compress], how);
   // The server says how many there were behind the last of them; another statement comes behind that.
   await tx.query('SELECT');
   return { ...written, rows: rows.rowCount };

@@ -251,13 +251,17 @@ async function dumpTables(
   const tables: BackupContents['tables'] = [];
   const files: BackupFile[] = [];
   progress.step(`reading ${snapshot.tables.length} tables`);
+  let done = 0;
+  const onBytes = (bytes: number) => {
+    done += bytes;
+    progress.part(`${tables.length} of ${snapshot.tables.length} tables, ${inMegabytes(done)} written`);
+  };
   for (const table of snapshot.tables) {
     const { schema, name, columns } = table;
     const file = `${BACKUP_TABLES}/${schema}.${encodeURIComponent(name)}.copy.zst`;
-    const { rows, bytes, sha256 } = await dumpTable(snapshot, table, { path: join(folder, file), signal });
+    const { rows, bytes, sha256 } = await dumpTable(snapshot, table, { path: join(folder, file), signal, onBytes });
     tables.push({ schema, name, columns: [...columns], rows, file });
     files.push({ path: file, bytes, sha256 });
-    progress.part(`${tables.length} of ${snapshot.tables.length} tables`);
   }
   await syncFolder(join(folder, BACKUP_TABLES));
   return { tables, files };
