@@ -81,7 +81,8 @@ ${exitCodesHelp}`,
       `${examples('ccx restore /backups/2026-11-26 --data /srv/ccx', 'ccx restore /backups/2026-11-26 --data /srv/ccx --original-is-gone', 'ccx restore /backups/2026-11-26 --database postgres://admin@db/notification --original-is-gone')}
 
 As the user that the installation will run as. A copy does not start before somebody has said, here or at its first
-start, that its original is gone: two of them would tell everybody everything twice. More: docs/operations.md
+start, that its original is gone: two of them would tell everybody everything twice. A database into which a restore
+failed keeps tables without rows: make it anew. More: docs/operations.md
 ${exitCodesHelp}`,
     );
   addAuditOptions(restore).action((backup: string, flags: RestoreFlags, command: Command) =>
@@ -145,7 +146,7 @@ async function work(clock: Clock, run: (context: WorkContext) => Promise<void>):
     const refused = error instanceof CcxError && (error.category === 'configuration' || error.category === 'input');
     process.exitCode = signalled !== undefined ? exitCodes[signalled] : refused ? exitRefused : 1;
     if (signalled === undefined) process.stderr.write(`${describeFailure(error)}\n`);
-    else tell('interrupted; nothing is left of it');
+    else tell('interrupted; nothing of it can be used');
   }
   const { failed } = await lifecycle.stop();
   for (const { name, error } of failed) tell(`${name} did not stop cleanly: ${error}`);
