@@ -25,7 +25,7 @@ export const samples: RuleSamples = {
   rule: emptyPrometheusDbVolume,
   fires: {
     PROMETHEUS_DB_VOLUME_IS_EMPTY: [
-      { title: 'a configuration that asks for no volume', edit: unconfigured },
+      { title: 'a configuration that asks for no volume', edit: unconfigured, settles: ['storage of Prometheus'] },
       {
         title: 'pods whose data ends with them',
         edit: chain(unconfigured, release, pod(0, ephemeral), pod(1, ephemeral)),

@@ -19,7 +19,7 @@ export const samples: RuleSamples = {
         edit: update('4.6.60', '4.7.24'),
         details: {},
         now: '2021-12-01T06:00:00Z',
-        settles: ['release'],
+        settles: ['release', 'storage of Prometheus'],
       },
       { title: 'an update to its first version', edit: update('4.6.60', '4.7.0'), details: {} },
       { title: 'an update within it', edit: update('4.7.0', '4.7.24'), details: {} },
