@@ -8,6 +8,7 @@ import { CcxError, configInvalid, errorCode, errorText } from '../../encoding/cc
 import type { OptionRow } from '../config/options.ts';
 import type { ProcessInput } from '../config/process-input.ts';
 import { createLog, type LogLevel } from '../telemetry/log.ts';
+import { openLogOutput } from '../telemetry/log-output.ts';
 
 interface ReferenceLogOptions {
   readonly output: { write(text: string): unknown };
@@ -78,14 +79,13 @@ function valueText(value: unknown): string {
 /** What a program logs with once it has its configuration. Throws `CONFIG_INVALID` for a kind of logging that there is not. */
 export function openReferenceLog(service: string, config: LoggingConfig, env: ProcessInput['env']): Logger {
   refuseUnsupportedLogging(config);
+  const output = openLogOutput(config['logging.use_stderr'] ? process.stderr : process.stdout);
+  const colours = (env['NO_COLOR'] ?? '') === '';
+  const { write } = referenceLog({ output, console: config['logging.debug'], colours });
   return createLog({
     service,
     level: referenceLogLevel(config['logging.log_level']),
-    destination: referenceLog({
-      output: config['logging.use_stderr'] ? process.stderr : process.stdout,
-      console: config['logging.debug'],
-      colours: (env['NO_COLOR'] ?? '') === '',
-    }),
+    destination: { write, onLost: (tell) => output.onLost(tell) },
   });
 }
 

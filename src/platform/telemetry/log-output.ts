@@ -18,7 +18,10 @@ export interface LogOutput extends DestinationStream {
 }
 
 /** `stream`: `process.stdout` or `process.stderr`; asking it for its descriptor makes a pipe one that does not block. */
-export function openLogOutput(stream: { readonly fd: number }): LogOutput {
+export function openLogOutput(stream: NodeJS.WriteStream & { readonly fd: number }): LogOutput {
+  // Somebody in this process reads it in the place of the descriptor.
+  if (stream.write !== (Object.getPrototypeOf(stream) as NodeJS.WriteStream).write)
+    return { write: (line) => void stream.write(line), onLost: () => undefined };
   let lost = 0;
   let lastTries = 0;
   const output = pino.destination({

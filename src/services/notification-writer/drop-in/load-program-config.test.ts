@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConnectionOptions } from 'node:tls';
-import { temporaryFolder } from '../../../../test/support/temporary-folder.ts';
+import { temporaryFile, temporaryFolder } from '../../../../test/support/temporary-folder.ts';
 import { parseDatabaseUrl } from '../../../platform/database/connection-url.ts';
 import { storageDatabase, withAuthority } from '../../../platform/reference/broker-settings.ts';
 import { findReferenceConfig, loadReferenceConfig } from '../../../platform/reference/reference-config.ts';
@@ -18,7 +18,7 @@ const prefix = 'CCX_NOTIFICATION_WRITER__';
 async function load(env: Readonly<Record<string, string>>) {
   const file = findReferenceConfig(env['CCX_NOTIFICATION_WRITER_CONFIG_FILE'], folder);
   const { loaded, ...rest } = await loadReferenceConfig(programOptions, { env, file, section: 'broker' });
-  return { ...rest, config: loaded.config };
+  return { ...rest, config: loaded.config, secretFiles: loaded.secretFiles };
 }
 
 function withFile(text: string, env: Readonly<Record<string, string>> = {}) {
@@ -59,6 +59,22 @@ test('without pg_params a database elsewhere is met encrypted, as by the referen
   const { rejectUnauthorized, ca } = (await tlsTo('writer.abc.us-east-1.rds.amazonaws.com')) as ConnectionOptions;
   assert.deepEqual([rejectUnauthorized, ca], [false, undefined]);
   assert.equal(await tlsTo('localhost'), false);
+});
+
+test('a password from a file is read again with each connection; what Clowder gives is not, nor what stands in a setting', async () => {
+  const path = temporaryFile('password', 'one\n');
+  const parts = { [`${prefix}STORAGE__PG_HOST`]: 'db', [`${prefix}STORAGE__PG_PORT`]: '5432' };
+  const fromFile = { ...parts, [`${prefix}STORAGE__PG_PASSWORD_FILE`]: path };
+  const passwordOf = async ({ rotated }: ReturnType<typeof storageDatabase>) =>
+    new URL(await rotated!.value()).password;
+  const location = storageDatabase(await load(fromFile));
+  assert.equal(new URL(location.url).password, 'one');
+  writeFileSync(path, 'tw@');
+  assert.equal(await passwordOf(location), 'tw%40');
+  assert.equal(storageDatabase(await load({ ...fromFile, [`${prefix}STORAGE__PG_PASSWORD`]: 'x' })).rotated, undefined);
+  const database = { hostname: 'clowder', port: 5432, name: 'n', username: 'u', password: 'given' };
+  const clowder = storageDatabase(await withClowder({ database }, fromFile));
+  assert.deepEqual([new URL(clowder.url).password, clowder.rotated], ['given', undefined]);
 });
 
 test('writer Q4: the environment counts with and without a file that has its keys, and an empty value counts as unset', async () => {
