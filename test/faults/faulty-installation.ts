@@ -3,7 +3,7 @@
  * again, the passing of leases, and at the end what was left behind. Used by the kill tests and by `scripts/soak.ts`.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
@@ -76,6 +76,8 @@ export async function createTemplate(): Promise<Template> {
   });
   const { code } = await process.exited(startMsMax);
   if (code !== 0) throw new Error(`the template did not end well: ${process.stderr()}`);
+  // Each copy is an installation of its own and not one beside this.
+  await rm(join(template.data, 'installation.json'));
   return template;
 }
 
