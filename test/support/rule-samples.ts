@@ -1,6 +1,6 @@
 /**
  * Turns a rule's samples into tests: every firing sample makes it fire exactly as told, every silent one leaves it silent, and without
- * any of the files that it needs it is skipped. Called by each rule's `rule.test.ts`.
+ * any of the files that it needs it is skipped. Called by the catalog's tests.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

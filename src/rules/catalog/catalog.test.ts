@@ -29,6 +29,7 @@ import { CATALOG_CONTENT_ROOT } from './content-root.ts';
 import { healthyCluster } from './healthy-cluster.ts';
 import { allRules } from './index-of-rules.ts';
 import { allSamples } from './index-of-samples.ts';
+import { machinePoolCheck } from './internal/machine_pool_check/rule.ts';
 import { chain, type Edit, withFile, withoutFiles } from './sample.ts';
 
 const { directory, status } = await loadContent(CATALOG_CONTENT_ROOT);
@@ -295,6 +296,24 @@ test('even when every operator is broken and says a lot, all of them are told', 
   const files = sampleFiles({ edit: chain(withoutFiles('config/clusteroperator'), ...edits) });
   const [hit] = evaluateSample(rulesOfFaults, files, SAMPLE_NOW).report.reports;
   assert.equal((hit?.details['operators'] as unknown[] | undefined)?.length, 40);
+});
+
+test('even when every pool is degraded and says a lot, all of them are told', () => {
+  const conditions = ['Degraded', 'NodeDegraded', 'RenderDegraded', 'Updated', 'Updating'].map((type) => ({
+    type,
+    status: 'True',
+    message: 'x'.repeat(30_000),
+  }));
+  const edits = Array.from(
+    { length: 40 },
+    (_, index): Edit =>
+      withFile(`config/machineconfigpools/pool-${index}.json`, {
+        metadata: { name: `pool-${index}` },
+        status: { conditions },
+      }),
+  );
+  const { report } = evaluateSample([machinePoolCheck], sampleFiles({ edit: chain(...edits) }), SAMPLE_NOW);
+  assert.equal((report.reports[0]?.details['machines'] as unknown[] | undefined)?.length, 40);
 });
 
 /** The names of objects that a rule complains about; an owner must read them. */

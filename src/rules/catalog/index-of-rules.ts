@@ -1,6 +1,6 @@
 /**
  * Every rule, those with a mark among them (`selectRules` says which run), in the order in which its findings are listed. Adding a rule: make its folder below `external/` or `internal/`
- * (rule, samples, test, texts) and name it here; `catalog.test.ts` says what is missing.
+ * (rule, samples, texts) and name it here; `catalog.test.ts` says what is missing.
  */
 import type { Rule } from '../engine/rule.ts';
 import { azureSshNotWork } from './external/azure_ssh_not_work/rule.ts';
