@@ -16,7 +16,7 @@ import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.
 import { type CcxProcess, runCcx, startCcx } from '../support/ccx-process.ts';
 import { createTestFolder, type TestFolder, whyNoInstallation } from '../support/data-folder.ts';
 import { OLDER_INGRESS_NAME, unpackOlderDataFolder } from '../support/older-data-folder.ts';
-import { startSystemPostgres, systemPostgresPrograms } from '../support/system-postgres.ts';
+import { startSystemPostgres, whyNoSystemPostgres } from '../support/system-postgres.ts';
 import { until } from '../support/until.ts';
 
 const finding = 'CONTROL_PLANE_NODE_REPLICAS';
@@ -282,7 +282,7 @@ describe('an all-in-one that is backed up', { skip: whyNoInstallation() }, () =>
   });
 
   test('its tables go into a PostgreSQL of another major version', {
-    skip: systemPostgresPrograms() === undefined && 'no PostgreSQL of the system',
+    skip: whyNoSystemPostgres(),
   }, async () => {
     const server = await startSystemPostgres();
     try {
