@@ -286,7 +286,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'check manifests': ['test/support/manifest-checkers.ts'],
   'use Prometheus': ['test/support/prometheus.ts'],
   'use Vault': ['test/support/openbao.ts'],
-  'use Go': ['test/support/go/reference-writer.ts'],
+  'use Go': ['test/support/go/go-program.ts'],
 };
 
 /** What starts processes without that helper: a server of the test's own, our own rule runners, or anything at all. */

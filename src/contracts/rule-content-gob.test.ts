@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { anyRuleContent } from '../../test/support/rule-content.ts';
+import { testSeed } from '../../test/support/test-seed.ts';
+import { decodeGob } from '../encoding/gob/decode-gob.ts';
 import { encodeGob } from '../encoding/gob/encode-gob.ts';
 import type { RuleContentDirectory } from './rule-content.ts';
 import { decodeRuleContent, encodeRuleContent } from './rule-content-gob.ts';
@@ -65,6 +69,31 @@ const directory: RuleContentDirectory = {
 test('content is the same after encoding and decoding', () => {
   assert.deepEqual(decodeRuleContent(encodeRuleContent(directory)), directory);
 });
+
+const seed = testSeed();
+
+test(`any content is the same after encoding and decoding, and any stream of it after decoding and encoding (seed ${seed})`, () => {
+  fc.assert(
+    fc.property(anyRuleContent, (content) => {
+      const stream = encodeRuleContent(content);
+      const decoded = decodeRuleContent(stream);
+      assert.deepEqual(sorted(decoded), sorted(content));
+      assert.deepEqual(encodeRuleContent(decoded), stream);
+      // One value, and no byte behind it: the decoder reads on until the stream's end.
+      assert.equal(decodeGob(stream).length, 1);
+    }),
+    { seed, numRuns: 200 },
+  );
+});
+
+/** Without prototypes and with names in order, which JSON's objects need not keep. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.entries(value)
+    .map(([name, member]) => [name, sorted(member)])
+    .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+}
 
 test('fields that the stream does not have are zero, fields that it has more are ignored', () => {
   const type = {
