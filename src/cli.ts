@@ -88,7 +88,9 @@ const modules: readonly CommandModule[] = [
     load: () => import('./tools/roles/commands.ts'),
   },
   {
-    commands: { rules: 'the rules: list, with risk, who reads of them, and which run' },
+    commands: {
+      rules: 'the rules: list, with risk, who reads of them, and which run; coverage over the stored reports',
+    },
     load: () => import('./tools/rules/commands.ts'),
   },
   {

@@ -280,6 +280,15 @@ export const dashboards: readonly Dashboard[] = [
           q(rate('ccx_data_pipeline_rule_failures_total', 'rule, code'), '{{rule}} {{code}}'),
         ),
         graph(
+          'Kept from looking',
+          'short',
+          'Each second. Rules that lacked what every cluster has, met a broken file, failed or were left out; ccx rules coverage says over what.',
+          q(
+            rate('ccx_data_pipeline_rule_skips_total', 'rule, reason', 'reason!="MISSING_REQUIREMENTS"'),
+            '{{rule}} {{reason}}',
+          ),
+        ),
+        graph(
           'Runners replaced',
           'short',
           'In ten minutes.',

@@ -115,6 +115,11 @@ function ownMetrics(registry: Registry) {
       'Rules and facts without a result for an archive, by rule and error code',
       ['rule', 'code'],
     ),
+    ruleSkips: counter(
+      'rule_skips_total',
+      'Rules that did not run over an archive, or not over everything that they need, by rule and reason of the report',
+      ['rule', 'reason'],
+    ),
     overShare: counter(
       'organizations_over_share_total',
       'Times that an organization took more than its share of the runners while others waited, at most once a minute each',

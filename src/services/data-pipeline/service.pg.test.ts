@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import {
   announcementRecord,
   fromCluster,
@@ -424,6 +425,9 @@ test('an archive with more JSON than is parsed of one is reported without the ru
   const named = bench.events.find(({ event }) => event === 'archive-over-budget');
   assert.deepEqual([named?.fields['orgId'], named?.fields['oversizedFiles']], ['666', 1]);
   assert.deepEqual(((await metric('ccx_data_pipeline_oversized_files_total')) as { value: number }[])[0]?.value, 1);
+  const skips = (await metric('ccx_data_pipeline_rule_skips_total')) as { value: number; labels: object }[];
+  const broken = { rule: 'ccx_rules_ocp.external.rules.nodes_requirements_check', reason: 'INPUT_BROKEN' };
+  assert.equal(skips.find(({ labels }) => isDeepStrictEqual(labels, broken))?.value, 1);
 });
 
 describe('a rule that misbehaves', () => {

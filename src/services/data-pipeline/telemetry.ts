@@ -120,6 +120,7 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       metrics.brokerInstances.set(result.rulesRun);
       metrics.brokerExceptions.set(result.failures.length);
       metrics.brokerTracebacks.set(result.failures.length);
+      for (const { rule, reason } of result.skips) metrics.ruleSkips.inc({ rule, reason });
       log.debug(
         { ...contextOf(progress), files: result.files, brokenFiles: result.brokenFiles, rulesMs: result.rulesMs },
         'rules evaluated',

@@ -7,6 +7,7 @@ import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 import { allRules } from '../../rules/catalog/index-of-rules.ts';
 import { loadContent } from '../../rules/content/load-content.ts';
 import { dataPipelineRole } from '../../services/data-pipeline/service.ts';
+import { registerCoverage } from './coverage.ts';
 import { type ListedRule, listRules } from './list-rules.ts';
 
 const { options } = dataPipelineRole;
@@ -20,7 +21,9 @@ const selectionOptions = {
 };
 
 export function register(program: Command, input: ProcessInput): void {
-  const group = program.command('rules').description('the rules: list, with risk, who reads of them, and which run');
+  const group = program
+    .command('rules')
+    .description('the rules: list, with risk, who reads of them, and which run; coverage over the stored reports');
   group
     .command('list')
     .description('every rule of this program, in the order of reports')
@@ -37,6 +40,7 @@ export function register(program: Command, input: ProcessInput): void {
       for (const rule of listed)
         process.stdout.write(`${flags.json === true ? JSON.stringify(rule) : linesOf(rule)}\n`);
     });
+  registerCoverage(group, input);
 }
 
 function loadSelection(named: string | undefined, env: ProcessInput['env']) {

@@ -35,6 +35,8 @@ export interface RuleRunResult {
   readonly catalogue: RuleCatalogue;
   /** Rules that ran to an end, whatever they said. */
   readonly rulesRun: number;
+  /** Rules that did not run, or not over everything that they need, each once, and the report's reason. */
+  readonly skips: readonly { readonly rule: string; readonly reason: string }[];
   /** Rules and facts that threw. */
   readonly failures: readonly { readonly component: string; readonly error: string }[];
   /** Milliseconds from the job's arrival in the runner to the opened archive, and from there to the report. */

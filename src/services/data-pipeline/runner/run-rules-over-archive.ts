@@ -4,6 +4,7 @@
  * its name before it begins, so that a kill can be blamed on it.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { serializeReport } from '../../../contracts/serialize-ocp-results.ts';
 import { CcxError, errorText, inputError } from '../../../encoding/ccx-error.ts';
 import { openArchiveCounting } from '../../../platform/archive/open-archive.ts';
@@ -60,6 +61,7 @@ export async function runRulesOverArchive(
     oversizedFiles: evaluation.brokenFiles.filter(({ reason }) => isOverBudget(reason)).length,
     catalogue: catalogueOf(rules),
     rulesRun: rules.filter((rule) => !leaveOut.has(rule.module)).length - failedRules.length,
+    skips: evaluation.report.skips.map(({ rule_fqdn, reason }) => ({ rule: moduleOfComponent(rule_fqdn), reason })),
     failures: evaluation.failures.map(({ component, cause }) => ({ component, error: errorText(cause) })),
     openMs: openedMs - startedMs,
     rulesMs: clock.monotonicMs() - openedMs,
