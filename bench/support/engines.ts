@@ -25,7 +25,7 @@ interface EnginesOptions {
 export function createEngines({ clock, quick, env }: EnginesOptions): RunEngines {
   let cluster: Promise<KafkaCluster> | undefined;
   const kafka = async () => {
-    cluster ??= startKafka();
+    cluster ??= startKafka({ wellCompiled: true });
     return (await cluster).addresses;
   };
   return {

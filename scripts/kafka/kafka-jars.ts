@@ -50,6 +50,12 @@ export function kafkaClassPath(): string {
   return join(folder, '*');
 }
 
+/** Where the classes of these jars are kept in one file, beside their folder; undefined for jars that are not ours. */
+export function keptArchiveFile(): string | undefined {
+  const given = readProcessInput().env['CCX_KAFKA_JARS'] ?? '';
+  return given === '' ? `${cacheFolder()}.jsa` : undefined;
+}
+
 /** One folder per content of the pom, so that a new version never meets old jars. */
 function cacheFolder(): string {
   const { env } = readProcessInput();

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { type BrokerPorts, kafkaUsers, type ProxiedListener, renderBrokerConfig } from './broker-config.ts';
 import { makeCertificates } from './certificates.ts';
+import { javaOptions } from './java-options.ts';
 import { kafkaClassPath } from './kafka-jars.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -22,6 +23,8 @@ export interface KafkaOptions {
   readonly proxied?: ProxiedListener;
   /** Lines of server.properties that differ from ours. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** As fast as in production once it has run for a while, at the price of a slower start. */
+  readonly wellCompiled?: boolean;
 }
 
 export interface KafkaCluster {
@@ -48,6 +51,15 @@ const portsPerBroker = 6;
 const clusterId = 'Y2N4LW5vdGlmaWNhdGlvbg';
 
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+  const java = await javaOptions(options.wellCompiled === true, async (making) => {
+    const cluster = await startBrokers({}, making);
+    await cluster.stopBroker(0, 'SIGTERM');
+    await cluster.stop();
+  });
+  return await startBrokers(options, java);
+}
+
+async function startBrokers(options: KafkaOptions, java: readonly string[]): Promise<KafkaCluster> {
   const count = options.brokers ?? 1;
   const classPath = kafkaClassPath();
   const root = mkdtempSync(join(tmpdir(), 'ccx-kafka-'));
@@ -72,7 +84,15 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     const node = nodes[index]!;
     const child = spawn(
       'java',
-      ['-Xmx512m', '-Dlog4j2.level=INFO', '-cp', classPath, 'kafka.Kafka', join(node.folder, 'server.properties')],
+      [
+        '-Xmx512m',
+        ...java,
+        '-Dlog4j2.level=INFO',
+        '-cp',
+        classPath,
+        'kafka.Kafka',
+        join(node.folder, 'server.properties'),
+      ],
       {
         cwd: node.folder,
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -111,7 +131,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
           properties: options.properties ?? {},
         }),
       );
-      format(classPath, node.folder, certificates !== '');
+      format([...withoutMaking(java), '-cp', classPath], node.folder, certificates !== '');
     }
     await Promise.all(nodes.map((_, index) => launch(index)));
   } catch (error) {
@@ -133,7 +153,12 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   };
 }
 
-function format(classPath: string, folder: string, withUsers: boolean): void {
+/** Only the broker's own end writes the file: the tool has loaded few of its classes. */
+function withoutMaking(java: readonly string[]): string[] {
+  return java.filter((option) => !option.startsWith('-XX:ArchiveClassesAtExit='));
+}
+
+function format(java: readonly string[], folder: string, withUsers: boolean): void {
   const scram = withUsers
     ? Object.entries(kafkaUsers).flatMap(([user, password]) =>
         ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
@@ -143,8 +168,7 @@ function format(classPath: string, folder: string, withUsers: boolean): void {
       )
     : [];
   const args = [
-    '-cp',
-    classPath,
+    ...java,
     'kafka.tools.StorageTool',
     'format',
     '--cluster-id',
