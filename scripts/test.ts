@@ -22,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { readProcessInput } from '../src/platform/config/process-input.ts';
 import { whyNoGo } from '../test/support/go/go-toolchain.ts';
 import { startTestServer, TEST_SERVER_VARIABLE, whyNoTestServer } from '../test/support/postgres-server.ts';
+import { systemPostgresPrograms } from '../test/support/system-postgres.ts';
 import {
   kindOf,
   kindsThatMay,
@@ -119,13 +120,11 @@ function whyMissing(kind: TestKind): { readonly kind: TestKind; readonly why: st
 
 function whatIsMissing(kind: TestKind): string | undefined {
   if (kind === 'pg') return whyNoTestServer(env);
-  if (kind === 'kafka' && env['CCX_TEST_KAFKA'] === undefined) {
-    const missing = missingForKafka();
-    return missing.length === 0 ? undefined : `no Kafka can be started here: ${missing.join(' and ')} is missing`;
-  }
-  if (kind === 's3') {
-    const missing = missingForSeaweedFs();
-    return missing.length === 0 ? undefined : `no SeaweedFS can be started here: ${missing.join(' and ')} is missing`;
+  if (kind === 'kafka' && env['CCX_TEST_KAFKA'] === undefined) return whyNo('Kafka', missingForKafka());
+  if (kind === 's3') return whyNo('SeaweedFS', missingForSeaweedFs());
+  if (kind === 'engines') {
+    const postgres = systemPostgresPrograms() === undefined ? ['a PostgreSQL of the system'] : [];
+    return whyNo('set of engines', [...missingForKafka(), ...missingForSeaweedFs(), ...postgres]);
   }
   if (kind === 'pgbouncer') {
     // Debian puts it where only root looks.
@@ -135,14 +134,15 @@ function whatIsMissing(kind: TestKind): string | undefined {
   if (kind === 'image') return whyNoImages();
   if (kind === 'manifests') return whyNoManifestCheckers();
   if (kind === 'prometheus') return whyNoPrometheus();
-  if (kind === 'vault') {
-    const missing = missingForOpenBao();
-    return missing.length === 0 ? undefined : `no OpenBao can be started here: ${missing.join(' and ')} is missing`;
-  }
+  if (kind === 'vault') return whyNo('OpenBao', missingForOpenBao());
   if (kind === 'go') return whyNoGo();
   return kind === 'install' && env['CCX_TEST_INSTALLATION'] === undefined
     ? 'CCX_TEST_INSTALLATION is not set'
     : undefined;
+}
+
+function whyNo(engine: string, missing: readonly string[]): string | undefined {
+  return missing.length === 0 ? undefined : `no ${engine} can be started here: ${missing.join(' and ')} is missing`;
 }
 
 /** An installation is something to be tested, not something that a machine has. */

@@ -15,10 +15,12 @@ export interface Gathering {
   readonly putAside: string | undefined;
   requestId: string;
   readonly accepted: string[];
+  /** How often it was sent. */
+  attempts: number;
 }
 
 export interface Operators {
-  /** A new cluster's; `broken` is what it sends in place of an archive, and the code that this is to be dead-lettered with. */
+  /** The next cluster's; `broken` is what it sends in place of an archive, and the code that this is to be dead-lettered with. */
   gather(broken?: { readonly archive: Buffer; readonly code: string }): Gathering;
   /** Sends it once more; true when it was answered with 202. */
   upload(gathering: Gathering, uploadUrl: string, how: 'same-id' | 'new-id'): Promise<boolean>;
@@ -37,14 +39,19 @@ const toldByAllInOne: readonly (readonly string[])[] = [
   [],
 ];
 
-/** `findingSets`: what the clusters have, in turn. */
-export function createOperators(seed: string, findingSets = toldByAllInOne): Operators {
+/** `findingSets`: what the clusters have, in turn. With so many `clusters` gathered, the first one's operator gathers again. */
+export function createOperators(
+  seed: string,
+  findingSets = toldByAllInOne,
+  clusters = Number.POSITIVE_INFINITY,
+): Operators {
   const gatherings: Gathering[] = [];
   const newId = () => clock.uuid().replaceAll('-', '');
   return {
     gather(broken) {
-      const findings = broken === undefined ? findingSets[gatherings.length % findingSets.length]! : [];
-      const simulated = simulateCluster({ seed: `${seed} ${gatherings.length}`, now: clock.now(), findings });
+      const number = gatherings.length % clusters;
+      const findings = broken === undefined ? findingSets[number % findingSets.length]! : [];
+      const simulated = simulateCluster({ seed: `${seed} ${number}`, now: clock.now(), findings });
       const gathering: Gathering = {
         cluster: simulated.clusterId,
         findings,
@@ -53,6 +60,7 @@ export function createOperators(seed: string, findingSets = toldByAllInOne): Ope
         putAside: broken?.code,
         requestId: newId(),
         accepted: [],
+        attempts: 0,
       };
       gatherings.push(gathering);
       return gathering;
@@ -61,6 +69,7 @@ export function createOperators(seed: string, findingSets = toldByAllInOne): Ope
       if (how === 'new-id') gathering.requestId = newId();
       const { cluster, archive, gatheredAt, requestId } = gathering;
       const identity = identityOf(cluster);
+      gathering.attempts += 1;
       const answer = await uploadArchive({
         ...{ url: uploadUrl, archive, clusterId: cluster, gatheredAt, identity, requestId },
       }).catch(() => undefined);

@@ -37,7 +37,7 @@ const templates = new Map<string, Template>();
 after(async () => {
   own.stopped = true;
   if (own.server !== undefined) await (await own.server).stop();
-  else for (const { idle } of templates.values()) await Promise.all(idle.splice(0).map(dropDatabase));
+  else for (const { idle } of templates.values()) await Promise.all(idle.splice(0).map((url) => dropDatabase(url)));
 });
 
 /** URL of the server's maintenance database, with the right to create databases and roles. */
@@ -54,14 +54,17 @@ export interface TestDatabaseOptions {
   readonly migrated?: boolean;
   /** With these sets of our own tables beside it, as a service leaves them at its first start. */
   readonly sets?: readonly string[];
+  /** Maintenance database of a server of the test's own, for a database that is empty; the run's server by default. */
+  readonly server?: string;
 }
 
 export async function createTestDatabase({
   migrated = false,
   sets = [],
+  server,
 }: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const template = migrated ? await templateOf(sets) : undefined;
-  const url = await (template === undefined ? createDatabase() : cloneOf(template));
+  const url = await (template === undefined ? createDatabase(server) : cloneOf(template));
   const database = connectDatabase({ url, applicationName: basename(process.argv[1] ?? 'test') });
   return {
     database,
@@ -70,13 +73,14 @@ export async function createTestDatabase({
       await database.close();
       if (template !== undefined && (await keepForNext(url, template))) return;
       // A file's own `after` runs behind the one above: a server of the file's own is gone then, and the database with it.
-      if (own.stopped !== true || own.server === undefined) await dropDatabase(url);
+      if (own.stopped !== true || own.server === undefined) await dropDatabase(url, server);
     },
   };
 }
 
-async function createDatabase(template?: string): Promise<string> {
-  return await createDatabaseIfMissing(await testServerUrl(), `test_${randomUUID().replaceAll('-', '')}`, template);
+async function createDatabase(server?: string, template?: string): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  return await createDatabaseIfMissing(server ?? (await testServerUrl()), name, template);
 }
 
 /** A database that is cloned, which is several times faster than to fill each; what this process knows of it. */
@@ -92,7 +96,7 @@ interface Template {
 async function cloneOf(template: Template): Promise<string> {
   const idle = template.idle.pop();
   if (idle !== undefined) return idle;
-  const url = await createDatabase(template.name);
+  const url = await createDatabase(undefined, template.name);
   template.clones += 1;
   // Most files need one database: only a second one promises a third.
   if (template.clones === 2) template.pristine = await onServer(url, readPristine);
@@ -142,9 +146,9 @@ async function templateOf(sets: readonly string[]): Promise<Template> {
   return template;
 }
 
-async function dropDatabase(url: string): Promise<void> {
+async function dropDatabase(url: string, server?: string): Promise<void> {
   const name = decodeURIComponent(new URL(url).pathname.slice(1));
-  await onServer(await testServerUrl(), (client) =>
+  await onServer(server ?? (await testServerUrl()), (client) =>
     client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`),
   );
 }

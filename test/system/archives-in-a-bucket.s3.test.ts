@@ -26,6 +26,7 @@ import { BOUNDARY, filePart, form, metadataPart, send } from '../support/ingress
 import { type IngressRole, startIngressRole } from '../support/ingress-role.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { s3IngressEnvironment, testBucket, testS3 } from '../support/s3.ts';
+import { s3PipelineEnvironmentOf } from '../support/s3-environments.ts';
 import { until } from '../support/until.ts';
 
 const startMsMax = 60_000;
@@ -55,19 +56,15 @@ async function startIngress(lifetime: string): Promise<IngressRole> {
 
 /** `byKey`: with rights of its own on the bucket; else it follows links to the store. */
 async function startPipeline(byKey: boolean): Promise<CcxProcess> {
-  const { endpoint, bucket, reader } = await testS3();
-  const s3 = {
-    CCX_DATA_PIPELINE__S3__BUCKET: bucket,
-    CCX_DATA_PIPELINE__S3__ENDPOINT: endpoint,
-    CCX_DATA_PIPELINE__S3__ACCESS_KEY: reader.accessKey,
-    CCX_DATA_PIPELINE__S3__SECRET_KEY: reader.secretKey,
-  };
+  const server = await testS3();
   const role = startCcx({
     args: ['data-pipeline', '--operations-port', '0'],
     env: {
       CCX_DATABASE_URL: shared.base!.url,
       CCX_DATA_PIPELINE__OPERATIONS__HOST: '127.0.0.1',
-      ...(byKey ? s3 : { CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: new URL(endpoint).host }),
+      ...(byKey
+        ? s3PipelineEnvironmentOf(server)
+        : { CCX_DATA_PIPELINE__DOWNLOAD__ALLOWED_HOSTS: new URL(server.endpoint).host }),
     },
   });
   running.push(role);

@@ -8,7 +8,8 @@ import { startCcx } from '../../../test/support/ccx-process.ts';
 import { BOUNDARY, filePart, form, metadataPart, send, userIdentity } from '../../../test/support/ingress-bench.ts';
 import { startIngressRole } from '../../../test/support/ingress-role.ts';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.ts';
-import { ingressEnvironmentOf, secureS3, testBucket } from '../../../test/support/s3.ts';
+import { secureS3, testBucket } from '../../../test/support/s3.ts';
+import { s3IngressEnvironmentOf } from '../../../test/support/s3-environments.ts';
 import { temporaryFile } from '../../../test/support/temporary-folder.ts';
 import { HEADER_REQUEST_ID } from '../../contracts/topics.ts';
 
@@ -23,7 +24,7 @@ after(async () => {
 async function environment(caFile: string): Promise<Record<string, string>> {
   const server = await secureS3();
   return {
-    ...ingressEnvironmentOf(server),
+    ...s3IngressEnvironmentOf(server),
     INGRESS_USESSL: 'true',
     ...(caFile === '' ? {} : { CCX_INGRESS__STORAGE__S3_CA_FILE: caFile }),
   };
