@@ -80,6 +80,10 @@ const modules: readonly CommandModule[] = [
     load: () => import('./tools/acknowledgements/commands.ts'),
   },
   {
+    commands: { tokens: 'bearer tokens of clusters, hubs and people: add, list, revoke' },
+    load: () => import('./tools/tokens/commands.ts'),
+  },
+  {
     commands: { audit: 'what people changed with commands: list' },
     load: () => import('./tools/audit/commands.ts'),
   },

@@ -6,6 +6,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isUuid, parseOrgId } from '../../contracts/identifiers.ts';
 import { checkIdentityHeader, encodeIdentity, type Identity, parseConsumerIdentity } from '../../contracts/identity.ts';
+import type { Grant, Reach } from './decide/access.ts';
+import type { TokenOwner } from './token-file.ts';
 import type { TokenTable } from './token-table.ts';
 
 /** Who asks; empty texts where nothing is known (authentication off, or an identity without an organization). */
@@ -36,13 +38,23 @@ export interface Claimant {
 
 /** The operator takes 401 for "not enabled, or the token has expired" and backs off; the reason (`code`) stays with us. */
 export interface Refusal {
-  readonly status: 400 | 401;
+  readonly status: 400 | 401 | 403;
   readonly text: string;
   readonly code: string;
 }
 
 type Authentication =
   | { readonly kind: 'principal'; readonly principal: Principal }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** Who reads what is known here, or changes what is said of it. */
+interface Reader extends Grant {
+  /** For records of who changed something: `token hub-1`, `identity of organization 7`; never the token. */
+  readonly who: string;
+}
+
+type ReaderAuthentication =
+  | { readonly kind: 'reader'; readonly reader: Reader }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface Credentials {
@@ -80,7 +92,8 @@ export function createAuthenticator(options: AuthenticatorOptions) {
   };
   return {
     enabled: options.authEnabled,
-    authenticate(credentials: Credentials): Authentication {
+    /** Who uploads. */
+    async authenticate(credentials: Credentials): Promise<Authentication> {
       if (ownToken !== undefined && isOwn(credentials)) return found(byOwnToken(ownToken, credentials.userAgent));
       if (!options.authEnabled) return found(anonymous(credentials.identityHeader ?? ''));
       if (tokens === undefined) return byIdentity(credentials.identityHeader);
@@ -88,6 +101,19 @@ export function createAuthenticator(options: AuthenticatorOptions) {
       if (token !== undefined) return byToken(token, credentials.userAgent, tokens);
       if (!options.trustIdentityHeader) return unauthorized('TOKEN_MISSING');
       return byVouchedIdentity(credentials.identityHeader);
+    },
+    /**
+     * Who reads: a token counts without an operator's User-Agent, since the cluster that this names is the caller's own claim. An identity
+     * reads where an upload would believe it, and never writes; nobody reads where authentication is off.
+     */
+    async authenticateReader(credentials: Credentials): Promise<ReaderAuthentication> {
+      if (isOwn(credentials)) return reads({ reach: { kind: 'everything' }, mayWrite: true, who: 'own token' });
+      if (!options.authEnabled) return unauthorized('AUTHENTICATION_OFF');
+      if (tokens === undefined) return readerByIdentity(credentials.identityHeader);
+      const token = bearerToken(credentials.authorization);
+      if (token !== undefined) return readerByToken(tokens.find(token));
+      if (!options.trustIdentityHeader) return unauthorized('TOKEN_MISSING');
+      return readerByIdentity(credentials.identityHeader);
     },
     /**
      * Whether the request id is taken from the client. Who comes with a token is no gateway: it could name an id of somebody else, whose
@@ -123,6 +149,7 @@ function byVouchedIdentity(header: string | undefined): Authentication {
 function byToken(token: string, userAgent: string, tokens: TokenTable): Authentication {
   const owner = tokens.find(token);
   if (owner === undefined) return unauthorized('TOKEN_UNKNOWN');
+  if (!owner.scopes.includes('cluster')) return refused(403, 'the token may not upload', 'TOKEN_WITHOUT_SCOPE');
   const cluster = clusterOfUserAgent(userAgent);
   if (cluster === undefined) return refused(400, 'Invalid user-agent', 'USER_AGENT_INVALID');
   if (owner.clusterId !== undefined && owner.clusterId !== cluster) return unauthorized('TOKEN_OF_ANOTHER_CLUSTER');
@@ -133,6 +160,41 @@ function byToken(token: string, userAgent: string, tokens: TokenTable): Authenti
     tokenSha256: owner.sha256,
     mayOmitCluster: false,
   });
+}
+
+function readerByToken(owner: TokenOwner | undefined): ReaderAuthentication {
+  if (owner === undefined) return unauthorized('TOKEN_UNKNOWN');
+  const who = `token ${owner.name === '' ? owner.sha256.slice(0, 12) : owner.name}`;
+  return reads({ reach: reachOf(owner), mayWrite: owner.scopes.includes('write'), who });
+}
+
+function reachOf({ orgId: text, clusterId, scopes, sha256 }: TokenOwner): Reach {
+  const orgId = parseOrgId(text);
+  if (orgId === undefined) return { kind: 'nothing' };
+  if (scopes.includes('organization')) return { kind: 'organization', orgId };
+  return clusterId === undefined
+    ? { kind: 'first-uploads', orgId, tokenSha256: sha256 }
+    : { kind: 'cluster', orgId, cluster: clusterId };
+}
+
+/** A system's identity is a cluster's, which it names; everybody else's is of their organization. */
+function readerByIdentity(header: string | undefined): ReaderAuthentication {
+  const check = checkIdentityHeader(header);
+  if (check.kind === 'refused') return refused(400, `Bad Request: ${check.error.message}`, check.error.code);
+  const { orgId: text, type } = check.identity;
+  const orgId = parseOrgId(text);
+  const consumed = parseConsumerIdentity(header ?? '');
+  const named = consumed.kind === 'parsed' ? consumed.identity.identity.system?.cluster_id : undefined;
+  const cluster = typeof named === 'string' && isUuid(named) ? named.toLowerCase() : undefined;
+  const who = `identity of organization ${orgId ?? 'none'}`;
+  if (orgId === undefined) return reads({ reach: { kind: 'nothing' }, mayWrite: false, who });
+  if (cluster !== undefined) return reads({ reach: { kind: 'cluster', orgId, cluster }, mayWrite: false, who });
+  const reach: Reach = type === 'System' ? { kind: 'nothing' } : { kind: 'organization', orgId };
+  return reads({ reach, mayWrite: false, who });
+}
+
+function reads(reader: Reader): ReaderAuthentication {
+  return { kind: 'reader', reader };
 }
 
 /** A cluster that it does not name is the one that the archive names. */
@@ -170,11 +232,15 @@ function found(principal: Principal): Authentication {
   return { kind: 'principal', principal };
 }
 
-function refused(status: Refusal['status'], text: string, code: string): Authentication {
+function refused(
+  status: Refusal['status'],
+  text: string,
+  code: string,
+): { readonly kind: 'refused'; readonly refusal: Refusal } {
   return { kind: 'refused', refusal: { status, text, code } };
 }
 
-function unauthorized(code: string): Authentication {
+function unauthorized(code: string): ReturnType<typeof refused> {
   return refused(401, 'Could not authenticate', code);
 }
 

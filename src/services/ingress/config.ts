@@ -8,6 +8,7 @@ import { hostname } from 'node:os';
 import { TOPIC_PAYLOAD_STATUS, TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
 import { configInvalid } from '../../encoding/ccx-error.ts';
 import type { OwnToken } from '../../platform/auth/authenticator.ts';
+import { gatewayOptions } from '../../platform/auth/gateway-options.ts';
 import type { BusSettings } from '../../platform/bus/bus-options.ts';
 import { type KafkaSettingNames, parseKafkaSecurity } from '../../platform/bus/kafka/kafka-security.ts';
 import type { LoadedConfig } from '../../platform/config/load-config.ts';
@@ -86,19 +87,7 @@ export const ingressOptions = defineOptions({
       env: 'INGRESS_AUTH',
       description: 'whether uploads need an identity; without, there is no /track either',
     },
-    'gateway.tokens_file': {
-      as: 'tokensFile',
-      default: '',
-      flag: 'tokens-file',
-      description:
-        'JSON file of bearer tokens; set, ingress is its own gateway and operators can upload to it directly',
-    },
-    'gateway.trust_identity_header': {
-      as: 'trustIdentityHeader',
-      default: false,
-      description:
-        'with a tokens file: whether requests without a token may bring x-rh-identity; only where nobody but a gateway can connect',
-    },
+    ...gatewayOptions,
     'upload.valid_types': {
       as: 'acceptedServices',
       default: ['unit', 'announce'],

@@ -15,9 +15,10 @@ import { agent, by, cluster, otherCluster, post, sha256, tokensFile } from '../.
 import { until } from '../../../test/support/until.ts';
 import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
-import { openTokenFile, tokenFileBytesMax } from '../../platform/auth/token-table.ts';
+import { isLocalRequest } from '../../platform/auth/locality.ts';
+import { tokenFileBytesMax } from '../../platform/auth/token-file.ts';
+import { openTokenFile } from '../../platform/auth/token-table.ts';
 import { createManualClock } from '../../platform/clock/manual-clock.ts';
-import { isLocalRequest } from './decide/locality.ts';
 import { identityWarnings } from './service.ts';
 
 const entry = (token: string, more: object = {}) => ({

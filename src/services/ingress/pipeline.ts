@@ -21,7 +21,7 @@ export function createUploadPipeline(dependencies: UploadDependencies): UploadPi
   return async function handleUpload(upload) {
     let principal: Principal | undefined;
     try {
-      principal = authenticateRequest(upload, authenticator);
+      principal = await authenticateRequest(upload, authenticator);
       await answerTestRequest(upload, principal);
       refuseDeniedOrganization(principal, settings.deniedOrgIds);
       const decision = await refuseForeignCluster(upload, principal, dependencies);
@@ -59,8 +59,8 @@ export function createUploadPipeline(dependencies: UploadDependencies): UploadPi
 }
 
 /** Who uploads: from the identity header, or from a token when the gateway is on. Source: ingress.md A.3.2, C.2. */
-function authenticateRequest(upload: IncomingUpload, authenticator: Authenticator): Principal {
-  const answer = authenticator.authenticate(upload);
+async function authenticateRequest(upload: IncomingUpload, authenticator: Authenticator): Promise<Principal> {
+  const answer = await authenticator.authenticate(upload);
   if (answer.kind === 'refused') throw new EarlyReply(authenticationRefused(answer.refusal));
   return answer.principal;
 }

@@ -4,8 +4,8 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
-import { createAuthenticator } from '../../platform/auth/authenticator.ts';
-import { openTokenFile } from '../../platform/auth/token-table.ts';
+import { openGateway } from '../../platform/auth/gateway.ts';
+import { isLoopback } from '../../platform/auth/locality.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
@@ -28,7 +28,6 @@ import { GatheringMemory } from './archive-staging.ts';
 import { BusSender, type SendingBus } from './bus-sender.ts';
 import { ClusterGuard } from './cluster-guard.ts';
 import { type IngressSettings, ingressOptions, ingressSettings } from './config.ts';
-import { isLoopback } from './decide/locality.ts';
 import { type ArchiveLinks, DownloadLinks, SigningKeys, StoreLinks } from './download-links.ts';
 import { createIngressMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
@@ -146,23 +145,18 @@ async function build(
   for (const { setting, why } of settings.ignored) events.settingIgnored(setting, why);
   if (limit.taken < limit.wanted) events.connectionsLimited(limit);
 
-  const tokens =
-    settings.tokensFile === ''
-      ? undefined
-      : await openTokenFile({
-          path: settings.tokensFile,
-          clock,
-          onLoaded: events.tokensLoaded,
-          onFailed: events.tokensNotReloaded,
-        });
-  if (tokens !== undefined) lifecycle.defer('token file', () => tokens.close());
+  const gateway = await openGateway(settings, {
+    clock,
+    events: { onLoaded: events.tokensLoaded, onFailed: events.tokensNotReloaded },
+  });
+  lifecycle.defer('gateway', () => gateway.close());
+  const { authenticator, tokens } = gateway;
   const warnings = identityWarnings({
     ...settings,
     tokens: tokens !== undefined,
     database: database !== undefined,
   });
   for (const warning of warnings) events.identityWarning(warning);
-  const authenticator = createAuthenticator({ ...settings, tokens });
   const owners = database === undefined ? undefined : new ClusterOwners(database);
   const guard = tokens === undefined ? undefined : new ClusterGuard({ owners, tokens, clock, events });
   await guard?.open();

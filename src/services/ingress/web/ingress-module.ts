@@ -6,9 +6,10 @@
 import { STATUS_CODES } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { HEADER_IDENTITY, HEADER_REQUEST_ID } from '../../../contracts/topics.ts';
+import { HEADER_REQUEST_ID } from '../../../contracts/topics.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import type { Credentials, Principal } from '../../../platform/auth/authenticator.ts';
+import type { Principal } from '../../../platform/auth/authenticator.ts';
+import { credentialsOf, firstHeader } from '../../../platform/auth/request-credentials.ts';
 import type { Clock } from '../../../platform/clock/clock.ts';
 import type { ConnectionRoom } from '../../../platform/http/connections.ts';
 import {
@@ -21,7 +22,6 @@ import {
 import type { Readiness } from '../../../platform/lifecycle/lifecycle.ts';
 import { isObjectKey } from '../../../platform/objects/object-errors.ts';
 import { isReservedKey } from '../../../platform/objects/object-store.ts';
-import { isLocalRequest } from '../decide/locality.ts';
 import type { DownloadLinks } from '../download-links.ts';
 import { formBoundary } from '../multipart-reader.ts';
 import { createUploadPipeline, type UploadPipeline } from '../pipeline.ts';
@@ -188,7 +188,7 @@ function addRoutes(
   const identified =
     (handle: (request: FastifyRequest, principal: Principal) => Promise<Reply> | Reply) =>
     async (request: FastifyRequest, response: FastifyReply) => {
-      const authenticated = authenticator.authenticate(credentialsOf(request, settings.host));
+      const authenticated = await authenticator.authenticate(credentialsOf(request, settings.host));
       const reply =
         authenticated.kind === 'refused'
           ? authenticationRefused(authenticated.refusal)
@@ -304,24 +304,6 @@ function newRequestId(clock: Clock): string {
 
 function requestIdOf(response: FastifyReply): string {
   return String(response.getHeader(HEADER_REQUEST_ID) ?? '');
-}
-
-function credentialsOf(request: FastifyRequest, host: string): Credentials {
-  const { localAddress, remoteAddress } = request.socket;
-  const { httpVersion } = request.raw;
-  const headerNames = Object.keys(request.headers);
-  const hostHeader = request.headers.host;
-  return {
-    identityHeader: firstHeader(request, HEADER_IDENTITY),
-    authorization: request.headers.authorization,
-    userAgent: request.headers['user-agent'] ?? '',
-    isLocal: isLocalRequest({ host, remoteAddress, localAddress, headerNames, httpVersion, hostHeader }),
-  };
-}
-
-/** Go takes the first of several; Node would join them. */
-function firstHeader(request: FastifyRequest, name: string): string | undefined {
-  return request.raw.headersDistinct[name]?.[0];
 }
 
 /** For the log, as the proxies in front tell it. Source: ingress.md A.3.3. */
