@@ -40,11 +40,19 @@ test('a cluster without findings fires no rule', async () => {
   assert.equal(cluster.gatheredAt, now);
 });
 
+test('every error key of every rule but the tutorial can be asked for', () => {
+  const keys = rules.flatMap(({ errorKeys }) => errorKeys);
+  assert.deepEqual([...SIMULATED_FINDINGS].sort(), keys.sort());
+});
+
 for (const finding of SIMULATED_FINDINGS) {
-  test(`a cluster with ${finding} fires it, and nothing that it does not say`, async () => {
-    const cluster = simulateCluster({ seed: finding, now, findings: [finding] });
-    assert.equal(cluster.findings[0], finding);
-    assert.deepEqual(await reported(cluster), [...cluster.findings].sort());
+  test(`a cluster with ${finding} fires it, and nothing that it does not say, until it is healed`, async () => {
+    const broken = simulateCluster({ seed: finding, now, findings: [finding] });
+    assert.equal(broken.findings[0], finding);
+    assert.deepEqual(await reported(broken), [...broken.findings].sort());
+    const healed = simulateCluster({ seed: finding, now, findings: [] });
+    assert.equal(healed.clusterId, broken.clusterId);
+    assert.deepEqual(await reported(healed), []);
   });
 }
 
