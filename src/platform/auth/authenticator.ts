@@ -1,11 +1,13 @@
 /**
  * Whose request it is. By configuration: nobody's (`INGRESS_AUTH=false`), by the `x-rh-identity` header that a gateway in front has made, or
- * by a bearer token of our own table, from which the same identity is made here. Beside them this process may have a token of its own, for
+ * by a bearer token that our own table or an accounts service knows, from which the same identity is made here. Beside them this process may have a token of its own, for
  * whoever has started it. Used by the services that answer HTTP. Source: ingress.md A.3.2, A.4.8, C.2.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isUuid, parseOrgId } from '../../contracts/identifiers.ts';
 import { checkIdentityHeader, encodeIdentity, type Identity, parseConsumerIdentity } from '../../contracts/identity.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import type { AccountsService } from './accounts-service.ts';
 import type { Grant, Reach } from './decide/access.ts';
 import type { TokenOwner } from './token-file.ts';
 import type { TokenTable } from './token-table.ts';
@@ -36,9 +38,12 @@ export interface Claimant {
   readonly proof: 'bound-token' | 'token' | 'header' | 'own-token';
 }
 
-/** The operator takes 401 for "not enabled, or the token has expired" and backs off; the reason (`code`) stays with us. */
+/**
+ * The operator takes 401 for "not enabled, or the token has expired" and backs off; the reason (`code`) stays with us. 503: it cannot be
+ * said now.
+ */
 export interface Refusal {
-  readonly status: 400 | 401 | 403;
+  readonly status: 400 | 401 | 403 | 503;
   readonly text: string;
   readonly code: string;
 }
@@ -76,6 +81,8 @@ interface AuthenticatorOptions {
   readonly authEnabled: boolean;
   /** The gateway is on where there is a table. */
   readonly tokens: TokenTable | undefined;
+  /** Asked about tokens that the table does not know. */
+  readonly accounts?: Pick<AccountsService, 'find'> | undefined;
   /** Good for local requests only. */
   readonly ownToken?: OwnToken | undefined;
   /** With the gateway on: whether a request without a token may still bring an identity. Only safe where nobody but a gateway can connect. */
@@ -85,7 +92,9 @@ interface AuthenticatorOptions {
 export type Authenticator = ReturnType<typeof createAuthenticator>;
 
 export function createAuthenticator(options: AuthenticatorOptions) {
-  const { tokens, ownToken } = options;
+  const { tokens, ownToken, accounts } = options;
+  const ownerOf = (token: string, userAgent: string, table: TokenTable) =>
+    findOwner(token, { cluster: clusterOfUserAgent(userAgent), tokens: table, accounts });
   const isOwn = ({ authorization, isLocal }: Credentials) => {
     const token = bearerToken(authorization);
     return ownToken !== undefined && token !== undefined && isLocal && isSameSecret(token, ownToken.token);
@@ -98,7 +107,8 @@ export function createAuthenticator(options: AuthenticatorOptions) {
       if (!options.authEnabled) return found(anonymous(credentials.identityHeader ?? ''));
       if (tokens === undefined) return byIdentity(credentials.identityHeader);
       const token = bearerToken(credentials.authorization);
-      if (token !== undefined) return byToken(token, credentials.userAgent, tokens);
+      if (token !== undefined)
+        return byToken(await ownerOf(token, credentials.userAgent, tokens), credentials.userAgent);
       if (!options.trustIdentityHeader) return unauthorized('TOKEN_MISSING');
       return byVouchedIdentity(credentials.identityHeader);
     },
@@ -111,7 +121,7 @@ export function createAuthenticator(options: AuthenticatorOptions) {
       if (!options.authEnabled) return unauthorized('AUTHENTICATION_OFF');
       if (tokens === undefined) return readerByIdentity(credentials.identityHeader);
       const token = bearerToken(credentials.authorization);
-      if (token !== undefined) return readerByToken(tokens.find(token));
+      if (token !== undefined) return readerByToken(await ownerOf(token, credentials.userAgent, tokens));
       if (!options.trustIdentityHeader) return unauthorized('TOKEN_MISSING');
       return readerByIdentity(credentials.identityHeader);
     },
@@ -146,9 +156,28 @@ function byVouchedIdentity(header: string | undefined): Authentication {
   return found({ ...result.principal, claimant: { cluster: cluster.toLowerCase(), orgId, proof: 'header' } });
 }
 
-function byToken(token: string, userAgent: string, tokens: TokenTable): Authentication {
-  const owner = tokens.find(token);
-  if (owner === undefined) return unauthorized('TOKEN_UNKNOWN');
+/** What the token is for another cluster than the one that the caller names is nobody's business. */
+async function findOwner(
+  token: string,
+  known: Pick<AuthenticatorOptions, 'accounts'> & {
+    readonly cluster: string | undefined;
+    readonly tokens: TokenTable;
+  },
+): Promise<TokenOwner | ReturnType<typeof refused>> {
+  const { cluster, tokens, accounts } = known;
+  const inTable = tokens.find(token);
+  if (inTable !== undefined) return inTable;
+  if (accounts === undefined || cluster === undefined) return unauthorized('TOKEN_UNKNOWN');
+  try {
+    return (await accounts.find(token, cluster)) ?? unauthorized('TOKEN_UNKNOWN');
+  } catch (error) {
+    if (!(error instanceof CcxError && error.retryable)) throw error;
+    return refused(503, 'whose this token is cannot be asked now, try again later', error.code);
+  }
+}
+
+function byToken(owner: Awaited<ReturnType<typeof findOwner>>, userAgent: string): Authentication {
+  if ('refusal' in owner) return owner;
   if (!owner.scopes.includes('cluster')) return refused(403, 'the token may not upload', 'TOKEN_WITHOUT_SCOPE');
   const cluster = clusterOfUserAgent(userAgent);
   if (cluster === undefined) return refused(400, 'Invalid user-agent', 'USER_AGENT_INVALID');
@@ -162,8 +191,8 @@ function byToken(token: string, userAgent: string, tokens: TokenTable): Authenti
   });
 }
 
-function readerByToken(owner: TokenOwner | undefined): ReaderAuthentication {
-  if (owner === undefined) return unauthorized('TOKEN_UNKNOWN');
+function readerByToken(owner: Awaited<ReturnType<typeof findOwner>>): ReaderAuthentication {
+  if ('refusal' in owner) return owner;
   const who = `token ${owner.name === '' ? owner.sha256.slice(0, 12) : owner.name}`;
   return reads({ reach: reachOf(owner), mayWrite: owner.scopes.includes('write'), who });
 }

@@ -2,34 +2,52 @@
  * The gateway in front of what we serve, as a part of the process: the authenticator, made from the settings that say who is believed. Opened by every service that clusters, hubs and people call, so that one token means the same to all of them.
  */
 import type { Clock } from '../clock/clock.ts';
+import { type AccountsEvents, openAccountsService } from './accounts-service.ts';
 import { type Authenticator, createAuthenticator, type OwnToken } from './authenticator.ts';
+import { isOwnGateway } from './gateway-options.ts';
 import { openTokenFile, type TokenFileEvents, type TokenTable } from './token-table.ts';
 
 interface GatewaySettings {
   readonly authEnabled: boolean;
-  /** Empty: there is a gateway in front, whose identity header is believed. */
+  /** Empty, as the next one is: there is a gateway in front, whose identity header is believed. */
   readonly tokensFile: string;
+  readonly accountsUrl: string;
+  readonly accountsCaFile: string;
   readonly trustIdentityHeader: boolean;
   readonly ownToken?: OwnToken | undefined;
 }
 
 interface Gateway {
   readonly authenticator: Authenticator;
-  /** Undefined without a token file. */
+  /** Undefined where there is a gateway in front. */
   readonly tokens: TokenTable | undefined;
+  /** One sentence about what keeps it from knowing tokens, for people. */
+  trouble(): string | undefined;
   close(): void;
 }
 
-/** Rejects with `TOKENS_UNREADABLE`, `TOKENS_INVALID`. */
+interface GatewayEvents extends TokenFileEvents {
+  readonly accounts: AccountsEvents;
+}
+
+const noTokens: TokenTable = { find: () => undefined, boundTo: () => [] };
+
+/** Rejects with `TOKENS_UNREADABLE`, `TOKENS_INVALID` and the codes of `openAccountsService`. */
 export async function openGateway(
   settings: GatewaySettings,
-  { clock, events }: { readonly clock: Clock; readonly events: TokenFileEvents },
+  { clock, events }: { readonly clock: Clock; readonly events: GatewayEvents },
 ): Promise<Gateway> {
-  const tokens =
-    settings.tokensFile === '' ? undefined : await openTokenFile({ path: settings.tokensFile, clock, ...events });
+  const { tokensFile, accountsUrl, accountsCaFile } = settings;
+  const accounts =
+    accountsUrl === ''
+      ? undefined
+      : await openAccountsService({ url: accountsUrl, caFile: accountsCaFile, clock, events: events.accounts });
+  const file = tokensFile === '' ? undefined : await openTokenFile({ path: tokensFile, clock, ...events });
+  const tokens = file ?? (isOwnGateway(settings) ? noTokens : undefined);
   return {
-    authenticator: createAuthenticator({ ...settings, tokens }),
+    authenticator: createAuthenticator({ ...settings, tokens, accounts }),
     tokens,
-    close: () => tokens?.close(),
+    trouble: () => accounts?.trouble(),
+    close: () => file?.close(),
   };
 }

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CcxError, configInvalid, errorFields } from '../../encoding/ccx-error.ts';
+import { isOwnGateway } from '../../platform/auth/gateway-options.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
 import { requireTopics } from '../../platform/bus/require-topics.ts';
@@ -63,8 +64,8 @@ export function register(program: Command, input: ProcessInput): void {
       if (away !== undefined)
         warnOf(telemetry, away, 'the bus is away: announcements are kept, and sent when it is back');
       const records = openRecords(loaded, role);
-      // Whose the clusters are is kept only with a token file.
-      const database = settings.tokensFile === '' ? undefined : records;
+      // Whose the clusters are is kept only where tokens prove it.
+      const database = isOwnGateway(settings) ? records : undefined;
       role.runs(await startIngress(settings, { bus, objects, telemetry, clock, database }), records);
     });
   });

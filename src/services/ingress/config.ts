@@ -461,10 +461,11 @@ export function ingressSettings(
 }
 
 function refuseMissing(config: IngressConfig): void {
-  if (!config['auth.enabled'] && config['gateway.tokens_file'] !== '') {
+  const asksTokens = (['gateway.tokens_file', 'gateway.accounts_url'] as const).find((key) => config[key] !== '');
+  if (!config['auth.enabled'] && asksTokens !== undefined) {
     throw configInvalid(
       'tokens are of no use where auth.enabled (INGRESS_AUTH) is false',
-      'set only one of auth.enabled and gateway.tokens_file',
+      `set only one of auth.enabled and ${asksTokens}`,
     );
   }
   if (config['cloudwatch.access_key_id'] !== '') {

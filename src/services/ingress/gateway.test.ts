@@ -1,17 +1,20 @@
 /** The gateway: an operator's token becomes an identity, and nobody else's word does. Source: ingress.md C.2. */
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { describe, type TestContext, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import {
   archiveKeys,
   filePart,
   form,
   type IngressBench,
+  send,
   startIngressBench,
   userIdentity,
 } from '../../../test/support/ingress-bench.ts';
 import { agent, by, cluster, otherCluster, post, sha256, tokensFile } from '../../../test/support/operator-tokens.ts';
+import { listening } from '../../../test/support/test-server.ts';
 import { until } from '../../../test/support/until.ts';
 import { encodeIdentity, type Identity } from '../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../contracts/topics.ts';
@@ -248,6 +251,47 @@ test('what is believed of whom is said where it matters', () => {
   assert.match(identityWarnings({ ...facts, host: '0.0.0.0' })[0]!, /in the name of any organization/);
   assert.deepEqual(identityWarnings({ ...facts, host: '0.0.0.0', tokens: true }), []);
   assert.match(identityWarnings({ ...facts, tokens: true, trustIdentityHeader: true })[0]!, /x-rh-identity/);
+});
+
+describe('a token that an accounts service knows', () => {
+  const service = { away: false, asked: 0 };
+  const server = createServer((request, response) => {
+    service.asked += 1;
+    const isGood = request.headers.authorization === `AccessToken ${cluster}:theirs`;
+    if (service.away) response.writeHead(500).end();
+    else if (isGood) response.end('{"organization":{"external_id":"77","ebs_account_id":"8"}}');
+    else response.writeHead(401).end();
+  });
+  let url: string;
+  before(async () => {
+    const { port } = await listening(server);
+    url = `http://127.0.0.1:${port}/`;
+  });
+  after(() => void server.close().closeAllConnections());
+
+  test('uploads for its cluster, beside those of the file; while it is away known ones go on', async (t) => {
+    const bench = await gateway(t, [entry('ours')], { CCX_INGRESS__GATEWAY__ACCOUNTS_URL: url });
+    const answer = await post(bench, by('theirs'));
+    assert.equal(answer.status, 202, answer.text);
+    assert.match(answer.text, /"account_number":"8","org_id":"77"/);
+    assert.equal((await post(bench, by('theirs', otherCluster))).status, 401);
+    service.away = true;
+    const unknown = await post(bench, by('another'));
+    assert.deepEqual([unknown.status, unknown.headers['retry-after']], [503, '30']);
+    assert.equal(await bench.metric('ccx_ingress_refused_total', { code: 'ACCOUNTS_UNAVAILABLE' }), 1);
+    assert.equal(await bench.metric('ccx_ingress_account_questions_total', { outcome: 'failed' }), 1);
+    assert.match((await send(`${bench.ingress.baseUrl}/ready`)).text, /accounts service does not answer/);
+    const asked = service.asked;
+    for (const token of ['theirs', 'ours']) assert.equal((await post(bench, by(token))).status, 202, token);
+    assert.equal(service.asked, asked, 'nobody was asked about them');
+  });
+
+  test('needs no file of tokens beside it, and is believed nothing without', async (t) => {
+    service.away = false;
+    const bench = await startIngressBench(t, { env: { CCX_INGRESS__GATEWAY__ACCOUNTS_URL: url } });
+    assert.equal((await post(bench, by('theirs'))).status, 202);
+    assert.equal((await post(bench, { 'x-rh-identity': systemIdentity('11', cluster) })).status, 401);
+  });
 });
 
 test('without a token table a bearer token means nothing', async (t) => {

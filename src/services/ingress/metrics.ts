@@ -62,6 +62,11 @@ export function createIngressMetrics(registry: Registry, build: { readonly versi
       'ccx_ingress_connections_refused_total',
       'Connections that there was no room or no descriptor for',
     ),
+    accountQuestions: counter(
+      'ccx_ingress_account_questions_total',
+      'Questions to the accounts service about tokens that nobody here knows: good, bad, failed, or busy where too many were open',
+      ['outcome'],
+    ),
     refused: counter('ccx_ingress_refused_total', 'Uploads refused, by reason', ['code']),
     /** Values that are asked for when somebody scrapes. */
     gauges(slots: UploadSlots, server: HttpServer, outbox: Outbox, objects: Pick<ObjectStore, 'freeBytes'>): void {

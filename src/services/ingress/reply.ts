@@ -74,6 +74,7 @@ export function uploadBody(requestId: string, account: string, orgId: string): u
 
 /** Why nobody is believed to be who they say. */
 export function authenticationRefused({ status, text: message, code }: Refusal): Reply {
+  if (status === 503) return unavailable(message, code);
   const refusal = goError(status, message, code);
   return status === 401 ? { ...refusal, headers: { ...refusal.headers, 'www-authenticate': 'Bearer' } } : refusal;
 }

@@ -82,7 +82,7 @@ export interface RunningIngress extends RunningService {
   openArchive(link: string): Promise<FileHandle | undefined>;
 }
 
-/** Rejects with a `CcxError` when a port is taken, the token file is bad or the object store cannot be read. The bus may be away. */
+/** Rejects with a `CcxError` when a port is taken, the gateway's settings are bad or the object store cannot be read. The bus may be away. */
 export async function startIngress(
   settings: IngressSettings,
   dependencies: IngressDependencies,
@@ -147,7 +147,11 @@ async function build(
 
   const gateway = await openGateway(settings, {
     clock,
-    events: { onLoaded: events.tokensLoaded, onFailed: events.tokensNotReloaded },
+    events: {
+      onLoaded: events.tokensLoaded,
+      onFailed: events.tokensNotReloaded,
+      accounts: { onAsked: events.accountAsked, onAway: events.accountsAway, onBack: events.accountsBack },
+    },
   });
   lifecycle.defer('gateway', () => gateway.close());
   const { authenticator, tokens } = gateway;
@@ -185,7 +189,7 @@ async function build(
 
   const slots = new UploadSlots({ slotsMax: settings.concurrentUploadsMax, clock });
   lifecycle.defer('upload slots', () => slots.stop());
-  const readiness = () => assessReadiness(objects, { announcer, guard }, clock);
+  const readiness = () => assessReadiness(objects, { announcer, guard, gateway }, clock);
 
   const metricsListener = createMetricsListener(settings, { registry: telemetry.registry, clock });
   lifecycle.defer('metrics listener', () => metricsListener.close());
@@ -272,16 +276,21 @@ async function openDownloadLinks(
 /** An absent bus is a note and no reason: uploads are still taken as long as the outbox has room. */
 async function assessReadiness(
   objects: ObjectStore,
-  { announcer, guard }: { readonly announcer: Announcer; readonly guard: ClusterGuard | undefined },
+  parts: {
+    readonly announcer: Announcer;
+    readonly guard: ClusterGuard | undefined;
+    readonly gateway: { trouble(): string | undefined };
+  },
   clock: Clock,
 ): Promise<Readiness> {
   const reasons = await probeReasons({ 'object store': () => objects.check() }, clock);
+  const { announcer, guard, gateway } = parts;
   const trouble = announcer.trouble();
   if (announcer.isFull()) reasons.push(`the outbox is full: ${trouble ?? ''}`);
   return {
     ready: reasons.length === 0,
     reasons,
-    notes: [trouble, guard?.trouble()].filter((note) => note !== undefined),
+    notes: [trouble, guard?.trouble(), gateway.trouble()].filter((note) => note !== undefined),
   };
 }
 

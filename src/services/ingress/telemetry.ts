@@ -301,6 +301,18 @@ function sideEvents({ telemetry, metrics }: IngressEventsOptions) {
     trackerUnavailable(requestId: string, error: unknown): void {
       log.warn({ request_id: requestId, ...errorFields(error) }, 'the payload tracker does not answer');
     },
+    accountAsked(outcome: string): void {
+      metrics.accountQuestions.inc({ outcome });
+    },
+    accountsAway(error: unknown): void {
+      log.error(
+        errorFields(error),
+        'the accounts service cannot be asked: who brings a token that is not known yet is answered 503',
+      );
+    },
+    accountsBack(): void {
+      log.info('the accounts service answers again');
+    },
     tokensLoaded(count: number): void {
       log.info({ count }, 'gateway tokens loaded');
     },
