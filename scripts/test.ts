@@ -3,7 +3,8 @@
  *
  *   npm test                                   what needs nothing but Node and that PostgreSQL: *.test.ts and *.pg.test.ts
  *   npm run test:all                           every kind of `test/support/test-kinds.ts` that this machine has what it takes for
- *   npm run test:all -- --rest                 without what `npm test` runs
+ *   npm run test:all -- --rest                 without what `npm test` runs, and without what only `npm run nightly` does
+ *   npm run test:all -- --without=roles-on     files whose path contains that are left to another run
  *   npm test -- --process --kafka …            also files of these kinds
  *   npm test -- src/platform/bus follow-an     only files whose path contains one of these
  *   npm test -- --test-name-pattern=lease      options with `--test…` go to node (write them with `=`)
@@ -34,15 +35,18 @@ import {
 import { whyNoManifestCheckers } from './engines/manifest-checkers.ts';
 import { missingForOpenBao } from './engines/start-openbao.ts';
 import { missingForSeaweedFs } from './engines/start-seaweedfs.ts';
+import { missingForVersityGw } from './engines/start-versitygw.ts';
 import { missingForKafka } from './kafka/kafka-jars.ts';
 
 /** What a newcomer and every change runs. */
 const fastKinds: readonly TestKind[] = ['plain', 'pg'];
+/** What `npm run nightly` runs, and `--rest` only where it is named: it takes minutes. */
+const nightlyKinds: readonly TestKind[] = ['image'];
 
 /** Of a test or a suite, several times what the longest takes on a busy machine: one that hangs is named, and cleans up behind itself. */
 const testMsMax = 600_000;
 
-const usage = `usage: npm test -- [--all | --rest] [--KIND ...] [--test-OPTION=...] [PART-OF-A-PATH ...]
+const usage = `usage: npm test -- [--all | --rest] [--KIND ...] [--without=PART] [--test-OPTION=...] [PART-OF-A-PATH ...]
 
 kinds, by the suffix of a file:
 ${Object.entries(testKinds)
@@ -63,12 +67,15 @@ async function runTests(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const unknown = flags.find((flag) => !['--all', '--rest'].includes(flag) && !Object.hasOwn(testKinds, flag.slice(2)));
+  const unknown = flags.find(
+    (flag) => !/^--(all|rest|without=.+)$/.test(flag) && !Object.hasOwn(testKinds, flag.slice(2)),
+  );
   if (unknown !== undefined) {
     console.error(`unknown option ${unknown}\n${usage}`);
     return 2;
   }
-  const found = findTests(filters);
+  const without = flags.flatMap((flag) => (flag.startsWith('--without=') ? [flag.slice('--without='.length)] : []));
+  const found = findTests(filters, without);
   const wanted = chooseKinds(flags);
   const missing = [...wanted].filter((kind) => found.has(kind)).flatMap((kind) => whyMissing(kind) ?? []);
   for (const { kind, why } of missing) console.log(`left out: ${describe(kind, found)}: ${why}`);
@@ -93,16 +100,20 @@ async function runTests(): Promise<number> {
 }
 
 /** By kind. A suffix that nobody knows is that of an ordinary test with a dot in its name, and fails in `test/tidy.test.ts`. */
-function findTests(filters: readonly string[]): Map<TestKind, string[]> {
+function findTests(filters: readonly string[], without: readonly string[]): Map<TestKind, string[]> {
   const files = globSync('{src,test,bench}/**/*.test.ts', { cwd: root })
     .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .filter((file) => !without.some((part) => file.includes(part)))
     .sort();
   return Map.groupBy(files, (file) => kindOf(file) ?? 'plain');
 }
 
 function chooseKinds(flags: readonly string[]): Set<TestKind> {
   const all = Object.keys(testKinds) as TestKind[];
-  if (flags.includes('--rest')) return new Set(all.filter((kind) => !fastKinds.includes(kind)));
+  if (flags.includes('--rest')) {
+    const others = [...fastKinds, ...nightlyKinds];
+    return new Set(all.filter((kind) => !others.includes(kind) || flags.includes(`--${kind}`)));
+  }
   if (flags.includes('--all')) return new Set(all);
   return new Set(all.filter((kind) => fastKinds.includes(kind) || flags.includes(`--${kind}`)));
 }
@@ -121,7 +132,11 @@ function whyMissing(kind: TestKind): { readonly kind: TestKind; readonly why: st
 function whatIsMissing(kind: TestKind): string | undefined {
   if (kind === 'pg') return whyNoTestServer(env);
   if (kind === 'kafka' && env['CCX_TEST_KAFKA'] === undefined) return whyNo('Kafka', missingForKafka());
-  if (kind === 's3') return whyNo('SeaweedFS', missingForSeaweedFs());
+  if (kind === 's3') {
+    return env['CCX_TEST_S3'] === 'versitygw'
+      ? whyNo('versitygw', missingForVersityGw())
+      : whyNo('SeaweedFS', missingForSeaweedFs());
+  }
   if (kind === 'engines') {
     const postgres = systemPostgresPrograms() === undefined ? ['a PostgreSQL of the system'] : [];
     return whyNo('set of engines', [...missingForKafka(), ...missingForSeaweedFs(), ...postgres]);

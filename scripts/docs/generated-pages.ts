@@ -16,6 +16,7 @@ import { renderFiguresPage } from './figures-page.ts';
 import { renderFlowDiagram, renderSequencePage } from './flow-diagram.ts';
 import { renderMetricsPage } from './metrics-page.ts';
 import { renderModuleGraph } from './module-graph.ts';
+import { renderNightlyPage } from './nightly-page.ts';
 import { repositoryRoot } from './source-tree.ts';
 import { wrapProse } from './wrap-prose.ts';
 
@@ -30,6 +31,7 @@ export const generatedPages: readonly GeneratedPage[] = [
   { path: 'docs/metrics.md', render: () => wrapProse(renderMetricsPage()) },
   { path: 'docs/sequence.md', render: () => wrapProse(renderSequencePage()) },
   { path: 'docs/figures.md', render: () => wrapProse(renderFiguresPage()) },
+  { path: 'docs/nightly.md', render: () => wrapProse(renderNightlyPage()) },
   { path: 'deploy/prometheus/ccx.rules.yaml', render: renderPrometheusRules },
   { path: 'deploy/prometheus/ccx.rules.test.yaml', render: renderPrometheusRuleTests },
   { path: 'deploy/kubernetes/monitoring/prometheus-rule.yaml', render: renderPrometheusRuleResource },

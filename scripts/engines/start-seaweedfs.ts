@@ -143,7 +143,7 @@ function identityDocuments() {
 }
 
 /** Resolves when an object can be stored and read, which is later than that the bucket is there; rejects with its last lines when it ends or takes too long. */
-async function untilServing(child: ChildProcess, endpoint: string, ca: Buffer | undefined): Promise<void> {
+export async function untilServing(child: ChildProcess, endpoint: string, ca: Buffer | undefined): Promise<void> {
   const lines: string[] = [];
   child.stderr?.on('data', (chunk: Buffer) => {
     lines.push(chunk.toString());
@@ -175,7 +175,7 @@ async function untilServing(child: ChildProcess, endpoint: string, ca: Buffer | 
       })().catch(() => false);
       if (serves) return;
       if (ended === undefined && Date.now() > deadline) ended = `did not start within ${readyMsMax} ms`;
-      if (ended !== undefined) throw new Error(`SeaweedFS ${ended}:\n${lines.slice(-30).join('')}`);
+      if (ended !== undefined) throw new Error(`the S3 server ${ended}:\n${lines.slice(-30).join('')}`);
       await new Promise((resolve) => setTimeout(resolve, readyPollMs));
     }
   } finally {

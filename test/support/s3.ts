@@ -1,9 +1,10 @@
 /**
- * A real S3 server for `*.s3.test.ts`: SeaweedFS, started for the file that asks for it. Where it cannot be had the file is skipped and says
- * so; with CCX_REQUIRE_S3=1 that is a failure, so that a build cannot pass by leaving these tests out.
+ * A real S3 server for `*.s3.test.ts`: SeaweedFS, or versitygw with CCX_TEST_S3=versitygw, started for the file that asks for it. Where it cannot
+ * be had the file is skipped and says so; with CCX_REQUIRE_S3=1 that is a failure, so that a build cannot pass by leaving these tests out.
  */
 import { after } from 'node:test';
 import { missingForSeaweedFs, type SeaweedFs, startSeaweedFs } from '../../scripts/engines/start-seaweedfs.ts';
+import { missingForVersityGw, startVersityGw } from '../../scripts/engines/start-versitygw.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
 import { parseS3Url, type S3Settings } from '../../src/platform/objects/s3/s3-settings.ts';
@@ -12,11 +13,12 @@ import { s3IngressEnvironmentOf } from './s3-environments.ts';
 import { assertKindMay } from './test-kinds.ts';
 
 const { env } = readProcessInput();
-const missing = missingForSeaweedFs();
+const isOther = env['CCX_TEST_S3'] === 'versitygw';
+const missing = isOther ? missingForVersityGw() : missingForSeaweedFs();
 
 assertKindMay('use S3');
 if (missing.length > 0) {
-  const reason = `no SeaweedFS can be started here: ${missing.join(' and ')} is missing`;
+  const reason = `no S3 server can be started here: ${missing.join(' and ')} is missing`;
   if (env['CCX_REQUIRE_S3'] === '1') throw new Error(`${reason}, and CCX_REQUIRE_S3=1 wants it`);
   // Ends before the file's first test: there is nothing here that could be run.
   console.log(`skipped: ${reason}`);
@@ -30,7 +32,7 @@ after(async () => {
 
 /** One for the whole file; stopped after its last test. */
 export async function testS3(): Promise<SeaweedFs> {
-  shared.server ??= startSeaweedFs();
+  shared.server ??= isOther ? startVersityGw() : startSeaweedFs();
   return await shared.server;
 }
 

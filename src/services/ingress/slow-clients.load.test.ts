@@ -1,6 +1,7 @@
 /**
  * A thousand slow clients beside good ones, against `ccx ingress` as an operator runs it: good uploads go through, memory stays, and it comes
- * back. The attackers run in processes of their own, come again when they are closed, and are of the same organization or of another.
+ * back. The attackers run in processes of their own, come again when they are closed, and are of the same organization or of another. A
+ * seeded half of the attacks is tried (`CCX_TEST_SEED` gives the same one again); `CCX_TEST_ATTACKS=all` (`npm run nightly`) tries every one.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -8,6 +9,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createChance } from '../../../test/faults/seeded.ts';
 import type { CcxProcess } from '../../../test/support/ccx-process.ts';
 import { BOUNDARY, filePart, form, metadataPart, OPENSHIFT_TYPE, send } from '../../../test/support/ingress-bench.ts';
 import { type IngressRole, startIngressRole } from '../../../test/support/ingress-role.ts';
@@ -15,6 +17,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { temporaryFile, temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { encodeIdentity } from '../../contracts/identity.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
+import { readProcessInput } from '../../platform/config/process-input.ts';
 
 const clock = createSystemClock();
 const attackers = 1_000;
@@ -103,8 +106,15 @@ const attacks: readonly Attack[] = [
   },
 ];
 
-describe('a thousand slow clients', () => {
-  for (const attack of attacks) {
+const { env } = readProcessInput();
+const seed = env['CCX_TEST_SEED'] ?? clock.uuid().slice(0, 8);
+const share = env['CCX_TEST_ATTACKS'] === 'all' ? 1 : 0.5;
+const chosen = createChance(`${seed} slow clients`)
+  .shuffle(attacks)
+  .slice(0, attacks.length * share);
+
+describe(`a thousand slow clients (CCX_TEST_SEED=${seed})`, () => {
+  for (const attack of chosen) {
     test(attack.title, async (t) => {
       const { role, url } = await startRole(t, attack);
       // What a process needs once is not what the attack costs.
