@@ -18,6 +18,7 @@ import { createTestDatabase } from '../support/postgres.ts';
 import { temporaryFile } from '../support/temporary-folder.ts';
 
 const token = 'bm90LWEtcmVhbDp0b2tlbg==';
+const otherToken = 'bmVpZ2hib3VyOnRva2Vu';
 const clusterId = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
 const otherCluster = '11111111-2222-4333-8444-555555555555';
 
@@ -25,7 +26,9 @@ describe('an operator with a token', () => {
   let system: Installation;
   before(async () => {
     const { variable, tokens } = await readOperatorPage();
-    const file = temporaryFile('tokens.json', tokens);
+    const [entry] = (JSON.parse(tokens) as { tokens: { sha256: string; cluster_id: string }[] }).tokens;
+    const other = { ...entry, sha256: createHash('sha256').update(otherToken).digest('hex'), cluster_id: otherCluster };
+    const file = temporaryFile('tokens.json', JSON.stringify({ tokens: [entry, other] }));
     system = await startInstallation({ env: { [variable]: file }, database: await createTestDatabase() });
   });
   after(() => system?.end());
@@ -80,6 +83,20 @@ describe('an operator with a token', () => {
     );
     const story = describeTrace(await readTrace(system.database, requestId));
     assert.deepEqual([story.ending.kind, story.orgId, story.cluster], ['complete', '1', clusterId]);
+
+    // What the payload tracker has of it, ingress shows to whose it is.
+    const track = (by: string, cluster: string) =>
+      fetch(`${system.ingress.baseUrl}/api/ingress/v1/track/${requestId}?verbosity=2`, {
+        headers: { authorization: `Bearer ${by}`, 'user-agent': `insights-operator/4.19.0 cluster/${cluster}` },
+      });
+    const tracked = (await (await track(token, clusterId)).json()) as {
+      data: { service: string; system_id: string }[];
+    };
+    const services = new Set(tracked.data.map(({ service }) => service));
+    for (const service of ['ingress', 'ccx-data-pipeline', 'ccx-notification-writer'])
+      assert.ok(services.has(service), service);
+    assert.deepEqual([...new Set(tracked.data.map(({ system_id }) => system_id))], [clusterId]);
+    assert.equal((await track(otherToken, otherCluster)).status, 403, 'a neighbour of the same organization');
   });
 });
 

@@ -24,6 +24,8 @@ export interface Principal {
   readonly claimant?: Claimant | undefined;
   /** Hexadecimal; undefined where no token was brought. */
   readonly tokenSha256?: string;
+  /** Lower case: the one cluster of which this token learns anything; undefined for what reads a whole organization. */
+  readonly onlyCluster?: string;
   /** Only whoever has this process's own token: they see everything here anyway, and nothing is believed of a cluster for it. */
   readonly mayOmitCluster: boolean;
 }
@@ -187,6 +189,7 @@ function byToken(owner: Awaited<ReturnType<typeof findOwner>>, userAgent: string
     ...systemPrincipal(owner, cluster),
     claimant: { cluster, orgId: parseOrgId(owner.orgId), proof },
     tokenSha256: owner.sha256,
+    ...(owner.scopes.includes('organization') ? {} : { onlyCluster: cluster }),
     mayOmitCluster: false,
   });
 }

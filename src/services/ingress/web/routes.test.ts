@@ -10,6 +10,7 @@ import {
   startIngressBench,
   upload,
 } from '../../../../test/support/ingress-bench.ts';
+import { by, cluster, otherCluster, sha256, tokensFile } from '../../../../test/support/operator-tokens.ts';
 import { listening } from '../../../../test/support/test-server.ts';
 import { encodeIdentity, type Identity } from '../../../contracts/identity.ts';
 import { TOPIC_UPLOAD_ANNOUNCE } from '../../../contracts/topics.ts';
@@ -226,6 +227,23 @@ describe('tracking', () => {
       assert.equal(answer.status, status, title);
       if (status === 403) assert.equal(answer.text, '');
     }
+  });
+
+  test('is for no other cluster with a token, once it is known whose it is; a hub’s sees all of its organization', async (t) => {
+    const tokens = [
+      { sha256: sha256('cluster'), org_id: '1' },
+      { sha256: sha256('hub'), org_id: '1', scopes: ['cluster', 'organization'] },
+    ];
+    const settings = { tokensFile: tokensFile({ tokens }) };
+    const status = async (system_id: string, headers: Record<string, string>) => {
+      const body = JSON.stringify({ data: [{ ...entry, org_id: '1', system_id }] });
+      const { bench } = await tracked(t, { body }, { settings });
+      return (await ask(bench, id, headers)).status;
+    };
+    assert.equal(await status('', by('cluster')), 200, 'an upload whose report was not read yet');
+    assert.equal(await status(cluster.toUpperCase(), by('cluster')), 200);
+    assert.equal(await status(otherCluster, by('cluster')), 403);
+    assert.equal(await status(otherCluster, by('hub')), 200);
   });
 
   test('trusts no certificate unless it is told to', async (t) => {

@@ -1,5 +1,6 @@
 /** `GET …/track/{id}`: what the payload tracker knows of a request, for those whom it concerns. Source: ingress.md A.9. */
 
+import { isUuid } from '../../../contracts/identifiers.ts';
 import type { CheckedIdentity } from '../../../contracts/identity.ts';
 import type { Principal } from '../../../platform/auth/authenticator.ts';
 import { callHttp } from '../../../platform/http/http-client.ts';
@@ -35,6 +36,7 @@ export async function answerTrack(
   const newest = entries[0];
   if (entries.length === 0) return empty(404);
   if (!mayTrack(principal, newest?.['org_id'], settings.trustedCertificates)) return empty(403);
+  if (isOfAnotherCluster(principal, newest?.['system_id'])) return empty(403);
   // Go's Atoi: anything that is no number is 0.
   const level = /^[+-]?\d+$/.test(verbosity ?? '') ? Number(verbosity) : 0;
   if (level >= 2) return { status: 200, body: body.toString('utf8'), headers: { 'content-type': 'application/json' } };
@@ -56,6 +58,12 @@ export function mayTrack(
   if (certificate !== '' && trustedCertificates.includes(certificate)) return true;
   // An associate's or a certificate's identity may have no organization: that must not equal a missing owner.
   return identity.orgId !== '' && identity.orgId === ownerOrgId;
+}
+
+/** `systemId`: the cluster, once a report of it was read. Before, an upload is known by its organization and its id alone. */
+function isOfAnotherCluster({ onlyCluster }: Pick<Principal, 'onlyCluster'>, systemId: unknown): boolean {
+  if (onlyCluster === undefined || typeof systemId !== 'string' || !isUuid(systemId)) return false;
+  return systemId.toLowerCase() !== onlyCluster;
 }
 
 /** The forms that Go's uuid package reads: dashed, 32 digits, `urn:uuid:…`, `{…}`. */
