@@ -11,8 +11,8 @@ import { loadConfig } from '../src/platform/config/load-config.ts';
 import type { Database } from '../src/platform/database/database.ts';
 import { createSilentTelemetry } from '../src/platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../src/rules/catalog/content-root.ts';
+import { createFolderContent } from '../src/rules/content/folder-content.ts';
 import type { NotificationServiceSettings } from '../src/services/notification-service/config.ts';
-import { createFolderContent } from '../src/services/notification-service/content/server-content.ts';
 import type { Target } from '../src/services/notification-service/ports.ts';
 import {
   type NotificationService,

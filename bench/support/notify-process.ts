@@ -19,7 +19,7 @@ import type { Database } from '../../src/platform/database/database.ts';
 import { Lifecycle } from '../../src/platform/lifecycle/lifecycle.ts';
 import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../src/rules/catalog/content-root.ts';
-import { createFolderContent } from '../../src/services/notification-service/content/server-content.ts';
+import { createFolderContent } from '../../src/rules/content/folder-content.ts';
 import { notificationServiceRole, startNotificationService } from '../../src/services/notification-service/service.ts';
 import { createKafkaTarget } from '../../src/services/notification-service/targets/kafka-target/kafka-target.ts';
 

@@ -4,7 +4,7 @@ import { configInvalid } from '../../encoding/ccx-error.ts';
 import { type ConfigOf, defineOptions } from '../../platform/config/options.ts';
 import { parseHostPort } from '../../platform/config/parse-value.ts';
 import { tlsOptions } from '../../platform/http/own-certificate.ts';
-import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
+import { CATALOG_CONTENT_ROOT, RULE_GROUPS_FILE } from '../../rules/catalog/content-root.ts';
 
 export const contentServiceOptions = defineOptions({
   name: 'content',
@@ -43,7 +43,7 @@ export function contentServiceSettings(config: ConfigOf<typeof contentServiceOpt
     /** Begins and ends with a slash. */
     apiPrefix: `/${prefix.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/'),
     specFile: config['server.api_spec_file'] || besideThisFile('openapi.json'),
-    groupsFile: config['groups.path'] || besideThisFile('groups.yaml'),
+    groupsFile: config['groups.path'] || RULE_GROUPS_FILE,
     contentRoot: config['content.path'] || CATALOG_CONTENT_ROOT,
     metricsNamespace: config['metrics.namespace'],
     tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },

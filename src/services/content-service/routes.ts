@@ -2,9 +2,8 @@
 
 import { basename } from 'node:path';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
 import type { RuleStatus } from '../../rules/content/load-content.ts';
+import type { RuleGroup } from '../../rules/content/rule-groups.ts';
 import { RULES_VERSION } from '../../rules/engine/rule.ts';
 import type { ContentServiceSettings } from './config.ts';
 
@@ -25,7 +24,7 @@ export function addContentRoutes(
   answers: {
     readonly contentGob: Buffer;
     readonly contentJson: string;
-    readonly groups: ReturnType<typeof parseGroups>;
+    readonly groups: readonly RuleGroup[];
     readonly status: Readonly<Record<string, RuleStatus>>;
     readonly openApi: string;
     /** Prometheus text. */
@@ -71,15 +70,4 @@ function filteredStatus(
   return Object.fromEntries(
     Object.entries(status).filter(([name, { type }]) => query.has(type) || names.includes(name)),
   );
-}
-
-/** The groups of rules that user interfaces offer, from a YAML file. Source: data-pipeline.md 8.4. */
-const fileSchema = z.record(
-  z.string(),
-  z.object({ name: z.string(), description: z.string(), tags: z.array(z.string()) }),
-);
-
-export function parseGroups(text: string) {
-  const groups = Object.values(fileSchema.parse(parseYaml(text)));
-  return groups.map(({ name, description, tags }) => ({ title: name, description, tags }));
 }

@@ -10,8 +10,9 @@ import { publicReadiness } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { loadContent, type RuleStatus } from '../../rules/content/load-content.ts';
+import { parseGroups } from '../../rules/content/rule-groups.ts';
 import type { ContentServiceSettings } from './config.ts';
-import { addContentRoutes, parseGroups } from './routes.ts';
+import { addContentRoutes } from './routes.ts';
 
 /** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;

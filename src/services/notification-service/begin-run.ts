@@ -6,6 +6,7 @@ import { type RuleContentDirectory, totalRiskOf } from '../../contracts/rule-con
 import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
+import { type Kept, keepLastGood } from '../../platform/clock/keep-last-good.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import type { NotificationServiceSettings } from './config.ts';
@@ -15,7 +16,6 @@ import {
   isClusterAllowed,
   NOTHING_DISABLED,
 } from './decide/disabled-rules.ts';
-import { type Kept, keepLastGood } from './keep-last-good.ts';
 import { type CompiledPolicy, compilePolicy, dueClusterOf, measureCooldown, preparePolicy } from './policy.ts';
 import type { ContentSource, Target } from './ports.ts';
 import {

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { test } from 'node:test';
-import { contentOf, defaultRisks } from '../../../../test/support/notification-content.ts';
-import { listening } from '../../../../test/support/test-server.ts';
-import { encodeRuleContent } from '../../../contracts/rule-content-gob.ts';
-import { createFolderContent, createServerContent } from './server-content.ts';
+import { contentOf, defaultRisks } from '../../../test/support/notification-content.ts';
+import { listening } from '../../../test/support/test-server.ts';
+import { encodeRuleContent } from '../../contracts/rule-content-gob.ts';
+import { createFolderContent } from '../../rules/content/folder-content.ts';
+import { createServerContent } from './server-content.ts';
 
 async function serving<T>(
   answer: (response: ServerResponse) => void,
@@ -55,7 +56,7 @@ test('service Q27, G9: an error page, a wrong body, or nobody there is content t
   });
 });
 
-const genuine = new URL('../../../../../shared/data/content/content-service-response.gob', import.meta.url);
+const genuine = new URL('../../../../shared/data/content/content-service-response.gob', import.meta.url);
 
 test('the answer of the hosted content service is read', {
   skip: existsSync(genuine) ? false : 'the shared data is not beside the repository',

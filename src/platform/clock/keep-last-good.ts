@@ -2,7 +2,7 @@
  * A value that is loaded from elsewhere, renewed now and then, and kept while it cannot be renewed. Used for rule content, which is kept
  * for as long as it takes, and for disabled rules, which are kept for a bounded time.
  */
-import type { Clock } from '../../platform/clock/clock.ts';
+import type { Clock } from './clock.ts';
 
 interface KeepOptions<T> {
   readonly clock: Clock;

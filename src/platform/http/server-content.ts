@@ -1,11 +1,11 @@
 /**
  * Rule content from a content service, in gob as the hosted one sends it. One bounded request; anything but success is a failure, where
- * the reference looks at the body only. Keeping the last good content is the caller's. Source: notification-service.md 6.1, 17.27.
+ * the reference looks at the body only. Keeping the last good content is the caller's: the services that need content. Source: notification-service.md 6.1, 17.27.
  */
-import { decodeRuleContent } from '../../../contracts/rule-content-gob.ts';
-import { CcxError } from '../../../encoding/ccx-error.ts';
-import { callHttp } from '../../../platform/http/http-client.ts';
-import type { ContentSource } from '../ports.ts';
+import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import { decodeRuleContent } from '../../contracts/rule-content-gob.ts';
+import { CcxError } from '../../encoding/ccx-error.ts';
+import { callHttp } from './http-client.ts';
 
 /** One answer of the content service. */
 const contentMsMax = 10_000;
@@ -16,7 +16,7 @@ export function createServerContent(options: {
   readonly server: string;
   /** `dependencies.content_endpoint`, appended as it is. */
   readonly endpoint: string;
-}): ContentSource {
+}): { load(): Promise<RuleContentDirectory> } {
   const address = `${options.server}${options.endpoint}`;
   const url = address.startsWith('http') ? address : `http://${address}`;
   return {
@@ -36,30 +36,6 @@ export function createServerContent(options: {
           retryable: true,
           cause,
           hint: 'check dependencies.content_server and dependencies.content_endpoint, and that the content service runs',
-        });
-      }
-    },
-  };
-}
-
-/** Rule content from a folder in the content service's layout, such as the catalog that comes with this program. */
-export function createFolderContent(options: {
-  readonly folder: string;
-  /** Name of the setting, for the hint of errors. */
-  readonly setting: string;
-}): ContentSource {
-  return {
-    async load() {
-      try {
-        // Loaded where it is used: the parser of its texts is a package of many files.
-        const { loadContent } = await import('../../../rules/content/load-content.ts');
-        return (await loadContent(options.folder)).directory;
-      } catch (cause) {
-        throw new CcxError('rule content is not available', {
-          code: 'CONTENT_UNAVAILABLE',
-          category: 'configuration',
-          cause,
-          hint: `check the folder that ${options.setting} names`,
         });
       }
     },

@@ -1,9 +1,9 @@
 /** What is kept while it cannot be renewed, and for how long. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createManualClock } from '../../platform/clock/manual-clock.ts';
-import { inParallel } from './in-parallel.ts';
+import { inParallel } from '../../services/notification-service/in-parallel.ts';
 import { keepLastGood } from './keep-last-good.ts';
+import { createManualClock } from './manual-clock.ts';
 
 function keeper(ageMsMax?: number) {
   const clock = createManualClock();
