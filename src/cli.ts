@@ -63,6 +63,10 @@ const modules: readonly CommandModule[] = [
     load: () => import('./services/payload-tracker/commands.ts'),
   },
   {
+    commands: { results: 'role: what clusters, hubs and people read of what was found' },
+    load: () => import('./services/results-api/commands.ts'),
+  },
+  {
     commands: { 'dead-letters': 'what could not be processed or sent: list, show, replay, discard' },
     load: async () => {
       const { registerDeadLettersCommands } = await import('./tools/dead-letters/commands.ts');

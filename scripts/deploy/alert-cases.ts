@@ -208,6 +208,10 @@ export const alertCases: Readonly<Record<string, AlertCase>> = {
   TracesLate: slow('ccx_tracker_status_delay_seconds', { below: '300', above: '1800' }),
   StatusDeadLettered: counts('ccx_tracker_dead_letters_total', { step: 'parse', code: 'STATUS_INVALID' }),
   TrackerLag: lag('ccx_payload_tracker_app', 'platform.payload-status', { bad: 60_000, good: 40_000, at: '40m' }),
+  ResultsFail: {
+    fires: { series: [['ccx_results_answers_total{route="/clusters",status="503"}', '0+1x600']], at: '30m' },
+    quiet: { series: [['ccx_results_answers_total{route="/clusters",status="404"}', '0+1x600']], at: '30m' },
+  },
   ContentQuestionsFail: {
     fires: { series: [['api_endpoints_status_codes{status_code="500"}', '0+1x600']], at: '30m' },
     quiet: { series: [['api_endpoints_status_codes{status_code="200"}', '0+1x600']], at: '30m' },

@@ -17,6 +17,7 @@ import { createTargetEvents } from '../../src/services/notification-service/targ
 import { notificationWriterOptions } from '../../src/services/notification-writer/config.ts';
 import { createWriterMetrics } from '../../src/services/notification-writer/telemetry.ts';
 import { createTrackerEvents } from '../../src/services/payload-tracker/telemetry.ts';
+import { createResultsEvents } from '../../src/services/results-api/telemetry.ts';
 
 export interface ExposedMetric {
   readonly name: string;
@@ -68,6 +69,9 @@ const fill = {
   tracker(registry: Registry) {
     createTrackerEvents({ ...createSilentTelemetry(), registry }, createSystemClock());
     lagGauge(registry);
+  },
+  results(registry: Registry) {
+    createResultsEvents({ ...createSilentTelemetry(), registry });
   },
   content(registry: Registry) {
     createContentServiceEvents({ ...createSilentTelemetry(), registry }, '');

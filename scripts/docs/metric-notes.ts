@@ -367,6 +367,19 @@ export const roleNotes: Readonly<Record<RoleName, RoleNotes>> = {
       },
     ],
   },
+  results: {
+    shown: '`/metrics` on `operations.port` (9106)',
+    reference: { prefix: '', names: [] },
+    alerts: [
+      {
+        name: 'ResultsFail',
+        severity: 'warning',
+        when: 'sum(rate(ccx_results_answers_total{status=~"5.."}[10m])) > 0',
+        for: '10m',
+        means: 'clusters, hubs or people are not answered; the log says why, most often the database',
+      },
+    ],
+  },
   content: {
     shown: '`/api/v1/metrics` on `server.address` (:8080)',
     reference: {
@@ -405,9 +418,11 @@ export const labelMeanings: Readonly<Record<string, string>> = {
   pool: '`rules` or `renderer`',
   reason: 'why, by name: of a decision as `ccx explain` shows it',
   result: 'how an attempt or a run ended',
+  route: 'path of the request, by its pattern; `none` for a path that there is not',
   rule: "the rule's module, or a fact of the archive",
   service: 'service that the upload is for',
   state: 'of the message: `pending`, `claimed`, `dead`, `unknown`, `delivered`, `withdrawn`',
+  status: 'HTTP status of an answer',
   status_code: 'HTTP status',
   step: 'step of the pipeline, as in the log and in the headers of dead letters',
   target: '`notification-backend` or `service-log`',

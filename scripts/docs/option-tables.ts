@@ -7,6 +7,7 @@ import { ingressOptions } from '../../src/services/ingress/config.ts';
 import { notificationServiceOptions } from '../../src/services/notification-service/config.ts';
 import { notificationWriterOptions } from '../../src/services/notification-writer/config.ts';
 import { payloadTrackerOptions } from '../../src/services/payload-tracker/config.ts';
+import { resultsOptions } from '../../src/services/results-api/config.ts';
 import { deadLettersOptions } from '../../src/tools/dead-letters/config.ts';
 
 export const optionTables: readonly OptionTable[] = [
@@ -17,5 +18,6 @@ export const optionTables: readonly OptionTable[] = [
   notificationServiceOptions,
   contentServiceOptions,
   payloadTrackerOptions,
+  resultsOptions,
   deadLettersOptions,
 ];

@@ -15,6 +15,7 @@ import { ingressRole } from '../services/ingress/service.ts';
 import { notificationServiceRole } from '../services/notification-service/service.ts';
 import { notificationWriterRole } from '../services/notification-writer/service.ts';
 import { payloadTrackerRole } from '../services/payload-tracker/service.ts';
+import { resultsRole } from '../services/results-api/service.ts';
 import type { AllInOneSettings } from './config.ts';
 import type { WantedStandIns } from './stand-ins/start-stand-ins.ts';
 
@@ -34,6 +35,7 @@ export const rolesOfFile: readonly string[] = [
   notificationWriterRole.options,
   notificationServiceRole.options,
   payloadTrackerRole.options,
+  resultsRole.options,
 ].map(({ name }) => name);
 
 /** What the process decides for all its roles: its own sections `run`, `retention` and `logging` say it. */
@@ -48,12 +50,16 @@ const decidedForAll: readonly RegExp[] = [
 /** What the stand-in for Service Log brings, where no real one is named. */
 const ofServiceLogStandIn = /^notifier\.service_log\.(url|token_url|client_id|client_secret)$/;
 
-function isDecidedForAll(key: string): boolean {
-  return decidedForAll.some((pattern) => pattern.test(key));
+/** Beside these what it shares with ingress, whose port and tokens are everybody's. */
+const decidedForResults = /^(http\.(host|port)|gateway\..*)$/;
+
+function isDecidedForAll(table: Pick<OptionTable, 'name'>, key: string): boolean {
+  const isOfPort = table.name === resultsRole.options.name && decidedForResults.test(key);
+  return isOfPort || decidedForAll.some((pattern) => pattern.test(key));
 }
 
 function withoutEffect(table: OptionTable, origin: Origin, file: ConfigFile | undefined): string[] {
-  const keys = Object.keys(origin).filter((key) => origin[key] === 'file' && isDecidedForAll(key));
+  const keys = Object.keys(origin).filter((key) => origin[key] === 'file' && isDecidedForAll(table, key));
   return keys.map((key) => `${file?.path}: ${table.name}.${key} has no effect here, where all roles are one process`);
 }
 
@@ -85,6 +91,7 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
         'follow.poll': 1_000,
       }),
     ),
+    results: load(resultsRole.options),
   };
 }
 
@@ -99,17 +106,22 @@ function settleRoles(
   roles: RoleConfigs,
   { settings, env, version }: { settings: AllInOneSettings; env: Environment; version: string },
 ) {
-  const { ingress, dataPipeline, writer, tracker, notifier } = roles;
+  const { ingress, dataPipeline, writer, tracker, notifier, results } = roles;
+  const ingressHere = {
+    ...namedHere(ingress.table, () => ingressRole.settings(ingress.loaded, version)),
+    ownToken: { token: randomBytes(ownTokenBytes).toString('base64url'), orgId: '1', accountNumber: '1' },
+    host: settings.host,
+    webPort: settings.port,
+    webPortSetting: '--port',
+    metricsPort: 0,
+  };
   return {
     bus: allInOneBusSettings(settings, env),
-    ingress: {
-      ...namedHere(ingress.table, () => ingressRole.settings(ingress.loaded, version)),
-      ownToken: { token: randomBytes(ownTokenBytes).toString('base64url'), orgId: '1', accountNumber: '1' },
-      host: settings.host,
-      webPort: settings.port,
-      webPortSetting: '--port',
-      metricsPort: 0,
-    },
+    ingress: ingressHere,
+    results: namedHere(results.table, () => {
+      const own = resultsRole.settings(results.loaded.config);
+      return { ...own, http: { ...own.http, host: settings.host } };
+    }),
     dataPipeline: namedHere(dataPipeline.table, () => dataPipelineRole.settings(dataPipeline.loaded.config)),
     writer: namedHere(writer.table, () => notificationWriterRole.settings(writer.loaded.config)),
     tracker: namedHere(tracker.table, () => payloadTrackerRole.settings(tracker.loaded.config)),
@@ -146,8 +158,11 @@ export function withStandIns(
   return { ...loaded, config, settings: settingsOf(notificationServiceRole.options, config) };
 }
 
-function linesThatCount(role: { readonly lines: () => readonly ConfigLine[] }): readonly ConfigLine[] {
-  return role.lines().filter(({ key }) => !isDecidedForAll(key));
+function linesThatCount(role: {
+  readonly table: OptionTable;
+  readonly lines: () => readonly ConfigLine[];
+}): readonly ConfigLine[] {
+  return role.lines().filter(({ key }) => !isDecidedForAll(role.table, key));
 }
 
 /** For `--show-configuration`: the settings of all roles that count here, as they stand in the file. */
@@ -190,7 +205,7 @@ export function namedHere<Result>(table: OptionTable, work: () => Result): Resul
 
 function inSectionOf(table: OptionTable, text: string): string {
   return text.replace(/(?<![\w.-])[a-z][\w-]*(?:\.[\w-]+)+/g, (word) =>
-    Object.hasOwn(table.options, word) && !isDecidedForAll(word) ? `${table.name}.${word}` : word,
+    Object.hasOwn(table.options, word) && !isDecidedForAll(table, word) ? `${table.name}.${word}` : word,
   );
 }
 

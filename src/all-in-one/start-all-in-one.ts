@@ -34,6 +34,7 @@ import { ingressRole, mountIngress, type RunningIngress } from '../services/ingr
 import { notificationServiceRole, startNotificationService } from '../services/notification-service/service.ts';
 import { notificationWriterRole, startNotificationWriter } from '../services/notification-writer/service.ts';
 import { payloadTrackerRole, startPayloadTracker } from '../services/payload-tracker/service.ts';
+import { mountResultsApi, resultsRole } from '../services/results-api/service.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
 import { bucketSettings, openArchives } from './open-archives.ts';
 import { rememberInstallation } from './remember-installation.ts';
@@ -171,6 +172,18 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     ),
   );
   lifecycle.defer('ingress', () => mounted.stop());
+  const readDatabase = connectDatabase({
+    ...{ ...location, clock, applicationName: 'ccx all-in-one reads' },
+    connectionsMax: roles.results.reads.connections,
+  });
+  lifecycle.defer('database of the reads', () => readDatabase.close());
+  const results = await namedHere(resultsRole.options, () =>
+    mountResultsApi(web, roles.results, {
+      ...{ database: readDatabase, telemetry: telemetryOf('results'), clock, limit },
+      ...{ authenticator: mounted.module.authenticator, version: dependencies.version },
+    }),
+  );
+  runs(resultsRole.options, results);
   mountFront(web, { ready: mounted.ready });
   lifecycle.defer('web server', () => web.close());
   // Before the pipeline, which fetches only from hosts that it is given, and this one's port may be any free one.
@@ -193,7 +206,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   );
   runs(dataPipelineRole.options, pipeline);
 
-  const services: readonly RunningService[] = [ingress, pipeline, writer, notifier, tracker];
+  const services: readonly RunningService[] = [ingress, pipeline, writer, notifier, tracker, results];
   const readiness = () => readinessOf(services);
   const operations = createOperationsServer({
     host: settings.host,

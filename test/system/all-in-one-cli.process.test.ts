@@ -316,16 +316,19 @@ Commands:
   content         role: serves the rules' content
   tracker         role: keeps what the services did with each request
   trace           one archive's way through the hops, and where it stopped
+  results         role: what clusters, hubs and people read of what was found
   dead-letters    what could not be processed or sent: list, show, replay,
                   discard
   db              the tables in the database: init, migrate, status, grants,
                   cleanup
   acks            rules that are disabled for a cluster or an organization: add,
                   list, remove
+  tokens          bearer tokens of clusters, hubs and people: add, list, revoke
   audit           what people changed with commands: list
   roles           roles that run on a database: alive or stale, version,
                   readiness
-  rules           the rules: list, with risk, who reads of them, and which run
+  rules           the rules: list, with risk, who reads of them, and which run;
+                  coverage over the stored reports
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
 `;

@@ -55,7 +55,7 @@ type Authentication =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /** Who reads what is known here, or changes what is said of it. */
-interface Reader extends Grant {
+export interface Reader extends Grant {
   /** For records of who changed something: `token hub-1`, `identity of organization 7`; never the token. */
   readonly who: string;
 }

@@ -77,7 +77,7 @@ export async function readTrace(queryable: Queryable, requestId: string): Promis
        FROM (SELECT * FROM (SELECT id, ${traceColumns} FROM ${TABLE_TRACE} WHERE request_id = ANY($1::text[])
                              ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}) AS told ${ofReports}) AS events
       ORDER BY happened_at, hop, id LIMIT ${traceReadRowsMax}`,
-    [textArray(spellings(requestId))],
+    [textArray(requestIdSpellings(requestId))],
   );
   const present = (row: object) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
   return rows.map((row) => present(row) as unknown as RecordedTraceEvent);
@@ -111,7 +111,8 @@ async function factsAreTraced(queryable: Queryable): Promise<boolean> {
 
 const uuidForms = /^(?:urn:uuid:|\{)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$/i;
 
-function spellings(requestId: string): string[] {
+/** How an id is kept that is asked for: a UUID with hyphens and without. */
+export function requestIdSpellings(requestId: string): string[] {
   const given = storedRequestId(requestId);
   const groups = uuidForms
     .exec(requestId)
