@@ -5,17 +5,17 @@ export function countStatements(database: Database): { readonly counted: Databas
   let count = 0;
   const watch = (connection: Connection): Connection => ({
     client: connection.client,
-    query(text, values) {
+    query(text, values, how) {
       count += 1;
-      return connection.query(text, values);
+      return connection.query(text, values, how);
     },
   });
   return {
     counted: {
       ...database,
-      query(text, values) {
+      query(text, values, how) {
         count += 1;
-        return database.query(text, values);
+        return database.query(text, values, how);
       },
       transaction: (work, how) => database.transaction((tx) => work(watch(tx)), how),
       withConnection: (work) => database.withConnection((connection) => work(watch(connection))),

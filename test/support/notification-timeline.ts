@@ -417,16 +417,16 @@ function timestampOf(clock: ManualClock): string {
 function watched(database: Database, statements: { count: number }, faults: { commitsLost: number }): Database {
   const counted = (connection: Connection): Connection => ({
     client: connection.client,
-    query(text, values) {
+    query(text, values, how) {
       statements.count += 1;
-      return connection.query(text, values);
+      return connection.query(text, values, how);
     },
   });
   return {
     ...database,
-    query(text, values) {
+    query(text, values, how) {
       statements.count += 1;
-      return database.query(text, values);
+      return database.query(text, values, how);
     },
     async transaction(work, how) {
       const result = await database.transaction((tx) => work(counted(tx)), how);

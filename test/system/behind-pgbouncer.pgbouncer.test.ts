@@ -208,6 +208,16 @@ test('LISTEN is refused by name, and server settings of the URL that the pooler 
   await refused.close();
 });
 
+test('no plan is kept in a session that is not our own', async () => {
+  for (let times = 0; times < 20; times += 1) {
+    await pooled.query('SELECT $1::int AS n', [times], { plan: 'kept' });
+    await pooled.transaction((tx) => tx.query('SELECT $1::text AS t', [`${times}`]), { plan: 'kept' });
+  }
+  for (let times = 0; times < 20; times += 1) {
+    assert.deepEqual((await pooled.query('SELECT name FROM pg_prepared_statements')).rows, []);
+  }
+});
+
 test('the crowd really changed sessions', async () => {
   assert.equal(await leaveCrowd(), 2);
   leaveCrowd = async () => 0;

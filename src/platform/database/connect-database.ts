@@ -8,7 +8,7 @@ import { CcxError } from '../../encoding/ccx-error.ts';
 import { type Clock, createSystemClock } from '../clock/clock.ts';
 import { within } from '../clock/deadline.ts';
 import { parseDatabaseUrl } from './connection-url.ts';
-import type { Connection, Database, DatabaseOptions, QueryResult, TransactionOptions } from './database.ts';
+import type { Connection, Database, DatabaseOptions, Planning, QueryResult, TransactionOptions } from './database.ts';
 import {
   type DatabaseAddress,
   isConnectionBroken,
@@ -16,6 +16,7 @@ import {
   mapStatementError,
   sqlState,
 } from './database-error.ts';
+import { isPlanLost, KeptPlans, planLost, plansOfTransaction } from './kept-plans.ts';
 import { Listener } from './listener.ts';
 import { RotatedLogin } from './rotated-login.ts';
 import { SessionClient } from './session.ts';
@@ -56,15 +57,16 @@ export function connectDatabase(options: DatabaseOptions): Database {
   // An idle connection that breaks is taken out of the pool by the driver; the next statement opens another and reports what it meets.
   pool.on('error', () => undefined);
   const listener = new Listener({ config: client, address, login, clock });
-  const sessions: Sessions = { pool, address, login, letIn: false };
+  const sessions: Sessions = { pool, address, login, clock, plans: new KeptPlans(), letIn: false };
 
   const withConnection = <T>(work: (connection: Connection) => Promise<T>) => borrow(sessions, work);
   const transaction = <T>(work: (tx: Connection) => Promise<T>, how: TransactionOptions = {}) =>
     withConnection(async (connection) => {
-      await connection.query(beginStatement(how));
+      const kept = how.plan === 'kept' && (await sessionOf(connection.client).keepsPlans(clock.monotonicMs()));
+      await connection.query(`${beginStatement(how)}${kept ? plansOfTransaction : ''}`);
       let result: T;
       try {
-        result = await work(connection);
+        result = await work(kept ? keepingPlans(connection) : connection);
       } catch (error) {
         await rollBack(connection.client, clock);
         throw error;
@@ -75,7 +77,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
 
   let closing: Promise<void> | undefined;
   return {
-    query: (text, values) => withConnection((connection) => connection.query(text, values)),
+    query: (text, values, how) => withConnection((connection) => connection.query(text, values, how)),
     transaction,
     withConnection,
     listen: (channel, onNotify) => listener.listen(channel, onNotify),
@@ -91,6 +93,8 @@ interface Sessions {
   readonly pool: pg.Pool;
   readonly address: DatabaseAddress;
   readonly login: RotatedLogin | undefined;
+  readonly clock: Clock;
+  readonly plans: KeptPlans;
   /** Whether the server has ever accepted the login. */
   letIn: boolean;
 }
@@ -106,9 +110,10 @@ async function borrow<T>(sessions: Sessions, work: (connection: Connection) => P
   try {
     return await work({
       client,
-      async query(text, values) {
+      async query(text, values, how) {
         try {
-          return await runStatement(client, text, values);
+          const kept = how?.plan === 'kept' && (await sessionOf(client).keepsPlans(sessions.clock.monotonicMs()));
+          return await runStatement(client, { text, values, name: kept ? sessions.plans.nameOf(text) : undefined });
         } catch (error) {
           // Also where the caller goes on as if nothing had happened.
           if (error instanceof CcxError && isConnectionBroken(error.cause)) broken ??= error;
@@ -138,7 +143,7 @@ async function acquire(sessions: Sessions): Promise<pg.PoolClient> {
   }
   sessions.letIn = true;
   try {
-    await (client as unknown as SessionClient).requireSettings(address);
+    await sessionOf(client).requireSettings(address);
     return client;
   } catch (error) {
     client.release(true);
@@ -146,21 +151,42 @@ async function acquire(sessions: Sessions): Promise<pg.PoolClient> {
   }
 }
 
+/** The pool makes no others. */
+function sessionOf(client: pg.PoolClient): SessionClient {
+  return client as unknown as SessionClient;
+}
+
+function keepingPlans({ client, query }: Connection): Connection {
+  const how: Planning = { plan: 'kept' };
+  return { client, query: (text, values) => query(text, values, how) };
+}
+
+interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[] | undefined;
+  /** Of its kept plan. */
+  readonly name: string | undefined;
+}
+
 async function runStatement<Row extends object>(
   client: pg.PoolClient,
-  text: string,
-  values: readonly unknown[] | undefined,
+  { text, values, name }: Statement,
 ): Promise<QueryResult<Row>> {
+  const isAlone = client.getTransactionStatus() === 'I';
   try {
     const answer: pg.QueryResult | pg.QueryResult[] = await client.query({
       text,
       ...(values === undefined ? {} : { values: values as unknown[] }),
+      ...(name === undefined ? {} : { name }),
     });
     // Several statements in one text answer with a list; the last one counts.
     const result = Array.isArray(answer) ? answer.at(-1)! : answer;
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
   } catch (error) {
-    throw mapStatementError(error);
+    if (name === undefined || !isPlanLost(error)) throw mapStatementError(error);
+    sessionOf(client).losePlans();
+    if (!isAlone) throw planLost(error);
+    return await runStatement(client, { text, values, name: undefined });
   }
 }
 

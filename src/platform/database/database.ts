@@ -11,11 +11,21 @@ export interface QueryResult<Row> {
   readonly rowCount: number;
 }
 
+/**
+ * `anew`: the server plans the statement each time, for these values. `kept`: each connection plans it once, for any values, and keeps that
+ * plan; only for a constant text whose tables are read by key, so that no value, and no number of rows in an array, asks for another plan.
+ * Behind a pooler, which changes the session between two transactions, all are planned anew.
+ */
+export interface Planning {
+  readonly plan?: 'anew' | 'kept';
+}
+
 export interface Queryable {
-  /** Rows as objects by column name. Never a named statement: those belong to a session, and a pooler changes it between transactions. */
+  /** Rows as objects by column name. A statement of its own with a kept plan leaves it to the server whether that is as good. */
   query<Row extends object = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
+    how?: Planning,
   ): Promise<QueryResult<Row>>;
 }
 
@@ -24,7 +34,8 @@ export interface Connection extends Queryable {
   readonly client: pg.PoolClient;
 }
 
-export interface TransactionOptions {
+/** `plan` is that of every statement of the transaction; a kept one reads each table by an index. */
+export interface TransactionOptions extends Planning {
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
   readonly readOnly?: boolean;
 }

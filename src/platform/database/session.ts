@@ -7,6 +7,7 @@ import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Connection } from './database.ts';
 import type { DatabaseAddress } from './database-error.ts';
+import { planAgeMsMax } from './kept-plans.ts';
 import type { RotatedLogin } from './rotated-login.ts';
 
 /** What the driver has and its types leave out. */
@@ -79,6 +80,8 @@ export class SessionClient extends pg.Client {
   readonly #login: RotatedLogin | undefined;
   readonly #reported = new Map<string, string>();
   #optionsChecked = false;
+  #keepsPlans: boolean | undefined;
+  #plannedMs: number | undefined;
 
   constructor(config: pg.ClientConfig, login: RotatedLogin | undefined) {
     super({ ...config, types: rowTypes });
@@ -138,6 +141,22 @@ export class SessionClient extends pg.Client {
       if (rows[0] !== undefined) throw droppedSetting(rows[0].name, address);
       this.#optionsChecked = true;
     }
+  }
+
+  /** Whether plans may be kept in the session, which is asked once; those that have become old are made again. */
+  async keepsPlans(nowMs: number): Promise<boolean> {
+    this.#keepsPlans ??= !(await this.isPooled());
+    this.#plannedMs ??= nowMs;
+    if (this.#keepsPlans && nowMs - this.#plannedMs >= planAgeMsMax) {
+      this.#plannedMs = nowMs;
+      await this.query('DISCARD PLANS');
+    }
+    return this.#keepsPlans;
+  }
+
+  /** Every statement is planned anew from here on. */
+  losePlans(): void {
+    this.#keepsPlans = false;
   }
 
   /** True where a pooler is in between: its sessions are not those of the server, and may change between two transactions. */

@@ -26,7 +26,7 @@ import {
   type Where,
 } from '../decide/disabled-rules.ts';
 import { microsOrUndefined, timestampText } from '../timestamps.ts';
-import { rowsJson, type StoreAccess, transact } from './transact.ts';
+import { planOf, rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** SQL text: an issue that is there, or has not been away for long enough to be resolved, is one of an acknowledgement's, as `i` and `a`. */
 const unresolved = `i.org_id = a.org_id AND i.component IN (a.component, left(a.component, -7))
@@ -67,6 +67,7 @@ export async function readAcknowledgements(
        LEFT JOIN over ON over.id = a.id
       WHERE a.ended_at IS NULL AND (a.until IS NULL OR a.until > $2::timestamp) AND NOT ${isResolvedEverywhere}`,
     [rowsJson(uniqueOf(wanted)), timestampText(nowMicros())],
+    planOf(wanted.length),
   );
   return collectAcknowledgements(
     rows.map((row) => ({

@@ -16,6 +16,7 @@ import type { Queryable } from '../../../platform/database/database.ts';
 import { microsOrUndefined, timestampText } from '../timestamps.ts';
 import { areAcknowledgementsNews } from './acknowledgements.ts';
 import { wantedAgain } from './outbox.ts';
+import { rowsJson } from './transact.ts';
 
 export type Beginning = Awaited<ReturnType<typeof readBeginning>>;
 
@@ -40,7 +41,7 @@ export async function readBeginning(
               WHERE updated_at > 'epoch' AND updated_at < (SELECT at FROM moment)) AS newest,
             ${areAcknowledgementsNews('(SELECT at FROM moment)')} AS acknowledgements,
             ARRAY(SELECT DISTINCT o.event_type_id FROM ${TABLE_NOTIFICATION_OUTBOX} AS o WHERE ${wantedAgain}) AS wanted,
-            ARRAY(SELECT t.id FROM unnest($4::int[]) AS t(id)
+            ARRAY(SELECT t.id FROM json_to_recordset($4) AS t(id int)
                    WHERE NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s WHERE s.event_type_id = t.id)
                      AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
                                       WHERE r.event_type_id = t.id AND r.state = ${STATE_SENT})) AS "neverNotified"`,
@@ -48,8 +49,9 @@ export async function readBeginning(
       nowMicros === undefined ? null : timestampText(nowMicros),
       TABLE_STORED_MESSAGE,
       TABLE_CLUSTER_OWNERS,
-      eventTargetIds,
+      rowsJson(eventTargetIds.map((id) => ({ id }))),
     ],
+    { plan: 'kept' },
   );
   const { newest, wanted, neverNotified, ...row } = rows[0]!;
   return {

@@ -29,7 +29,7 @@ import { insertUnsentRows } from './reported-rows.ts';
 import type { StoredReport } from './reports.ts';
 import { type DecidedSpan, enqueueResolved, readResolvedIssues } from './resolved.ts';
 import { unnest } from './row-arrays.ts';
-import { rowsJson, type StoreAccess, transact } from './transact.ts';
+import { planOf, rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** One cluster as decided for one target. */
 export interface DecidedRow {
@@ -86,7 +86,7 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     readonly claim: DecisionClaim;
   },
 ): Promise<{ readonly written: readonly Cluster[]; readonly issueEvents: readonly RecordedIssueEvent[] }> {
-  return transact(store, async (tx) => {
+  const write = async (tx: Connection) => {
     const taken = await writeConsidered(tx, { clusters: set.clusters, nowMicros });
     const clusters = set.clusters.filter((cluster) => taken.has(takenKey(cluster)));
     await importForeignRows(tx, {
@@ -114,7 +114,8 @@ export async function writeDecisions<Cluster extends DecidedRow>(
     await recordIssueEvents(tx, silences);
     const issueEvents = [...happened, ...silences, ...(await endResolved(tx, happened, nowMicros))];
     return { written: clusters, issueEvents };
-  });
+  };
+  return transact(store, write, planOf(set.clusters.length));
 }
 
 /** For targets that are notified of resolved issues, too. */

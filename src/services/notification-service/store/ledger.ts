@@ -14,7 +14,7 @@ import type { ForeignSentRow, LedgerIssue } from '../decide/decide-cluster.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
 import { currentReason } from '../decide/reasons.ts';
 import { microsOrUndefined } from '../timestamps.ts';
-import { rowsJson, type StoreAccess } from './transact.ts';
+import { planOf, rowsJson, type StoreAccess } from './transact.ts';
 
 /** `sent` rows of other writers read together with a set: a week of them for each of its clusters is far below. */
 const foreignRowsMax = 20_000;
@@ -50,6 +50,7 @@ export async function readLedger(
        JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
          ON l.event_type_id = w."eventTargetId" AND l.org_id = w."orgId" AND l.cluster = w.cluster`,
     [rowsJson(wanted)],
+    planOf(wanted.length),
   );
   const found = new Map<string, LedgerIssue[]>();
   for (const { eventTargetId, orgId, cluster, ...row } of rows) {
@@ -104,8 +105,9 @@ export async function readUnseenSentRows({ database }: Pick<StoreAccess, 'databa
                          WHERE s.org_id = r.org_id AND s.cluster = r.cluster AND s.notified_at = r.notified_at
                            AND s.event_type_id = r.event_type_id)
       ORDER BY r.notified_at DESC
-      LIMIT $3`,
-    [rowsJson(wanted), reportBytesMax, foreignRowsMax],
+      LIMIT ${foreignRowsMax}`,
+    [rowsJson(wanted), reportBytesMax],
+    planOf(wanted.length),
   );
   return rows;
 }

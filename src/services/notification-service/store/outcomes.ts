@@ -26,7 +26,7 @@ import { type ClaimedMessage, restoreIssues } from './outbox.ts';
 import { insertReportedRows, type ReportedCluster } from './reported-rows.ts';
 import { enqueueResolved } from './resolved.ts';
 import { unnest } from './row-arrays.ts';
-import { rowsJson, type StoreAccess, transact } from './transact.ts';
+import { planOf, rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A message of this process with what its outcome means. */
 interface RecordedMessage {
@@ -57,7 +57,7 @@ interface OutcomesToWrite {
  */
 export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) {
   const { eventTargetId } = batch.target;
-  return transact(store, async (tx) => {
+  const write = async (tx: Connection) => {
     const known = await findRowsOfThisRun(tx, batch);
     // Of all that get a row now, where their keys are free.
     const notifiedAt = timestampText(store.nowMicros());
@@ -80,7 +80,8 @@ export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) 
     }
     await recordTraceEvents(tx, traceOfOutcomes(batch.target, messages));
     return { messages, sentRows };
-  });
+  };
+  return transact(store, write, planOf(batch.messages.length));
 }
 
 /** `notified_at` of the row in `reported` by cluster, for the clusters of delivered messages. */

@@ -15,11 +15,13 @@ import {
   TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORT_FACTS,
   TABLE_STORED_MESSAGE,
+  TARGET_NOTIFICATIONS_BACKEND,
+  TARGET_SERVICE_LOG,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
 import { microsOrUndefined, timestampText } from '../timestamps.ts';
-import { rowsJson } from './transact.ts';
+import { planOf, rowsJson } from './transact.ts';
 
 /** Clusters read, decided and written together: large enough that round trips do not count, small enough for one short transaction. */
 export const setClustersMax = 500;
@@ -343,12 +345,12 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
     : `nullif(f.request_id, '')`;
   const { rows } = await of.database.query<DueReportRow>(
     `SELECT r.org_id AS "orgId", r.account_number AS "accountNumber", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
-            octet_length(r.report) AS bytes, CASE WHEN octet_length(r.report) <= $3::int THEN r.report END AS text,
+            octet_length(r.report) AS bytes, CASE WHEN octet_length(r.report) <= $2::int THEN r.report END AS text,
             (SELECT json_agg(json_build_object(
                       'eventTargetId', c.event_type_id, 'orgId', c.org_id, 'reportUpdatedAt', c.report_updated_at::text,
                       'policyHash', c.policy_hash, 'nextDueAt', c.next_due_at::text, 'version', c.version::text))
                FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
-              WHERE c.cluster = r.cluster AND c.event_type_id = ANY($2::int[])) AS considered,
+              WHERE c.cluster = r.cluster AND c.event_type_id IN (${TARGET_NOTIFICATIONS_BACKEND}, ${TARGET_SERVICE_LOG})) AS considered,
             ${requestId} AS "requestId",
             CASE WHEN f.catalogue_version IS NOT NULL AND f.catalogue_rules_sha256 IS NOT NULL
                  THEN json_build_object('version', f.catalogue_version,
@@ -363,9 +365,9 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
       ORDER BY r.cluster`,
     [
       rowsJson(keys.map((key) => ({ org_id: key.orgId, cluster: key.cluster, updated_at: key.updatedAt }))),
-      of.targets.map(({ eventTargetId }) => eventTargetId),
       reportBytesMax,
     ],
+    planOf(keys.length),
   );
   return rows.map((row) => ({
     ...row,

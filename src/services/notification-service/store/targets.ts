@@ -56,6 +56,7 @@ export async function readPause(store: StoreAccess, eventTargetId: number) {
     `SELECT paused_until, coalesce(pause_code, '') AS pause_code, coalesce(pause_text, '') AS pause_text
        FROM ${TABLE_NOTIFICATION_TARGETS} WHERE event_type_id = $1 AND paused_until > $2::timestamp`,
     [eventTargetId, timestampText(store.nowMicros())],
+    { plan: 'kept' },
   );
   const [row] = rows;
   if (row === undefined) return undefined;

@@ -3,7 +3,7 @@
  * commit without an answer. Only for work that notices what it already did. Used by every write of this service.
  */
 import type { Clock } from '../../../platform/clock/clock.ts';
-import type { Connection, Database } from '../../../platform/database/database.ts';
+import type { Connection, Database, Planning } from '../../../platform/database/database.ts';
 import { isRetryableDatabaseError } from '../../../platform/database/database-error.ts';
 
 /** A transaction that met a conflict or a lost connection is done again this often; each is safe to repeat. */
@@ -66,13 +66,24 @@ export function bindStatements<Access, Statements extends Readonly<Record<string
   return Object.fromEntries(bound) as Bound<Statements>;
 }
 
+/**
+ * Of a small set planning is most of what a statement costs the server, so that its plan is kept; a large one is planned by its size. For
+ * statements that read their tables by the keys of a set's rows.
+ */
+export function planOf(rows: number): Planning {
+  return { plan: rows <= keptPlanRowsMax ? 'kept' : 'anew' };
+}
+
+const keptPlanRowsMax = 50;
+
 export async function transact<T>(
   how: Pick<StoreAccess, 'database' | 'clock'>,
   work: (tx: Connection) => Promise<T>,
+  planning: Planning = {},
 ): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await how.database.transaction(work);
+      return await how.database.transaction(work, planning);
     } catch (error) {
       if (tries >= transactionTriesMax || !isRetryableDatabaseError(error)) throw error;
       await how.clock.sleep(transactionRetryMs * tries);
