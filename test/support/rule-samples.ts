@@ -29,7 +29,7 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   clusterOperators: ['config/clusteroperator'],
   clusterRoles: ['cluster-scoped-resources'],
   clusterVersion: ['config/version.json'],
-  disruptionBudgets: ['config/pdbs'],
+  blockingBudgets: ['config/pdbs'],
   etcdSlowApplies: ['config/metrics'],
   containerRuntimeConfigs: ['config/containerruntimeconfigs'],
   crashingPods: ['config/pod'],
@@ -43,7 +43,7 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   machineSets: ['machinesets'],
   network: ['config/network.json'],
   nodes: ['config/node'],
-  operatorResources: ['config/clusteroperator'],
+  unmanagedResources: ['config/clusteroperator'],
   persistentVolumes: ['config/persistentvolumes'],
   podSecurityPolicies: ['config/psp_names.json'],
   prometheusComplaints: ['namespaces/openshift-monitoring', 'config/pod', 'conditional'],
@@ -59,7 +59,7 @@ const factPaths: Readonly<Record<FactName, readonly string[]>> = {
   vsphereDetector: ['events', 'config/pod'],
   vsphereMachines: ['config/machines'],
   versionStatus: ['config/version.json'],
-  webhooks: ['config/validatingwebhookconfigurations', 'config/mutatingwebhookconfigurations'],
+  slowWebhooks: ['config/validatingwebhookconfigurations', 'config/mutatingwebhookconfigurations'],
 };
 
 /** The healthy cluster with a sample's edit. */

@@ -90,7 +90,7 @@ test('a rule whose facts are absent is listed with what it lacks, in the publish
     errorKeys: [],
     requires: ['nodes', 'alerts', 'network'],
     requiresAny: [
-      ['proxy', 'webhooks'],
+      ['proxy', 'slowWebhooks'],
       ['alerts', 'infrastructure'],
       ['imageRegistry', 'alerts'],
     ],
@@ -101,7 +101,7 @@ test('a rule whose facts are absent is listed with what it lacks, in the publish
     {
       rule_fqdn: 'family.needy.report',
       reason: 'MISSING_REQUIREMENTS',
-      details: "All: ['nodes', 'network'] Any: ['proxy', 'webhooks']",
+      details: "All: ['nodes', 'network'] Any: ['proxy', 'slowWebhooks']",
       type: 'skip',
     },
   ]);

@@ -10,7 +10,7 @@ import { readIngressCertificates } from './facts/certificates.ts';
 import { readClusterRoles } from './facts/cluster-roles.ts';
 import { readClusterVersion, readVersionStatus } from './facts/cluster-version.ts';
 import { readCrashingPods } from './facts/crashing-pods.ts';
-import { readDisruptionBudgets } from './facts/disruption-budgets.ts';
+import { readBlockingBudgets } from './facts/disruption-budgets.ts';
 import { readHostSubnets, readNetNamespaces } from './facts/egress.ts';
 import { readInsightsConfig } from './facts/insights-config.ts';
 import { readInstallPlans } from './facts/install-plans.ts';
@@ -18,14 +18,14 @@ import { readMachineConfigs } from './facts/machine-configs.ts';
 import { readEtcdSlowApplies, readRouterServers } from './facts/metrics.ts';
 import { readMonitoringOperator } from './facts/monitoring-operator.ts';
 import { readContainerRuntimeConfigs, readMachineConfigPools, readMachineSets, readNodes } from './facts/nodes.ts';
-import { readClusterOperators, readOperatorResources } from './facts/operators.ts';
+import { readClusterOperators, readUnmanagedResources } from './facts/operators.ts';
 import { readInfrastructure, readNetwork, readProxy } from './facts/platform.ts';
 import { readPodSecurityPolicies } from './facts/pod-security-policies.ts';
 import { readPrometheusComplaints, readPrometheusStorage } from './facts/prometheus.ts';
 import { readSapDataHubs, readSapGrants, readSapPods } from './facts/sap.ts';
 import { readImageRegistry, readPersistentVolumes } from './facts/storage.ts';
 import { readVsphereDetector, readVsphereMachines } from './facts/vsphere.ts';
-import { readWebhooks } from './facts/webhooks.ts';
+import { readSlowWebhooks } from './facts/webhooks.ts';
 
 /** In the order in which they are read: what an archive may cost is used up by the facts that need most, last. */
 const readers = {
@@ -52,15 +52,15 @@ const readers = {
   vsphereDetector: readVsphereDetector,
   vsphereMachines: readVsphereMachines,
   persistentVolumes: readPersistentVolumes,
-  webhooks: readWebhooks,
-  operatorResources: readOperatorResources,
+  slowWebhooks: readSlowWebhooks,
+  unmanagedResources: readUnmanagedResources,
   alerts: readAlerts,
   crashingPods: readCrashingPods,
   routerServers: readRouterServers,
   etcdSlowApplies: readEtcdSlowApplies,
   netNamespaces: readNetNamespaces,
   hostSubnets: readHostSubnets,
-  disruptionBudgets: readDisruptionBudgets,
+  blockingBudgets: readBlockingBudgets,
   cephClusters: readCephClusters,
   clusterRoles: readClusterRoles,
   insightsConfig: readInsightsConfig,

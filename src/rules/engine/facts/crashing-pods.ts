@@ -5,7 +5,7 @@
 import { isJsonObject, type JsonValue } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, numberAt, textAt } from '../json-access.ts';
-import { type Condition, readCondition } from './resources.ts';
+import { type Condition, looksWhole, readCondition } from './resources.ts';
 
 /** Restarts from which on a container that is not ready counts, though it does not wait at the moment. Source: data-pipeline.md 7.5. */
 const restartsMin = 6;
@@ -46,10 +46,7 @@ export function readCrashingPods(archive: ArchiveView): readonly CrashingPod[] |
 
 /** No container of it that is not ready. A file that is not whole says nothing, and what has no metadata is no pod. */
 function isSurelyWell(bytes: Buffer): boolean {
-  // One character for each byte is the cheapest text, and what is looked for is ASCII.
-  const text = bytes.toString('latin1');
-  if (/"ready": ?false/.test(text)) return false;
-  return text.includes('"metadata"') && /^\s*\{/.test(text) && text.trimEnd().endsWith('}');
+  return !bytes.includes('"ready":false') && !bytes.includes('"ready": false') && looksWhole(bytes);
 }
 
 function readCrashing(container: JsonValue) {

@@ -184,19 +184,60 @@ test('nodes tell their roles, their size and their state', () => {
   ]);
 });
 
-test('resources of operators are told by their path, since the files may lack their kind', () => {
-  const resource = { spec: { managementState: 'Managed' } };
+test('resources of operators are told by their path, since the files may lack their kind; only what is unmanaged is parsed', () => {
+  const metadata = { name: 'cluster' };
+  const resource = { metadata, spec: { managementState: 'Unmanaged' } };
   const root = 'config/clusteroperator';
-  const { facts } = factsOf({
+  const { sheet, facts } = factsOf({
     [`${root}/operator.openshift.io/etcd/cluster.json`]: resource,
-    [`${root}/operator.openshift.io/ingresscontroller/openshift-ingress-operator/default.json`]: { spec: {} },
+    [`${root}/operator.openshift.io/ingresscontroller/openshift-ingress-operator/default.json`]: resource,
     [`${root}/operator.openshift.io/odd/nothing.json`]: {},
+    [`${root}/operator.openshift.io/odd/list.json`]: ['Unmanaged'],
+    [`${root}/operator.openshift.io/odd/elsewhere.json`]: { metadata: { name: 'Unmanaged' }, spec: {} },
     [`${root}/etcd.json`]: resource,
   });
-  assert.deepEqual(facts.operatorResources, [
-    { group: 'operator.openshift.io', kind: 'etcd', name: 'cluster', managementState: 'Managed' },
-    { group: 'operator.openshift.io', kind: 'ingresscontroller', name: 'default', managementState: '' },
+  assert.deepEqual(facts.unmanagedResources, [
+    { group: 'operator.openshift.io', kind: 'etcd' },
+    { group: 'operator.openshift.io', kind: 'ingresscontroller' },
   ]);
+  assert.deepEqual(sheet.state('unmanagedResources').broken, [`${root}/operator.openshift.io/odd/list.json`]);
+  const managed = `${root}/operator.openshift.io/etcd/cluster.json`;
+  assert.deepEqual(factsOf({ [managed]: { spec: {} } }).facts.unmanagedResources, []);
+  assert.equal(factsOf({ [`${root}/etcd.json`]: resource }).facts.unmanagedResources, undefined);
+});
+
+test('of disruption budgets only what allows no disruption is parsed, and what does not look whole', () => {
+  const budget = (name: string, disruptionsAllowed: number) => ({
+    metadata: { name, namespace: 'ns' },
+    spec: { minAvailable: 1 },
+    status: { disruptionsAllowed, currentHealthy: 2, expectedPods: 2 },
+  });
+  const { sheet, facts } = factsOf({
+    'config/pdbs/ns/none.json': budget('none', 0),
+    'config/pdbs/ns/some.json': budget('some', 10),
+    'config/pdbs/ns/list.json': [],
+  });
+  assert.deepEqual(facts.blockingBudgets, [
+    { namespace: 'ns', name: 'none', demand: 'minAvailable: 1', currentHealthy: 2, expectedPods: 2 },
+  ]);
+  assert.deepEqual(sheet.state('blockingBudgets').broken, ['config/pdbs/ns/list.json']);
+  assert.deepEqual(factsOf({ 'config/pdbs/ns/some.json': budget('some', 1) }).facts.blockingBudgets, []);
+  assert.equal(factsOf({}).facts.blockingBudgets, undefined);
+});
+
+test('of webhooks only those that wait for longer than the API server would, however their file is indented', () => {
+  const path = 'config/mutatingwebhookconfigurations/a.json';
+  const waiting = (...seconds: (number | undefined)[]) => ({
+    metadata: { name: 'a' },
+    webhooks: seconds.map((timeoutSeconds, index) => ({ name: `w${index}`, timeoutSeconds })),
+  });
+  const slow = (file: string) =>
+    read(createArchiveView(new Map([[path, Buffer.from(file)]]))).facts.slowWebhooks?.map((one) => one.timeoutSeconds);
+  for (const space of [undefined, 2]) {
+    assert.deepEqual(slow(JSON.stringify(waiting(10, 11, 9, undefined, 30, 100), undefined, space)), [11, 30, 100]);
+    assert.deepEqual(slow(JSON.stringify(waiting(10, 1, undefined), undefined, space)), []);
+  }
+  assert.equal(slow('{"metadata":'), undefined);
 });
 
 test('the registry is read from where older archives have it, too', () => {
@@ -225,12 +266,15 @@ test('a name may be as long as Kubernetes allows, and what has a longer one is n
 test('volumes, webhooks and alerts without a name are left out', () => {
   const { facts } = factsOf({
     'config/persistentvolumes/a.json': { spec: {} },
-    'config/mutatingwebhookconfigurations/a.json': { metadata: { name: 'a' }, webhooks: [{}, { name: 'w' }, 'text'] },
+    'config/mutatingwebhookconfigurations/a.json': {
+      metadata: { name: 'a' },
+      webhooks: [{ timeoutSeconds: 20 }, { name: 'w', timeoutSeconds: 20 }, 'text'],
+    },
     'config/alerts.json': [{ labels: {} }, { labels: { alertname: 'A' }, annotations: { message: 'old form' } }],
   });
   assert.equal(facts.persistentVolumes, undefined);
-  assert.deepEqual(facts.webhooks, [
-    { kind: 'mutating', configuration: 'a', name: 'w', timeoutSeconds: 10, serviceNamespace: undefined },
+  assert.deepEqual(facts.slowWebhooks, [
+    { kind: 'mutating', configuration: 'a', name: 'w', timeoutSeconds: 20, serviceNamespace: undefined },
   ]);
   assert.deepEqual(facts.alerts, [
     { name: 'A', namespace: '', severity: '', state: '', summary: 'old form', startsAt: '', check: '', node: '' },

@@ -2,7 +2,7 @@
 import { isJsonObject } from '../../../encoding/json-text.ts';
 import type { ArchiveView } from '../archive-view.ts';
 import { field, listAt, nameAt, textAt } from '../json-access.ts';
-import { type Condition, namedResourcesIn, readCondition } from './resources.ts';
+import { type Condition, looksWhole, namedResourcesIn, readCondition } from './resources.ts';
 
 /** The "operator object" of rule details. */
 export type ClusterOperator = {
@@ -33,32 +33,34 @@ export function readClusterOperators(archive: ArchiveView): readonly ClusterOper
   return operators.length === 0 ? undefined : operators.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-export interface OperatorResource {
+export interface UnmanagedResource {
   /** API group, e.g. `operator.openshift.io`. */
   readonly group: string;
   /** Lower-case kind; taken from the path, since the files often lack `kind`. */
   readonly kind: string;
-  readonly name: string;
-  /** `Managed`, `Unmanaged`, `Removed`, or empty when the resource has no such setting. */
-  readonly managementState: string;
 }
 
-/** Resources at `config/clusteroperator/<group>/<kind>[/<namespace>]/<name>.json`. Absent when there are none. */
-export function readOperatorResources(archive: ArchiveView): readonly OperatorResource[] | undefined {
+/**
+ * Of the resources at `config/clusteroperator/<group>/<kind>[/<namespace>]/<name>.json` those that are set to `Unmanaged`. Absent when the
+ * archive holds no such resource.
+ */
+export function readUnmanagedResources(archive: ArchiveView): readonly UnmanagedResource[] | undefined {
   const root = 'config/clusteroperator';
-  const resources: OperatorResource[] = [];
+  const unmanaged: UnmanagedResource[] = [];
+  let seen = false;
   for (const path of archive.below(root)) {
-    const parts = path.slice(root.length + 1).split('/');
-    if (!path.endsWith('.json') || parts.length < 3) continue;
+    const [group, kind, name] = path.slice(root.length + 1).split('/');
+    if (!path.endsWith('.json') || group === undefined || kind === undefined || name === undefined) continue;
+    const bytes = archive.bytes(path)!;
+    if (!bytes.includes('"Unmanaged"') && looksWhole(bytes, 'spec')) {
+      seen = true;
+      continue;
+    }
     const resource = archive.json(path);
     if (!isJsonObject(resource)) archive.reject(path);
     if (field(resource, 'spec') === undefined) continue;
-    resources.push({
-      group: parts[0]!,
-      kind: parts[1]!,
-      name: nameAt(resource, 'metadata', 'name') ?? parts.at(-1)!.slice(0, -'.json'.length),
-      managementState: textAt(resource, 'spec', 'managementState') ?? '',
-    });
+    seen = true;
+    if (textAt(resource, 'spec', 'managementState') === 'Unmanaged') unmanaged.push({ group, kind });
   }
-  return resources.length === 0 ? undefined : resources;
+  return seen ? unmanaged : undefined;
 }

@@ -23,12 +23,34 @@ export function resourceAt(archive: ArchiveView, path: string): JsonObject | und
 export function namedResourcesIn(archive: ArchiveView, directory: string, prefix = ''): NamedResource[] {
   return archive.jsonFilesIn(directory).flatMap((path) => {
     if (!path.startsWith(prefix, directory.length + 1)) return [];
-    const resource = archive.json(path);
-    const name = nameAt(resource, 'metadata', 'name');
-    if (name !== undefined && isJsonObject(resource)) return [{ name, resource }];
-    archive.reject(path);
-    return [];
+    return namedResourceAt(archive, path) ?? [];
   });
+}
+
+/** Undefined when it is absent or broken. */
+export function namedResourceAt(archive: ArchiveView, path: string): NamedResource | undefined {
+  const resource = archive.json(path);
+  const name = nameAt(resource, 'metadata', 'name');
+  if (name !== undefined && isJsonObject(resource)) return { name, resource };
+  archive.reject(path);
+  return undefined;
+}
+
+const braceOpen = 0x7b;
+const braceClose = 0x7d;
+const spaceMax = 0x20;
+
+/**
+ * Whether the bytes look like a whole object with such a member, which is what can be said of a resource without parsing it. Half of what an
+ * archive costs is JSON, and most of its resources hold nothing that a rule asks for: a reader that looks for something rare searches the
+ * bytes for it, and parses what has it, or does not look like this.
+ */
+export function looksWhole(bytes: Buffer, member: 'metadata' | 'spec' = 'metadata'): boolean {
+  let first = 0;
+  let last = bytes.length - 1;
+  while (first < last && bytes[first]! <= spaceMax) first += 1;
+  while (last > first && bytes[last]! <= spaceMax) last -= 1;
+  return bytes[first] === braceOpen && bytes[last] === braceClose && bytes.includes(`"${member}"`);
 }
 
 /** A status condition in the shape that rule details and templates use. A type, not an interface, so that it is assignable to JSON details as it is. */

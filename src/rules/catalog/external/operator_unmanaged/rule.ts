@@ -1,5 +1,5 @@
 /** An operator's resource, or a component that the version operator manages, is set to Unmanaged. Source: data-pipeline.md 7.5 (9). */
-import type { OperatorResource } from '../../../engine/facts/operators.ts';
+import type { UnmanagedResource } from '../../../engine/facts/operators.ts';
 import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 /** Cluster operators whose resource has another name, by `group/kind` or kind. */
@@ -25,11 +25,11 @@ export const operatorUnmanaged = defineRule({
   module: 'ccx_rules_ocp.external.rules.operator_unmanaged',
   errorKeys: ['OPERATOR_UNMANAGED'],
   requires: [],
-  requiresAny: [['operatorResources', 'clusterVersion']],
+  requiresAny: [['unmanagedResources', 'clusterVersion']],
   links: { jira: ['https://issues.redhat.com/browse/INSIGHTOCP-49'] },
-  evaluate({ operatorResources = [], clusterVersion }) {
+  evaluate({ unmanagedResources = [], clusterVersion }) {
     const unmanaged = [
-      ...operatorResources.filter((resource) => resource.managementState === 'Unmanaged').map(operatorName),
+      ...unmanagedResources.map(operatorName),
       ...(clusterVersion?.overrides ?? []).filter((override) => override.unmanaged).map((override) => override.name),
     ];
     if (unmanaged.length === 0) return makeNone();
@@ -37,7 +37,7 @@ export const operatorUnmanaged = defineRule({
   },
 });
 
-function operatorName(resource: OperatorResource): string {
+function operatorName(resource: UnmanagedResource): string {
   const names = [`${resource.group}/${resource.kind}`, resource.kind];
   const known = names.find((name) => Object.hasOwn(operatorNames, name));
   return known === undefined ? resource.kind : operatorNames[known]!;

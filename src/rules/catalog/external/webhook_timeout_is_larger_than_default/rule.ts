@@ -8,9 +8,9 @@ const timeoutSecondsMax = 13;
 export const webhookTimeoutIsLargerThanDefault = defineRule({
   module: 'ccx_rules_ocp.external.rules.webhook_timeout_is_larger_than_default',
   errorKeys: ['WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT'],
-  requires: ['webhooks'],
-  evaluate({ webhooks }) {
-    const slow = webhooks.filter((webhook) => webhook.timeoutSeconds > timeoutSecondsMax && !isOpenShifts(webhook));
+  requires: ['slowWebhooks'],
+  evaluate({ slowWebhooks }) {
+    const slow = slowWebhooks.filter((webhook) => webhook.timeoutSeconds > timeoutSecondsMax && !isOpenShifts(webhook));
     if (slow.length === 0) return makeNone();
     return makeFail('WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT', {
       webhooks: slow.map((webhook) => ({
