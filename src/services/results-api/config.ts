@@ -67,6 +67,11 @@ export const resultsOptions = defineOptions({
       min: 1_000,
       description: 'After what time the content is loaded again',
     },
+    'gathering.path': {
+      default: '',
+      description:
+        'Folder with what operators are told to gather (versions.json and the files that it names); default ours, for the logs that our rules read',
+    },
     'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
     'operations.port': {
       type: 'integer',

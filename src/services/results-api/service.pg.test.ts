@@ -293,3 +293,33 @@ test('whatever cannot be understood is one refusal with a code, and never a fail
   const head = await bench.ask('/clusters', 'hub', { method: 'HEAD' });
   assert.deepEqual([head.status, head.headers.get('allow')], [405, 'GET']);
 });
+
+test('an operator is told what to gather, by its version, and that nothing else is to be had from us', async () => {
+  const { status, body } = await bench.ask('/api/gathering/v2/4.19.7/gathering_rules', 'cluster-a');
+  assert.equal(status, 200);
+  assert.deepEqual(Object.keys(body), ['version', 'conditional_gathering_rules', 'container_logs']);
+  for (const path of ['/api/gathering/v1/gathering_rules', '/api/gathering/gathering_rules']) {
+    const old = await bench.ask(path, 'unbound');
+    assert.deepEqual(old.body, { version: body.version, rules: body.conditional_gathering_rules });
+  }
+  for (const [version, refused, code] of [
+    ['4.16.40', 404, 'VERSION_TOO_OLD'],
+    ['latest', 400, 'VERSION_INVALID'],
+    ['%25s', 400, 'VERSION_INVALID'],
+    ['4.17', 400, 'VERSION_INVALID'],
+  ] as const) {
+    const answer = await bench.ask(`/api/gathering/v2/${version}/gathering_rules`, 'hub');
+    assert.deepEqual([answer.status, answer.body.code], [refused, code], version);
+  }
+  for (const path of ['/api/accounts_mgmt/v1/cluster_transfers/', '/api/accounts_mgmt/v1/cluster_transfers']) {
+    const transfers = await bench.ask(path, 'cluster-a');
+    assert.deepEqual([transfers.status, transfers.text], [204, '']);
+  }
+  for (const method of ['GET', 'POST']) {
+    const entitlements = await bench.ask('/api/accounts_mgmt/v1/entitlement_certificates', 'cluster-a', { method });
+    assert.deepEqual([entitlements.status, entitlements.body.code], [404, 'ENTITLEMENTS_NOT_HERE']);
+    assert.match(entitlements.body.status, /sca\.disabled/);
+  }
+  for (const path of ['/api/gathering/v2/4.19.7/gathering_rules', '/api/accounts_mgmt/v1/cluster_transfers/'])
+    assert.equal((await bench.ask(path)).status, 401, 'nobody is told anything without a token');
+});

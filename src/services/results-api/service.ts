@@ -24,6 +24,8 @@ import { createFolderContent } from '../../rules/content/folder-content.ts';
 import { parseGroups } from '../../rules/content/rule-groups.ts';
 import { type ResultsSettings, resultsOptions, resultsSettings } from './config.ts';
 import { missingRoles } from './decide/kept.ts';
+import { gatheringTables } from './gathering/gathering-routes.ts';
+import { openGatheringRules } from './gathering/gathering-rules.ts';
 import { KeptRecords } from './store/kept.ts';
 import { reading } from './store/reading.ts';
 import { createResultsEvents, type ResultsEvents } from './telemetry.ts';
@@ -72,7 +74,7 @@ interface RunningResults extends RunningService {
   readonly url: string;
 }
 
-/** Rejects with a `CcxError` when a port is taken, the token file is bad, or the tables cannot be brought up. */
+/** Rejects with a `CcxError` when a port is taken, the token file or the gathering rules are bad, or the tables cannot be brought up. */
 export function startResultsApi(settings: ResultsSettings, dependencies: ResultsDependencies): Promise<RunningResults> {
   const { clock, telemetry } = dependencies;
   return buildWithLifecycle(clock, async (lifecycle) => {
@@ -151,6 +153,7 @@ async function build(
   const tables: readonly RouteTable[] = [
     { prefix: prefixes.v2, routes: v2 },
     { prefix: prefixes.short, routes: v2 },
+    ...gatheringTables(await openGatheringRules(settings.gathering.path)),
   ];
   server.mount(
     createResultsModule({

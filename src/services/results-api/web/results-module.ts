@@ -107,6 +107,7 @@ function addRoute(scope: FastifyInstance, route: Route, options: ResultsModuleOp
       const authenticated = await authenticator.authenticateReader(credentialsOf(request, host));
       if (authenticated.kind === 'refused') {
         const { status, code, text } = authenticated.refusal;
+        if (status === 503) return send(request, reply, away(code, text));
         const headers: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
         return send(request, reply, refusal(status, code, text, headers));
       }

@@ -7,6 +7,7 @@ import { type AcknowledgedRule, parseSelector } from '../../../contracts/acknowl
 import { isUuid } from '../../../contracts/identifiers.ts';
 import { refusalSchema } from '../../../contracts/results-api.ts';
 import type { Reader } from '../../../platform/auth/authenticator.ts';
+import { versionCharactersMax } from '../../../rules/engine/semantic-version.ts';
 
 export interface Answer {
   readonly status: number;
@@ -41,6 +42,8 @@ interface PathValues {
   /** Lower case. */
   readonly cluster: string;
   readonly requestId: string;
+  /** Of OpenShift, as it was written. */
+  readonly version: string;
   readonly selector: RuleKey;
   readonly rule: AcknowledgedRule;
   readonly errorKey: string;
@@ -111,6 +114,15 @@ export const pathParameters: {
     words: `a request id has 1 to ${requestIdCharactersMax} characters`,
     schema: z.string().min(1).max(requestIdCharactersMax),
     example: '6d2eede257644308a8949c4ec251c5c4',
+  },
+  version: {
+    read: (text) => (text.length <= versionCharactersMax ? text : undefined),
+    words: 'a version of OpenShift is meant, such as 4.19.3',
+    schema: z
+      .string()
+      .regex(/^\d+\.\d+\.\d+/)
+      .max(versionCharactersMax),
+    example: '4.19.3',
   },
   selector: {
     read(text) {
