@@ -50,6 +50,7 @@ const fill = {
     createPipelineMetrics(registry, {
       ...{ in_flight: none, places_waiting: none, read_ahead: none, waiting: none },
       ...{ hosts_away: none, in_flight_bytes: none, rules_quarantined: none },
+      ...{ pack_rules: none, packs_stale: none },
     });
     runnersReplaced(registry);
     lagGauge(registry);

@@ -71,14 +71,15 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
     const lines = () => describeConfig(table, loaded);
     return { table, loaded, lines, warnings: [...loaded.warnings, ...withoutEffect(table, loaded.origin, configFile)] };
   };
+  // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
+  const dataPipeline = load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false }));
   return {
     ingress: load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] })),
-    // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
-    dataPipeline: load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false })),
+    dataPipeline,
     writer: load(notificationWriterRole.options),
     // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
     tracker: load(withDefaults(payloadTrackerRole.options, { 'http.host': host, 'http.port': 0 })),
-    // Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would.
+    // Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would. Packs are named once, for the pipeline.
     notifier: load(
       withDefaults(notificationServiceRole.options, {
         'kafka_broker.enabled': true,
@@ -89,9 +90,10 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
         'service_log.tag_filter_enabled': false,
         'cleaner.enabled': true,
         'follow.poll': 1_000,
+        'rules.packs': dataPipeline.loaded.config['rules.packs'],
       }),
     ),
-    results: load(resultsRole.options),
+    results: load(withDefaults(resultsRole.options, { 'rules.packs': dataPipeline.loaded.config['rules.packs'] })),
   };
 }
 

@@ -245,12 +245,14 @@ async function openPostgres(
 async function readinessOf(services: readonly RunningService[]): Promise<Readiness> {
   const parts = await Promise.all(
     services.map(async (service) => {
-      const { reasons: missing } = await service.readiness();
-      return missing.map((reason) => `${service.name}: ${reason}`);
+      const { reasons: missing, notes: worthKnowing = [] } = await service.readiness();
+      const named = (texts: readonly string[]) => texts.map((text) => `${service.name}: ${text}`);
+      return { reasons: named(missing), notes: named(worthKnowing) };
     }),
   );
-  const reasons = parts.flat();
-  return { ready: reasons.length === 0, reasons };
+  const reasons = parts.flatMap((part) => part.reasons);
+  const notes = parts.flatMap((part) => part.notes);
+  return { ready: reasons.length === 0, reasons, ...(notes.length === 0 ? {} : { notes }) };
 }
 
 /** How often everybody is asked. Twice in a row everybody must be idle: work may be on its way from one that is to one that was asked before. */

@@ -64,6 +64,9 @@ export function totalRiskOf(content: RuleContentDirectory, component: string, er
   return totalRisk(impact.impact, likelihood);
 }
 
+/** First part of the module of every rule of a pack: `ccx_packs.<pack>.<KEY>`, with component `ccx_packs.<pack>.<KEY>.report`. */
+export const PACK_MODULE_PREFIX = 'ccx_packs';
+
 /** `a.b.rule.report` → `a.b.rule`: what catalogue and content know the rule by. */
 export function moduleOfComponent(component: string): string {
   return component.endsWith('.report') ? component.slice(0, -'.report'.length) : component;

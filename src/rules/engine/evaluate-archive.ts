@@ -6,12 +6,14 @@
 
 import { isUuid } from '../../contracts/identifiers.ts';
 import { type Report, SKIP_RULE_FAILED, SKIP_RULE_LEFT_OUT } from '../../contracts/report.ts';
+import { PACK_INPUTS_FACT } from '../packs/pack.ts';
+import type { PackInputs, PackProgram } from '../packs/run-packs.ts';
 import { type ArchiveView, type BrokenFile, createArchiveView } from './archive-view.ts';
 import { type FactName, type Facts, readFacts } from './facts.ts';
 import { listAt, textAt } from './json-access.ts';
 import { inputTrouble, notRun, ReportLists, skipItem } from './report-items.ts';
 import type { Rule } from './rule.ts';
-import { RULES_VERSION } from './rule.ts';
+import { makeFail, RULES_VERSION } from './rule.ts';
 
 /** `config/id` holds a hyphenated UUID; whatever follows is ignored. Source: data-pipeline.md 6.3. */
 const clusterIdCharacters = 36;
@@ -20,6 +22,10 @@ export interface EvaluateArchiveOptions {
   /** Path from the archive's root → bytes. */
   readonly files: ReadonlyMap<string, Buffer>;
   readonly rules: readonly Rule[];
+  /** The rules of packs, which run behind the others. */
+  readonly packs?: PackProgram | undefined;
+  /** All rules of packs together; the rest is left out. */
+  readonly packsMsMax?: number;
   /** The announcement's gathering time; rules compare dates with it. */
   readonly now: Date;
   /** Modules of rules that must not run, e.g. one that took a runner down before; the report says so of each. */
@@ -43,6 +49,8 @@ interface EvaluationFailure {
 export interface Evaluation {
   readonly report: Report;
   readonly failures: readonly EvaluationFailure[];
+  /** Rules of packs that went over their own limits, and were stopped. */
+  readonly overLimit: readonly EvaluationFailure[];
   readonly archiveKind: ArchiveKind;
   /** For the pipeline's counter of remote configurations; undefined when the archive holds none. */
   readonly remoteConfigurationVersion: string | undefined;
@@ -56,7 +64,7 @@ const executionContext = 'ccx_ocp_core.context.InsightsOperatorContext';
 export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
   const start = options.clock.nowMicros();
   const failures: EvaluationFailure[] = [];
-  const { sheet, isLost, ...seen } = readArchive(options, failures);
+  const { sheet, isLost, isLostPath, packInputs, ...seen } = readArchive(options, failures);
   const lists = new ReportLists();
 
   for (const rule of options.rules) {
@@ -81,6 +89,7 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
       lists.skips.push(notRun(rule, SKIP_RULE_FAILED, 'the rule failed'));
     }
   }
+  const overLimit = packInputs === undefined ? [] : runPacks(options, { packInputs, isLostPath, lists, failures });
 
   return {
     report: {
@@ -98,8 +107,43 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
       },
     },
     failures,
+    overLimit,
     ...seen,
   };
+}
+
+/** Adds what the rules of packs find, and answers with those that went over their limits. */
+function runPacks(
+  { packs, skipRules, beforeRule, now, clock, packsMsMax = Number.POSITIVE_INFINITY }: EvaluateArchiveOptions,
+  found: {
+    readonly packInputs: PackInputs;
+    readonly isLostPath: (pattern: string) => boolean;
+    readonly lists: ReportLists;
+    readonly failures: EvaluationFailure[];
+  },
+): EvaluationFailure[] {
+  const { packInputs: inputs, isLostPath: isLost, lists, failures } = found;
+  const overLimit: EvaluationFailure[] = [];
+  const startMicros = clock.nowMicros();
+  for (const rule of packs?.rules ?? []) {
+    const isLate = Number(clock.nowMicros() - startMicros) > packsMsMax * 1_000;
+    if (isLate || skipRules?.has(rule.module) === true) {
+      const why = isLate ? 'the rules before it took the time of all rules of packs' : 'it went over its limits before';
+      lists.skips.push(notRun(rule, SKIP_RULE_LEFT_OUT, `left out: ${why}`));
+      continue;
+    }
+    beforeRule?.(rule.module);
+    const outcome = packs!.run(rule, { inputs, gatheredAt: now, isLost });
+    if (outcome.kind === 'fires') {
+      lists.add({ ...rule, links: {} }, makeFail(rule.key, outcome.details));
+    } else if (outcome.kind === 'skipped') {
+      lists.skips.push(notRun(rule, outcome.reason, outcome.details));
+      const failure = { component: rule.module, cause: new Error(outcome.details) };
+      if (outcome.overLimit === true) overLimit.push(failure);
+      else if (outcome.reason === SKIP_RULE_FAILED) failures.push(failure);
+    }
+  }
+  return overLimit;
 }
 
 /** Everything that is read from the files. In a function of its own, so that parsed files are free before the first rule runs. */
@@ -110,10 +154,14 @@ function readArchive(options: EvaluateArchiveOptions, failures: EvaluationFailur
   const sheet = readFacts(archive, { beforeFact, leaveOut }, (fact, cause) =>
     failures.push({ component: `fact ${fact}`, cause }),
   );
-  const lost = lostFacts(archive);
+  const lost = lostInputs(archive);
+  const { packs } = options;
+  if (packs !== undefined && !leaveOut.has(PACK_INPUTS_FACT)) beforeFact(PACK_INPUTS_FACT);
   return {
     sheet,
-    isLost: (fact: FactName) => lost.has(fact),
+    isLost: (fact: FactName) => lost.some((input) => input.fact === fact),
+    isLostPath: (pattern: string) => lost.some(({ path }) => pattern === path || pattern.startsWith(`${path}/`)),
+    packInputs: packs?.read(archive, leaveOut.has(PACK_INPUTS_FACT)),
     archiveKind: archiveKindOf(sheet.facts),
     remoteConfigurationVersion: remoteConfigurationVersion(archive),
     brokenFiles: archive.broken(),
@@ -152,14 +200,14 @@ const gathered: Readonly<Record<string, { readonly fact: FactName; readonly path
   'clusterconfig/version': { fact: 'clusterVersion', path: 'config/version.json' },
 };
 
-function lostFacts(archive: ArchiveView): ReadonlySet<FactName> {
+function lostInputs(archive: ArchiveView) {
   const absent = Object.entries(gathered).filter(
     ([, { path }]) => !archive.has(path) && archive.below(path).length === 0,
   );
-  if (absent.length === 0) return new Set();
+  if (absent.length === 0) return [];
   const reports = listAt(archive.json('insights-operator/gathers.json'), 'status_reports');
   const names = new Set(reports.map((report) => textAt(report, 'name')));
-  return new Set(absent.flatMap(([name, { fact }]) => (names.has(name) ? [fact] : [])));
+  return absent.flatMap(([name, input]) => (names.has(name) ? [input] : []));
 }
 
 /** The first 36 characters of `config/id` as they are, or undefined when they are no UUID. Source: data-pipeline.md 6.3. */

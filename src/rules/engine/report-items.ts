@@ -19,6 +19,9 @@ const brokenFilesNamedMax = 5;
 /** Longer details are replaced by their length, as the results aggregator expects. Source: data-pipeline.md 4.3. */
 export const detailCharactersMax = 65_535;
 
+/** What an item says of its rule, whether it is one of ours or of a pack. */
+type RuleOfItem = Pick<Rule, 'module' | 'tags' | 'links'>;
+
 /** The lists of a report that rules add to. */
 export class ReportLists {
   readonly reports: RuleHit[] = [];
@@ -27,7 +30,7 @@ export class ReportLists {
   readonly skips: SkipItem[] = [];
 
   /** Adds nothing for a verdict that says nothing. Throws when the verdict breaks the rules for verdicts: a bug of the rule. */
-  add(rule: Rule, verdict: Verdict): void {
+  add(rule: RuleOfItem, verdict: Verdict): void {
     if (verdict.type === 'none') return;
     const id = `${rule.module.slice(rule.module.lastIndexOf('.') + 1)}|${verdict.key}`;
     if (verdict.type === 'rule') {
@@ -71,7 +74,7 @@ export function inputTrouble(rule: Rule, sheet: FactSheet, facts: readonly FactN
 }
 
 /** The skip item of a rule that did not run, or not over everything. */
-export function notRun(rule: Rule, reason: SkipItem['reason'], details: string): SkipItem {
+export function notRun(rule: Pick<Rule, 'module'>, reason: SkipItem['reason'], details: string): SkipItem {
   return { rule_fqdn: `${rule.module}.report`, reason, details, type: 'skip' };
 }
 
@@ -79,7 +82,7 @@ function quotedList(names: readonly string[]): string {
   return `[${names.map((name) => `'${name}'`).join(', ')}]`;
 }
 
-function common<Type extends string>(rule: Rule, verdict: { readonly type: Type; readonly key: string }) {
+function common<Type extends string>(rule: RuleOfItem, verdict: { readonly type: Type; readonly key: string }) {
   return {
     component: `${rule.module}.report`,
     type: verdict.type,

@@ -127,16 +127,28 @@ export interface RuleCatalogue {
 }
 
 const hashCharacters = 12;
-const known = new WeakMap<readonly Rule[], RuleCatalogue>();
+const known = new WeakMap<readonly Rule[], Map<string, RuleCatalogue>>();
 
-/** Computed once for each list. */
-export function catalogueOf(rules: readonly Rule[]): RuleCatalogue {
-  let catalogue = known.get(rules);
+/** Rules of packs, and a version that changes with whatever they do. */
+interface PackRules {
+  readonly version: string;
+  readonly rules: readonly { readonly module: string }[];
+}
+
+/** Computed once for each list and version of packs. */
+export function catalogueOf(rules: readonly Rule[], packs?: PackRules): RuleCatalogue {
+  const byPacks = known.get(rules) ?? new Map<string, RuleCatalogue>();
+  known.set(rules, byPacks);
+  const packsVersion = packs?.version ?? '';
+  let catalogue = byPacks.get(packsVersion);
   if (catalogue === undefined) {
-    const modules = rules.map(({ module }) => module).sort();
-    const hash = createHash('sha256').update(modules.join('\n')).digest('hex').slice(0, hashCharacters);
+    const modules = [...rules, ...(packs?.rules ?? [])].map(({ module }) => module).sort();
+    const hashed = packsVersion === '' ? modules : [...modules, packsVersion];
+    const hash = createHash('sha256').update(hashed.join('\n')).digest('hex').slice(0, hashCharacters);
     catalogue = { version: `ccx-notifications-${RULES_VERSION}+${hash}`, rules: modules };
-    known.set(rules, catalogue);
+    // The packs before are not asked for again.
+    byPacks.clear();
+    byPacks.set(packsVersion, catalogue);
   }
   return catalogue;
 }

@@ -219,6 +219,12 @@ export const dataPipelineOptions = defineOptions({
       default: false,
       description: 'Runs tutorial_rule, which greets the owners of every cluster',
     },
+    'rules.packs': {
+      default: [],
+      split: 'comma',
+      description:
+        'Folders of rule packs, read again when they change; whoever may write them decides what the fleet is told',
+    },
     'rules.runners': {
       type: 'integer',
       default: runnersDefault,

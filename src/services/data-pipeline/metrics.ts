@@ -20,6 +20,8 @@ const observed = {
   hosts_away: 'Hosts of archives that do not answer and are left alone',
   in_flight_bytes: 'Packed bytes of archives that are held or reserved',
   rules_quarantined: 'Rules that are left out for every cluster at the moment',
+  pack_rules: 'Rules of rule packs that are in force',
+  packs_stale: '1 while the last change of a rule pack is not in force since it has a fault',
 };
 
 type PipelineGauges = Readonly<Record<keyof typeof observed, () => number>>;

@@ -153,6 +153,8 @@ class PipelineRun {
     progress.evaluatedMs = clock.monotonicMs();
     events.rulesEvaluated(progress, result, bytes);
     for (const { component, error } of result.failures) events.ruleFailed(progress, component, 'RULE_THREW', error);
+    for (const { component, error } of result.overLimit)
+      events.ruleFailed(progress, component, 'RULE_OVER_LIMIT', error);
     return evaluated;
   }
 

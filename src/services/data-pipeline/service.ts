@@ -22,6 +22,7 @@ import { HostBreaker } from './host-breaker.ts';
 import { type DownloadRequest, download as downloadArchive } from './http-archive-source.ts';
 import { createPipelineMetrics } from './metrics.ts';
 import { OrganizationUsage } from './organization-usage.ts';
+import { watchPacks } from './pack-watch.ts';
 import { processRecord } from './pipeline.ts';
 import { Places } from './places.ts';
 import { RuleQuarantine } from './rule-quarantine.ts';
@@ -51,6 +52,8 @@ const bytesPerOrganizationShare = 0.5;
 const readAheadRecordsMax = 10_000;
 /** Statuses of so long go out together: each send is a transaction, or a request, of its own. */
 const statusGatherMs = 50;
+/** Share of an archive's time that all rules of packs together may take. */
+const packsTimeShare = 0.25;
 /** Bounds what a leak in a rule can cost; a new child takes 0.2 to 0.6 s of processor time, next to another that works on. */
 const jobsPerRunnerMax = 5_000;
 
@@ -99,6 +102,8 @@ async function build(
     hosts_away: () => hosts.open().length,
     in_flight_bytes: () => budget.used(),
     rules_quarantined: () => quarantine.general().length,
+    pack_rules: () => packs.set().source.rules.length,
+    packs_stale: () => Number(packs.isStale()),
   });
   const statuses = new StatusSender({
     sender: producer,
@@ -116,6 +121,9 @@ async function build(
   );
   const quarantine = new RuleQuarantine({ clock, quarantineMs: settings.rules.quarantineMs });
   const events = createPipelineEvents({ telemetry, clock, metrics, statuses });
+
+  const packs = await watchPacks({ folders: settings.rules.packs, clock, events });
+  lifecycle.defer('rule packs', () => packs.stop());
 
   const usage = new OrganizationUsage({ clock, onOverShare: events.organizationOverShare });
   const placesMax = settings.inFlightArchivesMax;
@@ -172,6 +180,8 @@ async function build(
       quarantine,
       archiveLimits: settings.archiveLimits,
       selection: { provisional: settings.rules.provisional, tutorial: settings.rules.tutorial },
+      packs: () => packs.set().source,
+      packsMsMax: settings.rules.archiveMsMax * packsTimeShare,
       failureLimits: runnerFailureLimits,
       onCpu: (orgId: number, cpuMs: number) => usage.add(orgId, cpuMs),
       onRuleQuarantined: events.ruleQuarantined,
@@ -212,11 +222,13 @@ async function build(
       if (idle + busy === 0) {
         reasons.push(startFailures > 0 ? 'no rule runner can be started' : 'no rule runner has started yet');
       }
-      return { ready: reasons.length === 0, reasons };
+      const notes = packs.notes();
+      return { ready: reasons.length === 0, reasons, ...(notes.length === 0 ? {} : { notes }) };
     },
     state: async () => ({
       lag: lag.lags(),
       quarantine: quarantine.listed(),
+      packs: packs.set().packs.map(({ name, version, rules }) => ({ name, version, rules: rules.length })),
       hostsAway: hosts.open(),
       ...{ inFlight: places.inUse(), readAhead: intake.taken(), waiting: room.waiting(), runners: runners.state() },
     }),

@@ -11,6 +11,7 @@ import { offsetsCommitted, placeOf } from '../../platform/bus/telemetry.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { StatusSender } from '../../platform/records/status-sender.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { PackSet } from '../../rules/packs/pack-set.ts';
 import type { PipelineMetrics } from './metrics.ts';
 import type { OverShare } from './organization-usage.ts';
 import type { RuleRunResult } from './runner/rule-run.ts';
@@ -186,6 +187,16 @@ function failureEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       if (code === 'RUNNER_TIMEOUT') metrics.processTimeouts.inc({ archive: progress.archiveKind });
       log.warn({ ...contextOf(progress), rule, code, error }, 'a rule failed; the others go on');
       telemetry.announce('rule-failed', { requestId: progress.subject?.requestId ?? null, rule, code });
+    },
+    packsLoaded({ packs, source, warnings }: PackSet): void {
+      const names = packs.map(({ name, version }) => `${name} ${version}`);
+      log.info({ packs: names, rules: source.rules.length }, 'rule packs in force');
+      for (const warning of warnings) log.warn(warning);
+      telemetry.announce('rule-packs-loaded', { rules: source.rules.length });
+    },
+    packsBroken(error: CcxError): void {
+      log.error({ ...errorFields(error), hint: error.hint }, 'a change of the rule packs is not in force');
+      telemetry.announce('rule-packs-broken', { code: error.code });
     },
     ruleQuarantined(rule: string): void {
       log.error(

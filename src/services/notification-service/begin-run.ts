@@ -9,6 +9,7 @@ import type { Clock } from '../../platform/clock/clock.ts';
 import { type Kept, keepLastGood } from '../../platform/clock/keep-last-good.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { type PackTexts, withPackTexts } from '../../rules/packs/pack-texts.ts';
 import type { NotificationServiceSettings } from './config.ts';
 import {
   type DisabledRules,
@@ -70,6 +71,8 @@ export interface NotificationServiceDependencies {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly content: ContentSource;
+  /** Absent: there are no rule packs. */
+  readonly packs?: PackTexts | undefined;
   /** The enabled targets, one of each at most. */
   readonly targets: readonly Target[];
   /** Absent: no rule is treated as disabled. */
@@ -78,7 +81,7 @@ export interface NotificationServiceDependencies {
 
 export function serviceState(
   settings: NotificationServiceSettings,
-  { database, clock, content, targets, disabledRules }: NotificationServiceDependencies,
+  { database, clock, content, packs, targets, disabledRules }: NotificationServiceDependencies,
   { events, signal }: Pick<ServiceState, 'events' | 'signal'>,
 ): ServiceState {
   const time = createTimeSource(clock, settings.timeSource);
@@ -89,17 +92,20 @@ export function serviceState(
     cooldowns: new Map(),
     contested: new Set(),
     gauging: { notBeforeMs: Number.NEGATIVE_INFINITY, waiting: [] },
-    content: keepLastGood({
-      clock,
-      load: async () => {
-        const startedMs = clock.monotonicMs();
-        const loaded = await content.load();
-        events.operationTimed('fetch_content', startedMs);
-        return loaded;
-      },
-      refreshMs: settings.contentRefreshMs,
-      onFailure: events.contentUnavailable,
-    }),
+    content: withPackTexts(
+      keepLastGood({
+        clock,
+        load: async () => {
+          const startedMs = clock.monotonicMs();
+          const loaded = await content.load();
+          events.operationTimed('fetch_content', startedMs);
+          return loaded;
+        },
+        refreshMs: settings.contentRefreshMs,
+        onFailure: events.contentUnavailable,
+      }),
+      packs,
+    ),
     disabledRules: keepLastGood({
       clock,
       load: async () => (await disabledRules?.load()) ?? NOTHING_DISABLED,

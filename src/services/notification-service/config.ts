@@ -125,6 +125,11 @@ export const notificationServiceOptions = defineOptions({
       default: '',
       description: "Content folder to read instead, in the content service's layout",
     },
+    'rules.packs': {
+      default: [],
+      split: 'comma',
+      description: 'Folders of rule packs, the same as of the data pipeline: their texts stand beside the content',
+    },
     'dependencies.template_renderer_server': {
       default: '',
       description: 'Template renderer for Service Log texts; empty: rendered here',

@@ -4,7 +4,7 @@
  */
 
 import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE } from '../../contracts/tables.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
 import { openBus } from '../../platform/bus/open-bus.ts';
@@ -21,6 +21,7 @@ import { type VaultSettings, vaultSettings } from '../../platform/secrets/vault/
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 import { createFolderContent } from '../../rules/content/folder-content.ts';
+import { openPackTexts } from '../../rules/packs/pack-texts.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
@@ -53,6 +54,10 @@ export async function openNotificationDependencies(options: OpenOptions) {
   const { config } = loaded;
   // Read before a broker is asked for anything: a wrong setting is said at once.
   const { vault, serviceLog, brokers } = dependencySettings(options);
+  const packs = await openPackTexts({
+    ...{ folders: config['rules.packs'], clock },
+    onBroken: (error) => options.telemetry.log.error(errorFields(error), 'a change of the rule packs is not in force'),
+  });
   const targets: Target[] = [];
   const opened = (target: Target) => {
     lifecycle.defer(`target ${target.name}`, () => target.close());
@@ -67,7 +72,7 @@ export async function openNotificationDependencies(options: OpenOptions) {
     opened(await createKafkaTarget(messages, { bus, clock }));
   }
   if (serviceLog !== undefined) opened(await openServiceLog(options, serviceLog, vault));
-  return { targets, content: contentSource(config), disabledRules: openDisabledRules(options) };
+  return { targets, content: contentSource(config), packs, disabledRules: openDisabledRules(options) };
 }
 
 /** Loaded where it is enabled: its answers are checked by schemas, its texts are rendered by processes, its credentials may lie in Vault. */

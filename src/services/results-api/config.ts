@@ -61,6 +61,11 @@ export const resultsOptions = defineOptions({
       description: "Content service to take the rules' content from in its place, host:port or URL",
     },
     'content.endpoint': { default: '/api/v1/content', description: 'Path of the content there' },
+    'rules.packs': {
+      default: [],
+      split: 'comma',
+      description: 'Folders of rule packs, the same as of the data pipeline: their texts stand beside the content',
+    },
     'content.refresh': {
       type: 'duration',
       default: contentRefreshMsDefault,

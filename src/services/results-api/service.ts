@@ -22,6 +22,7 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT, RULE_GROUPS_FILE } from '../../rules/catalog/content-root.ts';
 import { createFolderContent } from '../../rules/content/folder-content.ts';
 import { parseGroups } from '../../rules/content/rule-groups.ts';
+import { openPackTexts, withPackTexts } from '../../rules/packs/pack-texts.ts';
 import { type ResultsSettings, resultsOptions, resultsSettings } from './config.ts';
 import { missingRoles } from './decide/kept.ts';
 import { gatheringTables } from './gathering/gathering-routes.ts';
@@ -133,12 +134,20 @@ async function build(
 ): Promise<RunningService> {
   await bringUpTables(database, events.warned);
   const kept = new KeptRecords({ clock, onChange: (now) => events.rolesMissing(missingRoles(now)) });
-  const content = keepLastGood({
+  const packs = await openPackTexts({
+    folders: settings.rules.packs,
     clock,
-    refreshMs: settings.content.refreshMs,
-    load: contentOf(settings.content).load,
-    onFailure: events.contentFailed,
+    onBroken: events.packsBroken,
   });
+  const content = withPackTexts(
+    keepLastGood({
+      clock,
+      refreshMs: settings.content.refreshMs,
+      load: contentOf(settings.content).load,
+      onFailure: events.contentFailed,
+    }),
+    packs,
+  );
   const statementMs = settings.reads.statementTimeoutMs;
   const sources: Sources = {
     database,

@@ -64,6 +64,9 @@ export function createResultsEvents({ log, registry, announce }: Telemetry) {
     hostRefused(): void {
       refusedHosts.inc();
     },
+    packsBroken(error: CcxError): void {
+      log.error({ ...errorFields(error), hint: error.hint }, 'a change of the rule packs is not in force');
+    },
     contentFailed(error: unknown, ageMs: number | undefined): void {
       contentAge.set((ageMs ?? 0) / 1_000);
       log.warn(

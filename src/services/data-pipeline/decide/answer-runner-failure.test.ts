@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answerRunnerFailure, type RunnerFailureAnswer } from './answer-runner-failure.ts';
 
-const limits = { killedRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 };
+const limits = { killedRulesMax: 2, killedPackRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 };
 const inRule = 'rule ccx_rules_ocp.external.rules.slow';
+
+const inPackRule = 'rule ccx_packs.ours.SLOW';
 
 const rows: readonly [
   string,
@@ -33,6 +35,18 @@ const rows: readonly [
   ],
   ['one rule too many', { code: 'RUNNER_TIMEOUT', label: inRule }, [2, 0], { kind: 'give-up' }],
   [
+    'a rule of a pack',
+    { code: 'RUNNER_MEMORY', label: inPackRule },
+    [0, 0],
+    { kind: 'without-pack-rule', rule: inPackRule.slice(5) },
+  ],
+  [
+    'one rule of a pack too many',
+    { code: 'RUNNER_TIMEOUT', label: inPackRule },
+    [1, 0],
+    { kind: 'without-packs', rule: inPackRule.slice(5) },
+  ],
+  [
     'files that are too costly',
     { code: 'RUNNER_MEMORY', label: 'fact nodes' },
     [2, 1],
@@ -56,7 +70,7 @@ const rows: readonly [
 for (const [title, failure, [killedRules, others], expected] of rows) {
   test(`${title}: ${expected.kind}`, () => {
     const facts = { retryable: false, label: undefined, ...failure };
-    const soFar = { killedRules, killedFacts: others, unexplainedDeaths: others };
+    const soFar = { killedRules, killedPackRules: killedRules, killedFacts: others, unexplainedDeaths: others };
     assert.deepEqual(answerRunnerFailure(facts, soFar, limits), expected);
   });
 }

@@ -1,4 +1,5 @@
 /** What to do with an archive whose runner gave no result. Called after every failed attempt of one archive. */
+import { PACK_MODULE_PREFIX } from '../../../contracts/rule-content.ts';
 
 /** Label of a rule's run: this and the rule's module. */
 export const RULE_LABEL_PREFIX = 'rule ';
@@ -14,6 +15,8 @@ interface RunnerFailure {
 
 interface AttemptsSoFar {
   readonly killedRules: number;
+  /** Rules of packs, which are none of those. */
+  readonly killedPackRules: number;
   readonly killedFacts: number;
   /** Attempts before this one that ended outside any rule or fact. */
   readonly unexplainedDeaths: number;
@@ -22,6 +25,8 @@ interface AttemptsSoFar {
 export const runnerFailureLimits = {
   /** Rules that one archive may lose by kills before it is dead-lettered: each costs up to the time limit of a rule. */
   killedRulesMax: 8,
+  /** Rules of packs that one archive may lose by kills; then it runs without any, since packs must not cost it anything else. */
+  killedPackRulesMax: 3,
   /** Facts that one archive may lose by kills: what may be parsed is bounded, so that a genuine one loses none. */
   killedFactsMax: 2,
   /** Attempts of an archive whose runner died outside any rule or fact: the second one tells an accident from a bad archive. */
@@ -33,6 +38,10 @@ export type RunnerFailureLimits = Readonly<typeof runnerFailureLimits>;
 export type RunnerFailureAnswer =
   /** Run the archive again without this rule. */
   | { readonly kind: 'without-rule'; readonly rule: string }
+  /** Run the archive again without this rule of a pack. */
+  | { readonly kind: 'without-pack-rule'; readonly rule: string }
+  /** Run the archive again without any rule of a pack; this one was the last straw. */
+  | { readonly kind: 'without-packs'; readonly rule: string }
   /** Run the archive again without reading this fact: its files are too costly, and no rule is to blame. */
   | { readonly kind: 'without-fact'; readonly fact: string }
   | { readonly kind: 'again' }
@@ -50,6 +59,10 @@ export function answerRunnerFailure(
 ): RunnerFailureAnswer {
   if (deaths.has(failure.code)) {
     const rule = nameIn(failure.label, RULE_LABEL_PREFIX);
+    if (rule?.startsWith(`${PACK_MODULE_PREFIX}.`) === true) {
+      const isLast = soFar.killedPackRules + 1 >= limits.killedPackRulesMax;
+      return { kind: isLast ? 'without-packs' : 'without-pack-rule', rule };
+    }
     if (rule !== undefined) {
       return soFar.killedRules < limits.killedRulesMax ? { kind: 'without-rule', rule } : { kind: 'give-up' };
     }

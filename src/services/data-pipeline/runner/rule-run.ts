@@ -1,6 +1,7 @@
 /** What the service and its rule runners exchange. Travels by structured clone between the processes. */
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import type { RuleCatalogue, RuleSelection } from '../../../rules/engine/rule.ts';
+import type { PackProgramSource } from '../../../rules/packs/pack-set.ts';
 
 export interface RuleRun {
   /** The archive as it was downloaded, or a file that holds it, which is open in the service until the runner has answered. */
@@ -12,11 +13,24 @@ export interface RuleRun {
   readonly gatheredAt: string;
   /** Which of the rules that have a mark run. */
   readonly selection: RuleSelection;
+  /** Undefined where there are none. */
+  readonly packs: RunPacks | undefined;
   /** Modules of rules that must not run. */
   readonly leaveOut: readonly string[];
   /** Names of facts that must not be read. */
   readonly leaveOutFacts: readonly string[];
 }
+
+interface RunPacks {
+  readonly version: string;
+  /** Sent only to a runner that has not seen this version, which says so with `PACKS_WANTED`. */
+  readonly source: PackProgramSource | undefined;
+  /** All rules of packs over one archive together. */
+  readonly msMax: number;
+}
+
+/** Code of the answer of a runner that does not have these packs yet. */
+export const PACKS_WANTED = 'PACKS_WANTED';
 
 export interface RuleRunResult {
   readonly clusterId: string;
@@ -39,6 +53,8 @@ export interface RuleRunResult {
   readonly skips: readonly { readonly rule: string; readonly reason: string }[];
   /** Rules and facts that threw. */
   readonly failures: readonly { readonly component: string; readonly error: string }[];
+  /** Rules of packs that were stopped since they went over their own limits. */
+  readonly overLimit: readonly { readonly component: string; readonly error: string }[];
   /** Milliseconds from the job's arrival in the runner to the opened archive, and from there to the report. */
   readonly openMs: number;
   readonly rulesMs: number;

@@ -35,6 +35,7 @@ async function run(change: Partial<RuleRun> = {}, rules: readonly Rule[] = [rule
     clusterId: undefined,
     gatheredAt: '2026-01-30T10:08:55Z',
     selection: unmarkedOnly,
+    packs: undefined,
     leaveOut: [],
     leaveOutFacts: [],
     ...change,

@@ -14,8 +14,9 @@ import { isOverBudget } from '../../../rules/engine/archive-view.ts';
 import { evaluateArchive, readClusterId } from '../../../rules/engine/evaluate-archive.ts';
 import type { Rule } from '../../../rules/engine/rule.ts';
 import { catalogueOf, selectRules } from '../../../rules/engine/rule.ts';
+import type { PackProgram } from '../../../rules/packs/run-packs.ts';
 import { FACT_LABEL_PREFIX, RULE_LABEL_PREFIX } from '../decide/answer-runner-failure.ts';
-import type { RuleRun, RuleRunResult } from './rule-run.ts';
+import { PACKS_WANTED, type RuleRun, type RuleRunResult } from './rule-run.ts';
 
 /** Of `all` those run that the job selects. Throws a `CcxError` `ARCHIVE_*` for an archive that cannot be opened, `CLUSTER_ID_MISSING` for one of an unknown cluster, `REPORT_INVALID` for a rule's bug. */
 export async function runRulesOverArchive(
@@ -25,6 +26,7 @@ export async function runRulesOverArchive(
 ): Promise<RuleRunResult> {
   const clock = createSystemClock();
   const rules = selectRules(all, run.selection);
+  const packs = await packProgram(run.packs);
   const startedMs = clock.monotonicMs();
   context.label('open the archive');
   const { files, unpackedBytes } = await openArchiveCounting(packedBytes(run.packed), run.limits);
@@ -38,6 +40,7 @@ export async function runRulesOverArchive(
   const evaluation = evaluateArchive({
     files,
     rules,
+    ...(packs === undefined ? {} : { packs, packsMsMax: run.packs!.msMax }),
     now: new Date(run.gatheredAt),
     skipRules: leaveOut,
     skipFacts: new Set(run.leaveOutFacts),
@@ -48,7 +51,8 @@ export async function runRulesOverArchive(
   context.label('write the report');
   const reportText = serializeReport(evaluation.report);
 
-  const failedRules = evaluation.failures.filter(({ component }) => rules.some((rule) => rule.module === component));
+  const selected = [...rules, ...(packs?.rules ?? [])];
+  const stopped = new Set([...evaluation.failures, ...evaluation.overLimit].map(({ component }) => component));
   return {
     clusterId,
     reportText,
@@ -59,13 +63,32 @@ export async function runRulesOverArchive(
     unpackedBytes,
     brokenFiles: evaluation.brokenFiles.length,
     oversizedFiles: evaluation.brokenFiles.filter(({ reason }) => isOverBudget(reason)).length,
-    catalogue: catalogueOf(rules),
-    rulesRun: rules.filter((rule) => !leaveOut.has(rule.module)).length - failedRules.length,
+    catalogue: catalogueOf(rules, packs),
+    rulesRun: selected.filter(({ module }) => !leaveOut.has(module) && !stopped.has(module)).length,
     skips: evaluation.report.skips.map(({ rule_fqdn, reason }) => ({ rule: moduleOfComponent(rule_fqdn), reason })),
-    failures: evaluation.failures.map(({ component, cause }) => ({ component, error: errorText(cause) })),
+    failures: evaluation.failures.map(described),
+    overLimit: evaluation.overLimit.map(described),
     openMs: openedMs - startedMs,
     rulesMs: clock.monotonicMs() - openedMs,
   };
+}
+
+function described({ component, cause }: { readonly component: string; readonly cause: unknown }) {
+  return { component, error: errorText(cause) };
+}
+
+/** The packs of the last job: they change rarely, and compiling them takes longer than an archive. */
+let lastPacks: PackProgram | undefined;
+
+async function packProgram(packs: RuleRun['packs']): Promise<PackProgram | undefined> {
+  if (packs === undefined || lastPacks?.version === packs.version) return packs && lastPacks;
+  if (packs.source === undefined) {
+    throw new CcxError('this runner does not have the rule packs yet', { code: PACKS_WANTED, category: 'internal' });
+  }
+  // Only where there are packs: their language is more code than the rest of a runner.
+  const { PackProgram } = await import('../../../rules/packs/run-packs.ts');
+  lastPacks = new PackProgram(packs.source);
+  return lastPacks;
 }
 
 function packedBytes(packed: RuleRun['packed']): Buffer {

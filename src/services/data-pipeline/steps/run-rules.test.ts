@@ -5,6 +5,7 @@ import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
 import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
+import { noPacks } from '../../../rules/packs/pack-set.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
@@ -21,7 +22,7 @@ const upload: Upload = {
   gatheredAt: new Date('2026-01-30T10:08:55Z'),
 };
 const first: StepAttempt = { number: 1, retryMs: 375, elapsedMs: 0, signal: new AbortController().signal };
-const result = { clusterId: 'cluster-a' } as RuleRunResult;
+const result = { clusterId: 'cluster-a', overLimit: [] as RuleRunResult['overLimit'] } as RuleRunResult;
 
 function death(code: string, label: string | undefined, retryable = false): RunnerError {
   return new RunnerError('died', { code, category: 'limit', label, retryable });
@@ -51,7 +52,9 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
     }),
     archiveLimits: defaultArchiveLimits,
     selection: { provisional: true, tutorial: false },
-    failureLimits: { killedRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
+    packs: () => noPacks.source,
+    packsMsMax: 1_000,
+    failureLimits: { killedRulesMax: 2, killedPackRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
     onCpu: () => undefined,
     onKilled: (component: string) => killed.push(component),
     onRuleQuarantined: (rule: string) => quarantined.push(rule),
@@ -72,6 +75,7 @@ test('an archive whose rules run to an end is done at once', async () => {
     clusterId: 'cluster-a',
     gatheredAt: '2026-01-30T10:08:55.000Z',
     selection: { provisional: true, tutorial: false },
+    packs: undefined,
     leaveOut: [],
     leaveOutFacts: [],
   });
@@ -150,4 +154,43 @@ test('without a runner the archive waits', async () => {
   const outcome = await run(make([death('RUNNER_UNAVAILABLE', undefined, true)]));
   assert.ok(outcome.kind === 'retry');
   assert.equal(outcome.afterMs, 375);
+});
+
+const module = (key: string) => `ccx_packs.ours.${key}`;
+const rules = ['ONE', 'TWO', 'THREE'].map((key) => ({
+  ...{ module: module(key), key, inputs: [], when: 'true', details: {}, tags: [] },
+}));
+const source = { version: 'v1', rules };
+
+test('packs are sent to a runner that does not have this version, and only named to the others', async () => {
+  const given = make([death('PACKS_WANTED', undefined), result]);
+  await run({ ...given, dependencies: { ...given.dependencies, packs: () => source } });
+  assert.deepEqual(
+    given.jobs.map(({ packs }) => packs),
+    [
+      { version: 'v1', source: undefined, msMax: 1_000 },
+      { version: 'v1', source, msMax: 1_000 },
+    ],
+  );
+});
+
+test('a rule of a pack that was over its limits is left out for the next archives; the report goes on', async () => {
+  const given = make([
+    { ...result, overLimit: [{ component: module('ONE'), error: 'it took more than 200 ms' }] },
+    result,
+  ]);
+  assert.equal((await run(given)).kind, 'done');
+  await run(given);
+  assert.deepEqual(
+    given.jobs.map(({ leaveOut }) => leaveOut),
+    [[], [module('ONE')]],
+  );
+});
+
+test('rules of packs that take runners down never cost the archive: in the end it runs without any of them', async () => {
+  const given = make([...['ONE', 'TWO'].map((key) => death('RUNNER_MEMORY', `rule ${module(key)}`)), result]);
+  const outcome = await run({ ...given, dependencies: { ...given.dependencies, packs: () => source } });
+  assert.equal(outcome.kind, 'done');
+  assert.deepEqual(given.jobs.at(-1)?.leaveOut.toSorted(), ['ONE', 'THREE', 'TWO'].map(module));
+  assert.deepEqual(given.killed, ['ONE', 'TWO'].map(module));
 });

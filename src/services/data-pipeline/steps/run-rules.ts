@@ -9,9 +9,10 @@ import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../.
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
 import type { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
 import type { RuleSelection } from '../../../rules/engine/rule.ts';
+import type { PackProgramSource } from '../../../rules/packs/pack-set.ts';
 import { answerRunnerFailure, FACT_LABEL_PREFIX, type RunnerFailureLimits } from '../decide/answer-runner-failure.ts';
 import type { RuleQuarantine } from '../rule-quarantine.ts';
-import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
+import { PACKS_WANTED, type RuleRun, type RuleRunResult } from '../runner/rule-run.ts';
 import type { Upload } from '../upload.ts';
 
 export interface RunRulesDependencies {
@@ -19,6 +20,10 @@ export interface RunRulesDependencies {
   readonly quarantine: RuleQuarantine;
   readonly archiveLimits: ArchiveLimits;
   readonly selection: RuleSelection;
+  /** Those in force now; they may change from archive to archive. */
+  readonly packs: () => PackProgramSource;
+  /** All rules of packs over one archive together. */
+  readonly packsMsMax: number;
   readonly failureLimits: RunnerFailureLimits;
   /** What an attempt took of the CPU. */
   readonly onCpu: (orgId: number, cpuMs: number) => void;
@@ -35,18 +40,34 @@ export async function runRules(
 ): Promise<StepAnswer<RuleRunResult>> {
   const leaveOut = dependencies.quarantine.leftOutFor(upload);
   const leaveOutFacts = new Set<string>();
-  const soFar = { killedRules: 0, killedFacts: 0, unexplainedDeaths: 0 };
+  const packs = dependencies.packs();
+  const without = { leaveOut, leaveOutFacts, packs };
+  const soFar = { killedRules: 0, killedPackRules: 0, killedFacts: 0, unexplainedDeaths: 0 };
+  const leaveOutLonger = (rule: string) => {
+    if (dependencies.quarantine.add(rule, upload)) dependencies.onRuleQuarantined(rule);
+  };
   for (;;) {
-    const result = await runOnce(upload, packed, { leaveOut, leaveOutFacts }, dependencies, attempt.signal);
-    if (!(result instanceof RunnerError)) return done(result);
+    const result = await runOnce(upload, packed, without, dependencies, attempt.signal);
+    if (!(result instanceof RunnerError)) {
+      for (const { component } of result.overLimit) leaveOutLonger(component);
+      return done(result);
+    }
 
     const answer = answerRunnerFailure(result, soFar, dependencies.failureLimits);
     switch (answer.kind) {
+      case 'without-pack-rule':
+      case 'without-packs':
+        soFar.killedPackRules += 1;
+        leaveOut.add(answer.rule);
+        if (answer.kind === 'without-packs') for (const { module } of packs.rules) leaveOut.add(module);
+        dependencies.onKilled(answer.rule, result);
+        leaveOutLonger(answer.rule);
+        continue;
       case 'without-rule':
         soFar.killedRules += 1;
         leaveOut.add(answer.rule);
         dependencies.onKilled(answer.rule, result);
-        if (dependencies.quarantine.add(answer.rule, upload)) dependencies.onRuleQuarantined(answer.rule);
+        leaveOutLonger(answer.rule);
         continue;
       case 'without-fact':
         soFar.killedFacts += 1;
@@ -67,28 +88,39 @@ export async function runRules(
 async function runOnce(
   upload: Upload,
   packed: RuleRun['packed'],
-  without: { readonly leaveOut: ReadonlySet<string>; readonly leaveOutFacts: ReadonlySet<string> },
+  without: {
+    readonly leaveOut: ReadonlySet<string>;
+    readonly leaveOutFacts: ReadonlySet<string>;
+    readonly packs: PackProgramSource;
+  },
   dependencies: RunRulesDependencies,
   signal: AbortSignal,
 ): Promise<RuleRunResult | RunnerError> {
-  try {
+  const run = (source: PackProgramSource | undefined) => {
+    const { version } = without.packs;
     const job = {
       packed,
       limits: dependencies.archiveLimits,
       clusterId: upload.clusterId,
       gatheredAt: upload.gatheredAt.toISOString(),
       selection: dependencies.selection,
+      packs: version === '' ? undefined : { version, source, msMax: dependencies.packsMsMax },
       leaveOut: [...without.leaveOut],
       leaveOutFacts: [...without.leaveOutFacts],
     };
-    return await dependencies.runners.run(job, {
-      signal,
-      owner: String(upload.orgId),
-      onCpu: (cpuMs) => dependencies.onCpu(upload.orgId, cpuMs),
-    });
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof RunnerError) return error;
-    throw error;
-  }
+    return dependencies.runners
+      .run(job, {
+        signal,
+        owner: String(upload.orgId),
+        onCpu: (cpuMs) => dependencies.onCpu(upload.orgId, cpuMs),
+      })
+      .catch((error: unknown) => {
+        signal.throwIfAborted();
+        if (error instanceof RunnerError) return error;
+        throw error;
+      });
+  };
+  const result = await run(undefined);
+  // Once for each runner and version: they would be more to send than most archives.
+  return result instanceof RunnerError && result.code === PACKS_WANTED ? run(without.packs) : result;
 }
