@@ -23,7 +23,7 @@ const manyReports = 100_000;
 /** As many transactions as a writer or two have under way. */
 const connectionsMax = 4;
 
-interface Parts {
+export interface FollowParts {
   readonly context: BenchContext;
   readonly store: Database;
   readonly producer: Producer;
@@ -63,7 +63,8 @@ async function measureOn(context: BenchContext, engine: BusEngine) {
   const brokers = engine === 'kafka' ? await context.engines.kafka() : undefined;
   await bus.admin.ensureTopics([{ name: topic, partitions: 3 }]);
   const notifier = await startNotifier(context, { databaseUrl: url, topic, brokers });
-  const parts = { ...(await openParts(context, bus, topic, url)), storeReport, watched: { process: notifier, server } };
+  const watched = { process: notifier.pid, server };
+  const parts = { ...(await openParts(context, bus, topic, url)), storeReport, watched };
   await storeAtRate(parts, { perSecond: comparedPerSecond, count: context.size(warmUpReports, 2) });
   const comparison = await context.compare({
     title: `${engine}, ${comparedPerSecond} a second: reports by each second that they wait`,
@@ -80,7 +81,8 @@ async function measureOn(context: BenchContext, engine: BusEngine) {
   return { comparison, figures };
 }
 
-async function openParts(context: BenchContext, bus: Bus, topic: string, url: string) {
+/** What stores reports, and what sees their notifications come. */
+export async function openParts(context: BenchContext, bus: Bus, topic: string, url: string) {
   const { lifecycle } = context;
   const arrivals = await watchArrivals(context, bus, topic);
   const producer = await bus.createProducer();
@@ -91,7 +93,7 @@ async function openParts(context: BenchContext, bus: Bus, topic: string, url: st
 }
 
 /** A second of one way; what counts is how long the reports waited, all together. */
-function contender(parts: Parts, name: string, isService: boolean): Contender {
+function contender(parts: FollowParts, name: string, isService: boolean): Contender {
   const { context, watched } = parts;
   return {
     name,
@@ -104,7 +106,8 @@ function contender(parts: Parts, name: string, isService: boolean): Contender {
   };
 }
 
-async function latencies(parts: Parts, title: string): Promise<Figure[]> {
+/** At each rate; each report is the first of its cluster. */
+export async function latencies(parts: FollowParts, title: string): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const perSecond of ratesPerSecond) {
     const count = parts.context.size(perSecond * measuredSeconds, 4);
@@ -126,7 +129,7 @@ async function latencies(parts: Parts, title: string): Promise<Figure[]> {
 
 /** Each of a cluster of its own, at its moment whether those before have arrived or not; answers how long each waited, in ms. */
 async function storeAtRate(
-  { context: { clock }, store, producer, topic, arrivals, storeReport }: Parts,
+  { context: { clock }, store, producer, topic, arrivals, storeReport }: FollowParts,
   how: { readonly perSecond: number; readonly count: number; readonly isService?: boolean },
 ): Promise<number[]> {
   const { perSecond, count, isService = true } = how;

@@ -11,6 +11,7 @@ import { deleteOldRows } from '../src/platform/database/delete-old-rows.ts';
 import { deleteAgedRows, oldRowsOf } from '../src/platform/records/old-rows.ts';
 import { createFactsSweep } from '../src/platform/records/report-facts.ts';
 import type { BenchContext, Benchmark, Contender, Figure } from './support/benchmark.ts';
+import { fillWithoutIndexes } from './support/fill-tables.ts';
 
 /** Reports of a cluster, one every two hours. */
 const reportsPerCluster = 100;
@@ -142,24 +143,9 @@ function momentOf(number: string, rows: string): string {
   return `date_trunc('day', now() AT TIME ZONE 'UTC') - interval '1 month' + (${number} - ${rows}::int) * interval '1 second'`;
 }
 
-/** Without the indexes, which are made behind it, because a table does not become this large in an hour otherwise. */
 async function fillReports({ tell, clock }: BenchContext, database: Database, rows: number): Promise<void> {
   const startedMs = clock.monotonicMs();
-  await database.transaction(async (tx) => {
-    const { rows: made } = await tx.query<{ drop: string; make: string }>(
-      `SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
-              format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS make
-         FROM pg_constraint
-        WHERE conrelid IN ($1::regclass, $2::regclass) AND contype = 'p' OR confrelid = $1::regclass
-        ORDER BY contype = 'p'`,
-      [TABLE_NEW_REPORTS, TABLE_REPORT_FACTS],
-    );
-    const { rows: indexes } = await tx.query<{ drop: string; make: string }>(
-      `SELECT format('DROP INDEX %s', indexrelid::regclass) AS drop, pg_get_indexdef(indexrelid) AS make
-         FROM pg_index WHERE indrelid = $1::regclass AND NOT indisprimary`,
-      [TABLE_NEW_REPORTS],
-    );
-    for (const { drop } of [...made, ...indexes]) await tx.query(drop);
+  await fillWithoutIndexes(database, [TABLE_NEW_REPORTS, TABLE_REPORT_FACTS], async (tx) => {
     await tx.query(
       `INSERT INTO ${TABLE_NEW_REPORTS} (org_id, account_number, cluster, report, updated_at, kafka_offset)
        SELECT 1 + hashint4(c) % 1000, 1, md5(c::text)::uuid, rpad('{"reports":[]}', $2), ${momentOf('n', '$1')}, n
@@ -171,11 +157,7 @@ async function fillReports({ tell, clock }: BenchContext, database: Database, ro
        SELECT org_id, cluster, updated_at, '', updated_at FROM ${TABLE_NEW_REPORTS}`,
     );
     tell(`${rows} reports are there after ${Math.round((clock.monotonicMs() - startedMs) / 1000)} s`);
-    await tx.query(`SET LOCAL maintenance_work_mem = '512MB'`);
-    for (const { make } of [...made.reverse(), ...indexes]) await tx.query(make);
   });
-  await database.query(`VACUUM ANALYZE ${TABLE_NEW_REPORTS}, ${TABLE_REPORT_FACTS}`);
-  await database.query('CHECKPOINT');
   tell(`and their indexes after ${Math.round((clock.monotonicMs() - startedMs) / 1000)} s`);
 }
 

@@ -4,9 +4,6 @@
  * embedded bus, on Debian's PostgreSQL and on the embedded one. Goals, from Kafka on Debian's: at least 0.7 of COPY, at most 110 µs of
  * processor time of the process and 65 of the server a message, less than 150 MiB.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -16,8 +13,7 @@ import {
   TABLE_REPORT_FACTS,
   TABLE_STORED_POSITIONS,
 } from '../src/contracts/tables.ts';
-import type { Bus, Producer } from '../src/platform/bus/bus.ts';
-import { baseEnvironment } from '../test/support/base-environment.ts';
+import type { Bus } from '../src/platform/bus/bus.ts';
 import type {
   BenchContext,
   BenchDatabase,
@@ -27,13 +23,11 @@ import type {
   DatabaseEngine,
 } from './support/benchmark.ts';
 import { copyLine, reportMessages } from './support/report-messages.ts';
+import { startWriter } from './support/start-writer.ts';
 
 const copyTable = 'bench_new_reports';
-const partitions = 3;
-/** Messages of one send. */
+/** Rows of one part of the COPY. */
 const sentAtOnce = 500;
-/** A look at where the writer is costs a request; the end of a round is known to this. */
-const lookEveryMs = 20;
 
 const engines: readonly (readonly [BusEngine, DatabaseEngine])[] = [
   ['kafka', 'debian'],
@@ -86,83 +80,28 @@ interface WriterBench {
 
 /** One process for all rounds. It stands still while its backlog is made, and its time counts from when it may go on. */
 async function writerContender(context: BenchContext, { bench, bus, busEngine, messages }: WriterBench) {
-  const { clock, lifecycle } = context;
-  const name = `bench.${clock.uuid()}`;
-  const [topic, statuses] = [`${name}.in`, `${name}.status`];
-  await bus.admin.ensureTopics([topic, statuses].map((one) => ({ name: one, partitions })));
-  const producer = await bus.createProducer();
-  const brokers = busEngine === 'kafka' ? (await context.engines.kafka()).join(',') : '';
-  const child = spawn(join(import.meta.dirname, '../src/bin/ccx'), ['writer'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: {
-      ...baseEnvironment(),
-      CCX_DATABASE_URL: bench.url,
-      CCX_NOTIFICATION_WRITER__BROKER__ADDRESSES: brokers,
-      CCX_NOTIFICATION_WRITER__BROKER__TOPIC: topic,
-      CCX_NOTIFICATION_WRITER__BROKER__GROUP: name,
-      CCX_NOTIFICATION_WRITER__DEAD_LETTERS__TOPIC: `${name}.dead`,
-      CCX_NOTIFICATION_WRITER__TRACKER__TOPIC: statuses,
-      CCX_NOTIFICATION_WRITER__METRICS__ADDRESS: 'none',
-    },
-  });
-  const stop = () => endOf(child);
-  lifecycle.defer('writer', stop);
-  let sent = 0;
-  const stored = async () => {
-    while ((await committed(bus, name, topic)) < sent) {
-      if (child.exitCode !== null) throw new Error(`the writer ended with ${child.exitCode}`);
-      await clock.sleep(lookEveryMs);
-    }
-  };
-  const send = async (count: number) => {
-    await sendReports(context, producer, { topic, count });
-    sent += count;
-  };
+  const brokers = busEngine === 'kafka' ? await context.engines.kafka() : [];
+  const writer = await startWriter(context, { databaseUrl: bench.url, bus, brokers });
   // It has joined its group and made its tables.
-  await send(1);
-  await stored();
+  await writer.send(reportMessages(context.clock, 1));
+  await writer.untilStored();
   const contender: Contender = {
     name: 'ccx writer',
     async prepare() {
       await bench.database.query(
         `TRUNCATE ${TABLE_NEW_REPORTS}, read_errors, ${TABLE_REPORT_FACTS}, ${TABLE_CLUSTERS}, ${TABLE_STORED_POSITIONS}`,
       );
-      child.kill('SIGSTOP');
-      await send(messages);
+      writer.pause();
+      await writer.send(reportMessages(context.clock, messages));
     },
     async run() {
-      child.kill('SIGCONT');
-      await stored();
+      writer.goOn();
+      await writer.untilStored();
       return messages;
     },
-    costs: () => ({ process: child.pid!, server: bench.server }),
+    costs: () => ({ process: writer.pid, server: bench.server }),
   };
-  return { contender, stop };
-}
-
-async function sendReports(
-  { clock }: BenchContext,
-  producer: Producer,
-  { topic, count }: { readonly topic: string; readonly count: number },
-): Promise<void> {
-  const series = clock.uuid();
-  for (let first = 0; first < count; first += sentAtOnce) {
-    const some = reportMessages(clock, Math.min(sentAtOnce, count - first), series, first);
-    await producer.send(some.map((value, index) => ({ topic, key: `${series} ${first + index}`, value })));
-  }
-}
-
-async function committed(bus: Bus, group: string, topic: string): Promise<number> {
-  const lags = await bus.admin.lag(group, [topic]);
-  return lags.reduce((sum, lag) => sum + Number(lag.committed ?? 0n), 0);
-}
-
-async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGCONT');
-  child.kill('SIGTERM');
-  await ended;
+  return { contender, stop: writer.stop };
 }
 
 function copyContender({ clock }: BenchContext, { database, server }: BenchDatabase, messages: number): Contender {

@@ -2,6 +2,7 @@
 import { benchmark as bus } from '../bus.ts';
 import { benchmark as dataPipeline } from '../data-pipeline.ts';
 import { benchmark as decide } from '../decide.ts';
+import { benchmark as fleet } from '../fleet.ts';
 import { benchmark as follow } from '../follow.ts';
 import { benchmark as ingress } from '../ingress.ts';
 import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
@@ -30,4 +31,5 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   notify,
   'start-up': startUp,
   retention,
+  fleet,
 };
