@@ -28,7 +28,7 @@ export const nightlyParts: readonly NightlyPart[] = [
   },
   {
     name: 'soak',
-    what: 'a whole series of kills, fifty kills of writers, 200 histories of a notification service',
+    what: 'a whole series of kills, fifty kills of writers, 200 histories of a notification service, 10,000 archives by chance',
     command: ['scripts/soak.ts'],
   },
   {

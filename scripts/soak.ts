@@ -1,14 +1,14 @@
 /**
  * `npm run soak`: whole series of kill scenarios (`test/faults/kill-series.ts`), one per seed, then fifty kills of writers under load on a
  * real Kafka (`test/faults/writer-under-fire.ts`), then 200 histories of a notification service
- * (`test/faults/notification-history.ts`), and what came out of them. `npm run test:all` runs a tenth of one. Ends with 1 when a promise was
- * broken; the same seed gives the same series again.
+ * (`test/faults/notification-history.ts`) and 10,000 archives by chance (`test/faults/fuzz/`), and what came out of them.
+ * `npm run test:all` runs a part of it. Ends with 1 when a promise was broken; the same seed gives the same series again.
  *
  *   npm run soak                         one series, a random seed
  *   npm run soak -- --seeds=3            three series
  *   npm run soak -- --seed=abc           that series; with --seeds the first of several
  *   npm run soak -- --parallel=2         scenarios at a time
- *   npm run soak -- --only=report-stored scenarios whose name contains that; the others are called `writers` and `histories`
+ *   npm run soak -- --only=report-stored scenarios whose name contains that; the others are called `writers`, `histories` and `archives`
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,8 +34,21 @@ interface Finished extends ScenarioResult {
 /** What one run does to the writers on Kafka; `writer-under-fire.kafka.test.ts` does a tenth of it. */
 const writersUnderFire = { name: 'writers under fire', kills: 50, serverRestarts: 10 };
 
-/** What one run plays; `histories.pg.test.ts`, which does it, plays one under `npm test`. */
-const histories = { name: 'histories', count: 200, test: 'src/services/notification-service/histories.pg.test.ts' };
+/** What one run plays and sends; `npm test` and `npm run test:all` do a part of it with the same tests. */
+const series = [
+  {
+    name: 'histories',
+    count: 200,
+    variable: 'CCX_TEST_HISTORIES',
+    test: 'src/services/notification-service/histories.pg.test.ts',
+  },
+  {
+    name: 'archives by chance',
+    count: 10_000,
+    variable: 'CCX_TEST_FUZZED',
+    test: 'src/services/data-pipeline/fuzzed-archives.fault.test.ts',
+  },
+] as const;
 
 const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
 const clock = createSystemClock();
@@ -65,15 +78,16 @@ async function soak(): Promise<number> {
   const areStored = [];
   for (const seed of fires) areStored.push(await soakWriters(seed));
   const areTrue = [];
-  for (const seed of histories.name.includes(only) ? seeds : []) areTrue.push(await soakHistories(seed));
+  for (const one of series.filter(({ name }) => name.includes(only)))
+    for (const seed of seeds) areTrue.push(await soakTest(seed, one));
   return isKept && areStored.every(Boolean) && areTrue.every(Boolean) ? 0 : 1;
 }
 
-/** False when a history broke a promise; it is printed with its seed. */
-async function soakHistories(seed: string): Promise<boolean> {
-  console.log(`${histories.count} histories, seed ${seed}`);
-  const env = { ...baseEnvironment(), CCX_TEST_SEED: seed, CCX_TEST_HISTORIES: String(histories.count) };
-  const child = spawn(process.execPath, ['--test', histories.test], { cwd: repositoryRoot, env, stdio: 'inherit' });
+/** False when one of them broke a promise; it is printed with its seed. */
+async function soakTest(seed: string, { name, count, variable, test }: (typeof series)[number]): Promise<boolean> {
+  console.log(`${count} ${name}, seed ${seed}`);
+  const env = { ...baseEnvironment(), CCX_TEST_SEED: seed, [variable]: String(count) };
+  const child = spawn(process.execPath, ['--test', test], { cwd: repositoryRoot, env, stdio: 'inherit' });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code === 0;
 }
