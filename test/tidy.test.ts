@@ -275,6 +275,27 @@ test('every step of a service appears in its pipeline under the name of its file
   assert.deepEqual(wrong, []);
 });
 
+test('templates, which are code, are compiled only where the runner pool watches', () => {
+  const compiler = 'src/rules/content/compile-template.ts';
+  const importers = production.filter((file) => file.imports.includes(compiler));
+  assert.ok(importers.length > 0);
+  // What renders is given the compiler, so that whoever wants one has to import this file.
+  const wrong = importers.filter(
+    ({ path, text }) => path !== 'src/rules/content/render-report.ts' && !/export const runJob\b/.test(text),
+  );
+  assert.deepEqual(
+    wrong.map(({ path }) => path),
+    [],
+  );
+  // A child's module runs in the children alone: nobody else imports more of it than types.
+  const children = importers.filter(({ text }) => /export const runJob\b/.test(text)).map(({ path }) => path);
+  for (const { path, text } of production) {
+    for (const [, imported = ''] of text.matchAll(/^import (?!type\b).*? from '([^']+)';$/gms)) {
+      assert.ok(!children.includes(join(dirname(path), imported)), `${path} imports ${imported}`);
+    }
+  }
+});
+
 /** By what a test uses: the helpers that bring it. */
 const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = {
   'use PostgreSQL': ['test/support/postgres.ts'],

@@ -43,7 +43,11 @@ test('service Q27, G9: an error page, a wrong body, or nobody there is content t
   );
   await serving(
     (response) => response.end('<html>'),
-    (server) => assert.rejects(createServerContent({ server, endpoint: '' }).load(), unavailable),
+    (server) =>
+      assert.rejects(createServerContent({ server, endpoint: '', settings: ['a.server', 'a.path'] }).load(), {
+        ...unavailable,
+        hint: /a\.server and a\.path/,
+      }),
   );
   const gone = await serving(
     (response) => response.end(),

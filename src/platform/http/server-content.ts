@@ -16,7 +16,10 @@ export function createServerContent(options: {
   readonly server: string;
   /** `dependencies.content_endpoint`, appended as it is. */
   readonly endpoint: string;
+  /** What both are called, for the hint of errors, where it is not that. */
+  readonly settings?: readonly [server: string, endpoint: string];
 }): { load(): Promise<RuleContentDirectory> } {
+  const settings = options.settings ?? ['dependencies.content_server', 'dependencies.content_endpoint'];
   const address = `${options.server}${options.endpoint}`;
   const url = address.startsWith('http') ? address : `http://${address}`;
   return {
@@ -35,7 +38,7 @@ export function createServerContent(options: {
           category: 'connection',
           retryable: true,
           cause,
-          hint: 'check dependencies.content_server and dependencies.content_endpoint, and that the content service runs',
+          hint: `check ${settings.join(' and ')}, and that the content service runs`,
         });
       }
     },

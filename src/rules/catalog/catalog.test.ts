@@ -14,7 +14,7 @@ import {
   sampleFiles,
   sampleNow,
 } from '../../../test/support/rule-samples.ts';
-import { SKIP_MISSING_REQUIREMENTS, type SkipItem } from '../../contracts/report.ts';
+import { type RuleHit, SKIP_MISSING_REQUIREMENTS, type SkipItem } from '../../contracts/report.ts';
 import { totalRisk } from '../../contracts/rule-content.ts';
 import { createTemplateCompiler } from '../content/compile-template.ts';
 import { loadContent } from '../content/load-content.ts';
@@ -256,7 +256,8 @@ test('every folder below a rule is one of its error keys', async () => {
 
 const compile = createTemplateCompiler();
 
-function rendered(report: Parameters<typeof renderReport>[1]) {
+function rendered(hit: Pick<RuleHit, 'component' | 'key' | 'details'>) {
+  const report = { component: hit.component, key: hit.key, details: JSON.stringify(hit.details) };
   const result = renderReport(Object.values(directory.rules), report, compile);
   assert.ok(result.kind === 'rendered', JSON.stringify(result));
   return result;

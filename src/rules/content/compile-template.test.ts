@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTemplateCompiler } from './compile-template.ts';
 
-const compile = createTemplateCompiler();
+const compileText = createTemplateCompiler();
+const compile = (text: string) => (details: unknown) => compileText(text)(JSON.stringify(details));
 const nodes = [{ name: 'a' }, { name: 'b' }];
 
 const vectors: readonly (readonly [title: string, template: string, details: unknown, result: string])[] = [
@@ -33,7 +34,7 @@ for (const [title, template, details, result] of vectors) {
 }
 
 test('a text is compiled once, however often it is needed', () => {
-  assert.equal(compile('about {{=pydata.name}}'), compile('about {{=pydata.name}}'));
+  assert.equal(compileText('about {{=pydata.name}}'), compileText('about {{=pydata.name}}'));
 });
 
 test('a template sees neither the process nor the modules of the program', () => {
@@ -43,12 +44,31 @@ test('a template sees neither the process nor the modules of the program', () =>
   );
 });
 
+for (const way of ['pydata', 'pydata.list', 'this', 'globalThis', 'module', 'arguments', 'module.exports.template']) {
+  test(`a template does not come out of its realm by ${way}`, () => {
+    const process = `${way}.constructor.constructor("return typeof process")()`;
+    assert.equal(compile(`{{=${process}}}`)({ list: [1] }), 'undefined');
+  });
+}
+
+test('a template that changes the language for the next ones gets nothing of ours into its hands', () => {
+  const compileNext = createTemplateCompiler();
+  compileNext(`{{
+    const seen = globalThis.seen = [];
+    const replace = String.prototype.replace;
+    String.prototype.replace = function (...given) { seen.push(...given); return replace.apply(this, given); };
+    JSON.parse = (...given) => { seen.push(...given); return {}; };
+  }}`)('{}');
+  const outside = '.map((value) => value.constructor.constructor("return typeof process")()).join()';
+  assert.match(compileNext(`x{{=seen${outside}}}`)('{"a":1}'), /^x(undefined,?)+$/);
+});
+
 test('what one template leaves behind in the language is not seen by the program', () => {
   compile('{{ Object.prototype.left = 1; }}')({});
   assert.equal('left' in {}, false);
 });
 
 test('a text that is no template is a syntax error, and an error in a template is thrown to the caller', () => {
-  assert.throws(() => compile('{{? pydata.a'.concat('}}unclosed')), { name: 'SyntaxError' });
+  assert.throws(() => compileText('{{? pydata.a'.concat('}}unclosed')), { name: 'SyntaxError' });
   assert.throws(() => compile('{{=pydata.a.b.c}}')({}), { name: 'TypeError' });
 });

@@ -2,16 +2,16 @@
  * Template text → function. The language is doT with the differences of the hosted renderer; existing rule content is written for it.
  * Source: data-pipeline.md 8.6.
  *
- * Templates are trusted like code: they may hold any JavaScript expression. They are compiled in a realm of their own, so that they see
- * the language but neither Node's globals nor ours; this guards against accidents, not against an attacker. The data they are given is
- * not trusted. A template that loops is stopped from outside, by running it in a process with a deadline.
+ * Templates are code: they may hold any JavaScript expression. They are compiled in a realm of their own, so that they see the language but
+ * neither Node's globals nor ours. What loops or fills memory is stopped from outside: templates are rendered in children of the runner
+ * pool only, which hold no credentials (a test holds that nothing else imports this file). The data they are given is not trusted.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createContext, runInContext } from 'node:vm';
+import { constants, createContext, runInContext } from 'node:vm';
 
-/** Called with a report item's `details`, which the template knows as `pydata`. Throws whatever the template's code throws. */
-type Template = (pydata: unknown) => string;
+/** Called with a report item's `details` as JSON; the template knows them as `pydata`. Throws whatever the template's code throws. */
+type Template = (details: string) => string;
 
 /** Throws a SyntaxError when the text is no valid template. */
 export type TemplateCompiler = (text: string) => Template;
@@ -19,36 +19,17 @@ export type TemplateCompiler = (text: string) => Template;
 /** Compiled templates that are kept: more than a rule set has. */
 const compiledTemplatesMax = 5_000;
 
-interface Dot {
-  template(text: string, settings: Readonly<Record<string, unknown>>): Template;
-}
-
 /**
  * Costs some milliseconds; make one and keep it. It compiles each text once; the oldest is forgotten when there are too many, as after many
  * changes of the content.
  */
 export function createTemplateCompiler(): TemplateCompiler {
-  const dot = loadDot();
-  // doT's own settings with three changes: the parameter's name, `{{!` inserts like `{{=` (the hosted renderer does not encode), and
-  // no definitions or includes. Stripping is done before, since doT's would join lines.
-  const settings = {
-    evaluate: /\{\{([\s\S]+?(\}?)+)\}\}/g,
-    interpolate: /\{\{[=!]([\s\S]+?)\}\}/g,
-    conditional: /\{\{\?(\?)?\s*([\s\S]*?)\s*\}\}/g,
-    iterate: /\{\{~\s*(?:\}\}|([\s\S]+?)\s*:\s*([\w$]+)\s*(?::\s*([\w$]+))?\s*\}\})/g,
-    encode: undefined,
-    use: undefined,
-    define: undefined,
-    varname: 'pydata',
-    strip: false,
-    append: true,
-    selfcontained: false,
-  };
+  const compileInRealm = openRealm();
   const known = new Map<string, Template>();
   return (text) => {
     const present = known.get(text);
     if (present !== undefined) return present;
-    const template = dot.template(stripTemplate(text), settings);
+    const template = compileInRealm(stripTemplate(text));
     known.set(text, template);
     if (known.size > compiledTemplatesMax) known.delete(known.keys().next().value!);
     return template;
@@ -66,13 +47,42 @@ function stripTemplate(text: string): string {
     .replace(/\/\*[\s\S]*?\*\//g, '');
 }
 
-/** doT compiles with the `Function` of the realm that it was loaded in, so loading it in another realm is all there is to do. */
-function loadDot(): Dot {
+/**
+ * doT compiles with the `Function` of the realm that it was loaded in, so loading it in another realm is nearly all there is to do. Only texts
+ * go in and out: by any object of ours, its constructor's constructor, a template would be in our realm.
+ */
+function openRealm(): TemplateCompiler {
+  const realm = createContext(constants.DONT_CONTEXTIFY, {
+    name: 'rule templates',
+    codeGeneration: { strings: true, wasm: false },
+  });
   const source = readFileSync(createRequire(import.meta.url).resolve('dot/doT.js'), 'utf8');
-  const realm = createContext(
-    { module: { exports: {} } },
-    { name: 'rule templates', codeGeneration: { strings: true, wasm: false } },
-  );
+  runInContext('var module = { exports: {} };', realm);
   runInContext(source, realm, { filename: 'doT.js' });
-  return (realm['module'] as { exports: Dot }).exports;
+  return runInContext(`(${compilerInRealm})(module.exports)`, realm);
 }
+
+/** Its text is run in the realm and sees nothing from outside itself. */
+const compilerInRealm = String.raw`(doT) => {
+  const { parse } = JSON;
+  const text = String;
+  // doT's own settings with three changes: the parameter's name, {{! inserts like {{= (the hosted renderer does not encode), and no
+  // definitions or includes. Stripping is done before, since doT's would join lines.
+  const settings = {
+    evaluate: /\{\{([\s\S]+?(\}?)+)\}\}/g,
+    interpolate: /\{\{[=!]([\s\S]+?)\}\}/g,
+    conditional: /\{\{\?(\?)?\s*([\s\S]*?)\s*\}\}/g,
+    iterate: /\{\{~\s*(?:\}\}|([\s\S]+?)\s*:\s*([\w$]+)\s*(?::\s*([\w$]+))?\s*\}\})/g,
+    encode: undefined,
+    use: undefined,
+    define: undefined,
+    varname: 'pydata',
+    strip: false,
+    append: true,
+    selfcontained: false,
+  };
+  return (source) => {
+    const template = doT.template(source, settings);
+    return (details) => text(template(parse(details)));
+  };
+}`;

@@ -36,7 +36,7 @@ const rule: RuleContent = {
 
 const compile = createTemplateCompiler();
 const render = (key: string, component = 'family.some_rule.report') =>
-  renderReport([rule], { component, key, details: { name: 'Ž' } }, compile);
+  renderReport([rule], { component, key, details: '{"name":"Ž"}' }, compile);
 
 test("the error key's text is used, or the rule's where it has none", () => {
   const shared = { kind: 'rendered', ruleId: 'family.some_rule', description: 'about Ž' };

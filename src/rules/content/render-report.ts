@@ -12,8 +12,8 @@ interface RenderableReport {
   readonly component: string;
   /** The error key. */
   readonly key: string;
-  /** What templates see as `pydata`. */
-  readonly details: unknown;
+  /** JSON of what templates see as `pydata`. */
+  readonly details: string;
 }
 
 type RenderResult =

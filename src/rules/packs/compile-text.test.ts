@@ -16,7 +16,7 @@ const details = {
 function render(text: string, data: unknown = details): string {
   const { template, faults } = compileText(text, names);
   assert.deepEqual(faults, [], text);
-  return compile(template)(data);
+  return compile(template)(JSON.stringify(data));
 }
 
 test('paths, conditions and loops say what the rule found', () => {
@@ -98,8 +98,8 @@ test('no text and no value can end the expression that it stands in', () => {
     const written = JSON.stringify(literal);
     const { template, faults } = compileText(`{{?pydata.text == ${written}}}same{{??}}other{{?}}`, names);
     assert.deepEqual(faults, [], literal);
-    assert.equal(compile(template)({ text: literal }), 'same', literal);
-    assert.equal(compile(template)({ text: 'x' }), 'other', literal);
+    assert.equal(compile(template)(JSON.stringify({ text: literal })), 'same', literal);
+    assert.equal(compile(template)('{"text":"x"}'), 'other', literal);
     assert.equal(render('{{=pydata.text}}', { text: literal }), literal);
   }
 });

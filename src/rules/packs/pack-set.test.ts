@@ -101,7 +101,8 @@ test('the example packs are right, every sample does what it says, and what fire
       const outcome = program.run(rule, { inputs, gatheredAt: new Date('2026-01-02T00:00:00Z'), isLost: () => false });
       assert.equal(outcome.kind, fires ? 'fires' : 'silent', `${rule.key} ${title}: ${JSON.stringify(outcome)}`);
       if (outcome.kind !== 'fires') continue;
-      const report = { component: `${rule.module}.report`, key: rule.key, details: outcome.details };
+      const details = JSON.stringify(outcome.details);
+      const report = { component: `${rule.module}.report`, key: rule.key, details };
       const rendered = renderReport(content, report, compile);
       assert.equal(rendered.kind, 'rendered', rule.key);
       assert.doesNotMatch(JSON.stringify(rendered), /undefined|\[object|\{\{/);

@@ -22,6 +22,22 @@ export const contentServiceOptions = defineOptions({
       flag: 'content',
       description: "Folder with the rules' content; default the rules of this program",
     },
+    'hosted.server': {
+      default: '',
+      description:
+        'Another content service, host:port or URL, whose rules are served beside our own; read once at start',
+    },
+    'hosted.endpoint': { default: '/api/v1/content', description: 'Path of its content, appended to the server' },
+    'hosted.first': {
+      default: 'own',
+      choices: ['own', 'hosted'],
+      description: 'Whose content counts of a rule that both know',
+    },
+    'hosted.exceptions': {
+      default: [],
+      split: 'comma-or-whitespace',
+      description: 'Rules (names of their folders) of which the other content counts',
+    },
     ...tlsOptions,
     'metrics.namespace': { default: '', description: 'Put before metric names, with an underscore' },
     'logging.log_level': {
@@ -42,9 +58,16 @@ export function contentServiceSettings(config: ConfigOf<typeof contentServiceOpt
     ...parseAddress(config['server.address']),
     /** Begins and ends with a slash. */
     apiPrefix: `/${prefix.replace(/^\/+|\/+$/g, '')}/`.replace('//', '/'),
+    rendererSpecFile: besideThisFile('renderer-openapi.json'),
     specFile: config['server.api_spec_file'] || besideThisFile('openapi.json'),
     groupsFile: config['groups.path'] || RULE_GROUPS_FILE,
     contentRoot: config['content.path'] || CATALOG_CONTENT_ROOT,
+    hosted: {
+      server: config['hosted.server'],
+      endpoint: config['hosted.endpoint'],
+      first: config['hosted.first'],
+      exceptions: config['hosted.exceptions'],
+    },
     metricsNamespace: config['metrics.namespace'],
     tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { listening } from '../../../test/support/test-server.ts';
+import { watchEvents } from '../../../test/support/watch-events.ts';
 import { decodeRuleContent } from '../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
@@ -99,6 +100,74 @@ test('the status tells which rules were loaded, and a filter chooses among them'
   ] as const) {
     assert.deepEqual(Object.keys(await rulesOf(query)), names, query);
   }
+});
+
+test('what is wrong with the content is told at the start, by file and line', async (context) => {
+  const root = await contentRoot({
+    'config.yaml': 'impact: {}\nresolution_risk: {}\n',
+    'external/rules/bad/plugin.yaml': 'name: Bad\npython_module: [\n',
+    'external/rules/odd/plugin.yaml': 'name: Odd\n',
+    'external/rules/odd/more_info.md': 'see\n{{? pydata.a }}',
+  });
+  const events = watchEvents();
+  context.after(() => events.close());
+  await start(context, { INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: root });
+  assert.deepEqual(events.seen('content-loaded')[0]?.fields['faults'], [
+    'external/rules/bad/plugin.yaml:3: not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    'external/rules/odd/more_info.md:2: {{? … }} has no {{?}}',
+  ]);
+});
+
+test('rules of another content service are served beside our own; whose counts, by rule, is a setting', async (context) => {
+  const rule = (text: string) => ({
+    'plugin.yaml': 'python_module: a.b.shared\n',
+    'KEY/metadata.yaml': 'description: d\n',
+    'KEY/generic.md': 'g',
+    'KEY/reason.md': text,
+    'KEY/resolution.md': 'r',
+  });
+  const rootOf = (text: string, ...names: string[]) =>
+    contentRoot({
+      'config.yaml': 'impact: {}\nresolution_risk: {}\n',
+      ...Object.fromEntries(
+        names.flatMap((name) => Object.entries(rule(text)).map(([file, body]) => [`external/${name}/${file}`, body])),
+      ),
+    });
+  const hosted = await start(context, {
+    INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: await rootOf('hosted', 'shared', 'swapped', 'theirs'),
+  });
+  const own = { INSIGHTS_CONTENT_SERVICE__CONTENT__PATH: await rootOf('own', 'shared', 'swapped', 'ours') };
+  const beside = {
+    ...own,
+    INSIGHTS_CONTENT_SERVICE__HOSTED__SERVER: new URL(hosted.service.url).host,
+    INSIGHTS_CONTENT_SERVICE__HOSTED__EXCEPTIONS: 'swapped',
+  };
+  for (const [env, expected] of [
+    [beside, { ours: 'own', shared: 'own', swapped: 'hosted', theirs: 'hosted' }],
+    [
+      { ...beside, INSIGHTS_CONTENT_SERVICE__HOSTED__FIRST: 'hosted' },
+      { ours: 'own', shared: 'hosted', swapped: 'own', theirs: 'hosted' },
+    ],
+  ] as const) {
+    const { get } = await start(context, env);
+    const { rules } = decodeRuleContent((await get('/api/v1/content')).body);
+    const said = Object.entries(rules).map(([name, { error_keys: keys }]) => [name, keys['KEY']?.reason]);
+    assert.deepEqual(Object.fromEntries(said), expected);
+  }
+  const away = { ...own, INSIGHTS_CONTENT_SERVICE__HOSTED__SERVER: '127.0.0.1:1' };
+  await assert.rejects(start(context, away), isError('CONTENT_UNAVAILABLE'));
+});
+
+test('the renderer is served beside the content, and its document under another path', async (context) => {
+  const { service, get } = await start(context);
+  const headers = { 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ content: [], report_data: { clusters: ['c'], reports: {} } });
+  const answer = await callHttp(`${service.url}/v1/rendered_reports`, { method: 'POST', headers, body });
+  assert.deepEqual(JSON.parse(answer.body.toString('utf8')), { clusters: ['c'], reports: {} });
+  assert.ok(Object.hasOwn(JSON.parse((await get('/openapi.json')).text).paths, '/v1/rendered_reports'));
+  assert.match((await get('/metrics')).text, /api_endpoints_requests\{endpoint="\/v1\/rendered_reports"\} 1/);
+  const { get: atRoot } = await start(context, { INSIGHTS_CONTENT_SERVICE__SERVER__API_PREFIX: '/' });
+  assert.ok(Object.hasOwn(JSON.parse((await atRoot('/openapi.json')).text).paths, '/content'));
 });
 
 test('versions are told under the names of the hosted service', async (context) => {

@@ -42,9 +42,12 @@ export function addContentRoutes(
     status: 'ok',
   }));
   app.get(`${prefix}info`, () => ({ info: buildInfo, status: 'ok' }));
-  app.get(`${prefix}metrics`, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await answers.metrics()),
-  );
+  // The second is the renderer's.
+  for (const path of new Set([`${prefix}metrics`, '/metrics'])) {
+    app.get(path, async (_request, reply) =>
+      reply.type('text/plain; version=0.0.4; charset=utf-8').send(await answers.metrics()),
+    );
+  }
   app.get(`${prefix}${basename(specFile)}`, (_request, reply) => sendJson(reply, answers.openApi));
 }
 

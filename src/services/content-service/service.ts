@@ -1,20 +1,25 @@
-/** Composition root of the content service: reads a content folder once and serves it. Started by `ccx content`. */
+/** Composition root of the content service: reads a content folder once and serves it, and renders texts. Started by `ccx content`. */
 import { readFile } from 'node:fs/promises';
 import { Counter, Histogram, linearBuckets } from 'prom-client';
+import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { encodeRuleContent } from '../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
 import { certificateEvents } from '../../platform/http/operations-server.ts';
+import { createServerContent } from '../../platform/http/server-content.ts';
 import { publicReadiness } from '../../platform/lifecycle/health.ts';
 import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { type ContentFault, faultText } from '../../rules/content/content-faults.ts';
+import { createJoinedContent } from '../../rules/content/join-content.ts';
 import { loadContent, type RuleStatus } from '../../rules/content/load-content.ts';
 import { parseGroups } from '../../rules/content/rule-groups.ts';
 import type { ContentServiceSettings } from './config.ts';
+import { createRendering, type RenderingEvents } from './rendering.ts';
 import { addContentRoutes } from './routes.ts';
 
-/** It takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
+/** But for what is to be rendered it takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;
 
 interface RunningContentService extends RunningService {
@@ -37,7 +42,9 @@ async function build(
 ): Promise<RunningContentService> {
   const events = createContentServiceEvents(telemetry, settings.metricsNamespace);
 
-  const { directory, status } = await loadContent(settings.contentRoot);
+  const { directory: own, status, faults } = await loadContent(settings.contentRoot);
+  events.contentLoaded(settings.contentRoot, status, faults);
+  const directory = await withHosted(own, settings.hosted);
   const groups = await readGiven(settings.groupsFile, parseGroups, {
     message: 'groups of rules cannot be read',
     code: 'GROUPS_UNREADABLE',
@@ -48,7 +55,6 @@ async function build(
     code: 'SPEC_FILE_UNREADABLE',
     hint: "change server.api_spec_file, or leave it out for the service's own",
   });
-  events.contentLoaded(settings.contentRoot, status);
 
   const server = createHttpServer({
     host: settings.host,
@@ -85,6 +91,9 @@ async function build(
     openApi,
     metrics: () => telemetry.registry.metrics(),
   });
+  const rendering = createRendering({ clock, telemetry, events });
+  lifecycle.defer('template renderer', () => rendering.close());
+  rendering.addRoutes(server.app, await readFile(settings.rendererSpecFile, 'utf8'));
   const answerReadiness = publicReadiness({ readiness, log: telemetry.log, clock });
   server.app.get('/ready', async (_request, reply) => {
     const answer = await answerReadiness();
@@ -95,11 +104,23 @@ async function build(
     name: 'content-service',
     url: await server.listen(),
     readiness,
-    idle: async () => inFlight === 0,
+    idle: async () => inFlight === 0 && rendering.idle(),
     stop: async () => {
       await lifecycle.stop();
     },
   };
+}
+
+/** Rejects with `CONTENT_UNAVAILABLE` where there should be hosted content and is none: its rules would look as if nobody knew them. */
+async function withHosted(
+  own: RuleContentDirectory,
+  { server, endpoint, first, exceptions }: ContentServiceSettings['hosted'],
+): Promise<RuleContentDirectory> {
+  if (server === '') return own;
+  const hosted = createServerContent({ server, endpoint, settings: ['hosted.server', 'hosted.endpoint'] });
+  const ours = { load: async () => own };
+  const sides = first === 'own' ? { first: ours, second: hosted } : { first: hosted, second: ours };
+  return createJoinedContent({ ...sides, exceptions }).load();
 }
 
 /** Rejects with what `failure` says for a file that is not there, or that cannot be understood. */
@@ -139,13 +160,28 @@ export function createContentServiceEvents(telemetry: Telemetry, metricsNamespac
     registers,
   });
 
+  const rendered = new Counter({
+    name: 'ccx_content_rendered_items_total',
+    help: 'Report items that were to be rendered, by what became of them',
+    labelNames: ['outcome'],
+    registers,
+  });
+
   return {
-    contentLoaded(root: string, status: Readonly<Record<string, RuleStatus>>): void {
-      const invalid = Object.entries(status).filter(([, state]) => !state.loaded);
-      const rules = Object.keys(status).length - invalid.length;
-      telemetry.log.info({ root, rules, invalid: invalid.length }, 'rule content loaded');
-      for (const [rule, { error }] of invalid) telemetry.log.warn({ rule, error }, 'rule content is not valid');
-      telemetry.announce('content-loaded', { rules, invalid: invalid.length });
+    contentLoaded(root: string, status: Readonly<Record<string, RuleStatus>>, faults: readonly ContentFault[]): void {
+      const invalid = Object.values(status).filter(({ loaded }) => !loaded).length;
+      const rules = Object.keys(status).length - invalid;
+      telemetry.log.info({ root, rules, invalid }, 'rule content loaded');
+      for (const { file, line, message, leavesOut } of faults) {
+        const what = leavesOut ? 'rule content is left out' : 'rule content is not as it should be';
+        telemetry.log.warn({ file, line, fault: message }, what);
+      }
+      telemetry.announce('content-loaded', { rules, invalid, faults: faults.map(faultText) });
+    },
+    itemRendered(...[outcome, { component, key }, detail]: Parameters<RenderingEvents['itemRendered']>): void {
+      rendered.inc({ outcome });
+      if (outcome === 'rendered' || outcome === 'rule-unknown') return;
+      telemetry.log.warn({ component, key, why: outcome, detail }, 'a report item could not be rendered');
     },
     requestAnswered(endpoint: string, statusCode: number, elapsedMs: number): void {
       requests.inc({ endpoint });

@@ -123,7 +123,19 @@ export const notificationServiceOptions = defineOptions({
     },
     'dependencies.content_folder': {
       default: '',
-      description: "Content folder to read instead, in the content service's layout",
+      description: "Folder with our own content, in the content service's layout; empty: what comes with this program",
+    },
+    'dependencies.content_first': {
+      default: 'server-only',
+      choices: ['server-only', 'server', 'own'],
+      description:
+        'With a content server: whether our own content counts beside it, and which counts where both know a rule',
+    },
+    'dependencies.content_exceptions': {
+      default: [],
+      split: 'comma-or-whitespace',
+      description:
+        'Rules (names of their folders) of which the other content counts; needs content_first server or own',
     },
     'rules.packs': {
       default: [],

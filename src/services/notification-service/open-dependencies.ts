@@ -21,6 +21,7 @@ import { type VaultSettings, vaultSettings } from '../../platform/secrets/vault/
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 import { createFolderContent } from '../../rules/content/folder-content.ts';
+import { createJoinedContent } from '../../rules/content/join-content.ts';
 import { openPackTexts } from '../../rules/packs/pack-texts.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
@@ -30,6 +31,7 @@ import type { ContentSource, Target } from './ports.ts';
 import { createKafkaTarget, type TargetBus } from './targets/kafka-target/kafka-target.ts';
 import type { ServiceLogTargetSettings } from './targets/service-log-target/service-log-target.ts';
 import { templateRendererUrl } from './targets/uri-template.ts';
+import { contentFaultsFound } from './telemetry.ts';
 
 interface OpenOptions {
   readonly loaded: LoadedConfig<typeof notificationServiceOptions>;
@@ -72,7 +74,8 @@ export async function openNotificationDependencies(options: OpenOptions) {
     opened(await createKafkaTarget(messages, { bus, clock }));
   }
   if (serviceLog !== undefined) opened(await openServiceLog(options, serviceLog, vault));
-  return { targets, content: contentSource(config), packs, disabledRules: openDisabledRules(options) };
+  const content = contentSource(config, options.telemetry);
+  return { targets, content, packs, disabledRules: openDisabledRules(options) };
 }
 
 /** Loaded where it is enabled: its answers are checked by schemas, its texts are rendered by processes, its credentials may lie in Vault. */
@@ -158,13 +161,19 @@ function backendBrokers(config: NotificationServiceConfig, ca: string | undefine
   });
 }
 
-function contentSource(config: NotificationServiceConfig): ContentSource {
-  const server = config['dependencies.content_server'];
-  if (server !== '') return createServerContent({ server, endpoint: config['dependencies.content_endpoint'] });
-  return createFolderContent({
+function contentSource(config: NotificationServiceConfig, telemetry: Telemetry): ContentSource {
+  const own = createFolderContent({
     folder: config['dependencies.content_folder'] || CATALOG_CONTENT_ROOT,
     setting: 'dependencies.content_folder',
+    onFaults: (faults) => contentFaultsFound(telemetry, faults),
   });
+  const server = config['dependencies.content_server'];
+  if (server === '') return own;
+  const hosted = createServerContent({ server, endpoint: config['dependencies.content_endpoint'] });
+  const counts = config['dependencies.content_first'];
+  if (counts === 'server-only') return hosted;
+  const [first, second] = counts === 'own' ? [own, hosted] : [hosted, own];
+  return createJoinedContent({ first, second, exceptions: config['dependencies.content_exceptions'] });
 }
 
 /** A database that is not configured is met when the rules are read, behind targets that cannot be used, as in the reference. */

@@ -8,6 +8,7 @@ import { CcxError, errorCode, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { RecordedIssueEvent } from '../../platform/records/issue-events.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import type { ContentFault } from '../../rules/content/content-faults.ts';
 import type { SettledDecision } from './decide/decide-cluster.ts';
 import type { Settlement } from './decide/settle-outcome.ts';
 import type { NotificationMetrics, Operation, SERVICE_STATUS } from './metrics.ts';
@@ -74,6 +75,16 @@ interface EventsOptions {
 }
 
 export type Events = ReturnType<typeof createEvents>;
+
+/** A folder of rule content holds what its author did not mean; told for each fault, once. */
+export function contentFaultsFound({ log }: Telemetry, faults: readonly ContentFault[]): void {
+  for (const { file, line, message, leavesOut } of faults) {
+    log.warn(
+      { file, line, fault: message },
+      leavesOut ? 'rule content is left out' : 'rule content is not as it should be',
+    );
+  }
+}
 
 export function createEvents(options: EventsOptions) {
   return { ...runEvents(options), ...decisionEvents(options), ...deliveryEvents(options), ...troubleEvents(options) };

@@ -207,6 +207,6 @@ async function bringUpTables(database: Database, warn: (warning: string) => void
 }
 
 function contentOf({ path, server, endpoint }: ResultsSettings['content']) {
-  if (server !== '') return createServerContent({ server, endpoint });
+  if (server !== '') return createServerContent({ server, endpoint, settings: ['content.server', 'content.endpoint'] });
   return createFolderContent({ folder: path || CATALOG_CONTENT_ROOT, setting: 'content.path' });
 }

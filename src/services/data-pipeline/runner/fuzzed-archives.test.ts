@@ -41,8 +41,10 @@ async function run(own: string): Promise<boolean> {
   try {
     const { failures, reportText } = await runRulesOverArchive(job, allRules, { label: () => undefined });
     assert.deepEqual(failures, []);
-    for (const hit of (JSON.parse(reportText) as Report).reports)
-      assert.equal(renderReport(contents, hit, compile).kind, 'rendered', hit.key);
+    for (const { component, key, details } of (JSON.parse(reportText) as Report).reports) {
+      const item = { component, key, details: JSON.stringify(details) };
+      assert.equal(renderReport(contents, item, compile).kind, 'rendered', key);
+    }
     return true;
   } catch (error) {
     if (!(error instanceof CcxError)) throw error;

@@ -15,7 +15,7 @@ export const programName = 'ccx-notification-service';
 
 /** Keys that the reference does not have: they keep their defaults, and their environment variables always count. */
 const ours =
-  /^(storage\.url|dependencies\.content_folder|cleaner\.enabled|(kafka_broker|service_log)\.cluster_cap|service_log\.send_resolved|(disabled_rules|follow|delivery|first_run|retention|operations|bus|vault)\.)/;
+  /^(storage\.url|dependencies\.content_(folder|first|exceptions)|cleaner\.enabled|(kafka_broker|service_log)\.cluster_cap|service_log\.send_resolved|(disabled_rules|follow|delivery|first_run|retention|operations|bus|vault)\.)/;
 /** What the reference reads and never uses; zero would stop ours. */
 const zeroIsUnset: ReadonlySet<string> = new Set(['kafka_broker.timeout']);
 /** What changes what the reference does, and so is off where nothing sets it: a first run has no cap there. */

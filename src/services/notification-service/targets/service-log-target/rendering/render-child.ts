@@ -18,7 +18,7 @@ export const runJob: RunJob<RenderJob, RenderAnswer> = (job, context) => {
   context.label(`${job.component} ${job.errorKey}`);
   // Only what Service Log shows is rendered: a resolution that cannot be would cost the reason too.
   const rule = { ...job.rule, resolution: '', error_keys: withoutResolutions(job.rule.error_keys) };
-  const report = { component: job.component, key: job.errorKey, details: JSON.parse(job.details) as unknown };
+  const report = { component: job.component, key: job.errorKey, details: job.details };
   const result = renderReport([rule], report, compile);
   if (result.kind === 'failed') return { ...result, detail: cut(result.detail) };
   const { kind, ruleId, description, reason } = result;
