@@ -35,7 +35,7 @@ const startPrograms = [
 
 /** By what a test uses: the kinds that may, the one that suits most first. */
 export const kindsThatMay = {
-  'use PostgreSQL': ['pg', ...startPrograms],
+  'use PostgreSQL': ['pg', 'go', ...startPrograms],
   'start programs': startPrograms,
   'use Kafka': ['kafka', 'engines'],
   'use S3': ['s3', 'engines'],
