@@ -121,6 +121,46 @@ describe('deploy/kubernetes', () => {
   });
 });
 
+describe('deploy/acm', () => {
+  const resources = resourcesOf(kustomize(join(deploy, 'acm')));
+  const named = (kind: string) => resources.find((resource) => resource.kind === kind)!;
+  const configMapOf = (policy: Resource) =>
+    policy.spec['policy-templates'][0].objectDefinition.spec['object-templates'][0].objectDefinition as Resource;
+
+  test('what the policy makes on a cluster fits the schemas of Kubernetes; a planted error is caught', () => {
+    const configMap = configMapOf(named('Policy'));
+    const right = validateKubernetes(scratchFile('acm.json', JSON.stringify(configMap)));
+    assert.equal(right.code, 0, right.output);
+    const wrong = scratchFile('acm-wrong.json', JSON.stringify({ ...configMap, data: { 'config.yaml': 7 } }));
+    assert.notEqual(validateKubernetes(wrong).code, 0);
+  });
+
+  test('it is the ConfigMap of docs/operator.md, for a host with TLS', () => {
+    const operatorPage = readFileSync(join(repositoryRoot, 'docs/operator.md'), 'utf8');
+    const ofPage = parse(/```yaml\n(.*?)\n```/s.exec(operatorPage)?.[1] ?? '') as Resource;
+    const settings = (configMap: Resource) => parse(configMap.data!['config.yaml']!) as unknown;
+    const atHost = (text: string) => text.replaceAll('http://THIS-HOST:3000', 'https://CCX-HOST');
+    const configMap = configMapOf(named('Policy'));
+    assert.deepEqual(settings(configMap), JSON.parse(atHost(JSON.stringify(settings(ofPage)))));
+    assert.deepEqual(configMap.metadata, ofPage.metadata);
+  });
+
+  test('policy, placement and what binds them name each other, in one namespace', () => {
+    const binding = named('PlacementBinding') as Resource & { placementRef: Parsed; subjects: readonly Parsed[] };
+    assert.equal(binding.placementRef.name, named('Placement').metadata.name);
+    assert.deepEqual(
+      binding.subjects.map(({ kind, name }) => [kind, name]),
+      [['Policy', named('Policy').metadata.name]],
+    );
+    const namespace = named('Namespace').metadata.name;
+    for (const { kind, metadata } of resources.filter((resource) => resource.kind !== 'Namespace'))
+      assert.equal(metadata.namespace, namespace, kind);
+    assert.deepEqual(named('Placement').spec['clusterSets'], [named('ManagedClusterSetBinding').spec['clusterSet']]);
+    const { remediationAction } = named('Policy').spec['policy-templates'][0].objectDefinition.spec;
+    assert.equal(remediationAction, named('Policy').spec['remediationAction']);
+  });
+});
+
 /** Environment names of every role, from the generated page, and those that a manifest sets for itself. */
 const page = readFileSync(join(repositoryRoot, 'docs/configuration.md'), 'utf8');
 const known = new Set(page.match(/\b(?:CCX|INGRESS)_\w+/g));
