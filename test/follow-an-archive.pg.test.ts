@@ -60,6 +60,7 @@ import { createArchiveView } from '../src/rules/engine/archive-view.ts';
 import { evaluateArchive } from '../src/rules/engine/evaluate-archive.ts';
 import { readFacts } from '../src/rules/engine/facts.ts';
 import { selectRules } from '../src/rules/engine/rule.ts';
+import { defaultRuleSettings } from '../src/rules/engine/rule-settings.ts';
 import { reasonSentence } from '../src/services/notification-service/decide/reasons.ts';
 import { readExplanation } from '../src/services/notification-service/store/explain.ts';
 import { eachMessage, LISTED_STATES, type ListedMessage } from '../src/services/notification-service/store/messages.ts';
@@ -281,7 +282,7 @@ test('one archive, followed from a cluster to its owners', async (t) => {
   // Next: src/rules/README.md (how to add a rule), src/rules/engine/evaluate-archive.ts, src/platform/runner-pool/runner-pool.ts
   const report = await hop(5, 'lets the rules look at the archive', async () => {
     await system.events.wait('rules-evaluated', { requestId });
-    const context = { now: cluster.gatheredAt };
+    const context = { now: cluster.gatheredAt, settings: defaultRuleSettings };
     assert.deepEqual(controlPlaneReplicas.evaluate(facts, context), {
       type: 'rule',
       key: 'CONTROL_PLANE_NODE_REPLICAS',

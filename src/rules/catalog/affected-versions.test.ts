@@ -1,6 +1,7 @@
 /** Ranges of versions: their bounds, pre-releases, and that each says where it comes from. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultRuleSettings } from '../engine/rule-settings.ts';
 import { compareVersions, parseVersion } from '../engine/semantic-version.ts';
 import { AFFECTED_VERSIONS, isAffected } from './affected-versions.ts';
 import { allRules } from './index-of-rules.ts';
@@ -15,9 +16,9 @@ test('a range holds its first version and not the one that it ends before', () =
     ['4.3.13', false],
     ['4.4.8', false],
   ] as const) {
-    assert.equal(isAffected('bug_1821905', parseVersion(version)!), affected, version);
+    assert.equal(isAffected('bug_1821905', parseVersion(version)!, defaultRuleSettings), affected, version);
   }
-  assert.equal(isAffected('a rule without a range', parseVersion('4.3.8')!), false);
+  assert.equal(isAffected('a rule without a range', parseVersion('4.3.8')!, defaultRuleSettings), false);
 });
 
 test('every range belongs to a rule, is none that is empty, and says where it comes from and since when', () => {

@@ -1,16 +1,11 @@
 /** Which versions a fault of certain releases is in. Read by the rules about such faults. Ranges, their sources and dates are in affected-versions.yaml. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import type { RuleSettings, VersionRange } from '../engine/rule-settings.ts';
 import { compareVersions, parseVersion, type SemanticVersion } from '../engine/semantic-version.ts';
 
-interface Range {
-  readonly from: SemanticVersion;
-  /** The first version that is not affected. */
-  readonly before: SemanticVersion;
-}
-
 interface AffectedVersions {
-  readonly ranges: readonly Range[];
+  readonly ranges: readonly VersionRange[];
   /** Where the ranges come from. */
   readonly source: string;
   /** When they were looked up. */
@@ -22,10 +17,14 @@ interface AffectedVersions {
 /** By the name of the rule's folder. */
 export const AFFECTED_VERSIONS: ReadonlyMap<string, AffectedVersions> = readAffectedVersions();
 
-/** Whether a rule's fault is in a version. A pre-release counts as the release that it leads to. */
-export function isAffected(rule: string, version: SemanticVersion): boolean {
+/** Whether a rule's fault is in a version: as it is set, else as the file says. A pre-release counts as the release that it leads to. */
+export function isAffected(
+  rule: string,
+  version: SemanticVersion,
+  { affectedVersions }: Pick<RuleSettings, 'affectedVersions'>,
+): boolean {
   const released = { ...version, prerelease: [] };
-  return (AFFECTED_VERSIONS.get(rule)?.ranges ?? []).some(
+  return (affectedVersions[rule] ?? AFFECTED_VERSIONS.get(rule)?.ranges ?? []).some(
     ({ from, before }) => compareVersions(released, from) >= 0 && compareVersions(released, before) < 0,
   );
 }

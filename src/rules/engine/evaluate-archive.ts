@@ -14,6 +14,7 @@ import { listAt, textAt } from './json-access.ts';
 import { inputTrouble, notRun, ReportLists, skipItem } from './report-items.ts';
 import type { Rule } from './rule.ts';
 import { makeFail, RULES_VERSION } from './rule.ts';
+import { defaultRuleSettings, type RuleSettings } from './rule-settings.ts';
 
 /** `config/id` holds a hyphenated UUID; whatever follows is ignored. Source: data-pipeline.md 6.3. */
 const clusterIdCharacters = 36;
@@ -28,6 +29,8 @@ export interface EvaluateArchiveOptions {
   readonly packsMsMax?: number;
   /** The announcement's gathering time; rules compare dates with it. */
   readonly now: Date;
+  /** What rules fire on; the defaults where absent. */
+  readonly settings?: RuleSettings | undefined;
   /** Modules of rules that must not run, e.g. one that took a runner down before; the report says so of each. */
   readonly skipRules?: ReadonlySet<string>;
   /** Names of facts that must not be read, since reading them took a runner down: their files count as broken. */
@@ -66,6 +69,7 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
   const failures: EvaluationFailure[] = [];
   const { sheet, isLost, isLostPath, packInputs, ...seen } = readArchive(options, failures);
   const lists = new ReportLists();
+  const context = { now: options.now, settings: options.settings ?? defaultRuleSettings };
 
   for (const rule of options.rules) {
     if (options.skipRules?.has(rule.module)) {
@@ -80,7 +84,7 @@ export function evaluateArchive(options: EvaluateArchiveOptions): Evaluation {
     }
     sheet.takeLookedAt();
     try {
-      lists.add(rule, rule.evaluate(sheet.facts, { now: options.now }));
+      lists.add(rule, rule.evaluate(sheet.facts, context));
       // What it found holds; what it did not find may be in a file that cannot be read.
       const trouble = inputTrouble(rule, sheet, sheet.takeLookedAt());
       if (trouble !== undefined) lists.skips.push(trouble);

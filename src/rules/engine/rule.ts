@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject } from '../../encoding/json-text.ts';
 import type { FactName, Facts, FactsWith } from './facts.ts';
+import type { RuleSettings } from './rule-settings.ts';
 
 /** The version that reports name as the origin of their findings; a test holds it equal to the package's. */
 export const RULES_VERSION = '0.1.0';
@@ -13,6 +14,8 @@ export const messageCharactersMax = 1_000;
 interface RuleContext {
   /** When the archive was gathered, as its announcement says; never the machine's time. Source: data-pipeline.md 7.5 (30). */
   readonly now: Date;
+  /** As whoever runs the rules has set them. */
+  readonly settings: RuleSettings;
 }
 
 export interface Rule {

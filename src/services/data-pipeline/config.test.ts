@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadConfig } from '../../platform/config/load-config.ts';
-import { dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import { defaultRuleSettings } from '../../rules/engine/rule-settings.ts';
+import { dataPipelineOptions, dataPipelineSettings, ruleSettings } from './config.ts';
 
 const settingsOf = (env: Readonly<Record<string, string>>) =>
   dataPipelineSettings(loadConfig(dataPipelineOptions, { env }).config);
@@ -50,4 +51,39 @@ test('room for less than one archive is refused by name', () => {
     code: 'CONFIG_INVALID',
     message: /in_flight\.bytes/,
   });
+});
+
+test('what rules fire on is as the rules have it, or as it is set', () => {
+  assert.deepEqual(ruleSettings(settingsOf({})), defaultRuleSettings);
+  const set = settingsOf({
+    CCX_DATA_PIPELINE__RULES__INSTALL_PLANS_MAX: '50',
+    CCX_DATA_PIPELINE__RULES__WEBHOOK_TIMEOUT_MAX: '30s',
+    CCX_DATA_PIPELINE__RULES__NETWORK_PLUGINS: 'OurPlugin, Other2',
+    CCX_DATA_PIPELINE__RULES__AFFECTED_VERSIONS: 'bug_1766907=4.2.0..4.2.15 bug_1766907=4.2.20..4.3.0',
+  });
+  const version = (minor: number, patch: number) => ({ major: 4, minor, patch, prerelease: [] });
+  assert.deepEqual(ruleSettings(set), {
+    installPlansMax: 50,
+    webhookMsMax: 30_000,
+    networkPlugins: ['OurPlugin', 'Other2'],
+    affectedVersions: {
+      bug_1766907: [
+        { from: version(2, 0), before: version(2, 15) },
+        { from: version(2, 20), before: version(3, 0) },
+      ],
+    },
+  });
+});
+
+test('versions of no rule, and what are no versions, are refused with what to write instead', () => {
+  for (const text of [
+    ...['bug_1766907', 'bug_1766907=4.2', 'bug_1766907=4.2..4.3', 'bug_1766907=4.3.0..4.2.0', '=4.2.0..4.3.0'],
+    ...['bug_1766907=4.2.0..4.2.0', 'unheard_of=4.2.0..4.3.0', 'toString=4.2.0..4.3.0', 'bug_1766907=4.2.0..x'],
+  ]) {
+    assert.throws(() => settingsOf({ CCX_DATA_PIPELINE__RULES__AFFECTED_VERSIONS: text }), {
+      code: 'CONFIG_INVALID',
+      message: /rules\.affected_versions/,
+      hint: /RULE=FROM\.\.BEFORE.*bug_1766907/,
+    });
+  }
 });

@@ -30,6 +30,9 @@ import {
   type S3SettingNames,
   type S3Settings,
 } from '../../platform/objects/s3/s3-settings.ts';
+import { AFFECTED_VERSIONS } from '../../rules/catalog/affected-versions.ts';
+import { defaultRuleSettings, type RuleSettings, type VersionRange } from '../../rules/engine/rule-settings.ts';
+import { compareVersions, parseVersion } from '../../rules/engine/semantic-version.ts';
 
 /** Packed bytes held at once; must hold the largest archive, else that archive would wait for ever. */
 const inFlightBytesDefault = 256 * 1024 ** 2;
@@ -225,6 +228,31 @@ export const dataPipelineOptions = defineOptions({
       description:
         'Folders of rule packs, read again when they change; whoever may write them decides what the fleet is told',
     },
+    'rules.install_plans_max': {
+      type: 'integer',
+      default: defaultRuleSettings.installPlansMax,
+      min: 1,
+      description: 'Install plans of one version of lib-bucket-provisioner in a namespace; more are a finding',
+    },
+    'rules.webhook_timeout_max': {
+      type: 'duration',
+      as: 'rules.webhookMsMax',
+      default: defaultRuleSettings.webhookMsMax,
+      min: 10_000,
+      description:
+        "Time that an admission webhook may take, the platform's own apart; a longer timeout is a finding. At least 10s, which the API server takes where none is given",
+    },
+    'rules.network_plugins': {
+      default: [],
+      split: 'comma-or-whitespace',
+      description: 'Network plug-ins (networkType) that are supported beside the default ones and those of partners',
+    },
+    'rules.affected_versions': {
+      default: [],
+      split: 'comma-or-whitespace',
+      description:
+        'Versions that rules about faults of certain releases fire on, in place of ours: RULE=FROM..BEFORE, as bug_1766907=4.2.0..4.2.15; several of one rule count together',
+    },
     'rules.runners': {
       type: 'integer',
       default: runnersDefault,
@@ -303,7 +331,33 @@ export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions
     );
   }
   const settings = settingsOf(dataPipelineOptions, config);
+  // Told at the start, whoever starts it.
+  ruleSettings(settings);
   return { ...settings, archiveLimits: { ...defaultArchiveLimits, ...settings.archiveLimits } };
+}
+
+/** What rules fire on. Throws `CONFIG_INVALID` for versions that are none. */
+export function ruleSettings({ rules }: Pick<DataPipelineSettings, 'rules'>): RuleSettings {
+  const { installPlansMax, webhookMsMax, networkPlugins } = rules;
+  const affectedVersions: Record<string, VersionRange[]> = {};
+  for (const text of rules.affectedVersions) {
+    const { rule, range } = readAffectedVersions(text);
+    affectedVersions[rule] = [...(affectedVersions[rule] ?? []), range];
+  }
+  return { installPlansMax, webhookMsMax, networkPlugins, affectedVersions };
+}
+
+function readAffectedVersions(text: string): { readonly rule: string; readonly range: VersionRange } {
+  const [, rule = '', fromText = '', beforeText = ''] = /^([^=]+)=(.+)\.\.(.+)$/.exec(text) ?? [];
+  const [from, before] = [parseVersion(fromText), parseVersion(beforeText)];
+  const known = [...AFFECTED_VERSIONS.keys()];
+  if (!known.includes(rule) || from === undefined || before === undefined || compareVersions(from, before) >= 0) {
+    throw configInvalid(
+      `rules.affected_versions has ${JSON.stringify(text)}, which names no versions of a rule`,
+      `write RULE=FROM..BEFORE with full versions, the second one not affected; rules are ${known.join(', ')}`,
+    );
+  }
+  return { rule, range: { from, before } };
 }
 
 /** Undefined where archives are fetched by their links only. */

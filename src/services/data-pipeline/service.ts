@@ -16,7 +16,7 @@ import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { fetchFromBucket, type OwnBucket } from './bucket-archive-source.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ClusterQueues } from './cluster-queues.ts';
-import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings } from './config.ts';
+import { type DataPipelineSettings, dataPipelineOptions, dataPipelineSettings, ruleSettings } from './config.ts';
 import { runnerFailureLimits } from './decide/answer-runner-failure.ts';
 import { HostBreaker } from './host-breaker.ts';
 import { type DownloadRequest, download as downloadArchive } from './http-archive-source.ts';
@@ -182,6 +182,7 @@ async function build(
       selection: { provisional: settings.rules.provisional, tutorial: settings.rules.tutorial },
       packs: () => packs.set().source,
       packsMsMax: settings.rules.archiveMsMax * packsTimeShare,
+      settings: ruleSettings(settings),
       failureLimits: runnerFailureLimits,
       onCpu: (orgId: number, cpuMs: number) => usage.add(orgId, cpuMs),
       onRuleQuarantined: events.ruleQuarantined,

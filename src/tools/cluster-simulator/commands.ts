@@ -85,6 +85,8 @@ function helpText(): string {
 Prints one line per upload: cluster, findings, status, request id, duration. Exit code 1 when an upload was not accepted.
 With CCX_SIMULATE_TOKEN in the environment the clusters send that bearer token, as operators do; else the identity header of --org and --account.
 
+The same seed is the same cluster: one that had --findings KEY is healed by --findings none.
+
 Findings:
 ${SIMULATED_FINDINGS.map((key) => `  ${key}${PROVISIONAL_FINDINGS.has(key) ? '  (where provisional rules run)' : ''}`).join('\n')}
 `;

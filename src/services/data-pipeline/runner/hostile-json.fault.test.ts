@@ -13,6 +13,7 @@ import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
 import { jsonFileBytesMax, jsonFileValuesMax } from '../../../rules/engine/archive-view.ts';
 import { unmarkedOnly } from '../../../rules/engine/rule.ts';
+import { defaultRuleSettings } from '../../../rules/engine/rule-settings.ts';
 import { noPacks } from '../../../rules/packs/pack-set.ts';
 import { archiveMsDefault, ruleMsDefault, runnerBytesDefault } from '../config.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
@@ -82,6 +83,7 @@ async function run(files: readonly { path: string; body: string }[]) {
     packs: () => noPacks.source,
     packsMsMax: 1_000,
     failureLimits: { killedRulesMax: 2, killedPackRulesMax: 2, killedFactsMax: 2, unexplainedDeathsMax: 2 },
+    settings: defaultRuleSettings,
     onCpu: () => undefined,
     onKilled: (component: string) => blamed.push(component),
     onRuleQuarantined: (rule: string) => blamed.push(rule),

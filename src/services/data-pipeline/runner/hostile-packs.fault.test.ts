@@ -12,6 +12,7 @@ import { createSystemClock } from '../../../platform/clock/clock.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
 import { unmarkedOnly } from '../../../rules/engine/rule.ts';
+import { defaultRuleSettings } from '../../../rules/engine/rule-settings.ts';
 import { archiveMsDefault } from '../config.ts';
 import { runnerFailureLimits } from '../decide/answer-runner-failure.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
@@ -47,6 +48,7 @@ test('rules of packs that eat memory cost only packs', async () => {
     quarantine: new RuleQuarantine({ clock: createManualClock(), quarantineMs: 1_000 }),
     archiveLimits: defaultArchiveLimits,
     selection: unmarkedOnly,
+    settings: defaultRuleSettings,
     packs: () => ({ version: 'hostile', rules }),
     packsMsMax: 15_000,
     failureLimits: runnerFailureLimits,

@@ -1,6 +1,7 @@
 /** What the service and its rule runners exchange. Travels by structured clone between the processes. */
 import type { ArchiveLimits } from '../../../platform/archive/archive.ts';
 import type { RuleCatalogue, RuleSelection } from '../../../rules/engine/rule.ts';
+import type { RuleSettings } from '../../../rules/engine/rule-settings.ts';
 import type { PackProgramSource } from '../../../rules/packs/pack-set.ts';
 
 export interface RuleRun {
@@ -15,6 +16,8 @@ export interface RuleRun {
   readonly selection: RuleSelection;
   /** Undefined where there are none. */
   readonly packs: RunPacks | undefined;
+  /** What rules fire on; the defaults where absent. */
+  readonly settings?: RuleSettings;
   /** Modules of rules that must not run. */
   readonly leaveOut: readonly string[];
   /** Names of facts that must not be read. */

@@ -10,7 +10,8 @@ import { CcxError } from '../../../encoding/ccx-error.ts';
 import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
 import { packArchive } from '../../../platform/archive/pack-archive.ts';
 import { allRules } from '../../../rules/catalog/index-of-rules.ts';
-import { defineRule, type Rule, type RuleMark, unmarkedOnly } from '../../../rules/engine/rule.ts';
+import { defineRule, makeNone, type Rule, type RuleMark, unmarkedOnly } from '../../../rules/engine/rule.ts';
+import { defaultRuleSettings, type RuleSettings } from '../../../rules/engine/rule-settings.ts';
 import type { RuleRun } from './rule-run.ts';
 import { runRulesOverArchive } from './run-rules-over-archive.ts';
 
@@ -74,6 +75,23 @@ test('rules that have a mark run only where the job selects them, and the catalo
       modules.map((name) => `rule ${name}`),
     );
   }
+});
+
+test('rules are given what is set of them, or the defaults', async () => {
+  const given: RuleSettings[] = [];
+  const asking = defineRule({
+    module: 'test.rules.asking',
+    errorKeys: [],
+    requires: [],
+    evaluate(_, { settings }) {
+      given.push(settings);
+      return makeNone();
+    },
+  });
+  const settings = { ...defaultRuleSettings, installPlansMax: 99 };
+  await run({}, [asking]);
+  await run({ settings }, [asking]);
+  assert.deepEqual(given, [defaultRuleSettings, settings]);
 });
 
 test('the announced cluster counts before the one in the archive', async () => {

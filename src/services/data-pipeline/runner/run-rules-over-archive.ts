@@ -42,6 +42,7 @@ export async function runRulesOverArchive(
     rules,
     ...(packs === undefined ? {} : { packs, packsMsMax: run.packs!.msMax }),
     now: new Date(run.gatheredAt),
+    settings: run.settings,
     skipRules: leaveOut,
     skipFacts: new Set(run.leaveOutFacts),
     beforeFact: (fact) => context.label(`${FACT_LABEL_PREFIX}${fact}`),

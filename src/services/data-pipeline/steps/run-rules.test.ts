@@ -5,6 +5,7 @@ import { defaultArchiveLimits } from '../../../platform/archive/archive.ts';
 import type { StepAttempt } from '../../../platform/bus/intake/step.ts';
 import { createManualClock } from '../../../platform/clock/manual-clock.ts';
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
+import { defaultRuleSettings } from '../../../rules/engine/rule-settings.ts';
 import { noPacks } from '../../../rules/packs/pack-set.ts';
 import { RuleQuarantine } from '../rule-quarantine.ts';
 import type { RuleRun, RuleRunResult } from '../runner/rule-run.ts';
@@ -55,6 +56,7 @@ function make(answers: readonly (RunnerError | RuleRunResult)[]) {
     packs: () => noPacks.source,
     packsMsMax: 1_000,
     failureLimits: { killedRulesMax: 2, killedPackRulesMax: 2, killedFactsMax: 1, unexplainedDeathsMax: 2 },
+    settings: defaultRuleSettings,
     onCpu: () => undefined,
     onKilled: (component: string) => killed.push(component),
     onRuleQuarantined: (rule: string) => quarantined.push(rule),
@@ -76,6 +78,7 @@ test('an archive whose rules run to an end is done at once', async () => {
     gatheredAt: '2026-01-30T10:08:55.000Z',
     selection: { provisional: true, tutorial: false },
     packs: undefined,
+    settings: defaultRuleSettings,
     leaveOut: [],
     leaveOutFacts: [],
   });

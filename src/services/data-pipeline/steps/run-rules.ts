@@ -9,6 +9,7 @@ import { deadLetter, done, retry, type StepAnswer, type StepAttempt } from '../.
 import { RunnerError } from '../../../platform/runner-pool/runner-job.ts';
 import type { RunnerPool } from '../../../platform/runner-pool/runner-pool.ts';
 import type { RuleSelection } from '../../../rules/engine/rule.ts';
+import type { RuleSettings } from '../../../rules/engine/rule-settings.ts';
 import type { PackProgramSource } from '../../../rules/packs/pack-set.ts';
 import { answerRunnerFailure, FACT_LABEL_PREFIX, type RunnerFailureLimits } from '../decide/answer-runner-failure.ts';
 import type { RuleQuarantine } from '../rule-quarantine.ts';
@@ -24,6 +25,7 @@ export interface RunRulesDependencies {
   readonly packs: () => PackProgramSource;
   /** All rules of packs over one archive together. */
   readonly packsMsMax: number;
+  readonly settings: RuleSettings;
   readonly failureLimits: RunnerFailureLimits;
   /** What an attempt took of the CPU. */
   readonly onCpu: (orgId: number, cpuMs: number) => void;
@@ -105,6 +107,7 @@ async function runOnce(
       gatheredAt: upload.gatheredAt.toISOString(),
       selection: dependencies.selection,
       packs: version === '' ? undefined : { version, source, msMax: dependencies.packsMsMax },
+      settings: dependencies.settings,
       leaveOut: [...without.leaveOut],
       leaveOutFacts: [...without.leaveOutFacts],
     };

@@ -7,9 +7,9 @@ export const cve20208555Kubernetes = defineRule({
   errorKeys: ['CVE_2020_8555_KUBERNETES'],
   requires: ['clusterVersion'],
   links: { cve: ['https://access.redhat.com/security/cve/CVE-2020-8555'] },
-  evaluate({ clusterVersion: { parsed, current, isOkd } }) {
+  evaluate({ clusterVersion: { parsed, current, isOkd } }, { settings }) {
     // Releases of OKD have no patch number that would tell.
-    if (isOkd || !isAffected('CVE_2020_8555_kubernetes', parsed)) return makeNone();
+    if (isOkd || !isAffected('CVE_2020_8555_kubernetes', parsed, settings)) return makeNone();
     return makeFail('CVE_2020_8555_KUBERNETES', { version: current });
   },
 });

@@ -14,9 +14,9 @@ export const cve202130465Runc = defineRule({
   requires: ['clusterVersion'],
   mark: 'provisional',
   links: { cve: ['https://access.redhat.com/security/cve/CVE-2021-30465'] },
-  evaluate({ clusterVersion: { parsed, current, isOkd } }) {
+  evaluate({ clusterVersion: { parsed, current, isOkd } }, { settings }) {
     // Releases of OKD have no patch number that would tell.
-    if (isOkd || !isAffected('CVE_2021_30465_runc', parsed)) return makeNone();
+    if (isOkd || !isAffected('CVE_2021_30465_runc', parsed, settings)) return makeNone();
     return makeFail('CVE_2021_30465_RUNC_VULN', { version: current });
   },
 });

@@ -14,8 +14,8 @@ export const azureSshNotWork = defineRule({
   errorKeys: ['AZURE_SSH_NOT_WORK'],
   requires: ['infrastructure', 'clusterVersion'],
   mark: 'provisional',
-  evaluate({ infrastructure, clusterVersion: { parsed, current } }) {
-    if (infrastructure.platform !== 'Azure' || !isAffected('azure_ssh_not_work', parsed)) return makeNone();
+  evaluate({ infrastructure, clusterVersion: { parsed, current } }, { settings }) {
+    if (infrastructure.platform !== 'Azure' || !isAffected('azure_ssh_not_work', parsed, settings)) return makeNone();
     return makeFail('AZURE_SSH_NOT_WORK', { version: current });
   },
 });

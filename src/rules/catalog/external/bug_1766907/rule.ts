@@ -19,8 +19,8 @@ export const bug1766907 = defineRule({
     bz: ['https://bugzilla.redhat.com/show_bug.cgi?id=1766907'],
     kcs: ['https://access.redhat.com/solutions/4631541'],
   },
-  evaluate({ clusterVersion, proxy }) {
-    const affected = isAffected('bug_1766907', clusterVersion.parsed);
+  evaluate({ clusterVersion, proxy }, { settings }) {
+    const affected = isAffected('bug_1766907', clusterVersion.parsed, settings);
     return affected && proxy !== undefined ? makeFail('BUGZILLA_BUG_1766907') : makeNone();
   },
 });

@@ -11,7 +11,7 @@ export const bug1821905 = defineRule({
     bz: ['https://bugzilla.redhat.com/show_bug.cgi?id=1821905'],
     kcs: ['https://access.redhat.com/solutions/4972291'],
   },
-  evaluate({ clusterVersion, clusterOperators }) {
+  evaluate({ clusterVersion, clusterOperators }, { settings }) {
     const { parsed, desired } = clusterVersion;
     const versions = [parsed, parseVersion(desired) ?? parsed];
     const blocks = clusterOperators.some(
@@ -20,7 +20,7 @@ export const bug1821905 = defineRule({
         upgradeable.status === false &&
         upgradeable.reason.includes('DefaultSecurityContextConstraints_Mutated'),
     );
-    if (!blocks || !versions.some((version) => isAffected('bug_1821905', version))) return makeNone();
+    if (!blocks || !versions.some((version) => isAffected('bug_1821905', version, settings))) return makeNone();
     return makeFail('BUGZILLA_BUG_1821905', { desired });
   },
 });

@@ -16,8 +16,8 @@ export const cmoContainerRunAsNonRoot = defineRule({
   errorKeys: ['CMO_CONTAINER_RUN_AS_NON_ROOT'],
   requires: ['clusterVersion'],
   mark: 'provisional',
-  evaluate({ clusterVersion: { parsed, current }, monitoringOperator = [] }) {
-    if (!isAffected('cmo_container_run_as_non_root', parsed)) return makeNone();
+  evaluate({ clusterVersion: { parsed, current }, monitoringOperator = [] }, { settings }) {
+    if (!isAffected('cmo_container_run_as_non_root', parsed, settings)) return makeNone();
     const refused = monitoringOperator.filter(
       (container) => container.reason === 'CreateContainerConfigError' && container.message.includes(message),
     );

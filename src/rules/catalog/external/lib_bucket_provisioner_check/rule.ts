@@ -3,15 +3,14 @@ import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
 const csvPrefix = 'lib-bucket-provisioner';
 
-/** A subscription needs one plan per version of its operator; more than this is no history any more. */
-const plansMax = 10;
-
 export const libBucketProvisionerCheck = defineRule({
   module: 'ccx_rules_ocp.external.rules.lib_bucket_provisioner_check',
   errorKeys: ['LIB_BUCKET_PROVISIONER_INSTALL_PLANS_ISSUE'],
   requires: ['installPlans'],
-  evaluate({ installPlans }) {
-    const tooMany = installPlans.filter(({ csv, count }) => csv.startsWith(csvPrefix) && count > plansMax);
+  evaluate({ installPlans }, { settings }) {
+    const tooMany = installPlans.filter(
+      ({ csv, count }) => csv.startsWith(csvPrefix) && count > settings.installPlansMax,
+    );
     if (tooMany.length === 0) return makeNone();
     return makeFail('LIB_BUCKET_PROVISIONER_INSTALL_PLANS_ISSUE', {
       info: tooMany.map(({ namespace, csv, count }) => ({ ns: namespace, csv, count })),

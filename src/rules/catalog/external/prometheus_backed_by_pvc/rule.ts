@@ -9,10 +9,12 @@ export const prometheusBackedByPvc = defineRule({
   requires: ['clusterVersion', 'prometheusStorage'],
   links: { bz: ['https://bugzilla.redhat.com/show_bug.cgi?id=1925061'] },
   mark: 'provisional',
-  evaluate({ clusterVersion, prometheusStorage }) {
+  evaluate({ clusterVersion, prometheusStorage }, { settings }) {
     const desired = parseVersion(clusterVersion.desired);
     const isHit =
-      prometheusStorage.claimsVolume && desired !== undefined && isAffected('prometheus_backed_by_pvc', desired);
+      prometheusStorage.claimsVolume &&
+      desired !== undefined &&
+      isAffected('prometheus_backed_by_pvc', desired, settings);
     return isHit ? makeFail('PROMETHEUS_BACKED_BY_PVC') : makeNone();
   },
 });

@@ -10,9 +10,9 @@ export const prometheusRuleEvaluationFail = defineRule({
   requires: ['clusterVersion', 'prometheusComplaints'],
   links: { bz: ['https://bugzilla.redhat.com/show_bug.cgi?id=1903464'] },
   mark: 'provisional',
-  evaluate({ clusterVersion, prometheusComplaints }) {
+  evaluate({ clusterVersion, prometheusComplaints }, { settings }) {
     const isHit =
-      prometheusComplaints.length > 0 && isAffected('prometheus_rule_evaluation_fail', clusterVersion.parsed);
+      prometheusComplaints.length > 0 && isAffected('prometheus_rule_evaluation_fail', clusterVersion.parsed, settings);
     if (!isHit) return makeNone();
     return makeFail('PROMETHEUS_RULE_EVALUATION_FAIL', {
       messages: prometheusComplaints

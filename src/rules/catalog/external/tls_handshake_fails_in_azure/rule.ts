@@ -13,9 +13,9 @@ export const tlsHandshakeFailsInAzure = defineRule({
   errorKeys: ['TLS_HANDSHAKE_FAILS_IN_AZURE'],
   requires: ['infrastructure', 'network', 'clusterVersion'],
   mark: 'provisional',
-  evaluate({ infrastructure, network, clusterVersion: { parsed, current } }) {
+  evaluate({ infrastructure, network, clusterVersion: { parsed, current } }, { settings }) {
     const isWhere = infrastructure.platform === 'Azure' && network.networkType.toLowerCase() === 'openshiftsdn';
-    if (!isWhere || !isAffected('tls_handshake_fails_in_azure', parsed)) return makeNone();
+    if (!isWhere || !isAffected('tls_handshake_fails_in_azure', parsed, settings)) return makeNone();
     return makeFail('TLS_HANDSHAKE_FAILS_IN_AZURE', { version: current });
   },
 });

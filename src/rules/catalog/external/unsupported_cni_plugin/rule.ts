@@ -7,8 +7,8 @@ export const unsupportedCniPlugin = defineRule({
   errorKeys: ['UNSUPPORTED_CNI_PLUGIN'],
   requires: ['network', 'clusterVersion'],
   links: { kcs: ['https://access.redhat.com/articles/5436171'] },
-  evaluate: ({ network: { networkType }, clusterVersion }) =>
-    isSupportedPlugin(networkType, clusterVersion.parsed)
+  evaluate: ({ network: { networkType }, clusterVersion }, { settings }) =>
+    isSupportedPlugin(networkType, clusterVersion.parsed, settings)
       ? makeNone()
       : makeFail('UNSUPPORTED_CNI_PLUGIN', { cni: networkType }),
 });

@@ -2,15 +2,14 @@
 import type { Webhook } from '../../../engine/facts/webhooks.ts';
 import { defineRule, makeFail, makeNone } from '../../../engine/rule.ts';
 
-/** The API's default is 10 s; OpenShift's own documentation counts on webhooks to be given up after 13 s. */
-const timeoutSecondsMax = 13;
-
 export const webhookTimeoutIsLargerThanDefault = defineRule({
   module: 'ccx_rules_ocp.external.rules.webhook_timeout_is_larger_than_default',
   errorKeys: ['WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT'],
   requires: ['slowWebhooks'],
-  evaluate({ slowWebhooks }) {
-    const slow = slowWebhooks.filter((webhook) => webhook.timeoutSeconds > timeoutSecondsMax && !isOpenShifts(webhook));
+  evaluate({ slowWebhooks }, { settings }) {
+    const slow = slowWebhooks.filter(
+      (webhook) => webhook.timeoutSeconds * 1_000 > settings.webhookMsMax && !isOpenShifts(webhook),
+    );
     if (slow.length === 0) return makeNone();
     return makeFail('WEBHOOK_TIMEOUT_IS_LARGER_THAN_DEFAULT', {
       webhooks: slow.map((webhook) => ({
