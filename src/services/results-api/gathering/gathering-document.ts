@@ -4,6 +4,7 @@
  * that reads it its remote configuration. Served to: operator from 4.17 (`v2`), older ones the rules alone. Source: ingress.md B.5.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { RE2JS } from 're2js';
 import { z } from 'zod';
 
 const gatheredNamespace = z.string().regex(/^openshift-[a-zA-Z0-9_.-]{1,128}$/, 'must be a namespace openshift-…');
@@ -93,11 +94,10 @@ function areUnique(list: readonly unknown[]): boolean {
   return list.every((one, index) => !list.slice(0, index).some((other) => isDeepStrictEqual(one, other)));
 }
 
-/** Go's syntax without what only one of the two languages has; flags in front (`(?i)`) are Go's. */
+/** By Go's own syntax: what only our engine knows, look-around and back-references, ends a gathering step there. */
 function isGoPattern(text: string): boolean {
-  if (/\(\?(?:=|!|<=|<!)|\\[1-9]|\\k</.test(text)) return false;
   try {
-    new RegExp(text.replace(/^\(\?[imsU]+\)/, '').replaceAll('(?P<', '(?<'));
+    RE2JS.compile(text);
     return true;
   } catch {
     return false;
