@@ -1,6 +1,6 @@
 /** The token file is changed whole or not at all, by one at a time, and readers of it see each change within 15 s. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { sha256, tokensFile } from '../../../test/support/operator-tokens.ts';
@@ -44,6 +44,15 @@ test('what it does not know stays, a link stays a link, and a change that makes 
     await assert.rejects(add(path, 'bad', more), { code: 'TOKENS_INVALID' }, JSON.stringify(more));
   await assert.rejects(add(path, 'old'), { code: 'TOKENS_INVALID' }, 'twice');
   assert.equal(await readFile(target, 'utf8'), before);
+});
+
+test('a file that others may read stays one: the service may run as another account', async () => {
+  const path = tokensFile({ tokens: [] });
+  await chmod(path, 0o640);
+  const { uid, gid } = await stat(path);
+  await add(path, 'new');
+  const after = await stat(path);
+  assert.deepEqual([after.mode & 0o777, after.uid, after.gid], [0o640, uid, gid]);
 });
 
 test('who finds it locked waits, and says in the end which file to look at', async () => {

@@ -2,7 +2,7 @@
  * Changes the file of bearer tokens while processes read it: written beside and renamed, so that they see the one or the other, and locked
  * against a second writer. What an entry has that we do not know stays. Called by `ccx tokens`.
  */
-import { chown, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
@@ -11,6 +11,7 @@ import { parseTokenFile, readTokenFile, type TokenEntry, type TokenOwner } from 
 /** An edit takes milliseconds. */
 const lockWaitMsMax = 5_000;
 const lockTriedEveryMs = 50;
+const newFileMode = 0o600;
 
 interface TokenDocument {
   readonly tokens: readonly TokenEntry[];
@@ -43,19 +44,26 @@ export async function editTokenFile(
   }
 }
 
-/** Of nobody else's business, and of whoever owned the file: as root one may edit what a service reads. */
+/**
+ * A new file is nobody else's business; one that is there keeps owner and mode, since the services that read it may run as another account.
+ * What root makes is whose the folder is.
+ */
 async function replace(path: string, text: string): Promise<void> {
   const beside = `${path}.next`;
   await rm(beside, { force: true });
-  const handle = await open(beside, 'wx', 0o600);
+  const before = await stat(path).catch(() => undefined);
+  const handle = await open(beside, 'wx', newFileMode);
   try {
     await handle.writeFile(text);
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = before ?? (await stat(dirname(path)));
+      await handle.chown(uid, gid);
+    }
+    if (before !== undefined) await handle.chmod(before.mode & 0o777);
     await handle.sync();
   } finally {
     await handle.close();
   }
-  const before = await stat(path).catch(() => undefined);
-  if (before !== undefined && process.getuid?.() === 0) await chown(beside, before.uid, before.gid);
   await rename(beside, path);
   const folder = await open(dirname(path));
   try {
