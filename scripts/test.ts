@@ -150,6 +150,7 @@ function whatIsMissing(kind: TestKind): string | undefined {
   if (kind === 'manifests') return whyNoManifestCheckers();
   if (kind === 'prometheus') return whyNoPrometheus();
   if (kind === 'vault') return whyNo('OpenBao', missingForOpenBao());
+  if (kind === 'site') return spawnSync('npm', ['--version']).status === 0 ? undefined : 'no npm';
   if (kind === 'go') return whyNoGo();
   return kind === 'install' && env['CCX_TEST_INSTALLATION'] === undefined
     ? 'CCX_TEST_INSTALLATION is not set'

