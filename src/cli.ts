@@ -97,7 +97,7 @@ const modules: readonly CommandModule[] = [
   },
   {
     commands: {
-      rules: 'the rules: list, with risk, who reads of them, and which run; coverage over the stored reports',
+      rules: 'the rules: list, show, check an archive, coverage over the stored reports; new, test, explain: your own',
     },
     load: () => import('./tools/rules/commands.ts'),
   },

@@ -65,7 +65,7 @@ export function* nodesOf(tree: ASTNode): Generator<ASTNode> {
   for (const child of childrenOf(tree.args)) yield* nodesOf(child);
 }
 
-function childrenOf(args: unknown): readonly ASTNode[] {
+export function childrenOf(args: unknown): readonly ASTNode[] {
   if (Array.isArray(args)) return args.flatMap(childrenOf);
   const isNode = typeof args === 'object' && args !== null && 'op' in args && 'args' in args;
   return isNode ? [args as unknown as ASTNode] : [];
@@ -100,7 +100,7 @@ interface CelFailure {
   readonly code?: string;
   readonly summary?: string;
   readonly message?: string;
-  readonly range?: { readonly start: number };
+  readonly range?: { readonly start: number; readonly end: number };
 }
 
 function faultOf(error: unknown, names: readonly string[]): ExpressionFault {
@@ -138,13 +138,17 @@ function readable(text: string): string {
 
 /** One line of why an evaluation failed, with the part of the expression that did. */
 export function evaluationFailure(error: unknown, text: string): string {
-  const { summary, message, range } = error as CelFailure & {
-    readonly range?: { readonly start: number; readonly end: number };
-  };
+  const { summary, message, range } = error as CelFailure;
   const reason = readable(summary ?? message ?? String(error));
-  const part = range === undefined ? '' : text.slice(range.start, (range as { end: number }).end);
+  const part = range === undefined ? '' : pathAt(text, range);
   const shown = part.length > shownCharactersMax ? `${part.slice(0, shownCharactersMax - 1)}…` : part;
   return shown === '' ? reason : `${reason} (in ${readable(shown)})`;
+}
+
+/** Of a member its place is only its name: what it is a member of belongs to it. */
+function pathAt(text: string, { start, end }: { readonly start: number; readonly end: number }): string {
+  const before = text[start - 1] === '.' ? (/[\w.[\]"]+$/.exec(text.slice(0, start))?.[0] ?? '') : '';
+  return before + text.slice(start, end);
 }
 
 const shownCharactersMax = 120;

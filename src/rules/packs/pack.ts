@@ -100,7 +100,7 @@ export interface PackFault extends PackPlace {
 }
 
 /** `mine/rules/a.yaml:3:5: likelihood is 7. Write a whole number from 1 to 4.` */
-function faultText({ file, line, column, problem, remedy }: PackFault): string {
+export function faultText({ file, line, column, problem, remedy }: PackFault): string {
   return `${file}:${line}:${column}: ${problem}. ${remedy}.`;
 }
 

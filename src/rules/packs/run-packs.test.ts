@@ -51,7 +51,7 @@ test('a condition that is true fires with its details; one that cannot be told i
   });
   assert.deepEqual(run(packRule('a.n == 2'), files), { kind: 'silent' });
   for (const [rule, expected] of [
-    [packRule('a.m == 1'), 'when: No such key: m (in m)'],
+    [packRule('a.m == 1'), 'when: No such key: m (in a.m)'],
     [packRule('a.n'), 'when: the condition is neither true nor false'],
     [packRule('a.name > 1'), /^when: no such overload/],
     [packRule('true', { details: { x: 'a.list[7]' } }), /^details\.x: .*index 7/],
