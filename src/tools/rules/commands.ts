@@ -98,7 +98,8 @@ function registerPackTools(group: Command, { env }: ProcessInput): void {
     .addHelpText('after', '\nExit code: 0 when the pack has no fault and every sample does what it says, otherwise 1.')
     .action(async (folder: string, flags: TimeFlags) => {
       const { testPack } = await import('./test-pack.ts');
-      const tested = await testPack(folder, timeOf(flags) ?? new Date(sampleTime));
+      const clock = createSystemClock();
+      const tested = await testPack(folder, { clock, gatheredAt: timeOf(flags) ?? new Date(sampleTime) });
       print(flags.json === true ? [JSON.stringify(tested)] : testedLines(tested, faultText));
       if (!tested.ok) process.exitCode = 1;
     });

@@ -33,10 +33,16 @@ test('a new rule passes its samples, is listed and shown, and is told of an arch
 
   const tested = await rules('test', folder);
   assert.equal(tested.code, 0, tested.stdout);
-  assert.match(tested.stdout, /^ok {5}NODE_FORGOTTEN {2}fires\n {7}This node takes no new pods: `a`\.\n.*\nok: 2 samples, 0 wrong\n$/);
+  assert.match(
+    tested.stdout,
+    /^ok {5}NODE_FORGOTTEN {2}fires\n {7}This node takes no new pods: `a`\.\n.*\nok: 2 samples, 0 wrong\n$/,
+  );
 
   const listed = await rules('list', '--pack', folder);
-  assert.match(listed.stdout, /^on {3}public {4}ccx_packs\.my_rules\.NODE_FORGOTTEN {2}\(pack my_rules\)\n {5}NODE_FORGOTTEN {2}2 moderate$/m);
+  assert.match(
+    listed.stdout,
+    /^on {3}public {4}ccx_packs\.my_rules\.NODE_FORGOTTEN {2}\(pack my_rules\)\n {5}NODE_FORGOTTEN {2}2 moderate$/m,
+  );
   const shown = JSON.parse((await rules('show', 'NODE_FORGOTTEN', '--pack', folder, '--json')).stdout);
   assert.deepEqual([shown.source, shown.file, shown.inputs[0].pattern], ['my_rules', file, 'config/node/*.json']);
 
@@ -49,12 +55,18 @@ test('a new rule passes its samples, is listed and shown, and is told of an arch
   assert.ok(hit.ms >= 0 && checked.skipped.length > 0 && checked.silent.length > 0);
 
   const silent = await rules('check', archiveOf({}), '--pack', folder, '--at', at);
-  assert.match(`${silent.code} ${silent.stdout}`, /^0 .*silent .* ccx_packs\.my_rules\.NODE_FORGOTTEN\.report\n0 fire, /s);
+  assert.match(
+    `${silent.code} ${silent.stdout}`,
+    /^0 .*silent .* ccx_packs\.my_rules\.NODE_FORGOTTEN\.report\n0 fire, /s,
+  );
   const missing = await rules('check', join(folder, 'nowhere.tar.gz'), '--pack', folder);
   assert.match(`${missing.code} ${missing.stderr}`, /^2 .*\[ARCHIVE_UNREADABLE\]/);
 
   const explained = await rules('explain', 'NODE_FORGOTTEN', cordoned, '--pack', folder, '--at', at);
-  assert.match(explained.stdout, /^NODE_FORGOTTEN: it fires, with \{"names":\["x"\]\}\n {2}input nodes {2}config\/node\/\*\.json: \d+ found\n/);
+  assert.match(
+    explained.stdout,
+    /^NODE_FORGOTTEN: it fires, with \{"names":\["x"\]\}\n {2}input nodes {2}config\/node\/\*\.json: \d+ found\n/,
+  );
 });
 
 test('faults and samples that do otherwise are told with their place, and end the test with 1', async () => {
@@ -64,7 +76,10 @@ test('faults and samples that do otherwise are told with their place, and end th
   const right = readFileSync(file, 'utf8');
   writeFileSync(file, right.replace('spec: {} }', 'spec: { unschedulable: true } }'));
   const wrong = await rules('test', folder);
-  assert.match(`${wrong.code} ${wrong.stdout}`, /^1 .*WRONG {2}NODE_FORGOTTEN {2}silent\n.*node_forgotten\.yaml:\d+: it fires, with .*not ok: 2 samples, 1 wrong\n$/s);
+  assert.match(
+    `${wrong.code} ${wrong.stdout}`,
+    /^1 .*WRONG {2}NODE_FORGOTTEN {2}silent\n.*node_forgotten\.yaml:\d+: it fires, with .*not ok: 2 samples, 1 wrong\n$/s,
+  );
 
   writeFileSync(file, right);
   appendFileSync(file, 'sample: {}\n');
@@ -72,5 +87,8 @@ test('faults and samples that do otherwise are told with their place, and end th
   const { ok, faults } = JSON.parse(faulty.stdout);
   assert.deepEqual([faulty.code, ok, faults.length, faults[0].remedy], [1, false, 1, 'Write "samples"']);
   const used = await rules('list', '--pack', folder);
-  assert.match(`${used.code} ${used.stderr}`, /^1 .*node_forgotten\.yaml:\d+:1: a rule has no member "sample"\. Write "samples"\..*\[RULE_PACK_INVALID\]/s);
+  assert.match(
+    `${used.code} ${used.stderr}`,
+    /^1 .*node_forgotten\.yaml:\d+:1: a rule has no member "sample"\. Write "samples"\..*\[RULE_PACK_INVALID\]/s,
+  );
 });
