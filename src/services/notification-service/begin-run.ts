@@ -219,7 +219,7 @@ export function beginRun(
     readonly recent: RecentReports | undefined;
   },
 ): { readonly run: Run; readonly store: RunStore; readonly ownersCount: boolean } {
-  const { requestIdsKept, ownersKnown, newestMicros } = how.beginning;
+  const { requestIdsKept, ownersKnown, newestMicros, wanted, due } = how.beginning;
   const { settings, clock, time, events, signal } = state;
   const startedMicros = time.nowMicros();
   const targets = how.targets.map(({ target, policy }) => ({
@@ -231,6 +231,12 @@ export function beginRun(
     id: clock.uuid(),
     tally: createTally(),
     waitsInLine: new Map(),
+    inLine: new Set(
+      how.targets.filter(
+        ({ target: { eventTargetId }, policy: { sendResolved } }) =>
+          how.recent === undefined || sendResolved || due.has(eventTargetId) || wanted.has(eventTargetId),
+      ),
+    ),
     newestStoredMicros: newestMicros,
     targets: how.targets,
     isClusterAllowed: (cluster) => isClusterAllowed(settings.clusters, cluster),

@@ -204,6 +204,11 @@ export interface Run {
    * `clock.monotonicMs()`, since when nobody has been there; undefined where somebody was.
    */
   readonly waitsInLine: Map<RunTarget, number | undefined>;
+  /**
+   * Targets that may have something in line: what was due when the run began, or was put there since. What becomes due later is a later
+   * run's, which follows at once.
+   */
+  readonly inLine: Set<RunTarget>;
   readonly startedMicros: bigint;
   /** Of the newest report when the run began, by the clock of whoever stored it; not after `startedMicros`; 0 when there was none. */
   readonly newestStoredMicros: bigint;

@@ -52,6 +52,7 @@ export async function* deliverNotifications(
 ): AsyncGenerator<DeliveredBatch> {
   await lookAtPause(run, store, runTarget);
   const follow = run.settings.mode === 'follow';
+  if (follow && !run.inLine.has(runTarget)) return;
   const endMs = run.clock.monotonicMs() + (follow ? followDeliverMsMax : run.settings.delivery.runDeadlineMs);
   let unreachableSinceMs = run.waitsInLine.get(runTarget);
   while (!run.signal.aborted && run.clock.monotonicMs() < endMs) {
@@ -122,6 +123,7 @@ export async function deliverAtOnce(run: Run, store: RunStore, set: ClaimedSet):
     message.notification.issues.some((issue) => silence(whereOf(message), issue) !== undefined);
   const ready = new Map(stays ? [] : set.claimed.filter((message) => !isSilent(message)).map((one) => [one, one]));
   const { messages, reached } = await deliverClaim(run, store, set, { ready, outcomes: new Map() });
+  if (messages.some(({ outcome }) => outcome.kind !== 'delivered')) run.inLine.add(runTarget);
   const isStuck = messages.some(({ message, outcome }) => waits.has(outcome.kind) && ready.has(message));
   if (isStuck) run.waitsInLine.set(runTarget, reached === false ? startedMs : undefined);
   return { runTarget, leaseToken, messages, startedMs, claimedWithDecision: true };

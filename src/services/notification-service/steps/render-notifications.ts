@@ -159,6 +159,7 @@ async function chooseMessages(run: Run, store: RunStore, set: RenderedSet) {
       room.set(runTarget, left);
       return true;
     });
+    if (claimed.length < messages.length) run.inLine.add(runTarget);
     dueOf.set(cluster, dueMicros);
     claimedOf.set(cluster, new Set(claimed));
   }

@@ -32,6 +32,7 @@ export async function readBeginning(
     newest: string | null;
     acknowledgements: boolean;
     wanted: readonly number[];
+    due: readonly number[];
     neverNotified: readonly number[];
   }>(
     `WITH moment AS MATERIALIZED (SELECT coalesce($1::timestamp, statement_timestamp() AT TIME ZONE 'UTC') AS at)
@@ -41,6 +42,10 @@ export async function readBeginning(
               WHERE updated_at > 'epoch' AND updated_at < (SELECT at FROM moment)) AS newest,
             ${areAcknowledgementsNews('(SELECT at FROM moment)')} AS acknowledgements,
             ARRAY(SELECT DISTINCT o.event_type_id FROM ${TABLE_NOTIFICATION_OUTBOX} AS o WHERE ${wantedAgain}) AS wanted,
+            ARRAY(SELECT t.id FROM json_to_recordset($4) AS t(id int)
+                   WHERE (SELECT o.next_attempt_at FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
+                           WHERE o.event_type_id = t.id AND o.next_attempt_at IS NOT NULL
+                           ORDER BY o.next_attempt_at LIMIT 1) <= (SELECT at FROM moment) + interval '1 second') AS due,
             ARRAY(SELECT t.id FROM json_to_recordset($4) AS t(id int)
                    WHERE NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s WHERE s.event_type_id = t.id)
                      AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
@@ -53,13 +58,15 @@ export async function readBeginning(
     ],
     { plan: 'kept' },
   );
-  const { newest, wanted, neverNotified, ...row } = rows[0]!;
+  const { newest, wanted, due, neverNotified, ...row } = rows[0]!;
   return {
     ...row,
     /** Of the newest report that was stored until now, by the clock of whoever stored it; 0 where there is none. */
     newestMicros: microsOrUndefined(newest) ?? 0n,
     /** Targets with messages that a person wants to be tried again. */
     wanted: new Set(wanted),
+    /** Targets with messages that are due to be sent, or whose claim has outlived its lease, by the end of a short run. */
+    due: new Set(due),
     /** Targets that were never notified of anything that still shows: no notification of theirs in the ledger, and no `sent` row. */
     neverNotified: new Set(neverNotified),
   };
