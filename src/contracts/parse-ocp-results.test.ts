@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { reportCluster, reportMessage } from '../../test/support/report-messages.ts';
-import { isLenientUuid, type OcpResultsParse, parseOcpResults } from './parse-ocp-results.ts';
+import { isLenientUuid, type OcpResultsParse, parseOcpResults, RepeatedValues } from './parse-ocp-results.ts';
 import { DROPPED_REPORT_KEYS, shrinkReportText } from './shrunk-report.ts';
 
 const cluster = reportCluster;
@@ -299,6 +299,31 @@ test('whatever JSON a report holds, what is kept means the same as before', () =
     }),
     { numRuns: 300 },
   );
+});
+
+test('a list that was walked over before is recognised, and nothing else is told than without', () => {
+  const repeated = new RepeatedValues();
+  const long = 'x'.repeat(600);
+  const lists = [
+    `["${long}"]`,
+    `["${long}" , "<&>", "\u2028"]`,
+    `["${long}", {"a": [1, 2.5e3, null]}]`,
+    `["${long}", `,
+    `["${long}"]]`,
+    `["${long}"] x`,
+    '[]',
+    `{"of": "${long}"}`,
+    ...Array.from({ length: 40 }, (_, index) => `["${long}", ${index}]`),
+  ];
+  for (let times = 0; times < 3; times += 1) {
+    for (const list of lists) {
+      for (const behind of ['', ' ', ', "more": [true]']) {
+        const report = `{"fingerprints": [], "reports": [], "system": {}, "skips": ${list}${behind}}`;
+        const message = Buffer.from(reportMessage({ Report: report }));
+        assert.deepEqual(parseOcpResults(message, repeated), parseOcpResults(message), report);
+      }
+    }
+  }
 });
 
 test('any bytes at all get an answer', () => {

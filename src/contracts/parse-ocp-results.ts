@@ -58,15 +58,60 @@ const requiredReportKeys = ['fingerprints', 'reports', 'system'] as const;
 
 const QUOTE = 0x22;
 const NULL_START = 0x6e;
+const OPEN_BRACKET = 0x5b;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 const unsigned32Max = 4_294_967_295;
 const unsigned8Max = 255;
 
+/** Values that are remembered, the last ones used; shorter ones are walked over sooner than they are compared. */
+const repeatedValuesMax = 16;
+const repeatedBytesMin = 512;
+const repeatedBytesMax = 64 * 1024;
+
+/**
+ * Lists of `Report` that message after message has in common: which rules were skipped, and why, fills half of a message and is the same for
+ * clusters of one kind. Whoever reads many messages keeps one of these, and bytes that were walked over before are compared instead.
+ */
+export class RepeatedValues {
+  readonly #known: {
+    readonly bytes: Buffer;
+    readonly whitespaceBytes: number;
+    readonly escapeGrowthBytes: number;
+  }[] = [];
+
+  /** As the scanner's `skipValue`. A list ends with its own bracket, so that the same bytes are the same value whatever follows them. */
+  skip(scanner: JsonScanner, from: number, depthAround: number): number {
+    const { text } = scanner;
+    if (text[from] !== OPEN_BRACKET) return scanner.skipValue(from, depthAround);
+    const at = this.#known.findIndex(({ bytes }) => {
+      const end = from + bytes.length;
+      return end <= text.length && text.compare(bytes, 0, bytes.length, from, end) === 0;
+    });
+    if (at !== -1) {
+      const known = this.#known[at]!;
+      if (at > 0) this.#known.unshift(...this.#known.splice(at, 1));
+      scanner.whitespaceBytes += known.whitespaceBytes;
+      scanner.escapeGrowthBytes += known.escapeGrowthBytes;
+      return from + known.bytes.length;
+    }
+    const { whitespaceBytes, escapeGrowthBytes } = scanner;
+    const end = scanner.skipValue(from, depthAround);
+    if (end - from < repeatedBytesMin || end - from > repeatedBytesMax) return end;
+    this.#known.unshift({
+      bytes: Buffer.from(text.subarray(from, end)),
+      whitespaceBytes: scanner.whitespaceBytes - whitespaceBytes,
+      escapeGrowthBytes: scanner.escapeGrowthBytes - escapeGrowthBytes,
+    });
+    if (this.#known.length > repeatedValuesMax) this.#known.pop();
+    return end;
+  }
+}
+
 /** Never throws. Codes: `REPORT_NOT_JSON`, `REPORT_WRONG_TYPE`, `REPORT_MISSING_ATTRIBUTE`, `REPORT_CLUSTER_NOT_UUID`, `REPORT_STRUCTURE`. */
-export function parseOcpResults(value: Buffer | null): OcpResultsParse {
-  const attributes = new Attributes(value ?? Buffer.alloc(0));
+export function parseOcpResults(value: Buffer | null, repeated?: RepeatedValues): OcpResultsParse {
+  const attributes = new Attributes(value ?? Buffer.alloc(0), repeated);
   try {
     attributes.read();
   } catch (error) {
@@ -112,6 +157,7 @@ export function parseOcpResults(value: Buffer | null): OcpResultsParse {
 class Attributes {
   readonly text: Buffer;
   readonly scanner: JsonScanner;
+  readonly #repeated: RepeatedValues | undefined;
   orgId: number | null | undefined;
   accountNumber: number | null | undefined;
   clusterName: string | null | undefined;
@@ -124,9 +170,10 @@ class Attributes {
   /** The message is `null`, which is an object with everything missing. */
   isNull = false;
 
-  constructor(text: Buffer) {
+  constructor(text: Buffer, repeated?: RepeatedValues) {
     this.text = text;
     this.scanner = new JsonScanner(text);
+    this.#repeated = repeated;
   }
 
   /** Walks over the whole text; throws `JsonSyntaxError`. */
@@ -222,7 +269,8 @@ class Attributes {
     const { scanner } = this;
     return this.#readMembers(from, expectedReportKeys, (key, start) => {
       const { whitespaceBytes, escapeGrowthBytes } = scanner;
-      const end = scanner.skipValue(start, 2);
+      const repeated = key === 'skips' ? this.#repeated : undefined;
+      const end = repeated?.skip(scanner, start, 2) ?? scanner.skipValue(start, 2);
       const removed = scanner.whitespaceBytes - whitespaceBytes;
       const added = scanner.escapeGrowthBytes - escapeGrowthBytes;
       const isCanonical = removed === 0 && added === 0;

@@ -9,6 +9,7 @@ import {
   parseOcpResults,
   type ReceivedReport,
   type RefusedReport,
+  type RepeatedValues,
 } from '../../contracts/parse-ocp-results.ts';
 import { STATUS_SERVICE_WRITER } from '../../contracts/payload-status.ts';
 import { shrinkReportText } from '../../contracts/shrunk-report.ts';
@@ -35,6 +36,7 @@ const microsPerMs = 1000n;
 interface PipelineDependencies {
   readonly clock: Clock;
   readonly events: WriterEvents;
+  readonly repeatedValues: RepeatedValues;
   readonly factsMemory: FactsMemory;
   readonly database: Database;
   readonly compression: ServerCompression;
@@ -108,10 +110,10 @@ class BatchRun {
    * theirs. Answers with what could be read.
    */
   #judge(record: BusRecord): TakenMessage | undefined {
-    const { clock, events } = this.#dependencies;
+    const { clock, events, repeatedValues } = this.#dependencies;
     const takenMs = clock.monotonicMs();
     events.recordTaken(record);
-    const parsed = parseOcpResults(record.value);
+    const parsed = parseOcpResults(record.value, repeatedValues);
     if (parsed.kind === 'refused') {
       const { refused } = parsed;
       return this.#refuse({ record, subject: subjectOf(refused), takenMs }, 'parse-report', refused.error);

@@ -2,6 +2,7 @@
  * Composition root of the notification writer (hops 7 and 8): reports in, rows of `new_reports` out. Started by `ccx writer`, by the
  * drop-in program and by the all-in-one process; they own bus and database and close them after this service has stopped.
  */
+import { RepeatedValues } from '../../contracts/parse-ocp-results.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import {
   type BatchServiceDependencies,
@@ -62,7 +63,8 @@ async function build(
   for (const warning of warnings) events.warned(warning);
 
   const compression = new ServerCompression();
-  const work = { clock, events, factsMemory: createFactsMemory(), database, compression, sender, settings };
+  const memory = { repeatedValues: new RepeatedValues(), factsMemory: createFactsMemory() };
+  const work = { clock, events, ...memory, database, compression, sender, settings };
   const { deadLettersTopic, topic, statusesTopic } = settings;
   await ensureOwnTopics(bus, { own: deadLettersTopic, others: [topic, statusesTopic], warn: events.warned });
   const consumer = await openBatchConsumer(
