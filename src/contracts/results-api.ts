@@ -251,6 +251,59 @@ export const ruleClustersSchema = z.strictObject({
 
 export const ruleGroupsSchema = z.strictObject({ status: ok, groups: z.array(group) });
 
+const untilFields = {
+  /** When it ends; absent or null: not by date. */
+  until: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).nullish(),
+  /** It ends when what it silences is resolved. */
+  until_resolved: z.boolean().optional(),
+} as const;
+
+const justification = z.string().max(4_096);
+
+export const ackWantedSchema = z.object({
+  rule_id: z.string(),
+  justification: justification.optional(),
+  ...untilFields,
+});
+
+export const ackChangedSchema = z.object({ justification: justification.optional(), ...untilFields });
+
+/** The message has the place of a justification that came later. */
+export const disableFeedbackSchema = z.object({ message: justification });
+
+const ack = {
+  /** Without a key where a person disabled the whole rule. */
+  rule: selector,
+  justification: z.string(),
+  created_by: z.string(),
+  created_at: moment,
+  /** Not kept: `ccx audit list` has every change. */
+  updated_at: z.literal(''),
+  until: moment.nullable(),
+  until_resolved: z.boolean(),
+} as const;
+
+export const ackSchema = z.strictObject(ack);
+
+export const ackListSchema = z.strictObject({
+  meta: z.strictObject({ count: counts, next }),
+  data: z.array(ackSchema),
+});
+
+export const doneSchema = z.strictObject({ status: ok });
+
+export const feedbackDoneSchema = z.strictObject({ status: ok, message: z.string() });
+
+/** Clusters with an open issue that is not disabled: all, by its risk, by each of its tags. */
+export const orgOverviewSchema = z.strictObject({
+  status: ok,
+  overview: z.strictObject({
+    clusters_hit: counts,
+    hit_by_risk: z.strictObject({ '1': counts, '2': counts, '3': counts, '4': counts }),
+    hit_by_tag: z.record(z.string(), counts),
+  }),
+});
+
 /** Under the hosted service's name for what answers here. */
 export const apiInfoSchema = z.strictObject({
   status: ok,
@@ -259,6 +312,9 @@ export const apiInfoSchema = z.strictObject({
 
 export const apiDescriptionSchema = z.looseObject({ openapi: z.string(), paths: z.record(z.string(), z.unknown()) });
 
+export type Ack = z.infer<typeof ackSchema>;
+export type AckChanged = z.infer<typeof ackChangedSchema>;
+export type OrgOverview = z.infer<typeof orgOverviewSchema>;
 export type ClusterReport = z.infer<typeof clusterReportSchema>;
 export type RequestReport = z.infer<typeof requestReportSchema>;
 export type RequestList = z.infer<typeof requestListSchema>;

@@ -56,17 +56,26 @@ interface BenchOptions {
   readonly sets?: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
   /** URL of the database as the service sees it. */
-  readonly through?: (url: string) => string;
+  readonly through?: (url: string) => Promise<string>;
 }
 
 export async function startResultsBench(options: BenchOptions = {}): Promise<ResultsBench> {
-  const { sets = ['records', 'trace', 'writer', 'notifier'], settings = {}, through = (url: string) => url } = options;
+  const {
+    sets = ['records', 'trace', 'writer', 'notifier'],
+    settings = {},
+    through = async (url: string) => url,
+  } = options;
   const clock = createSystemClock();
   const test: TestDatabase = await createTestDatabase({ migrated: true, sets });
   const file = tokensFile({ tokens: tokens.map((token) => ({ ...token, sha256: sha256(token.name) })) });
   const flags = { 'http.host': '127.0.0.1', 'http.port': '0', 'gateway.tokens_file': file, ...settings };
   const { config } = loadConfig(resultsOptions, { env: {}, flags });
-  const database = connectDatabase({ url: through(test.url), applicationName: 'results', connectionsMax: 4, clock });
+  const database = connectDatabase({
+    url: await through(test.url),
+    applicationName: 'results',
+    connectionsMax: 4,
+    clock,
+  });
   const service = await startResultsApi(resultsSettings(config), {
     ...{ database, clock, version: 'test' },
     telemetry: createSilentTelemetry('results'),

@@ -31,6 +31,10 @@ before(async () => {
   await seedReport(database, { ...a, at: '2026-11-21 10:00:00.123456', requestId: requestA });
   await seedReport(database, { orgId: 1, cluster: clusterB, at: '2026-11-21 11:00:00', hits: hits.slice(0, 1) });
   await seedReport(database, { orgId: 2, cluster: foreignCluster, at: '2026-11-21 12:00:00', hits: hits.slice(0, 1) });
+  // By which it shows that a tracker writes here.
+  await database.query(
+    `INSERT INTO ccx.trace (request_id, service, status, happened_at) VALUES ('any', 'ingress', 'received', now())`,
+  );
   await seedOwner(database, { cluster: clusterA, orgId: 1, token: 'cluster-a' });
   await seedOwner(database, { cluster: clusterB, orgId: 1, token: 'unbound' });
   await seedOwner(database, { cluster: foreignCluster, orgId: 2 });
@@ -114,9 +118,9 @@ test('a request says that it was superseded, dead-lettered, is under way, or is 
   const trace = async (id: string, ...events: [string, string, number | null, string | null][]) => {
     for (const [index, [service, status, hop, detail]] of events.entries())
       await bench.database.query(
-        `INSERT INTO ccx.trace (request_id, service, status, hop, detail, org_id, happened_at)
-         VALUES ($1, $2, $3, $4, $5, '1', now() + $6 * interval '1 second')`,
-        [id, service, status, hop, detail, index],
+        `INSERT INTO ccx.trace (request_id, service, status, hop, detail, org_id, system_id, happened_at)
+         VALUES ($1, $2, $3, $4, $5, '1', $7, now() + $6 * interval '1 second')`,
+        [id, service, status, hop, detail, index, clusterA],
       );
   };
   await trace('under-way', ['ingress', 'received', 1, null], ['ingress', 'success', 2, null]);
@@ -127,8 +131,14 @@ test('a request says that it was superseded, dead-lettered, is under way, or is 
   assert.equal((await statusOf('broken')).status, 'dead-lettered');
   assert.match((await statusOf('broken')).detail, /ccx-data-pipeline: ARCHIVE_BROKEN/);
   assert.equal((await statusOf('nobody-knows')).code, 'REQUEST_NOT_FOUND');
-  const foreign = await bench.ask(`/cluster/${foreignCluster}/request/under-way/status`, 'foreign');
-  assert.equal(foreign.body.code, 'REQUEST_NOT_FOUND', 'a trace of another organization');
+  for (const [cluster, reader] of [
+    [foreignCluster, 'foreign'],
+    [clusterB, 'cluster-b'],
+    [clusterB, 'hub'],
+  ] as const) {
+    const { body } = await bench.ask(`/cluster/${cluster}/request/under-way/status`, reader);
+    assert.equal(body.code, 'REQUEST_NOT_FOUND', `a trace of another cluster, for ${reader}`);
+  }
 });
 
 test('the requests of a cluster are listed newest first, in pages, and looked up by id', async () => {

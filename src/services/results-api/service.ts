@@ -31,6 +31,7 @@ import { KeptRecords } from './store/kept.ts';
 import { reading } from './store/reading.ts';
 import { createResultsEvents, type ResultsEvents } from './telemetry.ts';
 import { aboutRoutes } from './web/about-routes.ts';
+import { ackRoutes, toggleRoutes } from './web/ack-routes.ts';
 import { listRoutes } from './web/list-routes.ts';
 import type { RouteTable } from './web/openapi.ts';
 import { reportRoutes } from './web/report-routes.ts';
@@ -48,7 +49,11 @@ const bodyBytesMax = 1_024;
 const answerSlackMs = 5_000;
 
 /** Where the hosted service has its routes, and where the second version stands besides. */
-const prefixes = { v2: '/api/insights-results-aggregator/v2', short: '/api/v2' } as const;
+const prefixes = {
+  v1: '/api/insights-results-aggregator/v1',
+  v2: '/api/insights-results-aggregator/v2',
+  short: '/api/v2',
+} as const;
 
 interface ResultsDependencies {
   /** A pool of its own: what reads wait for must not keep anybody from writing. */
@@ -158,11 +163,12 @@ async function build(
   // The database may be away: then whoever asks first is told.
   await sources.read(async () => undefined).catch(() => undefined);
   const about = aboutRoutes(() => tables, version);
-  const v2 = [...reportRoutes(sources), ...listRoutes(sources), ...about];
+  const v2 = [...reportRoutes(sources), ...listRoutes(sources), ...ackRoutes(sources), ...about];
   const tables: readonly RouteTable[] = [
     { prefix: prefixes.v2, routes: v2 },
     { prefix: prefixes.short, routes: v2 },
     ...gatheringTables(await openGatheringRules(settings.gathering.path)),
+    { prefix: prefixes.v1, routes: toggleRoutes(sources) },
   ];
   server.mount(
     createResultsModule({

@@ -39,15 +39,15 @@ export function decideRequest(
 }
 
 /**
- * Whether a trace is of a cluster's request, as far as it says: events before the report is stored name the organization only. Request ids
- * of those who come with a token are made by ingress and cannot be guessed.
+ * Whether a trace is of a cluster's request, as far as it says: until a report is stored, events name the organization alone. Ids of those
+ * who come with a token are made by ingress and cannot be guessed, so that only whom it was told to knows one.
  */
 export function isTraceOf(
   { cluster, orgId }: { readonly cluster: string; readonly orgId: number },
-  trace: readonly Pick<TraceEvent, 'orgId' | 'cluster'>[],
+  trace: readonly Pick<TraceEvent, 'orgId' | 'cluster' | 'systemId'>[],
 ): boolean {
   const organizations = trace.flatMap((event) => event.orgId ?? []);
-  const clusters = trace.flatMap((event) => event.cluster ?? []);
+  const clusters = trace.flatMap((event) => [event.cluster ?? [], event.systemId ?? []].flat());
   return (
     organizations.length > 0 &&
     organizations.every((id) => id === String(orgId)) &&

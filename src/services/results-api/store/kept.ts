@@ -58,7 +58,8 @@ export class KeptRecords {
       found !== undefined &&
       (!Object.values(found.kept).includes(false) || clock.monotonicMs() - found.readMs < missingLookedForMs);
     if (isEnough) return found.kept;
-    const kept = await readKept(queryable);
+    const { kept, isSure } = await readKept(queryable);
+    if (!isSure) return kept;
     const isNews = found === undefined || String(missingRoles(found.kept)) !== String(missingRoles(kept));
     this.#found = { kept, readMs: clock.monotonicMs() };
     if (isNews) onChange(kept);
@@ -66,19 +67,24 @@ export class KeptRecords {
   }
 }
 
-async function readKept(queryable: Queryable): Promise<Kept> {
+/** Not sure: there is no report yet, by which it would show who stores them. */
+async function readKept(queryable: Queryable): Promise<{ readonly kept: Kept; readonly isSure: boolean }> {
   const columns = Object.entries(tables).map(
     ([name, table]) => `coalesce(has_table_privilege(to_regclass('${table}'), 'SELECT'), false) AS ${name}`,
   );
   const { rows } = await queryable.query<Readable>(`SELECT ${columns.join(', ')}`);
   const readable = rows[0]!;
-  const { rows: found } = await queryable.query<Pick<Kept, 'facts' | 'issues' | 'trace'>>(
+  const { rows: found } = await queryable.query<
+    Pick<Kept, 'facts' | 'issues' | 'trace'> & { readonly isSure: boolean }
+  >(
     `SELECT ${keptOf(readable, { by: 'writer', tables: ['facts'], row: TABLE_REPORT_FACTS })} AS facts,
             ${keptOf(readable, { by: 'notifier', tables: ['clusters', 'issues'], row: `${TABLE_CLUSTERS} WHERE issues_report_at IS NOT NULL` })} AS issues,
-            ${keptOf(readable, { by: 'tracker', tables: ['trace'], row: TABLE_TRACE })} AS trace`,
+            ${keptOf(readable, { by: 'tracker', tables: ['trace'], row: TABLE_TRACE })} AS trace,
+            ${readable.reports ? `EXISTS (SELECT FROM ${TABLE_NEW_REPORTS})` : 'false'} AS "isSure"`,
   );
   const { reports, owners, acknowledgements } = readable;
-  return { ...found[0]!, reports, owners, acknowledgements };
+  const { isSure, ...ofRoles } = found[0]!;
+  return { kept: { ...ofRoles, reports, owners, acknowledgements }, isSure };
 }
 
 /** SQL: its tables can be read, and it has written there, or runs, or there is nothing that it could have written about. */

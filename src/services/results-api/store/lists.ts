@@ -26,7 +26,10 @@ interface Page {
 }
 
 /** SQL over rows with `org_id` and `cluster`, and its values from `$1` on: `$1` the organization, `$2` whom else it goes by. */
-function visible(table: string, { orgId, reach }: Visible): { readonly sql: string; readonly values: unknown[] } {
+export function visible(
+  table: string,
+  { orgId, reach }: Visible,
+): { readonly sql: string; readonly values: unknown[] } {
   const sql = `${table}.org_id = $1`;
   switch (reach.kind) {
     case 'everything':

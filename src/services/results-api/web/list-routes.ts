@@ -24,7 +24,16 @@ import {
 } from '../answers/lists.ts';
 import { countClusters, countImpacted, listClusters, listClustersOfRule, listDisabledRules } from '../store/lists.ts';
 import { readCluster, readNewestReport } from '../store/reports.ts';
-import { flag, pagedQuery, pageRowsDefault, type Route, type RuleKey, refuse, route } from './route.ts';
+import {
+  flag,
+  organizationQuery,
+  pagedQuery,
+  pageRowsDefault,
+  type Route,
+  type RuleKey,
+  refuse,
+  route,
+} from './route.ts';
 import { clusterNotFound, onCluster, requireKept, type Sources, visibleTo } from './sources.ts';
 
 const refused = (description: string) => ({ description, schema: refusalSchema });
@@ -34,11 +43,6 @@ const ofList = {
   501: refused('The role that keeps this is missing.'),
 };
 const noRule = refused('The rule content does not know it.');
-const organization = z
-  .string()
-  .regex(/^[0-9]{1,9}$/)
-  .transform(Number)
-  .optional();
 const afterCluster = z.uuid().toLowerCase().optional();
 
 export function listRoutes(sources: Sources): readonly Route[] {
@@ -47,7 +51,7 @@ export function listRoutes(sources: Sources): readonly Route[] {
       method: 'GET',
       path: '/clusters',
       summary: 'Clusters that report, with how many issues of each risk they have',
-      query: z.object({ ...pagedQuery, after: afterCluster, org_id: organization }),
+      query: z.object({ ...pagedQuery, after: afterCluster, org_id: organizationQuery }),
       answers: { 200: { description: 'A page of them, by id.', schema: clusterListSchema }, ...ofList },
       async handle(call) {
         const { limit = pageRowsDefault, after, org_id: orgId } = call.query;
@@ -89,7 +93,7 @@ export function listRoutes(sources: Sources): readonly Route[] {
         ...pagedQuery,
         after: z.string().max(1_024).optional(),
         impacting: flag.optional(),
-        org_id: organization,
+        org_id: organizationQuery,
       }),
       answers: { 200: { description: 'A page of them, by selector.', schema: ruleListSchema }, ...ofList },
       async handle(call) {
@@ -108,7 +112,7 @@ export function listRoutes(sources: Sources): readonly Route[] {
       method: 'GET',
       path: '/rule/{selector}',
       summary: 'The texts of a rule, and whether it is disabled for the organization',
-      query: z.object({ org_id: organization }),
+      query: z.object({ org_id: organizationQuery }),
       answers: {
         200: { description: 'The rule.', schema: ruleOfReaderSchema },
         403: ofList[403],
@@ -143,7 +147,7 @@ export function listRoutes(sources: Sources): readonly Route[] {
       method: 'GET',
       path: '/rule/{selector}/clusters_detail',
       summary: 'Clusters that have an issue of a rule now, and those for which it is disabled',
-      query: z.object({ ...pagedQuery, after: afterCluster, org_id: organization }),
+      query: z.object({ ...pagedQuery, after: afterCluster, org_id: organizationQuery }),
       answers: {
         200: { description: 'A page of them, by id.', schema: ruleClustersSchema },
         ...ofList,
@@ -183,7 +187,8 @@ export function listRoutes(sources: Sources): readonly Route[] {
   ];
 }
 
-async function knownRule(sources: Pick<Sources, 'content'>, selector: RuleKey): Promise<KnownRule> {
+/** Refuses one that the content does not know. */
+export async function knownRule(sources: Pick<Sources, 'content'>, selector: RuleKey): Promise<KnownRule> {
   const known = findRule(await sources.content(), selector);
   // Content goes by the last word of a module; who names a rule means the whole of it.
   if (known !== undefined && known.module === known.rule.plugin.python_module) return known;

@@ -186,6 +186,7 @@ function answerOf(error: unknown, request: FastifyRequest, events: ResultsEvents
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
   if (status === 413) return refusal(413, 'BODY_TOO_LARGE', `the body has more than ${bodyBytesMax} bytes`);
   if (status >= 400 && status < 500) return refusal(status, 'REQUEST_INVALID', 'the request cannot be understood');
+  if (error instanceof CcxError && error.category === 'input') return refusal(400, error.code, error.message);
   events.requestFailed(request.routeOptions.url ?? 'none', error);
   // A statement that was cut short, too: the next one may find the server less busy.
   if (error instanceof CcxError && (error.retryable || sqlState(error) === '57014'))

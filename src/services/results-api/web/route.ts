@@ -191,3 +191,10 @@ export const pagedQuery = {
 export const pageRowsDefault = 100;
 
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+/** Whose: for those who may see more than one. */
+export const organizationQuery = z
+  .string()
+  .regex(/^[0-9]{1,9}$/)
+  .transform(Number)
+  .optional();
