@@ -38,6 +38,11 @@ export const contentServiceOptions = defineOptions({
       split: 'comma-or-whitespace',
       description: 'Rules (names of their folders) of which the other content counts',
     },
+    'rules.packs': {
+      default: [],
+      split: 'comma',
+      description: 'Folders of rule packs, the same as of the data pipeline: their texts are served, too',
+    },
     ...tlsOptions,
     'metrics.namespace': { default: '', description: 'Put before metric names, with an underscore' },
     'logging.log_level': {
@@ -68,6 +73,7 @@ export function contentServiceSettings(config: ConfigOf<typeof contentServiceOpt
       first: config['hosted.first'],
       exceptions: config['hosted.exceptions'],
     },
+    packs: config['rules.packs'],
     metricsNamespace: config['metrics.namespace'],
     tls: { certFile: config['tls.cert_file'], keyFile: config['tls.key_file'] },
   };

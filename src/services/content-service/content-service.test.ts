@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { listening } from '../../../test/support/test-server.ts';
+import { until } from '../../../test/support/until.ts';
 import { watchEvents } from '../../../test/support/watch-events.ts';
 import { decodeRuleContent } from '../../contracts/rule-content-gob.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
@@ -252,4 +253,24 @@ test('an address is read as Go reads it', () => {
   for (const text of ['8080', 'host', 'host:', '::1:80', 'host:99999']) {
     assert.throws(() => addressOf(text), isError('CONFIG_INVALID'), text);
   }
+});
+
+test('texts of rule packs are served beside the others, also after a change', async (context) => {
+  const pack = await contentRoot({ 'pack.yaml': 'name: ours\nversion: "1"\nowner: us\n' });
+  const write = (title: string) =>
+    writeFile(
+      join(pack, 'rules', 'a.yaml'),
+      `key: A_RULE\ntitle: ${title}\nimpact: Data Loss\nlikelihood: 1\ninputs: { a: config/a.json }\nwhen: a.x == 1\nreason: So.\n`,
+    );
+  await mkdir(join(pack, 'rules'));
+  await write('It is wrong');
+  const { get } = await start(context, { INSIGHTS_CONTENT_SERVICE__RULES__PACKS: pack });
+  const descriptionServed = async () =>
+    decodeRuleContent((await get('/api/v1/content')).body).rules['A_RULE']?.error_keys['A_RULE']?.metadata.description;
+  assert.equal(await descriptionServed(), 'It is wrong');
+  assert.deepEqual(JSON.parse((await get('/api/v1/status?rule=A_RULE')).text).rules, {
+    A_RULE: { type: 'external', loaded: true, error: '' },
+  });
+  await write('It is very wrong');
+  await until(async () => (await descriptionServed()) === 'It is very wrong');
 });

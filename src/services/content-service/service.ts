@@ -1,9 +1,9 @@
 /** Composition root of the content service: reads a content folder once and serves it, and renders texts. Started by `ccx content`. */
 import { readFile } from 'node:fs/promises';
 import { Counter, Histogram, linearBuckets } from 'prom-client';
-import type { RuleContentDirectory } from '../../contracts/rule-content.ts';
+import { PACK_MODULE_PREFIX, type RuleContentDirectory } from '../../contracts/rule-content.ts';
 import { encodeRuleContent } from '../../contracts/rule-content-gob.ts';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { createHttpServer } from '../../platform/http/http-server.ts';
 import { certificateEvents } from '../../platform/http/operations-server.ts';
@@ -15,12 +15,15 @@ import { type ContentFault, faultText } from '../../rules/content/content-faults
 import { createJoinedContent } from '../../rules/content/join-content.ts';
 import { loadContent, type RuleStatus } from '../../rules/content/load-content.ts';
 import { parseGroups } from '../../rules/content/rule-groups.ts';
+import { openPackTexts } from '../../rules/packs/pack-texts.ts';
 import type { ContentServiceSettings } from './config.ts';
 import { createRendering, type RenderingEvents } from './rendering.ts';
 import { addContentRoutes } from './routes.ts';
 
 /** But for what is to be rendered it takes no bodies; this leaves room for a client that sends a few bytes by mistake. */
 const requestBodyBytesMax = 1024;
+/** How often rule packs are looked at. */
+const packLookMs = 3_000;
 
 interface RunningContentService extends RunningService {
   /** Where it listens, e.g. `http://127.0.0.1:8080`, without the API prefix. */
@@ -44,7 +47,10 @@ async function build(
 
   const { directory: own, status, faults } = await loadContent(settings.contentRoot);
   events.contentLoaded(settings.contentRoot, status, faults);
-  const directory = await withHosted(own, settings.hosted);
+  const withoutPacks = await withHosted(own, settings.hosted);
+  const { packs: folders } = settings;
+  const packs = await openPackTexts({ folders, clock, onBroken: events.packsBroken });
+  const directory = (await packs?.join(withoutPacks)) ?? withoutPacks;
   const groups = await readGiven(settings.groupsFile, parseGroups, {
     message: 'groups of rules cannot be read',
     code: 'GROUPS_UNREADABLE',
@@ -83,14 +89,20 @@ async function build(
     ready: hasRules,
     reasons: hasRules ? [] : [`content: change content.path: there is none below ${settings.contentRoot}`],
   });
-  addContentRoutes(server.app, settings, {
-    contentGob: encodeRuleContent(directory),
-    contentJson: JSON.stringify(directory),
-    groups,
-    status,
-    openApi,
-    metrics: () => telemetry.registry.metrics(),
-  });
+  const answers = {
+    ...{ groups, openApi, metrics: () => telemetry.registry.metrics() },
+    ...contentAnswers(directory, status),
+  };
+  addContentRoutes(server.app, settings, answers);
+  if (packs !== undefined) {
+    let served = directory;
+    const look = clock.every(packLookMs, async () => {
+      const now = await packs.join(withoutPacks);
+      if (now !== served) Object.assign(answers, contentAnswers(now, status));
+      served = now;
+    });
+    lifecycle.defer('rule packs', look);
+  }
   const rendering = createRendering({ clock, telemetry, events });
   lifecycle.defer('template renderer', () => rendering.close());
   rendering.addRoutes(server.app, await readFile(settings.rendererSpecFile, 'utf8'));
@@ -109,6 +121,21 @@ async function build(
       await lifecycle.stop();
     },
   };
+}
+
+/** What is prepared of a content; rules of packs, which have no folder of their own, are loaded or nothing is served. */
+function contentAnswers(directory: RuleContentDirectory, status: Readonly<Record<string, RuleStatus>>) {
+  const ofPacks = Object.entries(directory.rules).filter(([, { plugin }]) => isOfPack(plugin.python_module));
+  const loaded: RuleStatus = { type: 'external', loaded: true, error: '' };
+  return {
+    contentGob: encodeRuleContent(directory),
+    contentJson: JSON.stringify(directory),
+    status: { ...status, ...Object.fromEntries(ofPacks.map(([name]) => [name, loaded])) },
+  };
+}
+
+function isOfPack(module: string): boolean {
+  return module.startsWith(`${PACK_MODULE_PREFIX}.`);
 }
 
 /** Rejects with `CONTENT_UNAVAILABLE` where there should be hosted content and is none: its rules would look as if nobody knew them. */
@@ -168,6 +195,9 @@ export function createContentServiceEvents(telemetry: Telemetry, metricsNamespac
   });
 
   return {
+    packsBroken(error: CcxError): void {
+      telemetry.log.error({ ...errorFields(error), hint: error.hint }, 'a change of the rule packs is not in force');
+    },
     contentLoaded(root: string, status: Readonly<Record<string, RuleStatus>>, faults: readonly ContentFault[]): void {
       const invalid = Object.values(status).filter(({ loaded }) => !loaded).length;
       const rules = Object.keys(status).length - invalid;
