@@ -28,6 +28,16 @@ test('an identity header beside tokens counts only where a setting says so, also
   assert.equal(load({ CCX_INGRESS__GATEWAY__TRUST_IDENTITY_HEADER: 'true' }).ingress.trustIdentityHeader, true);
 });
 
+test('what may be notified about simulated clusters is a stand-in that nobody else reads', () => {
+  const standIns = (env: Readonly<Record<string, string>>) => [...load(env).standInTargets];
+  assert.deepEqual(standIns({}), ['notification-backend', 'service-log']);
+  assert.deepEqual(standIns({ CCX_ALL_IN_ONE__RUN__KAFKA: 'kafka:9092' }), ['service-log']);
+  assert.deepEqual(standIns({ CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__ADDRESSES: 'kafka:9092' }), ['service-log']);
+  assert.deepEqual(standIns({ CCX_NOTIFICATION_SERVICE__SERVICE_LOG__URL: 'https://log.example/' }), [
+    'notification-backend',
+  ]);
+});
+
 test('every start makes a token of its own', () => {
   const [first, second] = [load(), load()].map(({ ingress }) => ingress.ownToken.token);
   assert.notEqual(first, second);

@@ -4,6 +4,7 @@
  * `ccx all-in-one` win over all of them.
  */
 import { randomBytes } from 'node:crypto';
+import type { TargetName } from '../contracts/tables.ts';
 import { CcxError } from '../encoding/ccx-error.ts';
 import { type BusSettings, busOptions, busSettings } from '../platform/bus/bus-options.ts';
 import { type ConfigLine, describeConfig } from '../platform/config/command-flags.ts';
@@ -132,6 +133,7 @@ function settleRoles(
       return notifier.loaded;
     }),
     standIns: wantedStandIns(notifier.loaded),
+    standInTargets: standInTargets(wantedStandIns(notifier.loaded), settings),
     /** What `ccx roles` shows of each role's configuration, by the role's name. */
     described: new Map<string, readonly ConfigLine[]>(
       Object.values(roles).map((role) => [role.table.name, linesThatCount(role)]),
@@ -146,6 +148,17 @@ function wantedStandIns({ origin }: Pick<NotifierConfig, 'origin'>): WantedStand
     notificationBackend: origin['kafka_broker.addresses'] === 'default',
     serviceLog: origin['service_log.url'] === 'default',
   };
+}
+
+/** A stand-in reads brokers of one's own beside whoever else does: what is written there is not told to it alone. */
+function standInTargets(
+  { notificationBackend, serviceLog }: WantedStandIns,
+  { kafkaBrokers }: AllInOneSettings,
+): ReadonlySet<TargetName> {
+  return new Set<TargetName>([
+    ...(notificationBackend && kafkaBrokers.length === 0 ? (['notification-backend'] as const) : []),
+    ...(serviceLog ? (['service-log'] as const) : []),
+  ]);
 }
 
 type NotifierConfig = LoadedConfig<typeof notificationServiceRole.options>;

@@ -149,7 +149,10 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   const loaded = withStandIns(roles.notifier, standInsAsReceivers(standIns));
   const shared = { bus, database, clock, telemetry: telemetryOf('notifier') };
   const notifier = await namedHere(notificationServiceRole.options, async () => {
-    const parts = await notificationServiceRole.openDependencies({ ...shared, loaded, env, lifecycle });
+    const parts = await notificationServiceRole.openDependencies({
+      ...{ ...shared, loaded, env, lifecycle },
+      standIns: roles.standInTargets,
+    });
     const notifierSettings = notificationServiceRole.settings(loaded.config, 'follow');
     return await startNotificationService(notifierSettings, { ...shared, ...parts });
   });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isUuid, isUuid4, storedRequestId } from './identifiers.ts';
+import { isSimulatedCluster, isUuid, isUuid4, SIMULATED_CLUSTER_PREFIX, storedRequestId } from './identifiers.ts';
 
 test('UUIDs are hyphenated, in any case; version 4 has its nibble', () => {
   assert.equal(isUuid('5D5892d3-1f74-1ccf-91af-548dfc9767aa'), true);
@@ -15,6 +15,14 @@ test('UUIDs are hyphenated, in any case; version 4 has its nibble', () => {
     '5d5892d3-1f74-4ccf-91af-548dfc9767aa\n',
   ])
     assert.equal(isUuid(text), false, text);
+});
+
+test('simulated clusters are told by how their ids begin, in any case, and no UUID of version 4 begins so', () => {
+  const simulated = `${SIMULATED_CLUSTER_PREFIX}123-8abc-0123456789ab`;
+  assert.ok(isUuid(simulated) && isSimulatedCluster(simulated) && isSimulatedCluster(simulated.toUpperCase()));
+  fc.assert(fc.property(fc.uuid({ version: 4 }), (id) => !isSimulatedCluster(id)));
+  for (const other of ['', 'facade00', `x${simulated}`, simulated.replace('-8', '-4')])
+    assert.equal(isSimulatedCluster(other), false, other);
 });
 
 test('a request id of 255 bytes is kept as it is, a longer one and one with a NUL as a digest', () => {

@@ -69,6 +69,7 @@ export interface FakeTarget extends Target {
   /** May be replaced. */
   reissue: Target['reissue'];
   isOver: Target['isOver'];
+  isStandIn: boolean;
 }
 
 export function createFakeTarget(name: TargetName): FakeTarget {
@@ -78,6 +79,7 @@ export function createFakeTarget(name: TargetName): FakeTarget {
   const target: FakeTarget = {
     name,
     eventTargetId: name === 'service-log' ? 2 : 1,
+    isStandIn: false,
     attempts,
     arrived,
     answer: () => ({ kind: 'delivered', detail: 'accepted' }),

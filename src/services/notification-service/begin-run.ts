@@ -175,7 +175,7 @@ export async function prepareTargets(
   const targets: RunTarget[] = [];
   for (const { target, policy, health } of state.targets) {
     const cooldownMicros = await cooldownOf(state, policy);
-    const prepared = preparePolicy({ policy, content, clusters: state.settings.clusters, cooldownMicros });
+    const prepared = preparePolicy({ policy, target, content, clusters: state.settings.clusters, cooldownMicros });
     const context = { target, policy: prepared, events: state.events };
     targets.push({
       ...{ target, health, policy: prepared },

@@ -33,6 +33,7 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   'report-removed': 'itself',
   'cluster-retired': 'itself',
   'cluster-not-allowed': 'itself',
+  'simulated-cluster': 'itself',
   'no-recipient': 'itself',
   'cluster-cap': 'itself',
   'not-composable': 'itself',

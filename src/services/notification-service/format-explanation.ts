@@ -177,6 +177,7 @@ function nextText(issue: ExplainedIssue): string {
     case 'not-composable':
       return 'with its next report';
     case 'no-recipient':
+    case 'simulated-cluster':
       return 'never';
     default:
       return 'when what stands against it changes';

@@ -3,7 +3,7 @@
  * disabled rules. Called by `ccx notifier` and by the all-in-one process; everything that is opened here is closed by the given lifecycle.
  */
 
-import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE } from '../../contracts/tables.ts';
+import { TABLE_CLUSTER_RULE_TOGGLE, TABLE_RULE_DISABLE, type TargetName } from '../../contracts/tables.ts';
 import { CcxError, errorFields } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../../platform/bus/bus.ts';
 import { type BusSettings, busSettings } from '../../platform/bus/bus-options.ts';
@@ -40,6 +40,8 @@ interface OpenOptions {
   readonly telemetry: Telemetry;
   readonly lifecycle: Lifecycle;
   readonly database: Database;
+  /** Targets whose address is that of a stand-in of this process. */
+  readonly standIns?: ReadonlySet<TargetName>;
   /** The bus that this process has already; absent: the one that the settings name is opened. */
   readonly bus?: Bus;
   /** Certificate authority of the named brokers, PEM, where it does not come from a file. */
@@ -63,7 +65,7 @@ export async function openNotificationDependencies(options: OpenOptions) {
   const targets: Target[] = [];
   const opened = (target: Target) => {
     lifecycle.defer(`target ${target.name}`, () => target.close());
-    targets.push(target);
+    targets.push({ ...target, isStandIn: options.standIns?.has(target.name) === true });
   };
   if (config['kafka_broker.enabled']) {
     const topic = config['kafka_broker.topic'];

@@ -31,6 +31,7 @@ const decisionVersion = 1;
 
 export function preparePolicy(inputs: {
   readonly policy: CompiledPolicy;
+  readonly target: Pick<Target, 'isStandIn'>;
   readonly content: RuleContentDirectory;
   readonly clusters: ClusterFilter;
   /** Undefined: no cooldown. */
@@ -39,7 +40,8 @@ export function preparePolicy(inputs: {
   const verdicts = createVerdicts(inputs.content, inputs.policy);
   const { allowOnly, allowed, block, blocked } = inputs.clusters;
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
-  const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary];
+  const standIn = inputs.target.isStandIn === true ? ['stand-in'] : [];
+  const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary, ...standIn];
   const hash = createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 32);
   return {
     verdicts,

@@ -79,6 +79,8 @@ export interface Target {
   readonly name: TargetName;
   /** Row of `event_targets`. */
   readonly eventTargetId: 1 | 2;
+  /** It only stands for a receiver, and nobody reads what it takes: it may be notified about simulated clusters. Absent: no. */
+  readonly isStandIn?: boolean;
   /** False where no message about such a cluster would ever be taken, whatever it says. */
   hasRecipient(cluster: Pick<DueCluster, 'orgId' | 'accountNumber' | 'cluster'>): boolean;
   /** Renders the messages for one cluster's due issues. Rejects with a `CcxError` when nothing can be rendered. */

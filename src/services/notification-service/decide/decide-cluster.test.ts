@@ -5,11 +5,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { SIMULATED_CLUSTER_PREFIX } from '../../../contracts/identifiers.ts';
 import {
   type Absence,
   absenceIn,
   type ClusterSituation,
   decideCluster,
+  isKeptFrom,
   type LedgerIssue,
   type LedgerState,
 } from './decide-cluster.ts';
@@ -61,6 +63,13 @@ const observations = {
   gone: { present: false, absence: 'gone' },
   'rule-did-not-run': { present: false, absence: 'rule-did-not-run' },
   'rule-removed': { present: false, absence: 'rule-removed' },
+  'simulated-cluster': {
+    present: true,
+    keptFromTarget: true,
+    retired: true,
+    allowed: false,
+    disabled: 'disabled-by-org',
+  },
   'cluster-retired': { present: true, retired: true, allowed: false, disabled: 'disabled-by-org' },
   'cluster-not-allowed': { present: true, allowed: false, disabled: 'disabled-by-cluster', verdict: 'below-threshold' },
   'disabled-by-cluster': { present: true, disabled: 'disabled-by-cluster', verdict: 'content-missing' },
@@ -79,6 +88,7 @@ interface Observation {
   readonly present: boolean;
   readonly absence?: Absence;
   readonly hasRecipient?: boolean;
+  readonly keptFromTarget?: boolean;
   readonly retired?: boolean;
   readonly allowed?: boolean;
   /** By the aggregator's rows. */
@@ -94,6 +104,7 @@ type Cell = Reason | 'none';
 
 /** Filters answer before the past is asked, whatever it was. */
 const filtered = {
+  'simulated-cluster': 'simulated-cluster',
   'cluster-retired': 'cluster-retired',
   'cluster-not-allowed': 'cluster-not-allowed',
   'disabled-by-cluster': 'disabled-by-cluster',
@@ -195,6 +206,7 @@ function situation(before: LedgerIssue | undefined, seen: Observation): ClusterS
     ledger: before === undefined ? [] : [before],
     allowed: seen.allowed ?? true,
     retired: seen.retired ?? false,
+    keptFromTarget: seen.keptFromTarget ?? false,
     hasRecipient: seen.hasRecipient ?? true,
     silence: () => silenceSeen(seen),
     verdict: () => (seen.verdict === undefined ? passing : { kind: seen.verdict }),
@@ -276,6 +288,22 @@ test('a rule that did not run is never taken for a removed one, and only a known
   assert.equal(absence(issue('a.broken_and_removed.report')), 'rule-did-not-run');
   assert.equal(absence(issue('a.removed.report')), 'rule-removed');
   assert.equal(absence(issue('a.rule.report')), 'gone');
+});
+
+test('a simulated cluster is kept from every target but a stand-in, a real one from none', () => {
+  const simulated = `${SIMULATED_CLUSTER_PREFIX}123-8abc-0123456789ab`;
+  const real = '5d5892d3-1f74-4ccf-91af-548dfc9767aa';
+  assert.deepEqual(
+    [{}, { isStandIn: false }, { isStandIn: true }].map((target) => [
+      isKeptFrom(target, simulated),
+      isKeptFrom(target, real),
+    ]),
+    [
+      [true, false],
+      [true, false],
+      [false, false],
+    ],
+  );
 });
 
 test('an answer that time will change says when', () => {

@@ -11,6 +11,7 @@
  * hear at once that the issue is still there, or when it is back. Source: architecture.md 7, notification-service.md 8, records.md.
  */
 
+import { isSimulatedCluster } from '../../../contracts/identifiers.ts';
 import { type Issue, issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import type { Silence } from './disabled-rules.ts';
@@ -61,6 +62,8 @@ export interface ClusterSituation {
   readonly allowed: boolean;
   /** A person said that the cluster is gone, and it has not reported since. */
   readonly retired: boolean;
+  /** `isKeptFrom` of target and cluster. */
+  readonly keptFromTarget: boolean;
   /** Whether the target takes messages about this cluster at all. */
   readonly hasRecipient: boolean;
   readonly silence: (issue: Issue) => Silence | undefined;
@@ -168,7 +171,13 @@ function describe(
 
 type Answer = Pick<Decision, 'notify' | 'reason' | 'nextEligibleMicros' | 'acknowledgement' | 'clockEnds'>;
 
+/** A target that somebody configured is never notified about a simulated cluster: people would act on what is not there. */
+export function isKeptFrom({ isStandIn = false }: { readonly isStandIn?: boolean }, cluster: string): boolean {
+  return !isStandIn && isSimulatedCluster(cluster);
+}
+
 function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssue | undefined): Answer {
+  if (situation.keptFromTarget) return skip('simulated-cluster');
   if (situation.retired) return skip('cluster-retired');
   if (!situation.allowed) return skip('cluster-not-allowed');
   const silence = situation.silence(issue);

@@ -37,6 +37,7 @@ export const SKIP_REASONS = {
   'report-removed': 'No report of its cluster is stored any more.',
   'cluster-retired': 'Its cluster was retired by a person; its next report brings it back.',
   'cluster-not-allowed': 'The list of allowed or blocked clusters leaves this cluster out.',
+  'simulated-cluster': 'Its cluster is simulated, of which only stand-ins are notified, and the target is none.',
   'no-recipient':
     'The target never takes a message about such a cluster, whose organization is 0 or negative, whose account number is negative, or which has no name.',
   'cluster-cap':

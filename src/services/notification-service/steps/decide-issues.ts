@@ -10,6 +10,7 @@ import {
   type ClusterSituation,
   decideCluster,
   type ForeignSentRow,
+  isKeptFrom,
   type LedgerIssue,
   withForeignRows,
 } from '../decide/decide-cluster.ts';
@@ -201,6 +202,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     ledger: subject.ledger,
     allowed,
     retired: report.retired,
+    keptFromTarget: isKeptFrom(runTarget.target, report.cluster),
     hasRecipient: runTarget.target.hasRecipient(report),
     silence: subject.silence,
     verdict: (issue) => verdicts.of(issue.component, issue.errorKey),

@@ -8,7 +8,7 @@ import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { allotDay, mayNotWait, utcDayOf } from '../decide/day-cap.ts';
-import { absenceIn, type Decision, decideCluster, type LedgerIssue } from '../decide/decide-cluster.ts';
+import { absenceIn, type Decision, decideCluster, isKeptFrom, type LedgerIssue } from '../decide/decide-cluster.ts';
 import { decideResolved } from '../decide/decide-resolved.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { CLUSTER_CAP_CODE } from '../decide/reasons.ts';
@@ -29,8 +29,12 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
   /** Of those that are not sent; a message in neither was taken over by another process. */
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
   const attempts = new Map<ClaimedMessage, FirstAttempt>();
-  const waiting = claimed.filter((message) => !message.mayHaveArrived);
-  for (const message of claimed) if (message.mayHaveArrived) ready.set(message, message);
+  // Also of what may have arrived: it did at a stand-in, whose place the target has taken since.
+  const isKept = ({ notification }: ClaimedMessage) => isKeptFrom(runTarget.target, notification.cluster);
+  for (const message of claimed)
+    if (isKept(message)) outcomes.set(message, { kind: 'withdrawn', reason: 'simulated-cluster' });
+  const waiting = claimed.filter((message) => !message.mayHaveArrived && !isKept(message));
+  for (const message of claimed) if (message.mayHaveArrived && !isKept(message)) ready.set(message, message);
   const newest = await store.newestReports(waiting.map(({ notification }) => notification.cluster));
   const silence = await readSilences(run, store, waiting.map(whereOf));
   const stale: ClaimedMessage[] = [];
@@ -349,6 +353,7 @@ async function decisionsAbout(
     }),
     allowed: run.isClusterAllowed(cluster),
     retired: report.retired,
+    keptFromTarget: isKeptFrom(target, cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
     silence: (issue) => silence({ orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
