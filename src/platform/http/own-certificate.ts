@@ -4,7 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import { CcxError, configInvalid } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../clock/clock.ts';
 
@@ -89,6 +89,8 @@ class OwnCertificate {
 
 function readPair({ certFile, keyFile }: TlsFiles) {
   const pair = { cert: readPem(certFile, '--tls-cert'), key: readPem(keyFile, '--tls-key'), minVersion } as const;
+  // TLS takes 11 ms to load, also in programs that only say something, and most that serve have no certificate.
+  const { createSecureContext } = process.getBuiltinModule('node:tls');
   try {
     createSecureContext(pair);
   } catch (cause) {
