@@ -5,6 +5,7 @@ import type { Clock } from '../clock/clock.ts';
 import { type AccountsEvents, openAccountsService } from './accounts-service.ts';
 import { type Authenticator, createAuthenticator, type OwnToken } from './authenticator.ts';
 import { isOwnGateway } from './gateway-options.ts';
+import { isLoopback } from './locality.ts';
 import { openTokenFile, type TokenFileEvents, type TokenTable } from './token-table.ts';
 
 interface GatewaySettings {
@@ -50,4 +51,25 @@ export async function openGateway(
     trouble: () => accounts?.trouble(),
     close: () => file?.close(),
   };
+}
+
+/**
+ * What an administrator should know at every start of who is believed to be whom. `host`: the address that is listened on; `tokens`:
+ * whether there are any.
+ */
+export function gatewayWarnings(facts: {
+  readonly host: string;
+  readonly tokens: boolean;
+  readonly trustIdentityHeader: boolean;
+}): readonly string[] {
+  if (!facts.tokens) {
+    if (isLoopback(facts.host)) return [];
+    return [
+      `${facts.host} is open to others and there is no token file: whoever connects can upload and read in the name of any organization; set gateway.tokens_file, or let nobody but a gateway connect`,
+    ];
+  }
+  if (!facts.trustIdentityHeader) return [];
+  return [
+    'gateway.trust_identity_header is on: a request without a token is believed whatever its x-rh-identity says; let nobody but a gateway connect',
+  ];
 }

@@ -4,8 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { STATUS_SERVICE_INGRESS } from '../../contracts/payload-status.ts';
-import { openGateway } from '../../platform/auth/gateway.ts';
-import { isLoopback } from '../../platform/auth/locality.ts';
+import { gatewayWarnings, openGateway } from '../../platform/auth/gateway.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { ConnectionMemory } from '../../platform/http/connection-memory.ts';
@@ -304,24 +303,12 @@ export function identityWarnings(
     readonly database: boolean;
   },
 ): string[] {
-  if (!facts.tokens) {
-    if (isLoopback(facts.host)) return [];
-    return [
-      `${facts.host} is open to others and there is no token file: whoever connects can upload in the name of any organization; set gateway.tokens_file, or let nobody but a gateway connect`,
-    ];
-  }
-  const warnings: string[] = [];
-  if (facts.trustIdentityHeader) {
-    warnings.push(
-      'gateway.trust_identity_header is on: a request without a token is believed whatever its x-rh-identity says; let nobody but a gateway connect',
-    );
-  }
-  if (!facts.database) {
-    warnings.push(
-      'there is no database: whose a cluster is counts only where a token is bound to it; set database.url for the others',
-    );
-  }
-  return warnings;
+  const ofGateway = gatewayWarnings(facts);
+  if (!facts.tokens || facts.database) return [...ofGateway];
+  return [
+    ...ofGateway,
+    'there is no database: whose a cluster is counts only where a token is bound to it; set database.url for the others',
+  ];
 }
 
 /** The second listener: `lubdub` for probes, Prometheus text for whoever scrapes. Source: ingress.md A.1. */

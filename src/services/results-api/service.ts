@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Authenticator } from '../../platform/auth/authenticator.ts';
-import { openGateway } from '../../platform/auth/gateway.ts';
+import { gatewayWarnings, openGateway } from '../../platform/auth/gateway.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { keepLastGood } from '../../platform/clock/keep-last-good.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
@@ -107,7 +107,9 @@ export function startResultsApi(settings: ResultsSettings, dependencies: Results
       },
     });
     lifecycle.defer('gateway', () => gateway.close());
-    const { authenticator } = gateway;
+    const { authenticator, tokens } = gateway;
+    const { host } = settings.http;
+    for (const warning of gatewayWarnings({ ...settings, host, tokens: tokens !== undefined })) events.warned(warning);
     const share = ownConnectionsShare;
     const service = await build(server, settings, { ...dependencies, limit, authenticator, events, share }, lifecycle);
     lifecycle.defer('web server', () => server.close());
