@@ -2,7 +2,8 @@
  * The data pipeline from announcement to published report, with files of the directory store and with links that are followed: the service
  * with its two runners on the embedded bus, against two processes that only gunzip the same archives and parse their tar streams with the
  * package `tar`. Goals with files: at most 1.5 times the processor time of those (1.8 times with all rules that there will be), at least 0.7
- * of their archives a second (0.6), and less than 400 MB in the service and its runners together.
+ * of their archives a second (0.6), and less than 400 MB in the service and its runners together; with fifty rules of a pack more at most 3
+ * times the processor time.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { createServer } from 'node:http';
@@ -17,6 +18,7 @@ import { openDirectoryStore } from '../src/platform/objects/directory/directory-
 import { announcementRecord, fromCluster } from '../test/support/announcements.ts';
 import { listening } from '../test/support/test-server.ts';
 import type { BenchContext, Benchmark, Comparison, Figure, Measured } from './support/benchmark.ts';
+import { writeFiftyRules } from './support/fifty-rules.ts';
 import { ask, endOf } from './support/measured-process.ts';
 import type { PipelineOrder } from './support/pipeline-process.ts';
 import { readRealInput } from './support/real-inputs.ts';
@@ -40,6 +42,7 @@ export const benchmark: Benchmark = {
       ...(genuine === undefined ? [] : [{ title: 'a genuine archive', archives: [genuine], followed: false }]),
       { title: 'simulated archives', archives: simulated, followed: false },
       { title: 'simulated archives, links followed', archives: simulated, followed: true },
+      { title: 'simulated archives, a pack of 50 rules more', archives: simulated, followed: false, withPack: true },
     ];
     const comparisons: Comparison[] = [];
     for (const input of inputs) comparisons.push(await comparePipeline(context, input));
@@ -52,15 +55,21 @@ interface Input {
   readonly archives: readonly Buffer[];
   /** Over HTTP, from this process. */
   readonly followed: boolean;
+  /** Runs fifty rules of a pack, too. */
+  readonly withPack?: boolean;
 }
 
-async function comparePipeline(context: BenchContext, { title, archives, followed }: Input): Promise<Comparison> {
+async function comparePipeline(
+  context: BenchContext,
+  { title, archives, followed, withPack }: Input,
+): Promise<Comparison> {
   const count = context.size(800, 4);
   const folder = await context.temporaryFolder();
   const objects = await openDirectoryStore({ path: folder, clock: context.clock });
   context.lifecycle.defer('objects', () => objects.close());
   for (const [number, bytes] of archives.entries()) await objects.put(`archive${number}`, bytes);
-  const pipeline = await startPipeline(context, { archives, folder, followed });
+  const packs = withPack === true ? [writeFiftyRules(await context.temporaryFolder())] : [];
+  const pipeline = await startPipeline(context, { archives, folder, followed, packs });
   const unpacker = startProcess(context, './support/unpack-process.ts');
   const paths = Array.from({ length: count }, (_, number) => join(folder, `archive${number % archives.length}`));
   return await context.compare({
@@ -91,7 +100,12 @@ async function comparePipeline(context: BenchContext, { title, archives, followe
 
 async function startPipeline(
   context: BenchContext,
-  { archives, folder, followed }: { readonly folder: string } & Omit<Input, 'title'>,
+  {
+    archives,
+    folder,
+    followed,
+    packs,
+  }: { readonly folder: string; readonly packs: readonly string[] } & Omit<Input, 'title'>,
 ) {
   const { url, database, server: postmaster } = await context.createDatabase();
   const bus = await context.engines.openBus('embedded', database);
@@ -107,7 +121,7 @@ async function startPipeline(
   context.lifecycle.defer('server of the archives', async () => close());
   const host = `127.0.0.1:${port}`;
   const child = startProcess(context, './support/pipeline-process.ts', pipelineFlags);
-  await ask(child, { order: 'start', databaseUrl: url, folder, host } satisfies PipelineOrder);
+  await ask(child, { order: 'start', databaseUrl: url, folder, host, packs } satisfies PipelineOrder);
   let announced = 0;
   const announcement = () => {
     announced += 1;

@@ -21,6 +21,8 @@ export type PipelineOrder =
       readonly folder: string;
       /** What serves archives whose links are followed. */
       readonly host: string;
+      /** Folders of rule packs. */
+      readonly packs: readonly string[];
     }
   /** Answered when so many more reports are published than at the last answer. */
   | { readonly order: 'reports'; readonly count: number };
@@ -50,7 +52,7 @@ function answerWhenPublished(): void {
   process.send?.('published');
 }
 
-async function start({ databaseUrl, folder, host }: Extract<PipelineOrder, { order: 'start' }>): Promise<void> {
+async function start({ databaseUrl, folder, host, packs }: Extract<PipelineOrder, { order: 'start' }>): Promise<void> {
   const database = connectDatabase({ url: databaseUrl, applicationName: 'ccx bench' });
   lifecycle.defer('database', () => database.close());
   const bus = await createPostgresBus({ database, clock });
@@ -66,7 +68,11 @@ async function start({ databaseUrl, folder, host }: Extract<PipelineOrder, { ord
   });
   const settings = dataPipelineSettings(loadConfig(dataPipelineOptions, { env: {} }).config);
   const service = await startDataPipeline(
-    { ...settings, download: { ...settings.download, allowedHosts: [host] } },
+    {
+      ...settings,
+      download: { ...settings.download, allowedHosts: [host] },
+      rules: { ...settings.rules, packs },
+    },
     {
       ...{ bus, clock },
       telemetry: createTelemetry({ service: 'data-pipeline', level: 'error' }),

@@ -6,7 +6,7 @@
 
 import { isUuid } from '../../contracts/identifiers.ts';
 import { type Report, SKIP_RULE_FAILED, SKIP_RULE_LEFT_OUT } from '../../contracts/report.ts';
-import { PACK_INPUTS_FACT } from '../packs/pack.ts';
+import { PACK_INPUTS_FACT, type PackRule } from '../packs/pack.ts';
 import type { PackInputs, PackProgram } from '../packs/run-packs.ts';
 import { type ArchiveView, type BrokenFile, createArchiveView } from './archive-view.ts';
 import { type FactName, type Facts, readFacts } from './facts.ts';
@@ -129,12 +129,12 @@ function runPacks(
   const { packInputs: inputs, isLostPath: isLost, lists, failures } = found;
   const overLimit: EvaluationFailure[] = [];
   const startMicros = clock.nowMicros();
-  for (const rule of packs?.rules ?? []) {
+  const runOne = (rule: PackRule) => {
     const isLate = Number(clock.nowMicros() - startMicros) > packsMsMax * 1_000;
     if (isLate || skipRules?.has(rule.module) === true) {
       const why = isLate ? 'the rules before it took the time of all rules of packs' : 'it went over its limits before';
       lists.skips.push(notRun(rule, SKIP_RULE_LEFT_OUT, `left out: ${why}`));
-      continue;
+      return;
     }
     beforeRule?.(rule.module);
     const outcome = packs!.run(rule, { inputs, gatheredAt: now, isLost });
@@ -146,6 +146,20 @@ function runPacks(
       if (outcome.overLimit === true) overLimit.push(failure);
       else if (outcome.reason === SKIP_RULE_FAILED) failures.push(failure);
     }
+  };
+  const rules = packs?.rules ?? [];
+  const said = () => lists.reports.length + lists.skips.length;
+  let at = 0;
+  let saidBefore = said();
+  const runRest = () => {
+    for (; at < rules.length; at += 1) {
+      saidBefore = said();
+      runOne(rules[at]!);
+    }
+  };
+  while (at < rules.length && packs!.together(runRest, () => rules[at]) === false && at < rules.length) {
+    if (said() === saidBefore) runOne(rules[at]!);
+    at += 1;
   }
   return overLimit;
 }

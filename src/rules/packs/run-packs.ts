@@ -105,6 +105,25 @@ export class PackProgram {
     return { filesOf: ({ pattern }) => files.get(pattern) ?? { paths: [], broken: [], value: null } };
   }
 
+  /**
+   * Runs the work under one watch, which costs more than most rules do; the rules that it runs have none of their own then. False when it
+   * was stopped: whichever rule it was in is then to be run by itself, where it has its own time.
+   */
+  together(work: () => void, current: () => PackRule | undefined): boolean {
+    const finished = withinTime(
+      () => {
+        work();
+        return true;
+      },
+      packRunLimits.ruleMsMax,
+      1,
+    );
+    const rule = current();
+    // It was stopped in the middle: what was compiled is in no known state.
+    if (finished === undefined && rule !== undefined) this.#compiled.delete(rule.module);
+    return finished === true;
+  }
+
   /** Runs one rule. Never throws. */
   run(rule: PackRule, context: PackRunContext): PackOutcome {
     const files = rule.inputs.map((input) => ({ input, ...context.inputs.filesOf(input) }));
@@ -222,11 +241,14 @@ function withMaps(value: JsonValue): unknown {
 }
 
 /** Only what runs inside of a script of its own can be stopped; the work itself is a function of ours. */
-const stoppable = createContext({ work: () => undefined }, { codeGeneration: { strings: false, wasm: false } });
+const stoppable = createContext({ work: undefined } as Record<string, unknown>, {
+  codeGeneration: { strings: false, wasm: false },
+});
 const callWork = new Script('work()');
 
 /** Undefined when the work was stopped since its time was up. */
-function withinTime<T>(work: () => T, ms: number): T | undefined {
+function withinTime<T>(work: () => T, ms: number, attempts = attemptsMax): T | undefined {
+  if (stoppable['work'] !== undefined) return work();
   for (let attempt = 1; ; attempt += 1) {
     const before = process.cpuUsage();
     stoppable['work'] = work;
@@ -235,7 +257,7 @@ function withinTime<T>(work: () => T, ms: number): T | undefined {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
       const { user, system } = process.cpuUsage(before);
-      if ((user + system) / 1_000 >= ms * ownTimeShareMin || attempt === attemptsMax) return undefined;
+      if ((user + system) / 1_000 >= ms * ownTimeShareMin || attempt === attempts) return undefined;
     } finally {
       stoppable['work'] = undefined;
     }
