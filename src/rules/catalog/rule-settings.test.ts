@@ -25,12 +25,14 @@ function fires(name: string, change: Partial<RuleSettings>): boolean {
   return report.reports.length > 0;
 }
 
-test('install plans, the time of webhooks and network plug-ins are judged as they are set', () => {
+test('install plans, the time of webhooks, a slow etcd and network plug-ins are judged as they are set', () => {
   assert.equal(fires('lib_bucket_provisioner_check', {}), true);
   assert.equal(fires('lib_bucket_provisioner_check', { installPlansMax: 1_000_000 }), false);
   assert.equal(fires('webhook_timeout_is_larger_than_default', {}), true);
   assert.equal(fires('webhook_timeout_is_larger_than_default', { webhookMsMax: 30_000 }), false);
   assert.equal(fires('webhook_timeout_is_larger_than_default', { webhookMsMax: 29_999 }), true);
+  assert.equal(fires('etcd_low_backend_performance', {}), true);
+  assert.equal(fires('etcd_low_backend_performance', { etcdSlowAppliesMax: 1_000_000 }), false);
   const { networkPlugins } = defaultRuleSettings;
   assert.equal(fires('unsupported_cni_plugin', { networkPlugins: [...networkPlugins, 'NoSuchPlugin'] }), true);
   assert.equal(

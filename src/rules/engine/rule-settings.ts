@@ -15,6 +15,8 @@ export interface RuleSettings {
   readonly installPlansMax: number;
   /** An admission webhook may take so long; at least 10 s, below which none is read (`facts/webhooks.ts`). */
   readonly webhookMsMax: number;
+  /** An hour, on average, by one member of etcd; more are a disk or a network that is too slow. */
+  readonly etcdSlowAppliesMax: number;
   /** Network plug-ins that are supported beside those of `network-plugins.yaml`, in any case. */
   readonly networkPlugins: readonly string[];
   /** By the name of a rule's folder, in place of its ranges in `affected-versions.yaml`. */
@@ -26,6 +28,8 @@ export const defaultRuleSettings: RuleSettings = {
   installPlansMax: 10,
   /** The API's default is 10 s; OpenShift's own documentation counts on webhooks to be given up after 13 s. */
   webhookMsMax: 13_000,
+  /** One a minute, day and night: from how many on a cluster suffers nobody has published. */
+  etcdSlowAppliesMax: 60,
   networkPlugins: [],
   affectedVersions: {},
 };

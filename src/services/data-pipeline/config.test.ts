@@ -58,6 +58,7 @@ test('what rules fire on is as the rules have it, or as it is set', () => {
   const set = settingsOf({
     CCX_DATA_PIPELINE__RULES__INSTALL_PLANS_MAX: '50',
     CCX_DATA_PIPELINE__RULES__WEBHOOK_TIMEOUT_MAX: '30s',
+    CCX_DATA_PIPELINE__RULES__ETCD_SLOW_APPLIES_MAX: '600',
     CCX_DATA_PIPELINE__RULES__NETWORK_PLUGINS: 'OurPlugin, Other2',
     CCX_DATA_PIPELINE__RULES__AFFECTED_VERSIONS: 'bug_1766907=4.2.0..4.2.15 bug_1766907=4.2.20..4.3.0',
   });
@@ -65,6 +66,7 @@ test('what rules fire on is as the rules have it, or as it is set', () => {
   assert.deepEqual(ruleSettings(set), {
     installPlansMax: 50,
     webhookMsMax: 30_000,
+    etcdSlowAppliesMax: 600,
     networkPlugins: ['OurPlugin', 'Other2'],
     affectedVersions: {
       bug_1766907: [

@@ -216,7 +216,7 @@ export const dataPipelineOptions = defineOptions({
     'rules.provisional': {
       default: false,
       description:
-        'Runs the rules whose version ranges or thresholds are our own reasoning too; ccx rules list shows them',
+        'Runs the rules whose version ranges are our own reasoning too; ccx rules list shows them',
     },
     'rules.tutorial': {
       default: false,
@@ -241,6 +241,12 @@ export const dataPipelineOptions = defineOptions({
       min: 10_000,
       description:
         "Time that an admission webhook may take, the platform's own apart; a longer timeout is a finding. At least 10s, which the API server takes where none is given",
+    },
+    'rules.etcd_slow_applies_max': {
+      type: 'integer',
+      default: defaultRuleSettings.etcdSlowAppliesMax,
+      min: 1,
+      description: 'Changes an hour, on average, that a member of etcd may apply slowly; more are a finding',
     },
     'rules.network_plugins': {
       default: [],
@@ -338,13 +344,13 @@ export function dataPipelineSettings(config: ConfigOf<typeof dataPipelineOptions
 
 /** What rules fire on. Throws `CONFIG_INVALID` for versions that are none. */
 export function ruleSettings({ rules }: Pick<DataPipelineSettings, 'rules'>): RuleSettings {
-  const { installPlansMax, webhookMsMax, networkPlugins } = rules;
+  const { installPlansMax, webhookMsMax, etcdSlowAppliesMax, networkPlugins } = rules;
   const affectedVersions: Record<string, VersionRange[]> = {};
   for (const text of rules.affectedVersions) {
     const { rule, range } = readAffectedVersions(text);
     affectedVersions[rule] = [...(affectedVersions[rule] ?? []), range];
   }
-  return { installPlansMax, webhookMsMax, networkPlugins, affectedVersions };
+  return { installPlansMax, webhookMsMax, etcdSlowAppliesMax, networkPlugins, affectedVersions };
 }
 
 function readAffectedVersions(text: string): { readonly rule: string; readonly range: VersionRange } {
