@@ -66,6 +66,15 @@ function number(title: string, unit: string, means: string, expr: string): Panel
 
 const q = (expr: string, legend: string): Query => ({ expr, legend });
 
+/** Of the services that take tokens: what the accounts service said of those that their file does not know. */
+const accountsPanel = (questions: string) =>
+  graph(
+    'Accounts service',
+    'short',
+    'Questions each second about unknown tokens, by their answer; busy: too many were open.',
+    q(rate(questions, 'outcome'), '{{outcome}}'),
+  );
+
 const lagPanel = (group: string) =>
   graph(
     'Lag',
@@ -201,6 +210,7 @@ export const dashboards: readonly Dashboard[] = [
           'Each second.',
           q(rate('ccx_ingress_connections_refused_total'), 'refused'),
         ),
+        accountsPanel('ccx_ingress_account_questions_total'),
       ],
       Bus: [
         graph(
@@ -300,6 +310,13 @@ export const dashboards: readonly Dashboard[] = [
           'Rules in quarantine, and hosts of archives that are left alone.',
           q(`max(${of('ccx_data_pipeline_rules_quarantined')})`, 'rules'),
           q(`max(${of('ccx_data_pipeline_hosts_away')})`, 'hosts'),
+        ),
+        graph(
+          'Rule packs',
+          'short',
+          'Rules of packs in force; 1 where the last change of a pack has a fault, and the one before it goes on.',
+          q(`max(${of('ccx_data_pipeline_pack_rules')})`, 'rules'),
+          q(`max(${of('ccx_data_pipeline_packs_stale')})`, 'a change is not in force'),
         ),
         graph(
           'Over their share',
@@ -557,6 +574,34 @@ export const dashboards: readonly Dashboard[] = [
     },
   },
   {
+    name: 'results',
+    title: 'CCX Notifications: results API',
+    rows: {
+      Answers: [
+        graph('Answers', 'reqps', 'By status.', q(rate('ccx_results_answers_total', 'status'), '{{status}}')),
+        graph('Questions', 'reqps', 'By route.', q(rate('ccx_results_answers_total', 'route'), '{{route}}')),
+        graph('Time', 's', 'Until answered.', ...quantiles('ccx_results_answer_seconds')),
+        graph(
+          'Turned away',
+          'short',
+          'Each second: for want of room, or for a host that this is not.',
+          q(rate('ccx_results_refused_connections_total'), 'no room'),
+          q(rate('ccx_results_refused_hosts_total'), 'another host'),
+        ),
+        accountsPanel('ccx_results_account_questions_total'),
+      ],
+      Process: [
+        graph(
+          'Rule content',
+          's',
+          'Its age where it could not be renewed.',
+          q(`max(${of('ccx_results_content_age_seconds')})`, 'age'),
+        ),
+        ...processPanels('ccx-results'),
+      ],
+    },
+  },
+  {
     name: 'tracker-and-content',
     title: 'CCX Notifications: payload tracker and content service',
     rows: {
@@ -591,6 +636,12 @@ export const dashboards: readonly Dashboard[] = [
         ),
         graph('Questions', 'reqps', 'By path.', q(rate('api_endpoints_requests', 'endpoint'), '{{endpoint}}')),
         graph('Time', 's', 'Until answered.', ...quantiles('api_endpoints_response_time')),
+        graph(
+          'Rendered',
+          'short',
+          'Report items each second, by what became of them.',
+          q(rate('ccx_content_rendered_items_total', 'outcome'), '{{outcome}}'),
+        ),
       ],
     },
   },

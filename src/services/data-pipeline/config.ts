@@ -215,8 +215,7 @@ export const dataPipelineOptions = defineOptions({
     },
     'rules.provisional': {
       default: false,
-      description:
-        'Runs the rules whose version ranges are our own reasoning too; ccx rules list shows them',
+      description: 'Runs the rules whose version ranges are our own reasoning too; ccx rules list shows them',
     },
     'rules.tutorial': {
       default: false,

@@ -39,7 +39,7 @@ export function createResultsEvents({ log, registry, announce }: Telemetry) {
   const questions = new Counter({
     name: 'ccx_results_account_questions_total',
     help: 'Questions to the accounts service about tokens that nobody here knows: good, bad, failed, or busy where too many were open',
-    labelNames: ['result'],
+    labelNames: ['outcome'],
     registers,
   });
   let inFlight = 0;
@@ -89,8 +89,8 @@ export function createResultsEvents({ log, registry, announce }: Telemetry) {
     tokensNotReloaded(error: unknown): void {
       log.error(errorFields(error), 'the token file cannot be read again, the last one stays');
     },
-    accountAsked(result: 'good' | 'bad' | 'failed' | 'busy'): void {
-      questions.inc({ result });
+    accountAsked(outcome: 'good' | 'bad' | 'failed' | 'busy'): void {
+      questions.inc({ outcome });
     },
     accountsAway(error: unknown): void {
       log.warn(
