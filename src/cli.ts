@@ -48,6 +48,7 @@ const modules: readonly CommandModule[] = [
       notifier: 'role: decides what is new and notifies the owners',
       explain: 'what was decided about a cluster, why, and when it could next be notified',
       notifications: 'what became of notifications: list, show, retry, discard, audit',
+      receivers: "receivers of one's own: list, test, preview, resume",
     },
     load: () => import('./services/notification-service/commands.ts'),
   },

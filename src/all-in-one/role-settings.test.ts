@@ -121,7 +121,7 @@ const refused: Readonly<Record<string, readonly [text: string, message: RegExp, 
   'that leaves nobody to notify': [
     '[notifier.kafka_broker]\nenabled = false\n[notifier.service_log]\nenabled = false\n',
     /^no target for notifications is enabled$/,
-    /^set notifier\.kafka_broker\.enabled or notifier\.service_log\.enabled to true$/,
+    /^set notifier\.kafka_broker\.enabled or notifier\.service_log\.enabled to true, or add \[\[receivers\]\]$/,
   ],
   'without which Vault cannot be used': [
     '[notifier.vault]\naddress = "http://vault"\n',
@@ -196,4 +196,16 @@ test('the stand-ins are the receivers where no real one is named', () => {
   assert.equal(load({})['service_log.url'], 'http://stand-in/');
   const named = load({ CCX_NOTIFICATION_SERVICE__SERVICE_LOG__CLIENT_ID: 'real' });
   assert.deepEqual([named['service_log.url'], named['service_log.client_id']], ['http://stand-in/', 'real']);
+});
+
+test('with a receiver of the file nobody stands in for the platform, and the platform is told nothing', () => {
+  const file = temporaryFile(
+    'all.toml',
+    '[[notifier.receivers]]\nname = "chat"\ntype = "webhook"\nformat = "slack"\nurl = "https://chat.example.com/x"\n',
+  );
+  const settings = allInOneSettings(loadConfig(allInOneOptions, { env: {} }).config, readConfigFile(file));
+  const roles = loadRoleSettings(settings, {}, 'test');
+  assert.deepEqual(roles.standIns, { notificationBackend: false, serviceLog: false });
+  assert.equal(roles.notifier.config['kafka_broker.enabled'], false);
+  assert.deepEqual(load().standIns, { notificationBackend: true, serviceLog: true });
 });

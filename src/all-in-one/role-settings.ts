@@ -74,19 +74,21 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
   };
   // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
   const dataPipeline = load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false }));
+  const hasReceivers = load(notificationServiceRole.options).loaded.lists.receivers.length > 0;
   return {
     ingress: load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] })),
     dataPipeline,
     writer: load(notificationWriterRole.options),
     // Only ingress asks it for traces: a fixed port would keep a second installation from starting on the same machine.
     tracker: load(withDefaults(payloadTrackerRole.options, { 'http.host': host, 'http.port': 0 })),
-    // Both targets on, threshold 2, no tag filters; old reports are deleted, because nobody else would. Packs are named once, for the pipeline.
+    // Both targets on where there is nobody else to tell, threshold 2, no tag filters; old reports are deleted, because nobody else would.
+    // Packs are named once, for the pipeline.
     notifier: load(
       withDefaults(notificationServiceRole.options, {
-        'kafka_broker.enabled': true,
+        'kafka_broker.enabled': !hasReceivers,
         'kafka_broker.total_risk_threshold': 2,
         'kafka_broker.tag_filter_enabled': false,
-        'service_log.enabled': true,
+        'service_log.enabled': !hasReceivers,
         'service_log.total_risk_threshold': 2,
         'service_log.tag_filter_enabled': false,
         'cleaner.enabled': true,
@@ -143,10 +145,11 @@ function settleRoles(
   };
 }
 
-function wantedStandIns({ origin }: Pick<NotifierConfig, 'origin'>): WantedStandIns {
+/** For who is to be told, and is not there. */
+function wantedStandIns({ config, origin }: Pick<NotifierConfig, 'config' | 'origin'>): WantedStandIns {
   return {
-    notificationBackend: origin['kafka_broker.addresses'] === 'default',
-    serviceLog: origin['service_log.url'] === 'default',
+    notificationBackend: config['kafka_broker.enabled'] && origin['kafka_broker.addresses'] === 'default',
+    serviceLog: config['service_log.enabled'] && origin['service_log.url'] === 'default',
   };
 }
 

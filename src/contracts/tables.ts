@@ -95,5 +95,18 @@ export const TABLE_ACKNOWLEDGEMENT_ENDS = 'ccx.acknowledgement_ends';
 /** What happened to each request. Written and read as `trace-event.ts` says. */
 export const TABLE_TRACE = 'ccx.trace';
 
-/** Where notifications go, as configuration, metrics and logs name it. */
-export type TargetName = 'notification-backend' | 'service-log';
+/** The two targets of the platform, which `event_targets` knows. */
+export type PlatformTargetName = 'notification-backend' | 'service-log';
+/** Where notifications go, as configuration, metrics and logs name it: a target of the platform, or a receiver by the name that it was given. */
+export type TargetName = PlatformTargetName | (string & {});
+
+/** Receivers are numbered from here; what is below belongs to `event_targets`, and has rows in `reported`. */
+export const RECEIVER_IDS_FROM = 1_000;
+
+/** Of a receiver the ledger alone is the record: `reported` and `event_targets` belong to others, and get no row of it. */
+export function isReceiver(eventTargetId: number): boolean {
+  return eventTargetId >= RECEIVER_IDS_FROM;
+}
+
+/** `paused_until` of a receiver that only a person starts again. */
+export const HELD_UNTIL = '9999-12-31 00:00:00';

@@ -21,6 +21,7 @@ import {
 } from '../../src/platform/telemetry/telemetry.ts';
 import type {
   NotificationServiceSettings,
+  Receiver,
   TargetPolicySettings,
 } from '../../src/services/notification-service/config.ts';
 import {
@@ -239,6 +240,8 @@ export interface Timeline {
   ): Promise<NotificationService>;
   /** From the next run on. */
   configure(changes: Partial<NotificationServiceSettings>): void;
+  /** From the next service on. */
+  setReceivers(receivers: readonly Receiver[]): void;
   setRisks(risks: Risks): void;
   /** Lets the content source fail, and no content be kept from before. */
   failContent(fails: boolean): void;
@@ -272,6 +275,8 @@ export const testOrg = 11_789_772;
 export interface TimelineOptions {
   readonly targets?: readonly TargetName[];
   readonly settings?: Partial<NotificationServiceSettings>;
+  /** Real ones, or made by `createFakeReceiver`. */
+  readonly receivers?: readonly Receiver[];
 }
 
 /** A timeline for the time of one test. */
@@ -298,6 +303,7 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
   let disabled = NOTHING_DISABLED;
   let contentFails = false;
   const living: NotificationService[] = [];
+  let receivers = options.receivers ?? [];
 
   const another = async (
     changes: Partial<NotificationServiceSettings> = {},
@@ -317,6 +323,7 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
           },
         },
         targets: targets.filter(({ name }) => only.includes(name)),
+        receivers,
         disabledRules: { load: async () => disabled },
       },
     );
@@ -343,6 +350,9 @@ export async function createTimeline(options: TimelineOptions = {}): Promise<Tim
     },
     configure(changes) {
       settings = { ...settings, ...changes };
+    },
+    setReceivers(next) {
+      receivers = next;
     },
     setRisks(risks) {
       content = contentOf(risks);

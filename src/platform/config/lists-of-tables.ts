@@ -59,7 +59,11 @@ function readEntry(entry: Entry, spec: ListSpec, place: EntryPlace): Entry {
       throw listError(`[[${place.path}]] ${place.index + 1} in ${place.file.path} has no ${key}`, `give it a ${key}`);
     }
     given.delete(key);
-    if (option.secret === true) given.delete(`${key}_file`);
+    if (option.secret === true) {
+      // Whoever works with it for long reads it again.
+      values[`${key}_file`] = raw === undefined ? '' : (given.get(`${key}_file`) ?? '');
+      given.delete(`${key}_file`);
+    }
   }
   for (const key of given.keys()) {
     throw listError(`unknown key ${nameOf(key, place)}`, `known: ${Object.keys(spec.options).join(', ')}`);

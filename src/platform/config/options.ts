@@ -121,9 +121,14 @@ export function camelCase(name: string): string {
   return name.replace(/[-_]([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+type SecretKey<Spec extends ListSpec> = {
+  [Key in keyof Spec['options'] & string]: Spec['options'][Key] extends { readonly secret: true } ? Key : never;
+}[keyof Spec['options'] & string];
+
+/** Of each secret also the file that it came from, empty where it came from none: files are read again when secrets are rotated. */
 type ListEntry<Spec extends ListSpec> = {
   readonly [Key in keyof Spec['options']]: OptionValues[Spec['options'][Key]['type']];
-};
+} & { readonly [Key in SecretKey<Spec> as `${Key}_file`]: string };
 
 /** The entries of each list, in the order of the file. */
 export type ListsOf<Table extends OptionTable> =

@@ -3,6 +3,7 @@
  * have reached the other side; what a status code means is the caller's business.
  */
 import { CcxError } from '../../encoding/ccx-error.ts';
+import type { OutgoingWay } from './guarded-call.ts';
 import type { OwnTls } from './tls-call.ts';
 
 /** One outgoing call, unless the caller says otherwise. */
@@ -21,6 +22,8 @@ export interface HttpCall {
   readonly signal?: AbortSignal;
   /** Of an https call that does not go by what everybody trusts; redirects are not followed then. */
   readonly tls?: OwnTls;
+  /** To an address that an operator configured, with what may be reached and by which proxy; redirects are not followed then. */
+  readonly way?: OutgoingWay;
 }
 
 export interface HttpAnswer {
@@ -48,7 +51,11 @@ export async function callHttp(url: string, call: HttpCall = {}): Promise<HttpAn
 }
 
 async function send(url: string, call: HttpCall, signal: AbortSignal): Promise<Response> {
-  const { method = 'GET', headers = {}, body, tls } = call;
+  const { method = 'GET', headers = {}, body, tls, way } = call;
+  if (way !== undefined) {
+    const { callGuarded } = await import('./guarded-call.ts');
+    return await callGuarded(url, { method, headers, body, way, signal });
+  }
   if (tls !== undefined && url.startsWith('https:')) {
     const { callWithTls } = await import('./tls-call.ts');
     return await callWithTls(url, { method, headers, body, tls, signal });

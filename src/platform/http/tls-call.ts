@@ -3,7 +3,7 @@
  * are not followed, and the deadline is the caller's.
  */
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Readable } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
@@ -22,6 +22,11 @@ export async function callWithTls(url: string, { method, headers, body, tls, sig
   // Without an agent: nobody else is to get a connection that was opened with this authority.
   const outgoing = request(url, { method, headers, ...tls, agent: false, signal });
   outgoing.end(body);
+  return await responseOf(outgoing);
+}
+
+/** Of a request that was ended. Rejects with what Node says where there is no answer. */
+export async function responseOf(outgoing: ClientRequest): Promise<Response> {
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
   const received = new Headers();
   for (const [name, values = []] of Object.entries(incoming.headersDistinct))

@@ -38,6 +38,7 @@ import {
   unfinishedPage,
   wishesPage,
 } from './store/audit-pages.ts';
+import { readReceiverNames } from './store/targets.ts';
 import { microsOfMs, timestampText } from './timestamps.ts';
 
 /** Rows of a page: messages with their bodies and what belongs to them, and narrow rows. */
@@ -179,11 +180,11 @@ interface AuditScope extends AuditSettings {
   readonly ownersCount: boolean;
 }
 
-const knownTargets = [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG] as const;
-
 async function boundsOf(database: Database, scope: AuditScope): Promise<AuditBounds> {
   const before = (ms: number) => timestampText(scope.nowMicros - microsOfMs(ms));
   const now = timestampText(scope.nowMicros);
+  const receivers = await readReceiverNames(database);
+  const knownTargets = [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG, ...receivers.keys()];
   const { rows } = await database.query<{ since: string | null; owned: boolean; deciding: readonly number[] }>(
     `SELECT ($1::timestamp - $2::interval)::text AS since, to_regclass($3) IS NOT NULL AS owned,
             ARRAY(SELECT t.id FROM unnest($4::int[]) AS t(id)

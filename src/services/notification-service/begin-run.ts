@@ -3,14 +3,19 @@
  * `run-once.ts` and `preview.ts`, and to build the service.
  */
 import { type RuleContentDirectory, totalRiskOf } from '../../contracts/rule-content.ts';
-import { TABLE_NEW_REPORTS, TABLE_READ_ERRORS, TABLE_REPORTED } from '../../contracts/tables.ts';
+import {
+  type PlatformTargetName,
+  TABLE_NEW_REPORTS,
+  TABLE_READ_ERRORS,
+  TABLE_REPORTED,
+} from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Clock } from '../../platform/clock/clock.ts';
 import { type Kept, keepLastGood } from '../../platform/clock/keep-last-good.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
 import { type PackTexts, withPackTexts } from '../../rules/packs/pack-texts.ts';
-import type { NotificationServiceSettings } from './config.ts';
+import type { NotificationServiceSettings, Receiver, TargetPolicySettings } from './config.ts';
 import {
   type DisabledRules,
   type DisabledRulesSource,
@@ -73,8 +78,10 @@ export interface NotificationServiceDependencies {
   readonly content: ContentSource;
   /** Absent: there are no rule packs. */
   readonly packs?: PackTexts | undefined;
-  /** The enabled targets, one of each at most. */
+  /** The enabled targets of the platform, one of each at most. */
   readonly targets: readonly Target[];
+  /** Of the operator's own; absent: none. */
+  readonly receivers?: readonly Receiver[] | undefined;
   /** Absent: no rule is treated as disabled. */
   readonly disabledRules?: DisabledRulesSource | undefined;
 }
@@ -116,8 +123,24 @@ export function serviceState(
   };
 }
 
-export function requireTarget(targets: readonly Target[], events: Events): void {
-  if (targets.length === 0) throw noTarget();
+/** With its receivers, which have numbers only once the database was asked for them. */
+export function withReceivers(
+  state: ServiceState,
+  receivers: readonly Receiver[],
+  numbers: ReadonlyMap<string, number>,
+): ServiceState {
+  const numbered = receivers.map(({ target, policy }) => ({
+    target: { ...target, eventTargetId: numbers.get(target.name)! },
+    ...compiled(policy, state.events),
+  }));
+  return { ...state, targets: [...state.targets, ...numbered] };
+}
+
+export function requireTarget(
+  { targets, receivers = [] }: Pick<NotificationServiceDependencies, 'targets' | 'receivers'>,
+  events: Events,
+): void {
+  if (targets.length + receivers.length === 0) throw noTarget();
   if (targets.length > 1) events.bothTargetsEnabled();
 }
 
@@ -125,7 +148,7 @@ export function noTarget(): CcxError {
   return new CcxError('no target for notifications is enabled', {
     code: 'NO_TARGET',
     category: 'configuration',
-    hint: 'set kafka_broker.enabled or service_log.enabled to true',
+    hint: 'set kafka_broker.enabled or service_log.enabled to true, or add [[receivers]]',
   });
 }
 
@@ -134,11 +157,16 @@ function compilePolicies(
   targets: readonly Target[],
   events: Events,
 ): ServiceState['targets'] {
-  return targets.map((target) => {
-    const policy = compilePolicy(settings.policies[target.name]);
-    if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.section, policy.filter.dropped);
-    return { target, policy, health: createTargetHealth() };
-  });
+  return targets.map((target) => ({
+    target,
+    ...compiled(settings.policies[target.name as PlatformTargetName], events),
+  }));
+}
+
+function compiled(settings: TargetPolicySettings, events: Events) {
+  const policy = compilePolicy(settings);
+  if (policy.filter.dropped.length > 0) events.filterTokensDropped(policy.section, policy.filter.dropped);
+  return { policy, health: createTargetHealth() };
 }
 
 /** The writer owns these tables; without them every run would fail with a less clear error. */

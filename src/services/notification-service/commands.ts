@@ -1,4 +1,4 @@
-/** `ccx notifier` and `ccx explain <cluster>`; with `ccx notifications`, which has a file of its own. */
+/** `ccx notifier` and `ccx explain <cluster>`; with `ccx notifications` and `ccx receivers`, which have files of their own. */
 import type { Command } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
@@ -13,9 +13,10 @@ import { referenceLogLevel } from '../../platform/reference/reference-log.ts';
 import { print, withDatabase } from './command-database.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
-import { formatExplanation } from './format-explanation.ts';
+import { explanationAsJson, formatExplanation } from './format-explanation.ts';
 import { registerNotifications } from './notification-commands.ts';
 import type { openNotificationDependencies } from './open-dependencies.ts';
+import { registerReceivers } from './receiver-commands.ts';
 import type { NotificationService } from './service.ts';
 import { readExplanation } from './store/explain.ts';
 
@@ -27,6 +28,10 @@ export function register(program: Command, input: ProcessInput): void {
   registerRole(program, input);
   registerExplain(program, input);
   registerNotifications(program, input);
+  registerReceivers(program, input, async (opening, how) => {
+    const { printPreview } = await import('./print-preview.ts');
+    await printPreview(opening, how);
+  });
 }
 
 /** What `ccx dead-letters` shows of this service, loaded only where it runs. Undefined where it never worked on the database. */
@@ -188,9 +193,7 @@ function registerExplain(program: Command, input: ProcessInput): void {
           hint: 'check the id; an archive of it that was taken shows its way with ccx trace <request-id>',
         });
       }
-      print(
-        flags.json === true ? JSON.stringify({ cluster, ...explanation }) : formatExplanation(cluster, explanation),
-      );
+      print(flags.json === true ? explanationAsJson(cluster, explanation) : formatExplanation(cluster, explanation));
     }),
   );
 }

@@ -1,12 +1,15 @@
 /** The option table: the reference's keys, names and shipped values, and what becomes of them (notification-service.md 3.4). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { temporaryFile } from '../../../test/support/temporary-folder.ts';
+import { receiversToml, webhookEntry } from '../../../test/support/webhook-receiver.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { loadConfig } from '../../platform/config/load-config.ts';
 import { environmentName } from '../../platform/config/options.ts';
 import { notificationServiceOptions, notificationServiceSettings } from './config.ts';
 import { notifierExitCode } from './exit-codes.ts';
 import { dependencySettings } from './open-dependencies.ts';
+import { notificationServiceRole } from './service.ts';
 
 const load = (env: Record<string, string> = {}) => loadConfig(notificationServiceOptions, { env }).config;
 
@@ -133,4 +136,19 @@ test('times that make no sense are refused by name, and those that mean "never" 
   }
   for (const name of ['METRICS__RETRY_AFTER', 'METRICS__GATEWAY_TIME_BETWEEN_PUSH', 'FIRST_RUN__MESSAGES'])
     assert.doesNotThrow(() => load({ [`CCX_NOTIFICATION_SERVICE__${name}`]: '0' }), name);
+});
+
+test('a filter of a receiver that is none is refused by its name before anything is opened', () => {
+  const file = temporaryFile(
+    'notifier.toml',
+    receiversToml([webhookEntry('https://a.example.com/', { event_filter: 'totalRisk + (' })]),
+  );
+  const loaded = loadConfig(notificationServiceOptions, { env: {}, file });
+  assert.throws(
+    () => notificationServiceRole.checkSettings({ loaded, env: {} }),
+    (error: unknown) =>
+      error instanceof CcxError &&
+      error.code === 'EVENT_FILTER_INVALID' &&
+      /receivers\.tickets\.event_filter/.test(`${error.message} ${error.hint}`),
+  );
 });

@@ -4,7 +4,7 @@
  * Source: notification-service.md 3.4.
  */
 import { STATUS_SERVICE_NOTIFIER } from '../../contracts/payload-status.ts';
-import type { TargetName } from '../../contracts/tables.ts';
+import type { PlatformTargetName } from '../../contracts/tables.ts';
 import { TOPIC_NOTIFICATIONS } from '../../contracts/topics.ts';
 import { busOptions } from '../../platform/bus/bus-options.ts';
 import { type ConfigOf, defineOptions, inSection, type SettingsOf, settingsOf } from '../../platform/config/options.ts';
@@ -13,6 +13,9 @@ import { brokerOptions, storageOptions } from '../../platform/reference/broker-s
 import { vaultOptions } from '../../platform/secrets/vault/vault-settings.ts';
 import { DEFAULT_EVENT_FILTER } from './decide/compile-event-filter.ts';
 import type { ClusterFilter } from './decide/disabled-rules.ts';
+import type { Scope } from './decide/verdicts.ts';
+import type { ReceiverTarget } from './ports.ts';
+import { receiverOptions } from './receivers/receiver-options.ts';
 
 const minuteMs = 60_000;
 const dayMs = 24 * 3_600_000;
@@ -288,13 +291,23 @@ export const notificationServiceOptions = defineOptions({
     ...vaultOptions,
     ...busOptions,
   },
+  lists: { receivers: receiverOptions },
 });
 
 export type NotificationServiceConfig = ConfigOf<typeof notificationServiceOptions>;
 
 type RowSettings = SettingsOf<typeof notificationServiceOptions>;
 
-export type TargetPolicySettings = Readonly<ReturnType<typeof policyOf>>;
+export interface TargetPolicySettings extends Readonly<ReturnType<typeof policyOf>> {
+  /** Of a receiver; absent: it is for everybody. */
+  readonly scope?: Scope;
+}
+
+/** A receiver and what it wants to be told. */
+export interface Receiver {
+  readonly target: ReceiverTarget;
+  readonly policy: TargetPolicySettings;
+}
 
 export type PushSettings = Omit<RowSettings['metrics'], 'namespace' | 'subsystem'>;
 
@@ -304,7 +317,7 @@ export interface NotificationServiceSettings
   readonly mode: 'once' | 'follow';
   /** `database`: decisions and leases follow the server's clock, so that processes agree. `clock`: the process's own, for tests. */
   readonly timeSource: 'database' | 'clock';
-  readonly policies: Readonly<Record<TargetName, TargetPolicySettings>>;
+  readonly policies: Readonly<Record<PlatformTargetName, TargetPolicySettings>>;
   readonly clusters: ClusterFilter;
   /** Whose report of a cluster counts: its owner's where `ccx.cluster_owners` names one, or whoever's is newest, as in the reference. */
   readonly reportsOf: 'owner' | 'anybody';

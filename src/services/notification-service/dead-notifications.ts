@@ -11,8 +11,9 @@ import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import type { Database } from '../../platform/database/database.ts';
 import type { ByWhom } from '../../platform/records/audit.ts';
 import { type Deed, WISH_REASONS } from './decide/judge-wish.ts';
-import { targetName } from './format-explanation.ts';
+import { type ReceiverNames, targetName } from './format-explanation.ts';
 import { type Granted, grantWish } from './store/messages.ts';
+import { readReceiverNames } from './store/targets.ts';
 import { isoText, timestampMicros } from './timestamps.ts';
 
 /** Of dead messages, read at once: their bodies may be large. */
@@ -50,6 +51,7 @@ export async function openDeadNotifications(database: Database) {
   if (rows[0]?.exists !== true) return undefined;
   await migrateCcx(database, 'notifier');
   await migrateCcx(database, 'records');
+  const receivers = await readReceiverNames(database);
 
   async function wish(deed: Deed, id: string, byWhom: ByWhom): Promise<Granted> {
     const by = { ...byWhom, action: deed === 'retry' ? 'dead-letters replay' : 'dead-letters discard' } as const;
@@ -67,7 +69,7 @@ export async function openDeadNotifications(database: Database) {
             ORDER BY finished_at, id LIMIT $4`,
           [handledToo, after?.finished_at ?? null, after?.id ?? null, deadMessagesPerRead],
         );
-        yield* page.map(toDeadNotification);
+        yield* page.map((message) => toDeadNotification(message, receivers));
         after = page.length < deadMessagesPerRead ? undefined : page.at(-1);
       } while (after !== undefined);
     },
@@ -76,7 +78,7 @@ export async function openDeadNotifications(database: Database) {
         `SELECT ${columns} FROM ${TABLE_NOTIFICATION_OUTBOX} WHERE ${isDead} AND id = $1::uuid`,
         [uuidOf(id) ?? null],
       );
-      return found.rows.map(toDeadNotification)[0];
+      return found.rows.map((message) => toDeadNotification(message, receivers))[0];
     },
     /** The running service sends it under a new id. False when it did before, or is to. */
     async retry(id: string, byWhom: ByWhom): Promise<boolean> {
@@ -99,7 +101,7 @@ function uuidOf(id: string): string | undefined {
   return idPattern.exec(id)?.[1];
 }
 
-function toDeadNotification(message: DeadMessage): DeadNotification {
+function toDeadNotification(message: DeadMessage, receivers: ReceiverNames): DeadNotification {
   const time = isoText(timestampMicros(message.finished_at));
   const unknown = message.state === 'unknown';
   return {
@@ -113,7 +115,7 @@ function toDeadNotification(message: DeadMessage): DeadNotification {
     },
     facts: {
       cluster: message.cluster,
-      target: targetName(message.event_type_id),
+      target: targetName(message.event_type_id, receivers),
       'tells of': message.issues.map(({ errorKey }) => errorKey).join(', '),
       attempts: String(message.attempts),
     },

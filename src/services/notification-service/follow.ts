@@ -73,8 +73,9 @@ async function loop(state: FollowState, runCycle: RunCycle, alarm: Alarm): Promi
   await beside.ended();
 }
 
-/** At most `pollMs`. */
+/** At most `pollMs`; that where a receiver is still at work, since what waits for it is due and is its own. */
 async function untilDue({ run, store }: FinishedRun, pollMs: number): Promise<number> {
+  if (run.targets.some(({ health }) => health.beside !== undefined)) return pollMs;
   const due = await store.nextDueMicros();
   return due === undefined
     ? pollMs

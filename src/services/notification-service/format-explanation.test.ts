@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { IssueState } from '../../contracts/issue.ts';
 import type { LedgerState } from './decide/decide-cluster.ts';
 import { NOTIFY_REASONS, type Reason, reasonSentence, SKIP_REASONS } from './decide/reasons.ts';
-import { formatExplanation } from './format-explanation.ts';
+import { explanationAsJson, formatExplanation } from './format-explanation.ts';
 import type { ExplainedIssue, ExplainedTarget } from './store/explain.ts';
 
 /** `itself`: the reason is about the report, the rule or the settings, and stands in every state. */
@@ -35,6 +35,7 @@ const rows: Record<Reason, Record<LedgerState, string> | 'itself'> = {
   'cluster-not-allowed': 'itself',
   'simulated-cluster': 'itself',
   'no-recipient': 'itself',
+  'not-for-receiver': 'itself',
   'cluster-cap': 'itself',
   'not-composable': 'itself',
   'render-failed': 'itself',
@@ -88,9 +89,9 @@ function issueOf(change: Partial<ExplainedIssue> & Pick<ExplainedIssue, 'state' 
 const someTarget: ExplainedTarget = {
   ...{ event_type_id: 1, org_id: 1, report_updated_at: '2026-11-21 16:00:00', outcome: 'issues', render_error: null },
   ...{ next_due_at: null, decided_at: '2026-11-21 16:00:00', paused_until: null, pause_text: null },
-  newest_report_at: '2026-11-21 16:00:00',
+  ...{ newest_report_at: '2026-11-21 16:00:00', waiting: 0, waiting_since: null },
 };
-const nothingElse = { clusters: [], history: [], historyLength: 0 };
+const nothingElse = { clusters: [], history: [], historyLength: 0, receivers: new Map<number, string>() };
 
 function linesOf(issue: ExplainedIssue): { readonly reason: string; readonly sent: string; readonly next: string } {
   const lines = formatExplanation('c', { ...nothingElse, targets: [someTarget], issues: [issue] })
@@ -183,7 +184,7 @@ test('the cluster is named, and its history comes last, oldest first, with what 
   };
   const issue = { component: 'a.report', error_key: 'KEY' };
   const shown = formatExplanation('c', {
-    ...{ targets: [someTarget], issues: [], historyLength: 9 },
+    ...{ targets: [someTarget], issues: [], historyLength: 9, receivers: new Map() },
     clusters: [
       {
         ...{ org_id: 7, name: 'ours', version: '4.17.1', state: 'stale', state_since: '2026-11-21 16:00:00' },
@@ -216,4 +217,20 @@ test('the cluster is named, and its history comes last, oldest first, with what 
 test('every reason has a sentence of its own', () => {
   const sentences = Object.values({ ...NOTIFY_REASONS, ...SKIP_REASONS });
   assert.equal(new Set(sentences).size, sentences.length);
+});
+
+test('a receiver is called by its name; what waits for it, and a pause that only a person ends, are said', () => {
+  const target = { ...someTarget, event_type_id: 1_000, waiting: 2, waiting_since: '2026-11-21 17:00:00' };
+  const held = { ...target, paused_until: '9999-12-31 00:00:00', pause_text: 'the receiver answers 410 Gone' };
+  const receivers = new Map([[1_000, 'tickets']]);
+  const shown = formatExplanation('c', { ...nothingElse, receivers, targets: [held], issues: [] });
+  assert.match(shown, /^tickets$/m);
+  assert.match(shown, /^ {2}2 messages about it waiting, the oldest due since 2026-11-21 17:00:00 UTC$/m);
+  assert.match(shown, /^ {2}the target is paused until ccx receivers resume tickets: the receiver answers 410 Gone$/m);
+  const [json] = (
+    JSON.parse(explanationAsJson('c', { ...nothingElse, receivers, targets: [held], issues: [] })) as {
+      readonly targets: readonly { readonly receiver: string }[];
+    }
+  ).targets;
+  assert.equal(json!.receiver, 'tickets');
 });

@@ -1,6 +1,6 @@
 /** What `ccx explain` prints: the ledger in sentences, and what happened before, for a person. Pure; called by `commands.ts`. */
 import type { IssueState } from '../../contracts/issue.ts';
-import { TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
+import { HELD_UNTIL, isReceiver, TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
 import { CLUSTER_CAP_CODE, reasonSentence, type Standing } from './decide/reasons.ts';
 import type {
   ExplainedAcknowledgement,
@@ -14,7 +14,11 @@ import type {
 /** Of the events that are frequent. */
 const eventNameCharsMax = 'rule-removed'.length;
 
-export function targetName(eventTypeId: number): string {
+/** Names of receivers by number. */
+export type ReceiverNames = ReadonlyMap<number, string>;
+
+export function targetName(eventTypeId: number, receivers: ReceiverNames): string {
+  if (isReceiver(eventTypeId)) return receivers.get(eventTypeId) ?? `receiver ${eventTypeId}`;
   return eventTypeId === TARGET_NOTIFICATIONS_BACKEND ? 'notification backend' : 'Service Log';
 }
 
@@ -26,10 +30,20 @@ export function shown(timestamp: string | null): string {
 export function formatExplanation(cluster: string, explanation: Explanation): string {
   const parts = explanation.targets.map((target) => {
     const issues = explanation.issues.filter((issue) => issue.event_type_id === target.event_type_id);
-    return [`${targetName(target.event_type_id)}`, ...targetLines(target), ...issues.flatMap(issueLines)].join('\n');
+    const name = targetName(target.event_type_id, explanation.receivers);
+    return [name, ...targetLines(target, name), ...issues.flatMap(issueLines)].join('\n');
   });
   const head = [`cluster ${cluster}`, ...explanation.clusters.map(clusterLine)].join('\n');
   return [head, ...parts, ...historyPart(explanation)].join('\n\n');
+}
+
+/** Receivers are there by their names, those of the cluster only. */
+export function explanationAsJson(cluster: string, { receivers, ...explanation }: Explanation): string {
+  const targets = explanation.targets.map((target) => {
+    const name = receivers.get(target.event_type_id);
+    return name === undefined ? target : { ...target, receiver: name };
+  });
+  return JSON.stringify({ cluster, ...explanation, targets });
 }
 
 function clusterLine({ org_id, name, version, state, state_since, last_report_at }: ExplainedCluster): string {
@@ -42,11 +56,11 @@ function clusterLine({ org_id, name, version, state, state_since, last_report_at
   ].join(', ');
 }
 
-function historyPart({ history, historyLength }: Explanation): string[] {
+function historyPart({ history, historyLength, receivers }: Explanation): string[] {
   if (history.length === 0) return [];
   const earlier = historyLength - history.length;
   const title = earlier === 0 ? 'history' : `history; ${earlier} more before: --history shows all`;
-  return [[title, ...history.map(eventLine)].join('\n')];
+  return [[title, ...history.map((event) => eventLine(event, receivers))].join('\n')];
 }
 
 const eventDetails: Readonly<Record<string, string>> = {
@@ -54,18 +68,18 @@ const eventDetails: Readonly<Record<string, string>> = {
   recurred: 'again, after it was closed',
 };
 
-function eventLine(event: ExplainedEvent): string {
+function eventLine(event: ExplainedEvent, receivers: ReceiverNames): string {
   const { at, error_key, component, event_type_id, notification_id, acknowledgement_id, detail } = event;
   return [
     `  ${shown(at)}  ${event.event.padEnd(eventNameCharsMax)}`,
     error_key === null ? 'the cluster' : `${error_key}  ${component}`,
-    ...(event_type_id === null ? [] : [targetName(event_type_id)]),
+    ...(event_type_id === null ? [] : [targetName(event_type_id, receivers)]),
     ...[notification_id, acknowledgement_id].flatMap((id) => id ?? []),
     ...(detail === null ? [] : [eventDetails[detail] ?? detail]),
   ].join('  ');
 }
 
-function targetLines(target: ExplainedTarget): string[] {
+function targetLines(target: ExplainedTarget, name: string): string[] {
   const lines = [
     `  report of ${shown(target.report_updated_at)}, decided ${shown(target.decided_at)}${outcomeText(target.outcome)}`,
   ];
@@ -73,8 +87,13 @@ function targetLines(target: ExplainedTarget): string[] {
     lines.push(`  a newer report of ${shown(target.newest_report_at)} waits to be decided`);
   }
   if (target.render_error !== null) lines.push(`  its texts could not be rendered: ${target.render_error}`);
+  if (target.waiting > 0) {
+    const messages = target.waiting === 1 ? 'a message' : `${target.waiting} messages`;
+    lines.push(`  ${messages} about it waiting, the oldest due since ${shown(target.waiting_since)}`);
+  }
   if (target.pause_text !== null && target.paused_until !== null) {
-    lines.push(`  the target is paused until ${shown(target.paused_until)}: ${target.pause_text}`);
+    const until = target.paused_until >= HELD_UNTIL ? `ccx receivers resume ${name}` : shown(target.paused_until);
+    lines.push(`  the target is paused until ${until}: ${target.pause_text}`);
   }
   return lines;
 }

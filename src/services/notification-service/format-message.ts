@@ -2,7 +2,7 @@
 import type { RecordedTraceEvent } from '../../platform/records/trace-log.ts';
 import { WISH_REASONS } from './decide/judge-wish.ts';
 import { currentReason, reasonSentence } from './decide/reasons.ts';
-import { shown, targetName } from './format-explanation.ts';
+import { type ReceiverNames, shown, targetName } from './format-explanation.ts';
 import type { Granted, ListedMessage, NamedIssue, Wish } from './store/messages.ts';
 
 /** Everything about one message. */
@@ -14,12 +14,12 @@ export interface MessageInFull extends Omit<ListedMessage, 'issues'> {
   readonly trace: readonly RecordedTraceEvent[];
 }
 
-export function formatMessage(message: ListedMessage): string {
+export function formatMessage(message: ListedMessage, receivers: ReceiverNames): string {
   const about = message.about === 'resolved' ? 'resolved: ' : '';
   const keys = `${about}${message.issues.map((issue) => issue.errorKey).join(', ')}`;
   const error = message.error_code === null ? '' : `  ${errorText(message)}`;
   const when = shown(message.finished_at ?? message.next_attempt_at ?? message.decided_at);
-  return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id)}  ${message.cluster}  ${keys}${error}${deedText(message)}`;
+  return `${message.id}  ${message.state.padEnd(9)}  ${when}  ${targetName(message.event_type_id, receivers)}  ${message.cluster}  ${keys}${error}${deedText(message)}`;
 }
 
 function errorText({ error_code, error_text }: Pick<ListedMessage, 'error_code' | 'error_text'>): string {
@@ -32,13 +32,13 @@ function deedText({ replaced_by, discarded_at }: ListedMessage): string {
 }
 
 /** Ends with the body, byte for byte. */
-export function formatMessageInFull(message: MessageInFull): string {
+export function formatMessageInFull(message: MessageInFull, receivers: ReceiverNames): string {
   const { state, finished_at, next_attempt_at, may_have_arrived, error_code, request_id, discarded_at } = message;
   const facts: readonly (readonly [string, string | null])[] = [
     ['notification', message.id],
     ['state', state === 'unknown' && finished_at !== null ? 'unknown, and not repeated any more' : state],
     ['says', message.about === 'resolved' ? 'that its issue is resolved' : null],
-    ['target', targetName(message.event_type_id)],
+    ['target', targetName(message.event_type_id, receivers)],
     ['cluster', message.cluster],
     ['organization', String(message.org_id)],
     ['report of', shown(message.report_updated_at)],

@@ -1,11 +1,12 @@
 /** The flags by which `ccx notifications` chooses messages, and what they say. Texts that mean nothing are refused by name, before any work. */
 import type { Command } from 'commander';
-import { TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG, type TargetName } from '../../contracts/tables.ts';
+import { type PlatformTargetName, TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../contracts/tables.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import { parseDuration } from '../../platform/config/parse-value.ts';
 import type { Queryable } from '../../platform/database/database.ts';
 import type { ListedState, MessageFilter } from './store/messages.ts';
+import { readReceiverNames } from './store/targets.ts';
 import { createTimeSource, microsOfMs, serverMicros, timestampText } from './timestamps.ts';
 
 export interface FilterFlags {
@@ -18,18 +19,21 @@ export interface FilterFlags {
   readonly limit?: string;
 }
 
-const targets: Readonly<Record<TargetName, number>> = {
+const targets: Readonly<Record<PlatformTargetName, number>> = {
   'notification-backend': TARGET_NOTIFICATIONS_BACKEND,
   'service-log': TARGET_SERVICE_LOG,
 };
 /** Their names in `ccx.notification_targets`, which are taken too. */
-const storedNames: Readonly<Record<string, TargetName>> = { kafka: 'notification-backend', service_log: 'service-log' };
+const storedNames: Readonly<Record<string, PlatformTargetName>> = {
+  kafka: 'notification-backend',
+  service_log: 'service-log',
+};
 const idPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function addFilterFlags(command: Command, states: readonly ListedState[]): Command {
   return command
     .option('--state <states>', `one of ${states.join(', ')}, or several with commas between`)
-    .option('--target <name>', `only to this target: ${Object.keys(targets).join(' or ')}`)
+    .option('--target <name>', `only to this target: ${Object.keys(targets).join(', ')} or the name of a receiver`)
     .option('--cluster <id>', 'only about this cluster')
     .option('--reason <code>', 'only with this code of an error, or withdrawn for this reason')
     .option('--older-than <duration>', 'only what was decided longer ago than that: 2h, 90m')
@@ -51,7 +55,7 @@ export async function readFilter(
   const filter = {
     states:
       flags.state === undefined ? states.usual : flags.state.split(',').map((text) => stateOf(text, states.possible)),
-    eventTargetId: flags.target === undefined ? undefined : targetOf(flags.target),
+    eventTargetId: flags.target === undefined ? undefined : targetOf(flags.target, await readReceiverNames(database)),
     ...{ cluster: flags.cluster, reason: flags.reason },
   };
   const olderMs = durationOf('--older-than', flags.olderThan);
@@ -73,12 +77,14 @@ function stateOf(text: string, possible: readonly ListedState[]): ListedState {
   });
 }
 
-export function targetOf(text: string): number {
+/** `receivers`: names by number. */
+export function targetOf(text: string, receivers: ReadonlyMap<number, string>): number {
   const name = Object.hasOwn(storedNames, text) ? storedNames[text]! : text;
-  if (Object.hasOwn(targets, name)) return targets[name as TargetName];
+  if (Object.hasOwn(targets, name)) return targets[name as PlatformTargetName];
+  for (const [id, receiver] of receivers) if (receiver === text) return id;
   throw inputError(`${text} is no target`, {
     code: 'NOTIFICATION_TARGET',
-    hint: `targets are ${Object.keys(targets).join(', ')}`,
+    hint: `targets are ${[...Object.keys(targets), ...receivers.values()].join(', ')}`,
   });
 }
 

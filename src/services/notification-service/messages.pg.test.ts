@@ -68,7 +68,7 @@ test('a dead message is shown with its bytes, tried again once under a new id, a
       [dead!.body, other!.body].sort(),
       line.serviceLog.attempts.map(({ notification }) => notification.body).sort(),
     );
-    assert.match(formatMessage(dead!), new RegExp(`^${dead!.id}  dead .*${testCluster}  \\w+  REFUSED: `));
+    assert.match(formatMessage(dead!, new Map()), new RegExp(`^${dead!.id}  dead .*${testCluster}  \\w+  REFUSED: `));
 
     const missing = '00000000-0000-4000-8000-000000000000';
     const ids = [delivered!.id, dead!.id, missing];
@@ -245,7 +245,8 @@ test('all that is known about a message is shown: its attempts, its error, its i
     await line.run();
     const show = async (id: string) => {
       const message = (await findMessage(line.database, id))!;
-      return formatMessageInFull({ ...message, ...(await readSurroundings(line.database, message)), trace: [] });
+      const full = { ...message, ...(await readSurroundings(line.database, message)), trace: [] };
+      return formatMessageInFull(full, new Map());
     };
     const successor = (await findMessage(line.database, dead!.id))!.replaced_by!;
     const { errorKey, component } = dead!.issues[0]!;

@@ -16,7 +16,7 @@ import { print, withDatabase } from './command-database.ts';
 import { notificationServiceOptions } from './config.ts';
 import type { Deed } from './decide/judge-wish.ts';
 import { notificationsExitCodes } from './exit-codes.ts';
-import { targetName } from './format-explanation.ts';
+import { type ReceiverNames, targetName } from './format-explanation.ts';
 import { formatGranted, formatMessage, formatMessageInFull, type MessageInFull } from './format-message.ts';
 import {
   addFilterFlags,
@@ -41,6 +41,7 @@ import {
   type Wish,
   wishesAtOnceMax,
 } from './store/messages.ts';
+import { readReceiverNames } from './store/targets.ts';
 
 /** Messages that `ccx notifications list` shows at once, unless another number is asked for. */
 const listedMessagesUsual = 1_000;
@@ -82,12 +83,13 @@ function registerList(group: Command, input: ProcessInput): void {
       const usual = LISTED_STATES.filter((state) => state !== 'delivered');
       const filter = await readFilter(database, flags, { possible: LISTED_STATES, usual });
       const after = flags.after === undefined ? undefined : await requireMessage(database, flags.after);
+      const receivers = await readReceiverNames(database);
       let last: ListedMessage | undefined;
       let count = 0;
       for await (const message of eachMessage(database, filter, { after, messagesMax })) {
         count += 1;
         last = message;
-        print(flags.json === true ? JSON.stringify(withTarget(message)) : formatMessage(message));
+        print(flags.json === true ? JSON.stringify(withTarget(message, receivers)) : formatMessage(message, receivers));
       }
       if (count === 0 && flags.json !== true) print('none');
       if (count === messagesMax && last !== undefined)
@@ -112,7 +114,12 @@ function registerShow(group: Command, input: ProcessInput): void {
       const { request_id } = message;
       const trace = request_id === null ? [] : await readTrace(database, request_id);
       const full: MessageInFull = { ...message, ...(await readSurroundings(database, message)), trace };
-      print(flags.json === true ? JSON.stringify(withTarget(full), digitsOfBigints) : formatMessageInFull(full));
+      const receivers = await readReceiverNames(database);
+      print(
+        flags.json === true
+          ? JSON.stringify(withTarget(full, receivers), digitsOfBigints)
+          : formatMessageInFull(full, receivers),
+      );
     }),
   );
 }
@@ -134,7 +141,7 @@ function registerAudit(group: Command, input: ProcessInput): void {
       process.exitCode = await runAudit(database, {
         overdueMs: durationOf('--overdue', flags.overdue) ?? config['audit.overdue'],
         retryWindowMs: config['delivery.retry_window'],
-        targets: flags.target === undefined ? [] : [targetOf(flags.target)],
+        targets: flags.target === undefined ? [] : [targetOf(flags.target, await readReceiverNames(database))],
         msMax: durationOf('--for', flags.for) ?? auditMsUsual,
         json: flags.json === true,
       });
@@ -278,8 +285,8 @@ function grantedAsJson({ id, judgement, replacedBy }: Granted, { deed, isDryRun 
   return { id, deed, result, reason: isPossible ? null : judgement.reason, replaced_by: replacedBy };
 }
 
-function withTarget<Message extends { readonly event_type_id: number }>(message: Message) {
-  return { ...message, target: targetName(message.event_type_id) };
+function withTarget<Message extends { readonly event_type_id: number }>(message: Message, receivers: ReceiverNames) {
+  return { ...message, target: targetName(message.event_type_id, receivers) };
 }
 
 function digitsOfBigints(_key: string, value: unknown): unknown {

@@ -23,11 +23,13 @@ import { CATALOG_CONTENT_ROOT } from '../../rules/catalog/content-root.ts';
 import { createFolderContent } from '../../rules/content/folder-content.ts';
 import { createJoinedContent } from '../../rules/content/join-content.ts';
 import { openPackTexts } from '../../rules/packs/pack-texts.ts';
+import type { Receiver } from './config.ts';
 import { type NotificationServiceConfig, notificationServiceOptions } from './config.ts';
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import { openAggregator } from './open-database.ts';
 import type { ContentSource, Target } from './ports.ts';
+import { receiverSettings } from './receivers/receiver-settings.ts';
 import { createKafkaTarget, type TargetBus } from './targets/kafka-target/kafka-target.ts';
 import type { ServiceLogTargetSettings } from './targets/service-log-target/service-log-target.ts';
 import { templateRendererUrl } from './targets/uri-template.ts';
@@ -57,7 +59,7 @@ export async function openNotificationDependencies(options: OpenOptions) {
   const { loaded, clock, lifecycle } = options;
   const { config } = loaded;
   // Read before a broker is asked for anything: a wrong setting is said at once.
-  const { vault, serviceLog, brokers } = dependencySettings(options);
+  const { vault, serviceLog, brokers, receivers } = dependencySettings(options);
   const packs = await openPackTexts({
     ...{ folders: config['rules.packs'], clock },
     onBroken: (error) => options.telemetry.log.error(errorFields(error), 'a change of the rule packs is not in force'),
@@ -76,8 +78,32 @@ export async function openNotificationDependencies(options: OpenOptions) {
     opened(await createKafkaTarget(messages, { bus, clock }));
   }
   if (serviceLog !== undefined) opened(await openServiceLog(options, serviceLog, vault));
-  const content = contentSource(config, options.telemetry);
-  return { targets, content, packs, disabledRules: openDisabledRules(options) };
+  return {
+    targets,
+    receivers: await openReceivers(options, { receivers, vault }),
+    content: contentSource(config, options.telemetry),
+    packs,
+    disabledRules: openDisabledRules(options),
+  };
+}
+
+/** Those of the configuration, in its order. Opens no connection. */
+export async function openReceivers(
+  { loaded, clock, telemetry, lifecycle }: Pick<OpenOptions, 'loaded' | 'clock' | 'telemetry' | 'lifecycle'>,
+  { receivers, vault }: Pick<ReturnType<typeof dependencySettings>, 'receivers' | 'vault'>,
+): Promise<readonly Receiver[]> {
+  if (receivers.length === 0) return [];
+  const { openSecretSource } = await import('../../platform/secrets/open-secret-source.ts');
+  const { createWebhookTarget } = await import('./targets/webhook-target/webhook-target.ts');
+  const secrets = openSecretSource({ vault, clock, telemetry });
+  lifecycle.defer('secrets of receivers', () => secrets.close());
+  const clusterDetailsUri = loaded.config['notifications.cluster_details_uri'];
+  const ruleDetailsUri = loaded.config['notifications.rule_details_uri'];
+  return receivers.map(({ settings, policy }) => {
+    const target = createWebhookTarget(settings, { secrets, clock, clusterDetailsUri, ruleDetailsUri });
+    lifecycle.defer(`receiver ${target.name}`, () => target.close());
+    return { target, policy };
+  });
 }
 
 /** Loaded where it is enabled: its answers are checked by schemas, its texts are rendered by processes, its credentials may lie in Vault. */
@@ -106,6 +132,7 @@ export function dependencySettings({ loaded, env, brokerCa }: Pick<OpenOptions, 
     serviceLog: config['service_log.enabled'] ? serviceLogSettings(config) : undefined,
     /** Of the notification backend, where they are named. */
     brokers: isNamed ? backendBrokers(config, brokerCa) : undefined,
+    receivers: receiverSettings(loaded.lists.receivers),
   };
 }
 

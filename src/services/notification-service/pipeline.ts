@@ -1,4 +1,5 @@
 /** The steps of one run in order, and nothing else: hops 9 to 12. Each works on a set while the one behind it works on the set before. */
+import { besideOthers } from './deliver-beside.ts';
 import { oneAhead } from './in-parallel.ts';
 import type { ClaimedSet, DeliveredBatch, Run, RunStore } from './run.ts';
 import { decideIssues, loadReports } from './steps/decide-issues.ts';
@@ -10,11 +11,13 @@ export async function runPipeline(run: Run, store: RunStore): Promise<void> {
   // What can be sent at once is sent while the next set is decided, and recorded while the next one is sent.
   for await (const batch of oneAhead(sent(run, store))) await recordOutcomes(run, store, batch);
   // What waits in line, and what is to be tried again.
-  const targets = run.targets.map(async (runTarget) => {
-    for await (const batch of deliverNotifications(run, store, runTarget, lookAgain))
-      await recordOutcomes(run, store, batch);
-    await writeUnsentRows(run, store, runTarget);
-  });
+  const targets = run.targets.map((runTarget) =>
+    besideOthers(run, runTarget, async () => {
+      for await (const batch of deliverNotifications(run, store, runTarget, lookAgain))
+        await recordOutcomes(run, store, batch);
+      await writeUnsentRows(run, store, runTarget);
+    }),
+  );
   const outcomes = await Promise.allSettled(targets);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }

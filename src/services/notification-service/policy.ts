@@ -41,13 +41,17 @@ export function preparePolicy(inputs: {
   const { allowOnly, allowed, block, blocked } = inputs.clusters;
   const clusters = allowOnly ? ['allow', ...[...allowed].sort()] : block ? ['block', ...[...blocked].sort()] : [];
   const standIn = inputs.target.isStandIn === true ? ['stand-in'] : [];
-  const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary, ...standIn];
+  const { scope } = inputs.policy;
+  const scoped = scope === undefined ? [] : [[...scope.organizations].sort(), [...scope.clusters].sort()];
+  const decisive = [decisionVersion, inputs.policy.cooldown.trim(), clusters, verdicts.summary, ...standIn, ...scoped];
   const hash = createHash('sha256').update(JSON.stringify(decisive)).digest('hex').slice(0, 32);
   return {
     verdicts,
     cooldownMicros: inputs.cooldownMicros,
     clusterCap: inputs.policy.clusterCap,
     sendResolved: inputs.policy.sendResolved,
+    scope,
+    section: inputs.policy.section,
     hash,
   };
 }

@@ -64,7 +64,9 @@ export type DeliveryResult =
   /** The answer was lost: it may have been accepted. Only a look-up or the same id may follow. */
   | { readonly kind: 'unknown'; readonly error: CcxError; readonly afterMs: number }
   /** The whole target is out of order (no token, no trusted connection): nothing else is tried before `afterMs`. */
-  | { readonly kind: 'paused'; readonly error: CcxError; readonly afterMs: number };
+  | { readonly kind: 'paused'; readonly error: CcxError; readonly afterMs: number }
+  /** It says that it is not there any more: paused as above, and after several such answers until a person wants it back. */
+  | { readonly kind: 'gone'; readonly error: CcxError; readonly afterMs: number };
 
 export interface DeliveryAttempt {
   readonly notification: OutgoingNotification;
@@ -77,8 +79,8 @@ export interface DeliveryAttempt {
 
 export interface Target {
   readonly name: TargetName;
-  /** Row of `event_targets`. */
-  readonly eventTargetId: 1 | 2;
+  /** Row of `event_targets`, or the number of a receiver. */
+  readonly eventTargetId: number;
   /** It only stands for a receiver, and nobody reads what it takes: it may be notified about simulated clusters. Absent: no. */
   readonly isStandIn?: boolean;
   /** False where no message about such a cluster would ever be taken, whatever it says. */
@@ -104,6 +106,15 @@ export interface Target {
    */
   isOver(pauseCode: string, since: { readonly started: boolean }): Promise<boolean>;
   close(): Promise<void>;
+}
+
+/** A target of the operator's own. Its number is the ledger's, by its name: it has none before the database was asked. */
+export interface ReceiverTarget extends Omit<Target, 'eventTargetId'> {
+  readonly type: string;
+  /** Where it is, as far as anybody may see it. */
+  readonly address: string;
+  /** A message that says of itself that it is a test and about nothing. */
+  composeTest(context: ComposeContext): OutgoingNotification;
 }
 
 export interface ComposeContext {

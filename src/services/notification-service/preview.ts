@@ -23,6 +23,7 @@ import {
   requireTarget,
   type ServiceState,
   serviceState,
+  withReceivers,
 } from './begin-run.ts';
 import type { NotificationServiceSettings, TargetPolicySettings } from './config.ts';
 import type { Decision, LedgerIssue } from './decide/decide-cluster.ts';
@@ -49,6 +50,7 @@ import { ledgerKey } from './store/ledger.ts';
 import type { ClaimedMessage, UnfinishedMessage } from './store/outbox.ts';
 import { type DueKey, inSets } from './store/reports.ts';
 import type { ResolvedIssue } from './store/resolved.ts';
+import { foreseeNumbers } from './store/targets.ts';
 import { createEvents } from './telemetry.ts';
 import { dateOfMicros, serverMicros, type TimeSource, timestampText } from './timestamps.ts';
 
@@ -193,12 +195,14 @@ export async function previewNotifications(
   request: PreviewRequest & { readonly signal: AbortSignal },
   show: (previewed: Previewed) => Promise<void> | void,
 ): Promise<PreviewSummary> {
-  const { telemetry, clock, database, targets } = dependencies;
+  const { telemetry, clock, database, receivers = [] } = dependencies;
   const events = createEvents({ telemetry, clock, metrics: createMetrics(telemetry.registry, settings.metrics) });
-  requireTarget(targets, events);
-  const state = serviceState(settings, dependencies, { events, signal: request.signal });
+  requireTarget(dependencies, events);
+  const platform = serviceState(settings, dependencies, { events, signal: request.signal });
   await database.check();
   await checkNotificationSchema(database);
+  const names = receivers.map(({ target }) => target.name);
+  const state = withReceivers(platform, receivers, await foreseeNumbers(database, names));
   return await previewRun(state, request, show);
 }
 
@@ -286,7 +290,8 @@ function frozenState(
     targets: state.targets.map((one) => {
       const changes = policies?.[one.target.name];
       if (changes === undefined) return one;
-      return { ...one, policy: compilePolicy({ ...settings.policies[one.target.name], ...changes }) };
+      const { filter: _, ...policy } = one.policy;
+      return { ...one, policy: compilePolicy({ ...policy, ...changes }) };
     }),
   };
 }
@@ -492,7 +497,7 @@ async function lookAtAll(
   const outcomeOf = (message: ClaimedMessage) => {
     const ready = now.ready.get(message) ?? then.ready.get(message);
     const settled = now.outcomes.get(message) ?? then.outcomes.get(message);
-    return { ready, outcome: settled ?? (ready === undefined ? undefined : expiry(run, ready)) };
+    return { ready, outcome: settled ?? (ready === undefined ? undefined : expiry(run, runTarget, ready)) };
   };
   return [
     ...clusters.map(({ cluster, messages }) => {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { waitForSignal } from '../../platform/lifecycle/run-role.ts';
-import type { NotificationServiceSettings } from './config.ts';
+import type { NotificationServiceSettings, Receiver } from './config.ts';
 import { reasonSentence } from './decide/reasons.ts';
 import { acknowledgedText } from './format-explanation.ts';
 import { openNotificationDependencies } from './open-dependencies.ts';
@@ -21,12 +21,14 @@ interface PrintOptions {
   /** Undefined: all. */
   readonly clusters: readonly string[] | undefined;
   readonly json: boolean;
+  /** Chooses the only one that it is about; absent: all targets and receivers. Throws where there is none such. */
+  readonly receiver?: (receivers: readonly Receiver[]) => Receiver;
 }
 
 /** Ends early, in order, at a signal, or when nobody reads any more. Rejects with the codes of `previewNotifications`, and with `CLUSTER_UNKNOWN`. */
 export async function printPreview(
   opening: Omit<Parameters<typeof openNotificationDependencies>[0], 'lifecycle' | 'composesOnly'>,
-  { settings, clusters, json }: PrintOptions,
+  { settings, clusters, json, receiver }: PrintOptions,
 ): Promise<void> {
   const lifecycle = new Lifecycle(opening.clock);
   const stopping = new AbortController();
@@ -34,7 +36,10 @@ export async function printPreview(
   let looked = 0;
   const missing = new Set(clusters?.map((cluster) => cluster.toLowerCase()));
   try {
-    const dependencies = await openNotificationDependencies({ ...opening, lifecycle, composesOnly: true });
+    const all = await openNotificationDependencies({ ...opening, lifecycle, composesOnly: true });
+    const only = receiver?.(all.receivers);
+    const dependencies = only === undefined ? all : { ...all, targets: [], receivers: [only] };
+    if (only !== undefined && !json) await print(`to ${only.target.address} (${only.target.type})\n`);
     const summary = await previewNotifications(
       settings,
       { ...opening, ...dependencies },

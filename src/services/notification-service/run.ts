@@ -40,7 +40,7 @@ import {
   type StoredReport,
 } from './store/reports.ts';
 import { readResolvedIssues, readToldResolved } from './store/resolved.ts';
-import { endPause, pauseTarget, readPause } from './store/targets.ts';
+import { endPause, pauseTarget, readPause, restTarget } from './store/targets.ts';
 import { bindStatements, type StoreAccess } from './store/transact.ts';
 import type { Events } from './telemetry.ts';
 import type { TimeSource } from './timestamps.ts';
@@ -54,6 +54,10 @@ export function createTargetHealth() {
     refused: new Set<string>(),
     /** It was paused for them: behind the pause they are judged anew. */
     isAtFault: false,
+    /** Attempts in a row, since something went through, that got no answer or none that counts: a receiver rests the longer for each. */
+    failures: 0,
+    /** A receiver that is still at work on what a run before had for it. Never rejects. */
+    beside: undefined as Promise<void> | undefined,
     /** When the pause was last looked at, and last said; undefined before the process has looked. */
     pauseCheckedMs: undefined as number | undefined,
     pauseSaidMs: undefined as number | undefined,
@@ -157,6 +161,7 @@ export function openRunStore(access: StoreAccess & ReportsOf) {
       readPause,
       endPause,
       pauseTarget,
+      restTarget,
     },
     ...{ writeOutcomes, insertUnsentPage, compareIssues, readResolvedIssues, readToldResolved },
   });

@@ -7,7 +7,12 @@ import { CcxError, errorCode, errorText } from '../../encoding/ccx-error.ts';
 import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { probeReasons } from '../../platform/lifecycle/health.ts';
-import { buildWithLifecycle, type Lifecycle, type RunningService } from '../../platform/lifecycle/lifecycle.ts';
+import {
+  buildWithLifecycle,
+  type Lifecycle,
+  type Readiness,
+  type RunningService,
+} from '../../platform/lifecycle/lifecycle.ts';
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
 import { makeEventMonths } from '../../platform/records/issue-event-months.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
@@ -20,8 +25,14 @@ import {
   requireTarget,
   type ServiceState,
   serviceState,
+  withReceivers,
 } from './begin-run.ts';
-import { type NotificationServiceSettings, notificationServiceOptions, notificationServiceSettings } from './config.ts';
+import {
+  type NotificationServiceSettings,
+  notificationServiceOptions,
+  notificationServiceSettings,
+  type Receiver,
+} from './config.ts';
 import { follow } from './follow.ts';
 import { createMetrics } from './metrics.ts';
 import { dependencySettings, openNotificationDependencies } from './open-dependencies.ts';
@@ -30,9 +41,17 @@ import { compilePolicy, measureCooldown } from './policy.ts';
 import type { Target } from './ports.ts';
 import { type Previewed, type PreviewRequest, type PreviewSummary, previewRun } from './preview.ts';
 import { startPushing } from './push-metrics.ts';
+import { receiverSettings } from './receivers/receiver-settings.ts';
 import type { RunSummary } from './run.ts';
 import { createRunner, type Runner } from './run-once.ts';
-import { readPause, storeTargetNames } from './store/targets.ts';
+import {
+  isHeld,
+  numberReceivers,
+  readHeldNames,
+  readPause,
+  storeTargetNames,
+  withdrawRemoved,
+} from './store/targets.ts';
 import { createEvents, type Events } from './telemetry.ts';
 import { isoText, serverMicros, timestampText } from './timestamps.ts';
 
@@ -65,10 +84,13 @@ async function build(
   const stopping = new AbortController();
   const metrics = createMetrics(telemetry.registry, settings.metrics);
   const events = createEvents({ telemetry, clock, metrics });
-  requireTarget(dependencies.targets, events);
-  await checkTargets(settings, dependencies.targets, events);
-  const state = serviceState(settings, dependencies, { events, signal: stopping.signal });
-  await prepare(state);
+  const { targets, receivers = [] } = dependencies;
+  requireTarget(dependencies, events);
+  await checkTargets(settings, targets, events);
+  const platform = serviceState(settings, dependencies, { events, signal: stopping.signal });
+  await prepare(platform);
+  const state = withReceivers(platform, receivers, await settleReceivers(platform, receivers));
+  await measureCooldowns(state);
   const runner = createRunner(state, runPipeline);
   const { push } = settings.metrics;
   const pusher =
@@ -83,6 +105,7 @@ async function build(
     await following?.ended;
     await auditing?.ended;
     await runner.settled();
+    await Promise.all(state.targets.map(({ health }) => health.beside));
   });
 
   return {
@@ -132,18 +155,32 @@ function beginAuditing(state: ServiceState, runner: Runner, telemetry: Telemetry
  * database. A service that follows has only the database to wait for here; the others it asks for in each run.
  */
 async function prepare(state: ServiceState): Promise<void> {
-  const { settings, database, events, time } = state;
-  if (settings.mode === 'once') {
+  if (state.settings.mode === 'once') {
     await state.disabledRules.get();
     await state.content.get();
   }
   await prepareStorage(state);
   await checkMaxAge(state);
+}
+
+/** In a run a wrong cooldown would only be a failed run, again and again. */
+async function measureCooldowns(state: ServiceState): Promise<void> {
+  const { settings, database, events, time } = state;
   if (settings.mode === 'once') return;
-  // In a run a wrong cooldown would only be a failed run, again and again.
   await time.synchronize(() => serverMicros(database));
   for (const { policy } of state.targets)
     await measureCooldown(database, policy, { nowText: timestampText(time.nowMicros()), events });
+}
+
+/** Their numbers by name; what waits for others that were configured once is withdrawn. */
+async function settleReceivers(
+  { store, events }: ServiceState,
+  receivers: readonly Receiver[],
+): Promise<ReadonlyMap<string, number>> {
+  const names = receivers.map(({ target }) => target.name);
+  const numbers = await numberReceivers(store, names);
+  for (const removed of await withdrawRemoved(store, names)) events.receiverRemoved(removed);
+  return numbers;
 }
 
 async function prepareStorage({ database, events, time }: ServiceState): Promise<void> {
@@ -212,12 +249,28 @@ async function checkTargets(
   }
 }
 
-async function readiness({ database, clock, settings }: ServiceState, runner: Runner) {
+async function readiness(
+  { database, clock, settings, store, targets }: ServiceState,
+  runner: Runner,
+): Promise<Readiness> {
   const reasons = await probeReasons({ database: () => database.check() }, clock);
   const failure = runner.failure();
   if (failure !== undefined) reasons.push(`the last run failed: ${errorText(failure)}`);
   else if (settings.mode === 'follow' && runner.last() === undefined) reasons.push('no run has ended yet');
-  return { ready: reasons.length === 0, reasons };
+  const ready = reasons.length === 0;
+  const notes = ready
+    ? await readHeldNames(
+        store,
+        targets.map(({ target }) => target.eventTargetId),
+      )
+    : [];
+  return {
+    ready,
+    reasons,
+    ...(notes.length === 0
+      ? {}
+      : { notes: notes.map((name) => `receiver ${name} is held until ccx receivers resume ${name}`) }),
+  };
 }
 
 /** Of settings that are wrong by themselves: throws, with nothing opened, what a start would reject with. */
@@ -228,6 +281,7 @@ function checkSettings(sources: Parameters<typeof dependencySettings>[0]): void 
   const enabled = [
     ...(config['kafka_broker.enabled'] ? [policies['notification-backend']] : []),
     ...(config['service_log.enabled'] ? [policies['service-log']] : []),
+    ...receiverSettings(sources.loaded.lists.receivers).map(({ policy }) => policy),
   ];
   if (enabled.length === 0) throw noTarget();
   enabled.forEach(compilePolicy);
@@ -244,7 +298,8 @@ async function describeNow({ store, targets, gauging }: ServiceState, runner: Ru
         const pause = await readPause(store, eventTargetId);
         if (pause === undefined) return { name, messages, oldestSeconds };
         const { untilMicros, code, text } = pause;
-        return { name, messages, oldestSeconds, pausedUntil: isoText(untilMicros), code, text };
+        const held = isHeld(pause) ? { heldUntilResumed: true } : {};
+        return { name, messages, oldestSeconds, pausedUntil: isoText(untilMicros), ...held, code, text };
       }),
     ),
     lastRun: runner.last()?.summary ?? null,

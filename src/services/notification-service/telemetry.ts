@@ -303,6 +303,12 @@ function observeAge(
   histogram.observe({ target }, Math.max(0, Number(nowMicros - micros) / 1e6));
 }
 
+/** The reference's names, for the targets that it has. */
+const sendOperations: Readonly<Record<string, Operation>> = {
+  'notification-backend': 'send_notification_kafka',
+  'service-log': 'send_notification_servicelog',
+};
+
 function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
   const { log } = telemetry;
   return {
@@ -324,10 +330,8 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
       const elapsedMs = clock.monotonicMs() - startedMs;
       const { id, cluster } = message.notification;
       metrics.attempts.inc({ target: target.name, result: result.kind });
-      metrics.operationSeconds.observe(
-        { operation: target.name === 'service-log' ? 'send_notification_servicelog' : 'send_notification_kafka' },
-        elapsedMs / 1000,
-      );
+      const operation = sendOperations[target.name];
+      if (operation !== undefined) metrics.operationSeconds.observe({ operation }, elapsedMs / 1000);
       if (result.kind === 'delivered') {
         if (target.name === 'service-log') metrics.sent.inc();
         observeAge(metrics.notificationAgeSeconds, target.name, nowMicros, message.reportUpdatedAt);
@@ -387,6 +391,19 @@ function deliveryEvents({ telemetry, clock, metrics }: EventsOptions) {
     targetResumed(target: NamedTarget, code: string): void {
       log.info({ target: target.name, code }, 'what the target was paused for is over: it is tried again');
       telemetry.announce('target-resumed', { target: target.name, code });
+    },
+    /** Beside the runs; the next one begins where it ended. */
+    deliveringFailed(target: NamedTarget, error: unknown): void {
+      log.error({ target: target.name, ...errorFields(error) }, 'delivering to the receiver failed');
+      telemetry.announce('delivering-failed', { target: target.name, code: errorCode(error) });
+    },
+    /** Each time after one attempt. */
+    receiverRests(target: NamedTarget, error: CcxError, afterMs: number): void {
+      log.warn(
+        { target: target.name, ...errorFields(error), afterMs },
+        'the receiver does not take anything: it rests',
+      );
+      telemetry.announce('receiver-rests', { target: target.name, code: error.code, afterMs });
     },
     targetUnreachable(target: NamedTarget): void {
       log.error({ target: target.name }, 'target cannot be reached: what waits is left to the next run');
@@ -466,6 +483,10 @@ function troubleEvents({ telemetry, metrics }: EventsOptions) {
         { setting: `${section}.cooldown`, cooldown },
         'the cooldown is negative: there is none, and every run notifies again',
       );
+    },
+    receiverRemoved({ name, messages }: { readonly name: string; readonly messages: number }): void {
+      log.warn({ receiver: name, messages }, 'a receiver is not configured any more: what waited for it is withdrawn');
+      telemetry.announce('receiver-removed', { receiver: name, messages });
     },
     filterTokensDropped(section: string, dropped: readonly string[]): void {
       log.warn(

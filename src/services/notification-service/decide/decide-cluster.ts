@@ -66,6 +66,8 @@ export interface ClusterSituation {
   readonly keptFromTarget: boolean;
   /** Whether the target takes messages about this cluster at all. */
   readonly hasRecipient: boolean;
+  /** Whether the receiver is for this cluster; absent: it is for all. */
+  readonly inScope?: boolean;
   readonly silence: (issue: Issue) => Silence | undefined;
   /** What the target's filters say of its rule and error key. */
   readonly verdict: (issue: Issue) => { readonly kind: 'pass' | SkipReason };
@@ -185,6 +187,7 @@ function decideIssue(situation: ClusterSituation, issue: Issue, past: LedgerIssu
     const { reason, acknowledgement, endsMicros } = silence;
     return { ...skip(reason, endsMicros), acknowledgement, clockEnds: acknowledgement !== undefined };
   }
+  if (situation.inScope === false) return skip('not-for-receiver');
   const verdict = situation.verdict(issue);
   if (verdict.kind !== 'pass') return skip(verdict.kind);
   if (!situation.hasRecipient) return skip('no-recipient');

@@ -5,7 +5,7 @@
  */
 import { parseNotificationMessage } from '../../../contracts/notification-message.ts';
 import { parseServiceLogEntry } from '../../../contracts/service-log-entry.ts';
-import { TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../../contracts/tables.ts';
+import { isReceiver, TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG } from '../../../contracts/tables.ts';
 import { errorText } from '../../../encoding/ccx-error.ts';
 
 type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5';
@@ -148,7 +148,8 @@ function judgeWait(
   const { firstAttemptMicros, lastAttemptMicros } = facts;
   // A claim that ends the message is such an attempt too, until it is recorded.
   if (firstAttemptMicros === undefined || lastAttemptMicros === undefined || state === 'claimed') return;
-  const windowMicros = mayHaveArrived ? context.resendWindowMicros : context.retryWindowMicros + facts.pausedMicros;
+  const isBounded = mayHaveArrived && !isReceiver(facts.eventTargetId);
+  const windowMicros = isBounded ? context.resendWindowMicros : context.retryWindowMicros + facts.pausedMicros;
   const overrunMicros = lastAttemptMicros - firstAttemptMicros - windowMicros;
   if (overrunMicros > overdueMicros)
     found.add('window-overrun', `tried ${describedMicros(overrunMicros)} behind its end`);

@@ -40,6 +40,7 @@ export const SKIP_REASONS = {
   'simulated-cluster': 'Its cluster is simulated, of which only stand-ins are notified, and the target is none.',
   'no-recipient':
     'The target never takes a message about such a cluster, whose organization is 0 or negative, whose account number is negative, or which has no name.',
+  'not-for-receiver': 'The receiver is set to other organizations or clusters.',
   'cluster-cap':
     'It is due, but as many issues of its cluster were notified today, UTC, as may be; its notification waits for the next day.',
   'not-composable':

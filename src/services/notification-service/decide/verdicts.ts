@@ -41,8 +41,29 @@ export interface TargetPolicy {
   readonly clusterCap: number;
   /** It is notified of issues that are resolved, too. */
   readonly sendResolved: boolean;
+  /** What its settings are called, in hints. */
+  readonly section: string;
+  /** Absent: it is for all of them. */
+  readonly scope?: Scope | undefined;
   /** Changes exactly when some decision could. */
   readonly hash: string;
+}
+
+/** Whom a receiver is for. An empty set leaves nobody out. */
+export interface Scope {
+  readonly organizations: ReadonlySet<number>;
+  /** In lower case. */
+  readonly clusters: ReadonlySet<string>;
+}
+
+export function isInScope(
+  scope: Scope | undefined,
+  where: { readonly orgId: number; readonly cluster: string },
+): boolean {
+  if (scope === undefined) return true;
+  const { organizations, clusters } = scope;
+  if (organizations.size > 0 && !organizations.has(where.orgId)) return false;
+  return clusters.size === 0 || clusters.has(where.cluster.toLowerCase());
 }
 
 const contentMissing: Verdict = { kind: 'content-missing' };

@@ -5,6 +5,7 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import { isReceiver } from '../../../contracts/tables.ts';
 import {
   absenceIn,
   type ClusterSituation,
@@ -16,6 +17,7 @@ import {
 } from '../decide/decide-cluster.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { withoutElements } from '../decide/report-slices.ts';
+import { isInScope } from '../decide/verdicts.ts';
 import {
   type DecidedCluster,
   type DecidedSet,
@@ -141,7 +143,9 @@ async function readPast(run: Run, store: RunStore, set: LoadedSet) {
     })),
   );
   const within = wanted.flatMap(({ cooldownMicros, ...key }) =>
-    cooldownMicros === undefined ? [] : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
+    cooldownMicros === undefined || isReceiver(key.eventTargetId)
+      ? []
+      : [{ ...key, since: timestampText(nowMicros - cooldownMicros) }],
   );
   try {
     const ledger = await store.readLedger(wanted.map(({ cooldownMicros, ...key }) => key));
@@ -204,6 +208,7 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     retired: report.retired,
     keptFromTarget: isKeptFrom(runTarget.target, report.cluster),
     hasRecipient: runTarget.target.hasRecipient(report),
+    inScope: isInScope(runTarget.policy.scope, report),
     silence: subject.silence,
     verdict: (issue) => verdicts.of(issue.component, issue.errorKey),
     cooldownMicros,

@@ -3,6 +3,7 @@
  * outcomes; the record step stores them before the next batch is claimed. A one-shot run waits for retries until each message's
  * deadline, which counts from its first attempt in the run, or ends when nobody is there; a follow cycle leaves them to a later cycle.
  */
+import { isReceiver } from '../../../contracts/tables.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { backoffMs } from '../../../platform/clock/backoff.ts';
 import { pause } from '../../../platform/clock/deadline.ts';
@@ -60,7 +61,8 @@ export async function* deliverNotifications(
     const leaseToken = run.clock.uuid();
     const claimed = await store.claimMessages({
       ...{ target: runTarget.target, runId: run.id, token: leaseToken },
-      messagesMax: run.settings.delivery.claimMax,
+      // Whether a receiver that took nothing is well again, one message tells.
+      messagesMax: runTarget.health.failures > 0 ? 1 : run.settings.delivery.claimMax,
       leaseMs: run.settings.delivery.leaseMs,
       wholeClusters: runTarget.policy.clusterCap > 0,
     });
@@ -142,7 +144,7 @@ async function deliverClaim(
   const outcomes = new Map<ClaimedMessage, DeliveryOutcome>();
   for (const [message, outcome] of looked.outcomes) outcomes.set(message, outcome);
   for (const message of looked.ready.keys()) {
-    const outcome = expiry(run, message);
+    const outcome = expiry(run, runTarget, message);
     if (outcome !== undefined) outcomes.set(message, outcome);
   }
   const left = [...looked.ready].filter(([message]) => !outcomes.has(message));
@@ -192,12 +194,22 @@ async function deliverClaim(
   return { messages, reached };
 }
 
-/** What must not, or need not, be tried any more. Both windows count from the first attempt. */
-export function expiry(run: Run, message: ClaimedMessage): DeliveryOutcome | undefined {
+/**
+ * What must not, or need not, be tried any more. Both windows count from the first attempt. A receiver knows an id for as long as it
+ * likes: what may have arrived is repeated under it until the retry window ends.
+ */
+export function expiry(
+  run: Run,
+  { target }: { readonly target: Pick<RunTarget['target'], 'eventTargetId'> },
+  message: ClaimedMessage,
+): DeliveryOutcome | undefined {
   const nowMicros = run.time.nowMicros();
   const { retryWindowMs } = run.settings.delivery;
   if (message.mayHaveArrived) {
-    if (nowMicros - message.firstAttemptMicros! <= microsOfMs(unknownResendMsMax)) return undefined;
+    const windowMicros = isReceiver(target.eventTargetId)
+      ? microsOfMs(retryWindowMs) + message.pausedMicros
+      : microsOfMs(unknownResendMsMax);
+    if (nowMicros - message.firstAttemptMicros! <= windowMicros) return undefined;
     const error = new CcxError('it may have arrived, and it is too old to be repeated under its id', {
       code: 'OUTCOME_UNKNOWN',
       category: 'delivery',
@@ -251,11 +263,24 @@ async function attempt(
       run.tally.failed += 1;
     }
     attempted.push({ outcome, reached: result.kind !== 'unreachable' });
+    if (isReceiver(target.eventTargetId) && pause === undefined) {
+      const restMs = restAfter(run, health, result);
+      if (restMs === undefined || !stop()) continue;
+      const { error } = result as { readonly error: CcxError };
+      await store.restTarget({
+        eventTargetId: target.eventTargetId,
+        untilMicros: nowMicros + microsOfMs(restMs),
+        error,
+      });
+      run.events.receiverRests(target, error, restMs);
+      continue;
+    }
     if (pause === undefined || !stop()) continue;
     await store.pauseTarget({
       eventTargetId: target.eventTargetId,
       untilMicros: nowMicros + microsOfMs(pause.afterMs),
       error: pause.error,
+      isGone: result.kind === 'gone',
     });
     run.events.targetPaused(target, pause.error, pause.afterMs);
   }
@@ -315,6 +340,30 @@ function outcomeOf(
   };
 }
 
+/**
+ * A receiver is one address: what gets no answer there, or is told to come later, would be told so again. So it is left alone for a while
+ * that grows; the windows of what waits go on, unlike in a pause. Undefined: it answered for good or ill.
+ */
+function restAfter(run: Run, health: TargetHealth, result: DeliveryResult): number | undefined {
+  switch (result.kind) {
+    case 'unreachable':
+    case 'retry':
+    case 'unknown': {
+      health.failures += 1;
+      const { backoffMinMs, backoffMaxMs } = run.settings.delivery;
+      return backoffMs({ msMin: backoffMinMs, msMax: backoffMaxMs }, health.failures, run.clock.random());
+    }
+    case 'delivered':
+    case 'rejected':
+      health.failures = 0;
+      return undefined;
+    case 'refused':
+    case 'paused':
+    case 'gone':
+      return undefined;
+  }
+}
+
 /** For how long the whole target is to be left alone, and why; undefined: the answer is about its message alone. */
 function judgeAnswer(
   health: Pick<TargetHealth, 'refused' | 'isAtFault'>,
@@ -327,6 +376,7 @@ function judgeAnswer(
       health.isAtFault = false;
       return undefined;
     case 'paused':
+    case 'gone':
       return result;
     case 'refused':
     case 'rejected': {
@@ -412,6 +462,7 @@ export async function recordOutcomes(run: Run, store: RunStore, batch: Delivered
 export async function writeUnsentRows(run: Run, store: RunStore, { target }: RunTarget): Promise<void> {
   if (run.settings.mode !== 'once') return;
   if ((await store.countDue(target.eventTargetId)) > 0) run.tally.undeliveredTo.add(target.name);
+  if (isReceiver(target.eventTargetId)) return;
   const written = { same: 0, error: 0 };
   let after: string | undefined = '';
   while (after !== undefined && !run.signal.aborted) {

@@ -6,6 +6,7 @@
 
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { moduleOfComponent } from '../../../contracts/rule-content.ts';
+import { isReceiver } from '../../../contracts/tables.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { allotDay, mayNotWait, utcDayOf } from '../decide/day-cap.ts';
 import { absenceIn, type Decision, decideCluster, isKeptFrom, type LedgerIssue } from '../decide/decide-cluster.ts';
@@ -13,6 +14,7 @@ import { decideResolved } from '../decide/decide-resolved.ts';
 import { type ReadReport, readReport } from '../decide/read-report.ts';
 import { CLUSTER_CAP_CODE } from '../decide/reasons.ts';
 import type { DeliveryOutcome } from '../decide/settle-outcome.ts';
+import { isInScope } from '../decide/verdicts.ts';
 import { inParallel } from '../in-parallel.ts';
 import { renderErrorOf, renderRetryMs } from '../limits.ts';
 import { rankedIssue } from '../policy.ts';
@@ -140,12 +142,11 @@ async function holdBack(
   return { held, partly };
 }
 
-function heldBack({ target, policy }: RunTarget, dueMicros: bigint): DeliveryOutcome {
-  const section = target.name === 'service-log' ? 'service_log' : 'kafka_broker';
+function heldBack({ policy }: RunTarget, dueMicros: bigint): DeliveryOutcome {
   const error = new CcxError(`its cluster has had its ${policy.clusterCap} issues of this day`, {
     code: CLUSTER_CAP_CODE,
     category: 'limit',
-    hint: `it goes out on the next day, UTC; ${section}.cluster_cap says how many may`,
+    hint: `it goes out on the next day, UTC; ${policy.section}.cluster_cap says how many may`,
   });
   return { kind: 'held-back', error, dueMicros };
 }
@@ -189,7 +190,8 @@ async function readNotifiedSince(
   { target, policy: { cooldownMicros } }: RunTarget,
   messages: readonly ClaimedMessage[],
 ): Promise<(message: ClaimedMessage) => NotifiedIssues> {
-  if (cooldownMicros === undefined || messages.length === 0) return () => nobodyNotified;
+  const isAlone = isReceiver(target.eventTargetId);
+  if (cooldownMicros === undefined || messages.length === 0 || isAlone) return () => nobodyNotified;
   const { eventTargetId } = target;
   const since = timestampText(run.time.nowMicros() - cooldownMicros);
   const wanted = messages.map(({ orgId, notification: { id, cluster } }) => ({
@@ -304,7 +306,7 @@ function resolvedAgain(
   const verdict = policy.verdicts.of(issue.component, issue.errorKey);
   const reason = decideResolved({
     isBack: read.kind === 'read' && read.issues.some((held) => issueIdentity(held) === issueIdentity(issue)),
-    allowed: run.isClusterAllowed(cluster),
+    allowed: run.isClusterAllowed(cluster) && isInScope(policy.scope, { orgId, cluster }),
     disabled: silence({ orgId, cluster }, issue)?.reason,
     verdict,
   });
@@ -355,6 +357,7 @@ async function decisionsAbout(
     retired: report.retired,
     keptFromTarget: isKeptFrom(target, cluster),
     hasRecipient: target.hasRecipient({ orgId, accountNumber: report.accountNumber, cluster }),
+    inScope: isInScope(policy.scope, { orgId, cluster }),
     silence: (issue) => silence({ orgId, cluster }, issue),
     verdict: (issue) => policy.verdicts.of(issue.component, issue.errorKey),
     cooldownMicros: policy.cooldownMicros,

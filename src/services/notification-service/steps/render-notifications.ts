@@ -4,6 +4,7 @@
  */
 
 import { issueIdentity } from '../../../contracts/issue.ts';
+import { isReceiver } from '../../../contracts/tables.ts';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { inDays } from '../decide/day-cap.ts';
 import { type Decision, settleDecisions } from '../decide/decide-cluster.ts';
@@ -102,7 +103,12 @@ export async function enqueueNotifications(
   const clusters = set.clusters.map((cluster) => ({
     ...{ ...cluster, dueMicros: toClaim.dueMicros(cluster), claimed: toClaim.claimed(cluster) },
     nextDueMicros: nextDue(run, cluster, nowMicros),
-    hasUnsentRow: follow && cluster.isNewReport && cluster.outcome === 'issues' && cluster.messages.length === 0,
+    hasUnsentRow:
+      follow &&
+      !isReceiver(cluster.runTarget.target.eventTargetId) &&
+      cluster.isNewReport &&
+      cluster.outcome === 'issues' &&
+      cluster.messages.length === 0,
   }));
   const { tracked, foreignRows } = set;
   const { resolvedAfter } = run.settings.issues;

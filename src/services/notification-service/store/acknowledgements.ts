@@ -13,8 +13,7 @@ import {
   TABLE_ISSUES,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
-  TARGET_NOTIFICATIONS_BACKEND,
-  TARGET_SERVICE_LOG,
+  TABLE_NOTIFICATION_TARGETS,
 } from '../../../contracts/tables.ts';
 import type { Connection } from '../../../platform/database/database.ts';
 import { acknowledgementColumns } from '../../../platform/records/acknowledgements.ts';
@@ -101,7 +100,7 @@ async function followSome(tx: Connection, now: string): Promise<number> {
   const issuesOf = (scope: string) => `
          SELECT l.event_type_id, l.cluster
            FROM news AS a
-          CROSS JOIN unnest($2::int[]) AS t(event_type_id)
+          CROSS JOIN ${TABLE_NOTIFICATION_TARGETS} AS t
            JOIN ${TABLE_NOTIFICATION_LEDGER} AS l
              ON l.event_type_id = t.event_type_id AND l.org_id = a.org_id AND ${scope}
             AND l.component IN (a.component, left(a.component, -7)) AND (a.error_key IS NULL OR l.error_key = a.error_key)
@@ -131,7 +130,7 @@ async function followSome(tx: Connection, now: string): Promise<number> {
           SET next_due_at = least(c.next_due_at, $1::timestamp), version = c.version + 1
          FROM due WHERE c.event_type_id = due.event_type_id AND c.cluster = due.cluster)
      SELECT count(*)::int AS count FROM news`,
-    [now, [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG]],
+    [now],
   );
   return rows[0]!.count;
 }

@@ -3,6 +3,7 @@
  * index finds, whatever the size of the tables, and sees one moment. Reads only. Called by `auditor.ts`. Source: consumers.md 5.1.
  */
 import {
+  RECEIVER_IDS_FROM,
   STATE_SENT,
   TABLE_COOLDOWNS,
   TABLE_NEW_REPORTS,
@@ -58,7 +59,7 @@ function pageOf<Fact, Key>(facts: readonly Fact[], rowsMax: number, keyOf: (fact
 
 const messageFacts = `o.id, o.event_type_id AS "eventTargetId", rtrim(o.cluster) AS cluster, o.state, o.attempts,
             o.next_attempt_at, o.lease_token IS NOT NULL AS leased,
-            position(o.id::text IN o.body) > 0 OR (o.about = 'resolved' AND o.body = '') AS "carriesId"`;
+            position(o.id::text IN o.body) > 0 OR o.headers ->> 'webhook-id' = o.id::text OR (o.about = 'resolved' AND o.body = '') AS "carriesId"`;
 /** One about a resolved issue has none before it is sent. */
 const bodyThatIsRead = `CASE WHEN octet_length(o.body) <= ${bodyBytesMax} THEN nullif(o.body, '') END`;
 const issuesOf = (message: string, alias: string) =>
@@ -128,7 +129,7 @@ export async function finishedPage(
   const { rows } = await queryable.query<
     Row<FinishedFacts> & { readonly finishedAt: string; readonly delivered_at: string | null }
   >(
-    `SELECT ${messageFacts}, o.finished_at AS "finishedAt", o.delivered_at, o.reported_at IS NOT NULL OR o.about = 'resolved' AS "hasRow",
+    `SELECT ${messageFacts}, o.finished_at AS "finishedAt", o.delivered_at, o.reported_at IS NOT NULL OR o.about = 'resolved' OR o.event_type_id >= ${RECEIVER_IDS_FROM} AS "hasRow",
             CASE WHEN o.finished_at >= $5::timestamp THEN ${bodyThatIsRead} END AS body,
             o.replaced_by IS NOT NULL AND NOT ${isThere(`${TABLE_NOTIFICATION_OUTBOX} AS n WHERE n.id = o.replaced_by`)}
               AS "successorMissing",
@@ -210,7 +211,7 @@ export async function ledgerPage(
                 SELECT o.finished_at IS NULL FROM ${TABLE_NOTIFICATION_OUTBOX} AS o WHERE o.id = p.notification_id) IS NOT TRUE AS alone,
               p.state = 'notified' AND (p.reported_at IS NULL OR g.reported_at IS NOT NULL) AS gone
          FROM page AS p LEFT JOIN gone AS g USING (event_type_id, org_id, cluster, reported_at)
-        WHERE p.state = 'pending' OR g.reported_at IS NOT NULL OR (p.state = 'notified' AND p.reported_at IS NULL))
+        WHERE p.state = 'pending' OR g.reported_at IS NOT NULL OR (p.state = 'notified' AND p.reported_at IS NULL AND p.event_type_id < ${RECEIVER_IDS_FROM}))
      SELECT (SELECT count(*)::int FROM page) AS count,
             (SELECT row_to_json(e) FROM (SELECT ${key} FROM page ORDER BY place DESC LIMIT 1) AS e) AS last,
             (SELECT coalesce(json_agg(json_build_object('eventTargetId', event_type_id, 'cluster', rtrim(cluster), 'component', component,

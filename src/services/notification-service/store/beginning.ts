@@ -4,9 +4,11 @@
  */
 
 import {
+  RECEIVER_IDS_FROM,
   STATE_SENT,
   TABLE_CLUSTER_OWNERS,
   TABLE_NEW_REPORTS,
+  TABLE_NOTIFICATION_LEDGER,
   TABLE_NOTIFICATION_OUTBOX,
   TABLE_NOTIFICATION_SENT_ROWS,
   TABLE_REPORTED,
@@ -49,7 +51,10 @@ export async function readBeginning(
             ARRAY(SELECT t.id FROM json_to_recordset($4) AS t(id int)
                    WHERE NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_SENT_ROWS} AS s WHERE s.event_type_id = t.id)
                      AND NOT EXISTS (SELECT FROM ${TABLE_REPORTED} AS r
-                                      WHERE r.event_type_id = t.id AND r.state = ${STATE_SENT})) AS "neverNotified"`,
+                                      WHERE r.event_type_id = t.id AND r.state = ${STATE_SENT})
+                     AND NOT (t.id >= ${RECEIVER_IDS_FROM} AND EXISTS (
+                       SELECT FROM ${TABLE_NOTIFICATION_LEDGER} AS l
+                        WHERE l.event_type_id = t.id AND l.last_notified_at IS NOT NULL))) AS "neverNotified"`,
     [
       nowMicros === undefined ? null : timestampText(nowMicros),
       TABLE_STORED_MESSAGE,

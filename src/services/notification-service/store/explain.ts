@@ -19,12 +19,15 @@ import {
   TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORT_FACTS,
   TABLE_REPORTED,
+  TARGET_NOTIFICATIONS_BACKEND,
+  TARGET_SERVICE_LOG,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import { acknowledgementColumns } from '../../../platform/records/acknowledgements.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import { currentReason } from '../decide/reasons.ts';
 import { countsFor } from './reports.ts';
+import { readReceiverNames } from './targets.ts';
 
 /** With the moment at which it ended, also where only its date has passed; null while it is in force. */
 export type ExplainedAcknowledgement = Acknowledgement & { readonly endedAt: string | null };
@@ -96,6 +99,9 @@ export interface ExplainedTarget {
   readonly decided_at: string;
   readonly paused_until: string | null;
   readonly pause_text: string | null;
+  /** Messages about the cluster that are not finished, and when the oldest of them became due. */
+  readonly waiting: number;
+  readonly waiting_since: string | null;
   /** Newest report of the cluster; later than `report_updated_at` while it waits to be decided. */
   readonly newest_report_at: string | null;
 }
@@ -103,6 +109,8 @@ export interface ExplainedTarget {
 export interface Explanation {
   readonly clusters: readonly ExplainedCluster[];
   readonly targets: readonly ExplainedTarget[];
+  /** Names of receivers by number. */
+  readonly receivers: ReadonlyMap<number, string>;
   readonly issues: readonly ExplainedIssue[];
   /** The newest of what happened, oldest first. */
   readonly history: readonly ExplainedEvent[];
@@ -128,13 +136,17 @@ export async function readExplanation(
   const counts = countsFor({ ownersCount: kept.rows[0]!.owned }, 'n');
   const targets = await queryable.query<ExplainedTarget>(
     `SELECT c.event_type_id, c.org_id, c.report_updated_at, c.outcome, c.render_error, c.next_due_at, c.decided_at,
-            CASE WHEN t.paused_until > $2::timestamp THEN t.paused_until END AS paused_until, t.pause_text, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n
+            CASE WHEN t.paused_until > $2::timestamp THEN t.paused_until END AS paused_until, t.pause_text,
+            coalesce(w.waiting, 0) AS waiting, w.waiting_since, (SELECT max(n.updated_at) FROM ${TABLE_NEW_REPORTS} AS n
               WHERE n.cluster = c.cluster AND ${counts}) AS newest_report_at
        FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
        LEFT JOIN ${TABLE_NOTIFICATION_TARGETS} AS t USING (event_type_id)
+       LEFT JOIN (SELECT event_type_id, count(*)::int AS waiting, min(due_at) AS waiting_since FROM ${TABLE_NOTIFICATION_OUTBOX}
+                   WHERE cluster = $1::character(36) AND finished_at IS NULL GROUP BY event_type_id) AS w USING (event_type_id)
       WHERE c.cluster = $1::character(36) ORDER BY c.event_type_id`,
     [cluster, now],
   );
+  const receivers = await readReceiverNames(queryable);
   const issues = await queryable.query<
     Omit<ExplainedIssue, 'acknowledgement'> & { readonly acknowledgement_id: string | null }
   >(
@@ -163,7 +175,7 @@ export async function readExplanation(
        LEFT JOIN ${TABLE_CLUSTERS} AS k ON k.org_id = l.org_id AND k.cluster = l.cluster
       WHERE l.event_type_id = ANY($2::int[]) AND l.cluster = $1::character(36)
       ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
-    [cluster, [1, 2]],
+    [cluster, [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG, ...receivers.keys()]],
   );
   const clusters = await queryable.query<ExplainedCluster>(
     `SELECT org_id, name, version, state, state_since, last_report_at FROM ${TABLE_CLUSTERS}
@@ -187,6 +199,7 @@ export async function readExplanation(
     historyLength: history.rows[0]?.total ?? 0,
     history: history.rows.map(({ total, ...event }) => event).reverse(),
     targets: targets.rows,
+    receivers,
     issues: issues.rows.map(({ acknowledgement_id, ...issue }) => ({
       ...issue,
       last_reason: currentReason(issue.last_reason),

@@ -6,6 +6,7 @@
 import type { Issue } from '../../../contracts/issue.ts';
 import type { TargetName } from '../../../contracts/tables.ts';
 import {
+  RECEIVER_IDS_FROM,
   TABLE_NEW_REPORTS,
   TABLE_NOTIFICATION_CONSIDERED,
   TABLE_NOTIFICATION_LEDGER,
@@ -381,7 +382,7 @@ export async function restoreIssues(
               "errorKey" text, reason text, "forgetId" boolean)),
      restored AS (
        UPDATE ${TABLE_NOTIFICATION_LEDGER} AS l
-          SET state = CASE WHEN l.reported_at IS NOT NULL THEN 'notified' WHEN l.state_before = 'notified' THEN 'removed'
+          SET state = CASE WHEN l.reported_at IS NOT NULL THEN 'notified' WHEN l.state_before = 'notified' AND l.event_type_id < ${RECEIVER_IDS_FROM} THEN 'removed'
                            ELSE coalesce(l.state_before, 'open') END,
               state_before = NULL, last_reason = given.reason, next_eligible_at = NULL,
               notification_id = CASE WHEN given."forgetId" THEN NULL ELSE l.notification_id END

@@ -7,6 +7,7 @@
 import { issueIdentity } from '../../../contracts/issue.ts';
 import { STATUS_SERVICE_NOTIFIER } from '../../../contracts/payload-status.ts';
 import {
+  isReceiver,
   STATE_ERROR,
   STATE_SENT,
   TABLE_NOTIFICATION_CONSIDERED,
@@ -26,6 +27,7 @@ import { type ClaimedMessage, restoreIssues } from './outbox.ts';
 import { insertReportedRows, type ReportedCluster } from './reported-rows.ts';
 import { enqueueResolved } from './resolved.ts';
 import { unnest } from './row-arrays.ts';
+import { forgetThatItWasGone } from './targets.ts';
 import { planOf, rowsJson, type StoreAccess, transact } from './transact.ts';
 
 /** A message of this process with what its outcome means. */
@@ -64,7 +66,12 @@ export async function writeOutcomes(store: StoreAccess, batch: OutcomesToWrite) 
     const held = await updateOutbox(tx, { batch, rowOf: (cluster) => known.get(cluster) ?? notifiedAt });
     const messages = batch.messages.filter(({ message }) => held.has(message.notification.id));
     if (messages.length === 0) return { messages, sentRows: 0 };
-    const { rows, sentRows } = await recordNotified(tx, store, { ...batch, messages }, { known, notifiedAt });
+    const isAlone = isReceiver(eventTargetId);
+    const { rows, sentRows } = isAlone
+      ? { rows: new Map<string, string>(), sentRows: 0 }
+      : await recordNotified(tx, store, { ...batch, messages }, { known, notifiedAt });
+    if (isAlone && messages.some(({ settlement }) => settlement.outbox.state === 'delivered'))
+      await forgetThatItWasGone(tx, eventTargetId);
     await correctRows(tx, { messages, rows, notifiedAt });
     const aboutIssues = messages.filter(({ message }) => message.about === 'issues');
     await updateLedger(tx, { eventTargetId, messages: aboutIssues, rows, nowMicros: batch.nowMicros });
@@ -140,7 +147,7 @@ async function findRowsOfThisRun(
   { target, runId, rowPerDecision, claimedWithDecision, messages: all }: OutcomesToWrite,
 ): Promise<NotifiedRows> {
   const messages = all.filter((one) => isDelivered(one) || (rowPerDecision && one.settlement.tally.givenUp));
-  if (claimedWithDecision || messages.length === 0) return new Map();
+  if (claimedWithDecision || messages.length === 0 || isReceiver(target.eventTargetId)) return new Map();
   const { rows } = await tx.query<{ cluster: string; reported_at: string }>(
     `SELECT DISTINCT ON (o.cluster) rtrim(o.cluster) AS cluster, o.reported_at
        FROM json_to_recordset($1) AS m(org_id int, cluster character(36), decision_id uuid)
@@ -211,7 +218,12 @@ const outboxColumns = `
 async function updateOutbox(
   tx: Connection,
   {
-    batch: { runId, leaseToken, messages },
+    batch: {
+      target: { eventTargetId },
+      runId,
+      leaseToken,
+      messages,
+    },
     rowOf,
   }: {
     readonly batch: OutcomesToWrite;
@@ -237,7 +249,7 @@ async function updateOutbox(
       untried: outbox.untried,
       first_attempt_before: message.before.firstAttemptMicros,
       last_attempt_before: message.before.lastAttemptMicros,
-      reported_at: isDelivered(one) ? rowOf(message.notification.cluster) : null,
+      reported_at: isDelivered(one) && !isReceiver(eventTargetId) ? rowOf(message.notification.cluster) : null,
     };
   });
   // In the order in which everybody locks them.
@@ -271,7 +283,9 @@ async function correctRows(
     notifiedAt,
   }: { readonly messages: readonly RecordedMessage[]; readonly rows: NotifiedRows; readonly notifiedAt: string },
 ): Promise<void> {
-  const given = messages.filter(isDelivered).map(({ message: { notification } }) => notification);
+  const given = messages
+    .filter((one) => isDelivered(one) && rows.has(one.message.notification.cluster))
+    .map(({ message: { notification } }) => notification);
   const moved = given
     .map(({ id, cluster }) => ({ id, reported_at: rows.get(cluster)! }))
     .filter(({ reported_at }) => reported_at > notifiedAt);

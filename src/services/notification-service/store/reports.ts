@@ -15,8 +15,6 @@ import {
   TABLE_NOTIFICATION_TARGETS,
   TABLE_REPORT_FACTS,
   TABLE_STORED_MESSAGE,
-  TARGET_NOTIFICATIONS_BACKEND,
-  TARGET_SERVICE_LOG,
 } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import { reportBytesMax } from '../decide/read-report.ts';
@@ -343,6 +341,8 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
                 (SELECT nullif(m.request_id, '') FROM ${TABLE_STORED_MESSAGE} AS m
                   WHERE f.request_id IS NULL AND m.org_id = r.org_id AND m.cluster = r.cluster AND m.updated_at = r.updated_at LIMIT 1))`
     : `nullif(f.request_id, '')`;
+  // In the text and not as an array, of which a kept plan would not know how many it has; a process has the same ones in each run.
+  const targetIds = of.targets.map(({ eventTargetId }) => eventTargetId).join(', ');
   const { rows } = await of.database.query<DueReportRow>(
     `SELECT r.org_id AS "orgId", r.account_number AS "accountNumber", rtrim(r.cluster) AS cluster, r.updated_at AS "updatedAt",
             octet_length(r.report) AS bytes, CASE WHEN octet_length(r.report) <= $2::int THEN r.report END AS text,
@@ -350,7 +350,7 @@ export async function readReports(of: ReportsOf, keys: readonly DueKey[]): Promi
                       'eventTargetId', c.event_type_id, 'orgId', c.org_id, 'reportUpdatedAt', c.report_updated_at::text,
                       'policyHash', c.policy_hash, 'nextDueAt', c.next_due_at::text, 'version', c.version::text))
                FROM ${TABLE_NOTIFICATION_CONSIDERED} AS c
-              WHERE c.cluster = r.cluster AND c.event_type_id IN (${TARGET_NOTIFICATIONS_BACKEND}, ${TARGET_SERVICE_LOG})) AS considered,
+              WHERE c.cluster = r.cluster AND c.event_type_id IN (${targetIds})) AS considered,
             ${requestId} AS "requestId",
             CASE WHEN f.catalogue_version IS NOT NULL AND f.catalogue_rules_sha256 IS NOT NULL
                  THEN json_build_object('version', f.catalogue_version,

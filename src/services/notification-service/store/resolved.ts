@@ -5,6 +5,7 @@
  */
 import type { Issue } from '../../../contracts/issue.ts';
 import {
+  RECEIVER_IDS_FROM,
   TABLE_CLUSTERS,
   TABLE_ISSUES,
   TABLE_NOTIFICATION_LEDGER,
@@ -23,7 +24,7 @@ export interface ResolvedIssue extends Issue {
 
 /**
  * `$1` are `ResolvedIssue`s. Whether the issue is resolved is not asked here. What counts by a row was notified, also where a later message
- * of it waits or was given up.
+ * of it waits or was given up; a receiver has no rows, and was notified when the ledger says.
  */
 const toldOf = `
   FROM json_to_recordset($1) AS w(id uuid, "eventTargetId" int, "orgId" int, cluster character(36), type text, component text,
@@ -33,7 +34,7 @@ const toldOf = `
    AND l.component = w.component AND l.error_key = w."errorKey"
   JOIN ${TABLE_ISSUES} AS i
     ON i.org_id = l.org_id AND i.cluster = l.cluster AND i.type = l.type AND i.component = l.component AND i.error_key = l.error_key
- WHERE (l.state = 'notified' OR l.reported_at IS NOT NULL) AND l.last_notified_at >= i.appeared_at
+ WHERE (l.state = 'notified' OR l.reported_at IS NOT NULL OR l.event_type_id >= ${RECEIVER_IDS_FROM}) AND l.last_notified_at >= i.appeared_at
    AND NOT EXISTS (SELECT FROM ${TABLE_NOTIFICATION_OUTBOX} AS o
                     WHERE o.event_type_id = l.event_type_id AND o.cluster = l.cluster AND o.org_id = l.org_id AND o.about = 'resolved'
                       AND o.decided_at >= l.last_notified_at

@@ -3,8 +3,7 @@
  * 10.2.
  */
 
-import type { Issue } from '../../../../contracts/issue.ts';
-import { moduleOfComponent, ruleNameOfComponent } from '../../../../contracts/rule-content.ts';
+import { moduleOfComponent } from '../../../../contracts/rule-content.ts';
 import {
   fitDescription,
   fitSummary,
@@ -23,6 +22,7 @@ import type {
   OutgoingNotification,
   ResolvedIssueOfCluster,
 } from '../../ports.ts';
+import { plainTexts } from '../plain-texts.ts';
 import { fillUri } from '../uri-template.ts';
 import { notRendered, type RenderedIssue, type TemplateRenderer } from './rendering/template-renderer.ts';
 import { cleanLine, safeLinkTarget, safeMarkdownWithin } from './safe-text.ts';
@@ -76,7 +76,7 @@ export function composeResolvedEntry(
   settings: EntrySettings,
 ): OutgoingNotification {
   const { type, component, errorKey } = issue;
-  const { description: name } = fallbackTexts(issue);
+  const { description: name } = plainTexts(issue);
   const url = fillUri(settings.ruleDetailsUri, { module: moduleOfComponent(component), error_key: errorKey });
   const since = reports === 1 ? "The cluster's last report was" : `The cluster's last ${reports} reports were`;
   const reason = `${since} without this issue: ${safeMarkdownWithin(name, SERVICE_LOG_SUMMARY_BYTES_MAX)}`;
@@ -100,32 +100,13 @@ function textsOf(
   { cluster, settings, events }: EntryComposer & Pick<DueCluster, 'cluster'>,
 ) {
   const { component, errorKey } = issue;
-  const plain = fallbackTexts(issue);
+  const plain = plainTexts(issue);
   if (rendered.kind === 'failed') events.renderingFellBack({ cluster, component, errorKey }, rendered.error);
   const texts = rendered.kind === 'rendered' ? rendered : { ...plain, ruleId: moduleOfComponent(component) };
   const url = fillUri(settings.ruleDetailsUri, { module: texts.ruleId, error_key: errorKey });
   const summary = fitSummary(cleanLine(texts.description)) || fitSummary(cleanLine(plain.description)) || errorKey;
   const description = fitDescription(texts.reason, safeLinkTarget(url), safeMarkdownWithin);
   return { summary: fitSummary(summary), description };
-}
-
-/**
- * Plain texts for an issue whose templates cannot be rendered, made of what needs no rendering. A poorer text in time is better than a
- * lost notification.
- */
-function fallbackTexts(issue: Pick<DueIssue, keyof Issue | 'rule' | 'content'>) {
-  const { content, rule } = issue;
-  const name = firstPlain([content.metadata.description, rule.plugin.name]) ?? ruleNameOfComponent(issue.component);
-  const reason = firstPlain([content.summary, rule.summary, content.generic, rule.generic]);
-  return {
-    description: name,
-    reason: reason ?? `The recommendation "${name}" (${issue.errorKey}) applies to this cluster.`,
-  };
-}
-
-/** The first text that is not empty and holds no template code. */
-function firstPlain(texts: readonly string[]): string | undefined {
-  return texts.map((text) => text.trim()).find((text) => text !== '' && !text.includes('{{'));
 }
 
 type TargetEvents = ReturnType<typeof createTargetEvents>;

@@ -10,6 +10,7 @@ import { parseJsonBytes } from '../../../../encoding/json-text.ts';
 import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { HttpAnswer } from '../../../../platform/http/http-client.ts';
 import type { DeliveryAttempt, DeliveryResult } from '../../ports.ts';
+import { retryAfterMs } from '../retry-after.ts';
 import {
   asDeliveryFailure,
   deliveryFailure,
@@ -19,9 +20,6 @@ import {
   unknownAfterMs,
 } from '../transport-failure.ts';
 import { lookUpEntry, readErrorDocument, type ServiceLogApi, statusError } from './service-log-api.ts';
-
-/** A Retry-After beyond this is taken for this; a one-shot run has ended long before. */
-export const retryAfterMsMax = 3_600_000;
 
 /** A target whose token endpoint or secret store is away. */
 export const pausedUnavailableMs = 60_000;
@@ -213,11 +211,4 @@ export function classifyStatus(status: number, fromServiceLog: boolean): StatusM
   if (status === 404 || status === 410) return fromServiceLog ? 'recipient-unknown' : 'refused';
   if (status >= 400 && status < 500) return 'rejected';
   return 'ambiguous';
-}
-
-/** Milliseconds from now, bounded; undefined when the header is absent or says nothing. */
-export function retryAfterMs(header: string | null, now: Date): number | undefined {
-  const text = header?.trim() ?? '';
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime();
-  return text === '' || Number.isNaN(ms) ? undefined : Math.max(0, Math.min(retryAfterMsMax, ms));
 }

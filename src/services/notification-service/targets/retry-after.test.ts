@@ -1,7 +1,7 @@
 /** Both forms of `Retry-After`, and its bounds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { retryAfterMs, retryAfterMsMax } from './deliver-entry.ts';
+import { retryAfterMs, retryAfterMsMax } from './retry-after.ts';
 
 const now = new Date('2026-11-21T16:00:00Z');
 

@@ -1,0 +1,80 @@
+/**
+ * Calls to a receiver of the operator's own over HTTP: address, authorization, certificates and proxy as they are configured, read again
+ * where they come from files or Vault. Redirects are never followed, and no error names more of an address than its host.
+ */
+import { readFile } from 'node:fs/promises';
+import { rootCertificates } from 'node:tls';
+import { CcxError } from '../../../encoding/ccx-error.ts';
+import { callHttp, type HttpAnswer } from '../../../platform/http/http-client.ts';
+import type { OwnTls } from '../../../platform/http/tls-call.ts';
+import type { SecretSource } from '../../../platform/secrets/secret-source.ts';
+import { type HttpReceiverSettings, maskedUrl, urlFault } from '../receivers/receiver-settings.ts';
+
+/** Answers say a word at most. */
+const answerBytesMax = 64 * 1024;
+
+interface HttpReceiver {
+  /** Scheme and host, as far as they are known without asking Vault. */
+  readonly address: string;
+  /** Rejects with the codes of `callHttp`, of secrets, `RECEIVER_URL` and `RECEIVER_FILE`. */
+  post(body: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer>;
+}
+
+export function createHttpReceiver(settings: HttpReceiverSettings, secrets: SecretSource): HttpReceiver {
+  const { timeoutMs, proxyUrl, allowLinkLocal, authorization } = settings;
+  const url = secrets.secret(settings.url);
+  const credential =
+    authorization.kind === 'none'
+      ? undefined
+      : secrets.secret(authorization.kind === 'bearer' ? authorization.token : authorization.password);
+  const authorized = async (): Promise<Readonly<Record<string, string>>> => {
+    if (credential === undefined) return {};
+    const value = await credential.value();
+    if (authorization.kind !== 'basic') return { authorization: `Bearer ${value}` };
+    return { authorization: `Basic ${Buffer.from(`${authorization.username}:${value}`, 'utf8').toString('base64')}` };
+  };
+  return {
+    address: settings.url.configured.startsWith('vault:') ? '(in Vault)' : maskedUrl(settings.url.configured),
+    async post(body, headers, signal) {
+      const address = (await url.value()).trim();
+      const fault = urlFault(address, allowLinkLocal);
+      if (fault !== undefined)
+        throw new CcxError(`${settings.url.setting} ${fault.message}`, {
+          code: 'RECEIVER_URL',
+          category: 'configuration',
+          hint: fault.hint,
+        });
+      return await callHttp(address, {
+        method: 'POST',
+        headers: { ...settings.headers, ...headers, ...(await authorized()) },
+        body,
+        deadlineMs: timeoutMs,
+        answerBytesMax,
+        signal,
+        way: { tls: await tlsOf(settings), proxyUrl, allowLinkLocal },
+      });
+    },
+  };
+}
+
+/** Read each time: who renews certificates restarts nothing. */
+async function tlsOf({ caFile, clientCertFile, clientKeyFile }: HttpReceiverSettings): Promise<OwnTls> {
+  return {
+    ...(caFile === '' ? {} : { ca: [...rootCertificates, await fileOf('ca_file', caFile)] }),
+    ...(clientCertFile === '' ? {} : { cert: await fileOf('client_cert_file', clientCertFile) }),
+    ...(clientKeyFile === '' ? {} : { key: await fileOf('client_key_file', clientKeyFile) }),
+  };
+}
+
+async function fileOf(key: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new CcxError(`${key} names a file that cannot be read: ${path}`, {
+      code: 'RECEIVER_FILE',
+      category: 'configuration',
+      cause,
+      hint: `change ${key} of the receiver`,
+    });
+  }
+}
