@@ -33,6 +33,7 @@ import {
   whyNoPrometheus,
 } from '../test/support/test-kinds.ts';
 import { whyNoManifestCheckers } from './engines/manifest-checkers.ts';
+import { pythonSet } from './engines/python-set.ts';
 import { missingForOpenBao } from './engines/start-openbao.ts';
 import { missingForSeaweedFs } from './engines/start-seaweedfs.ts';
 import { missingForVersityGw } from './engines/start-versitygw.ts';
@@ -148,6 +149,7 @@ function whatIsMissing(kind: TestKind): string | undefined {
   }
   if (kind === 'image') return whyNoImages();
   if (kind === 'manifests') return whyNoManifestCheckers();
+  if (kind === 'schemathesis') return pythonSet('schemathesis', 'schemathesis.txt').whyMissing();
   if (kind === 'prometheus') return whyNoPrometheus();
   if (kind === 'vault') return whyNo('OpenBao', missingForOpenBao());
   if (kind === 'site') return spawnSync('npm', ['--version']).status === 0 ? undefined : 'no npm';

@@ -306,6 +306,7 @@ const helpers: Readonly<Record<keyof typeof kindsThatMay, readonly string[]>> = 
   'build images': ['test/support/image-builder.ts'],
   'check manifests': ['test/support/manifest-checkers.ts'],
   'use Prometheus': ['test/support/prometheus.ts'],
+  'use Schemathesis': ['test/support/schemathesis.ts'],
   'use Vault': ['test/support/openbao.ts'],
   'use Go': ['test/support/go/go-program.ts'],
 };

@@ -9,6 +9,7 @@ import { benchmark as kafkaAdapter } from '../kafka-adapter.ts';
 import { benchmark as notify } from '../notify.ts';
 import { benchmark as openArchive } from '../open-archive.ts';
 import { benchmark as parseReport } from '../parse-report.ts';
+import { benchmark as resultsApi } from '../results-api.ts';
 import { benchmark as retention } from '../retention.ts';
 import { benchmark as runRules } from '../run-rules.ts';
 import { benchmark as startUp } from '../start-up.ts';
@@ -29,6 +30,7 @@ export const allBenchmarks: Readonly<Record<string, Benchmark>> = {
   decide,
   follow,
   notify,
+  'results-api': resultsApi,
   'start-up': startUp,
   retention,
   fleet,

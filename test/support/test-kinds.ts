@@ -17,6 +17,7 @@ export const testKinds = {
   engines: 'what kafka and s3 need, and a PostgreSQL of the system',
   pgbouncer: 'the program pgbouncer',
   manifests: 'the checkers of manifests: Python 3 with pip, which fetches them',
+  schemathesis: 'Schemathesis: Python 3 with pip, which fetches it',
   prometheus: 'the programs prometheus, promtool, amtool and prometheus-pushgateway',
   vault: 'an OpenBao, which Python with pip fetches',
   go: 'the program go, 1.22 or newer',
@@ -31,7 +32,7 @@ export type TestKind = keyof typeof testKinds;
 
 const startPrograms = [
   ...(['process', 'fault', 'kafka', 's3', 'engines', 'pgbouncer'] as const),
-  ...(['prometheus', 'vault', 'browser', 'install', 'load'] as const),
+  ...(['schemathesis', 'prometheus', 'vault', 'browser', 'install', 'load'] as const),
 ] as const;
 
 /** By what a test uses: the kinds that may, the one that suits most first. */
@@ -43,6 +44,7 @@ export const kindsThatMay = {
   'use PgBouncer': ['pgbouncer'],
   'use Prometheus': ['prometheus'],
   'check manifests': ['manifests'],
+  'use Schemathesis': ['schemathesis'],
   'use Vault': ['vault'],
   'build images': ['image'],
   'use Go': ['go'],

@@ -281,7 +281,7 @@ const refusals: readonly [path: string, status: number, code: string, init?: Req
   ['/clusters', 405, 'METHOD_NOT_ALLOWED', { method: 'PATCH', body: '{' }],
   [`/cluster/${clusterA}/requests`, 405, 'METHOD_NOT_ALLOWED', { method: 'DELETE' }],
   [`/cluster/${clusterA}/requests`, 415, 'BODY_NOT_JSON', { method: 'POST', body: '[]' }],
-  ...(['', '{', '"x"', '[1]', '[""]', JSON.stringify(Array.from({ length: 1_001 }, String))].map((body) => [
+  ...(['', '{', '"x"', '[1]', '[""]', JSON.stringify(Array.from({ length: 501 }, String))].map((body) => [
     `/cluster/${clusterA}/requests`,
     400,
     body === '' || body === '{' ? 'BODY_NOT_JSON' : 'BODY_INVALID',

@@ -20,8 +20,8 @@ import { flag, pagedQuery, pageRowsDefault, type Route, refuse, route } from './
 import { clusterNotFound, onCluster, requireKept, type Sources } from './sources.ts';
 
 /** Request ids that are asked for at once. */
-const askedRequestsMax = 1_000;
-const requestIdCharactersMax = 4_096;
+const askedRequestsMax = 500;
+const askedCharactersMax = 255;
 
 const noCluster = { description: 'There is no report of the cluster, or not for this reader.', schema: refusalSchema };
 const noRequest = {
@@ -116,7 +116,7 @@ export function reportRoutes(sources: Sources): readonly Route[] {
       method: 'POST',
       path: '/cluster/{cluster}/requests',
       summary: 'Which of these uploads are known, and since when',
-      body: z.array(z.string().min(1).max(requestIdCharactersMax)).max(askedRequestsMax),
+      body: z.array(z.string().min(1).max(askedCharactersMax)).max(askedRequestsMax),
       answers: { 200: { description: 'Each of them.', schema: requestListSchema }, 404: noRequest, 501: noRows },
       async handle(call) {
         return await onCluster(call, sources, async (tx, where, kept) => {

@@ -27,7 +27,7 @@ import {
   refuse,
 } from './route.ts';
 
-/** A thousand request ids. */
+/** Several hundred request ids. */
 const bodyBytesMax = 256 * 1024;
 /** A database that is away is back in seconds, or takes long. */
 const retryAfterSeconds = 10;

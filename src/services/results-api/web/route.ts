@@ -179,12 +179,7 @@ export function refusalsOf({ path, query, body }: Route): Readonly<Record<number
 
 /** A part of a list: from `limit` rows on, `meta.next` of one page is `after` of the next. */
 export const pagedQuery = {
-  limit: z
-    .string()
-    .regex(/^[0-9]{1,4}$/)
-    .transform(Number)
-    .pipe(z.int().min(1).max(1_000))
-    .optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).optional(),
 } as const;
 
 /** Of a page, unless the request says otherwise. */
@@ -193,8 +188,4 @@ export const pageRowsDefault = 100;
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** Whose: for those who may see more than one. */
-export const organizationQuery = z
-  .string()
-  .regex(/^[0-9]{1,9}$/)
-  .transform(Number)
-  .optional();
+export const organizationQuery = z.coerce.number().int().min(0).max(999_999_999).optional();
