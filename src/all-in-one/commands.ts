@@ -39,8 +39,10 @@ export function register(program: Command, input: ProcessInput): void {
   addTableOptions(command, allInOneOptions).action(async (flags: Flags) => {
     const version = readVersion();
     const loaded = loadCommandConfig(command, allInOneOptions, input, {
-      sections: rolesOfFile,
-      describe: ({ config, file }) => describeRoles(allInOneSettings(config, file), input.env, version),
+      shared: {
+        sections: rolesOfFile,
+        describe: ({ config, file }) => describeRoles(allInOneSettings(config, file), input.env, version),
+      },
     });
     const settings = allInOneSettings(loaded.config, loaded.file, loaded.secretFiles);
     const clock = createSystemClock();

@@ -45,15 +45,20 @@ export function loadCommandConfig<Table extends OptionTable>(
   command: Command,
   table: Table,
   input: ProcessInput,
-  shared?: SharedFile<Table>,
+  how: {
+    readonly shared?: SharedFile<Table>;
+    /** How the file is read, where it may be of a kind of its own. */
+    readonly read?: (path: string) => ConfigFile;
+  } = {},
 ): FileConfig<Table> {
+  const { shared, read = readConfigFile } = how;
   const given = command.opts<Record<string, string | boolean | undefined>>();
   const flags: Record<string, string | boolean | undefined> = {};
   for (const [key, spec] of Object.entries(table.options)) {
     if (spec.flag !== undefined) flags[key] = given[camelCase(spec.flag)];
   }
   const named = given['config'] ?? (input.env[`${table.envPrefix}_CONFIG_FILE`] || undefined);
-  const file = typeof named === 'string' ? readConfigFile(named) : undefined;
+  const file = typeof named === 'string' ? read(named) : undefined;
   const sources = { env: input.env, flags, ...(file === undefined ? {} : { file }) };
   const config = loadConfig(table, { ...sources, othersSections: shared?.sections ?? [] });
   const loaded = { ...config, file, lines: describeConfig(table, config) };

@@ -16,6 +16,8 @@ export interface ConfigFile {
   readonly tables: ReadonlySet<string>;
   /** Where a key of an entry of a list of tables stands; `index` counts from 0. Undefined for unusual spellings. */
   lineOfEntryKey(list: string, index: number, key: string): number | undefined;
+  /** What a key is called in the file, with its line, where it is not called as here. */
+  readonly names?: ReadonlyMap<string, string>;
 }
 
 /** 72 files, which a program whose configuration is no YAML does without. */
@@ -27,17 +29,19 @@ const depthMax = 64;
 interface ReadOptions {
   /** An empty JSON file says nothing, as an empty file in the other formats does; the reference takes it for a torn one. */
   readonly emptyJson?: 'taken' | 'refused';
+  /** What is in it, for who has read it already: it may be a pipe. */
+  readonly text?: string;
 }
 
 /** Throws `CONFIG_FILE`. */
-export function readConfigFile(path: string, { emptyJson = 'taken' }: ReadOptions = {}): ConfigFile {
+export function readConfigFile(path: string, { emptyJson = 'taken', text: given }: ReadOptions = {}): ConfigFile {
   let text: string;
   let document: Record<string, unknown>;
   let doing = '';
   const values = new Map<string, unknown>();
   const tables = new Set<string>();
   try {
-    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+    text = (given ?? readFileSync(path, 'utf8')).replace(/^\uFEFF/, '');
     // In the reference's words, which its own tests look for.
     doing = 'While parsing config: ';
     document = emptyJson === 'taken' && text.trim() === '' ? {} : parseDocument(path, text);

@@ -118,5 +118,6 @@ function findValue(
   const raw = fileValues?.get(lowerKey);
   // In JSON and YAML a key may be there without a value. Source: the reference's library, Viper.
   if (raw === undefined || raw === null) return undefined;
-  return { raw, origin: 'file', where: `${keyInFile(key, sources.section)} in ${sources.file?.path}` };
+  const name = sources.file?.names?.get(lowerKey) ?? keyInFile(key, sources.section);
+  return { raw, origin: 'file', where: `${name} in ${sources.file?.path}` };
 }

@@ -23,10 +23,9 @@ export function register(program: Command, input: ProcessInput): void {
     .command('data-pipeline')
     .description('role: fetches announced archives, runs the rules, publishes reports');
   addTableOptions(command, dataPipelineOptions).action(async () => {
-    const loaded = loadCommandConfig(command, dataPipelineOptions, input);
+    const { loaded, bus } = await readConfiguration(command, input);
     const { config } = loaded;
     const settings = dataPipelineSettings(config);
-    const bus = busSettings(config, 'data-pipeline');
     const { openRole } = await import('../../platform/lifecycle/open-role.ts');
     const { startDataPipeline } = await import('./service.ts');
     const level = config['logging.log_level'] as LogLevel;
@@ -47,6 +46,19 @@ export function register(program: Command, input: ProcessInput): void {
       await role.serveOperations(config, service);
     });
   });
+}
+
+/** From a file of our own, or the hosted pipeline's YAML with Clowder's document above it. */
+async function readConfiguration(command: Command, input: ProcessInput) {
+  const { openHostedConfigs } = await import('./hosted-config/open-hosted-config.ts');
+  const hosted = await openHostedConfigs(input.env);
+  try {
+    const read = loadCommandConfig(command, dataPipelineOptions, input, { read: hosted.read });
+    const loaded = { ...read, warnings: [...read.warnings, ...hosted.warnings] };
+    return { loaded, bus: busSettings(loaded.config, 'data-pipeline') };
+  } finally {
+    hosted.cleanUp();
+  }
 }
 
 /** For the topics, where no brokers carry them, and for `ccx roles`. */

@@ -1,6 +1,6 @@
 /**
  * The data pipeline's options, and their values as the settings that `service.ts` takes. Three names are the reference's own
- * (`CDP_*`, data-pipeline.md 1.4); its YAML file is not read.
+ * (`CDP_*`, data-pipeline.md 1.4); its YAML file becomes values of these in `hosted-config/`.
  */
 
 import { STATUS_SERVICE_DATA_PIPELINE } from '../../contracts/payload-status.ts';
