@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { pythonSet } from '../../scripts/engines/python-set.ts';
 import { readProcessInput } from '../../src/platform/config/process-input.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 import { assertKindMay } from './test-kinds.ts';
 
 assertKindMay('use Schemathesis');
@@ -22,7 +23,8 @@ if (missing !== undefined) {
 export function runSchemathesis(args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
   const { programs, env } = schemathesis.installed();
   return new Promise((resolve) => {
-    const options = { env: env as NodeJS.ProcessEnv, maxBuffer: 64 * 1024 ** 2 };
+    // It leaves what it found, for the next time, where it is started.
+    const options = { cwd: temporaryFolder(), env: env as NodeJS.ProcessEnv, maxBuffer: 64 * 1024 ** 2 };
     execFile(join(programs, 'schemathesis'), args, options, (error, stdout, stderr) =>
       resolve({
         code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 1,
