@@ -45,8 +45,12 @@ export const nightlyParts: readonly NightlyPart[] = [
   {
     name: 'versitygw',
     what: 'archives in a bucket of another S3 server, versitygw',
-    // It has no lifecycle.
-    command: [...tests('s3', 's3-store.s3'), 'archives-in-a-bucket', '--test-skip-pattern=/lifecycle|drops by itself/'],
+    // It has no lifecycle, and keeps keys as paths of files: none can lie below another.
+    command: [
+      ...tests('s3', 's3-store.s3'),
+      'archives-in-a-bucket',
+      '--test-skip-pattern=/lifecycle|drops by itself|never share an object/',
+    ],
     environment: { CCX_TEST_S3: 'versitygw' },
   },
 ];

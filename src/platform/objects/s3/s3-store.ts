@@ -312,7 +312,9 @@ export class S3ObjectStore implements ObjectStore {
         throw this.#error(error, `store ${JSON.stringify(key)}`);
       }
     };
-    const head = this.#head(key, attributes);
+    // Amazon takes no part with a checksum of which the upload did not say so at its beginning, and the client does not say it by itself.
+    const isChecked = (await client.config.requestChecksumCalculation()) === 'WHEN_SUPPORTED';
+    const head = { ...this.#head(key, attributes), ...(isChecked ? { ChecksumAlgorithm: 'CRC32' as const } : {}) };
     const { UploadId } = await told(client.send(new CreateMultipartUploadCommand(head)));
     const upload = { Bucket: this.bucket, Key: key, UploadId };
     const done: CompletedPart[] = [];
