@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Command } from 'commander';
-import { clustersMax, parallelUploadsMax, register } from './commands.ts';
+import { clustersMax, parallelUploadsMax, rateMax, register, speedMax } from './commands.ts';
 import { PROVISIONAL_FINDINGS, SIMULATED_FINDINGS } from './simulate-cluster.ts';
 
 function program(): Command {
@@ -27,6 +27,26 @@ for (const [flag, max] of [
     }
   });
 }
+
+for (const [flag, max] of [
+  ['--rate', rateMax],
+  ['--speed', speedMax],
+] as const) {
+  test(`${flag} takes any number above nothing up to its limit`, () => {
+    const parsed = (value: string) => program().commands[0]!.parseOptions([flag, value]);
+    for (const value of ['0.25', '1', String(max)]) assert.doesNotThrow(() => parsed(value), value);
+    for (const value of [String(max + 1), '0', '-1', '1e3', '']) {
+      assert.throws(() => parsed(value), { code: 'commander.invalidArgument' }, value);
+    }
+  });
+}
+
+test('a fleet has the findings and versions of its own life', async () => {
+  for (const more of [['--findings', 'none'], ['--cluster-version', '4.20.1'], ['--remove']])
+    await assert.rejects(program().parseAsync(['simulate', '--fleet', ...more], { from: 'user' }), {
+      code: 'commander.conflictingOption',
+    });
+});
 
 test('the help lists every finding that can be asked for', () => {
   let help = '';

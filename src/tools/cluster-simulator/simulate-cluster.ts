@@ -14,7 +14,7 @@ import { typicalFillerFiles } from './filler-files.ts';
 /** Findings that a cluster gets when none are asked for. */
 const randomFindingsMax = 3;
 
-interface SimulateClusterOptions {
+export interface SimulateClusterOptions {
   /** Decides the cluster's id and the names of its nodes. */
   readonly seed: number | string;
   readonly now: Date;

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { listening } from '../../../test/support/test-server.ts';
+import { createWatchedClock } from '../../../test/support/watched-clock.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
-import { type FleetOptions, type FleetUpload, simulateFleet } from './simulate-fleet.ts';
+import { clusterStateAt, simulatedClusterId } from './cluster-life.ts';
+import { type FleetOptions, type FleetUpload, simulateFleet, simulateLivingFleet } from './simulate-fleet.ts';
 
 async function fleet(context: TestContext, listener: RequestListener, more: Partial<FleetOptions> = {}) {
   const { port, close } = await listening(createServer(listener));
@@ -66,4 +68,63 @@ test('uploads that are refused or get no answer are counted and told', async (co
   assert.equal(uploads[0]?.error, 'token expired');
   assert.match(uploads[1]?.error ?? '', /UPLOAD_FAILED/);
   assert.deepEqual(uploads[2]?.findings, ['OPERATOR_ISSUE']);
+});
+
+/** Turns of a fleet whose clock a test moves, and what was uploaded. */
+async function livingFleet(
+  context: TestContext,
+  more: { readonly rate?: number; readonly speed?: number; readonly uploads?: number; readonly clusters?: number },
+) {
+  const { port, close } = await listening(
+    createServer(async (request, response) => {
+      for await (const _ of request);
+      response.writeHead(202).end();
+    }),
+  );
+  context.after(close);
+  const clock = createWatchedClock();
+  const stopping = new AbortController();
+  const uploads: FleetUpload[] = [];
+  const done = simulateLivingFleet(
+    {
+      ...{ url: `http://127.0.0.1:${port}/upload`, clusters: 5, seed: 1, parallel: 1, rate: 1, speed: 1, ...more },
+      owner: { orgId: '7', account: '8' },
+    },
+    { clock, signal: stopping.signal },
+    (upload) => uploads.push(upload),
+  );
+  return { clock, uploads, stopping, done };
+}
+
+test('a fleet uploads in turn, at its rate, what its clusters are by then, and nothing of those that are away', async (context) => {
+  const turns = 90;
+  const { clock, uploads, done } = await livingFleet(context, { clusters: 40, uploads: turns, rate: 2, speed: 86_400 });
+  const started = clock.now().getTime();
+  for (let turn = 1; turn < turns; turn += 1) assert.equal(await clock.passNextSleep(), 500);
+  assert.equal(await done, 0);
+  const due = Array.from({ length: turns }, (_, turn) => {
+    const member = { seed: 1, number: turn % 40 };
+    // Half a second of the clock is half a day of theirs.
+    const state = clusterStateAt(member, new Date(started + turn * 43_200_000));
+    return { clusterId: simulatedClusterId(member), ...state };
+  });
+  const reporting = due.filter(({ isReporting }) => isReporting);
+  assert.ok(reporting.length < turns, 'somebody is away');
+  assert.deepEqual(
+    uploads.map(({ clusterId }) => clusterId),
+    reporting.map(({ clusterId }) => clusterId),
+  );
+  for (const [index, { findings }] of reporting.entries())
+    assert.deepEqual(
+      findings.filter((finding) => !uploads[index]!.findings.includes(finding)),
+      [],
+    );
+});
+
+test('a fleet ends when it is told to, in the middle of its wait', async (context) => {
+  const { clock, uploads, stopping, done } = await livingFleet(context, {});
+  assert.equal(await clock.nextSleep(), 1_000);
+  stopping.abort();
+  assert.equal(await done, 0);
+  assert.ok(uploads.length <= 1);
 });
