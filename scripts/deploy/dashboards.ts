@@ -338,6 +338,13 @@ export const dashboards: readonly Dashboard[] = [
           'Each second.',
           q(rate('ccx_data_pipeline_retries_total', 'step, code'), '{{step}} {{code}}'),
         ),
+        graph(
+          'Passed over in archives',
+          'short',
+          'Each second. Links that lead nowhere and devices; JSON files that are over what is parsed.',
+          q(rate('ccx_data_pipeline_skipped_entries_total'), 'entries'),
+          q(rate('ccx_data_pipeline_oversized_files_total'), 'JSON files'),
+        ),
         ...processPanels('ccx-data-pipeline'),
       ],
     },

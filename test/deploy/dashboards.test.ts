@@ -38,7 +38,7 @@ test('each metric of ours is on a dashboard, or nobody would look at it', () => 
     ...['ccx_downloaded_total', 'ccx_consumer_archive_size', 'ccx_not_handled_total'],
     ...['ccx_engine_processed_timeout_total', 'ccx_broker_instances_size', 'ccx_broker_exceptions_size'],
     'ccx_broker_tracebacks_size',
-    ...['ccx_data_pipeline_oversized_files_total', 'ccx_writer_facts_ignored_total', 'ccx_tracker_batch_seconds'],
+    ...['ccx_writer_facts_ignored_total', 'ccx_tracker_batch_seconds'],
     'ccx_notification_audit_timestamp_seconds',
     ...[
       ...['read_report_for_cluster_errors', 'deserialize_report_errors', 'report_with_high_impact'],

@@ -27,6 +27,7 @@ const mebibyte = 1024 * 1024;
 describe('a bad upload costs itself and nothing else', () => {
   let installation: Installation;
   let stopPipeline: () => Promise<void>;
+  const telemetry = createSilentTelemetry('data-pipeline');
   let clusters = 0;
 
   before(async () => {
@@ -42,7 +43,7 @@ describe('a bad upload costs itself and nothing else', () => {
         // Short, but long enough for every other rule on a busy machine.
         rules: { ...settings.rules, ruleMsMax: 3_000, runnerBytesMax: 256 * mebibyte },
       },
-      { bus, clock, telemetry: createSilentTelemetry('data-pipeline'), runnerModule: misbehavingRules },
+      { bus, clock, telemetry, runnerModule: misbehavingRules },
     );
     stopPipeline = () => pipeline.stop();
   });
@@ -110,12 +111,14 @@ describe('a bad upload costs itself and nothing else', () => {
     await assertGoodOneArrives();
   });
 
-  for (const { title, archive, code } of hostileArchives()) {
-    test(`one that ${title}: ${code}`, async () => {
-      await assertPutAside(await upload(archive, '5d5892d3-1f74-4ccf-91af-548dfc9767aa'), code);
-      await assertGoodOneArrives();
-    });
-  }
+  describe('G15, G16, G18: what no operator makes', () => {
+    for (const { fault, title, archive, code } of hostileArchives()) {
+      test(`${fault}, one that ${title}: ${code}`, async () => {
+        await assertPutAside(await upload(archive, '5d5892d3-1f74-4ccf-91af-548dfc9767aa'), code);
+        await assertGoodOneArrives();
+      });
+    }
+  });
 
   test('one whose cluster nobody names: CLUSTER_ID_MISSING', async () => {
     const { files } = simulate([]);
@@ -125,7 +128,7 @@ describe('a bad upload costs itself and nothing else', () => {
     await assertGoodOneArrives();
   });
 
-  test('links and devices are passed over, the files beside them are read', async () => {
+  test('G17: links and devices are passed over, the files beside them are read', async () => {
     const { clusterId, files } = simulate(['MCP_SET_TO_PAUSE']);
     const strange = rawEntries([
       { path: 'config/network.json', type: 'SymbolicLink', linkpath: '/etc/passwd' },
@@ -138,6 +141,8 @@ describe('a bad upload costs itself and nothing else', () => {
     const requestId = await upload(Buffer.concat([strange, plain]), clusterId);
     await assertTold(clusterId, ['MCP_SET_TO_PAUSE']);
     assert.ok(!JSON.stringify(await reportOf(requestId)).includes('root:'));
+    const metrics = await telemetry.registry.metrics();
+    assert.match(metrics, /^ccx_data_pipeline_skipped_entries_total 5$/m, 'a link to what comes later among them');
   });
 
   for (const [what, body] of [

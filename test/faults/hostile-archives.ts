@@ -7,6 +7,8 @@ import { Header } from 'tar';
 import { packArchive, packTar } from '../../src/platform/archive/pack-archive.ts';
 
 export interface HostileArchive {
+  /** By its number in consumers.md 5.3. */
+  readonly fault: 'G15' | 'G16' | 'G18';
   readonly title: string;
   readonly archive: Buffer;
   readonly code: string;
@@ -48,22 +50,46 @@ export function hostileArchives(): HostileArchive[] {
     rawEntries(Array.from({ length: 1_000 }, (_, index) => ({ path: `config/pod/${index}` }))),
   );
   return [
-    { title: 'is no gzip', archive: Buffer.alloc(2_000, 'x'), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
-    { title: 'is gzip of something else', archive: gzipSync('x'.repeat(2_000)), code: 'ARCHIVE_NOT_TAR' },
-    { title: 'is cut in its middle', archive: whole.subarray(0, whole.length / 2), code: 'ARCHIVE_TRUNCATED' },
-    { title: 'lacks its last bytes', archive: whole.subarray(0, -4), code: 'ARCHIVE_TRUNCATED' },
-    { title: 'unpacks to a thousand times its size', archive: bomb(zeros), code: 'ARCHIVE_RATIO' },
-    { title: 'is a bomb within an archive', archive: nested(bomb(zeros)), code: 'ARCHIVE_NESTED' },
-    { title: 'is gzip within gzip', archive: gzipSync(bomb(zeros)), code: 'ARCHIVE_NOT_TAR' },
-    { title: 'has a name with ..', archive: ofPath('../../etc/cron.d/evil'), code: 'ARCHIVE_PATH_UNSAFE' },
-    { title: 'has an absolute name', archive: ofPath('/etc/cron.d/evil'), code: 'ARCHIVE_PATH_UNSAFE' },
+    { fault: 'G18', title: 'is no gzip', archive: Buffer.alloc(2_000, 'x'), code: 'ARCHIVE_FORMAT_UNSUPPORTED' },
+    { fault: 'G18', title: 'is gzip of something else', archive: gzipSync('x'.repeat(2_000)), code: 'ARCHIVE_NOT_TAR' },
     {
+      fault: 'G18',
+      title: 'is cut in its middle',
+      archive: whole.subarray(0, whole.length / 2),
+      code: 'ARCHIVE_TRUNCATED',
+    },
+    { fault: 'G18', title: 'lacks its last bytes', archive: whole.subarray(0, -4), code: 'ARCHIVE_TRUNCATED' },
+    { fault: 'G15', title: 'unpacks to a thousand times its size', archive: bomb(zeros), code: 'ARCHIVE_RATIO' },
+    { fault: 'G15', title: 'is a bomb within an archive', archive: nested(bomb(zeros)), code: 'ARCHIVE_NESTED' },
+    { fault: 'G15', title: 'is gzip within gzip', archive: gzipSync(bomb(zeros)), code: 'ARCHIVE_NOT_TAR' },
+    {
+      fault: 'G16',
+      title: 'has a name with ..',
+      archive: ofPath('../../etc/cron.d/evil'),
+      code: 'ARCHIVE_PATH_UNSAFE',
+    },
+    { fault: 'G16', title: 'has a name of another drive', archive: ofPath('C:\\evil'), code: 'ARCHIVE_PATH_UNSAFE' },
+    {
+      fault: 'G18',
+      title: 'has garbage behind its end',
+      archive: Buffer.concat([whole, Buffer.from('garbage')]),
+      code: 'ARCHIVE_CORRUPT',
+    },
+    { fault: 'G16', title: 'has an absolute name', archive: ofPath('/etc/cron.d/evil'), code: 'ARCHIVE_PATH_UNSAFE' },
+    {
+      fault: 'G18',
       title: 'has a million entries',
       archive: Buffer.concat([...repeated(thousandEntries, 1_000), gzipSync(endMark)]),
       code: 'ARCHIVE_TOO_MANY_ENTRIES',
     },
-    { title: 'has an entry of 200 MB', archive: tooMuch('config/large', 200), code: 'ARCHIVE_ENTRY_TOO_LARGE' },
     {
+      fault: 'G18',
+      title: 'has an entry of 200 MB',
+      archive: tooMuch('config/large', 200),
+      code: 'ARCHIVE_ENTRY_TOO_LARGE',
+    },
+    {
+      fault: 'G18',
       title: 'is of nobody knows what',
       archive: packArchive([{ path: 'etc/passwd', body: 'x' }]),
       code: 'ARCHIVE_NOT_INSIGHTS',

@@ -106,7 +106,7 @@ describe('opening an archive', () => {
     }
   });
 
-  test('tells what it met on the way', async () => {
+  test('G17: tells what it met on the way', async () => {
     const tar = rawTar([
       { path: './top/', type: 'Directory' },
       { path: './top/config/id', body: 'one' },
@@ -207,7 +207,7 @@ describe('opening an archive', () => {
   });
 });
 
-describe('an archive is refused', () => {
+describe('G15, G16, G18: an archive is refused', () => {
   const tar = packTar([marker, { path: 'a', body: 'x'.repeat(2_000) }]);
   const packed = gzipSync(tar);
   const zip = Buffer.concat([Buffer.from('PK\x03\x04'), deflateRawSync(tar)]);
@@ -392,7 +392,7 @@ describe('what does not matter costs nothing', () => {
   });
 });
 
-describe('a hard link', () => {
+describe('G17: a hard link', () => {
   test('to an earlier member is a second name for its bytes', async () => {
     const { files, skippedEntries } = await openArchiveCounting(
       rawTar([
@@ -561,7 +561,7 @@ describe('a sparse file', () => {
   });
 });
 
-describe('limits hold at their value and not one past it', () => {
+describe('G15, G16, G18: limits hold at their value and not one past it', () => {
   test('entries', async () => {
     const files = [marker, ...Array.from({ length: 9 }, (_, n) => ({ path: `f${n}`, body: '' }))];
     assert.equal(await codeOf(packTar(files), withLimits({ entriesMax: 10 })), 'opened');
@@ -625,7 +625,7 @@ describe('limits hold at their value and not one past it', () => {
   });
 });
 
-describe('a bomb', () => {
+describe('G15: a bomb', () => {
   test('of 1000:1 is stopped early: most of it is never read', async () => {
     const total = 512 * 1024 * 1024;
     const zeros = Buffer.alloc(1024 * 1024);

@@ -34,7 +34,7 @@ test('one that is empty or too large is refused, the large one before it is read
   await assert.rejects(fetchKey(noRoom, { reserve: () => false }), { code: 'DOWNLOAD_NO_ROOM' });
 });
 
-test('one that falls silent, or whose store does, ends in time and may be tried again', async () => {
+test('G19: one that falls silent, or whose store does, ends in time and may be tried again', async () => {
   const silent = new Readable({ read() {} });
   silent.push(Buffer.alloc(10));
   const late = { code: 'DOWNLOAD_TIMEOUT', retryable: true };

@@ -80,7 +80,7 @@ for (const [status, retryable] of [
   [500, true],
   [503, true],
 ] as const) {
-  test(`status ${status} is no archive, and ${retryable ? 'may pass' : 'will not pass'}`, async () => {
+  test(`G19: status ${status} is no archive, and ${retryable ? 'may pass' : 'will not pass'}`, async () => {
     const url = server.serve(`/status-${status}`, (_, response) => {
       response.writeHead(status).end(status === 204 ? undefined : '<Error>not an archive</Error>');
     });
@@ -90,7 +90,7 @@ for (const [status, retryable] of [
   });
 }
 
-test('a redirect is not followed', async () => {
+test('G19: a redirect is not followed', async () => {
   server.serve('/target', Buffer.from('elsewhere'));
   const url = server.serve('/redirect', (_, response) => response.writeHead(302, { location: '/target' }).end());
   await assert.rejects(
@@ -106,7 +106,7 @@ test('a server that cannot be reached may come back', async () => {
   await assert.rejects(download(`http://127.0.0.1:${port}/key`), failsWith('DOWNLOAD_UNREACHABLE', text, true));
 });
 
-test('a body that breaks off is not taken for the whole', async () => {
+test('G19: a body that breaks off is not taken for the whole', async () => {
   const url = server.serve('/broken', (_, response) => {
     response.writeHead(200, { 'content-length': '900' });
     response.write(Buffer.alloc(100), () => response.destroy());
@@ -115,7 +115,7 @@ test('a body that breaks off is not taken for the whole', async () => {
   await assert.rejects(download(url), failsWith('DOWNLOAD_UNREACHABLE', text, true));
 });
 
-test('a server that does not answer, falls silent or drips is given up in time', async () => {
+test('G19: a server that does not answer, falls silent or drips is given up in time', async () => {
   const mute = server.serve('/mute', () => undefined);
   await assert.rejects(
     download(mute, {}, { answerMsMax: 100 }),

@@ -130,6 +130,10 @@ function ownMetrics(registry: Registry) {
       'oversized_files_total',
       'JSON files of archives that were not parsed since they are over what may be parsed of a file or an archive',
     ),
+    skippedEntries: counter(
+      'skipped_entries_total',
+      'Entries of archives that were passed over: symbolic links, links to no earlier member, devices, what a desktop adds',
+    ),
     statusesDropped: counter('statuses_dropped_total', 'Status messages that could not be sent to the payload tracker'),
     archiveBytes: new Histogram({
       name: 'ccx_data_pipeline_archive_bytes',

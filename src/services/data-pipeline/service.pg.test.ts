@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
@@ -118,7 +120,7 @@ function settings(change: Partial<DataPipelineSettings> = {}): DataPipelineSetti
 async function start(
   change: Partial<DataPipelineSettings> = {},
   module: URL | undefined = runnerModule,
-  openArchive?: (link: string) => Promise<FileHandle | undefined>,
+  around: Pick<Parameters<typeof startDataPipeline>[1], 'bucket' | 'openArchive'> = {},
 ) {
   bench.telemetry = createSilentTelemetry('data-pipeline');
   const service = await startDataPipeline(settings(change), {
@@ -126,7 +128,7 @@ async function start(
     telemetry: bench.telemetry,
     clock,
     ...(module === undefined ? {} : { runnerModule: module }),
-    ...(openArchive === undefined ? {} : { openArchive }),
+    ...around,
   });
   bench.services.push(service);
   return service;
@@ -140,6 +142,14 @@ async function announce(...records: readonly OutgoingRecord[]): Promise<void> {
 
 async function untilIdle(service: RunningService): Promise<void> {
   await until(() => service.idle());
+}
+
+/** As the service's page shows them. */
+async function runnersOf(service: RunningService) {
+  const { runners } = (await service.state!()) as {
+    runners: { readonly idle: number; readonly busy: number; readonly pids: readonly number[] };
+  };
+  return runners;
 }
 
 function read(topic: string): Promise<readonly BusRecord[]> {
@@ -262,7 +272,7 @@ describe('an announced archive', () => {
       handles.push(handle);
       return handle;
     };
-    const service = await start({}, runnerModule, openArchive);
+    const service = await start({}, runnerModule, { openArchive });
     await until(async () => (await service.readiness()).ready);
     const here = shared.server!.serve(`/${bench.topics.in}/here`, testArchive());
     await announce(announcementRecord({ request_id: 'req-1', url: here }), upload('req-2', testArchive()));
@@ -338,7 +348,7 @@ describe('an announced archive', () => {
 });
 
 describe('what cannot be processed', () => {
-  test('goes to the dead-letter topic with its reason, and what comes behind it is published', async () => {
+  test('G15, G18, G19: goes to the dead-letter topic with its reason, and what comes behind it is published', async () => {
     const service = await start({ archiveLimits: { ...settings().archiveLimits, packedBytesMax: 1024 * 1024 } });
     const whole = testArchive();
     const nested = packArchive([{ path: 'inner.tar.gz', body: whole }]);
@@ -488,6 +498,130 @@ describe('what is away for a while', () => {
       ['passes', 'waits'],
     );
     assert.equal(await committed(), 2n);
+  });
+
+  test('G19: an object store that fails, keeps silent and breaks off gets each attempt, and in the end one report', async () => {
+    const service = await start({ download: { ...settings().download, answerMsMax: 500, stallMsMax: 500 } });
+    const archive = testArchive();
+    const head = { 'content-length': String(archive.length) };
+    const troubles: ((response: ServerResponse) => void)[] = [
+      (response) => response.writeHead(500).end('<Error>InternalError</Error>'),
+      () => undefined,
+      (response) => response.writeHead(200, head).write(archive.subarray(0, 10)),
+    ];
+    const seen: (bigint | null)[] = [];
+    const url = shared.server!.serve('/troubled', async (_, response) => {
+      seen.push(await committed());
+      const trouble = troubles.shift();
+      if (trouble === undefined) response.writeHead(200, head).end(archive);
+      else trouble(response);
+    });
+    await announce(announcementRecord({ request_id: 'waits', url }));
+    await untilIdle(service);
+    assert.deepEqual(
+      bench.events.filter(({ event }) => event === 'step-retried').map(({ fields }) => fields['code']),
+      ['DOWNLOAD_STATUS', 'DOWNLOAD_TIMEOUT', 'DOWNLOAD_TIMEOUT'],
+    );
+    assert.deepEqual(seen, [null, null, null, null]);
+    assert.deepEqual(
+      (await reports()).map(({ RequestId }) => RequestId),
+      ['waits'],
+    );
+    assert.deepEqual([(await deadLetters()).length, await committed()], [0, 1n]);
+  });
+
+  test('G19: a link that has ended is final for a foreign store, and costs nothing where the archive is in our own bucket', async () => {
+    const archive = testArchive();
+    const inBucket = new Map([['kept', archive]]);
+    const get = async (key: string) => {
+      const body = inBucket.get(key);
+      const object = { key, sizeBytes: body?.length ?? 0, storedAt: new Date(0) };
+      return body && { object, body: Readable.from([body]) };
+    };
+    const service = await start({}, runnerModule, { bucket: { name: 'archives', objects: { get } } });
+    const ended = shared.server!.serve('/ended', (_, response) => response.writeHead(403).end('<Error/>'));
+    const gone = `http://${shared.server!.host}/archives/gone`;
+    await announce(
+      announcementRecord({ request_id: 'kept', url: ended }),
+      announcementRecord({ request_id: 'foreign', url: ended, ...fromCluster(testOrg, 1) }),
+      announcementRecord({ request_id: 'gone', url: gone, ...fromCluster(testOrg, 2) }),
+    );
+    await untilIdle(service);
+    const letters = (await deadLetters()).map(({ requestId, code }) => `${requestId}: ${code}`);
+    assert.deepEqual(letters.sort(), ['foreign: DOWNLOAD_FORBIDDEN', 'gone: DOWNLOAD_STATUS']);
+    assert.deepEqual(
+      (await reports()).map(({ RequestId }) => RequestId),
+      ['kept'],
+    );
+    assert.deepEqual([await committed(), bench.events.some(({ event }) => event === 'step-retried')], [3n, false]);
+  });
+
+  test('G20: a bus without space keeps reports and dead letters waiting, and has each of them once when there is room', async () => {
+    const service = await start();
+    // Nothing of its own is written on a disk: what may run out of space is where the bus keeps its records.
+    const tables = (
+      await shared.base!.database.query<{ name: string }>(
+        `SELECT format('ccx.bus_records_%s_%s', topic_id, segment) AS name
+       FROM ccx.bus_topics JOIN ccx.bus_segments USING (topic_id) WHERE bus_topics.name = ANY($1::text[])`,
+        [[bench.topics.out, bench.topics.dead]],
+      )
+    ).rows;
+    assert.equal(tables.length, 2);
+    await shared.base!.database.query(
+      `CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$`,
+    );
+    for (const { name } of tables)
+      await shared.base!.database.query(
+        `CREATE TRIGGER no_room BEFORE INSERT ON ${name} FOR EACH ROW EXECUTE FUNCTION no_room()`,
+      );
+    const archive = testArchive();
+    await announce(
+      upload('one', archive),
+      upload('two', archive, fromCluster(testOrg, 1)),
+      upload('bad', Buffer.from('no archive'), fromCluster(testOrg, 2)),
+    );
+    const retried = () =>
+      bench.events
+        .filter(({ event, fields }) => event === 'step-retried' && fields['code'] === 'DATABASE_DISK_FULL')
+        .map(({ fields }) => `${fields['requestId']} ${fields['step']}`);
+    const waiting = ['bad dead-letter-record', 'one publish-report', 'two publish-report'];
+    await until(() => new Set(retried()).size === waiting.length);
+    assert.deepEqual([...new Set(retried())].sort(), waiting);
+    assert.deepEqual([await committed(), (await reports()).length, (await deadLetters()).length], [null, 0, 0]);
+
+    await shared.base!.database.query('DROP FUNCTION no_room CASCADE');
+    await untilIdle(service);
+    assert.deepEqual((await reports()).map(({ RequestId }) => RequestId).sort(), ['one', 'two']);
+    assert.deepEqual(
+      (await deadLetters()).map(({ requestId }) => requestId),
+      ['bad'],
+    );
+    assert.equal(await committed(), 3n);
+  });
+
+  test('a runner that is killed from outside with an archive in it costs the archive an attempt, and no rule', async () => {
+    const service = await start();
+    await until(() => runnersOf(service).then(({ idle }) => idle === 1));
+    const [victim] = (await runnersOf(service)).pids;
+    // It stands still before it has looked at the archive, so that it dies in the middle of it and not behind it.
+    process.kill(victim!, 'SIGSTOP');
+    await announce(upload('struck', testArchive()), upload('behind', testArchive(), fromCluster(testOrg, 1)));
+    await until(() => runnersOf(service).then(({ busy }) => busy === 1));
+    assert.equal(await committed(), null);
+    process.kill(victim!, 'SIGKILL');
+    await untilIdle(service);
+    const published = await reports();
+    assert.deepEqual(published.map(({ RequestId }) => RequestId).sort(), ['behind', 'struck']);
+    for (const { Report: report } of published) {
+      assert.ok(report.reports.some((hit) => hit.rule_id === 'witness|SEEN'));
+      assert.ok(!report.skips.some(({ reason }) => reason === 'RULE_LEFT_OUT'));
+    }
+    assert.deepEqual([(await deadLetters()).length, await committed()], [0, 2n]);
+    assert.ok(!bench.events.some(({ event }) => event === 'rule-failed'));
+    assert.deepEqual(await metric('ccx_runner_replaced_total'), [
+      { value: 1, labels: { pool: 'rules', code: 'RUNNER_CRASHED' } },
+    ]);
   });
 
   test('G2: reports of one cluster are published in the order of its announcements, whatever is tried again', async () => {

@@ -121,9 +121,16 @@ function archiveEvents({ telemetry, clock, metrics, statuses }: PipelineEventsOp
       metrics.brokerInstances.set(result.rulesRun);
       metrics.brokerExceptions.set(result.failures.length);
       metrics.brokerTracebacks.set(result.failures.length);
+      metrics.skippedEntries.inc(result.skippedEntries);
       for (const { rule, reason } of result.skips) metrics.ruleSkips.inc({ rule, reason });
       log.debug(
-        { ...contextOf(progress), files: result.files, brokenFiles: result.brokenFiles, rulesMs: result.rulesMs },
+        {
+          ...contextOf(progress),
+          files: result.files,
+          skippedEntries: result.skippedEntries,
+          brokenFiles: result.brokenFiles,
+          rulesMs: result.rulesMs,
+        },
         'rules evaluated',
       );
       if (result.oversizedFiles > 0) {

@@ -45,6 +45,8 @@ export interface RuleRunResult {
   readonly remoteConfigurationVersion: string | undefined;
   readonly files: number;
   readonly unpackedBytes: number;
+  /** Entries of the archive that were passed over: symbolic links, links to no earlier member, devices, what a desktop adds. */
+  readonly skippedEntries: number;
   /** Files that rules asked for and that are no JSON. */
   readonly brokenFiles: number;
   /** Those of them that were not parsed since they are over what may be parsed of a file or an archive. */

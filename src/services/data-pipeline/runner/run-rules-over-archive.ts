@@ -29,7 +29,7 @@ export async function runRulesOverArchive(
   const packs = await packProgram(run.packs);
   const startedMs = clock.monotonicMs();
   context.label('open the archive');
-  const { files, unpackedBytes } = await openArchiveCounting(packedBytes(run.packed), run.limits);
+  const { files, unpackedBytes, skippedEntries } = await openArchiveCounting(packedBytes(run.packed), run.limits);
   context.label('find the cluster');
   const clusterId = run.clusterId ?? readClusterId(files);
   // A report without a cluster is of no use to anybody; the reference publishes it and its readers refuse it. Source: data-pipeline.md 6.3.
@@ -62,6 +62,7 @@ export async function runRulesOverArchive(
     remoteConfigurationVersion: evaluation.remoteConfigurationVersion,
     files: files.size,
     unpackedBytes,
+    skippedEntries,
     brokenFiles: evaluation.brokenFiles.length,
     oversizedFiles: evaluation.brokenFiles.filter(({ reason }) => isOverBudget(reason)).length,
     catalogue: catalogueOf(rules, packs),

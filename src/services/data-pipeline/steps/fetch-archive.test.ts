@@ -207,7 +207,7 @@ describe('an archive in our own bucket', () => {
     assert.equal((await fetchArchive(ours, given, first)).kind, 'done');
   });
 
-  test('that is not there and has no other way is dead-lettered with the name of the bucket', async () => {
+  test('G19: that is not there and has no other way is dead-lettered with the name of the bucket', async () => {
     const given = dependencies(() => assert.fail('asked'), { bucket: bucket(undefined), linkPolicy: refused });
     const outcome = await fetchArchive(ours, given, first);
     assert.ok(outcome.kind === 'dead-letter');
@@ -217,7 +217,7 @@ describe('an archive in our own bucket', () => {
     assert.equal(given.budget.used(), 0);
   });
 
-  test('is asked for by its key when another link to it is forbidden: it has ended', async () => {
+  test('G19: is asked for by its key when another link to it is forbidden: it has ended', async () => {
     const own = bucket(Buffer.alloc(60));
     const given = dependencies(failing('DOWNLOAD_FORBIDDEN', false), { bucket: own });
     assert.equal((await fetchArchive(upload, given, first)).kind, 'done');
@@ -230,7 +230,7 @@ describe('an archive in our own bucket', () => {
     ['without a request id', { requestId: null }, bucket(Buffer.alloc(1))],
     ['with a request id that is reserved', { requestId: 'outbox/1' }, bucket(Buffer.alloc(1))],
   ] as const) {
-    test(`a forbidden link is final ${why}`, async () => {
+    test(`G19: a forbidden link is final ${why}`, async () => {
       const given = dependencies(failing('DOWNLOAD_FORBIDDEN', false), { bucket: own });
       const outcome = await fetchArchive({ ...upload, ...change }, given, first);
       assert.ok(outcome.kind === 'dead-letter');
