@@ -175,6 +175,54 @@ describe('the data pipeline', () => {
     });
   }
 
+  /** The table of data-pipeline.md 2.3, line by line: what has a type, and that nothing else is looked at. */
+  const complete = {
+    account_number: '1',
+    type: 'System',
+    auth_type: 'cert-auth',
+    internal: { org_id: '1', auth_time: 0 },
+    user: {
+      ...{ email: 'e', first_name: 'f', last_name: 'l', locale: 'en', username: 'u' },
+      ...{ is_active: true, is_internal: false, is_org_admin: false },
+    },
+    system: { cluster_id: 'c' },
+  };
+  const { internal, user: person, ...flat } = complete;
+  const typed: readonly (readonly [path: string, type: 'text' | 'number' | 'flag' | 'object', isRequired?: true])[] = [
+    ['internal', 'object', true],
+    ['internal.org_id', 'text', true],
+    ['internal.auth_time', 'number'],
+    ...['account_number', 'auth_type', 'type'].map((path) => [path, 'text'] as const),
+    ['user', 'object'],
+    ...['email', 'first_name', 'last_name', 'locale', 'username'].map((name) => [`user.${name}`, 'text'] as const),
+    ...['is_active', 'is_internal', 'is_org_admin'].map((name) => [`user.${name}`, 'flag'] as const),
+  ];
+  const values = { text: 'x', number: 1.5, flag: true, object: {}, list: [], null: null };
+  const read = (path: string, value: unknown) => {
+    const [first = '', second] = path.split('.');
+    const whole: Record<string, unknown> = { ...flat, internal: { ...internal }, user: { ...person } };
+    if (second === undefined) whole[first] = value;
+    else whole[first] = { ...(whole[first] as object), [second]: value };
+    return parseConsumerIdentity(encode({ identity: whole })).kind;
+  };
+  for (const [path, type, isRequired] of typed) {
+    test(`${path} ${isRequired ? 'is' : 'may be absent, else is'} ${type} and nothing else`, () => {
+      assert.equal(read(path, undefined), isRequired ? 'refused' : 'parsed', 'absent');
+      for (const [name, value] of Object.entries(values)) {
+        // An empty object lacks the organization that it has to have.
+        const isTaken = name === type && path !== 'internal';
+        assert.equal(read(path, value), isTaken ? 'parsed' : 'refused', name);
+      }
+    });
+  }
+
+  test('what has no type there may be anything', () => {
+    for (const path of ['system', 'system.cluster_id', 'more', 'internal.more', 'user.more'])
+      for (const [name, value] of Object.entries(values)) assert.equal(read(path, value), 'parsed', `${path} ${name}`);
+    const entitled = encode({ identity: complete, entitlements: 1 });
+    assert.equal(parseConsumerIdentity(entitled).kind, 'parsed');
+  });
+
   test('decodes all padded base64', () => {
     fc.assert(
       fc.property(fc.uint8Array(), (bytes) => {

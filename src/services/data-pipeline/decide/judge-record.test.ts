@@ -1,6 +1,6 @@
 /**
- * The first rows of the decision table of data-pipeline.md 2.2, row by row; organization and account as the reference's language reads
- * integers, within what readers take.
+ * Rows 3 to 5 of the decision table of data-pipeline.md 2.2 at their edges, by their numbers (all rows: `pipeline.test.ts`); organization and
+ * account as the reference's language reads integers, within what readers take.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -19,24 +19,44 @@ const legacy: RecordPolicy = { platformService: '', recordAgeMsMax: 0 };
 const fresh = now.getTime() - 1000;
 
 const rows: readonly [string, Partial<RecordFacts>, RecordPolicy, RecordVerdict][] = [
-  ['a record of our service is taken', {}, filtering, 'accepted'],
+  ['no row: a record of our service is taken', {}, filtering, 'accepted'],
   [
-    'a record without headers is dropped while the filter is on',
+    'row 3: a record without headers is dropped while the filter is on',
     { headers: 0, service: undefined },
     filtering,
     'no-headers',
   ],
-  ['headers without the service are those of another service', { service: undefined }, filtering, 'other-service'],
-  ['another service is dropped', { service: 'advisor' }, filtering, 'other-service'],
-  ['the service is compared as it is written', { service: 'OpenShift' }, filtering, 'other-service'],
-  ['without a filter no header is needed', { headers: 0, service: undefined }, legacy, 'accepted'],
-  ['without a filter every service is taken', { service: 'advisor' }, legacy, 'accepted'],
-  ['a record of exactly the age limit is taken', { timestampMs: now.getTime() - 7_200_000 }, filtering, 'accepted'],
-  ['one millisecond more is too old', { timestampMs: now.getTime() - 7_200_001 }, filtering, 'too-old'],
-  ['without an age limit nothing is too old', { timestampMs: 1 }, { ...filtering, recordAgeMsMax: 0 }, 'accepted'],
-  ['a record of unknown age is taken', { timestampMs: -1 }, filtering, 'accepted'],
-  ['a record from the future is taken', { timestampMs: now.getTime() + 60_000 }, filtering, 'accepted'],
-  ['the service is looked at before the age', { service: 'advisor', timestampMs: 1 }, filtering, 'other-service'],
+  ['row 3: without a filter no header is needed', { headers: 0, service: undefined }, legacy, 'accepted'],
+  [
+    'row 4: headers without the service are those of another service',
+    { service: undefined },
+    filtering,
+    'other-service',
+  ],
+  ['row 4: another service is dropped', { service: 'advisor' }, filtering, 'other-service'],
+  ['row 4: the service is compared as it is written', { service: 'OpenShift' }, filtering, 'other-service'],
+  ['row 4: without a filter every service is taken', { service: 'advisor' }, legacy, 'accepted'],
+  [
+    'row 4 before row 5: the service is looked at before the age',
+    { service: 'advisor', timestampMs: 1 },
+    filtering,
+    'other-service',
+  ],
+  [
+    'row 5: a record of exactly the age limit is taken',
+    { timestampMs: now.getTime() - 7_200_000 },
+    filtering,
+    'accepted',
+  ],
+  ['row 5: one millisecond more is too old', { timestampMs: now.getTime() - 7_200_001 }, filtering, 'too-old'],
+  [
+    'row 5: without an age limit nothing is too old',
+    { timestampMs: 1 },
+    { ...filtering, recordAgeMsMax: 0 },
+    'accepted',
+  ],
+  ['row 5: a record of unknown age is taken', { timestampMs: -1 }, filtering, 'accepted'],
+  ['row 5: a record from the future is taken', { timestampMs: now.getTime() + 60_000 }, filtering, 'accepted'],
 ];
 
 for (const [title, facts, policy, verdict] of rows) {
