@@ -62,7 +62,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const withConnection = <T>(work: (connection: Connection) => Promise<T>) => borrow(sessions, work);
   const transaction = <T>(work: (tx: Connection) => Promise<T>, how: TransactionOptions = {}) =>
     withConnection(async (connection) => {
-      const kept = how.plan === 'kept' && (await sessionOf(connection.client).keepsPlans(clock.monotonicMs()));
+      const kept = how.plan === 'kept' && (await keepsPlans(sessions, connection.client));
       await connection.query(`${beginStatement(how)}${kept ? plansOfTransaction : ''}`);
       let result: T;
       try {
@@ -112,7 +112,8 @@ async function borrow<T>(sessions: Sessions, work: (connection: Connection) => P
       client,
       async query(text, values, how) {
         try {
-          const kept = how?.plan === 'kept' && (await sessionOf(client).keepsPlans(sessions.clock.monotonicMs()));
+          sessions.plans.statements += 1;
+          const kept = how?.plan === 'kept' && (await keepsPlans(sessions, client));
           return await runStatement(client, { text, values, name: kept ? sessions.plans.nameOf(text) : undefined });
         } catch (error) {
           // Also where the caller goes on as if nothing had happened.
@@ -149,6 +150,10 @@ async function acquire(sessions: Sessions): Promise<pg.PoolClient> {
     client.release(true);
     throw mapStatementError(error);
   }
+}
+
+function keepsPlans({ clock, plans: { statements } }: Sessions, client: pg.PoolClient): Promise<boolean> {
+  return sessionOf(client).keepsPlans({ ms: clock.monotonicMs(), statements });
 }
 
 /** The pool makes no others. */

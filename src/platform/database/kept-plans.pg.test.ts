@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/pos
 import { createManualClock } from '../clock/manual-clock.ts';
 import { connectDatabase } from './connect-database.ts';
 import type { Database, Queryable } from './database.ts';
-import { keptPlansMax, planAgeMsMax } from './kept-plans.ts';
+import { keptPlansMax, planAgeMsMax, planStatementsMax } from './kept-plans.ts';
 
 let context: TestDatabase;
 let database: Database;
@@ -48,7 +48,7 @@ test('in a transaction all are kept, and made for any values from the first time
   assert.deepEqual(rows, [{ mode: 'auto' }]);
 });
 
-test('a plan that was made while its table was small is made again', async () => {
+test('a plan that was made while its table was small is made again, where something has happened since', async () => {
   const clock = createManualClock();
   const aging = connectDatabase({ url: context.url, applicationName: 'test', connectionsMax: 1, clock });
   try {
@@ -63,6 +63,9 @@ test('a plan that was made while its table was small is made again', async () =>
     await read();
     assert.match(await plan(), /Seq Scan/);
     await clock.advance(planAgeMsMax);
+    await read();
+    assert.match(await plan(), /Seq Scan/, 'where nothing happens it stays');
+    for (let times = 0; times < planStatementsMax; times += 1) await aging.query('SELECT');
     await read();
     assert.match(await plan(), /Index Scan/);
   } finally {

@@ -10,9 +10,11 @@ import { sqlState } from './database-error.ts';
 /** Names of one pool. A plan takes some 50 to 200 kB of the server in each connection; texts are constants, and there are some dozens. */
 export const keptPlansMax = 100;
 
-/** Names by text, the same for all connections of a pool. What comes when there are `keptPlansMax` stays without one. */
+/** Of one pool: names by text, the same for all of its connections, and what it has done. What comes when there are `keptPlansMax` stays without a name. */
 export class KeptPlans {
   readonly #names = new Map<string, string>();
+  /** That the pool has run, those without a kept plan, too: where much is written they are many. */
+  statements = 0;
 
   nameOf(text: string): string | undefined {
     const known = this.#names.get(text);
@@ -25,9 +27,11 @@ export class KeptPlans {
 
 /**
  * The server makes a plan again when it has analyzed a table, a minute after much was written to it; until then a table that was nearly
- * empty is read as a whole, however large it has become.
+ * empty is read as a whole, however large it has become. So a session makes its plans again when they are that old and its pool has run so
+ * many statements since: a table that grows shows in them, and an installation where little happens finds its plans as they were.
  */
 export const planAgeMsMax = 10_000;
+export const planStatementsMax = 1_000;
 
 /** Behind BEGIN, in its round trip: plans are made for any values, from the first time on. */
 export const plansOfTransaction = '; SET LOCAL plan_cache_mode = force_generic_plan';

@@ -7,7 +7,7 @@ import pg from 'pg';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Connection } from './database.ts';
 import type { DatabaseAddress } from './database-error.ts';
-import { planAgeMsMax } from './kept-plans.ts';
+import { planAgeMsMax, planStatementsMax } from './kept-plans.ts';
 import type { RotatedLogin } from './rotated-login.ts';
 
 /** What the driver has and its types leave out. */
@@ -75,13 +75,19 @@ const rowTypes: pg.CustomTypesConfig = {
       : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
+/** When it is for a pool: the time of its clock, and how many statements it has run. */
+export interface PoolMoment {
+  readonly ms: number;
+  readonly statements: number;
+}
+
 export class SessionClient extends pg.Client {
   readonly #options: string | undefined;
   readonly #login: RotatedLogin | undefined;
   readonly #reported = new Map<string, string>();
   #optionsChecked = false;
   #keepsPlans: boolean | undefined;
-  #plannedMs: number | undefined;
+  #planned: PoolMoment | undefined;
 
   constructor(config: pg.ClientConfig, login: RotatedLogin | undefined) {
     super({ ...config, types: rowTypes });
@@ -144,11 +150,12 @@ export class SessionClient extends pg.Client {
   }
 
   /** Whether plans may be kept in the session, which is asked once; those that have become old are made again. */
-  async keepsPlans(nowMs: number): Promise<boolean> {
+  async keepsPlans(now: PoolMoment): Promise<boolean> {
     this.#keepsPlans ??= !(await this.isPooled());
-    this.#plannedMs ??= nowMs;
-    if (this.#keepsPlans && nowMs - this.#plannedMs >= planAgeMsMax) {
-      this.#plannedMs = nowMs;
+    this.#planned ??= now;
+    const { ms, statements } = this.#planned;
+    if (this.#keepsPlans && now.ms - ms >= planAgeMsMax && now.statements - statements >= planStatementsMax) {
+      this.#planned = now;
       await this.query('DISCARD PLANS');
     }
     return this.#keepsPlans;

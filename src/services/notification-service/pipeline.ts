@@ -22,13 +22,22 @@ export async function runPipeline(run: Run, store: RunStore): Promise<void> {
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
+/** Those that were decided together are sent side by side. */
 async function* sent(run: Run, store: RunStore): AsyncGenerator<DeliveredBatch> {
-  for await (const claimed of oneAhead(decided(run, store))) yield await deliverAtOnce(run, store, claimed);
+  for await (const claimed of oneAhead(decided(run, store))) {
+    const batches = claimed.map((set) => deliverAtOnce(run, store, set));
+    const ended = Promise.allSettled(batches);
+    try {
+      for (const batch of batches) yield await batch;
+    } finally {
+      await ended;
+    }
+  }
 }
 
-async function* decided(run: Run, store: RunStore): AsyncGenerator<ClaimedSet> {
+async function* decided(run: Run, store: RunStore): AsyncGenerator<readonly ClaimedSet[]> {
   for await (const loaded of oneAhead(loadReports(run, store))) {
     const set = await decideIssues(run, store, loaded);
-    yield* await enqueueNotifications(run, store, await renderNotifications(run, set));
+    yield await enqueueNotifications(run, store, await renderNotifications(run, set));
   }
 }

@@ -1,7 +1,13 @@
 /** What is claimed with its decision: sent right behind it, or put back into the line as if nothing had happened to it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failure, reportOf, type Timeline, withTimeline } from '../../../test/support/notification-timeline.ts';
+import {
+  failure,
+  reportOf,
+  type Timeline,
+  testSettings,
+  withTimeline,
+} from '../../../test/support/notification-timeline.ts';
 import { setClustersMax } from './store/reports.ts';
 
 async function storeMany(line: Timeline, count: number): Promise<void> {
@@ -68,3 +74,65 @@ test('when the target stops taking them the sets behind wait in line, as if they
     assert.equal(new Set(line.kafka.arrived.map(({ id }) => id)).size, clusters);
     assert.equal(line.kafka.arrived.length, clusters);
   }));
+
+const { concurrency } = testSettings().delivery;
+const ofServiceLog = [
+  { what: 'as many as go out side by side, following', mode: 'follow', clusters: concurrency, waited: 0 },
+  { what: 'one more than that', mode: 'follow', clusters: concurrency + 1, waited: concurrency + 1 },
+  { what: 'those of a one-shot run', mode: 'once', clusters: 1, waited: 1 },
+] as const;
+for (const { what, mode, clusters, waited } of ofServiceLog) {
+  test(`Service Log, which takes messages one by one: of ${what}, ${waited} wait in line`, () =>
+    withTimeline({ targets: ['service-log'], settings: { mode } }, async (line) => {
+      await storeMany(line, clusters);
+      const { reissue } = line.serviceLog;
+      // What has waited in line gets the time of its first attempt.
+      let looked = 0;
+      line.serviceLog.reissue = (...how) => {
+        looked += 1;
+        return reissue(...how);
+      };
+      await line.run();
+      assert.equal(looked, waited);
+      assert.equal(line.serviceLog.arrived.length, clusters);
+      assert.deepEqual(await line.outboxStates(), { delivered: clusters });
+      assert.ok((await attemptsOf(line)).every(({ attempts, first }) => attempts === 1 && first));
+    }));
+}
+
+test('what Service Log did not take of that waits in line, and goes out under its id', () =>
+  withTimeline({ targets: ['service-log'], settings: { mode: 'follow' } }, async (line) => {
+    await storeMany(line, 2);
+    line.serviceLog.answer = () => ({ kind: 'unknown', error: failure(), afterMs: 1_000 });
+    await line.run();
+    assert.deepEqual(await line.outboxStates(), { unknown: 2 });
+    const ids = line.serviceLog.attempts.map(({ notification }) => notification.id);
+    line.serviceLog.answer = () => ({ kind: 'delivered', detail: '' });
+    await line.clock.advance(testSettings().delivery.backoffMaxMs);
+    await line.run();
+    assert.deepEqual(await line.outboxStates(), { delivered: 2 });
+    const repeats = line.serviceLog.attempts.slice(ids.length);
+    assert.deepEqual(repeats.map(({ notification }) => notification.id).sort(), ids.sort());
+    assert.ok(repeats.every(({ mayHaveArrived }) => mayHaveArrived));
+  }));
+
+test('a target that does not answer holds up the outcomes of no other', () =>
+  withTimeline({ targets: ['notification-backend', 'service-log'], settings: { mode: 'follow' } }, async (line) => {
+    await storeMany(line, 1);
+    let recorded: unknown;
+    line.serviceLog.answer = async () => {
+      recorded = await untilDelivered(line);
+      return { kind: 'delivered', detail: '' };
+    };
+    await line.run();
+    assert.deepEqual(recorded, { claimed: 1, delivered: 1 });
+  }));
+
+/** Polls until one of the messages is delivered, or fails as a test does. */
+async function untilDelivered(line: Timeline): Promise<Record<string, number>> {
+  for (const startedMs = performance.now(); ; ) {
+    const states = await line.outboxStates();
+    if (states['delivered'] === 1) return states;
+    assert.ok(performance.now() - startedMs < 60_000, JSON.stringify(states));
+  }
+}

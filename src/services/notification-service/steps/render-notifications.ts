@@ -88,7 +88,8 @@ function missing(due: readonly DueIssue[], messages: readonly OutgoingNotificati
 
 /**
  * The end of hop 10: stores the decisions of a set and their messages in one transaction. From here on a crash loses nothing. Answers what was
- * claimed with it, for each target that takes many messages at once: this process sends it now, and nobody else does while its lease lasts.
+ * claimed with it, by target, those first that take many messages at once: this process sends it now, and nobody else does while its lease
+ * lasts.
  */
 export async function enqueueNotifications(
   run: Run,
@@ -132,10 +133,12 @@ export async function enqueueNotifications(
   run.events.clustersLeftToOthers(left);
   const stored: ReadonlySet<unknown> = new Set(written);
   const own = clusters.filter((cluster) => stored.has(cluster));
-  return [...Map.groupBy(own, ({ runTarget }) => runTarget)].flatMap(([runTarget, ofTarget]): ClaimedSet[] => {
+  const sets = [...Map.groupBy(own, ({ runTarget }) => runTarget)].flatMap(([runTarget, ofTarget]): ClaimedSet[] => {
     const claimed = ofTarget.flatMap((cluster) => claimedMessages(cluster, nowMicros));
     return claimed.length === 0 ? [] : [{ runTarget, leaseToken: token, leaseEndsMs, claimed }];
   });
+  const waitsLonger = ({ runTarget: { target } }: ClaimedSet) => (target.deliverAll === undefined ? 1 : 0);
+  return sets.sort((left, right) => waitsLonger(left) - waitsLonger(right));
 }
 
 /** Which messages are due at once, and which of them are claimed with their decision: no more than may be claimed together. */
@@ -143,11 +146,13 @@ async function chooseMessages(run: Run, store: RunStore, set: RenderedSet) {
   const dueOf = new Map<RenderedCluster, readonly bigint[]>();
   const claimedOf = new Map<RenderedCluster, ReadonlySet<OutgoingNotification>>();
   const room = new Map<RunTarget, number>();
-  for (const runTarget of new Set(set.clusters.map((cluster) => cluster.runTarget))) {
+  for (const [runTarget, clusters] of Map.groupBy(set.clusters, (cluster) => cluster.runTarget)) {
     const { target, policy } = runTarget;
+    const count = clusters.reduce((sum, { messages }) => sum + messages.length, 0);
     // Under a cap on the day what goes out is chosen when it is sent.
     const mayClaim =
-      target.deliverAll !== undefined &&
+      count > 0 &&
+      isSentAtOnce(run, target, count) &&
       policy.clusterCap === 0 &&
       !run.waitsInLine.has(runTarget) &&
       !run.signal.aborted &&
@@ -173,6 +178,15 @@ async function chooseMessages(run: Run, store: RunStore, set: RenderedSet) {
     dueMicros: (cluster: RenderedCluster) => dueOf.get(cluster) ?? [],
     claimed: (cluster: RenderedCluster) => claimedOf.get(cluster) ?? none,
   };
+}
+
+/**
+ * A target that takes messages one by one takes a few at the same time: where those of a set are no more, as mostly when following, they
+ * hold up the set behind them no longer than one does. A receiver of the operator's own may hang, and nobody waits for it.
+ */
+function isSentAtOnce({ settings }: Run, target: RunTarget['target'], messages: number): boolean {
+  if (target.deliverAll !== undefined) return true;
+  return settings.mode === 'follow' && !isReceiver(target.eventTargetId) && messages <= settings.delivery.concurrency;
 }
 
 const none: ReadonlySet<OutgoingNotification> = new Set();
