@@ -76,7 +76,7 @@ const rowTypes: pg.CustomTypesConfig = {
 };
 
 /** When it is for a pool: the time of its clock, and how many statements it has run. */
-export interface PoolMoment {
+interface PoolMoment {
   readonly ms: number;
   readonly statements: number;
 }
