@@ -1,23 +1,20 @@
 /** `ccx all-in-one`: the whole flow in one process, until a signal, or with `--once` until the given archives have gone through. */
 import type { Command } from 'commander';
+import { isSimulatedCluster } from '../contracts/identifiers.ts';
 import { type Clock, createSystemClock } from '../platform/clock/clock.ts';
 import { addTableOptions, loadCommandConfig } from '../platform/config/command-flags.ts';
 import type { ProcessInput } from '../platform/config/process-input.ts';
 import { readVersion } from '../platform/config/version.ts';
 import { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
 import { describeFailure, waitForSignal } from '../platform/lifecycle/run-role.ts';
-import { simulateCluster } from '../tools/cluster-simulator/simulate-cluster.ts';
+import type { BusinessEvent } from '../platform/telemetry/telemetry.ts';
 import { describeInstallation, narrate } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
+import { DEMONSTRATED_CLUSTERS, runDemonstration } from './demonstration.ts';
 import { describeRoles, rolesOfFile } from './role-settings.ts';
 import { runOnce } from './run-once.ts';
 import { collectRunSummary } from './run-summary.ts';
 import { type AllInOne, startAllInOne } from './start-all-in-one.ts';
-import { uploadBytes } from './upload-files.ts';
-
-/** Of the demonstration: a few of different rules and risks, so that both targets have something to say. */
-const demonstrationFindings = ['CONTROL_PLANE_NODE_REPLICAS', 'OPERATOR_UNMANAGED', 'MCP_SET_TO_PAUSE'];
-const demonstrationMsMax = 60_000;
 
 interface Flags {
   readonly demo?: boolean;
@@ -31,7 +28,8 @@ export function register(program: Command, input: ProcessInput): void {
   const command = program
     .command('all-in-one')
     .description('everything in one process on an embedded PostgreSQL: archives in, notifications out')
-    .option('--demo', 'on its first start, send a generated archive through')
+    .option('--demo', `on its first start, send archives of ${DEMONSTRATED_CLUSTERS} simulated clusters through`)
+    .option('--no-demo', 'none of them (npm start -- --no-demo)')
     .option('--once', 'stop when the archives of --upload have gone through; exit code 1 unless each reached its end')
     .option('--upload <file>', 'an archive to upload as an operator would; may be repeated', collect)
     .option('--json', 'with --once: the summary as one JSON object on standard output')
@@ -50,8 +48,9 @@ export function register(program: Command, input: ProcessInput): void {
     const signalled = waitForSignal();
     // With --json standard output belongs to the summary alone.
     const print = (line: string) => void (flags.json === true ? process.stderr : process.stdout).write(`${line}\n`);
+    let isQuiet = false;
     const summary = collectRunSummary(clock, (event) => {
-      const line = narrate(event);
+      const line = isQuiet && !isAboutRealCluster(event) ? undefined : narrate(event);
       if (line !== undefined) print(`${clock.now().toISOString().slice(11, 19)}  ${line}`);
     });
     lifecycle.defer('summary', () => summary.close());
@@ -70,7 +69,12 @@ export function register(program: Command, input: ProcessInput): void {
         });
       } else {
         print(describeInstallation(installation));
-        await serve(installation, { flags, clock, print, signalled });
+        await serve(installation, {
+          ...{ flags, clock, print, signalled },
+          beQuiet: (wanted) => {
+            isQuiet = wanted;
+          },
+        });
         print('stopping');
       }
     } catch (error) {
@@ -90,11 +94,15 @@ async function serve(
     readonly clock: Clock;
     readonly print: (line: string) => void;
     readonly signalled: Promise<unknown>;
+    readonly beQuiet: (isQuiet: boolean) => void;
   },
 ): Promise<void> {
-  const { flags, clock, print, signalled } = context;
+  const { flags, clock, print, signalled, beQuiet } = context;
+  const stopping = new AbortController();
+  void signalled.then(() => stopping.abort());
   const work = async () => {
-    if (flags.demo === true && installation.folder.isNew()) await runDemonstration(installation, { clock, print });
+    if (flags.demo === true && installation.folder.isNew())
+      await runDemonstration(installation, { clock, print, beQuiet, signal: stopping.signal });
     if (flags.upload !== undefined)
       print('--upload takes effect with --once; for a running installation use the curl line above');
   };
@@ -105,37 +113,12 @@ async function serve(
   await Promise.race([signalled, failed, work().then(() => signalled)]);
 }
 
+/** What happened to an archive before it was opened names no cluster. */
+function isAboutRealCluster({ fields }: BusinessEvent): boolean {
+  const { cluster } = fields;
+  return typeof cluster === 'string' && !isSimulatedCluster(cluster);
+}
+
 function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
-}
-
-/** The newcomer's first sight: a generated archive goes through the real flow, and what its owners would read is printed. */
-async function runDemonstration(
-  installation: AllInOne,
-  { clock, print }: { readonly clock: Clock; readonly print: (line: string) => void },
-): Promise<void> {
-  const cluster = simulateCluster({ seed: 'demonstration', now: clock.now(), findings: demonstrationFindings });
-  print(`First start: uploading a generated archive of a made-up cluster (${cluster.clusterId}).`);
-  const upload = await uploadBytes(cluster.archive, installation, cluster.gatheredAt);
-  if (!upload.accepted) {
-    print(`The generated archive was not taken: ${upload.reason}`);
-    return;
-  }
-  const arrived = await installation.waitUntilIdle(demonstrationMsMax);
-  installation.folder.markUsed();
-  const { backend, serviceLog } = installation.standIns;
-  const mail = backend?.notifications().at(-1)?.mail;
-  const entries = serviceLog?.entries().length ?? 0;
-  if (mail !== undefined)
-    print(`\nA notification arrived. Its owners would read:\n\n${indent(`${mail.subject}\n\n${mail.text}`)}`);
-  if (entries > 0) print(`Service Log has ${entries} ${entries === 1 ? 'entry' : 'entries'} about it.`);
-  if (!arrived) print('Not everything has arrived yet; it goes on. ccx trace and ccx dead-letters list tell more.');
-  const where = `--data ${installation.folder.root}`;
-  print(
-    `\nLook closer:\n  src/bin/ccx explain ${cluster.clusterId} ${where}\n  src/bin/ccx trace ${upload.requestId} ${where}\n`,
-  );
-}
-
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '    ');
 }

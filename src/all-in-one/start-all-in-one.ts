@@ -39,6 +39,7 @@ import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.t
 import { bucketSettings, openArchives } from './open-archives.ts';
 import { rememberInstallation } from './remember-installation.ts';
 import { loadRoleSettings, namedHere, withStandIns } from './role-settings.ts';
+import { letSimulatedClustersLeave } from './simulated-clusters-leave.ts';
 import { type StandIns, startStandIns } from './stand-ins/start-stand-ins.ts';
 import { createWebServer, mountFront } from './web-server.ts';
 
@@ -223,6 +224,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   });
   lifecycle.defer('operations server', () => operations.close());
   const operationsUrl = await operations.listen();
+  lifecycle.defer('simulated clusters', await letSimulatedClustersLeave({ database, clock, print: progress }));
   progress('all services run');
 
   return {

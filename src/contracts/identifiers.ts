@@ -10,7 +10,7 @@ export function isUuid(text: string): boolean {
 }
 
 /**
- * What the ids of simulated clusters begin with: `ccx simulate --fleet` makes them, and no OpenShift installer does,
+ * What the ids of simulated clusters begin with: `ccx simulate --fleet` and the demonstration make them, and no installer does,
  * whose ids are UUIDs of version 4; version 8 is RFC 9562's for meanings of one's own. Nobody but a stand-in is notified about such a
  * cluster, and `ccx simulate --remove` takes it away.
  */

@@ -8,6 +8,8 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
+import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { type CcxProcess, type CcxResult, runCcx, startCcx } from '../support/ccx-process.ts';
 import { whyNoInstallation } from '../support/data-folder.ts';
 import { descendantsOf, stillAlive } from '../support/process-tree.ts';
@@ -178,6 +180,10 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
       const first = start('--demo', '--port', '0');
       await first.waitForOutput(/^A notification arrived\. Its owners would read:$/m, waitMsMax);
       await first.waitForOutput(/^ {2}src\/bin\/ccx trace \w+ --data \S+$/m, waitMsMax);
+      await first.waitForOutput(/^20 simulated clusters have reported /m, waitMsMax);
+      const listed = await runCcx(['clusters', 'list', '--data', data()]);
+      const ids = listed.stdout.match(/^facade00-0000-8[0-9a-f-]+/gm) ?? [];
+      assert.equal(new Set(ids).size, 20, listed.stdout);
       assert.match(
         first.stdout(),
         /^ {4}\* The number of control plane nodes is not supported \[Important, just now\]$/m,
@@ -200,16 +206,26 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
     test('the next start finds what was there and repeats nothing; SIGINT ends it', async () => {
       const [firstDemo] = living;
       const [, requestId] = /ccx trace (\w+) /.exec(firstDemo!.stdout())!;
+      const [, mails, entries] = /reported \((\d+) mails, (\d+) entries in Service Log\)/.exec(firstDemo!.stdout())!;
       const next = start('--demo', '--port', '0');
       const [, uploads] = await next.waitForOutput(/^ {2}uploads +(http\S+)$/m, waitMsMax);
-      assert.match(next.stdout(), /^ {2}notification backend +a stand-in, 1 mailed so far /m);
-      assert.match(next.stdout(), /^ {2}Service Log +a stand-in, 3 posted so far /m);
+      assert.match(next.stdout(), new RegExp(`^ {2}notification backend +a stand-in, ${mails} mailed so far `, 'm'));
+      assert.match(next.stdout(), new RegExp(`^ {2}Service Log +a stand-in, ${entries} posted so far `, 'm'));
       assert.equal((await fetch(new URL('/', uploads))).status, 200);
       const trace = await runCcx(['trace', requestId!, '--data', data()]);
       assert.match(trace.stdout, /^all 12 hops done /m, trace.stderr);
 
-      await stop(next, 'SIGINT');
       assert.doesNotMatch(next.stdout(), /First start|notification arrived|A notification/);
+
+      const [, token] = /Bearer ([\w-]+)/.exec(next.stdout())!;
+      const real = simulateCluster({ seed: 'the first real one', now: new Date() });
+      const upload = { url: uploads!, archive: real.archive, clusterId: real.clusterId, gatheredAt: real.gatheredAt };
+      assert.equal((await uploadArchive({ ...upload, token: token! })).status, 202);
+      await next.waitForOutput(/^A real cluster has reported: the simulated ones are gone\.$/m, waitMsMax);
+      const listed = await runCcx(['clusters', 'list', '--data', data()]);
+      assert.match(listed.stdout, new RegExp(`^${real.clusterId}`, 'm'));
+      assert.doesNotMatch(listed.stdout, /facade00/);
+      await stop(next, 'SIGINT');
     });
 
     test('a port that is taken is said in one sentence, with the flag to change', async () => {
@@ -339,8 +355,9 @@ everything in one process on an embedded PostgreSQL: archives in, notifications
 out
 
 Options:
-  --demo                       on its first start, send a generated archive
-                               through
+  --demo                       on its first start, send archives of 20 simulated
+                               clusters through
+  --no-demo                    none of them (npm start -- --no-demo)
   --once                       stop when the archives of --upload have gone
                                through; exit code 1 unless each reached its end
   --upload <file>              an archive to upload as an operator would; may be

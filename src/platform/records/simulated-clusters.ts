@@ -1,5 +1,6 @@
 /**
- * Everything that is known of simulated clusters is removed: by `ccx simulate --remove`. What people did (`ccx.audit`) stays; archives in the object store go by their age.
+ * Everything that is known of simulated clusters is removed: by `ccx simulate --remove`, and by an all-in-one when a real
+ * cluster has reported. What people did (`ccx.audit`) stays; archives in the object store go by their age.
  */
 import { SIMULATED_CLUSTER_PREFIX } from '../../contracts/identifiers.ts';
 import { TABLE_CLUSTERS, TABLE_NEW_REPORTS, TABLE_TRACE } from '../../contracts/tables.ts';
@@ -19,7 +20,7 @@ interface ClusterKinds {
 /** Which kinds of clusters have a stored report, or had one that is remembered. */
 export async function readClusterKinds(queryable: Queryable): Promise<ClusterKinds> {
   let kinds: ClusterKinds = { simulated: false, real: false };
-  for (const table of [TABLE_NEW_REPORTS, TABLE_CLUSTERS]) {
+  for (const table of [`public.${TABLE_NEW_REPORTS}`, TABLE_CLUSTERS]) {
     if (!(await tableIsKept(queryable, table, 'SELECT'))) continue;
     const { rows } = await queryable.query<ClusterKinds>(
       `SELECT EXISTS (SELECT FROM ${table} WHERE ${isSimulated}) AS simulated,

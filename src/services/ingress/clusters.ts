@@ -1,6 +1,6 @@
 /** `ccx clusters list|move|name|retire`: which clusters there are, whose they are, and what a person says of one. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { isUuid, parseOrgId } from '../../contracts/identifiers.ts';
+import { isSimulatedCluster, isUuid, parseOrgId } from '../../contracts/identifiers.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
 import { connectDatabase } from '../../platform/database/connect-database.ts';
@@ -115,7 +115,8 @@ function describeOwner(owner: ClusterOwner | undefined): string {
 }
 
 function lineOf(listed: ListedCluster): string {
-  return [listed.cluster, `organization ${listed.orgId}`, ownerText(listed), ...recordTexts(listed)]
+  const mark = isSimulatedCluster(listed.cluster) ? 'simulated' : '';
+  return [listed.cluster, mark, `organization ${listed.orgId}`, ownerText(listed), ...recordTexts(listed)]
     .filter((part) => part !== '')
     .join('  ');
 }

@@ -1,4 +1,5 @@
 /** What `ccx explain` prints: the ledger in sentences, and what happened before, for a person. Pure; called by `commands.ts`. */
+import { isSimulatedCluster } from '../../contracts/identifiers.ts';
 import type { IssueState } from '../../contracts/issue.ts';
 import { HELD_UNTIL, isReceiver, TARGET_NOTIFICATIONS_BACKEND } from '../../contracts/tables.ts';
 import { CLUSTER_CAP_CODE, reasonSentence, type Standing } from './decide/reasons.ts';
@@ -33,7 +34,8 @@ export function formatExplanation(cluster: string, explanation: Explanation): st
     const name = targetName(target.event_type_id, explanation.receivers);
     return [name, ...targetLines(target, name), ...issues.flatMap(issueLines)].join('\n');
   });
-  const head = [`cluster ${cluster}`, ...explanation.clusters.map(clusterLine)].join('\n');
+  const mark = isSimulatedCluster(cluster) ? ' (simulated)' : '';
+  const head = [`cluster ${cluster}${mark}`, ...explanation.clusters.map(clusterLine)].join('\n');
   return [head, ...parts, ...historyPart(explanation)].join('\n\n');
 }
 

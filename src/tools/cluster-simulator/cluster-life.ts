@@ -1,7 +1,7 @@
 /**
  * The life of a simulated cluster: which OpenShift it runs and what is wrong with it at a moment. A pure function of seed, number and time
  * that asks for no history, so that any process shows the same cluster, from then on and at any moment of the past. Used by
- * `ccx simulate --fleet`.
+ * `ccx simulate --fleet` and by the demonstration of the all-in-one.
  */
 import { createHash } from 'node:crypto';
 import { SIMULATED_CLUSTER_PREFIX } from '../../contracts/identifiers.ts';

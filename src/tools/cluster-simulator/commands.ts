@@ -143,8 +143,8 @@ With CCX_SIMULATE_TOKEN in the environment the clusters send that bearer token, 
 The same seed is the same cluster: one that had --findings KEY is healed by --findings none.
 
 With --fleet the ids of the clusters begin with ${SIMULATED_CLUSTER_PREFIX}: nobody but a stand-in of ccx all-in-one is ever notified about
-them. --remove takes everything about them out of a database (--database, --data); stop what uploads them first. Archives in the object
-store go by their age.
+them, and there they go as soon as a real cluster reports. --remove takes everything about them out of a database (--database, --data);
+stop what uploads them first. Archives in the object store go by their age.
 
 Examples:
   ccx simulate --clusters 3
