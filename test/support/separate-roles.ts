@@ -40,6 +40,8 @@ export type ProcessName = RoleName | 'all-in-one';
 /** Only a failing test waits so long. */
 const startMsMax = 60_000;
 const stopMsMax = 20_000;
+/** Of statuses that processes tell while they stop, until the tracker has stored them. */
+const lastStatusesMsMax = 30_000;
 const partitions = 3;
 
 /** What follows is told to each target at the thresholds that the roles run with here. */
@@ -78,7 +80,7 @@ export interface SeparateRoles {
   uploads(): readonly Uploaded[];
   /** What is still missing of the promises, once none is or the time is up. */
   complaints(withinMs: number): Promise<readonly string[]>;
-  /** SIGTERM to every role that runs; rejects when one does not end with code 0. Resolves to how long the slowest took. */
+  /** SIGTERM to every role that runs, to the tracker once it has what the others told last; rejects when one does not end with code 0. Resolves to how long the slowest took. */
   stopRoles(): Promise<number>;
   /** Ends everything and removes it. */
   remove(): Promise<void>;
@@ -139,7 +141,7 @@ export async function createRoles(options: SeparateRolesOptions): Promise<Separa
     database: urlFile === undefined ? { CCX_DATABASE_URL: context.url } : { CCX_DATABASE_URL_FILE: urlFile },
   };
   const ingressUrl = `http://127.0.0.1:${webPort}/api/ingress/v1/upload`;
-  const running = new Set<CcxProcess>();
+  const running = new Map<CcxProcess, ProcessName>();
   const operators = createOperators(seed, findingSets, options.clusters);
   const judge = async (): Promise<readonly string[]> => {
     try {
@@ -155,13 +157,33 @@ export async function createRoles(options: SeparateRolesOptions): Promise<Separa
   };
   const launch = (name: ProcessName, change: Pick<CcxRun, 'killAt'> = {}): CcxProcess => {
     const process = startCcx({ ...roleRun(name, settings), ...change });
-    running.add(process);
+    running.set(process, name);
     process.child.once('exit', () => running.delete(process));
     return process;
   };
   const end = async (process: CcxProcess, signal: NodeJS.Signals) => {
     process.kill(signal);
     return await process.exited(stopMsMax);
+  };
+  const namesOf = (name: ProcessName) => [...running].filter(([, other]) => other === name).map(([process]) => process);
+  const stop = async (processes: readonly CcxProcess[]): Promise<number> => {
+    const startedMs = clock.monotonicMs();
+    await Promise.all(
+      processes.map(async (process) => {
+        const { code, signal } = await end(process, 'SIGTERM');
+        if (code === 0) return;
+        throw new Error(`${process.child.spawnargs.join(' ')} ended with ${signal ?? code}:\n${process.stderr()}`);
+      }),
+    );
+    return clock.monotonicMs() - startedMs;
+  };
+  const complaints = async (withinMs: number): Promise<readonly string[]> => {
+    const deadlineMs = clock.monotonicMs() + withinMs;
+    for (;;) {
+      const found = await judge();
+      if (found.length === 0 || clock.monotonicMs() > deadlineMs) return found;
+      await clock.sleep(250);
+    }
   };
   return {
     bus,
@@ -181,27 +203,16 @@ export async function createRoles(options: SeparateRolesOptions): Promise<Separa
           throw new Error('an upload was not accepted again');
     },
     uploads: () => operators.uploads(),
-    async complaints(withinMs) {
-      const deadlineMs = clock.monotonicMs() + withinMs;
-      for (;;) {
-        const complaints = await judge();
-        if (complaints.length === 0 || clock.monotonicMs() > deadlineMs) return complaints;
-        await clock.sleep(250);
-      }
-    },
+    complaints,
     async stopRoles() {
-      const startedMs = clock.monotonicMs();
-      await Promise.all(
-        [...running].map(async (process) => {
-          const { code, signal } = await end(process, 'SIGTERM');
-          if (code === 0) return;
-          throw new Error(`${process.child.spawnargs.join(' ')} ended with ${signal ?? code}:\n${process.stderr()}`);
-        }),
-      );
-      return clock.monotonicMs() - startedMs;
+      const trackers = namesOf('tracker');
+      const slowestMs = await stop([...running.keys()].filter((process) => !trackers.includes(process)));
+      // Who stops has a last status to tell, which waits for a tracker that comes back where this one does not take it.
+      if (trackers.length > 0) await complaints(lastStatusesMsMax);
+      return Math.max(slowestMs, await stop(trackers));
     },
     async remove() {
-      await Promise.all([...running].map((process) => end(process, 'SIGKILL')));
+      await Promise.all([...running.keys()].map((process) => end(process, 'SIGKILL')));
       await standIns?.stop();
       await bus.close();
       await context.drop();
