@@ -22,12 +22,12 @@ export function isSimulatedCluster(cluster: string): boolean {
 }
 
 /** What a column of organizations holds: the reference's are 32-bit integers. */
-const orgIdMax = 2 ** 31 - 1;
+export const ORGANIZATION_MAX = 2 ** 31 - 1;
 
 /** Undefined for a text that is no organization's number. */
 export function parseOrgId(text: string): number | undefined {
   const number = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  return number <= orgIdMax ? number : undefined;
+  return number <= ORGANIZATION_MAX ? number : undefined;
 }
 
 /** What `rh-message-id` must be: hyphenated, version nibble 4. Source: consumers.md 1.4. */

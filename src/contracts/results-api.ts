@@ -8,7 +8,8 @@ import { z } from 'zod';
 const ok = z.literal('ok');
 /** RFC 3339, UTC. */
 const moment = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/);
-const cluster = z.uuid();
+/** Of any version, and of none. */
+const cluster = z.guid();
 const risk = z.int().min(0).max(4);
 const counts = z.int().min(0);
 /** `module|KEY`. */

@@ -32,6 +32,7 @@ const tokens = [
   { name: 'hub', org_id: '1', scopes: ['organization'] },
   { name: 'admin', org_id: '1', scopes: ['organization', 'write'] },
   { name: 'foreign', org_id: '2', cluster_id: foreignCluster },
+  { name: 'odd-hub', org_id: '2000000000', scopes: ['organization'] },
   { name: 'foreign-hub', org_id: '2', scopes: ['organization', 'write'] },
 ] as const;
 export type ReaderName = (typeof tokens)[number]['name'];

@@ -3,7 +3,7 @@
  * and what is acknowledged over HTTP is not notified while it holds, by either target, and is when it ends.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { type Installation, startInstallation } from '../support/installation.ts';
@@ -18,7 +18,7 @@ const tokens = [
   { name: 'hub', org_id: '1', scopes: ['organization', 'write'] },
 ];
 const R2 = '/api/insights-results-aggregator/v2';
-/** "Within a second" on an idle machine; this one may be busy. */
+/** The goal is "within a second on an idle installation"; a test's machine may be busy. What it took is printed. */
 const processedMsMax = 20_000;
 
 describe('a cluster that uploads', () => {
@@ -56,20 +56,22 @@ describe('a cluster that uploads', () => {
     return requestId!;
   }
 
-  async function processed(requestId: string): Promise<void> {
+  async function processed(requestId: string, t: TestContext): Promise<void> {
     const startedMs = system.clock.monotonicMs();
     await until(
       async () => (await ask(`/cluster/${cluster}/request/${requestId}/status`)).body?.status === 'processed',
     );
-    assert.ok(system.clock.monotonicMs() - startedMs < processedMsMax);
+    const tookMs = Math.round(system.clock.monotonicMs() - startedMs);
+    t.diagnostic(`from 202 to "processed": ${tookMs} ms (goal on an idle installation: 1000 ms)`);
+    assert.ok(tookMs < processedMsMax, `${tookMs} ms`);
   }
 
   const told = () => [system.standIns.backend!.notifications().length, system.standIns.serviceLog!.entries().length];
 
-  test('reads its report: 404 until there is one, then by the id of the upload, and the newest', async () => {
+  test('reads its report: 404 until there is one, then by the id of the upload, and the newest', async (t) => {
     assert.equal((await ask(`/cluster/${cluster}/reports`)).status, 404);
     const requestId = await upload(['CONTROL_PLANE_NODE_REPLICAS']);
-    await processed(requestId);
+    await processed(requestId, t);
     const { body: ofRequest } = await ask(`/cluster/${cluster}/request/${requestId}/report`);
     assert.deepEqual(
       ofRequest.report.map((one: { error_key: string }) => one.error_key),
@@ -79,7 +81,7 @@ describe('a cluster that uploads', () => {
     assert.equal(body.report.data[0].extra_data.error_key, 'CONTROL_PLANE_NODE_REPLICAS');
     await system.events.wait('outcome-recorded', { requestId }, 2);
     const next = await upload(['CONTROL_PLANE_NODE_REPLICAS']);
-    await processed(next);
+    await processed(next, t);
     const superseded = (await ask(`/cluster/${cluster}/request/${requestId}/status`)).body;
     assert.deepEqual([superseded.status, superseded.superseded_by], ['processed', next]);
     const newest = (await ask(`/cluster/${cluster}/reports`)).body.report;
@@ -90,7 +92,7 @@ describe('a cluster that uploads', () => {
     assert.equal((await ask('/nowhere')).body.code, 'PATH_UNKNOWN');
   });
 
-  test('is not told of what is acknowledged, by either target, until that ends', async () => {
+  test('is not told of what is acknowledged, by either target, until that ends', async (t) => {
     assert.ok(await system.waitUntilIdle(30_000));
     const before = told();
     const { body: all } = await ask('/rule?limit=1000', 'hub');
@@ -103,7 +105,7 @@ describe('a cluster that uploads', () => {
     });
     assert.equal(made.status, 201);
     const requestId = await upload(['CONTROL_PLANE_NODE_REPLICAS', 'OPERATOR_UNMANAGED']);
-    await processed(requestId);
+    await processed(requestId, t);
     await system.events.wait('issue-decided', { requestId });
     assert.ok(await system.waitUntilIdle(30_000));
     assert.deepEqual(told(), before);

@@ -7,12 +7,14 @@ import {
   foreignCluster,
   keyA,
   moduleA,
+  R1,
   type ReaderName,
   type ResultsBench,
   seedOwner,
   seedReport,
   startResultsBench,
 } from '../../../test/support/results-bench.ts';
+import { until } from '../../../test/support/until.ts';
 
 const requestA = 'a0000000000040008000000000000001';
 const olderRequest = 'a0000000000040008000000000000000';
@@ -94,6 +96,34 @@ test('an answer that has not changed is 304, and changes with what is acknowledg
   const without = await bench.ask(`/cluster/${clusterA}/reports`, 'cluster-a');
   assert.deepEqual(without.body.report.data, [], 'what is disabled is not shown unless it is asked for');
   await bench.database.query('DELETE FROM ccx.acknowledgements WHERE id = $1', [rows[0]!.id]);
+});
+
+test('an answer changes when what is acknowledged ends by its time, though nobody does anything', async () => {
+  const path = `/cluster/${clusterA}/reports`;
+  const etagOf = async () => (await bench.ask(path, 'cluster-a')).headers.get('etag');
+  const before = await etagOf();
+  const { rows } = await bench.database.query<{ id: string }>(
+    `INSERT INTO ccx.acknowledgements (id, scope, org_id, component, error_key, justification, by, made_at, until)
+     VALUES (gen_random_uuid(), 'organization', 1, $1, $2, '', 'somebody', now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC' + interval '1 hour')
+     RETURNING id`,
+    [`${moduleA}.report`, keyA],
+  );
+  const during = await etagOf();
+  assert.notEqual(during, before);
+  const soon = `UPDATE ccx.acknowledgements SET until = now() AT TIME ZONE 'UTC' + interval '0.2 seconds' WHERE id = $1`;
+  await bench.database.query(soon, [rows[0]!.id]);
+  await until(async () => (await etagOf()) === before);
+  const known = { headers: { 'if-none-match': during! } };
+  assert.equal((await bench.ask(path, 'cluster-a', known)).status, 200);
+  await bench.database.query('DELETE FROM ccx.acknowledgements WHERE id = $1', [rows[0]!.id]);
+});
+
+test('a hundred readers at once are all answered', async () => {
+  const paths = [`/cluster/${clusterA}/reports`, '/clusters', '/rule', '/content', `${R1}/org_overview`];
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, at) => bench.ask(paths[at % paths.length]!, 'hub')),
+  );
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
 });
 
 test('in job mode a request leads to its status and its report, in both spellings of its id', async () => {
@@ -239,6 +269,16 @@ test('lists are pages by key', async () => {
   assert.deepEqual([detail.data.enabled.length, detail.meta.next], [1, clusterA]);
 });
 
+test('a page goes on behind any cluster, also behind one whose id is of no version', async () => {
+  const odd = ['00000000-0000-0000-0000-000000000001', 'ffffffff-ffff-ffff-ffff-fffffffffffe'];
+  for (const cluster of odd)
+    await seedReport(bench.database, { orgId: 2_000_000_000, cluster, at: '2026-11-21 12:00:00', hits: [] });
+  const first = (await bench.ask('/clusters?limit=1', 'odd-hub')).body;
+  const second = (await bench.ask(`/clusters?limit=1&after=${first.meta.next}&org_id=2000000000`, 'odd-hub')).body;
+  const found = [first, second].flatMap(({ data }) => data.map((one: { cluster_id: string }) => one.cluster_id));
+  assert.deepEqual(found, odd);
+});
+
 test('texts of one rule and of all of them', async () => {
   const one = (await bench.ask(`/rule/${selector}/content`, 'cluster-a')).body;
   assert.equal(one.content.rule_id, `${moduleA}|${keyA}`);
@@ -274,6 +314,10 @@ const refusals: readonly [path: string, status: number, code: string, init?: Req
   ["/clusters?after=';DROP TABLE new_reports", 400, 'QUERY_INVALID'],
   ['/clusters?org_id=99999999999', 400, 'QUERY_INVALID'],
   [`/cluster/${clusterA}/requests?after=yesterday`, 400, 'QUERY_INVALID'],
+  [`/cluster/${clusterA}/requests?after=0000-01-01T00:00:00Z`, 400, 'QUERY_INVALID'],
+  [`/cluster/${clusterA}/requests?after=2026-01-01T00:00:00.${'1'.repeat(200)}Z`, 400, 'QUERY_INVALID'],
+  ['/ack?after=a.b%7Cx%00y', 400, 'QUERY_INVALID'],
+  ['/clusters?org_id=2147483648', 400, 'QUERY_INVALID'],
   [`/cluster/${clusterA}/request/%00/status`, 400, 'REQUEST_ID_INVALID'],
   ['/nothing', 404, 'PATH_UNKNOWN'],
   ['/clusters/', 404, 'PATH_UNKNOWN'],
@@ -300,8 +344,20 @@ test('whatever cannot be understood is one refusal with a code, and never a fail
     assert.ok(answer.body.status.length > 5);
     if (status === 405) assert.match(answer.headers.get('allow') ?? '', /^(GET|POST)/);
   }
-  const head = await bench.ask('/clusters', 'hub', { method: 'HEAD' });
-  assert.deepEqual([head.status, head.headers.get('allow')], [405, 'GET']);
+});
+
+test('HEAD has the headers of GET, and no body', async () => {
+  const path = `/cluster/${clusterA}/reports`;
+  const whole = await bench.ask(path, 'cluster-a');
+  const head = await bench.ask(path, 'cluster-a', { method: 'HEAD' });
+  assert.deepEqual([head.status, head.text], [200, '']);
+  for (const name of ['etag', 'content-type', 'content-length', 'cache-control'])
+    assert.equal(head.headers.get(name), whole.headers.get(name), name);
+  const known = { method: 'HEAD', headers: { 'if-none-match': head.headers.get('etag')! } };
+  assert.equal((await bench.ask(path, 'cluster-a', known)).status, 304);
+  assert.equal((await bench.ask(path, 'cluster-b', { method: 'HEAD' })).status, 404);
+  const wrong = await bench.ask('/clusters', 'hub', { method: 'DELETE' });
+  assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'GET, HEAD']);
 });
 
 test('an operator is told what to gather, by its version, and that nothing else is to be had from us', async () => {

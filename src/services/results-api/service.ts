@@ -23,11 +23,13 @@ import { CATALOG_CONTENT_ROOT, RULE_GROUPS_FILE } from '../../rules/catalog/cont
 import { createFolderContent } from '../../rules/content/folder-content.ts';
 import { parseGroups } from '../../rules/content/rule-groups.ts';
 import { openPackTexts, withPackTexts } from '../../rules/packs/pack-texts.ts';
+import { anyMark } from './answers/acknowledged.ts';
 import { type ResultsSettings, resultsOptions, resultsSettings } from './config.ts';
 import { missingRoles } from './decide/kept.ts';
 import { gatheringTables } from './gathering/gathering-routes.ts';
 import { openGatheringRules } from './gathering/gathering-rules.ts';
 import { KeptRecords } from './store/kept.ts';
+import { KeptCounts } from './store/kept-counts.ts';
 import { reading } from './store/reading.ts';
 import { createResultsEvents, type ResultsEvents } from './telemetry.ts';
 import { aboutRoutes } from './web/about-routes.ts';
@@ -170,7 +172,7 @@ async function build(
     { prefix: prefixes.v2, routes: v2 },
     { prefix: prefixes.short, routes: v2 },
     ...gatheringTables(await openGatheringRules(settings.gathering.path)),
-    { prefix: prefixes.v1, routes: toggleRoutes(sources) },
+    { prefix: prefixes.v1, routes: toggleRoutes(sources, new KeptCounts({ clock, whole: anyMark })) },
   ];
   server.mount(
     createResultsModule({

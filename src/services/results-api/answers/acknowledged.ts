@@ -22,7 +22,7 @@ export function shapeAck(
 }
 
 /** A mark that every rule has: the cluster has some issue. */
-const anyMark = 'any';
+export const anyMark = 'any';
 const riskMark = (risk: number) => `risk ${risk}`;
 const tagMark = (tag: string) => `tag ${tag}`;
 

@@ -1,8 +1,8 @@
 /** How many clusters have what, over all that somebody may read: each cluster is counted once for everything that its issues have. */
-import { TABLE_ISSUES } from '../../../contracts/tables.ts';
+import { TABLE_ACKNOWLEDGEMENT_ENDS, TABLE_ACKNOWLEDGEMENTS, TABLE_ISSUES } from '../../../contracts/tables.ts';
 import type { Queryable } from '../../../platform/database/database.ts';
 import { type Visible, visible } from './lists.ts';
-import { isDisabledForCluster, isDisabledForOrganization } from './sql.ts';
+import { inForce, isDisabledForCluster, isDisabledForOrganization } from './sql.ts';
 
 /** A rule's key, and its marks. */
 interface MarkedRule {
@@ -11,19 +11,44 @@ interface MarkedRule {
   readonly marks: readonly string[];
 }
 
+/** What of an organization's issues is disabled, as far as it matters to how they are counted. */
+interface Disabled {
+  /** Another one whenever something else is in force: by a change, and by time. */
+  readonly fingerprint: string;
+  readonly forClusters: boolean;
+  readonly forOrganization: boolean;
+}
+
+export async function readDisabledOf(queryable: Queryable, orgId: number): Promise<Disabled> {
+  const { rows } = await queryable.query<Disabled>(
+    `SELECT md5(coalesce(string_agg(a.id || ' ' || ended.count, ',' ORDER BY a.id), '')) AS fingerprint,
+            coalesce(bool_or(a.cluster IS NOT NULL), false) AS "forClusters", coalesce(bool_or(a.cluster IS NULL), false) AS "forOrganization"
+       FROM ${TABLE_ACKNOWLEDGEMENTS} AS a
+      CROSS JOIN LATERAL (SELECT count(*) AS count FROM ${TABLE_ACKNOWLEDGEMENT_ENDS} AS e WHERE e.acknowledgement_id = a.id) AS ended
+      WHERE a.org_id = $1 AND ${inForce}`,
+    [orgId],
+  );
+  return rows[0]!;
+}
+
 /** Bits of a bigint, whose sign is left alone. */
 const marksAtOnceMax = 62;
+
+interface Counting {
+  readonly rules: readonly MarkedRule[];
+  readonly disabled: Pick<Disabled, 'forClusters' | 'forOrganization'>;
+}
 
 /** By mark; those that no cluster has are not there. Disabled issues do not count. */
 export async function countClustersByMark(
   queryable: Queryable,
   who: Visible,
-  rules: readonly MarkedRule[],
+  { rules, disabled }: Counting,
 ): Promise<ReadonlyMap<string, number>> {
   const marks = [...new Set(rules.flatMap((rule) => rule.marks))];
   const counts = new Map<string, number>();
   for (let start = 0; start < marks.length; start += marksAtOnceMax)
-    await countSome(queryable, who, rules, { marks: marks.slice(start, start + marksAtOnceMax), counts });
+    await countSome(queryable, who, { rules, disabled }, { marks: marks.slice(start, start + marksAtOnceMax), counts });
   return counts;
 }
 
@@ -31,10 +56,15 @@ export async function countClustersByMark(
 async function countSome(
   queryable: Queryable,
   who: Visible,
-  rules: readonly MarkedRule[],
+  { rules, disabled }: Counting,
   { marks, counts }: { readonly marks: readonly string[]; readonly counts: Map<string, number> },
 ): Promise<void> {
   const { sql, values } = visible('i', who);
+  // Looking for what is disabled takes several times as long as counting, also where there is nothing of it.
+  const without = [
+    ...(disabled.forClusters ? [` AND NOT ${isDisabledForCluster}`] : []),
+    ...(disabled.forOrganization ? [` AND NOT ${isDisabledForOrganization}`] : []),
+  ].join('');
   const bitsOf = (rule: MarkedRule) =>
     rule.marks.reduce((bits, mark) => (marks.includes(mark) ? bits | (1n << BigInt(marks.indexOf(mark))) : bits), 0n);
   const { rows } = await queryable.query<{ bits: bigint; clusters: number }>(
@@ -43,7 +73,7 @@ async function countSome(
                FROM ${TABLE_ISSUES} AS i
                JOIN unnest($3::text[], $4::text[], $5::bigint[]) AS rule (component, error_key, bits)
                  ON rule.component = i.component AND rule.error_key = i.error_key
-              WHERE ${sql} AND i.state = 'open' AND NOT ${isDisabledForCluster} AND NOT ${isDisabledForOrganization}
+              WHERE ${sql} AND i.state = 'open'${without}
               GROUP BY i.cluster) AS marked
       GROUP BY bits`,
     [

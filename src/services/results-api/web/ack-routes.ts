@@ -27,7 +27,8 @@ import type { ByWhom } from '../../../platform/records/audit.ts';
 import { overviewMarks, shapeAck, shapeOverview } from '../answers/acknowledged.ts';
 import { pageOf } from '../answers/lists.ts';
 import { type AcknowledgementInForce, findAcknowledged, listAcknowledged } from '../store/acknowledgements.ts';
-import { countClustersByMark } from '../store/overview.ts';
+import type { KeptCounts } from '../store/kept-counts.ts';
+import { countClustersByMark, readDisabledOf } from '../store/overview.ts';
 import { type OfCluster, readOwner } from '../store/reports.ts';
 import { knownRule } from './list-routes.ts';
 import {
@@ -58,7 +59,15 @@ export function ackRoutes(sources: Sources): readonly Route[] {
       method: 'GET',
       path: '/ack',
       summary: 'Rules that are acknowledged for the organization',
-      query: z.object({ ...pagedQuery, after: z.string().max(1_024).optional(), org_id: organizationQuery }),
+      query: z.object({
+        ...pagedQuery,
+        after: z
+          .string()
+          .max(1_024)
+          .regex(/^[^\0]*$/)
+          .optional(),
+        org_id: organizationQuery,
+      }),
       answers: { 200: { description: 'A page of them, by rule.', schema: ackListSchema }, ...changes },
       async handle(call) {
         const { limit = pageRowsDefault, after, org_id: orgId } = call.query;
@@ -138,7 +147,7 @@ export function ackRoutes(sources: Sources): readonly Route[] {
 }
 
 /** Below `…/v1`, where the hosted service still has them. */
-export function toggleRoutes(sources: Sources): readonly Route[] {
+export function toggleRoutes(sources: Sources, keptCounts: KeptCounts): readonly Route[] {
   const path = '/clusters/{cluster}/rules/{rule}/error_key/{errorKey}';
   return [
     route({
@@ -188,12 +197,17 @@ export function toggleRoutes(sources: Sources): readonly Route[] {
       answers: { 200: { description: 'The overview.', schema: orgOverviewSchema }, ...changes },
       async handle(call) {
         const content = await sources.content();
-        return await sources.read(async (tx, kept) => {
+        const rules = overviewMarks(content);
+        const { who, disabled } = await sources.read(async (tx, kept) => {
           requireKept(kept.issues, 'notifier');
-          const who = await visibleTo(call, { orgId: call.query.org_id }, { tx, kept });
-          const counts = await countClustersByMark(tx, who, overviewMarks(content));
-          return { status: 200, body: shapeOverview(counts, content) };
+          const seen = await visibleTo(call, { orgId: call.query.org_id }, { tx, kept });
+          return { who: seen, disabled: await readDisabledOf(tx, seen.orgId) };
         });
+        // What is acknowledged is part of it: so that an overview never stands behind that.
+        const counts = await keptCounts.read(JSON.stringify([who, disabled, rules]), () =>
+          sources.read((tx) => countClustersByMark(tx, who, { rules, disabled })),
+        );
+        return { status: 200, body: shapeOverview(counts, content) };
       },
     }),
   ];

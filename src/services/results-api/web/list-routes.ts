@@ -43,7 +43,7 @@ const ofList = {
   501: refused('The role that keeps this is missing.'),
 };
 const noRule = refused('The rule content does not know it.');
-const afterCluster = z.uuid().toLowerCase().optional();
+const afterCluster = z.guid().toLowerCase().optional();
 
 export function listRoutes(sources: Sources): readonly Route[] {
   return [

@@ -23,6 +23,12 @@ import { clusterNotFound, onCluster, requireKept, type Sources } from './sources
 const askedRequestsMax = 500;
 const askedCharactersMax = 255;
 
+/** As pages name it: a moment of PostgreSQL, to the microsecond. The year 0 is none. */
+const afterMoment = z
+  .string()
+  .regex(/^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/)
+  .pipe(z.iso.datetime());
+
 const noCluster = { description: 'There is no report of the cluster, or not for this reader.', schema: refusalSchema };
 const noRequest = {
   description: 'Nothing is known of the request, it is another cluster’s, or requests are not kept here.',
@@ -100,7 +106,7 @@ export function reportRoutes(sources: Sources): readonly Route[] {
       method: 'GET',
       path: '/cluster/{cluster}/requests',
       summary: 'The uploads of a cluster whose reports are kept, newest first',
-      query: z.object({ ...pagedQuery, after: z.iso.datetime().optional() }),
+      query: z.object({ ...pagedQuery, after: afterMoment.optional() }),
       answers: { 200: { description: 'A page of them.', schema: requestListSchema }, 404: noRequest, 501: noRows },
       async handle(call) {
         const { limit = pageRowsDefault, after: before } = call.query;

@@ -101,7 +101,7 @@ function isForUs(
 function addRoute(scope: FastifyInstance, route: Route, options: ResultsModuleOptions): void {
   const { authenticator, clock, host, answerMsMax } = options;
   scope.route<{ Params: Record<string, string>; Querystring: unknown; Body: string | undefined }>({
-    method: route.method,
+    method: [...methodsOf(route)],
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     async handler(request, reply) {
       const authenticated = await authenticator.authenticateReader(credentialsOf(request, host));
@@ -122,6 +122,11 @@ function addRoute(scope: FastifyInstance, route: Route, options: ResultsModuleOp
       return send(request, reply, await within(answering, { clock, ms: answerMsMax }, late));
     },
   });
+}
+
+/** Whoever may read something may ask how it stands, too: the same headers without a body. */
+function methodsOf({ method }: Route): readonly string[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method];
 }
 
 function late(): Answer {
@@ -170,7 +175,7 @@ function faultOf({ issues: [issue] }: z.ZodError): string {
 
 function unroutable(request: FastifyRequest, { prefix, routes }: RouteTable): Answer {
   const path = pathOf(request.raw.url).slice(prefix.length);
-  const allowed = routes.filter((route) => patternOf(route.path).test(path)).map(({ method }) => method);
+  const allowed = routes.filter((route) => patternOf(route.path).test(path)).flatMap(methodsOf);
   if (allowed.length === 0) return refusal(404, 'PATH_UNKNOWN', 'there is nothing at this path');
   const methods = [...new Set(allowed)].join(', ');
   return refusal(405, 'METHOD_NOT_ALLOWED', `this path takes ${methods}`, { allow: methods });
@@ -199,7 +204,8 @@ function send(request: FastifyRequest, reply: FastifyReply, { status, body, head
   if (body === undefined) return reply.send();
   const bytes = Buffer.from(JSON.stringify(body));
   reply.header('content-type', 'application/json; charset=utf-8').header('x-content-type-options', 'nosniff');
-  if (request.method !== 'GET' || status !== 200) return reply.header('cache-control', 'no-store').send(bytes);
+  if (!['GET', 'HEAD'].includes(request.method) || status !== 200)
+    return reply.header('cache-control', 'no-store').send(bytes);
   // Of the bytes: so it covers the report, what is acknowledged of it and the texts, by their being in it.
   const etag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
   reply.header('etag', etag).header('cache-control', 'private, no-cache');

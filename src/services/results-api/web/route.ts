@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { type AcknowledgedRule, parseSelector } from '../../../contracts/acknowledgement.ts';
-import { isUuid } from '../../../contracts/identifiers.ts';
+import { isUuid, ORGANIZATION_MAX } from '../../../contracts/identifiers.ts';
 import { refusalSchema } from '../../../contracts/results-api.ts';
 import type { Reader } from '../../../platform/auth/authenticator.ts';
 import { versionCharactersMax } from '../../../rules/engine/semantic-version.ts';
@@ -106,7 +106,7 @@ export const pathParameters: {
   cluster: {
     read: (text) => (isUuid(text) ? text.toLowerCase() : undefined),
     words: 'a cluster is named by its UUID',
-    schema: z.uuid(),
+    schema: z.guid(),
     example: '34c3ecc5-624a-49a5-bab8-4fdc5e51a266',
   },
   requestId: {
@@ -188,4 +188,4 @@ export const pageRowsDefault = 100;
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** Whose: for those who may see more than one. */
-export const organizationQuery = z.coerce.number().int().min(0).max(999_999_999).optional();
+export const organizationQuery = z.coerce.number().int().min(0).max(ORGANIZATION_MAX).optional();
