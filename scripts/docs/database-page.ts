@@ -72,6 +72,7 @@ export async function renderDatabasePage(database: Database): Promise<string> {
       '| `ccx db migrate` | brings up what is there, step by step, and names a step that takes long every ten seconds; `--only shared,writer` leaves the others |',
       '| `ccx db migrate --to 7 --down` | the shared tables to another version, in one transaction. Downwards only with `--down`: what the steps that are taken back hold is lost, and it is in `ccx audit list`. Below 3 only without rows of Service Log in `reported`. Schema `ccx` has no way down |',
       '| `ccx db grants --role ccx` | prints what the user of the roles needs, SELECT, INSERT, UPDATE, DELETE and USAGE; `--apply` executes it as a user who may, all or nothing, and is in `ccx audit list`. Again after `migrate`, for new tables |',
+      '| `ccx db grants --for results --role ccx_results` | the same for a user of its own for `ccx results`, which others call: SELECT, and INSERT and UPDATE of acknowledgements, their audit and its row in `ccx.roles` |',
       '| `ccx db cleanup --older-than 90d` | deletes old rows, table by table, and ends with a summary |',
       '',
       'Exit codes: 0 done, 1 failed (with a code in brackets and what to change), 2 something must be done, 130 interrupted.',

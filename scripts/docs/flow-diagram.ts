@@ -64,6 +64,7 @@ export function renderSequencePage(): string {
     renderHopTable().replaceAll('](src/', '](../src/'),
     '',
     `Beside the flow every service reports what it did with a request id on \`${TOPIC_PAYLOAD_STATUS}\`; the payload tracker keeps that in \`ccx.trace\`.`,
+    'What hops 8, 10 and 12 leave behind is read by the [results API](../src/services/results-api), which answers clusters, hubs and people.',
     '',
   ].join('\n');
 }

@@ -1,11 +1,25 @@
 /** What `deploy/` holds fits its schemas, and what it says of our programs is true of them; a planted error is caught. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { repositoryRoot } from '../../scripts/docs/source-tree.ts';
+import { loadConfig } from '../../src/platform/config/load-config.ts';
+import { readPack } from '../../src/rules/packs/read-pack.ts';
+import { resultsOptions } from '../../src/services/results-api/config.ts';
 import { hadolint, kustomize, validateCompose, validateKubernetes } from '../support/manifest-checkers.ts';
 
 const deploy = join(repositoryRoot, 'deploy');
@@ -182,6 +196,12 @@ test('settings in manifests are settings that there are', () => {
   for (const [name, { image, environment = {} }] of Object.entries<Record<string, Parsed>>(services)) {
     if (image.startsWith('localhost/')) assert.deepEqual(unknownNames(Object.keys(environment)), [], name);
   }
+  assert.deepEqual(
+    unknownNames(
+      Object.values<Parsed>(rulePackServices()).flatMap(({ environment }) => Object.keys(environment as object)),
+    ),
+    [],
+  );
   const clowdApp = readFileSync(join(deploy, 'kubernetes/clowdapp.yaml'), 'utf8');
   const named = [...clowdApp.matchAll(/\{ name: ((?:CCX|INGRESS)_\w+),/g)].map(([, name = '']) => name);
   assert.ok(named.length > 5);
@@ -211,6 +231,160 @@ test('the data pipeline fetches by key from the bucket that ingress keeps archiv
   ]);
   assert.deepEqual(reader.actions, ['Read:ccx-archives', 'List:ccx-archives']);
 });
+
+test('results answers on the one host of all Routes, by paths of its own, and ingress has the others', () => {
+  const resources = resourcesOf(kustomize(join(deploy, 'kubernetes/openshift/roles')));
+  const routes = resources.filter(({ kind }) => kind === 'Route').map(({ spec }) => spec);
+  assert.deepEqual([...new Set(routes.map(({ host }) => host))], ['CCX-HOST']);
+  const paths = Object.fromEntries(routes.map(({ path = '/', to }) => [path, to.name]));
+  const own = ['insights-results-aggregator', 'v2', 'gathering', 'accounts_mgmt'].map((name) => [
+    `/api/${name}`,
+    'ccx-results',
+  ]);
+  assert.deepEqual(paths, { '/': 'ccx-ingress', ...Object.fromEntries(own) });
+  const service = readFileSync(join(repositoryRoot, 'src/services/results-api/service.ts'), 'utf8');
+  const gathering = readFileSync(
+    join(repositoryRoot, 'src/services/results-api/gathering/gathering-routes.ts'),
+    'utf8',
+  );
+  const prefixes = [...`${service}${gathering}`.matchAll(/'(\/api\/[\w-]+)(?:\/v1|\/v2)?'/g)].map(([, path]) => path);
+  assert.deepEqual([...new Set(prefixes)].sort(), own.map(([path]) => path).sort(), 'below these it answers');
+});
+
+test('results is asked, probed and scraped on the ports that it listens on by default', () => {
+  const { config } = loadConfig(resultsOptions, { env: {} });
+  const ports = { answers: config['http.port'], metrics: config['operations.port'] };
+  const resources = resourcesOf(kustomize(join(deploy, 'kubernetes/roles')));
+  const deployment = resources.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'ccx-results');
+  const [container] = podOf(deployment!).spec.containers as readonly [Container];
+  assert.deepEqual(Object.fromEntries(container.ports!.map(({ name, containerPort }) => [name, containerPort])), ports);
+  const { services } = parse(readFileSync(join(deploy, 'compose.yaml'), 'utf8'), { merge: true });
+  assert.deepEqual(services.results.ports, [`127.0.0.1:${ports.answers}:${ports.answers}`]);
+  const { scrape_configs } = parse(readFileSync(join(deploy, 'prometheus/prometheus.yaml'), 'utf8'));
+  const scraped = scrape_configs.map((job: Parsed) => [job.job_name, job.static_configs[0].targets[0]]);
+  const roles = Object.entries<Parsed>(services).filter(([, { read_only }]) => read_only === true);
+  assert.deepEqual(scraped.map(([job]: string[]) => job).sort(), roles.map(([name]) => `ccx-${name}`).sort());
+  assert.ok(scraped.some(([, target]: string[]) => target === `results:${ports.metrics}`));
+});
+
+test('ingress and results go by one table of tokens, and results by a user of the database that is its own', () => {
+  const resources = resourcesOf(kustomize(join(deploy, 'kubernetes/roles')));
+  const { data = {} } = resources.find(({ kind }) => kind === 'ConfigMap')!;
+  const file = data['CCX_INGRESS__GATEWAY__TOKENS_FILE']!;
+  assert.equal(data['CCX_RESULTS__GATEWAY__TOKENS_FILE'], file);
+  for (const resource of resources.filter(({ kind }) => kind === 'Deployment')) {
+    const { containers, volumes } = podOf(resource).spec;
+    const secrets = containers[0].envFrom.flatMap(({ secretRef }: Parsed) => secretRef?.name ?? []);
+    const isResults = resource.metadata.name === 'ccx-results';
+    assert.deepEqual(secrets, [isResults ? 'ccx-results-secrets' : 'ccx-secrets'], resource.metadata.name);
+    const mount = containers[0].volumeMounts.find(({ mountPath }: Parsed) => mountPath === dirname(file));
+    const volume = volumes.find(({ name }: Parsed) => name === mount?.name);
+    const mayRead = isResults || resource.metadata.name === 'ccx-ingress';
+    assert.equal(volume?.secret.secretName, mayRead ? 'ccx-tokens' : undefined, resource.metadata.name);
+  }
+  const { services, configs } = parse(readFileSync(join(deploy, 'compose.yaml'), 'utf8'), { merge: true });
+  for (const [name, key] of [
+    ['ingress', 'CCX_INGRESS__GATEWAY__TOKENS_FILE'],
+    ['results', 'CCX_RESULTS__GATEWAY__TOKENS_FILE'],
+  ] as const)
+    assert.equal(
+      services[name].configs.find(({ source }: Parsed) => source === 'tokens').target,
+      services[name].environment[key],
+    );
+  const [token] = (JSON.parse(configs.tokens.content) as Parsed).tokens;
+  assert.equal(token.sha256, createHash('sha256').update('to-look-at').digest('hex'));
+  const page = readFileSync(join(repositoryRoot, 'docs/deploy.md'), 'utf8');
+  assert.match(page, /CCX_SIMULATE_TOKEN=to-look-at/);
+  const { username } = new URL(services.results.environment.CCX_DATABASE_URL);
+  assert.match(configs['results-user'].content, new RegExp(`^CREATE ROLE ${username} LOGIN `));
+  assert.ok(services['results-user'].command.includes(username));
+});
+
+/** Of the file that is laid over compose.yaml. */
+function rulePackServices(): Parsed {
+  return parse(readFileSync(join(deploy, 'compose.rule-pack.yaml'), 'utf8'), { merge: true }).services;
+}
+
+/** By which a role is told of packs; the content service, which has them, too, is in no manifest. */
+const packSettings: Readonly<Record<string, string>> = {
+  'data-pipeline': 'CCX_DATA_PIPELINE__RULES__PACKS',
+  notifier: 'CCX_NOTIFICATION_SERVICE__RULES__PACKS',
+  results: 'CCX_RESULTS__RULES__PACKS',
+};
+
+describe('rule packs', () => {
+  test('compose mounts one where each role that has packs is told to look', () => {
+    const file = join(deploy, 'compose.rule-pack.yaml');
+    const { code, output } = validateCompose(file);
+    assert.equal(code, 0, output);
+    const services = rulePackServices();
+    assert.deepEqual(Object.keys(services), Object.keys(packSettings));
+    for (const [name, { environment, volumes }] of Object.entries<Parsed>(services)) {
+      const [, target] = /\}:(.*?):ro,z$/.exec(volumes[0]) ?? [];
+      assert.deepEqual(environment, { [packSettings[name]!]: target }, name);
+    }
+  });
+
+  test('the component mounts one as each of these roles reads it, without a fault and without a warning', async () => {
+    const folder = join(scratch, 'with-packs');
+    cpSync(join(deploy, 'kubernetes'), folder, { recursive: true });
+    const packs = join(folder, 'rule-packs');
+    const example = join(repositoryRoot, 'examples/packs/hygiene');
+    mkdirSync(join(packs, 'rules'));
+    copyFileSync(join(example, 'pack.yaml'), join(packs, 'pack.yaml'));
+    copyFileSync(join(example, 'rules/proxy_not_ours.yaml'), join(packs, 'rules/without_our_proxy.yaml'));
+    const workloadsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+      roles: { 'ccx-data-pipeline': 'data-pipeline', 'ccx-notifier': 'notifier', 'ccx-results': 'results' },
+      'one-shot': { 'ccx-data-pipeline': 'data-pipeline', 'ccx-notifier-once': 'notifier', 'ccx-results': 'results' },
+    };
+    for (const [overlay, workloads] of Object.entries(workloadsOf)) {
+      const kustomization = join(folder, overlay, 'kustomization.yaml');
+      const text = readFileSync(kustomization, 'utf8');
+      assert.match(text, /^# components: /m);
+      writeFileSync(kustomization, text.replace('# components: ', 'components: '));
+      const built = kustomize(join(folder, overlay));
+      writeFileSync(kustomization, text);
+      const { code, output } = validateKubernetes(scratchFile('with-packs.yaml', built));
+      assert.equal(code, 0, output);
+      const resources = resourcesOf(built);
+      const settings = resources.find(({ metadata }) => metadata.name === 'ccx-settings')!.data!;
+      const pack = resources.find(({ metadata }) => metadata.name.startsWith('ccx-rule-packs-'))!;
+      const volumeOf = (resource: Resource) =>
+        podOf(resource)?.spec.volumes?.find(({ name }: Parsed) => name === 'rule-packs');
+      const mounted = resources.filter((resource) => volumeOf(resource) !== undefined);
+      assert.deepEqual(mounted.map(({ metadata }) => metadata.name).sort(), Object.keys(workloads).sort());
+      for (const resource of mounted) {
+        const { name } = resource.metadata;
+        const { configMap } = volumeOf(resource);
+        assert.equal(configMap.name, pack.metadata.name);
+        const [{ volumeMounts }] = podOf(resource).spec.containers;
+        const { mountPath } = volumeMounts.find((mount: Parsed) => mount.name === 'rule-packs');
+        const own = settings[packSettings[workloads[name]!]!]!;
+        assert.ok(own.startsWith(`${mountPath}/`));
+        const volume = mountedAsKubernetesDoes(join(scratch, overlay, name), configMap.items, pack.data!);
+        const read = await readPack(join(volume, own.slice(mountPath.length)), { impacts: ['Compliance Error'] });
+        assert.deepEqual([read.faults, read.warnings, read.pack?.rules.length], [[], [], 1], name);
+      }
+    }
+  });
+});
+
+/** Files in a folder of their moment, links beside it that lead there, and everybody may write the volume itself. */
+function mountedAsKubernetesDoes(
+  folder: string,
+  items: readonly { readonly key: string; readonly path: string }[],
+  data: Readonly<Record<string, string>>,
+): string {
+  const moment = '..2026_11_27_03_00_00.1';
+  for (const { key, path } of items) {
+    mkdirSync(join(folder, moment, dirname(path)), { recursive: true });
+    writeFileSync(join(folder, moment, path), data[key]!);
+  }
+  symlinkSync(moment, join(folder, '..data'));
+  for (const name of new Set(items.map(({ path }) => path.split('/')[0]!)))
+    symlinkSync(`..data/${name}`, join(folder, name));
+  return folder;
+}
 
 describe('deploy/compose.yaml', () => {
   const file = join(deploy, 'compose.yaml');

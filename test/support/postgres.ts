@@ -187,13 +187,15 @@ export async function createTestRole(
   const password = randomUUID();
   await database.query(`CREATE ROLE ${user} LOGIN PASSWORD '${password}'`);
   for (const grant of grants(user)) await database.query(grant);
-  const own = new URL(url);
-  own.username = user;
-  own.password = password;
+  const address = new URL(url);
+  address.username = user;
+  address.password = password;
   return {
     user,
-    url: own.href,
+    url: address.href,
     async remove() {
+      // As above: with the server it is gone.
+      if (own.stopped === true && own.server !== undefined) return;
       await database.query(`DROP OWNED BY ${user}`);
       await database.query(`DROP ROLE ${user}`);
     },

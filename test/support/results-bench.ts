@@ -8,7 +8,7 @@ import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts
 import { resultsOptions, resultsSettings } from '../../src/services/results-api/config.ts';
 import { startResultsApi } from '../../src/services/results-api/service.ts';
 import { sha256, tokensFile } from './operator-tokens.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createTestDatabase, createTestRole, type TestDatabase, type TestRole } from './postgres.ts';
 
 export const R2 = '/api/insights-results-aggregator/v2';
 export const R1 = '/api/insights-results-aggregator/v1';
@@ -47,6 +47,8 @@ export interface ResultsAnswer {
 
 export interface ResultsBench {
   readonly database: Database;
+  /** Of the database, as the service logs in. */
+  readonly databaseUrl: string;
   readonly url: string;
   /** `path` below `/api/insights-results-aggregator/v2`, or a whole one. */
   ask(path: string, reader?: ReaderName, init?: RequestInit): Promise<ResultsAnswer>;
@@ -58,6 +60,8 @@ interface BenchOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** URL of the database as the service sees it. */
   readonly through?: (url: string) => Promise<string>;
+  /** What the user that the service logs in as may do; without, it owns the tables. */
+  readonly grants?: (user: string) => readonly string[];
 }
 
 export async function startResultsBench(options: BenchOptions = {}): Promise<ResultsBench> {
@@ -65,14 +69,17 @@ export async function startResultsBench(options: BenchOptions = {}): Promise<Res
     sets = ['records', 'trace', 'writer', 'notifier'],
     settings = {},
     through = async (url: string) => url,
+    grants,
   } = options;
   const clock = createSystemClock();
   const test: TestDatabase = await createTestDatabase({ migrated: true, sets });
+  const role: TestRole | undefined = grants === undefined ? undefined : await createTestRole(test, grants);
+  const databaseUrl = await through(role?.url ?? test.url);
   const file = tokensFile({ tokens: tokens.map((token) => ({ ...token, sha256: sha256(token.name) })) });
   const flags = { 'http.host': '127.0.0.1', 'http.port': '0', 'gateway.tokens_file': file, ...settings };
   const { config } = loadConfig(resultsOptions, { env: {}, flags });
   const database = connectDatabase({
-    url: await through(test.url),
+    url: databaseUrl,
     applicationName: 'results',
     connectionsMax: 4,
     clock,
@@ -83,6 +90,7 @@ export async function startResultsBench(options: BenchOptions = {}): Promise<Res
   });
   return {
     database: test.database,
+    databaseUrl,
     url: service.url,
     async ask(path, reader, init = {}) {
       const headers = { ...(reader === undefined ? {} : { authorization: `Bearer ${reader}` }), ...init.headers };
@@ -95,6 +103,7 @@ export async function startResultsBench(options: BenchOptions = {}): Promise<Res
     async end() {
       await service.stop();
       await database.close();
+      await role?.remove();
       await test.drop();
     },
   };

@@ -69,7 +69,8 @@ export function keepRoleRecord(options: RoleRecordOptions): () => Promise<void> 
     isKept = true;
     if (clock.monotonicMs() - prunedMs < pruneEveryMs) return;
     prunedMs = clock.monotonicMs();
-    await pruneRoles(database);
+    // The others do it where this one may not.
+    if (await tableIsKept(database, TABLE_ROLES, 'DELETE')) await pruneRoles(database);
   }
 
   async function writeOrWarn(): Promise<void> {

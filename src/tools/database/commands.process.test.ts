@@ -83,6 +83,17 @@ test('what ccx db grants prints is enough for writer, tracker and notifier', asy
   assert.deepEqual(applied, { code: 0, stdout: grants.stdout, stderr: '' });
   assert.equal((await runCcx(['db', 'status', '--database', role.url])).code, 0, 'it may look at the versions');
   assert.match((await runCcx(['db', 'grants', '--bus', 'postgres'])).stdout, /GRANT CREATE ON SCHEMA ccx TO "ccx";/);
+  const ofResults = await runCcx(['db', 'grants', '--for', 'results', '--role', 'reader']);
+  assert.deepEqual(ofResults.stdout.split('\n'), [
+    'GRANT USAGE ON SCHEMA public, ccx TO "reader";',
+    'GRANT SELECT ON new_reports TO "reader";',
+    'GRANT SELECT ON ALL TABLES IN SCHEMA ccx TO "reader";',
+    'GRANT INSERT ON ccx.audit TO "reader";',
+    'GRANT INSERT, UPDATE ON ccx.acknowledgements, ccx.roles TO "reader";',
+    '',
+  ]);
+  const wrong = await runCcx(['db', 'grants', '--for', 'results', '--bus', 'postgres']);
+  assert.match(wrong.stderr, /ccx results reads no topics.*\n {2}leave out --bus/);
 
   const { settings, options } = notificationWriterRole;
   const writerSettings = settings(loadConfig(options, { env: {} }).config);
@@ -161,6 +172,18 @@ test('rights that a user may not give are not said to be given', async (t) => {
     assert.equal(refused.code, 1, refused.stdout);
     assert.match(refused.stderr, /nothing was granted.*\[GRANTS_REFUSED\]\n {2}log in as the owner of the tables/);
   }
+  const few = await runCcx([
+    'db',
+    'grants',
+    '--for',
+    'results',
+    '--role',
+    other.user,
+    '--apply',
+    '--database',
+    role.url,
+  ]);
+  assert.match(few.stderr, /nothing was granted.*\[GRANTS_REFUSED\]/);
   const { rows } = await context.database.query(
     `SELECT actor, subject, after FROM ccx.audit WHERE action = 'db grants' ORDER BY id`,
   );

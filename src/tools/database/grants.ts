@@ -1,10 +1,12 @@
 /**
  * `ccx db grants`: what the user that the roles log in as needs, so that they need no right to create anything: SELECT, INSERT, UPDATE,
- * DELETE and USAGE. Printed for an administrator, or executed.
+ * DELETE and USAGE; and the fewer rights of a user of its own for the results API, which others call. Printed for an administrator, or
+ * executed.
  */
 import { type Command, Option } from 'commander';
 import pg from 'pg';
-import { CcxError } from '../../encoding/ccx-error.ts';
+import { TABLE_ACKNOWLEDGEMENTS, TABLE_AUDIT, TABLE_NEW_REPORTS, TABLE_ROLES } from '../../contracts/tables.ts';
+import { CcxError, configInvalid } from '../../encoding/ccx-error.ts';
 import type { Connection, Database } from '../../platform/database/database.ts';
 import { sqlState } from '../../platform/database/database-error.ts';
 import { addDatabaseLocation } from '../../platform/database/database-location.ts';
@@ -17,6 +19,7 @@ const namesMax = 3;
 
 interface GrantsFlags {
   readonly role: string;
+  readonly for: Needs;
   readonly to?: string;
   readonly bus?: string;
   readonly apply?: boolean;
@@ -29,54 +32,96 @@ export function registerGrants(group: Command, tool: DatabaseTool): void {
     .option('--role <name>', 'user of the database that the roles log in as', roleDefault)
     .addOption(new Option('--to <name>', 'the same').hideHelp())
     .addOption(
+      new Option('--for <roles>', 'all of them, or results alone, for a user of its own that changes little')
+        .choices(['all', 'results'])
+        .default('all'),
+    )
+    .addOption(
       new Option('--bus <kind>', 'postgres: the topics are in this database, too').choices(['postgres', 'kafka']),
     )
     .option('--apply', 'execute it as well, all or nothing; in ccx audit list')
     .option('--json', 'one JSON object')
     .addHelpText('after', examples('ccx db grants --role ccx | psql notification', 'ccx db grants --role ccx --apply'))
-    .action(async ({ role: named, to, bus, apply = false, json = false }: GrantsFlags, command: Command) => {
-      const role = to ?? named;
-      const embeddedBus = bus === 'postgres';
-      const statements = grantStatements(role, { embeddedBus });
-      const byWhom = byWhomOf(command);
-      if (apply) await tool.withDatabase(command, (database) => applyGrants(database, { role, embeddedBus, byWhom }));
-      if (json) printJson({ role, applied: apply, statements });
-      else for (const statement of statements) print(statement);
-    });
+    .action(
+      async ({ role: named, to, for: needs, bus, apply = false, json = false }: GrantsFlags, command: Command) => {
+        const role = to ?? named;
+        const embeddedBus = bus === 'postgres';
+        if (embeddedBus && needs === 'results')
+          throw configInvalid('ccx results reads no topics', 'leave out --bus, or --for results');
+        const statements = grantStatements(role, { embeddedBus, needs });
+        const byWhom = byWhomOf(command);
+        if (apply)
+          await tool.withDatabase(command, (database) => applyGrants(database, { role, embeddedBus, needs, byWhom }));
+        if (json) printJson({ role, applied: apply, statements });
+        else for (const statement of statements) print(statement);
+      },
+    );
 }
 
-/** Tables of schema `public` that are written, and those that are only read. */
-const written = ['new_reports', 'reported', 'read_errors'];
+/** Of which roles. */
+type Needs = 'all' | 'results';
+
+type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE';
+
+interface TableRights {
+  readonly privileges: readonly Privilege[];
+  readonly on: typeof allOurs | readonly string[];
+}
+
+/** As SQL names them. */
+const allOurs = 'ALL TABLES IN SCHEMA ccx';
+const everything: readonly Privilege[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
+
+const tableRights: Readonly<Record<Needs, readonly TableRights[]>> = {
+  all: [
+    { privileges: ['SELECT'], on: ['event_targets', 'migration_info', 'notification_types', 'states'] },
+    { privileges: everything, on: ['new_reports', 'reported', 'read_errors'] },
+    { privileges: everything, on: allOurs },
+  ],
+  // What is acknowledged, who changed it, and that the process runs; nothing is deleted.
+  results: [
+    { privileges: ['SELECT'], on: [TABLE_NEW_REPORTS] },
+    { privileges: ['SELECT'], on: allOurs },
+    { privileges: ['INSERT'], on: [TABLE_AUDIT] },
+    { privileges: ['INSERT', 'UPDATE'], on: [TABLE_ACKNOWLEDGEMENTS, TABLE_ROLES] },
+  ],
+};
+/** The one sequence that is no part of its table. */
 const readErrorsSequence = 'read_errors_error_id_seq';
-const read = ['event_targets', 'migration_info', 'notification_types', 'states'];
+
+interface WhatFor {
+  readonly embeddedBus: boolean;
+  readonly needs?: Needs;
+}
 
 /** SQL for the user that roles log in as; to be run when the tables are there, and again after an upgrade of them. */
-export function grantStatements(user: string, { embeddedBus }: { readonly embeddedBus: boolean }): string[] {
+export function grantStatements(user: string, { embeddedBus, needs = 'all' }: WhatFor): string[] {
   const to = `TO ${pg.escapeIdentifier(user)};`;
   return [
     `GRANT USAGE ON SCHEMA public, ccx ${to}`,
-    `GRANT SELECT ON ${read.join(', ')} ${to}`,
-    `GRANT SELECT, INSERT, UPDATE, DELETE ON ${written.join(', ')} ${to}`,
-    `GRANT USAGE ON SEQUENCE ${readErrorsSequence} ${to}`,
-    `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ccx ${to}`,
+    ...tableRights[needs].map(
+      ({ privileges, on }) => `GRANT ${privileges.join(', ')} ON ${on === allOurs ? on : on.join(', ')} ${to}`,
+    ),
+    ...(needs === 'all' ? [`GRANT USAGE ON SEQUENCE ${readErrorsSequence} ${to}`] : []),
     // Topics of the embedded bus are tables that it makes and drops as they fill.
     ...(embeddedBus ? [`GRANT CREATE ON SCHEMA ccx ${to}`] : []),
   ];
 }
 
-interface Grantee {
+interface Grantee extends Required<WhatFor> {
   readonly role: string;
-  readonly embeddedBus: boolean;
   readonly byWhom: ByWhom;
 }
 
 /** All of them or none, audited. Code: `GRANTS_REFUSED` with what to do first. */
-async function applyGrants(database: Database, { role, embeddedBus, byWhom }: Grantee): Promise<void> {
+async function applyGrants(database: Database, grantee: Grantee): Promise<void> {
+  const { role, embeddedBus, needs, byWhom } = grantee;
   try {
     await database.transaction(async (tx) => {
-      for (const statement of grantStatements(role, { embeddedBus })) await tx.query(statement);
-      await requireGranted(tx, role, embeddedBus);
-      await recordAuditWhereKept(tx, { ...byWhom, action: 'db grants', subject: role, after: { embeddedBus } });
+      for (const statement of grantStatements(role, grantee)) await tx.query(statement);
+      await requireGranted(tx, grantee);
+      const after = { embeddedBus, for: needs };
+      await recordAuditWhereKept(tx, { ...byWhom, action: 'db grants', subject: role, after });
     });
   } catch (cause) {
     const hint = hints[sqlState(cause) ?? ''];
@@ -88,24 +133,25 @@ async function applyGrants(database: Database, { role, embeddedBus, byWhom }: Gr
 }
 
 /** To somebody who may not grant, PostgreSQL says so by a warning only. */
-async function requireGranted(tx: Connection, role: string, embeddedBus: boolean): Promise<void> {
+async function requireGranted(tx: Connection, { role, embeddedBus, needs }: Omit<Grantee, 'byWhom'>): Promise<void> {
+  const wanted = tableRights[needs].flatMap(({ privileges, on }) =>
+    privileges.flatMap((privilege) => (on === allOurs ? [null] : on).map((name) => ({ privilege, name }))),
+  );
   const { rows } = await tx.query<{ missing: string }>(
-    `SELECT c.oid::regclass::text AS missing
-       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE (n.nspname = 'ccx' AND c.relkind IN ('r', 'p') OR c.oid = ANY($2::regclass[]))
-        AND NOT (has_table_privilege($1, c.oid, 'SELECT') AND has_table_privilege($1, c.oid, 'INSERT')
-                 AND has_table_privilege($1, c.oid, 'UPDATE') AND has_table_privilege($1, c.oid, 'DELETE'))
-     UNION ALL
-     SELECT c.oid::regclass::text FROM pg_class AS c
-      WHERE c.oid = ANY($3::regclass[]) AND NOT has_table_privilege($1, c.oid, 'SELECT')
+    `SELECT DISTINCT c.oid::regclass::text AS missing
+       FROM json_to_recordset($2) AS wanted (privilege text, name text)
+       JOIN pg_class AS c
+         ON CASE WHEN wanted.name IS NULL THEN c.relnamespace = 'ccx'::regnamespace AND c.relkind IN ('r', 'p')
+                 ELSE c.oid = wanted.name::regclass END
+      WHERE NOT has_table_privilege($1, c.oid, wanted.privilege)
      UNION ALL
      SELECT 'schema ' || n.nspname FROM pg_namespace AS n
       WHERE n.nspname IN ('public', 'ccx') AND NOT has_schema_privilege($1, n.oid, 'USAGE')
-         OR n.nspname = 'ccx' AND $4 AND NOT has_schema_privilege($1, n.oid, 'CREATE')
+         OR n.nspname = 'ccx' AND $3 AND NOT has_schema_privilege($1, n.oid, 'CREATE')
      UNION ALL
-     SELECT $5 WHERE NOT has_sequence_privilege($1, $5, 'USAGE')
+     SELECT $4::text WHERE $5 AND NOT has_sequence_privilege($1, $4, 'USAGE')
      ORDER BY 1`,
-    [role, written, read, embeddedBus, readErrorsSequence],
+    [role, JSON.stringify(wanted), embeddedBus, readErrorsSequence, needs === 'all'],
   );
   if (rows.length === 0) return;
   throw new CcxError(
