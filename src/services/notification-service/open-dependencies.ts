@@ -99,11 +99,19 @@ export async function openReceivers(
   lifecycle.defer('secrets of receivers', () => secrets.close());
   const clusterDetailsUri = loaded.config['notifications.cluster_details_uri'];
   const ruleDetailsUri = loaded.config['notifications.rule_details_uri'];
-  return receivers.map(({ settings, policy }) => {
-    const target = createWebhookTarget(settings, { secrets, clock, clusterDetailsUri, ruleDetailsUri });
-    lifecycle.defer(`receiver ${target.name}`, () => target.close());
-    return { target, policy };
-  });
+  const dependencies = { secrets, clock, clusterDetailsUri, ruleDetailsUri };
+  const opened: Receiver[] = [];
+  for (const { settings, policy } of receivers) {
+    const targets =
+      settings.type === 'email'
+        ? (await import('./targets/email-target/email-target.ts')).createEmailTargets(settings, dependencies)
+        : [createWebhookTarget(settings, dependencies)];
+    for (const target of targets) {
+      lifecycle.defer(`receiver ${target.name}`, () => target.close());
+      opened.push({ target, policy });
+    }
+  }
+  return opened;
 }
 
 /** Loaded where it is enabled: its answers are checked by schemas, its texts are rendered by processes, its credentials may lie in Vault. */

@@ -88,7 +88,10 @@ export interface Target {
   /** Renders the messages for one cluster's due issues. Rejects with a `CcxError` when nothing can be rendered. */
   compose(cluster: DueCluster, context: ComposeContext): Promise<readonly OutgoingNotification[]>;
   /** Says that an issue it was notified of is resolved; absent where a target takes no such message. */
-  composeResolved?(resolved: ResolvedIssueOfCluster, context: ComposeContext): OutgoingNotification;
+  composeResolved?(
+    resolved: ResolvedIssueOfCluster,
+    context: ComposeContext,
+  ): OutgoingNotification | Promise<OutgoingNotification>;
   /**
    * The same message under a new id and the time of now, for a manual retry: the backend would swallow the old id for a day and not know
    * it any more after that.
@@ -111,10 +114,12 @@ export interface Target {
 /** A target of the operator's own. Its number is the ledger's, by its name: it has none before the database was asked. */
 export interface ReceiverTarget extends Omit<Target, 'eventTargetId'> {
   readonly type: string;
+  /** Name of the receiver in the configuration of which it is one recipient; absent: it is that receiver. */
+  readonly partOf?: string;
   /** Where it is, as far as anybody may see it. */
   readonly address: string;
   /** A message that says of itself that it is a test and about nothing. */
-  composeTest(context: ComposeContext): OutgoingNotification;
+  composeTest(context: ComposeContext): OutgoingNotification | Promise<OutgoingNotification>;
 }
 
 export interface ComposeContext {

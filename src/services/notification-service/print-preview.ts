@@ -21,14 +21,14 @@ interface PrintOptions {
   /** Undefined: all. */
   readonly clusters: readonly string[] | undefined;
   readonly json: boolean;
-  /** Chooses the only one that it is about; absent: all targets and receivers. Throws where there is none such. */
-  readonly receiver?: (receivers: readonly Receiver[]) => Receiver;
+  /** Chooses those that it is about alone; absent: all targets and receivers. Throws where there is none such. */
+  readonly only?: (receivers: readonly Receiver[]) => readonly Receiver[];
 }
 
 /** Ends early, in order, at a signal, or when nobody reads any more. Rejects with the codes of `previewNotifications`, and with `CLUSTER_UNKNOWN`. */
 export async function printPreview(
   opening: Omit<Parameters<typeof openNotificationDependencies>[0], 'lifecycle' | 'composesOnly'>,
-  { settings, clusters, json, receiver }: PrintOptions,
+  { settings, clusters, json, only }: PrintOptions,
 ): Promise<void> {
   const lifecycle = new Lifecycle(opening.clock);
   const stopping = new AbortController();
@@ -37,9 +37,9 @@ export async function printPreview(
   const missing = new Set(clusters?.map((cluster) => cluster.toLowerCase()));
   try {
     const all = await openNotificationDependencies({ ...opening, lifecycle, composesOnly: true });
-    const only = receiver?.(all.receivers);
-    const dependencies = only === undefined ? all : { ...all, targets: [], receivers: [only] };
-    if (only !== undefined && !json) await print(`to ${only.target.address} (${only.target.type})\n`);
+    const chosen = only?.(all.receivers);
+    const dependencies = chosen === undefined ? all : { ...all, targets: [], receivers: chosen };
+    for (const { target } of json ? [] : (chosen ?? [])) await print(`to ${target.address} (${target.type})\n`);
     const summary = await previewNotifications(
       settings,
       { ...opening, ...dependencies },

@@ -30,7 +30,7 @@ interface PreviewOptions {
   readonly settings: NotificationServiceSettings;
   readonly clusters: undefined;
   readonly json: boolean;
-  readonly receiver: (receivers: readonly Receiver[]) => Receiver;
+  readonly only: (receivers: readonly Receiver[]) => readonly Receiver[];
 }
 
 /** `print-preview.ts`, which is loaded only where something is to be shown. */
@@ -136,9 +136,10 @@ function formatRow(row: ListedReceiver): string {
   ].join('\n');
 }
 
-function requireReceiver(receivers: readonly Receiver[], name: string): Receiver {
-  const receiver = receivers.find(({ target }) => target.name === name);
-  if (receiver !== undefined) return receiver;
+/** Of a receiver by its name, or of all its recipients; a recipient has a name of its own, too. */
+function requireReceivers(receivers: readonly Receiver[], name: string): readonly Receiver[] {
+  const found = receivers.filter(({ target }) => target.name === name || target.partOf === name);
+  if (found.length > 0) return found;
   const names = receivers.map(({ target }) => target.name).join(', ');
   throw receiverUnknown(
     name,
@@ -158,16 +159,17 @@ function registerTest(group: Command, input: ProcessInput): void {
   test.action(async (name: string) => {
     const { receivers, lifecycle, clock } = await openConfigured(loadReceivers(test, input), input);
     try {
-      const { target } = requireReceiver(receivers, name);
-      const notification = target.composeTest({ now: clock.now(), uuid: () => clock.uuid() });
-      const { signal } = new AbortController();
-      const result = await target.deliver({ notification, mayHaveArrived: false, composedHere: true, signal });
-      if (result.kind === 'delivered') {
-        print(`${target.address} took message ${notification.id}: ${result.detail}`);
-        return;
+      for (const { target } of requireReceivers(receivers, name)) {
+        const notification = await target.composeTest({ now: clock.now(), uuid: () => clock.uuid() });
+        const { signal } = new AbortController();
+        const result = await target.deliver({ notification, mayHaveArrived: false, composedHere: true, signal });
+        if (result.kind === 'delivered') {
+          print(`${target.address} took message ${notification.id}: ${result.detail}`);
+          continue;
+        }
+        process.stderr.write(`${describeFailure(result.error)}\n`);
+        process.exitCode = 1;
       }
-      process.stderr.write(`${describeFailure(result.error)}\n`);
-      process.exitCode = 1;
     } finally {
       await lifecycle.stop();
     }
@@ -190,7 +192,7 @@ function registerPreview(group: Command, input: ProcessInput, printPreview: Prin
             settings: notificationServiceSettings(loaded.config, 'follow'),
             clusters: undefined,
             json: flags.json === true,
-            receiver: (receivers) => requireReceiver(receivers, name),
+            only: (receivers) => requireReceivers(receivers, name),
           },
         );
       } catch (error) {
@@ -209,9 +211,13 @@ function registerResume(group: Command, input: ProcessInput): void {
     withDatabase(resume, input, async (database) => {
       await prepareAudit(database);
       const now = createSystemClock().now().toISOString();
-      const before = await resumeReceiver(database, name, { by: byWhomOf(resume), now });
-      if (before === undefined) throw receiverUnknown(name, 'ccx receivers list shows those that there are');
-      print(before.paused_until === null ? `${name} was not paused` : `${name} goes on`);
+      const all = (await listReceivers(database, now)).map((one) => one.name);
+      const names = all.filter((one) => one === name || one.startsWith(`${name}/`));
+      if (names.length === 0) throw receiverUnknown(name, 'ccx receivers list shows those that there are');
+      for (const one of names) {
+        const before = await resumeReceiver(database, one, { by: byWhomOf(resume), now });
+        print(before?.paused_until == null ? `${one} was not paused` : `${one} goes on`);
+      }
     }),
   );
 }

@@ -3,8 +3,9 @@
  * values mean together is checked by `receiver-settings.ts`.
  */
 import type { ListSpec } from '../../../platform/config/options.ts';
+import { emailOptions } from './email-options.ts';
 
-const RECEIVER_TYPES = ['webhook'] as const;
+const RECEIVER_TYPES = ['webhook', 'email'] as const;
 const WEBHOOK_FORMATS = ['cloudevents', 'slack'] as const;
 
 export const receiverOptions = {
@@ -52,7 +53,11 @@ export const receiverOptions = {
     },
     url: { type: 'string', default: '', secret: true, description: 'Where it is, http(s)://…; never shown in full' },
     bearer_token: { type: 'string', default: '', secret: true, description: 'Authorization: Bearer …' },
-    username: { type: 'string', default: '', description: 'Authorization: Basic …, with password' },
+    username: {
+      type: 'string',
+      default: '',
+      description: 'Authorization: Basic …, with password; of an email: its login at the server',
+    },
     password: { type: 'string', default: '', secret: true, description: 'Of username' },
     headers: { type: 'list', default: [], description: 'More headers, each "Name: value"' },
     ca_file: {
@@ -88,5 +93,6 @@ export const receiverOptions = {
       secret: true,
       description: 'The key before, while it is exchanged: each message is signed with both',
     },
+    ...emailOptions,
   },
 } as const satisfies ListSpec;

@@ -7,13 +7,14 @@ import { oldSigningKey, testSigningKey } from '../../../../test/support/webhook-
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import { loadConfig } from '../../../platform/config/load-config.ts';
 import { notificationServiceOptions } from '../config.ts';
-import { maskedUrl, receiverSettings } from './receiver-settings.ts';
+import { maskedUrl, receiverSettings, type WebhookSettings } from './receiver-settings.ts';
 
 const url = 'https://hooks.example.com/services/s3cret';
 
 function settingsOf(...entries: Parameters<typeof receiversToml>[0]) {
   const file = temporaryFile('notifier.toml', receiversToml(entries));
-  return receiverSettings(loadConfig(notificationServiceOptions, { env: {}, file }).lists.receivers);
+  const receivers = receiverSettings(loadConfig(notificationServiceOptions, { env: {}, file }).lists.receivers);
+  return receivers.map(({ policy, settings }) => ({ policy, settings: settings as WebhookSettings }));
 }
 
 test('a webhook needs a name, an address and a key; all else has a default', () => {
@@ -66,6 +67,7 @@ const wrong: Readonly<Record<string, readonly [changes: Parameters<typeof webhoo
   'no proxy': [{ proxy_url: 'proxy:3128/x' }, /^proxy_url of .* is no address of a proxy$/],
   'an organization that is none': [{ organizations: ['ours'] }, /^organizations of .* holds what is no number$/],
   'a cluster that is none': [{ clusters: ['ours'] }, /^clusters of .* holds what is no UUID$/],
+  'what only mails have': [{ to: ['ada@example.com'] }, /^to of .* has no effect with the type webhook$/],
   'a key that there is not': [{ ulr: 'x' }, /^unknown key ulr of \[\[receivers\]\] 1 in .*, line \d+$/],
 };
 

@@ -2,18 +2,12 @@
  * Entries of `[[receivers]]` → checked settings, one error for each wrong one, which names the key and the receiver. Opens nothing and reads
  * no file but those that `<key>_file` names, which were read before. Pure; used at the start, by dry runs and by `ccx receivers`.
  */
-import { type CcxError, configInvalid } from '../../../encoding/ccx-error.ts';
-import type { ListsOf } from '../../../platform/config/options.ts';
+import { configInvalid } from '../../../encoding/ccx-error.ts';
 import { isForbiddenHost } from '../../../platform/http/forbidden-hosts.ts';
 import type { SecretRequest } from '../../../platform/secrets/secret-source.ts';
-import type { receiverOptions } from './receiver-options.ts';
-
-type ReceiverEntry = ListsOf<{
-  readonly name: string;
-  readonly envPrefix: string;
-  readonly options: Readonly<Record<string, never>>;
-  readonly lists: { readonly receivers: typeof receiverOptions };
-}>['receivers'][number];
+import { emailKeys } from './email-options.ts';
+import { emailSettings } from './email-settings.ts';
+import { isInVault, type ReceiverEntry, refuseKeys, secretOf, wrong } from './receiver-entry.ts';
 
 /** How an HTTP receiver is reached. */
 export interface HttpReceiverSettings {
@@ -71,9 +65,12 @@ function settingsOfEntry(entry: ReceiverEntry) {
   const policy = policyOfEntry(entry);
   switch (entry.type) {
     case 'webhook':
+      refuseKeys(entry, emailKeys);
       return { policy, settings: webhookSettings(entry) };
+    case 'email':
+      return { policy, settings: emailSettings(entry) };
     default:
-      throw wrong(entry, 'type', 'is none that there is', 'write webhook');
+      throw wrong(entry, 'type', 'is none that there is', 'write webhook or email');
   }
 }
 
@@ -207,27 +204,6 @@ function headersOf(entry: ReceiverEntry): Readonly<Record<string, string>> {
       return [name, value];
     }),
   );
-}
-
-type SecretKey = 'url' | 'bearer_token' | 'password' | 'signing_key' | 'signing_key_old';
-
-/** Read again while the service runs, where it came from a file or from Vault. */
-function secretOf(entry: ReceiverEntry, key: SecretKey): SecretRequest {
-  const file = entry[`${key}_file`];
-  const setting = settingName(entry, key);
-  return { setting, configured: entry[key], ...(file === '' ? {} : { file }) };
-}
-
-function isInVault(text: string): boolean {
-  return text.startsWith('vault:');
-}
-
-function settingName({ name }: ReceiverEntry, key: string): string {
-  return `${key} of the receiver ${name}`;
-}
-
-function wrong(entry: ReceiverEntry, key: string, message: string, hint: string): CcxError {
-  return configInvalid(`${settingName(entry, key)} ${message}`, hint);
 }
 
 /** `https://hooks.example.com/…`: the path is a secret of many. */

@@ -42,7 +42,7 @@ export const lookAgain: LookAgain = async (run, store, runTarget, { claimed, lea
   const stale: ClaimedMessage[] = [];
   const resolved = waiting.filter(({ about }) => about === 'resolved');
   await eachReport(run, store, { messages: resolved, newest }, async (message, situation) => {
-    const again = resolvedAgain(run, runTarget, message, { situation, silence });
+    const again = await resolvedAgain(run, runTarget, message, { situation, silence });
     if ('kind' in again) outcomes.set(message, again);
     else attempts.set(message, again);
   });
@@ -291,12 +291,12 @@ async function decideAgain(
 }
 
 /** Composed at its first attempt; tried once more it only gets a new time, where its target writes one. */
-function resolvedAgain(
+async function resolvedAgain(
   run: Run,
   runTarget: RunTarget,
   message: ClaimedMessage,
   { situation, silence }: { readonly situation: Situation; readonly silence: Silences },
-): FirstAttempt | DeliveryOutcome {
+): Promise<FirstAttempt | DeliveryOutcome> {
   if (situation.kind !== 'report') return { kind: 'withdrawn', reason: situation.kind };
   const { target, policy } = runTarget;
   const { orgId, notification } = message;
@@ -315,7 +315,7 @@ function resolvedAgain(
   if (notification.body !== '') return restamped(run, runTarget, message);
   const { rule, content } = verdict;
   const { firstAttemptMicros, now } = firstAttemptOf(run, message);
-  const composed = target.composeResolved(
+  const composed = await target.composeResolved(
     { ...issue, cluster, rule, content, reports: run.settings.issues.resolvedAfter },
     { now, uuid: () => id },
   );

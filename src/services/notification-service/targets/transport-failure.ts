@@ -1,6 +1,6 @@
 /**
  * Whether a request that got no answer may have reached the other side. Only what fails before a byte of it is sent is certain not to;
- * for all else the answer is "unknown". Used by both targets.
+ * for all else the answer is "unknown". Used by all targets.
  */
 import { CcxError, errorText } from '../../../encoding/ccx-error.ts';
 import { certificateCodes, codesAlongCauses } from '../../../platform/http/certificate-refusal.ts';
@@ -9,11 +9,13 @@ import type { DeliveryResult } from '../ports.ts';
 /** After "certainly not accepted": the caller adds its own back-off. */
 export const retryAfterMs = 5_000;
 /** Where no connection came about; nothing was sent, and trying costs next to nothing. The caller adds its own back-off. */
-const unreachableAfterMs = 1_000;
+export const unreachableAfterMs = 1_000;
 /** After an answer that was lost; time for the other side to finish what it may be doing. */
 export const unknownAfterMs = 10_000;
 /** A target, or a recipient, whose settings, credentials or permissions are wrong is tried again after this; somebody must act first. */
 export const pausedMisconfiguredMs = 300_000;
+/** Where a secret cannot be read for now. */
+export const pausedUnavailableMs = 60_000;
 
 /** No connection came about, or nothing was written. Those of the database are from the embedded bus. */
 const neverSentCodes = new Set([

@@ -8,39 +8,18 @@ import {
   EVENT_ISSUE_RESOLVED,
   EVENT_TEST,
   RECEIVER_EVENT_CONTENT_TYPE,
-  RECEIVER_EVENT_SOURCE,
   type ReceiverEvent,
-  type ReceiverEventIssue,
-  riskName,
   serialiseReceiverEvent,
 } from '../../../../contracts/receiver-event.ts';
-import { moduleOfComponent, totalRisk } from '../../../../contracts/rule-content.ts';
-import { cutUtf8 } from '../../../../encoding/cut-utf8.ts';
-import type {
-  ComposeContext,
-  DueCluster,
-  OutgoingNotification,
-  ReceiverTarget,
-  ResolvedIssueOfCluster,
-} from '../../ports.ts';
-import { plainTexts } from '../plain-texts.ts';
-import { fillClusterUri, fillUri } from '../uri-template.ts';
+import type { OutgoingNotification, ReceiverTarget } from '../../ports.ts';
+import { type EventLinks, newEvent, resolvedEvent, testEvent } from '../describe-event.ts';
 
 /** Issues of one message: a cluster with more has several. It keeps a body under about 100 KB, which any server takes. */
 export const issuesPerMessageMax = 100;
 /** Issues that a message for a chat names; the others are counted. Slack cuts texts at some 40,000 characters. */
 const issuesNamedInChat = 20;
-const titleBytesMax = 255;
 
 export const HEADER_WEBHOOK_ID = 'webhook-id';
-const testCluster = '00000000-0000-0000-0000-000000000000';
-
-export interface EventLinks {
-  /** `notifications.cluster_details_uri`: `{cluster_id}`. */
-  readonly clusterDetailsUri: string;
-  /** `notifications.rule_details_uri`: `{cluster_id}`, `{module}`, `{error_key}`. */
-  readonly ruleDetailsUri: string;
-}
 
 interface EventComposer extends EventLinks {
   readonly name: string;
@@ -67,18 +46,15 @@ export function createEventComposer(composer: EventComposer): Composing {
       const messages: OutgoingNotification[] = [];
       for (let start = 0; start < cluster.issues.length; start += issuesPerMessageMax) {
         const issues = cluster.issues.slice(start, start + issuesPerMessageMax);
-        messages.push(of(eventOf(composer, EVENT_ISSUE_NEW, { ...cluster, issues }, context), issues));
+        messages.push(of(newEvent(composer, { ...cluster, issues }, context), issues));
       }
       return messages;
     },
     composeResolved(resolved, context) {
-      const { content } = resolved;
-      const risk = totalRisk(content.metadata.impact.impact, content.metadata.likelihood);
-      const issues = [{ ...resolved, totalRisk: risk }];
-      return of(eventOf(composer, EVENT_ISSUE_RESOLVED, { cluster: resolved.cluster, issues }, context), issues);
+      return of(resolvedEvent(composer, resolved, context), [resolved]);
     },
     composeTest(context) {
-      return of(eventOf(composer, EVENT_TEST, { cluster: testCluster, issues: [] }, context), []);
+      return of(testEvent(composer, context), []);
     },
     reissue(notification, context) {
       const id = context.uuid();
@@ -89,51 +65,6 @@ export function createEventComposer(composer: EventComposer): Composing {
       return { ...notification, id, body, headers };
     },
   };
-}
-
-type EventIssue = Pick<ResolvedIssueOfCluster, keyof Issue | 'rule' | 'content'> & { readonly totalRisk: number };
-
-function eventOf(
-  links: EventLinks,
-  type: ReceiverEvent['type'],
-  about: Pick<DueCluster, 'cluster'> & Partial<Pick<DueCluster, 'orgId'>> & { readonly issues: readonly EventIssue[] },
-  { now, uuid }: ComposeContext,
-): ReceiverEvent {
-  const { cluster, orgId, issues } = about;
-  return {
-    specversion: '1.0',
-    id: uuid(),
-    source: RECEIVER_EVENT_SOURCE,
-    type,
-    subject: cluster,
-    time: now.toISOString(),
-    datacontenttype: 'application/json',
-    data: {
-      cluster_id: cluster,
-      ...(orgId === undefined ? {} : { org_id: orgId }),
-      cluster_url: fillClusterUri(links.clusterDetailsUri, cluster),
-      issues: issues.map((issue): ReceiverEventIssue => {
-        const module = moduleOfComponent(issue.component);
-        const place = { cluster_id: cluster, module, error_key: issue.errorKey };
-        return {
-          rule: module,
-          error_key: issue.errorKey,
-          title: titleOf(issue),
-          total_risk: issue.totalRisk,
-          risk: riskName(issue.totalRisk),
-          url: fillUri(links.ruleDetailsUri, place),
-        };
-      }),
-    },
-  };
-}
-
-function titleOf(issue: EventIssue): string {
-  const line = plainTexts(issue)
-    .description.toWellFormed()
-    .replaceAll(/[\s\p{C}]+/gu, ' ')
-    .trim();
-  return cutUtf8(line, titleBytesMax).trimEnd() || issue.errorKey;
 }
 
 const heads: Readonly<Record<ReceiverEvent['type'], string>> = {

@@ -229,7 +229,7 @@ test('a test message says that it is one, and is about no issue', async () => {
   const sink = await startWebhookSink();
   try {
     const target = await open(sink.url);
-    const notification = target.composeTest(context);
+    const notification = await target.composeTest(context);
     const { signal } = new AbortController();
     assert.equal((await target.deliver({ notification, mayHaveArrived: false, signal })).kind, 'delivered');
     const event = parseReceiverEvent(sink.taken[0]!.body);

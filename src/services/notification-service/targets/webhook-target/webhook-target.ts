@@ -7,6 +7,7 @@ import type { Clock } from '../../../../platform/clock/clock.ts';
 import type { SecretSource } from '../../../../platform/secrets/secret-source.ts';
 import type { DeliveryAttempt, DeliveryResult, ReceiverTarget } from '../../ports.ts';
 import { signingKeyBytes, type WebhookSettings } from '../../receivers/receiver-settings.ts';
+import type { EventLinks } from '../describe-event.ts';
 import { createHttpReceiver } from '../http-receiver.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import {
@@ -14,14 +15,12 @@ import {
   deliveryFailure,
   retryAfterMs as notAcceptedAfterMs,
   pausedMisconfiguredMs,
+  pausedUnavailableMs,
   resultOfTransportFailure,
 } from '../transport-failure.ts';
 import { resultOfStatus } from './classify-answer.ts';
-import { createEventComposer, type EventLinks, HEADER_WEBHOOK_ID } from './compose-events.ts';
+import { createEventComposer, HEADER_WEBHOOK_ID } from './compose-events.ts';
 import { signatureHeaders } from './sign.ts';
-
-/** Where a secret cannot be read for now. */
-const pausedUnavailableMs = 60_000;
 
 export function createWebhookTarget(
   settings: WebhookSettings,
