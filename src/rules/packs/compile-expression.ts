@@ -36,6 +36,16 @@ export function environmentOf(inputs: readonly PackInput[]): Environment {
   return environment;
 }
 
+/** CEL has words of its own, and the library some more, that nothing else can be called: `in`, `namespace`, `__proto__`. */
+export function canBeVariable(name: string): boolean {
+  try {
+    const { ast } = baseEnvironment.clone().registerVariable(name, 'dyn').parse(name);
+    return ast.op === 'id' && ast.args === name;
+  } catch {
+    return false;
+  }
+}
+
 export function compileExpression(text: string, environment: Environment, names: readonly string[]): CompileResult {
   if (text.length > packLimits.expressionCharactersMax) {
     const problem = `an expression has at most ${packLimits.expressionCharactersMax} characters`;
@@ -168,8 +178,15 @@ export function toJson(value: unknown, depth = 0): JsonValue {
   if (value instanceof UnsignedInt) return Number(value.valueOf());
   if (Array.isArray(value)) return value.map((item) => toJson(item, depth + 1));
   if (value instanceof Map) return membersToJson([...value], depth);
-  if (isJsonObject(value as JsonValue)) return membersToJson(Object.entries(value as JsonObject), depth);
+  if (isPlainObject(value)) return membersToJson(Object.entries(value), depth);
   throw new Error('a report holds texts, numbers, true and false, times, lists and maps of such');
+}
+
+/** Bytes, types and versions are objects, too, and nothing that a report holds. */
+function isPlainObject(value: unknown): value is JsonObject {
+  if (!isJsonObject(value as JsonValue)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 function membersToJson(members: readonly (readonly [unknown, unknown])[], depth: number): JsonObject {

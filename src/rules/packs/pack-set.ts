@@ -36,11 +36,22 @@ interface ReadPacks {
 
 /** Never rejects. With faults the set holds what could be read. */
 export async function readPacks(folders: readonly string[], names: CatalogueNames): Promise<ReadPacks> {
-  const read = await Promise.all(folders.map((folder) => readPack(folder, names)));
+  const read = await Promise.all([...new Set(folders)].map((folder) => readPack(folder, names)));
   const packs = read.flatMap(({ pack }) => (pack === undefined ? [] : [pack]));
-  const faults = [...read.flatMap((one) => one.faults), ...repeatedNames(packs), ...repeatedKeys(packs, names.taken)];
+  const faults = [
+    ...repeatedFolders(folders),
+    ...[...read.flatMap((one) => one.faults), ...repeatedNames(packs), ...repeatedKeys(packs, names.taken)],
+  ];
   const warnings = read.flatMap((one) => one.warnings);
   return { set: { packs, source: sourceOf(packs), warnings }, faults };
+}
+
+function repeatedFolders(folders: readonly string[]): PackFault[] {
+  const repeated = folders.filter((folder, number) => folders.indexOf(folder) !== number);
+  return repeated.map((folder) => ({
+    ...{ file: join(folder, 'pack.yaml'), line: 1, column: 1 },
+    ...{ problem: 'this folder is named twice', remedy: 'Name it once' },
+  }));
 }
 
 function repeatedNames(packs: readonly Pack[]): PackFault[] {

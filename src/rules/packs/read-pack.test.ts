@@ -208,6 +208,70 @@ test('files that are too many, too large, too deep or full of aliases cost their
   }
 });
 
+test('words that conditions cannot use for an input are refused, and end no service that reads packs while it runs', async () => {
+  for (const name of ['__proto__', 'namespace', 'import', 'for', 'in', 'prototype', 'package']) {
+    const [fault] = await faultsOf(
+      packOf({ 'a.yaml': rule({ inputs: `{ version: config/a.json, ${name}: b.json }` }) }),
+    );
+    assert.match(
+      fault ?? '',
+      new RegExp(`^rules/a\\.yaml:5:35 "${name}" cannot be the name of an input → Write another`),
+    );
+  }
+});
+
+test('what a parser puts up with is refused all the same: aliases of nothing, tags, control characters, days that are none', async () => {
+  const cases: readonly [string, string][] = [
+    [rule({ samples: '{ fires: { config/a.json: *gone } }' }), '8:36 nothing before this is called "&gone"'],
+    [rule({ title: '!!js/function "x"' }), '2:8 packs know no kinds of values beyond those of JSON'],
+    [rule({ title: '"a\\u0000b"' }), '2:10 a control character stands here'],
+    [`${rule()}\u0000\n`, '8:1 a control character stands here'],
+    [rule({ publish_date: "'2026-02-30'" }), '8:15 there is no such day or time as 2026-02-30'],
+    [rule({ samples: '{ fires: { a.json: { b: 1, "b": 2 } } }' }), '8:37 this member stands here twice'],
+    [rule({ samples: '{ fires: { a.json: { 1: 1, "1": 2 } } }' }), '8:37 this member stands here twice'],
+  ];
+  for (const [text, expected] of cases) {
+    const faults = await faultsOf(packOf({ 'a.yaml': text }));
+    assert.ok(
+      faults.some((fault) => fault.startsWith(`rules/a.yaml:${expected}`)),
+      `${expected}\n${faults.join('\n')}`,
+    );
+  }
+});
+
+test('only UTF-8 is read, and a byte order mark moves no column', async () => {
+  const folder = packOf({ 'a.yaml': `\ufeff${rule({ key: 'lower' })}` });
+  assert.match((await faultsOf(folder))[0] ?? '', /^rules\/a\.yaml:1:6 "lower" cannot be the key/);
+  for (const [bytes, place] of [
+    [Buffer.from(rule({ title: 'f\u00fcr' }), 'latin1'), '2:9'],
+    [Buffer.from(`\ufeff${rule()}`, 'utf16le'), '1:1'],
+  ] as const) {
+    writeFileSync(join(folder, 'rules', 'a.yaml'), bytes);
+    assert.deepEqual(await faultsOf(folder), [`rules/a.yaml:${place} this is no UTF-8 → Save the file as UTF-8`]);
+  }
+});
+
+test('a file of thousands of members or faults costs a moment, and names the first faults', async () => {
+  const many = Array.from({ length: 20_000 }, (_, at) => `m${at}: 1\n`).join('');
+  const startedMs = performance.now();
+  const faults = await faultsOf(packOf({ 'a.yaml': many }));
+  // Comparing each member with all others takes some 18 s.
+  assert.ok(performance.now() - startedMs < 10_000);
+  assert.equal(faults.length, 51);
+  assert.match(faults.at(-1) ?? '', /there are more faults → Mend those before$/);
+});
+
+test('a folder that is named twice, or is a file, is told as that', async () => {
+  const folder = packOf({ 'a.yaml': rule() });
+  const { faults } = await readPacks([folder, folder], names);
+  assert.deepEqual(
+    faults.map((fault) => shown(fault, folder)),
+    ['pack.yaml:1:1 this folder is named twice → Name it once'],
+  );
+  const [fault] = await faultsOf(join(folder, 'pack.yaml'));
+  assert.match(fault ?? '', /^pack\.yaml:1:1 this is in no folder → Name the folder that holds pack\.yaml/);
+});
+
 test('links that leave the folder are not followed, those within it are, and a folder that anybody may write is warned of', async () => {
   const elsewhere = join(temporaryFolder(), 'secret.yaml');
   writeFileSync(elsewhere, rule());

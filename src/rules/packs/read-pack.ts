@@ -4,6 +4,7 @@
  */
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
+import { errorText } from '../../encoding/ccx-error.ts';
 import { type LoadedPackRule, type Pack, type PackFault, packLimits } from './pack.ts';
 import { readRule } from './read-rule.ts';
 import { YamlFile } from './yaml-file.ts';
@@ -37,11 +38,21 @@ export async function readPack(folder: string, options: ReadPackOptions): Promis
   const rules: LoadedPackRule[] = [];
   for (const name of await files.list(rulesFolder)) {
     const file = await files.read(join(rulesFolder, name));
-    const rule = file === undefined ? undefined : readRule(file, { pack: described?.name, ...options });
+    const rule = file === undefined ? undefined : ruleOf(file, { pack: described?.name, ...options });
     if (rule !== undefined) rules.push(rule);
   }
   const pack = described === undefined ? undefined : { ...described, folder, rules };
   return { pack, faults: files.faults(), warnings: await files.warnings() };
+}
+
+/** A service reads packs while it runs, and must not end for what a library throws about a file. */
+function ruleOf(file: YamlFile, context: Parameters<typeof readRule>[1]): LoadedPackRule | undefined {
+  try {
+    return readRule(file, context);
+  } catch (error) {
+    file.fault(0, `this rule cannot be understood: ${errorText(error)}`, 'Leave out what is unusual in it');
+    return undefined;
+  }
 }
 
 function describePack(file: YamlFile): Pick<Pack, 'name' | 'version' | 'owner' | 'place'> | undefined {
@@ -134,7 +145,9 @@ class PackFiles {
           `Write at most ${kibibytes} KiB: one rule each, small samples`,
         );
       }
-      const file = new YamlFile(full, await readFile(full, 'utf8'));
+      const text = this.#decoded(path, await readFile(full));
+      if (text === undefined) return undefined;
+      const file = new YamlFile(full, text);
       this.#files.push(file);
       return file;
     } catch (error) {
@@ -142,8 +155,25 @@ class PackFiles {
     }
   }
 
+  /** Without a byte order mark. What owners are told must not have characters in it that nobody wrote. */
+  #decoded(path: string, bytes: Buffer): string | undefined {
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } catch {
+      const before = bytes.toString('utf8').split('\ufffd', 1)[0]!.split('\n');
+      const place = { line: before.length, column: before.at(-1)!.length + 1 };
+      this.#faults.push({
+        ...{ file: join(this.#folder, path), ...place },
+        ...{ problem: 'this is no UTF-8', remedy: 'Save the file as UTF-8' },
+      });
+      return undefined;
+    }
+  }
+
   #unreadable(path: string, error: unknown): undefined {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR')
+      return this.#fault(path, 'this is in no folder', 'Name the folder that holds pack.yaml and a folder rules');
     if (code !== 'ENOENT')
       return this.#fault(path, `it cannot be read: ${code ?? message}`, 'Let this program read it');
     const remedy =

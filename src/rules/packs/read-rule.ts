@@ -1,7 +1,7 @@
 /** One file of a pack's `rules/` → a rule as data, or every fault in it. Reads no file and evaluates nothing. */
 import { PACK_MODULE_PREFIX } from '../../contracts/rule-content.ts';
 import { reservedNames } from './cel-functions.ts';
-import { compileExpression, type ExpressionFault, environmentOf } from './compile-expression.ts';
+import { canBeVariable, compileExpression, type ExpressionFault, environmentOf } from './compile-expression.ts';
 import { compileText } from './compile-text.ts';
 import { patternFault } from './input-pattern.ts';
 import { type LoadedPackRule, nearest, type PackInput, type PackRuleTexts, type PackSample } from './pack.ts';
@@ -110,9 +110,10 @@ class RuleReader {
     for (const [written, { offset, value }] of members ?? []) {
       const optional = written.endsWith('?');
       const name = optional ? written.slice(0, -1) : written;
-      if (!namePattern.test(name) || reservedNames.includes(name)) {
+      if (!namePattern.test(name) || reservedNames.includes(name) || !canBeVariable(name)) {
         const problem = `"${name.slice(0, 60)}" cannot be the name of an input`;
-        this.#file.fault(offset, problem, `Write another, such as "nodes"; taken are ${reservedNames.join(', ')}`);
+        const taken = `words of CEL, and ${reservedNames.join(', ')}`;
+        this.#file.fault(offset, problem, `Write another, such as "nodes"; taken are ${taken}`);
         continue;
       }
       if (inputs.some((input) => input.name === name)) {
@@ -239,8 +240,14 @@ class RuleReader {
   }
 
   #publishDate(): string {
-    const text = this.matching('publish_date', datePattern, "Write it as '2026-01-31', in quotes") ?? noPublishDate;
-    return text.length > 10 ? text : `${text} 00:00:00`;
+    const remedy = "Write it as '2026-01-31', in quotes";
+    const text = this.matching('publish_date', datePattern, remedy) ?? noPublishDate;
+    const whole = text.length > 10 ? text : `${text} 00:00:00`;
+    const iso = `${whole.replace(' ', 'T')}.000Z`;
+    const date = new Date(iso);
+    if (!Number.isNaN(date.getTime()) && date.toISOString() === iso) return whole;
+    this.#file.fault(this.#at(this.#value('publish_date')!), `there is no such day or time as ${text}`, remedy);
+    return noPublishDate;
   }
 
   tags(): string[] {

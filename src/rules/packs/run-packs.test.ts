@@ -57,6 +57,9 @@ test('a condition that is true fires with its details; one that cannot be told i
     [packRule('true', { details: { x: 'a.list[7]' } }), /^details\.x: .*index 7/],
     [packRule('9223372036854775807 + int(a.n) > 0'), /^when: integer overflow/],
     [packRule('semver(a.name).isAtLeast("4.1")'), /^when: semver\(\): this is no version: "x"/],
+    [packRule('true', { details: { x: 'b"abc"' } }), /^details\.x: a report holds texts, numbers/],
+    [packRule('true', { details: { x: 'type(a)' } }), /^details\.x: a report holds texts, numbers/],
+    [packRule('true', { details: { x: 'semver("4.1")' } }), /^details\.x: a report holds texts, numbers/],
     [packRule('true', { details: { x: 'a.n / 0' } }), /^details\.x: a report cannot hold a number that is infinite/],
   ] as const) {
     const outcome = run(rule, files);

@@ -24,6 +24,13 @@ export interface YamlText {
 /** Escapes of a double-quoted text that stand for one character and are longer than two. */
 const longEscapes: Readonly<Record<string, number>> = { x: 4, u: 6, U: 10 };
 
+/** What no text of a rule holds: databases refuse some, terminals obey others. */
+const controlCharacter = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+const tooDeepRemedy = `Write at most ${packLimits.nestingMax} levels`;
+/** Of one file: who reads that many mends some first. */
+const faultsMax = 50;
+const messageCharactersMax = 200;
+
 export class YamlFile {
   /** As faults name it. */
   readonly name: string;
@@ -42,21 +49,65 @@ export class YamlFile {
     if (tooDeep !== undefined) {
       for (let at = source.indexOf('\n'); at !== -1; at = source.indexOf('\n', at + 1)) this.#lines.addNewLine(at + 1);
       this.#lines.lineStarts.unshift(0);
-      this.fault(tooDeep, 'brackets stand too deep within each other', `Write at most ${packLimits.nestingMax} levels`);
+      this.fault(tooDeep, 'brackets stand too deep within each other', tooDeepRemedy);
       this.root = null;
       return;
     }
-    this.#document = parseDocument(source, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
-    for (const { code, pos, message } of this.#document.errors) this.#yamlFault(code, pos[0], message);
+    // The library compares every member with every other one, which takes it a quarter of a minute for a file of many.
+    this.#document = parseDocument(source, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false });
+    const { errors, warnings } = this.#document;
+    for (const { code, pos, message } of [...errors, ...warnings]) this.#yamlFault(code, pos[0], message);
     this.root = this.#document.contents as YamlNode;
+    const control = controlCharacter.exec(source);
+    if (control !== null) this.#controlFault(this.place(control.index));
+    this.#checkNodes();
+  }
+
+  /** What a parser does not mind: members that stand there twice, aliases of nothing. */
+  #checkNodes(): void {
+    const anchors = new Set<string>();
+    const waiting: YamlNode[] = [this.root];
+    while (waiting.length > 0) {
+      const node = waiting.pop() ?? null;
+      if (isAlias(node)) {
+        if (anchors.has(node.source)) continue;
+        const problem = `nothing before this is called "&${node.source.slice(0, 60)}"`;
+        this.fault(
+          this.offsetOf(node),
+          problem,
+          'Write the value itself; a text that begins with "*" goes into quotes',
+        );
+        continue;
+      }
+      if (node?.anchor !== undefined) anchors.add(node.anchor);
+      if (isSeq(node)) for (const item of node.items.toReversed()) waiting.push(item as YamlNode);
+      if (!isMap(node)) continue;
+      const names = new Set<string>();
+      for (const { key } of node.items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        if (names.has(name)) this.fault(this.offsetOf(key), 'this member stands here twice', 'Leave one of them');
+        names.add(name);
+      }
+      for (const { key, value } of node.items.toReversed()) waiting.push(value as YamlNode, key as YamlNode);
+    }
+  }
+
+  #controlFault(place: PackPlace): void {
+    this.fault(place, 'a control character stands here', 'Leave it out: texts have letters, tabs and line ends only');
   }
 
   #yamlFault(code: string, offset: number, message: string): void {
-    if (code === 'DUPLICATE_KEY') {
-      this.fault(offset, 'this member stands here twice', 'Leave one of them');
+    if (code === 'TAG_RESOLVE_FAILED') {
+      const remedy = 'Leave it out; a text that begins with "!" goes into quotes';
+      this.fault(offset, 'packs know no kinds of values beyond those of JSON', remedy);
       return;
     }
-    const text = message.replace(/[.\s]+$/, '');
+    if (/call stack/i.test(message)) {
+      this.fault(offset, 'values stand too deep within each other', tooDeepRemedy);
+      return;
+    }
+    const text = message.slice(0, messageCharactersMax).replace(/[.\s]+$/, '');
     const isColon = /Nested mappings|Implicit map keys|compact mappings/i.test(text);
     const remedy = isColon
       ? 'Put a text that holds a colon and a blank below "|" on a line of its own, or into quotes'
@@ -70,8 +121,14 @@ export class YamlFile {
   }
 
   fault(at: number | PackPlace, problem: string, remedy: string): void {
+    if (this.faults.length > faultsMax) return;
     const place = typeof at === 'number' ? this.place(at) : at;
-    this.faults.push({ ...place, problem, remedy });
+    const isLast = this.faults.length === faultsMax;
+    this.faults.push(
+      isLast
+        ? { ...place, problem: 'there are more faults', remedy: 'Mend those before' }
+        : { ...place, problem, remedy },
+    );
   }
 
   offsetOf(node: YamlNode): number {
@@ -131,7 +188,10 @@ export class YamlFile {
   text(node: YamlNode, what: string, remedy: string): YamlText | undefined {
     const scalar = this.resolved(node);
     if (isScalar(scalar) && typeof scalar.value === 'string' && scalar.value.trim() !== '') {
-      return { text: scalar.value, placeOf: (index) => this.place(this.#offsetIn(scalar as Scalar<string>, index)) };
+      const placeOf = (index: number) => this.place(this.#offsetIn(scalar as Scalar<string>, index));
+      const control = controlCharacter.exec(scalar.value);
+      if (control !== null) this.#controlFault(placeOf(control.index));
+      return { text: scalar.value, placeOf };
     }
     if (this.#aliasesLeft) this.fault(this.offsetOf(node), `${what} is no text`, remedy);
     return undefined;
@@ -152,11 +212,7 @@ export class YamlFile {
   json(node: YamlNode, depth = 0): JsonValue {
     const value = this.resolved(node);
     if (depth > packLimits.nestingMax) {
-      this.fault(
-        this.offsetOf(node),
-        'values stand too deep within each other',
-        `Write at most ${packLimits.nestingMax} levels`,
-      );
+      this.fault(this.offsetOf(node), 'values stand too deep within each other', tooDeepRemedy);
       return null;
     }
     if (isSeq(value)) return (value.items as readonly YamlNode[]).map((item) => this.json(item, depth + 1));

@@ -52,7 +52,7 @@ owner: platform team
 function ruleText(key: string): string {
   return `key: ${key}
 title: A node takes no new pods since it was cordoned
-impact: Cluster Availability    # a name that docs/rules.md lists; with likelihood it makes the risk
+impact: Cluster Availability    # how bad it is; a wrong name is answered with the right ones
 likelihood: 3                   # 1 low to 4 critical
 tags: [openshift, service_availability]
 
