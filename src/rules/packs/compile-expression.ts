@@ -163,8 +163,14 @@ function pathAt(text: string, { start, end }: { readonly start: number; readonly
 
 const shownCharactersMax = 120;
 
+/** Of all details of a rule together; a report shows the length only of what has more than a hundredth of it. */
+export const resultCharactersMax = 8 * 1024 ** 2;
+
 /** Throws for what a report cannot hold. Times become RFC 3339, durations seconds, as Kubernetes writes them. */
-export function toJson(value: unknown, depth = 0): JsonValue {
+export function toJson(value: unknown, depth = 0, room = { characters: resultCharactersMax }): JsonValue {
+  // One text may stand in a list a thousand times and takes its place once only: not so in a report.
+  room.characters -= typeof value === 'string' ? value.length : 1;
+  if (room.characters < 0) throw new Error('a value is too large for a report');
   if (value === undefined) throw new Error('there is no value');
   if (depth > packLimits.nestingMax) throw new Error('a value nests too deep for a report');
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
@@ -176,9 +182,9 @@ export function toJson(value: unknown, depth = 0): JsonValue {
   if (value instanceof Date) return value.toISOString().replace('.000Z', 'Z');
   if (value instanceof Duration) return String(value);
   if (value instanceof UnsignedInt) return Number(value.valueOf());
-  if (Array.isArray(value)) return value.map((item) => toJson(item, depth + 1));
-  if (value instanceof Map) return membersToJson([...value], depth);
-  if (isPlainObject(value)) return membersToJson(Object.entries(value), depth);
+  if (Array.isArray(value)) return value.map((item) => toJson(item, depth + 1, room));
+  if (value instanceof Map) return membersToJson([...value], depth, room);
+  if (isPlainObject(value)) return membersToJson(Object.entries(value), depth, room);
   throw new Error('a report holds texts, numbers, true and false, times, lists and maps of such');
 }
 
@@ -189,6 +195,14 @@ function isPlainObject(value: unknown): value is JsonObject {
   return prototype === Object.prototype || prototype === null;
 }
 
-function membersToJson(members: readonly (readonly [unknown, unknown])[], depth: number): JsonObject {
-  return Object.fromEntries(members.map(([name, member]) => [String(name), toJson(member, depth + 1)]));
+function membersToJson(
+  members: readonly (readonly [unknown, unknown])[],
+  depth: number,
+  room: { characters: number },
+): JsonObject {
+  const entries = members.map(([name, member]) => {
+    room.characters -= String(name).length;
+    return [String(name), toJson(member, depth + 1, room)];
+  });
+  return Object.fromEntries(entries);
 }

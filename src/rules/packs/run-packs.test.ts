@@ -36,6 +36,24 @@ function evaluated(expression: string, a: unknown = {}): unknown {
       : outcome.kind;
 }
 
+test('a detail that would fill the memory costs its rule, and the report of the archive is there', () => {
+  const files = toArchiveFiles({ 'config/a.json': { text: 'x'.repeat(400_000), list: Array(2_000).fill(0) } });
+  const rules = [
+    packRule('true', { details: { all: 'a.list.map(x, a.text)' } }),
+    packRule('true', { module: 'ccx_packs.ours.B_RULE', key: 'B_RULE' }),
+  ];
+  const packs = new PackProgram({ version: '1', rules });
+  const { report } = evaluateArchive({ files, rules: [], packs, now, clock: createSystemClock() });
+  assert.deepEqual(
+    report.reports.map(({ key }) => key),
+    ['B_RULE'],
+  );
+  assert.deepEqual(
+    report.skips.map(({ reason, details }) => [reason, details]),
+    [['RULE_FAILED', 'details.all: a value is too large for a report']],
+  );
+});
+
 test('a condition that is true fires with its details; one that cannot be told is no answer, with path and reason', () => {
   const files = { 'config/a.json': { n: 1, list: [1, 2, 3], name: 'x' } };
   const details = {

@@ -15,7 +15,14 @@ import {
 import { errorText } from '../../encoding/ccx-error.ts';
 import type { JsonObject, JsonValue } from '../../encoding/json-text.ts';
 import type { ArchiveView } from '../engine/archive-view.ts';
-import { compileExpression, type Expression, environmentOf, evaluationFailure, toJson } from './compile-expression.ts';
+import {
+  compileExpression,
+  type Expression,
+  environmentOf,
+  evaluationFailure,
+  resultCharactersMax,
+  toJson,
+} from './compile-expression.ts';
 import { compilePattern, type InputPattern, isListPattern } from './input-pattern.ts';
 import type { PackInput, PackRule } from './pack.ts';
 import type { PackProgramSource } from './pack-set.ts';
@@ -201,9 +208,10 @@ function evaluateRule({ when, details }: CompiledRule, variables: Readonly<Recor
     if (fires === false) return { kind: 'silent' };
     if (fires !== true) throw new Error('the condition is neither true nor false');
     const found: Record<string, JsonValue> = {};
+    const room = { characters: resultCharactersMax };
     for (const detail of details) {
       current = detail;
-      found[detail.name] = toJson(detail.run(variables));
+      found[detail.name] = toJson(detail.run(variables), 0, room);
     }
     return { kind: 'fires', details: found };
   } catch (error) {
