@@ -10,7 +10,7 @@ import { sqlState } from './database-error.ts';
 /** Names of one pool. A plan takes some 50 to 200 kB of the server in each connection; texts are constants, and there are some dozens. */
 export const keptPlansMax = 100;
 
-/** Of one pool: names by text, the same for all of its connections, and what it has done. What comes when there are `keptPlansMax` stays without a name. */
+/** Of one pool: names by text, the same for all of its connections, at most `keptPlansMax`; and how much it has done. */
 export class KeptPlans {
   readonly #names = new Map<string, string>();
   /** That the pool has run, those without a kept plan, too: where much is written they are many. */
