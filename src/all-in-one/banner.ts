@@ -4,7 +4,7 @@ import type { BusinessEvent } from '../platform/telemetry/telemetry.ts';
 import type { AllInOne } from './start-all-in-one.ts';
 
 export function describeInstallation(installation: AllInOne): string {
-  const { ingress, folder, operationsUrl, standIns } = installation;
+  const { ingress, folder, operationsUrl, standIns, receivers } = installation;
   const rows: [string, string][] = [
     ['uploads', ingress.uploadUrl],
     ['metrics', `${operationsUrl}/metrics`],
@@ -19,14 +19,17 @@ export function describeInstallation(installation: AllInOne): string {
     const entries = standIns.serviceLog.entries().length;
     rows.push(['Service Log', `a stand-in, ${entries} posted so far (${standIns.serviceLog.postUrl})`]);
   }
+  for (const { name, address } of receivers) rows.push(['tells', `${name}, ${address}`]);
+  const hasStandIns = standIns.backend !== undefined || standIns.serviceLog !== undefined;
   return [
     '',
     'CCX Notifications runs. Ctrl-C stops it.',
     '',
     ...rows.map(([name, text]) => `  ${name.padEnd(21)} ${text}`),
-    ...(standIns.backend === undefined && standIns.serviceLog === undefined
-      ? ['', '  Both receivers are real: Service Log mails the same people as the notification backend.']
-      : []),
+    ...(hasStandIns || receivers.length > 0
+      ? []
+      : ['', '  Both receivers are real: Service Log mails the same people as the notification backend.']),
+    ...(hasStandIns ? ['', 'Tell people in place of the stand-ins:', '', `  ${mailLine}`] : []),
     '',
     'Upload an archive:',
     '',
@@ -34,6 +37,8 @@ export function describeInstallation(installation: AllInOne): string {
     '',
   ].join('\n');
 }
+
+const mailLine = 'src/bin/ccx all-in-one --mail ADDRESS --smtp HOST';
 
 /** It names no cluster: the archive's own id counts then. The token ends with this process, and others cannot use it. */
 function curlLine(uploadUrl: string, token: string): string {

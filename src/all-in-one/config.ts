@@ -72,6 +72,28 @@ export const allInOneOptions = defineOptions({
       flag: 'timeout',
       description: 'With --once: how long to wait until nothing is in flight',
     },
+    'mail.to': {
+      default: [],
+      flag: 'mail',
+      description: 'Whom to mail what is new, in place of the stand-ins: one address, or several with commas between',
+    },
+    'mail.smtp': {
+      default: '',
+      flag: 'smtp',
+      description:
+        'With --mail: the mail server, host or host:port; with smtps:// TLS from the beginning, else STARTTLS',
+    },
+    'mail.from': {
+      default: '',
+      flag: 'mail-from',
+      description: 'With --mail: the sender; default ccx-notifications at the domain of the first address',
+    },
+    'mail.ca_file': {
+      default: '',
+      description: "With --mail: PEM file of the authority of the server's certificate, beside the known ones",
+    },
+    'mail.username': { default: '', description: 'With --mail: the login at the server' },
+    'mail.password': { default: '', secret: true, description: 'With --mail: the password of mail.username' },
     'retention.archives': {
       type: 'duration',
       default: 72 * 3_600_000,
@@ -110,6 +132,8 @@ export interface AllInOneSettings extends SettingsOf<typeof allInOneOptions> {
   /** One of your own; with an empty URL the embedded one. */
   readonly database: DatabaseLocation;
   readonly dataFolder: string;
+  /** From which mail.password came, and is read again; empty: from none. */
+  readonly mailPasswordFile: string;
   /** The roles' sections are in it, too. */
   readonly configFile?: ConfigFile;
 }
@@ -122,6 +146,7 @@ export function allInOneSettings(
   return {
     ...settingsOf(allInOneOptions, config),
     database: databaseOfUrl({ config, secretFiles }, 'run.database', 'run.database (--database)'),
+    mailPasswordFile: secretFiles['mail.password']?.path ?? '',
     dataFolder: config['run.data'] === '' ? defaultDataFolder() : config['run.data'],
     ...(configFile === undefined ? {} : { configFile }),
   };

@@ -209,3 +209,44 @@ test('with a receiver of the file nobody stands in for the platform, and the pla
   assert.equal(roles.notifier.config['kafka_broker.enabled'], false);
   assert.deepEqual(load().standIns, { notificationBackend: true, serviceLog: true });
 });
+
+test('--mail and --smtp tell people in place of the stand-ins; a password comes from the environment alone', () => {
+  const rolesOf = (flags: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) => {
+    const loaded = loadConfig(allInOneOptions, { env, flags });
+    return loadRoleSettings(allInOneSettings(loaded.config, undefined, loaded.secretFiles), env, 'test');
+  };
+  const flags = { 'mail.to': 'ada@example.com,Ben <ben@example.org>', 'mail.smtp': 'mail.example.com:2525' };
+  const file = temporaryFile('password', 'hunter2');
+  const env = { CCX_ALL_IN_ONE__MAIL__USERNAME: 'ccx', CCX_ALL_IN_ONE__MAIL__PASSWORD_FILE: file };
+  const roles = rolesOf(flags, env);
+  assert.deepEqual(roles.standIns, { notificationBackend: false, serviceLog: false });
+  const [entry, ...others] = roles.notifier.lists.receivers;
+  assert.deepEqual(others, []);
+  assert.deepEqual(entry!.to, ['ada@example.com', 'Ben <ben@example.org>']);
+  assert.equal(entry!.from, 'ccx-notifications@example.com');
+  assert.deepEqual([entry!.smtp_host, entry!.smtp_port, entry!.smtp_tls], ['mail.example.com', 2525, 'starttls']);
+  assert.deepEqual([entry!.username, entry!.password, entry!.password_file], ['ccx', 'hunter2', file]);
+  const implicit = rolesOf({ ...flags, 'mail.smtp': 'smtps://mail.example.com' }).notifier.lists.receivers[0]!;
+  assert.deepEqual([implicit.smtp_port, implicit.smtp_tls], [0, 'tls']);
+  const refusals: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+    [{ ...flags, 'mail.smtp': 'smtp://ccx:hunter2@mail.example.com' }, /^--smtp .* holds a user or a password/],
+    [{ ...flags, 'mail.smtp': 'ccx:hunter2@mail.example.com' }, /^--smtp .* holds a user or a password/],
+    [{ ...flags, 'mail.smtp': 'http://mail.example.com' }, /^--smtp .* is no mail server/],
+    [{ 'mail.to': 'ada@example.com' }, /^--mail .* nobody by which server/],
+    [{ 'mail.smtp': 'mail.example.com' }, /^--smtp .* nobody to whom/],
+    [{ ...flags, 'mail.to': 'ada' }, /^to of the receiver mail holds what is no address: "ada"/],
+  ];
+  for (const [wrong, message] of refusals) {
+    assert.throws(
+      () => rolesOf(wrong),
+      (error) => {
+        assert.ok(error instanceof CcxError);
+        assert.match(error.message, message);
+        assert.doesNotMatch(`${error.message} ${error.hint}`, /hunter2/);
+        if (wrong['mail.smtp']?.includes('hunter2') === true)
+          assert.match(error.hint!, /CCX_ALL_IN_ONE__MAIL__PASSWORD, or CCX_ALL_IN_ONE__MAIL__PASSWORD_FILE/);
+        return true;
+      },
+    );
+  }
+});

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { TargetName } from '../contracts/tables.ts';
-import { CcxError } from '../encoding/ccx-error.ts';
+import { CcxError, configInvalid } from '../encoding/ccx-error.ts';
 import { type BusSettings, busOptions, busSettings } from '../platform/bus/bus-options.ts';
 import { type ConfigLine, describeConfig } from '../platform/config/command-flags.ts';
 import type { ConfigFile } from '../platform/config/config-file.ts';
@@ -18,6 +18,7 @@ import { notificationWriterRole } from '../services/notification-writer/service.
 import { payloadTrackerRole } from '../services/payload-tracker/service.ts';
 import { resultsRole } from '../services/results-api/service.ts';
 import type { AllInOneSettings } from './config.ts';
+import { mailReceiver } from './mail-receiver.ts';
 import type { WantedStandIns } from './stand-ins/start-stand-ins.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -65,7 +66,8 @@ function withoutEffect(table: OptionTable, origin: Origin, file: ConfigFile | un
 }
 
 /** Each role's table as it is here, with its values. */
-function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environment) {
+function loadRoleConfigs(settings: AllInOneSettings, env: Environment) {
+  const { configFile, host } = settings;
   const load = <Table extends OptionTable>(table: Table) => {
     const file = configFile === undefined ? {} : { file: configFile };
     const loaded = loadConfig(table, { env, section: table.name, ...file });
@@ -74,7 +76,8 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
   };
   // Archives come from the ingress of this process, whose address is added when it is known, and from nowhere else.
   const dataPipeline = load(withDefaults(dataPipelineRole.options, { 'download.presigned_s3_links': false }));
-  const hasReceivers = load(notificationServiceRole.options).loaded.lists.receivers.length > 0;
+  const receivers = receiversHere(load(notificationServiceRole.options).loaded, settings);
+  const hasReceivers = receivers.length > 0;
   return {
     ingress: load(withDefaults(ingressRole.options, { 'upload.valid_types': ['openshift'] })),
     dataPipeline,
@@ -83,24 +86,44 @@ function loadRoleConfigs({ configFile, host }: AllInOneSettings, env: Environmen
     tracker: load(withDefaults(payloadTrackerRole.options, { 'http.host': host, 'http.port': 0 })),
     // Both targets on where there is nobody else to tell, threshold 2, no tag filters; old reports are deleted, because nobody else would.
     // Packs are named once, for the pipeline.
-    notifier: load(
-      withDefaults(notificationServiceRole.options, {
-        'kafka_broker.enabled': !hasReceivers,
-        'kafka_broker.total_risk_threshold': 2,
-        'kafka_broker.tag_filter_enabled': false,
-        'service_log.enabled': !hasReceivers,
-        'service_log.total_risk_threshold': 2,
-        'service_log.tag_filter_enabled': false,
-        'cleaner.enabled': true,
-        'follow.poll': 1_000,
-        'rules.packs': dataPipeline.loaded.config['rules.packs'],
-      }),
+    notifier: tellingThese(
+      receivers,
+      load(
+        withDefaults(notificationServiceRole.options, {
+          'kafka_broker.enabled': !hasReceivers,
+          'kafka_broker.total_risk_threshold': 2,
+          'kafka_broker.tag_filter_enabled': false,
+          'service_log.enabled': !hasReceivers,
+          'service_log.total_risk_threshold': 2,
+          'service_log.tag_filter_enabled': false,
+          'cleaner.enabled': true,
+          'follow.poll': 1_000,
+          'rules.packs': dataPipeline.loaded.config['rules.packs'],
+        }),
+      ),
     ),
     results: load(withDefaults(resultsRole.options, { 'rules.packs': dataPipeline.loaded.config['rules.packs'] })),
   };
 }
 
 type RoleConfigs = ReturnType<typeof loadRoleConfigs>;
+type Receivers = NotifierConfig['lists']['receivers'];
+
+/** Those of the file, and that of `--mail`. */
+function receiversHere({ lists }: NotifierConfig, settings: AllInOneSettings): Receivers {
+  const mail = mailReceiver(settings);
+  if (mail === undefined) return lists.receivers;
+  if (lists.receivers.some(({ name }) => name === mail.name))
+    throw configInvalid(`${mail.name} is the name of the receiver of --mail`, 'rename it in [[notifier.receivers]]');
+  return [...lists.receivers, mail];
+}
+
+function tellingThese<
+  Role extends { readonly table: typeof notificationServiceRole.options; readonly loaded: NotifierConfig },
+>(receivers: Receivers, role: Role) {
+  const loaded = { ...role.loaded, lists: { receivers } };
+  return { ...role, loaded, lines: () => describeConfig(role.table, loaded) };
+}
 
 /** Before anything is started: throws what a role would refuse, by the names that its settings have here. */
 export function loadRoleSettings(settings: AllInOneSettings, env: Environment, version: string) {

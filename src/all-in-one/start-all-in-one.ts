@@ -67,6 +67,8 @@ export interface AllInOne {
   readonly databaseGone: Promise<void>;
   readonly operationsUrl: string;
   readonly standIns: StandIns;
+  /** Who is told beside the platform: its name, and where it is as far as anybody may see it. */
+  readonly receivers: readonly { readonly name: string; readonly address: string }[];
   readonly services: readonly RunningService[];
   readiness(): Promise<Readiness>;
   /** Resolves to true once nothing is in flight anywhere, to false when that takes longer than `msMax`. */
@@ -149,11 +151,13 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   runs(payloadTrackerRole.options, tracker);
   const loaded = withStandIns(roles.notifier, standInsAsReceivers(standIns));
   const shared = { bus, database, clock, telemetry: telemetryOf('notifier') };
+  const receivers: AllInOne['receivers'][number][] = [];
   const notifier = await namedHere(notificationServiceRole.options, async () => {
     const parts = await notificationServiceRole.openDependencies({
       ...{ ...shared, loaded, env, lifecycle },
       standIns: roles.standInTargets,
     });
+    receivers.push(...parts.receivers.map(({ target }) => target));
     const notifierSettings = notificationServiceRole.settings(loaded.config, 'follow');
     return await startNotificationService(notifierSettings, { ...shared, ...parts });
   });
@@ -228,7 +232,18 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
   progress('all services run');
 
   return {
-    ...{ folder, ingress, bus, databaseUrl: location.url, databaseGone, operationsUrl, standIns, services, readiness },
+    ...{
+      folder,
+      ingress,
+      bus,
+      databaseUrl: location.url,
+      databaseGone,
+      operationsUrl,
+      standIns,
+      receivers,
+      services,
+      readiness,
+    },
     ownToken: roles.ingress.ownToken.token,
     waitUntilIdle: (msMax) => waitUntilIdle([standIns, ...services], clock, msMax),
   };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { repositoryRoot } from '../../scripts/docs/source-tree.ts';
 import { startCcx } from '../support/ccx-process.ts';
+import { emailEntry, startMailServer } from '../support/mail-server.ts';
 import { reportOf, testCluster } from '../support/notification-timeline.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { temporaryFile } from '../support/temporary-folder.ts';
@@ -78,6 +79,37 @@ test('what would go out is shown, then told by a cron job, and the list says so'
   assert.doesNotMatch(list.stdout + preview.stdout, /s3cret|whsec_/);
   const resumed = await runCcx(['receivers', 'resume', 'tickets', ...database]);
   assert.equal(resumed.stdout, 'tickets was not paused\n');
+});
+
+test('each recipient of mails is tested and listed by itself, or all of them by the name of the receiver', async () => {
+  const server = await startMailServer();
+  try {
+    server.answerRecipient = (address) =>
+      address.startsWith('ben') ? { status: 550, text: 'no such user' } : undefined;
+    const entry = emailEntry(server, { to: ['ada@example.com', 'ben@example.com'] });
+    const file = temporaryFile('mail.toml', receiversToml([entry]));
+    const sent = await runCcx(['receivers', 'test', 'ops', '--config', file]);
+    assert.equal(sent.code, 1);
+    assert.match(
+      sent.stdout,
+      /^ada@example\.com by smtp:\/\/127\.0\.0\.1:\d+ took message [0-9a-f-]{36}: answered 250/,
+    );
+    assert.match(sent.stderr, /the recipient was not taken: the mail server answers 550 no such user/);
+    assert.deepEqual(
+      server.taken.map(({ mail }) => mail.subject),
+      ['[test] CCX Notifications'],
+    );
+    const one = await runCcx(['receivers', 'test', 'ops/ada@example.com', '--config', file]);
+    assert.equal(one.code, 0, one.stderr);
+    const list = await runCcx(['receivers', 'list', '--config', file, '--database', storage.url, '--json']);
+    const names = list.stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { name: string }).name);
+    assert.deepEqual(names.slice(0, 2), ['ops/ada@example.com', 'ops/ben@example.com']);
+  } finally {
+    await server.close();
+  }
 });
 
 test('the verifiers of the page tell what is ours', async () => {

@@ -41,6 +41,7 @@ import { compilePolicy, measureCooldown } from './policy.ts';
 import type { Target } from './ports.ts';
 import { type Previewed, type PreviewRequest, type PreviewSummary, previewRun } from './preview.ts';
 import { startPushing } from './push-metrics.ts';
+import { receiverEntry } from './receivers/receiver-entry.ts';
 import { receiverSettings } from './receivers/receiver-settings.ts';
 import type { RunSummary } from './run.ts';
 import { createRunner, type Runner } from './run-once.ts';
@@ -313,4 +314,5 @@ export const notificationServiceRole = {
   settings: notificationServiceSettings,
   checkSettings,
   openDependencies: openNotificationDependencies,
+  receiverEntry,
 } as const;

@@ -3,7 +3,7 @@
  * name the key and the receiver, and show no value.
  */
 import { type CcxError, configInvalid } from '../../../encoding/ccx-error.ts';
-import type { ListsOf } from '../../../platform/config/options.ts';
+import type { ListSpec, ListsOf } from '../../../platform/config/options.ts';
 import type { SecretRequest } from '../../../platform/secrets/secret-source.ts';
 import { receiverOptions } from './receiver-options.ts';
 
@@ -15,6 +15,16 @@ export type ReceiverEntry = ListsOf<{
 }>['receivers'][number];
 
 type SecretKey = 'url' | 'bearer_token' | 'password' | 'signing_key' | 'signing_key_old';
+
+/** An entry that no file has: with these values, and defaults for all else. */
+export function receiverEntry(values: Partial<ReceiverEntry>): ReceiverEntry {
+  const options = Object.entries<ListSpec['options'][string]>(receiverOptions.options);
+  const defaults = options.flatMap(([key, option]) => [
+    [key, option.default],
+    ...(option.secret === true ? [[`${key}_file`, '']] : []),
+  ]);
+  return { ...(Object.fromEntries(defaults) as ReceiverEntry), ...values };
+}
 
 /** Of keys of another type, which whoever set them believes to be in force. */
 export function refuseKeys(entry: ReceiverEntry, keys: readonly (keyof typeof receiverOptions.options)[]): void {
