@@ -7,6 +7,7 @@ import type { ProcessInput } from '../platform/config/process-input.ts';
 import { readVersion } from '../platform/config/version.ts';
 import { Lifecycle } from '../platform/lifecycle/lifecycle.ts';
 import { describeFailure, waitForSignal } from '../platform/lifecycle/run-role.ts';
+import { openLogOutput } from '../platform/telemetry/log-output.ts';
 import type { BusinessEvent } from '../platform/telemetry/telemetry.ts';
 import { describeInstallation, narrate } from './banner.ts';
 import { allInOneOptions, allInOneSettings } from './config.ts';
@@ -47,7 +48,9 @@ export function register(program: Command, input: ProcessInput): void {
     const lifecycle = new Lifecycle(clock);
     const signalled = waitForSignal();
     // With --json standard output belongs to the summary alone.
-    const print = (line: string) => void (flags.json === true ? process.stderr : process.stdout).write(`${line}\n`);
+    const output = openLogOutput(flags.json === true ? process.stderr : process.stdout);
+    const print = (line: string) => void output.write(`${line}\n`);
+    output.onLost((lines) => print(`nobody read this output for a while: ${lines} lines of it were lost`));
     let isQuiet = false;
     const summary = collectRunSummary(clock, (event) => {
       const line = isQuiet && !isAboutRealCluster(event) ? undefined : narrate(event);

@@ -329,6 +329,7 @@ Commands:
                   be notified
   notifications   what became of notifications: list, show, retry, discard,
                   audit
+  receivers       receivers of one's own: list, test, preview, resume
   content         role: serves the rules' content
   tracker         role: keeps what the services did with each request
   trace           one archive's way through the hops, and where it stopped
@@ -343,8 +344,8 @@ Commands:
   audit           what people changed with commands: list
   roles           roles that run on a database: alive or stale, version,
                   readiness
-  rules           the rules: list, with risk, who reads of them, and which run;
-                  coverage over the stored reports
+  rules           the rules: list, show, check an archive, coverage over the
+                  stored reports; new, test, explain: your own
   simulate        uploads archives of made-up clusters to an ingress
   help [command]  display help for command
 `;
