@@ -396,6 +396,15 @@ Options:
                                behind it (run.s3)
   --timeout <duration>         With --once: how long to wait until nothing is in
                                flight (run.idle_timeout)
+  --mail <list>                Whom to mail what is new, in place of the
+                               stand-ins: one address, or several with commas
+                               between (mail.to)
+  --smtp <string>              With --mail: the mail server, host or host:port;
+                               with smtps:// TLS from the beginning, else
+                               STARTTLS (mail.smtp)
+  --mail-from <string>         With --mail: the sender; default
+                               ccx-notifications at the domain of the first
+                               address (mail.from)
   --log-level <string>         Least level of the JSON log lines on standard
                                error, beside the lines for people
                                (logging.level)
@@ -422,6 +431,18 @@ Environment:
       Bucket to keep archives in, in place of the data folder: http(s)://key:secret@host:port/bucket, or s3://bucket at Amazon; without key and secret the credential chain of AWS; ?region=… and more behind it (string; secret: also from the file that *_FILE names)
   CCX_ALL_IN_ONE__RUN__IDLE_TIMEOUT
       With --once: how long to wait until nothing is in flight (duration, default 5m)
+  CCX_ALL_IN_ONE__MAIL__TO
+      Whom to mail what is new, in place of the stand-ins: one address, or several with commas between (list, default [])
+  CCX_ALL_IN_ONE__MAIL__SMTP
+      With --mail: the mail server, host or host:port; with smtps:// TLS from the beginning, else STARTTLS (string, default "")
+  CCX_ALL_IN_ONE__MAIL__FROM
+      With --mail: the sender; default ccx-notifications at the domain of the first address (string, default "")
+  CCX_ALL_IN_ONE__MAIL__CA_FILE
+      With --mail: PEM file of the authority of the server's certificate, beside the known ones (string, default "")
+  CCX_ALL_IN_ONE__MAIL__USERNAME
+      With --mail: the login at the server (string, default "")
+  CCX_ALL_IN_ONE__MAIL__PASSWORD
+      With --mail: the password of mail.username (string; secret: also from the file that *_FILE names)
   CCX_ALL_IN_ONE__RETENTION__ARCHIVES
       How long archives are kept; in a bucket its lifecycle says it (duration, default 72h)
   CCX_ALL_IN_ONE__RETENTION__ARCHIVES_BYTES
