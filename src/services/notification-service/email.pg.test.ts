@@ -16,9 +16,11 @@ import {
 } from '../../../test/support/notification-timeline.ts';
 import { openTestReceivers, receiversToml } from '../../../test/support/webhook-receiver.ts';
 import { auditOnce } from './auditor.ts';
+import type { Receiver } from './config.ts';
 import { formatExplanation } from './format-explanation.ts';
 import { readExplanation } from './store/explain.ts';
 import { listReceivers } from './store/receivers.ts';
+import { deliveryFailure } from './targets/transport-failure.ts';
 
 interface Scene {
   readonly line: Timeline;
@@ -180,4 +182,22 @@ test('who is added is told what is there, who is removed nothing more, and who s
     assert.deepEqual(told(), ['ben@example.com: [important] about IMPORTANT']);
     const { withdrawn } = await line.outboxStates();
     assert.equal(withdrawn, 1);
+  }));
+
+test('a mail whose turn did not come within the lease was not tried: it goes out next, and nobody rests for it', () =>
+  withMail({}, async ({ line, server }) => {
+    const [receiver] = await openTestReceivers(receiversToml([emailEntry(server)]), line.clock);
+    let attempts = 0;
+    const deliver: Receiver['target']['deliver'] = async (attempt) => {
+      attempts += 1;
+      if (attempts > 1) return await receiver!.target.deliver(attempt);
+      return { kind: 'retry', error: deliveryFailure('it waited for its turn', 'DELIVERY_ABORTED'), afterMs: hourMs };
+    };
+    line.setReceivers([{ ...receiver!, target: { ...receiver!.target, deliver } }]);
+    await line.store(reportOf('CRITICAL'));
+    await line.store(reportOf('CRITICAL'), { cluster: testCluster.replace('5', '6') });
+    await line.run();
+    assert.equal(attempts, 3);
+    assert.equal(server.taken.length, 2);
+    assert.deepEqual(await line.outboxStates(), { delivered: 2 });
   }));

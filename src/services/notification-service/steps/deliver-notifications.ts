@@ -253,6 +253,11 @@ async function attempt(
   for (const [index, message] of messages.entries()) {
     const result = results[index]!;
     const nowMicros = run.time.nowMicros();
+    if (isReceiver(target.eventTargetId) && wasCalledOff(result)) {
+      run.events.attemptEnded(target, message, { result, startedMs, nowMicros });
+      attempted.push({ outcome: { kind: 'released' }, reached: true });
+      continue;
+    }
     const pause = judgeAnswer(health, message.notification.cluster, result);
     const outcome = outcomeOf(run, message, { result, pauseMs: pause?.afterMs, startedMicros, nowMicros });
     run.events.attemptEnded(target, message, { result, startedMs, nowMicros });
@@ -285,6 +290,11 @@ async function attempt(
     run.events.targetPaused(target, pause.error, pause.afterMs);
   }
   return attempted;
+}
+
+/** It waited for its turn until the lease was over, or the process stops: nothing was tried, and nobody is at fault. */
+function wasCalledOff(result: DeliveryResult): boolean {
+  return result.kind === 'retry' && result.error.code === 'DELIVERY_ABORTED';
 }
 
 /** A target that throws has a bug; what it sent before is not known. */

@@ -281,16 +281,22 @@ test('called off, it is not sent when nothing was, and may be there when it was'
   assert.ok(result === 'unknown MAIL_AMBIGUOUS' || result === 'delivered', result);
 });
 
-test('so many in a second go out, to all recipients together', async () => {
+test('so many in a second go out, to all recipients together, and who is called off gives the turn to the next', async () => {
   const manual = createManualClock();
   const [ada, ben] = await openAll(server, { rate: 2, to: ['ada@example.com', 'ben@example.com'] }, manual);
-  const messages = [await composed(ada!), await composed(ben!), await composed(ada!)];
-  const results = [send(ada!, messages[0]), send(ben!, messages[1]), send(ada!, messages[2])];
+  const calledOff = new AbortController();
+  const [first, second, third] = [await composed(ada!), await composed(ben!), await composed(ada!)];
+  const results = [send(ada!, first), send(ada!, third, calledOff), send(ben!, second)];
   assert.equal(told(await results[0]!), 'delivered');
   assert.equal(server.taken.length, 1);
-  await manual.advance(500);
-  assert.equal(told(await results[1]!), 'delivered');
-  assert.equal(server.taken.length, 2);
-  await manual.advance(500);
+  calledOff.abort();
+  assert.equal(told(await results[1]!), 'retry DELIVERY_ABORTED');
+  await manual.advance(499);
+  assert.equal(server.taken.length, 1);
+  await manual.advance(1);
   assert.equal(told(await results[2]!), 'delivered');
+  const next = send(ada!, third);
+  await manual.advance(500);
+  assert.equal(told(await next), 'delivered');
+  assert.equal(server.taken.length, 3);
 });

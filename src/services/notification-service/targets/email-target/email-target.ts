@@ -72,14 +72,22 @@ function resultBeforeSending(thrown: unknown): DeliveryResult {
   return { kind: 'paused', error, afterMs };
 }
 
-/** Whoever asks waits until it is their turn: so many in a second, at even distances. */
+/** Whoever asks waits until it is their turn: so many in a second, at even distances. Who is called off gives theirs to the next. */
 function createTurns(perSecondMax: number, clock: Clock): (signal: AbortSignal) => Promise<void> {
-  let nextMs = 0;
+  let last = Promise.resolve();
+  let freeMs = 0;
+  const mine = async (signal: AbortSignal) => {
+    const waitMs = freeMs - clock.monotonicMs();
+    if (waitMs > 0 && !signal.aborted) await clock.sleep(waitMs, signal).catch(() => undefined);
+    if (!signal.aborted) freeMs = Math.max(freeMs, clock.monotonicMs()) + 1_000 / perSecondMax;
+  };
   return async (signal) => {
-    if (perSecondMax === 0) return;
-    const nowMs = clock.monotonicMs();
-    const atMs = Math.max(nowMs, nextMs);
-    nextMs = atMs + 1_000 / perSecondMax;
-    if (atMs > nowMs) await clock.sleep(atMs - nowMs, signal).catch(() => undefined);
+    if (perSecondMax === 0 || signal.aborted) return;
+    const { promise: calledOff, resolve } = Promise.withResolvers<void>();
+    const onAbort = () => resolve();
+    signal.addEventListener('abort', onAbort);
+    last = last.then(() => mine(signal));
+    await Promise.race([last, calledOff]);
+    signal.removeEventListener('abort', onAbort);
   };
 }
