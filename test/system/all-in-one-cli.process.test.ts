@@ -11,7 +11,9 @@ import { after, describe, test } from 'node:test';
 import { simulateCluster } from '../../src/tools/cluster-simulator/simulate-cluster.ts';
 import { uploadArchive } from '../../src/tools/cluster-simulator/upload-archive.ts';
 import { type CcxProcess, type CcxResult, runCcx, startCcx } from '../support/ccx-process.ts';
+import { firstCertificate } from '../support/certificates.ts';
 import { whyNoInstallation } from '../support/data-folder.ts';
+import { startMailServer } from '../support/mail-server.ts';
 import { descendantsOf, stillAlive } from '../support/process-tree.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listening } from '../support/test-server.ts';
@@ -52,6 +54,32 @@ describe('ccx all-in-one', { skip: whyNoInstallation() }, () => {
       const { code, stderr } = await once(['--upload', large], { INGRESS_DEFAULTMAXSIZE: '1000' });
       assert.equal(code, 1);
       assert.match(stderr, /^ccx: .*\/large\.tar\.gz was refused: status 413: File exceeds maximum file size .*\n$/);
+    });
+
+    test('with --mail and --smtp what is new is mailed over TLS, and nobody stands in for the platform', async () => {
+      const server = await startMailServer();
+      try {
+        const { archive, clusterId } = simulateCluster({
+          seed: 'mailed',
+          now: new Date(),
+          findings: ['OPERATOR_UNMANAGED'],
+        });
+        const [file, authority] = [join(folder, 'mailed.tar.gz'), join(folder, 'mail.crt')];
+        await writeFile(file, archive);
+        await writeFile(authority, firstCertificate.cert);
+        const flags = ['--mail', 'ada@example.com', '--smtp', `127.0.0.1:${server.port}`, '--upload', file];
+        const { code, stdout, stderr } = await once(flags, { CCX_ALL_IN_ONE__MAIL__CA_FILE: authority });
+        assert.deepEqual([code, stderr], [0, ''], stdout);
+        const [{ mail, secure, to } = assert.fail('nothing was mailed')] = server.taken;
+        assert.equal(server.taken.length, 1);
+        assert.ok(secure);
+        assert.deepEqual(to, ['ada@example.com']);
+        assert.match(mail.subject!, new RegExp(` for cluster ${clusterId}$`));
+        assert.match(stdout, /notification arrived {2}mail\/ada@example\.com, cluster/);
+        assert.doesNotMatch(stdout, /notification-backend/);
+      } finally {
+        await server.close();
+      }
     });
 
     test('a file sets its own settings and those of the roles, whose sections stand below their names; a word misspelt is named', async () => {
