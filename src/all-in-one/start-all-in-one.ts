@@ -35,6 +35,7 @@ import { notificationServiceRole, startNotificationService } from '../services/n
 import { notificationWriterRole, startNotificationWriter } from '../services/notification-writer/service.ts';
 import { payloadTrackerRole, startPayloadTracker } from '../services/payload-tracker/service.ts';
 import { mountResultsApi, resultsRole } from '../services/results-api/service.ts';
+import { archiveConditions } from './archive-conditions.ts';
 import { type AllInOneSettings, type DataFolder, dataFolderAt } from './config.ts';
 import { bucketSettings, openArchives } from './open-archives.ts';
 import { rememberInstallation } from './remember-installation.ts';
@@ -189,6 +190,7 @@ export async function startAllInOne(settings: AllInOneSettings, dependencies: Al
     mountResultsApi(web, roles.results, {
       ...{ database: readDatabase, telemetry: telemetryOf('results'), clock, limit },
       ...{ authenticator: mounted.module.authenticator, version: dependencies.version },
+      archives: archiveConditions(objects),
     }),
   );
   runs(resultsRole.options, results);

@@ -305,6 +305,46 @@ export const orgOverviewSchema = z.strictObject({
   }),
 });
 
+/** What speaks against an update. `url`: in the cluster's console; empty where nobody knows where that is. */
+const predictors = z.strictObject({
+  alerts: z.array(z.strictObject({ name: z.string(), namespace: z.string(), severity: z.string(), url: z.string() })),
+  operator_conditions: z.array(
+    z.strictObject({
+      name: z.string(),
+      condition: z.enum(['Not Available', 'Degraded']),
+      reason: z.string(),
+      url: z.string(),
+    }),
+  ),
+});
+
+/** Where alerts and operators were read. */
+const conditionSource = z.enum(['metrics', 'archive']);
+
+const recommendation = z.strictObject({ upgrade_recommended: z.boolean(), upgrade_risks_predictors: predictors });
+
+export const upgradePredictionSchema = z.strictObject({
+  status: ok,
+  upgrade_recommendation: recommendation,
+  /** `last_checked_at`: of an archive, when it was gathered. */
+  meta: z.strictObject({ last_checked_at: moment, source: conditionSource }),
+});
+
+/** All null where nothing is known of the cluster. */
+const clusterPrediction = z.strictObject({
+  cluster_id: cluster,
+  prediction_status: z.enum(['ok', 'No data for the cluster']),
+  upgrade_recommended: z.boolean().nullable(),
+  upgrade_risks_predictors: predictors.nullable(),
+  last_checked_at: moment.nullable(),
+});
+
+export const upgradePredictionsSchema = z.strictObject({
+  status: ok,
+  predictions: z.array(clusterPrediction),
+  meta: z.strictObject({ source: conditionSource }),
+});
+
 /** Under the hosted service's name for what answers here. */
 export const apiInfoSchema = z.strictObject({
   status: ok,
@@ -315,6 +355,8 @@ export const apiDescriptionSchema = z.looseObject({ openapi: z.string(), paths: 
 
 export type Ack = z.infer<typeof ackSchema>;
 export type AckChanged = z.infer<typeof ackChangedSchema>;
+export type UpgradeRecommendation = z.infer<typeof recommendation>;
+export type ClusterPrediction = z.infer<typeof clusterPrediction>;
 export type OrgOverview = z.infer<typeof orgOverviewSchema>;
 export type ClusterReport = z.infer<typeof clusterReportSchema>;
 export type RequestReport = z.infer<typeof requestReportSchema>;

@@ -1,5 +1,6 @@
 /** The results API on a database that holds what a test says, and tokens of several readers. */
 
+import type { ReadArchiveConditions } from '../../src/contracts/cluster-conditions.ts';
 import { createSystemClock } from '../../src/platform/clock/clock.ts';
 import { loadConfig } from '../../src/platform/config/load-config.ts';
 import { connectDatabase } from '../../src/platform/database/connect-database.ts';
@@ -58,6 +59,7 @@ export interface ResultsBench {
 interface BenchOptions {
   readonly sets?: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
+  readonly archives?: ReadArchiveConditions;
   /** URL of the database as the service sees it. */
   readonly through?: (url: string) => Promise<string>;
   /** What the user that the service logs in as may do; without, it owns the tables. */
@@ -86,6 +88,7 @@ export async function startResultsBench(options: BenchOptions = {}): Promise<Res
   });
   const service = await startResultsApi(resultsSettings(config), {
     ...{ database, clock, version: 'test' },
+    ...(options.archives === undefined ? {} : { archives: options.archives }),
     telemetry: createSilentTelemetry('results'),
   });
   return {

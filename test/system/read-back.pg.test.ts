@@ -87,6 +87,8 @@ describe('a cluster that uploads', () => {
     const newest = (await ask(`/cluster/${cluster}/reports`)).body.report;
     assert.notEqual(newest.meta.last_checked_at, body.report.meta.last_checked_at, 'the operator goes by this');
     assert.equal(newest.data[0].created_at, body.report.data[0].created_at, 'the issue is there since the first');
+    const { body: risks } = await ask(`/cluster/${cluster}/upgrade-risks-prediction`);
+    assert.deepEqual([risks.meta.source, risks.upgrade_recommendation.upgrade_recommended], ['archive', true]);
     const { body: list } = await ask('/clusters', 'hub');
     assert.deepEqual([list.data[0].cluster_id, list.data[0].total_hit_count], [cluster, 1]);
     assert.equal((await ask('/nowhere')).body.code, 'PATH_UNKNOWN');

@@ -77,6 +77,20 @@ export const resultsOptions = defineOptions({
       description:
         'Folder with what operators are told to gather (versions.json and the files that it names); default ours, for the logs that our rules read',
     },
+    'risks.metrics_url': {
+      default: '',
+      description:
+        'Prometheus or Thanos with the metrics of the clusters, by whose alerts and operators updates are advised against; without, from the newest archives where this process has them',
+    },
+    'risks.metrics_ca_file': {
+      default: '',
+      description: 'PEM file of the authorities that vouch for that address; without, those that everybody trusts',
+    },
+    'risks.metrics_token_file': { default: '', description: 'File with the bearer token to bring along there' },
+    'risks.cluster_label': {
+      default: 'clusterID',
+      description: "Label with a cluster's id there; clusterID is that of the observability of ACM",
+    },
     'operations.host': { default: '0.0.0.0', description: 'Where /metrics, /ready and /live listen' },
     'operations.port': {
       type: 'integer',

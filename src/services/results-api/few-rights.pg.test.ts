@@ -31,6 +31,7 @@ let limited: Database;
 
 before(async () => {
   bench = await startResultsBench({
+    archives: async () => ({ alerts: [], operators: [] }),
     grants: (user) => grantStatements(user, { embeddedBus: false, needs: 'results' }),
   });
   limited = connectDatabase({ url: bench.databaseUrl, applicationName: 'test' });
@@ -61,6 +62,8 @@ const ofVersion2 = [
   ['GET /rule/{selector}', 200],
   ['GET /rule/{selector}/content', 200],
   ['GET /rule/{selector}/clusters_detail', 200],
+  ['GET /cluster/{cluster}/upgrade-risks-prediction', 200],
+  ['POST /upgrade-risks-prediction', 200, { clusters: [clusterA] }],
   ['GET /content', 200],
   ['GET /groups', 200],
   ['GET /info', 200],

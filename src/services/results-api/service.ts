@@ -4,6 +4,7 @@
  * one port.
  */
 import { readFile } from 'node:fs/promises';
+import type { ReadArchiveConditions } from '../../contracts/cluster-conditions.ts';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import type { Authenticator } from '../../platform/auth/authenticator.ts';
 import { gatewayWarnings, openGateway } from '../../platform/auth/gateway.ts';
@@ -28,6 +29,7 @@ import { type ResultsSettings, resultsOptions, resultsSettings } from './config.
 import { missingRoles } from './decide/kept.ts';
 import { gatheringTables } from './gathering/gathering-routes.ts';
 import { openGatheringRules } from './gathering/gathering-rules.ts';
+import { openConditionSource } from './risks/condition-source.ts';
 import { KeptRecords } from './store/kept.ts';
 import { KeptCounts } from './store/kept-counts.ts';
 import { reading } from './store/reading.ts';
@@ -38,6 +40,7 @@ import { listRoutes } from './web/list-routes.ts';
 import type { RouteTable } from './web/openapi.ts';
 import { reportRoutes } from './web/report-routes.ts';
 import { createResultsModule } from './web/results-module.ts';
+import { riskRoutes } from './web/risk-routes.ts';
 import type { Sources } from './web/sources.ts';
 
 /** Of a server of its own. */
@@ -63,6 +66,8 @@ interface ResultsDependencies {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly version: string;
+  /** Where archives can be reached. */
+  readonly archives?: ReadArchiveConditions;
 }
 
 interface MountedResults extends ResultsDependencies {
@@ -138,7 +143,7 @@ export const resultsRole = { options: resultsOptions, settings: resultsSettings 
 async function build(
   server: HttpServer,
   settings: ResultsSettings,
-  { database, clock, version, limit, authenticator, events, share }: BuildOptions,
+  { database, clock, version, limit, authenticator, events, share, archives }: BuildOptions,
   lifecycle: Lifecycle,
 ): Promise<RunningService> {
   await bringUpTables(database, events.warned);
@@ -167,7 +172,9 @@ async function build(
   // The database may be away: then whoever asks first is told.
   await sources.read(async () => undefined).catch(() => undefined);
   const about = aboutRoutes(() => tables, version);
-  const v2 = [...reportRoutes(sources), ...listRoutes(sources), ...ackRoutes(sources), ...about];
+  const { metricsUrl: url, metricsCaFile: caFile, metricsTokenFile: tokenFile, clusterLabel } = settings.risks;
+  const risks = riskRoutes(sources, openConditionSource({ url, caFile, tokenFile, clusterLabel }, { clock, archives }));
+  const v2 = [...reportRoutes(sources), ...listRoutes(sources), ...ackRoutes(sources), ...risks, ...about];
   const tables: readonly RouteTable[] = [
     { prefix: prefixes.v2, routes: v2 },
     { prefix: prefixes.short, routes: v2 },

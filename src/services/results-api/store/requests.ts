@@ -42,6 +42,27 @@ export async function readRequest(
   );
 }
 
+interface NewestRequest {
+  readonly cluster: string;
+  readonly requestId: string;
+  /** RFC 3339; when it was stored where its archive did not say. */
+  readonly gatheredAt: string;
+}
+
+/** By which a cluster's newest report came; undefined where nobody kept that. */
+export async function readNewestRequest(
+  queryable: Queryable,
+  { orgId, cluster }: OfCluster,
+): Promise<NewestRequest | undefined> {
+  const { rows } = await queryable.query<Omit<NewestRequest, 'cluster'>>(
+    `SELECT request_id AS "requestId", ${rfc3339Of('coalesce(gathered_at, updated_at)')} AS "gatheredAt" FROM ${TABLE_REPORT_FACTS}
+      WHERE org_id = $1 AND cluster = $2 ORDER BY updated_at DESC LIMIT 1`,
+    [orgId, cluster],
+  );
+  const row = rows[0];
+  return row === undefined || row.requestId === '' ? undefined : { ...row, cluster };
+}
+
 interface ListedRequest {
   readonly requestId: string;
   readonly receivedAt: string;

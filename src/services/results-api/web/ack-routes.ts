@@ -38,6 +38,7 @@ import {
   pageRowsDefault,
   type Route,
   type RuleKey,
+  readRule,
   refuse,
   route,
 } from './route.ts';
@@ -61,17 +62,13 @@ export function ackRoutes(sources: Sources): readonly Route[] {
       summary: 'Rules that are acknowledged for the organization',
       query: z.object({
         ...pagedQuery,
-        after: z
-          .string()
-          .max(1_024)
-          .regex(/^[^\0]*$/)
-          .optional(),
+        after: z.string().max(1_024).optional(),
         org_id: organizationQuery,
       }),
       answers: { 200: { description: 'A page of them, by rule.', schema: ackListSchema }, ...changes },
       async handle(call) {
         const { limit = pageRowsDefault, after, org_id: orgId } = call.query;
-        const behind = after === undefined ? undefined : parseSelector(after);
+        const behind = after === undefined ? undefined : readRule(after);
         if (after !== undefined && behind === undefined) refuse(400, 'QUERY_INVALID', 'after: it names no rule');
         return await sources.read(async (tx, kept) => {
           requireAcknowledgements(kept.acknowledgements);

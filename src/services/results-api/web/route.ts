@@ -151,7 +151,8 @@ export const pathParameters: {
   },
 };
 
-function readRule(text: string): AcknowledgedRule | undefined {
+/** A selector that PostgreSQL can hold; undefined for any other text. */
+export function readRule(text: string): AcknowledgedRule | undefined {
   return text.length > selectorCharactersMax || text.includes('\0') ? undefined : parseSelector(text);
 }
 

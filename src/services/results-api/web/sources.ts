@@ -36,15 +36,24 @@ export async function onCluster<T>(
   const { cluster } = path;
   return await sources.read(async (tx, kept) => {
     requireKept(kept.reports, 'writer');
-    const owner = await readOwner(tx, cluster, kept);
-    const decision = decideClusterRead(reader, { cluster, owner });
-    if (!decision.allowed) return clusterNotFound(cluster);
-    // One that nobody owns is there by its reports; a cluster that asks for itself may have none yet.
-    const isSure = owner !== undefined || reader.reach.kind === 'cluster';
-    const orgId = isSure ? decision.orgId : await readReporter(tx, cluster, decision.orgId);
-    if (orgId === undefined) return clusterNotFound(cluster);
-    return await work(tx, { orgId, cluster }, kept);
+    const where = await readableCluster(tx, { cluster, reader }, kept);
+    return where === undefined ? clusterNotFound(cluster) : await work(tx, where, kept);
   });
+}
+
+/** Undefined where there is none, or not for this reader. */
+export async function readableCluster(
+  tx: Connection,
+  { cluster, reader }: { readonly cluster: string; readonly reader: Call['reader'] },
+  kept: Kept,
+): Promise<OfCluster | undefined> {
+  const owner = await readOwner(tx, cluster, kept);
+  const decision = decideClusterRead(reader, { cluster, owner });
+  if (!decision.allowed) return undefined;
+  // One that nobody owns is there by its reports; a cluster that asks for itself may have none yet.
+  const isSure = owner !== undefined || reader.reach.kind === 'cluster';
+  const orgId = isSure ? decision.orgId : await readReporter(tx, cluster, decision.orgId);
+  return orgId === undefined ? undefined : { orgId, cluster };
 }
 
 /** What of which organization somebody may list. Whoever may see everything says which, where there are several. */
