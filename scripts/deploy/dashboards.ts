@@ -564,6 +564,41 @@ export const dashboards: readonly Dashboard[] = [
           q(`max by (target) (${of('ccx_notification_target_paused')})`, '{{target}}'),
         ),
       ],
+      Alertmanagers: [
+        graph(
+          'Alerts',
+          'short',
+          'Active; with a label that cannot be posted; silenced in Alertmanager.',
+          q(`max by (target, state) (${of('ccx_notification_alerts')})`, '{{target}} {{state}}'),
+        ),
+        graph(
+          'Posts',
+          'short',
+          'Each second, by how they ended.',
+          q(rate('ccx_notification_alert_posts_total', 'target, address, result'), '{{target}} {{address}} {{result}}'),
+        ),
+        graph(
+          'Refused',
+          'short',
+          'Single alerts each second; each is left out for an hour.',
+          q(rate('ccx_notification_alerts_refused_total', 'target, address'), '{{target}} {{address}}'),
+        ),
+        graph(
+          'Since the last round',
+          's',
+          'How long ago each was last posted all that is active.',
+          q(
+            `time() - max by (target, address) (${of('ccx_notification_alerts_posted_timestamp_seconds')})`,
+            '{{target}} {{address}}',
+          ),
+        ),
+        graph(
+          'Round',
+          's',
+          'How long that took.',
+          q(`max by (target, address) (${of('ccx_notification_alert_round_seconds')})`, '{{target}} {{address}}'),
+        ),
+      ],
       Texts: [
         graph(
           'Not rendered',

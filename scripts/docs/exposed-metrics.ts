@@ -10,6 +10,7 @@ import { createSilentTelemetry } from '../../src/platform/telemetry/telemetry.ts
 import { createContentServiceEvents } from '../../src/services/content-service/service.ts';
 import { createPipelineMetrics } from '../../src/services/data-pipeline/metrics.ts';
 import { createIngressMetrics } from '../../src/services/ingress/metrics.ts';
+import { createAlertEvents } from '../../src/services/notification-service/alerts/alert-events.ts';
 import { createAuditEvents } from '../../src/services/notification-service/audit-events.ts';
 import { notificationServiceOptions } from '../../src/services/notification-service/config.ts';
 import { createMetrics } from '../../src/services/notification-service/metrics.ts';
@@ -65,6 +66,7 @@ const fill = {
     createMetrics(registry, { namespace, subsystem });
     createTargetEvents({ ...createSilentTelemetry(), registry });
     createAuditEvents({ ...createSilentTelemetry(), registry }, createSystemClock());
+    createAlertEvents({ ...createSilentTelemetry(), registry }, createSystemClock());
     runnersReplaced(registry);
   },
   tracker(registry: Registry) {

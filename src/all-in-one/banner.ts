@@ -20,16 +20,12 @@ export function describeInstallation(installation: AllInOne): string {
     rows.push(['Service Log', `a stand-in, ${entries} posted so far (${standIns.serviceLog.postUrl})`]);
   }
   for (const { name, address } of receivers) rows.push(['tells', `${name}, ${address}`]);
-  const hasStandIns = standIns.backend !== undefined || standIns.serviceLog !== undefined;
   return [
     '',
     'CCX Notifications runs. Ctrl-C stops it.',
     '',
     ...rows.map(([name, text]) => `  ${name.padEnd(21)} ${text}`),
-    ...(hasStandIns || receivers.length > 0
-      ? []
-      : ['', '  Both receivers are real: Service Log mails the same people as the notification backend.']),
-    ...(hasStandIns ? ['', 'Tell people in place of the stand-ins:', '', `  ${mailLine}`] : []),
+    ...aboutReceivers(installation),
     '',
     'Upload an archive:',
     '',
@@ -38,7 +34,18 @@ export function describeInstallation(installation: AllInOne): string {
   ].join('\n');
 }
 
-const mailLine = 'src/bin/ccx all-in-one --mail ADDRESS --smtp HOST';
+/** One line each for who is told in place of a stand-in. */
+const insteadOfStandIns = [
+  '  src/bin/ccx all-in-one --alertmanager http://HOST:9093',
+  '  src/bin/ccx all-in-one --mail ADDRESS --smtp HOST',
+];
+
+function aboutReceivers({ standIns, receivers }: AllInOne): readonly string[] {
+  if (standIns.backend !== undefined || standIns.serviceLog !== undefined)
+    return ['', 'Tell people in place of the stand-ins:', '', ...insteadOfStandIns];
+  if (receivers.length > 0) return [];
+  return ['', '  Both receivers are real: Service Log mails the same people as the notification backend.'];
+}
 
 /** It names no cluster: the archive's own id counts then. The token ends with this process, and others cannot use it. */
 function curlLine(uploadUrl: string, token: string): string {

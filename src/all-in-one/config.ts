@@ -64,6 +64,14 @@ export const allInOneOptions = defineOptions({
       description:
         'Bucket to keep archives in, in place of the data folder: http(s)://key:secret@host:port/bucket, or s3://bucket at Amazon; without key and secret the credential chain of AWS; ?region=… and more behind it',
     },
+    'run.alertmanager': {
+      as: 'alertmanager',
+      default: '',
+      secret: true,
+      flag: 'alertmanager',
+      description:
+        'Alertmanager to post every active issue to, in place of the stand-ins: http(s)://host:port, several with commas between. More about it in [[notifier.receivers]]',
+    },
     'run.idle_timeout': {
       type: 'duration',
       as: 'idleMsMax',

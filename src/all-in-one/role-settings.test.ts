@@ -38,6 +38,22 @@ test('what may be notified about simulated clusters is a stand-in that nobody el
   ]);
 });
 
+test('an Alertmanager of a flag is a receiver, and there are no stand-ins then', () => {
+  const env = { CCX_ALL_IN_ONE__RUN__ALERTMANAGER: 'http://alertmanager:9093' };
+  const roles = load(env);
+  assert.deepEqual(roles.standIns, { notificationBackend: false, serviceLog: false });
+  const [receiver] = roles.notifier.lists.receivers;
+  assert.deepEqual([receiver!.name, receiver!.type, receiver!.interval], ['alertmanager', 'alertmanager', 60_000]);
+  const file = temporaryFile(
+    'all.toml',
+    '[[notifier.receivers]]\nname = "alertmanager"\ntype = "alertmanager"\nurl = "http://a"\n',
+  );
+  const { config } = loadConfig(allInOneOptions, { env });
+  assert.throws(() => loadRoleSettings(allInOneSettings(config, readConfigFile(file)), env, 'test'), {
+    message: 'alertmanager is the name of the receiver of --alertmanager',
+  });
+});
+
 test('every start makes a token of its own', () => {
   const [first, second] = [load(), load()].map(({ ingress }) => ingress.ownToken.token);
   assert.notEqual(first, second);

@@ -109,13 +109,16 @@ function loadRoleConfigs(settings: AllInOneSettings, env: Environment) {
 type RoleConfigs = ReturnType<typeof loadRoleConfigs>;
 type Receivers = NotifierConfig['lists']['receivers'];
 
-/** Those of the file, and that of `--mail`. */
+/** Those of the file, and behind them those of `--alertmanager` and `--mail`, each called as its flag. */
 function receiversHere({ lists }: NotifierConfig, settings: AllInOneSettings): Receivers {
-  const mail = mailReceiver(settings);
-  if (mail === undefined) return lists.receivers;
-  if (lists.receivers.some(({ name }) => name === mail.name))
-    throw configInvalid(`${mail.name} is the name of the receiver of --mail`, 'rename it in [[notifier.receivers]]');
-  return [...lists.receivers, mail];
+  const { alertmanager: url } = settings;
+  const alertmanager =
+    url === '' ? undefined : notificationServiceRole.receiverEntry({ name: 'alertmanager', type: 'alertmanager', url });
+  const ofFlags = [alertmanager, mailReceiver(settings)].filter((entry) => entry !== undefined);
+  for (const { name } of ofFlags)
+    if (lists.receivers.some((one) => one.name === name))
+      throw configInvalid(`${name} is the name of the receiver of --${name}`, 'rename it in [[notifier.receivers]]');
+  return [...lists.receivers, ...ofFlags];
 }
 
 function tellingThese<

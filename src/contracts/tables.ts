@@ -38,6 +38,8 @@ export const TABLE_NOTIFICATION_DISABLED_SCOPES = 'ccx.notification_disabled_sco
  * their rows are never deleted, so that no id is used again, and none of them is called as one of the two.
  */
 export const TABLE_NOTIFICATION_TARGETS = 'ccx.notification_targets';
+/** Alerts that a silence in Alertmanager covers. Written by: notification service → read by: `ccx explain`. */
+export const TABLE_ALERTMANAGER_SILENCES = 'ccx.alertmanager_silences';
 
 /** Up to where the messages of each partition are stored. Written and read by: notification writer. */
 export const TABLE_STORED_POSITIONS = 'ccx.stored_positions';

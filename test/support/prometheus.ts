@@ -1,5 +1,5 @@
 /**
- * A real Prometheus, a real Pushgateway, and their tools, for `*.prometheus.test.ts`: Debian's packages. Where they are not installed the
+ * A real Prometheus, a real Pushgateway, a real Alertmanager, and their tools, for `*.prometheus.test.ts`: Debian's packages. Where they are not installed the
  * file is skipped and says so; with CCX_REQUIRE_PROMETHEUS=1 that is a failure, so that a build cannot pass by leaving these tests out.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -71,7 +71,37 @@ export async function startPushgateway(login?: { readonly user: string; readonly
   return new URL(await started(folder, 'prometheus-pushgateway', '/-/ready', port, args)).host;
 }
 
+/** A real Alertmanager. `kill` ends it by SIGKILL, and `restart` starts it again at the same address, as its supervisor would. */
+export async function startAlertmanager(config: string): Promise<{
+  readonly url: string;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'ccx-test-alertmanager-'));
+  await writeFile(join(folder, 'alertmanager.yml'), config);
+  const [port = 0] = await freePorts(1);
+  const start = () =>
+    startedProgram(folder, 'prometheus-alertmanager', '/-/ready', port, [
+      `--config.file=${join(folder, 'alertmanager.yml')}`,
+      `--storage.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--cluster.listen-address=',
+    ]);
+  let program = await start();
+  return {
+    url: program.url,
+    kill: () => program.kill(),
+    async restart() {
+      program = await start();
+    },
+  };
+}
+
 async function started(folder: string, program: string, path: string, port: number, args: readonly string[]) {
+  return (await startedProgram(folder, program, path, port, args)).url;
+}
+
+async function startedProgram(folder: string, program: string, path: string, port: number, args: readonly string[]) {
   const watchdog = startWatchdog(folder);
   let log = '';
   const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder });
@@ -81,11 +111,15 @@ async function started(folder: string, program: string, path: string, port: numb
   watchdog.guard(child);
   const exited = once(child, 'exit');
   stops.push(async () => {
-    if (child.exitCode === null) child.kill('SIGTERM');
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await exited;
     watchdog.dismiss();
     await rm(folder, { recursive: true, force: true });
   });
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await exited;
+  };
   const url = `http://127.0.0.1:${port}`;
   const deadline = performance.now() + startMsMax;
   for (;;) {
@@ -94,7 +128,7 @@ async function started(folder: string, program: string, path: string, port: numb
       () => 0,
     );
     // One that asks for a password is there.
-    if (status === 200 || status === 401) return url;
+    if (status === 200 || status === 401) return { url, kill };
     if (child.exitCode !== null || performance.now() > deadline) throw new Error(`${program} does not answer:\n${log}`);
     await delay(50);
   }

@@ -18,7 +18,7 @@ export const testKinds = {
   pgbouncer: 'the program pgbouncer',
   manifests: 'the checkers of manifests: Python 3 with pip, which fetches them',
   schemathesis: 'Schemathesis: Python 3 with pip, which fetches it',
-  prometheus: 'the programs prometheus, promtool, amtool and prometheus-pushgateway',
+  prometheus: 'the programs prometheus, promtool, amtool, prometheus-alertmanager and prometheus-pushgateway',
   vault: 'an OpenBao, which Python with pip fetches',
   go: 'the program go, 1.22 or newer',
   site: 'npm, which fetches what the site is made with',
@@ -78,7 +78,7 @@ export function whyNoImages(): string | undefined {
 
 /** Undefined where the programs of `*.prometheus.test.ts` are installed. */
 export function whyNoPrometheus(): string | undefined {
-  const programs = ['prometheus', 'promtool', 'amtool', 'prometheus-pushgateway'];
+  const programs = ['prometheus', 'promtool', 'amtool', 'prometheus-alertmanager', 'prometheus-pushgateway'];
   const missing = programs.filter((program) => spawnSync(program, ['--version']).status !== 0);
   return missing.length === 0 ? undefined : `${missing.join(', ')}: not installed`;
 }

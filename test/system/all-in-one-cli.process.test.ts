@@ -422,6 +422,10 @@ Options:
                                s3://bucket at Amazon; without key and secret the
                                credential chain of AWS; ?region=… and more
                                behind it (run.s3)
+  --alertmanager <string>      Alertmanager to post every active issue to, in
+                               place of the stand-ins: http(s)://host:port,
+                               several with commas between. More about it in
+                               [[notifier.receivers]] (run.alertmanager)
   --timeout <duration>         With --once: how long to wait until nothing is in
                                flight (run.idle_timeout)
   --mail <list>                Whom to mail what is new, in place of the
@@ -457,6 +461,8 @@ Environment:
       PostgreSQL to use in place of the embedded one, postgres://user:password@host/name (string; secret: also from the file that *_FILE names)
   CCX_ALL_IN_ONE__RUN__S3
       Bucket to keep archives in, in place of the data folder: http(s)://key:secret@host:port/bucket, or s3://bucket at Amazon; without key and secret the credential chain of AWS; ?region=… and more behind it (string; secret: also from the file that *_FILE names)
+  CCX_ALL_IN_ONE__RUN__ALERTMANAGER
+      Alertmanager to post every active issue to, in place of the stand-ins: http(s)://host:port, several with commas between. More about it in [[notifier.receivers]] (string; secret: also from the file that *_FILE names)
   CCX_ALL_IN_ONE__RUN__IDLE_TIMEOUT
       With --once: how long to wait until nothing is in flight (duration, default 5m)
   CCX_ALL_IN_ONE__MAIL__TO

@@ -10,6 +10,7 @@ import { emailEntry, startMailServer } from '../support/mail-server.ts';
 import { reportOf, testCluster } from '../support/notification-timeline.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { temporaryFile } from '../support/temporary-folder.ts';
+import { unusedPort } from '../support/test-server.ts';
 import { receiversToml, webhookEntry } from '../support/webhook-receiver.ts';
 import { oldSigningKey, startWebhookSink, testSigningKey, type WebhookSink } from '../support/webhook-sink.ts';
 
@@ -110,6 +111,29 @@ test('each recipient of mails is tested and listed by itself, or all of them by 
   } finally {
     await server.close();
   }
+});
+
+test('of an Alertmanager the bytes of the next round are shown, and nothing is written', async () => {
+  const above = '[kafka_broker]\nenabled = false\n[operations]\nport = 0';
+  const entry = { name: 'alerts', type: 'alertmanager', url: `http://127.0.0.1:${await unusedPort()}/s3cret` };
+  const file = temporaryFile('alerts.toml', receiversToml([entry], above));
+  await storage.database.query(
+    `INSERT INTO ccx.issues (org_id, cluster, type, component, error_key, state, first_seen_at, appeared_at, changed_at)
+     VALUES (7, $1, 'rule', 'ccx_rules_ocp.external.rules.nodes_kubelet_version_check.report', 'NODE_KUBELET_VERSION', 'open', now(), now(), now())`,
+    [testCluster],
+  );
+  const preview = await runCcx(['receivers', 'preview', 'alerts', '--config', file, '--database', storage.url]);
+  assert.equal(preview.code, 0, preview.stderr);
+  assert.match(preview.stdout, /^to http:\/\/127\.0\.0\.1:\d+\/… \(alertmanager\)\n/);
+  assert.match(preview.stdout, /\nNothing was posted and nothing was written: 1 active, 0 that would end\n/);
+  const [alert] = JSON.parse(/^\[.*\]$/m.exec(preview.stdout)![0]) as { labels: Record<string, string> }[];
+  assert.deepEqual([alert!.labels['cluster_id'], alert!.labels['error_key']], [testCluster, 'NODE_KUBELET_VERSION']);
+  const { rows } = await storage.database.query("SELECT FROM ccx.notification_targets WHERE name = 'alerts'");
+  assert.equal(rows.length, 0);
+  const refused = await runCcx(['receivers', 'test', 'alerts', '--config', file]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /cannot reach http:\/\/127\.0\.0\.1:\d+/);
+  assert.doesNotMatch(refused.stderr + preview.stdout, /s3cret/);
 });
 
 test('the verifiers of the page tell what is ours', async () => {

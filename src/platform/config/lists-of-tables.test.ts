@@ -54,8 +54,15 @@ test('entries come in the order of the file, with the defaults of their keys', (
     `),
   });
   assert.deepEqual(lists.receivers, [
-    { name: 'pager', type: 'webhook', url: 'https://example.com/hook', url_file: secret, cooldown: 60_000 },
-    { name: 'mail', type: 'email', url: '', url_file: '', cooldown: 3_600_000 },
+    {
+      name: 'pager',
+      type: 'webhook',
+      url: 'https://example.com/hook',
+      url_file: secret,
+      cooldown: 60_000,
+      given: ['name', 'url_file'],
+    },
+    { name: 'mail', type: 'email', url: '', url_file: '', cooldown: 3_600_000, given: ['name', 'type', 'cooldown'] },
   ]);
   assert.equal(settings.delivery.leaseMs, 2_000);
   assert.deepEqual(warnings, []);

@@ -49,7 +49,8 @@ function nameOf(key: string, { file, path, index }: EntryPlace): string {
 }
 
 function readEntry(entry: Entry, spec: ListSpec, place: EntryPlace): Entry {
-  const values: Record<string, unknown> = {};
+  // What has a default, and was set to just that, was set all the same.
+  const values: Record<string, unknown> = { given: Object.keys(entry) };
   const given = new Map(Object.entries(entry));
   for (const [key, option] of Object.entries(spec.options)) {
     const raw = option.secret === true ? rawSecret(given, key, place) : given.get(key);

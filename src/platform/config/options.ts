@@ -128,7 +128,10 @@ type SecretKey<Spec extends ListSpec> = {
 /** Of each secret also the file that it came from, empty where it came from none: files are read again when secrets are rotated. */
 type ListEntry<Spec extends ListSpec> = {
   readonly [Key in keyof Spec['options']]: OptionValues[Spec['options'][Key]['type']];
-} & { readonly [Key in SecretKey<Spec> as `${Key}_file`]: string };
+} & { readonly [Key in SecretKey<Spec> as `${Key}_file`]: string } & {
+  /** The keys that the file has. */
+  readonly given: readonly string[];
+};
 
 /** The entries of each list, in the order of the file. */
 export type ListsOf<Table extends OptionTable> =

@@ -33,14 +33,39 @@ export interface HttpAnswer {
 }
 
 /** Codes: `HTTP_TIMEOUT`, `HTTP_UNREACHABLE`, `HTTP_ANSWER_TOO_LARGE`. All but the last are retryable. */
-export async function callHttp(url: string, call: HttpCall = {}): Promise<HttpAnswer> {
+export function callHttp(url: string, call: HttpCall = {}): Promise<HttpAnswer> {
+  return withDeadline(url, call, async (response) => {
+    const body = await readBounded(url, response, call.answerBytesMax ?? answerBytesMax);
+    return { status: response.status, headers: response.headers, body };
+  });
+}
+
+/** An answer that is read piece by piece, and never as a whole. */
+interface HttpStream {
+  readonly status: number;
+  /** Rejects with `HTTP_ANSWER_TOO_LARGE` behind so many bytes. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** Of an answer of any size: `read` takes what it needs while it comes, within the deadline. Codes as above; errors of `read` as they are. */
+export function streamHttp<T>(url: string, call: HttpCall, read: (answer: HttpStream) => Promise<T>): Promise<T> {
+  return withDeadline(url, call, async (response) => {
+    const chunks = chunksOf(url, response, call.answerBytesMax ?? answerBytesMax);
+    try {
+      return await read({ status: response.status, chunks });
+    } finally {
+      // Whoever has enough, or fails, leaves no connection behind.
+      if (response.body !== null && !response.body.locked) await response.body.cancel().catch(() => undefined);
+    }
+  });
+}
+
+async function withDeadline<T>(url: string, call: HttpCall, take: (response: Response) => Promise<T>): Promise<T> {
   const deadlineMs = call.deadlineMs ?? callMsMax;
   const deadline = AbortSignal.timeout(deadlineMs);
   const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
   try {
-    const response = await send(url, call, signal);
-    const body = await readBounded(url, response, call.answerBytesMax ?? answerBytesMax);
-    return { status: response.status, headers: response.headers, body };
+    return await take(await send(url, call, signal));
   } catch (cause) {
     if (cause instanceof CcxError) throw cause;
     const failure = { category: 'connection', retryable: true, cause } as const;
@@ -69,20 +94,23 @@ async function send(url: string, call: HttpCall, signal: AbortSignal): Promise<R
 
 async function readBounded(url: string, response: Response, bytesMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(url, response, bytesMax)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+async function* chunksOf(url: string, response: Response, bytesMax: number): AsyncGenerator<Uint8Array> {
   let size = 0;
-  if (response.body !== null) {
-    for await (const chunk of response.body) {
-      size += chunk.byteLength;
-      if (size > bytesMax) {
-        throw new CcxError(`the answer of ${originOf(url)} is larger than ${bytesMax} bytes`, {
-          code: 'HTTP_ANSWER_TOO_LARGE',
-          category: 'limit',
-        });
-      }
-      chunks.push(chunk);
+  if (response.body === null) return;
+  for await (const chunk of response.body) {
+    size += chunk.byteLength;
+    if (size > bytesMax) {
+      throw new CcxError(`the answer of ${originOf(url)} is larger than ${bytesMax} bytes`, {
+        code: 'HTTP_ANSWER_TOO_LARGE',
+        category: 'limit',
+      });
     }
+    yield chunk;
   }
-  return Buffer.concat(chunks, size);
 }
 
 /** Scheme and host only: paths and queries of links carry signatures. */

@@ -114,6 +114,7 @@ function issueLines(issue: ExplainedIssue): string[] {
     `  ${issue.error_key}  ${issue.component}`,
     `    ${standing}: ${reasonSentence(standing)}${notRunText(issue)}`,
     ...(issue.acknowledgement === null ? [] : [`    ${acknowledgedText(issue.acknowledgement)}`]),
+    ...(issue.alertmanager_silence === null ? [] : [`    ${silencedText(issue.alertmanager_silence)}`]),
     `    ${seenText(issue)}`,
     `    last sent ${sentText(issue)}${id}`,
     `    next possible ${nextText(issue)}`,
@@ -151,6 +152,10 @@ export function acknowledgedText(acknowledgement: ExplainedAcknowledgement): str
   return `acknowledged by ${by} for ${where}, ${what}, ${ends}${justification === '' ? '' : `: ${justification}`} (${id})${over}`;
 }
 
+function silencedText({ until, by, comment }: NonNullable<ExplainedIssue['alertmanager_silence']>): string {
+  return `silenced in Alertmanager until ${shown(until)} by ${by}${comment === '' ? '' : `: ${comment}`}`;
+}
+
 function sentText({ state, message_state, last_notified_at }: ExplainedIssue): string {
   const sent = last_notified_at === null ? undefined : shown(last_notified_at);
   const perhaps = state === 'unknown' || (state === 'pending' && message_state === 'unknown');
@@ -185,6 +190,8 @@ function nextText(issue: ExplainedIssue): string {
     return 'in the next run, if it is still there';
   if (next_eligible_at !== null) return `${shown(next_eligible_at)}, if it is still there`;
   switch (standingOf(issue)) {
+    case 'alert-active':
+      return 'at the next interval, as long as it is active';
     case 'due':
     case 'not-in-time':
     case 'record-removed':

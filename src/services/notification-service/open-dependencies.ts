@@ -28,7 +28,7 @@ import { type NotificationServiceConfig, notificationServiceOptions } from './co
 import type { DisabledRulesSource } from './decide/disabled-rules.ts';
 import { collectDisabledRules, type DisabledRow } from './decide/disabled-rules.ts';
 import { openAggregator } from './open-database.ts';
-import type { ContentSource, Target } from './ports.ts';
+import type { ContentSource, ReceiverTarget, Target } from './ports.ts';
 import { receiverSettings } from './receivers/receiver-settings.ts';
 import { createKafkaTarget, type TargetBus } from './targets/kafka-target/kafka-target.ts';
 import type { ServiceLogTargetSettings } from './targets/service-log-target/service-log-target.ts';
@@ -101,12 +101,22 @@ export async function openReceivers(
   const ruleDetailsUri = loaded.config['notifications.rule_details_uri'];
   const dependencies = { secrets, clock, clusterDetailsUri, ruleDetailsUri };
   const opened: Receiver[] = [];
+  const targetsOf = async (settings: (typeof receivers)[number]['settings']): Promise<readonly ReceiverTarget[]> => {
+    switch (settings.type) {
+      case 'alertmanager': {
+        const { createAlertmanagerTarget } = await import('./targets/alertmanager-target/alertmanager-target.ts');
+        return [createAlertmanagerTarget(settings, dependencies)];
+      }
+      case 'email': {
+        const { createEmailTargets } = await import('./targets/email-target/email-target.ts');
+        return createEmailTargets(settings, dependencies);
+      }
+      case 'webhook':
+        return [createWebhookTarget(settings, dependencies)];
+    }
+  };
   for (const { settings, policy } of receivers) {
-    const targets =
-      settings.type === 'email'
-        ? (await import('./targets/email-target/email-target.ts')).createEmailTargets(settings, dependencies)
-        : [createWebhookTarget(settings, dependencies)];
-    for (const target of targets) {
+    for (const target of await targetsOf(settings)) {
       lifecycle.defer(`receiver ${target.name}`, () => target.close());
       opened.push({ target, policy });
     }

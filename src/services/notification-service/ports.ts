@@ -3,6 +3,7 @@
  * use nothing else of them.
  */
 
+import type { AlertmanagerSilence, PostableAlert, SilencedAlert } from '../../contracts/alertmanager.ts';
 import type { Issue } from '../../contracts/issue.ts';
 import type { ErrorKeyContent, RuleContent, RuleContentDirectory } from '../../contracts/rule-content.ts';
 import type { TargetName } from '../../contracts/tables.ts';
@@ -77,12 +78,48 @@ export interface DeliveryAttempt {
   readonly signal: AbortSignal;
 }
 
+/** What an Alertmanager makes of a batch. */
+export type PostAnswer =
+  | { readonly kind: 'taken' }
+  /** 400: the batch, or something in it, cannot be read. */
+  | { readonly kind: 'refused'; readonly detail: string }
+  /** Nobody knows, or nobody is there, or nobody of ours is let in. */
+  | { readonly kind: 'failed'; readonly error: CcxError };
+
+/** One Alertmanager of those that a receiver names. */
+export interface AlertMember {
+  /** As anybody may see it. */
+  readonly address: string;
+  /** Tells it apart from its neighbours, for as long as the process lives; may hold a secret. */
+  readonly key: string;
+  /** Never rejects. */
+  post(alerts: readonly PostableAlert[], signal: AbortSignal): Promise<PostAnswer>;
+  /** Every silence that is in force, one after the other. Rejects with a `CcxError`. */
+  readSilences(take: (silence: AlertmanagerSilence) => void, signal: AbortSignal): Promise<void>;
+  /** Alerts of ours that are silenced, in portions. Rejects with a `CcxError`. */
+  readSilencedAlerts(take: (alerts: readonly SilencedAlert[]) => Promise<void>, signal: AbortSignal): Promise<void>;
+}
+
+/** What is told levels: what is active is posted again and again, and the outbox knows nothing of it. */
+export interface AlertReceiver {
+  readonly intervalMs: number;
+  readonly resolveAfterMs: number;
+  /** What ends is posted with its end. */
+  readonly endsAlerts: boolean;
+  /** `notifications.rule_details_uri`. */
+  readonly ruleDetailsUri: string;
+  /** As configured now. Rejects with codes of secrets and `RECEIVER_URL`. */
+  members(): Promise<readonly AlertMember[]>;
+}
+
 export interface Target {
   readonly name: TargetName;
   /** Row of `event_targets`, or the number of a receiver. */
   readonly eventTargetId: number;
   /** It only stands for a receiver, and nobody reads what it takes: it may be notified about simulated clusters. Absent: no. */
   readonly isStandIn?: boolean;
+  /** Absent: it is told by messages. With it nothing is decided, composed or sent by runs. */
+  readonly alerts?: AlertReceiver;
   /** False where no message about such a cluster would ever be taken, whatever it says. */
   hasRecipient(cluster: Pick<DueCluster, 'orgId' | 'accountNumber' | 'cluster'>): boolean;
   /** Renders the messages for one cluster's due issues. Rejects with a `CcxError` when nothing can be rendered. */

@@ -7,10 +7,8 @@
 import type { Acknowledgement } from '../../contracts/acknowledgement.ts';
 import { type Issue, issueIdentity } from '../../contracts/issue.ts';
 import type { TargetName } from '../../contracts/tables.ts';
-import { CcxError, errorText } from '../../encoding/ccx-error.ts';
-import { migrateCcx } from '../../platform/database/ccx-migrations.ts';
-import type { Connection, Database } from '../../platform/database/database.ts';
-import { sqlState } from '../../platform/database/database-error.ts';
+import { errorText } from '../../encoding/ccx-error.ts';
+import type { Database } from '../../platform/database/database.ts';
 import type { RecordedIssueEvent } from '../../platform/records/issue-events.ts';
 import { Registry } from '../../platform/telemetry/prometheus.ts';
 import { createSilentTelemetry } from '../../platform/telemetry/telemetry.ts';
@@ -41,6 +39,7 @@ import {
   type RunStore,
   type RunTarget,
 } from './run.ts';
+import { withSnapshot } from './snapshot.ts';
 import { decideIssues, isDue } from './steps/decide-issues.ts';
 import { expiry } from './steps/deliver-notifications.ts';
 import { lookAgain } from './steps/look-again.ts';
@@ -204,62 +203,6 @@ export async function previewNotifications(
   const names = receivers.map(({ target }) => target.name);
   const state = withReceivers(platform, receivers, await foreseeNumbers(database, names));
   return await previewRun(state, request, show);
-}
-
-/** Ends a transaction without an error of its own, so that nothing of it stays. */
-const undo = Symbol('undo');
-
-/**
- * One moment of the database. Where the notification service never was, its tables are made inside the transaction, which is not
- * committed; where they are there, the server itself refuses to write.
- */
-async function withSnapshot<T>(database: Database, work: (database: Database) => Promise<T>): Promise<T> {
-  const { rows } = await database.query<{ known: boolean }>(
-    `SELECT to_regclass('ccx.notification_considered') IS NOT NULL AS known`,
-  );
-  const isKnown = rows[0]!.known;
-  let answer: { readonly value: T } | undefined;
-  try {
-    await database.transaction(
-      async (tx) => {
-        const inside = databaseOf(tx);
-        if (!isKnown) for (const set of ['notifier', 'records', 'trace']) await migrateCcx(inside, set);
-        answer = { value: await work(inside) };
-        throw undo;
-      },
-      { isolation: 'repeatable read', readOnly: isKnown },
-    );
-  } catch (error) {
-    if (error === undo) return answer!.value;
-    if (!isKnown || !['42P01', '42703'].includes(sqlState(error) ?? '')) throw error;
-    throw new CcxError('the tables of the notification service are of an earlier release', {
-      code: 'NOTIFIER_OLD_TABLE',
-      category: 'storage',
-      cause: error,
-      hint: 'start ccx notifier of this release on the database once, or run ccx db init',
-    });
-  }
-  throw new Error('a transaction was committed that must not be');
-}
-
-function databaseOf(tx: Connection): Database {
-  return {
-    query: (text, values) => tx.query(text, values),
-    // What fails inside is undone, so that whoever catches it may ask the server why.
-    async transaction(work) {
-      await tx.query('SAVEPOINT inside');
-      try {
-        return await work(tx);
-      } catch (error) {
-        await tx.query('ROLLBACK TO SAVEPOINT inside');
-        throw error;
-      }
-    },
-    withConnection: (work) => work(tx),
-    listen: () => Promise.reject(new Error('nobody listens inside a transaction')),
-    check: async () => undefined,
-    close: async () => undefined,
-  };
 }
 
 async function momentOf({ settings, clock }: ServiceState, database: Database): Promise<bigint> {

@@ -12,6 +12,7 @@ import { reasonSentence } from './decide/reasons.ts';
 import { acknowledgedText } from './format-explanation.ts';
 import { openNotificationDependencies } from './open-dependencies.ts';
 import { type Previewed, type PreviewSummary, previewNotifications } from './preview.ts';
+import { type AlertsPreview, previewAlerts } from './preview-alerts.ts';
 
 /** So often it is said how many clusters were looked at. */
 const progressClusters = 10_000;
@@ -40,6 +41,13 @@ export async function printPreview(
     const chosen = only?.(all.receivers);
     const dependencies = chosen === undefined ? all : { ...all, targets: [], receivers: chosen };
     for (const { target } of json ? [] : (chosen ?? [])) await print(`to ${target.address} (${target.type})\n`);
+    const [levels] = chosen ?? [];
+    if (levels?.target.alerts !== undefined) {
+      const { signal } = stopping;
+      const shown = await previewAlerts(settings, { ...opening, ...dependencies, signal }, print);
+      await print(json ? JSON.stringify({ kind: 'summary', ...shown }) : formatAlerts(shown));
+      return;
+    }
     const summary = await previewNotifications(
       settings,
       { ...opening, ...dependencies },
@@ -60,6 +68,13 @@ export async function printPreview(
   } finally {
     await lifecycle.stop();
   }
+}
+
+function formatAlerts({ active, ended, reasons }: AlertsPreview): string {
+  const counted = Object.entries(reasons).map(([reason, count]) => `  ${count} ${reason}: ${reasonSentence(reason)}`);
+  return [`Nothing was posted and nothing was written: ${active} active, ${ended} that would end`, ...counted].join(
+    '\n',
+  );
 }
 
 function unknownClusters(clusters: readonly string[]): CcxError {

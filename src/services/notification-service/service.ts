@@ -16,6 +16,8 @@ import {
 import { longestCooldown, warningOf } from '../../platform/records/cooldowns.ts';
 import { makeEventMonths } from '../../platform/records/issue-event-months.ts';
 import type { Telemetry } from '../../platform/telemetry/telemetry.ts';
+import { createAlertEvents } from './alerts/alert-events.ts';
+import { type AlertKeeper, createAlertKeeper } from './alerts/keep-alerts.ts';
 import { createAuditEvents } from './audit-events.ts';
 import { startAuditing } from './auditor.ts';
 import {
@@ -101,10 +103,12 @@ async function build(
   if (pusher !== undefined) lifecycle.defer('metrics push', () => pusher.stop());
   const following = settings.mode === 'follow' ? await follow(state, runner.run) : undefined;
   const auditing = beginAuditing(state, runner, telemetry);
+  const keepers = beginAlerting(state, telemetry);
   lifecycle.defer('runs', async () => {
     stopping.abort();
     await following?.ended;
     await auditing?.ended;
+    await Promise.all(keepers.map((keeper) => keeper.ended()));
     await runner.settled();
     await Promise.all(state.targets.map(({ health }) => health.beside));
   });
@@ -116,11 +120,12 @@ async function build(
     },
     async runOnce() {
       const { summary } = await runner.run(undefined);
+      if (settings.mode === 'once') for (const keeper of keepers) await keeper.round();
       if (settings.mode === 'once') await pusher?.final();
       return summary;
     },
     preview: (request, show) => previewRun(state, request, show),
-    readiness: () => readiness(state, runner),
+    readiness: () => readiness(state, runner, keepers),
     state: () => describeNow(state, runner),
     async idle() {
       const store = runner.last()?.store;
@@ -149,6 +154,16 @@ function beginAuditing(state: ServiceState, runner: Runner, telemetry: Telemetry
       hasRun: () => runner.last() !== undefined,
     },
   );
+}
+
+/** Beside the runs of a service that follows; a one-shot run is followed by one round. */
+function beginAlerting(state: ServiceState, telemetry: Telemetry): readonly AlertKeeper[] {
+  const receivers = state.targets.filter(({ target }) => target.alerts !== undefined);
+  if (receivers.length === 0) return [];
+  const events = createAlertEvents(telemetry, state.clock);
+  const keepers = receivers.map((receiver) => createAlertKeeper(state, receiver, events));
+  if (state.settings.mode === 'follow') for (const keeper of keepers) keeper.start();
+  return keepers;
 }
 
 /**
@@ -253,25 +268,24 @@ async function checkTargets(
 async function readiness(
   { database, clock, settings, store, targets }: ServiceState,
   runner: Runner,
+  keepers: readonly AlertKeeper[],
 ): Promise<Readiness> {
   const reasons = await probeReasons({ database: () => database.check() }, clock);
   const failure = runner.failure();
   if (failure !== undefined) reasons.push(`the last run failed: ${errorText(failure)}`);
   else if (settings.mode === 'follow' && runner.last() === undefined) reasons.push('no run has ended yet');
   const ready = reasons.length === 0;
-  const notes = ready
+  const held = ready
     ? await readHeldNames(
         store,
         targets.map(({ target }) => target.eventTargetId),
       )
     : [];
-  return {
-    ready,
-    reasons,
-    ...(notes.length === 0
-      ? {}
-      : { notes: notes.map((name) => `receiver ${name} is held until ccx receivers resume ${name}`) }),
-  };
+  const notes = [
+    ...held.map((name) => `receiver ${name} is held until ccx receivers resume ${name}`),
+    ...(ready ? keepers.flatMap((keeper) => keeper.failures()) : []),
+  ];
+  return { ready, reasons, ...(notes.length === 0 ? {} : { notes }) };
 }
 
 /** Of settings that are wrong by themselves: throws, with nothing opened, what a start would reject with. */

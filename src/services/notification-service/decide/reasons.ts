@@ -12,6 +12,7 @@ export const NOTIFY_REASONS = {
   'record-removed':
     'It was notified before, but the record of that was removed from the table reported, which asks for it again.',
   'tried-again': 'Its last notification did not go out for certain, and the wait after that has ended.',
+  'alert-active': 'It is an active alert, which is posted again at every interval.',
 } as const;
 
 /** Reasons not to notify. */
@@ -40,6 +41,8 @@ export const SKIP_REASONS = {
   'simulated-cluster': 'Its cluster is simulated, of which only stand-ins are notified, and the target is none.',
   'no-recipient':
     'The target never takes a message about such a cluster, whose organization is 0 or negative, whose account number is negative, or which has no name.',
+  'alert-changed':
+    'Its risk or its category is another since the rule content changed, which makes another alert of it; that begins in the next round.',
   'not-for-receiver': 'The receiver is set to other organizations or clusters.',
   'cluster-cap':
     'It is due, but as many issues of its cluster were notified today, UTC, as may be; its notification waits for the next day.',

@@ -14,6 +14,24 @@ export type ReceiverEntry = ListsOf<{
   readonly lists: { readonly receivers: typeof receiverOptions };
 }>['receivers'][number];
 
+/** How an HTTP receiver is reached. */
+export interface HttpReceiverSettings {
+  readonly url: SecretRequest;
+  readonly authorization:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'bearer'; readonly token: SecretRequest }
+    | { readonly kind: 'basic'; readonly username: string; readonly password: SecretRequest };
+  readonly headers: Readonly<Record<string, string>>;
+  /** Empty: none. */
+  readonly caFile: string;
+  readonly clientCertFile: string;
+  readonly clientKeyFile: string;
+  /** Undefined: straight. */
+  readonly proxyUrl: string | undefined;
+  readonly timeoutMs: number;
+  readonly allowLinkLocal: boolean;
+}
+
 type SecretKey = 'url' | 'bearer_token' | 'password' | 'signing_key' | 'signing_key_old';
 
 /** An entry that no file has: with these values, and defaults for all else. */
@@ -23,13 +41,13 @@ export function receiverEntry(values: Partial<ReceiverEntry>): ReceiverEntry {
     [key, option.default],
     ...(option.secret === true ? [[`${key}_file`, '']] : []),
   ]);
-  return { ...(Object.fromEntries(defaults) as ReceiverEntry), ...values };
+  return { ...(Object.fromEntries(defaults) as ReceiverEntry), ...values, given: Object.keys(values) };
 }
 
 /** Of keys of another type, which whoever set them believes to be in force. */
 export function refuseKeys(entry: ReceiverEntry, keys: readonly (keyof typeof receiverOptions.options)[]): void {
   for (const key of keys) {
-    if (String(entry[key]) === String(receiverOptions.options[key].default)) continue;
+    if (!entry.given.includes(key)) continue;
     throw wrong(entry, key, `has no effect with the type ${entry.type}`, 'leave it out');
   }
 }

@@ -3,9 +3,10 @@
  * values mean together is checked by `receiver-settings.ts`.
  */
 import type { ListSpec } from '../../../platform/config/options.ts';
+import { alertmanagerOptions } from './alertmanager-options.ts';
 import { emailOptions } from './email-options.ts';
 
-const RECEIVER_TYPES = ['webhook', 'email'] as const;
+const RECEIVER_TYPES = ['alertmanager', 'webhook', 'email'] as const;
 const WEBHOOK_FORMATS = ['cloudevents', 'slack'] as const;
 
 export const receiverOptions = {
@@ -49,9 +50,16 @@ export const receiverOptions = {
     send_resolved: {
       type: 'boolean',
       default: false,
-      description: 'Also tell when an issue that was told is resolved (issues.resolved_after)',
+      description:
+        'Also tell when an issue that was told is resolved (issues.resolved_after). Of an alertmanager the default is true',
     },
-    url: { type: 'string', default: '', secret: true, description: 'Where it is, http(s)://…; never shown in full' },
+    url: {
+      type: 'string',
+      default: '',
+      secret: true,
+      description:
+        'Where it is, http(s)://…; never shown in full. Of an alertmanager also several, with blanks between: all are posted to',
+    },
     bearer_token: { type: 'string', default: '', secret: true, description: 'Authorization: Bearer …' },
     username: {
       type: 'string',
@@ -94,5 +102,6 @@ export const receiverOptions = {
       description: 'The key before, while it is exchanged: each message is signed with both',
     },
     ...emailOptions,
+    ...alertmanagerOptions,
   },
 } as const satisfies ListSpec;

@@ -17,9 +17,15 @@ function settingsOf(...entries: Parameters<typeof receiversToml>[0]) {
   return receivers.map(({ policy, settings }) => ({ policy, settings: settings as WebhookSettings }));
 }
 
+function webhookOf(...entries: Parameters<typeof receiversToml>[0]): WebhookSettings {
+  const [receiver] = settingsOf(...entries);
+  assert.ok(receiver?.settings.type === 'webhook');
+  return receiver.settings;
+}
+
 test('a webhook needs a name, an address and a key; all else has a default', () => {
-  const [receiver] = settingsOf({ name: 'tickets', type: 'webhook', url, signing_key: testSigningKey });
-  const { settings, policy } = receiver!;
+  const entry = { name: 'tickets', type: 'webhook', url, signing_key: testSigningKey };
+  const [settings, { policy }] = [webhookOf(entry), settingsOf(entry)[0]!];
   assert.equal(settings.format, 'cloudevents');
   assert.deepEqual(settings.authorization, { kind: 'none' });
   assert.equal(settings.signingKeys.length, 1);
@@ -32,7 +38,7 @@ test('a webhook needs a name, an address and a key; all else has a default', () 
 test('secrets may lie in files, which are named to whoever reads them again', () => {
   const [tokenFile, keyFile] = ['t0ken', testSigningKey].map((text) => temporaryFile('secret', `${text}\n`));
   const entry = { name: 'tickets', type: 'webhook', url, signing_key_file: keyFile!, bearer_token_file: tokenFile! };
-  const { settings } = settingsOf(entry)[0]!;
+  const settings = webhookOf(entry);
   assert.deepEqual(settings.signingKeys, [
     { setting: 'signing_key of the receiver tickets', configured: testSigningKey, file: keyFile },
   ]);
@@ -68,6 +74,7 @@ const wrong: Readonly<Record<string, readonly [changes: Parameters<typeof webhoo
   'an organization that is none': [{ organizations: ['ours'] }, /^organizations of .* holds what is no number$/],
   'a cluster that is none': [{ clusters: ['ours'] }, /^clusters of .* holds what is no UUID$/],
   'what only mails have': [{ to: ['ada@example.com'] }, /^to of .* has no effect with the type webhook$/],
+  'the interval of an Alertmanager': [{ interval: '30s' }, /^interval of .* has no effect with the type webhook$/],
   'a key that there is not': [{ ulr: 'x' }, /^unknown key ulr of \[\[receivers\]\] 1 in .*, line \d+$/],
 };
 
@@ -87,9 +94,9 @@ for (const [what, [changes, wanted]] of Object.entries(wrong)) {
 }
 
 test('link-local is for whoever says so; a key before the one in force is taken beside it', () => {
-  const { settings } = settingsOf(
+  const settings = webhookOf(
     webhookEntry('http://169.254.1.1/', { allow_link_local: true, signing_key_old: oldSigningKey }),
-  )[0]!;
+  );
   assert.equal(settings.allowLinkLocal, true);
   assert.deepEqual(
     settings.signingKeys.map(({ configured }) => configured),

@@ -5,27 +5,23 @@
 import { configInvalid } from '../../../encoding/ccx-error.ts';
 import { isForbiddenHost } from '../../../platform/http/forbidden-hosts.ts';
 import type { SecretRequest } from '../../../platform/secrets/secret-source.ts';
+import { alertmanagerKeys } from './alertmanager-options.ts';
+import {
+  type AlertmanagerSettings,
+  addressesFault,
+  addressesOf,
+  alertmanagerSettings,
+} from './alertmanager-settings.ts';
 import { emailKeys } from './email-options.ts';
-import { emailSettings } from './email-settings.ts';
-import { isInVault, type ReceiverEntry, refuseKeys, secretOf, wrong } from './receiver-entry.ts';
-
-/** How an HTTP receiver is reached. */
-export interface HttpReceiverSettings {
-  readonly url: SecretRequest;
-  readonly authorization:
-    | { readonly kind: 'none' }
-    | { readonly kind: 'bearer'; readonly token: SecretRequest }
-    | { readonly kind: 'basic'; readonly username: string; readonly password: SecretRequest };
-  readonly headers: Readonly<Record<string, string>>;
-  /** Empty: none. */
-  readonly caFile: string;
-  readonly clientCertFile: string;
-  readonly clientKeyFile: string;
-  /** Undefined: straight. */
-  readonly proxyUrl: string | undefined;
-  readonly timeoutMs: number;
-  readonly allowLinkLocal: boolean;
-}
+import { type EmailSettings, emailSettings } from './email-settings.ts';
+import {
+  type HttpReceiverSettings,
+  isInVault,
+  type ReceiverEntry,
+  refuseKeys,
+  secretOf,
+  wrong,
+} from './receiver-entry.ts';
 
 export interface WebhookSettings extends HttpReceiverSettings {
   readonly name: string;
@@ -35,7 +31,10 @@ export interface WebhookSettings extends HttpReceiverSettings {
   readonly signingKeys: readonly SecretRequest[];
 }
 
-type ReceiverSettings = ReturnType<typeof settingsOfEntry>;
+interface ReceiverSettings {
+  readonly policy: ReturnType<typeof policyOfEntry>;
+  readonly settings: AlertmanagerSettings | WebhookSettings | EmailSettings;
+}
 
 /** What is kept by the names of the two targets must not be found by a receiver's. */
 const reservedNames: ReadonlySet<string> = new Set(['kafka', 'service_log', 'service-log', 'notification-backend']);
@@ -54,7 +53,7 @@ export function receiverSettings(entries: readonly ReceiverEntry[]): readonly Re
   return entries.map(settingsOfEntry);
 }
 
-function settingsOfEntry(entry: ReceiverEntry) {
+function settingsOfEntry(entry: ReceiverEntry): ReceiverSettings {
   const { name } = entry;
   if (!namePattern.test(name) || reservedNames.has(name)) {
     throw configInvalid(
@@ -65,12 +64,20 @@ function settingsOfEntry(entry: ReceiverEntry) {
   const policy = policyOfEntry(entry);
   switch (entry.type) {
     case 'webhook':
-      refuseKeys(entry, emailKeys);
+      refuseKeys(entry, [...alertmanagerKeys, ...emailKeys]);
       return { policy, settings: webhookSettings(entry) };
     case 'email':
+      refuseKeys(entry, alertmanagerKeys);
       return { policy, settings: emailSettings(entry) };
+    case 'alertmanager':
+      refuseKeys(entry, emailKeys);
+      return {
+        // It has neither a cooldown nor messages of its own about what is resolved: an alert ends.
+        policy: { ...policy, cooldown: '0', sendResolved: false },
+        settings: alertmanagerSettings(entry, () => httpSettings(entry)),
+      };
     default:
-      throw wrong(entry, 'type', 'is none that there is', 'write webhook or email');
+      throw wrong(entry, 'type', 'is none that there is', 'write alertmanager, webhook or email');
   }
 }
 
@@ -154,8 +161,17 @@ function httpSettings(entry: ReceiverEntry): HttpReceiverSettings {
 }
 
 function checkUrl(entry: ReceiverEntry): void {
-  const why = urlFault(entry.url, entry.allow_link_local);
+  const urls = urlsOf(entry.type, entry.url);
+  const why = urlsFault(urls, entry.allow_link_local);
   if (why !== undefined) throw wrong(entry, 'url', why.message, why.hint);
+}
+
+function urlsOf(type: string, text: string): readonly string[] {
+  return type === 'alertmanager' ? addressesOf(text) : [text];
+}
+
+function urlsFault(urls: readonly string[], allowLinkLocal: boolean) {
+  return addressesFault(urls) ?? urls.map((url) => urlFault(url, allowLinkLocal)).find((fault) => fault !== undefined);
 }
 
 /** Undefined: it can be used. Never names the address, which may hold a secret. */

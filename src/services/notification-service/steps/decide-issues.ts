@@ -199,6 +199,9 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     return { ...common, outcome: 'unreadable', unreadable: read.error, decisions: [] };
   }
   const allowed = run.isClusterAllowed(report.cluster);
+  const outcome = !allowed ? 'not-allowed' : read.issues.length === 0 ? 'empty' : 'issues';
+  // What is told levels is decided in its rounds, from the issues that this report is compared with.
+  if (runTarget.target.alerts !== undefined) return { ...common, outcome, unreadable: undefined, decisions: [] };
   const { catalogue, didNotRun } = report;
   const decisions = decideCluster({
     reportIssues: read.issues,
@@ -214,6 +217,5 @@ function decideForTarget(run: Run, subject: Subject, isRemoved: (rule: RuleOfRep
     cooldownMicros,
     nowMicros: run.time.nowMicros(),
   });
-  const outcome = !allowed ? 'not-allowed' : read.issues.length === 0 ? 'empty' : 'issues';
   return { ...common, outcome, unreadable: undefined, decisions };
 }

@@ -5,6 +5,7 @@
 
 import type { Acknowledgement } from '../../../contracts/acknowledgement.ts';
 import type { IssueEventName, IssueState } from '../../../contracts/issue.ts';
+import { moduleOfComponent } from '../../../contracts/rule-content.ts';
 import {
   STATE_SENT,
   TABLE_ACKNOWLEDGEMENTS,
@@ -26,6 +27,7 @@ import type { Queryable } from '../../../platform/database/database.ts';
 import { acknowledgementColumns } from '../../../platform/records/acknowledgements.ts';
 import type { LedgerState } from '../decide/decide-cluster.ts';
 import { currentReason } from '../decide/reasons.ts';
+import { type ExplainedSilence, readSilencesOf } from './alert-silences.ts';
 import { countsFor } from './reports.ts';
 import { readReceiverNames } from './targets.ts';
 
@@ -63,6 +65,8 @@ export interface ExplainedIssue {
   readonly not_run_reason: string | null;
   /** The one that silenced it when it was decided last; null: none did. */
   readonly acknowledgement: ExplainedAcknowledgement | null;
+  /** In an Alertmanager, the one that ends last; null: none is known. */
+  readonly alertmanager_silence: Pick<ExplainedSilence, 'until' | 'by' | 'comment'> | null;
   /** False when its row of `reported` was removed since: the next run notifies again. */
   readonly counts: boolean;
 }
@@ -148,7 +152,7 @@ export async function readExplanation(
   );
   const receivers = await readReceiverNames(queryable);
   const issues = await queryable.query<
-    Omit<ExplainedIssue, 'acknowledgement'> & { readonly acknowledgement_id: string | null }
+    Omit<ExplainedIssue, 'acknowledgement' | 'alertmanager_silence'> & { readonly acknowledgement_id: string | null }
   >(
     `SELECT l.event_type_id, l.org_id, l.type, l.component, l.error_key, l.state,
             least(i.first_seen_at, l.first_seen_at) AS first_seen_at,
@@ -177,6 +181,7 @@ export async function readExplanation(
       ORDER BY l.event_type_id, l.resolved_at IS NOT NULL, l.org_id, l.component, l.error_key`,
     [cluster, [TARGET_NOTIFICATIONS_BACKEND, TARGET_SERVICE_LOG, ...receivers.keys()]],
   );
+  const silences = await readSilencesOf(queryable, cluster, now);
   const clusters = await queryable.query<ExplainedCluster>(
     `SELECT org_id, name, version, state, state_since, last_report_at FROM ${TABLE_CLUSTERS}
       WHERE cluster = $1::character(36) ORDER BY last_report_at DESC, org_id`,
@@ -204,8 +209,23 @@ export async function readExplanation(
       ...issue,
       last_reason: currentReason(issue.last_reason),
       acknowledgement: acknowledgements.get(acknowledgement_id ?? '') ?? null,
+      alertmanager_silence: silenceFor(issue, silences),
     })),
   };
+}
+
+function silenceFor(
+  issue: Pick<ExplainedIssue, 'event_type_id' | 'org_id' | 'component' | 'error_key'>,
+  silences: readonly ExplainedSilence[],
+): ExplainedIssue['alertmanager_silence'] {
+  const found = silences.find(
+    (one) =>
+      one.event_type_id === issue.event_type_id &&
+      one.org_id === issue.org_id &&
+      one.rule === moduleOfComponent(issue.component) &&
+      one.error_key === issue.error_key,
+  );
+  return found === undefined ? null : { until: found.until, by: found.by, comment: found.comment };
 }
 
 async function readAcknowledgements(

@@ -5,10 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { CcxError } from '../../../encoding/ccx-error.ts';
-import { callHttp, type HttpAnswer } from '../../../platform/http/http-client.ts';
+import { callHttp, type HttpAnswer, type HttpCall } from '../../../platform/http/http-client.ts';
 import type { OwnTls } from '../../../platform/http/tls-call.ts';
 import type { SecretSource } from '../../../platform/secrets/secret-source.ts';
-import { type HttpReceiverSettings, maskedUrl, urlFault } from '../receivers/receiver-settings.ts';
+import type { HttpReceiverSettings } from '../receivers/receiver-entry.ts';
+import { maskedUrl, urlFault } from '../receivers/receiver-settings.ts';
 
 /** Answers say a word at most. */
 const answerBytesMax = 64 * 1024;
@@ -21,6 +22,32 @@ interface HttpReceiver {
 }
 
 export function createHttpReceiver(settings: HttpReceiverSettings, secrets: SecretSource): HttpReceiver {
+  const caller = createHttpCaller(settings, secrets);
+  return {
+    address: caller.addressOf(settings.url.configured),
+    async post(body, headers, signal) {
+      const address = caller.checked((await caller.url()).trim());
+      return await callHttp(address, {
+        ...(await caller.call(headers)),
+        ...{ method: 'POST', body, answerBytesMax, signal },
+      });
+    },
+  };
+}
+
+/** What calls to one receiver have in common, whatever it is asked. */
+export interface HttpCaller {
+  /** Of one configured address as anybody may see it. */
+  addressOf(configured: string): string;
+  /** As it is configured now: one address, or of some types several. */
+  url(): Promise<string>;
+  /** The same address; throws `RECEIVER_URL` where it may not be called. */
+  checked(address: string): string;
+  /** Headers with the authorization of now, certificates and proxy. Rejects with codes of secrets and `RECEIVER_FILE`. */
+  call(headers: Readonly<Record<string, string>>): Promise<Pick<HttpCall, 'headers' | 'deadlineMs' | 'way'>>;
+}
+
+export function createHttpCaller(settings: HttpReceiverSettings, secrets: SecretSource): HttpCaller {
   const { timeoutMs, proxyUrl, allowLinkLocal, authorization } = settings;
   const url = secrets.secret(settings.url);
   const credential =
@@ -34,25 +61,23 @@ export function createHttpReceiver(settings: HttpReceiverSettings, secrets: Secr
     return { authorization: `Basic ${Buffer.from(`${authorization.username}:${value}`, 'utf8').toString('base64')}` };
   };
   return {
-    address: settings.url.configured.startsWith('vault:') ? '(in Vault)' : maskedUrl(settings.url.configured),
-    async post(body, headers, signal) {
-      const address = (await url.value()).trim();
+    addressOf: (configured) => (configured.startsWith('vault:') ? '(in Vault)' : maskedUrl(configured)),
+    url: () => url.value(),
+    checked(address) {
       const fault = urlFault(address, allowLinkLocal);
-      if (fault !== undefined)
-        throw new CcxError(`${settings.url.setting} ${fault.message}`, {
-          code: 'RECEIVER_URL',
-          category: 'configuration',
-          hint: fault.hint,
-        });
-      return await callHttp(address, {
-        method: 'POST',
-        headers: { ...settings.headers, ...headers, ...(await authorized()) },
-        body,
-        deadlineMs: timeoutMs,
-        answerBytesMax,
-        signal,
-        way: { tls: await tlsOf(settings), proxyUrl, allowLinkLocal },
+      if (fault === undefined) return address;
+      throw new CcxError(`${settings.url.setting} ${fault.message}`, {
+        code: 'RECEIVER_URL',
+        category: 'configuration',
+        hint: fault.hint,
       });
+    },
+    async call(headers) {
+      return {
+        headers: { ...settings.headers, ...headers, ...(await authorized()) },
+        deadlineMs: timeoutMs,
+        way: { tls: await tlsOf(settings), proxyUrl, allowLinkLocal },
+      };
     },
   };
 }
