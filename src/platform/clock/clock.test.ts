@@ -58,3 +58,18 @@ test('between two looks at the wall clock there are microseconds', () => {
   pass(0.5);
   assert.equal(clock.nowMicros() - first, 500n);
 });
+
+test('a tick that throws or rejects is told, and the next one comes', async () => {
+  const told: unknown[] = [];
+  const third = Promise.withResolvers<void>();
+  let ticks = 0;
+  const stop = createSystemClock(undefined, (error) => told.push((error as Error).message)).every(1, () => {
+    ticks += 1;
+    if (ticks === 1) throw new Error('thrown');
+    if (ticks === 2) return Promise.reject(new Error('rejected'));
+    third.resolve();
+  });
+  await third.promise;
+  stop();
+  assert.deepEqual(told, ['thrown', 'rejected']);
+});

@@ -19,7 +19,10 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `run` once after `ms`, unless the returned function is called before. */
   after(ms: number, run: () => void): () => void;
-  /** Calls `run` every `ms` until the returned function is called. Runs never overlap; errors are the callback's business. */
+  /**
+   * Calls `run` every `ms` until the returned function is called. Runs never overlap. One that fails does not end the process: whoever made
+   * the clock is told, and the next comes in its time. What a caller knows how to say itself it catches before.
+   */
   every(ms: number, run: () => Promise<void> | void): () => void;
   /** UUIDv4, 36 characters, lower case. */
   uuid(): string;
@@ -45,7 +48,16 @@ export function nextMicros(last: bigint, now: bigint): bigint {
   return now > last || last - now > BigInt(stepBackMsMin) * 1000n ? now : last + 1n;
 }
 
-export function createSystemClock(machine: MachineClock = machineClock): Clock {
+/** Of a clock whose maker has no log: on standard error, once for each failure, with its stack. */
+export function announceFailedTick(error: unknown): void {
+  process.emitWarning(error instanceof Error ? (error.stack ?? error.message) : String(error), 'TickFailed');
+}
+
+/** `onTickFailed` learns what a run of `every` threw or rejected with; it must not throw. */
+export function createSystemClock(
+  machine: MachineClock = machineClock,
+  onTickFailed: (error: unknown) => void = announceFailedTick,
+): Clock {
   let lastMicros = 0n;
   let anchor = { wallMs: machine.wallMs(), monotonicMs: machine.monotonicMs() };
   return {
@@ -78,6 +90,8 @@ export function createSystemClock(machine: MachineClock = machineClock): Clock {
       const tick = async () => {
         try {
           await run();
+        } catch (error) {
+          onTickFailed(error);
         } finally {
           arm();
         }

@@ -1,5 +1,6 @@
 /** The clock of the tests moves only when told, and wakes sleepers in order. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { createSystemClock } from './clock.ts';
 import { createManualClock } from './manual-clock.ts';
@@ -27,6 +28,21 @@ test('every runs once per period until it is stopped', async () => {
   stop();
   await clock.advance(100);
   assert.equal(runs, 3);
+});
+
+test('a run of every that fails is no end of the others', async () => {
+  const clock = createManualClock();
+  const warned = once(process, 'warning');
+  let runs = 0;
+  const stop = clock.every(10, () => {
+    runs += 1;
+    if (runs === 1) throw new Error('the first');
+  });
+  await clock.advance(25);
+  stop();
+  assert.equal(runs, 2);
+  const [warning] = (await warned) as [Error];
+  assert.match(`${warning.name} ${warning.message}`, /^TickFailed Error: the first/);
 });
 
 test('microseconds never repeat, on either clock', () => {

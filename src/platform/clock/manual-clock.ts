@@ -2,7 +2,7 @@
  * A clock that stands still until a test moves it. `sleep`, `after` and `every` come when `advance` passes their due time, in order of
  * due time; ids count up, so a failing test shows the same ids every time.
  */
-import { type Clock, nextMicros } from './clock.ts';
+import { announceFailedTick, type Clock, nextMicros } from './clock.ts';
 
 export interface ManualClock extends Clock {
   /** Moves time forward by `ms` and wakes everything that became due, oldest first. */
@@ -57,7 +57,11 @@ export function createManualClock(start = '2026-11-21T16:00:00.000Z'): ManualClo
       const loop = async () => {
         while (!controller.signal.aborted) {
           await sleep(ms, controller.signal);
-          await run();
+          try {
+            await run();
+          } catch (error) {
+            announceFailedTick(error);
+          }
         }
       };
       loop().catch(() => undefined);

@@ -74,8 +74,8 @@ class OwnCertificate {
         const found = readPair(this.#files);
         this.#saidWhy = '';
         if (found.cert === this.#now.cert && found.key === this.#now.key) return;
-        this.#now = found;
         replace(found);
+        this.#now = found;
         events.onReplaced?.(new X509Certificate(found.cert).validToDate);
       } catch (error) {
         if (!(error instanceof CcxError)) throw error;

@@ -3,6 +3,7 @@
  * its service, its operations server. Whatever is opened is closed by the role's lifecycle, the last first. Loaded by the roles'
  * `commands.ts` only where a role starts.
  */
+import { errorFields } from '../../encoding/ccx-error.ts';
 import type { Bus } from '../bus/bus.ts';
 import type { BusSettings } from '../bus/bus-options.ts';
 import { openBus } from '../bus/open-bus.ts';
@@ -43,7 +44,9 @@ export function openRoleBase({ name, level, loaded, logsToStandardError }: RoleB
   const destination = logsToStandardError === true ? { destination: openLogOutput(process.stderr) } : {};
   const telemetry = createTelemetry({ service: name, level, ...destination });
   for (const warning of loaded.warnings) telemetry.log.warn(warning);
-  return { telemetry, clock: createSystemClock() };
+  const onTickFailed = (error: unknown) =>
+    telemetry.log.error(errorFields(error), 'a task that is done again and again failed; it is tried again');
+  return { telemetry, clock: createSystemClock(undefined, onTickFailed) };
 }
 
 /** Runs a role until a signal, and sets the exit code of the process. */

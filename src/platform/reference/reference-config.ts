@@ -155,7 +155,10 @@ export async function openReferenceProgram<Table extends OptionTable, Settled ex
     const settled = settle(loaded);
     const log = openReferenceLog(table.name, settled.config, env);
     for (const warning of settled.warnings) log.warn(warning);
-    return { ...settled, env, log, clock: createSystemClock(), clowderCa };
+    const clock = createSystemClock(undefined, (error) =>
+      log.error(failureFields(error), 'a task that is done again and again failed; it is tried again'),
+    );
+    return { ...settled, env, log, clock, clowderCa };
   } catch (error) {
     early.error(failureFields(error), 'Load configuration');
     return undefined;

@@ -126,8 +126,8 @@ export class PackStore {
   async refresh(): Promise<PackRefresh> {
     const fingerprint = await fingerprintOf(this.#folders);
     if (fingerprint === this.#fingerprint) return 'same';
-    this.#fingerprint = fingerprint;
     const { set, faults } = await readPacks(this.#folders, this.#names);
+    this.#fingerprint = fingerprint;
     if (faults.length > 0) {
       this.#trouble = packsInvalid(faults);
       return 'broken';
