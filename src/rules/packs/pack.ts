@@ -11,6 +11,8 @@ export const PACK_INPUTS_FACT = 'pack inputs';
 export const packLimits = {
   /** Ten times the longest of our own rules, with texts and samples. */
   fileBytesMax: 256 * 1024,
+  /** Of all files of a pack: they are in memory at once, with what they are parsed into. As much as 32 of the largest. */
+  packBytesMax: 8 * 1024 ** 2,
   /** Each costs its compilation in every runner; the catalogue has a tenth of that. */
   rulesMax: 500,
   /** Of one file, those within what an alias stands for counted again. */

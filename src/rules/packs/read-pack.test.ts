@@ -176,11 +176,18 @@ test('keys and names of packs are unique, also against our own rules; both files
   }
 });
 
+/** Each within its bound, and 33 of them past that of the pack. */
+function largeFiles(): Readonly<Record<string, string>> {
+  const text = `${rule()}# ${'x'.repeat(packLimits.fileBytesMax - 4_096)}`;
+  return Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`r${String(at).padStart(2, '0')}.yaml`, text]));
+}
+
 test('files that are too many, too large, too deep or full of aliases cost their pack only, and little time', async () => {
   const lists = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
   const bomb = lists.map((name, at) => `${name}: &${name} [${Array(9).fill(at === 0 ? 'x' : `*${lists[at - 1]}`)}]`);
   const cases: readonly [Readonly<Record<string, string>>, RegExp][] = [
     [{ 'a.yaml': `${rule()}# ${'x'.repeat(packLimits.fileBytesMax)}` }, /the file has \d+ bytes/],
+    [largeFiles(), /r32\.yaml:1:1 with this file the pack has more than 8 MiB → Make several packs/],
     [{ 'a.yaml': `samples: ${'['.repeat(100_000)}` }, /a\.yaml:1:\d+ brackets stand too deep/],
     [
       { 'a.yaml': rule({ samples: `{ fires: { a.json: ${'['.repeat(80)}${']'.repeat(80)} } }` }) },

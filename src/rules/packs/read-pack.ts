@@ -90,6 +90,7 @@ class PackFiles {
   readonly #folder: string;
   readonly #faults: PackFault[] = [];
   readonly #files: YamlFile[] = [];
+  #bytes = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -145,6 +146,7 @@ class PackFiles {
           `Write at most ${kibibytes} KiB: one rule each, small samples`,
         );
       }
+      if (this.#isOver(path, size)) return undefined;
       const text = this.#decoded(path, await readFile(full));
       if (text === undefined) return undefined;
       const file = new YamlFile(full, text);
@@ -153,6 +155,18 @@ class PackFiles {
     } catch (error) {
       return this.#unreadable(path, error);
     }
+  }
+
+  /** True from the file on with which the pack has too much; a fault says it once. */
+  #isOver(path: string, size: number): boolean {
+    const { packBytesMax } = packLimits;
+    const before = this.#bytes;
+    this.#bytes += size;
+    if (before <= packBytesMax && this.#bytes > packBytesMax) {
+      const problem = `with this file the pack has more than ${packBytesMax / 1024 ** 2} MiB`;
+      this.#fault(path, problem, 'Make several packs of it, or its samples smaller');
+    }
+    return this.#bytes > packBytesMax;
   }
 
   /** Without a byte order mark. What owners are told must not have characters in it that nobody wrote. */
