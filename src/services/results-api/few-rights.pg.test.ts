@@ -151,3 +151,16 @@ test('nothing can be deleted, and what others write cannot be changed', async ()
   ])
     await assert.rejects(limited.query(statement), { code: 'DATABASE_PERMISSION' }, statement);
 });
+
+test('without a right the answer is that it is not there now, and what gives the right', async () => {
+  const { username } = new URL(bench.databaseUrl);
+  await bench.database.query(`REVOKE SELECT ON new_reports FROM "${username}"`);
+  const answer = await bench.ask(`${R2}/cluster/${clusterA}/reports`, 'admin');
+  assert.equal(answer.status, 503, answer.text);
+  assert.match(
+    answer.text,
+    /DATABASE_PERMISSION.*ccx db grants --for results|ccx db grants --for results.*DATABASE_PERMISSION/,
+  );
+  await bench.database.query(`GRANT SELECT ON new_reports TO "${username}"`);
+  assert.equal((await bench.ask(`${R2}/cluster/${clusterA}/reports`, 'admin')).status, 200);
+});

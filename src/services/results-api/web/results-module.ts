@@ -29,6 +29,9 @@ import {
 
 /** Several hundred request ids. */
 const bodyBytesMax = 256 * 1024;
+/** To whoever runs the service; others read at least that it is not their doing. */
+const rightsMissing =
+  'the user of this service lacks rights in the database: ccx db grants --for results prints what it needs';
 /** A database that is away is back in seconds, or takes long. */
 const retryAfterSeconds = 10;
 
@@ -196,6 +199,7 @@ function answerOf(error: unknown, request: FastifyRequest, events: ResultsEvents
   // A statement that was cut short, too: the next one may find the server less busy.
   if (error instanceof CcxError && (error.retryable || sqlState(error) === '57014'))
     return away(error.code, 'this cannot be answered now, try again later');
+  if (error instanceof CcxError && error.code === 'DATABASE_PERMISSION') return away(error.code, rightsMissing);
   return refusal(500, 'UNKNOWN', 'this failed; the log says why');
 }
 
