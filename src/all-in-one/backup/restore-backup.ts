@@ -2,7 +2,7 @@
  * Makes an installation of a backup again: in a data folder of its own, or its tables in a PostgreSQL of the operator's. Everything is
  * read and checked before anything is written. Called by `ccx restore`.
  */
-import { chmod, mkdir, readdir, realpath, rm, statfs } from 'node:fs/promises';
+import { chmod, readdir, realpath, rm, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { CcxError } from '../../encoding/ccx-error.ts';
@@ -13,6 +13,7 @@ import {
   createDatabaseIfMissing,
   startEmbeddedPostgres,
 } from '../../platform/database/embedded/start-embedded-postgres.ts';
+import { makeFolders } from '../../platform/files/make-folders.ts';
 import { type Installation, readInstallation, writeInstallation } from '../../platform/lifecycle/installation-file.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import type { ByWhom } from '../../platform/records/audit.ts';
@@ -162,7 +163,7 @@ async function prepareTarget(path: string): Promise<{ readonly folder: string; e
       return undefined;
     });
     if (entries?.some(isOurs) === true) throw await notEmpty(wanted);
-    const made = entries === undefined ? await mkdir(wanted, { recursive: true }) : undefined;
+    const made = entries === undefined ? await makeFolders(wanted) : undefined;
     // As root PostgreSQL runs as another account, which passes through.
     if (made !== undefined) await chmod(wanted, process.getuid?.() === 0 ? 0o711 : 0o700);
     const folder = await realpath(wanted);

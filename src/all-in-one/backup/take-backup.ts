@@ -18,6 +18,7 @@ import {
   createDatabaseIfMissing,
   startEmbeddedPostgres,
 } from '../../platform/database/embedded/start-embedded-postgres.ts';
+import { makeFolders } from '../../platform/files/make-folders.ts';
 import { readInstallation } from '../../platform/lifecycle/installation-file.ts';
 import type { Lifecycle } from '../../platform/lifecycle/lifecycle.ts';
 import { placeOfKey } from '../../platform/objects/directory/file-name.ts';
@@ -156,7 +157,7 @@ async function prepareTarget(path: string, data: string): Promise<Target> {
     if (entries !== undefined && entries.length > 0) {
       throw targetError(`${folder} is not empty`, 'name a new folder, such as backups/$(date +%F)');
     }
-    made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    made = await makeFolders(folder, 0o700);
     await chmod(folder, 0o700);
     for (const name of [BACKUP_TABLES, BACKUP_FILES]) await mkdir(join(folder, name), { mode: 0o700 });
   } catch (cause) {

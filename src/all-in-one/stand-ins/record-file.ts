@@ -5,9 +5,10 @@
  * lines that cannot be read are moved to a file beside it.
  */
 import { constants } from 'node:fs';
-import { appendFile, type FileHandle, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { appendFile, type FileHandle, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorText } from '../../encoding/ccx-error.ts';
+import { makeFolders } from '../../platform/files/make-folders.ts';
 
 /** A request body; an entry has at most some 6 kB. */
 export const requestBytesMax = 1024 * 1024;
@@ -200,7 +201,7 @@ function parseLine<Item>(line: string, isItem: ItemCheck): Item | undefined {
 }
 
 async function openForAppending(path: string): Promise<FileHandle> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   const file = await open(path, constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY, 0o600);
   await syncFolder(path);
   return file;

@@ -1,9 +1,10 @@
 /** `ccx rules`: the rules that there are, what they say of an archive, and the tools with which rules of one's own are written. */
-import type { Command } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { CcxError } from '../../encoding/ccx-error.ts';
 import { parseRfc3339 } from '../../encoding/rfc3339.ts';
 import { createSystemClock } from '../../platform/clock/clock.ts';
 import type { ProcessInput } from '../../platform/config/process-input.ts';
+import { describeFailure } from '../../platform/lifecycle/run-role.ts';
 import { createArchiveView } from '../../rules/engine/archive-view.ts';
 import { faultText } from '../../rules/packs/pack.ts';
 import { checkArchive, readArchiveFile } from './check-archive.ts';
@@ -27,10 +28,13 @@ export function register(program: Command, input: ProcessInput): void {
     .command('rules')
     .description(
       'the rules: list, show, check an archive, coverage over the stored reports; new, test, explain: your own',
-    );
+    )
+    .addHelpText('afterAll', failuresHelp);
   registerLooks(group, input);
   registerPackTools(group, input);
   registerCoverage(group, input);
+  // After its commands, which would inherit it: whoever misspells one of them may have meant one whose 1 is an answer.
+  failingWith2(group);
 }
 
 function registerLooks(group: Command, { env }: ProcessInput): void {
@@ -56,7 +60,7 @@ function registerLooks(group: Command, { env }: ProcessInput): void {
       const shown = ruleShown(await installedRules(flags, env), key);
       print(flags.json === true ? [JSON.stringify(shown)] : ruleLines(shown));
     });
-  group
+  const check = group
     .command('check')
     .description('what all rules say of an archive: what fires, what did not run and why, what each took')
     .argument('<archive>', 'tar.gz of an Insights Operator')
@@ -66,17 +70,17 @@ function registerLooks(group: Command, { env }: ProcessInput): void {
     .option('--json', 'one JSON object')
     .addHelpText(
       'after',
-      '\nExit code: 0 when nothing fires, 1 when something does, 2 when the archive or a pack cannot be used.',
-    )
-    .action(async (archive: string, flags: TimeFlags) => {
-      await endingWith2(async () => {
-        const clock = createSystemClock();
-        const gatheredAt = timeOf(flags) ?? clock.now();
-        const checked = await checkArchive(archive, await installedRules(flags, env), { clock, gatheredAt });
-        print(flags.json === true ? [JSON.stringify(checked)] : checkedLines(checked));
-        if (checked.fires.length > 0) process.exitCode = 1;
-      });
+      '\nExit code: 0 when nothing fires, 1 when something does, 2 for wrong use and when it cannot be told.',
+    );
+  failingWith2(check).action(async (archive: string, flags: TimeFlags) => {
+    await endingWith2(async () => {
+      const clock = createSystemClock();
+      const gatheredAt = timeOf(flags) ?? clock.now();
+      const checked = await checkArchive(archive, await installedRules(flags, env), { clock, gatheredAt });
+      print(flags.json === true ? [JSON.stringify(checked)] : checkedLines(checked));
+      if (checked.fires.length > 0) process.exitCode = 1;
     });
+  });
 }
 
 function registerPackTools(group: Command, { env }: ProcessInput): void {
@@ -89,20 +93,25 @@ function registerPackTools(group: Command, { env }: ProcessInput): void {
       const written = await newRule(folder, key);
       print([...written.map((path) => `written: ${path}`), `try it: ccx rules test ${folder}`]);
     });
-  group
+  const test = group
     .command('test')
     .description('tells every fault of a pack, or tries every sample')
     .argument('<folder>', 'of the pack')
     .option(...timeFlag)
     .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExit code: 0 when the pack has no fault and every sample does what it says, otherwise 1.')
-    .action(async (folder: string, flags: TimeFlags) => {
+    .addHelpText(
+      'after',
+      '\nExit code: 0 when the pack has no fault and every sample does what it says, 1 when not, 2 for wrong use and when it cannot be told.',
+    );
+  failingWith2(test).action(async (folder: string, flags: TimeFlags) => {
+    await endingWith2(async () => {
       const { testPack } = await import('./test-pack.ts');
       const clock = createSystemClock();
       const tested = await testPack(folder, { clock, gatheredAt: timeOf(flags) ?? new Date(sampleTime) });
       print(flags.json === true ? [JSON.stringify(tested)] : testedLines(tested, faultText));
       if (!tested.ok) process.exitCode = 1;
     });
+  });
   group
     .command('explain')
     .description(
@@ -157,15 +166,25 @@ function keyUnknown(key: string, hint: string): CcxError {
   return new CcxError(`there is no rule ${key}`, { code: 'RULE_UNKNOWN', category: 'input', hint });
 }
 
-/** 1 says that a rule fires. */
+/** The same for people and for scripts, who have nothing to parse on standard output then. */
+const failuresHelp =
+  '\nWhat keeps a command from its work is told on standard error, as "ccx: … [CODE]", also with --json: then nothing is\non standard output.';
+
+/** For commands whose 1 is an answer: a wrong option must not pass for it. */
+function failingWith2(command: Command): Command {
+  return command.exitOverride(({ exitCode, code, message }) => {
+    throw new CommanderError(exitCode === 0 ? 0 : 2, code, message);
+  });
+}
+
+/** As `failingWith2`, for whatever fails later: foreseen, not foreseen, or in writing the answer to a full disk. */
 async function endingWith2(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof CcxError)) throw error;
-    process.stderr.write(`${error.message} [${error.code}]\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+  const fail = (error: unknown) => {
+    process.stderr.write(`${describeFailure(error)}\n`);
     process.exitCode = 2;
-  }
+  };
+  process.once('uncaughtException', fail);
+  await work().catch(fail);
 }
 
 function print(lines: readonly string[]): void {

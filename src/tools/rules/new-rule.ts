@@ -1,9 +1,13 @@
 /** `ccx rules new`: a rule that passes its own samples, to be changed into what is wanted; and the pack around it, where there is none. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CcxError } from '../../encoding/ccx-error.ts';
+import { makeFolders } from '../../platform/files/make-folders.ts';
 
-/** Paths of the files that were written. Rejects with `RULE_KEY_INVALID`, or `RULE_EXISTS` rather than write over a file. */
+/**
+ * Paths of the files that were written. Rejects with `RULE_KEY_INVALID`, `RULE_UNWRITABLE` where the folder takes no files, or `RULE_EXISTS`
+ * rather than write over a file.
+ */
 export async function newRule(folder: string, key: string): Promise<readonly string[]> {
   if (!/^[A-Z][A-Z0-9_]{2,99}$/.test(key)) {
     throw new CcxError(`${key} cannot be the key of a rule`, {
@@ -12,7 +16,9 @@ export async function newRule(folder: string, key: string): Promise<readonly str
     });
   }
   const rule = join(folder, 'rules', `${key.toLowerCase()}.yaml`);
-  await mkdir(join(folder, 'rules'), { recursive: true });
+  await makeFolders(join(folder, 'rules')).catch((cause: unknown) => {
+    throw unwritable(folder, cause);
+  });
   const pack = join(folder, 'pack.yaml');
   const written: string[] = [];
   if (await writtenNew(pack, packText(basename(resolve(folder))))) written.push(pack);
@@ -33,8 +39,16 @@ async function writtenNew(path: string, text: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    throw unwritable(path, error);
   }
+}
+
+function unwritable(path: string, cause: unknown): CcxError {
+  const options = { code: 'RULE_UNWRITABLE', category: 'input', cause } as const;
+  return new CcxError(`no rule can be written to ${path}`, {
+    ...options,
+    hint: 'name a folder that is there or can be made, and that you may write',
+  });
 }
 
 function packText(folder: string): string {

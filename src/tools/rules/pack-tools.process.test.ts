@@ -1,6 +1,6 @@
 /** The tools for rules of one's own, as a person and as a script use them: from a new rule to what it says of an archive. */
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCcx } from '../../../test/support/ccx-process.ts';
@@ -90,5 +90,47 @@ test('faults and samples that do otherwise are told with their place, and end th
   assert.match(
     `${used.code} ${used.stderr}`,
     /^1 .*node_forgotten\.yaml:\d+:1: a rule has no member "sample"\. Write "samples"\..*\[RULE_PACK_INVALID\]/s,
+  );
+});
+
+test('a folder that takes no rule is told in a line, and nothing is left behind', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  mkdirSync(join(folder, 'odd'));
+  writeFileSync(join(folder, 'odd', 'rules'), '');
+  const astray = [file, join(file, 'below'), join(folder, 'odd'), ...(existsSync('/proc/self') ? ['/proc/x'] : [])];
+  for (const made of await Promise.all(astray.map((one) => rules('new', one, 'NODE_FORGOTTEN')))) {
+    assert.deepEqual([made.code, made.stdout], [1, '']);
+    assert.match(
+      made.stderr,
+      /^ccx: no rule can be written to .*: E(NOTDIR|NOENT): .* \[RULE_UNWRITABLE\]\n {2}name a folder .*\n$/,
+    );
+  }
+});
+
+test('where 1 is an answer wrong use and failures are 2, told on standard error alone, also with --json', async () => {
+  const folder = temporaryFolder();
+  const archive = archiveOf({});
+  const wrong: readonly (readonly [args: readonly string[], told: RegExp])[] = [
+    [['chek', archive], /^error: unknown command 'chek'/],
+    [['check'], /^error: missing required argument 'archive'/],
+    [['check', archive, '--jsn'], /^error: unknown option '--jsn'/],
+    [['check', archive, '--json', '--at', 'noon'], /^ccx: --at is no time: noon \[TIME_INVALID\]\n/],
+    [['check', join(folder, 'nowhere'), '--json'], /^ccx: .*\[ARCHIVE_UNREADABLE\]\n/],
+    [['check', archive, '--json', '--pack', folder], /^ccx: .*\[RULE_PACK_INVALID\]\n/s],
+    [['test'], /^error: missing required argument 'folder'/],
+    [['test', folder, '--json', '--at', 'noon'], /^ccx: --at is no time: noon \[TIME_INVALID\]\n/],
+  ];
+  const ended = await Promise.all(wrong.map(([args]) => rules(...args)));
+  for (const [at, [args, told]] of wrong.entries()) {
+    const { code, stdout, stderr } = ended[at]!;
+    assert.deepEqual([code, stdout], [2, ''], `${args.join(' ')}: ${stderr}`);
+    assert.match(stderr, told);
+  }
+  const help = await rules('check', '--help');
+  assert.match(
+    `${help.code} ${help.stdout}`,
+    /^0 .*2 for wrong use and when it cannot be told\..*on\s+standard output\.\n$/s,
   );
 });

@@ -18,10 +18,11 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import type { Clock } from '../../clock/clock.ts';
+import { makeFolders } from '../../files/make-folders.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { findClosedFolder, type ServerUser } from './server-user.ts';
 
@@ -70,7 +71,7 @@ async function makeReachable(dataDir: string, user: ServerUser | undefined): Pro
   let folder: string;
   try {
     // Root keeps the folders; the server's account only passes through them to its own folder inside.
-    const firstCreated = await makeFolders(resolve(dataDir), user === undefined ? 0o700 : 0o711);
+    const firstCreated = await makeFolders(dataDir, user === undefined ? 0o700 : 0o711);
     folder = await realpath(dataDir);
     // Again, because a strict umask takes the right to pass away.
     if (firstCreated !== undefined && user !== undefined) await openForPassage(folder, await realpath(firstCreated));
@@ -90,32 +91,6 @@ async function makeReachable(dataDir: string, user: ServerUser | undefined): Pro
     });
   }
   return folder;
-}
-
-/**
- * Level by level and not by Node's recursive `mkdir`, which goes round for ever where a folder that is there takes none (`/proc`), and calls
- * a read-only file system missing. Answers the first folder that was made.
- */
-async function makeFolders(path: string, mode: number): Promise<string | undefined> {
-  const missing: string[] = [];
-  for (let at = path; !(await isThere(at)); at = dirname(at)) missing.unshift(at);
-  for (const folder of missing) {
-    await mkdir(folder, { mode }).catch((error: unknown) => {
-      // Another process was faster.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    });
-  }
-  return missing[0];
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 async function openForPassage(folder: string, firstCreated: string): Promise<void> {

@@ -2,10 +2,11 @@
  * A folder of its own for the unfinished files of one open store, on the same file system as the finished ones. What a killed process
  * left behind is swept when the next one opens the store, without touching a process that is still writing.
  */
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Clock } from '../../clock/clock.ts';
+import { makeFolders } from '../../files/make-folders.ts';
 
 /** Temporary files of another machine on a shared disk, or metadata without an object, are left-overs after this time. */
 export const leftOverAgeMs = 3_600_000;
@@ -31,17 +32,9 @@ export async function openTemporaryFolder(root: string, clock: Clock) {
   };
 }
 
-/** With its parents. Not with Node's own `recursive`, which says ENOENT for whatever is in the way, a read-only disk included. */
+/** With its parents. */
 export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o750 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return;
-    if (code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolder(dirname(path));
-    await makeFolder(path);
-  }
+  await makeFolders(path, 0o750);
 }
 
 /** Removes folders whose process is gone. */
