@@ -158,9 +158,9 @@ function beginAuditing(state: ServiceState, runner: Runner, telemetry: Telemetry
 
 /** Beside the runs of a service that follows; a one-shot run is followed by one round. */
 function beginAlerting(state: ServiceState, telemetry: Telemetry): readonly AlertKeeper[] {
-  const receivers = state.targets.filter(({ target }) => target.alerts !== undefined);
-  if (receivers.length === 0) return [];
+  // Its metrics are there with no such receiver, too: a dashboard finds every name.
   const events = createAlertEvents(telemetry, state.clock);
+  const receivers = state.targets.filter(({ target }) => target.alerts !== undefined);
   const keepers = receivers.map((receiver) => createAlertKeeper(state, receiver, events));
   if (state.settings.mode === 'follow') for (const keeper of keepers) keeper.start();
   return keepers;
