@@ -96,7 +96,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
   });
 
   test('roles lists the roles of this process, each with its version and what it says of itself', async () => {
-    const names = ['data-pipeline', 'ingress', 'notifier', 'tracker', 'writer'];
+    const names = ['data-pipeline', 'ingress', 'notifier', 'results', 'tracker', 'writer'];
     let listed: RoleRecord[] = [];
     await until(async () => {
       const lines = (await printed('roles', '--json')).trim().split('\n');
@@ -120,6 +120,7 @@ describe('beside a living installation', { skip: whyNoInstallation() }, () => {
       ],
     );
     assert.deepEqual(stateOf('data-pipeline')['quarantine'], []);
+    assert.deepEqual(stateOf('results')['missing'], []);
     assert.ok(Array.isArray(stateOf('writer')['lag']));
     assert.match(
       await printed('roles'),

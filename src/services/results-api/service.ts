@@ -204,7 +204,7 @@ async function build(
       );
       return { ready: reasons.length === 0, reasons };
     },
-    state: async () => ({ missing: missingRoles(kept.last) }),
+    state: async () => ({ missing: missingRoles(await kept.read(database)) }),
     idle: async () => events.inFlight() === 0,
     stop: async () => {
       await lifecycle.stop();

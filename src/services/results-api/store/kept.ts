@@ -32,11 +32,6 @@ type Readable = Readonly<Record<keyof typeof tables, boolean>>;
 /** What is missing is looked for again after this: a role may have been started meanwhile. What is there stays. */
 const missingLookedForMs = 5_000;
 
-const nothing: Kept = {
-  ...{ reports: false, owners: false, acknowledgements: false },
-  ...{ facts: false, issues: false, trace: false },
-};
-
 /** Remembers what was found. */
 export class KeptRecords {
   readonly #options: { readonly clock: Pick<Clock, 'monotonicMs'>; readonly onChange: (kept: Kept) => void };
@@ -44,11 +39,6 @@ export class KeptRecords {
 
   constructor(options: { readonly clock: Pick<Clock, 'monotonicMs'>; readonly onChange: (kept: Kept) => void }) {
     this.#options = options;
-  }
-
-  /** Nothing, before the first time. */
-  get last(): Kept {
-    return this.#found?.kept ?? nothing;
   }
 
   async read(queryable: Queryable): Promise<Kept> {
