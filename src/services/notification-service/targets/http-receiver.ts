@@ -2,14 +2,12 @@
  * Calls to a receiver of the operator's own over HTTP: address, authorization, certificates and proxy as they are configured, read again
  * where they come from files or Vault. Redirects are never followed, and no error names more of an address than its host.
  */
-import { readFile } from 'node:fs/promises';
-import { rootCertificates } from 'node:tls';
 import { CcxError } from '../../../encoding/ccx-error.ts';
 import { callHttp, type HttpAnswer, type HttpCall } from '../../../platform/http/http-client.ts';
-import type { OwnTls } from '../../../platform/http/tls-call.ts';
 import type { SecretSource } from '../../../platform/secrets/secret-source.ts';
 import type { HttpReceiverSettings } from '../receivers/receiver-entry.ts';
 import { maskedUrl, urlFault } from '../receivers/receiver-settings.ts';
+import { readReceiverTls } from './receiver-tls.ts';
 
 /** Answers say a word at most. */
 const answerBytesMax = 64 * 1024;
@@ -76,30 +74,8 @@ export function createHttpCaller(settings: HttpReceiverSettings, secrets: Secret
       return {
         headers: { ...settings.headers, ...headers, ...(await authorized()) },
         deadlineMs: timeoutMs,
-        way: { tls: await tlsOf(settings), proxyUrl, allowLinkLocal },
+        way: { tls: await readReceiverTls(settings), proxyUrl, allowLinkLocal },
       };
     },
   };
-}
-
-/** Read each time: who renews certificates restarts nothing. */
-async function tlsOf({ caFile, clientCertFile, clientKeyFile }: HttpReceiverSettings): Promise<OwnTls> {
-  return {
-    ...(caFile === '' ? {} : { ca: [...rootCertificates, await fileOf('ca_file', caFile)] }),
-    ...(clientCertFile === '' ? {} : { cert: await fileOf('client_cert_file', clientCertFile) }),
-    ...(clientKeyFile === '' ? {} : { key: await fileOf('client_key_file', clientKeyFile) }),
-  };
-}
-
-async function fileOf(key: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new CcxError(`${key} names a file that cannot be read: ${path}`, {
-      code: 'RECEIVER_FILE',
-      category: 'configuration',
-      cause,
-      hint: `change ${key} of the receiver`,
-    });
-  }
 }

@@ -3,14 +3,12 @@
  * got: until the mail itself was asked for nothing can have arrived. TLS is never done without where it is asked for, and certificates,
  * authority and password are read anew for each connection.
  */
-import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { rootCertificates } from 'node:tls';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import { CcxError } from '../../../../encoding/ccx-error.ts';
 import { afterUnheld } from '../../../../platform/clock/unheld-timer.ts';
 import type { SecretSource } from '../../../../platform/secrets/secret-source.ts';
 import type { SmtpSettings } from '../../receivers/email-settings.ts';
+import { readReceiverTls } from '../receiver-tls.ts';
 
 /** A connection without work ends after this: servers count them, and the next run is a while away. */
 const idleMsMax = 2_000;
@@ -65,7 +63,10 @@ export function createSmtpClient(settings: SmtpSettings, secrets: SecretSource):
   const idle: Session[] = [];
 
   const open = async (signal: AbortSignal): Promise<Session> => {
-    const [tls, secret] = [await tlsOf(settings), await password?.value()];
+    const [tls, secret] = [
+      { minVersion: 'TLSv1.2' as const, ...(await readReceiverTls(settings)) },
+      await password?.value(),
+    ];
     const connection = new SMTPConnection({
       ...{ host, port, tls, name: settings.greetsAs },
       secure: settings.security === 'tls',
@@ -229,27 +230,4 @@ function failureOf(error: unknown, stage: SmtpStage): SmtpFailure {
   const status = responseCode === undefined || Number.isNaN(responseCode) ? undefined : responseCode;
   const reached = stage === 'handed-over' && status !== undefined ? 'mail' : stage;
   return new SmtpFailure(reached, { status, reason: response ?? message }, error);
-}
-
-/** Read each time: who renews certificates restarts nothing. */
-async function tlsOf({ caFile, clientCertFile, clientKeyFile }: SmtpSettings) {
-  return {
-    minVersion: 'TLSv1.2' as const,
-    ...(caFile === '' ? {} : { ca: [...rootCertificates, await fileOf('ca_file', caFile)] }),
-    ...(clientCertFile === '' ? {} : { cert: await fileOf('client_cert_file', clientCertFile) }),
-    ...(clientKeyFile === '' ? {} : { key: await fileOf('client_key_file', clientKeyFile) }),
-  };
-}
-
-async function fileOf(key: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new CcxError(`${key} names a file that cannot be read: ${path}`, {
-      code: 'RECEIVER_FILE',
-      category: 'configuration',
-      cause,
-      hint: `change ${key} of the receiver`,
-    });
-  }
 }
